@@ -1,0 +1,1 @@
+"""Entry points: the only readers of configs, argv and the clock."""

@@ -1,0 +1,1 @@
+"""Scores of one case: boolean arrays and a spacing in, floats out; no tensors, no files."""

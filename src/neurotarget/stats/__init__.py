@@ -1,0 +1,1 @@
+"""Rows to estimates: no files, no plots."""

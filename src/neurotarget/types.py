@@ -1,0 +1,253 @@
+"""Shapes and records, named once; this file imports nothing of ours.
+
+B batch, C contrasts, L labels incl. background, I J K voxels in canonical order (RAS+:
+I to the right, J to the front, K up). Lengths are in mm and volumes in mm³; names end in
+their unit (`_mm`, `_mm3`, `_vox`, `_s`).
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from jaxtyping import Bool, Float, Integer
+from numpy import ndarray
+from torch import Tensor
+
+Image = Float[Tensor, "B C I J K"]
+Logits = Float[Tensor, "B L I J K"]
+Labels = Integer[Tensor, "B I J K"]
+Mask = Bool[ndarray, "I J K"]
+
+Triple = tuple[float, float, float]
+TripleVox = tuple[int, int, int]
+Covariate = str | float | None
+
+HYPOTHESIS_FORMS = "'volume: F > M', 'volume[label]: patient < control', 'volume ~ age: negative'"
+
+
+class Batch(NamedTuple):
+    """Patches of one size; `case_ids` runs along B."""
+
+    image: Image
+    labels: Labels
+    case_ids: list[str]
+
+
+class Problem(NamedTuple):
+    """One thing wrong with a data set, said so that its owner can mend it."""
+
+    level: Literal["error", "warning"]
+    case_id: str  # "" where the whole data set is meant
+    file: str  # "" where no one file is meant
+    found: str
+    wanted: str
+    todo: str
+
+    def __str__(self) -> str:
+        """One sentence: who, found, wanted, what to do."""
+        who = ": ".join(part for part in (self.case_id, self.file) if part)
+        head = f"{who}: " if who else ""
+        return f"{head}found {self.found}, wanted {self.wanted}; {self.todo}"
+
+
+class DataError(ValueError):
+    """Bad input, told in sentences; the command line prints them and exits with 2."""
+
+    def __init__(self, problems: Problem | Sequence[Problem] | str) -> None:
+        if isinstance(problems, str):
+            self.problems: tuple[Problem, ...] = ()
+            super().__init__(problems)
+            return
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One scan session, as paths; reading voxels is the readers' job."""
+
+    case_id: str
+    subject_id: str  # splits are drawn per subject, never per case
+    images: Mapping[str, Path]  # contrast → file, in the target's order
+    label: Path | None = None  # None where nobody has drawn a mask
+    split: str | None = None  # train | val | test, where the data set says so
+    fold: int | None = None
+    covariates: Mapping[str, Covariate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The validated table of cases: the only thing that says which cases exist."""
+
+    cases: tuple[Case, ...]
+    source: Path  # the file or folder it was read from
+    label_ids: Mapping[str, int] | None = None  # the data set's own label names, where it has them
+
+
+class Row(NamedTuple):
+    """One score of one label of one case; every table is made from rows."""
+
+    case_id: str
+    subject_id: str
+    split: str
+    label: str
+    metric: str
+    value: float  # NaN where undefined
+    unit: str  # "" for a ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Roi:
+    """A box in canonical axes that holds the target in every scan.
+
+    `anchor` is the point that `offset_mm` starts from: `head`, the centre line below the vertex
+    of the head (see `neurotarget.data.roi`), `scan`, the centre of the grid, or `world`, the
+    origin of the affine (for scans that were put into a template's space).
+    """
+
+    size_mm: Triple
+    anchor: Literal["head", "scan", "world"] = "head"
+    offset_mm: Triple = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size_mm", tuple(float(side) for side in self.size_mm))
+        object.__setattr__(self, "offset_mm", tuple(float(step) for step in self.offset_mm))
+        if self.anchor not in ("head", "scan", "world"):
+            raise ValueError(f"roi.anchor: got {self.anchor!r}, wanted head, scan or world")
+        if len(self.size_mm) != 3 or min(self.size_mm) <= 0:
+            raise ValueError(f"roi.size_mm: got {self.size_mm}, wanted three positive lengths")
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What the study asks of the volumes: a group difference or a slope.
+
+    `label` is "" for the sum of all labels. A group difference has `groups` (A, B) and is the
+    mean of A minus the mean of B; a slope is the change per unit of `covariate`. `adjust` names
+    the other terms of the linear model.
+    """
+
+    name: str
+    label: str
+    covariate: str
+    groups: tuple[str, str] | None
+    sign: Literal[-1, 0, 1]  # expected direction; 0 where either counts
+    adjust: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, name: str, text: str) -> "Hypothesis":
+        """Read `volume: F > M`, `volume[label] ~ group: A < B` or `volume ~ age + sex: negative`.
+
+        Without `~` the groups F and M belong to `sex` and any others to `group`. The first term
+        after `~` is the one tested; the rest adjust it.
+
+        Raises:
+            ValueError: the text has none of these forms.
+        """
+        words = r"[\w.-]+"
+        form = rf"volume(?:\[({words})\])?\s*(?:~\s*({words}(?:\s*\+\s*{words})*))?\s*:\s*(.+)"
+        match = re.fullmatch(form, str(text).strip())
+        if match is None:
+            raise ValueError(f"hypothesis {name}: got {text!r}, wanted one of {HYPOTHESIS_FORMS}")
+        label, terms, claim = match.groups()
+        named = [term.strip() for term in terms.split("+")] if terms else []
+        groups = re.fullmatch(rf"({words})\s*(>|<|!=)\s*({words})", claim.strip())
+        signs = {">": 1, "<": -1, "!=": 0, "positive": 1, "negative": -1, "any": 0}
+        if groups is None:
+            if claim.strip() not in signs or not named:
+                raise ValueError(
+                    f"hypothesis {name}: got {text!r}, wanted one of {HYPOTHESIS_FORMS}"
+                )
+            return cls(name, label or "", named[0], None, signs[claim.strip()], tuple(named[1:]))
+        first, sign, second = groups.groups()
+        default = "sex" if {first, second} == {"F", "M"} else "group"
+        covariate = named[0] if named else default
+        return cls(
+            name, label or "", covariate, (first, second), signs[sign], tuple(named[1:])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is segmented and what is known of it; one YAML file in `conf/target/`.
+
+    `labels` maps each name to its id in label files, or to several ids that are merged; inside
+    the program label i of this mapping is class i + 1 and 0 is background. Files are written
+    with the first id. `background_ids` are further ids to read as background.
+    """
+
+    name: str
+    contrasts: tuple[str, ...]
+    labels: Mapping[str, tuple[int, ...]]
+    spacing_mm: Triple
+    patch_vox: TripleVox
+    pairs: tuple[tuple[str, str], ...] = ()  # left, right: a flip swaps them
+    background_ids: tuple[int, ...] = ()
+    roi: Roi | None = None
+    volume_range_mm3: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    surface_tolerance_mm: float = 1.0
+    hypotheses: tuple[Hypothesis, ...] = ()
+    question: str = ""
+
+    def __post_init__(self) -> None:
+        fix = object.__setattr__
+        fix(self, "contrasts", tuple(self.contrasts))
+        fix(self, "labels", {name: _ids(value) for name, value in dict(self.labels).items()})
+        fix(self, "spacing_mm", tuple(float(side) for side in self.spacing_mm))
+        fix(self, "patch_vox", tuple(int(side) for side in self.patch_vox))
+        fix(self, "pairs", tuple((str(left), str(right)) for left, right in self.pairs))
+        fix(self, "background_ids", _ids(self.background_ids))
+        ranges = {key: (float(a), float(b)) for key, (a, b) in dict(self.volume_range_mm3).items()}
+        fix(self, "volume_range_mm3", ranges)
+        if isinstance(self.hypotheses, Mapping):
+            parsed = [Hypothesis.parse(key, text) for key, text in self.hypotheses.items()]
+            fix(self, "hypotheses", tuple(parsed))
+        self._check()
+
+    def _check(self) -> None:
+        ids = [value for many in self.labels.values() for value in many]
+        named = {name for pair in self.pairs for name in pair} | set(self.volume_range_mm3)
+        named |= {hypothesis.label for hypothesis in self.hypotheses} - {""}
+        claims = {
+            "needs at least one contrast": not self.contrasts,
+            "needs at least one label": not self.labels,
+            "gives one id to two labels": len(ids) != len(set(ids)),
+            "gives a label the id 0, which is background": 0 in ids,
+            f"names unknown labels {sorted(named - set(self.labels))}": named - set(self.labels),
+            f"needs three positive spacings, got {self.spacing_mm}": len(self.spacing_mm) != 3
+            or min(self.spacing_mm) <= 0,
+            f"needs three patch sides, got {self.patch_vox}": len(self.patch_vox) != 3
+            or min(self.patch_vox) < 1,
+        }
+        if wrong := [claim for claim, holds in claims.items() if holds]:
+            raise ValueError(f"target {self.name}: {'; '.join(wrong)}; mend conf/target")
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Foreground labels in class order: class i + 1 is `label_names[i]`."""
+        return tuple(self.labels)
+
+    @property
+    def num_labels(self) -> int:
+        """Classes including background."""
+        return len(self.labels) + 1
+
+    @property
+    def file_ids(self) -> tuple[int, ...]:
+        """Id written to label files for each class, background first."""
+        return (0, *(ids[0] for ids in self.labels.values()))
+
+    @property
+    def swap(self) -> tuple[int, ...]:
+        """Class that each class becomes in a left/right mirror."""
+        index = {name: number for number, name in enumerate(self.labels, start=1)}
+        mirror = list(range(self.num_labels))
+        for left, right in self.pairs:
+            mirror[index[left]], mirror[index[right]] = index[right], index[left]
+        return tuple(mirror)
+
+
+def _ids(value: int | Iterable[int]) -> tuple[int, ...]:
+    return (int(value),) if isinstance(value, int) else tuple(int(item) for item in value)
