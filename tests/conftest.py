@@ -1,0 +1,14 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real data for tests; it is not part of the project."""
+    beside = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    root = Path(os.environ.get("NEUROTARGET_DATA", beside))
+    if not root.is_dir():
+        pytest.skip(f"real data are absent: no folder {root} (set NEUROTARGET_DATA)")
+    return root
