@@ -1,0 +1,271 @@
+"""Where a case's working box lies in its scan: stated once when preparing, undone when predicting.
+
+The scan is turned to canonical axes (RAS+, by permutation and flips only, so an oblique scan
+stays oblique and no voxel is lost), resampled along its own axes to the working spacing and cut
+to the region of interest. Because the axes stay parallel, resampling is separable: three small
+matrices, multiplied by BLAS, instead of a loop over voxels.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+
+from neurotarget.types import Triple, TripleVox
+
+Kernel = Callable[[ndarray], ndarray]
+
+SAME_VOX = 1e-3  # grids closer than this are one grid; float32 headers are no finer
+CANONICAL = nib.orientations.axcodes2ornt("RAS")
+SLAB_VOX = 8_000_000  # float32 values held at a time when a label map is made
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A working box in a scan: canonical voxel = `scale` × working voxel + `start`, per axis."""
+
+    native_shape: TripleVox
+    affine: tuple[tuple[float, ...], ...]  # of the scan as stored, (4, 4), mm
+    start: Triple
+    scale: Triple
+    shape: TripleVox
+
+    @property
+    def native_affine(self) -> Float[ndarray, "4 4"]:
+        """Affine of the scan as stored."""
+        return np.array(self.affine)
+
+    @property
+    def orientation(self) -> Float[ndarray, "3 2"]:
+        """Table from stored to canonical axes."""
+        return nib.orientations.io_orientation(self.native_affine)
+
+    @property
+    def canonical_shape(self) -> TripleVox:
+        """Sides of the scan in canonical order."""
+        sides = [0, 0, 0]
+        for stored, (axis, _) in enumerate(self.orientation):
+            sides[int(axis)] = self.native_shape[stored]
+        return tuple(sides)
+
+    @property
+    def canonical_affine(self) -> Float[ndarray, "4 4"]:
+        """Affine of the scan in canonical order, mm."""
+        turn = nib.orientations.inv_ornt_aff(self.orientation, self.native_shape)
+        return self.native_affine @ turn
+
+    @property
+    def work_affine(self) -> Float[ndarray, "4 4"]:
+        """Affine of the working box, mm."""
+        step = np.diag([*self.scale, 1.0])
+        step[:3, 3] = self.start
+        return self.canonical_affine @ step
+
+    @property
+    def spacing_mm(self) -> Triple:
+        """Side of a working voxel, mm."""
+        return tuple(float(side) for side in nib.affines.voxel_sizes(self.work_affine))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether working voxels are voxels of the scan, so that nothing is interpolated."""
+        offsets = np.abs(np.array(self.start) - np.round(self.start))
+        return bool(np.allclose(self.scale, 1, atol=SAME_VOX) and (offsets < SAME_VOX).all())
+
+    def canonical(self, array: ndarray) -> ndarray:
+        """View of a stored array in canonical order, (I, J, K)."""
+        return nib.orientations.apply_orientation(array, self.orientation)
+
+    def stored(self, array: ndarray) -> ndarray:
+        """View of a canonical array in the scan's own order."""
+        back = nib.orientations.ornt_transform(CANONICAL, self.orientation)
+        return nib.orientations.apply_orientation(array, back)
+
+    def as_dict(self) -> dict:
+        """Plain values for JSON."""
+        names = ("native_shape", "affine", "start", "scale", "shape")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> "Grid":
+        """Read what `as_dict` wrote."""
+        affine = tuple(tuple(float(item) for item in row) for row in values["affine"])
+        return cls(
+            native_shape=tuple(int(side) for side in values["native_shape"]),
+            affine=affine,
+            start=tuple(float(item) for item in values["start"]),
+            scale=tuple(float(item) for item in values["scale"]),
+            shape=tuple(int(side) for side in values["shape"]),
+        )
+
+
+def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Grid:
+    """Grid over the whole scan at `spacing_mm` (canonical axes), centred on the scan."""
+    plain = tuple(tuple(float(item) for item in row) for row in np.asarray(affine, float))
+    native = Grid(tuple(int(side) for side in shape), plain, (0, 0, 0), (1, 1, 1), (1, 1, 1))
+    sides = np.array(native.canonical_shape)
+    found = nib.affines.voxel_sizes(native.canonical_affine)
+    scale = np.asarray(spacing_mm) / found
+    scale[np.abs(scale - 1) * sides < 0.05] = 1  # a rounded header is no reason to interpolate
+    work = np.maximum(np.round(sides / scale), 1).astype(int)
+    start = (sides - 1) / 2 - scale * (work - 1) / 2
+    return Grid(
+        native.native_shape,
+        plain,
+        tuple(float(item) for item in start),
+        tuple(float(item) for item in scale),
+        tuple(int(side) for side in work),
+    )
+
+
+def crop(grid: Grid, centre_vox: Sequence[float], size_mm: Triple) -> Grid | None:
+    """Part of a grid within a box about `centre_vox` (canonical voxels); None where they miss.
+
+    The box keeps the grid's own voxels, so that cropping never interpolates.
+    """
+    scale, spacing = np.array(grid.scale), np.array(grid.spacing_mm)
+    centre = (np.asarray(centre_vox, float) - np.array(grid.start)) / scale
+    sides = np.maximum(np.round(np.array(size_mm) / spacing), 1).astype(int)
+    low = np.round(centre - (sides - 1) / 2).astype(int)
+    high = np.minimum(low + sides, grid.shape)
+    low = np.maximum(low, 0)
+    if (high <= low).any():
+        return None
+    start = np.array(grid.start) + scale * low
+    return Grid(
+        grid.native_shape,
+        grid.affine,
+        tuple(float(item) for item in start),
+        grid.scale,
+        tuple(int(side) for side in high - low),
+    )
+
+
+def image_to_work(array: ndarray, grid: Grid) -> Float[ndarray, "I J K"]:
+    """Resample a stored scan to the working box: cubic, smoothed where it gets coarser.
+
+    Source: Keys 1981, doi:10.1109/TASSP.1981.1163711 (the kernel, a = −1/2).
+    """
+    scan = grid.canonical(array)
+    if grid.is_exact:
+        return np.ascontiguousarray(scan[_exact_box(grid)], dtype=np.float32)
+    work = scan
+    for axis, matrix in enumerate(_matrices(grid, _keys, scan.shape)):
+        work = _apply(work, matrix, axis)
+    return np.ascontiguousarray(work)
+
+
+def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
+    """Resample a stored class map to the working box: the class with the largest share wins."""
+    scan = grid.canonical(classes)
+    if grid.is_exact:
+        return np.ascontiguousarray(scan[_exact_box(grid)])
+    matrices = _matrices(grid, _tent, scan.shape)
+    best = _share(scan == 0, matrices)
+    result = np.zeros(grid.shape, dtype=classes.dtype)
+    for label in np.unique(scan[scan != 0]):
+        share = _share(scan == label, matrices)
+        won = share > best
+        result[won] = label
+        best[won] = share[won]
+    return result
+
+
+def labels_to_native(
+    probabilities: Float[ndarray, "L I J K"], grid: Grid
+) -> Integer[ndarray, "..."]:
+    """Class map on the scan's own grid, in stored order, from probabilities on the working box.
+
+    Probabilities, not labels, are interpolated (linearly) and the largest wins; outside the box
+    all is background. Works slab by slab, so that memory stays small for many labels.
+    """
+    if len(probabilities) <= 256:
+        canonical = np.zeros(grid.canonical_shape, dtype=np.uint8)
+    else:
+        canonical = np.zeros(grid.canonical_shape, dtype=np.uint16)
+    for box, values in _native_slabs(probabilities, grid):
+        canonical[box] = values.argmax(axis=0)
+    return np.ascontiguousarray(grid.stored(canonical))
+
+
+def image_to_native(values: Float[ndarray, "I J K"], grid: Grid) -> Float[ndarray, "..."]:
+    """One map (a probability, say) on the scan's own grid, in stored order; 0 outside the box."""
+    canonical = np.zeros(grid.canonical_shape, dtype=np.float32)
+    for box, part in _native_slabs(values[None], grid):
+        canonical[box] = part[0]
+    return np.ascontiguousarray(grid.stored(canonical))
+
+
+def _native_slabs(
+    values: Float[ndarray, "L I J K"], grid: Grid
+) -> Iterator[tuple[tuple[slice, ...], Float[ndarray, "L I J K"]]]:
+    """Interpolate back to the scan's voxels whose centres lie in the box, a slab at a time."""
+    spans, matrices = [], []
+    for axis in range(3):
+        start, scale, side = grid.start[axis], grid.scale[axis], grid.shape[axis]
+        low = max(int(np.ceil(start - scale / 2 - SAME_VOX)), 0)
+        high = start + scale * (side - 0.5) + SAME_VOX
+        stop = min(int(np.floor(high)) + 1, grid.canonical_shape[axis])
+        spans.append((low, stop))
+        places = (np.arange(low, stop) - start) / scale
+        matrices.append(_weights(places, side, 1.0, _tent))
+    (low, stop), *others = spans
+    area = max(np.prod([b - a for a, b in others]), 1) * len(values)
+    step = max(int(SLAB_VOX // area), 1)
+    rest = tuple(slice(a, b) for a, b in others)
+    for first in range(low, stop, step):
+        last = min(first + step, stop)
+        part = _apply(values, matrices[0][first - low : last - low], 1)
+        for axis in (1, 2):
+            part = _apply(part, matrices[axis], axis + 1)
+        yield (slice(first, last), *rest), part
+
+
+def _exact_box(grid: Grid) -> tuple[slice, ...]:
+    starts = np.round(grid.start).astype(int)
+    return tuple(slice(int(a), int(a) + side) for a, side in zip(starts, grid.shape, strict=True))
+
+
+def _matrices(grid: Grid, kernel: Kernel, shape: Sequence[int]) -> list[ndarray]:
+    rows = []
+    for start, scale, side, given in zip(grid.start, grid.scale, grid.shape, shape, strict=True):
+        places = start + scale * np.arange(side)
+        rows.append(_weights(places, given, max(scale, 1.0), kernel))
+    return rows
+
+
+def _weights(places: ndarray, side: int, width: float, kernel: Kernel) -> ndarray:
+    """Rows of weights over `side` samples; a `width` above 1 smooths; the edge is repeated."""
+    inside = np.clip(places, 0, side - 1)
+    weights = kernel((inside[:, None] - np.arange(side)[None, :]) / width)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _tent(distance: ndarray) -> ndarray:
+    return np.maximum(1 - np.abs(distance), 0)
+
+
+def _keys(distance: ndarray) -> ndarray:
+    x = np.abs(distance)
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
+def _apply(array: ndarray, matrix: ndarray, axis: int) -> ndarray:
+    """Multiply one axis by a matrix, on the samples that the matrix touches only."""
+    used = np.flatnonzero(matrix.any(axis=0))
+    low, high = int(used[0]), int(used[-1]) + 1
+    part = array[(slice(None),) * axis + (slice(low, high),)]
+    moved = np.moveaxis(part, axis, -1).astype(np.float32, copy=False)
+    return np.moveaxis(moved @ matrix[:, low:high].T, -1, axis)
+
+
+def _share(mask: ndarray, matrices: list[ndarray]) -> ndarray:
+    share = mask
+    for axis, matrix in enumerate(matrices):
+        share = _apply(share, matrix, axis)
+    return share

@@ -1,0 +1,231 @@
+"""From a case's files to its working box: canonical axes, target spacing, one intensity scale."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from tqdm import tqdm
+
+from neurotarget.data.cache import ensure, entry_folder
+from neurotarget.data.geometry import Grid, image_to_work, labels_to_work, whole_grid
+from neurotarget.data.labels import class_of_id, to_classes
+from neurotarget.data.roi import box_of
+from neurotarget.data.volume import Volume, read_volume, same_grid
+from neurotarget.types import Case, DataError, Manifest, Problem, Target
+
+VERSION = 1  # of this file's arithmetic; a change makes every cache entry anew
+SAMPLED = 1_000_000  # voxels that intensity statistics are taken from
+FOREGROUND = 5_000  # labelled voxels remembered per class, for sampling patches
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """Settings of the intensity scale, taken from the whole scan before it is cut to a box.
+
+    `zscore` uses all voxels (as deepPGSegNet does, doi:10.3389/fendo.2024.1338743),
+    `zscore_foreground` those above the scan's mean, `percentile` maps the clip percentiles to
+    [0, 1], `none` keeps the scan's own unit (QSM in ppm).
+    """
+
+    intensity: Literal["zscore", "zscore_foreground", "percentile", "none"] = "zscore"
+    clip_percent: tuple[float, float] | None = (0.5, 99.5)
+
+    def __post_init__(self) -> None:
+        known = ("zscore", "zscore_foreground", "percentile", "none")
+        if self.intensity not in known:
+            raise ValueError(f"intensity: got {self.intensity!r}, wanted one of {known}")
+        if self.clip_percent is not None:
+            low, high = (float(value) for value in self.clip_percent)
+            object.__setattr__(self, "clip_percent", (low, high))
+            if not 0 <= low < high <= 100:
+                raise ValueError(f"clip_percent: got {low, high}, wanted 0 ≤ low < high ≤ 100")
+        elif self.intensity == "percentile":
+            raise ValueError("intensity: percentile needs clip_percent, such as [0.5, 99.5]")
+
+
+def prepare(
+    manifest: Manifest,
+    target: Target,
+    preparation: Preparation,
+    cache: Path,
+    *,
+    workers: int = 2,
+) -> dict[str, Path]:
+    """Prepare every case once and return the entry folder of each, by case_id.
+
+    Raises:
+        DataError: every case that could not be prepared, in one list.
+    """
+    mapping = class_of_id(target, manifest.label_ids)
+
+    def one(case: Case) -> Path | DataError:
+        try:
+            return prepare_case(case, target, preparation, cache, mapping)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=max(workers, 1)) as pool:
+        bar = tqdm(
+            pool.map(one, manifest.cases), "prepare", len(manifest.cases), unit="case", delay=1
+        )
+        results = dict(zip((case.case_id for case in manifest.cases), bar, strict=True))
+    errors = [result for result in results.values() if isinstance(result, DataError)]
+    if errors:
+        problems = [problem for error in errors for problem in error.problems]
+        raise DataError(problems or "\n".join(map(str, errors)))
+    return {case_id: folder for case_id, folder in results.items() if isinstance(folder, Path)}
+
+
+def prepare_case(
+    case: Case,
+    target: Target,
+    preparation: Preparation,
+    cache: Path,
+    mapping: Mapping[int, int],
+) -> Path:
+    """Prepare one case, or find it prepared from the same content with the same settings.
+
+    Raises:
+        DataError: a file is missing or broken, grids differ, or labels are unknown.
+    """
+    folder = entry_folder(cache, case.case_id, _key(case, target, preparation, mapping))
+
+    def make(draft: Path) -> dict:
+        image, grid = work_image(case, target, preparation)
+        np.save(draft / "image.npy", image.astype(np.float16))
+        facts = {"case_id": case.case_id, "grid": grid.as_dict()}
+        foreground = np.zeros((0, 4), dtype=np.int16)
+        if case.label is not None:
+            classes, outside = _work_labels(case, grid, mapping)
+            np.save(draft / "label.npy", classes)
+            foreground = _sample_foreground(classes, target.num_labels)
+            counts = np.bincount(classes.ravel(), minlength=target.num_labels)
+            facts |= {"voxels": counts.tolist(), "outside_percent": outside}
+        np.save(draft / "foreground.npy", foreground)
+        return facts
+
+    return ensure(folder, make)
+
+
+def work_image(
+    case: Case, target: Target, preparation: Preparation
+) -> tuple[Float[ndarray, "C I J K"], Grid]:
+    """Read a case's contrasts onto its working box, on one intensity scale.
+
+    Raises:
+        DataError: a contrast is missing, broken, or on another grid than the first.
+    """
+    volumes: list[Volume] = []
+    for contrast in target.contrasts:
+        if contrast not in case.images:
+            raise DataError(
+                Problem(
+                    "error",
+                    case.case_id,
+                    "",
+                    f"no {contrast} image (only {', '.join(case.images) or 'none'})",
+                    f"the contrasts {', '.join(target.contrasts)}",
+                    f"add a column {contrast} with the file's path",
+                )
+            )
+        volume = read_volume(case.images[contrast], case_id=case.case_id)
+        if volumes and not same_grid(volumes[0], volume):
+            raise DataError(_grids_differ(case, contrast, volumes[0], volume))
+        volumes.append(volume)
+    first = volumes[0]
+    grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
+    if target.roi is not None:
+        file = str(case.images[target.contrasts[0]])
+        grid = box_of(first.array, grid, target.roi, case_id=case.case_id, file=file)
+    work = [image_to_work(_scaled(volume.array, preparation), grid) for volume in volumes]
+    return np.stack(work), grid
+
+
+def _work_labels(case: Case, grid: Grid, mapping: Mapping[int, int]) -> tuple[ndarray, float]:
+    """Class map on the working box, and the share of the mask that the box leaves out, in %."""
+    volume = read_volume(case.label, case_id=case.case_id)
+    classes = to_classes(volume.array, mapping, case_id=case.case_id, file=str(case.label))
+    if volume.array.shape != grid.native_shape or not np.allclose(
+        volume.affine, grid.native_affine, atol=1e-2
+    ):
+        raise DataError(_grids_differ(case, "label", None, volume, grid))
+    work = labels_to_work(classes, grid)
+    total = int((classes > 0).sum()) * abs(np.linalg.det(volume.affine[:3, :3]))
+    kept = int((work > 0).sum()) * float(np.prod(grid.spacing_mm))
+    outside = 100 * max(1 - kept / total, 0.0) if total else 0.0
+    return work, round(outside, 1)
+
+
+def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]:
+    values = array.astype(np.float32)
+    if preparation.intensity == "none" and preparation.clip_percent is None:
+        return values
+    step = max(int(np.cbrt(values.size / SAMPLED)), 1)
+    sample = values[::step, ::step, ::step]
+    if preparation.clip_percent is not None:
+        low, high = (float(item) for item in np.percentile(sample, preparation.clip_percent))
+        values, sample = np.clip(values, low, high), np.clip(sample, low, high)
+    if preparation.intensity == "none":
+        return values
+    if preparation.intensity == "percentile":
+        return (values - low) / max(high - low, 1e-6)
+    if preparation.intensity == "zscore_foreground":
+        inside = sample[sample > sample.mean()]
+        sample = inside if inside.size else sample
+    return (values - float(sample.mean())) / max(float(sample.std()), 1e-6)
+
+
+def _sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
+    rng = np.random.default_rng(0)  # a fixed sample: patches draw from it with their own seed
+    parts = []
+    for label in range(1, num_labels):
+        voxels = np.argwhere(classes == label)
+        if len(voxels) > FOREGROUND:
+            voxels = voxels[np.sort(rng.choice(len(voxels), FOREGROUND, replace=False))]
+        parts.append(np.column_stack([np.full(len(voxels), label), voxels]))
+    return np.concatenate(parts).astype(np.int16)
+
+
+def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[int, int]) -> str:
+    """Hash of all that decides an entry's voxels: file contents, settings, this code's version."""
+    settings = {
+        "version": VERSION,
+        "case_id": case.case_id,
+        "spacing_mm": target.spacing_mm,
+        "roi": asdict(target.roi) if target.roi else None,
+        "preparation": asdict(preparation),
+        "labels": sorted(mapping.items()) if case.label else None,
+        "images": [_digest(case.images[name]) for name in target.contrasts if name in case.images],
+        "label": _digest(case.label) if case.label else None,
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    if not Path(path).is_file():
+        return "absent"  # reading it will say so
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _grids_differ(
+    case: Case, name: str, first: Volume | None, other: Volume, grid: Grid | None = None
+) -> Problem:
+    shape = first.array.shape if first else grid.native_shape
+    file = case.label if name == "label" else case.images[name]
+    turned = "" if shape != other.array.shape else " with another affine"
+    return Problem(
+        "error",
+        case.case_id,
+        str(file),
+        f"a grid of {' × '.join(map(str, other.array.shape))} voxels{turned}",
+        f"the image's grid of {' × '.join(map(str, shape))} voxels",
+        f"resample the {name} to the image's grid",
+    )
