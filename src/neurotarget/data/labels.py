@@ -1,0 +1,131 @@
+"""Label numbers, mapped once: the ids in files to the classes inside, and back."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy import ndarray
+
+from neurotarget.types import DataError, Problem, Target
+
+LONGEST_TABLE = 2**20  # FreeSurfer's ids end near 15,000
+
+
+def class_of_id(target: Target, label_ids: Mapping[str, int] | None = None) -> dict[int, int]:
+    """Class of each id that may stand in a label file; 0 and the background ids are class 0.
+
+    `label_ids` are the data set's own label names: a name that the target shares (in any case,
+    with blanks, `-` and `_` alike) brings its id along. The other labels keep the target's ids.
+
+    Raises:
+        DataError: the data set has neither the name nor the ids of a label, or an id would
+            stand for two labels.
+    """
+    named = {_key(name): int(value) for name, value in (label_ids or {}).items()}
+    mapping = dict.fromkeys((0, *target.background_ids), 0)
+    problems, taken = [], {}
+    for number, (name, own) in enumerate(target.labels.items(), start=1):
+        theirs = named.get(_key(name))
+        ids = own if theirs is None or theirs in own else (theirs,)
+        if label_ids is not None and not set(ids) & set(named.values()):
+            problems.append(_unknown_label(name, own, label_ids))
+        for value in ids:
+            if value in taken:
+                problems.append(_shared_id(value, taken[value], name))
+            taken[value] = name
+            mapping[value] = number
+    if problems:
+        raise DataError(problems)
+    return mapping
+
+
+def label_values(array: ndarray, *, case_id: str = "", file: str = "") -> ndarray:
+    """Ids in a label array, sorted, as int64.
+
+    Raises:
+        DataError: a value is not a whole number.
+    """
+    values = np.unique(array)
+    if values.dtype.kind == "f":
+        broken = values[~np.isfinite(values) | (values != np.rint(values))]
+        if broken.size:
+            raise DataError(
+                Problem(
+                    "error",
+                    case_id,
+                    file,
+                    f"label values {_some(broken)}",
+                    "whole numbers",
+                    "resample masks with nearest neighbour, not linearly",
+                )
+            )
+    return values.astype(np.int64)
+
+
+def to_classes(
+    array: ndarray, mapping: Mapping[int, int], *, case_id: str = "", file: str = ""
+) -> ndarray:
+    """Turn the ids of a label file into classes, as uint8 (uint16 past 255 classes).
+
+    `mapping` is that of `class_of_id`.
+
+    Raises:
+        DataError: a value is not a whole number or has no class.
+    """
+    values = label_values(array, case_id=case_id, file=file)
+    if unknown := [value for value in values.tolist() if value not in mapping]:
+        known = sorted(value for value, number in mapping.items() if number)
+        raise DataError(
+            Problem(
+                "error",
+                case_id,
+                file,
+                f"label values {_some(unknown)} that the target does not know",
+                f"0 or one of {_some(known)}",
+                "add them to the target's labels, or to its background_ids to ignore them",
+            )
+        )
+    classes = np.array([mapping[value] for value in values.tolist()])
+    classes = classes.astype(np.min_scalar_type(max(mapping.values())))
+    if not values.size or values[0] < 0 or values[-1] > LONGEST_TABLE:
+        return classes[np.searchsorted(values, array)]
+    table = np.zeros(values[-1] + 1, dtype=classes.dtype)  # twenty times faster than the search
+    table[values] = classes
+    return table[array if array.dtype.kind in "iu" else array.astype(np.int64)]
+
+
+def to_file_ids(classes: ndarray, target: Target) -> ndarray:
+    """Turn classes into the ids written to files, in the smallest unsigned type."""
+    ids = np.array(target.file_ids, dtype=np.min_scalar_type(max(target.file_ids)))
+    return ids[classes]
+
+
+def _key(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def _some(values: ndarray | list[int], most: int = 8) -> str:
+    shown = ", ".join(f"{value:g}" for value in values[:most])
+    return f"{shown}, … ({len(values)} in all)" if len(values) > most else shown
+
+
+def _unknown_label(name: str, ids: tuple[int, ...], label_ids: Mapping[str, int]) -> Problem:
+    has = ", ".join(f"{key} = {value}" for key, value in label_ids.items())
+    return Problem(
+        "error",
+        "",
+        "",
+        f"no label {name} (id {', '.join(map(str, ids))}) in the data set, which has {has}",
+        "the target's labels",
+        "name the labels alike in conf/target and in dataset.json",
+    )
+
+
+def _shared_id(value: int, first: str, second: str) -> Problem:
+    return Problem(
+        "error",
+        "",
+        "",
+        f"id {value} for the labels {first} and {second}",
+        "one label an id",
+        "give the target's labels the names that the data set uses",
+    )
