@@ -1,0 +1,216 @@
+"""Patches for training: TorchIO's queue fed with regions read straight from memory maps.
+
+Every patch has a number, its draw. The draw decides case, place and augmentation, whatever the
+number of workers: the same seed repeats a run to the voxel, epochs differ, a run that was stopped
+goes on with the very patches it would have seen, and any one patch can be made again.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchio as tio
+from numpy import ndarray
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
+
+from neurotarget.data.cache import Entry, open_entry
+from neurotarget.types import Batch, TripleVox
+
+
+class CaseError(RuntimeError):
+    """What went wrong while one case's patch was made; it crosses from a worker as one text."""
+
+
+class DrawSampler(Sampler):
+    """Draws of one epoch: each case equally often, in an order of the seed's own.
+
+    Yields `draw * num_cases + case`. Ranks of a distributed run share out the draws.
+    """
+
+    def __init__(
+        self, num_cases: int, num_draws: int, *, seed: int, rank: int = 0, ranks: int = 1
+    ) -> None:
+        self.num_cases, self.num_draws, self.seed = num_cases, num_draws // ranks, seed
+        self.rank, self.ranks, self.epoch = rank, ranks, 0
+
+    def __len__(self) -> int:
+        return self.num_draws
+
+    def __iter__(self) -> Iterator[int]:
+        first = self.epoch * self.num_draws
+        for step in range(first, first + self.num_draws):
+            draw = step * self.ranks + self.rank
+            lap, place = divmod(draw, self.num_cases)
+            order = np.random.default_rng([self.seed, lap]).permutation(self.num_cases)
+            yield draw * self.num_cases + int(order[place])
+
+
+class Regions(tio.SubjectsDataset):
+    """Augmented patches of prepared cases, one per draw.
+
+    A region about the patch is cut from the memory map, so that a rotation finds voxels beyond
+    the patch's edge; then it is augmented and cut to the patch.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        *,
+        patch_vox: TripleVox,
+        foreground_share: float,
+        margin_share: float,
+        seed: int,
+        augmentation: tio.Transform | None = None,
+    ) -> None:
+        super().__init__([tio.Subject(empty=tio.ScalarImage(tensor=torch.zeros(1, 1, 1, 1)))])
+        self.folders, self.seed = [Path(folder) for folder in folders], seed
+        self.patch_vox = np.array(patch_vox)
+        # an even margin keeps the patch in the middle of the region
+        self.region_vox = self.patch_vox + 2 * np.ceil(self.patch_vox * margin_share / 2).astype(
+            int
+        )
+        self.foreground_share, self.augmentation = foreground_share, augmentation
+        self._entries: dict[int, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def __getitem__(self, index: int) -> tio.Subject:
+        draw, case = divmod(index, len(self.folders))
+        try:
+            with seeded(self.seed, draw):
+                return self._patch(self._entry(case), np.random.default_rng([self.seed, draw]))
+        except Exception as error:
+            raise CaseError(
+                f"{self.folders[case].name}: making patch {draw} failed: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _entry(self, case: int) -> Entry:
+        if case not in self._entries:
+            self._entries[case] = open_entry(self.folders[case])
+        return self._entries[case]
+
+    def _patch(self, entry: Entry, rng: np.random.Generator) -> tio.Subject:
+        sides = np.array(entry.image.shape[1:])
+        low = _clamped(self._centre(entry, rng) - self.patch_vox // 2, sides, self.patch_vox)
+        low = low - (self.region_vox - self.patch_vox) // 2
+        subject = tio.Subject(
+            image=tio.ScalarImage(tensor=torch.from_numpy(cut(entry.image, low, self.region_vox))),
+            label=tio.LabelMap(
+                tensor=torch.from_numpy(cut(entry.label[None], low, self.region_vox))
+            ),
+            case_id=entry.case_id,
+        )
+        if self.augmentation is not None:
+            subject = self.augmentation(subject)
+        margin = (self.region_vox - self.patch_vox) // 2
+        return tio.Crop(tuple(np.repeat(margin, 2).tolist()))(subject) if margin.any() else subject
+
+    def _centre(self, entry: Entry, rng: np.random.Generator) -> ndarray:
+        """Voxel the patch is centred on: of a class drawn evenly, or anywhere."""
+        present = np.unique(entry.foreground[:, 0])
+        if present.size and rng.random() < self.foreground_share:
+            voxels = entry.foreground[entry.foreground[:, 0] == rng.choice(present)]
+            return voxels[rng.integers(len(voxels)), 1:].astype(int)
+        return rng.integers(0, entry.image.shape[1:])
+
+
+class PatchQueue(tio.Queue):
+    """TorchIO's queue, of one patch per draw; `set_epoch` starts that epoch's draws anew."""
+
+    def __init__(self, regions: Regions, draws: DrawSampler, *, length: int, workers: int) -> None:
+        super().__init__(
+            regions,
+            max_length=length,
+            samples_per_volume=1,
+            sampler=tio.UniformSampler(tuple(regions.patch_vox.tolist())),
+            subject_sampler=draws,
+            num_workers=workers,
+            shuffle_subjects=False,
+            shuffle_patches=False,  # the draws are shuffled already, reproducibly
+            start_background=False,
+        )
+
+    @property
+    def iterations_per_epoch(self) -> int:
+        """Patches of an epoch."""
+        return len(self.subject_sampler)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Drop what is queued and begin the draws of `epoch`."""
+        self.subject_sampler.epoch = epoch
+        self.patches_list.clear()
+        self._subjects_iterable = None
+        self._num_sampled_subjects = 0
+
+
+class EpochSampler(SequentialSampler):
+    """Passes Lightning's epoch number on to the queue."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch, also after resuming."""
+        self.data_source.set_epoch(epoch)
+
+
+def patch_loader(queue: PatchQueue, *, batch_size: int, pin_memory: bool = False) -> DataLoader:
+    """Batches from a queue; the queue has the workers, so the loader itself has none."""
+    return DataLoader(
+        queue,
+        batch_size=batch_size,
+        sampler=EpochSampler(queue),
+        collate_fn=to_batch,
+        num_workers=0,
+        drop_last=True,
+        pin_memory=pin_memory,
+    )
+
+
+def to_batch(subjects: Sequence[Mapping]) -> Batch:
+    """Stack patches into a plain batch: (B, C, I, J, K) float32 and (B, I, J, K) int64."""
+    return Batch(
+        torch.stack([subject["image"].data for subject in subjects]).float(),
+        torch.stack([subject["label"].data[0] for subject in subjects]).long(),
+        [subject["case_id"] for subject in subjects],
+    )
+
+
+def cut(array: ndarray, low: ndarray, sides: ndarray) -> ndarray:
+    """Copy a box out of a (C, I, J, K) array; beyond the edge stands the array's smallest value.
+
+    Labels come out as uint8 or uint16 and images as float32.
+    """
+    kind = np.float32 if array.dtype.kind == "f" else array.dtype
+    shape = np.array(array.shape[1:])
+    first, last = np.maximum(low, 0), np.minimum(low + sides, shape)
+    inner = np.asarray(array[(slice(None), *map(slice, first, last))], dtype=kind)
+    if (inner.shape[1:] == sides).all():
+        return np.ascontiguousarray(inner)
+    fill = inner.min(axis=(1, 2, 3), keepdims=True) if kind == np.float32 else 0
+    box = np.empty((len(array), *sides), dtype=kind)
+    box[:] = fill
+    box[(slice(None), *map(slice, first - low, last - low))] = inner
+    return box
+
+
+@contextmanager
+def seeded(seed: int, draw: int) -> Iterator[None]:
+    """Give TorchIO's transforms the random numbers of one draw, and leave the others' alone."""
+    state = random.getstate()
+    with torch.random.fork_rng(devices=[]):
+        value = int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0] >> 1)
+        torch.manual_seed(value)
+        random.seed(value)
+        try:
+            yield
+        finally:
+            random.setstate(state)
+
+
+def _clamped(low: ndarray, sides: ndarray, patch: ndarray) -> ndarray:
+    """Keep a patch inside the volume, or the volume in the middle of a larger patch."""
+    room = sides - patch
+    return np.where(room >= 0, np.clip(low, 0, np.maximum(room, 0)), room // 2)
