@@ -1,0 +1,115 @@
+import math
+
+import pytest
+import torch
+
+from neurotarget.losses import (
+    DeepSupervision,
+    DiceCrossEntropy,
+    cross_entropy,
+    downsample,
+    level_weights,
+    soft_dice,
+)
+
+
+def scores_of(classes, num_labels, sure=40.0):
+    """Logits that are all but certain of `classes` (B, I, J, K)."""
+    return sure * torch.nn.functional.one_hot(classes, num_labels).movedim(-1, 1).float()
+
+
+def cube(value=1, side=4, size=2):
+    labels = torch.zeros(1, side, side, side, dtype=torch.long)
+    labels[:, :size, :size, :size] = value
+    return labels
+
+
+def test_perfect_scores_cost_nothing():
+    assert DiceCrossEntropy()(scores_of(cube(), 2), cube()).item() == pytest.approx(0, abs=1e-4)
+
+
+def test_half_shifted_cube_has_dice_one_half():
+    truth, pred = torch.zeros(2, 1, 4, 4, 4, dtype=torch.long).unbind()
+    truth[:, :, :, 0:2], pred[:, :, :, 1:3] = 1, 1
+    dice = soft_dice(scores_of(pred, 2), truth, over_batch=True, smooth=0.0)
+    assert dice[1].item() == pytest.approx(2 * 16 / 64)
+
+
+def test_even_odds_cost_the_log_of_the_classes():
+    assert cross_entropy(torch.zeros(1, 4, 2, 2, 2), cube(side=2)).item() == pytest.approx(
+        math.log(4)
+    )
+
+
+def test_batch_dice_counts_patches_together():
+    labels = torch.cat([cube(), torch.zeros_like(cube())])  # the target is missing from one patch
+    logits = scores_of(torch.cat([cube(), cube()]), 2)
+    together = soft_dice(logits, labels, over_batch=True, smooth=0.0)
+    apart = soft_dice(logits, labels, over_batch=False, smooth=0.0)
+    assert together[1].item() == pytest.approx(2 * 8 / 24)
+    assert apart[:, 1].tolist() == pytest.approx([1.0, 0.0])
+
+
+def test_absent_class_costs_nothing_and_has_a_finite_gradient():
+    logits = scores_of(cube(), 3).requires_grad_()
+    loss = DiceCrossEntropy(batch_dice=False)(logits, cube())
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-4)
+    assert logits.grad.isfinite().all()
+
+
+def test_background_has_a_dice_part_on_request():
+    logits, labels = torch.randn(1, 2, 4, 4, 4), cube()
+    parts = soft_dice(logits, labels, over_batch=True)
+    alone = {"cross_entropy_weight": 0.0}
+    with_it = DiceCrossEntropy(include_background=True, **alone)(logits, labels)
+    assert with_it.item() == pytest.approx(1 - parts.mean().item())
+    assert DiceCrossEntropy(**alone)(logits, labels).item() == pytest.approx(1 - parts[1].item())
+
+
+def test_ignored_voxels_change_nothing():
+    labels = torch.randint(0, 3, (2, 4, 4, 4))
+    logits = torch.randn(2, 3, 4, 4, 4)
+    padded = torch.cat([labels, torch.full((2, 4, 4, 2), 255)], dim=3)
+    noise = torch.cat([logits, 9 * torch.randn(2, 3, 4, 4, 2)], dim=4)
+    loss = DiceCrossEntropy(ignore_label=255)
+    assert loss(noise, padded).item() == pytest.approx(loss(logits, labels).item(), rel=1e-5)
+
+
+def test_patch_of_ignored_voxels_costs_nothing():
+    labels = torch.full((1, 2, 2, 2), 255)
+    loss = DiceCrossEntropy(ignore_label=255)(torch.randn(1, 2, 2, 2, 2), labels)
+    assert loss.item() == 0
+
+
+def test_small_label_types_are_taken():
+    logits = torch.randn(1, 2, 4, 4, 4)
+    whole = DiceCrossEntropy()(logits, cube())
+    assert DiceCrossEntropy()(logits, cube().to(torch.uint8)).item() == whole.item()
+
+
+def test_bfloat16_scores_are_counted_in_float32():
+    logits = torch.randn(2, 3, 24, 24, 24).bfloat16()
+    labels = torch.randint(0, 3, (2, 24, 24, 24))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = DiceCrossEntropy()(logits, labels)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(DiceCrossEntropy()(logits.float(), labels).item())
+
+
+def test_level_weights_halve_and_sum_to_one():
+    assert level_weights(3) == pytest.approx([4 / 7, 2 / 7, 1 / 7])
+
+
+def test_coarse_labels_are_values_of_the_fine_ones():
+    coarse = downsample(cube(value=5, side=8, size=4), (4, 4, 4))
+    assert torch.equal(coarse, cube(value=5, side=4, size=2))
+
+
+def test_deep_supervision_weighs_levels_and_leaves_one_level_alone():
+    labels = cube(side=8, size=4)
+    fine, coarse = torch.randn(1, 2, 8, 8, 8), torch.randn(1, 2, 4, 4, 4)
+    plain, deep = DiceCrossEntropy(), DeepSupervision(DiceCrossEntropy())
+    wanted = 2 / 3 * plain(fine, labels) + 1 / 3 * plain(coarse, downsample(labels, (4, 4, 4)))
+    assert deep([fine, coarse], labels).item() == pytest.approx(wanted.item())
+    assert deep(fine, labels).item() == plain(fine, labels).item()
