@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import nibabel as nib
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
@@ -23,6 +24,14 @@ from neurotarget.types import Case, DataError, Manifest, Problem, Target
 VERSION = 1  # of this file's arithmetic; a change makes every cache entry anew
 SAMPLED = 1_000_000  # voxels that intensity statistics are taken from
 FOREGROUND = 5_000  # labelled voxels remembered per class, for sampling patches
+
+
+class Work(NamedTuple):
+    """A case's contrasts on its working box, and what is needed to find the way back."""
+
+    image: Float[ndarray, "C I J K"]
+    grid: Grid
+    header: nib.Nifti1Header  # of the first contrast
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ def prepare_case(
     folder = entry_folder(cache, case.case_id, _key(case, target, preparation, mapping))
 
     def make(draft: Path) -> dict:
-        image, grid = work_image(case, target, preparation)
+        image, grid, _ = work_image(case, target, preparation)
         np.save(draft / "image.npy", image.astype(np.float16))
         facts = {"case_id": case.case_id, "grid": grid.as_dict()}
         foreground = np.zeros((0, 4), dtype=np.int16)
@@ -114,9 +123,7 @@ def prepare_case(
     return ensure(folder, make)
 
 
-def work_image(
-    case: Case, target: Target, preparation: Preparation
-) -> tuple[Float[ndarray, "C I J K"], Grid]:
+def work_image(case: Case, target: Target, preparation: Preparation) -> Work:
     """Read a case's contrasts onto its working box, on one intensity scale.
 
     Raises:
@@ -145,17 +152,17 @@ def work_image(
         file = str(case.images[target.contrasts[0]])
         grid = box_of(first.array, grid, target.roi, case_id=case.case_id, file=file)
     work = [image_to_work(_scaled(volume.array, preparation), grid) for volume in volumes]
-    return np.stack(work), grid
+    return Work(np.stack(work), grid, first.header)
 
 
 def _work_labels(case: Case, grid: Grid, mapping: Mapping[int, int]) -> tuple[ndarray, float]:
     """Class map on the working box, and the share of the mask that the box leaves out, in %."""
     volume = read_volume(case.label, case_id=case.case_id)
-    classes = to_classes(volume.array, mapping, case_id=case.case_id, file=str(case.label))
     if volume.array.shape != grid.native_shape or not np.allclose(
         volume.affine, grid.native_affine, atol=1e-2
     ):
         raise DataError(_grids_differ(case, "label", None, volume, grid))
+    classes = to_classes(volume.array, mapping, case_id=case.case_id, file=str(case.label))
     work = labels_to_work(classes, grid)
     total = int((classes > 0).sum()) * abs(np.linalg.det(volume.affine[:3, :3]))
     kept = int((work > 0).sum()) * float(np.prod(grid.spacing_mm))

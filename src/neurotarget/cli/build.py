@@ -1,0 +1,88 @@
+"""From configs to objects; the only place that turns a `_target_` into a call."""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from neurotarget.types import DataError, Target
+
+SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.prepare.")
+
+
+def build(cfg: DictConfig | Mapping, **values: object) -> Any:  # noqa: ANN401
+    """Call a node's `_target_` with plain Python values; the user's own config may name any."""
+    return instantiate(cfg, _convert_="all", **values)
+
+
+def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401
+    """Call a `_target_` read from a run folder, which may be a stranger's.
+
+    Only classes that are defined in the shareable modules are called, nothing that these modules
+    merely import, so a config cannot run code of its own.
+
+    Raises:
+        DataError: the config names anything else.
+    """
+    path = str(cfg.get("_target_", ""))
+    module, _, name = path.rpartition(".")
+    kind = None
+    if path.startswith(SHAREABLE) and all(part.isidentifier() for part in path.split(".")):
+        try:
+            kind = getattr(importlib.import_module(module), name, None)
+        except ImportError:
+            kind = None
+    if not inspect.isclass(kind) or kind.__module__ != module:
+        raise DataError(
+            f"config.yaml of the run: found _target_ {path!r}, wanted a class of "
+            f"{', '.join(SHAREABLE)}; use only runs that neurotarget has written"
+        )
+    given = {key: _foreign_value(value) for key, value in cfg.items() if not key.startswith("_")}
+    return kind(**given, **values)
+
+
+def _foreign_value(value: object) -> object:
+    nested = isinstance(value, Mapping) and "_target_" in value
+    return build_foreign(value) if nested else value
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """Resolved config as dicts and lists, for files and trackers."""
+    return OmegaConf.to_container(cfg, resolve=True)
+
+
+def build_target(cfg: DictConfig | None) -> Target:
+    """The target of a run.
+
+    Raises:
+        DataError: the run names none.
+    """
+    if not cfg:
+        raise DataError(
+            "no target: say experiment=<name> or target=<name>, "
+            "such as python train.py experiment=pituitary"
+        )
+    return build(cfg)
+
+
+def precision_for(asked: str, accelerator: str) -> str:
+    """`bf16-mixed` where the hardware multiplies bfloat16, else `32-true`; other words stay."""
+    if asked != "auto":
+        return asked
+    on_gpu = accelerator not in ("cpu",) and torch.cuda.is_available()
+    return (
+        "bf16-mixed"
+        if (torch.cuda.is_bf16_supported() if on_gpu else cpu_has_bf16())
+        else "32-true"
+    )
+
+
+def cpu_has_bf16() -> bool:
+    """Whether oneDNN runs bfloat16 on this processor at speed."""
+    return bool(
+        torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )

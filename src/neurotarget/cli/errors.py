@@ -1,0 +1,49 @@
+"""The last stop of every error: a sentence for the user, an exit code, no traceback."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from neurotarget.types import DataError, Problem
+
+P = ParamSpec("P")
+R = TypeVar("R")
+SHOWN = 50  # problems printed before the rest are only counted
+
+
+def taught(act: Callable[P, R]) -> Callable[P, R]:
+    """Print bad input as sentences and exit with 2; NEUROTARGET_TRACEBACK=1 shows the stack."""
+
+    @functools.wraps(act)
+    def safe(*args: P.args, **kwargs: P.kwargs) -> R:
+        if os.environ.get("NEUROTARGET_TRACEBACK"):
+            return act(*args, **kwargs)
+        try:
+            return act(*args, **kwargs)
+        except DataError as error:
+            tell(error)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print("\nstopped; what was finished is kept", file=sys.stderr)
+            sys.exit(130)
+
+    return safe
+
+
+def tell(error: DataError) -> None:
+    """Print every problem, errors first, and how many there are."""
+    if not error.problems:
+        print(f"error: {error}", file=sys.stderr)
+        return
+    tell_problems(error.problems)
+
+
+def tell_problems(problems: tuple[Problem, ...] | list[Problem]) -> None:
+    """Print problems to stderr, errors first; past the first fifty they are only counted."""
+    ordered = sorted(problems, key=lambda problem: problem.level != "error")
+    for problem in ordered[:SHOWN]:
+        print(f"{problem.level}: {problem}", file=sys.stderr)
+    if len(ordered) > SHOWN:
+        print(f"… and {len(ordered) - SHOWN} more; `neurotarget lint` shows all", file=sys.stderr)

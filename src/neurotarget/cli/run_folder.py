@@ -1,0 +1,170 @@
+"""The run folder: everything a run makes, and nothing that cannot be read again as plain values.
+
+config.yaml overrides.yaml run.json splits.tsv weights/{best,last}.ckpt logs/metrics.csv
+predictions/ volumes.tsv rows.csv summary.json pictures/
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from neurotarget.types import DataError
+
+PACKAGES = (
+    "neurotarget",
+    "torch",
+    "pytorch-lightning",
+    "torchio",
+    "monai",
+    "nibabel",
+    "numpy",
+    "scipy",
+)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".draft-{path.name}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write plain values as JSON; NaN is not a value of JSON and must be None by now."""
+    write_text(path, json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def open_run(folder: Path, config: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Begin or go on with a run: config, versions, hardware; returns what run.json holds.
+
+    `id` names the run for the tracker and stays the same when the run is resumed.
+    """
+    record_path = folder / "run.json"
+    record = json.loads(record_path.read_text()) if record_path.is_file() else {}
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    record.setdefault("id", os.urandom(4).hex())
+    record.setdefault("started", []).append(started)
+    record |= {"versions": _versions(), "code": _code(), "hardware": _hardware()}
+    write_json(record_path, record)
+    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
+    _link_latest(folder)
+    return record
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Resolved config of a run.
+
+    Raises:
+        DataError: this is no run folder.
+    """
+    path = Path(folder) / "config.yaml"
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"run={folder}: found no config.yaml there, wanted a run folder; "
+            "say run=runs/<experiment>/<date_time> or run=runs/<experiment>/latest"
+        ) from error
+    except yaml.YAMLError as error:
+        raise DataError(f"{path}: found broken YAML ({error}); restore the file") from error
+    if not isinstance(config, dict):
+        raise DataError(f"{path}: found no settings, wanted the config of a run; restore the file")
+    return config
+
+
+def weights_path(folder: Path, which: str) -> Path:
+    """File of the `best` or the `last` weights.
+
+    Raises:
+        DataError: there is none.
+    """
+    path = Path(folder) / "weights" / f"{which}.ckpt"
+    if not path.is_file():
+        there = sorted(item.stem for item in (Path(folder) / "weights").glob("*.ckpt"))
+        raise DataError(
+            f"{path}: no such weights (there: {', '.join(there) or 'none'}); say weights=best or "
+            "last, or go on with the training: python train.py resume=<run folder>"
+        )
+    return path
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of plain tensors and values; anything that would run code is refused.
+
+    Raises:
+        DataError: the file is broken or holds more than plain values.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{path}: found no plain checkpoint ({reason}), wanted tensors and plain values; "
+            "use weights that neurotarget has written"
+        ) from error
+
+
+def _link_latest(folder: Path) -> None:
+    link = folder.parent / "latest"
+    if folder.parent.name.endswith("_multirun"):
+        link = folder.parent.parent / "latest"
+    draft = link.with_name(f".latest-{os.getpid()}")
+    try:
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(os.path.relpath(folder, link.parent), target_is_directory=True)
+        draft.replace(link)
+    except OSError:  # file systems without links: the run's own name serves
+        draft.unlink(missing_ok=True)
+
+
+def _versions() -> dict[str, str]:
+    found = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found}
+
+
+def _code() -> dict[str, Any]:
+    """Commit of the code that ran, where it is a git checkout."""
+    here = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD") or None, "changed": bool(git("status", "-s"))}
+    except OSError:
+        return {"commit": None, "changed": None}
+
+
+def _hardware() -> dict[str, Any]:
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": gpus,
+        "argv": sys.argv[1:],
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor()

@@ -1,0 +1,90 @@
+"""Weights & Biases and CSV: what a run tells its trackers, and how it never waits for them."""
+
+import netrc
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import wandb
+from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+
+from neurotarget.types import DataError
+
+MODES = ("auto", "online", "offline", "disabled")
+
+
+def wandb_mode(asked: str) -> str:
+    """`online` with a key at hand, else `offline`; WANDB_MODE wins over `auto`.
+
+    Raises:
+        DataError: the word is not one of the modes.
+    """
+    if asked not in MODES:
+        raise DataError(f"logger.wandb: got {asked!r}, wanted one of {', '.join(MODES)}")
+    if asked != "auto":
+        return asked
+    if (told := os.environ.get("WANDB_MODE")) in MODES[1:]:
+        return told
+    return "online" if os.environ.get("WANDB_API_KEY") or _netrc_has_key() else "offline"
+
+
+def loggers(
+    folder: Path, settings: Mapping[str, Any], *, run_id: str, name: str, config: Mapping
+) -> list[Logger]:
+    """CSV always; W&B unless disabled. The W&B run keeps its id when the run is resumed."""
+    made: list[Logger] = [CSVLogger(str(folder), name="logs", version="")]
+    mode = wandb_mode(settings["wandb"])
+    if mode == "disabled":
+        return made
+    os.environ.setdefault("WANDB_SILENT", "true")
+    options = {
+        "project": settings["project"],
+        "entity": settings["entity"],
+        "group": settings["group"],
+        "tags": list(settings["tags"]),
+        "name": name,
+        "id": run_id,
+        "dir": str(folder),
+        "config": dict(config),
+        "resume": "allow",
+        "reinit": "finish_previous",  # one W&B run per job of a multirun
+    }
+    try:
+        run = wandb.init(mode=mode, settings=wandb.Settings(init_timeout=30), **options)
+    except (wandb.errors.Error, OSError) as error:
+        print(f"W&B could not be reached ({error}); this run is logged offline", flush=True)
+        run = wandb.init(mode="offline", **options)
+    return [*made, WandbLogger(experiment=run)]
+
+
+def log_final(
+    made: Sequence[Logger],
+    *,
+    summary: Mapping[str, float],
+    rows: pd.DataFrame,
+    pictures: Sequence[Path],
+) -> None:
+    """Put the final numbers, the table of rows and the pictures into the W&B run."""
+    for logger in made:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.summary.update(dict(summary))
+            logger.experiment.log({"test/rows": wandb.Table(dataframe=rows)})
+            images = [wandb.Image(str(path), caption=path.stem) for path in pictures]
+            if images:
+                logger.experiment.log({"test/overlays": images})
+
+
+def finish(made: Sequence[Logger], *, failed: bool) -> None:
+    """Close the W&B run, so that the next job of a multirun gets one of its own."""
+    for logger in made:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish(exit_code=int(failed))
+
+
+def _netrc_has_key() -> bool:
+    try:
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

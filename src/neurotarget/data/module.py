@@ -1,0 +1,235 @@
+"""The LightningDataModule: manifest, splits, prepared cases, and the loaders over them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from neurotarget.data.augment import build_augmentation
+from neurotarget.data.cache import Entry, open_entry
+from neurotarget.data.manifest import scan_manifest
+from neurotarget.data.patches import DrawSampler, PatchQueue, Regions, cut, patch_loader
+from neurotarget.data.prepare import Preparation, prepare
+from neurotarget.data.sources import Source
+from neurotarget.data.splits import assign_splits
+from neurotarget.types import Batch, Case, DataError, Manifest, Problem, Target
+
+OUTSIDE_PERCENT = 2.0  # of a mask beyond the region of interest: more than interpolation explains
+
+
+class Wholes(Dataset):
+    """Whole prepared volumes, for validation, one case a batch."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> Batch:
+        entry = self.entries[index]
+        sides = entry.image.shape[1:]
+        image = cut(entry.image, (0, 0, 0), sides)
+        label = cut(entry.label[None], (0, 0, 0), sides)
+        return Batch(torch.from_numpy(image)[None], torch.from_numpy(label).long(), [entry.case_id])
+
+
+class TargetData(pl.LightningDataModule):
+    """Cases of one target, from files to batches.
+
+    `fold` of `n_folds` is the test set and `val_fraction` of the other subjects is the
+    validation set, unless the manifest has splits or folds of its own. `root` is the user's data set where `source` asks for one. `patches_per_epoch` is
+    what one epoch means. All settings are plain values.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        source: Source,
+        *,
+        cache: str | Path,
+        preparation: Preparation,
+        root: str | None = None,
+        augmentation: Mapping | None = None,
+        fold: int = 0,
+        n_folds: int = 5,
+        val_fraction: float = 0.15,
+        batch_size: int = 2,
+        patches_per_epoch: int = 200,
+        foreground_share: float = 0.5,
+        margin_share: float = 0.25,
+        queue_length: int = 16,
+        workers: int = 0,
+        seed: int = 1,
+    ) -> None:
+        super().__init__()
+        self.target, self.source, self.preparation = target, source, preparation
+        self.cache, self.root, self.augmentation = Path(cache), root, augmentation
+        self.fold, self.n_folds, self.val_fraction = fold, n_folds, val_fraction
+        self.batch_size, self.patches_per_epoch = batch_size, patches_per_epoch
+        self.foreground_share, self.margin_share = foreground_share, margin_share
+        self.queue_length, self.workers, self.seed = queue_length, workers, seed
+        self.manifest: Manifest | None = None
+        self.splits: dict[str, str] = {}
+        self.folders: dict[str, Path] = {}
+        self.warnings: list[Problem] = []
+
+    def prepare_data(self) -> None:
+        """Bring the data set to disk and prepare every case; once per machine."""
+        self._load()
+
+    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002
+        """Read the manifest, draw the splits and find the prepared cases."""
+        if self.manifest is None:
+            self._load()
+
+    def _load(self) -> None:
+        manifest, problems = scan_manifest(self.source.obtain(self.root), self.target)
+        errors = [problem for problem in problems if problem.level == "error"]
+        self.warnings = [problem for problem in problems if problem.level == "warning"]
+        if manifest is None:
+            raise DataError(errors)
+        errors += _unlabelled(manifest)
+        try:
+            workers = max(self.workers, 2)
+            folders = prepare(manifest, self.target, self.preparation, self.cache, workers=workers)
+        except DataError as error:
+            raise DataError([*errors, *error.problems] or str(error)) from error
+        if errors:
+            raise DataError(errors)
+        self.splits = assign_splits(
+            manifest,
+            fold=self.fold,
+            n_folds=self.n_folds,
+            val_fraction=self.val_fraction,
+            seed=self.seed,
+        )
+        entries = {case_id: open_entry(folder) for case_id, folder in folders.items()}
+        found = check_entries(entries, self.splits, self.target)
+        self.warnings += [problem for problem in found if problem.level == "warning"]
+        if errors := [problem for problem in found if problem.level == "error"]:
+            raise DataError(errors)
+        self.manifest, self.folders = manifest, folders
+
+    def cases(self, split: str) -> list[Case]:
+        """Cases of `train`, `val` or `test`, in the manifest's order."""
+        return [case for case in self.manifest.cases if self.splits[case.case_id] == split]
+
+    def train_dataloader(self) -> DataLoader:
+        """Augmented patches; a fixed number an epoch."""
+        folders = [self.folders[case.case_id] for case in self.cases("train")]
+        augmentation = None
+        if self.augmentation:
+            augmentation = build_augmentation(self.augmentation, target=self.target)
+        regions = Regions(
+            folders,
+            patch_vox=self.target.patch_vox,
+            foreground_share=self.foreground_share,
+            margin_share=self.margin_share if augmentation else 0.0,
+            seed=self.seed,
+            augmentation=augmentation,
+        )
+        trainer = self.trainer
+        draws = DrawSampler(
+            len(folders),
+            self.patches_per_epoch,
+            seed=self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            ranks=trainer.world_size if trainer else 1,
+        )
+        queue = PatchQueue(regions, draws, length=self.queue_length, workers=self.workers)
+        return patch_loader(queue, batch_size=self.batch_size, pin_memory=torch.cuda.is_available())
+
+    def val_dataloader(self) -> DataLoader:
+        """Whole validation volumes, one a batch."""
+        return self._wholes("val")
+
+    def test_dataloader(self) -> DataLoader:
+        """Whole test volumes on the working grid; files on the native grid are `predict`'s."""
+        return self._wholes("test")
+
+    def _wholes(self, split: str) -> DataLoader:
+        entries = [open_entry(self.folders[case.case_id]) for case in self.cases(split)]
+        trainer = self.trainer
+        if trainer and trainer.world_size > 1:
+            entries = entries[trainer.global_rank :: trainer.world_size]
+        return DataLoader(Wholes(entries), batch_size=None, shuffle=False)
+
+
+def check_entries(
+    entries: Mapping[str, Entry], splits: Mapping[str, str], target: Target
+) -> list[Problem]:
+    """What can be wrong with prepared cases: cut or empty masks, volumes, splits without a label.
+
+    The patch that is larger than the volumes is said once, for the data set.
+    """
+    problems: list[Problem] = []
+    small = 0
+    voxels = {split: [0] * target.num_labels for split in ("train", "val", "test")}
+    for case_id, entry in entries.items():
+        counts = entry.facts.get("voxels", [0] * target.num_labels)
+        problems += _mask_problems(case_id, entry, counts)
+        small += any(
+            side < patch
+            for side, patch in zip(entry.image.shape[1:], target.patch_vox, strict=True)
+        )
+        totals = voxels[splits[case_id]]
+        for label, count in enumerate(counts):
+            totals[label] += count
+    if small:
+        patch = " × ".join(map(str, target.patch_vox))
+        found = f"{small} of {len(entries)} volumes smaller than the patch of {patch} voxels"
+        todo = "they are padded; a smaller target.patch_vox would train faster"
+        problems.append(Problem("warning", "", "", found, "volumes of at least one patch", todo))
+    for split in sorted(set(splits.values())):
+        for name, count in zip(target.label_names, voxels[split][1:], strict=True):
+            if count == 0:
+                found = f"no voxel of {name} in the {split} cases"
+                todo = "add labelled cases or draw the splits anew (another data.fold)"
+                problems.append(Problem("error", "", "", found, "each label in each split", todo))
+    return problems
+
+
+def _mask_problems(case_id: str, entry: Entry, counts: list[int]) -> list[Problem]:
+    problems = []
+    if sum(counts[1:]) == 0:
+        problems.append(
+            Problem(
+                "warning",
+                case_id,
+                "",
+                "an empty label",
+                "a mask of the target",
+                "check that the rater's file was saved; the case stays in",
+            )
+        )
+    outside = entry.facts.get("outside_percent", 0.0)
+    if outside > OUTSIDE_PERCENT:
+        problems.append(
+            Problem(
+                "warning",
+                case_id,
+                "",
+                f"{outside} % of the mask outside the region of interest",
+                "the whole mask inside",
+                "enlarge target.roi.size_mm or move its offset_mm",
+            )
+        )
+    return problems
+
+
+def _unlabelled(manifest: Manifest) -> list[Problem]:
+    return [
+        Problem(
+            "error",
+            case.case_id,
+            "",
+            "no label",
+            "a mask for every case of a training run",
+            "give the label's path, or leave the case out",
+        )
+        for case in manifest.cases
+        if case.label is None
+    ]

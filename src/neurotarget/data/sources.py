@@ -1,0 +1,73 @@
+"""Where a run's cases come from: the user's own files, a public data set, the built-in cohort."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from neurotarget.data.download import fetch
+from neurotarget.data.phantom import Plan, make_cohort, planted
+from neurotarget.types import DataError
+
+
+class Source(Protocol):
+    """Brings a data set to disk, once, and says where it lies."""
+
+    def obtain(self, root: str | None) -> Path:
+        """Path of a manifest or data set that `read_manifest` understands."""
+
+    def planted(self) -> Mapping[str, float]:
+        """True effects by hypothesis name, where the data were generated; else empty."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The user's own manifest or data set."""
+
+    def obtain(self, root: str | None) -> Path:
+        """Path given as `data.root`."""
+        if root is None:
+            raise DataError(
+                "data.root is not set; give the manifest (CSV or TSV), MSD, nnU-Net or BIDS "
+                "folder to work on: data.root=<path>"
+            )
+        if not Path(root).exists():
+            raise DataError(f"data.root: no such file or folder: {root}; check the path")
+        return Path(root)
+
+    def planted(self) -> Mapping[str, float]:
+        """Nothing is planted in real data."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Public:
+    """A public data set, downloaded once with its checksum unless `root` says where it lies."""
+
+    name: str
+    folder: str
+
+    def obtain(self, root: str | None) -> Path:
+        """Path of the data set, after a download where it is needed."""
+        return Files().obtain(root) if root else fetch(self.name, Path(self.folder))
+
+    def planted(self) -> Mapping[str, float]:
+        """Nothing is planted in real data."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The built-in cohort; `plan` overrides the planted values of `phantom.Plan`."""
+
+    folder: str
+    plan: Mapping = field(default_factory=dict)
+    workers: int = 2
+
+    def obtain(self, root: str | None) -> Path:
+        """Manifest of the cohort, drawn into `root` (or `folder`) where it is not there yet."""
+        return make_cohort(Path(root or self.folder), Plan(**self.plan), workers=self.workers)
+
+    def planted(self) -> Mapping[str, float]:
+        """Effects that the drawn glands have by plan."""
+        return planted(Plan(**self.plan))

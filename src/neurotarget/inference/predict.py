@@ -1,0 +1,147 @@
+"""From a scan to a label map on the scan's own grid, with volumes and a look at what is odd."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import torch
+from jaxtyping import Float, Integer
+from monai.inferers import SlidingWindowInferer
+from numpy import ndarray
+from scipy import ndimage
+from torch import Tensor, nn
+
+from neurotarget.data.geometry import Grid, image_to_native, labels_to_native
+from neurotarget.data.labels import to_file_ids
+from neurotarget.data.prepare import Preparation, work_image
+from neurotarget.types import Case, Target
+
+Inferer = Callable[[Tensor, nn.Module], Tensor]
+
+
+class Prediction(NamedTuple):
+    """What was found in one scan, on the scan's own grid and in its stored order."""
+
+    case_id: str
+    classes: Integer[ndarray, "..."]  # class indices, 0 is background
+    probabilities: Float[ndarray, "L I J K"]  # on the working box
+    grid: Grid
+    header: nib.Nifti1Header  # of the first contrast; files are written with its geometry
+    volumes_mm3: dict[str, float]
+    flags: tuple[str, ...]  # what a person should look at
+
+
+class Predictor:
+    """A trained network with all it needs to read scans; one for a whole folder of them."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        target: Target,
+        preparation: Preparation,
+        *,
+        inferer: Inferer | None = None,
+        device: str = "cpu",
+        bf16: bool = False,
+    ) -> None:
+        self.device, self.bf16 = torch.device(device), bf16
+        self.net = net.eval().to(self.device, memory_format=torch.channels_last_3d)
+        self.target, self.preparation = target, preparation
+        self.inferer = inferer or sliding_window(target)
+
+    def predict(self, case: Case) -> Prediction:
+        """Segment one case.
+
+        Raises:
+            DataError: a file is missing or broken, or the region of interest misses the scan.
+        """
+        image, grid, header = work_image(case, self.target, self.preparation)
+        probabilities = self._probabilities(image)
+        classes = labels_to_native(probabilities, grid)
+        voxel_mm3 = abs(float(np.linalg.det(grid.native_affine[:3, :3])))
+        counts = np.bincount(classes.ravel(), minlength=self.target.num_labels)
+        names = self.target.label_names
+        volumes = {name: counts[i] * voxel_mm3 for i, name in enumerate(names, start=1)}
+        flags = _flags(self.target, volumes, probabilities.argmax(axis=0))
+        return Prediction(case.case_id, classes, probabilities, grid, header, volumes, flags)
+
+    @torch.inference_mode()
+    def _probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
+        # the scale of training: patches are cut from float16 on disk
+        batch = torch.from_numpy(image.astype(np.float16)).float()[None].to(self.device)
+        batch = batch.contiguous(memory_format=torch.channels_last_3d)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            logits = self.inferer(batch, self.net)
+        return torch.softmax(logits[0].float(), dim=0).cpu().numpy()
+
+
+def sliding_window(target: Target, *, overlap: float = 0.5, batch: int = 4) -> Inferer:
+    """Whole volumes by patches of the target's size, blended with a Gaussian."""
+    return SlidingWindowInferer(
+        target.patch_vox, sw_batch_size=batch, overlap=overlap, mode="gaussian"
+    )
+
+
+def save_labels(prediction: Prediction, target: Target, path: Path) -> None:
+    """Write the label map, whole or not at all."""
+    save_like(to_file_ids(prediction.classes, target), prediction.header, path)
+
+
+def save_probabilities(prediction: Prediction, target: Target, folder: Path) -> None:
+    """Write one map per label, 0 to 1, as `<case_id>_<label>_probability.nii.gz`."""
+    for number, name in enumerate(target.label_names, start=1):
+        values = image_to_native(prediction.probabilities[number], prediction.grid)
+        path = folder / f"{prediction.case_id}_{name}_probability.nii.gz"
+        save_like(values, prediction.header, path)
+
+
+def save_like(array: ndarray, header: nib.Nifti1Header, path: Path) -> None:
+    """Write an array as NIfTI with the geometry of `header` (affine, sform and qform codes)."""
+    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+    plain = header.copy()
+    plain.set_data_dtype(array.dtype)
+    plain.set_slope_inter(1, 0)
+    plain["cal_min"], plain["cal_max"] = 0, float(array.max(initial=0))
+    with written(path) as draft:
+        nib.save(kind(array, None, plain), draft)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A path to write to; its file takes the place of `path` when the block ends well."""
+    draft = path.with_name(f".draft-{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple[str, ...]:
+    """Signs of a failure that need no reference."""
+    flags = []
+    for number, (name, volume) in enumerate(volumes.items(), start=1):
+        mask = classes == number
+        if not mask.any():
+            flags.append(f"{name}: empty")
+            continue
+        low, high = target.volume_range_mm3.get(name, (0.0, np.inf))
+        if not low <= volume <= high:
+            flags.append(f"{name}: {volume:.0f} mm3 is outside {low:.0f}-{high:.0f}")
+        if target.roi is not None and _touches_edge(mask):
+            flags.append(f"{name}: touches the edge of the region of interest")
+        if (pieces := _pieces(mask)) > 1:
+            flags.append(f"{name}: {pieces} pieces")
+    return tuple(flags)
+
+
+def _touches_edge(mask: ndarray) -> bool:
+    return any(mask.take(end, axis=axis).any() for axis in range(3) for end in (0, -1))
+
+
+def _pieces(mask: ndarray) -> int:
+    return int(ndimage.label(mask, structure=np.ones((3, 3, 3)))[1])

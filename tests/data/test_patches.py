@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+import torch
+import torchio as tio
+
+from neurotarget.data.cache import ensure
+from neurotarget.data.geometry import whole_grid
+from neurotarget.data.patches import (
+    CaseError,
+    DrawSampler,
+    PatchQueue,
+    Regions,
+    cut,
+    patch_loader,
+)
+
+SIDE = 12
+
+
+def entry(tmp_path, number):
+    """A case whose voxels hold their own flat index plus 10 000 times the case's number."""
+
+    def make(draft):
+        image = np.arange(SIDE**3, dtype=np.float32).reshape(1, SIDE, SIDE, SIDE) % 1000
+        label = np.zeros((SIDE, SIDE, SIDE), np.uint8)
+        label[8, 9, 10] = 1
+        np.save(draft / "image.npy", image + 10_000 * number)
+        np.save(draft / "label.npy", label)
+        np.save(draft / "foreground.npy", np.array([[1, 8, 9, 10]], np.int16))
+        grid = whole_grid((SIDE, SIDE, SIDE), np.eye(4), (1, 1, 1))
+        return {"case_id": f"c{number}", "grid": grid.as_dict()}
+
+    return ensure(tmp_path / f"c{number}", make)
+
+
+def regions(tmp_path, *, share=0.5, augmentation=None, margin=0.0, patch=(4, 4, 4), cases=3):
+    folders = [entry(tmp_path, number) for number in range(cases)]
+    return Regions(
+        folders,
+        patch_vox=patch,
+        foreground_share=share,
+        margin_share=margin,
+        seed=5,
+        augmentation=augmentation,
+    )
+
+
+def epoch_of(data, epoch, *, workers=0, draws=8, seed=5):
+    queue = PatchQueue(data, DrawSampler(3, draws, seed=seed), length=4, workers=workers)
+    loader = patch_loader(queue, batch_size=2)
+    loader.sampler.set_epoch(epoch)
+    return list(loader)
+
+
+def noise():
+    return tio.RandomNoise(std=(1, 2))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_draw_the_same_patches_as_none(tmp_path, workers):
+    data = regions(tmp_path, augmentation=noise())
+    for one, many in zip(epoch_of(data, 1), epoch_of(data, 1, workers=workers), strict=True):
+        assert one.case_ids == many.case_ids
+        assert torch.equal(one.image, many.image)
+
+
+def test_epochs_draw_different_patches_and_repeat_themselves(tmp_path):
+    data = regions(tmp_path, augmentation=noise())
+    first, again, second = epoch_of(data, 0), epoch_of(data, 0), epoch_of(data, 1)
+    assert all(torch.equal(a.image, b.image) for a, b in zip(first, again, strict=True))
+    assert not any(torch.equal(a.image, b.image) for a, b in zip(first, second, strict=True))
+
+
+def test_one_place_is_never_augmented_twice_alike(tmp_path):
+    data = regions(tmp_path, share=1.0, augmentation=noise(), cases=1)
+    patches = [data[draw]["image"].data for draw in range(6)]
+    assert len({float(patch.sum()) for patch in patches}) == 6
+
+
+def test_augmentation_leaves_the_callers_random_numbers_alone(tmp_path):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    regions(tmp_path, augmentation=noise())[4]
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_foreground_patches_hold_the_label(tmp_path):
+    data = regions(tmp_path, share=1.0)
+    assert all(int(data[draw]["label"].data.sum()) == 1 for draw in range(20))
+
+
+def test_cases_come_equally_often():
+    sampler = DrawSampler(3, 9, seed=1)
+    assert sorted(index % 3 for index in sampler) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_ranks_share_out_the_draws():
+    whole = list(DrawSampler(4, 8, seed=1))
+    ranks = [list(DrawSampler(4, 8, seed=1, rank=rank, ranks=2)) for rank in (0, 1)]
+    assert sorted(ranks[0] + ranks[1]) == sorted(whole)
+
+
+def test_patch_larger_than_the_volume_is_padded_evenly(tmp_path):
+    patch = regions(tmp_path, patch=(16, 4, 16))[0]
+    assert patch["image"].spatial_shape == (16, 4, 16)
+    inside = cut(np.ones((1, 2, 2, 2), np.float16) * 3, np.array([-1, 0, -1]), np.array([4, 2, 4]))
+    assert inside.dtype == np.float32
+    assert inside.min() == 3  # beyond the edge stands the smallest value
+    label = cut(np.ones((1, 2, 2, 2), np.uint8), np.array([-1, 0, -1]), np.array([4, 2, 4]))
+    assert label.sum() == 8
+
+
+def test_margin_gives_rotations_something_to_find(tmp_path):
+    data = regions(tmp_path, share=1.0, margin=0.5)
+    assert tuple(data.region_vox) == (6, 6, 6)
+    assert data[0]["image"].spatial_shape == (4, 4, 4)
+    assert float(data[0]["label"].data[0, 2, 2, 2]) == 1  # the centre voxel stays the centre
+
+
+class Fail(tio.Transform):
+    def apply_transform(self, subject):  # noqa: ARG002
+        raise ValueError("no such coil")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_failing_worker_names_its_case_and_its_own_error(tmp_path, workers):
+    data = regions(tmp_path, augmentation=Fail())
+    with pytest.raises(CaseError, match=r"c\d: making patch \d+ failed: ValueError: no such coil"):
+        epoch_of(data, 0, workers=workers)

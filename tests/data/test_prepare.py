@@ -1,0 +1,117 @@
+import nibabel as nib
+import numpy as np
+import pytest
+
+from neurotarget.data.cache import open_entry
+from neurotarget.data.prepare import Preparation, prepare, work_image
+from neurotarget.types import Case, DataError, Manifest, Roi, Target
+
+
+def target(**changes) -> Target:
+    values = {
+        "name": "ball",
+        "contrasts": ["t1"],
+        "labels": {"ball": 7},
+        "spacing_mm": [1, 1, 1],
+        "patch_vox": [8, 8, 8],
+    }
+    return Target(**(values | changes))
+
+
+def save(path, array, affine=None):
+    nib.save(nib.Nifti1Image(array, np.eye(4) if affine is None else affine), path)
+    return path
+
+
+@pytest.fixture
+def case(tmp_path):
+    rng = np.random.default_rng(0)
+    label = np.zeros((12, 12, 12), np.uint8)
+    label[3:7, 3:7, 3:7] = 7
+    image = save(tmp_path / "a.nii.gz", rng.random((12, 12, 12)).astype(np.float32))
+    return Case("a", "a", {"t1": image}, save(tmp_path / "a_label.nii.gz", label))
+
+
+def ready(case, tmp_path, target, preparation=None):
+    manifest = Manifest((case,), tmp_path)
+    folders = prepare(manifest, target, preparation or Preparation(), tmp_path / "cache", workers=1)
+    return folders["a"]
+
+
+def test_prepared_case_has_classes_and_zero_mean(case, tmp_path):
+    entry = open_entry(ready(case, tmp_path, target(), Preparation("zscore", None)))
+    assert entry.label.sum() == 64
+    assert entry.facts["voxels"] == [12**3 - 64, 64]
+    assert entry.foreground.shape == (64, 4)
+    assert float(entry.image.mean(dtype=np.float64)) == pytest.approx(0, abs=1e-3)
+    assert float(entry.image.std(dtype=np.float64)) == pytest.approx(1, abs=1e-3)
+
+
+def test_same_content_and_settings_are_prepared_once(case, tmp_path):
+    first = ready(case, tmp_path, target())
+    stamp = (first / "entry.json").stat().st_mtime_ns
+    assert ready(case, tmp_path, target()) == first
+    assert (first / "entry.json").stat().st_mtime_ns == stamp
+
+
+def test_new_content_or_settings_make_a_new_entry(case, tmp_path):
+    first = ready(case, tmp_path, target())
+    assert ready(case, tmp_path, target(spacing_mm=[2, 2, 2])) != first
+    assert ready(case, tmp_path, target(), Preparation("zscore", None)) != first
+    save(case.images["t1"], np.random.default_rng(1).random((12, 12, 12)).astype(np.float32))
+    assert ready(case, tmp_path, target()) != first
+
+
+def test_mask_cut_by_the_region_of_interest_is_measured(case, tmp_path):
+    roi = Roi(size_mm=(5, 12, 12), anchor="scan", offset_mm=(-2.5, 0, 0))
+    entry = open_entry(ready(case, tmp_path, target(roi=roi)))
+    assert entry.image.shape == (1, 5, 12, 12)
+    assert entry.facts["outside_percent"] == pytest.approx(25, abs=25)
+    assert entry.facts["outside_percent"] > 0
+
+
+def test_percentile_scale_runs_from_zero_to_one(case):
+    work = work_image(case, target(), Preparation("percentile", (1, 99)))
+    assert (float(work.image.min()), float(work.image.max())) == (0.0, 1.0)
+
+
+def test_no_scaling_keeps_the_unit_of_the_scan(case):
+    stored = np.asarray(nib.load(case.images["t1"]).dataobj)
+    work = work_image(case, target(), Preparation("none", None))
+    np.testing.assert_array_equal(work.image[0], stored)
+
+
+def test_every_broken_case_is_named_in_one_error(case, tmp_path):
+    absent = Case("b", "b", {"t1": tmp_path / "none.nii.gz"}, case.label)
+    shifted = np.eye(4)
+    shifted[0, 3] = 3
+    label = save(tmp_path / "c_label.nii.gz", np.ones((12, 12, 12), np.uint8), shifted)
+    moved = Case("c", "c", case.images, label)
+    odd = Case(
+        "d", "d", case.images, save(tmp_path / "d.nii.gz", np.full((12, 12, 12), 3, np.uint8))
+    )
+    manifest = Manifest((case, absent, moved, odd), tmp_path)
+    with pytest.raises(DataError, match=r"b: .*no such file") as caught:
+        prepare(manifest, target(), Preparation(), tmp_path / "cache")
+    found = {problem.case_id: str(problem) for problem in caught.value.problems}
+    assert sorted(found) == ["b", "c", "d"]
+    assert "another affine" in found["c"]
+    assert "label values 3" in found["d"]
+
+
+def test_contrasts_on_different_grids_are_refused(case, tmp_path):
+    other = save(tmp_path / "t2.nii.gz", np.ones((12, 12, 10), np.float32))
+    both = Case("a", "a", {"t1": case.images["t1"], "t2": other}, None)
+    with pytest.raises(DataError, match=r"12 × 12 × 10 voxels, wanted the image's grid"):
+        work_image(both, target(contrasts=["t1", "t2"]), Preparation())
+
+
+def test_region_of_interest_that_misses_the_scan_is_refused(case):
+    roi = Roi(size_mm=(4, 4, 4), anchor="world", offset_mm=(300, 0, 0))
+    with pytest.raises(DataError, match="region of interest misses"):
+        work_image(case, target(roi=roi), Preparation())
+
+
+def test_unknown_intensity_is_refused():
+    with pytest.raises(ValueError, match="wanted one of"):
+        Preparation("zscor")
