@@ -1,0 +1,69 @@
+"""Exponential moving average of the weights, which are those validated, saved and used."""
+
+from functools import partial
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import WeightAveraging
+from torch import Tensor
+
+
+class EMA(WeightAveraging):
+    """Lightning's weight averaging with a decay that warms up.
+
+    After n steps the decay is min(decay, (1 + n) / (10 + n)), so that a short training is not
+    held back by its first weights. A checkpoint holds the averaged weights as `state_dict`, the
+    ones validation saw, and the weights to resume from as `current_model_state`.
+    """
+
+    def __init__(self, decay: float = 0.999, device: torch.device | None = None) -> None:
+        """Average with `decay` per step on `device`, by default where the task is.
+
+        Raises:
+            ValueError: the decay is no number in (0, 1).
+        """
+        if not 0 < decay < 1:
+            raise ValueError(f"EMA: got decay {decay}, wanted a number in (0, 1) or null for none")
+        super().__init__(device=device, multi_avg_fn=partial(blend, decay=decay))
+        self._is_swapped = False
+
+    def averaged_state(self) -> dict[str, Tensor] | None:
+        """Averaged weights under the task's own names; None before training."""
+        return None if self._average_model is None else self._average_model.module.state_dict()
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Validate on the average."""
+        super().on_validation_epoch_start(trainer, pl_module)
+        self._is_swapped = self._average_model is not None
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Train on with the latest weights."""
+        super().on_validation_epoch_end(trainer, pl_module)
+        self._is_swapped = False
+
+    def on_exception(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        exception: BaseException,  # noqa: ARG002
+    ) -> None:
+        """Put the latest weights back where validation was broken off."""
+        if self._is_swapped:
+            self.on_validation_epoch_end(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave the weights alone: a checkpoint at the end of training must resume exactly."""
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Hand on the averaged weights."""
+        super().on_train_end(trainer, pl_module)
+
+
+@torch.no_grad()
+def blend(average: list[Tensor], current: list[Tensor], count: Tensor, *, decay: float) -> None:
+    """Move the average towards the current weights, in place; counters are copied."""
+    steps = int(count)
+    if average[0].is_floating_point():
+        torch._foreach_lerp_(average, current, 1 - min(decay, (1 + steps) / (10 + steps)))
+    else:
+        torch._foreach_copy_(average, current)

@@ -1,0 +1,96 @@
+"""Stop a training whose loss is no longer a number, before it overwrites good weights."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+
+from neurotarget.types import Batch, DataError
+
+
+class Seen(NamedTuple):
+    """The latest training batch, whose loss has not been looked at."""
+
+    loss: Tensor
+    epoch: int
+    step: int
+    case_ids: list[str]
+
+
+class NaNGuard(Callback):
+    """Raise when the training or validation loss becomes NaN or infinite.
+
+    On a GPU the loss of a batch is read after the next one has been started, so that the GPU
+    never waits for the look; before validation and before any checkpoint it is read at once.
+    """
+
+    def __init__(self) -> None:
+        self._seen: Seen | None = None
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: dict[str, Tensor],
+        batch: Batch,
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Read the loss of the batch before, and on a CPU of this one."""
+        self._look(trainer)
+        loss = outputs["loss"].detach()
+        self._seen = Seen(loss, trainer.current_epoch, trainer.global_step, batch.case_ids)
+        if pl_module.device.type == "cpu":
+            self._look(trainer)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Read what is left."""
+        self._look(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Read what is left."""
+        self._look(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Read the validation loss, which tells broken weights behind a good training loss."""
+        loss = trainer.callback_metrics.get("val/loss")
+        if loss is not None and not torch.isfinite(loss):
+            where = f"validation after epoch {trainer.current_epoch}, step {trainer.global_step}"
+            raise DataError(_message(f"{where}: found a loss of {loss.item()}", trainer))
+
+    def on_save_checkpoint(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,  # noqa: ARG002
+        checkpoint: dict,  # noqa: ARG002
+    ) -> None:
+        """Read what is left."""
+        self._look(trainer)
+
+    def _look(self, trainer: pl.Trainer) -> None:
+        seen, self._seen = self._seen, None
+        if seen is None or torch.isfinite(seen.loss):
+            return
+        cases = ", ".join(dict.fromkeys(seen.case_ids))
+        where = f"training, epoch {seen.epoch}, step {seen.step}, cases {cases}"
+        raise DataError(_message(f"{where}: found a loss of {seen.loss.item()}", trainer))
+
+
+def _message(found: str, trainer: pl.Trainer) -> str:
+    saved = [
+        Path(path)
+        for callback in trainer.checkpoint_callbacks
+        for path in (
+            getattr(callback, "last_model_path", ""),
+            getattr(callback, "best_model_path", ""),
+        )
+        if path and Path(path).exists()
+    ]
+    last = max(saved, key=lambda path: path.stat().st_mtime, default=None)
+    good = f"the last good checkpoint is {last}" if last else "no checkpoint was saved before"
+    return (
+        f"{found}, wanted a finite number; {good}; look at these cases with `neurotarget lint`, "
+        "or lower optimizer.lr, or train with trainer.precision=32-true"
+    )

@@ -1,0 +1,65 @@
+"""Learning rate over training: a warm-up in steps, then a polynomial decay over progress."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Timer
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+Progress = Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Factor of the learning rate: min(1, (step + 1) / warmup_steps) × (1 − progress)^power.
+
+    The decay never goes below `floor`, a share of the full rate.
+
+    Source: polynomial decay with power 0.9, Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
+    """
+
+    warmup_steps: int = 50
+    power: float = 0.9
+    floor: float = 0.0
+
+    def factor(self, step: int, progress: float) -> float:
+        """Share of the full learning rate at a step, at a progress in [0, 1]."""
+        rise = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        fall = (1.0 - min(max(progress, 0.0), 1.0)) ** self.power
+        return rise * max(fall, self.floor)
+
+    def scheduler(self, optimizer: Optimizer, progress: Progress) -> LambdaLR:
+        """Follow `progress`, asked once per optimizer step; the state is plain values."""
+
+        def factor(step: int) -> float:
+            return self.factor(step, progress(step))
+
+        return LambdaLR(optimizer, factor)
+
+
+def training_progress(trainer: pl.Trainer) -> Progress:
+    """Share of training that is done: of the steps or of `max_time`, whichever is further.
+
+    The part in steps is exact after resuming. The part in time comes from Lightning's Timer,
+    whose elapsed time is kept in checkpoints; all ranks follow the first one's clock. Without an
+    end in steps or time the progress stays 0 and the rate does not fall.
+    """
+    steps = trainer.estimated_stepping_batches
+    timer = next((timer for timer in trainer.callbacks if isinstance(timer, Timer)), None)
+
+    def progress(step: int) -> float:
+        by_steps = step / steps if 0 < steps < float("inf") else 0.0
+        return max(by_steps, trainer.strategy.broadcast(time_share(timer)))
+
+    return progress
+
+
+def time_share(timer: Timer | None) -> float:
+    """Share of the time budget that has been spent; 0 without a budget."""
+    left_s = timer.time_remaining() if timer else None
+    if left_s is None:
+        return 0.0
+    spent_s = timer.time_elapsed()
+    return spent_s / (spent_s + left_s)

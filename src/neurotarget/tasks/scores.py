@@ -1,0 +1,81 @@
+"""Scores of whole validation volumes on the working grid, for the curve of a training.
+
+The tables of a study are made from saved volumes on native grids, never from these.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurotarget.metrics.agreement import icc_a1, pearson_r, spearman_rho
+from neurotarget.types import Labels, Logits, Target
+
+AGREEMENT = {"r": pearson_r, "rho": spearman_rho, "icc": icc_a1}
+
+
+class CaseScore(NamedTuple):
+    """Voxels per foreground label of one case, and its loss; plain values, ready to be sent."""
+
+    shared: list[int]
+    truth: list[int]
+    pred: list[int]
+    loss: float
+
+
+def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
+    """Count voxels of each class; one case, B = 1."""
+    num_labels = logits.shape[1]
+    pred, truth = logits.argmax(dim=1).flatten(), labels.flatten().long()
+    counts = [
+        torch.bincount(classes, minlength=num_labels)[1:num_labels].tolist()
+        for classes in (truth[truth == pred], truth, pred)
+    ]
+    return CaseScore(*counts, loss)
+
+
+def gather(scores: Mapping[str, CaseScore]) -> dict[str, CaseScore]:
+    """Join the cases of all ranks, each case once, sorted by case_id."""
+    parts: list[Mapping[str, CaseScore]] = [scores]
+    if dist.is_available() and dist.is_initialized():
+        parts = [{} for _ in range(dist.get_world_size())]
+        dist.all_gather_object(parts, dict(scores))
+    joined = {case_id: score for part in parts for case_id, score in part.items()}
+    return {case_id: joined[case_id] for case_id in sorted(joined)}
+
+
+def summarise(scores: Mapping[str, CaseScore], target: Target) -> dict[str, float]:
+    """Mean Dice and agreement of volumes per label, mean loss, and how many Dice are undefined.
+
+    Dice is NaN, left out and counted, where a label is absent from truth and prediction alike;
+    a label that was missed counts 0. `dice_mean` is the mean over labels.
+    """
+    columns = [np.array([score[field] for score in scores.values()], float) for field in range(3)]
+    shared, truth, pred = columns  # (N, labels)
+    dice = _dice(shared, truth, pred)
+    voxel_mm3 = float(np.prod(target.spacing_mm))
+    found: dict[str, float] = {}
+    for index, name in enumerate(target.label_names):
+        found[f"dice/{name}"] = _mean(dice[:, index])
+        for key, agreement in AGREEMENT.items():
+            volumes = (truth[:, index] * voxel_mm3, pred[:, index] * voxel_mm3)
+            found[f"volume_{key}/{name}"] = agreement(*volumes)
+    found["dice_mean"] = _mean(np.array([found[f"dice/{name}"] for name in target.label_names]))
+    found["dice_undefined"] = float(np.isnan(dice).sum())
+    found["loss"] = float(np.mean([score.loss for score in scores.values()]))
+    return found
+
+
+def _dice(shared: ndarray, truth: ndarray, pred: ndarray) -> Float[ndarray, "N labels"]:
+    total = truth + pred
+    return np.divide(2 * shared, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def _mean(values: Float[ndarray, "N"]) -> float:
+    """Mean of the defined values; NaN where there are none."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
