@@ -1,0 +1,261 @@
+"""What to predict: cases found in a file, a folder, a DICOM series, BIDS or a manifest."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from neurotarget.data.manifest import read_manifest
+from neurotarget.data.nnunet import ALIASES
+from neurotarget.data.volume import SUFFIXES, file_stem
+from neurotarget.inference.dicom import convert_series, list_series
+from neurotarget.types import Case, DataError, Problem, Target
+
+log = logging.getLogger(__name__)
+
+TABLES = (".csv", ".tsv")
+DATA_SETS = ("dataset_description.json", "dataset.json")  # BIDS; MSD and nnU-Net
+OUTPUT = "volumes.tsv"  # marks a folder that predictions were written to
+
+
+def find_inputs(source: Path, contrasts: Sequence[str], *, scratch: Path) -> list[Case]:
+    """Cases to predict, in the order of their names; DICOM is converted to NIfTI in `scratch`.
+
+    `source` is an image file, a folder of image files (with several contrasts
+    `<case>_<contrast>.nii.gz` or nnU-Net's `<case>_0000.nii.gz`, `<case>_0001.nii.gz`; with one,
+    every file is a case), a folder with a subfolder or a DICOM series per case, one DICOM
+    series, a BIDS, MSD or nnU-Net data set, or a manifest (CSV, TSV). A case is named after its
+    file without suffix and contrast, or after its folder.
+
+    Raises:
+        DataError: nothing is found, contrasts are missing (all cases are listed), names repeat,
+            or a DICOM series is not one volume.
+    """
+    source, contrasts = Path(source).expanduser(), tuple(contrasts)
+    if not source.exists():
+        raise DataError(f"input: no such file or folder: {source}; check the path")
+    if source.suffix.lower() in TABLES or any((source / name).is_file() for name in DATA_SETS):
+        return _listed(source, contrasts)
+    if source.is_file():
+        return [_single(source, contrasts)]
+    cases, problems = _in_folder(source, contrasts, scratch)
+    problems += _missing(cases, contrasts) + _repeated(cases)
+    if problems:
+        raise DataError(problems)
+    if not cases:
+        raise DataError(
+            f"input: found no scan in {source}, wanted image files ({' '.join(SUFFIXES)}), a "
+            "subfolder per case, a DICOM series, a BIDS data set (dataset_description.json) or a "
+            "manifest (.csv, .tsv); check the path"
+        )
+    return cases
+
+
+def _listed(source: Path, contrasts: tuple[str, ...]) -> list[Case]:
+    # only the images are asked for: labels and covariates play no part in prediction
+    wanted = Target(
+        name="input",
+        contrasts=contrasts,
+        labels={"any": (1,)},
+        spacing_mm=(1, 1, 1),
+        patch_vox=(1, 1, 1),
+    )
+    cases = [replace(case, label=None) for case in read_manifest(source, wanted).cases]
+    if problems := _missing(cases, contrasts):
+        raise DataError(problems)
+    return cases
+
+
+def _single(path: Path, contrasts: tuple[str, ...]) -> Case:
+    if not _is_image(path):
+        raise DataError(
+            f"input: found {path}, wanted one of {' '.join(SUFFIXES)} or a manifest (.csv, .tsv); "
+            "for DICOM give the folder of the series"
+        )
+    if len(contrasts) > 1:
+        raise DataError(
+            f"input: found one file {path}, wanted the contrasts {', '.join(contrasts)}; give a "
+            f"folder with {', '.join(f'<case>_{name}.nii.gz' for name in contrasts)}, or a manifest"
+        )
+    return _case(file_stem(path), {contrasts[0]: path})
+
+
+def _in_folder(
+    folder: Path, contrasts: tuple[str, ...], scratch: Path
+) -> tuple[list[Case], list[Problem]]:
+    folders = _subfolders(folder)
+    if images := _images(folder):
+        if folders:
+            log.warning("input: %d subfolders beside image files are left out", len(folders))
+        return _flat(folder, images, contrasts)
+    if series := list_series(folder):
+        return [_dicom(folder, series, contrasts, scratch)], []
+    cases, problems = [], []
+    for inner in tqdm(folders, "read input folders", unit="case", delay=1):
+        try:
+            case, wrong = _subfolder(inner, contrasts, scratch)
+        except DataError as error:
+            case, wrong = None, list(error.problems)
+        cases += [case] if case else []
+        problems += wrong
+    return cases, problems
+
+
+def _flat(
+    folder: Path, images: list[Path], contrasts: tuple[str, ...]
+) -> tuple[list[Case], list[Problem]]:
+    if len(contrasts) == 1:
+        return [_case(file_stem(path), {contrasts[0]: path}) for path in images], []
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for path in images:
+        groups[_parted(path, contrasts)[0]].append(path)
+    # files that are named as a contrast alone belong to the case that the folder is
+    named = [(name or folder.resolve().name, paths) for name, paths in groups.items()]
+    pairs = [_matched(name, paths, contrasts) for name, paths in sorted(named)]
+    cases = [case for case, _ in pairs if case.images]
+    if spare := [path.name for path in images if _parted(path, contrasts)[1] is None]:
+        if not cases:
+            raise DataError(_unnamed(folder, spare, contrasts))
+        log.warning("input: %d files name no contrast and are left out: %s", len(spare), spare[:5])
+    return cases, [problem for _, wrong in pairs for problem in wrong]
+
+
+def _unnamed(folder: Path, names: list[str], contrasts: tuple[str, ...]) -> Problem:
+    by_name = ", ".join(f"<case>_{name}.nii.gz" for name in contrasts)
+    by_number = ", ".join(f"<case>_{number:04d}.nii.gz" for number in range(len(contrasts)))
+    found = f"{len(names)} image files that name no contrast ({', '.join(names[:3])})"
+    todo = "rename them, or give a manifest with a column per contrast"
+    return Problem("error", "", str(folder), found, f"{by_name} or {by_number}", todo)
+
+
+def _subfolder(
+    folder: Path, contrasts: tuple[str, ...], scratch: Path
+) -> tuple[Case | None, list[Problem]]:
+    images = _images(folder)
+    if len(images) == 1 and len(contrasts) == 1:
+        return _case(folder.name, {contrasts[0]: images[0]}), []
+    if images:
+        return _matched(folder.name, images, contrasts)
+    if series := list_series(folder):
+        return _dicom(folder, series, contrasts, scratch), []
+    log.warning("input: no scan in the folder %s; it is left out", folder)
+    return None, []
+
+
+def _dicom(folder: Path, series: list, contrasts: tuple[str, ...], scratch: Path) -> Case:
+    if len(contrasts) > 1:
+        raise DataError(
+            Problem(
+                "error",
+                folder.name,
+                str(folder),
+                "DICOM files",
+                f"the contrasts {', '.join(contrasts)} in files of their own",
+                "convert the series with dcm2niix and name the contrasts in a manifest",
+            )
+        )
+    name = folder.resolve().name
+    path = scratch / f"{name}.nii"
+    convert_series(folder, series, path)
+    return _case(name, {contrasts[0]: path})
+
+
+def _matched(
+    name: str, paths: list[Path], contrasts: tuple[str, ...]
+) -> tuple[Case, list[Problem]]:
+    """The case of a group of files, each put to the contrast that it names."""
+    found: dict[str, list[Path]] = {contrast: [] for contrast in contrasts}
+    for path in paths:
+        if (contrast := _parted(path, contrasts)[1]) is not None:
+            found[contrast].append(path)
+    problems = [
+        Problem(
+            "error",
+            name,
+            "",
+            f"{len(some)} files for {contrast} ({', '.join(path.name for path in some)})",
+            "one file per contrast",
+            "move the others away, or give a manifest",
+        )
+        for contrast, some in found.items()
+        if len(some) > 1
+    ]
+    return _case(name, {contrast: some[0] for contrast, some in found.items() if some}), problems
+
+
+def _parted(path: Path, contrasts: tuple[str, ...]) -> tuple[str, str | None]:
+    """Case name and contrast that a file name says; the contrast is None where it says none."""
+    stem = file_stem(path)
+    for ending, contrast in _endings(contrasts).items():
+        if stem.casefold() == ending:
+            return "", contrast
+        if stem.casefold().endswith(f"_{ending}"):
+            return stem[: -len(ending) - 1], contrast
+    return stem, None
+
+
+def _endings(contrasts: tuple[str, ...]) -> dict[str, str]:
+    """Contrast by what a file name may end in, longest first."""
+    endings = {f"{number:04d}": contrast for number, contrast in enumerate(contrasts)}
+    for contrast in contrasts:
+        plain = ALIASES.get(contrast.casefold(), contrast.casefold())
+        endings |= {alias: contrast for alias, meant in ALIASES.items() if meant == plain}
+        endings[plain] = contrast
+    endings |= {contrast.casefold(): contrast for contrast in contrasts}
+    return dict(sorted(endings.items(), key=lambda item: -len(item[0])))
+
+
+def _missing(cases: Iterable[Case], contrasts: tuple[str, ...]) -> list[Problem]:
+    return [
+        Problem(
+            "error",
+            case.case_id,
+            "",
+            f"no {', '.join(absent)} image",
+            f"the contrasts {', '.join(contrasts)}",
+            "add the files, or move the case away",
+        )
+        for case in cases
+        if (absent := [contrast for contrast in contrasts if contrast not in case.images])
+    ]
+
+
+def _repeated(cases: Iterable[Case]) -> list[Problem]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        groups[case.case_id] += [path.name for path in case.images.values()][:1]
+    return [
+        Problem(
+            "error",
+            name,
+            "",
+            f"{len(files)} files of one name ({', '.join(files)})",
+            "one name per case, as outputs are named after it",
+            "rename one",
+        )
+        for name, files in groups.items()
+        if len(files) > 1
+    ]
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and _is_image(path))
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and not (path / OUTPUT).exists()
+    )
+
+
+def _is_image(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
+
+
+def _case(name: str, images: Mapping[str, Path]) -> Case:
+    return Case(case_id=name, subject_id=name, images=images)

@@ -1,0 +1,147 @@
+import warnings
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", UserWarning)  # "highly experimental", but a second opinion
+    from nibabel.nicom.dicomwrappers import wrapper_from_data
+
+from neurotarget.inference.dicom import convert_series, list_series
+from neurotarget.types import DataError
+
+
+def convert(folder, tmp_path):
+    path = tmp_path / "scratch" / "scan.nii"
+    convert_series(folder, list_series(folder), path)
+    return nib.load(path)
+
+
+def test_an_oblique_series_lies_where_its_slices_say(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in (3, 0, 4, 1, 2)]
+    scan = convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+    assert scan.shape == (mr.columns, mr.rows, 5)
+    row, column = np.array(mr.oblique)
+    for i, j, k in [(0, 0, 0), (5, 0, 0), (0, 3, 0), (5, 3, 4)]:
+        lps = mr.origin + row * mr.between_columns * i + column * mr.between_rows * j
+        lps = lps + np.cross(row, column) * mr.gap * k
+        assert scan.affine @ [i, j, k, 1] == pytest.approx([-lps[0], -lps[1], lps[2], 1], abs=1e-4)
+        assert scan.dataobj[i, j, k] == i + mr.columns * j + mr.columns * mr.rows * k
+
+
+def test_the_affine_agrees_with_nibabels_own_reading_of_each_slice(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(4)]
+    scan = convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+    for k, one in enumerate(slices):
+        theirs = wrapper_from_data(one).affine  # (row, column, slice) to LPS
+        lps = theirs @ [2, 5, 0, 1]
+        assert scan.affine @ [5, 2, k, 1] == pytest.approx(np.diag([-1, -1, 1, 1]) @ lps, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "directions",
+    [([1, 0, 0], [0, 1, 0]), ([0, 1, 0], [0, 0, -1]), ([1, 0, 0], [0, 0, -1])],
+    ids=["axial", "sagittal", "coronal"],
+)
+def test_every_plane_keeps_left_and_right(tmp_path, mr, directions):
+    slices = [mr.slice_of(number, directions=directions) for number in range(3)]
+    scan = convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+    axes = np.array([*directions, np.cross(*directions)]).T * [
+        mr.between_columns,
+        mr.between_rows,
+        mr.gap,
+    ]
+    assert scan.affine[:3, :3] == pytest.approx(np.diag([-1, -1, 1]) @ axes, abs=1e-5)
+    assert int(scan.header["sform_code"]) == int(scan.header["qform_code"]) == 1
+
+
+def test_rescaled_voxels_come_in_their_unit(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(2)]
+    for one in slices:
+        one.RescaleSlope, one.RescaleIntercept = 0.5, -10
+    scan = convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+    assert scan.dataobj[4, 0, 0] == pytest.approx(4 * 0.5 - 10)
+    assert scan.get_data_dtype() == np.float32
+
+
+def test_other_files_beside_the_series_are_no_matter(tmp_path, mr):
+    folder = mr.write(tmp_path / "dicom", [mr.slice_of(number) for number in range(3)])
+    (folder / "notes.txt").write_text("motion in the second run")
+    assert convert(folder, tmp_path).shape == (mr.columns, mr.rows, 3)
+
+
+def refused(mr, tmp_path, slices, match):
+    folder = mr.write(tmp_path / "dicom", slices)
+    with pytest.raises(DataError, match=match):
+        convert(folder, tmp_path)
+    assert not list(tmp_path.rglob("*.nii"))
+
+
+def test_several_series_are_listed_with_their_sizes(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(3)]
+    slices += [mr.slice_of(number, series="2", name="localizer") for number in range(2)]
+    told = r"2 DICOM series: .*T1 MPRAGE \(3 files\).*; move the series"
+    refused(mr, tmp_path, slices, told)
+
+
+def test_missing_slices_are_counted(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in (0, 1, 2, 5, 6, 7)]
+    told = r"7\.50 mm between slices 3 and 4 where 2\.50 mm is usual .*missing: 2"
+    refused(mr, tmp_path, slices, told)
+
+
+def test_uneven_spacing_is_refused(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in (0, 1, 2, 3.3, 4.3)]
+    refused(mr, tmp_path, slices, "uneven spacing")
+
+
+def test_two_volumes_in_one_series_are_refused(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in (0, 1, 2, 0, 1, 2)]
+    refused(mr, tmp_path, slices, "4 of 6 slices where another one lies.*split it by echo")
+
+
+def test_a_tilted_gantry_is_refused(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(4)]
+    for number, one in enumerate(slices):
+        x, y, z = one.ImagePositionPatient
+        one.ImagePositionPatient = [x + 0.3 * number, y, z]
+    refused(mr, tmp_path, slices, "shift sideways.*dcm2niix")
+
+
+def test_slices_of_two_planes_are_refused(tmp_path, mr):
+    slices = [mr.slice_of(0), mr.slice_of(1), mr.slice_of(2, directions=([0, 1, 0], [0, 0, -1]))]
+    refused(mr, tmp_path, slices, "slices of different orientation")
+
+
+def test_slices_of_two_sizes_are_refused(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(3)]
+    slices[1].PixelSpacing = [1.0, 1.0]
+    refused(mr, tmp_path, slices, "slices of different size or spacing")
+
+
+def test_a_single_slice_is_no_scan(tmp_path, mr):
+    refused(mr, tmp_path, [mr.slice_of(0)], "one DICOM slice, wanted a series")
+
+
+def test_a_multi_frame_file_is_refused_with_a_way_out(tmp_path, mr):
+    one = mr.slice_of(0)
+    one.NumberOfFrames = 2
+    one.PixelData = one.PixelData * 2
+    refused(mr, tmp_path, [one], "a multi-frame file.*dcm2niix")
+
+
+def test_a_screenshot_without_a_place_is_refused(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(2)]
+    for one in slices:
+        del one.ImagePositionPatient
+    refused(mr, tmp_path, slices, "no position, orientation or spacing")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_cut_file_is_named(tmp_path, mr, number):
+    folder = mr.write(tmp_path / "dicom", [mr.slice_of(number) for number in range(3)])
+    path = folder / f"IM{number * 7:03d}{number}"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match=f"1 DICOM files that cannot be read .{path.name}"):
+        convert(folder, tmp_path)

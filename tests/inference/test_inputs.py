@@ -1,0 +1,208 @@
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from neurotarget.inference.inputs import find_inputs
+from neurotarget.types import DataError
+
+
+def scan(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(np.ones((2, 3, 4), np.float32), np.eye(4)), path)
+    return path
+
+
+def touch(folder, *names):
+    """Files whose content is not read here."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+def found(source, *contrasts, scratch=Path("unused")):
+    cases = find_inputs(source, contrasts, scratch=scratch)
+    return {
+        case.case_id: [path.relative_to(source).as_posix() for path in case.images.values()]
+        for case in cases
+    }
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".mgz", ".mgh", ".nrrd", ".mha", ".NII.GZ"])
+def test_one_file_is_a_case_named_after_it(tmp_path, ending):
+    touch(tmp_path, f"scan.v2{ending}")
+    (case,) = find_inputs(tmp_path / f"scan.v2{ending}", ("t1",), scratch=tmp_path)
+    assert case.case_id == case.subject_id == "scan.v2"
+    assert case.images == {"t1": tmp_path / f"scan.v2{ending}"}
+    assert case.label is None
+
+
+def test_one_file_cannot_give_two_contrasts(tmp_path):
+    touch(tmp_path, "scan.nii.gz")
+    told = r"found one file .*scan\.nii\.gz, wanted the contrasts t1, t2; .*<case>_t2\.nii\.gz"
+    with pytest.raises(DataError, match=told):
+        find_inputs(tmp_path / "scan.nii.gz", ("t1", "t2"), scratch=tmp_path)
+
+
+def test_a_file_of_another_kind_is_told_the_known_ones(tmp_path):
+    touch(tmp_path, "IM0001.dcm")
+    with pytest.raises(DataError, match=r"for DICOM give the folder of the series"):
+        find_inputs(tmp_path / "IM0001.dcm", ("t1",), scratch=tmp_path)
+
+
+def test_with_one_contrast_every_file_of_a_folder_is_a_case(tmp_path):
+    touch(tmp_path, "b_0000.nii.gz", "a.nii", "c.mgz", "._a.nii", "notes.txt", "more/d.nii")
+    assert found(tmp_path, "t1") == {"a": ["a.nii"], "b_0000": ["b_0000.nii.gz"], "c": ["c.mgz"]}
+
+
+def test_contrasts_are_known_by_their_names(tmp_path):
+    touch(tmp_path, "a_T2.nii.gz", "a_t1.nii.gz", "b_x_t1.nii.gz", "b_x_t2.nii.gz")
+    assert found(tmp_path, "t1", "t2") == {
+        "a": ["a_t1.nii.gz", "a_T2.nii.gz"],
+        "b_x": ["b_x_t1.nii.gz", "b_x_t2.nii.gz"],
+    }
+
+
+def test_contrasts_are_known_by_nnunets_numbers(tmp_path):
+    touch(tmp_path, "a_0001.nii.gz", "a_0000.nii.gz")
+    assert found(tmp_path, "t1", "t2") == {"a": ["a_0000.nii.gz", "a_0001.nii.gz"]}
+
+
+def test_the_longer_of_two_contrast_names_wins(tmp_path):
+    touch(tmp_path, "a_t1.nii.gz", "a_late_t1.nii.gz")
+    assert found(tmp_path, "t1", "late_t1") == {"a": ["a_t1.nii.gz", "a_late_t1.nii.gz"]}
+
+
+def test_other_habits_of_naming_a_contrast_are_known(tmp_path):
+    touch(tmp_path, "a_T1w.nii.gz", "a_t1ce.nii.gz")
+    assert found(tmp_path, "t1", "t1c") == {"a": ["a_T1w.nii.gz", "a_t1ce.nii.gz"]}
+
+
+def test_files_named_as_a_contrast_alone_are_the_folders_case(tmp_path):
+    touch(tmp_path / "anna", "t1.nii.gz", "t2.nii.gz")
+    assert found(tmp_path / "anna", "t1", "t2") == {"anna": ["t1.nii.gz", "t2.nii.gz"]}
+
+
+def test_missing_contrasts_are_listed_for_all_cases_at_once(tmp_path):
+    touch(tmp_path, "a_t1.nii.gz", "b_t2.nii.gz", "c_t1.nii.gz", "c_t2.nii.gz")
+    with pytest.raises(DataError, match=r"a: found no t2 image.*\n.*b: found no t1 image") as error:
+        find_inputs(tmp_path, ("t1", "t2"), scratch=tmp_path)
+    assert len(error.value.problems) == 2
+
+
+def test_files_that_name_no_contrast_are_left_out_with_a_word(tmp_path, caplog):
+    touch(tmp_path, "a_t1.nii.gz", "a_t2.nii.gz", "a_mask.nii.gz")
+    assert list(found(tmp_path, "t1", "t2")) == ["a"]
+    assert "1 files name no contrast and are left out: ['a_mask.nii.gz']" in caplog.text
+
+
+def test_where_no_file_names_a_contrast_the_names_are_told(tmp_path):
+    touch(tmp_path, "a.nii.gz", "b.nii.gz")
+    told = r"2 image files that name no contrast.*<case>_t2\.nii\.gz or <case>_0000\.nii\.gz"
+    with pytest.raises(DataError, match=told):
+        find_inputs(tmp_path, ("t1", "t2"), scratch=tmp_path)
+
+
+def test_two_files_of_one_contrast_are_refused(tmp_path):
+    touch(tmp_path, "a_t1.nii.gz", "a_T1w.nii", "a_t2.nii")
+    with pytest.raises(DataError, match=r"a: found 2 files for t1 .a_T1w\.nii, a_t1\.nii\.gz."):
+        find_inputs(tmp_path, ("t1", "t2"), scratch=tmp_path)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    touch(tmp_path, "a.nii", "a.nii.gz")
+    with pytest.raises(DataError, match=r"a: found 2 files of one name .a\.nii, a\.nii\.gz."):
+        find_inputs(tmp_path, ("t1",), scratch=tmp_path)
+
+
+def test_a_subfolder_per_case_names_the_cases(tmp_path):
+    touch(tmp_path, "anna/brain.nii.gz", "bela/x.mgz", ".cache/x.nii", "readme.md")
+    assert found(tmp_path, "t1") == {"anna": ["anna/brain.nii.gz"], "bela": ["bela/x.mgz"]}
+
+
+def test_a_subfolder_per_case_may_hold_several_contrasts(tmp_path):
+    touch(tmp_path, "anna/t1.nii.gz", "anna/t2.nii.gz", "bela/b_0000.nii", "bela/b_0001.nii")
+    assert found(tmp_path, "t1", "t2") == {
+        "anna": ["anna/t1.nii.gz", "anna/t2.nii.gz"],
+        "bela": ["bela/b_0000.nii", "bela/b_0001.nii"],
+    }
+
+
+def test_in_a_subfolder_of_many_the_named_contrast_is_taken(tmp_path):
+    touch(tmp_path, "anna/a_t1.nii.gz", "anna/a_flair.nii.gz", "bela/x.nii", "bela/y.nii")
+    with pytest.raises(DataError, match="bela: found no t1 image") as error:
+        find_inputs(tmp_path, ("t1",), scratch=tmp_path)
+    assert len(error.value.problems) == 1
+
+
+def test_a_folder_of_predictions_is_no_case(tmp_path):
+    touch(tmp_path, "anna/brain.nii.gz", "out/volumes.tsv", "out/anna.nii.gz")
+    assert list(found(tmp_path, "t1")) == ["anna"]
+
+
+def test_an_empty_folder_is_told_what_was_looked_for(tmp_path):
+    touch(tmp_path, "notes.txt")
+    with pytest.raises(DataError, match=r"found no scan in .*\.nii\.gz.*DICOM.*BIDS.*manifest"):
+        find_inputs(tmp_path, ("t1",), scratch=tmp_path)
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"no such file or folder: .*nowhere; check the path"):
+        find_inputs(tmp_path / "nowhere", ("t1",), scratch=tmp_path)
+
+
+def test_a_dicom_series_is_one_case_named_after_its_folder(tmp_path, mr):
+    folder = mr.write(tmp_path / "anna", [mr.slice_of(number) for number in range(3)])
+    (case,) = find_inputs(folder, ("t1",), scratch=tmp_path / "scratch")
+    assert case.case_id == "anna"
+    assert case.images == {"t1": tmp_path / "scratch" / "anna.nii"}
+    assert nib.load(case.images["t1"]).shape == (mr.columns, mr.rows, 3)
+
+
+def test_a_folder_of_dicom_folders_has_a_case_each_and_all_that_is_wrong(tmp_path, mr):
+    source = tmp_path / "study"
+    mr.write(source / "anna", [mr.slice_of(number) for number in range(3)])
+    mr.write(source / "bela", [mr.slice_of(number) for number in (0, 1, 3, 4)])
+    mr.write(source / "cleo", [mr.slice_of(0)])
+    with pytest.raises(DataError, match=r"bela: .*a gap of 5\.00 mm.*\n.*cleo: .*one DICOM slice"):
+        find_inputs(source, ("t1",), scratch=tmp_path / "scratch")
+
+
+def test_dicom_cannot_give_two_contrasts(tmp_path, mr):
+    folder = mr.write(tmp_path / "anna", [mr.slice_of(number) for number in range(3)])
+    with pytest.raises(DataError, match=r"anna: .*wanted the contrasts t1, t2.*dcm2niix"):
+        find_inputs(folder, ("t1", "t2"), scratch=tmp_path)
+
+
+def test_a_manifest_needs_no_labels(tmp_path):
+    scan(tmp_path / "scans" / "x.nii.gz")
+    (tmp_path / "new.tsv").write_text("case_id\tt1\tage\nanna\tscans/x.nii.gz\tunknown\n")
+    (case,) = find_inputs(tmp_path / "new.tsv", ("t1",), scratch=tmp_path)
+    assert (case.case_id, case.label) == ("anna", None)
+    assert case.images == {"t1": tmp_path / "scans" / "x.nii.gz"}
+
+
+def test_a_manifest_that_lacks_a_contrast_is_refused(tmp_path):
+    scan(tmp_path / "x.nii.gz")
+    (tmp_path / "new.csv").write_text("case_id,t1,t2\nanna,x.nii.gz,\n")
+    with pytest.raises(DataError, match=r"anna.*no t2 image"):
+        find_inputs(tmp_path / "new.csv", ("t1", "t2"), scratch=tmp_path)
+
+
+def test_a_bids_data_set_gives_its_sessions(tmp_path):
+    description = {"Name": "tiny", "BIDSVersion": "1.9.0"}
+    (tmp_path / "dataset_description.json").write_text(json.dumps(description))
+    for name in ("sub-01", "sub-02"):
+        scan(tmp_path / name / "anat" / f"{name}_T1w.nii.gz")
+    assert found(tmp_path, "t1") == {
+        "sub-01": ["sub-01/anat/sub-01_T1w.nii.gz"],
+        "sub-02": ["sub-02/anat/sub-02_T1w.nii.gz"],
+    }
+
+
+def test_the_real_head_is_one_case(shared_data):
+    path = shared_data / "heads" / "datalad_T1.nii.gz"
+    (case,) = find_inputs(path, ("t1",), scratch=path.parent)
+    assert (case.case_id, case.images["t1"]) == ("datalad_T1", path)
