@@ -1,0 +1,103 @@
+"""Intervals about an estimate; the unit of resampling is the subject, never the case."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.stats import norm
+
+LEVEL = 0.95
+DRAWS = 2000
+FEWEST = 3  # below three cases no spread is worth stating
+
+
+class Estimate(NamedTuple):
+    """A value with its interval, from `n` cases; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def undefined(cls, n: int) -> "Estimate":
+        """No value: too few cases, or no spread among them."""
+        return cls(math.nan, math.nan, math.nan, n)
+
+
+def bootstrap(
+    statistic: Callable[[ndarray], float],
+    cases: Float[ndarray, "N ..."],
+    *,
+    seed: int,
+    subjects: Sequence | None = None,
+    level: float = LEVEL,
+    draws: int = DRAWS,
+) -> Estimate:
+    """Value of a statistic over cases with its percentile interval, in the statistic's unit.
+
+    Rows of `cases` that share a value in `subjects` are drawn together. The same seed gives the
+    same interval. Fewer than three subjects give the value without an interval; draws in which
+    the statistic is undefined are left out, and half of them or more leave no interval.
+
+    Source: Efron and Tibshirani 1993, doi:10.1201/9780429246593 (percentile interval).
+
+    Raises:
+        ValueError: a value is NaN.
+    """
+    cases = np.asarray(cases, dtype=float)
+    if absent := int(np.isnan(cases).sum()):
+        raise ValueError(f"bootstrap: {absent} of {cases.size} values are NaN; drop and count them")
+    if not len(cases):
+        return Estimate.undefined(0)
+    value = float(statistic(cases))
+    members = _members(len(cases), subjects)
+    if len(members) < FEWEST:
+        return Estimate(value, math.nan, math.nan, len(cases))
+    drawn = np.random.default_rng(seed).integers(len(members), size=(draws, len(members)))
+    values = np.array([statistic(cases[_rows(members, draw)]) for draw in drawn])
+    values = values[~np.isnan(values)]
+    if len(values) <= draws / 2:
+        return Estimate(value, math.nan, math.nan, len(cases))
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(value, float(low), float(high), len(cases))
+
+
+def fisher_interval(
+    r: float, n: int, *, level: float = LEVEL, ranks: bool = False
+) -> tuple[float, float]:
+    """Interval of a correlation from `n` independent pairs; with `ranks`, of Spearman's.
+
+    Four pairs are the fewest that have one; else both ends are NaN.
+
+    Source: Fisher 1921 (variance 1 / (n − 3) of atanh r); Bonett and Wright 2000,
+    doi:10.1007/BF02294183 (variance (1 + r²/2) / (n − 3) for ranks).
+    """
+    if n < 4 or math.isnan(r):
+        return math.nan, math.nan
+    if abs(r) >= 1:
+        return r, r
+    variance = (1 + r * r / 2 if ranks else 1) / (n - 3)
+    half = float(norm.ppf((1 + level) / 2)) * math.sqrt(variance)
+    return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
+
+
+def _members(n: int, subjects: Sequence | None) -> ndarray | list[ndarray]:
+    """Rows of each subject; a plain range where nobody comes twice."""
+    if subjects is None:
+        return np.arange(n)
+    if len(subjects) != n:
+        raise ValueError(f"bootstrap: got {len(subjects)} subjects for {n} cases; give one a case")
+    names, inverse = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
+    if len(names) == n:
+        return np.arange(n)
+    return [np.flatnonzero(inverse == number) for number in range(len(names))]
+
+
+def _rows(members: ndarray | list[ndarray], draw: ndarray) -> ndarray:
+    if isinstance(members, np.ndarray):
+        return draw
+    return np.concatenate([members[number] for number in draw])
