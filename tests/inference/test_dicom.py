@@ -1,8 +1,11 @@
 import warnings
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
+import SimpleITK as sitk
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # "highly experimental", but a second opinion
@@ -145,3 +148,21 @@ def test_a_cut_file_is_named(tmp_path, mr, number):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match=f"1 DICOM files that cannot be read .{path.name}"):
         convert(folder, tmp_path)
+
+
+def test_a_folder_without_dicom_has_no_series(tmp_path, capfd):
+    (tmp_path / "notes.txt").write_text("nothing here")
+    assert list_series(tmp_path) == []
+    assert capfd.readouterr().err == ""
+
+
+def test_a_real_ct_lies_where_itk_puts_it(tmp_path):
+    files = Path(pydicom.__file__).parent / "data" / "test_files" / "dicomdirtests"
+    folder = files / "98892001" / "CT5N"
+    (series,) = list_series(folder)
+    scan = convert(folder, tmp_path)
+    theirs = sitk.ReadImage([str(file) for file in series.files])
+    corner = [side - 1 for side in scan.shape]
+    x, y, z = theirs.TransformIndexToPhysicalPoint(corner)
+    assert scan.affine @ [*corner, 1] == pytest.approx([-x, -y, z, 1], abs=1e-3)
+    assert np.array_equal(scan.dataobj, sitk.GetArrayFromImage(theirs).T)

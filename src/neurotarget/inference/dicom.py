@@ -48,12 +48,28 @@ class _Slice(NamedTuple):
 
 
 def list_series(folder: Path) -> list[Series]:
-    """Every DICOM series that lies directly in a folder, whatever its files are called."""
-    found = []
-    for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder)):
-        files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
-        description = _read_tags(files[0]).get(DESCRIPTION, "").strip()
-        found.append(Series(uid, description or "no description", tuple(map(Path, files))))
+    """Every DICOM series that lies directly in a folder, whatever its files are called.
+
+    Raises:
+        DataError: a broken file that GDCM stops at.
+    """
+    reader, found = sitk.ImageSeriesReader, []
+    talks = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a folder without DICOM is no wonder
+    try:
+        for uid in reader.GetGDCMSeriesIDs(str(folder)):
+            files = reader.GetGDCMSeriesFileNames(str(folder), uid)
+            description = _read_tags(files[0]).get(DESCRIPTION, "").strip()
+            found.append(Series(uid, description or "no description", tuple(map(Path, files))))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[-120:]
+        raise _Report(folder.name, folder).error(
+            f"a broken DICOM file (GDCM says: {reason})",
+            "whole files of one series",
+            "move what is not of the series away, or export it again",
+        ) from error
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(talks)
     return found
 
 
