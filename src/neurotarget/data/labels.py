@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy import ndarray
 
+from neurotarget.data.found import error, some
 from neurotarget.types import DataError, Problem, Target
 
 LONGEST_TABLE = 2**20  # FreeSurfer's ids end near 15,000
@@ -44,20 +45,15 @@ def label_values(array: ndarray, *, case_id: str = "", file: str = "") -> ndarra
     Raises:
         DataError: a value is not a whole number.
     """
+    if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() < LONGEST_TABLE:
+        return np.flatnonzero(np.bincount(array.ravel(order="K")))  # five times faster than sorting
     values = np.unique(array)
     if values.dtype.kind == "f":
         broken = values[~np.isfinite(values) | (values != np.rint(values))]
         if broken.size:
-            raise DataError(
-                Problem(
-                    "error",
-                    case_id,
-                    file,
-                    f"label values {_some(broken)}",
-                    "whole numbers",
-                    "resample masks with nearest neighbour, not linearly",
-                )
-            )
+            found = f"label values {some(f'{value:g}' for value in broken)}"
+            todo = "resample masks with nearest neighbour, not linearly"
+            raise DataError(error(found, "whole numbers", todo, case_id=case_id, file=file))
     return values.astype(np.int64)
 
 
@@ -74,19 +70,13 @@ def to_classes(
     values = label_values(array, case_id=case_id, file=file)
     if unknown := [value for value in values.tolist() if value not in mapping]:
         known = sorted(value for value, number in mapping.items() if number)
-        raise DataError(
-            Problem(
-                "error",
-                case_id,
-                file,
-                f"label values {_some(unknown)} that the target does not know",
-                f"0 or one of {_some(known)}",
-                "add them to the target's labels, or to its background_ids to ignore them",
-            )
-        )
+        found = f"label values {some(unknown)} that the target does not know"
+        todo = "add them to the target's labels, or to its background_ids to ignore them"
+        wanted = f"0 or one of {some(known)}"
+        raise DataError(error(found, wanted, todo, case_id=case_id, file=file))
     classes = np.array([mapping[value] for value in values.tolist()])
     classes = classes.astype(np.min_scalar_type(max(mapping.values())))
-    if not values.size or values[0] < 0 or values[-1] > LONGEST_TABLE:
+    if not values.size or values[0] < 0 or values[-1] >= LONGEST_TABLE:
         return classes[np.searchsorted(values, array)]
     table = np.zeros(values[-1] + 1, dtype=classes.dtype)  # twenty times faster than the search
     table[values] = classes
@@ -103,29 +93,13 @@ def _key(name: str) -> str:
     return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
 
-def _some(values: ndarray | list[int], most: int = 8) -> str:
-    shown = ", ".join(f"{value:g}" for value in values[:most])
-    return f"{shown}, … ({len(values)} in all)" if len(values) > most else shown
-
-
 def _unknown_label(name: str, ids: tuple[int, ...], label_ids: Mapping[str, int]) -> Problem:
-    has = ", ".join(f"{key} = {value}" for key, value in label_ids.items())
-    return Problem(
-        "error",
-        "",
-        "",
-        f"no label {name} (id {', '.join(map(str, ids))}) in the data set, which has {has}",
-        "the target's labels",
-        "name the labels alike in conf/target and in dataset.json",
-    )
+    has = some(f"{key} = {value}" for key, value in label_ids.items())
+    found = f"no label {name} (id {some(ids)}) in the data set, which has {has}"
+    todo = "name the labels alike in conf/target and in dataset.json"
+    return error(found, "the target's labels", todo)
 
 
 def _shared_id(value: int, first: str, second: str) -> Problem:
-    return Problem(
-        "error",
-        "",
-        "",
-        f"id {value} for the labels {first} and {second}",
-        "one label an id",
-        "give the target's labels the names that the data set uses",
-    )
+    found = f"id {value} for the labels {first} and {second}"
+    return error(found, "one label an id", "name the target's labels as the data set does")

@@ -1,0 +1,301 @@
+"""BIDS data sets with derivatives, through pybids: raw images, and masks that raters or tools drew.
+
+The standard: Gorgolewski et al. 2016, doi:10.1038/sdata.2016.44.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from bids import BIDSLayout, BIDSLayoutIndexer
+
+from neurotarget.data.covariates import add_participants, read_text_table, type_covariates
+from neurotarget.data.found import Found, error, some, warning
+from neurotarget.types import Case, Problem, Target
+
+Filters = Mapping[str, Mapping[str, str]]
+Key = tuple[str, str, str]  # subject, session, run; "" where the name has none
+
+SUFFIX_OF = {
+    "t1": "T1w",
+    "t2": "T2w",
+    "pd": "PDw",
+    "flair": "FLAIR",
+    "qsm": "Chimap",
+    "chimap": "Chimap",
+}
+LABELS = ("dseg", "mask")
+NO_IMAGE = (*LABELS, "probseg", "defacemask")
+NATIVE = {"", "orig", "individual", "native", "scanner", "T1w", "T2w"}  # the scan's own space
+IN_KEY = {"subject", "session", "run", "suffix", "extension", "datatype"}
+SKIPPED = [
+    re.compile(r"^/(code|sourcedata|stimuli|models|derivatives)(/|$)"),
+    re.compile(r"/(func|dwi|eeg|ieeg|meg|beh|perf|pet|nirs|motion|micr|\.[^/]+)(/|$)"),
+]
+
+
+class _File(NamedTuple):
+    path: Path
+    key: Key
+    suffix: str
+    entities: Mapping[str, str]
+    derived: bool
+
+    @property
+    def extras(self) -> dict[str, str]:
+        """What the name says beyond subject, session, run and suffix."""
+        return {name: value for name, value in self.entities.items() if name not in IN_KEY}
+
+
+def scan_bids(root: Path, target: Target | None, *, filters: Filters | None = None) -> Found:
+    """Read sessions and runs as cases `sub-01_ses-02_run-1` of the subject `sub-01`.
+
+    The contrasts t1, t2, flair and qsm are the suffixes T1w, T2w, FLAIR and Chimap, any other is
+    a suffix itself; raw images go before derived ones. Labels are `*_dseg` or `*_mask` files in
+    the scan's own space; those whose `label` or `desc` names the target go before the others.
+    `filters` chooses where several remain, by pybids' names: {"t1": {"acquisition": "mprage"},
+    "label": {"desc": "rater1"}}. A session without one of the contrasts is left out with a
+    warning. Covariates come from `participants.tsv` and `sub-*_sessions.tsv`.
+    """
+    filters = filters or {}
+    pipelines, unread = _derivatives(root)
+    files = _index(root, derived=False)
+    files += [file for pipeline in pipelines for file in _index(pipeline, derived=True)]
+    images = _images(files, target, filters)
+    problems = _undescribed_root(root)
+    if absent := [contrast for contrast, some in images.items() if not some]:
+        return Found([], [*problems, *(_no_suffix(contrast, files, root) for contrast in absent)])
+    masks = _by_session(
+        file for file in files if file.suffix in LABELS and _fits(file, filters.get("label", {}))
+    )
+    grouped = {contrast: _by_session(some) for contrast, some in images.items()}
+    cases = []
+    for key in _keys(images, masks):
+        case, wrong = _case(key, grouped, masks, target, in_native="label" not in filters)
+        problems += wrong
+        cases += [case] if case is not None else []
+    has_labels = any(case.label for case in cases)
+    problems += [problem._replace(level="warning") if has_labels else problem for problem in unread]
+    cases, wrong = add_participants(cases, root, target)
+    problems += wrong
+    cases, wrong = _add_sessions(cases, root, target)
+    return Found(cases, problems + wrong, _lookup_table([*pipelines, root]))
+
+
+def _derivatives(root: Path) -> tuple[list[Path], list[Problem]]:
+    """Pipelines of derivatives, and those whose masks cannot be read as they are undescribed."""
+    home = root / "derivatives"
+    if not home.is_dir():
+        return [], []
+    folders = [home, *sorted(path for path in home.iterdir() if path.is_dir())]
+    folders = [path for path in folders if not path.name.startswith(("sub-", "."))]
+    described = [path for path in folders if (path / "dataset_description.json").is_file()]
+    unread = []
+    for folder in folders:
+        masks = (mask for kind in LABELS for mask in folder.glob(f"sub-*/**/*_{kind}.nii*"))
+        if folder not in described and next(masks, None) is not None:
+            todo = (
+                'write {"Name": "masks", "BIDSVersion": "1.10.0", "DatasetType": "derivative", '
+                '"GeneratedBy": [{"Name": "manual"}]} there, or its masks are not read'
+            )
+            found = "a derivative without dataset_description.json"
+            unread.append(error(found, "a described derivative", todo, file=folder))
+    return described, unread
+
+
+def _index(folder: Path, *, derived: bool) -> list[_File]:
+    # names only: sidecars are not opened, names the validator does not know yet (QSM) are kept
+    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=SKIPPED)
+    layout = BIDSLayout(folder, validate=False, config=["bids", "derivatives"], indexer=indexer)
+    files = []
+    for found in layout.get(extension=[".nii.gz", ".nii"]):
+        entities = {name: str(value) for name, value in found.get_entities().items()}
+        subject, session, run = (entities.get(name, "") for name in ("subject", "session", "run"))
+        if subject:
+            key = (subject, session, run)
+            files.append(
+                _File(Path(found.path), key, entities.get("suffix", ""), entities, derived)
+            )
+    return sorted(files)
+
+
+def _images(
+    files: Sequence[_File], target: Target | None, filters: Filters
+) -> dict[str, list[_File]]:
+    """Files of each contrast; without a target each kind of raw name is a contrast."""
+    images: dict[str, list[_File]] = {}
+    if target is None:
+        names = {suffix: contrast for contrast, suffix in reversed(SUFFIX_OF.items())}
+        for file in files:
+            if not file.derived and file.suffix not in NO_IMAGE:
+                parts = [f"{name}-{value}" for name, value in sorted(file.extras.items())]
+                contrast = "_".join([*parts, names.get(file.suffix, file.suffix)])
+                images.setdefault(contrast, []).append(file)
+        return images
+    for contrast in target.contrasts:
+        suffix = SUFFIX_OF.get(contrast.casefold(), contrast).casefold()
+        wanted = filters.get(contrast, {})
+        images[contrast] = [
+            file for file in files if file.suffix.casefold() == suffix and _fits(file, wanted)
+        ]
+    return images
+
+
+def _fits(file: _File, wanted: Mapping[str, str]) -> bool:
+    return all(file.entities.get(name) == str(value) for name, value in wanted.items())
+
+
+def _by_session(files: Iterable[_File]) -> dict[tuple[str, str], list[_File]]:
+    sessions: dict[tuple[str, str], list[_File]] = {}
+    for file in files:
+        sessions.setdefault(file.key[:2], []).append(file)
+    return sessions
+
+
+def _keys(images: Mapping[str, list[_File]], masks: Mapping[tuple, list[_File]]) -> list[Key]:
+    """Runs of the first contrast, sessions that have only others, or masks where all is masks."""
+    keys: dict[Key, None] = {}
+    for files in images.values():
+        sessions = {key[:2] for key in keys}
+        keys |= dict.fromkeys(file.key for file in files if file.key[:2] not in sessions)
+    if not keys:
+        keys = dict.fromkeys(file.key for files in masks.values() for file in files)
+    return sorted(keys)
+
+
+def _case(
+    key: Key,
+    images: Mapping[str, Mapping[tuple, list[_File]]],
+    masks: Mapping[tuple, list[_File]],
+    target: Target | None,
+    *,
+    in_native: bool,
+) -> tuple[Case | None, list[Problem]]:
+    parts = zip(("sub", "ses", "run"), key, strict=True)
+    case_id = "_".join(f"{entity}-{value}" for entity, value in parts if value)
+    chosen, problems = {}, []
+    for contrast, sessions in images.items():
+        files = _at(sessions, key)
+        if not files and target is not None:
+            found, todo = f"no {contrast} image", "add the file; the session is left out"
+            problems.append(warning(found, "all contrasts", todo, case_id=case_id))
+            continue
+        best = _best(files, _image_rank)
+        if len(best) > 1:
+            problems.append(_ambiguous(case_id, contrast, best))
+        if best:
+            chosen[contrast] = best[0].path
+    if target is not None and len(chosen) < len(images):
+        return None, problems
+    labels = _at(masks, key)
+    if in_native:
+        labels = [file for file in labels if file.entities.get("space", "") in NATIVE]
+    labels = _best(labels, lambda file: _label_rank(file, target))
+    if len(labels) > 1:
+        problems.append(_ambiguous(case_id, "label", labels))
+    label = labels[0].path if labels else None
+    return Case(case_id, f"sub-{key[0]}", chosen, label), problems
+
+
+def _at(sessions: Mapping[tuple, list[_File]], key: Key) -> list[_File]:
+    """Files of a run; without a run of its own, the session's one file serves all its runs."""
+    files = sessions.get(key[:2], [])
+    for run in (key[2], ""):
+        if match := [file for file in files if file.key[2] == run]:
+            return match
+    only = len({file.key[2] for file in files}) == 1 and not key[2]
+    return files if only else []
+
+
+def _best(files: Sequence[_File], rank: Callable[[_File], tuple | None]) -> list[_File]:
+    """Files of the lowest rank; those ranked None are no candidates."""
+    ranked = [(rank(file), file) for file in files]
+    lowest = min((place for place, _ in ranked if place is not None), default=None)
+    return [file for place, file in ranked if place is not None and place == lowest]
+
+
+def _image_rank(file: _File) -> tuple:
+    return file.derived, file.entities.get("space", "") not in NATIVE, len(file.extras)
+
+
+def _label_rank(file: _File, target: Target | None) -> tuple | None:
+    label, desc = (_word(file.entities.get(name, "")) for name in ("label", "desc"))
+    names = {_word(name) for name in (target.name, *target.labels)} if target else set()
+    named = bool({label, desc} & names)
+    if target is not None and not named and (label or (file.suffix == "mask" and desc == "brain")):
+        return None  # a mask of something else
+    return not named, file.suffix != "dseg", bool(label), bool(desc)
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+def _add_sessions(
+    cases: list[Case], root: Path, target: Target | None
+) -> tuple[list[Case], list[Problem]]:
+    """Give cases what their subject's `_sessions.tsv` says of their session."""
+    tables: dict[str, dict[str, dict[str, str]]] = {}
+    problems = []
+    for subject in dict.fromkeys(case.subject_id for case in cases):
+        path = root / subject / f"{subject}_sessions.tsv"
+        if path.is_file():
+            table = read_text_table(path)
+            problems += table.problems
+            tables[subject] = {row.pop("session_id", ""): row for row in table.rows}
+    if not tables:
+        return cases, problems
+    rows = []
+    for case in cases:
+        session = next((part for part in case.case_id.split("_") if part.startswith("ses-")), "")
+        rows.append(tables.get(case.subject_id, {}).get(session, {}))
+    case_ids = [case.case_id for case in cases]
+    typed, wrong = type_covariates(rows, case_ids, target=target, file=root / "sub-*_sessions.tsv")
+    joined = [
+        replace(
+            case,
+            covariates={
+                **values,
+                **case.covariates,
+                **{name: value for name, value in values.items() if value is not None},
+            },
+        )
+        for case, values in zip(cases, typed, strict=True)
+    ]
+    return joined, problems + wrong
+
+
+def _lookup_table(folders: Iterable[Path]) -> dict[str, int] | None:
+    """Label names of the first `*dseg.tsv` at the top of a data set (columns index, name)."""
+    for folder in folders:
+        for path in sorted(folder.glob("*dseg.tsv")):
+            rows = read_text_table(path).rows
+            named = {row.get("name", ""): row.get("index", "") for row in rows}
+            if named and all(value.isdigit() for value in named.values()):
+                return {name: int(value) for name, value in named.items()}
+    return None
+
+
+def _undescribed_root(root: Path) -> list[Problem]:
+    if (root / "dataset_description.json").is_file():
+        return []
+    todo = 'write {"Name": "…", "BIDSVersion": "1.10.0"} there; it is read as BIDS'
+    return [warning("no dataset_description.json", "a described data set", todo, file=root)]
+
+
+def _no_suffix(contrast: str, files: Sequence[_File], root: Path) -> Problem:
+    suffix = SUFFIX_OF.get(contrast.casefold(), contrast)
+    has = sorted({file.suffix for file in files if file.suffix not in NO_IMAGE})
+    found = f"no *_{suffix}.nii.gz (only {some(has)})"
+    todo = "name the target's contrasts by the suffixes, or loosen the filters"
+    return error(found, f"images of the contrast {contrast}", todo, file=root)
+
+
+def _ambiguous(case_id: str, what: str, files: Sequence[_File]) -> Problem:
+    names = ", ".join(file.path.name for file in files)
+    every = [set(file.entities.items()) for file in files]
+    differ = sorted({name for name, _ in set.union(*every) - set.intersection(*every)} - IN_KEY)
+    todo = f"choose by a filter such as {{{what}: {{{(differ or ['desc'])[0]}: …}}}}"
+    return error(f"{len(files)} files for {what}: {names}", "one", todo, case_id=case_id)

@@ -1,0 +1,160 @@
+"""One case, looked at voxel by voxel: what is wrong with its files, and how much is labelled."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from neurotarget.data.found import error, some, warning
+from neurotarget.data.geometry import whole_grid
+from neurotarget.data.labels import label_values, to_classes
+from neurotarget.data.volume import Volume, inspect_volume, same_grid
+from neurotarget.types import Case, DataError, Problem, Target
+
+
+class Checkup(NamedTuple):
+    """What is known of a case after each of its files was read once."""
+
+    problems: list[Problem]
+    label_mm3: Mapping[str, float] | None  # None without a label that can be read
+    is_small: bool  # smaller than the target's patch
+    digest: str  # of the voxels of its first image, else of its label
+
+
+def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | None) -> Checkup:
+    """Read a case's images and label once and say all that is wrong with them.
+
+    `mapping` is that of `class_of_id`; without it label values are only asked to be whole.
+    """
+    volumes: dict[str, Volume] = {}
+    problems: list[Problem] = []
+    for contrast, path in case.images.items():
+        volume, wrong = inspect_volume(path, case_id=case.case_id)
+        problems += wrong
+        if volume is None:
+            continue
+        if volume.array.min() == volume.array.max():
+            found, todo = "one value in all voxels", "export the image again"
+            problems.append(warning(found, "an image", todo, case_id=case.case_id, file=path))
+        problems += _check_grid(case, contrast, volume, volumes)
+        volumes.setdefault(contrast, volume)
+    label_mm3 = None
+    if case.label is not None:
+        label, wrong = inspect_volume(case.label, case_id=case.case_id)
+        problems += wrong
+        if label is not None:
+            problems += _check_grid(case, "label", label, volumes)
+            volumes["label"] = label
+            label_mm3, wrong = _check_label(case, label, target, mapping)
+            problems += wrong
+    first = next(iter(volumes.values()), None)
+    is_small = first is not None and target is not None and _is_small(first, target)
+    digest = _digest(first.array) if first is not None else ""
+    return Checkup(problems, label_mm3, is_small, digest)
+
+
+def _check_grid(
+    case: Case, name: str, volume: Volume, others: Mapping[str, Volume]
+) -> list[Problem]:
+    if not others or same_grid(first := next(iter(others.values())), volume):
+        return []
+    has, wanted = (" × ".join(map(str, item.array.shape)) for item in (volume, first))
+    if has == wanted:
+        apart = np.abs(volume.affine - first.affine)[:3].max(axis=1).round(3).tolist()
+        has, wanted = f"{has} voxels elsewhere (affines differ by {apart})", "one affine"
+    else:
+        has, wanted = f"{has} voxels", f"{wanted} voxels, as {next(iter(others))} has"
+    file = case.label if name == "label" else case.images[name]
+    todo = f"resample the {name} to the grid of {next(iter(others))}"
+    return [error(f"a grid of {has}", wanted, todo, case_id=case.case_id, file=file)]
+
+
+def _check_label(
+    case: Case, label: Volume, target: Target | None, mapping: Mapping[int, int] | None
+) -> tuple[dict[str, float] | None, list[Problem]]:
+    """Volume of each label in mm³ (of each id without a target), and what is wrong with it."""
+    file = str(case.label)
+    voxel_mm3 = abs(float(np.linalg.det(label.affine[:3, :3])))
+    try:
+        if target is None or mapping is None:
+            values = label_values(label.array, case_id=case.case_id, file=file)
+            label_mm3 = {str(value): voxel_mm3 for value in values.tolist() if value}
+            return label_mm3, [] if label_mm3 else [_empty(case)]
+        classes = to_classes(label.array, mapping, case_id=case.case_id, file=file)
+    except DataError as wrong:
+        return None, list(wrong.problems)
+    counts = np.bincount(classes.ravel(order="K"), minlength=target.num_labels)
+    label_mm3 = dict(zip(target.label_names, (counts[1:] * voxel_mm3).tolist(), strict=True))
+    if not any(label_mm3.values()):
+        return label_mm3, [] if _may_be_empty(target) else [_empty(case)]
+    problems = _check_sizes(case, label_mm3, target)
+    if target.pairs:
+        problems += _check_sides(case, classes, label.affine, target)
+    return label_mm3, problems
+
+
+def _check_sizes(case: Case, label_mm3: Mapping[str, float], target: Target) -> list[Problem]:
+    place = {"case_id": case.case_id, "file": str(case.label)}
+    problems, absent = [], []
+    for name, size in label_mm3.items():
+        low, high = target.volume_range_mm3.get(name, (1e-9, np.inf))
+        if size == 0 and low > 0:
+            absent.append(name)
+        elif not low <= size <= high:
+            found = f"{size:.0f} mm³ of {name}"
+            todo = "look at the mask; the case stays in"
+            problems.append(warning(found, f"{low:.0f} to {high:.0f} mm³", todo, **place))
+    if absent:
+        found = f"no voxel of {some(absent)}"
+        problems.append(warning(found, "all labels", "look at the mask", **place))
+    return problems
+
+
+def _check_sides(case: Case, classes: ndarray, affine: ndarray, target: Target) -> list[Problem]:
+    """Find left labels whose centre lies to the right of their partner's."""
+    indices = np.nonzero(classes)
+    labels = classes[indices]
+    counts = np.maximum(np.bincount(labels, minlength=target.num_labels), 1)
+    centres = [
+        np.bincount(labels, weights=index, minlength=target.num_labels) / counts
+        for index in indices
+    ]
+    to_right_mm = affine[0, :3] @ np.array(centres)
+    number = {name: index for index, name in enumerate(target.label_names, start=1)}
+    problems = []
+    for left, right in target.pairs:
+        both = counts[number[left]] > 1 and counts[number[right]] > 1
+        if both and to_right_mm[number[left]] > to_right_mm[number[right]]:
+            found = f"{left} to the right of {right}"
+            todo = "swap the ids, or mend the orientation in the header"
+            place = {"case_id": case.case_id, "file": str(case.label)}
+            problems.append(warning(found, "the left on the left", todo, **place))
+    return problems
+
+
+def _empty(case: Case) -> Problem:
+    todo = "draw the mask, or leave the label out"
+    place = {"case_id": case.case_id, "file": str(case.label)}
+    return error("an empty label", "a voxel of the target", todo, **place)
+
+
+def _may_be_empty(target: Target) -> bool:
+    """Whether a volume of 0 mm³ is plausible for each label, as of a lesion."""
+    return all(target.volume_range_mm3.get(name, (1.0,))[0] <= 0 for name in target.label_names)
+
+
+def _is_small(volume: Volume, target: Target) -> bool:
+    sides = whole_grid(volume.array.shape, volume.affine, target.spacing_mm).shape
+    if target.roi is not None:
+        box = (
+            size / side for size, side in zip(target.roi.size_mm, target.spacing_mm, strict=True)
+        )
+        sides = tuple(min(side, round(edge)) for side, edge in zip(sides, box, strict=True))
+    return any(side < patch for side, patch in zip(sides, target.patch_vox, strict=True))
+
+
+def _digest(array: ndarray) -> str:
+    # transposed, as files are stored with the first axis running fastest: no copy is made
+    return hashlib.blake2b(np.ascontiguousarray(array.T), digest_size=16).hexdigest()

@@ -1,0 +1,73 @@
+"""What the reader of a data set found: cases, and what is wrong with it."""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from neurotarget.types import Case, Problem
+
+
+class Found(NamedTuple):
+    """Cases that could be read, everything that is wrong, and the data set's own label names."""
+
+    cases: list[Case]
+    problems: list[Problem]
+    label_ids: Mapping[str, int] | None = None
+
+
+def error(found: str, wanted: str, todo: str, *, case_id: str = "", file: str = "") -> Problem:
+    """Problem that training refuses."""
+    return Problem("error", case_id, str(file), found, wanted, todo)
+
+
+def warning(found: str, wanted: str, todo: str, *, case_id: str = "", file: str = "") -> Problem:
+    """Problem that training goes on over."""
+    return Problem("warning", case_id, str(file), found, wanted, todo)
+
+
+def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Option that is spelt most like a word, whatever their case; None where none is close."""
+    spelt = {option.casefold(): option for option in options}
+    match = difflib.get_close_matches(word.casefold(), spelt, n=1, cutoff=cutoff)
+    return spelt[match[0]] if match else None
+
+
+def some(names: Iterable[object], most: int = 8) -> str:
+    """List of names, cut where it grows too long for a sentence."""
+    listed = [str(name) for name in names]
+    shown = ", ".join(listed[:most]) or "none"
+    return f"{shown}, … ({len(listed)} in all)" if len(listed) > most else shown
+
+
+def named_labels(labels: object) -> dict[str, int] | None:
+    """Label names with their ids, from a `dataset.json` of either habit; None where it has none.
+
+    MSD writes {"1": "anterior"}, nnU-Net {"anterior": 1}. nnU-Net's regions, which give one name
+    to several ids and one id to several names, name no ids.
+    """
+    if not isinstance(labels, Mapping):
+        return None
+    named = {}
+    for key, value in labels.items():
+        name, number = (value, key) if str(key).lstrip("-").isdigit() else (key, value)
+        if isinstance(number, list) and len(number) == 1:
+            number = number[0]
+        if isinstance(number, list) or not str(number).lstrip("-").isdigit():
+            return None
+        named[str(name)] = int(number)
+    return named or None
+
+
+def read_json(path: Path, kind: type = dict) -> tuple[dict | list, list[Problem]]:
+    """Read a JSON object (or list); what is wrong with it comes as a problem, with an empty one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as reason:
+        todo = "mend it with a text editor or export the data set again"
+        return kind(), [error(f"unreadable JSON ({reason})", "valid JSON", todo, file=path)]
+    if not isinstance(content, kind):
+        found = f"a JSON {type(content).__name__}"
+        return kind(), [error(found, f"a {kind.__name__}", "export it again", file=path)]
+    return content, []

@@ -1,0 +1,150 @@
+"""nnU-Net's raw folders: imagesTr/CASE_0000.nii.gz for each channel, labelsTr/CASE.nii.gz."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from neurotarget.data.covariates import add_participants
+from neurotarget.data.found import Found, error, named_labels, read_json, some, warning
+from neurotarget.types import Case, Problem, Target
+
+# names of one contrast in several habits
+ALIASES = {"t1w": "t1", "t2w": "t2", "t1ce": "t1c", "t1gd": "t1c", "chimap": "qsm", "pdw": "pd"}
+
+
+class _Layout(NamedTuple):
+    folder: Path
+    ending: str
+    channels: Mapping[str, int]  # contrast → channel number
+
+
+def scan_nnunet(folder: Path, target: Target | None) -> Found:
+    """Read an nnU-Net v2 raw data set; cases of `imagesTs` that have labels are the test split.
+
+    Folds come from a `splits_final.json` in the folder; covariates from a `participants.tsv`.
+    """
+    description, problems = read_json(folder / "dataset.json")
+    if problems:
+        return Found([], problems)
+    channels, wrong = channels_of(target, channel_names(description))
+    problems += [problem._replace(file=str(folder / "dataset.json")) for problem in wrong]
+    layout = _Layout(folder, str(description.get("file_ending", ".nii.gz")), channels)
+    has_test = (folder / "labelsTs").is_dir()
+    listed = description.get("dataset")
+    if isinstance(listed, Mapping):  # nnU-Net's way to point at files elsewhere
+        cases = [_listed_case(case_id, entry, layout) for case_id, entry in listed.items()]
+    else:
+        cases = _cases(layout, "Tr", "train" if has_test else None)
+    if has_test:
+        cases += _cases(layout, "Ts", "test")
+    if (expected := description.get("numTraining")) is not None:
+        trained = sum(case.split != "test" for case in cases)
+        problems += _miscounted(expected, trained, folder)
+    cases, wrong = _with_folds(cases, folder / "splits_final.json")
+    problems += wrong
+    cases, wrong = add_participants(cases, folder, target)
+    return Found(cases, problems + wrong, named_labels(description.get("labels")))
+
+
+def channel_names(description: Mapping) -> list[str]:
+    """Names of the channels in a `dataset.json`, in order; MSD and nnU-Net v1 say modality."""
+    names = description.get("channel_names") or description.get("modality") or {}
+    names = names.values() if isinstance(names, Mapping) else names
+    return [str(name) for name in names] if not isinstance(names, str) else [names]
+
+
+def channels_of(
+    target: Target | None, names: Sequence[str]
+) -> tuple[dict[str, int], list[Problem]]:
+    """Number of the channel that holds each contrast of a target, by the channels' names.
+
+    Names match in any case and habit (T1w is t1); a single channel is the single contrast,
+    whatever its name. Without a target the contrasts take the channels' names.
+    """
+    if target is None:
+        return {name: number for number, name in enumerate(names)} or {"image": 0}, []
+    if len(names) <= 1 and len(target.contrasts) == 1:
+        return {target.contrasts[0]: 0}, []
+    known = {_habit(name): number for number, name in enumerate(names)}
+    absent = [contrast for contrast in target.contrasts if _habit(contrast) not in known]
+    problems = []
+    if absent:
+        found = f"no channel {', '.join(absent)} (only {some(names)})"
+        todo = "name the channels in dataset.json as the target's contrasts"
+        problems.append(error(found, f"the contrasts {', '.join(target.contrasts)}", todo))
+    return {
+        contrast: known[_habit(contrast)] for contrast in target.contrasts if contrast not in absent
+    }, problems
+
+
+def _habit(name: str) -> str:
+    word = re.sub(r"[\s_-]", "", name.casefold())
+    return ALIASES.get(word, word)
+
+
+def _cases(layout: _Layout, part: str, split: str | None) -> list[Case]:
+    """Cases of a part (Tr, Ts); test scans without a mask are not counted as cases."""
+    images, labels = (layout.folder / f"{kind}{part}" for kind in ("images", "labels"))
+    channel = re.compile(rf"(.+)_\d{{4}}{re.escape(layout.ending)}")
+    matches = [channel.fullmatch(name) for name in _names(images)]
+    case_ids = {match.group(1) for match in matches if match}
+    masks = {
+        name.removesuffix(layout.ending) for name in _names(labels) if name.endswith(layout.ending)
+    }
+    case_ids = masks if split == "test" else case_ids | masks
+    return [
+        Case(
+            case_id=case_id,
+            subject_id=case_id,
+            images={
+                contrast: images / f"{case_id}_{number:04d}{layout.ending}"
+                for contrast, number in layout.channels.items()
+            },
+            label=labels / f"{case_id}{layout.ending}",
+            split=split,
+        )
+        for case_id in sorted(case_ids)
+    ]
+
+
+def _listed_case(case_id: str, entry: Mapping, layout: _Layout) -> Case:
+    files = [layout.folder / str(name) for name in entry.get("images", [])]
+    return Case(
+        case_id=str(case_id),
+        subject_id=str(case_id),
+        images={
+            contrast: files[number]
+            for contrast, number in layout.channels.items()
+            if number < len(files)
+        },
+        label=layout.folder / str(entry["label"]) if entry.get("label") else None,
+        split="train" if (layout.folder / "labelsTs").is_dir() else None,
+    )
+
+
+def _names(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+
+
+def _miscounted(expected: object, found: int, folder: Path) -> list[Problem]:
+    if str(expected) == str(found):
+        return []
+    todo = "complete the copy, or mend numTraining"
+    file = folder / "dataset.json"
+    return [warning(f"{found} training cases", f"numTraining {expected}", todo, file=file)]
+
+
+def _with_folds(cases: list[Case], path: Path) -> tuple[list[Case], list[Problem]]:
+    if not path.is_file():
+        return cases, []
+    content, problems = read_json(path, kind=list)
+    try:
+        folds = {str(name): number for number, fold in enumerate(content) for name in fold["val"]}
+    except (TypeError, KeyError):
+        todo = "write a list of {train: […], val: […]}, or remove the file"
+        return cases, [error("folds of another form", "nnU-Net's folds", todo, file=path)]
+    return [replace(case, fold=folds.get(case.case_id)) for case in cases], problems
