@@ -1,0 +1,220 @@
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from scipy.stats import ttest_ind
+
+from neurotarget.stats.effects import claim, estimate_effect, recovered
+from neurotarget.types import Hypothesis
+
+GAP, SLOPE = 60.0, -3.0
+SEX = Hypothesis.parse("sex_difference", "volume: F > M")
+AGE = Hypothesis.parse("age_slope", "volume ~ age + sex: negative")
+
+
+def cohort(seed=0, n=80, gap=GAP, slope=SLOPE, sd=60.0):
+    """Volumes and covariates of `n` people with a planted gap and slope."""
+    generator = np.random.default_rng(seed)
+    cases = pd.Index([f"c{number:03}" for number in range(n)], name="case_id")
+    table = pd.DataFrame(
+        {
+            "subject_id": list(cases),
+            "sex": generator.permutation(["F", "M"] * (n // 2)),
+            "age": generator.uniform(20, 70, n),
+            "site": generator.choice(["a", "b", "c"], n),
+        },
+        index=cases,
+    )
+    expected = 640 + gap * (table["sex"] == "F") + slope * (table["age"] - 45)
+    return expected + generator.normal(0, sd, n), table
+
+
+@pytest.fixture(autouse=True)
+def warnings_are_errors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def test_a_plain_group_difference_is_welchs():
+    volumes, table = cohort()
+    effect = estimate_effect(SEX, volumes, table)
+    women, men = (volumes[table["sex"] == sex] for sex in "FM")
+    test = ttest_ind(women, men, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    assert effect.estimate == pytest.approx(women.mean() - men.mean())
+    assert (effect.low, effect.high) == pytest.approx((interval.low, interval.high))
+    assert effect.p == pytest.approx(test.pvalue)
+    assert (effect.n, effect.n_dropped, effect.unit) == (80, 0, "mm3")
+
+
+@pytest.mark.parametrize(
+    ("text", "formula", "term"),
+    [
+        ("volume ~ age + sex: negative", "volume ~ age + C(sex)", "age"),
+        ("volume ~ age + sex + site: negative", "volume ~ age + C(sex) + C(site)", "age"),
+        ("volume ~ sex + age + site: F > M", "volume ~ C(sex, Treatment('M')) + age + C(site)", 1),
+    ],
+)
+def test_adjusted_effects_are_those_of_ordinary_least_squares(text, formula, term):
+    volumes, table = cohort()
+    effect = estimate_effect(Hypothesis.parse("h", text), volumes, table)
+    fit = smf.ols(formula, table.assign(volume=volumes)).fit()
+    name = fit.params.index[1] if term == 1 else term
+    expected = (fit.params[name], *fit.conf_int().loc[name], fit.pvalues[name])
+    found = (effect.estimate, effect.low, effect.high, effect.p)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_planted_effects_are_covered_as_often_as_stated():
+    covered = {SEX: [], AGE: []}
+    for seed in range(300):
+        volumes, table = cohort(seed, n=40)
+        for hypothesis, planted in ((SEX, GAP), (AGE, SLOPE)):
+            effect = estimate_effect(hypothesis, volumes, table)
+            covered[hypothesis].append(recovered(effect, planted))
+    assert all(0.92 <= np.mean(hits) <= 0.98 for hits in covered.values())
+
+
+def test_verdicts_follow_the_interval_and_the_expected_direction():
+    volumes, table = cohort()
+    texts = {
+        "volume: F > M": "supported",
+        "volume: F < M": "opposite",
+        "volume: F != M": "supported",
+        "volume ~ age: negative": "supported",
+        "volume ~ age: positive": "opposite",
+        "volume ~ age: any": "supported",
+    }
+    for text, verdict in texts.items():
+        assert estimate_effect(Hypothesis.parse("h", text), volumes, table).verdict == verdict
+    nothing, table = cohort(seed=1, gap=0, slope=0)
+    assert estimate_effect(SEX, nothing, table).verdict == "not supported"
+    assert estimate_effect(AGE, nothing, table).verdict == "not supported"
+
+
+def test_a_slope_has_the_unit_of_its_covariate():
+    volumes, table = cohort()
+    assert estimate_effect(AGE, volumes, table).unit == "mm3/year"
+    table["tiv"] = 1400 + table["age"]
+    by_tiv = Hypothesis.parse("h", "volume ~ tiv: any")
+    assert estimate_effect(by_tiv, volumes, table).unit == "mm3/tiv"
+
+
+def test_missing_values_are_dropped_and_counted():
+    volumes, table = cohort()
+    table.loc["c003", "age"] = None
+    table.loc["c005", "sex"] = None
+    volumes["c007"] = math.nan
+    effect = estimate_effect(AGE, volumes, table)
+    assert (effect.n, effect.n_dropped) == (77, 3)
+    assert (estimate_effect(SEX, volumes, table).n_dropped) == 2  # age is not its business
+
+
+def test_cases_that_the_table_does_not_know_are_counted():
+    volumes, table = cohort()
+    assert estimate_effect(AGE, volumes, table.iloc[4:]).n_dropped == 4
+
+
+def test_a_third_group_takes_no_part():
+    volumes, table = cohort()
+    table.loc[["c000", "c001"], "sex"] = "O"
+    effect = estimate_effect(SEX, volumes, table)
+    assert (effect.n, effect.n_dropped) == (78, 0)
+
+
+def test_groups_match_however_they_are_written():
+    volumes, table = cohort()
+    table["group"] = (table["sex"] == "F").astype(float)
+    by_number = estimate_effect(Hypothesis.parse("h", "volume: 1 > 0"), volumes, table)
+    assert by_number.estimate == pytest.approx(estimate_effect(SEX, volumes, table).estimate)
+
+
+def test_sites_that_are_numbered_are_still_categories():
+    volumes, table = cohort()
+    numbered = table.assign(site=table["site"].map({"a": 1.0, "b": 2.0, "c": 3.0}))
+    by_site = Hypothesis.parse("h", "volume ~ age + site: negative")
+    assert estimate_effect(by_site, volumes, numbered).estimate == pytest.approx(
+        estimate_effect(by_site, volumes, table).estimate
+    )
+
+
+def test_scans_of_one_subject_count_once():
+    volumes, table = cohort()
+    again = [f"{name}b" for name in table.index]
+    twice = pd.concat([table, table.set_index(pd.Index(again))])
+    both = pd.concat([volumes, pd.Series(volumes.to_numpy() + 10, index=again)])
+    for hypothesis in (SEX, AGE):
+        once, repeated = (
+            estimate_effect(hypothesis, *data) for data in ((volumes, table), (both, twice))
+        )
+        assert repeated.n == once.n
+        assert (repeated.estimate, repeated.p) == pytest.approx((once.estimate, once.p))
+
+
+def test_a_subject_in_both_groups_is_dropped():
+    volumes, table = cohort()
+    table["subject_id"] = ["same", "same", *table.index[2:]]
+    table.loc[["c000", "c001"], "sex"] = ["F", "M"]
+    effect = estimate_effect(SEX, volumes, table)
+    assert (effect.n, effect.n_dropped) == (78, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "hypothesis", "reason"),
+    [
+        (lambda table: table.drop(columns="age"), AGE, "no covariate age"),
+        (lambda table: table.assign(age="old"), AGE, r"age is not a number \(such as old\)"),
+        (lambda table: table.assign(sex="F"), SEX, "0 subjects with sex M, wanted 3 or more"),
+        (lambda table: table.assign(age=40.0), AGE, "the covariate does not vary"),
+        (lambda table: table.iloc[:5], AGE, "5 subjects for 3 terms leave too few degrees"),
+        (lambda table: table.iloc[:0], AGE, "0 subjects, wanted more"),
+        (
+            lambda table: table.assign(site=table["sex"].map({"F": "a", "M": "b"})),
+            Hypothesis.parse("h", "volume ~ sex + site: F > M"),
+            "it cannot be told apart from site",
+        ),
+    ],
+)
+def test_what_cannot_be_estimated_says_why(change, hypothesis, reason):
+    volumes, table = cohort()
+    effect = estimate_effect(hypothesis, volumes, change(table))
+    assert effect.verdict == "not enough data"
+    assert math.isnan(effect.estimate)
+    assert pd.Series([effect.reason]).str.match(reason).all()
+    assert not recovered(effect, 0.0)
+
+
+@pytest.mark.parametrize("hypothesis", [SEX, AGE])
+def test_constant_volumes_are_not_estimable(hypothesis):
+    volumes, table = cohort()
+    effect = estimate_effect(hypothesis, volumes * 0 + 500, table)
+    assert (effect.verdict, effect.reason) == ("not enough data", "the volumes do not vary")
+
+
+def test_a_term_that_does_not_vary_is_left_out_and_told():
+    volumes, table = cohort()
+    women = table[table["sex"] == "F"]
+    effect = estimate_effect(AGE, volumes[women.index], women)
+    assert effect.reason == "sex left out: it does not vary"
+    assert effect.estimate == pytest.approx(SLOPE, abs=1.5)
+
+
+def test_the_detectable_effect_is_found_four_times_of_five():
+    detectable = np.mean(
+        [estimate_effect(SEX, *cohort(seed, n=40)).detectable for seed in range(50)]
+    )
+    found = [
+        estimate_effect(SEX, *cohort(seed, n=40, gap=detectable)).verdict == "supported"
+        for seed in range(300)
+    ]
+    assert 0.72 <= np.mean(found) <= 0.88
+
+
+def test_claims_read_like_their_hypothesis():
+    assert claim(SEX) == "F > M"
+    assert claim(Hypothesis.parse("h", "volume: a != b")) == "a ≠ b"
+    assert claim(AGE) == "age: negative"
