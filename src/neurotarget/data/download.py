@@ -26,7 +26,7 @@ class Archive(NamedTuple):
 
 # Address and checksum as in MONAI's `DecathlonDataset`; data: doi:10.1038/s41467-022-30695-9.
 ARCHIVES = {
-    "hippocampus": Archive(
+    "msd_hippocampus": Archive(
         url="https://msd-for-monai.s3-us-west-2.amazonaws.com/Task04_Hippocampus.tar",
         known_hash="md5:9d24dba78a72977dbd1d2e110310f31b",
         root="Task04_Hippocampus",

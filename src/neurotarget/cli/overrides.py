@@ -1,0 +1,152 @@
+"""Check command-line overrides before Hydra starts, so that a slip is answered by one sentence."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from neurotarget.types import DataError
+
+MULTIRUN = ("-m", "--multirun")
+CHOICES_CHECKED = 50  # of one sweep over a group
+
+
+def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) -> None:
+    """Compose the configuration once from `argv` (without the program) and explain what fails.
+
+    Sweeps over a group are checked choice by choice, others by their first value. Other flags
+    than `-m` (`--help`, `--cfg`, …) are left to Hydra.
+
+    Raises:
+        DataError: an override cannot be read, or names no key, group or choice; with the nearest.
+    """
+    if any(word.startswith("-") and word not in MULTIRUN for word in argv):
+        return
+    words = [word for word in argv if word not in MULTIRUN]
+    with initialize_config_dir(str(Path(config_path).resolve()), version_base="1.3"):
+        overrides = [_parse(word) for word in words]
+        swept = len(words) < len(argv)
+        for combination in _combinations(overrides) if swept else [words]:
+            _compose(config_name, combination)
+
+
+def _parse(word: str) -> Override:
+    try:
+        (override,) = OverridesParser.create(_loader()).parse_overrides([word])
+    except OverrideParseException as error:
+        key, sign, value = word.partition("=")
+        if not sign:
+            raise DataError(f"{word}: found no value, wanted {word}=<value>") from error
+        raise DataError(
+            f"{word}: the value cannot be read; put quotes around the whole and around the value: "
+            f"'{key}=\"{value}\"'"
+        ) from error
+    if not override.key_or_group:
+        raise DataError(f"{word}: found no key, wanted <key>=<value>")
+    return override
+
+
+def _combinations(overrides: list[Override]) -> list[list[str]]:
+    """Command lines without sweeps: all first values, then each further choice of a group."""
+    values = [list(_values(override)) for override in overrides]
+    firsts = [several[0] for several in values if several]
+    lines = [firsts]
+    for several in values:
+        lines += [
+            [other if word == several[0] else word for word in firsts] for other in several[1:]
+        ]
+    return lines
+
+
+def _values(override: Override) -> Iterator[str]:
+    """Overrides of one value each that a sweep stands for: all choices of a group, else one."""
+    if not override.is_sweep_override():
+        yield override.input_line or ""
+        return
+    key = override.get_key_element()
+    if override.is_choice_sweep() or override.is_range_sweep():
+        many = CHOICES_CHECKED if _options(override.key_or_group) else 1
+        for value in islice(override.sweep_string_iterator(), many):
+            yield f"{key}={value}"
+    else:  # an interval, drawn from by the sweeper
+        yield f"{key}={override.value().start}"
+
+
+def _compose(config_name: str, words: list[str]) -> None:
+    try:
+        compose(config_name, words, return_hydra_config=True)
+    except MissingConfigException as error:
+        raise DataError(_unknown_choice(error)) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise DataError(_explain(config_name, words, error)) from error
+
+
+def _unknown_choice(error: MissingConfigException) -> str:
+    group, _, choice = (error.missing_cfg_file or "").rpartition("/")
+    options = list(error.options or [])
+    near = difflib.get_close_matches(choice, options, n=1)
+    hint = f"did you mean {group}={near[0]}? " if near else ""
+    return f"{group}={choice}: no such choice; {hint}(choices: {', '.join(options)})"
+
+
+def _explain(config_name: str, words: list[str], error: Exception) -> str:
+    """The override that fails, found by the keys that exist without the plain values."""
+    overrides = [_parse(word) for word in words]
+    groups = [one.input_line for one in overrides if _options(one.key_or_group)]
+    known: list[str] = []
+    with suppress(HydraException):
+        known = _keys(compose(config_name, groups, return_hydra_config=True))
+    for override in overrides:
+        if override.is_sweep_override():
+            return (
+                f"{override.input_line}: found several values, wanted one; add -m to run them one "
+                "after another, or brackets around them for a list"
+            )
+        added = override.is_add() or override.is_force_add() or override.input_line in groups
+        if known and not added and override.key_or_group not in known:
+            return _unknown_key(override, known)
+    return " ".join(str(error).split())
+
+
+def _unknown_key(override: Override, known: Sequence[str]) -> str:
+    key = override.key_or_group
+    ours = [one for one in known if key.startswith("hydra.") or not one.startswith("hydra.")]
+    ours += [group for group in _loader().list_groups("") if not group.startswith("hydra")]
+    # a key that stands deeper is likelier than one that is spelt alike
+    deeper = sorted((one for one in ours if one.endswith(f".{key}")), key=len)
+    near = deeper[:1] or difflib.get_close_matches(key, ours, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    if override.is_delete():
+        return f"{override.input_line}: no such key to remove; {hint}".rstrip("; ")
+    return f"{key}: no such key; {hint}(add a new key with +{key}=...)"
+
+
+def _keys(config: DictConfig) -> list[str]:
+    """Every dotted key of a configuration, branches too."""
+
+    def walk(node: object, prefix: str) -> Iterator[str]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                yield f"{prefix}{key}"
+                yield from walk(value, f"{prefix}{key}.")
+
+    return list(walk(OmegaConf.to_container(config, resolve=False), ""))
+
+
+def _options(group: str) -> list[str]:
+    return _loader().get_group_options(group, ObjectType.CONFIG)
+
+
+def _loader() -> ConfigLoader:
+    return GlobalHydra.instance().config_loader()
