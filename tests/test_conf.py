@@ -1,0 +1,114 @@
+"""Every configuration composes, and names only parameters that exist."""
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+CONF = Path(__file__).parents[1] / "conf"
+FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))
+EXPERIMENTS = sorted(path.stem for path in CONF.glob("experiment/*.yaml"))
+ROOTS = sorted(path.stem for path in CONF.glob("*.yaml"))
+
+
+def complaints(node: object, where: str = "") -> Iterator[str]:
+    """What is wrong with each `_target_` in a tree of plain values."""
+    if isinstance(node, dict):
+        if (target := node.get("_target_")) is not None:
+            yield from of_target(node, target, where)
+        for key, value in node.items():
+            yield from complaints(value, f"{where}.{key}" if where else str(key))
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from complaints(value, f"{where}[{number}]")
+
+
+def of_target(node: dict, target: str, where: str) -> Iterator[str]:
+    try:
+        made = get_object(target)
+    except Exception as error:
+        yield f"{where}: {target} cannot be imported ({error})"
+        return
+    parameters = inspect.signature(made).parameters.values()
+    if any(one.kind is one.VAR_KEYWORD for one in parameters):
+        return
+    hydras = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
+    if unknown := set(node) - hydras - {one.name for one in parameters}:
+        yield f"{where}: {target} takes no {', '.join(sorted(map(str, unknown)))}"
+
+
+def composed(name: str, *overrides: str, conf: Path = CONF, resolve: bool = False) -> dict:
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        return OmegaConf.to_container(compose(name, list(overrides)), resolve=resolve)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_names_only_real_parameters(file):
+    assert list(complaints(yaml.safe_load((CONF / file).read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_an_entry_point_composes(name):
+    assert list(complaints(composed(name))) == []
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_composes_with_only_real_parameters(name):
+    assert list(complaints(composed("train", f"experiment={name}", resolve=True))) == []
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.count("/") == 1])
+def test_a_choice_of_a_group_composes(file):
+    group, choice = Path(file).parent.name, Path(file).stem
+    roots = [name for name in ROOTS if group in groups_of(name)]
+    assert roots, f"no entry point has the group {group}"
+    for name in roots:
+        assert composed(name, f"{group}={choice}")
+
+
+def groups_of(name: str) -> set[str]:
+    defaults = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8")).get(
+        "defaults", []
+    )
+    keys = [key for entry in defaults if isinstance(entry, dict) for key in entry]
+    return {key.removeprefix("optional ").removeprefix("override ").strip("/") for key in keys}
+
+
+def test_the_main_experiments_are_there():
+    assert {"pituitary", "hippocampus"} <= set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "_target_: torch.optim.AdamW\nlr: 1.0\nwieght_decay: 0.1",
+            "torch.optim.AdamW takes no wieght_decay",
+        ),
+        ("net: {_target_: torch.optim.AdmaW}", "net: torch.optim.AdmaW cannot be imported"),
+        (
+            "nets: [{_target_: torch.nn.Dropout, p: 0.1}, {_target_: torch.nn.Dropout, q: 0.1}]",
+            "nets[1]: torch.nn.Dropout takes no q",
+        ),
+    ],
+)
+def test_a_misspelt_key_is_caught(text, told):
+    (complaint,) = complaints(yaml.safe_load(text))
+    assert told in complaint
+
+
+def test_a_misspelt_key_in_an_experiment_is_caught(tmp_path):
+    files = {
+        "train.yaml": "defaults: [_self_, {experiment: null}]\nnet: {_target_: torch.nn.Dropout}",
+        "experiment/odd.yaml": "# @package _global_\nnet: {pp: 0.1}",
+    }
+    (tmp_path / "experiment").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    (complaint,) = complaints(composed("train", "experiment=odd", conf=tmp_path))
+    assert "net: torch.nn.Dropout takes no pp" in complaint
