@@ -164,9 +164,7 @@ class Hypothesis:
         first, sign, second = groups.groups()
         default = "sex" if {first, second} == {"F", "M"} else "group"
         covariate = named[0] if named else default
-        return cls(
-            name, label or "", covariate, (first, second), signs[sign], tuple(named[1:])
-        )
+        return cls(name, label or "", covariate, (first, second), signs[sign], tuple(named[1:]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from neurotarget.data.patches import CaseError
 from neurotarget.types import DataError, Problem
 
 P = ParamSpec("P")
@@ -24,6 +25,11 @@ def taught(act: Callable[P, R]) -> Callable[P, R]:
             return act(*args, **kwargs)
         except DataError as error:
             tell(error)
+            sys.exit(2)
+        except CaseError as error:
+            # a worker sends its whole stack as text; its last line is our own sentence
+            print(f"error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+            print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
             print("\nstopped; what was finished is kept", file=sys.stderr)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -30,9 +31,9 @@ class Wholes(Dataset):
 
     def __getitem__(self, index: int) -> Batch:
         entry = self.entries[index]
-        sides = entry.image.shape[1:]
-        image = cut(entry.image, (0, 0, 0), sides)
-        label = cut(entry.label[None], (0, 0, 0), sides)
+        low, sides = np.zeros(3, dtype=int), np.array(entry.image.shape[1:])
+        image = cut(entry.image, low, sides)
+        label = cut(entry.label[None], low, sides)
         return Batch(torch.from_numpy(image)[None], torch.from_numpy(label).long(), [entry.case_id])
 
 

@@ -1,10 +1,15 @@
-"""One bar over the whole training: share done, time left, loss and validation Dice."""
+"""What a run does beside training: one bar over the whole of it, its seconds, its random state."""
 
+import random
 import time
 
+import numpy as np
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm
+
+from neurotarget.tasks.schedule import Progress, training_progress
 
 
 class TrainingBar(Callback):
@@ -12,27 +17,30 @@ class TrainingBar(Callback):
 
     def __init__(self, monitor: str) -> None:
         self.monitor, self.bar = monitor, None
+        self.progress: Progress = float
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Open the bar where the run stands."""
+        self.progress = training_progress(trainer)
         if trainer.is_global_zero:
             self.bar = tqdm(
                 total=100.0,
                 desc="train",
                 bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}",
-                initial=100 * pl_module.progress(),
+                initial=100 * self.progress(trainer.global_step),
                 mininterval=1.0,
             )
 
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
+        pl_module: pl.LightningModule,  # noqa: ARG002
         *_: object,
     ) -> None:
         """Move the bar."""
+        share = self.progress(trainer.global_step)  # on every rank, since it is broadcast
         if self.bar is not None:
-            self.bar.n = min(100 * pl_module.progress(), 100.0)
+            self.bar.n = min(100 * share, 100.0)
             shown = {"epoch": trainer.current_epoch}
             for name, key in (("loss", "train/loss"), ("val", self.monitor)):
                 if key in trainer.callback_metrics:
@@ -73,3 +81,35 @@ class Stopwatch(Callback):
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Go on from a checkpoint."""
         self.before_s = float(state_dict["seconds"])
+
+
+class RandomState(Callback):
+    """Keeps the random generators in the checkpoint, so that a resumed run draws on as it would."""
+
+    def state_dict(self) -> dict[str, object]:
+        """Generators of torch, numpy and Python as plain values."""
+        kind, keys, *rest = np.random.get_state()  # noqa: NPY002  # what libraries draw from
+        python = random.getstate()
+        return {
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "numpy": [kind, keys.tolist(), *rest],
+            "python": [python[0], list(python[1]), python[2]],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
+        """Keep what was saved until training starts."""
+        self._saved = state_dict
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Set the generators as they were."""
+        saved = self.__dict__.pop("_saved", None)
+        if saved is None:
+            return
+        torch.set_rng_state(saved["torch"])
+        if torch.cuda.is_available() and len(saved["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(saved["cuda"])
+        kind, keys, *rest = saved["numpy"]
+        np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+        version, numbers, gauss = saved["python"]
+        random.setstate((version, tuple(numbers), gauss))

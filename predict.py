@@ -1,0 +1,20 @@
+"""Segment scans with a trained run: `python predict.py run=… input=… output=…`."""
+
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from neurotarget.cli.argv import check_argv
+from neurotarget.cli.predict import predict
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="predict")
+def main(cfg: DictConfig) -> None:
+    """Predict every case of the input into the output folder."""
+    predict(cfg)
+
+
+if __name__ == "__main__":
+    check_argv(Path(__file__).parent / "conf", "predict")
+    main()

@@ -1,0 +1,35 @@
+"""The command line before Hydra reads it: checked, and for `resume=` made whole again."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from neurotarget.cli.errors import taught
+from neurotarget.cli.overrides import check_overrides
+from neurotarget.cli.run_folder import read_config
+
+
+@taught
+def check_argv(config_path: Path, config_name: str) -> None:
+    """Refuse what Hydra would answer with a stack; lets a resumed run say again what it was."""
+    argv = resumed_argv(sys.argv[1:]) if config_name == "train" else sys.argv[1:]
+    check_overrides(argv, config_path, config_name)
+    sys.argv[1:] = argv
+
+
+def resumed_argv(argv: Sequence[str]) -> list[str]:
+    """Command line of a run that goes on: what it was started with, then what is said now.
+
+    Raises:
+        DataError: `resume` names no run folder.
+    """
+    said = [word for word in argv if word.startswith("resume=")]
+    if not said or said[-1] in ("resume=null", "resume="):
+        return list(argv)
+    folder = Path(said[-1].removeprefix("resume=")).resolve()
+    read_config(folder)
+    before = yaml.safe_load((folder / "overrides.yaml").read_text(encoding="utf-8")) or []
+    words = [word for word in (*before, *argv) if not word.startswith("resume=")]
+    return [*words, f"resume={folder}", f"hydra.run.dir={folder}"]
