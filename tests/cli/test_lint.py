@@ -1,0 +1,55 @@
+import nibabel as nib
+import numpy as np
+import pytest
+
+from neurotarget.cli.lint import run
+from neurotarget.types import Target
+
+
+@pytest.fixture
+def source(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = ["case_id,t1,label,age"]
+    for index in range(10):
+        array = rng.random((6, 6, 6), np.float32)
+        for name, voxels in (("t1", array), ("mask", (array > 0.5).astype(np.uint8))):
+            nib.save(nib.Nifti1Image(voxels, np.eye(4)), tmp_path / f"{name}{index}.nii.gz")
+        lines.append(f"c{index},t1{index}.nii.gz,mask{index}.nii.gz,{20 + index}")
+    (tmp_path / "cases.csv").write_text("\n".join(lines))
+    return tmp_path / "cases.csv"
+
+
+def target(patch=(4, 4, 4)):
+    return Target("gland", ["t1"], {"gland": 1}, [1, 1, 1], patch)
+
+
+def test_a_sound_data_set_ends_with_zero(source, capsys):
+    assert run(str(source), target()) == 0
+    assert capsys.readouterr().out == (
+        f"0 errors, 0 warnings in 10 cases of {source} for the target gland\n"
+    )
+
+
+def test_warnings_end_with_zero(source, capsys):
+    assert run(str(source), target((9, 9, 9))) == 0
+    assert capsys.readouterr().out.startswith("warning: found 10 of 10 volumes smaller")
+
+
+def test_errors_come_first_and_end_with_two(source, capsys):
+    (source.parent / "mask3.nii.gz").unlink()
+    source.write_text(source.read_text().replace(",25", ",old"))
+    assert run(str(source), target((9, 9, 9))) == 2
+    *sentences, count = capsys.readouterr().out.splitlines()
+    assert [sentence.split(":")[0] for sentence in sentences] == ["error", "error", "warning"]
+    assert count.startswith("2 errors, 1 warning in 10 cases")
+
+
+def test_a_file_both_passes_miss_is_named_once(source, capsys):
+    (source.parent / "t13.nii.gz").unlink()
+    assert run(str(source)) == 2
+    assert capsys.readouterr().out.count("no such file") == 1
+
+
+def test_a_source_that_is_missing_ends_with_two(tmp_path, capsys):
+    assert run(str(tmp_path / "gone")) == 2
+    assert "1 error, 0 warnings in 0 cases" in capsys.readouterr().out
