@@ -93,7 +93,7 @@ def test_elastic_steps_are_bounded_and_never_fold():
 
 
 def test_elastic_that_could_fold_is_refused():
-    with pytest.raises(ValueError, match="got displacement_mm 6.0 with spacing_mm 12.0"):
+    with pytest.raises(ValueError, match=r"got displacement_mm 6\.0 with spacing_mm 12\.0"):
         Elastic(spacing_mm=12.0, displacement_mm=6.0)
 
 

@@ -27,6 +27,11 @@ def test_side_that_is_no_multiple_of_the_stride_is_refused():
         tiny()(torch.randn(1, 2, 8, 9, 8))
 
 
+def test_patch_of_one_step_is_refused():
+    with pytest.raises(ValueError, match=r"got sides \(4, 4, 4\).* and more than that"):
+        tiny()(torch.randn(1, 2, 4, 4, 4))
+
+
 def test_deep_supervision_scores_coarser_levels_in_training_only():
     net = tiny(widths=(4, 8, 16, 32), deep_supervision=True)
     image = torch.randn(1, 2, 16, 16, 24)

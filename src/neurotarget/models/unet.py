@@ -77,7 +77,7 @@ class UNet(nn.Module):
         """Score every voxel; with deep supervision in training, also coarser grids, finest first.
 
         Raises:
-            ValueError: a side is not a multiple of `stride`.
+            ValueError: a side is not a multiple of `stride`, or all sides equal it.
         """
         self._check(image)
         skips, feature = [], image
@@ -96,9 +96,12 @@ class UNet(nn.Module):
 
     def _check(self, image: Image) -> None:
         sides = tuple(image.shape[2:])
-        if any(side % step for side, step in zip(sides, self.stride, strict=True)):
+        # the coarsest grid needs two voxels, or its norm has no variance
+        if sides == self.stride or any(
+            side % step for side, step in zip(sides, self.stride, strict=True)
+        ):
             raise ValueError(
-                f"UNet: got sides {sides}, wanted multiples of {self.stride}; "
+                f"UNet: got sides {sides}, wanted multiples of {self.stride} and more than that; "
                 "change patch_vox of the target, or widths and strides of the model"
             )
 
