@@ -133,6 +133,11 @@ def test_no_spread_and_few_cases_are_undefined_without_a_warning(score, truth):
 
 
 @pytest.mark.parametrize("score", ALL)
+def test_cases_that_do_not_differ_cannot_agree(score):
+    assert math.isnan(score(np.full(4, 100.0), np.full(4, 101.0)).value)
+
+
+@pytest.mark.parametrize("score", ALL)
 @pytest.mark.parametrize("seed", range(5))
 def test_values_lie_within_their_interval_and_range(score, seed):
     truth, pred = volumes(seed, n=5, noise=200.0)

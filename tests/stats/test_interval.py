@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurotarget.stats.interval import bootstrap, fisher_interval
+from neurotarget.stats.interval import bootstrap, bootstrap_mean, fisher_interval
 
 
 def test_the_same_seed_gives_the_same_interval():
@@ -31,6 +31,15 @@ def test_repeated_scans_of_a_subject_add_no_certainty():
     fourfold = bootstrap(np.mean, np.tile(values, 4), seed=0, subjects=subjects)
     assert fourfold.high - fourfold.low == pytest.approx(once.high - once.low, rel=0.05)
     assert fourfold.n == 120
+
+
+@pytest.mark.parametrize("subjects", [None, [*"aabbbcdefghijklmnopq"]])
+def test_the_fast_mean_equals_the_general_bootstrap(subjects):
+    values = np.random.default_rng(4).normal(0.9, 0.05, 20)
+    fast = bootstrap_mean(values, seed=7, subjects=subjects)
+    assert fast == pytest.approx(bootstrap(np.mean, values, seed=7, subjects=subjects))
+    with pytest.raises(ValueError, match="bootstrap_mean: 1 of 2 values are NaN"):
+        bootstrap_mean(np.array([1.0, math.nan]), seed=0)
 
 
 def test_two_subjects_have_a_value_but_no_interval():

@@ -111,7 +111,7 @@ def claim(hypothesis: Hypothesis) -> str:
     """What a hypothesis expects, in a few words: `F > M`, `age: negative`."""
     if hypothesis.groups:
         first, second = hypothesis.groups
-        return f"{first} {'<≠>'[hypothesis.sign + 1]} {second}"
+        return f"{first} {('<', '!=', '>')[hypothesis.sign + 1]} {second}"
     return f"{hypothesis.covariate}: {('negative', 'any slope', 'positive')[hypothesis.sign + 1]}"
 
 

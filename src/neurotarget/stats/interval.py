@@ -48,9 +48,7 @@ def bootstrap(
     Raises:
         ValueError: a value is NaN.
     """
-    cases = np.asarray(cases, dtype=float)
-    if absent := int(np.isnan(cases).sum()):
-        raise ValueError(f"bootstrap: {absent} of {cases.size} values are NaN; drop and count them")
+    cases = _without_nan("bootstrap", cases)
     if not len(cases):
         return Estimate.undefined(0)
     value = float(statistic(cases))
@@ -64,6 +62,36 @@ def bootstrap(
         return Estimate(value, math.nan, math.nan, len(cases))
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high), len(cases))
+
+
+def bootstrap_mean(
+    values: Float[ndarray, "N"],
+    *,
+    seed: int,
+    subjects: Sequence | None = None,
+    level: float = LEVEL,
+    draws: int = DRAWS,
+) -> Estimate:
+    """Mean over cases with its percentile interval, in the unit of `values`.
+
+    The numbers of `bootstrap(np.mean, …)`, a hundred times faster.
+
+    Raises:
+        ValueError: a value is NaN.
+    """
+    values = _without_nan("bootstrap_mean", values)
+    if not len(values):
+        return Estimate.undefined(0)
+    members = _members(len(values), subjects)
+    mean = float(values.mean())
+    if len(members) < FEWEST:
+        return Estimate(mean, math.nan, math.nan, len(values))
+    drawn = np.random.default_rng(seed).integers(len(members), size=(draws, len(members)))
+    sums = np.array([values[rows].sum() for rows in members])
+    counts = np.array([np.size(rows) for rows in members])
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(mean, float(low), float(high), len(values))
 
 
 def fisher_interval(
@@ -83,6 +111,13 @@ def fisher_interval(
     variance = (1 + r * r / 2 if ranks else 1) / (n - 3)
     half = float(norm.ppf((1 + level) / 2)) * math.sqrt(variance)
     return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
+
+
+def _without_nan(name: str, cases: ndarray) -> ndarray:
+    cases = np.asarray(cases, dtype=float)
+    if absent := int(np.isnan(cases).sum()):
+        raise ValueError(f"{name}: {absent} of {cases.size} values are NaN; drop and count them")
+    return cases
 
 
 def _members(n: int, subjects: Sequence | None) -> ndarray | list[ndarray]:

@@ -1,0 +1,131 @@
+"""The tables of a summary as text: what stands in square brackets is a 95 % interval."""
+
+from collections.abc import Mapping, Sequence
+
+from neurotarget.report.text import NOTHING, aligned, interval, number, p_value, unit_text
+
+
+def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
+    """Dice, HD95, ASSD and surface Dice of each label."""
+    tolerance = f"surface Dice at {summary['surface_tolerance_mm']:g} mm"
+    table = [["Masks, mean ± SD", "n", "Dice", "", "HD95 mm", "ASSD mm", tolerance]]
+    for label in labels:
+        dice = summary["dice"][label]
+        table.append(
+            [
+                label,
+                str(dice["n"]),
+                _mean_sd(dice, 3),
+                interval(dice["low"], dice["high"], 3),
+                _mean_sd(summary["hd95_mm"][label], 2),
+                _mean_sd(summary["assd_mm"][label], 2),
+                _mean_sd(summary["surface_dice"][label], 3),
+            ]
+        )
+    text = aligned(table)
+    if len(summary["dice"]) > len(labels):
+        text += f"\n({len(summary['dice']) - len(labels)} labels of higher Dice: see summary.json)"
+    return text
+
+
+def volumes_table(summary: Mapping, labels: Sequence[str]) -> str:
+    """Mean volumes, bias with limits of agreement, and mean unsigned error of each label."""
+    head = [
+        "Volumes",
+        "n",
+        "reference mm³",
+        "predicted mm³",
+        "bias mm³",
+        "",
+        "95 % limits",
+        "error",
+    ]
+    table = [head]
+    for label in labels:
+        found = summary["volume"][label]
+        limits = (found["lower_limit_mm3"], found["upper_limit_mm3"])
+        missing = f" ({found['n_nan']} missing)" if found["n_nan"] else ""
+        table.append(
+            [
+                label,
+                f"{found['n']}{missing}",
+                f"{number(found['reference_mean_mm3'])} ± {number(found['reference_sd_mm3'])}",
+                f"{number(found['predicted_mean_mm3'])} ± {number(found['predicted_sd_mm3'])}",
+                number(found["bias_mm3"], sign=True),
+                interval(found["bias_mm3_low"], found["bias_mm3_high"]),
+                " to ".join(number(limit, sign=True) for limit in limits),
+                f"{number(found['error_abs_percent'], 1)} %",
+            ]
+        )
+    return aligned(table)
+
+
+def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
+    """Correlations and ICC of predicted with reference volumes."""
+    names = {"pearson_r": "Pearson r", "spearman_rho": "Spearman rho", "icc_a1": "ICC(A,1)"}
+    table = [["Agreement of volumes", *(item for name in names.values() for item in (name, ""))]]
+    for label in labels:
+        found = summary["volume"][label]
+        line = [label]
+        for key in names:
+            line += [
+                number(found[key], 3),
+                interval(found[f"{key}_low"], found[f"{key}_high"], 3),
+            ]
+        table.append(line)
+    return aligned(table)
+
+
+def hypotheses_table(summary: Mapping) -> str:
+    """Each hypothesis on both kinds of volumes, with what was planted and what was left out."""
+    table = [["Hypotheses", "volumes", "n", "effect", "", "", "p", "verdict"]]
+    notes = []
+    for name, found in summary["hypotheses"].items():
+        for line, which in enumerate(("reference", "predicted")):
+            effect = found[which]
+            of = f" of {found['label']}" if found["label"] else ""
+            first = (f"{name}{of}", f"  {found['claim']}")[line]
+            table.append(_effect_line(first, which, effect))
+            notes += _notes(name, which, effect)
+        if found["planted"] is not None:
+            verdict = {True: "recovered", False: "not recovered", None: NOTHING}
+            planted = number(found["planted"], sign=True)
+            unit = unit_text(found["reference"]["unit"])
+            table.append(["", "planted", "", planted, unit, "", "", verdict[found["recovered"]]])
+    return "\n".join([aligned(table), *notes])
+
+
+def _effect_line(first: str, which: str, effect: Mapping) -> list[str]:
+    return [
+        first,
+        which,
+        str(effect["n"]),
+        number(effect["estimate"], sign=True),
+        unit_text(effect["unit"]) if effect["estimate"] is not None else "",
+        interval(effect["low"], effect["high"]),
+        p_value(effect["p"]),
+        effect["verdict"],
+    ]
+
+
+def _notes(name: str, which: str, effect: Mapping) -> list[str]:
+    told = []
+    if effect["n_dropped"]:
+        cases = "case" if effect["n_dropped"] == 1 else "cases"
+        told.append(f"{effect['n_dropped']} {cases} without a volume or covariate left out")
+    if effect["reason"]:
+        told.append(effect["reason"])
+    if effect["verdict"] == "not supported":
+        least = f"{number(effect['detectable'])} {unit_text(effect['unit'])}"
+        told.append(f"with 80 % power it would find {least} or more")
+    return [f"  {name}, {which}: {'; '.join(told)}"] if told else []
+
+
+def _volume(mean: float | None, sd: float | None) -> str:
+    digits = 0 if mean is not None and mean >= 100 else 1
+    return f"{number(mean, digits)} ± {number(sd, digits)}"
+
+
+def _mean_sd(score: Mapping, digits: int) -> str:
+    undefined = f" ({score['n_nan']} undefined)" if score["n_nan"] else ""
+    return f"{number(score['mean'], digits)} ± {number(score['sd'], digits)}{undefined}"
