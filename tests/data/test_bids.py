@@ -133,6 +133,12 @@ def test_without_a_target_each_kind_of_name_is_a_contrast(bids):
     assert [sorted(case.images) for case in cases] == [["acquisition-x_flair", "t1"], ["t1"]]
 
 
+def test_without_a_target_each_run_is_looked_at_once(bids):
+    raw = ["sub-1_run-1_T1w", "sub-1_run-2_T1w", "sub-1_FLAIR"]
+    cases = read_manifest(bids(raw), None).cases
+    assert [list(case.images) for case in cases] == [["flair"], ["t1"], ["t1"]]
+
+
 def test_scans_that_are_no_anatomy_are_passed_over(bids, make_target, image):
     folder = bids(["sub-1_T1w"])
     image(folder / "sub-1" / "func" / "sub-1_task-rest_bold.nii.gz")

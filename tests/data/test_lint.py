@@ -179,3 +179,23 @@ def test_the_real_hippocampus_is_sound(shared_data, make_target):
     ranges = {"anterior": [500, 4000], "posterior": [500, 4000]}
     target = make_target(labels={"anterior": 1, "posterior": 2}, volume_range_mm3=ranges)
     assert lint(read_manifest(shared_data / "hippocampus", target), target) == []
+
+
+def test_without_a_target_contrasts_may_lie_on_several_grids(table, image):
+    names = [f"t2_{index}.nii.gz" for index in range(12)]
+    source = table(t2=names)
+    for name in names:
+        image(source.parent / name, shape=(6, 6, 5))
+    problems = lint(read_manifest(source, None), None)
+    assert [(item.level, item.found) for item in problems] == [
+        ("warning", "t2 off the grid of the first contrast in 12 cases")
+    ]
+
+
+def test_without_a_target_a_label_needs_the_grid_of_one_contrast(table, image, label):
+    source = table(2, t2=["t2_0.nii.gz", "t2_1.nii.gz"])
+    for index, side in enumerate((7, 8)):
+        image(source.parent / f"t2_{index}.nii.gz", shape=(6, 6, side))
+        label(source.parent / f"c0{index}_mask.nii.gz", shape=(6, 6, 7))
+    problems = lint(read_manifest(source, None), None)
+    assert [item.case_id for item in problems if item.level == "error"] == ["c01"]

@@ -5,13 +5,12 @@ The standard: Gorgolewski et al. 2016, doi:10.1038/sdata.2016.44.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from bids import BIDSLayout, BIDSLayoutIndexer
 
-from neurotarget.data.covariates import add_participants, read_text_table, type_covariates
+from neurotarget.data.covariates import add_participants, add_sessions, read_text_table
 from neurotarget.data.found import Found, error, some, warning
 from neurotarget.types import Case, Problem, Target
 
@@ -72,7 +71,7 @@ def scan_bids(root: Path, target: Target | None, *, filters: Filters | None = No
     )
     grouped = {contrast: _by_session(some) for contrast, some in images.items()}
     cases = []
-    for key in _keys(images, masks):
+    for key in _keys(images, masks, all_runs=target is None):
         case, wrong = _case(key, grouped, masks, target, in_native="label" not in filters)
         problems += wrong
         cases += [case] if case is not None else []
@@ -80,7 +79,7 @@ def scan_bids(root: Path, target: Target | None, *, filters: Filters | None = No
     problems += [problem._replace(level="warning") if has_labels else problem for problem in unread]
     cases, wrong = add_participants(cases, root, target)
     problems += wrong
-    cases, wrong = _add_sessions(cases, root, target)
+    cases, wrong = add_sessions(cases, root, target)
     return Found(cases, problems + wrong, _lookup_table([*pipelines, root]))
 
 
@@ -154,12 +153,19 @@ def _by_session(files: Iterable[_File]) -> dict[tuple[str, str], list[_File]]:
     return sessions
 
 
-def _keys(images: Mapping[str, list[_File]], masks: Mapping[tuple, list[_File]]) -> list[Key]:
-    """Runs of the first contrast, sessions that have only others, or masks where all is masks."""
+def _keys(
+    images: Mapping[str, list[_File]], masks: Mapping[tuple, list[_File]], *, all_runs: bool
+) -> list[Key]:
+    """Runs of the first contrast, sessions that have only others, or masks where all is masks.
+
+    Without a target, every run of any contrast.
+    """
     keys: dict[Key, None] = {}
     for files in images.values():
         sessions = {key[:2] for key in keys}
-        keys |= dict.fromkeys(file.key for file in files if file.key[:2] not in sessions)
+        keys |= dict.fromkeys(
+            file.key for file in files if all_runs or file.key[:2] not in sessions
+        )
     if not keys:
         keys = dict.fromkeys(file.key for files in masks.values() for file in files)
     return sorted(keys)
@@ -177,7 +183,7 @@ def _case(
     case_id = "_".join(f"{entity}-{value}" for entity, value in parts if value)
     chosen, problems = {}, []
     for contrast, sessions in images.items():
-        files = _at(sessions, key)
+        files = _at(sessions, key, shared=target is not None)
         if not files and target is not None:
             found, todo = f"no {contrast} image", "add the file; the session is left out"
             problems.append(warning(found, "all contrasts", todo, case_id=case_id))
@@ -193,15 +199,17 @@ def _case(
     if in_native:
         labels = [file for file in labels if file.entities.get("space", "") in NATIVE]
     labels = _best(labels, lambda file: _label_rank(file, target))
-    if len(labels) > 1:
+    if len(labels) > 1 and target is not None:
         problems.append(_ambiguous(case_id, "label", labels))
     label = labels[0].path if labels else None
     return Case(case_id, f"sub-{key[0]}", chosen, label), problems
 
 
-def _at(sessions: Mapping[tuple, list[_File]], key: Key) -> list[_File]:
+def _at(sessions: Mapping[tuple, list[_File]], key: Key, *, shared: bool = True) -> list[_File]:
     """Files of a run; without a run of its own, the session's one file serves all its runs."""
     files = sessions.get(key[:2], [])
+    if not shared:
+        return [file for file in files if file.key == key]
     for run in (key[2], ""):
         if match := [file for file in files if file.key[2] == run]:
             return match
@@ -231,40 +239,6 @@ def _label_rank(file: _File, target: Target | None) -> tuple | None:
 
 def _word(name: str) -> str:
     return re.sub(r"[\W_]", "", name.casefold())
-
-
-def _add_sessions(
-    cases: list[Case], root: Path, target: Target | None
-) -> tuple[list[Case], list[Problem]]:
-    """Give cases what their subject's `_sessions.tsv` says of their session."""
-    tables: dict[str, dict[str, dict[str, str]]] = {}
-    problems = []
-    for subject in dict.fromkeys(case.subject_id for case in cases):
-        path = root / subject / f"{subject}_sessions.tsv"
-        if path.is_file():
-            table = read_text_table(path)
-            problems += table.problems
-            tables[subject] = {row.pop("session_id", ""): row for row in table.rows}
-    if not tables:
-        return cases, problems
-    rows = []
-    for case in cases:
-        session = next((part for part in case.case_id.split("_") if part.startswith("ses-")), "")
-        rows.append(tables.get(case.subject_id, {}).get(session, {}))
-    case_ids = [case.case_id for case in cases]
-    typed, wrong = type_covariates(rows, case_ids, target=target, file=root / "sub-*_sessions.tsv")
-    joined = [
-        replace(
-            case,
-            covariates={
-                **values,
-                **case.covariates,
-                **{name: value for name, value in values.items() if value is not None},
-            },
-        )
-        for case, values in zip(cases, typed, strict=True)
-    ]
-    return joined, problems + wrong
 
 
 def _lookup_table(folders: Iterable[Path]) -> dict[str, int] | None:

@@ -1,7 +1,7 @@
 """One case, looked at voxel by voxel: what is wrong with its files, and how much is labelled."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ class Checkup(NamedTuple):
     problems: list[Problem]
     label_mm3: Mapping[str, float] | None  # None without a label that can be read
     is_small: bool  # smaller than the target's patch
+    off_grid: tuple[str, ...]  # contrasts on another grid than the first, where no target asks
     digest: str  # of the voxels of its first image, else of its label
 
 
@@ -28,8 +29,29 @@ def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | N
 
     `mapping` is that of `class_of_id`; without it label values are only asked to be whole.
     """
+    volumes, off_grid, problems = _read_images(case, target)
+    label_mm3 = None
+    if case.label is not None:
+        label, wrong = inspect_volume(case.label, case_id=case.case_id)
+        problems += wrong
+        if label is not None:
+            if target is not None or not _shares_grid(label, list(volumes.values())):
+                problems += _check_grid(case, "label", label, volumes)
+            volumes["label"] = label
+            label_mm3, wrong = _check_label(case, label, target, mapping)
+            problems += wrong
+    first = next(iter(volumes.values()), None)
+    is_small = first is not None and target is not None and _is_small(first, target)
+    digest = _digest(first.array) if first is not None else ""
+    return Checkup(problems, label_mm3, is_small, tuple(off_grid), digest)
+
+
+def _read_images(
+    case: Case, target: Target | None
+) -> tuple[dict[str, Volume], list[str], list[Problem]]:
+    """Contrasts that could be read, those off the first one's grid, and what is wrong."""
     volumes: dict[str, Volume] = {}
-    problems: list[Problem] = []
+    off_grid, problems = [], []
     for contrast, path in case.images.items():
         volume, wrong = inspect_volume(path, case_id=case.case_id)
         problems += wrong
@@ -38,21 +60,16 @@ def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | N
         if volume.array.min() == volume.array.max():
             found, todo = "one value in all voxels", "export the image again"
             problems.append(warning(found, "an image", todo, case_id=case.case_id, file=path))
-        problems += _check_grid(case, contrast, volume, volumes)
-        volumes.setdefault(contrast, volume)
-    label_mm3 = None
-    if case.label is not None:
-        label, wrong = inspect_volume(case.label, case_id=case.case_id)
-        problems += wrong
-        if label is not None:
-            problems += _check_grid(case, "label", label, volumes)
-            volumes["label"] = label
-            label_mm3, wrong = _check_label(case, label, target, mapping)
-            problems += wrong
-    first = next(iter(volumes.values()), None)
-    is_small = first is not None and target is not None and _is_small(first, target)
-    digest = _digest(first.array) if first is not None else ""
-    return Checkup(problems, label_mm3, is_small, digest)
+        if target is not None:
+            problems += _check_grid(case, contrast, volume, volumes)
+        elif not _shares_grid(volume, list(volumes.values())[:1]):
+            off_grid.append(contrast)
+        volumes[contrast] = volume
+    return volumes, off_grid, problems
+
+
+def _shares_grid(volume: Volume, others: Sequence[Volume]) -> bool:
+    return not others or any(same_grid(other, volume) for other in others)
 
 
 def _check_grid(

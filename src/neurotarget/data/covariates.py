@@ -141,6 +141,40 @@ def add_participants(
     return joined, problems + wrong
 
 
+def add_sessions(
+    cases: list[Case], root: Path, target: Target | None
+) -> tuple[list[Case], list[Problem]]:
+    """Give cases what the `sub-*_sessions.tsv` of their subject (BIDS) says of their session."""
+    tables: dict[str, dict[str, dict[str, str]]] = {}
+    problems = []
+    for subject in dict.fromkeys(case.subject_id for case in cases):
+        path = root / subject / f"{subject}_sessions.tsv"
+        if path.is_file():
+            table = read_text_table(path)
+            problems += table.problems
+            tables[subject] = {row.pop("session_id", ""): row for row in table.rows}
+    if not tables:
+        return cases, problems
+    rows = []
+    for case in cases:
+        session = next((part for part in case.case_id.split("_") if part.startswith("ses-")), "")
+        rows.append(tables.get(case.subject_id, {}).get(session, {}))
+    case_ids = [case.case_id for case in cases]
+    typed, wrong = type_covariates(rows, case_ids, target=target, file=root / "sub-*_sessions.tsv")
+    joined = [
+        replace(
+            case,
+            covariates={
+                **values,
+                **case.covariates,
+                **{name: value for name, value in values.items() if value is not None},
+            },
+        )
+        for case, values in zip(cases, typed, strict=True)
+    ]
+    return joined, problems + wrong
+
+
 def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
     """Say which hypotheses of a target these covariates cannot answer."""
     problems = []

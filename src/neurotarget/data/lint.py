@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -40,6 +41,7 @@ def lint(
     splits = splits or _given_splits(manifest.cases)
     problems += _check_copies(manifest.cases, checkups, splits)
     problems += _check_folds(manifest.cases)
+    problems += _check_contrasts(checkups)
     if target is not None:
         problems += _check_labelled(manifest.cases)
         problems += _check_foreground(manifest.cases, checkups, splits, target)
@@ -97,6 +99,14 @@ def _check_folds(cases: Sequence[Case]) -> list[Problem]:
         return []
     found = f"no fold for {some(without)}"
     return [warning(found, "a fold for each case", "number it; it trains in every fold now")]
+
+
+def _check_contrasts(checkups: Sequence[Checkup]) -> list[Problem]:
+    """Count the contrasts that lie on other grids, where no target says whether that matters."""
+    apart = Counter(name for checkup in checkups for name in checkup.off_grid)
+    found = [f"{name} off the grid of the first contrast in {n} cases" for name, n in apart.items()]
+    todo = "resample it if a target is to take both"
+    return [warning(item, "one grid a case", todo) for item in found]
 
 
 def _check_labelled(cases: Sequence[Case]) -> list[Problem]:

@@ -3,7 +3,6 @@
 import gzip
 import struct
 import zlib
-from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,6 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 from nibabel.filebasedimages import ImageFileError
-from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
@@ -26,6 +24,7 @@ UNREADABLE = (
     OSError,  # also gzip.BadGzipFile
     EOFError,
     MemoryError,  # a broken header asks for absurd sizes
+    LookupError,
     OverflowError,
     RuntimeError,  # what SimpleITK raises
     TypeError,
@@ -156,17 +155,19 @@ def _read_nifti(path: Path, report: _Report) -> tuple[ndarray, ndarray, nib.Nift
     kind = next((kind for kind in kinds if kind.header_class.may_contain_header(content)), None)
     if kind is None:
         raise ValueError("it has no NIfTI header")
-    stored = kind.header_class(content[: kind.header_class.template_dtype.itemsize], check=False)
+    size = kind.header_class.template_dtype.itemsize
+    stored = kind.header_class(content[:size], check=False)  # checked, it would be mended unsaid
     sides = [float(side) for side in stored["pixdim"][1:4]]
-    bad = not all(side > 0 and np.isfinite(side) for side in sides)
-    if bad:  # nibabel would mend it without a word in the result
+    bad = [axis for axis, side in enumerate(sides) if not (side > 0 and np.isfinite(side))]
+    if bad:
         report.error(
             f"spacing {' × '.join(f'{side:g}' for side in sides)} mm",
             "three positive lengths",
             "set the header's pixdim from the scanner's protocol",
         )
-    with LoggingOutputSuppressor() if bad else nullcontext():
-        image = kind.from_stream(BytesIO(content))
+        stored["pixdim"][[axis + 1 for axis in bad]] = 1  # to look at the rest
+        content = stored.binaryblock + content[size:]
+    image = kind.from_stream(BytesIO(content))
     if not (bad or stored["sform_code"] > 0 or stored["qform_code"] > 0):
         report.warning(
             "no orientation (sform and qform codes are 0)",
@@ -226,6 +227,8 @@ def _check_affine(affine: ndarray, header: nib.Nifti1Header, report: _Report) ->
         return
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     sides = np.array(header.get_zooms()[:3], dtype=float)
+    if report.problems:  # of the spacing
+        return
     if sides.shape == (3,) and not np.allclose(lengths, sides, rtol=1e-2):
         report.warning(
             f"spacing {sides.round(4).tolist()} mm beside an affine of {lengths.round(4).tolist()}",
