@@ -15,8 +15,9 @@ SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.prep
 
 
 def build(cfg: DictConfig | Mapping, **values: object) -> Any:  # noqa: ANN401
-    """Call a node's `_target_` with plain Python values; the user's own config may name any."""
-    return instantiate(cfg, _convert_="all", **values)
+    """Call a node's `_target_` with its own plain values and further ones of any type."""
+    # bound first and called after: Hydra would turn dataclasses among `values` into configs
+    return instantiate(cfg, _convert_="all", _partial_=True)(**values)
 
 
 def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401

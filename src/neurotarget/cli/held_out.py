@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,12 +54,7 @@ def score_held_out(
     scored = evaluate(data.manifest, predictions, target, data.splits, which=("test",))
     write_rows(scored, folder / "rows.csv")
     rows = read_rows(folder / "rows.csv")
-    covariates = pd.DataFrame(
-        [
-            {"case_id": case.case_id, "subject_id": case.subject_id, **case.covariates}
-            for case in cases
-        ]
-    ).set_index("case_id")
+    covariates = covariate_table(cases)
     planted = data.source.planted()
     summary = {**facts, **summarise(rows, covariates, target, planted=planted)}
     summary["weights_sha256"] = hashlib.sha256(
@@ -70,6 +65,15 @@ def score_held_out(
     print(summary_text(summary))
     print(f"\nrun folder  {folder}\npredictions {predictions}\nrows        {folder / 'rows.csv'}")
     return HeldOut(summary, rows, made)
+
+
+def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
+    """Covariates by case_id, with the subject of each case."""
+    lines = [
+        {"case_id": case.case_id, "subject_id": case.subject_id, **case.covariates}
+        for case in cases
+    ]
+    return pd.DataFrame(lines).set_index("case_id")
 
 
 def _is_stale(predictions: Path, made_by: str) -> bool:

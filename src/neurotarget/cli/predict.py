@@ -13,7 +13,8 @@ from neurotarget.cli.errors import taught
 from neurotarget.cli.run_folder import load_state, read_config, weights_path
 from neurotarget.inference.folder import Outcome, predict_all
 from neurotarget.inference.inputs import find_inputs
-from neurotarget.inference.predict import Predictor, sliding_window
+from neurotarget.inference.predict import Predictor
+from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import DataError
 
 
@@ -80,7 +81,7 @@ def load_predictor(
         net,
         target,
         preparation,
-        inferer=sliding_window(target, overlap=overlap),
+        inferer=SlidingWindow(target.patch_vox, overlap=overlap),
         device=device,
         bf16=device != "cpu",
     )

@@ -18,6 +18,7 @@ from neurotarget.cli.held_out import score_held_out
 from neurotarget.cli.run_folder import open_run, weights_path, write_text
 from neurotarget.cli.tracking import finish, log_final, loggers
 from neurotarget.data.module import TargetData
+from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import DataError, Target
 
@@ -71,7 +72,10 @@ def _fit(
     net = build(cfg.model, in_channels=len(target.contrasts), num_labels=target.num_labels)
     _check_patch(net, target)
     task: SegmentationTask = build(
-        cfg.task, target=target, net=net, optimizer_for=build(cfg.optimizer)
+        cfg.task,
+        target=target,
+        net=net,
+        inferer=SlidingWindow(target.patch_vox),
     )
     stopwatch = Stopwatch()
     trainer: pl.Trainer = build(

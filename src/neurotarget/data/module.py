@@ -41,8 +41,8 @@ class TargetData(pl.LightningDataModule):
     """Cases of one target, from files to batches.
 
     `fold` of `n_folds` is the test set and `val_fraction` of the other subjects is the
-    validation set, unless the manifest has splits or folds of its own. `root` is the user's data set where `source` asks for one. `patches_per_epoch` is
-    what one epoch means. All settings are plain values.
+    validation set, unless the manifest has splits or folds of its own. `root` is the user's data
+    set, where `source` asks for one. `patches_per_epoch` is what one epoch means.
     """
 
     def __init__(

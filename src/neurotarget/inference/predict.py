@@ -9,7 +9,6 @@ import nibabel as nib
 import numpy as np
 import torch
 from jaxtyping import Float, Integer
-from monai.inferers import SlidingWindowInferer
 from numpy import ndarray
 from scipy import ndimage
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from neurotarget.data.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.labels import to_file_ids
 from neurotarget.data.prepare import Preparation, work_image
+from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import Case, Target
 
 Inferer = Callable[[Tensor, nn.Module], Tensor]
@@ -50,7 +50,7 @@ class Predictor:
         self.device, self.bf16 = torch.device(device), bf16
         self.net = net.eval().to(self.device, memory_format=torch.channels_last_3d)
         self.target, self.preparation = target, preparation
-        self.inferer = inferer or sliding_window(target)
+        self.inferer = inferer or SlidingWindow(target.patch_vox)
 
     def predict(self, case: Case) -> Prediction:
         """Segment one case.
@@ -76,13 +76,6 @@ class Predictor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             logits = self.inferer(batch, self.net)
         return torch.softmax(logits[0].float(), dim=0).cpu().numpy()
-
-
-def sliding_window(target: Target, *, overlap: float = 0.5, batch: int = 4) -> Inferer:
-    """Whole volumes by patches of the target's size, blended with a Gaussian."""
-    return SlidingWindowInferer(
-        target.patch_vox, sw_batch_size=batch, overlap=overlap, mode="gaussian"
-    )
 
 
 def save_labels(prediction: Prediction, target: Target, path: Path) -> None:

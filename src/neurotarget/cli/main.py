@@ -1,0 +1,147 @@
+"""`neurotarget <command> …`: the steps one by one, on files."""
+
+import difflib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from neurotarget.cli.build import build
+from neurotarget.cli.errors import taught
+from neurotarget.cli.held_out import covariate_table
+from neurotarget.cli.lint import run as run_lint
+from neurotarget.data.manifest import read_manifest
+from neurotarget.data.prepare import Preparation, prepare
+from neurotarget.evaluate import evaluate, read_rows, write_rows
+from neurotarget.report.summary import summarise, summary_text
+from neurotarget.types import DataError, Target
+
+HELP = """neurotarget: from scans and masks to the answered question
+
+  neurotarget lint <manifest | data set> [target=<name>]
+      every problem of a data set, in one pass
+  neurotarget prepare <manifest | data set> target=<name> [cache=cache/<name>] [workers=2]
+      working boxes of every case, written once, as training reads them
+  neurotarget evaluate <manifest | data set> predictions=<folder> target=<name> [rows=rows.csv]
+      scores of saved label maps, and the table over them
+
+  python train.py experiment=<name>                          the whole of it
+  python predict.py run=<run> input=<scans> output=<folder>  label maps and volumes
+
+A target is a name in conf/target, or the path of such a file.
+"""
+
+Words = Mapping[str, str]
+
+
+def main() -> None:
+    """Run one command of the command line and exit with its status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+@taught
+def run(argv: Sequence[str]) -> int:
+    """Run `argv`; 0 where all is well, 2 where it is not."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(HELP)
+        return 0
+    if argv[0] not in COMMANDS:
+        raise DataError(f"neurotarget {argv[0]}: no such command;{_nearest(argv[0], COMMANDS)}")
+    act, allowed = COMMANDS[argv[0]]
+    return act(_words(argv[0], argv[1:], allowed))
+
+
+def load_target(name: str) -> Target:
+    """A target by its name in `conf/target`, or by the path of a YAML file.
+
+    Raises:
+        DataError: there is no such file, or it is no target.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        folders = [Path("conf/target"), Path(__file__).resolve().parents[3] / "conf" / "target"]
+        there = {file.stem: file for folder in folders[::-1] for file in folder.glob("*.yaml")}
+        if name not in there:
+            raise DataError(f"target={name}: no such target;{_nearest(name, there)}")
+        path = there[name]
+    try:
+        return build(OmegaConf.load(path))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(f"{path}: no target can be read from it ({reason})") from error
+
+
+def _lint(words: Words) -> int:
+    target = load_target(words["target"]) if "target" in words else None
+    return run_lint(_source(words), target)
+
+
+def _prepare(words: Words) -> int:
+    target = load_target(_needed(words, "target"))
+    cache = Path(words.get("cache", f"cache/{target.name}"))
+    manifest = read_manifest(_source(words), target)
+    folders = prepare(manifest, target, Preparation(), cache, workers=_number(words, "workers", 2))
+    print(f"{len(folders)} cases lie prepared in {cache}")
+    return 0
+
+
+def _evaluate(words: Words) -> int:
+    target = load_target(_needed(words, "target"))
+    predictions = Path(_needed(words, "predictions"))
+    path = Path(words.get("rows", "rows.csv"))
+    manifest = read_manifest(_source(words), target, need_images=False)
+    splits = {case.case_id: case.split or "test" for case in manifest.cases}
+    rows = evaluate(manifest, predictions, target, splits, which=set(splits.values()))
+    write_rows(rows, path)
+    print(summary_text(summarise(read_rows(path), covariate_table(manifest.cases), target)))
+    print(f"\nrows  {path}")
+    return 0
+
+
+COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
+    "lint": (_lint, ("source", "target")),
+    "prepare": (_prepare, ("source", "target", "cache", "workers")),
+    "evaluate": (_evaluate, ("source", "target", "predictions", "rows")),
+}
+
+
+def _words(command: str, argv: Sequence[str], allowed: Sequence[str]) -> dict[str, str]:
+    """Read `key=value` words; one word without `=` is the source."""
+    words: dict[str, str] = {}
+    for word in argv:
+        key, sign, value = word.partition("=")
+        if not sign or Path(word).exists():
+            key, value = "source", word
+        if key not in allowed:
+            raise DataError(f"neurotarget {command}: {key} is not known;{_nearest(key, allowed)}")
+        if key in words:
+            raise DataError(f"neurotarget {command}: {key} is given twice; say it once")
+        words[key] = value
+    return words
+
+
+def _source(words: Words) -> str:
+    source = _needed(words, "source")
+    if not Path(source).exists():
+        raise DataError(f"{source}: no such file or folder; give a manifest or a data set")
+    return source
+
+
+def _needed(words: Words, key: str) -> str:
+    if key not in words:
+        raise DataError(f"found no {key}, wanted {key}=<…>; `neurotarget help` shows how")
+    return words[key]
+
+
+def _number(words: Words, key: str, default: int) -> int:
+    value = words.get(key, str(default))
+    if not value.isdigit() or int(value) < 1:
+        raise DataError(f"{key}: got {value!r}, wanted a whole number of at least 1")
+    return int(value)
+
+
+def _nearest(word: str, known: Mapping | Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    hint = f" did you mean {near[0]}?" if near else ""
+    return f"{hint} known are {', '.join(sorted(known))}"

@@ -1,0 +1,130 @@
+"""A tiny data set and runs of the real command on it; each run is made once a session."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = """
+_target_: neurotarget.types.Target
+name: ball
+question: Are balls larger in women?
+contrasts: [t1]
+labels: {core: 1, shell: 2}
+spacing_mm: [1.0, 1.0, 1.0]
+patch_vox: [16, 16, 16]
+volume_range_mm3: {core: [20, 2000], shell: [20, 4000]}
+hypotheses:
+  sex_difference: "volume: F > M"
+  age_slope: "volume ~ age + sex: negative"
+"""
+SMALL = [
+    "target=ball",
+    "model.widths=[4,8]",
+    "data.patches_per_epoch=24",
+    "data.batch_size=4",
+    "trainer.max_epochs=4",
+    "trainer.accelerator=cpu",
+    "optimizer.lr=0.01",
+    "logger.wandb=offline",
+    "logger.pictures=3",
+]
+
+
+def run_python(*words: object, cwd: Path, check: bool = True) -> subprocess.CompletedProcess:
+    """Run a Python file of the project as its user would."""
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(
+        command, cwd=cwd, env=quiet(), capture_output=True, text=True, check=False
+    )
+    if check and done.returncode:
+        pytest.fail(f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+    return done
+
+
+def quiet() -> dict[str, str]:
+    """Environment without a W&B account, so that nothing leaves the machine."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_")}
+    return kept | {"OMP_NUM_THREADS": "2", "NETRC": "/nonexistent"}
+
+
+def write_cohort(folder: Path, cases: int = 12) -> Path:
+    """Balls with a bright core and a grey shell in noise; women's are larger."""
+    rng = np.random.default_rng(0)
+    lines = ["case_id\tsubject_id\tt1\tlabel\tage\tsex"]
+    for number in range(cases):
+        sex = "FM"[number % 2]
+        radius = 5.0 + 0.8 * (sex == "F") + rng.normal(0, 0.3)
+        centre = rng.uniform(10, 14, 3)
+        far = np.linalg.norm(np.moveaxis(np.indices((24, 24, 24)), 0, -1) - centre, axis=-1)
+        label = (far < radius) * 2 - (far < radius / 2)
+        image = 100.0 * (label == 1) + 50.0 * (label == 2) + rng.normal(0, 5, label.shape)
+        affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+        name = f"sub-{number:02d}"
+        nib.save(nib.Nifti1Image(image.astype(np.float32), affine), folder / f"{name}.nii.gz")
+        nib.save(nib.Nifti1Image(label.astype(np.uint8), affine), folder / f"{name}_seg.nii.gz")
+        lines.append(f"{name}\t{name}\t{name}.nii.gz\t{name}_seg.nii.gz\t{20 + 4 * number}\t{sex}")
+    (folder / "manifest.tsv").write_text("\n".join(lines) + "\n")
+    return folder / "manifest.tsv"
+
+
+@pytest.fixture(scope="session")
+def command():
+    """`command(script, *words, cwd=…)` runs one of the project's scripts to its end."""
+    return lambda script, *words, **how: run_python(ROOT / script, *words, **how)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """Working folder with a data set and a target of its own; `train_words` train on it."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "data").mkdir()
+    write_cohort(folder / "data")
+    (folder / "conf" / "target").mkdir(parents=True)
+    (folder / "conf" / "target" / "ball.yaml").write_text(TARGET)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def train_words(tiny) -> list[str]:
+    """Command line of a training that takes seconds."""
+    return [
+        str(ROOT / "train.py"),
+        f"--config-dir={tiny / 'conf'}",
+        f"data.root={tiny / 'data' / 'manifest.tsv'}",
+        *SMALL,
+    ]
+
+
+@pytest.fixture(scope="session")
+def trained(tiny, train_words) -> tuple[Path, subprocess.CompletedProcess]:
+    """An unbroken run: its folder, and what it printed."""
+    folder = tiny / "unbroken"
+    return folder, run_python(*train_words, f"hydra.run.dir={folder}", cwd=tiny)
+
+
+@pytest.fixture(scope="session")
+def resumed(tiny, train_words) -> Path:
+    """The same run, killed without warning after its first checkpoint, and then gone on with."""
+    folder = tiny / "killed"
+    words = [sys.executable, *train_words, f"hydra.run.dir={folder}"]
+    with (tiny / "killed.log").open("w") as log:
+        process = subprocess.Popen(words, cwd=tiny, env=quiet(), stdout=log, stderr=log)
+        deadline = time.monotonic() + 120
+        while not (folder / "weights" / "last.ckpt").is_file():
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                pytest.fail((tiny / "killed.log").read_text()[-6000:])
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (folder / "summary.json").exists(), "the run was over before it could be killed"
+    run_python(ROOT / "train.py", f"resume={folder}", cwd=tiny)
+    return folder

@@ -1,0 +1,221 @@
+"""The whole main path as its user runs it, and the files it leaves."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from wandb.proto import wandb_internal_pb2
+from wandb.sdk.internal.datastore import DataStore
+
+
+def test_run_folder_holds_all_that_a_run_makes(trained):
+    folder, _ = trained
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {
+        "config.yaml",
+        "run.json",
+        "splits.tsv",
+        "rows.csv",
+        "summary.json",
+        "weights/best.ckpt",
+        "weights/last.ckpt",
+        "logs/metrics.csv",
+        "predictions/volumes.tsv",
+    } <= files
+    assert len(list((folder / "pictures").glob("*.png"))) == 3
+
+
+def test_summary_says_what_was_found(trained):
+    summary = json.loads((trained[0] / "summary.json").read_text())
+    assert summary["experiment"] == "ball"
+    assert summary["model"] == "unet"
+    assert summary["seed"] == 1
+    assert summary["train_seconds"] > 0
+    assert summary["n_test"] == 3
+    assert 0 < summary["dice_mean"] <= 1
+    assert summary["dice"].keys() == summary["hd95_mm"].keys() == {"core", "shell"}
+    assert {"pearson_r", "icc_a1", "bias_mm3"} <= summary["volume"]["core"].keys()
+    effect = summary["hypotheses"]["sex_difference"]["reference"]
+    assert {"estimate", "low", "high", "verdict"} <= effect.keys()
+
+
+def test_run_prints_the_table_and_where_the_files_are(trained):
+    folder, done = trained
+    assert "Are balls larger in women?" in done.stdout
+    assert "sex_difference" in done.stdout
+    assert str(folder) in done.stdout
+
+
+def test_rows_have_every_held_out_case_and_label(trained):
+    folder, _ = trained
+    rows = pd.read_csv(folder / "rows.csv")
+    splits = pd.read_csv(folder / "splits.tsv", sep="\t")
+    held_out = set(splits[splits["split"] == "test"]["case_id"])
+    assert set(rows["case_id"]) == held_out
+    dice = rows[rows["metric"] == "dice"]
+    assert len(dice) == 2 * len(held_out)
+
+
+def test_validation_logs_dice_and_volume_agreement(trained):
+    columns = pd.read_csv(trained[0] / "logs" / "metrics.csv").columns
+    assert {
+        "train/loss",
+        "val/dice/core",
+        "val/dice_mean",
+        "val/volume_r/shell",
+        "val/volume_rho/shell",
+        "val/volume_icc/shell",
+    } <= set(columns)
+
+
+def test_weights_load_as_plain_values(trained):
+    for name in ("best", "last"):
+        state = torch.load(trained[0] / "weights" / f"{name}.ckpt", weights_only=True)
+        assert any(key.startswith("net.") for key in state["state_dict"])
+
+
+def test_config_is_resolved_and_run_is_described(trained):
+    folder, _ = trained
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["data"]["cache"] == "cache/ball"
+    record = json.loads((folder / "run.json").read_text())
+    assert record["versions"]["torch"] == torch.__version__
+    assert record["hardware"]["cores"] >= 1
+    assert len(record["started"]) == 1
+
+
+def test_offline_wandb_file_holds_config_scores_and_tables(trained):
+    files = list((trained[0] / "wandb").glob("offline-run-*/run-*.wandb"))
+    assert len(files) == 1
+    store = DataStore()
+    store.open_for_scan(str(files[0]))
+    keys, config, summary, finished = set(), set(), set(), False
+    while (content := store.scan_data()) is not None:
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(content)
+        keys |= {item.key or "/".join(item.nested_key) for item in record.history.item}
+        config |= {item.key for item in (*record.run.config.update, *record.config.update)}
+        summary |= {item.key or "/".join(item.nested_key) for item in record.summary.update}
+        finished |= record.HasField("exit")
+    assert {"train/loss", "val/dice/core", "val/volume_r/core", "test/rows"} <= keys
+    assert "test/overlays" in keys
+    assert {"target", "seed", "data_fingerprint", "versions", "code"} <= config
+    assert "test/dice_mean" in summary
+    assert finished
+
+
+def test_killed_and_resumed_run_equals_an_unbroken_one(trained, resumed):
+    whole = torch.load(trained[0] / "weights" / "last.ckpt", weights_only=True)
+    broken = torch.load(resumed / "weights" / "last.ckpt", weights_only=True)
+    assert (whole["epoch"], whole["global_step"]) == (broken["epoch"], broken["global_step"])
+    for key, values in whole["state_dict"].items():
+        assert torch.equal(values, broken["state_dict"][key]), key
+    rates = [state["lr_schedulers"][0]["_last_lr"] for state in (whole, broken)]
+    assert rates[0] == rates[1]
+    record = json.loads((resumed / "run.json").read_text())
+    assert len(record["started"]) == 2
+    first, second = (
+        pd.read_csv(folder / "rows.csv").set_index(["case_id", "label", "metric"])["value"]
+        for folder in (trained[0], resumed)
+    )
+    pd.testing.assert_series_equal(first, second)
+
+
+def test_resumed_run_goes_on_with_the_same_wandb_run(resumed):
+    run_id = json.loads((resumed / "run.json").read_text())["id"]
+    files = list((resumed / "wandb").glob("offline-run-*/run-*.wandb"))
+    assert len(files) == 2
+    assert all(file.name == f"run-{run_id}.wandb" for file in files)
+
+
+@pytest.fixture(scope="session")
+def predicted(trained, tiny, command):
+    scan = nib.load(tiny / "data" / "sub-00.nii.gz")
+    folder = tiny / "scans"
+    folder.mkdir()
+    turned = nib.orientations.axcodes2ornt("PSR")
+    here = nib.orientations.io_orientation(scan.affine)
+    oblique = scan.as_reoriented(nib.orientations.ornt_transform(here, turned))
+    oblique.set_qform(oblique.affine, code=1)
+    oblique.set_sform(oblique.affine, code=4)
+    nib.save(scan, folder / "plain.nii.gz")
+    nib.save(oblique, folder / "turned.nii.gz")
+    (folder / "broken.nii.gz").write_bytes((folder / "plain.nii.gz").read_bytes()[:999])
+    words = (f"run={trained[0]}", f"input={folder}", f"output={tiny / 'out'}", "probabilities=true")
+    done = command("predict.py", *words, cwd=tiny, check=False)
+    return folder, tiny / "out", done, words
+
+
+def test_prediction_lies_on_each_scans_own_grid(predicted):
+    scans, out, _, _ = predicted
+    for name in ("plain", "turned"):
+        scan, labels = nib.load(scans / f"{name}.nii.gz"), nib.load(out / f"{name}.nii.gz")
+        assert labels.shape == scan.shape
+        np.testing.assert_array_equal(labels.affine, scan.affine)
+        for code in ("sform_code", "qform_code"):
+            assert labels.header[code] == scan.header[code]
+        assert set(np.unique(np.asarray(labels.dataobj))) <= {0, 1, 2}
+
+
+def test_a_scan_and_the_same_scan_stored_otherwise_get_the_same_labels(predicted):
+    _, out, _, _ = predicted
+    plain, turned = (nib.load(out / f"{name}.nii.gz") for name in ("plain", "turned"))
+    same = np.asarray(nib.as_closest_canonical(plain).dataobj)
+    np.testing.assert_array_equal(same, np.asarray(nib.as_closest_canonical(turned).dataobj))
+
+
+def test_broken_scan_is_counted_and_the_others_go_on(predicted):
+    _, out, done, _ = predicted
+    assert done.returncode == 2
+    assert "broken failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    table = pd.read_csv(out / "volumes.tsv", sep="\t").set_index("case_id")
+    assert table["status"].to_dict() == {"broken": "failed", "plain": "done", "turned": "done"}
+    assert not (out / "broken.nii.gz").exists()
+    voxels = int((np.asarray(nib.load(out / "plain.nii.gz").dataobj) == 2).sum())
+    assert table.loc["plain", "shell_mm3"] == pytest.approx(voxels, abs=0.1)
+
+
+def test_probabilities_agree_with_the_labels(predicted):
+    _, out, _, _ = predicted
+    labels = np.asarray(nib.load(out / "plain.nii.gz").dataobj)
+    shell = np.asarray(nib.load(out / "plain_shell_probability.nii.gz").dataobj)
+    assert shell.min() >= 0
+    assert shell.max() <= 1
+    assert (shell[labels == 2] > 1 / 3).all()
+
+
+def test_finished_cases_are_skipped_unless_told(predicted, command, tiny):
+    _, out, _, words = predicted
+    stamp = (out / "plain.nii.gz").stat().st_mtime_ns
+    command("predict.py", *words, cwd=tiny, check=False)
+    assert (out / "plain.nii.gz").stat().st_mtime_ns == stamp
+    command("predict.py", *words, "overwrite=true", cwd=tiny, check=False)
+    assert (out / "plain.nii.gz").stat().st_mtime_ns > stamp
+
+
+def test_prediction_never_replaces_a_scan(trained, tiny, command):
+    words = (f"run={trained[0]}", f"input={tiny / 'scans'}", f"output={tiny / 'scans'}")
+    done = command("predict.py", *words, cwd=tiny, check=False)
+    assert done.returncode == 2
+    assert "would replace the scan itself" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("data.root=nowhere.csv", "data.root: no such file or folder: nowhere.csv"),
+        ("target.patch_vox=[15,16,16]", "wanted multiples of"),
+        ("logger.wandb=onlin", "wanted one of auto, online, offline, disabled"),
+    ],
+)
+def test_bad_settings_are_one_sentence(train_words, tiny, command, word, said):
+    rest = [part for part in train_words[1:] if not part.startswith(word.split("=")[0])]
+    done = command("train.py", *rest, word, cwd=tiny, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
