@@ -1,0 +1,131 @@
+import warnings
+
+import matplotlib.image
+import nibabel as nib
+import numpy as np
+import pytest
+
+from neurotarget.report.figure import COLOURS, colour
+from neurotarget.report.overlay import overlay_png
+
+
+def head(grid=(60, 70, 64)):
+    """A dark block whose right half (high i) is bright, and a mask in its middle."""
+    image = np.full(grid, 10.0)
+    image[grid[0] // 2 :] = 100.0
+    mask = np.zeros(grid, dtype=np.uint8)
+    mask[24:36, 30:40, 28:36] = 1
+    return image, mask
+
+
+def drawn(path, *arrays, affine=None, title="case", **options):
+    affine = np.eye(4) if affine is None else affine
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        overlay_png(*arrays, affine, path, title=title, **options)
+    return matplotlib.image.imread(path)[..., :3]
+
+
+def count(picture, name):
+    wanted = np.array([int(name[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    return int((np.abs(picture - wanted).max(axis=-1) < 0.06).sum())
+
+
+def test_the_patients_right_is_on_the_left(tmp_path):
+    image, mask = head()
+    picture = drawn(tmp_path / "a.png", image, mask, None)
+    high, wide = picture.shape[:2]
+    coronal = picture[high // 3 : high // 2, wide // 3 : 2 * wide // 3].mean(axis=(0, 2))
+    assert coronal[20 : len(coronal) // 3].mean() > 2 * coronal[2 * len(coronal) // 3 : -20].mean()
+
+
+@pytest.mark.parametrize("codes", ["LAS", "PIR", "ASL"])
+def test_the_order_on_disk_changes_nothing(tmp_path, codes):
+    image, mask = head()
+    affine = np.diag([0.8, 1.0, 1.3, 1.0])
+    turn = nib.orientations.axcodes2ornt(codes)
+    back = nib.orientations.ornt_transform(nib.orientations.axcodes2ornt("RAS"), turn)
+    stored = [nib.orientations.apply_orientation(array, back) for array in (image, mask, mask)]
+    there = affine @ nib.orientations.inv_ornt_aff(back, image.shape)
+    assert "".join(nib.aff2axcodes(there)) == codes
+    plain = drawn(tmp_path / "a.png", image, mask, mask, affine=affine)
+    assert np.array_equal(plain, drawn(tmp_path / "b.png", *stored, affine=there))
+
+
+def test_reference_is_in_colour_and_prediction_white(tmp_path):
+    image, mask = head()
+    image[:] = 10.0
+    neither = drawn(tmp_path / "n.png", image, mask * 0, None)
+    truth = drawn(tmp_path / "t.png", image, mask, None)
+    pred = drawn(tmp_path / "p.png", image, None, mask)
+    assert count(neither, COLOURS[0]) < count(truth, COLOURS[0]) - 500
+    assert count(pred, COLOURS[0]) == 0
+    assert count(pred, "#FFFFFF") > count(truth, "#FFFFFF") + 300
+
+
+def test_every_label_has_its_colour(tmp_path):
+    image, mask = head()
+    mask[24:30][mask[24:30] == 1] = 2
+    picture = drawn(tmp_path / "a.png", image, mask, mask, label_names=("left", "right"))
+    assert min(count(picture, COLOURS[0]), count(picture, COLOURS[1])) > 300
+
+
+@pytest.mark.parametrize("slice_mm", [1.0, 2.0, 4.0])
+def test_slices_are_true_to_scale(tmp_path, slice_mm):
+    image, mask = head()  # the mask is 12 × 10 × 8 voxels
+    picture = drawn(tmp_path / "a.png", image, mask, None, affine=np.diag([1, 1, slice_mm, 1]))
+    left = picture.shape[1] // 3
+    coronal = picture[: int(picture.shape[0] * 0.9), left : 2 * left]
+    orange = np.abs(coronal - [0xE6 / 255, 0x9F / 255, 0]).max(axis=-1) < 0.06
+    high, wide = (np.ptp(np.flatnonzero(orange.any(axis=axis))) for axis in (1, 0))
+    assert high / wide == pytest.approx(8 * slice_mm / 12, rel=0.05)
+
+
+@pytest.mark.parametrize("which", ["none", "empty", "constant", "border", "whole"])
+def test_odd_cases_are_drawn_without_a_warning(tmp_path, which):
+    image, mask = head()
+    arrays = {
+        "none": (image, None, None),
+        "empty": (image, mask * 0, mask * 0),
+        "constant": (image * 0, mask, mask),
+        "border": (image, np.roll(mask, -24, axis=0), mask),
+        "whole": (image, mask * 0 + 1, mask),
+    }[which]
+    assert drawn(tmp_path / "a.png", *arrays).size
+
+
+def test_a_case_may_be_called_anything(tmp_path):
+    image, mask = head()
+    names = ("$a_b^", "x$")
+    drawn(tmp_path / "a.png", image, mask, mask, title=r"$\frac{ _sub-01 $", label_names=names)
+
+
+def test_nothing_half_written_stays_behind(tmp_path):
+    image, mask = head()
+    drawn(tmp_path / "new" / "a.png", image, mask, mask)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
+
+
+def test_two_halves_are_cut_where_the_target_is(tmp_path):
+    image, _ = head()
+    image[:] = 10.0
+    halves = np.zeros(image.shape, dtype=np.uint8)
+    halves[10:18, 30:40, 28:36] = 1  # the centre between them is empty
+    halves[42:50, 30:40, 28:36] = 1
+    picture = drawn(tmp_path / "a.png", image, halves, None)
+    sagittal = picture[: int(picture.shape[0] * 0.9), : picture.shape[1] // 3]
+    assert count(sagittal, COLOURS[0]) > 300
+
+
+def test_colours_come_round_again():
+    assert colour(1) == colour(1 + len(COLOURS)) == COLOURS[0]
+
+
+def test_a_real_hippocampus_is_drawn(shared_data, tmp_path):
+    name = "hippocampus_003.nii.gz"
+    image = nib.load(shared_data / "hippocampus" / "imagesTr" / name)
+    truth = np.asarray(nib.load(shared_data / "hippocampus" / "labelsTr" / name).dataobj)
+    picture = drawn(
+        tmp_path / "a.png", image.get_fdata(), truth, np.roll(truth, 1, 1), affine=image.affine
+    )
+    assert min(count(picture, COLOURS[0]), count(picture, COLOURS[1])) > 300
