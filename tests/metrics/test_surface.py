@@ -11,6 +11,7 @@ from monai.metrics import (
 )
 from scipy.ndimage import gaussian_filter
 
+from neurotarget.metrics import surface
 from neurotarget.metrics.surface import assd_mm, hd95_mm, surface_dice, surface_distances
 
 
@@ -73,6 +74,15 @@ def test_scores_equal_monai(seed, spacing_mm):
         compute_surface_dice(y_pred, y, class_thresholds=[1.0], **shared).item(),
     ]
     assert scores(truth, pred, spacing_mm) == pytest.approx(theirs, abs=1e-5)
+
+
+def test_both_ways_to_search_find_the_same(monkeypatch):
+    found = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(surface, "DENSE", share)
+        found.append(surface_distances(blob(3), blob(5), (0.9, 0.9, 1.5)))
+    for one_way, other in zip(*found, strict=True):
+        assert one_way == pytest.approx(other)
 
 
 @pytest.mark.parametrize(("truth", "pred"), [(0, 1), (1, 0), (0, 0)])

@@ -8,7 +8,7 @@ import pytest
 
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.stats.agreement import icc_a1, pearson
-from neurotarget.types import Row, Target
+from neurotarget.types import DataError, Row, Target
 
 HYPOTHESES = {
     "sex_difference": "volume: F > M",
@@ -146,6 +146,12 @@ def test_scans_of_one_person_widen_the_interval():
     found = summarise(joined, people.assign(subject_id=people.index.map(pairs)), target())
     assert (found["n_test"], found["n_subjects"]) == (60, 10)
     assert found["hypotheses"]["age_slope"]["reference"]["n"] == 0  # sex changes within them
+
+
+def test_rows_of_two_runs_are_refused():
+    rows, people = cohort(4)
+    with pytest.raises(DataError, match="p00: found two rows of dice for anterior"):
+        summarise(pd.concat([rows, rows]), people, target())
 
 
 def test_the_summary_is_plain_and_holds_no_nan(summary):

@@ -20,7 +20,7 @@ from neurotarget.stats.agreement import (
 )
 from neurotarget.stats.effects import NOT_ENOUGH, Effect, claim, estimate_effect, recovered
 from neurotarget.stats.interval import Estimate, bootstrap_mean
-from neurotarget.types import Hypothesis, Row, Target
+from neurotarget.types import DataError, Hypothesis, Row, Target
 
 Rows = pd.DataFrame | Sequence[Row]
 
@@ -49,8 +49,18 @@ def summarise(
     effect of each hypothesis where the cases were generated. A failed case counts with Dice 0;
     what is undefined is None, left out of means and counted (`n_nan`). Intervals are at 95 %,
     over subjects.
+
+    Raises:
+        DataError: a case has two values of one score.
     """
     table = pd.DataFrame(rows, columns=list(Row._fields))
+    twice = table[table.duplicated(["case_id", "label", "metric"])]
+    if len(twice):
+        case_id, _, _, label, metric = twice.iloc[0][:5]
+        raise DataError(
+            f"{case_id}: found two rows of {metric} for {label}, wanted one; "
+            "keep the rows of one run, and one row per case in the manifest"
+        )
     failed = table[(table["metric"] == "failed") & (table["value"] > 0)]["case_id"].unique()
     labels = target.label_names
     scores = {

@@ -74,7 +74,11 @@ def estimate_effect(
     that of the volumes.
 
     Source: Welch 1947, doi:10.1093/biomet/34.1-2.28.
+
+    Raises:
+        ValueError: a case comes twice in one of the tables.
     """
+    _refuse_twins(volumes.index, covariates.index)
     unit = unit if hypothesis.groups else f"{unit}/{_unit_of(hypothesis.covariate)}"
     table, dropped = pd.DataFrame(), 0
     try:
@@ -113,6 +117,15 @@ def claim(hypothesis: Hypothesis) -> str:
         first, second = hypothesis.groups
         return f"{first} {('<', '!=', '>')[hypothesis.sign + 1]} {second}"
     return f"{hypothesis.covariate}: {('negative', 'any slope', 'positive')[hypothesis.sign + 1]}"
+
+
+def _refuse_twins(*indexes: pd.Index) -> None:
+    for index in indexes:
+        if index.has_duplicates:
+            raise ValueError(
+                f"estimate_effect: got the case {index[index.duplicated()][0]} twice, wanted one "
+                "row a case; give every scan a case_id of its own and its person's subject_id"
+            )
 
 
 def _unit_of(covariate: str) -> str:
