@@ -206,6 +206,12 @@ def test_the_text_holds_what_a_reader_needs(summary):
         assert words in text
 
 
+def test_a_volume_and_its_spread_have_as_many_decimals(summary):
+    text = summary_text(summary)
+    found = summary["volume"]["anterior"]
+    assert f"{found['reference_mean_mm3']:.0f} ± {found['reference_sd_mm3']:.0f}" in text
+
+
 def test_columns_of_the_text_stand_below_each_other(summary):
     lines = summary_text(summary).splitlines()
     head = next(line for line in lines if line.startswith("Volumes"))

@@ -49,8 +49,8 @@ def volumes_table(summary: Mapping, labels: Sequence[str]) -> str:
             [
                 label,
                 f"{found['n']}{missing}",
-                f"{number(found['reference_mean_mm3'])} ± {number(found['reference_sd_mm3'])}",
-                f"{number(found['predicted_mean_mm3'])} ± {number(found['predicted_sd_mm3'])}",
+                _volume(found["reference_mean_mm3"], found["reference_sd_mm3"]),
+                _volume(found["predicted_mean_mm3"], found["predicted_sd_mm3"]),
                 number(found["bias_mm3"], sign=True),
                 interval(found["bias_mm3_low"], found["bias_mm3_high"]),
                 " to ".join(number(limit, sign=True) for limit in limits),
