@@ -41,7 +41,7 @@ def ready(case, tmp_path, target, preparation=None):
 def test_prepared_case_has_classes_and_zero_mean(case, tmp_path):
     entry = open_entry(ready(case, tmp_path, target(), Preparation("zscore", None)))
     assert entry.label.sum() == 64
-    assert entry.facts["voxels"] == [12**3 - 64, 64]
+    assert entry.facts["label_mm3"] == {"ball": 64.0}
     assert entry.foreground.shape == (64, 4)
     assert float(entry.image.mean(dtype=np.float64)) == pytest.approx(0, abs=1e-3)
     assert float(entry.image.std(dtype=np.float64)) == pytest.approx(1, abs=1e-3)
@@ -85,7 +85,7 @@ def test_every_broken_case_is_named_in_one_error(case, tmp_path):
     absent = Case("b", "b", {"t1": tmp_path / "none.nii.gz"}, case.label)
     shifted = np.eye(4)
     shifted[0, 3] = 3
-    label = save(tmp_path / "c_label.nii.gz", np.ones((12, 12, 12), np.uint8), shifted)
+    label = save(tmp_path / "c_label.nii.gz", np.full((12, 12, 12), 7, np.uint8), shifted)
     moved = Case("c", "c", case.images, label)
     odd = Case(
         "d", "d", case.images, save(tmp_path / "d.nii.gz", np.full((12, 12, 12), 3, np.uint8))
@@ -95,14 +95,14 @@ def test_every_broken_case_is_named_in_one_error(case, tmp_path):
         prepare(manifest, target(), Preparation(), tmp_path / "cache")
     found = {problem.case_id: str(problem) for problem in caught.value.problems}
     assert sorted(found) == ["b", "c", "d"]
-    assert "another affine" in found["c"]
+    assert "affines differ" in found["c"]
     assert "label values 3" in found["d"]
 
 
 def test_contrasts_on_different_grids_are_refused(case, tmp_path):
     other = save(tmp_path / "t2.nii.gz", np.ones((12, 12, 10), np.float32))
     both = Case("a", "a", {"t1": case.images["t1"], "t2": other}, None)
-    with pytest.raises(DataError, match=r"12 × 12 × 10 voxels, wanted the image's grid"):
+    with pytest.raises(DataError, match=r"12 × 12 × 10 voxels, wanted 12 × 12 × 12"):
         work_image(both, target(contrasts=["t1", "t2"]), Preparation())
 
 

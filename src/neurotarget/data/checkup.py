@@ -19,6 +19,7 @@ class Checkup(NamedTuple):
 
     problems: list[Problem]
     label_mm3: Mapping[str, float] | None  # None without a label that can be read
+    right_mm: Mapping[str, float]  # how far to the right the centre of each label lies
     is_small: bool  # smaller than the target's patch
     off_grid: tuple[str, ...]  # contrasts on another grid than the first, where no target asks
     digest: str  # of the voxels of its first image, else of its label
@@ -29,8 +30,22 @@ def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | N
 
     `mapping` is that of `class_of_id`; without it label values are only asked to be whole.
     """
+    checkup, _ = examine(case, target, mapping)
+    if target is None or mapping is None:
+        return checkup
+    wrong = label_problems(case, checkup.label_mm3, checkup.right_mm, target)
+    return checkup._replace(problems=[*checkup.problems, *wrong])
+
+
+def examine(
+    case: Case, target: Target | None, mapping: Mapping[int, int] | None
+) -> tuple[Checkup, dict[str, Volume]]:
+    """Check the files of a case, without what the target's sizes and pairs say of its label.
+
+    Also returns what was read: each contrast, and the label as `label`.
+    """
     volumes, off_grid, problems = _read_images(case, target)
-    label_mm3 = None
+    label_mm3, right_mm = None, {}
     if case.label is not None:
         label, wrong = inspect_volume(case.label, case_id=case.case_id)
         problems += wrong
@@ -38,12 +53,26 @@ def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | N
             if target is not None or not _shares_grid(label, list(volumes.values())):
                 problems += _check_grid(case, "label", label, volumes)
             volumes["label"] = label
-            label_mm3, wrong = _check_label(case, label, target, mapping)
+            label_mm3, right_mm, wrong = _measure_label(case, label, target, mapping)
             problems += wrong
     first = next(iter(volumes.values()), None)
     is_small = first is not None and target is not None and _is_small(first, target)
     digest = _digest(first.array) if first is not None else ""
-    return Checkup(problems, label_mm3, is_small, tuple(off_grid), digest)
+    return Checkup(problems, label_mm3, right_mm, is_small, tuple(off_grid), digest), volumes
+
+
+def label_problems(
+    case: Case,
+    label_mm3: Mapping[str, float] | None,
+    right_mm: Mapping[str, float],
+    target: Target,
+) -> list[Problem]:
+    """What the target knows against a label: that it is empty, its sizes, its sides."""
+    if label_mm3 is None:
+        return []
+    if not any(label_mm3.values()):
+        return [] if _may_be_empty(target) else [_empty(case)]
+    return [*_check_sizes(case, label_mm3, target), *_check_sides(case, right_mm, target)]
 
 
 def _read_images(
@@ -88,28 +117,23 @@ def _check_grid(
     return [error(f"a grid of {has}", wanted, todo, case_id=case.case_id, file=file)]
 
 
-def _check_label(
+def _measure_label(
     case: Case, label: Volume, target: Target | None, mapping: Mapping[int, int] | None
-) -> tuple[dict[str, float] | None, list[Problem]]:
-    """Volume of each label in mm³ (of each id without a target), and what is wrong with it."""
+) -> tuple[dict[str, float] | None, dict[str, float], list[Problem]]:
+    """Volume in mm³ and place in mm to the right of each label (of each id without a target)."""
     file = str(case.label)
     voxel_mm3 = abs(float(np.linalg.det(label.affine[:3, :3])))
     try:
         if target is None or mapping is None:
             values = label_values(label.array, case_id=case.case_id, file=file)
             label_mm3 = {str(value): voxel_mm3 for value in values.tolist() if value}
-            return label_mm3, [] if label_mm3 else [_empty(case)]
+            return label_mm3, {}, [] if label_mm3 else [_empty(case)]
         classes = to_classes(label.array, mapping, case_id=case.case_id, file=file)
     except DataError as wrong:
-        return None, list(wrong.problems)
+        return None, {}, list(wrong.problems)
     counts = np.bincount(classes.ravel(order="K"), minlength=target.num_labels)
     label_mm3 = dict(zip(target.label_names, (counts[1:] * voxel_mm3).tolist(), strict=True))
-    if not any(label_mm3.values()):
-        return label_mm3, [] if _may_be_empty(target) else [_empty(case)]
-    problems = _check_sizes(case, label_mm3, target)
-    if target.pairs:
-        problems += _check_sides(case, classes, label.affine, target)
-    return label_mm3, problems
+    return label_mm3, _right_mm(classes, label.affine, target), []
 
 
 def _check_sizes(case: Case, label_mm3: Mapping[str, float], target: Target) -> list[Problem]:
@@ -129,21 +153,25 @@ def _check_sizes(case: Case, label_mm3: Mapping[str, float], target: Target) -> 
     return problems
 
 
-def _check_sides(case: Case, classes: ndarray, affine: ndarray, target: Target) -> list[Problem]:
-    """Find left labels whose centre lies to the right of their partner's."""
+def _right_mm(classes: ndarray, affine: ndarray, target: Target) -> dict[str, float]:
+    """Centre of each label that is there, in mm to the right."""
     indices = np.nonzero(classes)
     labels = classes[indices]
-    counts = np.maximum(np.bincount(labels, minlength=target.num_labels), 1)
+    counts = np.bincount(labels, minlength=target.num_labels)
     centres = [
-        np.bincount(labels, weights=index, minlength=target.num_labels) / counts
+        np.bincount(labels, weights=index, minlength=target.num_labels) / np.maximum(counts, 1)
         for index in indices
     ]
-    to_right_mm = affine[0, :3] @ np.array(centres)
-    number = {name: index for index, name in enumerate(target.label_names, start=1)}
+    to_right_mm = affine[0, :3] @ np.array(centres) + affine[0, 3]
+    names = enumerate(target.label_names, start=1)
+    return {name: float(to_right_mm[number]) for number, name in names if counts[number]}
+
+
+def _check_sides(case: Case, right_mm: Mapping[str, float], target: Target) -> list[Problem]:
+    """Find left labels whose centre lies to the right of their partner's."""
     problems = []
     for left, right in target.pairs:
-        both = counts[number[left]] > 1 and counts[number[right]] > 1
-        if both and to_right_mm[number[left]] > to_right_mm[number[right]]:
+        if left in right_mm and right in right_mm and right_mm[left] > right_mm[right]:
             found = f"{left} to the right of {right}"
             todo = "swap the ids, or mend the orientation in the header"
             place = {"case_id": case.case_id, "file": str(case.label)}

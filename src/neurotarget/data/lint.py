@@ -22,9 +22,12 @@ def lint(
     target: Target | None,
     *,
     splits: Mapping[str, str] | None = None,
+    checkups: Sequence[Checkup] | None = None,
     workers: int | None = None,
 ) -> list[Problem]:
     """Check every file of a data set once, and the data set as a whole.
+
+    `checkups` are those of the manifest's cases where the files were read already.
 
     `splits` (by case_id) are those that a run has drawn; by default those of the manifest. What
     its reader found is not repeated here: see `scan_manifest`.
@@ -36,7 +39,9 @@ def lint(
             mapping = class_of_id(target, manifest.label_ids)
         except DataError as wrong:
             problems += [item._replace(file=str(manifest.source)) for item in wrong.problems]
-    checkups = _check_all(manifest.cases, target, mapping, workers or min(os.cpu_count() or 1, 8))
+    if checkups is None:
+        workers = workers or min(os.cpu_count() or 1, 8)
+        checkups = _check_all(manifest.cases, target, mapping, workers)
     problems += [problem for checkup in checkups for problem in checkup.problems]
     splits = splits or _given_splits(manifest.cases)
     problems += _check_copies(manifest.cases, checkups, splits)

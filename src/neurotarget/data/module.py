@@ -1,6 +1,6 @@
 """The LightningDataModule: manifest, splits, prepared cases, and the loaders over them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.data.augment import build_augmentation
 from neurotarget.data.cache import Entry, open_entry
+from neurotarget.data.checkup import Checkup, label_problems
+from neurotarget.data.lint import lint
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.patches import DrawSampler, PatchQueue, Regions, cut, patch_loader
 from neurotarget.data.prepare import Preparation, prepare
@@ -88,18 +90,15 @@ class TargetData(pl.LightningDataModule):
 
     def _load(self) -> None:
         manifest, problems = scan_manifest(self.source.obtain(self.root), self.target)
-        errors = [problem for problem in problems if problem.level == "error"]
-        self.warnings = [problem for problem in problems if problem.level == "warning"]
         if manifest is None:
-            raise DataError(errors)
-        errors += _unlabelled(manifest)
+            raise DataError(problems)
         try:
             workers = max(self.workers, 2)
             folders = prepare(manifest, self.target, self.preparation, self.cache, workers=workers)
         except DataError as error:
-            raise DataError([*errors, *error.problems] or str(error)) from error
-        if errors:
-            raise DataError(errors)
+            raise DataError([*problems, *error.problems] or str(error)) from error
+        if _has_error(problems):
+            raise DataError(problems)
         self.splits = assign_splits(
             manifest,
             fold=self.fold,
@@ -107,11 +106,15 @@ class TargetData(pl.LightningDataModule):
             val_fraction=self.val_fraction,
             seed=self.seed,
         )
-        entries = {case_id: open_entry(folder) for case_id, folder in folders.items()}
-        found = check_entries(entries, self.splits, self.target)
-        self.warnings += [problem for problem in found if problem.level == "warning"]
-        if errors := [problem for problem in found if problem.level == "error"]:
-            raise DataError(errors)
+        entries = [open_entry(folders[case.case_id]) for case in manifest.cases]
+        checkups = [
+            checkup_of(case, entry, self.target)
+            for case, entry in zip(manifest.cases, entries, strict=True)
+        ]
+        problems += lint(manifest, self.target, splits=self.splits, checkups=checkups)
+        if _has_error(problems):
+            raise DataError(problems)
+        self.warnings = problems
         self.manifest, self.folders = manifest, folders
 
     def cases(self, split: str) -> list[Case]:
@@ -159,78 +162,27 @@ class TargetData(pl.LightningDataModule):
         return DataLoader(Wholes(entries), batch_size=None, shuffle=False)
 
 
-def check_entries(
-    entries: Mapping[str, Entry], splits: Mapping[str, str], target: Target
-) -> list[Problem]:
-    """What can be wrong with prepared cases: cut or empty masks, volumes, splits without a label.
-
-    The patch that is larger than the volumes is said once, for the data set.
-    """
-    problems: list[Problem] = []
-    small = 0
-    voxels = {split: [0] * target.num_labels for split in ("train", "val", "test")}
-    for case_id, entry in entries.items():
-        counts = entry.facts.get("voxels", [0] * target.num_labels)
-        problems += _mask_problems(case_id, entry, counts)
-        small += any(
-            side < patch
-            for side, patch in zip(entry.image.shape[1:], target.patch_vox, strict=True)
-        )
-        totals = voxels[splits[case_id]]
-        for label, count in enumerate(counts):
-            totals[label] += count
-    if small:
-        patch = " × ".join(map(str, target.patch_vox))
-        found = f"{small} of {len(entries)} volumes smaller than the patch of {patch} voxels"
-        todo = "they are padded; a smaller target.patch_vox would train faster"
-        problems.append(Problem("warning", "", "", found, "volumes of at least one patch", todo))
-    for split in sorted(set(splits.values())):
-        for name, count in zip(target.label_names, voxels[split][1:], strict=True):
-            if count == 0:
-                found = f"no voxel of {name} in the {split} cases"
-                todo = "add labelled cases or draw the splits anew (another data.fold)"
-                problems.append(Problem("error", "", "", found, "each label in each split", todo))
-    return problems
-
-
-def _mask_problems(case_id: str, entry: Entry, counts: list[int]) -> list[Problem]:
-    problems = []
-    if sum(counts[1:]) == 0:
+def checkup_of(case: Case, entry: Entry, target: Target) -> Checkup:
+    """What lint would find in a case, from what was kept when it was prepared."""
+    facts = entry.facts
+    problems = [Problem(*fields) for fields in facts["warnings"]]
+    problems += label_problems(case, facts["label_mm3"], facts["right_mm"], target)
+    if (outside := facts.get("outside_percent", 0.0)) > OUTSIDE_PERCENT:
+        found = f"{outside} % of the mask outside the region of interest"
+        todo = "enlarge target.roi.size_mm or move its offset_mm"
         problems.append(
-            Problem(
-                "warning",
-                case_id,
-                "",
-                "an empty label",
-                "a mask of the target",
-                "check that the rater's file was saved; the case stays in",
-            )
+            Problem("warning", case.case_id, str(case.label), found, "the whole mask inside", todo)
         )
-    outside = entry.facts.get("outside_percent", 0.0)
-    if outside > OUTSIDE_PERCENT:
-        problems.append(
-            Problem(
-                "warning",
-                case_id,
-                "",
-                f"{outside} % of the mask outside the region of interest",
-                "the whole mask inside",
-                "enlarge target.roi.size_mm or move its offset_mm",
-            )
-        )
-    return problems
+    sides = zip(entry.image.shape[1:], target.patch_vox, strict=True)
+    return Checkup(
+        problems=problems,
+        label_mm3=facts["label_mm3"],
+        right_mm=facts["right_mm"],
+        is_small=any(side < patch for side, patch in sides),
+        off_grid=(),
+        digest=facts["digest"],
+    )
 
 
-def _unlabelled(manifest: Manifest) -> list[Problem]:
-    return [
-        Problem(
-            "error",
-            case.case_id,
-            "",
-            "no label",
-            "a mask for every case of a training run",
-            "give the label's path, or leave the case out",
-        )
-        for case in manifest.cases
-        if case.label is None
-    ]
+def _has_error(problems: Sequence[Problem]) -> bool:
+    return any(problem.level == "error" for problem in problems)

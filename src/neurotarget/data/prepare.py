@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,13 +15,14 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from neurotarget.data.cache import ensure, entry_folder
+from neurotarget.data.checkup import examine
 from neurotarget.data.geometry import Grid, image_to_work, labels_to_work, whole_grid
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.roi import box_of
-from neurotarget.data.volume import Volume, read_volume, same_grid
+from neurotarget.data.volume import Volume
 from neurotarget.types import Case, DataError, Manifest, Problem, Target
 
-VERSION = 1  # of this file's arithmetic; a change makes every cache entry anew
+VERSION = 2  # of this file's arithmetic; a change makes every cache entry anew
 SAMPLED = 1_000_000  # voxels that intensity statistics are taken from
 FOREGROUND = 5_000  # labelled voxels remembered per class, for sampling patches
 
@@ -107,16 +108,25 @@ def prepare_case(
     folder = entry_folder(cache, case.case_id, _key(case, target, preparation, mapping))
 
     def make(draft: Path) -> dict:
-        image, grid, _ = work_image(case, target, preparation)
+        checkup, volumes = examine(case, target, mapping)
+        if errors := [problem for problem in checkup.problems if problem.level == "error"]:
+            raise DataError(errors)
+        image, grid, _ = _to_work(case, volumes, target, preparation)
         np.save(draft / "image.npy", image.astype(np.float16))
-        facts = {"case_id": case.case_id, "grid": grid.as_dict()}
+        facts = {
+            "case_id": case.case_id,
+            "grid": grid.as_dict(),
+            "warnings": checkup.problems,
+            "digest": checkup.digest,
+            "label_mm3": checkup.label_mm3,
+            "right_mm": checkup.right_mm,
+        }
         foreground = np.zeros((0, 4), dtype=np.int16)
         if case.label is not None:
-            classes, outside = _work_labels(case, grid, mapping)
+            classes, outside = _work_labels(case, volumes["label"], grid, mapping)
             np.save(draft / "label.npy", classes)
             foreground = _sample_foreground(classes, target.num_labels)
-            counts = np.bincount(classes.ravel(), minlength=target.num_labels)
-            facts |= {"voxels": counts.tolist(), "outside_percent": outside}
+            facts["outside_percent"] = outside
         np.save(draft / "foreground.npy", foreground)
         return facts
 
@@ -129,39 +139,41 @@ def work_image(case: Case, target: Target, preparation: Preparation) -> Work:
     Raises:
         DataError: a contrast is missing, broken, or on another grid than the first.
     """
-    volumes: list[Volume] = []
-    for contrast in target.contrasts:
-        if contrast not in case.images:
-            raise DataError(
-                Problem(
-                    "error",
-                    case.case_id,
-                    "",
-                    f"no {contrast} image (only {', '.join(case.images) or 'none'})",
-                    f"the contrasts {', '.join(target.contrasts)}",
-                    f"add a column {contrast} with the file's path",
-                )
+    checkup, volumes = examine(replace(case, label=None), target, None)
+    if errors := [problem for problem in checkup.problems if problem.level == "error"]:
+        raise DataError(errors)
+    return _to_work(case, volumes, target, preparation)
+
+
+def _to_work(
+    case: Case, volumes: Mapping[str, Volume], target: Target, preparation: Preparation
+) -> Work:
+    if absent := [name for name in target.contrasts if name not in case.images]:
+        raise DataError(
+            Problem(
+                "error",
+                case.case_id,
+                "",
+                f"no {' and no '.join(absent)} image (only {', '.join(case.images) or 'none'})",
+                f"the contrasts {', '.join(target.contrasts)}",
+                f"add a column {absent[0]} with the file's path",
             )
-        volume = read_volume(case.images[contrast], case_id=case.case_id)
-        if volumes and not same_grid(volumes[0], volume):
-            raise DataError(_grids_differ(case, contrast, volumes[0], volume))
-        volumes.append(volume)
-    first = volumes[0]
+        )
+    first = volumes[target.contrasts[0]]
     grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
     if target.roi is not None:
         file = str(case.images[target.contrasts[0]])
         grid = box_of(first.array, grid, target.roi, case_id=case.case_id, file=file)
-    work = [image_to_work(_scaled(volume.array, preparation), grid) for volume in volumes]
+    work = [
+        image_to_work(_scaled(volumes[name].array, preparation), grid) for name in target.contrasts
+    ]
     return Work(np.stack(work), grid, first.header)
 
 
-def _work_labels(case: Case, grid: Grid, mapping: Mapping[int, int]) -> tuple[ndarray, float]:
+def _work_labels(
+    case: Case, volume: Volume, grid: Grid, mapping: Mapping[int, int]
+) -> tuple[ndarray, float]:
     """Class map on the working box, and the share of the mask that the box leaves out, in %."""
-    volume = read_volume(case.label, case_id=case.case_id)
-    if volume.array.shape != grid.native_shape or not np.allclose(
-        volume.affine, grid.native_affine, atol=1e-2
-    ):
-        raise DataError(_grids_differ(case, "label", None, volume, grid))
     classes = to_classes(volume.array, mapping, case_id=case.case_id, file=str(case.label))
     work = labels_to_work(classes, grid)
     total = int((classes > 0).sum()) * abs(np.linalg.det(volume.affine[:3, :3]))
@@ -220,19 +232,3 @@ def _digest(path: Path) -> str:
         return "absent"  # reading it will say so
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _grids_differ(
-    case: Case, name: str, first: Volume | None, other: Volume, grid: Grid | None = None
-) -> Problem:
-    shape = first.array.shape if first else grid.native_shape
-    file = case.label if name == "label" else case.images[name]
-    turned = "" if shape != other.array.shape else " with another affine"
-    return Problem(
-        "error",
-        case.case_id,
-        str(file),
-        f"a grid of {' × '.join(map(str, other.array.shape))} voxels{turned}",
-        f"the image's grid of {' × '.join(map(str, shape))} voxels",
-        f"resample the {name} to the image's grid",
-    )
