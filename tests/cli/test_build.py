@@ -1,0 +1,57 @@
+import pytest
+import torch
+import yaml
+
+from neurotarget.cli.build import build_foreign, precision_for
+from neurotarget.models.unet import UNet
+from neurotarget.types import DataError, Target
+
+
+def test_foreign_config_builds_nets_and_targets():
+    net = build_foreign(
+        {"_target_": "neurotarget.models.unet.UNet", "widths": [4, 8]}, in_channels=1, num_labels=2
+    )
+    assert isinstance(net, UNet)
+    text = """
+    _target_: neurotarget.types.Target
+    name: a
+    contrasts: [t1]
+    labels: {a: 1}
+    spacing_mm: [1, 1, 1]
+    patch_vox: [8, 8, 8]
+    roi: {_target_: neurotarget.types.Roi, size_mm: [9, 9, 9]}
+    """
+    target = build_foreign(yaml.safe_load(text))
+    assert isinstance(target, Target)
+    assert target.roi.size_mm == (9, 9, 9)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "os.system",
+        "subprocess.Popen",
+        "neurotarget.data.cache.shutil.rmtree",
+        "neurotarget.models.unet.torch.load",
+        "neurotarget.models.unet.MonaiUNet",
+        "neurotarget.models.unet.__class__",
+        "neurotarget.models.nothing.Net",
+        "neurotarget.cli.main.main",
+        "",
+    ],
+)
+def test_foreign_config_calls_nothing_else(path):
+    with pytest.raises(DataError, match="use only runs that neurotarget has written"):
+        build_foreign({"_target_": path})
+
+
+def test_foreign_config_is_checked_inside_too():
+    inner = {"_target_": "os.system", "command": "true"}
+    with pytest.raises(DataError, match=r"found _target_ 'os.system'"):
+        build_foreign({"_target_": "neurotarget.models.unet.UNet", "widths": inner})
+
+
+def test_precision_follows_the_hardware_unless_it_is_said():
+    assert precision_for("16-mixed", "cpu") == "16-mixed"
+    has = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    assert precision_for("auto", "cpu") == ("bf16-mixed" if has else "32-true")

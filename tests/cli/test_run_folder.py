@@ -1,0 +1,68 @@
+import json
+import pickle
+
+import pytest
+import torch
+
+from neurotarget.cli.run_folder import (
+    load_state,
+    open_run,
+    read_config,
+    weights_path,
+    write_json,
+)
+from neurotarget.types import DataError
+
+
+def test_run_keeps_its_id_when_it_is_opened_again(tmp_path):
+    first = open_run(tmp_path / "a", {"seed": 1}, ["seed=1"])
+    second = open_run(tmp_path / "a", {"seed": 1}, ["seed=1"])
+    assert first["id"] == second["id"]
+    assert len(second["started"]) == 2
+    assert read_config(tmp_path / "a") == {"seed": 1}
+
+
+def test_latest_points_at_the_newest_run(tmp_path):
+    for name in ("a", "b"):
+        open_run(tmp_path / name, {}, [])
+    assert (tmp_path / "latest").resolve() == (tmp_path / "b").resolve()
+    assert json.loads((tmp_path / "latest" / "run.json").read_text())["versions"]["torch"]
+
+
+def test_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"found no config\.yaml there, wanted a run folder"):
+        read_config(tmp_path)
+    (tmp_path / "config.yaml").write_text("a: [")
+    with pytest.raises(DataError, match="found broken YAML"):
+        read_config(tmp_path)
+
+
+def test_missing_weights_name_those_that_are_there(tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "last.ckpt").write_bytes(b"")
+    with pytest.raises(DataError, match=r"no such weights \(there: last\)"):
+        weights_path(tmp_path, "best")
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("ran",))
+
+
+def test_pickled_code_is_refused_and_never_runs(tmp_path, capsys):
+    path = tmp_path / "best.ckpt"
+    torch.save({"state_dict": Evil()}, path)
+    with pytest.raises(DataError, match="found no plain checkpoint"):
+        load_state(path)
+    path.write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(DataError, match="found no plain checkpoint"):
+        load_state(path)
+    assert capsys.readouterr().out == ""
+
+
+def test_json_refuses_nan_and_leaves_the_old_file(tmp_path):
+    write_json(tmp_path / "a.json", {"dice": 0.5})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", {"dice": float("nan")})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"dice": 0.5}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
