@@ -6,13 +6,15 @@ from neurotarget.types import DataError
 
 CONF = {
     "train.yaml": """
-        defaults: [_self_, {model: unet}, {trainer: default}, {experiment: null}]
+        defaults: [_self_, {model: unet}, {trainer: default}, {target: null}, {experiment: null}]
         seed: 1
+        name: a_run
         data: {root: null, batch_size: 2}
     """,
     "model/unet.yaml": "widths: [16, 32]",
     "model/segresnet.yaml": "filters: 8",
     "trainer/default.yaml": "{max_time: null, max_epochs: 200}",
+    "target/gland.yaml": "name: gland",
     "experiment/pituitary.yaml": "# @package _global_\ndefaults: [{override /model: segresnet}]",
     "experiment/hippocampus.yaml": "# @package _global_\nseed: 2",
 }
@@ -119,3 +121,21 @@ def test_every_group_choice_of_a_sweep_is_checked(check):
 def test_the_key_of_a_sweep_is_checked(check):
     with pytest.raises(DataError, match=r"trainer\.max_epoch: .*did you mean trainer\.max_epochs"):
         check("-m", "trainer.max_epoch=interval(1,9)")
+
+
+def test_a_group_that_is_asked_for_but_not_chosen_is_told_its_choices(check):
+    told = r"target: nothing is chosen; say target=<gland> or experiment=<hippocampus \| pituitary>"
+    with pytest.raises(DataError, match=told):
+        check("name=${target.name}")
+    check("name=${target.name}", "target=gland")
+
+
+def test_a_reference_to_nothing_is_told(check):
+    with pytest.raises(
+        DataError, match=r"name: Interpolation key 'sede' not found; check the name"
+    ):
+        check("name=${sede}")
+
+
+def test_what_only_a_running_job_knows_passes(check):
+    check("name=run_${hydra:job.num}_${now:%Y}")

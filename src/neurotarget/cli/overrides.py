@@ -14,11 +14,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    InterpolationKeyError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+)
 
 from neurotarget.types import DataError
 
 MULTIRUN = ("-m", "--multirun")
+CONFIG_DIR = ("--config-dir", "-cd")
 CHOICES_CHECKED = 50  # of one sweep over a group
 
 
@@ -31,14 +36,32 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
     Raises:
         DataError: an override cannot be read, or names no key, group or choice; with the nearest.
     """
+    own, argv = _own_folder(argv)
     if any(word.startswith("-") and word not in MULTIRUN for word in argv):
         return
-    words = [word for word in argv if word not in MULTIRUN]
+    swept = any(word in MULTIRUN for word in argv)
+    words = [*own, *(word for word in argv if word not in MULTIRUN)]
     with initialize_config_dir(str(Path(config_path).resolve()), version_base="1.3"):
         overrides = [_parse(word) for word in words]
-        swept = len(words) < len(argv)
         for combination in _combinations(overrides) if swept else [words]:
             _compose(config_name, combination)
+
+
+def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take `--config-dir`, the user's own config folder, out as a search path."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in CONFIG_DIR:
+            joined[-1] = f"{CONFIG_DIR[0]}={word}"
+        else:
+            joined.append(word)
+    folders = [word.partition("=")[2] for word in joined if word.startswith(f"{CONFIG_DIR[0]}=")]
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise DataError(f"{CONFIG_DIR[0]}={folder}: no such folder; give one like conf")
+    rest = [word for word in joined if not word.startswith(f"{CONFIG_DIR[0]}=")]
+    paths = ",".join(f"'file://{Path(folder).resolve()}'" for folder in folders)
+    return [f"hydra.searchpath=[{paths}]"] if folders else [], rest
 
 
 def _parse(word: str) -> Override:
@@ -85,11 +108,34 @@ def _values(override: Override) -> Iterator[str]:
 
 def _compose(config_name: str, words: list[str]) -> None:
     try:
-        compose(config_name, words, return_hydra_config=True)
+        config = compose(config_name, words, return_hydra_config=True)
     except MissingConfigException as error:
         raise DataError(_unknown_choice(error)) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise DataError(_explain(config_name, words, error)) from error
+    _check_references(config)
+
+
+def _check_references(config: DictConfig) -> None:
+    """Refuse a value that asks for another one that is not there, as where no target is chosen."""
+    ours = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    try:
+        OmegaConf.to_container(ours, resolve=True)
+    except InterpolationKeyError as error:
+        raise DataError(_dangling(error)) from error
+    except InterpolationResolutionError:
+        return  # what only a running job can resolve
+
+
+def _dangling(error: InterpolationKeyError) -> str:
+    reason = str(error).splitlines()[0]
+    group = reason.partition("'")[2].partition("'")[0].partition(".")[0]
+    if not (options := _options(group)):
+        return f"{error.full_key}: {reason}; check the name in ${{…}}"
+    ways = f"{group}=<{' | '.join(options)}>"
+    if group != "experiment" and (whole := _options("experiment")):
+        ways += f" or experiment=<{' | '.join(whole)}>"
+    return f"{group}: nothing is chosen; say {ways}"
 
 
 def _unknown_choice(error: MissingConfigException) -> str:
