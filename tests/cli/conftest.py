@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from wandb.proto import wandb_internal_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = """
@@ -79,6 +81,32 @@ def write_cohort(folder: Path, cases: int = 12) -> Path:
 def command():
     """`command(script, *words, cwd=…)` runs one of the project's scripts to its end."""
     return lambda script, *words, **how: run_python(ROOT / script, *words, **how)
+
+
+BLOCK, HEAD = 32 * 1024, 7  # W&B's file is LevelDB's log format behind a head of its own
+
+
+@pytest.fixture(scope="session")
+def wandb_records():
+    """`wandb_records(file)` yields the records of an offline run."""
+
+    def read(path: Path):
+        content, place, parts = path.read_bytes(), HEAD, b""
+        assert content[:4] == b":W&B"
+        while place + HEAD <= len(content):
+            if BLOCK - place % BLOCK < HEAD:
+                place += BLOCK - place % BLOCK
+                continue
+            _, length, kind = struct.unpack("<IHB", content[place : place + HEAD])
+            parts += content[place + HEAD : place + HEAD + length]
+            place += HEAD + length
+            if kind in (1, 4):  # whole, or the last part
+                record = wandb_internal_pb2.Record()
+                record.ParseFromString(parts)
+                parts = b""
+                yield record
+
+    return read
 
 
 @pytest.fixture(scope="session")

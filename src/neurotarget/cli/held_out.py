@@ -16,6 +16,7 @@ from neurotarget.data.volume import read_volume
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
 from neurotarget.report.overlay import overlay_png
+from neurotarget.report.scatter import volume_scatter_png
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.types import Case
 
@@ -61,10 +62,26 @@ def score_held_out(
         weights_path(folder, weights).read_bytes()
     ).hexdigest()
     write_json(folder / "summary.json", summary)
-    made = _pictures(folder, data, rows, pictures)
+    made = [*_pictures(folder, data, rows, pictures), _scatter(folder, rows)]
     print(summary_text(summary))
     print(f"\nrun folder  {folder}\npredictions {predictions}\nrows        {folder / 'rows.csv'}")
     return HeldOut(summary, rows, made)
+
+
+def _scatter(folder: Path, rows: pd.DataFrame) -> Path:
+    """Predicted against reference volumes of every label."""
+    pair = ["reference_volume_mm3", "volume_mm3"]
+    kinds = rows[rows["metric"].isin(pair)]
+    wide = kinds.pivot(index=["label", "case_id"], columns="metric", values="value")
+    by_label = dict(list(wide.reindex(columns=pair).groupby(level="label", sort=False)))
+    path = folder / "pictures" / "volumes.png"
+    volume_scatter_png(
+        *({label: part[name].to_numpy() for label, part in by_label.items()} for name in pair),
+        path,
+        unit="mm3",
+        title="Volumes of held-out cases",
+    )
+    return path
 
 
 def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
@@ -118,6 +135,7 @@ def _picture(case: Case, data: TargetData, predictions: Path, path: Path, title:
         image.affine,
         path,
         title=title,
+        label_names=data.target.label_names,
     )
     return True
 

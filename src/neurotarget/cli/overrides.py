@@ -149,7 +149,9 @@ def _unknown_choice(error: MissingConfigException) -> str:
 def _explain(config_name: str, words: list[str], error: Exception) -> str:
     """The override that fails, found by the keys that exist without the plain values."""
     overrides = [_parse(word) for word in words]
-    groups = [one.input_line for one in overrides if _options(one.key_or_group)]
+    kept = [one for one in overrides if one.key_or_group == "hydra.searchpath"]
+    kept += [one for one in overrides if _options(one.key_or_group)]
+    groups = [one.input_line for one in kept]
     known: list[str] = []
     with suppress(HydraException):
         known = _keys(compose(config_name, groups, return_hydra_config=True))

@@ -1,7 +1,9 @@
 """`python train.py experiment=…`: prepare → train → predict the held-out cases → score → tables."""
 
 import hashlib
+import logging
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from neurotarget.types import DataError, Target
 def train(cfg: DictConfig) -> float:
     """Run one experiment from files to tables; returns the monitored value, for sweeps."""
     folder = Path(HydraConfig.get().runtime.output_dir)
+    _quieten()
     pl.seed_everything(int(cfg.seed), verbose=False)
     target = build_target(cfg.target)
     resumed = weights_path(folder, "last") if cfg.resume else None
@@ -35,7 +38,7 @@ def train(cfg: DictConfig) -> float:
     data.prepare_data()
     tell_problems(data.warnings)
     config = plain(cfg)
-    record = open_run(folder, config, list(HydraConfig.get().overrides.task))
+    record = open_run(folder, config, said())
     _write_splits(data, folder)
     config["data_fingerprint"] = fingerprint(data)
     made = loggers(
@@ -52,13 +55,43 @@ def train(cfg: DictConfig) -> float:
         if trainer.is_global_zero:
             facts = _facts(cfg, folder, stopwatch, config["data_fingerprint"])
             result = score_held_out(
-                folder, data, facts=facts, weights=cfg.weights, pictures=int(cfg.logger.pictures)
+                folder,
+                data,
+                facts=facts,
+                weights=_usable(cfg.weights, folder),
+                pictures=int(cfg.logger.pictures),
             )
             log_final(made, summary=result.flat, rows=result.rows, pictures=result.pictures)
         failed = False
     finally:
         finish(made, failed=failed)
     return best
+
+
+def said() -> list[str]:
+    """The words that started this job: overrides, and the user's own config folder."""
+    hydra = HydraConfig.get()
+    own = [
+        f"--config-dir={source.path}"
+        for source in hydra.runtime.config_sources
+        if source.provider == "command-line"
+    ]
+    return [*own, *hydra.overrides.task]
+
+
+def _quieten() -> None:
+    """Keep Lightning's advertisements and hints for developers off the user's screen."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for hint in (".*LeafSpec.*", ".*does not have many workers.*", ".*smaller than the logging.*"):
+        warnings.filterwarnings("ignore", hint)
+
+
+def _usable(weights: str, folder: Path) -> str:
+    """The weights asked for; the last ones where training ended before a first validation."""
+    if weights == "best" and not (folder / "weights" / "best.ckpt").is_file():
+        print("no validation was due before training ended: the last weights are used")
+        return "last"
+    return weights
 
 
 def _fit(

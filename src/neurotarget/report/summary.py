@@ -45,6 +45,8 @@ def summarise(
 ) -> dict:
     """Scores, volume agreement and hypotheses of the cases in `rows`, safe for JSON.
 
+    `dice` and the other scores hold the mean of each label, `scores` its spread and interval.
+
     `covariates` is indexed by case and may have a column `subject_id`; `planted` holds the true
     effect of each hypothesis where the cases were generated. A failed case counts with Dice 0;
     what is undefined is None, left out of means and counted (`n_nan`). Intervals are at 95 %,
@@ -68,7 +70,7 @@ def summarise(
         for metric in SCORES
     }
     means = {
-        f"{metric}_mean": _mean([score["mean"] for score in by_label.values()])
+        f"{metric}_mean": _mean(list(_means(by_label).values()))
         for metric, by_label in scores.items()
     }
     reference = _volumes(table, "reference_volume_mm3", labels)
@@ -84,7 +86,8 @@ def summarise(
             "failed_cases": sorted(failed),
             "surface_tolerance_mm": target.surface_tolerance_mm,
             **means,
-            **scores,
+            **{metric: _means(by_label) for metric, by_label in scores.items()},
+            "scores": scores,
             "volume": {
                 label: _volume(table, label, reference[label], predicted[label], subjects, seed)
                 for label in labels
@@ -131,6 +134,10 @@ def _score(found: pd.DataFrame, seed: int) -> dict:
         "n": len(values),
         "n_nan": len(found) - len(values),
     }
+
+
+def _means(by_label: Mapping[str, Mapping]) -> dict[str, float]:
+    return {label: score["mean"] for label, score in by_label.items()}
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -229,9 +236,7 @@ def _shown(summary: Mapping) -> list[str]:
     dice = summary["dice"]
     if len(dice) <= MOST_LABELS:
         return list(dice)
-    return sorted(dice, key=lambda label: (dice[label]["mean"] is None, dice[label]["mean"]))[
-        :MOST_LABELS
-    ]
+    return sorted(dice, key=lambda label: (dice[label] is None, dice[label]))[:MOST_LABELS]
 
 
 def _head(summary: Mapping) -> str:

@@ -10,16 +10,17 @@ def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
     tolerance = f"surface Dice at {summary['surface_tolerance_mm']:g} mm"
     table = [["Masks, mean ± SD", "n", "Dice", "", "HD95 mm", "ASSD mm", tolerance]]
     for label in labels:
-        dice = summary["dice"][label]
+        scores = {metric: by_label[label] for metric, by_label in summary["scores"].items()}
+        dice = scores["dice"]
         table.append(
             [
                 label,
                 str(dice["n"]),
                 _mean_sd(dice, 3),
                 interval(dice["low"], dice["high"], 3),
-                _mean_sd(summary["hd95_mm"][label], 2),
-                _mean_sd(summary["assd_mm"][label], 2),
-                _mean_sd(summary["surface_dice"][label], 3),
+                _mean_sd(scores["hd95_mm"], 2),
+                _mean_sd(scores["assd_mm"], 2),
+                _mean_sd(scores["surface_dice"], 3),
             ]
         )
     text = aligned(table)
