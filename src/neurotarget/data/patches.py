@@ -186,9 +186,9 @@ def cut(array: ndarray, low: ndarray, sides: ndarray) -> ndarray:
     kind = np.float32 if array.dtype.kind == "f" else array.dtype
     shape = np.array(array.shape[1:])
     first, last = np.maximum(low, 0), np.minimum(low + sides, shape)
-    inner = np.asarray(array[(slice(None), *map(slice, first, last))], dtype=kind)
+    inner = np.array(array[(slice(None), *map(slice, first, last))], dtype=kind)
     if (inner.shape[1:] == sides).all():
-        return np.ascontiguousarray(inner)
+        return inner
     fill = inner.min(axis=(1, 2, 3), keepdims=True) if kind == np.float32 else 0
     box = np.empty((len(array), *sides), dtype=kind)
     box[:] = fill
