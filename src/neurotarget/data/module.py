@@ -1,5 +1,6 @@
 """The LightningDataModule: manifest, splits, prepared cases, and the loaders over them."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -64,7 +65,7 @@ class TargetData(pl.LightningDataModule):
         foreground_share: float = 0.5,
         margin_share: float = 0.25,
         queue_length: int = 16,
-        workers: int = 0,
+        workers: int | str = "auto",
         seed: int = 1,
     ) -> None:
         super().__init__()
@@ -73,7 +74,8 @@ class TargetData(pl.LightningDataModule):
         self.fold, self.n_folds, self.val_fraction = fold, n_folds, val_fraction
         self.batch_size, self.patches_per_epoch = batch_size, patches_per_epoch
         self.foreground_share, self.margin_share = foreground_share, margin_share
-        self.queue_length, self.workers, self.seed = queue_length, workers, seed
+        self.queue_length, self.seed = queue_length, seed
+        self.workers = loader_workers() if workers == "auto" else int(workers)
         self.manifest: Manifest | None = None
         self.splits: dict[str, str] = {}
         self.folders: dict[str, Path] = {}
@@ -160,6 +162,12 @@ class TargetData(pl.LightningDataModule):
         if trainer and trainer.world_size > 1:
             entries = entries[trainer.global_rank :: trainer.world_size]
         return DataLoader(Wholes(entries), batch_size=None, shuffle=False)
+
+
+def loader_workers() -> int:
+    """Processes that make patches: none where the network needs the few cores there are."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 0 if cores < 4 else min(cores - 2, 8)
 
 
 def checkup_of(case: Case, entry: Entry, target: Target) -> Checkup:

@@ -101,9 +101,12 @@ def _claim(output: Path, made_by: str, overwrite: bool) -> bool:
             f"{output}: found predictions of other weights ({found[:12]}), wanted an empty folder "
             f"or those of {made_by[:12]}; say another output, or overwrite=true"
         )
+    anew = overwrite or found is None
+    if anew:  # before the claim: lines of other weights must not pass for ours if we are killed
+        (output / "volumes.tsv").unlink(missing_ok=True)
     with written(path) as draft:
         draft.write_text(json.dumps({"weights": made_by}) + "\n")
-    return overwrite or found is None
+    return anew
 
 
 def _columns(predictor: Predictor) -> list[str]:

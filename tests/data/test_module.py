@@ -1,0 +1,81 @@
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from neurotarget.data.module import TargetData
+from neurotarget.data.prepare import Preparation
+from neurotarget.data.sources import Files
+from neurotarget.types import DataError, Roi
+
+
+@pytest.fixture
+def data(tmp_path, make_target):
+    """`data(cases=…, **settings)`: a module over cases of 10³ voxels with a cube of each label."""
+
+    def make(cases=10, empty=(), roi=None, **settings):
+        lines = ["case_id,subject_id,t1,label,age"]
+        rng = np.random.default_rng(0)
+        for number in range(cases):
+            name = f"c{number}"
+            label = np.zeros((10, 10, 10), np.uint8)
+            if number not in empty:
+                label[2:4, 2:4, 2:4], label[6:8, 6:8, 6:8] = 1, 2
+            for suffix, array in (("", rng.random((10, 10, 10))), ("_seg", label)):
+                image = nib.Nifti1Image(array.astype(np.float32), np.diag([-1.0, -1, 1, 1]))
+                nib.save(image, tmp_path / f"{name}{suffix}.nii.gz")
+            lines.append(f"{name},{name},{name}.nii.gz,{name}_seg.nii.gz,{number}")
+        (tmp_path / "cases.csv").write_text("\n".join(lines) + "\n")
+        target = make_target(patch=(8, 8, 8), roi=roi)
+        options = {"cache": tmp_path / "cache", "root": tmp_path / "cases.csv", "workers": 0}
+        options |= {"batch_size": 2, "patches_per_epoch": 6} | settings
+        return TargetData(target, Files(), preparation=Preparation(), **options)
+
+    return make
+
+
+def test_cases_go_from_files_to_batches(data):
+    module = data()
+    module.prepare_data()
+    assert {split: len(module.cases(split)) for split in ("train", "val", "test")} == {
+        "train": 7,
+        "val": 1,
+        "test": 2,
+    }
+    batches = list(module.train_dataloader())
+    assert [tuple(batch.image.shape) for batch in batches] == [(2, 1, 8, 8, 8)] * 3
+    assert batches[0].labels.dtype == torch.int64
+    (whole,) = list(module.val_dataloader())
+    assert whole.image.shape == (1, 1, 10, 10, 10)
+    assert whole.labels.shape == (1, 10, 10, 10)
+
+
+def test_two_modules_with_one_seed_draw_the_same_patches(data):
+    first, second, other = (data(seed=seed) for seed in (1, 1, 2))
+    loaders = []
+    for module in (first, second, other):
+        module.prepare_data()
+        loaders.append([batch.image for batch in module.train_dataloader()])
+    assert all(torch.equal(a, b) for a, b in zip(loaders[0], loaders[1], strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(loaders[0], loaders[2], strict=True))
+
+
+def test_empty_label_is_an_error_that_names_its_case(data):
+    module = data(empty=(3, 5))
+    with pytest.raises(DataError, match="an empty label") as caught:
+        module.prepare_data()
+    assert {problem.case_id for problem in caught.value.problems} == {"c3", "c5"}
+
+
+def test_mask_outside_the_region_of_interest_is_a_warning(data):
+    module = data(roi=Roi((8, 8, 5), anchor="scan"))
+    module.prepare_data()
+    found = {problem.case_id for problem in module.warnings if "outside" in problem.found}
+    assert len(found) == 10
+
+
+def test_data_root_must_be_said_and_exist(data):
+    with pytest.raises(DataError, match=r"data\.root is not set"):
+        data(root=None).prepare_data()
+    with pytest.raises(DataError, match="no such file or folder: nowhere"):
+        data(root="nowhere").prepare_data()
