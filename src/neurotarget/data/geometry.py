@@ -6,7 +6,7 @@ to the region of interest. Because the axes stay parallel, resampling is separab
 matrices, multiplied by BLAS, instead of a loop over voxels.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import nibabel as nib
@@ -15,8 +15,6 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from neurotarget.types import Triple, TripleVox
-
-Kernel = Callable[[ndarray], ndarray]
 
 SAME_VOX = 1e-3  # grids closer than this are one grid; float32 headers are no finer
 CANONICAL = nib.orientations.axcodes2ornt("RAS")
@@ -153,17 +151,21 @@ def image_to_work(array: ndarray, grid: Grid) -> Float[ndarray, "I J K"]:
     if grid.is_exact:
         return np.ascontiguousarray(scan[_exact_box(grid)], dtype=np.float32)
     work = scan
-    for axis, matrix in enumerate(_matrices(grid, _keys, scan.shape)):
+    for axis, matrix in enumerate(_matrices(grid, scan.shape)):
         work = _apply(work, matrix, axis)
     return np.ascontiguousarray(work)
 
 
 def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
-    """Resample a stored class map to the working box: the class with the largest share wins."""
+    """Resample a stored class map to the working box: the class with the largest share wins.
+
+    Shares are interpolated like images: nearest voxels and linear shares make a thin gland lose
+    5 to 20 % of its volume on the way, cubic shares 0 to 3 % on the way there and back.
+    """
     scan = grid.canonical(classes)
     if grid.is_exact:
         return np.ascontiguousarray(scan[_exact_box(grid)])
-    matrices = _matrices(grid, _tent, scan.shape)
+    matrices = _matrices(grid, scan.shape)
     best = _share(scan == 0, matrices)
     result = np.zeros(grid.shape, dtype=classes.dtype)
     for label in np.unique(scan[scan != 0]):
@@ -179,7 +181,7 @@ def labels_to_native(
 ) -> Integer[ndarray, "..."]:
     """Class map on the scan's own grid, in stored order, from probabilities on the working box.
 
-    Probabilities, not labels, are interpolated (linearly) and the largest wins; outside the box
+    Probabilities, not labels, are interpolated (cubic) and the largest wins; outside the box
     all is background. Works slab by slab, so that memory stays small for many labels.
     """
     if len(probabilities) <= 256:
@@ -194,24 +196,32 @@ def labels_to_native(
 def image_to_native(values: Float[ndarray, "I J K"], grid: Grid) -> Float[ndarray, "..."]:
     """One map (a probability, say) on the scan's own grid, in stored order; 0 outside the box."""
     canonical = np.zeros(grid.canonical_shape, dtype=np.float32)
+    low, high = float(values.min()), float(values.max())
     for box, part in _native_slabs(values[None], grid):
-        canonical[box] = part[0]
+        canonical[box] = np.clip(part[0], low, high)  # a cubic overshoots at edges
     return np.ascontiguousarray(grid.stored(canonical))
+
+
+def native_spans(grid: Grid) -> list[tuple[int, int]]:
+    """First and one past the last canonical voxel of the scan, per axis, centred in the box."""
+    spans = []
+    for start, scale, side, most in zip(
+        grid.start, grid.scale, grid.shape, grid.canonical_shape, strict=True
+    ):
+        low = int(np.ceil(start - scale / 2 - SAME_VOX))
+        high = int(np.floor(start + scale * (side - 0.5) + SAME_VOX))
+        spans.append((max(low, 0), min(high + 1, most)))
+    return spans
 
 
 def _native_slabs(
     values: Float[ndarray, "L I J K"], grid: Grid
 ) -> Iterator[tuple[tuple[slice, ...], Float[ndarray, "L I J K"]]]:
     """Interpolate back to the scan's voxels whose centres lie in the box, a slab at a time."""
-    spans, matrices = [], []
-    for axis in range(3):
-        start, scale, side = grid.start[axis], grid.scale[axis], grid.shape[axis]
-        low = max(int(np.ceil(start - scale / 2 - SAME_VOX)), 0)
-        high = start + scale * (side - 0.5) + SAME_VOX
-        stop = min(int(np.floor(high)) + 1, grid.canonical_shape[axis])
-        spans.append((low, stop))
-        places = (np.arange(low, stop) - start) / scale
-        matrices.append(_weights(places, side, 1.0, _tent))
+    spans, matrices = native_spans(grid), []
+    for axis, (low, stop) in enumerate(spans):
+        places = (np.arange(low, stop) - grid.start[axis]) / grid.scale[axis]
+        matrices.append(_weights(places, grid.shape[axis], 1.0))
     (low, stop), *others = spans
     area = max(np.prod([b - a for a, b in others]), 1) * len(values)
     step = max(int(SLAB_VOX // area), 1)
@@ -229,23 +239,19 @@ def _exact_box(grid: Grid) -> tuple[slice, ...]:
     return tuple(slice(int(a), int(a) + side) for a, side in zip(starts, grid.shape, strict=True))
 
 
-def _matrices(grid: Grid, kernel: Kernel, shape: Sequence[int]) -> list[ndarray]:
+def _matrices(grid: Grid, shape: Sequence[int]) -> list[ndarray]:
     rows = []
     for start, scale, side, given in zip(grid.start, grid.scale, grid.shape, shape, strict=True):
         places = start + scale * np.arange(side)
-        rows.append(_weights(places, given, max(scale, 1.0), kernel))
+        rows.append(_weights(places, given, max(scale, 1.0)))
     return rows
 
 
-def _weights(places: ndarray, side: int, width: float, kernel: Kernel) -> ndarray:
+def _weights(places: ndarray, side: int, width: float) -> ndarray:
     """Rows of weights over `side` samples; a `width` above 1 smooths; the edge is repeated."""
     inside = np.clip(places, 0, side - 1)
-    weights = kernel((inside[:, None] - np.arange(side)[None, :]) / width)
+    weights = _keys((inside[:, None] - np.arange(side)[None, :]) / width)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _tent(distance: ndarray) -> ndarray:
-    return np.maximum(1 - np.abs(distance), 0)
 
 
 def _keys(distance: ndarray) -> ndarray:

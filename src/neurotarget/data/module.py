@@ -20,7 +20,7 @@ from neurotarget.data.sources import Source
 from neurotarget.data.splits import assign_splits
 from neurotarget.types import Batch, Case, DataError, Manifest, Problem, Target
 
-OUTSIDE_PERCENT = 2.0  # of a mask beyond the region of interest: more than interpolation explains
+OUTSIDE_PERCENT = 0.5  # of a mask beyond the region of interest before it is worth a warning
 
 
 class Wholes(Dataset):

@@ -16,13 +16,13 @@ from tqdm import tqdm
 
 from neurotarget.data.cache import ensure, entry_folder
 from neurotarget.data.checkup import examine
-from neurotarget.data.geometry import Grid, image_to_work, labels_to_work, whole_grid
+from neurotarget.data.geometry import Grid, image_to_work, labels_to_work, native_spans, whole_grid
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.roi import box_of
 from neurotarget.data.volume import Volume
 from neurotarget.types import Case, DataError, Manifest, Problem, Target
 
-VERSION = 2  # of this file's arithmetic; a change makes every cache entry anew
+VERSION = 3  # of this file's arithmetic; a change makes every cache entry anew
 SAMPLED = 1_000_000  # voxels that intensity statistics are taken from
 FOREGROUND = 5_000  # labelled voxels remembered per class, for sampling patches
 
@@ -175,11 +175,10 @@ def _work_labels(
 ) -> tuple[ndarray, float]:
     """Class map on the working box, and the share of the mask that the box leaves out, in %."""
     classes = to_classes(volume.array, mapping, case_id=case.case_id, file=str(case.label))
-    work = labels_to_work(classes, grid)
-    total = int((classes > 0).sum()) * abs(np.linalg.det(volume.affine[:3, :3]))
-    kept = int((work > 0).sum()) * float(np.prod(grid.spacing_mm))
-    outside = 100 * max(1 - kept / total, 0.0) if total else 0.0
-    return work, round(outside, 1)
+    box = tuple(slice(low, stop) for low, stop in native_spans(grid))
+    total, kept = (int((part > 0).sum()) for part in (classes, grid.canonical(classes)[box]))
+    outside = 100 * (1 - kept / total) if total else 0.0
+    return labels_to_work(classes, grid), round(outside, 1)
 
 
 def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]:
