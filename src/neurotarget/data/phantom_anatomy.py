@@ -31,7 +31,7 @@ from neurotarget.types import TripleVox
 SLAB_VOX = 600_000  # voxels drawn at a time, so that they stay in the processor's cache
 FINE = 2  # samples per voxel side around the sella
 EXACT = 3  # and for the gland's own volume
-TEXTURE = 0.06  # spread of the brightness within the tissues about the sella
+TEXTURE = 0.08  # spread of the brightness within the tissues about the sella
 WANDER_MM = (0.7, 1.0, 0.7)  # spread of the gland's place between people, template mm
 
 

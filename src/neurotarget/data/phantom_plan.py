@@ -28,7 +28,7 @@ from scipy import stats
 
 from neurotarget.data.phantom_scanner import Site
 
-DRAWING = 1  # raise it when the same plan comes to give other voxels
+DRAWING = 2  # raise it when the same plan comes to give other voxels
 LIMIT_SD = 2.5  # residuals are cut here, so that no gland vanishes, and widened to keep their SD
 _WIDEN = float(1 / stats.truncnorm(-LIMIT_SD, LIMIT_SD).std())
 SITES = (
@@ -42,7 +42,7 @@ SITES = (
         white=250.0,
         gamma=0.85,
         shading=0.16,
-        noise=0.05,
+        noise=0.065,
     ),
 )
 

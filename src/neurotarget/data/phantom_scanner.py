@@ -29,10 +29,10 @@ BRIGHTNESS = {
     Tissue.MUSCLE: 0.52,
     Tissue.SKIN: 0.62,
     Tissue.MUCOSA: 0.55,
-    Tissue.VEIN: 0.60,
+    Tissue.VEIN: 0.63,
     Tissue.ARTERY: 0.10,
     Tissue.VITREOUS: 0.18,
-    Tissue.GLAND: 0.78,
+    Tissue.GLAND: 0.76,
     Tissue.BRIGHT: 1.30,
     Tissue.STALK: 0.72,
     Tissue.NERVE: 0.88,
@@ -57,7 +57,7 @@ class Site:
     white: float = 400.0
     gamma: float = 1.0
     shading: float = 0.10
-    noise: float = 0.04
+    noise: float = 0.05
 
     def __post_init__(self) -> None:
         for name in ("spacing_mm", "extent_mm"):

@@ -155,7 +155,8 @@ def _bone(paint: Paint, sella: Sella, axes: Axes) -> None:
     paint(Tissue.CSF, np.minimum(16 - np.abs(x), -hind))
     block = np.minimum(_bone_surface(sella, x, y) - z, 21 - np.abs(x))
     paint(Tissue.BONE, np.minimum(block, hind))
-    spongy = np.minimum(np.minimum(block, hind) - 0.9, 16 - np.abs(x))
+    sides = 16 - np.abs(x) - 0.015 * (z + 14) ** 2
+    spongy = np.minimum(np.minimum(block, hind) - 0.9, sides)
     paint(Tissue.MARROW, np.minimum(spongy, _sinus_back(sella, z) - y + 1.0))
 
 
