@@ -8,10 +8,10 @@ from neurotarget.types import DataError
 def test_resumed_run_says_again_what_it_was_started_with(tmp_path):
     (tmp_path / "config.yaml").write_text("seed: 1\n")
     (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(["experiment=pituitary", "seed=2"]))
-    words = resumed_argv([f"resume={tmp_path}", "trainer.max_epochs=9"])
-    assert words == [
-        "experiment=pituitary",
+    said = ["experiment=pituitary", f"resume={tmp_path}", "trainer.max_epochs=9"]
+    assert resumed_argv(said) == [
         "seed=2",
+        "experiment=pituitary",
         "trainer.max_epochs=9",
         f"resume={tmp_path}",
         f"hydra.run.dir={tmp_path}",

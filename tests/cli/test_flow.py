@@ -126,6 +126,38 @@ def test_resumed_run_goes_on_with_the_same_wandb_run(resumed):
     assert all(file.name == f"run-{run_id}.wandb" for file in files)
 
 
+def test_every_job_of_a_multirun_has_a_finished_wandb_run(
+    train_words, tiny, command, wandb_records
+):
+    script, *words = train_words
+    short = [*words, "trainer.max_epochs=1", "logger.pictures=0"]
+    command(script, "-m", *short, "seed=1,2", f"hydra.sweep.dir={tiny / 'sweep'}", cwd=tiny)
+    files = [list((tiny / "sweep" / job / "wandb").glob("*/run-*.wandb")) for job in "01"]
+    assert [len(found) for found in files] == [1, 1]
+    assert files[0][0].name != files[1][0].name
+    for (file,) in files:
+        assert any(record.HasField("exit") for record in wandb_records(file))
+    summaries = [json.loads((tiny / "sweep" / job / "summary.json").read_text()) for job in "01"]
+    assert [summary["seed"] for summary in summaries] == [1, 2]
+
+
+def test_real_hippocampi_go_the_whole_way(shared_data, tmp_path, command):
+    words = [
+        "experiment=hippocampus",
+        f"data.root={shared_data / 'hippocampus'}",
+        "data.patches_per_epoch=480",
+        "trainer.max_epochs=1",
+        "trainer.max_time=null",
+        "logger.wandb=disabled",
+        "logger.pictures=0",
+        f"hydra.run.dir={tmp_path / 'run'}",
+    ]
+    command("train.py", *words, cwd=tmp_path)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["n_test"], summary["n_failed"]) == (40, 0)
+    assert summary["dice_mean"] > 0.3
+
+
 @pytest.fixture(scope="session")
 def predicted(trained, tiny, command):
     scan = nib.load(tiny / "data" / "sub-00.nii.gz")

@@ -31,5 +31,11 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     folder = Path(said[-1].removeprefix("resume=")).resolve()
     read_config(folder)
     before = yaml.safe_load((folder / "overrides.yaml").read_text(encoding="utf-8")) or []
-    words = [word for word in (*before, *argv) if not word.startswith("resume=")]
-    return [*words, f"resume={folder}", f"hydra.run.dir={folder}"]
+    now = [word for word in argv if not word.startswith("resume=")]
+    anew = {_key(word) for word in now} | {"resume"}
+    kept = [word for word in before if _key(word) not in anew]
+    return [*kept, *now, f"resume={folder}", f"hydra.run.dir={folder}"]
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~")
