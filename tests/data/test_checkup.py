@@ -1,8 +1,20 @@
 import nibabel as nib
+import numpy as np
 import pytest
 
 from neurotarget.data.checkup import check_case
-from neurotarget.types import Case, Roi
+from neurotarget.data.prepare import Preparation, prepare, work_image
+from neurotarget.types import Case, DataError, Manifest, Roi
+
+NAN, INF = np.nan, np.inf
+BROKEN = {
+    "zero column": [[0, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "zero row": [[1, 0, 0], [0, 1, 0], [0, 0, 0]],
+    "parallel axes": [[1, 1, 0], [0, 0, 0], [0, 0, 1]],
+    "NaN": [[NAN, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "Inf": [[INF, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "all zero": np.zeros((3, 3)),
+}
 
 
 @pytest.fixture
@@ -38,3 +50,44 @@ def test_the_same_voxels_have_the_same_digest_whatever_the_file(case, tmp_path, 
 def test_a_case_of_which_nothing_can_be_read_has_no_digest(tmp_path, make_target):
     checkup = check_case(Case("c", "s", {"t1": tmp_path / "gone.nii"}), make_target(), None)
     assert (checkup.digest, checkup.label_mm3, len(checkup.problems)) == ("", None, 1)
+
+
+def break_header(path, *, axes=None, side=None):
+    """Write axes into the sform of a file, or a first voxel side into its pixdim."""
+    content = bytearray(path.read_bytes())
+    header = np.frombuffer(content, nib.Nifti1Header.template_dtype, 1)
+    if axes is None:
+        header["pixdim"][0, 1] = side
+    else:
+        rows = np.column_stack([axes, np.zeros(3)]).astype(np.float32)
+        header["srow_x"][0], header["srow_y"][0], header["srow_z"][0] = rows
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("place", ["image", "label"])
+@pytest.mark.parametrize(
+    "harm",
+    [*({"axes": axes} for axes in BROKEN.values()), *({"side": side} for side in (0, -1, NAN))],
+    ids=[*BROKEN, "zero spacing", "negative spacing", "NaN spacing"],
+)
+def test_broken_geometry_is_one_sentence_in_every_command(
+    tmp_path, image, label, make_target, harm, place
+):
+    paths = image(tmp_path / "t1.nii"), label(tmp_path / "mask.nii")
+    case = Case("c1", "s1", {"t1": paths[0]}, paths[1])
+    break_header(paths[place == "label"], **harm)
+    target, mapping = make_target(), {0: 0, 1: 1, 2: 2}
+    wanted = "affine that cannot be inverted" if "axes" in harm else "spacing"
+    lists = [check_case(case, None, None).problems, check_case(case, target, mapping).problems]
+    with pytest.raises(DataError, match=wanted) as refused:
+        prepare(Manifest((case,), tmp_path), target, Preparation(), tmp_path / "cache")
+    lists.append(refused.value.problems)
+    if place == "image":
+        with pytest.raises(DataError, match=wanted) as refused:
+            work_image(case, target, Preparation())
+        lists.append(refused.value.problems)
+    for problems in lists:
+        (problem,) = problems
+        assert problem.level == "error"
+        assert wanted in problem.found

@@ -56,7 +56,8 @@ def examine(
             label_mm3, right_mm, wrong = _measure_label(case, label, target, mapping)
             problems += wrong
     first = next(iter(volumes.values()), None)
-    is_small = first is not None and target is not None and _is_small(first, target)
+    is_placed = first is not None and first.is_placed
+    is_small = is_placed and target is not None and _is_small(first, target)
     digest = _digest(first.array) if first is not None else ""
     return Checkup(problems, label_mm3, right_mm, is_small, tuple(off_grid), digest), volumes
 
@@ -98,22 +99,26 @@ def _read_images(
 
 
 def _shares_grid(volume: Volume, others: Sequence[Volume]) -> bool:
-    return not others or any(same_grid(other, volume) for other in others)
+    placed = [other for other in others if other.is_placed]
+    # a broken affine has been said: there is no grid to compare
+    return not placed or not volume.is_placed or any(same_grid(other, volume) for other in placed)
 
 
 def _check_grid(
     case: Case, name: str, volume: Volume, others: Mapping[str, Volume]
 ) -> list[Problem]:
-    if not others or same_grid(first := next(iter(others.values())), volume):
+    placed = {key: other for key, other in others.items() if other.is_placed}
+    if _shares_grid(volume, list(placed.values())[:1]):
         return []
+    reference, first = next(iter(placed.items()))
     has, wanted = (" × ".join(map(str, item.array.shape)) for item in (volume, first))
     if has == wanted:
         apart = np.abs(volume.affine - first.affine)[:3].max(axis=1).round(3).tolist()
         has, wanted = f"{has} voxels elsewhere (affines differ by {apart})", "one affine"
     else:
-        has, wanted = f"{has} voxels", f"{wanted} voxels, as {next(iter(others))} has"
+        has, wanted = f"{has} voxels", f"{wanted} voxels, as {reference} has"
     file = case.label if name == "label" else case.images[name]
-    todo = f"resample the {name} to the grid of {next(iter(others))}"
+    todo = f"resample the {name} to the grid of {reference}"
     return [error(f"a grid of {has}", wanted, todo, case_id=case.case_id, file=file)]
 
 
@@ -122,15 +127,19 @@ def _measure_label(
 ) -> tuple[dict[str, float] | None, dict[str, float], list[Problem]]:
     """Volume in mm³ and place in mm to the right of each label (of each id without a target)."""
     file = str(case.label)
-    voxel_mm3 = abs(float(np.linalg.det(label.affine[:3, :3])))
+    voxel_mm3 = abs(float(np.linalg.det(label.affine[:3, :3]))) if label.is_placed else None
     try:
         if target is None or mapping is None:
             values = label_values(label.array, case_id=case.case_id, file=file)
+            if voxel_mm3 is None:
+                return None, {}, []
             label_mm3 = {str(value): voxel_mm3 for value in values.tolist() if value}
             return label_mm3, {}, [] if label_mm3 else [_empty(case)]
         classes = to_classes(label.array, mapping, case_id=case.case_id, file=file)
     except DataError as wrong:
         return None, {}, list(wrong.problems)
+    if voxel_mm3 is None:
+        return None, {}, []
     counts = np.bincount(classes.ravel(order="K"), minlength=target.num_labels)
     label_mm3 = dict(zip(target.label_names, (counts[1:] * voxel_mm3).tolist(), strict=True))
     return label_mm3, _right_mm(classes, label.affine, target), []

@@ -40,7 +40,7 @@ class Volume(NamedTuple):
     """A scan as it lies on disk: array (I, J, K) in stored order, affine to RAS+ in mm."""
 
     array: ndarray
-    affine: ndarray  # (4, 4) float64
+    affine: ndarray  # (4, 4) float64; NaN throughout where spacing or axes are broken
     header: nib.Nifti1Header
 
     @property
@@ -48,6 +48,11 @@ class Volume(NamedTuple):
         """Side of a voxel along each stored axis, in mm."""
         i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(i), float(j), float(k)
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is known where the voxels lie."""
+        return bool(np.isfinite(self.affine).all())
 
 
 def read_volume(path: Path, *, case_id: str = "") -> Volume:
@@ -83,6 +88,8 @@ def inspect_volume(path: Path, *, case_id: str = "") -> tuple[Volume | None, lis
         report.error(f"an unreadable file ({reason})", "a whole image", "copy or export it again")
         return None, report.problems
     _check_affine(affine, header, report)
+    if any(problem.level == "error" for problem in report.problems):
+        affine = np.full((4, 4), np.nan)  # so that nothing is measured with it
     _check_voxels(array, report)
     array = _three_axes(array, report)
     return (None if array is None else Volume(array, affine, header)), report.problems
