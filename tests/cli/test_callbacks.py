@@ -1,9 +1,10 @@
 import random
 
 import numpy as np
+import pytest
 import torch
 
-from neurotarget.cli.callbacks import RandomState, Stopwatch
+from neurotarget.cli.callbacks import RandomState, Stopwatch, WholeCheckpoints
 
 
 def draw():
@@ -27,3 +28,11 @@ def test_stopwatch_counts_over_sittings():
     watch.on_train_end(None, None)
     assert 100 <= watch.seconds < 101
     assert watch.state_dict()["seconds"] == watch.seconds
+
+
+def test_checkpoint_replaces_the_old_one_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "weights" / "last.ckpt"
+    WholeCheckpoints().save_checkpoint({"step": 1}, path)
+    with pytest.raises(AttributeError, match="local"):
+        WholeCheckpoints().save_checkpoint({"step": lambda: 2}, path)
+    assert torch.load(path, weights_only=True) == {"step": 1}

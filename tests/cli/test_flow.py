@@ -119,6 +119,16 @@ def test_killed_and_resumed_run_equals_an_unbroken_one(trained, resumed):
     pd.testing.assert_series_equal(first, second)
 
 
+def test_resumed_run_keeps_the_scores_of_its_first_sitting(trained, resumed):
+    whole, broken = (
+        pd.read_csv(folder / "logs" / "metrics.csv") for folder in (trained[0], resumed)
+    )
+    columns = ["step", "val/dice/core", "val/loss"]
+    curves = [log[columns].dropna().reset_index(drop=True) for log in (whole, broken)]
+    assert len(curves[0]) == 4
+    pd.testing.assert_frame_equal(*curves)
+
+
 def test_resumed_run_goes_on_with_the_same_wandb_run(resumed):
     run_id = json.loads((resumed / "run.json").read_text())["id"]
     files = list((resumed / "wandb").glob("offline-run-*/run-*.wandb"))
@@ -235,8 +245,15 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
     ("word", "said"),
     [
         ("data.root=nowhere.csv", "data.root: no such file or folder: nowhere.csv"),
-        ("target.patch_vox=[15,16,16]", "wanted multiples of"),
+        ("target.patch_vox=[15,16,16]", "wanted multiples of (2, 2, 2)"),
         ("trainer.max_epoch=3", "trainer.max_epoch: no such key; did you mean trainer.max_epochs?"),
+        ("target.spacing_mm=[1,1]", "target ball: needs three positive spacings"),
+        ("+data.batchsize=3", "TargetData: no such setting 'batchsize'; did you mean batch_size?"),
+        ("trainer.max_time=15min", "15min"),
+        ("model.norm=layer", "wanted instance, batch or group"),
+        ("monitor=val/dise_mean", "did you mean val/dice_mean?"),
+        ("target.patch_vox=[4,4,4]", "target.patch_vox: [4, 4, 4] does not go through UNet"),
+        ("seed=abc", "wanted a whole number"),
         ("target=bal", "target=bal: no such choice; did you mean target=ball?"),
         ("logger.wandb=onlin", "wanted one of auto, online, offline, disabled"),
     ],

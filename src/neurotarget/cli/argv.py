@@ -4,11 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from neurotarget.cli.errors import taught
 from neurotarget.cli.overrides import check_overrides
-from neurotarget.cli.run_folder import read_config
+from neurotarget.cli.run_folder import read_words
 
 
 @taught
@@ -28,14 +26,19 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     said = [word for word in argv if word.startswith("resume=")]
     if not said or said[-1] in ("resume=null", "resume="):
         return list(argv)
-    folder = Path(said[-1].removeprefix("resume=")).resolve()
-    read_config(folder)
-    before = yaml.safe_load((folder / "overrides.yaml").read_text(encoding="utf-8")) or []
+    folder = Path(_unquoted(said[-1].removeprefix("resume="))).resolve()
+    before = read_words(folder)
     now = [word for word in argv if not word.startswith("resume=")]
     anew = {_key(word) for word in now} | {"resume"}
     kept = [word for word in before if _key(word) not in anew]
-    return [*kept, *now, f"resume={folder}", f"hydra.run.dir={folder}"]
+    quoted = str(folder).replace('"', '\\"')
+    return [*kept, *now, f'resume="{quoted}"', f'hydra.run.dir="{quoted}"']
 
 
 def _key(word: str) -> str:
     return word.partition("=")[0].lstrip("+~")
+
+
+def _unquoted(word: str) -> str:
+    paired = len(word) > 1 and word[0] == word[-1] and word[0] in "'\""
+    return word[1:-1] if paired else word

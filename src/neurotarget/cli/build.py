@@ -1,13 +1,17 @@
 """From configs to objects; the only place that turns a `_target_` into a call."""
 
+import difflib
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.types import DataError, Target
 
@@ -15,9 +19,39 @@ SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.prep
 
 
 def build(cfg: DictConfig | Mapping, **values: object) -> Any:  # noqa: ANN401
-    """Call a node's `_target_` with its own plain values and further ones of any type."""
+    """Call a node's `_target_` with its own plain values and further ones of any type.
+
+    Raises:
+        DataError: a setting is unknown (with the nearest one), or has a value that is refused.
+    """
     # bound first and called after: Hydra would turn dataclasses among `values` into configs
-    return instantiate(cfg, _convert_="all", _partial_=True)(**values)
+    try:
+        return instantiate(cfg, _convert_="all", _partial_=True)(**values)
+    except (InstantiationException, MisconfigurationException, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(_refused(str(cfg.get("_target_", "")), error)) from error
+
+
+def _refused(path: str, error: BaseException) -> str:
+    """One sentence of what a constructor would not take; the innermost error knows it best."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = " ".join(str(error).split())
+    unknown = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", said)
+    if unknown is None:
+        advice = "" if "; " in said else "; mend the setting in conf or on the command line"
+        return f"{path.rpartition('.')[2]}: {said}{advice}"
+    owner, key = unknown[1].split(".")[0], unknown[2]
+    near = difflib.get_close_matches(key, _parameters(path, owner), n=1)
+    hint = f"did you mean {near[0]}?" if near else "take it out"
+    return f"{owner}: no such setting {key!r}; {hint}"
+
+
+def _parameters(path: str, owner: str) -> list[str]:
+    module, _, name = path.rpartition(".")
+    found = getattr(importlib.import_module(module), owner or name, None) if module else None
+    return list(inspect.signature(found).parameters) if callable(found) else []
 
 
 def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401

@@ -2,14 +2,18 @@
 
 import random
 import time
+from pathlib import Path
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from tqdm import tqdm
 
 from neurotarget.tasks.schedule import Progress, training_progress
+
+REFRESH_S = 1.0
 
 
 class TrainingBar(Callback):
@@ -18,6 +22,7 @@ class TrainingBar(Callback):
     def __init__(self, monitor: str) -> None:
         self.monitor, self.bar = monitor, None
         self.progress: Progress = float
+        self.shown_s = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Open the bar where the run stands."""
@@ -39,7 +44,8 @@ class TrainingBar(Callback):
     ) -> None:
         """Move the bar."""
         share = self.progress(trainer.global_step)  # on every rank, since it is broadcast
-        if self.bar is not None:
+        if self.bar is not None and time.monotonic() - self.shown_s > REFRESH_S:
+            self.shown_s = time.monotonic()  # reading the loss makes a GPU wait
             self.bar.n = min(100 * share, 100.0)
             shown = {"epoch": trainer.current_epoch}
             for name, key in (("loss", "train/loss"), ("val", self.monitor)):
@@ -51,6 +57,7 @@ class TrainingBar(Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Close the bar."""
         if self.bar is not None:
+            self.bar.n = min(100 * self.progress(trainer.global_step), 100.0)
             self.bar.close()
 
 
@@ -113,3 +120,20 @@ class RandomState(Callback):
         np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))  # noqa: NPY002
         version, numbers, gauss = saved["python"]
         random.setstate((version, tuple(numbers), gauss))
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that replace the old one in one step, also where /tmp is another disk."""
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, object],
+        path: str | Path,
+        storage_options: object | None = None,  # noqa: ARG002
+    ) -> None:
+        """Write beside the file, then rename."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".draft-{path.name}")
+        torch.save(checkpoint, draft)
+        draft.replace(path)

@@ -31,7 +31,7 @@ class HeldOut(NamedTuple):
     @property
     def flat(self) -> dict[str, float]:
         """Numbers of the summary under dotted names, for a tracker."""
-        return {f"test/{key}": value for key, value in _flat(self.summary) if _is_number(value)}
+        return {f"test/{key}": value for key, value in flat(self.summary) if _is_number(value)}
 
 
 def score_held_out(
@@ -78,7 +78,7 @@ def _scatter(folder: Path, rows: pd.DataFrame) -> Path:
     volume_scatter_png(
         *({label: part[name].to_numpy() for label, part in by_label.items()} for name in pair),
         path,
-        unit="mm3",
+        unit="mm³",
         title="Volumes of held-out cases",
     )
     return path
@@ -140,11 +140,12 @@ def _picture(case: Case, data: TargetData, predictions: Path, path: Path, title:
     return True
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Leaves of nested mappings under names joined with slashes."""
     found = []
     for key, value in values.items():
         name = f"{prefix}{key}"
-        found += _flat(value, f"{name}/") if isinstance(value, Mapping) else [(name, value)]
+        found += flat(value, f"{name}/") if isinstance(value, Mapping) else [(name, value)]
     return found
 
 

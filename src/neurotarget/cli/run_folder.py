@@ -57,8 +57,8 @@ def open_run(folder: Path, config: Mapping[str, Any], overrides: list[str]) -> d
     record.setdefault("started", []).append(started)
     record |= {"versions": _versions(), "code": _code(), "hardware": _hardware()}
     write_json(record_path, record)
-    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
     write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
+    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
     _link_latest(folder)
     return record
 
@@ -82,6 +82,23 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise DataError(f"{path}: found no settings, wanted the config of a run; restore the file")
     return config
+
+
+def read_words(folder: Path) -> list[str]:
+    """Command line that a run was started with.
+
+    Raises:
+        DataError: this is no run folder, or its run ended before it had begun.
+    """
+    path = Path(folder) / "overrides.yaml"
+    try:
+        words = yaml.safe_load(path.read_text(encoding="utf-8")) or []
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(
+            f"resume={folder}: found no overrides.yaml that can be read there, wanted the folder "
+            "of a run that was started; say resume=runs/<experiment>/<date_time>, or start it anew"
+        ) from error
+    return [str(word) for word in words]
 
 
 def weights_path(folder: Path, which: str) -> Path:

@@ -1,5 +1,6 @@
 """Weights & Biases and CSV: what a run tells its trackers, and how it never waits for them."""
 
+import csv
 import netrc
 import os
 from collections.abc import Mapping, Sequence
@@ -31,10 +32,19 @@ def wandb_mode(asked: str) -> str:
 
 
 def loggers(
-    folder: Path, settings: Mapping[str, Any], *, run_id: str, name: str, config: Mapping
+    folder: Path,
+    settings: Mapping[str, Any],
+    *,
+    run_id: str,
+    name: str,
+    config: Mapping,
+    resumed_step: int = 0,
 ) -> list[Logger]:
-    """CSV always; W&B unless disabled. The W&B run keeps its id when the run is resumed."""
-    made: list[Logger] = [CSVLogger(str(folder), name="logs", version="")]
+    """CSV always; W&B unless disabled.
+
+    A resumed run keeps its W&B id, and its CSV the rows before `resumed_step`.
+    """
+    made: list[Logger] = [_csv_logger(folder, resumed_step)]
     mode = wandb_mode(settings["wandb"])
     if mode == "disabled":
         return made
@@ -57,6 +67,24 @@ def loggers(
         print(f"W&B could not be reached ({error}); this run is logged offline", flush=True)
         run = wandb.init(mode="offline", **options)
     return [*made, WandbLogger(experiment=run)]
+
+
+def _csv_logger(folder: Path, resumed_step: int) -> CSVLogger:
+    """Lightning's CSV logger, which would delete the rows of an earlier sitting."""
+    path = folder / "logs" / "metrics.csv"
+    rows: list[dict[str, str]] = []
+    if path.is_file():
+        with path.open(newline="") as stream:
+            rows = [row for row in csv.DictReader(stream) if int(row["step"]) < resumed_step]
+        path.unlink()
+    logger = CSVLogger(str(folder), name="logs", version="")
+    if rows:
+        logger.experiment.metrics_keys = sorted(rows[0])
+        with path.open("w", newline="") as stream:
+            table = csv.DictWriter(stream, sorted(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+    return logger
 
 
 def log_final(

@@ -1,26 +1,32 @@
 """`python train.py experiment=…`: prepare → train → predict the held-out cases → score → tables."""
 
+import difflib
 import hashlib
 import logging
 import math
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.cli.build import build, build_target, plain, precision_for
-from neurotarget.cli.callbacks import RandomState, Stopwatch, TrainingBar
+from neurotarget.cli.callbacks import RandomState, Stopwatch, TrainingBar, WholeCheckpoints
 from neurotarget.cli.errors import taught, tell_problems
-from neurotarget.cli.held_out import score_held_out
-from neurotarget.cli.run_folder import open_run, weights_path, write_text
+from neurotarget.cli.held_out import flat, score_held_out
+from neurotarget.cli.run_folder import load_state, open_run, read_config, write_text
 from neurotarget.cli.tracking import finish, log_final, loggers
+from neurotarget.data.augment import build_augmentation
 from neurotarget.data.module import TargetData
 from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.tasks.scores import AGREEMENT
 from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import DataError, Target
 
@@ -30,33 +36,39 @@ def train(cfg: DictConfig) -> float:
     """Run one experiment from files to tables; returns the monitored value, for sweeps."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     _quieten()
-    pl.seed_everything(int(cfg.seed), verbose=False)
-    target = build_target(cfg.target)
-    resumed = weights_path(folder, "last") if cfg.resume else None
-    _announce(cfg, target, folder)
-    data: TargetData = build(cfg.data, target=target, augmentation=plain(cfg.augment))
-    data.prepare_data()
-    tell_problems(data.warnings)
+    pl.seed_everything(_seed(cfg), verbose=False)
+    parts = _parts(cfg, folder)  # all settings are tried before hours are spent on them
+    is_main = rank_zero_only.rank == 0
+    last = folder / "weights" / "last.ckpt"
+    state = load_state(last) if cfg.resume and last.is_file() else None
     config = plain(cfg)
-    record = open_run(folder, config, said())
-    _write_splits(data, folder)
-    config["data_fingerprint"] = fingerprint(data)
-    made = loggers(
-        folder,
-        config["logger"],
-        run_id=record["id"],
-        name=f"{cfg.name}/{folder.name}",
-        config=config | {"versions": record["versions"], "code": record["code"]},
-    )
+    record: dict[str, Any] = {}
+    if is_main:
+        _announce(cfg, parts.target, folder)
+        _tell_resumed(cfg, state, folder, config)
+        record = open_run(folder, config, said())
+    parts.data.prepare_data()
+    made: list[Logger] = []
+    if is_main:
+        tell_problems(parts.data.warnings)
+        write_splits(parts.data, folder)
+        config["data_fingerprint"] = fingerprint(parts.data)
+        made = loggers(
+            folder,
+            config["logger"],
+            run_id=record["id"],
+            name=f"{cfg.name}/{folder.name}",
+            config=config | {"versions": record["versions"], "code": record["code"]},
+            resumed_step=state["global_step"] if state else 0,
+        )
     failed = True
     try:
-        trainer, stopwatch = _fit(cfg, data, target, folder, made, resumed)
-        best = _best(trainer)
-        if trainer.is_global_zero:
-            facts = _facts(cfg, folder, stopwatch, config["data_fingerprint"])
+        best = _fit(parts, made, last if state else None)
+        if is_main:
+            facts = _facts(cfg, folder, parts.stopwatch, config["data_fingerprint"])
             result = score_held_out(
                 folder,
-                data,
+                parts.data,
                 facts=facts,
                 weights=_usable(cfg.weights, folder),
                 pictures=int(cfg.logger.pictures),
@@ -66,6 +78,83 @@ def train(cfg: DictConfig) -> float:
     finally:
         finish(made, failed=failed)
     return best
+
+
+class Parts(NamedTuple):
+    """What a run is made of."""
+
+    target: Target
+    data: TargetData
+    task: SegmentationTask
+    trainer: pl.Trainer
+    stopwatch: Stopwatch
+
+
+def _parts(cfg: DictConfig, folder: Path) -> Parts:
+    target = build_target(cfg.target)
+    _check_words(cfg, target)
+    net = build(cfg.model, in_channels=len(target.contrasts), num_labels=target.num_labels)
+    _try_patch(net, target)
+    task = build(cfg.task, target=target, net=net, inferer=SlidingWindow(target.patch_vox))
+    stopwatch = Stopwatch()
+    trainer = build(
+        cfg.trainer,
+        precision=precision_for(cfg.trainer.precision, cfg.trainer.accelerator),
+        logger=False,
+        callbacks=[*_callbacks(cfg, folder), stopwatch],
+        plugins=[WholeCheckpoints()],
+        default_root_dir=str(folder),
+    )
+    data = build(cfg.data, target=target, augmentation=plain(cfg.augment))
+    build_augmentation(data.augmentation, target=target)
+    return Parts(target, data, task, trainer, stopwatch)
+
+
+def _fit(parts: Parts, made: list[Logger], resumed: Path | None) -> float:
+    trainer = parts.trainer
+    trainer.loggers = made
+    try:
+        trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resumed, weights_only=True)
+    except MisconfigurationException as error:
+        raise DataError(f"training: {' '.join(str(error).split())}; mend the settings") from error
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    score = trainer.checkpoint_callback.best_model_score
+    return math.nan if score is None else float(score)
+
+
+def _seed(cfg: DictConfig) -> int:
+    if not isinstance(cfg.seed, int):
+        raise DataError(f"seed: got {cfg.seed!r}, wanted a whole number; say seed=1")
+    return cfg.seed
+
+
+def _check_words(cfg: DictConfig, target: Target) -> None:
+    """Settings that are words of ours and would otherwise be looked at hours later."""
+    logged = ["val/dice_mean", "val/loss"]
+    logged += [f"val/dice/{name}" for name in target.label_names]
+    logged += [f"val/volume_{key}/{name}" for name in target.label_names for key in AGREEMENT]
+    for name, word, known in (
+        ("weights", cfg.weights, ["best", "last"]),
+        ("monitor", cfg.monitor, logged),
+    ):
+        if word not in known:
+            near = difflib.get_close_matches(str(word), known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise DataError(f"{name}: got {word!r}; {hint}known are {', '.join(known)}")
+
+
+def _tell_resumed(cfg: DictConfig, state: dict | None, folder: Path, config: dict) -> None:
+    if not cfg.resume:
+        return
+    if state is None:
+        print("no checkpoint was written before this run stopped: it begins again", flush=True)
+    if (folder / "config.yaml").is_file():
+        before = dict(flat(read_config(folder)))
+        now = dict(flat(config))
+        for key in sorted(before.keys() | now.keys() - {"resume"}):
+            if key != "resume" and before.get(key) != now.get(key):
+                print(f"resumed with {key}: {now.get(key)} (it was {before.get(key)})", flush=True)
 
 
 def said() -> list[str]:
@@ -94,40 +183,14 @@ def _usable(weights: str, folder: Path) -> str:
     return weights
 
 
-def _fit(
-    cfg: DictConfig,
-    data: TargetData,
-    target: Target,
-    folder: Path,
-    made: list,
-    resumed: Path | None,
-) -> tuple[pl.Trainer, Stopwatch]:
-    net = build(cfg.model, in_channels=len(target.contrasts), num_labels=target.num_labels)
-    _check_patch(net, target)
-    task: SegmentationTask = build(
-        cfg.task,
-        target=target,
-        net=net,
-        inferer=SlidingWindow(target.patch_vox),
-    )
-    stopwatch = Stopwatch()
-    trainer: pl.Trainer = build(
-        cfg.trainer,
-        precision=precision_for(cfg.trainer.precision, cfg.trainer.accelerator),
-        logger=made,
-        callbacks=[*_callbacks(cfg, folder), stopwatch],
-        default_root_dir=str(folder),
-    )
-    trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    return trainer, stopwatch
-
-
 def _callbacks(cfg: DictConfig, folder: Path) -> list[Callback]:
     weights = str(folder / "weights")
     best = ModelCheckpoint(
-        weights, "best", monitor=cfg.monitor, mode="max", enable_version_counter=False
+        weights,
+        "best",
+        monitor=cfg.monitor,
+        mode="min" if str(cfg.monitor).endswith("loss") else "max",
+        enable_version_counter=False,
     )
     last = ModelCheckpoint(
         weights,
@@ -145,14 +208,17 @@ def _callbacks(cfg: DictConfig, folder: Path) -> list[Callback]:
     ]
 
 
-def _check_patch(net: torch.nn.Module, target: Target) -> None:
-    stride = getattr(net, "stride", 1)
-    steps = (stride,) * 3 if isinstance(stride, int) else stride
-    if any(side % step for side, step in zip(target.patch_vox, steps, strict=True)):
+def _try_patch(net: torch.nn.Module, target: Target) -> None:
+    """Run one patch of zeros through the network: it says at once whether the sides fit it."""
+    try:
+        with torch.no_grad():
+            net.train()(torch.zeros(2, len(target.contrasts), *target.patch_vox))
+    except (RuntimeError, ValueError) as error:
         raise DataError(
-            f"target.patch_vox: got {list(target.patch_vox)}, wanted multiples of {list(steps)}, "
-            f"which {type(net).__name__} divides by; change target.patch_vox or the model's levels"
-        )
+            f"target.patch_vox: {list(target.patch_vox)} does not go through "
+            f"{type(net).__name__} ({' '.join(str(error).split())}); change target.patch_vox or "
+            "the model's levels"
+        ) from error
 
 
 def _announce(cfg: DictConfig, target: Target, folder: Path) -> None:
@@ -168,11 +234,6 @@ def _announce(cfg: DictConfig, target: Target, folder: Path) -> None:
         f"  stopped?  python train.py resume={folder}",
         flush=True,
     )
-
-
-def _best(trainer: pl.Trainer) -> float:
-    score = trainer.checkpoint_callback.best_model_score
-    return math.nan if score is None else float(score)
 
 
 def _facts(
@@ -197,7 +258,8 @@ def fingerprint(data: TargetData) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
 
-def _write_splits(data: TargetData, folder: Path) -> None:
+def write_splits(data: TargetData, folder: Path) -> None:
+    """Write which case is in which split, and whose it is, as splits.tsv."""
     lines = ["case_id\tsubject_id\tsplit"]
     lines += [
         f"{case.case_id}\t{case.subject_id}\t{data.splits[case.case_id]}"
