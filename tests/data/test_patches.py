@@ -28,7 +28,7 @@ def entry(tmp_path, number):
         np.save(draft / "label.npy", label)
         np.save(draft / "foreground.npy", np.array([[1, 8, 9, 10]], np.int16))
         grid = whole_grid((SIDE, SIDE, SIDE), np.eye(4), (1, 1, 1))
-        return {"case_id": f"c{number}", "grid": grid.as_dict()}
+        return {"case_id": f"c{number}", "grid": grid.as_dict(), "minimum": [-7.0]}
 
     return ensure(tmp_path / f"c{number}", make)
 
@@ -104,9 +104,19 @@ def test_ranks_share_out_the_draws():
 def test_patch_larger_than_the_volume_is_padded_evenly(tmp_path):
     patch = regions(tmp_path, patch=(16, 4, 16))[0]
     assert patch["image"].spatial_shape == (16, 4, 16)
-    inside = cut(np.ones((1, 2, 2, 2), np.float16) * 3, np.array([-1, 0, -1]), np.array([4, 2, 4]))
-    assert inside.dtype == np.float32
-    assert inside.min() == 3  # beyond the edge stands the smallest value
+    outside = np.ones((16, 4, 16), bool)
+    outside[2:14, :, 2:14] = False
+    assert (patch["image"].data[0].numpy()[outside] == -7).all()  # the whole volume's minimum
+    inside = patch["image"].data[0].numpy()[~outside]
+    assert inside.min() >= 0
+
+
+def test_beyond_the_edge_stands_one_value_a_channel():
+    low, sides = np.array([-1, 0, -1]), np.array([4, 2, 4])
+    box = cut(np.ones((2, 2, 2, 2), np.float16), low, sides, fill=[0.5, -3])
+    assert box.dtype == np.float32
+    assert box[:, 0, 0, 0].tolist() == [0.5, -3]
+    assert box.sum(axis=(1, 2, 3)).tolist() == [8 + 24 * 0.5, 8 - 24 * 3]
     label = cut(np.ones((1, 2, 2, 2), np.uint8), np.array([-1, 0, -1]), np.array([4, 2, 4]))
     assert label.sum() == 8
 

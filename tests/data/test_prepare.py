@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from neurotarget.data.cache import open_entry
-from neurotarget.data.prepare import Preparation, prepare, work_image
+from neurotarget.data.prepare import Preparation, prepare, stored, work_image
 from neurotarget.types import Case, DataError, Manifest, Roi, Target
 
 
@@ -60,6 +60,31 @@ def test_new_content_or_settings_make_a_new_entry(case, tmp_path):
     assert ready(case, tmp_path, target(), Preparation("zscore", None)) != first
     save(case.images["t1"], np.random.default_rng(1).random((12, 12, 12)).astype(np.float32))
     assert ready(case, tmp_path, target()) != first
+
+
+def test_labels_under_a_new_name_are_prepared_under_that_name(case, tmp_path):
+    first = ready(case, tmp_path, target())
+    renamed = open_entry(ready(case, tmp_path, target(labels={"sphere": 7})))
+    assert ready(case, tmp_path, target()) == first
+    assert renamed.facts["label_mm3"] == {"sphere": 64.0}
+
+
+def test_the_smallest_value_of_each_contrast_is_kept(case, tmp_path):
+    other = save(tmp_path / "t2.nii.gz", np.arange(1728, dtype=np.float32).reshape(12, 12, 12) - 5)
+    both = Case("a", "a", {"t1": case.images["t1"], "t2": other}, case.label)
+    plan = target(contrasts=["t1", "t2"])
+    entry = open_entry(ready(both, tmp_path, plan, Preparation("none", None)))
+    assert entry.facts["minimum"] == [float(entry.image[0].min()), -5.0]
+
+
+def test_values_too_large_for_float16_are_kept_as_float32(case, tmp_path):
+    assert stored(np.full((1, 1, 1, 1), 65504, np.float32)).dtype == np.float16
+    voxels = np.full((12, 12, 12), 70_000, np.float32)
+    voxels[0, 0, 0] = -80_000
+    save(case.images["t1"], voxels)
+    entry = open_entry(ready(case, tmp_path, target(), Preparation("none", None)))
+    np.testing.assert_array_equal(entry.image[0], voxels)
+    assert entry.facts["minimum"] == [-80_000]
 
 
 def test_mask_cut_by_the_region_of_interest_is_measured(case, tmp_path):

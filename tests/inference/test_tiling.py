@@ -18,10 +18,16 @@ def test_every_voxel_keeps_its_place(sides):
     torch.testing.assert_close(scores[:, :1], image, rtol=1e-4, atol=1e-2)
 
 
-def test_small_volume_is_padded_as_training_patches_are():
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("sides", [(5, 6, 7), (5, 6, 20)])
+def test_small_volume_is_padded_as_training_patches_are(channels, sides):
     seen = []
-    volume = np.random.default_rng(0).random((1, 5, 6, 7)).astype(np.float32)
-    SlidingWindow((8, 8, 8))(torch.from_numpy(volume)[None], lambda w: seen.append(w.clone()) or w)
-    sides, patch = np.array(volume.shape[1:]), np.array((8, 8, 8))
-    expected = cut(volume, _clamped(np.zeros(3, int), sides, patch), patch)
-    np.testing.assert_array_equal(seen[0][0].numpy(), expected)
+    volume = np.random.default_rng(0).random((channels, *sides)).astype(np.float32)
+    volume[-1] += 10  # a channel with a smallest value of its own
+    SlidingWindow((8, 8, 8))(torch.from_numpy(volume)[None], lambda w: seen.extend(w.clone()) or w)
+    patch, fill = np.array((8, 8, 8)), volume.min(axis=(1, 2, 3))
+    for number, window in enumerate(seen):
+        start = np.array([0, 0, 4 * number])  # windows overlap by half
+        expected = cut(volume, _clamped(start, np.array(sides), patch), patch, fill=fill)
+        np.testing.assert_array_equal(window.numpy(), expected)
+    assert len(seen) == (4 if sides[2] == 20 else 1)

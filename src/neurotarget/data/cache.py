@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
     case_id: str
     grid: Grid
-    image: ndarray  # (C, I, J, K) float16
+    image: ndarray  # (C, I, J, K) float16, or float32 where values are large
     label: ndarray | None  # (I, J, K) classes
     foreground: ndarray  # (N, 4) int16: class, i, j, k of labelled voxels, a sample per class
     facts: Mapping  # what entry.json says

@@ -98,8 +98,9 @@ class Regions(tio.SubjectsDataset):
         sides = np.array(entry.image.shape[1:])
         low = _clamped(self._centre(entry, rng) - self.patch_vox // 2, sides, self.patch_vox)
         low = low - (self.region_vox - self.patch_vox) // 2
+        image = cut(entry.image, low, self.region_vox, fill=entry.facts["minimum"])
         subject = tio.Subject(
-            image=tio.ScalarImage(tensor=torch.from_numpy(cut(entry.image, low, self.region_vox))),
+            image=tio.ScalarImage(tensor=torch.from_numpy(image)),
             label=tio.LabelMap(
                 tensor=torch.from_numpy(cut(entry.label[None], low, self.region_vox))
             ),
@@ -178,9 +179,12 @@ def to_batch(subjects: Sequence[Mapping]) -> Batch:
     )
 
 
-def cut(array: ndarray, low: ndarray, sides: ndarray) -> ndarray:
-    """Copy a box out of a (C, I, J, K) array; beyond the edge stands the array's smallest value.
+def cut(
+    array: ndarray, low: ndarray, sides: ndarray, *, fill: Sequence[float] | float = 0
+) -> ndarray:
+    """Copy a box out of a (C, I, J, K) array; beyond the edge stands `fill`, one value a channel.
 
+    For an image that is each channel's smallest value in the whole volume, as in prediction.
     Labels come out as uint8 or uint16 and images as float32.
     """
     kind = np.float32 if array.dtype.kind == "f" else array.dtype
@@ -189,9 +193,8 @@ def cut(array: ndarray, low: ndarray, sides: ndarray) -> ndarray:
     inner = np.array(array[(slice(None), *map(slice, first, last))], dtype=kind)
     if (inner.shape[1:] == sides).all():
         return inner
-    fill = inner.min(axis=(1, 2, 3), keepdims=True) if kind == np.float32 else 0
     box = np.empty((len(array), *sides), dtype=kind)
-    box[:] = fill
+    box[:] = np.reshape(fill, (-1, 1, 1, 1))
     box[(slice(None), *map(slice, first - low, last - low))] = inner
     return box
 

@@ -22,7 +22,7 @@ from neurotarget.data.roi import box_of
 from neurotarget.data.volume import Volume
 from neurotarget.types import Case, DataError, Manifest, Problem, Target
 
-VERSION = 3  # of this file's arithmetic; a change makes every cache entry anew
+VERSION = 4  # of this file's arithmetic; a change makes every cache entry anew
 SAMPLED = 1_000_000  # voxels that intensity statistics are taken from
 FOREGROUND = 5_000  # labelled voxels remembered per class, for sampling patches
 
@@ -112,10 +112,12 @@ def prepare_case(
         if errors := [problem for problem in checkup.problems if problem.level == "error"]:
             raise DataError(errors)
         image, grid, _ = _to_work(case, volumes, target, preparation)
-        np.save(draft / "image.npy", image.astype(np.float16))
+        image = stored(image)
+        np.save(draft / "image.npy", image)
         facts = {
             "case_id": case.case_id,
             "grid": grid.as_dict(),
+            "minimum": image.min(axis=(1, 2, 3)).tolist(),  # stands beyond the edge
             "warnings": checkup.problems,
             "digest": checkup.digest,
             "label_mm3": checkup.label_mm3,
@@ -143,6 +145,15 @@ def work_image(case: Case, target: Target, preparation: Preparation) -> Work:
     if errors := [problem for problem in checkup.problems if problem.level == "error"]:
         raise DataError(errors)
     return _to_work(case, volumes, target, preparation)
+
+
+def stored(image: Float[ndarray, "C I J K"]) -> ndarray:
+    """Image as entries keep it: float16, or float32 where values are too large for that.
+
+    A network sees these values in training, so prediction has to round alike.
+    """
+    fits = float(np.abs(image).max()) <= float(np.finfo(np.float16).max)
+    return image.astype(np.float16 if fits else np.float32)
 
 
 def _to_work(
@@ -219,7 +230,8 @@ def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[
         "spacing_mm": target.spacing_mm,
         "roi": asdict(target.roi) if target.roi else None,
         "preparation": asdict(preparation),
-        "labels": sorted(mapping.items()) if case.label else None,
+        # by name, too: the facts about a label are kept under its name
+        "labels": [target.label_names, sorted(mapping.items())] if case.label else None,
         "images": [_digest(case.images[name]) for name in target.contrasts if name in case.images],
         "label": _digest(case.label) if case.label else None,
     }

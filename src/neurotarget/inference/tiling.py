@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import torch.nn.functional as F
 from monai.inferers import SlidingWindowInferer
 from torch import Tensor
 
@@ -14,8 +13,8 @@ Scores = Callable[[Tensor], Tensor]
 class SlidingWindow:
     """Windows of one size that overlap and are blended with a Gaussian.
 
-    A volume smaller than a window is padded as patches are in training: evenly, with the
-    volume's smallest value.
+    A volume smaller than a window is padded as patches are in training: evenly, each channel
+    with its smallest value in the volume.
     """
 
     def __init__(self, window_vox: Sequence[int], *, overlap: float = 0.5, batch: int = 4) -> None:
@@ -30,8 +29,10 @@ class SlidingWindow:
         rooms = [max(window - side, 0) for window, side in zip(self.window_vox, sides, strict=True)]
         if not any(rooms):
             return self.inferer(image, net)
-        # torch pads the last axis first; an odd room has its larger half in front, as in `patches`
-        pads = [part for room in reversed(rooms) for part in (room - room // 2, room // 2)]
-        logits = self.inferer(F.pad(image, pads, value=float(image.min())), net)
-        starts = pads[-2::-2]
-        return logits[(..., *(slice(a, a + n) for a, n in zip(starts, sides, strict=True)))]
+        # an odd room has its larger half in front, as in `patches`
+        starts = [room - room // 2 for room in rooms]
+        inner = (..., *(slice(a, a + n) for a, n in zip(starts, sides, strict=True)))
+        whole = [side + room for side, room in zip(sides, rooms, strict=True)]
+        padded = image.amin(dim=(2, 3, 4), keepdim=True).repeat(1, 1, *whole)
+        padded[inner] = image
+        return self.inferer(padded, net)[inner]
