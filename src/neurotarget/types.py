@@ -24,6 +24,7 @@ Triple = tuple[float, float, float]
 TripleVox = tuple[int, int, int]
 Covariate = str | float | None
 
+NAME = re.compile(r"(?!\.)[\w.-]+")  # what can be part of a file name and of a column
 HYPOTHESIS_FORMS = "'volume: F > M', 'volume[label]: patient < control', 'volume ~ age: negative'"
 
 
@@ -173,7 +174,8 @@ class Target:
 
     `labels` maps each name to its id in label files, or to several ids that are merged; inside
     the program label i of this mapping is class i + 1 and 0 is background. Files are written
-    with the first id. `background_ids` are further ids to read as background.
+    with the first id. `background_ids` are further ids to read as background. Files and columns
+    are called after the names, so these are words of letters, digits, `_`, `-` and `.`.
     """
 
     name: str
@@ -208,7 +210,10 @@ class Target:
         ids = [value for many in self.labels.values() for value in many]
         named = {name for pair in self.pairs for name in pair} | set(self.volume_range_mm3)
         named |= {hypothesis.label for hypothesis in self.hypotheses} - {""}
+        unfit = [name for name in (self.name, *self.labels) if not NAME.fullmatch(str(name))]
         claims = {
+            f"needs names of letters, digits, _, - and ., with no . in front, got {unfit}": unfit,
+            "names a label total, as the sum of all labels is called": "total" in self.labels,
             "needs at least one contrast": not self.contrasts,
             "needs at least one label": not self.labels,
             "gives one id to two labels": len(ids) != len(set(ids)),
