@@ -59,6 +59,14 @@ def test_failed_making_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
 
 
+def test_drafts_of_killed_processes_are_cleared_away(tmp_path):
+    for name in (".a.1234567", ".a.7654321", ".ab.1234567"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "image.npy").write_bytes(b"half")
+    ensure(tmp_path / "a", make)
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"a", ".ab.1234567"}
+
+
 def test_several_processes_make_an_entry_once(tmp_path):
     context = multiprocessing.get_context("fork")
     made = context.Value("i", 0)

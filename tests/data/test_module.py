@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 import torch
 
-from neurotarget.data.module import TargetData
-from neurotarget.data.prepare import Preparation
+from neurotarget.data.module import TargetData, share_of
+from neurotarget.data.prepare import Preparation, joined
 from neurotarget.data.sources import Files
-from neurotarget.types import DataError, Roi
+from neurotarget.types import DataError, Problem, Roi
 
 
 @pytest.fixture
@@ -79,3 +79,49 @@ def test_data_root_must_be_said_and_exist(data):
         data(root=None).prepare_data()
     with pytest.raises(DataError, match="no such file or folder: nowhere"):
         data(root="nowhere").prepare_data()
+
+
+def test_data_are_loaded_once_a_process(data, tmp_path):
+    module = data()
+    module.prepare_data()
+    (tmp_path / "cases.csv").unlink()  # a second look would fail
+    module.prepare_data()
+    module.setup("fit")
+    assert len(module.folders) == 10
+
+
+def test_warnings_name_the_files_of_today(data, tmp_path):
+    constant = np.ones((10, 10, 10), np.float32)
+    first = data()
+    nib.save(nib.Nifti1Image(constant, np.diag([-1.0, -1, 1, 1])), tmp_path / "c0.nii.gz")
+    first.prepare_data()
+    (tmp_path / "c0.nii.gz").rename(tmp_path / "moved.nii.gz")
+    table = tmp_path / "cases.csv"
+    table.write_text(table.read_text().replace("c0.nii.gz", "moved.nii.gz"))
+    second = TargetData(
+        first.target,
+        Files(),
+        preparation=Preparation(),
+        cache=tmp_path / "cache",
+        root=table,
+        workers=0,
+    )
+    second.prepare_data()
+    assert second.folders == first.folders
+    files = [
+        {problem.file for problem in module.warnings if problem.case_id == "c0"}
+        for module in (first, second)
+    ]
+    assert files == [{str(tmp_path / "c0.nii.gz")}, {str(tmp_path / "moved.nii.gz")}]
+
+
+def test_every_rank_has_a_case_and_every_case_a_rank():
+    shares = [share_of("abc", rank, 2) for rank in range(2)]
+    assert shares == [["a", "c"], ["b"]]
+    assert [share_of("ab", rank, 5) for rank in range(5)] == [["a"], ["b"], ["a"], ["a"], ["a"]]
+
+
+def test_a_text_is_not_lost_beside_problems():
+    problem = Problem("warning", "c0", "a.nii", "x", "y", "z")
+    assert joined([problem, DataError([problem])]).problems == (problem, problem)
+    assert str(joined([problem, DataError("no room")])) == f"{problem}\nno room"

@@ -130,11 +130,12 @@ def test_margin_gives_rotations_something_to_find(tmp_path):
 
 class Fail(tio.Transform):
     def apply_transform(self, subject):  # noqa: ARG002
-        raise ValueError("no such coil")
+        raise ValueError("no such coil,\n  or it is broken")
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_failing_worker_names_its_case_and_its_own_error(tmp_path, workers):
     data = regions(tmp_path, augmentation=Fail())
-    with pytest.raises(CaseError, match=r"c\d: making patch \d+ failed: ValueError: no such coil"):
+    line = r"c\d: making patch \d+ failed: ValueError: no such coil, or it is broken"
+    with pytest.raises(CaseError, match=line):
         epoch_of(data, 0, workers=workers)

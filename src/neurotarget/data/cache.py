@@ -5,6 +5,7 @@ made under a name of its own and renamed into place, so a reader sees all of it 
 file keeps several processes from making the same entry twice.
 """
 
+import glob
 import json
 import os
 import re
@@ -51,9 +52,11 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if is_whole(folder):
             return folder
-        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-        for leftover in (draft, folder):
+        # whoever holds the lock makes the only draft; others were left by killed processes
+        drafts = folder.parent.glob(f".{glob.escape(folder.name)}.*/")
+        for leftover in (*drafts, folder):
             shutil.rmtree(leftover, ignore_errors=True)
+        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
         draft.mkdir()
         try:
             facts = dict(make(draft))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -15,11 +16,12 @@ from neurotarget.data.checkup import Checkup, label_problems
 from neurotarget.data.lint import lint
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.patches import DrawSampler, PatchQueue, Regions, cut, patch_loader
-from neurotarget.data.prepare import Preparation, prepare
+from neurotarget.data.prepare import Preparation, joined, prepare
 from neurotarget.data.sources import Source
 from neurotarget.data.splits import assign_splits
 from neurotarget.types import Batch, Case, DataError, Manifest, Problem, Target
 
+T = TypeVar("T")
 OUTSIDE_PERCENT = 0.5  # of a mask beyond the region of interest before it is worth a warning
 
 
@@ -83,7 +85,8 @@ class TargetData(pl.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Bring the data set to disk and prepare every case; once per machine."""
-        self._load()
+        if self.manifest is None:  # Lightning asks again after the caller did
+            self._load()
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002
         """Read the manifest, draw the splits and find the prepared cases."""
@@ -98,7 +101,7 @@ class TargetData(pl.LightningDataModule):
             workers = max(self.workers, 2)
             folders = prepare(manifest, self.target, self.preparation, self.cache, workers=workers)
         except DataError as error:
-            raise DataError([*problems, *error.problems] or str(error)) from error
+            raise joined([*problems, error]) from error
         if _has_error(problems):
             raise DataError(problems)
         self.splits = assign_splits(
@@ -160,7 +163,7 @@ class TargetData(pl.LightningDataModule):
         entries = [open_entry(self.folders[case.case_id]) for case in self.cases(split)]
         trainer = self.trainer
         if trainer and trainer.world_size > 1:
-            entries = entries[trainer.global_rank :: trainer.world_size]
+            entries = share_of(entries, trainer.global_rank, trainer.world_size)
         return DataLoader(Wholes(entries), batch_size=None, shuffle=False)
 
 
@@ -170,10 +173,20 @@ def loader_workers() -> int:
     return 0 if cores < 4 else min(cores - 2, 8)
 
 
+def share_of(items: Sequence[T], rank: int, ranks: int) -> list[T]:
+    """Items of one rank; a copy of the first where there are fewer than ranks, as none may be idle.
+
+    Scores are joined by case, so that a copy counts once.
+    """
+    return list(items[rank::ranks] or items[:1])
+
+
 def checkup_of(case: Case, entry: Entry, target: Target) -> Checkup:
     """What lint would find in a case, from what was kept when it was prepared."""
     facts = entry.facts
-    problems = [Problem(*fields) for fields in facts["warnings"]]
+    files = {**case.images, "label": case.label}  # where they lie now
+    kept = [Problem(*fields) for fields in facts["warnings"]]
+    problems = [problem._replace(file=str(files.get(problem.file, ""))) for problem in kept]
     problems += label_problems(case, facts["label_mm3"], facts["right_mm"], target)
     if (outside := facts.get("outside_percent", 0.0)) > OUTSIDE_PERCENT:
         found = f"{outside} % of the mask outside the region of interest"

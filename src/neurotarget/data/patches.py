@@ -84,9 +84,10 @@ class Regions(tio.SubjectsDataset):
             with seeded(self.seed, draw):
                 return self._patch(self._entry(case), np.random.default_rng([self.seed, draw]))
         except Exception as error:
+            # one line, as only the last one of a worker's text is shown
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise CaseError(
-                f"{self.folders[case].name}: making patch {draw} failed: "
-                f"{type(error).__name__}: {error}"
+                f"{self.folders[case].name}: making patch {draw} failed: {reason}"
             ) from error
 
     def _entry(self, case: int) -> Entry:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -88,8 +88,7 @@ def prepare(
         results = dict(zip((case.case_id for case in manifest.cases), bar, strict=True))
     errors = [result for result in results.values() if isinstance(result, DataError)]
     if errors:
-        problems = [problem for error in errors for problem in error.problems]
-        raise DataError(problems or "\n".join(map(str, errors)))
+        raise joined(errors)
     return {case_id: folder for case_id, folder in results.items() if isinstance(folder, Path)}
 
 
@@ -118,7 +117,7 @@ def prepare_case(
             "case_id": case.case_id,
             "grid": grid.as_dict(),
             "minimum": image.min(axis=(1, 2, 3)).tolist(),  # stands beyond the edge
-            "warnings": checkup.problems,
+            "warnings": _by_role(checkup.problems, case),
             "digest": checkup.digest,
             "label_mm3": checkup.label_mm3,
             "right_mm": checkup.right_mm,
@@ -209,6 +208,26 @@ def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]
         inside = sample[sample > sample.mean()]
         sample = inside if inside.size else sample
     return (values - float(sample.mean())) / max(float(sample.std()), 1e-6)
+
+
+def joined(errors: Sequence[DataError | Problem]) -> DataError:
+    """One error that says all that several say; as problems, unless one of them is mere text."""
+    if any(isinstance(error, DataError) and not error.problems for error in errors):
+        return DataError("\n".join(map(str, errors)))
+    problems = [
+        problem
+        for error in errors
+        for problem in (error.problems if isinstance(error, DataError) else [error])
+    ]
+    return DataError(problems)
+
+
+def _by_role(problems: Sequence[Problem], case: Case) -> list[Problem]:
+    """Problems whose file is a contrast or `label`: the same voxels may lie elsewhere later."""
+    roles = {str(path): name for name, path in case.images.items()}
+    if case.label is not None:
+        roles[str(case.label)] = "label"
+    return [problem._replace(file=roles.get(problem.file, "")) for problem in problems]
 
 
 def _sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
