@@ -23,5 +23,5 @@ def test_words_of_any_script_are_names():
 
 
 def test_no_label_is_called_as_the_sum_of_all():
-    with pytest.raises(ValueError, match="names a label total.*mend conf/target"):
+    with pytest.raises(ValueError, match=r"names a label total.*mend conf/target"):
         target(label="total")

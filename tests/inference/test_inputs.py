@@ -184,6 +184,42 @@ def test_a_manifest_needs_no_labels(tmp_path):
     assert case.images == {"t1": tmp_path / "scans" / "x.nii.gz"}
 
 
+def test_what_prediction_does_not_use_in_a_manifest_cannot_stop_it(tmp_path):
+    scan(tmp_path / "x.nii.gz")
+    scan(tmp_path / "y.nii.gz")
+    lines = [
+        "case_id,subject_id,t1,label,split,fold,age",
+        "a,s,x.nii.gz,gone.nii.gz,train,one,12",
+        "b,s,y.nii.gz,gone.nii.gz,test,two,13",
+        "c,s,y.nii.gz,gone.nii.gz,never,0,old",
+    ]
+    (tmp_path / "new.csv").write_text("\n".join(lines))
+    cases = find_inputs(tmp_path / "new.csv", ("t1",), scratch=tmp_path)
+    assert [case.case_id for case in cases] == ["a", "b", "c"]
+    assert {case.label for case in cases} == {None}
+
+
+@pytest.mark.parametrize("layout", ["nnunet", "msd", "bids"])
+def test_masks_and_participants_of_a_data_set_are_no_matter(tmp_path, layout):
+    image = {
+        "nnunet": "imagesTr/sub-1_0000.nii.gz",
+        "msd": "imagesTr/sub-1.nii.gz",
+        "bids": "sub-1/anat/sub-1_T1w.nii.gz",
+    }[layout]
+    scan(tmp_path / image)
+    touch(tmp_path, "labelsTr/elsewhere.nii.gz", "derivatives/x/sub-1/anat/sub-1_dseg.nii.gz")
+    (tmp_path / "participants.tsv").write_text("who\tage\nsub-1\told\n")
+    (tmp_path / "splits_final.json").write_text("{")
+    content = {"channel_names": {"0": "T1"}, "file_ending": ".nii.gz"}
+    if layout == "msd":
+        content["training"] = [{"image": image, "label": "labelsTr/gone.nii.gz"}]
+    if layout == "bids":
+        content = {"Name": "tiny", "BIDSVersion": "1.9.0"}
+    name = "dataset_description.json" if layout == "bids" else "dataset.json"
+    (tmp_path / name).write_text(json.dumps(content))
+    assert found(tmp_path, "t1") == {"sub-1": [image]}
+
+
 def test_a_manifest_that_lacks_a_contrast_is_refused(tmp_path):
     scan(tmp_path / "x.nii.gz")
     (tmp_path / "new.csv").write_text("case_id,t1,t2\nanna,x.nii.gz,\n")

@@ -48,7 +48,13 @@ class _File(NamedTuple):
         return {name: value for name, value in self.entities.items() if name not in IN_KEY}
 
 
-def scan_bids(root: Path, target: Target | None, *, filters: Filters | None = None) -> Found:
+def scan_bids(
+    root: Path,
+    target: Target | None,
+    *,
+    filters: Filters | None = None,
+    images_only: bool = False,
+) -> Found:
     """Read sessions and runs as cases `sub-01_ses-02_run-1` of the subject `sub-01`.
 
     The contrasts t1, t2, flair and qsm are the suffixes T1w, T2w, FLAIR and Chimap, any other is
@@ -56,7 +62,8 @@ def scan_bids(root: Path, target: Target | None, *, filters: Filters | None = No
     the scan's own space; those whose `label` or `desc` names the target go before the others.
     `filters` chooses where several remain, by pybids' names: {"t1": {"acquisition": "mprage"},
     "label": {"desc": "rater1"}}. A session without one of the contrasts is left out with a
-    warning. Covariates come from `participants.tsv` and `sub-*_sessions.tsv`.
+    warning. Covariates come from `participants.tsv` and `sub-*_sessions.tsv`. With `images_only`
+    neither labels nor covariates are read.
     """
     filters = filters or {}
     pipelines, unread = _derivatives(root)
@@ -66,15 +73,16 @@ def scan_bids(root: Path, target: Target | None, *, filters: Filters | None = No
     problems = _undescribed_root(root)
     if absent := [contrast for contrast, some in images.items() if not some]:
         return Found([], [*problems, *(_no_suffix(contrast, files, root) for contrast in absent)])
-    masks = _by_session(
-        file for file in files if file.suffix in LABELS and _fits(file, filters.get("label", {}))
-    )
+    drawn = [] if images_only else [file for file in files if file.suffix in LABELS]
+    masks = _by_session(file for file in drawn if _fits(file, filters.get("label", {})))
     grouped = {contrast: _by_session(some) for contrast, some in images.items()}
     cases = []
     for key in _keys(images, masks, all_runs=target is None):
         case, wrong = _case(key, grouped, masks, target, in_native="label" not in filters)
         problems += wrong
         cases += [case] if case is not None else []
+    if images_only:
+        return Found(cases, problems)
     has_labels = any(case.label for case in cases)
     problems += [problem._replace(level="warning") if has_labels else problem for problem in unread]
     cases, wrong = add_participants(cases, root, target)

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from neurotarget.data.bids import Filters, scan_bids
 from neurotarget.data.covariates import check_hypotheses
@@ -20,12 +21,20 @@ ENDINGS = (".csv", ".tsv")
 NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|]|^\.|^$")  # what no file may be called
 
 
+class _Options(NamedTuple):
+    root: Path | None
+    need_images: bool
+    images_only: bool
+    filters: Filters | None
+
+
 def read_manifest(
     source: Path | str,
     target: Target | None,
     *,
     root: Path | str | None = None,
     need_images: bool = True,
+    images_only: bool = False,
     filters: Filters | None = None,
 ) -> Manifest:
     """Read the cases of a data set; see `scan_manifest` for the options.
@@ -34,7 +43,12 @@ def read_manifest(
         DataError: everything that is wrong with the data set, in one list.
     """
     manifest, problems = scan_manifest(
-        source, target, root=root, need_images=need_images, filters=filters
+        source,
+        target,
+        root=root,
+        need_images=need_images,
+        images_only=images_only,
+        filters=filters,
     )
     errors = [problem for problem in problems if problem.level == "error"]
     if errors or manifest is None:
@@ -48,17 +62,20 @@ def scan_manifest(
     *,
     root: Path | str | None = None,
     need_images: bool = True,
+    images_only: bool = False,
     filters: Filters | None = None,
 ) -> tuple[Manifest | None, list[Problem]]:
     """Read the cases that can be read and all that is wrong with them; None where there are none.
 
     `source` is a CSV or TSV file, or a folder: MSD, nnU-Net raw, BIDS. For a table, `root` is the
     folder that its paths start from, and `need_images=False` allows cases that have only masks;
-    `filters` choose among files of a BIDS data set (see `scan_bids`).
+    `filters` choose among files of a BIDS data set (see `scan_bids`). With `images_only`, as
+    prediction asks, masks, splits, folds and covariates are neither read nor checked.
     """
     source = Path(source).expanduser()
     root = Path(root).expanduser() if root is not None else None
-    found = _scan(source, target, root, need_images, filters)
+    options = _Options(root, need_images, images_only, filters)
+    found = _scan(source, target, options)
     cases = tuple(found.cases)
     problems = [*found.problems, *_check_names(cases), *split_conflicts(cases)]
     problems += [problem for case in cases for problem in _check_files(case)]
@@ -70,17 +87,14 @@ def scan_manifest(
     return (Manifest(cases, source, found.label_ids) if cases else None), problems
 
 
-def _scan(
-    source: Path,
-    target: Target | None,
-    root: Path | None,
-    need_images: bool,
-    filters: Filters | None,
-) -> Found:
+def _scan(source: Path, target: Target | None, options: _Options) -> Found:
     if not source.exists():
         return Found([], [error("no such file or folder", KINDS, "check the path", file=source)])
     if source.is_file() and source.suffix.lower() in ENDINGS:
-        return scan_table(source, target, root=root, need_images=need_images)
+        root, need_images, images_only, _ = options
+        return scan_table(
+            source, target, root=root, need_images=need_images, images_only=images_only
+        )
     folder = source if source.is_dir() else source.parent
     if folder.name in ("imagesTr", "labelsTr"):
         folder = folder.parent
@@ -88,9 +102,12 @@ def _scan(
         if (folder / "dataset.json").is_file():
             description, _ = read_json(folder / "dataset.json")
             listed = isinstance(description.get("training"), list)
-            return scan_msd(folder, target) if listed else scan_nnunet(folder, target)
+            scan = scan_msd if listed else scan_nnunet
+            return scan(folder, target, images_only=options.images_only)
         if _is_bids(folder):
-            return scan_bids(folder, target, filters=filters)
+            return scan_bids(
+                folder, target, filters=options.filters, images_only=options.images_only
+            )
     return Found([], [_unknown_kind(source)])
 
 

@@ -14,11 +14,12 @@ from neurotarget.data.volume import file_stem
 from neurotarget.types import Case, Problem, Target
 
 
-def scan_msd(folder: Path, target: Target | None) -> Found:
+def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) -> Found:
     """Read the training cases of an MSD data set; its test images have no labels and are left out.
 
     Several channels are read where they lie in files of their own (`CASE_0000.nii.gz`, as
     nnU-Net v1 asks), not as a fourth axis. A `participants.tsv` in the folder gives covariates.
+    With `images_only` neither labels nor covariates are read.
     """
     path = folder / "dataset.json"
     description, problems = read_json(path)
@@ -37,7 +38,8 @@ def scan_msd(folder: Path, target: Target | None) -> Found:
         image = folder / str(entry["image"])
         if image.name.startswith("._"):  # what macOS leaves beside each file in an archive
             continue
-        label = folder / str(entry["label"]) if entry.get("label") else None
+        has_label = entry.get("label") and not images_only
+        label = folder / str(entry["label"]) if has_label else None
         split_up = _channel_files(image, channels)
         stacked += len(names) > 1 and split_up is None
         case_id = re.sub(r"_0000$", "", file_stem(image))
@@ -48,6 +50,8 @@ def scan_msd(folder: Path, target: Target | None) -> Found:
     else:
         problems += [problem._replace(file=str(path)) for problem in wrong]
     problems += _miscounted(description, len(cases), path)
+    if images_only:
+        return Found(cases, problems)
     cases, wrong = add_participants(cases, folder, target)
     return Found(cases, problems + wrong, named_labels(description.get("labels")))
 

@@ -18,20 +18,23 @@ class _Layout(NamedTuple):
     folder: Path
     ending: str
     channels: Mapping[str, int]  # contrast → channel number
+    images_only: bool = False
 
 
-def scan_nnunet(folder: Path, target: Target | None) -> Found:
+def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = False) -> Found:
     """Read an nnU-Net v2 raw data set; cases of `imagesTs` that have labels are the test split.
 
     Folds come from a `splits_final.json` in the folder; covariates from a `participants.tsv`.
+    With `images_only` the cases are the scans of `imagesTr` and `imagesTs`, labelled or not.
     """
     description, problems = read_json(folder / "dataset.json")
     if problems:
         return Found([], problems)
     channels, wrong = channels_of(target, channel_names(description))
     problems += [problem._replace(file=str(folder / "dataset.json")) for problem in wrong]
-    layout = _Layout(folder, str(description.get("file_ending", ".nii.gz")), channels)
-    has_test = (folder / "labelsTs").is_dir()
+    ending = str(description.get("file_ending", ".nii.gz"))
+    layout = _Layout(folder, ending, channels, images_only)
+    has_test = (folder / ("imagesTs" if images_only else "labelsTs")).is_dir()
     listed = description.get("dataset")
     if isinstance(listed, Mapping):  # nnU-Net's way to point at files elsewhere
         cases = [_listed_case(case_id, entry, layout) for case_id, entry in listed.items()]
@@ -42,6 +45,8 @@ def scan_nnunet(folder: Path, target: Target | None) -> Found:
     if (expected := description.get("numTraining")) is not None:
         trained = sum(case.split != "test" for case in cases)
         problems += _miscounted(expected, trained, folder)
+    if images_only:
+        return Found(cases, problems)
     cases, wrong = _with_folds(cases, folder / "splits_final.json")
     problems += wrong
     cases, wrong = add_participants(cases, folder, target)
@@ -85,15 +90,15 @@ def _habit(name: str) -> str:
 
 
 def _cases(layout: _Layout, part: str, split: str | None) -> list[Case]:
-    """Cases of a part (Tr, Ts); test scans without a mask are not counted as cases."""
+    """Cases of a part (Tr, Ts); test scans without a mask count where only images are asked for."""
     images, labels = (layout.folder / f"{kind}{part}" for kind in ("images", "labels"))
     channel = re.compile(rf"(.+)_\d{{4}}{re.escape(layout.ending)}")
     matches = [channel.fullmatch(name) for name in _names(images)]
     case_ids = {match.group(1) for match in matches if match}
-    masks = {
-        name.removesuffix(layout.ending) for name in _names(labels) if name.endswith(layout.ending)
-    }
-    case_ids = masks if split == "test" else case_ids | masks
+    if not layout.images_only:
+        masks = {name for name in _names(labels) if name.endswith(layout.ending)}
+        masks = {name.removesuffix(layout.ending) for name in masks}
+        case_ids = masks if split == "test" else case_ids | masks
     return [
         Case(
             case_id=case_id,
@@ -102,7 +107,7 @@ def _cases(layout: _Layout, part: str, split: str | None) -> list[Case]:
                 contrast: images / f"{case_id}_{number:04d}{layout.ending}"
                 for contrast, number in layout.channels.items()
             },
-            label=labels / f"{case_id}{layout.ending}",
+            label=None if layout.images_only else labels / f"{case_id}{layout.ending}",
             split=split,
         )
         for case_id in sorted(case_ids)
@@ -111,6 +116,7 @@ def _cases(layout: _Layout, part: str, split: str | None) -> list[Case]:
 
 def _listed_case(case_id: str, entry: Mapping, layout: _Layout) -> Case:
     files = [layout.folder / str(name) for name in entry.get("images", [])]
+    has_label = entry.get("label") and not layout.images_only
     return Case(
         case_id=str(case_id),
         subject_id=str(case_id),
@@ -119,7 +125,7 @@ def _listed_case(case_id: str, entry: Mapping, layout: _Layout) -> Case:
             for contrast, number in layout.channels.items()
             if number < len(files)
         },
-        label=layout.folder / str(entry["label"]) if entry.get("label") else None,
+        label=layout.folder / str(entry["label"]) if has_label else None,
         split="train" if (layout.folder / "labelsTs").is_dir() else None,
     )
 

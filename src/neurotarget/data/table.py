@@ -14,24 +14,32 @@ RESERVED = ("case_id", "subject_id", "label", "split", "fold")
 
 
 def scan_table(
-    path: Path, target: Target | None, *, root: Path | None = None, need_images: bool = True
+    path: Path,
+    target: Target | None,
+    *,
+    root: Path | None = None,
+    need_images: bool = True,
+    images_only: bool = False,
 ) -> Found:
     """Read a table of cases; paths in it are relative to its folder, or to `root`.
 
     Columns: `case_id`, `subject_id` (else the case is its own subject), one of paths for each
     contrast of the target (named as the contrast, `<contrast>_path`, or `image` where there is
     one contrast), `label`, `split` or `fold`; every other column is a covariate. Without a target
-    every column of image paths is a contrast.
+    every column of image paths is a contrast. With `images_only` the columns of ids and images
+    are all that is read.
     """
     table = read_text_table(path)
     known = {name.casefold(): name for name in table.columns}
     if "case_id" not in known:
         return Found([], [*table.problems, _no_case_id(table, path)])
-    roles = {name: known[name] for name in RESERVED if name in known}
-    if "label" not in roles and "label_path" in known:
+    reserved = RESERVED[:2] if images_only else RESERVED
+    roles = {name: known[name] for name in reserved if name in known}
+    if not images_only and "label" not in roles and "label_path" in known:
         roles["label"] = known["label_path"]
     contrasts = _contrast_columns(table, roles, target)
-    problems = [*table.problems, *_column_problems(table, roles, contrasts, path)]
+    problems = list(table.problems)
+    problems += [] if images_only else _column_problems(table, roles, contrasts, path)
     need_images = need_images and target is not None
     if need_images:
         problems += [
@@ -40,7 +48,8 @@ def scan_table(
             if contrast not in contrasts
         ]
     used = {*roles.values(), *contrasts.values(), *_image_columns(table)}
-    texts = [{name: row[name] for name in table.columns if name not in used} for row in table.rows]
+    spare = [] if images_only else [name for name in table.columns if name not in used]
+    texts = [{name: row[name] for name in spare} for row in table.rows]
     case_ids = [row[roles["case_id"]] for row in table.rows]
     covariates, wrong = type_covariates(texts, case_ids, target=target, file=path)
     problems += wrong

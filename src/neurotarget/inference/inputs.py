@@ -3,7 +3,6 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -55,7 +54,6 @@ def find_inputs(source: Path, contrasts: Sequence[str], *, scratch: Path) -> lis
 
 
 def _listed(source: Path, contrasts: tuple[str, ...]) -> list[Case]:
-    # only the images are asked for: labels and covariates play no part in prediction
     wanted = Target(
         name="input",
         contrasts=contrasts,
@@ -63,7 +61,7 @@ def _listed(source: Path, contrasts: tuple[str, ...]) -> list[Case]:
         spacing_mm=(1, 1, 1),
         patch_vox=(1, 1, 1),
     )
-    cases = [replace(case, label=None) for case in read_manifest(source, wanted).cases]
+    cases = list(read_manifest(source, wanted, images_only=True).cases)
     if problems := _missing(cases, contrasts):
         raise DataError(problems)
     return cases
