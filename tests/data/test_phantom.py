@@ -104,3 +104,24 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(DataError, match="no folder to write the built-in cohort"):
         make(tmp_path / "taken")
+
+
+def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path: Path):
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("mine")
+    with pytest.raises(DataError, match=r"not of the built-in cohort \(manifest\.csv\)"):
+        make(tmp_path)
+    (tmp_path / "planted.json").write_text('{"mine": 1}')
+    with pytest.raises(DataError, match="not of the built-in cohort"):
+        make(tmp_path)
+    assert manifest.read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "planted.json"}
+
+
+def test_a_drawing_that_was_killed_goes_on(tmp_path: Path):
+    make(tmp_path)
+    (tmp_path / "manifest.csv").unlink()  # written last
+    before = times(tmp_path)
+    make(tmp_path)
+    assert times(tmp_path) == before
+    assert len(pd.read_csv(tmp_path / "manifest.csv")) == 4

@@ -56,7 +56,7 @@ def score_held_out(
     write_rows(scored, folder / "rows.csv")
     rows = read_rows(folder / "rows.csv")
     covariates = covariate_table(cases)
-    planted = data.source.planted()
+    planted = data.source.planted(data.root)
     summary = {**facts, **summarise(rows, covariates, target, planted=planted)}
     summary["weights_sha256"] = hashlib.sha256(
         weights_path(folder, weights).read_bytes()

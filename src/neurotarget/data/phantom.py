@@ -4,7 +4,9 @@ It stands in for a real cohort when the software is tried: what is planted is kn
 can be checked for recovering it (`neurotarget.data.phantom_plan`). It says nothing about people.
 """
 
+import errno
 import json
+import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
@@ -16,10 +18,11 @@ from filelock import FileLock
 from numpy import ndarray
 from tqdm import tqdm
 
+from neurotarget.data.found import error, some
 from neurotarget.data.phantom_anatomy import Person, draw_head
 from neurotarget.data.phantom_atlas import head_atlas
 from neurotarget.data.phantom_plan import Plan, Subject, draw_subjects, planted
-from neurotarget.types import DataError, Problem
+from neurotarget.types import DataError
 
 
 def make_cohort(folder: Path | str, plan: Plan, *, workers: int = 2, progress: bool = True) -> Path:
@@ -30,25 +33,15 @@ def make_cohort(folder: Path | str, plan: Plan, *, workers: int = 2, progress: b
     others are drawn again; `workers` threads change the time, not the voxels.
 
     Raises:
-        DataError: the folder cannot be written.
+        DataError: the folder cannot be written, or holds files of somebody else.
     """
     folder = Path(folder).expanduser()
-    try:
-        for name in ("images", "labels", "checks"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            Problem(
-                "error",
-                "",
-                str(folder),
-                f"no folder to write the built-in cohort to ({error.strerror})",
-                "a folder that can be written",
-                "set data.root to another one",
-            )
-        ) from error
+    _check_folder(folder)
     with FileLock(folder / ".lock"):
         subjects = draw_subjects(plan)
+        _write_plan(folder, plan, subjects)  # first, as it marks the folder as ours
+        for name in ("images", "labels", "checks"):
+            (folder / name).mkdir(exist_ok=True)
         _sweep(folder, plan, subjects)
         todo = [n for n, subject in enumerate(subjects) if not _is_complete(folder, subject)]
         if todo:
@@ -64,8 +57,24 @@ def make_cohort(folder: Path | str, plan: Plan, *, workers: int = 2, progress: b
             )
             for job in bar:
                 job.result()
-        _write_tables(folder, plan, subjects)
+        _write_manifest(folder, subjects)
     return folder / "manifest.csv"
+
+
+def _check_folder(folder: Path) -> None:
+    """Make the folder; refuse one that holds anything but a cohort, or that cannot be written."""
+    todo = "set data.source.folder to another one"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as reason:
+        found = f"no folder to write the built-in cohort to ({reason.strerror})"
+        raise DataError(error(found, "a folder that can be written", todo, file=folder)) from reason
+    if names and not {"key", "plan", "planted"} <= _read_check(folder / "planted.json").keys():
+        found = f"files that are not of the built-in cohort ({some(names, 3)})"
+        raise DataError(error(found, "an empty folder to draw it into", todo, file=folder))
 
 
 def _files(folder: Path, case_id: str) -> tuple[Path, Path, Path]:
@@ -132,7 +141,17 @@ def _write(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def _write_tables(folder: Path, plan: Plan, subjects: list[Subject]) -> None:
+def _write_plan(folder: Path, plan: Plan, subjects: list[Subject]) -> None:
+    told = {
+        "key": plan.key,
+        "planted": planted(plan),
+        "plan": asdict(plan),
+        "cases": [subject._asdict() for subject in subjects],
+    }
+    _write(folder / "planted.json", json.dumps(told, indent=1))
+
+
+def _write_manifest(folder: Path, subjects: list[Subject]) -> None:
     rows = [
         {
             "case_id": subject.case_id,
@@ -146,11 +165,4 @@ def _write_tables(folder: Path, plan: Plan, subjects: list[Subject]) -> None:
         }
         for subject in subjects
     ]
-    told = {
-        "key": plan.key,
-        "planted": planted(plan),
-        "plan": asdict(plan),
-        "cases": [subject._asdict() for subject in subjects],
-    }
-    _write(folder / "planted.json", json.dumps(told, indent=1))
     _write(folder / "manifest.csv", pd.DataFrame(rows).to_csv(index=False))

@@ -16,8 +16,8 @@ class Source(Protocol):
     def obtain(self, root: str | None) -> Path:
         """Path of a manifest or data set that `read_manifest` understands."""
 
-    def planted(self) -> Mapping[str, float]:
-        """True effects by hypothesis name, where the data were generated; else empty."""
+    def planted(self, root: str | None) -> Mapping[str, float]:
+        """True effects by hypothesis name, where `obtain` generates the data; else empty."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Files:
             raise DataError(f"data.root: no such file or folder: {root}; check the path")
         return Path(root)
 
-    def planted(self) -> Mapping[str, float]:
+    def planted(self, root: str | None) -> Mapping[str, float]:  # noqa: ARG002
         """Nothing is planted in real data."""
         return {}
 
@@ -51,23 +51,30 @@ class Public:
         """Path of the data set, after a download where it is needed."""
         return Files().obtain(root) if root else fetch(self.name, Path(self.folder))
 
-    def planted(self) -> Mapping[str, float]:
+    def planted(self, root: str | None) -> Mapping[str, float]:  # noqa: ARG002
         """Nothing is planted in real data."""
         return {}
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """The built-in cohort; `plan` overrides the planted values of `phantom.Plan`."""
+    """The built-in cohort, or the user's own data in its place where `root` is given.
+
+    `plan` overrides values of `phantom.Plan`; each plan has a folder of its own in `folder`, so
+    that runs with different plans leave each other's cases alone.
+    """
 
     folder: str
     plan: Mapping = field(default_factory=dict)
     workers: int = 2
 
     def obtain(self, root: str | None) -> Path:
-        """Manifest of the cohort, drawn into `root` (or `folder`) where it is not there yet."""
-        return make_cohort(Path(root or self.folder), Plan(**self.plan), workers=self.workers)
+        """Manifest of the cohort, drawn where it is not there yet; the user's data stay as is."""
+        if root:
+            return Files().obtain(root)
+        plan = Plan(**self.plan)
+        return make_cohort(Path(self.folder) / plan.key, plan, workers=self.workers)
 
-    def planted(self) -> Mapping[str, float]:
-        """Effects that the drawn glands have by plan."""
-        return planted(Plan(**self.plan))
+    def planted(self, root: str | None) -> Mapping[str, float]:
+        """Effects that the drawn glands have by plan; none in the user's own data."""
+        return {} if root else planted(Plan(**self.plan))
