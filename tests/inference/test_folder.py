@@ -1,3 +1,6 @@
+import os
+import re
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from torch import nn
 from neurotarget.data.prepare import Preparation
 from neurotarget.inference.folder import predict_all
 from neurotarget.inference.predict import Predictor
+from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import Case, DataError, Roi, Target
 
 
@@ -89,3 +93,128 @@ def test_predictions_of_other_weights_are_not_mixed_in(predictor, cases, tmp_pat
         predict_all(predictor, cases, tmp_path / "out", made_by="second")
     predict_all(predictor, cases, tmp_path / "out", made_by="second", overwrite=True)
     predict_all(predictor, cases, tmp_path / "out", made_by="second")
+
+
+def stamps(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.nii.gz")}
+
+
+def test_probabilities_asked_for_later_are_written(predictor, cases, tmp_path):
+    out = tmp_path / "out"
+    predict_all(predictor, cases[:1], out, made_by="w")
+    predict_all(predictor, cases[:1], out, made_by="w", probabilities=True)
+    before = stamps(out)
+    assert set(before) == {"c0.nii.gz", "c0_cube_probability.nii.gz"}
+    predict_all(predictor, cases[:1], out, made_by="w", probabilities=True)
+    predict_all(predictor, cases[:1], out, made_by="w")
+    assert stamps(out) == before
+
+
+def test_a_replaced_scan_is_predicted_again_and_its_old_maps_go(predictor, cases, tmp_path, caplog):
+    out = tmp_path / "out"
+    predict_all(predictor, cases, out, made_by="w", probabilities=True)
+    before = stamps(out)
+    cases[0].images["t1"].write_bytes(cases[1].images["t1"].read_bytes())
+    outcomes = predict_all(predictor, cases, out, made_by="w")
+    assert [outcome.volumes_mm3["cube"] for outcome in outcomes] == [36.0, 36.0]
+    assert "1 finished cases were made from another scan" in caplog.text
+    assert "predicted again: c0" in caplog.text
+    kept = {name: stamp for name, stamp in stamps(out).items() if before[name] == stamp}
+    assert set(kept) == {"c1.nii.gz", "c1_cube_probability.nii.gz"}
+    assert not (out / "c0_cube_probability.nii.gz").exists()
+
+
+def test_the_same_scan_elsewhere_is_the_same_scan(predictor, cases, tmp_path):
+    predict_all(predictor, cases[:1], tmp_path / "out", made_by="w")
+    before = stamps(tmp_path / "out")
+    (tmp_path / "moved").mkdir()
+    moved = cases[0].images["t1"].rename(tmp_path / "moved" / "c0.nii.gz")
+    predict_all(predictor, [Case("c0", "c0", {"t1": moved})], tmp_path / "out", made_by="w")
+    assert stamps(tmp_path / "out") == before
+
+
+def test_another_overlap_is_another_prediction(predictor, target, cases, tmp_path):
+    predict_all(predictor, cases[:1], tmp_path / "out", made_by="w")
+    before = stamps(tmp_path / "out")
+    inferer = SlidingWindow(target.patch_vox, overlap=0.25)
+    other = Predictor(Bright(), target, Preparation("none", None), inferer=inferer)
+    predict_all(other, cases[:1], tmp_path / "out", made_by="w")
+    assert stamps(tmp_path / "out") != before
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError("Unable to allocate 9 GiB"), r"out of memory \(Unable to allocate 9 GiB\)"),
+        (RuntimeError("can't allocate memory: 9 bytes"), "out of memory .*; close other programs"),
+        (RuntimeError("broken\nkernel"), "RuntimeError: broken kernel"),
+    ],
+)
+def test_a_case_that_breaks_the_network_is_a_line_and_the_others_go_on(
+    target, cases, tmp_path, error, told
+):
+    class Fails(Bright):
+        calls = 0
+
+        def forward(self, image):
+            Fails.calls += 1
+            if Fails.calls == 1:
+                raise error
+            return super().forward(image)
+
+    predictor = Predictor(Fails(), target, Preparation("none", None))
+    outcomes = predict_all(predictor, cases, tmp_path / "out", made_by="w")
+    assert [outcome.status for outcome in outcomes] == ["failed", "done"]
+    assert re.match(told, outcomes[0].note)
+    assert outcomes[0].note in (tmp_path / "out" / "volumes.tsv").read_text()
+
+
+def test_a_bug_is_no_failed_case(target, cases, tmp_path):
+    class Bug(Bright):
+        def forward(self, image):
+            return image.no_such_name
+
+    predictor = Predictor(Bug(), target, Preparation("none", None))
+    with pytest.raises(AttributeError, match="no_such_name"):
+        predict_all(predictor, cases, tmp_path / "out", made_by="w")
+
+
+def test_an_output_that_is_a_file_is_one_sentence(predictor, cases, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(DataError, match=r"output: found the file .*out, wanted a folder"):
+        predict_all(predictor, cases, tmp_path / "out", made_by="w")
+    with pytest.raises(DataError, match=r"out/inner cannot be written \(Not a directory\)"):
+        predict_all(predictor, cases, tmp_path / "out" / "inner", made_by="w")
+
+
+def test_a_run_keeps_the_lines_that_another_adds_meanwhile(predictor, target, cases, tmp_path):
+    class Meanwhile(Bright):
+        def forward(self, image):
+            predict_all(predictor, cases[1:], tmp_path / "out", made_by="w")
+            return super().forward(image)
+
+    slow = Predictor(Meanwhile(), target, Preparation("none", None))
+    predict_all(slow, cases[:1], tmp_path / "out", made_by="w")
+    lines = (tmp_path / "out" / "volumes.tsv").read_text().splitlines()
+    assert sorted(line.split("\t")[0] for line in lines[1:]) == ["c0", "c1"]
+
+
+def test_overwriting_some_cases_keeps_the_lines_of_the_others(predictor, cases, tmp_path):
+    predict_all(predictor, cases, tmp_path / "out", made_by="w")
+    before = stamps(tmp_path / "out")
+    predict_all(predictor, cases[:1], tmp_path / "out", made_by="w", overwrite=True)
+    after = stamps(tmp_path / "out")
+    assert [name for name in before if before[name] != after[name]] == ["c0.nii.gz"]
+    assert (tmp_path / "out" / "volumes.tsv").read_text().count("done") == 2
+
+
+def test_drafts_of_killed_runs_are_swept_and_those_at_work_stay(predictor, cases, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, age_s in (("old", 2 * 3600), ("fresh", 60)):
+        draft = out / f".draft-99999-{name}.nii.gz"
+        draft.write_bytes(b"half")
+        then = draft.stat().st_mtime - age_s
+        os.utime(draft, (then, then))
+    predict_all(predictor, cases[:1], out, made_by="w")
+    assert [path.name for path in out.glob(".draft-*")] == [".draft-99999-fresh.nii.gz"]

@@ -1,7 +1,9 @@
 """From a scan to a label map on the scan's own grid, with volumes and a look at what is odd."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +13,17 @@ import torch
 from jaxtyping import Float, Integer
 from numpy import ndarray
 from scipy import ndimage
-from torch import Tensor, nn
+from torch import nn
 
 from neurotarget.data.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.labels import to_file_ids
-from neurotarget.data.prepare import Preparation, work_image
+from neurotarget.data.prepare import VERSION, Preparation, work_image
 from neurotarget.inference.tiling import SlidingWindow
-from neurotarget.types import Case, Target
+from neurotarget.types import Case, DataError, Target
 
-Inferer = Callable[[Tensor, nn.Module], Tensor]
+TEXTS = ("descrip", "aux_file", "db_name")  # of a NIfTI header; free text, which may name a person
+DRAFT = ".draft-"
+ABANDONED_S = 3600.0
 
 
 class Prediction(NamedTuple):
@@ -43,7 +47,7 @@ class Predictor:
         target: Target,
         preparation: Preparation,
         *,
-        inferer: Inferer | None = None,
+        inferer: SlidingWindow | None = None,
         device: str = "cpu",
         bf16: bool = False,
     ) -> None:
@@ -51,6 +55,22 @@ class Predictor:
         self.net = net.eval().to(self.device, memory_format=torch.channels_last_3d)
         self.target, self.preparation = target, preparation
         self.inferer = inferer or SlidingWindow(target.patch_vox)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What decides a prediction beside the weights and the scan, as plain values."""
+        target = self.target
+        return {
+            "version": VERSION,
+            "contrasts": target.contrasts,
+            "labels": dict(target.labels),
+            "spacing_mm": target.spacing_mm,
+            "roi": asdict(target.roi) if target.roi else None,
+            "volume_range_mm3": dict(target.volume_range_mm3),
+            "preparation": asdict(self.preparation),
+            "window_vox": self.inferer.window_vox,
+            "overlap": self.inferer.inferer.overlap,
+        }
 
     def predict(self, case: Case) -> Prediction:
         """Segment one case.
@@ -87,14 +107,29 @@ def save_probabilities(prediction: Prediction, target: Target, folder: Path) -> 
     """Write one map per label, 0 to 1, as `<case_id>_<label>_probability.nii.gz`."""
     for number, name in enumerate(target.label_names, start=1):
         values = image_to_native(prediction.probabilities[number], prediction.grid)
-        path = folder / f"{prediction.case_id}_{name}_probability.nii.gz"
-        save_like(values, prediction.header, path)
+        save_like(values, prediction.header, probability_path(folder, prediction.case_id, name))
+
+
+def probability_path(folder: Path, case_id: str, label: str) -> Path:
+    """File of one label's map."""
+    return folder / f"{case_id}_{label}_probability.nii.gz"
 
 
 def save_like(array: ndarray, header: nib.Nifti1Header, path: Path) -> None:
-    """Write an array as NIfTI with the geometry of `header` (affine, sform and qform codes)."""
+    """Write an array as NIfTI with the geometry of `header` and nothing else of it.
+
+    Geometry is affine, sform and qform codes, and the stored shape: a scan (I, J, K, 1) gets a
+    map (I, J, K, 1). Extensions and free text, which may name a patient, stay behind.
+    """
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+    array = array.reshape(header.get_data_shape())
     plain = header.copy()
+    plain.extensions.clear()
+    plain.set_data_offset(0)  # without extensions, voxels begin right behind the header
+    plain.set_intent("none")
+    for text in TEXTS:
+        if text in plain:
+            plain[text] = b""
     plain.set_data_dtype(array.dtype)
     plain.set_slope_inter(1, 0)
     plain["cal_min"], plain["cal_max"] = 0, float(array.max(initial=0))
@@ -104,14 +139,32 @@ def save_like(array: ndarray, header: nib.Nifti1Header, path: Path) -> None:
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """A path to write to; its file takes the place of `path` when the block ends well."""
-    draft = path.with_name(f".draft-{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A path to write to; its file takes the place of `path` when the block ends well.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    draft = path.with_name(f"{DRAFT}{os.getpid()}-{path.name}")
     try:
-        yield draft
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield draft
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror or error}); make room, or say a folder "
+            "that can be written"
+        ) from error
+
+
+def sweep(folder: Path, now_s: float) -> None:
+    """Remove drafts that killed runs left: those that nobody has written to for an hour."""
+    for draft in folder.glob(f"{DRAFT}*"):
+        with suppress(OSError):  # another run may be as quick
+            if now_s - draft.stat().st_mtime > ABANDONED_S:
+                draft.unlink()
 
 
 def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple[str, ...]:

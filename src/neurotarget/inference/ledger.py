@@ -1,0 +1,91 @@
+"""volumes.tsv: what became of each case, kept by all that write into one folder."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from filelock import FileLock
+
+from neurotarget.inference.predict import written
+
+
+class Outcome(NamedTuple):
+    """What became of one case; a line of volumes.tsv."""
+
+    case_id: str
+    status: str  # done | failed
+    volumes_mm3: dict[str, float]
+    note: str  # flags of a prediction, or why it failed
+    made_from: str  # hash of the scan, the weights and the settings
+
+
+class Ledger:
+    """The table of a folder; a line is changed under a lock, so that runs do not lose lines."""
+
+    def __init__(self, folder: Path, label_names: Sequence[str]) -> None:
+        self.path = Path(folder) / "volumes.tsv"
+        self.lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        self.label_names = tuple(label_names)
+        volumes = [f"{name}_mm3" for name in self.label_names]
+        self.columns = ["case_id", "status", *volumes, "total_mm3", "note", "made_from"]
+
+    def finished(self) -> dict[str, Outcome]:
+        """Cases that are done, by case_id."""
+        return {
+            case_id: Outcome(
+                case_id,
+                "done",
+                {name: float(line[f"{name}_mm3"]) for name in self.label_names},
+                line["note"],
+                line["made_from"],
+            )
+            for case_id, line in self._lines().items()
+            if line["status"] == "done"
+        }
+
+    def record(self, outcome: Outcome) -> None:
+        """Add or replace the line of one case."""
+        volumes = {f"{name}_mm3": f"{v:.1f}" for name, v in outcome.volumes_mm3.items()}
+        if volumes:
+            volumes["total_mm3"] = f"{sum(outcome.volumes_mm3.values()):.1f}"
+        names = ("case_id", "status", "note", "made_from")
+        fixed = {name: getattr(outcome, name) for name in names}
+        line = dict.fromkeys(self.columns, "n/a") | volumes | fixed
+        with self.lock:
+            self._write(self._lines() | {outcome.case_id: line})
+
+    def forget(self, case_ids: Iterable[str]) -> None:
+        """Drop the lines of cases that are to be made anew."""
+        dropped = set(case_ids)
+        with self.lock:
+            lines = self._lines()
+            if dropped & set(lines):
+                self._write({name: line for name, line in lines.items() if name not in dropped})
+
+    def _lines(self) -> dict[str, dict[str, str]]:
+        """Whole lines as text, by case_id; none where the table is absent or not ours."""
+        try:
+            with self.path.open(newline="", encoding="utf-8") as stream:
+                table = csv.DictReader(stream, delimiter="\t", strict=True)
+                if table.fieldnames != self.columns:
+                    return {}
+                return {line["case_id"]: line for line in table if self._is_whole(line)}
+        except (OSError, UnicodeDecodeError, csv.Error):
+            return {}
+
+    def _is_whole(self, line: dict[str, str]) -> bool:
+        if set(line) != set(self.columns) or None in line.values():
+            return False
+        if line["status"] != "done":
+            return True
+        try:
+            return all(float(line[f"{name}_mm3"]) >= 0 for name in self.label_names)
+        except ValueError:
+            return False
+
+    def _write(self, lines: dict[str, dict[str, str]]) -> None:
+        with written(self.path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
+            table = csv.DictWriter(stream, self.columns, delimiter="\t", lineterminator="\n")
+            table.writeheader()
+            table.writerows(lines.values())
