@@ -109,11 +109,9 @@ def precision_for(asked: str, accelerator: str) -> str:
     if asked != "auto":
         return asked
     on_gpu = accelerator not in ("cpu",) and torch.cuda.is_available()
-    return (
-        "bf16-mixed"
-        if (torch.cuda.is_bf16_supported() if on_gpu else cpu_has_bf16())
-        else "32-true"
-    )
+    # without emulation, which older GPUs do more slowly than float32
+    has = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_has_bf16()
+    return "bf16-mixed" if has else "32-true"
 
 
 def cpu_has_bf16() -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.cli.build import build_foreign
+from neurotarget.cli.build import build_foreign, precision_for
 from neurotarget.cli.errors import taught
 from neurotarget.cli.run_folder import load_state, read_config, weights_path
 from neurotarget.inference.folder import Outcome, predict_all
@@ -26,22 +26,23 @@ def predict(cfg: DictConfig) -> None:
             f"no {', '.join(missing)}; say python predict.py run=<run folder> input=<scan, folder "
             "or BIDS data set> output=<folder>"
         )
-    if cfg.threads:
-        torch.set_num_threads(int(cfg.threads))
-    run, output = Path(cfg.run), Path(cfg.output)
+    overwrite, probabilities = (_flag(cfg, name) for name in ("overwrite", "probabilities"))
+    if cfg.threads is not None:
+        torch.set_num_threads(_threads(cfg.threads))
+    run, output = Path(str(cfg.run)), Path(str(cfg.output))
     predictor, made_by = load_predictor(
         run, weights=cfg.weights, device=cfg.device, overlap=cfg.overlap
     )
     scratch = Path(tempfile.mkdtemp(prefix="neurotarget-"))
     try:
-        cases = find_inputs(Path(cfg.input), predictor.target.contrasts, scratch=scratch)
+        cases = find_inputs(Path(str(cfg.input)), predictor.target.contrasts, scratch=scratch)
         outcomes = predict_all(
             predictor,
             cases,
             output,
             made_by=made_by,
-            overwrite=bool(cfg.overwrite),
-            probabilities=bool(cfg.probabilities),
+            overwrite=overwrite,
+            probabilities=probabilities,
         )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -54,8 +55,10 @@ def load_predictor(
     """Rebuild a run's network with its weights; also returns a hash of the weights.
 
     Raises:
-        DataError: this is no run folder, the weights are missing or broken, or they do not fit.
+        DataError: this is no run folder, the weights are missing or broken, they do not fit, or
+            device or overlap cannot be.
     """
+    device, overlap = usable_device(device), checked_overlap(overlap)
     config = read_config(run)
     path = weights_path(run, weights)
     state = load_state(path)
@@ -75,17 +78,58 @@ def load_predictor(
             f"{path}: the weights do not fit config.yaml beside them ({reason}); "
             "use the run folder as it was written"
         ) from error
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    on_gpu = device.startswith("cuda")
     predictor = Predictor(
         net,
         target,
         preparation,
         inferer=SlidingWindow(target.patch_vox, overlap=overlap),
         device=device,
-        bf16=device != "cpu",
+        bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
     )
     return predictor, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def usable_device(asked: object) -> str:
+    """Name of a device that is there; `auto` is the first GPU, else the processor.
+
+    Raises:
+        DataError: the name is none of torch's, or there is no such device.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "auto":
+        return "cuda" if gpus else "cpu"
+    there = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    if asked not in there:
+        raise DataError(f"device: found {asked}, wanted auto or one of {', '.join(there)}")
+    return str(asked)
+
+
+def checked_overlap(asked: object) -> float:
+    """Overlap of neighbouring windows as a share of their side, in [0, 1).
+
+    Raises:
+        DataError: it is no such number.
+    """
+    is_number = isinstance(asked, int | float) and not isinstance(asked, bool)
+    if not (is_number and 0 <= asked < 1):
+        raise DataError(
+            f"overlap: found {asked}, wanted a number of at least 0 and less than 1, such as 0.5"
+        )
+    return float(asked)
+
+
+def _flag(cfg: DictConfig, name: str) -> bool:
+    if not isinstance(cfg[name], bool):
+        raise DataError(f"{name}: found {cfg[name]}, wanted true or false")
+    return cfg[name]
+
+
+def _threads(asked: object) -> int:
+    if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
+        raise DataError(f"threads: found {asked}, wanted null or a whole number from 1")
+    return asked
 
 
 def _tell(outcomes: list[Outcome], output: Path) -> None:
