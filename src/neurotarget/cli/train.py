@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -112,7 +113,7 @@ def _parts(cfg: DictConfig, folder: Path) -> Parts:
 
 def _fit(parts: Parts, made: list[Logger], resumed: Path | None) -> float:
     trainer = parts.trainer
-    trainer.loggers = made
+    trainer.loggers = made or [DummyLogger()]  # other ranks log nothing
     try:
         trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resumed, weights_only=True)
     except MisconfigurationException as error:
