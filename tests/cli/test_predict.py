@@ -2,7 +2,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from neurotarget.cli.predict import checked_overlap, predict, usable_device
+from neurotarget.cli.build import checked_overlap
+from neurotarget.cli.predict import predict, usable_device
 from neurotarget.types import DataError
 
 

@@ -31,3 +31,17 @@ def test_small_volume_is_padded_as_training_patches_are(channels, sides):
         expected = cut(volume, _clamped(start, np.array(sides), patch), patch, fill=fill)
         np.testing.assert_array_equal(window.numpy(), expected)
     assert len(seen) == (4 if sides[2] == 20 else 1)
+
+
+def test_mirror_exchanges_paired_labels_back():
+    image = torch.rand(1, 1, 8, 8, 8)
+
+    def lateral(window):  # sees label 1 in the first half of axis 0 and label 2 in the second
+        first = torch.zeros_like(window)
+        first[:, :, :4] = 1
+        return torch.cat([torch.zeros_like(window), first, 1 - first], dim=1)
+
+    scores = SlidingWindow((8, 8, 8), swap=(0, 2, 1))(image, lateral)
+    torch.testing.assert_close(scores, lateral(image))
+    kept = SlidingWindow((8, 8, 8), swap=(0, 1, 2))(image, lateral)
+    assert float((kept[:, 1:] - 0.5).abs().max()) < 1e-5  # unpaired sides wash out

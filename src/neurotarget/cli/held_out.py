@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from neurotarget.cli.build import build
 from neurotarget.cli.predict import load_predictor
 from neurotarget.cli.run_folder import weights_path, write_json
 from neurotarget.data.labels import class_of_id, to_classes
@@ -48,7 +49,7 @@ def score_held_out(
     """
     cases, target = data.cases("test"), data.target
     predictions = folder / "predictions"
-    predictor, made_by = load_predictor(folder, weights=weights)
+    predictor, made_by = load_predictor(folder, weights=weights, make=build)
     if _is_stale(predictions, made_by):
         shutil.rmtree(predictions)
     predict_all(predictor, cases, predictions, made_by=made_by)

@@ -3,18 +3,19 @@
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.cli.build import build_foreign, precision_for
+from neurotarget.cli.build import build, build_foreign, build_windows, precision_for
 from neurotarget.cli.errors import taught
 from neurotarget.cli.run_folder import load_state, read_config, weights_path
 from neurotarget.inference.folder import Outcome, predict_all
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.predict import Predictor
-from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import DataError
 
 
@@ -31,7 +32,12 @@ def predict(cfg: DictConfig) -> None:
         torch.set_num_threads(_threads(cfg.threads))
     run, output = Path(str(cfg.run)), Path(str(cfg.output))
     predictor, made_by = load_predictor(
-        run, weights=cfg.weights, device=cfg.device, overlap=cfg.overlap
+        run,
+        weights=cfg.weights,
+        device=cfg.device,
+        overlap=cfg.overlap,
+        mirror=cfg.mirror,
+        make=build if _flag(cfg, "trust") else build_foreign,
     )
     scratch = Path(tempfile.mkdtemp(prefix="neurotarget-"))
     try:
@@ -50,24 +56,32 @@ def predict(cfg: DictConfig) -> None:
 
 
 def load_predictor(
-    run: Path, *, weights: str = "best", device: str = "auto", overlap: float = 0.5
+    run: Path,
+    *,
+    weights: str = "best",
+    device: str = "auto",
+    overlap: float | None = None,
+    mirror: bool | str | None = None,
+    make: Callable[..., Any] = build_foreign,
 ) -> tuple[Predictor, str]:
     """Rebuild a run's network with its weights; also returns a hash of the weights.
 
+    `make` turns the nodes of the run's config into objects: `build_foreign` for a run that may be
+    a stranger's, `build` for one's own. `overlap` and `mirror` are the run's own by default.
+
     Raises:
         DataError: this is no run folder, the weights are missing or broken, they do not fit, or
-            device or overlap cannot be.
+            device, overlap or mirror cannot be.
     """
-    device, overlap = usable_device(device), checked_overlap(overlap)
+    device = usable_device(device)
     config = read_config(run)
     path = weights_path(run, weights)
     state = load_state(path)
     try:
-        target = build_foreign(config["target"])
-        preparation = build_foreign(config["data"]["preparation"])
-        net = build_foreign(
-            config["model"], in_channels=len(target.contrasts), num_labels=target.num_labels
-        )
+        target = make(config["target"])
+        preparation = make(config["data"]["preparation"])
+        net = make(config["model"], in_channels=len(target.contrasts), num_labels=target.num_labels)
+        windows = build_windows(config, target, overlap=overlap, mirror=mirror)
         parts = state["state_dict"].items()
         net.load_state_dict({k.removeprefix("net."): v for k, v in parts if k.startswith("net.")})
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
@@ -83,7 +97,7 @@ def load_predictor(
         net,
         target,
         preparation,
-        inferer=SlidingWindow(target.patch_vox, overlap=overlap),
+        inferer=windows,
         device=device,
         bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
     )
@@ -104,20 +118,6 @@ def usable_device(asked: object) -> str:
     if asked not in there:
         raise DataError(f"device: found {asked}, wanted auto or one of {', '.join(there)}")
     return str(asked)
-
-
-def checked_overlap(asked: object) -> float:
-    """Overlap of neighbouring windows as a share of their side, in [0, 1).
-
-    Raises:
-        DataError: it is no such number.
-    """
-    is_number = isinstance(asked, int | float) and not isinstance(asked, bool)
-    if not (is_number and 0 <= asked < 1):
-        raise DataError(
-            f"overlap: found {asked}, wanted a number of at least 0 and less than 1, such as 0.5"
-        )
-    return float(asked)
 
 
 def _flag(cfg: DictConfig, name: str) -> bool:

@@ -18,7 +18,7 @@ from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from neurotarget.cli.build import build, build_target, plain, precision_for
+from neurotarget.cli.build import build, build_target, build_windows, plain, precision_for
 from neurotarget.cli.callbacks import RandomState, Stopwatch, TrainingBar, WholeCheckpoints
 from neurotarget.cli.errors import taught, tell_problems
 from neurotarget.cli.held_out import flat, score_held_out
@@ -26,7 +26,6 @@ from neurotarget.cli.run_folder import load_state, open_run, read_config, write_
 from neurotarget.cli.tracking import finish, log_final, loggers
 from neurotarget.data.augment import build_augmentation
 from neurotarget.data.module import TargetData
-from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.tasks.scores import AGREEMENT
 from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import DataError, Target
@@ -96,7 +95,7 @@ def _parts(cfg: DictConfig, folder: Path) -> Parts:
     _check_words(cfg, target)
     net = build(cfg.model, in_channels=len(target.contrasts), num_labels=target.num_labels)
     _try_patch(net, target)
-    task = build(cfg.task, target=target, net=net, inferer=SlidingWindow(target.patch_vox))
+    task = build(cfg.task, target=target, net=net, inferer=build_windows(plain(cfg), target))
     stopwatch = Stopwatch()
     trainer = build(
         cfg.trainer,

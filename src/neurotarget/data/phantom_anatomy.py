@@ -164,7 +164,7 @@ def _paint_sella(
     image: Float[ndarray, "I J K"],
     *,
     template: Float[ndarray, "I J K"],
-    brightness: Float[ndarray, "T"],
+    brightness: Float[ndarray, " T"],
     rng: np.random.Generator,
 ) -> None:
     """Draw the box about the gland again from finer samples, in place, with some texture."""

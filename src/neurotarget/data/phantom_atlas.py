@@ -45,7 +45,7 @@ class Atlas(NamedTuple):
     box: tuple[slice, slice, slice]  # of the brain
     intracranial_ml: float
 
-    def intensity(self, brightness: Float[ndarray, "T"]) -> Float[ndarray, "I J K"]:
+    def intensity(self, brightness: Float[ndarray, " T"]) -> Float[ndarray, "I J K"]:
         """Paint every tissue with its brightness."""
         image = brightness.astype(np.float32)[self.tissue]
         csf, grey, white = (float(brightness[t]) for t in (Tissue.CSF, Tissue.GREY, Tissue.WHITE))

@@ -79,7 +79,7 @@ class Warp(NamedTuple):
     knots: Float[ndarray, "3 P Q R"]
     step_vox: Triple  # voxels between two knots
 
-    def at(self, *places_vox: Float[ndarray, "n"]) -> Float[ndarray, "3 n m l"]:
+    def at(self, *places_vox: Float[ndarray, " n"]) -> Float[ndarray, "3 n m l"]:
         """Template coordinates (mm) on the grid that three lists of voxel indices span."""
         weights = [
             _spline(np.asarray(places) / step, count)
@@ -132,7 +132,7 @@ def draw_warp(
     return Warp(np.moveaxis(template, -1, 0).astype(np.float32), step)
 
 
-def draw_brightness(site: Site, rng: np.random.Generator) -> Float[ndarray, "T"]:
+def draw_brightness(site: Site, rng: np.random.Generator) -> Float[ndarray, " T"]:
     """Brightness of each tissue in one scan: the site's contrast, varied a little by person."""
     values = np.array([BRIGHTNESS[tissue] for tissue in Tissue]) ** site.gamma
     spread = np.where(np.isin(list(Tissue), [Tissue.MARROW, Tissue.FAT]), 0.10, 0.04)
@@ -155,7 +155,7 @@ def scanned(
     return np.rint(np.hypot(real, imaginary) * site.white).clip(0, 32767).astype(np.int16)
 
 
-def _spline(places: Float[ndarray, "n"], count: int) -> Float[ndarray, "n P"]:
+def _spline(places: Float[ndarray, " n"], count: int) -> Float[ndarray, "n P"]:
     """Weights of uniform cubic B-splines whose second knot lies at 0."""
     distance = np.abs(places[:, None] + 1 - np.arange(count)[None, :])
     near = 2 / 3 - distance**2 + distance**3 / 2

@@ -123,7 +123,7 @@ def paint_sella(
     brain: Float[ndarray, "..."],
     *,
     sella: Sella,
-    brightness: Float[ndarray, "T"],
+    brightness: Float[ndarray, " T"],
 ) -> None:
     """Paint the sella over the coarse head, in place.
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from neurotarget.data.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.labels import to_file_ids
-from neurotarget.data.prepare import VERSION, Preparation, work_image
+from neurotarget.data.prepare import VERSION, Preparation, stored, work_image
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import Case, DataError, Target
 
@@ -70,6 +70,7 @@ class Predictor:
             "preparation": asdict(self.preparation),
             "window_vox": self.inferer.window_vox,
             "overlap": self.inferer.inferer.overlap,
+            "mirror": self.inferer.swap is not None,
         }
 
     def predict(self, case: Case) -> Prediction:
@@ -90,8 +91,8 @@ class Predictor:
 
     @torch.inference_mode()
     def _probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
-        # the scale of training: patches are cut from float16 on disk
-        batch = torch.from_numpy(image.astype(np.float16)).float()[None].to(self.device)
+        # rounded as the patches of training are on disk
+        batch = torch.from_numpy(stored(image)).float()[None].to(self.device)
         batch = batch.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             logits = self.inferer(batch, self.net)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import rankdata
 
-Cases = Float[ndarray, "N"]
+Cases = Float[ndarray, " N"]
 
 
 def pearson_r(truth: Cases, pred: Cases) -> float:

@@ -28,8 +28,8 @@ DENSE = 0.1  # share of surface voxels above which the transform is faster, as m
 class SurfaceDistances(NamedTuple):
     """Distance of each surface voxel to the other surface, mm; both empty where undefined."""
 
-    truth_to_pred_mm: Float[ndarray, "T"]
-    pred_to_truth_mm: Float[ndarray, "P"]
+    truth_to_pred_mm: Float[ndarray, " T"]
+    pred_to_truth_mm: Float[ndarray, " P"]
 
 
 def surface_distances(truth: Mask, pred: Mask, spacing_mm: Triple) -> SurfaceDistances:

@@ -109,13 +109,13 @@ def _scene(
     return _Scene(scan, *maps, spacing_mm, centre, box)
 
 
-def _middle(profile: Integer[ndarray, "N"]) -> int:
+def _middle(profile: Integer[ndarray, " N"]) -> int:
     """Slice through the centre, or the largest one where the centre holds little of the target."""
     centre = round(float((np.arange(len(profile)) * profile).sum() / profile.sum()))
     return centre if profile[centre] > profile.max() / 2 else int(profile.argmax())
 
 
-def _span(profile: Integer[ndarray, "N"], spacing_mm: float) -> slice:
+def _span(profile: Integer[ndarray, " N"], spacing_mm: float) -> slice:
     used = np.flatnonzero(profile)
     low, high = used[0], used[-1] + 1
     margin = max(MARGIN_MM / spacing_mm, (LEAST_MM / spacing_mm - (high - low)) / 2)

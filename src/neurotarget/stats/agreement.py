@@ -20,7 +20,7 @@ from scipy.stats import norm, rankdata, t
 
 from neurotarget.stats.interval import FEWEST, LEVEL, Estimate, bootstrap, fisher_interval
 
-Cases = Float[ndarray, "N"]
+Cases = Float[ndarray, " N"]
 Agreement = Callable[..., Estimate]  # (truth, pred, interval=…)
 
 TAIL = (1 + LEVEL) / 2

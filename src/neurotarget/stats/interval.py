@@ -65,7 +65,7 @@ def bootstrap(
 
 
 def bootstrap_mean(
-    values: Float[ndarray, "N"],
+    values: Float[ndarray, " N"],
     *,
     seed: int,
     subjects: Sequence | None = None,

@@ -75,7 +75,7 @@ def _dice(shared: ndarray, truth: ndarray, pred: ndarray) -> Float[ndarray, "N l
     return np.divide(2 * shared, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
-def _mean(values: Float[ndarray, "N"]) -> float:
+def _mean(values: Float[ndarray, " N"]) -> float:
     """Mean of the defined values; NaN where there are none."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
