@@ -252,7 +252,7 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
         ("trainer.max_time=15min", "15min"),
         ("model.norm=layer", "wanted instance, batch or group"),
         ("monitor=val/dise_mean", "did you mean val/dice_mean?"),
-        ("target.patch_vox=[4,4,4]", "target.patch_vox: [4, 4, 4] does not go through UNet"),
+        ("target.patch_vox=[2,2,2]", "target.patch_vox: [2, 2, 2] does not go through UNet"),
         ("seed=abc", "wanted a whole number"),
         ("target=bal", "target=bal: no such choice; did you mean target=ball?"),
         ("logger.wandb=onlin", "wanted one of auto, online, offline, disabled"),
