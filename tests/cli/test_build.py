@@ -2,7 +2,7 @@ import pytest
 import torch
 import yaml
 
-from neurotarget.cli.build import build_foreign, build_windows, precision_for
+from neurotarget.cli.build import build, build_foreign, build_windows, precision_for
 from neurotarget.models.unet import UNet
 from neurotarget.types import DataError, Target
 
@@ -79,3 +79,12 @@ def test_mirror_of_a_network_that_never_saw_one_is_refused(target):
         build_windows({"augment": {}}, target, mirror=True)
     with pytest.raises(DataError, match="wanted true, false or auto"):
         build_windows({}, target, mirror="left")
+
+
+def test_unknown_setting_is_named_with_the_nearest_one_also_inside():
+    plan = {"_target_": "neurotarget.data.phantom_plan.Plan", "num_case": 3}
+    cohort = {"_target_": "neurotarget.data.sources.Cohort", "folder": "a", "plan": plan}
+    with pytest.raises(DataError, match="Plan: no such setting 'num_case'; did you mean num_cases"):
+        build(cohort)
+    with pytest.raises(DataError, match="UNet: no such setting 'width'; did you mean widths"):
+        build({"_target_": "neurotarget.models.unet.UNet", "width": [4]}, in_channels=1)

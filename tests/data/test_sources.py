@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,13 +7,13 @@ from neurotarget.data.phantom_plan import Plan, planted
 from neurotarget.data.sources import Cohort, Files, Public
 from neurotarget.types import DataError
 
-SMALL = {"num_cases": 1, "voxel_scale": 4}  # 4 mm: a tenth of a second each
+SMALL = Plan(num_cases=1, voxel_scale=4)  # 4 mm: a tenth of a second each
 
 
 def test_plans_are_drawn_side_by_side(tmp_path: Path):
     first = Cohort(str(tmp_path), SMALL).obtain(None)
     content = first.read_text()
-    second = Cohort(str(tmp_path), SMALL | {"seed": 2}).obtain(None)
+    second = Cohort(str(tmp_path), replace(SMALL, seed=2)).obtain(None)
     assert first.parent != second.parent
     assert first.parent.parent == second.parent.parent == tmp_path
     assert Cohort(str(tmp_path), SMALL).obtain(None) == first
@@ -35,6 +36,6 @@ def test_the_users_own_data_take_the_cohorts_place_untouched(tmp_path: Path):
 
 def test_effects_are_planted_in_the_drawn_cohort_only(tmp_path: Path):
     cohort = Cohort(str(tmp_path), SMALL)
-    assert cohort.planted(None) == planted(Plan(**SMALL))
+    assert cohort.planted(None) == planted(SMALL)
     assert cohort.planted(str(tmp_path)) == {}
     assert Files().planted(None) == Public("msd_hippocampus", str(tmp_path)).planted(None) == {}

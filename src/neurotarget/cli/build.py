@@ -31,10 +31,10 @@ def build(cfg: DictConfig | Mapping, **values: object) -> Any:  # noqa: ANN401
     except (InstantiationException, MisconfigurationException, TypeError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(_refused(str(cfg.get("_target_", "")), error)) from error
+        raise DataError(_refused(cfg, error)) from error
 
 
-def _refused(path: str, error: BaseException) -> str:
+def _refused(cfg: DictConfig | Mapping, error: BaseException) -> str:
     """One sentence of what a constructor would not take; the innermost error knows it best."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -42,17 +42,21 @@ def _refused(path: str, error: BaseException) -> str:
     unknown = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", said)
     if unknown is None:
         advice = "" if "; " in said else "; mend the setting in conf or on the command line"
-        return f"{path.rpartition('.')[2]}: {said}{advice}"
+        return f"{str(cfg.get('_target_', '')).rpartition('.')[2]}: {said}{advice}"
     owner, key = unknown[1].split(".")[0], unknown[2]
-    near = difflib.get_close_matches(key, _parameters(path, owner), n=1)
+    near = difflib.get_close_matches(key, _parameters(cfg, owner), n=1)
     hint = f"did you mean {near[0]}?" if near else "take it out"
     return f"{owner}: no such setting {key!r}; {hint}"
 
 
-def _parameters(path: str, owner: str) -> list[str]:
-    module, _, name = path.rpartition(".")
-    found = getattr(importlib.import_module(module), owner or name, None) if module else None
-    return list(inspect.signature(found).parameters) if callable(found) else []
+def _parameters(cfg: object, owner: str) -> list[str]:
+    """Parameters of the class called `owner` that this node, or one inside it, names."""
+    if not isinstance(cfg, Mapping | DictConfig):
+        return []
+    module, _, name = str(cfg.get("_target_", "")).rpartition(".")
+    if name == owner:
+        return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+    return next((found for key in cfg if (found := _parameters(cfg.get(key), owner))), [])
 
 
 def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401

@@ -60,21 +60,21 @@ class Public:
 class Cohort:
     """The built-in cohort, or the user's own data in its place where `root` is given.
 
-    `plan` overrides values of `phantom.Plan`; each plan has a folder of its own in `folder`, so
-    that runs with different plans leave each other's cases alone.
+    Each plan has a folder of its own in `folder`, so that runs with different plans leave each
+    other's cases alone.
     """
 
     folder: str
-    plan: Mapping = field(default_factory=dict)
+    plan: Plan = field(default_factory=Plan)
     workers: int = 2
 
     def obtain(self, root: str | None) -> Path:
         """Manifest of the cohort, drawn where it is not there yet; the user's data stay as is."""
         if root:
             return Files().obtain(root)
-        plan = Plan(**self.plan)
-        return make_cohort(Path(self.folder) / plan.key, plan, workers=self.workers)
+        folder = Path(self.folder) / self.plan.key
+        return make_cohort(folder, self.plan, workers=self.workers)
 
     def planted(self, root: str | None) -> Mapping[str, float]:
         """Effects that the drawn glands have by plan; none in the user's own data."""
-        return {} if root else planted(Plan(**self.plan))
+        return {} if root else planted(self.plan)
