@@ -1,5 +1,6 @@
 import os
 import re
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -9,6 +10,7 @@ from torch import nn
 
 from neurotarget.data.prepare import Preparation
 from neurotarget.inference.folder import predict_all
+from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.predict import Predictor
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import Case, DataError, Roi, Target
@@ -218,3 +220,22 @@ def test_drafts_of_killed_runs_are_swept_and_those_at_work_stay(predictor, cases
         os.utime(draft, (then, then))
     predict_all(predictor, cases[:1], out, made_by="w")
     assert [path.name for path in out.glob(".draft-*")] == [".draft-99999-fresh.nii.gz"]
+
+
+def test_several_contrasts_are_one_case(target, tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    low, high = np.zeros((16, 16, 16), np.float32), np.zeros((16, 16, 16), np.float32)
+    low[6:9, 7:10, 7:10], high[6:9, 7:10, 7:10] = 0.4, 0.3  # bright enough only together
+    nib.save(nib.Nifti1Image(low, np.eye(4)), scans / "anna_t1.nii.gz")
+    nib.save(nib.Nifti1Image(high, np.eye(4)), scans / "anna_t2.nii.gz")
+
+    class Sum(nn.Module):
+        def forward(self, image):
+            return Bright()(image.sum(dim=1, keepdim=True))
+
+    both = replace(target, contrasts=("t1", "t2"))
+    cases = find_inputs(scans, both.contrasts, scratch=tmp_path / "scratch")
+    predictor = Predictor(Sum(), both, Preparation("none", None))
+    (outcome,) = predict_all(predictor, cases, tmp_path / "out", made_by="w")
+    assert (outcome.case_id, outcome.volumes_mm3) == ("anna", {"cube": 27.0})
