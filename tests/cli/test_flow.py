@@ -142,7 +142,8 @@ def test_every_job_of_a_multirun_has_a_finished_wandb_run(
     script, *words = train_words
     short = [*words, "trainer.max_epochs=1", "logger.pictures=0"]
     command(script, "-m", *short, "seed=1,2", f"hydra.sweep.dir={tiny / 'sweep'}", cwd=tiny)
-    files = [list((tiny / "sweep" / job / "wandb").glob("offline-run-*/run-*.wandb")) for job in "01"]
+    folders = [tiny / "sweep" / job / "wandb" for job in "01"]
+    files = [list(folder.glob("offline-run-*/run-*.wandb")) for folder in folders]
     assert [len(found) for found in files] == [1, 1]
     assert files[0][0].name != files[1][0].name
     for (file,) in files:
