@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.volume import Volume, read_volume, same_grid
+from neurotarget.files import written
 from neurotarget.metrics.overlap import dice, precision, recall
 from neurotarget.metrics.surface import assd_mm, hd95_mm, surface_dice, surface_distances
 from neurotarget.metrics.volume import (
@@ -119,15 +120,11 @@ def score_case(
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
     """Write rows as CSV, whole or not at all; NaN is an empty cell."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".draft-{path.name}")
-    with draft.open("w", newline="", encoding="utf-8") as stream:
+    with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(Row._fields)
         for row in rows:
             table.writerow(row._replace(value="" if math.isnan(row.value) else row.value))
-    draft.replace(path)
 
 
 def read_rows(path: Path) -> pd.DataFrame:

@@ -7,7 +7,7 @@ their unit (`_mm`, `_mm3`, `_vox`, `_s`).
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -25,7 +25,12 @@ TripleVox = tuple[int, int, int]
 Covariate = str | float | None
 
 NAME = re.compile(r"(?!\.)[\w.-]+")  # what can be part of a file name and of a column
-HYPOTHESIS_FORMS = "'volume: F > M', 'volume[label]: patient < control', 'volume ~ age: negative'"
+HYPOTHESIS_FORMS = (
+    "'volume: F > M', 'volume[label]: patient < control', 'volume ~ age + sex: negative', "
+    "'volume ~ age*sex: any'"
+)
+WORD = r"[\w.-]+"
+SPLINE = re.compile(rf"spline\(({WORD})\)")
 
 
 class Batch(NamedTuple):
@@ -125,9 +130,11 @@ class Roi:
 class Hypothesis:
     """What the study asks of the volumes: a group difference or a slope.
 
-    `label` is "" for the sum of all labels. A group difference has `groups` (A, B) and is the
-    mean of A minus the mean of B; a slope is the change per unit of `covariate`. `adjust` names
-    the other terms of the linear model.
+    `label` is "" for the sum of all labels, else a label or a region of the target. A group
+    difference has `groups` (A, B) and is the mean of A minus the mean of B; a slope is the change
+    per unit of `covariate`. A covariate `a*b` is their interaction: the difference of the slopes.
+    `adjust` holds the other terms of the linear model: names, `a*b` and `spline(a)`. `expected`
+    is the effect as published by `source`, in mm³ or mm³ per unit of the covariate.
     """
 
     name: str
@@ -136,31 +143,57 @@ class Hypothesis:
     groups: tuple[str, str] | None
     sign: Literal[-1, 0, 1]  # expected direction; 0 where either counts
     adjust: tuple[str, ...] = ()
+    expected: float | None = None
+    source: str = ""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Columns of covariates that the model needs, the tested one first."""
+        terms = [SPLINE.sub(r"\1", term) for term in (self.covariate, *self.adjust)]
+        return tuple(dict.fromkeys(name for term in terms for name in term.split("*")))
+
+    @classmethod
+    def read(cls, name: str, value: str | Mapping) -> "Hypothesis":
+        """Parse a claim, or a mapping of `claim`, `expected` and `source`.
+
+        Raises:
+            ValueError: the claim has no known form, or the mapping another key.
+        """
+        if not isinstance(value, Mapping):
+            return cls.parse(name, value)
+        wanted = ("claim", "expected", "source")
+        if "claim" not in value or set(value) - set(wanted):
+            raise ValueError(
+                f"hypothesis {name}: got the keys {', '.join(map(str, value))}, wanted claim and, "
+                "where one is published, expected and source"
+            )
+        parsed, expected = cls.parse(name, value["claim"]), value.get("expected")
+        expected = None if expected is None else float(expected)
+        return replace(parsed, expected=expected, source=str(value.get("source") or ""))
 
     @classmethod
     def parse(cls, name: str, text: str) -> "Hypothesis":
         """Read `volume: F > M`, `volume[label] ~ group: A < B` or `volume ~ age + sex: negative`.
 
         Without `~` the groups F and M belong to `sex` and any others to `group`. The first term
-        after `~` is the one tested; the rest adjust it.
+        after `~` is the one tested; the rest adjust it: `volume ~ age*sex + tiv: any` tests the
+        interaction, `volume ~ sex + spline(age): F > M` lets age be a curve.
 
         Raises:
             ValueError: the text has none of these forms.
         """
-        words = r"[\w.-]+"
-        form = rf"volume(?:\[({words})\])?\s*(?:~\s*({words}(?:\s*\+\s*{words})*))?\s*:\s*(.+)"
+        term = rf"(?:spline\({WORD}\)|{WORD}(?:\s*\*\s*{WORD})?)"
+        form = rf"volume(?:\[({WORD})\])?\s*(?:~\s*({term}(?:\s*\+\s*{term})*))?\s*:\s*(.+)"
         match = re.fullmatch(form, str(text).strip())
-        if match is None:
-            raise ValueError(f"hypothesis {name}: got {text!r}, wanted one of {HYPOTHESIS_FORMS}")
-        label, terms, claim = match.groups()
-        named = [term.strip() for term in terms.split("+")] if terms else []
-        groups = re.fullmatch(rf"({words})\s*(>|<|!=)\s*({words})", claim.strip())
+        label, terms, claim = match.groups() if match else ("", "", "")
+        named = [re.sub(r"\s", "", one) for one in terms.split("+")] if terms else []
+        groups = re.fullmatch(rf"({WORD})\s*(>|<|!=)\s*({WORD})", claim.strip())
         signs = {">": 1, "<": -1, "!=": 0, "positive": 1, "negative": -1, "any": 0}
+        is_slope = groups is None and claim.strip() in signs and bool(named)
+        unfit = SPLINE.fullmatch(named[0]) if named else None
+        if unfit or not (is_slope or (groups and not (named and "*" in named[0]))):
+            raise ValueError(f"hypothesis {name}: got {text!r}, wanted one of {HYPOTHESIS_FORMS}")
         if groups is None:
-            if claim.strip() not in signs or not named:
-                raise ValueError(
-                    f"hypothesis {name}: got {text!r}, wanted one of {HYPOTHESIS_FORMS}"
-                )
             return cls(name, label or "", named[0], None, signs[claim.strip()], tuple(named[1:]))
         first, sign, second = groups.groups()
         default = "sex" if {first, second} == {"F", "M"} else "group"
@@ -202,14 +235,14 @@ class Target:
         ranges = {key: (float(a), float(b)) for key, (a, b) in dict(self.volume_range_mm3).items()}
         fix(self, "volume_range_mm3", ranges)
         if isinstance(self.hypotheses, Mapping):
-            parsed = [Hypothesis.parse(key, text) for key, text in self.hypotheses.items()]
+            parsed = [Hypothesis.read(key, value) for key, value in self.hypotheses.items()]
             fix(self, "hypotheses", tuple(parsed))
         self._check()
 
     def _check(self) -> None:
         ids = [value for many in self.labels.values() for value in many]
         named = {name for pair in self.pairs for name in pair} | set(self.volume_range_mm3)
-        named |= {hypothesis.label for hypothesis in self.hypotheses} - {""}
+        named |= {hypothesis.label for hypothesis in self.hypotheses} - {"", *self.regions}
         unfit = [name for name in (self.name, *self.labels) if not NAME.fullmatch(str(name))]
         claims = {
             f"needs names of letters, digits, _, - and ., with no . in front, got {unfit}": unfit,
@@ -233,6 +266,22 @@ class Target:
         return tuple(self.labels)
 
     @property
+    def regions(self) -> dict[str, tuple[str, ...]]:
+        """Sums of labels that a study looks at too: left, right, each pair, total.
+
+        Left and right are there where there are several pairs; a pair is called as what its two
+        names have in common (`Left-Hippocampus`, `Right-Hippocampus`: `Hippocampus`).
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        if len(self.pairs) > 1:
+            sides = zip(*self.pairs, strict=True)
+            found |= dict(zip(("left", "right"), sides, strict=True))
+            found |= {_common(pair): pair for pair in self.pairs if _common(pair)}
+        if len(self.labels) > 1:
+            found["total"] = tuple(self.labels)
+        return {name: parts for name, parts in found.items() if name not in self.labels}
+
+    @property
     def num_labels(self) -> int:
         """Classes including background."""
         return len(self.labels) + 1
@@ -250,6 +299,13 @@ class Target:
         for left, right in self.pairs:
             mirror[index[left]], mirror[index[right]] = index[right], index[left]
         return tuple(mirror)
+
+
+def _common(pair: tuple[str, str]) -> str:
+    """What is left of two names when their words for left and right are taken away."""
+    side = re.compile(r"(?:^|(?<=[._-]))(?:left|right|lh|rh|l|r)(?:$|(?=[._-]))", re.IGNORECASE)
+    bare = {side.sub("", name).strip("._-") for name in pair}
+    return bare.pop() if len(bare) == 1 else ""
 
 
 def _ids(value: int | Iterable[int]) -> tuple[int, ...]:

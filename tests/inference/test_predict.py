@@ -1,5 +1,3 @@
-import os
-
 import nibabel as nib
 import numpy as np
 import pytest
@@ -15,9 +13,8 @@ from neurotarget.inference.predict import (
     save_labels,
     save_like,
     save_probabilities,
-    written,
 )
-from neurotarget.types import Case, DataError, Target
+from neurotarget.types import Case, Target
 
 TARGET = Target("cube", ["t1"], {"cube": 9}, [1, 1, 1], [8, 8, 8])
 
@@ -69,22 +66,3 @@ def test_what_may_name_a_patient_stays_with_the_scan(tmp_path, kind):
     assert b"Anna" in (tmp_path / "scan.nii").read_bytes()
     assert len(header.extensions) == 1
     assert nib.load(tmp_path / "map.nii").get_fdata().sum() == 64
-
-
-def test_drafts_of_two_processes_have_two_names(tmp_path):
-    with written(tmp_path / "c.nii.gz") as draft:
-        assert draft.name == f".draft-{os.getpid()}-c.nii.gz"
-        draft.write_text("whole")
-    assert [path.name for path in tmp_path.iterdir()] == ["c.nii.gz"]
-
-
-def fill_the_disk(path):
-    with written(path) as draft:
-        draft.write_text("half")
-        raise OSError(28, "No space left on device")
-
-
-def test_a_disk_that_refuses_is_one_sentence_and_leaves_no_draft(tmp_path):
-    with pytest.raises(DataError, match=r"c\.nii: cannot be written \(No space left on device\)"):
-        fill_the_disk(tmp_path / "c.nii")
-    assert not list(tmp_path.iterdir())

@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from tqdm import tqdm
 
+from neurotarget.files import written
 from neurotarget.tasks.schedule import Progress, training_progress
 
 REFRESH_S = 1.0
@@ -132,8 +133,5 @@ class WholeCheckpoints(TorchCheckpointIO):
         storage_options: object | None = None,  # noqa: ARG002
     ) -> None:
         """Write beside the file, then rename."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".draft-{path.name}")
-        torch.save(checkpoint, draft)
-        draft.replace(path)
+        with written(path) as draft:
+            torch.save(checkpoint, draft)

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import yaml
 
+from neurotarget.files import write_text
 from neurotarget.types import DataError
 
 PACKAGES = (
@@ -30,14 +31,6 @@ PACKAGES = (
     "numpy",
     "scipy",
 )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".draft-{path.name}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -22,10 +22,11 @@ from neurotarget.cli.build import build, build_target, build_windows, plain, pre
 from neurotarget.cli.callbacks import RandomState, Stopwatch, TrainingBar, WholeCheckpoints
 from neurotarget.cli.errors import taught, tell_problems
 from neurotarget.cli.held_out import flat, score_held_out
-from neurotarget.cli.run_folder import load_state, open_run, read_config, write_text
+from neurotarget.cli.run_folder import load_state, open_run, read_config
 from neurotarget.cli.tracking import finish, log_final, loggers
 from neurotarget.data.augment import build_augmentation
 from neurotarget.data.module import TargetData
+from neurotarget.files import write_text
 from neurotarget.tasks.scores import AGREEMENT
 from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import DataError, Target

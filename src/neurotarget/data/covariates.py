@@ -95,7 +95,7 @@ def asked_covariates(target: Target | None) -> set[str]:
     """Covariates that the hypotheses of a target name."""
     if target is None:
         return set()
-    return {name for item in target.hypotheses for name in (item.covariate, *item.adjust)}
+    return {name for item in target.hypotheses for name in item.variables}
 
 
 def add_participants(
@@ -180,7 +180,7 @@ def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
     problems = []
     columns = list(dict.fromkeys(name for case in cases for name in case.covariates))
     for item in target.hypotheses:
-        for name in (item.covariate, *item.adjust):
+        for name in item.variables:
             if name not in columns:
                 close = nearest(name, columns)
                 todo = f"rename the column {close}" if close else f"add a column {name}"

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.inference.predict import written
+from neurotarget.files import written
 from neurotarget.types import DataError, Problem
 
 UNEVEN = 0.1  # of the slice gap: more than positions rounded to 0.1 mm explain

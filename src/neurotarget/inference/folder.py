@@ -8,14 +8,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from neurotarget.files import sweep, written
 from neurotarget.inference.ledger import Ledger, Outcome
 from neurotarget.inference.predict import (
     Predictor,
     probability_path,
     save_labels,
     save_probabilities,
-    sweep,
-    written,
 )
 from neurotarget.types import Case, DataError
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from neurotarget.inference.predict import written
+from neurotarget.files import written
 
 
 class Outcome(NamedTuple):

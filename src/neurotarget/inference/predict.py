@@ -1,8 +1,5 @@
 """From a scan to a label map on the scan's own grid, with volumes and a look at what is odd."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -18,12 +15,11 @@ from torch import nn
 from neurotarget.data.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.labels import to_file_ids
 from neurotarget.data.prepare import VERSION, Preparation, stored, work_image
+from neurotarget.files import written
 from neurotarget.inference.tiling import SlidingWindow
-from neurotarget.types import Case, DataError, Target
+from neurotarget.types import Case, Target
 
 TEXTS = ("descrip", "aux_file", "db_name")  # of a NIfTI header; free text, which may name a person
-DRAFT = ".draft-"
-ABANDONED_S = 3600.0
 
 
 class Prediction(NamedTuple):
@@ -136,36 +132,6 @@ def save_like(array: ndarray, header: nib.Nifti1Header, path: Path) -> None:
     plain["cal_min"], plain["cal_max"] = 0, float(array.max(initial=0))
     with written(path) as draft:
         nib.save(kind(array, None, plain), draft)
-
-
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """A path to write to; its file takes the place of `path` when the block ends well.
-
-    Raises:
-        DataError: the disk refuses it.
-    """
-    draft = path.with_name(f"{DRAFT}{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield draft
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}); make room, or say a folder "
-            "that can be written"
-        ) from error
-
-
-def sweep(folder: Path, now_s: float) -> None:
-    """Remove drafts that killed runs left: those that nobody has written to for an hour."""
-    for draft in folder.glob(f"{DRAFT}*"):
-        with suppress(OSError):  # another run may be as quick
-            if now_s - draft.stat().st_mtime > ABANDONED_S:
-                draft.unlink()
 
 
 def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from neurotarget.files import written
+
 # Okabe and Ito's colours that stand out on a grey scan as on white; told apart in the common
 # forms of colour blindness (jfly.uni-koeln.de/color)
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
@@ -19,11 +21,8 @@ def colour(number: int) -> str:
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all; needs no display and no global state."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(content, format="png", dpi=DPI, facecolor=figure.get_facecolor())
-    draft = path.with_name(f".draft-{path.name}")
-    draft.write_bytes(content.getvalue())
-    draft.replace(path)
+    with written(path) as draft:
+        draft.write_bytes(content.getvalue())

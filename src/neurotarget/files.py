@@ -1,0 +1,52 @@
+"""Files that are whole or not there: written as a draft beside their place, then renamed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from neurotarget.types import DataError
+
+DRAFT = ".draft-"
+ABANDONED_S = 3600.0
+
+
+@contextmanager
+def written(path: Path | str) -> Iterator[Path]:
+    """A path to write to; its file takes the place of `path` when the block ends well.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    path = Path(path)
+    draft = path.with_name(f"{DRAFT}{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield draft
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror or error}); make room, or say a folder "
+            "that can be written"
+        ) from error
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    with written(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="")
+
+
+def sweep(folder: Path, now_s: float) -> None:
+    """Remove drafts that killed runs left: those that nobody has written to for an hour."""
+    for draft in folder.glob(f"{DRAFT}*"):
+        with suppress(OSError):  # another run may be as quick
+            if now_s - draft.stat().st_mtime > ABANDONED_S:
+                draft.unlink()

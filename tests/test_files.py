@@ -1,0 +1,41 @@
+import os
+
+import pytest
+
+from neurotarget.files import sweep, write_text, written
+from neurotarget.types import DataError
+
+
+def test_drafts_of_two_processes_have_two_names(tmp_path):
+    with written(tmp_path / "c.nii.gz") as draft:
+        assert draft.name == f".draft-{os.getpid()}-c.nii.gz"
+        draft.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.nii.gz"]
+
+
+def fill_the_disk(path):
+    with written(path) as draft:
+        draft.write_text("half")
+        raise OSError(28, "No space left on device")
+
+
+def test_a_disk_that_refuses_is_one_sentence_and_leaves_no_draft(tmp_path):
+    with pytest.raises(DataError, match=r"c\.nii: cannot be written \(No space left on device\)"):
+        fill_the_disk(tmp_path / "c.nii")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_old_text_is_replaced_whole(tmp_path):
+    write_text(tmp_path / "new" / "a.tsv", "eins\n")
+    write_text(tmp_path / "new" / "a.tsv", "zwei\n")
+    assert (tmp_path / "new" / "a.tsv").read_bytes() == b"zwei\n"
+
+
+def test_only_drafts_that_nobody_writes_to_are_swept(tmp_path):
+    for name in (".draft-1-a", "a"):
+        (tmp_path / name).write_text("")
+    now_s = (tmp_path / "a").stat().st_mtime
+    sweep(tmp_path, now_s)
+    assert len(list(tmp_path.iterdir())) == 2
+    sweep(tmp_path, now_s + 3601)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
