@@ -1,0 +1,96 @@
+"""What a study starts from: volumes by one method or more, scores of masks, covariates."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.types import Target
+
+AGE_BANDS = (0, 20, 40, 60, 80)  # years; each band begins with its number, the last is open
+CATEGORICAL = ("sex", "site", "group", "scanner")  # strata beside age, where a cohort has them
+
+
+class Stratum(NamedTuple):
+    """A part of the cohort that tables are made for as well."""
+
+    stratum: str  # all, or the covariate
+    level: str  # all, or its value
+    case_ids: pd.Index
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Volumes of a cohort in mm³ and what is known of its cases.
+
+    `volumes` maps each method or rater to a table of a row a case (index `case_id`) and a column
+    a label, then a column for each region of the target (`Target.regions`); NaN where there is no
+    volume. All have the rows of `covariates`, whose first column is `subject_id`. `reference`
+    names the method that counts as truth; it is the first, or None among equals. `scores` are
+    rows of rows.csv that belong to one method against the reference; empty where there are only
+    volumes.
+    """
+
+    target: Target
+    volumes: Mapping[str, pd.DataFrame]
+    covariates: pd.DataFrame
+    scores: pd.DataFrame
+    reference: str | None = None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods or raters, the reference first."""
+        return tuple(self.volumes)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every two methods, the reference first in its pairs."""
+        return tuple(combinations(self.volumes, 2))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels and the regions that they sum to."""
+        return (*self.target.label_names, *self.target.regions)
+
+    @property
+    def subjects(self) -> pd.Series:
+        """Subject of each case."""
+        return self.covariates["subject_id"]
+
+    def strata(self) -> Iterator[Stratum]:
+        """The whole cohort, then each sex, site, group and age band that it has."""
+        table = self.covariates
+        yield Stratum("all", "all", table.index)
+        for name in CATEGORICAL:
+            if name in table and table[name].nunique() > 1:
+                for value, part in table.groupby(name, sort=True):
+                    yield Stratum(name, _level(value), part.index)
+        if "age" in table and pd.api.types.is_numeric_dtype(table["age"]):
+            ends = (*AGE_BANDS[1:], float("inf"))
+            bands = [
+                Stratum("age", band_name(low), part.index)
+                for low, high in zip(AGE_BANDS, ends, strict=True)
+                if len(part := table[(table["age"] >= low) & (table["age"] < high)])
+            ]
+            yield from bands if len(bands) > 1 else ()
+
+
+def band_name(low: int) -> str:
+    """Name of the age band that begins with `low`: `20-39`, `80+`."""
+    after = [end for end in AGE_BANDS if end > low]
+    return f"{low}-{after[0] - 1}" if after else f"{low}+"
+
+
+def with_regions(volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
+    """Volumes of the labels in the target's order, and of its regions; absent parts give NaN."""
+    table = volumes.reindex(columns=list(target.label_names)).astype(float)
+    sums = {
+        name: table[list(parts)].sum(axis=1, skipna=False) for name, parts in target.regions.items()
+    }
+    return pd.concat([table, pd.DataFrame(sums, index=table.index)], axis=1)
+
+
+def _level(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
