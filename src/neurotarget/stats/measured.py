@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.types import Target
+from neurotarget.types import DataError, Target
 
 AGE_BANDS = (0, 20, 40, 60, 80)  # years; each band begins with its number, the last is open
 CATEGORICAL = ("sex", "site", "group", "scanner")  # strata beside age, where a cohort has them
@@ -75,6 +75,49 @@ class Measured:
                 if len(part := table[(table["age"] >= low) & (table["age"] < high)])
             ]
             yield from bands if len(bands) > 1 else ()
+
+
+def from_rows(
+    rows: pd.DataFrame,
+    target: Target,
+    covariates: pd.DataFrame,
+    *,
+    methods: tuple[str, str] = ("reference", "predicted"),
+) -> Measured:
+    """Measured volumes and scores of the cases in rows.csv.
+
+    `methods` names whose volumes `reference_volume_mm3` and `volume_mm3` are; the first is the
+    reference. A method without any volume is left out. Cases that `covariates` (index `case_id`)
+    does not know keep the subject that rows name, and have no covariates.
+
+    Raises:
+        DataError: a case has two values of one score, or no label of the target is there.
+    """
+    twice = rows[rows.duplicated(["case_id", "label", "metric"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise DataError(
+            f"{first['case_id']}: found two rows of {first['metric']} for {first['label']}, wanted "
+            "one; keep the rows of one run, and one row per case in the manifest"
+        )
+    if not set(rows["label"]) & set(target.label_names):
+        there = ", ".join(sorted(set(rows["label"]))) or "none"
+        raise DataError(
+            f"rows: found scores of the labels {there}, wanted those of target {target.name} "
+            f"({', '.join(target.label_names)}); say the target that these rows belong to"
+        )
+    subjects = rows.drop_duplicates("case_id").set_index("case_id")["subject_id"]
+    known = covariates.reindex(subjects.index)
+    known = known.drop(columns="subject_id", errors="ignore").infer_objects()
+    known.insert(0, "subject_id", subjects)
+    volumes = {}
+    for method, metric in zip(methods, ("reference_volume_mm3", "volume_mm3"), strict=True):
+        found = rows[rows["metric"] == metric]
+        wide = found.pivot(index="case_id", columns="label", values="value")
+        if wide.notna().any(axis=None):
+            volumes[method] = with_regions(wide.reindex(subjects.index), target)
+    reference = methods[0] if methods[0] in volumes else None
+    return Measured(target, volumes, known, rows.reset_index(drop=True), reference)
 
 
 def band_name(low: int) -> str:
