@@ -305,7 +305,11 @@ def _common(pair: tuple[str, str]) -> str:
     """What is left of two names when their words for left and right are taken away."""
     side = re.compile(r"(?:^|(?<=[._-]))(?:left|right|lh|rh|l|r)(?:$|(?=[._-]))", re.IGNORECASE)
     bare = {side.sub("", name).strip("._-") for name in pair}
-    return bare.pop() if len(bare) == 1 else ""
+    if len(bare) == 1:
+        return bare.pop()
+    first, second = pair
+    is_glued = (first[:1].casefold(), second[:1].casefold()) == ("l", "r")  # Lhippo, Rhippo
+    return first[1:] if is_glued and first[1:] == second[1:] else ""
 
 
 def _ids(value: int | Iterable[int]) -> tuple[int, ...]:
