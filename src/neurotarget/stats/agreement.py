@@ -16,15 +16,15 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import f as f_distribution
-from scipy.stats import norm, rankdata, t
+from scipy.stats import linregress, norm, rankdata, t
 
 from neurotarget.stats.interval import FEWEST, LEVEL, Estimate, bootstrap, fisher_interval
+from neurotarget.stats.resample import LIMIT_SD
 
 Cases = Float[ndarray, " N"]
 Agreement = Callable[..., Estimate]  # (truth, pred, interval=…)
 
 TAIL = (1 + LEVEL) / 2
-LIMIT_SD = 1.96  # Bland and Altman's limits
 
 
 class BlandAltman(NamedTuple):
@@ -158,6 +158,26 @@ def bland_altman(truth: Cases, pred: Cases) -> BlandAltman:
         Estimate(lower, lower - half_limit, lower + half_limit, n),
         Estimate(upper, upper - half_limit, upper + half_limit, n),
     )
+
+
+def proportional_slope(truth: Cases, pred: Cases, *, interval: bool = True) -> Estimate:
+    """Slope of the difference `pred − truth` on the mean of both: its growth per unit of size.
+
+    The slope is (var pred − var truth) / (2 var mean). A bias in proportion to size gives one, but
+    so do unequal error variances: a method that only scatters more than the other has a positive
+    slope without any bias. No spread of the mean gives NaN.
+
+    Source: Bland and Altman 1999, doi:10.1177/096228029900800204, section 3.
+    """
+    table = _checked("proportional_slope", truth, pred)
+    n = len(table)
+    middle, difference = table.mean(axis=1), table[:, 1] - table[:, 0]
+    if n < FEWEST or np.ptp(middle) <= 1e-12 * np.abs(middle).max():
+        return Estimate.undefined(n)
+    line = linregress(middle, difference)
+    value = float(line.slope)
+    half = float(t.ppf(TAIL, n - 2) * line.stderr)
+    return Estimate(value, value - half, value + half, n) if interval else _bare(value, n)
 
 
 def over_subjects(

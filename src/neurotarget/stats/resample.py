@@ -1,15 +1,47 @@
 """Resampling of subjects by weights: a draw says how often it holds each subject.
 
-A statistic that takes weights is computed for all draws at once. D draws, S subjects.
+A statistic that takes weights is computed for all draws at once: those here are functions of
+weighted means, so one matrix product does it. Weighted by whole numbers, each is the number of
+the plain formula on the sample in which every case comes that often.
+
+R rows of weights, S subjects, N cases, K methods.
 """
 
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from numpy import ndarray
+from scipy.special import ndtr, ndtri
 
 DRAWS = 2000
+LEVEL = 0.95
+LIMIT_SD = 1.96  # Bland and Altman's limits
+MOST_GROUPS = 2000  # a jackknife of more subjects leaves them out in groups
+BLOCK_ROWS = 250  # rows of weights that ranks are made for at once, so that they stay in cache
+ROUNDING = 1e-12  # a spread below this share of the data's own is what rounding leaves
 
-Weights = Float[ndarray, "D S"]
+Weights = Float[ndarray, "R S"]
+Values = Float[ndarray, " R"]
+Cases = Float[ndarray, " N"]
+Codes = Integer[ndarray, " N"]  # number of each case's subject, from 0
+
+
+class PairMeans(NamedTuple):
+    """Weighted moments of two methods x and y, of d = y − x and of their mean m; per row."""
+
+    n: Values
+    mean_x: Values
+    mean_y: Values
+    percent: Values  # mean of 100 d / m
+    var_x: Values  # variances and covariances divide by n
+    var_y: Values
+    cov_xy: Values
+    var_d: Values
+    var_m: Values
+    cov_dm: Values
 
 
 def draws(n_subjects: int, seed: int, draws: int = DRAWS) -> Weights:
@@ -21,3 +53,224 @@ def draws(n_subjects: int, seed: int, draws: int = DRAWS) -> Weights:
     drawn += np.arange(draws)[:, None] * n_subjects  # a draw's own places in the flat count
     counts = np.bincount(drawn.ravel(), minlength=draws * n_subjects)
     return counts.reshape(draws, n_subjects).astype(float)
+
+
+def left_out(n_subjects: int) -> Weights:
+    """Jackknife weights: a row leaves out one subject, or a group where there are over 2,000."""
+    groups = min(n_subjects, MOST_GROUPS)
+    if groups < 2:
+        return np.empty((0, n_subjects))
+    group = np.arange(n_subjects) % groups
+    return (group != np.arange(groups)[:, None]).astype(float)
+
+
+@lru_cache(maxsize=4)  # the labels of a table share them
+def replicates(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
+    """Weights of the sample itself (row 0), of `count` draws, then of the jackknife; read-only."""
+    whole = np.ones((1, n_subjects))
+    weights = np.concatenate([whole, draws(n_subjects, seed, count), left_out(n_subjects)])
+    weights.setflags(write=False)
+    return weights
+
+
+def codes(subjects: object) -> tuple[Codes, int]:
+    """Number of the subject of each case, from 0, and how many subjects there are."""
+    names, inverse = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
+    return inverse, len(names)
+
+
+def bca(
+    value: float, drawn: Values, jackknifed: Values, level: float = LEVEL
+) -> tuple[float, float]:
+    """Efron's interval, corrected for bias and acceleration, in the statistic's unit.
+
+    Draws without a value are left out; where half or more have none, or the statistic itself,
+    both ends are NaN. Draws that are all equal give that value twice. The acceleration is 0 where
+    the jackknife has no spread; where the correction has no solution (all draws on one side of
+    the value, or an acceleration that turns the order round) the ends are plain percentiles.
+
+    Source: Efron 1987, doi:10.1080/01621459.1987.10478410; ties count half, as in SciPy.
+    """
+    known = drawn[np.isfinite(drawn)]
+    if not math.isfinite(value) or 2 * len(known) <= len(drawn):
+        return math.nan, math.nan
+    if np.ptp(known) <= ROUNDING * np.abs(known).max():
+        return value, value
+    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    share = (np.mean(known < value) + np.mean(known <= value)) / 2
+    if 0 < share < 1:
+        shift = ndtri(share) + ndtri(tails)
+        rest = 1 - _acceleration(jackknifed) * shift
+        if (rest > 0).all():
+            tails = ndtr(ndtri(share) + shift / rest)
+    low, high = np.quantile(known, tails)
+    return float(low), float(high)
+
+
+def ends(replicated: Values, *, count: int = DRAWS, level: float = LEVEL) -> tuple[float, float]:
+    """BCa interval of a statistic that was computed for every row of `replicates`."""
+    drawn, jackknifed = np.split(replicated[1:], [count])
+    return bca(float(replicated[0]), drawn, jackknifed, level)
+
+
+def weighted_means(
+    weights: Weights, values: Float[ndarray, "N M"], subject: Codes
+) -> tuple[Values, Float[ndarray, "R M"]]:
+    """Sum of the weights of the cases, and the weighted mean of each column, for every row."""
+    columns = np.column_stack([np.ones(len(values)), values])
+    per_subject = np.zeros((weights.shape[1], columns.shape[1]))
+    np.add.at(per_subject, subject, columns)
+    sums = weights @ per_subject
+    return sums[:, 0], sums[:, 1:] / sums[:, :1]
+
+
+def weighted_mean(weights: Weights, values: Cases, subject: Codes) -> Values:
+    """Mean over cases, for every row of weights."""
+    middle = values.mean()
+    return middle + weighted_means(weights, (values - middle)[:, None], subject)[1][:, 0]
+
+
+def weighted_sd(weights: Weights, values: Cases, subject: Codes) -> Values:
+    """Standard deviation over cases (n − 1), for every row of weights."""
+    (centred,), _ = _centred(values)
+    n, means = weighted_means(weights, np.column_stack([centred, centred**2]), subject)
+    variance = _variance(means[:, 1], means[:, 0], centred)
+    return np.sqrt(_ratio(variance * n, n - 1))
+
+
+def pair_means(weights: Weights, x: Cases, y: Cases, subject: Codes) -> PairMeans:
+    """Moments of two methods; the mean of 100 d / m counts 0 where both values are 0.
+
+    Source: Bland and Altman 1999, doi:10.1177/096228029900800204 (differences in % of the mean).
+    """
+    d, m = y - x, (x + y) / 2
+    percent = np.divide(100 * d, m, out=np.zeros_like(d), where=m != 0)
+    (a, b, e, f), (mean_x, mean_y, _, _) = _centred(x, y, d, m)
+    columns = [a, b, a * a, b * b, a * b, e, f, e * e, f * f, e * f, percent]
+    n, means = weighted_means(weights, np.column_stack(columns), subject)
+    mx, my, xx, yy, xy, md, mm, dd, ff, df, mean_percent = means.T
+    return PairMeans(
+        n=n,
+        mean_x=mean_x + mx,
+        mean_y=mean_y + my,
+        percent=mean_percent,
+        var_x=_variance(xx, mx, a),
+        var_y=_variance(yy, my, b),
+        cov_xy=xy - mx * my,
+        var_d=_variance(dd, md, e),
+        var_m=_variance(ff, mm, f),
+        cov_dm=df - md * mm,
+    )
+
+
+def pair_statistics(pair: PairMeans) -> dict[str, Values]:
+    """Agreement of y with x for every row, by name; NaN where a draw has no spread.
+
+    The formulas and sources are those of `neurotarget.stats.agreement`; the differences are
+    y − x, their limits 1.96 SD wide, and the slope is theirs on the mean of both.
+    """
+    bias = pair.mean_y - pair.mean_x
+    both = np.where((pair.var_x > 0) & (pair.var_y > 0), pair.var_x + pair.var_y, 0)
+    sample = _ratio(pair.n, pair.n - 1)
+    sd = np.sqrt(sample * pair.var_d)
+    squares = (2 * sample * pair.var_m, pair.n * bias**2 / 2, sample * pair.var_d / 2)
+    r = _ratio(pair.cov_xy, np.sqrt(pair.var_x * pair.var_y))
+    return {
+        "pearson_r": np.clip(r, -1, 1),
+        **icc_statistics(pair.n, 2, *squares),
+        "ccc": 1 - _ratio(pair.var_d + bias**2, np.where(both, both + bias**2, 0)),
+        "bias": bias,
+        "bias_percent": pair.percent,
+        "sd_difference": sd,
+        "lower_limit": bias - LIMIT_SD * sd,
+        "upper_limit": bias + LIMIT_SD * sd,
+        "proportional_slope": _ratio(pair.cov_dm, pair.var_m),
+    }
+
+
+def icc_statistics(
+    n: Values, k: int, cases: Values, methods: Values, error: Values
+) -> dict[str, Values]:
+    """ICC(A,1) and ICC(C,1) from mean squares between cases, between methods, and of the rest.
+
+    Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30, table 4.
+    """
+    spread = cases + (k - 1) * error
+    total = np.where(cases + error > 0, spread + k * (methods - error) / n, 0)
+    return {"icc_a1": _ratio(cases - error, total), "icc_c1": _ratio(cases - error, spread)}
+
+
+def all_methods(
+    weights: Weights, table: Float[ndarray, "N K"], subject: Codes
+) -> dict[str, Values]:
+    """ICC(A,1) and ICC(C,1) over all columns of `table`, for every row of weights."""
+    k = table.shape[1]
+    columns, offsets = _centred(*table.T)
+    apart = np.stack(columns, axis=1)
+    middle = apart.mean(axis=1)
+    rest = apart - middle[:, None]  # of each case, from its mean; columns have mean 0
+    squares = np.column_stack([middle, middle**2, (rest**2).sum(axis=1), rest])
+    n, means = weighted_means(weights, squares, subject)
+    sample = _ratio(n, n - 1)
+    shifts = means[:, 3:] + np.array(offsets) - np.mean(offsets)
+    return icc_statistics(
+        n,
+        k,
+        k * sample * _variance(means[:, 1], means[:, 0], middle),
+        n * np.square(shifts).sum(axis=1) / (k - 1),
+        sample * _variance(means[:, 2], means[:, 3:], rest) / (k - 1),
+    )
+
+
+def weighted_spearman(weights: Weights, x: Cases, y: Cases, subject: Codes) -> Values:
+    """Spearman's rank correlation for every row; ranks are made anew, ties share their mean."""
+    found = []
+    for start in range(0, len(weights), BLOCK_ROWS):
+        block = weights[start : start + BLOCK_ROWS, subject]
+        a, b = _centred_ranks(block, x), _centred_ranks(block, y)
+        aa, bb, ab = (np.einsum("rn,rn,rn->r", block, *two) for two in ((a, a), (b, b), (a, b)))
+        found.append(_ratio(ab, np.sqrt(aa * bb)))
+    return np.clip(np.concatenate(found), -1, 1)
+
+
+def _centred_ranks(weights: Float[ndarray, "R N"], values: Cases) -> Float[ndarray, "R N"]:
+    """Rank of each case less the mean rank, where case i comes `weights[i]` times."""
+    order = np.argsort(values, kind="stable")
+    firsts = np.flatnonzero(np.r_[True, np.diff(values[order]) > 0])
+    level = np.empty(len(values), dtype=int)  # number of each case's value among the distinct
+    level[order] = np.searchsorted(firsts, np.arange(len(values)), side="right") - 1
+    tied = np.add.reduceat(weights[:, order], firsts, axis=1)
+    # half the total lies below the mean rank; half of the ties below their own
+    middle = tied.sum(axis=1, keepdims=True) / 2
+    return (np.cumsum(tied, axis=1) - tied / 2 - middle)[:, level]
+
+
+def _acceleration(jackknifed: Values) -> float:
+    known = jackknifed[np.isfinite(jackknifed)]
+    if len(known) < 2 or np.ptp(known) <= ROUNDING * np.abs(known).max():
+        return 0.0
+    apart = known.mean() - known
+    apart /= np.abs(apart).max()  # cubes of large volumes stay in range
+    return float((apart**3).sum() / (6 * (apart**2).sum() ** 1.5))
+
+
+def _centred(*columns: Cases) -> tuple[list[Cases], list[float]]:
+    """Columns less their means, and the means; what rounding leaves of equal values is 0."""
+    size = ROUNDING * max(float(np.abs(column).max(initial=0)) for column in columns)
+    offsets = [float(column.mean()) for column in columns]
+    apart = [column - offset for column, offset in zip(columns, offsets, strict=True)]
+    return [np.where(np.abs(one) < size, 0.0, one) for one in apart], offsets
+
+
+def _variance(mean_square: Values, mean: ndarray, centred: ndarray) -> Values:
+    """Mean square about the mean (of columns: summed); rounding of the data's own spread is 0."""
+    square = mean**2 if mean.ndim == 1 else np.square(mean).sum(axis=1)
+    variance = mean_square - square
+    own = np.square(centred).sum() / len(centred)
+    return np.where(variance > ROUNDING * own, variance, 0.0)
+
+
+def _ratio(above: ndarray, below: ndarray) -> Values:
+    """Quotient where the divisor is positive, else NaN."""
+    below = np.asarray(below, dtype=float)
+    return np.divide(above, below, out=np.full(below.shape, math.nan), where=below > 0)
