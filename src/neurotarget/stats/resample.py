@@ -75,8 +75,11 @@ def replicates(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
 
 def codes(subjects: object) -> tuple[Codes, int]:
     """Number of the subject of each case, from 0, and how many subjects there are."""
-    names, inverse = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
-    return inverse, len(names)
+    names = np.asarray(subjects)
+    if names.dtype.kind not in "iu":
+        names = names.astype(str)
+    known, inverse = np.unique(names, return_inverse=True)
+    return inverse, len(known)
 
 
 def bca(
