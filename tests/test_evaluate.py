@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from neurotarget.data.manifest import read_manifest
-from neurotarget.evaluate import evaluate, read_rows, score_case, write_rows
+from neurotarget.evaluate import evaluate, measure, read_rows, write_rows
+from neurotarget.metrics.case import score_case
 from neurotarget.types import Case, DataError, Manifest, Row, Target
 
 spec = importlib.util.spec_from_file_location(
@@ -79,11 +80,108 @@ def test_a_label_that_is_missed_has_failed_and_one_that_is_not_there_has_not(sco
     assert (absent["failed"], absent["volume_mm3"]) == (0, 0)
 
 
-def test_a_case_without_a_reference_has_its_volumes(scored):
+def test_a_case_without_a_reference_has_what_its_prediction_says_alone(scored):
     assert values(scored, "no_reference", "left") == {
         "volume_mm3": pytest.approx(72.9),
         "failed": 0,
+        "pieces": 1,
+        "touches_edge": 0,
+        "swapped": 1,  # by the affine, which runs to the left
     }
+
+
+def test_a_stray_voxel_is_a_second_piece_and_may_lie_on_the_edge(scored):
+    stray = values(scored, "stray", "left")
+    assert (stray["pieces"], stray["touches_edge"]) == (2, 1)
+    assert (stray["reference_pieces"], stray["reference_touches_edge"]) == (1, 0)
+
+
+def test_a_reference_tells_swapped_sides_whatever_the_affine_says(scored):
+    for label in ("left", "right"):
+        assert values(scored, "swapped", label)["swapped"] == 1
+        assert values(scored, "same", label)["swapped"] == 0
+        assert values(scored, "same", label)["reference_swapped"] == 1
+
+
+def test_what_is_not_predicted_has_no_piece_and_no_side(scored):
+    missed, missing = values(scored, "half_missed", "right"), values(scored, "missing", "right")
+    assert (missed["pieces"], missed["touches_edge"], missed["swapped"]) == (0, 0, 0)
+    assert all(math.isnan(missing[metric]) for metric in ("pieces", "touches_edge", "swapped"))
+    assert (missing["reference_pieces"], missing["reference_swapped"]) == (1, 1)
+
+
+def test_only_labels_in_pairs_have_sides():
+    truth = np.zeros((6, 6, 6), dtype=np.uint8)
+    truth[1:3, 1:3, 1:3] = 1
+    target = Target("gland", ("t1",), {"gland": (1,)}, (1, 1, 1), (4, 4, 4))
+    rows = score_case(
+        Case("a", "a", {}), truth, truth, target, affine=np.eye(4), spacing_mm=(1.0, 1.0, 1.0)
+    )
+    assert not [row for row in rows if "swapped" in row.metric]
+
+
+def test_a_header_without_orientation_says_nothing_of_sides(folder):
+    path = folder / "predictions" / "no_reference.nii.gz"
+    image = nib.Nifti1Image(golden.brick(), None)
+    image.header["pixdim"][1:4] = 0.9, 0.9, 1.5
+    nib.save(image, path)
+    case = Case("no_reference", "s", {})
+    rows = evaluate(Manifest((case,), folder), path.parent, golden.TARGET, {"no_reference": "test"})
+    assert math.isnan(values(rows, "no_reference", "left")["swapped"])
+    assert values(rows, "no_reference", "left")["pieces"] == 1
+
+
+def test_masks_alone_have_their_volumes_pieces_edges_and_sides(folder):
+    cases = [case for case in golden.write_cases(folder).cases if case.label]
+    one = [case for case in cases if case.case_id == "half_absent"]
+    rows = measure(Manifest(tuple(one), folder), golden.TARGET)
+    assert values(rows, "half_absent", "left") == {
+        "reference_volume_mm3": pytest.approx(72.9),
+        "reference_pieces": 1,
+        "reference_touches_edge": 0,
+        "reference_swapped": pytest.approx(math.nan, nan_ok=True),
+    }
+    empty = values(rows, "half_absent", "right")
+    assert (empty["reference_volume_mm3"], empty["reference_pieces"]) == (0, 0)
+    assert {row.split for row in rows} == {""}
+    scored = evaluate(
+        Manifest(tuple(cases), folder),
+        folder / "predictions",
+        golden.TARGET,
+        {case.case_id: "test" for case in cases},
+    )
+    alone = measure(Manifest(tuple(cases), folder), golden.TARGET, workers=3)
+    assert [row._replace(split="test", value=0) for row in alone] == [
+        row._replace(value=0) for row in scored if row.metric.startswith("reference_")
+    ]
+
+
+def test_a_case_without_a_mask_is_counted_with_nan(folder):
+    cases = golden.write_cases(folder).cases
+    rows = measure(Manifest(cases, folder), golden.TARGET)
+    found = values(rows, "no_reference", "right")
+    assert len(found) == 4
+    assert all(math.isnan(value) for value in found.values())
+
+
+def test_masks_that_cannot_be_measured_are_told_at_once(folder):
+    cases = []
+    for case_id, array in (("odd", golden.brick(ids=(3, 9))), ("broken", None), ("gone", None)):
+        path = folder / f"{case_id}.nii.gz"
+        if array is not None:
+            nib.save(nib.Nifti1Image(array, golden.affine()), path)
+        elif case_id == "broken":
+            path.write_bytes(b"not a scan")
+        cases.append(Case(case_id, case_id, {}, path))
+    with pytest.raises(DataError, match="label values 9") as caught:
+        measure(Manifest(tuple(cases), folder), golden.TARGET)
+    assert [problem.case_id for problem in caught.value.problems] == ["odd", "broken", "gone"]
+
+
+def test_no_mask_at_all_is_refused(folder):
+    manifest = Manifest((Case("a", "a", {}),), folder / "cases.csv")
+    with pytest.raises(DataError, match=r"cases\.csv: found no mask of any case, wanted masks"):
+        measure(manifest, golden.TARGET)
 
 
 def test_a_failure_is_named(folder, caplog):
@@ -179,6 +277,41 @@ def test_a_small_target_in_a_large_scan_is_scored_in_a_moment():
     )
     assert time.perf_counter() - begin < 1
     assert values(rows, "a", "gland")["dice"] == pytest.approx(11 / 12)
+
+
+def test_many_scattered_labels_in_a_large_scan_are_scored_in_seconds():
+    generator = np.random.default_rng(0)
+    truth = np.zeros((200, 200, 200), dtype=np.uint8)
+    labels = {f"l{number}": (number,) for number in range(1, 61)}
+    for number in range(1, 61):
+        i, j, k = generator.integers(5, 175, size=3)
+        truth[i : i + 20, j : j + 20, k : k + 20] = number
+    pairs = [(f"l{number}", f"l{number + 1}") for number in range(1, 60, 2)]
+    target = Target("many", ("t1",), labels, (1, 1, 1), (32, 32, 32), pairs)
+    begin = time.perf_counter()
+    rows = score_case(
+        Case("a", "a", {}),
+        truth,
+        np.roll(truth, 1, axis=0),
+        target,
+        affine=np.eye(4),
+        spacing_mm=(1.0, 1.0, 1.0),
+    )
+    assert time.perf_counter() - begin < 10
+    assert sum(row.metric == "swapped" for row in rows) == 60
+
+
+def test_real_pituitaries_are_measured_as_their_voxels_are(shared_data):
+    target = Target("pituitary", ("t1",), {"pituitary": (1,)}, (1, 1, 1), (32, 32, 32))
+    source = shared_data / "pituitary_masks" / "participants.tsv"
+    manifest = read_manifest(source, target, need_images=False, repeats=True)
+    rows = measure(Manifest(manifest.cases[:8], manifest.source), target)
+    for case in manifest.cases[:8]:
+        image = nib.load(case.label)
+        counted = np.count_nonzero(image.dataobj) * np.prod(image.header.get_zooms())
+        found = values(rows, case.case_id, "pituitary")
+        assert found["reference_volume_mm3"] == pytest.approx(counted, rel=1e-4)
+        assert (found["reference_pieces"], found["reference_touches_edge"]) == (1, 0)
 
 
 def test_real_hippocampi_moved_by_a_voxel_score_alike(shared_data, tmp_path):

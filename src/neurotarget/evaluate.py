@@ -1,52 +1,25 @@
-"""Manifest × folder of predictions → rows; reads saved volumes only, so no GPU is asked for."""
+"""Manifest × folder of predictions → rows; reads saved volumes only, so no GPU is asked for.
+
+Masks alone give rows too: what a reference says without a prediction.
+"""
 
 import csv
 import logging
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Integer
-from numpy import ndarray
-from scipy.ndimage import find_objects
 from tqdm import tqdm
 
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.volume import Volume, read_volume, same_grid
 from neurotarget.files import written
-from neurotarget.metrics.overlap import dice, precision, recall
-from neurotarget.metrics.surface import assd_mm, hd95_mm, surface_dice, surface_distances
-from neurotarget.metrics.volume import (
-    volume_error_mm3,
-    volume_error_percent,
-    volume_mm3,
-    volume_similarity,
-    voxel_mm3,
-)
-from neurotarget.types import Case, DataError, Manifest, Mask, Problem, Row, Target, Triple
+from neurotarget.metrics.case import ClassMap, measure_case, score_case
+from neurotarget.types import Case, DataError, Manifest, Problem, Row, Target
 
-ClassMap = Integer[ndarray, "I J K"]
-Box = tuple[slice, ...]
-Scores = dict[str, float]
-
-UNITS = {
-    "dice": "",
-    "precision": "",
-    "recall": "",
-    "hd95_mm": "mm",
-    "assd_mm": "mm",
-    "surface_dice": "",
-    "volume_mm3": "mm3",
-    "reference_volume_mm3": "mm3",
-    "volume_error_mm3": "mm3",
-    "volume_error_abs_mm3": "mm3",
-    "volume_error_percent": "%",
-    "volume_similarity": "",
-    "failed": "",
-}
 log = logging.getLogger(__name__)
 
 
@@ -62,8 +35,8 @@ def evaluate(
     """Score `<predictions>/<case_id>.nii.gz` of every case of the splits in `which`.
 
     The manifest says which cases exist: one whose prediction is missing or unreadable has Dice 0
-    and `failed` 1. A case without a reference has its volumes and `failed` only. `workers` is a
-    number of threads.
+    and `failed` 1. A case without a reference has `failed` and what its prediction says by itself:
+    volumes, pieces, edges, sides. `workers` is a number of threads.
 
     Raises:
         DataError: no case is in these splits, or, all told at once: a reference cannot be used, a
@@ -76,46 +49,38 @@ def evaluate(
             "assign cases to it, or name another split"
         )
 
-    def score(case: Case) -> list[Row] | DataError:
+    def score(case: Case) -> list[Row]:
         path = Path(predictions) / f"{case.case_id}.nii.gz"
-        try:
-            return _score_files(case, path, target, manifest.label_ids, splits[case.case_id])
-        except DataError as error:
-            return error
+        return _score_files(case, path, target, manifest.label_ids, splits[case.case_id])
 
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        done = list(tqdm(pool.map(score, cases), "score", total=len(cases), unit="case", delay=1))
-    _refuse([found for found in done if isinstance(found, DataError)])
-    return [row for rows in done for row in rows]
+    return _rows_of(cases, score, "score", workers)
 
 
-def score_case(
-    case: Case,
-    truth: ClassMap | None,
-    pred: ClassMap | None,
-    target: Target,
-    *,
-    affine: ndarray,
-    spacing_mm: Triple,
-    split: str = "",
-) -> list[Row]:
-    """Rows of one case from class maps on one grid; None where there is no such map.
+def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row]:
+    """Rows of the reference masks of a manifest by themselves, where there is no prediction.
 
-    A label that is in neither map has NaN scores. A label is failed where there is no prediction,
-    or none of it is predicted although it is there; such a label has Dice 0 and no distances.
+    Per label `reference_volume_mm3`, `reference_pieces`, `reference_touches_edge` and, for a
+    label in a pair, `reference_swapped`. An empty label has volume 0 and no piece; a case without
+    a mask has NaN, so that it is counted. `workers` is a number of threads.
+
+    Raises:
+        DataError: no case has a mask, or, all told at once: a mask cannot be used.
     """
-    boxes = zip(*(_boxes(classes, target.num_labels) for classes in (truth, pred)), strict=True)
-    rows = []
-    for number, (label, both) in enumerate(zip(target.label_names, boxes, strict=True), start=1):
-        box = _union(*both)
-        masks = [None if classes is None else classes[box] == number for classes in (truth, pred)]
-        scores = _scores(*masks, voxel_mm3(affine), spacing_mm, target.surface_tolerance_mm)
-        rows += [
-            Row(case.case_id, case.subject_id, split, label, metric, scores[metric], unit)
-            for metric, unit in UNITS.items()
-            if metric in scores
-        ]
-    return rows
+    if all(case.label is None for case in manifest.cases):
+        raise DataError(
+            f"{manifest.source}: found no mask of any case, wanted masks to measure; add a column "
+            "label with their paths, or name their folder"
+        )
+
+    def read(case: Case) -> list[Row]:
+        volume = truth = None
+        if case.label:
+            volume, truth = _read_reference(case, case.label, target, manifest.label_ids)
+        affine = volume.affine if volume else np.eye(4)
+        known, split = _is_oriented(volume), case.split or ""
+        return measure_case(case, truth, target, affine=affine, split=split, oriented=known)
+
+    return _rows_of(manifest.cases, read, "measure", workers)
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
@@ -151,19 +116,33 @@ def read_rows(path: Path) -> pd.DataFrame:
     return table[list(Row._fields)]
 
 
+def _rows_of(
+    cases: Sequence[Case], read: Callable[[Case], list[Row]], what: str, workers: int
+) -> list[Row]:
+    """Rows of all cases, read in threads; what is wrong with any of them is told at once."""
+
+    def attempt(case: Case) -> list[Row] | DataError:
+        try:
+            return read(case)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        done = list(tqdm(pool.map(attempt, cases), what, total=len(cases), unit="case", delay=1))
+    _refuse([found for found in done if isinstance(found, DataError)])
+    return [row for rows in done for row in rows]
+
+
 def _score_files(
     case: Case, path: Path, target: Target, label_ids: Mapping[str, int] | None, split: str
 ) -> list[Row]:
-    truth = pred = None
-    reference = read_volume(case.label, case_id=case.case_id) if case.label else None
+    reference = truth = pred = None
+    if case.label:
+        reference, truth = _read_reference(case, case.label, target, label_ids)
     predicted = _read_prediction(case, path)
     grid = reference or predicted
     if reference and predicted and not same_grid(reference, predicted):
         raise DataError(_other_grid(case, path, reference, predicted))
-    if reference:
-        ids = class_of_id(target, label_ids)
-        file = str(case.label)
-        truth = to_classes(reference.array, ids, case_id=case.case_id, file=file)
     if predicted:
         ids = class_of_id(target)
         pred = to_classes(predicted.array, ids, case_id=case.case_id, file=str(path))
@@ -175,14 +154,31 @@ def _score_files(
         affine=grid.affine if grid else np.eye(4),
         spacing_mm=grid.spacing_mm if grid else (1.0, 1.0, 1.0),
         split=split,
+        oriented=_is_oriented(grid),
     )
+
+
+def _read_reference(
+    case: Case, path: Path, target: Target, label_ids: Mapping[str, int] | None
+) -> tuple[Volume, ClassMap]:
+    volume = read_volume(path, case_id=case.case_id)
+    ids = class_of_id(target, label_ids)
+    return volume, to_classes(volume.array, ids, case_id=case.case_id, file=str(path))
+
+
+def _is_oriented(volume: Volume | None) -> bool:
+    """Whether the header says where left and right are; without a code its affine is a guess."""
+    if volume is None:
+        return False
+    return bool(volume.header["sform_code"] > 0 or volume.header["qform_code"] > 0)
 
 
 def _refuse(errors: Sequence[DataError]) -> None:
     if untold := [error for error in errors if not error.problems]:
         raise untold[0]
     if errors:
-        raise DataError([problem for error in errors for problem in error.problems])
+        problems = dict.fromkeys(problem for error in errors for problem in error.problems)
+        raise DataError(list(problems))
 
 
 def _read_prediction(case: Case, path: Path) -> Volume | None:
@@ -208,54 +204,3 @@ def _other_grid(case: Case, path: Path, reference: Volume, predicted: Volume) ->
         f"the grid of {case.label}, {there}",
         "predict again from the scan that the reference was drawn on",
     )
-
-
-def _boxes(classes: ClassMap | None, num_labels: int) -> list[Box | None]:
-    """Bounding box of every label in one pass over the grid; None where a label is absent."""
-    if classes is None:
-        return [None] * (num_labels - 1)
-    return find_objects(classes, max_label=num_labels - 1)
-
-
-def _union(first: Box | None, second: Box | None) -> Box:
-    boxes = [box for box in (first, second) if box]
-    if not boxes:
-        return (slice(0, 0),) * 3
-    return tuple(
-        slice(min(side.start for side in sides), max(side.stop for side in sides))
-        for sides in zip(*boxes, strict=True)
-    )
-
-
-def _scores(
-    truth: Mask | None,
-    pred: Mask | None,
-    one_voxel_mm3: float,
-    spacing_mm: Triple,
-    tolerance_mm: float,
-) -> Scores:
-    if truth is None:
-        volume = math.nan if pred is None else volume_mm3(pred, one_voxel_mm3)
-        return {"volume_mm3": volume, "failed": float(pred is None)}
-    reference = volume_mm3(truth, one_voxel_mm3)
-    if pred is None:
-        nothing = dict.fromkeys(UNITS, math.nan)
-        return nothing | {"dice": 0.0, "reference_volume_mm3": reference, "failed": 1.0}
-    predicted = volume_mm3(pred, one_voxel_mm3)
-    distances = surface_distances(truth, pred, spacing_mm)
-    error = volume_error_mm3(reference, predicted)
-    return {
-        "dice": dice(truth, pred),
-        "precision": precision(truth, pred),
-        "recall": recall(truth, pred),
-        "hd95_mm": hd95_mm(distances),
-        "assd_mm": assd_mm(distances),
-        "surface_dice": surface_dice(distances, tolerance_mm),
-        "volume_mm3": predicted,
-        "reference_volume_mm3": reference,
-        "volume_error_mm3": error,
-        "volume_error_abs_mm3": abs(error),
-        "volume_error_percent": volume_error_percent(reference, predicted),
-        "volume_similarity": volume_similarity(reference, predicted),
-        "failed": float(reference > 0 and not predicted),
-    }

@@ -24,7 +24,10 @@ TARGET = Target(
 
 
 def affine():
-    """Oblique, left-handed, anisotropic: voxels of 0.9 × 0.9 × 1.5 mm."""
+    """Oblique, left-handed, anisotropic: voxels of 0.9 × 0.9 × 1.5 mm.
+
+    I runs to the left, so that by it the label left lies to the right of the label right.
+    """
     turn = np.array([[-0.8, 0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])
     matrix = np.eye(4)
     matrix[:3, :3] = turn @ np.diag([0.9, 0.9, 1.5])

@@ -1,0 +1,212 @@
+"""Class maps of one case → rows: every metric of every label, each map walked through once.
+
+A class map holds 0 for background and i + 1 for the target's label i; both maps of a case lie on
+one grid, in stored order.
+"""
+
+import math
+from collections.abc import Mapping
+
+from jaxtyping import Float, Integer
+from numpy import ndarray
+from scipy.ndimage import find_objects
+
+from neurotarget.metrics.overlap import dice, precision, recall
+from neurotarget.metrics.shape import pieces, swapped, swapped_in_space, touches_edge
+from neurotarget.metrics.surface import assd_mm, hd95_mm, surface_dice, surface_distances
+from neurotarget.metrics.volume import (
+    volume_error_mm3,
+    volume_error_percent,
+    volume_mm3,
+    volume_similarity,
+    voxel_mm3,
+)
+from neurotarget.types import Case, Mask, Row, Target, Triple
+
+ClassMap = Integer[ndarray, "I J K"]
+Affine = Float[ndarray, "4 4"]
+Box = tuple[slice, ...]
+Boxes = dict[str, Box | None]
+Scores = dict[str, float]
+
+UNITS = {
+    "dice": "",
+    "precision": "",
+    "recall": "",
+    "hd95_mm": "mm",
+    "assd_mm": "mm",
+    "surface_dice": "",
+    "volume_mm3": "mm3",
+    "reference_volume_mm3": "mm3",
+    "volume_error_mm3": "mm3",
+    "volume_error_abs_mm3": "mm3",
+    "volume_error_percent": "%",
+    "volume_similarity": "",
+    "failed": "",
+    "pieces": "",
+    "touches_edge": "",
+    "swapped": "",  # of labels in pairs
+    "reference_pieces": "",
+    "reference_touches_edge": "",
+    "reference_swapped": "",
+}
+ALONE = ("volume_mm3", "pieces", "touches_edge")  # what a map says without another
+COMPARED = (
+    "precision",
+    "recall",
+    "hd95_mm",
+    "assd_mm",
+    "surface_dice",
+    "volume_error_mm3",
+    "volume_error_abs_mm3",
+    "volume_error_percent",
+    "volume_similarity",
+)
+
+
+def score_case(
+    case: Case,
+    truth: ClassMap | None,
+    pred: ClassMap | None,
+    target: Target,
+    *,
+    affine: Affine,
+    spacing_mm: Triple,
+    split: str = "",
+    oriented: bool = True,
+) -> list[Row]:
+    """Rows of a prediction; None where there is no such map.
+
+    A label that is in neither map has NaN scores. A label is failed where there is no prediction,
+    or none of it is predicted although it is there; such a label has Dice 0 and no distances.
+    Without a reference sides are told by the affine, if the scan is `oriented`.
+    """
+    scores = _alone(pred, target, affine, oriented=oriented)
+    for found in scores.values():
+        found["failed"] = float(pred is None)
+    if truth is not None:
+        for label, found in _alone(truth, target, affine, oriented=oriented).items():
+            scores[label] |= {f"reference_{metric}": value for metric, value in found.items()}
+        _compare(scores, truth, pred, target, spacing_mm)
+    return _rows(case, scores, split)
+
+
+def measure_case(
+    case: Case,
+    truth: ClassMap | None,
+    target: Target,
+    *,
+    affine: Affine,
+    split: str = "",
+    oriented: bool = True,
+) -> list[Row]:
+    """Rows of a reference by itself; NaN where there is no map."""
+    scores = {
+        label: {f"reference_{metric}": value for metric, value in found.items()}
+        for label, found in _alone(truth, target, affine, oriented=oriented).items()
+    }
+    return _rows(case, scores, split)
+
+
+def _rows(case: Case, scores: Mapping[str, Scores], split: str) -> list[Row]:
+    return [
+        Row(case.case_id, case.subject_id, split, label, metric, found[metric], unit)
+        for label, found in scores.items()
+        for metric, unit in UNITS.items()
+        if metric in found
+    ]
+
+
+def _alone(
+    classes: ClassMap | None, target: Target, affine: Affine, *, oriented: bool
+) -> dict[str, Scores]:
+    """What one map says of each label without another map; NaN where there is no map."""
+    scores = {label: dict.fromkeys(ALONE, math.nan) for label in target.labels}
+    for label in (label for pair in target.pairs for label in pair):
+        scores[label]["swapped"] = math.nan
+    if classes is None:
+        return scores
+    boxes, one_voxel_mm3 = _boxes(classes, target), voxel_mm3(affine)
+    for number, (label, box) in enumerate(boxes.items(), start=1):
+        mask = classes[_union(box)] == number
+        values = (
+            volume_mm3(mask, one_voxel_mm3),
+            float(pieces(mask)),
+            float(box is not None and touches_edge(box, classes.shape)),
+        )
+        scores[label] |= dict(zip(ALONE, values, strict=True))
+    for pair in target.pairs if oriented else ():
+        box = _union(*(boxes[label] for label in pair))
+        sides = (classes[box] == _number(label, target) for label in pair)
+        crossed = swapped_in_space(*sides, affine)
+        for label in pair:
+            scores[label]["swapped"] = crossed
+    return scores
+
+
+def _compare(
+    scores: Mapping[str, Scores],
+    truth: ClassMap,
+    pred: ClassMap | None,
+    target: Target,
+    spacing_mm: Triple,
+) -> None:
+    """Add what a prediction and its reference say together."""
+    if pred is None:
+        for found in scores.values():
+            found |= {"dice": 0.0, **dict.fromkeys(COMPARED, math.nan)}
+        return
+    known = [_boxes(classes, target) for classes in (truth, pred)]
+    for number, (label, found) in enumerate(scores.items(), start=1):
+        box = _union(*(boxes[label] for boxes in known))
+        masks = (truth[box] == number, pred[box] == number)
+        found |= _compared(*masks, found, spacing_mm, target.surface_tolerance_mm)
+    for pair in target.pairs:
+        box = _union(*(boxes[label] for boxes in known for label in pair))
+        numbers = [_number(label, target) for label in pair]
+        crossed = swapped(
+            *(classes[box] == number for classes in (truth, pred) for number in numbers)
+        )
+        for label in pair:
+            scores[label]["swapped"] = crossed
+
+
+def _compared(
+    truth: Mask, pred: Mask, volumes: Scores, spacing_mm: Triple, tolerance_mm: float
+) -> Scores:
+    reference, predicted = volumes["reference_volume_mm3"], volumes["volume_mm3"]
+    distances = surface_distances(truth, pred, spacing_mm)
+    error = volume_error_mm3(reference, predicted)
+    return {
+        "dice": dice(truth, pred),
+        "precision": precision(truth, pred),
+        "recall": recall(truth, pred),
+        "hd95_mm": hd95_mm(distances),
+        "assd_mm": assd_mm(distances),
+        "surface_dice": surface_dice(distances, tolerance_mm),
+        "volume_error_mm3": error,
+        "volume_error_abs_mm3": abs(error),
+        "volume_error_percent": volume_error_percent(reference, predicted),
+        "volume_similarity": volume_similarity(reference, predicted),
+        "failed": float(reference > 0 and not predicted),
+    }
+
+
+def _number(label: str, target: Target) -> int:
+    return target.label_names.index(label) + 1
+
+
+def _boxes(classes: ClassMap, target: Target) -> Boxes:
+    """Bounding box of every label in one pass over the grid; None where a label is absent."""
+    found = find_objects(classes, max_label=target.num_labels - 1)
+    return dict(zip(target.labels, found, strict=True))
+
+
+def _union(*boxes: Box | None) -> Box:
+    known = [box for box in boxes if box]
+    if not known:
+        return (slice(0, 0),) * 3
+    return tuple(
+        slice(min(side.start for side in sides), max(side.stop for side in sides))
+        for sides in zip(*known, strict=True)
+    )
