@@ -9,6 +9,7 @@ from typing import NamedTuple
 from neurotarget.data.bids import Filters, scan_bids
 from neurotarget.data.covariates import check_hypotheses
 from neurotarget.data.found import Found, error, read_json
+from neurotarget.data.masks import part_repeats, place_masks
 from neurotarget.data.msd import scan_msd
 from neurotarget.data.nnunet import scan_nnunet
 from neurotarget.data.splits import split_conflicts
@@ -36,6 +37,8 @@ def read_manifest(
     need_images: bool = True,
     images_only: bool = False,
     filters: Filters | None = None,
+    masks: Path | str | None = None,
+    repeats: bool = False,
 ) -> Manifest:
     """Read the cases of a data set; see `scan_manifest` for the options.
 
@@ -49,6 +52,8 @@ def read_manifest(
         need_images=need_images,
         images_only=images_only,
         filters=filters,
+        masks=masks,
+        repeats=repeats,
     )
     errors = [problem for problem in problems if problem.level == "error"]
     if errors or manifest is None:
@@ -64,6 +69,8 @@ def scan_manifest(
     need_images: bool = True,
     images_only: bool = False,
     filters: Filters | None = None,
+    masks: Path | str | None = None,
+    repeats: bool = False,
 ) -> tuple[Manifest | None, list[Problem]]:
     """Read the cases that can be read and all that is wrong with them; None where there are none.
 
@@ -71,14 +78,27 @@ def scan_manifest(
     folder that its paths start from, and `need_images=False` allows cases that have only masks;
     `filters` choose among files of a BIDS data set (see `scan_bids`). With `images_only`, as
     prediction asks, masks, splits, folds and covariates are neither read nor checked.
+
+    `masks` is a folder that the masks are in, whatever the data set says (see `place_masks`). With
+    `repeats`, rows of one case_id with masks of their own are several masks of one scan: each
+    becomes a case, called `<case_id>_mask1` and so on, and is told. Both are for studies of masks.
     """
     source = Path(source).expanduser()
     root = Path(root).expanduser() if root is not None else None
     options = _Options(root, need_images, images_only, filters)
     found = _scan(source, target, options)
-    cases = tuple(found.cases)
-    problems = [*found.problems, *_check_names(cases), *split_conflicts(cases)]
-    problems += [problem for case in cases for problem in _check_files(case)]
+    cases, problems = found.cases, list(found.problems)
+    if masks is not None and cases:
+        cases, told = place_masks(cases, Path(masks).expanduser())
+        problems += told
+    if repeats:
+        cases, told = part_repeats(cases)
+        problems += told
+    cases = tuple(cases)
+    problems += [*_check_names(cases), *split_conflicts(cases)]
+    # whose mask is in no folder of masks was told already
+    checked = [case for case in cases if masks is None or case.images or case.label]
+    problems += [problem for case in checked for problem in _check_files(case)]
     if target is not None and cases:
         problems += check_hypotheses(cases, target)
     if not cases and not any(problem.level == "error" for problem in problems):
