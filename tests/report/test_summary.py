@@ -111,7 +111,7 @@ def test_hypotheses_are_put_to_both_kinds_of_volume(summary):
     sex = summary["hypotheses"]["sex_difference"]
     assert sex["reference"]["n"] == 60
     assert (sex["predicted"]["n"], sex["predicted"]["n_dropped"]) == (59, 1)
-    assert sex["reference"]["verdict"] == sex["predicted"]["verdict"] == "supported"
+    assert sex["reference"]["verdict"] == sex["predicted"]["verdict"] == "replicated"
     assert (sex["planted"], sex["recovered"]) == (60, True)
     slope = summary["hypotheses"]["age_slope"]
     assert slope["predicted"]["estimate"] == pytest.approx(-2, abs=1)
@@ -184,7 +184,7 @@ def test_cases_without_reference_have_volumes_alone():
     found = summarise(rows, people, target())
     assert found["dice_mean"] is None
     assert found["hypotheses"]["sex_difference"]["reference"]["verdict"] == "not enough data"
-    assert found["hypotheses"]["sex_difference"]["predicted"]["verdict"] == "supported"
+    assert found["hypotheses"]["sex_difference"]["predicted"]["verdict"] == "replicated"
     assert "Volumes" not in summary_text(found)
 
 
@@ -198,7 +198,7 @@ def test_the_text_holds_what_a_reader_needs(summary):
         "(1 missing)",
         "age_slope of anterior",
         "mm³/year",
-        "supported",
+        "replicated",
         "planted",
         "recovered",
         "predicted: 1 case without a volume or covariate left out",

@@ -82,18 +82,18 @@ def test_planted_effects_are_covered_as_often_as_stated():
 def test_verdicts_follow_the_interval_and_the_expected_direction():
     volumes, table = cohort()
     texts = {
-        "volume: F > M": "supported",
-        "volume: F < M": "opposite",
-        "volume: F != M": "supported",
-        "volume ~ age: negative": "supported",
-        "volume ~ age: positive": "opposite",
-        "volume ~ age: any": "supported",
+        "volume: F > M": "replicated",
+        "volume: F < M": "not replicated",
+        "volume: F != M": "replicated",
+        "volume ~ age: negative": "replicated",
+        "volume ~ age: positive": "not replicated",
+        "volume ~ age: any": "replicated",
     }
     for text, verdict in texts.items():
         assert estimate_effect(Hypothesis.parse("h", text), volumes, table).verdict == verdict
     nothing, table = cohort(seed=1, gap=0, slope=0)
-    assert estimate_effect(SEX, nothing, table).verdict == "not supported"
-    assert estimate_effect(AGE, nothing, table).verdict == "not supported"
+    assert estimate_effect(SEX, nothing, table).verdict == "not replicated"
+    assert estimate_effect(AGE, nothing, table).verdict == "not replicated"
 
 
 def test_a_slope_has_the_unit_of_its_covariate():
@@ -171,7 +171,7 @@ def test_a_subject_in_both_groups_is_dropped():
         (lambda table: table.assign(sex="F"), SEX, "0 subjects with sex M, wanted 3 or more"),
         (lambda table: table.assign(age=40.0), AGE, "the covariate does not vary"),
         (lambda table: table.iloc[:5], AGE, "5 subjects for 3 terms leave too few degrees"),
-        (lambda table: table.iloc[:0], AGE, "0 subjects, wanted more"),
+        (lambda table: table.iloc[:0], AGE, "no case has a value of age, sex"),
         (
             lambda table: table.assign(site=table["sex"].map({"F": "a", "M": "b"})),
             Hypothesis.parse("h", "volume ~ sex + site: F > M"),
@@ -208,7 +208,7 @@ def test_the_detectable_effect_is_found_four_times_of_five():
         [estimate_effect(SEX, *cohort(seed, n=40)).detectable for seed in range(50)]
     )
     found = [
-        estimate_effect(SEX, *cohort(seed, n=40, gap=detectable)).verdict == "supported"
+        estimate_effect(SEX, *cohort(seed, n=40, gap=detectable)).verdict == "replicated"
         for seed in range(300)
     ]
     assert 0.72 <= np.mean(found) <= 0.88
@@ -216,7 +216,7 @@ def test_the_detectable_effect_is_found_four_times_of_five():
 
 def test_a_case_that_comes_twice_is_refused():
     volumes, table = cohort()
-    with pytest.raises(ValueError, match="estimate_effect: got the case c000 twice"):
+    with pytest.raises(ValueError, match="effects: got the case c000 twice"):
         estimate_effect(SEX, volumes, pd.concat([table, table.iloc[:1]]))
 
 

@@ -18,7 +18,7 @@ from neurotarget.stats.agreement import (
     pearson,
     spearman,
 )
-from neurotarget.stats.effects import NOT_ENOUGH, Effect, claim, estimate_effect, recovered
+from neurotarget.stats.effects import Effect, claim, estimate_effect, recovered
 from neurotarget.stats.interval import Estimate, bootstrap_mean
 from neurotarget.types import DataError, Hypothesis, Row, Target
 
@@ -203,7 +203,7 @@ def _hypothesis(
         "predicted": _effect(hypothesis, predicted, covariates),
     }
     value = planted.get(hypothesis.name)
-    known = value is not None and effects["predicted"].verdict != NOT_ENOUGH
+    known = value is not None and not math.isnan(effects["predicted"].estimate)
     return {
         "label": hypothesis.label,
         "claim": claim(hypothesis),

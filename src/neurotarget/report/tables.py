@@ -116,9 +116,6 @@ def _notes(name: str, which: str, effect: Mapping) -> list[str]:
         told.append(f"{effect['n_dropped']} {cases} without a volume or covariate left out")
     if effect["reason"]:
         told.append(effect["reason"])
-    if effect["verdict"] == "not supported":
-        least = f"{number(effect['detectable'])} {unit_text(effect['unit'])}"
-        told.append(f"with 80 % power it would find {least} or more")
     return [f"  {name}, {which}: {'; '.join(told)}"] if told else []
 
 

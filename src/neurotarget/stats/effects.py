@@ -1,32 +1,61 @@
-"""What a study asks of its volumes: group differences and slopes, with a verdict.
+"""What a study asks of its volumes: group differences, slopes and interactions, with a verdict.
 
 One person counts once: several scans of a subject are averaged first. Cases that lack a volume
 or a covariate of the model are left out and counted. What cannot be estimated says why.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy import ndarray
-from scipy.stats import t, ttest_ind
-from statsmodels.regression.linear_model import OLS
+from scipy.stats import t
 
+from neurotarget.stats.cohort import CATEGORIES, Cohort, NotEstimableError, gather, is_category
 from neurotarget.stats.interval import LEVEL
+from neurotarget.stats.measured import Measured
+from neurotarget.stats.model import Design, Fit, design, fit, weighted_effects
+from neurotarget.stats.resample import ends, replicates
+from neurotarget.stats.size import Size, hedges_g, partial_r
+from neurotarget.stats.variants import (
+    DECLARED,
+    RESIDUAL,
+    Variant,
+    adjusted_volumes,
+    controls,
+    variants,
+)
+from neurotarget.stats.verdict import (
+    NOT_ENOUGH,
+    NOT_REPLICATED,
+    REPLICATED,
+    detectable,
+    judge,
+    power_to_find,
+)
 from neurotarget.types import Hypothesis
 
-SUPPORTED = "supported"
-OPPOSITE = "opposite"
-NOT_SUPPORTED = "not supported"
-NOT_ENOUGH = "not enough data"
-FEWEST = 3  # subjects a group and degrees of freedom left, below which nothing is said
-POWER = 0.8
-VOLUME = ""  # the column of volumes: no covariate has this name
-# named so, numbers are names of groups and no quantities
-CATEGORIES = frozenset({"sex", "gender", "group", "diagnosis", "site", "scanner", "rater"})
+__all__ = [
+    "NOT_ENOUGH",
+    "NOT_REPLICATED",
+    "REPLICATED",
+    "Effect",
+    "claim",
+    "effect_differences_table",
+    "effects_table",
+    "estimate_effect",
+    "recovered",
+]
+
+COLUMNS = (
+    *("hypothesis", "claim", "label", "method", "model", "estimate", "low", "high", "p", "unit"),
+    *("size", "size_low", "size_high", "size_kind", "expected", "power", "detectable"),
+    *("n", "n_dropped", "verdict", "reason"),
+)
+DIFFERENCE_COLUMNS = (
+    *("hypothesis", "label", "model", "first", "second", "difference", "low", "high", "unit"),
+    *("n", "reason"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +63,10 @@ class Effect:
     """One hypothesis put to one set of volumes; NaN where it could not be estimated.
 
     `n` subjects were used and `n_dropped` cases lacked a value. `detectable` is the smallest
-    effect that this precision would find with 80 % power. `reason` says why nothing could be
-    estimated, or what the model had to leave out.
+    effect that this precision would find with 80 % power, `power` the chance that it would find
+    the published effect `expected` (both NaN where none is published). `size` is Hedges' g of a
+    group difference and partial r of everything else. `reason` says why nothing could be
+    estimated, what the verdict rests on, and what the model had to leave out.
     """
 
     name: str
@@ -49,61 +80,60 @@ class Effect:
     verdict: str
     detectable: float = math.nan
     reason: str = ""
-
-
-class _Fit(NamedTuple):
-    estimate: float
-    error: float  # standard error
-    freedom: float
-    p: float
-    left_out: tuple[str, ...] = ()
-
-
-class _NotEstimableError(Exception):
-    """Why an effect cannot be estimated; its text goes into `Effect.reason`."""
+    expected: float = math.nan
+    power: float = math.nan
+    size: float = math.nan
+    size_low: float = math.nan
+    size_high: float = math.nan
+    size_kind: str = ""
 
 
 def estimate_effect(
     hypothesis: Hypothesis, volumes: pd.Series, covariates: pd.DataFrame, *, unit: str = "mm3"
 ) -> Effect:
-    """Estimate an effect on volumes with its 95 % interval and say whether it is there.
+    """Estimate an effect on volumes with its 95 % interval and say whether it is replicated.
 
     Both tables are indexed by case; `covariates` may have a column `subject_id`. A group
-    difference without other terms is Welch's, everything else ordinary least squares, in which
-    text and the names in `CATEGORIES` are categories and other numbers are linear. `unit` is
-    that of the volumes.
-
-    Source: Welch 1947, doi:10.1093/biomet/34.1-2.28.
+    difference without other terms is Welch's, everything else ordinary least squares (see
+    `model.design`). `unit` is that of the volumes. The rule of the verdict is in `verdict`.
 
     Raises:
         ValueError: a case comes twice in one of the tables.
     """
-    _refuse_twins(volumes.index, covariates.index)
-    unit = unit if hypothesis.groups else f"{unit}/{_unit_of(hypothesis.covariate)}"
-    table, dropped = pd.DataFrame(), 0
-    try:
-        table, dropped = _complete(hypothesis, volumes, covariates)
-        fit = _fit(hypothesis, table)
-    except _NotEstimableError as reason:
-        nothing = (math.nan,) * 4
-        return Effect(
-            hypothesis.name, *nothing, len(table), dropped, unit, NOT_ENOUGH, reason=str(reason)
-        )
-    half = float(t.ppf((1 + LEVEL) / 2, fit.freedom)) * fit.error
-    low, high = fit.estimate - half, fit.estimate + half
-    return Effect(
-        hypothesis.name,
-        fit.estimate,
-        low,
-        high,
-        fit.p,
-        len(table),
-        dropped,
-        unit,
-        _verdict(low, high, hypothesis.sign),
-        detectable=half + float(t.ppf(POWER, fit.freedom)) * fit.error,
-        reason="; ".join(f"{name} left out: it does not vary" for name in fit.left_out),
-    )
+    return _estimate(Variant(DECLARED, hypothesis), volumes, covariates, unit)
+
+
+def effects_table(measured: Measured) -> pd.DataFrame:
+    """Each hypothesis on the volumes of each method, as declared and at equal head size."""
+    rows = []
+    for hypothesis in measured.target.hypotheses:
+        label = _label(hypothesis, measured)
+        for method, volumes in measured.volumes.items():
+            for model in variants(hypothesis, measured.covariates):
+                effect = _estimate(model, volumes[label], measured.covariates, "mm3")
+                found = {column: getattr(effect, column, "") for column in COLUMNS}
+                found |= {"hypothesis": hypothesis.name, "claim": claim(hypothesis)}
+                rows.append(found | {"label": label, "method": method, "model": model.name})
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def effect_differences_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
+    """Effect on the second method's volumes minus that on the first's, on the same subjects.
+
+    The interval is a BCa bootstrap over subjects, who keep both their volumes; the TIV slope of
+    the residual method is estimated anew in each draw. Draws that hold no one of a group are left
+    out, and half of them or more leave no interval.
+    """
+    rows = [
+        {"hypothesis": hypothesis.name, "label": label, "model": model.name}
+        | {"first": first, "second": second}
+        | _difference(model, measured, label, (first, second), seed)
+        for hypothesis in measured.target.hypotheses
+        for label in (_label(hypothesis, measured),)
+        for first, second in measured.pairs
+        for model in variants(hypothesis, measured.covariates)
+    ]
+    return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
 
 
 def recovered(effect: Effect, planted_value: float) -> bool:
@@ -116,148 +146,135 @@ def claim(hypothesis: Hypothesis) -> str:
     if hypothesis.groups:
         first, second = hypothesis.groups
         return f"{first} {('<', '!=', '>')[hypothesis.sign + 1]} {second}"
-    return f"{hypothesis.covariate}: {('negative', 'any slope', 'positive')[hypothesis.sign + 1]}"
+    either = "any interaction" if "*" in hypothesis.covariate else "any slope"
+    return f"{hypothesis.covariate}: {('negative', either, 'positive')[hypothesis.sign + 1]}"
 
 
-def _refuse_twins(*indexes: pd.Index) -> None:
-    for index in indexes:
-        if index.has_duplicates:
-            raise ValueError(
-                f"estimate_effect: got the case {index[index.duplicated()][0]} twice, wanted one "
-                "row a case; give every scan a case_id of its own and its person's subject_id"
-            )
-
-
-def _unit_of(covariate: str) -> str:
-    return "year" if covariate.casefold() in ("age", "age_years") else covariate
-
-
-def _verdict(low: float, high: float, sign: int) -> str:
-    if low <= 0 <= high:
-        return NOT_SUPPORTED
-    found = 1 if low > 0 else -1
-    return SUPPORTED if sign in (0, found) else OPPOSITE
-
-
-def _complete(
-    hypothesis: Hypothesis, volumes: pd.Series, covariates: pd.DataFrame
-) -> tuple[pd.DataFrame, int]:
-    """Volume and terms of each subject that has them all, and the number of cases dropped."""
-    terms = list(dict.fromkeys((hypothesis.covariate, *hypothesis.adjust)))
-    if absent := [term for term in terms if term not in covariates]:
-        raise _NotEstimableError(f"no covariate {', '.join(absent)}")
-    known = covariates.reindex(volumes.index)
-    columns = {term: _typed(known[term], term, hypothesis) for term in terms}
-    table = pd.DataFrame({VOLUME: volumes.astype(float), **columns})
-    if hypothesis.groups:  # cases of a third group are none of its business
-        asked = table[hypothesis.covariate]
-        table = table[asked.isna() | asked.isin(_keys(hypothesis))]
-    whole = table.dropna()
-    subjects = known["subject_id"] if "subject_id" in known else known.index.to_series()
-    averaged, unclear = _per_subject(whole, subjects.loc[whole.index])
-    return averaged, len(table) - len(whole) + unclear
-
-
-def _typed(values: pd.Series, term: str, hypothesis: Hypothesis) -> pd.Series:
-    """A covariate as floats, or as text where it names categories."""
-    present = values.dropna()
-    numbers = pd.to_numeric(present, errors="coerce")
-    is_group = term == hypothesis.covariate and hypothesis.groups is not None
-    is_slope = term == hypothesis.covariate and not is_group
-    if is_slope and numbers.isna().any():
-        raise _NotEstimableError(
-            f"{term} is not a number (such as {present[numbers.isna()].iloc[0]})"
+def _estimate(model: Variant, volumes: pd.Series, covariates: pd.DataFrame, unit: str) -> Effect:
+    hypothesis = model.hypothesis
+    expected = math.nan if hypothesis.expected is None else hypothesis.expected
+    cohort = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes))
+    try:
+        cohort = gather(hypothesis, volumes.to_frame("volume"), covariates, numbers=model.numbers)
+        columns = design(hypothesis, cohort.covariates)
+        adjusted, note = adjusted_volumes(model, cohort)
+        welch = hypothesis.groups is not None and not hypothesis.adjust
+        found = fit(columns, adjusted["volume"].to_numpy(), welch=welch)
+    except NotEstimableError as why:
+        return Effect(
+            hypothesis.name,
+            *(math.nan,) * 4,
+            len(cohort.volumes),
+            cohort.n_dropped,
+            _unit(hypothesis, unit, cohort.covariates),
+            NOT_ENOUGH,
+            reason=str(why),
+            expected=expected,
         )
-    if is_slope or not (is_group or term.casefold() in CATEGORIES or numbers.isna().any()):
-        return numbers.astype(float).reindex(values.index)
-    return present.map(_key).astype(object).reindex(values.index)
+    notes = (*columns.notes, note)
+    return _told(hypothesis, found, cohort, unit=unit, expected=expected, notes=notes)
 
 
-def _key(value: object) -> str:
-    """A group's name, however it is written: 1 and 1.0, f and F are one."""
-    text = f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
-    return text.strip().casefold()
-
-
-def _keys(hypothesis: Hypothesis) -> list[str]:
-    return [_key(name) for name in hypothesis.groups or ()]
-
-
-def _per_subject(table: pd.DataFrame, subjects: pd.Series) -> tuple[pd.DataFrame, int]:
-    """Means over the scans of each subject; who changes category is dropped, cases counted."""
-    if subjects.is_unique:
-        return table, 0
-    grouped = table.groupby(subjects.to_numpy())
-    names = [name for name in table if table[name].dtype == object]
-    steady = (grouped[names].nunique() == 1).all(axis=1) if names else grouped.size() > 0
-    means = grouped.mean(numeric_only=True)
-    averaged = pd.DataFrame(
-        {name: grouped[name].first() if name in names else means[name] for name in table}
+def _told(
+    hypothesis: Hypothesis,
+    found: Fit,
+    cohort: Cohort,
+    *,
+    unit: str,
+    expected: float,
+    notes: tuple[str, ...],
+) -> Effect:
+    unit = _unit(hypothesis, unit, cohort.covariates)
+    half = float(t.ppf((1 + LEVEL) / 2, found.freedom)) * found.error
+    low, high = found.estimate - half, found.estimate + half
+    power = power_to_find(expected, found.error, found.freedom)
+    least = detectable(found.error, found.freedom)
+    judged = judge(
+        low, high, sign=hypothesis.sign, expected=expected, power=power, least=least, unit=unit
     )
-    return averaged[steady], int(grouped.size()[~steady].sum())
+    size: Size = hedges_g(found) if hypothesis.groups else partial_r(found)
+    return Effect(
+        hypothesis.name,
+        found.estimate,
+        low,
+        high,
+        found.p,
+        len(cohort.volumes),
+        cohort.n_dropped,
+        unit,
+        judged.word,
+        detectable=least,
+        reason="; ".join(part for part in (judged.reason, *notes) if part),
+        expected=expected,
+        power=power,
+        size=size.value,
+        size_low=size.low,
+        size_high=size.high,
+        size_kind=size.kind,
+    )
 
 
-def _fit(hypothesis: Hypothesis, table: pd.DataFrame) -> _Fit:
-    tested = table[hypothesis.covariate]
+def _label(hypothesis: Hypothesis, measured: Measured) -> str:
+    """Column of volumes: that of the hypothesis, the sum of all labels, or the only label."""
+    return hypothesis.label or measured.labels[-1 if len(measured.labels) > 1 else 0]
+
+
+def _difference(
+    model: Variant, measured: Measured, label: str, pair: tuple[str, str], seed: int
+) -> dict:
+    volumes = pd.DataFrame({method: measured.volumes[method][label] for method in pair})
+    hypothesis = model.hypothesis
+    cohort = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes))
+    nothing = {"difference": math.nan, "low": math.nan, "high": math.nan}
+    try:
+        cohort = gather(hypothesis, volumes, measured.covariates, numbers=model.numbers)
+        columns = design(hypothesis, cohort.covariates)
+        adjusted, note = adjusted_volumes(model, cohort)
+        _refuse_constant(adjusted)
+    except NotEstimableError as why:
+        found, notes = nothing, (str(why),)
+    else:
+        found, why = _bootstrapped(model, cohort, columns, adjusted, seed)
+        notes = (why, *columns.notes, note)
+    reason = "; ".join(part for part in notes if part)
+    unit = _unit(hypothesis, "mm3", cohort.covariates)
+    return found | {"unit": unit, "n": len(cohort.volumes), "reason": reason}
+
+
+def _bootstrapped(
+    model: Variant, cohort: Cohort, columns: Design, adjusted: pd.DataFrame, seed: int
+) -> tuple[dict, str]:
+    """Difference of two effects, which is the effect on the difference: both are linear."""
+    weights = replicates(len(adjusted), seed)
+    if model.name == RESIDUAL:  # before it is adjusted, as each draw has a slope of its own
+        apart = cohort.volumes.diff(axis=1).iloc[:, 1].to_numpy()
+        tiv = cohort.covariates[model.tiv].to_numpy()
+        both = weighted_effects(columns, np.column_stack([apart, tiv]), weights)
+        heads = Design(tiv, np.ones((len(tiv), 1)))
+        among = weights * controls(model, cohort.covariates)
+        slope = weighted_effects(heads, apart[:, None], among)[:, 0]
+        found = both[:, 0] - np.nan_to_num(slope) * both[:, 1]
+    else:
+        apart = adjusted.diff(axis=1).iloc[:, 1].to_numpy()
+        found = weighted_effects(columns, apart[:, None], weights)[:, 0]
+    low, high = ends(found)
+    why = "most draws hold too few subjects of a group" if math.isnan(low) else ""
+    return {"difference": float(found[0]), "low": low, "high": high}, why
+
+
+def _refuse_constant(volumes: pd.DataFrame) -> None:
+    for method in volumes:
+        if volumes[method].nunique() < 2:
+            raise NotEstimableError(f"the volumes of {method} do not vary")
+
+
+def _unit(hypothesis: Hypothesis, unit: str, terms: pd.DataFrame) -> str:
+    """Unit of the effect: of volume, per unit of each number that the tested term holds."""
     if hypothesis.groups:
-        first, second = (tested == key for key in _keys(hypothesis))
-        for name, group in zip(hypothesis.groups, (first, second), strict=True):
-            if group.sum() < FEWEST:
-                raise _NotEstimableError(
-                    f"{int(group.sum())} subjects with {hypothesis.covariate} {name}, "
-                    f"wanted {FEWEST} or more"
-                )
-        tested = first.astype(float)
-    elif len(table) < FEWEST:
-        raise _NotEstimableError(f"{len(table)} subjects, wanted more")
-    volumes = table[VOLUME].to_numpy()
-    if np.ptp(volumes) == 0:
-        raise _NotEstimableError("the volumes do not vary")
-    if hypothesis.groups and not hypothesis.adjust:
-        return _welch(volumes, tested.to_numpy() == 1)
-    return _least_squares(volumes, tested.to_numpy(), table[list(hypothesis.adjust)])
-
-
-def _welch(volumes: ndarray, first: ndarray) -> _Fit:
-    a, b = volumes[first], volumes[~first]
-    variances = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
-    if not sum(variances):
-        raise _NotEstimableError("the volumes do not vary within the groups")
-    test = ttest_ind(a, b, equal_var=False)
-    error = math.sqrt(sum(variances))
-    return _Fit(float(a.mean() - b.mean()), error, float(test.df), float(test.pvalue))
-
-
-def _least_squares(volumes: ndarray, tested: ndarray, adjust: pd.DataFrame) -> _Fit:
-    if np.ptp(tested) == 0:
-        raise _NotEstimableError("the covariate does not vary")
-    left_out = tuple(name for name in adjust if adjust[name].nunique() < 2)
-    others = _design(adjust.drop(columns=list(left_out)))
-    design = np.column_stack([(tested - tested.mean()) / tested.std(), others])
-    if np.linalg.matrix_rank(design) == np.linalg.matrix_rank(others):
-        raise _NotEstimableError(f"it cannot be told apart from {', '.join(adjust)}")
-    model = OLS(volumes, design)
-    if model.df_resid < FEWEST:
-        raise _NotEstimableError(
-            f"{len(volumes)} subjects for {int(model.rank)} terms leave too few degrees of freedom"
-        )
-    fit = model.fit()
-    estimate, error = float(fit.params[0]), float(fit.bse[0])
-    if not error:
-        raise _NotEstimableError("the volumes do not vary about the model")
-    scale = float(tested.std())
-    return _Fit(
-        estimate / scale, error / scale, float(fit.df_resid), float(fit.pvalues[0]), left_out
-    )
-
-
-def _design(adjust: pd.DataFrame) -> ndarray:
-    """Constant and other terms; numbers in units of their SD, categories against the first."""
-    columns: list[Sequence] = [np.ones(len(adjust))]
-    for name in adjust:
-        values = adjust[name]
-        if values.dtype == object:
-            columns += [(values == other).astype(float) for other in sorted(set(values))[1:]]
-        else:
-            columns.append((values - values.mean()) / values.std(ddof=0))
-    return np.column_stack(columns)
+        return unit
+    for name in hypothesis.covariate.split("*"):
+        named = is_category(terms[name]) if name in terms else name.casefold() in CATEGORIES
+        if not named:
+            year = name.casefold() in ("age", "age_years")
+            unit += f"/{'year' if year else name}"
+    return unit

@@ -1,0 +1,157 @@
+"""The subjects that a hypothesis can be put to: their volumes and the covariates it needs.
+
+One person counts once: several scans of a subject are averaged. Cases that lack a volume or a
+covariate are left out and counted.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.types import SPLINE, Hypothesis
+
+# named so, numbers are names of groups and no quantities
+CATEGORIES = frozenset({"sex", "gender", "group", "diagnosis", "site", "scanner", "rater"})
+
+
+class NotEstimableError(Exception):
+    """Why an effect cannot be estimated; its text goes into the column `reason`."""
+
+
+class Cohort(NamedTuple):
+    """Volumes (a column a method) and covariates of the same subjects, complete.
+
+    Covariates are floats, or text where they name categories. `n_dropped` counts cases.
+    """
+
+    volumes: pd.DataFrame
+    covariates: pd.DataFrame
+    n_dropped: int
+
+
+def gather(
+    hypothesis: Hypothesis,
+    volumes: pd.DataFrame,
+    covariates: pd.DataFrame,
+    *,
+    numbers: Iterable[str] = (),
+) -> Cohort:
+    """Subjects that have every volume and every covariate of the hypothesis.
+
+    Both tables are indexed by case; `covariates` may have a column `subject_id`. `numbers` names
+    covariates that are needed besides. Text and the names in `CATEGORIES` are categories. Where
+    the hypothesis compares two groups, cases of a third are none of its business.
+
+    Raises:
+        NotEstimableError: a covariate is absent, known of no case, or no number where it must be.
+        ValueError: a case comes twice in one of the tables.
+    """
+    _refuse_twins(volumes.index, covariates.index)
+    names = tuple(dict.fromkeys((*hypothesis.variables, *numbers)))
+    if absent := [name for name in names if name not in covariates]:
+        raise NotEstimableError(f"no covariate {', '.join(absent)}")
+    known = covariates.reindex(volumes.index)
+    quantities = {*numbers, *_quantities(hypothesis)}
+    typed = {
+        name: _typed(known[name], is_number=name in quantities, is_group=_asks(hypothesis, name))
+        for name in names
+    }
+    terms = pd.DataFrame(typed, index=volumes.index)
+    if hypothesis.groups:
+        asked, keys = terms[hypothesis.covariate], [key(name) for name in hypothesis.groups]
+        concerned = (asked.isna() | asked.map(key, na_action="ignore").isin(keys)).to_numpy()
+        volumes, terms = volumes[concerned], terms[concerned]
+    _refuse_unknown(volumes, terms)
+    whole = (volumes.notna().all(axis=1) & terms.notna().all(axis=1)).to_numpy()
+    subjects = known["subject_id"] if "subject_id" in known else known.index.to_series()
+    steady = Cohort(volumes[whole].astype(float), terms[whole], int((~whole).sum()))
+    return _per_subject(steady, subjects.loc[terms.index[whole]])
+
+
+def key(value: object) -> str:
+    """A category's name, however it is written: 1 and 1.0, f and F are one."""
+    return written(value).casefold()
+
+
+def written(value: object) -> str:
+    """A category as it is shown: 1.0 as 1."""
+    text = f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+    return text.strip()
+
+
+def levels(values: pd.Series) -> list[str]:
+    """Categories in the order of the alphabet."""
+    return sorted(values.unique(), key=str.casefold)
+
+
+def is_category(values: pd.Series) -> bool:
+    """Whether a covariate of a cohort names categories."""
+    return values.dtype == object
+
+
+def _refuse_twins(*indexes: pd.Index) -> None:
+    for index in indexes:
+        if index.has_duplicates:
+            raise ValueError(
+                f"effects: got the case {index[index.duplicated()][0]} twice, wanted one row a "
+                "case; give every scan a case_id of its own and its person's subject_id"
+            )
+
+
+def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame) -> None:
+    if not len(terms):
+        return
+    if volumes.isna().all(axis=None):
+        raise NotEstimableError("no case has a volume")
+    if unknown := [str(name) for name in terms if terms[name].isna().all()]:
+        raise NotEstimableError(f"no case has a value of {', '.join(unknown)}")
+
+
+def _asks(hypothesis: Hypothesis, name: str) -> bool:
+    return hypothesis.groups is not None and name == hypothesis.covariate
+
+
+def _quantities(hypothesis: Hypothesis) -> set[str]:
+    """Covariates that the model takes as numbers: the one of a slope, and those of splines."""
+    curved = (SPLINE.fullmatch(term) for term in hypothesis.adjust)
+    found = {match[1] for match in curved if match}
+    if hypothesis.groups is None and "*" not in hypothesis.covariate:
+        found.add(hypothesis.covariate)
+    return found
+
+
+def _typed(values: pd.Series, *, is_number: bool, is_group: bool) -> pd.Series:
+    """A covariate as floats, or as text where it names categories."""
+    present = values.dropna()
+    numbers = pd.to_numeric(present, errors="coerce")
+    wrong = numbers.isna() | ~np.isfinite(numbers.astype(float))
+    if is_number and wrong.any():
+        raise NotEstimableError(f"{values.name} is not a number (such as {present[wrong].iloc[0]})")
+    named = is_group or str(values.name).casefold() in CATEGORIES or wrong.any()
+    if is_number or not named:
+        return numbers.astype(float).reindex(values.index)
+    keys = present.map(key)
+    shown = present.map(written).groupby(keys).first()  # as the table writes it first
+    return keys.map(shown).astype(object).reindex(values.index)
+
+
+def _per_subject(cohort: Cohort, subjects: pd.Series) -> Cohort:
+    """Means over the scans of each subject; who changes category is dropped, cases counted."""
+    if subjects.is_unique:
+        return cohort
+    people = subjects.to_numpy()
+    terms = cohort.covariates.groupby(people)
+    named = [name for name in cohort.covariates if is_category(cohort.covariates[name])]
+    steady = (terms[named].nunique() == 1).all(axis=1) if named else terms.size() > 0
+    averaged = pd.DataFrame(
+        {
+            name: terms[name].first() if name in named else terms[name].mean()
+            for name in cohort.covariates
+        },
+        index=steady.index,
+    )
+    volumes = cohort.volumes.groupby(people).mean()
+    dropped = cohort.n_dropped + int(terms.size()[~steady].sum())
+    return Cohort(volumes[steady], averaged[steady], dropped)

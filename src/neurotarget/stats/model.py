@@ -1,0 +1,241 @@
+"""The linear model of a hypothesis: its columns, its fit, and its effect in resampled cohorts.
+
+N subjects, P columns, D draws, M outcomes.
+"""
+
+import math
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.stats import ttest_ind
+from statsmodels.regression.linear_model import OLS
+
+from neurotarget.stats.cohort import NotEstimableError, is_category, key, levels
+from neurotarget.stats.spline import knots, natural_spline
+from neurotarget.types import SPLINE, Hypothesis
+
+FEWEST = 3  # subjects a group and degrees of freedom left, below which nothing is said
+ROUNDING = 1e-10  # relative; what is smaller is left by rounding
+
+Volumes = Float[ndarray, " N"]
+
+
+class Design(NamedTuple):
+    """Columns of a linear model: the one whose coefficient is the effect, and all others.
+
+    `others` begin with the constant. `notes` say what had to be left out, and which way an
+    interaction counts.
+    """
+
+    tested: Float[ndarray, " N"]
+    others: Float[ndarray, "N P"]
+    notes: tuple[str, ...] = ()
+
+
+class Fit(NamedTuple):
+    """An effect in the unit of its volumes per unit of its covariate.
+
+    `spread` is the SD of the volumes about the model, `spread_freedom` its degrees of freedom, and
+    `leverage` the standard error that the effect would have at a spread of 1. Only Welch's test
+    has an `error` and a `freedom` that differ from these.
+    """
+
+    estimate: float
+    error: float  # standard error
+    freedom: float
+    p: float
+    spread: float
+    spread_freedom: float
+    leverage: float
+
+
+def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
+    """Columns that put a hypothesis to complete covariates of one row a subject.
+
+    Numbers are centred and categories counted against their first level; an interaction `a*b` is
+    the product of both, centred, and brings its main effects along. So the effect of `a` beside
+    `a*b` is that at the cohort's mean of `b`. `spline(a)` is a natural cubic spline. What does
+    not vary is left out and noted.
+
+    Raises:
+        NotEstimableError: groups are too small, or the tested covariate does not vary or cannot
+            be told apart from the others.
+    """
+    tested, notes = _tested(hypothesis, terms)
+    others, more = _others(hypothesis, terms)
+    both = np.column_stack([tested / tested.std(), others])
+    if np.linalg.matrix_rank(both) == np.linalg.matrix_rank(others):
+        raise NotEstimableError(f"it cannot be told apart from {', '.join(hypothesis.adjust)}")
+    return Design(tested, others, (*notes, *more))
+
+
+def fit(columns: Design, volumes: Volumes, *, welch: bool = False) -> Fit:
+    """Fit by ordinary least squares, or compare two groups by Welch's test.
+
+    Source: Welch 1947, doi:10.1093/biomet/34.1-2.28.
+
+    Raises:
+        NotEstimableError: the volumes do not vary, or too few subjects are left.
+    """
+    if np.ptp(volumes) <= ROUNDING * np.abs(volumes).max():
+        raise NotEstimableError("the volumes do not vary")
+    if welch:
+        return _welch(volumes, columns.tested == 1)
+    return _least_squares(volumes, columns)
+
+
+def weighted_effects(
+    columns: Design, outcomes: Float[ndarray, "N M"], weights: Float[ndarray, "D N"]
+) -> Float[ndarray, "D M"]:
+    """Effect on each outcome in each draw by weighted least squares; NaN where it has none.
+
+    The tested column is cleared of the others in each draw, and each outcome regressed on what
+    is left of it (Frisch and Waugh 1933, doi:10.2307/1907330; Lovell 1963), so that a draw
+    without a site still gives an effect and one without a group gives none.
+    """
+    tested, others = columns.tested, columns.others
+    n, p = others.shape
+    squares = (others[:, :, None] * others[:, None, :]).reshape(n, p * p)
+    gram = (weights @ squares).reshape(-1, p, p)
+    cross = weights @ (others * tested[:, None])  # (D, P)
+    inverse = np.linalg.pinv(gram, rcond=ROUNDING, hermitian=True)
+    rest = tested - (inverse @ cross[:, :, None])[:, :, 0] @ others.T  # (D, N)
+    weighted = weights * rest
+    power = (weighted * rest).sum(axis=1)
+    has = power > ROUNDING * (weights @ np.square(tested - tested.mean()) + tested.var())
+    effects = np.full((len(weights), outcomes.shape[1]), math.nan)
+    effects[has] = (weighted[has] @ outcomes) / power[has, None]
+    return effects
+
+
+def _tested(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
+    name = hypothesis.covariate
+    if hypothesis.groups:
+        keys = terms[name].map(key)
+        first, second = (keys == key(group) for group in hypothesis.groups)
+        for group, members in zip(hypothesis.groups, (first, second), strict=True):
+            _refuse_few(int(members.sum()), f"{name} {group}")
+        return first.to_numpy(dtype=float), ()
+    if len(terms) < FEWEST:
+        raise NotEstimableError(f"{len(terms)} subjects, wanted more")
+    if "*" in name:
+        return _interaction(name.split("*"), terms)
+    values = terms[name].to_numpy(dtype=float)
+    if _constant(terms[name]):
+        raise NotEstimableError("the covariate does not vary")
+    return values, ()
+
+
+def _refuse_few(found: int, who: str) -> None:
+    if found < FEWEST:
+        raise NotEstimableError(f"{found} subjects with {who}, wanted {FEWEST} or more")
+
+
+def _interaction(names: list[str], terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
+    """Product of two covariates in their units, and which way its categories count."""
+    column, notes = np.ones(len(terms)), []
+    for name in names:
+        values = terms[name]
+        if _constant(values):
+            raise NotEstimableError(f"{name} does not vary")
+        if is_category(values):
+            found = levels(values)
+            if len(found) > 2:
+                raise NotEstimableError(
+                    f"{name} has {len(found)} categories; an interaction is one number for two"
+                )
+            for level in found:
+                _refuse_few(int((values == level).sum()), f"{name} {level}")
+            notes.append(f"{name} counts {found[1]} minus {found[0]}")
+            values = (values == found[1]).astype(float)
+        column = column * (values - values.mean()).to_numpy(dtype=float)
+    if np.ptp(column) == 0:
+        raise NotEstimableError(f"{'*'.join(names)} does not vary")
+    return column, tuple(notes)
+
+
+def _others(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
+    """Constant and all columns but the tested one, about one in size, and what was left out."""
+    names: list[str] = []
+    for term in (hypothesis.covariate, *hypothesis.adjust):
+        names += [*term.split("*"), term] if "*" in term else [term]
+    names = [name for name in dict.fromkeys(names) if name != hypothesis.covariate]
+    columns, notes = [np.ones((len(terms), 1))], []
+    for name in names:
+        match = SPLINE.fullmatch(name)
+        variables = [match[1]] if match else name.split("*")
+        if any(_constant(terms[variable]) for variable in variables):
+            if len(variables) == 1:  # a product's main effect says so for it
+                notes.append(f"{variables[0]} left out: it does not vary")
+            continue
+        if match:
+            block, is_line = _spline(terms[match[1]])
+            notes += [f"{name} is a straight line: too few values"] if is_line else []
+        else:
+            block = _product([_coded(terms[variable]) for variable in variables])
+        columns.append(block)
+    return np.column_stack(columns), tuple(dict.fromkeys(notes))
+
+
+def _constant(values: pd.Series) -> bool:
+    return values.nunique() < 2
+
+
+def _coded(values: pd.Series) -> Float[ndarray, "N P"]:
+    """A number in units of its SD; a category as its levels after the first."""
+    if not is_category(values):
+        return _standard(values.to_numpy(dtype=float)[:, None])
+    return np.column_stack([(values == level).astype(float) for level in levels(values)[1:]])
+
+
+def _product(blocks: list[ndarray]) -> ndarray:
+    if len(blocks) == 1:
+        return blocks[0]
+    first, second = (block - block.mean(axis=0) for block in blocks)
+    pairs = product(first.T, second.T)
+    return np.column_stack([one * other for one, other in pairs])
+
+
+def _spline(values: pd.Series) -> tuple[Float[ndarray, "N P"], bool]:
+    numbers = values.to_numpy(dtype=float)
+    basis = natural_spline(numbers, knots(numbers))
+    return _standard(basis), basis.shape[1] == 1
+
+
+def _standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
+    spread = columns.std(axis=0)
+    return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+
+
+def _welch(volumes: Volumes, first: ndarray) -> Fit:
+    a, b = volumes[first], volumes[~first]
+    squares = (len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)
+    freedom = len(volumes) - 2
+    if squares <= (ROUNDING * np.abs(volumes).max()) ** 2:
+        raise NotEstimableError("the volumes do not vary within the groups")
+    test = ttest_ind(a, b, equal_var=False)
+    estimate = float(a.mean() - b.mean())
+    error = math.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
+    spread, leverage = math.sqrt(squares / freedom), math.sqrt(1 / len(a) + 1 / len(b))
+    return Fit(estimate, error, float(test.df), float(test.pvalue), spread, freedom, leverage)
+
+
+def _least_squares(volumes: Volumes, columns: Design) -> Fit:
+    scale = float(columns.tested.std())
+    tested = (columns.tested - columns.tested.mean()) / scale
+    model = OLS(volumes, np.column_stack([tested, columns.others]))
+    freedom = float(model.df_resid)
+    if freedom < FEWEST:
+        raise NotEstimableError(
+            f"{len(volumes)} subjects for {int(model.rank)} terms leave too few degrees of freedom"
+        )
+    found = model.fit()
+    if found.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:
+        raise NotEstimableError("the volumes do not vary about the model")
+    estimate, error = float(found.params[0]) / scale, float(found.bse[0]) / scale
+    spread = math.sqrt(found.scale)
+    return Fit(estimate, error, freedom, float(found.pvalues[0]), spread, freedom, error / spread)

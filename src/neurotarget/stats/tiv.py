@@ -1,0 +1,61 @@
+"""Volumes at equal head size: two ways to take total intracranial volume (TIV) out of them.
+
+The third way, ANCOVA, has TIV as a term of the model. All leave the unit of the volumes as it
+is. The residual method is to be preferred: it removes the association with TIV, the proportion
+turns it round in structures that grow less than the head does (Opfer 2022,
+doi:10.1007/s00234-022-02961-6; Sanfilipo 2004, doi:10.1016/j.neuroimage.2004.03.037). But where
+two groups differ in TIV, as women and men do, a slope from all subjects takes part of the groups'
+difference for one of head size; ANCOVA tells them apart.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+NAMES = ("tiv", "icv", "etiv", "estimatedtotalintracranialvol", "tiv_mm3")
+CONTROLS = frozenset({"control", "controls", "cn", "hc", "healthy", "0"})  # groups, in lower case
+
+Subjects = Float[ndarray, " N"]
+
+
+def find_tiv(columns: Iterable[str]) -> str | None:
+    """First column with one of the names of TIV, in whatever case; None where there is none."""
+    return next((name for name in columns if str(name).casefold() in NAMES), None)
+
+
+def residual(
+    volumes: Subjects, tiv: Subjects, *, controls: Bool[ndarray, " N"] | None = None
+) -> Subjects:
+    """V − b (TIV − mean TIV), with the slope b of V on TIV in `controls`, or in all.
+
+    NaN in either stays NaN and takes no part in slope and mean. Where TIV does not vary among
+    the controls nothing is changed.
+
+    Source: Opfer 2022, doi:10.1007/s00234-022-02961-6; Sanfilipo 2004,
+    doi:10.1016/j.neuroimage.2004.03.037.
+    """
+    volumes, tiv = np.asarray(volumes, dtype=float), np.asarray(tiv, dtype=float)
+    known = np.isfinite(volumes) & np.isfinite(tiv)
+    if not known.any():
+        return volumes + tiv  # NaN where either is
+    away = tiv - tiv[known].mean()
+    asked = known if controls is None else known & np.asarray(controls, dtype=bool)
+    if asked.sum() < 2 or np.ptp(tiv[asked]) == 0:
+        return volumes + 0 * away
+    among = tiv[asked] - tiv[asked].mean()
+    slope = (among @ volumes[asked]) / (among @ among)
+    return volumes - slope * away
+
+
+def proportion(volumes: Subjects, tiv: Subjects) -> Subjects:
+    """V / TIV × mean TIV; NaN in either, or a TIV of 0 or less, gives NaN.
+
+    Source: Sanfilipo 2004, doi:10.1016/j.neuroimage.2004.03.037; multiplied by the mean so that
+    the unit stays.
+    """
+    volumes, tiv = np.asarray(volumes, dtype=float), np.asarray(tiv, dtype=float)
+    head = np.where(tiv > 0, tiv, np.nan)
+    known = np.isfinite(volumes) & np.isfinite(head)
+    return volumes / head * head[known].mean() if known.any() else volumes + head

@@ -1,0 +1,74 @@
+"""The models in which a hypothesis is put to volumes: as declared, and at equal head size."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+from numpy import ndarray
+
+from neurotarget.stats.cohort import Cohort, NotEstimableError, key
+from neurotarget.stats.tiv import CONTROLS, find_tiv, proportion, residual
+from neurotarget.types import Hypothesis
+
+DECLARED = "declared"
+ANCOVA = "tiv_ancova"
+RESIDUAL = "tiv_residual"
+PROPORTION = "tiv_proportion"
+
+
+class Variant(NamedTuple):
+    """A hypothesis, and the covariate of head size that is taken out of its volumes before."""
+
+    name: str
+    hypothesis: Hypothesis
+    tiv: str | None = None
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Covariates that are needed beside those of the hypothesis."""
+        return (self.tiv,) if self.tiv else ()
+
+
+def variants(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Iterator[Variant]:
+    """As declared; then, where there is a TIV that it lacks, by ANCOVA, residual, proportion."""
+    yield Variant(DECLARED, hypothesis)
+    tiv = find_tiv(covariates.columns)
+    if tiv is None or find_tiv(hypothesis.variables) is not None:
+        return
+    yield Variant(ANCOVA, replace(hypothesis, adjust=(*hypothesis.adjust, tiv)))
+    yield Variant(RESIDUAL, hypothesis, tiv)
+    yield Variant(PROPORTION, hypothesis, tiv)
+
+
+def adjusted_volumes(variant: Variant, cohort: Cohort) -> tuple[pd.DataFrame, str]:
+    """Volumes of a cohort as the variant wants them, and a note where TIV could not be used.
+
+    Raises:
+        NotEstimableError: a TIV is 0 or less.
+    """
+    if not variant.tiv:
+        return cohort.volumes, ""
+    tiv = cohort.covariates[variant.tiv].to_numpy()
+    if not (tiv > 0).all():
+        raise NotEstimableError(f"{variant.tiv} is not positive (such as {tiv.min():g})")
+    if np.ptp(tiv) == 0:
+        return cohort.volumes, f"{variant.tiv} left out: it does not vary"
+    among = controls(variant, cohort.covariates)
+    table = {
+        method: residual(values, tiv, controls=among)
+        if variant.name == RESIDUAL
+        else proportion(values, tiv)
+        for method, values in cohort.volumes.items()
+    }
+    return pd.DataFrame(table, index=cohort.volumes.index), ""
+
+
+def controls(variant: Variant, terms: pd.DataFrame) -> Bool[ndarray, " N"]:
+    """Who the TIV slope is taken from: the control group where two groups are one, else all."""
+    named = {key(name) for name in variant.hypothesis.groups or ()} & CONTROLS
+    if len(named) != 1:
+        return np.ones(len(terms), dtype=bool)
+    return terms[variant.hypothesis.covariate].map(key).isin(named).to_numpy()
