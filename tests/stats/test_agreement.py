@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pingouin
 import pytest
+import statsmodels.api as sm
 from scipy.stats import pearsonr, spearmanr
 
 from neurotarget.metrics import agreement as per_epoch
@@ -15,6 +16,7 @@ from neurotarget.stats.agreement import (
     icc_c1,
     over_subjects,
     pearson,
+    proportional_slope,
     spearman,
 )
 
@@ -95,6 +97,31 @@ def test_limits_hold_nineteen_of_twenty_differences():
     assert inside.mean() == pytest.approx(0.95, abs=0.01)
 
 
+def test_a_bias_in_proportion_to_size_tilts_the_differences():
+    truth, _ = volumes()
+    found = proportional_slope(truth, 1.2 * truth)
+    assert found == pytest.approx((0.2 / 1.1, 0.2 / 1.1, 0.2 / 1.1, 30))
+    assert proportional_slope(truth, truth + 50) == pytest.approx((0, 0, 0, 30))
+    assert proportional_slope(1.2 * truth, truth).value == pytest.approx(-0.2 / 1.1)
+
+
+def test_the_slope_and_its_interval_are_those_of_least_squares():
+    truth, pred = volumes(n=25)
+    found = proportional_slope(truth, pred)
+    fit = sm.OLS(pred - truth, sm.add_constant((truth + pred) / 2)).fit()
+    assert found.value == pytest.approx(fit.params[1])
+    assert (found.low, found.high) == pytest.approx(tuple(fit.conf_int()[1]))
+    assert proportional_slope(truth, pred, interval=False).value == pytest.approx(found.value)
+
+
+def test_more_scatter_of_one_method_tilts_the_differences_without_a_bias():
+    truth, pred = volumes(n=4000, bias=0, noise=80.0)
+    found = proportional_slope(truth, pred)
+    # (var pred − var truth) / (2 var mean)
+    assert found.value == pytest.approx(80**2 / (2 * (115**2 + 80**2 / 4)), abs=0.03)
+    assert found.low > 0.1
+
+
 def test_concordance_by_hand():
     truth, pred = np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])
     assert ccc(truth, pred).value == pytest.approx(4 / 7)  # 2 · 2/3 over 2/3 + 2/3 + 1
@@ -123,7 +150,7 @@ def test_the_same_values_agree_with_certainty(score):
     assert score(truth, truth.copy()) == pytest.approx((1, 1, 1, 30))
 
 
-@pytest.mark.parametrize("score", ALL)
+@pytest.mark.parametrize("score", [*ALL, proportional_slope])
 @pytest.mark.parametrize("truth", [np.ones(8), np.array([1.0, 2.0]), np.empty(0)])
 def test_no_spread_and_few_cases_are_undefined_without_a_warning(score, truth):
     with warnings.catch_warnings():
@@ -159,7 +186,7 @@ def test_scans_of_one_subject_are_drawn_together():
     assert repeated.high - repeated.low > naive.high - naive.low
 
 
-@pytest.mark.parametrize("score", [*ALL, bland_altman])
+@pytest.mark.parametrize("score", [*ALL, bland_altman, proportional_slope])
 def test_cases_without_a_value_are_refused_and_counted(score):
     with pytest.raises(ValueError, match=f"{score.__name__}: 1 of 3 cases have no value"):
         score(np.array([1.0, math.nan, 2.0]), np.array([1.0, 2.0, 3.0]))

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from neurotarget.stats.interval import bootstrap, bootstrap_mean, fisher_interval
+from neurotarget.stats.resample import codes, ends, replicates, weighted_mean
 
 
 def test_the_same_seed_gives_the_same_interval():
@@ -40,6 +41,27 @@ def test_the_fast_mean_equals_the_general_bootstrap(subjects):
     assert fast == pytest.approx(bootstrap(np.mean, values, seed=7, subjects=subjects))
     with pytest.raises(ValueError, match="bootstrap_mean: 1 of 2 values are NaN"):
         bootstrap_mean(np.array([1.0, math.nan]), seed=0)
+
+
+@pytest.mark.parametrize("subjects", [None, [*"aabbbcdefghijklmnopq"]])
+def test_a_corrected_interval_is_that_of_the_weights(subjects):
+    values = np.random.default_rng(4).lognormal(0, 1, 20)
+    found = bootstrap(np.mean, values, seed=7, subjects=subjects, method="bca")
+    subject, count = codes(range(20) if subjects is None else subjects)
+    fast = ends(weighted_mean(replicates(count, 7), values, subject))
+    assert (found.low, found.high) == pytest.approx(fast)
+    assert (found.low, found.high) != pytest.approx(bootstrap(np.mean, values, seed=7)[1:3])
+
+
+def test_a_corrected_interval_needs_three_subjects_and_most_draws():
+    def nan_without_a_five(values):
+        return values.std() if np.sum(values == 5) == 1 else math.nan
+
+    rare = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 5.0])
+    for statistic, values in ((nan_without_a_five, rare), (np.mean, rare[:2])):
+        found = bootstrap(statistic, values, seed=0, method="bca")
+        assert math.isfinite(found.value)
+        assert math.isnan(found.low)
 
 
 def test_two_subjects_have_a_value_but_no_interval():

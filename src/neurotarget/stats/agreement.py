@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import f as f_distribution
-from scipy.stats import linregress, norm, rankdata, t
+from scipy.stats import norm, rankdata, t
 
 from neurotarget.stats.interval import FEWEST, LEVEL, Estimate, bootstrap, fisher_interval
 from neurotarget.stats.resample import LIMIT_SD
@@ -174,9 +174,12 @@ def proportional_slope(truth: Cases, pred: Cases, *, interval: bool = True) -> E
     middle, difference = table.mean(axis=1), table[:, 1] - table[:, 0]
     if n < FEWEST or np.ptp(middle) <= 1e-12 * np.abs(middle).max():
         return Estimate.undefined(n)
-    line = linregress(middle, difference)
-    value = float(line.slope)
-    half = float(t.ppf(TAIL, n - 2) * line.stderr)
+    # by hand: linregress gives a NaN error where the differences are equal but for rounding
+    apart, difference = middle - middle.mean(), difference - difference.mean()
+    spread = float(np.square(apart).sum())
+    value = float(apart @ difference) / spread
+    rest = float(np.square(difference - value * apart).sum())
+    half = float(t.ppf(TAIL, n - 2)) * math.sqrt(rest / (n - 2) / spread)
     return Estimate(value, value - half, value + half, n) if interval else _bare(value, n)
 
 
