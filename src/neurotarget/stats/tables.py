@@ -1,7 +1,9 @@
 """The study's tables of volumes, of the agreement of methods, and of scores of masks.
 
 Every table has a row for each label and region and each stratum; a number that cannot be told is
-NaN and its row says why in `reason`. Intervals are at 95 %, BCa over 2,000 draws of subjects.
+NaN and its row says why in `reason`. Intervals are at 95 %, BCa over 2,000 draws of subjects. In
+simulations of normal volumes they cover the truth in 93–95 % from 40 subjects on; with 8, the
+bias in 90 % and the limits of agreement in 80 %: of few subjects they are too narrow.
 """
 
 import math
@@ -100,8 +102,9 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     """Agreement of every two methods in their volumes; differences are second − first.
 
     `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0).
-    With three methods or more, rows `all`, `all` hold the ICCs over all of them. Formulas and
-    sources: `neurotarget.stats.agreement`.
+    With three methods or more, rows `all`, `all` hold the ICCs over all of them. The intervals
+    hold for these methods, so that of ICC(A,1) is narrower than the closed form's, which takes
+    them for a sample of methods. Formulas and sources: `neurotarget.stats.agreement`.
     """
     groups = [(first, second, (first, second)) for first, second in measured.pairs]
     if len(measured.methods) > 2:
