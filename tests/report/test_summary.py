@@ -133,6 +133,33 @@ def test_without_a_planted_value_nothing_is_said_of_recovery():
     assert (found["planted"], found["recovered"]) == (None, None)
 
 
+@pytest.fixture
+def no_gap():
+    """Cases whose sex, as the table has it, tells nothing of the volume."""
+    rows, people = cohort(24, failed=())
+    return rows, people.assign(sex=["F", "F", "M", "M"] * 6)
+
+
+def test_a_small_cohort_is_told_with_the_power_it_had(no_gap):
+    claims = {"sex": {"claim": "volume: F > M", "expected": 25, "source": "a paper"}}
+    found = summarise(*no_gap, target(hypotheses=claims), planted={"sex": 0.0})
+    effect = found["hypotheses"]["sex"]["reference"]
+    assert (effect["verdict"], effect["expected"]) == ("not enough data", 25)
+    assert 0.05 < effect["power"] < 0.5
+    assert found["hypotheses"]["sex"]["recovered"] is True  # it was estimated, if not precisely
+    text = summary_text(found)
+    assert "sex, reference: the power to find the published effect of +25 mm³ was" in text
+    assert "wanted 80 %" in text
+
+
+def test_an_effect_that_is_not_there_is_told_with_what_would_have_been_found(no_gap):
+    found = summarise(*no_gap, target())
+    effect = found["hypotheses"]["sex_difference"]["reference"]
+    assert effect["verdict"] == "not replicated"
+    assert (effect["expected"], effect["power"]) == (None, None)
+    assert "sex_difference, reference: with 80 % power it would find" in summary_text(found)
+
+
 def test_a_list_of_rows_does_as_well_as_a_table(summary):
     rows, people = cohort()
     listed = [Row(*row) for row in rows.itertuples(index=False)]

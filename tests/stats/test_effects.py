@@ -1,5 +1,5 @@
 import math
-import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,8 @@ from scipy.stats import ttest_ind
 
 from neurotarget.stats.effects import claim, estimate_effect, recovered
 from neurotarget.types import Hypothesis
+
+pytestmark = pytest.mark.filterwarnings("error")
 
 GAP, SLOPE = 60.0, -3.0
 SEX = Hypothesis.parse("sex_difference", "volume: F > M")
@@ -30,13 +32,6 @@ def cohort(seed=0, n=80, gap=GAP, slope=SLOPE, sd=60.0):
     )
     expected = 640 + gap * (table["sex"] == "F") + slope * (table["age"] - 45)
     return expected + generator.normal(0, sd, n), table
-
-
-@pytest.fixture(autouse=True)
-def warnings_are_errors():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
 
 
 def test_a_plain_group_difference_is_welchs():
@@ -70,13 +65,27 @@ def test_adjusted_effects_are_those_of_ordinary_least_squares(text, formula, ter
 
 
 def test_planted_effects_are_covered_as_often_as_stated():
-    covered = {SEX: [], AGE: []}
-    for seed in range(300):
-        volumes, table = cohort(seed, n=40)
-        for hypothesis, planted in ((SEX, GAP), (AGE, SLOPE)):
-            effect = estimate_effect(hypothesis, volumes, table)
-            covered[hypothesis].append(recovered(effect, planted))
+    adjusted = Hypothesis.parse("adjusted", "volume ~ sex + age + site: F > M")
+    curved = Hypothesis.parse("curved", "volume ~ sex + spline(age): F > M")
+    planted = {adjusted: GAP, curved: GAP, AGE: SLOPE}
+    covered = {hypothesis: [] for hypothesis in planted}
+    for seed in range(500):
+        volumes, table = cohort(seed, n=60)
+        for hypothesis, value in planted.items():
+            covered[hypothesis].append(
+                recovered(estimate_effect(hypothesis, volumes, table), value)
+            )
     assert all(0.92 <= np.mean(hits) <= 0.98 for hits in covered.values())
+
+
+def test_welchs_interval_covers_a_gap_between_groups_of_unequal_spread():
+    hits = []
+    for seed in range(300):
+        volumes, table = cohort(seed, n=60, slope=0)
+        few = pd.concat([table[table["sex"] == "F"], table[table["sex"] == "M"][:10]])
+        noise = np.where(few["sex"] == "M", 2.0, 0.0) * (volumes[few.index] - 640)
+        hits.append(recovered(estimate_effect(SEX, volumes[few.index] + noise, few), GAP))
+    assert 0.92 <= np.mean(hits) <= 0.98
 
 
 def test_verdicts_follow_the_interval_and_the_expected_direction():
@@ -224,3 +233,31 @@ def test_claims_read_like_their_hypothesis():
     assert claim(SEX) == "F > M"
     assert claim(Hypothesis.parse("h", "volume: a != b")) == "a != b"
     assert claim(AGE) == "age: negative"
+
+
+def test_claims_of_interactions_read_as_such():
+    assert claim(Hypothesis.parse("h", "volume ~ age*sex: any")) == "age*sex: any interaction"
+    assert claim(Hypothesis.parse("h", "volume ~ age*sex: positive")) == "age*sex: positive"
+
+
+def test_a_published_effect_comes_with_the_power_to_find_it():
+    volumes, table = cohort(n=20, gap=0, slope=0)
+    effect = estimate_effect(replace(SEX, expected=46.0), volumes, table)
+    assert effect.expected == 46
+    assert 0.1 < effect.power < 0.6
+    assert effect.verdict == "not enough data"
+    assert "the power to find the published effect of +46 mm³ was" in effect.reason
+    assert not math.isnan(effect.estimate)
+    bare = estimate_effect(SEX, volumes, table)
+    assert (math.isnan(bare.expected), math.isnan(bare.power)) == (True, True)
+    assert bare.verdict == "not replicated"
+
+
+def test_the_power_is_how_often_the_published_effect_is_found():
+    found = [
+        estimate_effect(replace(SEX, expected=GAP), *cohort(seed, n=40, slope=0))
+        for seed in range(300)
+    ]
+    power = np.mean([effect.power for effect in found])
+    replicated = np.mean([effect.verdict == "replicated" for effect in found])
+    assert replicated == pytest.approx(power, abs=0.06)

@@ -13,7 +13,7 @@ from neurotarget.stats.cohort import Cohort, NotEstimableError, gather, levels
 from neurotarget.stats.effects import estimate_effect
 from neurotarget.stats.interval import LEVEL
 from neurotarget.stats.measured import Measured
-from neurotarget.stats.model import FEWEST, design
+from neurotarget.stats.model import FEWEST, design, independent, standard
 from neurotarget.stats.spline import knots, natural_spline
 from neurotarget.types import Hypothesis
 
@@ -93,10 +93,11 @@ def _p_curve(cohort: Cohort, age: str, adjust: tuple[str, ...]) -> tuple[float, 
     ages = cohort.covariates[age].to_numpy()
     columns = design(_hypothesis(age, *adjust), cohort.covariates)
     scale = (ages - ages.mean()) / ages.std()
-    bends = natural_spline(scale, knots(scale))[:, 1:]
+    bends = standard(natural_spline(scale, knots(scale))[:, 1:])
     volumes = cohort.volumes.iloc[:, 0].to_numpy()
     line = OLS(volumes, np.column_stack([columns.others, scale]))
-    curve = OLS(volumes, np.column_stack([line.exog, bends]))
+    both = np.column_stack([line.exog, bends])
+    curve = OLS(volumes, both[:, independent(both)])
     if curve.df_resid == line.df_resid or curve.df_resid < FEWEST:
         return math.nan, "no curve: too few subjects or ages"
     return float(curve.fit().compare_f_test(line.fit())[1]), ""
@@ -137,7 +138,9 @@ def _curve(ages: Ages, volumes: Ages) -> pd.DataFrame:
         basis = natural_spline((years - middle) / scale, at)
         return np.column_stack([np.ones(len(years)), basis])
 
+    kept = independent(columns(ages))
     grid = np.linspace(*np.quantile(ages, ENDS), GRID)
-    found = OLS(volumes, columns(ages)).fit().get_prediction(columns(grid))
+    fitted = OLS(volumes, columns(ages)[:, kept]).fit()
+    found = fitted.get_prediction(columns(grid)[:, kept])
     low, high = found.conf_int(alpha=1 - LEVEL).T
     return pd.DataFrame({"age": grid, "volume": found.predicted_mean, "low": low, "high": high})

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from numpy import ndarray
+from scipy.linalg import qr
 from scipy.stats import ttest_ind
 from statsmodels.regression.linear_model import OLS
 
@@ -67,8 +68,9 @@ def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
     """
     tested, notes = _tested(hypothesis, terms)
     others, more = _others(hypothesis, terms)
-    both = np.column_stack([tested / tested.std(), others])
-    if np.linalg.matrix_rank(both) == np.linalg.matrix_rank(others):
+    others = others[:, independent(others)]
+    both = np.column_stack([others, (tested - tested.mean()) / tested.std()])
+    if len(independent(both)) == others.shape[1]:
         raise NotEstimableError(f"it cannot be told apart from {', '.join(hypothesis.adjust)}")
     return Design(tested, others, (*notes, *more))
 
@@ -110,6 +112,18 @@ def weighted_effects(
     effects = np.full((len(weights), outcomes.shape[1]), math.nan)
     effects[has] = (weighted[has] @ outcomes) / power[has, None]
     return effects
+
+
+def independent(columns: Float[ndarray, "N P"]) -> Integer[ndarray, " Q"]:
+    """Numbers of columns that span what all do, such as without a site that is all of one sex.
+
+    Columns must be of about one size; a cohort of no subjects has none.
+    """
+    if not columns.size:
+        return np.empty(0, dtype=int)
+    _, triangle, order = qr(columns, mode="economic", pivoting=True)
+    sizes = np.abs(np.diag(triangle))
+    return np.sort(order[: len(sizes)][sizes > ROUNDING * sizes[0]])
 
 
 def _tested(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
@@ -188,7 +202,7 @@ def _constant(values: pd.Series) -> bool:
 def _coded(values: pd.Series) -> Float[ndarray, "N P"]:
     """A number in units of its SD; a category as its levels after the first."""
     if not is_category(values):
-        return _standard(values.to_numpy(dtype=float)[:, None])
+        return standard(values.to_numpy(dtype=float)[:, None])
     return np.column_stack([(values == level).astype(float) for level in levels(values)[1:]])
 
 
@@ -203,10 +217,11 @@ def _product(blocks: list[ndarray]) -> ndarray:
 def _spline(values: pd.Series) -> tuple[Float[ndarray, "N P"], bool]:
     numbers = values.to_numpy(dtype=float)
     basis = natural_spline(numbers, knots(numbers))
-    return _standard(basis), basis.shape[1] == 1
+    return standard(basis), basis.shape[1] == 1
 
 
-def _standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
+def standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
+    """Columns less their mean, in units of their SD; those that do not vary become 0."""
     spread = columns.std(axis=0)
     return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
@@ -231,7 +246,8 @@ def _least_squares(volumes: Volumes, columns: Design) -> Fit:
     freedom = float(model.df_resid)
     if freedom < FEWEST:
         raise NotEstimableError(
-            f"{len(volumes)} subjects for {int(model.rank)} terms leave too few degrees of freedom"
+            f"{len(volumes)} subjects for {model.exog.shape[1]} terms leave too few degrees of "
+            "freedom"
         )
     found = model.fit()
     if found.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:

@@ -1,0 +1,64 @@
+import numpy as np
+import pandas as pd
+import pingouin
+import pytest
+from scipy.stats import nct, ttest_ind
+
+from neurotarget.stats.effects import estimate_effect
+from neurotarget.types import Hypothesis
+
+pytestmark = pytest.mark.filterwarnings("error")
+SEX = Hypothesis.parse("sex", "volume: F > M")
+AGE = Hypothesis.parse("age", "volume ~ age + sex: any")
+
+
+def cohort(seed=0, n=30, gap=0.0):
+    generator = np.random.default_rng(seed)
+    table = pd.DataFrame({"sex": ["F", "F", "M"] * (n // 3), "age": generator.uniform(20, 80, n)})
+    volumes = generator.normal(0, 50, n) + 50 * gap * (table["sex"] == "F") - 2 * table["age"]
+    return volumes, table
+
+
+def test_g_without_covariates_is_pingouins():
+    volumes, table = cohort(gap=0.8)
+    women, men = (volumes[table["sex"] == sex] for sex in "FM")
+    effect = estimate_effect(SEX, volumes, table)
+    assert effect.size_kind == "Hedges g"
+    assert effect.size == pytest.approx(pingouin.compute_effsize(women, men, eftype="hedges"))
+    assert effect.size_low < effect.size < effect.size_high
+
+
+def test_the_ends_of_the_interval_leave_the_found_difference_2_5_percent_each():
+    volumes, table = cohort(gap=0.8)  # 20 and 10 subjects
+    women, men = (volumes[table["sex"] == sex] for sex in "FM")
+    test, effect = ttest_ind(women, men), estimate_effect(SEX, volumes, table)
+    shifts = np.array([effect.size_low, effect.size_high]) / np.sqrt(1 / 20 + 1 / 10)
+    assert nct.cdf(test.statistic, 28, shifts) == pytest.approx([0.975, 0.025], abs=1e-5)
+
+
+def test_g_with_covariates_is_in_sds_at_equal_covariates():
+    adjusted = Hypothesis.parse("sex", "volume ~ sex + age: F > M")
+    volumes, table = cohort(n=3000, gap=0.8)
+    effect = estimate_effect(adjusted, volumes, table)
+    assert effect.size == pytest.approx(0.8, abs=0.1)
+    assert estimate_effect(SEX, volumes, table).size < 0.7  # age widens the groups
+
+
+def test_intervals_of_g_cover_the_planted_size():
+    hits = []
+    for seed in range(400):
+        effect = estimate_effect(SEX, *cohort(seed, n=24, gap=0.8 * 1.2166))
+        hits.append(effect.size_low <= 0.8 <= effect.size_high)
+    assert 0.92 <= np.mean(hits) <= 0.98
+
+
+def test_partial_r_and_its_interval_are_pingouins():
+    volumes, table = cohort()
+    numbered = table.assign(volume=volumes, male=1.0 * (table["sex"] == "M"))
+    expected = pingouin.partial_corr(numbered, x="age", y="volume", covar="male").iloc[0]
+    effect = estimate_effect(AGE, volumes, table)
+    assert effect.size_kind == "partial r"
+    assert effect.size == pytest.approx(expected["r"], abs=1e-5)
+    low, high = expected["CI95"]
+    assert (effect.size_low, effect.size_high) == pytest.approx((low, high), abs=0.006)
+    assert effect.p == pytest.approx(expected["p_val"], rel=1e-3)
