@@ -1,0 +1,147 @@
+"""How many subjects it takes to find an effect, with perfect volumes and with a method's."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from neurotarget.stats.cohort import NotEstimableError, gather
+from neurotarget.stats.measured import Measured
+from neurotarget.stats.model import FEWEST, Design, Fit, design, fit
+from neurotarget.stats.variants import DECLARED
+from neurotarget.stats.verdict import POWER, power_to_find
+from neurotarget.types import Hypothesis
+
+MOST = 10_000_000  # subjects; who needs more will not find them
+PUBLISHED = "published"
+FOUND = "found on the reference"
+COLUMNS = (
+    *("hypothesis", "label", "method", "effect", "effect_is", "sd"),
+    *("n_perfect", "n_method", "inflation", "unit", "reason"),
+)
+
+
+def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
+    """Subjects in all that find each effect with 80 % power at two-sided 5 %, by method.
+
+    The effect is the published one, else that which `effects` found on the reference. `n_perfect`
+    takes the SD of the reference's volumes about the declared model, `n_method` the method's
+    own (`sd`, mm³). The method is asked for as much of the effect as its volumes follow the
+    reference's: one that draws all volumes towards their mean has a small SD and gains nothing.
+    Groups keep the cohort's ratio, covariates their spread and their ties to each other.
+    """
+    methods = [method for method in measured.methods if method != measured.reference]
+    rows = [
+        {"hypothesis": hypothesis.name, "method": method}
+        | _row(measured, effects, hypothesis, method)
+        for hypothesis in measured.target.hypotheses
+        for method in methods or measured.methods
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def subjects_needed(size: float, *, terms: int = 2) -> float:
+    """Fewest subjects that find an effect with 80 % power at two-sided 5 %; NaN beyond 10 million.
+
+    `size` is the effect over its standard error, over √n: for two groups, d · √(share of the one
+    × share of the other); for a slope, the slope times the SD of its covariate over the SD about
+    the model. The test has n − `terms` degrees of freedom, so `terms` counts all columns of the
+    model. Power is that of the noncentral t distribution.
+
+    Source: Cohen 1988, doi:10.4324/9780203771587.
+    """
+
+    def is_enough(n: int) -> bool:
+        return power_to_find(size, 1 / math.sqrt(n), n - terms) >= POWER
+
+    few = terms + FEWEST
+    if is_enough(few):
+        return float(few)
+    many = 2 * few
+    while not is_enough(many):
+        few, many = many, 2 * many
+        if few > MOST:
+            return math.nan
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if is_enough(middle) else (middle, many)
+    return float(many)
+
+
+def noise_inflation(reliability: float) -> float:
+    """How many times more subjects it takes with volumes of this reliability: 1 / ICC.
+
+    NaN unless the reliability is above 0 and at most 1. It holds for noise that is independent of
+    the volume: the variance within groups grows by 1 / ICC, and the subjects with it.
+
+    Source: Perkins et al. 2000, doi:10.1016/S0006-3223(00)00837-4.
+    """
+    return 1 / reliability if 0 < reliability <= 1 else math.nan
+
+
+def _row(measured: Measured, effects: pd.DataFrame, hypothesis: Hypothesis, method: str) -> dict:
+    told = effects[(effects["hypothesis"] == hypothesis.name) & (effects["model"] == DECLARED)]
+    row = dict.fromkeys(("effect", "sd", "n_perfect", "n_method", "inflation"), math.nan)
+    row |= {"label": "", "effect_is": "", "unit": "", "reason": ""}
+    if len(told):
+        row |= {"label": told["label"].iloc[0], "unit": told["unit"].iloc[0]}
+    try:
+        row |= _effect(told, hypothesis, measured.reference)
+        return row | _needed(measured, hypothesis, row, method)
+    except NotEstimableError as why:
+        return row | {"reason": str(why)}
+
+
+def _effect(told: pd.DataFrame, hypothesis: Hypothesis, reference: str | None) -> dict:
+    """The effect to look for, in the unit of the table of effects."""
+    if hypothesis.expected is not None:
+        found, what = float(hypothesis.expected), PUBLISHED
+    else:
+        rows = told[told["method"] == reference]
+        found, what = float(rows["estimate"].iloc[0]) if len(rows) else math.nan, FOUND
+        if math.isnan(found):
+            why = rows["reason"].iloc[0] if len(rows) else "no method counts as the reference"
+            raise NotEstimableError(f"no effect is published, and none is found: {why}")
+    if not found:
+        raise NotEstimableError("an effect of 0 is never found")
+    return {"effect": found, "effect_is": what}
+
+
+def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) -> dict:
+    reference = measured.reference
+    if reference is None:
+        raise NotEstimableError("no method counts as the reference")
+    volumes = pd.DataFrame(
+        {name: measured.volumes[name][row["label"]] for name in (reference, method)}
+    )
+    cohort = gather(hypothesis, volumes, measured.covariates)
+    columns = design(hypothesis, cohort.covariates)
+    is_plain = hypothesis.groups is not None and not hypothesis.adjust
+    perfect, own = (
+        fit(columns, cohort.volumes[name].to_numpy(), welch=is_plain) for name in volumes
+    )
+    n_perfect = _subjects(row["effect"], perfect, len(cohort.volumes))
+    found = {"sd": own.spread, "n_perfect": n_perfect}
+    if method == reference:
+        return found | {"reason": "there is no second method"}
+    share = _followed(columns, *cohort.volumes.to_numpy().T)
+    if share <= 0:
+        return found | {"reason": f"the volumes by {method} do not follow those by {reference}"}
+    n_method = _subjects(share * row["effect"], own, len(cohort.volumes))
+    is_beyond = math.isnan(n_perfect) or math.isnan(n_method)
+    reason = f"more than {MOST:,} subjects" if is_beyond else ""
+    return found | {"n_method": n_method, "inflation": n_method / n_perfect, "reason": reason}
+
+
+def _subjects(effect: float, fitted: Fit, n: int) -> float:
+    size = effect / (fitted.spread * fitted.leverage * math.sqrt(n))
+    return subjects_needed(size, terms=n - round(fitted.spread_freedom))
+
+
+def _followed(columns: Design, truth: ndarray, own: ndarray) -> float:
+    """Change of the method's volumes per change of the reference's, at equal covariates."""
+    model = np.column_stack([columns.tested / columns.tested.std(), columns.others])
+    both = np.column_stack([truth, own])
+    rest = both - model @ np.linalg.lstsq(model, both, rcond=None)[0]
+    return float(rest[:, 0] @ rest[:, 1] / (rest[:, 0] @ rest[:, 0]))
