@@ -1,20 +1,98 @@
-"""Predicted against reference volumes, a panel per label."""
+"""Volumes of one method against those of another, a panel per label."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from neurotarget.report.figure import save_png
+from neurotarget.report.figure import GRID, WIDTH_INCH, finished, look, new_figure, save_png
+from neurotarget.report.panels import (
+    Mark,
+    Scale,
+    agreement,
+    by_sex,
+    head,
+    legend,
+    pair_name,
+    pairs,
+    points,
+    scale,
+    scatter,
+    shown,
+    ticks,
+)
 from neurotarget.report.text import interval, number
+from neurotarget.report.words import estimate, not_estimable, plain
 from neurotarget.stats.agreement import icc_a1, pearson
 from neurotarget.stats.interval import Estimate
+from neurotarget.stats.study import Study
 
 COLUMNS = 4
 POINTS, LINE = "#0072B2", "0.45"
+
+
+@look()
+def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure | None:
+    """Second against first method with the line of identity, a panel a label; sexes by marks.
+
+    None where there is one method only, or no case has both volumes.
+    """
+    pair = pair or next(iter(pairs(study.measured)), None)
+    labels = shown(study, pair).labels if pair else []
+    if not pair or not labels:
+        return None
+    columns = _columns(len(labels))
+    rows = -(-len(labels) // columns)
+    width = {1: 4.0, 2: 5.6}.get(columns, WIDTH_INCH)
+    name = pair_name(study.measured, pair, "scatter")
+    figure = new_figure(name, width, (width / columns + 0.42) * rows + 0.35)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    found, shared, marks = agreement(study, pair), scale(study, labels), {}
+    for panel, label in zip(panels, labels, strict=False):
+        cases = points(study, label, pair)
+        marks |= _points(panel, cases, shared)
+        lines = _agreement_lines(found, label, len(cases), len(study.measured.covariates))
+        head(panel, label, lines, width_inch=width / columns - 0.6)
+    for panel in panels[len(labels) :]:
+        panel.set_visible(False)
+    figure.supxlabel(f"{plain(pair[0])}, {shared.unit}", fontsize=9)
+    figure.supylabel(f"{plain(pair[1])}, {shared.unit}", fontsize=9)
+    legend(figure, marks)
+    return finished(figure)
+
+
+def _columns(count: int) -> int:
+    return count if count <= 3 else 2 if count == 4 else 3
+
+
+def _points(panel: Axes, cases: pd.DataFrame, shared: Scale) -> dict[str, Mark]:
+    both = cases[[0, 1]].to_numpy() / shared.mm3
+    margin = 0.06 * (np.ptp(both) or abs(both.max()) or 1.0)
+    ends = both.min() - margin, both.max() + margin
+    panel.plot(ends, ends, color=GRID, lw=1.2, zorder=1)
+    marks = {}
+    for name, mark, part in by_sex(cases):
+        scatter(panel, part[0] / shared.mm3, part[1] / shared.mm3, mark, part.index)
+        marks[name] = mark
+    panel.set(xlim=ends, ylim=ends, aspect="equal")
+    ticks(panel, "x", 4)
+    ticks(panel, "y", 4)
+    return marks
+
+
+def _agreement_lines(found: Mapping, label: str, n: int, of: int) -> list[str]:
+    lines = []
+    for name, statistic in (("ICC(A,1)", "icc_a1"), ("Pearson r", "pearson_r")):
+        row = found.get((label, statistic))
+        if row is not None and np.isfinite(row["value"]):
+            lines.append(f"{name} {estimate(row, 3)}")
+        elif row is not None:
+            lines.append(f"{name}: {not_estimable(row) or 'not estimable'}")
+    return [*lines, f"n = {n}" + (f" ({of - n} without both)" if of > n else "")]
 
 
 def volume_scatter_png(
