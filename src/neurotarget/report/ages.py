@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neurotarget.report.figure import WIDTH_INCH, finished, look, new_figure
+from neurotarget.report.lettering import estimate
 from neurotarget.report.panels import (
     MOST_PANELS,
     Mark,
@@ -25,7 +26,6 @@ from neurotarget.report.panels import (
     ticks,
 )
 from neurotarget.report.text import unit_text
-from neurotarget.report.words import estimate
 from neurotarget.stats.study import Study
 
 MOST_METHODS = 3

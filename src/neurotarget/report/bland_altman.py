@@ -17,6 +17,7 @@ from neurotarget.report.figure import (
     look,
     new_figure,
 )
+from neurotarget.report.lettering import PT_PER_INCH, estimate, plain, words
 from neurotarget.report.panels import (
     Mark,
     Scale,
@@ -34,7 +35,6 @@ from neurotarget.report.panels import (
     shown,
     ticks,
 )
-from neurotarget.report.words import PT_PER_INCH, estimate, plain, words
 from neurotarget.stats.study import Study
 
 LINES = {"upper_limit": "upper limit", "bias": "bias", "lower_limit": "lower limit"}

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neurotarget.report.figure import TEXT_PT, finished, look, new_figure
+from neurotarget.report.lettering import words
 from neurotarget.report.panels import legend, method_mark, table, ticks
 from neurotarget.report.rows import (
     ROW_INCH,
@@ -17,7 +18,6 @@ from neurotarget.report.rows import (
     name_left,
     write_right,
 )
-from neurotarget.report.words import words
 from neurotarget.stats.study import Study
 
 WIDTH, LEFT, AXES = 7.5, 2.75, 2.6  # inches

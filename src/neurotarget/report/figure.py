@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from neurotarget.files import write_text, written
-from neurotarget.report.words import plain
+from neurotarget.report.lettering import plain
 
 # Okabe and Ito's colours that stand out on a grey scan as on white; told apart in the common
 # forms of colour blindness (jfly.uni-koeln.de/color)

@@ -9,6 +9,7 @@ from neurotarget.report.ages import MOST_METHODS, ages_figure, ages_labels, ages
 from neurotarget.report.bland_altman import bland_altman_figure, bland_altman_labels
 from neurotarget.report.failures import failures_figure
 from neurotarget.report.forest import forest_figure, forest_groups
+from neurotarget.report.lettering import plain
 from neurotarget.report.panels import MOST_PAIRS, MOST_PANELS, Shown, pair_name, pairs, shown, table
 from neurotarget.report.scatter import scatter_figure
 from neurotarget.report.sites import (
@@ -25,7 +26,6 @@ from neurotarget.report.strips import (
     dice_labels,
     volumes_figure,
 )
-from neurotarget.report.words import plain
 from neurotarget.stats.study import Study
 
 BRACKETS = "Square brackets hold 95 % confidence intervals."

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neurotarget.report.figure import MUTED, SMALL_PT, TEXT_PT, finished, look, new_figure
+from neurotarget.report.lettering import decimals, estimate, fitted, words
 from neurotarget.report.panels import MOST_PANELS, Mark, method_mark, table, ticks
 from neurotarget.report.rows import (
     ROW_INCH,
@@ -20,7 +21,6 @@ from neurotarget.report.rows import (
     write_right,
 )
 from neurotarget.report.text import unit_text
-from neurotarget.report.words import decimals, estimate, fitted, words
 from neurotarget.stats.study import Study
 
 MODELS = {

@@ -18,7 +18,7 @@ from numpy import ndarray
 from PIL import Image
 
 from neurotarget.report.figure import COLOURS, colour, look, save_png
-from neurotarget.report.words import fitted
+from neurotarget.report.lettering import fitted
 
 ClassMap = Integer[ndarray, "I J K"]
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy import ndarray
 
 from neurotarget.report.figure import CASE, INK, MUTED, SERIES, SMALL_PT, TEXT_PT
-from neurotarget.report.words import fitted, plain, thousands
+from neurotarget.report.lettering import fitted, plain, thousands
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.study import Study
 
@@ -44,7 +44,7 @@ METHODS = (
     Mark(SERIES[3], "D", (0, (1, 1.2))),
     Mark(SERIES[4], "^", (0, (3, 1, 1, 1))),
 )
-SEX_WORDS = {"F": "female", "M": "male"}
+SEX_WORDS = {"F": "women", "M": "men"}
 UNKNOWN = "sex unknown"
 
 

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neurotarget.report.figure import INK, MUTED, SMALL_PT, TEXT_PT
+from neurotarget.report.lettering import fitted
 from neurotarget.report.panels import Mark
-from neurotarget.report.words import fitted
 
 ROW_INCH = 0.25
 

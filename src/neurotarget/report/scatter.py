@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from neurotarget.report.figure import GRID, WIDTH_INCH, finished, look, new_figure, save_png
+from neurotarget.report.lettering import estimate, not_estimable, plain
 from neurotarget.report.panels import (
     Mark,
     Scale,
@@ -26,7 +27,6 @@ from neurotarget.report.panels import (
     ticks,
 )
 from neurotarget.report.text import interval, number
-from neurotarget.report.words import estimate, not_estimable, plain
 from neurotarget.stats.agreement import icc_a1, pearson
 from neurotarget.stats.interval import Estimate
 from neurotarget.stats.study import Study

@@ -17,6 +17,7 @@ from neurotarget.report.figure import (
     look,
     new_figure,
 )
+from neurotarget.report.lettering import fitted, plain
 from neurotarget.report.panels import (
     Mark,
     case_urls,
@@ -37,7 +38,6 @@ from neurotarget.report.rows import (
     name_left,
 )
 from neurotarget.report.text import unit_text
-from neurotarget.report.words import fitted, plain
 from neurotarget.stats.study import Study
 
 MOST_SITES, MOST_EFFECTS, MOST_METHODS = 40, 3, 2

@@ -19,6 +19,7 @@ from neurotarget.report.figure import (
     look,
     new_figure,
 )
+from neurotarget.report.lettering import estimate, fitted, plain, wide_inch, words
 from neurotarget.report.panels import (
     Mark,
     Shown,
@@ -34,7 +35,6 @@ from neurotarget.report.panels import (
     table,
     ticks,
 )
-from neurotarget.report.words import estimate, fitted, plain, wide_inch, words
 from neurotarget.stats.study import Study
 
 POOR, MOST_NAMED = 0.5, 3  # cases of a lower Dice are named where there are no more
