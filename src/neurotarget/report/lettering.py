@@ -1,301 +1,79 @@
-"""What the tables of a study say, in sentences: claims, verdicts, headlines.
+"""Words and numbers of figures: plain, short, and no wider than their place."""
 
-Nothing is computed here: every number is read from a table. What is not there is left unsaid.
-"""
-
-import math
 import re
-from collections.abc import Iterable, Mapping
-
-import pandas as pd
+import unicodedata
+from collections.abc import Mapping, Sequence
 
-from neurotarget.report.text import number, unit_text
-from neurotarget.stats.study import Study
-from neurotarget.stats.verdict import NOT_ENOUGH, OPPOSITE, REPLICATED
-from neurotarget.types import Hypothesis, Target
-
-MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
-DECLARED = "declared"
-PREDICTED = "predicted"
-SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
-RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
-FAILED = ("dice_below_0.5", "crash_or_empty")  # what a headline calls failed: the first that is
-
-
-def rows_of(study: Study, name: str, **wanted: str) -> pd.DataFrame:
-    """Rows of a table that have these values; none where it, or a column, is missing."""
-    table = study.tables.get(name)
-    if table is None or set(wanted) - set(table):
-        return pd.DataFrame()
-    for column, value in wanted.items():
-        table = table[table[column] == value]
-    return table
-
-
-def shown(value: object, digits: int | None = None, *, sign: bool = False) -> str:
-    """A number as it is read, with a true minus; a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    text = number(float(value), digits, sign=sign)
-    if float(text) == 0:
-        text = text.lstrip("+-")
-    whole, _, decimals = text.partition(".")
-    if len(whole.lstrip("+-")) > 4:
-        whole = f"{int(whole):{'+' if sign else ''},}".replace(",", NARROW)
-    return (f"{whole}.{decimals}" if decimals else whole).replace("-", MINUS)
-
-
-def digits_for(*values: float) -> int:
-    """Decimals that suit the largest of these values."""
-    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    return next((count for edge, count in ((100, 0), (10, 1), (1, 2)) if largest >= edge), 3)
-
-
-def unit_words(unit: str) -> str:
-    """A unit in a sentence: `mm³ per year`."""
-    return unit_text(unit).replace("/", " per ")
-
-
-def estimate(row: Mapping, key: str, *, digits: int | None = None, sign: bool = False) -> str:
-    """Value with its interval in square brackets, all in equal decimals; no unit."""
-    value, low, high = (float(row.get(name, math.nan)) for name in (key, "low", "high"))
-    if not math.isfinite(value):
-        return DASH
-    digits = digits_for(value, low, high) if digits is None else digits
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return shown(value, digits, sign=sign)
-    ends = f"[{shown(low, digits, sign=sign)}, {shown(high, digits, sign=sign)}]"
-    return f"{shown(value, digits, sign=sign)} {ends}"
-
-
-def title_of(name: str) -> str:
-    """A name from a file as a heading: `sex_difference` as `Sex difference`."""
-    text = name.replace("_", " ").strip()
-    return text[:1].upper() + text[1:]
-
-
-def volumes_of(method: str) -> str:
-    """What the volumes of a method are called in a sentence."""
-    return f"{method} volumes" if method in ("reference", PREDICTED) else f"volumes by {method}"
-
-
-def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
-    """What a hypothesis expects, as a sentence: `The volume of … is larger in women than in men.`"""
-    words = _groups(hypothesis) if hypothesis.groups else _slope(hypothesis)
-    at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
-    adjusted = f", at equal {_listed(map(_term, at))}" if at else ""
-    return f"The {_volume(hypothesis, target)} {words}{adjusted}."
-
-
-def verdict_sentence(row: Mapping) -> str:
-    """Verdict on the volumes of one method with the effect and its interval."""
-    text = f"{row['verdict']} on the {volumes_of(row['method'])}"
-    if math.isfinite(row["estimate"]):
-        text += f", {estimate(row, 'estimate', sign=True)} {unit_words(row['unit'])}"
-    elif row["reason"]:
-        text += f": {row['reason']}"
-    return text
-
-
-def same_conclusion(first: Mapping, second: Mapping) -> bool | None:
-    """Whether two verdicts on one hypothesis are the same; None where neither could be given.
-
-    To find the opposite and to find nothing are both *not replicated*, and not the same.
-    """
-    if first["verdict"] == second["verdict"] == NOT_ENOUGH:
-        return None
-    return _finding(first) == _finding(second)
-
+import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
-def conclusion(first: Mapping, second: Mapping) -> str:
-    """Whether the second method's volumes lead to the first's conclusion, as a sentence."""
-    whose = (
-        "The network’s volumes"
-        if second["method"] == PREDICTED
-        else f"The volumes by {second['method']}"
-    )
-    than = "" if first["method"] == "reference" else f" as those by {first['method']}"
-    same = same_conclusion(first, second)
-    if same is None:
-        return "Neither set of volumes has enough data for a verdict."
-    if same:
-        return f"{whose} lead to the same conclusion{than}."
-    if second["verdict"] == NOT_ENOUGH:
-        return f"{whose} do not allow a conclusion; the {volumes_of(first['method'])} do."
-    return f"{whose} lead to another conclusion: {_finding(second)}, not {_finding(first)}."
-
-
-def declared(study: Study) -> dict[str, list[dict]]:
-    """Rows of the effects as declared, by hypothesis, in the order of the methods."""
-    found: dict[str, list[dict]] = {}
-    for row in rows_of(study, "effects", model=DECLARED).to_dict("records"):
-        found.setdefault(row["hypothesis"], []).append(row)
-    return found
-
-
-def answer(study: Study) -> str:
-    """The study in a sentence or two; empty where it asks nothing."""
-    effects = declared(study)
-    if not effects:
-        return ""
-    n = len(effects)
-    told = []
-    for method in study.measured.methods:
-        verdicts = [
-            row["verdict"] for rows in effects.values() for row in rows if row["method"] == method
-        ]
-        if verdicts:
-            count = sum(verdict == REPLICATED for verdict in verdicts)
-            told.append(f"{_of(count, len(verdicts))} on the {volumes_of(method)}")
-    text = f"{told[0].capitalize() if told else ''}{''.join(f', {part}' for part in told[1:])}"
-    sentence = f"Replicated: {text[:1].lower()}{text[1:]}."
-    pairs = [rows for rows in effects.values() if len(rows) == 2]
-    if not pairs:
-        return sentence
-    same = sum(same_conclusion(*rows) is not False for rows in pairs)
-    both = _of(same, n) if n > 1 else ("yes" if same else "no")
-    return f"{sentence} Same conclusion from both sets of volumes: {both}."
-
-
-def headlines(study: Study) -> list[str]:
-    """A line for each hypothesis, for agreement and for failures."""
-    named = {hypothesis.name: hypothesis for hypothesis in study.measured.target.hypotheses}
-    lines = []
-    for name, rows in declared(study).items():
-        asked = named.get(name)
-        head = claim_sentence(asked, study.measured.target) if asked else title_of(name)
-        told = "; ".join(verdict_sentence(row) for row in rows)
-        lines.append(f"{head} {told[:1].upper()}{told[1:]}.")
-        if len(rows) == 2:
-            lines[-1] += f" {conclusion(*rows)}"
-    return lines + _agreement_lines(study) + _failure_lines(study)
-
-
-def main_label(study: Study) -> str:
-    """The sum of all labels, or the only one."""
-    labels = study.measured.labels
-    return "total" if "total" in labels else labels[0]
-
-
-def rating(low: float, high: float) -> str:
-    """Words for an ICC by its interval: `good to excellent`.
-
-    Source: Koo and Li 2016, doi:10.1016/j.jcm.2016.02.012.
-    """
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    ends = [next(word for edge, word in RATINGS if value < edge) for value in (low, high)]
-    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-
-
-def main_failures(study: Study, method: str) -> dict | None:
-    """The row of failures that a headline tells; None where nothing could be judged."""
-    for definition in FAILED:
-        for row in rows_of(study, "failures", method=method, definition=definition).to_dict(
-            "records"
-        ):
-            if row["n"]:
-                return row
-    return None
-
-
-def percent(row: Mapping) -> str:
-    """A rate with its interval, in %."""
-    scaled = {name: 100 * float(row.get(name, math.nan)) for name in ("rate", "low", "high")}
-    return f"{estimate(scaled, 'rate', digits=1)} %"
-
-
-def not_estimated(table: pd.DataFrame, value: str) -> dict[str, int]:
-    """Reasons of rows without a value, and how many rows each; the most frequent first."""
-    if value not in table or "reason" not in table:
-        return {}
-    reasons = table.loc[table[value].isna(), "reason"].replace("", "no reason given")
-    return {str(reason): int(count) for reason, count in reasons.value_counts().items()}
-
-
-def _agreement_lines(study: Study) -> list[str]:
-    lines = []
-    for first, second in study.measured.pairs:
-        label = main_label(study)
-        rows = rows_of(
-            study, "agreement", first=first, second=second, label=label, stratum="all"
-        ).to_dict("records")
-        found = {row["statistic"]: row for row in rows}
-        if not {"icc_a1", "bias"} <= set(found) or not math.isfinite(found["icc_a1"]["value"]):
-            continue
-        icc, bias = found["icc_a1"], found["bias"]
-        lines.append(
-            f"Volumes of {label}, {second} against {first}: ICC(A,1) "
-            f"{estimate(icc, 'value', digits=2)}, bias {estimate(bias, 'value', sign=True)} mm³ "
-            f"({int(icc['n'])} cases)."
-        )
-    return lines
-
-
-def _failure_lines(study: Study) -> list[str]:
-    lines = []
-    for method in study.measured.methods:
-        row = main_failures(study, method)
-        if row is not None and method != study.measured.reference:
-            name = title_of(row["definition"]).casefold().replace("dice", "Dice")
-            lines.append(
-                f"Failures of {method} ({name}): {int(row['n_failed'])} of {int(row['n'])}, "
-                f"{percent(row)}."
-            )
-    return lines
-
-
-def _of(count: int, n: int) -> str:
-    return f"{count} of {n}"
-
-
-def _finding(row: Mapping) -> str:
-    return OPPOSITE if OPPOSITE in str(row.get("reason", "")) else str(row["verdict"])
-
-
-def _volume(hypothesis: Hypothesis, target: Target) -> str:
-    label = hypothesis.label or (target.label_names[0] if len(target.labels) == 1 else "total")
-    if label == "total":
-        return f"total volume of all {len(target.labels)} labels"
-    return f"volume of {_plain(label)}"
-
-
-def _groups(hypothesis: Hypothesis) -> str:
-    first, second = (_group(name, hypothesis.covariate) for name in hypothesis.groups)
-    if hypothesis.sign == 0:
-        return f"differs between {first} and {second}"
-    return f"is {'larger' if hypothesis.sign > 0 else 'smaller'} in {first} than in {second}"
-
-
-def _slope(hypothesis: Hypothesis) -> str:
-    if "*" in hypothesis.covariate:
-        first, second = hypothesis.covariate.split("*")[:2]
-        steep = {1: "more positive", -1: "more negative"}.get(hypothesis.sign, "different")
-        return f"has a slope over {_term(first)} that is {steep} at other values of {_term(second)}"
-    if hypothesis.covariate.casefold() in ("age", "age_years"):
-        return f"{('shrinks', 'changes', 'grows')[hypothesis.sign + 1]} with age"
-    return (
-        f"{('falls', 'changes', 'rises')[hypothesis.sign + 1]} with {_term(hypothesis.covariate)}"
-    )
-
-
-def _group(name: str, covariate: str) -> str:
-    if covariate.casefold() in ("sex", "gender"):
-        return SEXES.get(name, SEXES.get(name.casefold(), f"“{name}”"))
-    return f"the group “{name}”"
-
-
-def _term(term: str) -> str:
-    if found := re.fullmatch(r"spline\((.+)\)", term):
-        return f"{found[1]} (as a curve)"
-    text = term.replace("*", " × ").replace("_", " ")
-    return text.upper() if text.casefold() in ("tiv", "icv", "etiv") else text
-
-
-def _plain(label: str) -> str:
-    return f"the {label}" if label in ("left", "right") else label.replace("_", " ")
-
-
-def _listed(parts: Iterable[str]) -> str:
-    *most, last = parts
-    return f"{', '.join(most)} and {last}" if most else last
+from neurotarget.report.text import NOTHING, number
+
+PT_PER_INCH = 72
+MOST_LETTERS = 200  # of a text that is cut
+MINUS = "\N{MINUS SIGN}"
+
+
+def fitted(text: object, width_inch: float, size_pt: float, *, bold: bool = False) -> str:
+    """Plain text no wider than this, its middle left out where it must be."""
+    text = plain(text)
+    if wide_inch([text], size_pt, bold=bold) <= width_inch:
+        return text
+    if len(text) > MOST_LETTERS:
+        text = text[: MOST_LETTERS // 2] + text[-MOST_LETTERS // 2 :]
+    for keep in range(len(text) - 1, 1, -1):
+        cut = f"{text[: (keep + 1) // 2].rstrip()}…{text[len(text) - keep // 2 :].lstrip()}"
+        if wide_inch([cut], size_pt, bold=bold) <= width_inch:
+            return cut
+    return text[:1]
+
+
+def wide_inch(texts: Sequence[str], size_pt: float, *, bold: bool = False) -> float:
+    """Width of the widest of these texts as drawn, in inches."""
+    font = FontProperties(family="DejaVu Sans", size=size_pt, weight="bold" if bold else "normal")
+    sizes = [text_to_path.get_text_width_height_descent(text, font, False) for text in texts]
+    return max((size[0] for size in sizes), default=0.0) / PT_PER_INCH
+
+
+def plain(text: object) -> str:
+    """One line of text without control characters, which no SVG can hold."""
+    unfit = ("Cc", "Cs", "Cn")  # control, half of a pair, not a character
+    line = re.sub(r"[ \t\r\n\v\f]+", " ", str(text))
+    return "".join("\ufffd" if unicodedata.category(sign) in unfit else sign for sign in line)
+
+
+def words(value: float, digits: int | None = None, *, sign: bool = False) -> str:
+    """A number as read, a dash where there is none."""
+    if not np.isfinite(value):
+        return NOTHING
+    return number(float(value), digits, sign=sign).replace("-", MINUS)
+
+
+def estimate(row: Mapping, digits: int | None = None, *, sign: bool = False) -> str:
+    """Value with its interval in square brackets; `row` has value, low and high."""
+    value, low, high = (float(row[key]) for key in ("value", "low", "high"))
+    digits = decimals(value, low, high) if digits is None else digits
+    text = words(value, digits, sign=sign)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return text
+    return f"{text} [{words(low, digits)}, {words(high, digits)}]"
+
+
+def decimals(*values: float) -> int:
+    """Decimals that show about three figures of the largest, so that all have as many."""
+    known = [abs(value) for value in values if np.isfinite(value)]
+    most = max(known, default=0.0)
+    steps = (100.0, 10.0, 0.1, 0.01, 0.001)
+    return sum(most < step for step in steps) if most else 0
+
+
+def thousands(value: float, _: int | None = None) -> str:
+    """A tick's label, its thousands set apart by thin spaces."""
+    text = f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:.10g}"
+    return text.replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", MINUS)
+
+
+def not_estimable(row: Mapping | None) -> str:
+    """Why a row has no value; "" where it has one or says nothing."""
+    return "" if row is None else str(row.get("reason", "") or "")
