@@ -190,7 +190,7 @@ def test_one_site_has_its_own_effect_and_nothing_to_compare():
     assert found["reason"] == "there is no other site; nobody was scanned at other sites alone"
     shares = harmonisation_table(measured).iloc[0]
     assert shares[SHARES].isna().all()
-    assert shares["reason"] == "1 site of 3 subjects or more, wanted two"
+    assert shares["reason"] == "ComBat needs two sites of 3 subjects or more"
 
 
 @pytest.mark.parametrize("few", [1, 2])
@@ -201,18 +201,32 @@ def test_a_site_of_one_or_two_is_a_row_with_a_reason(few):
     assert small[[*ESTIMATES, *ERRORS]].isna().all()
     assert small["estimate_without"] == pytest.approx(-4, abs=1)
     assert small["n"] == few
-    assert small["reason"] == f"{few} subjects, wanted 3 or more"
+    assert small["reason"] == f"{few} subject{'s' * (few > 1)}, wanted 3 or more"
     assert row(table, site="A")[ERRORS].notna().all()
     shares = harmonisation_table(measured).iloc[0]
     assert (shares["n"], shares["n_sites"]) == (90, 3)
     assert shares["reason"] == "left out with fewer than 3 subjects: D"
 
 
+@pytest.mark.parametrize("sizes", [(), (1,), (2, 2), (1, 1, 1), (3, 3), (3, 1), (4, 1, 1)])
+@pytest.mark.parametrize("labels", [("one",), ("one", "two")])
+def test_cohorts_too_small_for_anything_give_reasons_and_no_numbers(sizes, labels):
+    measured = cohort(sizes=sizes, scanned=(0.0,) * len(sizes), what=target(labels=labels))
+    table = sites_table(measured)
+    assert sorted(set(table["site"])) == list("ABC"[: len(sizes)])
+    assert table[[*ESTIMATES, *ERRORS]].isna().all(axis=None)
+    assert (table["reason"] != "").all()
+    shares = harmonisation_table(measured)
+    assert shares[SHARES].isna().all(axis=None)
+    assert set(shares["n_sites"]) == {len(sizes)}
+    assert (shares["reason"] != "").all()
+
+
 def test_combat_needs_two_other_sites_and_says_so():
     found = row(sites_table(cohort(sizes=(30, 30), scanned=(0, 0))), site="A")
     assert found[ERRORS[:2]].notna().all()
     assert found[ERRORS[2:]].isna().all()
-    assert "got 1 site (B), wanted two or more" in found["reason"]
+    assert found["reason"] == "ComBat needs two other sites of 3 subjects or more"
 
 
 def test_three_subjects_are_predicted_though_they_have_no_slope_of_their_own():

@@ -202,7 +202,10 @@ def _errors(columns: Covariates, volumes: Volumes, train: Rows, test: Rows) -> n
 def _harmonised(scans: Scans, train: Rows, test: Rows, count: int, seed: int) -> Volumes:
     """Volumes of training cases and of a new site after ComBat; NaN elsewhere."""
     names, counts = np.unique(scans.sites[train], return_counts=True)
-    train = train & np.isin(scans.sites, names[counts >= FEWEST])
+    large = names[counts >= FEWEST]
+    if len(large) < 2:
+        raise DataError(f"ComBat needs two other sites of {FEWEST} subjects or more")
+    train = train & np.isin(scans.sites, large)
     seen, new = scans.only(train), scans.only(test)
     model = Combat.fit(seen.volumes, seen.sites, seen.columns)
     found = np.full(scans.volumes.shape, math.nan)

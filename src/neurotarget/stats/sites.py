@@ -184,7 +184,7 @@ def _effects(
     without = _effect(hypothesis, volumes, table, others)
     reasons = []
     if within.n < FEWEST:
-        reasons.append(f"{within.n} subjects, wanted {FEWEST} or more")
+        reasons.append(f"{_subjects(within.n)}, wanted {FEWEST} or more")
     elif math.isnan(within.estimate):
         reasons.append(f"within: {within.reason}")
     if within.n_dropped:
@@ -222,6 +222,7 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
     try:
         if "site" not in table:
             raise NotEstimableError("no covariate site")
+        nothing["n_sites"] = _places(table).nunique()
         scans = _all_scans(measured, volumes, told)
         nothing["n_sites"] = len(set(scans.sites))
         before, after = site_shares(scans, count=FOLDS, seed=seed)
@@ -248,6 +249,7 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
 def _all_scans(measured: Measured, volumes: pd.DataFrame, told: list[str]) -> Scans:
     """Scans with the covariates of all hypotheses, at sites of three subjects or more."""
     table, places = measured.covariates, _places(measured.covariates)
+    _refuse_fewer_than_two((measured.subjects.groupby(places).nunique() >= FEWEST).sum())
     terms = [
         term
         for hypothesis in map(_without_site, _hypotheses(measured))
@@ -271,11 +273,19 @@ def _all_scans(measured: Measured, volumes: pd.DataFrame, told: list[str]) -> Sc
     told += [f"{lost} cases without a site or a covariate left out"] * bool(lost)
     names, counts = np.unique(scans.sites, return_counts=True)
     small = names[counts < FEWEST]
-    if (enough := len(names) - len(small)) < 2:
-        raise NotEstimableError(f"{enough} site of {FEWEST} subjects or more, wanted two")
+    _refuse_fewer_than_two(len(names) - len(small))
     if len(small):
         told.append(f"left out with fewer than {FEWEST} subjects: {', '.join(small)}")
     return scans.only(~np.isin(scans.sites, small))
+
+
+def _refuse_fewer_than_two(sites: int) -> None:
+    if sites < 2:
+        raise NotEstimableError(f"ComBat needs two sites of {FEWEST} subjects or more")
+
+
+def _subjects(count: int) -> str:
+    return f"{count} subject" if count == 1 else f"{count} subjects"
 
 
 def _row(label: str, **found: object) -> dict:
