@@ -115,12 +115,7 @@ def _difference_row(
         groups, pd.DataFrame({name: table[label] for name, table in pair.items()})
     )
     n_a, n_b = len(sample.a), len(sample.b)
-    both = list(zip(sample.a.T, sample.b.T, strict=True))  # a and b of each method
-    flat = [name for name, values in zip(pair, both, strict=True) if is_flat(*values)]
-    reason = sample.reason
-    if flat and not reason:
-        reason = f"the volumes of {' and '.join(flat)} do not vary within the groups"
-    if reason:
+    if reason := sample.reason or _unvarying(tuple(pair), sample):
         return label, *groups.contrast, *pair, *(math.nan,) * 8, n_a + n_b, reason
     drawn = weights(n_a, n_b)
     d = _delta(cohen_d, partial(weighted_d, slopes=sample.slopes), sample, drawn)
@@ -129,6 +124,13 @@ def _difference_row(
     (d_low, d_high), (area_low, area_high) = ends
     cells = (d.value, d_low, d_high, area.value, area_low, area_high, _two_sided(d.drawn))
     return label, *groups.contrast, *pair, *cells, math.nan, n_a + n_b, sample.note
+
+
+def _unvarying(methods: tuple[str, ...], sample: Sample) -> str:
+    groups = zip(methods, sample.a.T, sample.b.T, strict=True)
+    flat = [method for method, a, b in groups if is_flat(a, b)]
+    told = f"the volumes of {' and '.join(flat)} do not vary within the groups"
+    return told if flat else ""
 
 
 def _delta(

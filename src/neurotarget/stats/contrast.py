@@ -97,6 +97,8 @@ def adjusted_sample(groups: Groups, volumes: pd.DataFrame) -> Sample:
     is_a = groups.is_a[there & known]
     values, first = volumes.loc[is_a.index].to_numpy(dtype=float), is_a.to_numpy(dtype=bool)
     reason = _why_not(groups, first, values)
+    if len(there) and not there.any():
+        reason = "no subject of these groups has a volume"
     slopes, words = NONE, ""
     if not reason:
         values, slopes, words = _adjusted(values, groups, is_a)
