@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from numpy import ndarray
 
 from neurotarget.stats.cohort import NotEstimableError, gather
@@ -119,13 +120,14 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
     columns = design(hypothesis, cohort.covariates)
     is_plain = hypothesis.groups is not None and not hypothesis.adjust
     perfect, own = (
-        fit(columns, cohort.volumes[name].to_numpy(), welch=is_plain) for name in volumes
+        fit(columns, cohort.volumes[name].to_numpy(), welch=is_plain)
+        for name in (reference, method)
     )
     n_perfect = _subjects(row["effect"], perfect, len(cohort.volumes))
     found = {"sd": own.spread, "n_perfect": n_perfect}
     if method == reference:
         return found | {"reason": "there is no second method"}
-    share = _followed(columns, *cohort.volumes.to_numpy().T)
+    share = _followed(columns, cohort.volumes[[reference, method]].to_numpy())
     if share <= 0:
         return found | {"reason": f"the volumes by {method} do not follow those by {reference}"}
     n_method = _subjects(share * row["effect"], own, len(cohort.volumes))
@@ -139,9 +141,8 @@ def _subjects(effect: float, fitted: Fit, n: int) -> float:
     return subjects_needed(size, terms=n - round(fitted.spread_freedom))
 
 
-def _followed(columns: Design, truth: ndarray, own: ndarray) -> float:
+def _followed(columns: Design, both: Float[ndarray, "N 2"]) -> float:
     """Change of the method's volumes per change of the reference's, at equal covariates."""
     model = np.column_stack([columns.tested / columns.tested.std(), columns.others])
-    both = np.column_stack([truth, own])
     rest = both - model @ np.linalg.lstsq(model, both, rcond=None)[0]
     return float(rest[:, 0] @ rest[:, 1] / (rest[:, 0] @ rest[:, 0]))
