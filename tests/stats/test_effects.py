@@ -65,9 +65,8 @@ def test_adjusted_effects_are_those_of_ordinary_least_squares(text, formula, ter
 
 
 def test_planted_effects_are_covered_as_often_as_stated():
-    adjusted = Hypothesis.parse("adjusted", "volume ~ sex + age + site: F > M")
-    curved = Hypothesis.parse("curved", "volume ~ sex + spline(age): F > M")
-    planted = {adjusted: GAP, curved: GAP, AGE: SLOPE}
+    curved = Hypothesis.parse("curved", "volume ~ sex + spline(age) + site: F > M")
+    planted = {curved: GAP, AGE: SLOPE}
     covered = {hypothesis: [] for hypothesis in planted}
     for seed in range(500):
         volumes, table = cohort(seed, n=60)
@@ -80,7 +79,7 @@ def test_planted_effects_are_covered_as_often_as_stated():
 
 def test_welchs_interval_covers_a_gap_between_groups_of_unequal_spread():
     hits = []
-    for seed in range(300):
+    for seed in range(200):
         volumes, table = cohort(seed, n=60, slope=0)
         few = pd.concat([table[table["sex"] == "F"], table[table["sex"] == "M"][:10]])
         noise = np.where(few["sex"] == "M", 2.0, 0.0) * (volumes[few.index] - 640)

@@ -5,6 +5,8 @@ import pytest
 from scipy.stats import nct, ttest_ind
 
 from neurotarget.stats.effects import estimate_effect
+from neurotarget.stats.model import Fit
+from neurotarget.stats.size import hedges_g
 from neurotarget.types import Hypothesis
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -36,6 +38,16 @@ def test_the_ends_of_the_interval_leave_the_found_difference_2_5_percent_each():
     assert nct.cdf(test.statistic, 28, shifts) == pytest.approx([0.975, 0.025], abs=1e-5)
 
 
+@pytest.mark.parametrize("t", [99.9, -99.9, 1e3, -1e6, 1e12])
+@pytest.mark.parametrize("freedom", [3, 100])
+def test_groups_far_apart_have_an_interval_without_a_seam_and_in_no_time(t, freedom):
+    size = hedges_g(Fit(t, 1.0, freedom, 0.0, 1.0, freedom, 1.0))
+    beyond = hedges_g(Fit(t * 1.01, 1.0, freedom, 0.0, 1.0, freedom, 1.0))
+    assert size.low < size.value < size.high
+    ratio = np.array([beyond.low / size.low, beyond.high / size.high])
+    assert ratio == pytest.approx(1.01, abs=0.002)
+
+
 def test_g_with_covariates_is_in_sds_at_equal_covariates():
     adjusted = Hypothesis.parse("sex", "volume ~ sex + age: F > M")
     volumes, table = cohort(n=3000, gap=0.8)
@@ -46,7 +58,7 @@ def test_g_with_covariates_is_in_sds_at_equal_covariates():
 
 def test_intervals_of_g_cover_the_planted_size():
     hits = []
-    for seed in range(400):
+    for seed in range(250):
         effect = estimate_effect(SEX, *cohort(seed, n=24, gap=0.8 * 1.2166))
         hits.append(effect.size_low <= 0.8 <= effect.size_high)
     assert 0.92 <= np.mean(hits) <= 0.98

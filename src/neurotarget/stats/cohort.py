@@ -103,7 +103,7 @@ def _refuse_twins(*indexes: pd.Index) -> None:
 def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame) -> None:
     if not len(terms):
         return
-    if volumes.isna().all(axis=None):
+    if volumes.isna().all().any():
         raise NotEstimableError("no case has a volume")
     if unknown := [str(name) for name in terms if terms[name].isna().all()]:
         raise NotEstimableError(f"no case has a value of {', '.join(unknown)}")

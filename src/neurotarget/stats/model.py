@@ -20,6 +20,7 @@ from neurotarget.stats.spline import knots, natural_spline
 from neurotarget.types import SPLINE, Hypothesis
 
 FEWEST = 3  # subjects a group and degrees of freedom left, below which nothing is said
+BLOCK_ROWS = 500  # draws at once, so that large cohorts fit into memory
 ROUNDING = 1e-10  # relative; what is smaller is left by rounding
 
 Volumes = Float[ndarray, " N"]
@@ -71,7 +72,8 @@ def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
     others = others[:, independent(others)]
     both = np.column_stack([others, (tested - tested.mean()) / tested.std()])
     if len(independent(both)) == others.shape[1]:
-        raise NotEstimableError(f"it cannot be told apart from {', '.join(hypothesis.adjust)}")
+        rest = ", ".join(hypothesis.adjust) or "its main effects"
+        raise NotEstimableError(f"it cannot be told apart from {rest}")
     return Design(tested, others, (*notes, *more))
 
 
@@ -99,6 +101,23 @@ def weighted_effects(
     is left of it (Frisch and Waugh 1933, doi:10.2307/1907330; Lovell 1963), so that a draw
     without a site still gives an effect and one without a group gives none.
     """
+    blocks = np.array_split(weights, -(-len(weights) // BLOCK_ROWS) or 1)
+    return np.concatenate([_weighted_effects(columns, outcomes, block) for block in blocks])
+
+
+def independent(columns: Float[ndarray, "N P"]) -> Integer[ndarray, " Q"]:
+    """Numbers of columns that span what all do, such as without a site that is all of one sex.
+
+    Columns must be of about one size; a cohort of no subjects has none.
+    """
+    if not columns.size:
+        return np.empty(0, dtype=int)
+    _, triangle, order = qr(columns, mode="economic", pivoting=True)
+    sizes = np.abs(np.diag(triangle))
+    return np.sort(order[: len(sizes)][sizes > ROUNDING * sizes[0]])
+
+
+def _weighted_effects(columns: Design, outcomes: ndarray, weights: ndarray) -> ndarray:
     tested, others = columns.tested, columns.others
     n, p = others.shape
     squares = (others[:, :, None] * others[:, None, :]).reshape(n, p * p)
@@ -112,18 +131,6 @@ def weighted_effects(
     effects = np.full((len(weights), outcomes.shape[1]), math.nan)
     effects[has] = (weighted[has] @ outcomes) / power[has, None]
     return effects
-
-
-def independent(columns: Float[ndarray, "N P"]) -> Integer[ndarray, " Q"]:
-    """Numbers of columns that span what all do, such as without a site that is all of one sex.
-
-    Columns must be of about one size; a cohort of no subjects has none.
-    """
-    if not columns.size:
-        return np.empty(0, dtype=int)
-    _, triangle, order = qr(columns, mode="economic", pivoting=True)
-    sizes = np.abs(np.diag(triangle))
-    return np.sort(order[: len(sizes)][sizes > ROUNDING * sizes[0]])
 
 
 def _tested(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:

@@ -4,12 +4,14 @@ import math
 from typing import NamedTuple
 
 from scipy.special import nctdtrinc
+from scipy.stats import chi2
 
 from neurotarget.stats.interval import LEVEL, fisher_interval
 from neurotarget.stats.model import Fit
 
 HEDGES = "Hedges g"
 PARTIAL = "partial r"
+LARGE = 100.0  # t beyond which the normal error of the shift, about 1, no longer counts
 
 
 class Size(NamedTuple):
@@ -35,8 +37,16 @@ def hedges_g(fit: Fit) -> Size:
     t = fit.estimate / (fit.spread * fit.leverage)
     correction = 1 - 3 / (4 * fit.spread_freedom - 1)
     tail = (1 - LEVEL) / 2
-    ends = (float(nctdtrinc(fit.spread_freedom, p, t)) * fit.leverage for p in (1 - tail, tail))
-    return Size(correction * t * fit.leverage, *ends, HEDGES)
+    low, high = sorted(_shift(t, fit.spread_freedom, p) * fit.leverage for p in (tail, 1 - tail))
+    return Size(correction * t * fit.leverage, low, high, HEDGES)
+
+
+def _shift(t: float, freedom: float, p: float) -> float:
+    """Noncentrality at which a share `p` of t's distribution lies below `t`."""
+    if abs(t) < LARGE:
+        return float(nctdtrinc(freedom, p, t))
+    # the error of the SD is all that is left, and nctdtrinc would take for ever
+    return t * math.sqrt(chi2.ppf(p, freedom) / freedom)
 
 
 def partial_r(fit: Fit) -> Size:
