@@ -56,7 +56,7 @@ def ages_figure(study: Study) -> Figure | None:
         title = label if len(methods) == 1 else f"{label}, {method}"
         lines = _slope_lines(study, label, method)
         lines = lines if columns > 2 else [", ".join(lines)] if lines else []
-        head(panel, title, lines, width_inch=width / columns - 0.6)
+        head(panel, title, lines, width_inch=width / columns - 0.75)
     for panel in panels.ravel()[len(cells) :]:
         panel.set_visible(False)
     _label_last_of_columns(panels, len(cells))
@@ -90,7 +90,7 @@ def _draw(panel: Axes, cases: pd.DataFrame, curves: pd.DataFrame, mm3: float) ->
     for sex, part in curves.dropna(subset=["age", "volume"]).groupby("sex"):
         line, mark = part.sort_values("age"), sex_mark(sex_name(sex))
         panel.fill_between(
-            line["age"], line["low"] / mm3, line["high"] / mm3, color=mark.colour, alpha=0.18, lw=0
+            line["age"], line["low"] / mm3, line["high"] / mm3, color=mark.colour, alpha=0.22, lw=0
         )
         panel.plot(line["age"], line["volume"] / mm3, color=mark.colour, ls=mark.line, lw=1.8,
                    zorder=4)  # fmt: skip

@@ -20,9 +20,16 @@ from neurotarget.report.rows import (
 )
 from neurotarget.stats.study import Study
 
-WIDTH, LEFT, AXES = 7.5, 2.75, 2.6  # inches
+WIDTH, LEFT, AXES = 7.5, 2.2, 2.5  # inches
 TOP, FOOT, GAP = 0.42, 0.6, 0.35  # GAP in rows, between definitions
-RIGHT = 1.9
+RIGHT = 2.6
+NAMES = {
+    "crash_or_empty": "crash or empty",
+    "dice_below_0.1": "Dice below 0.1",
+    "dice_below_0.5": "Dice below 0.5",
+    "swapped": "left and right swapped",
+    "touches_edge": "touches the edge",
+}
 
 
 @look()
@@ -34,14 +41,18 @@ def failures_figure(study: Study) -> Figure | None:
     rows = table(study, "failures")
     if not len(rows) or not np.isfinite(rows["rate"].astype(float)).any():
         return None
-    groups = [_worth(part) for _, part in rows.groupby("definition", sort=False)]
+    order = {name: place for place, name in enumerate(study.measured.methods)}
+    rows = rows.sort_values("method", key=lambda names: names.map(order), kind="stable")
+    definitions = table(study, "failures")["definition"].unique()
+    groups = [_worth(rows[rows["definition"] == name]) for name in definitions]
     count = sum(len(part) for part in groups) + GAP * (len(groups) - 1)
     figure = new_figure("failures", WIDTH, count * ROW_INCH + TOP + FOOT, free=True)
     axes = block_axes(figure, Block(LEFT, TOP, AXES, 1, count * ROW_INCH))
     axes.set_ylim(count - 0.5, -0.5)
     place, ends = 0.0, [0.01]
     for part in groups:
-        name = str(part["definition"].iloc[0]).replace("_", " ")
+        name = str(part["definition"].iloc[0])
+        name = NAMES.get(name, name.replace("_", " "))
         middle = place + (len(part) - 1) / 2
         name_left(axes, middle, name, width_inch=LEFT - 0.3, pad_inch=0.2)
         for _, row in part.iterrows():

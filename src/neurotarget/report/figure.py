@@ -155,17 +155,17 @@ def svg_text(figure: Figure) -> str:
     root.set("width", f"{width_px:.0f}")
     root.set("role", "group")
     root.set("aria-label", figure.get_label())
+    variables = {colour: f"var(--{name},{colour})" for name, colour in LIGHT.items()}
+    for element in root.iter():
+        _restyle(element, variables)
+        if element.tag == f"{{{SVG}}}a":
+            _link(element)
     root.set(
         "style",
         f"max-width:100%;height:auto;aspect-ratio:{width_px:.0f}/{height_px:.0f};"
         f"min-width:calc(var(--figure-least,0)*{width_px:.0f}px);"
         "stroke-linejoin:round;stroke-linecap:butt;font-family:inherit",
     )
-    variables = {colour: f"var(--{name},{colour})" for name, colour in LIGHT.items()}
-    for element in root.iter():
-        _restyle(element, variables)
-        if element.tag == f"{{{SVG}}}a":
-            _link(element)
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -173,17 +173,17 @@ def svg_text(figure: Figure) -> str:
 def save_figure(figure: Figure, stem: Path) -> None:
     """Write a figure on white as `<stem>.svg` and `<stem>.png`, each whole or not at all."""
     root = _drawn(figure, "white")
-    root.set(
-        "style",
-        "stroke-linejoin:round;stroke-linecap:butt;"
-        "font-family:Arial,Helvetica,'Liberation Sans','DejaVu Sans',sans-serif",
-    )
     for element in root.iter():
         _restyle(element, {})
         if element.tag == f"{{{SVG}}}a":
             _link(element)
             element.tag = f"{{{SVG}}}g"  # outside a page a link leads nowhere
             del element.attrib[HREF], element.attrib["tabindex"]
+    root.set(
+        "style",
+        "stroke-linejoin:round;stroke-linecap:butt;"
+        "font-family:Arial,Helvetica,'Liberation Sans','DejaVu Sans',sans-serif",
+    )
     head = '<?xml version="1.0" encoding="utf-8"?>\n'
     text = head + ElementTree.tostring(root, encoding="unicode") + "\n"
     write_text(stem.with_name(f"{stem.name}.svg"), text)
@@ -219,8 +219,8 @@ def _drawn(figure: Figure, background: str) -> ElementTree.Element:
     used = {
         name
         for element in root.iter()
-        for value in element.attrib.values()
-        for name in (value.removeprefix("#"), *REFERENCE.findall(value))
+        for key, value in element.attrib.items()
+        for name in ([value.removeprefix("#")] if key == HREF else REFERENCE.findall(value))
     }
     for element in root.iter():
         element.tail = element.text = None if element.tag != f"{{{SVG}}}text" else element.text

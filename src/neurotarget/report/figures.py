@@ -70,7 +70,7 @@ def _effects(study: Study) -> NamedFigure:
         return NamedFigure("effects", title, f"No effect could be estimated. {why}", None)
     caption = (
         "What each hypothesis found: the marker is the estimated effect and the line its 95 % "
-        "confidence interval, also in square brackets. An interval that does not touch the dashed "
+        "confidence interval, also in square brackets. An interval that does not touch the dotted "
         "line at zero shows an effect. Each method's volumes are tested by themselves; smaller "
         "markers repeat the test with head size taken into account. A hollow diamond is the effect "
         "that was published."
@@ -211,8 +211,9 @@ def _sites(study: Study) -> list[NamedFigure]:
         caption = (
             f"Whether the effect ({effect}) hangs on one site. Left: the effect within "
             "each site. Middle: the effect in all others when this site is left out. Markers are "
-            "estimates, lines their 95 % confidence intervals; the upright coloured lines are the "
-            "effect in the whole cohort, the dotted one is zero. Right: volumes by site, with the "
+            "estimates, lines their 95 % confidence intervals; a row without a marker could not be "
+            "estimated. The upright solid and dashed lines are the effect in the whole cohort, the "
+            "dotted one is zero. Right: volumes by site, with the "
             "median as a thick line."
         )
         count = _site_count(study)

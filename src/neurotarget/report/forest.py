@@ -27,9 +27,9 @@ MODELS = {
     "declared": "",
     "tiv_ancova": "head size as covariate",
     "tiv_residual": "head size regressed out",
-    "tiv_proportion": "as share of head size",
+    "tiv_proportion": "share of head size",
 }
-WIDTH, LEFT, AXES = 7.9, 2.15, 2.65  # inches
+WIDTH, LEFT, AXES = 8.05, 2.3, 2.65  # inches
 COLUMNS_AT, COLUMNS_WIDE = (0.15, 1.75), (1.55, 1.3)
 HEAD, FOOT = 0.55, 0.55
 INDENT = "\N{NO-BREAK SPACE}" * 4

@@ -19,6 +19,8 @@ from neurotarget.stats.measured import Measured
 from neurotarget.stats.study import Study
 
 MOST_PANELS = 12
+LINES_WIDER_INCH = 0.3  # than titles: numbers are cut only where they must be
+CROWDS = ((150, 15, 0.6), (400, 9, 0.5), (np.inf, 5, 0.35))  # up to so many: pt², opacity
 MOST_PAIRS = 3
 LARGE_MM3 = 50_000.0  # from here on volumes are shown in cm³
 
@@ -159,14 +161,15 @@ def case_urls(case_ids: Sequence[object]) -> list[str]:
 
 
 def scatter(axes: Axes, x: Sequence, y: Sequence, mark: Mark, case_ids: Sequence) -> None:
-    """Draw cases as points that link to them."""
+    """Draw cases as points that link to them; in a crowd they are smaller and fainter."""
+    area, alpha = next(found for most, *found in CROWDS if len(case_ids) <= most)
     drawn = axes.scatter(
         x,
         y,
-        s=15,
+        s=area,
         marker=mark.marker,
         facecolor=mark.colour,
-        alpha=0.6,
+        alpha=alpha,
         linewidths=0,
         clip_on=False,
         zorder=3,
@@ -202,11 +205,11 @@ def scale(study: Study, labels: Sequence[str]) -> Scale:
 
 
 def head(axes: Axes, title: str, lines: Sequence[str] = (), *, width_inch: float) -> None:
-    """Title of a panel in bold with lines of plain text below it, cut to the width."""
+    """Title of a panel in bold with lines of plain text below it, cut to about the width."""
     axes.set_title(fitted(title, width_inch, TEXT_PT, bold=True), pad=6 + 11 * len(lines))
     for above, line in enumerate(reversed(lines)):
         axes.annotate(
-            fitted(line, width_inch, SMALL_PT),
+            fitted(line, width_inch + LINES_WIDER_INCH, SMALL_PT),
             (0, 1),
             xycoords="axes fraction",
             xytext=(0, 5 + 11 * above),

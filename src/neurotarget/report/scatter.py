@@ -56,7 +56,7 @@ def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure 
         cases = points(study, label, pair)
         marks |= _points(panel, cases, shared)
         lines = _agreement_lines(found, label, len(cases), len(study.measured.covariates))
-        head(panel, label, lines, width_inch=width / columns - 0.6)
+        head(panel, label, lines, width_inch=width / columns - 0.8)
     for panel in panels[len(labels) :]:
         panel.set_visible(False)
     figure.supxlabel(f"{plain(pair[0])}, {shared.unit}", fontsize=9)
@@ -86,7 +86,7 @@ def _points(panel: Axes, cases: pd.DataFrame, shared: Scale) -> dict[str, Mark]:
 
 def _agreement_lines(found: Mapping, label: str, n: int, of: int) -> list[str]:
     lines = []
-    for name, statistic in (("ICC(A,1)", "icc_a1"), ("Pearson r", "pearson_r")):
+    for name, statistic in (("ICC(A,1)", "icc_a1"), ("r", "pearson_r")):
         row = found.get((label, statistic))
         if row is not None and np.isfinite(row["value"]):
             lines.append(f"{name} {estimate(row, 3)}")

@@ -88,16 +88,21 @@ def sites_figure(study: Study, which: int = 0) -> Figure | None:
 
 
 def sites_effects(study: Study) -> list[tuple[str, str]]:
-    """Hypothesis and label of each figure: those estimated within or without some site."""
+    """Hypothesis and label of each figure: those estimated within or without some site.
+
+    A hypothesis has one, of the label that it is about.
+    """
     rows = table(study, "sites")
-    if not len(rows):
+    if not len(rows) or rows["site"].nunique() < 2:
         return []
     known = rows[["estimate_within", "estimate_without"]].astype(float).notna().any(axis=1)
-    found = rows[known][["hypothesis", "label"]].drop_duplicates()
-    several = rows["site"].nunique() > 1
-    return (
-        [(str(row[0]), str(row[1])) for row in found.to_numpy()][:MOST_EFFECTS] if several else []
-    )
+    found = {}
+    for hypothesis, part in rows[known].groupby("hypothesis", sort=False):
+        labels = list(dict.fromkeys(part["label"]))
+        declared = table(study, "effects", hypothesis=hypothesis)
+        wanted = declared["label"].iloc[0] if len(declared) else study.measured.labels[-1]
+        found[str(hypothesis)] = str(wanted if wanted in labels else labels[0])
+    return list(found.items())[:MOST_EFFECTS]
 
 
 def sites_name(which: int) -> str:

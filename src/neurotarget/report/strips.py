@@ -164,7 +164,7 @@ def volumes_figure(study: Study) -> Figure | None:
         cases = points(study, label, (method,))
         known = table(study, "volumes", method=method, label=label)
         lines = _volume_strips(panel, cases, known, shared.mm3)
-        head(panel, label, lines, width_inch=width / columns - 0.6)
+        head(panel, label, lines, width_inch=width / columns - 0.8)
     for panel in panels[len(labels) :]:
         panel.set_visible(False)
     figure.supylabel(f"volume, {shared.unit}", fontsize=9)
