@@ -1,4 +1,5 @@
 import warnings
+from io import BytesIO
 
 import matplotlib.image
 import nibabel as nib
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from neurotarget.report.figure import COLOURS, colour
-from neurotarget.report.overlay import overlay_png
+from neurotarget.report.overlay import PAGE_BYTES, overlay_bytes, overlay_png
 
 
 def head(grid=(60, 70, 64)):
@@ -129,3 +130,62 @@ def test_a_real_hippocampus_is_drawn(shared_data, tmp_path):
         tmp_path / "a.png", image.get_fdata(), truth, np.roll(truth, 1, 1), affine=image.affine
     )
     assert min(count(picture, COLOURS[0]), count(picture, COLOURS[1])) > 300
+
+
+def test_masks_without_a_scan_are_filled_on_grey(tmp_path):
+    _, mask = head()
+    picture = drawn(tmp_path / "a.png", None, mask, None)
+    outlined = drawn(tmp_path / "b.png", np.zeros(mask.shape), mask, None)
+    assert count(picture, "#3D3D3D") > 0.3 * picture.shape[0] * picture.shape[1]
+    filled = (0.5 * np.array([0xE6, 0x9F, 0]) + 0.5 * 0.24 * 255).astype(int)
+    name = "#" + "".join(f"{part:02x}" for part in filled)
+    assert count(picture, name) > count(outlined, name) + 2000
+
+
+def test_two_masks_without_a_scan_are_told_apart(tmp_path):
+    _, mask = head()
+    one = drawn(tmp_path / "a.png", None, mask, None)
+    two = drawn(tmp_path / "b.png", None, mask, np.roll(mask, 3, 0))
+    assert count(two, "#FFFFFF") > count(one, "#FFFFFF") + 300
+
+
+def test_nothing_to_draw_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="got neither image nor mask"):
+        drawn(tmp_path / "a.png", None, None, None)
+
+
+def picture_of(content):
+    return matplotlib.image.imread(BytesIO(content), format="png")[..., :3]
+
+
+def test_pictures_for_a_page_show_what_the_file_shows(tmp_path):
+    image, mask = head()
+    content = overlay_bytes(image, mask, np.roll(mask, 2, 0), np.eye(4), title="case")
+    assert content == overlay_bytes(image, mask, np.roll(mask, 2, 0), np.eye(4), title="case")
+    small, large = picture_of(content), drawn(tmp_path / "a.png", image, mask, np.roll(mask, 2, 0))
+    assert small.shape[0] / small.shape[1] == pytest.approx(
+        large.shape[0] / large.shape[1], rel=0.01
+    )
+    assert min(count(small, COLOURS[0]), count(small, "#FFFFFF")) > 100
+
+
+def test_a_page_without_a_title_wastes_no_room_on_it():
+    image, mask = head()
+    titled, bare = (picture_of(overlay_bytes(image, mask, None, np.eye(4), title=title))
+                    for title in ("case", ""))  # fmt: skip
+    assert bare.shape[0] < titled.shape[0]
+
+
+def test_pictures_for_a_page_stay_small_whatever_the_noise():
+    _, mask = head()
+    noise = np.random.default_rng(0).normal(100, 30, mask.shape)
+    assert len(overlay_bytes(noise, mask, mask, np.eye(4))) <= PAGE_BYTES
+    assert len(overlay_bytes(noise, mask * 0, None, np.eye(4))) <= PAGE_BYTES
+
+
+def test_a_real_pituitary_mask_is_drawn_alone(shared_data):
+    path = sorted((shared_data / "pituitary_masks" / "masks").glob("*.nii.gz"))[0]
+    mask = nib.load(path)
+    classes = (np.asarray(mask.dataobj) > 0).astype(np.uint8)
+    picture = picture_of(overlay_bytes(None, classes, None, mask.affine, label_names=("gland",)))
+    assert count(picture, COLOURS[0]) > 200

@@ -1,11 +1,13 @@
+import itertools
 import math
 import warnings
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
 import pytest
 
-from neurotarget.report.scatter import volume_scatter_png
+from neurotarget.report.scatter import scatter_figure, volume_scatter_png
 
 
 def drawn(path, *volumes, **options):
@@ -47,3 +49,56 @@ def test_a_label_may_be_called_anything(tmp_path):
 def test_labels_without_predictions_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"volume_scatter_png: got reference of \['a'\]"):
         volume_scatter_png({"a": [1.0]}, {}, tmp_path / "a.png")
+
+
+def test_each_label_and_region_has_a_panel_with_its_agreement(study, texts):
+    written = texts(scatter_figure(study))
+    assert written.count("ICC(A,1) 0.900 [0.800, 0.950]") == 3
+    assert written.count("r 0.930 [0.850, 0.970]") == 3
+    assert {"anterior", "posterior", "total", "reference, mm³", "predicted, mm³"} <= {*written}
+    assert "n = 23 (1 without both)" in written
+
+
+def test_points_lie_where_the_volumes_are_and_link_to_their_cases(study):
+    panel = scatter_figure(study).axes[0]
+    women, men = panel.collections
+    assert (len(women.get_offsets()), len(men.get_offsets())) == (12, 11)  # a man failed
+    volumes = study.measured.volumes
+    first = [volumes[name]["anterior"].iloc[0] for name in ("reference", "predicted")]
+    assert list(women.get_offsets()[0]) == pytest.approx(first)
+    assert women.get_urls()[0] == (
+        "#case-%3Cscript%3Ealert%281%29%3C%2Fscript%3E%20%24x%24%20a%26b"
+    )
+    assert panel.get_xlim() == panel.get_ylim()
+
+
+def test_sexes_are_named_once(study, alone, with_covariates, texts):
+    assert texts(scatter_figure(study)).count("women") == 1
+    assert "women" not in texts(scatter_figure(with_covariates(study, sex=None)))
+
+
+def test_an_agreement_that_could_not_be_estimated_says_why(study, undefined, make_study, texts):
+    assert "ICC(A,1): constant volumes" in texts(scatter_figure(undefined(study)))
+    written = texts(scatter_figure(make_study(without=["agreement"])))
+    assert not [text for text in written if text.startswith("ICC")]
+
+
+def test_without_a_second_method_or_a_shared_case_there_is_no_scatter(alone, study):
+    assert scatter_figure(alone) is None
+    apart = {
+        name: volumes.iloc[:12] if name == "reference" else volumes.iloc[12:]
+        for name, volumes in study.measured.volumes.items()
+    }
+    apart = {name: part.reindex(study.measured.covariates.index) for name, part in apart.items()}
+    assert scatter_figure(replace(study, measured=replace(study.measured, volumes=apart))) is None
+
+
+@pytest.mark.parametrize(("count", "panels"), [(1, 1), (2, 3), (3, 4), (14, 12)])
+def test_up_to_twelve_panels_are_drawn_and_none_overlaps(make_study, count, panels):
+    figure = scatter_figure(make_study(labels=[f"a_long_name_of_region_{k}" for k in range(count)]))
+    drawn = [axes for axes in figure.axes if axes.get_visible()]
+    assert len(drawn) == panels
+    boxes = [axes.get_tightbbox() for axes in drawn]
+    page = figure.bbox
+    assert all(box.x0 >= 0 and box.x1 <= page.x1 and box.y1 <= page.y1 for box in boxes)
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
