@@ -154,7 +154,7 @@ def svg_text(figure: Figure) -> str:
     root.attrib.pop("height")
     root.set("width", f"{width_px:.0f}")
     root.set("role", "group")
-    root.set("aria-label", figure.get_label())
+    root.set("aria-label", figure.get_label().replace("_", " "))
     variables = {colour: f"var(--{name},{colour})" for name, colour in LIGHT.items()}
     for element in root.iter():
         _restyle(element, variables)
