@@ -69,7 +69,7 @@ LOOK = {
     "ytick.labelsize": SMALL_PT,
     "legend.fontsize": SMALL_PT,
     "legend.frameon": False,
-    "legend.borderpad": 0.0,
+    "legend.borderpad": 0.4,
     "legend.handletextpad": 0.4,
     "text.color": INK,
     "axes.labelcolor": INK,

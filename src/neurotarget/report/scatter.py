@@ -49,7 +49,7 @@ def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure 
     rows = -(-len(labels) // columns)
     width = {1: 4.0, 2: 5.6}.get(columns, WIDTH_INCH)
     name = pair_name(study.measured, pair, "scatter")
-    figure = new_figure(name, width, (width / columns + 0.42) * rows + 0.5)
+    figure = new_figure(name, width, (width / columns + 0.42) * rows + 0.4)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     found, shared, marks = agreement(study, pair), scale(study, labels), {}
     for panel, label in zip(panels, labels, strict=False):
