@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.stats import chi2, nct
 
-from neurotarget.stats.interval import bootstrap, bootstrap_mean, fisher_interval
+from neurotarget.stats.interval import bootstrap, bootstrap_mean, fisher_interval, noncentrality
 from neurotarget.stats.resample import codes, ends, replicates, weighted_mean
 
 
@@ -111,3 +112,17 @@ def test_an_interval_of_ranks_is_wider():
 def test_fisher_interval_needs_four_pairs_and_ends_at_one():
     assert all(math.isnan(end) for end in fisher_interval(0.5, 3))
     assert fisher_interval(1.0, 10) == (1, 1)
+
+
+@pytest.mark.parametrize("t", [0.5, -3.0, 40.0])
+def test_noncentrality_puts_the_asked_share_below_t(t):
+    found = noncentrality(t, 12, 0.025)
+    assert nct.cdf(t, 12, found) == pytest.approx(0.025, abs=1e-6)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("p", [0.025, 0.5, 0.975])
+def test_noncentrality_of_a_huge_t_ends_and_joins_on(p, side):
+    near, far = noncentrality(side * 99.999, 12, p), noncentrality(side * 100.001, 12, p)
+    assert far == pytest.approx(near, rel=2e-3)
+    assert abs(noncentrality(side * 1e9, 12, p)) > 1e8

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.found import error, nearest, some, warning
-from neurotarget.types import Case, Covariate, Problem, Target
+from neurotarget.types import SPLINE, Case, Covariate, Problem, Target
 
 MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
 SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
@@ -71,7 +71,7 @@ def type_covariates(
     M or F.
     """
     asked = {name.casefold(): name for name in asked_covariates(target)}
-    slopes = {item.covariate for item in (target.hypotheses if target else ()) if not item.groups}
+    slopes = numeric_covariates(target)
     typed: list[dict[str, Covariate]] = [{} for _ in rows]
     problems = []
     for column in dict.fromkeys(name for row in rows for name in row):
@@ -173,6 +173,16 @@ def add_sessions(
         for case, values in zip(cases, typed, strict=True)
     ]
     return joined, problems + wrong
+
+
+def numeric_covariates(target: Target | None) -> set[str]:
+    """Covariates that the hypotheses of a target take as numbers: slopes and curves."""
+    found = set()
+    for item in target.hypotheses if target else ():
+        if item.groups is None and "*" not in item.covariate:
+            found.add(item.covariate)
+        found |= {match[1] for term in item.adjust if (match := SPLINE.fullmatch(term))}
+    return found
 
 
 def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.special import expit, logit, nctdtrinc
+from scipy.special import expit, logit
 from scipy.stats import norm, rankdata, t
 from statsmodels.stats.proportion import proportion_confint
 
-from neurotarget.stats.interval import FEWEST, LEVEL, Estimate
+from neurotarget.stats.interval import FEWEST, LEVEL, Estimate, noncentrality
 
 Values = Float[ndarray, " N"]
 Weights = Float[ndarray, "N D"]
@@ -88,7 +88,7 @@ def cohen_d(a: Values, b: Values, slopes: Slopes = NONE) -> Estimate:
     freedom, variance = _pooled(a, b, slopes)
     value = float(a.mean() - b.mean()) / math.sqrt(variance)
     scale = math.sqrt(1 / n_a + 1 / n_b + slopes.leverage)  # from t to d
-    low, high = (float(nctdtrinc(freedom, p, value / scale)) * scale for p in (TAIL, 1 - TAIL))
+    low, high = (noncentrality(value / scale, freedom, p) * scale for p in (TAIL, 1 - TAIL))
     return Estimate(value, low, high, n_a + n_b)
 
 

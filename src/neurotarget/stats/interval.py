@@ -7,10 +7,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
-from scipy.stats import norm
+from scipy.special import nctdtrinc
+from scipy.stats import chi2, norm
 
 from neurotarget.stats.resample import DRAWS, LEVEL, bca
 
+LARGE_T = 100.0  # beyond it the normal error of the shift, about 1, no longer counts
 FEWEST = 3  # below three cases no spread is worth stating
 
 
@@ -121,6 +123,15 @@ def fisher_interval(
     variance = (1 + r * r / 2 if ranks else 1) / (n - 3)
     half = float(norm.ppf((1 + level) / 2)) * math.sqrt(variance)
     return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
+
+
+def noncentrality(t: float, freedom: float, p: float) -> float:
+    """Noncentrality at which a share `p` of the t distribution lies below `t`."""
+    if abs(t) < LARGE_T:
+        return float(nctdtrinc(freedom, p, t))
+    # the error of the SD is all that is left, and nctdtrinc would take for ever
+    quantile = chi2.isf(p, freedom) if t > 0 else chi2.ppf(p, freedom)
+    return t * math.sqrt(float(quantile) / freedom)
 
 
 def _without_nan(name: str, cases: ndarray) -> ndarray:

@@ -3,15 +3,11 @@
 import math
 from typing import NamedTuple
 
-from scipy.special import nctdtrinc
-from scipy.stats import chi2
-
-from neurotarget.stats.interval import LEVEL, fisher_interval
+from neurotarget.stats.interval import LEVEL, fisher_interval, noncentrality
 from neurotarget.stats.model import Fit
 
 HEDGES = "Hedges g"
 PARTIAL = "partial r"
-LARGE = 100.0  # t beyond which the normal error of the shift, about 1, no longer counts
 
 
 class Size(NamedTuple):
@@ -37,16 +33,9 @@ def hedges_g(fit: Fit) -> Size:
     t = fit.estimate / (fit.spread * fit.leverage)
     correction = 1 - 3 / (4 * fit.spread_freedom - 1)
     tail = (1 - LEVEL) / 2
-    low, high = sorted(_shift(t, fit.spread_freedom, p) * fit.leverage for p in (tail, 1 - tail))
+    ends = (noncentrality(t, fit.spread_freedom, p) for p in (tail, 1 - tail))
+    low, high = sorted(end * fit.leverage for end in ends)
     return Size(correction * t * fit.leverage, low, high, HEDGES)
-
-
-def _shift(t: float, freedom: float, p: float) -> float:
-    """Noncentrality at which a share `p` of t's distribution lies below `t`."""
-    if abs(t) < LARGE:
-        return float(nctdtrinc(freedom, p, t))
-    # the error of the SD is all that is left, and nctdtrinc would take for ever
-    return t * math.sqrt(chi2.ppf(p, freedom) / freedom)
 
 
 def partial_r(fit: Fit) -> Size:
