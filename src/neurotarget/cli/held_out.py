@@ -1,8 +1,8 @@
-"""The second half of a run: predict the held-out cases, score the files, write tables, say it."""
+"""The second half of a run: predict the held-out cases, score the files, study them, say it."""
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,16 +10,20 @@ import pandas as pd
 
 from neurotarget.cli.build import build
 from neurotarget.cli.predict import load_predictor
-from neurotarget.cli.run_folder import weights_path, write_json
-from neurotarget.data.labels import class_of_id, to_classes
+from neurotarget.cli.run_folder import weights_path, write_cases, write_json
+from neurotarget.cli.study_folder import Written, write_study
+from neurotarget.cli.study_inputs import (
+    Material,
+    covariate_table,
+    run_facts,
+    with_ledger,
+    with_planted,
+)
 from neurotarget.data.module import TargetData
-from neurotarget.data.volume import read_volume
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
-from neurotarget.report.overlay import overlay_png
-from neurotarget.report.scatter import volume_scatter_png
 from neurotarget.report.summary import summarise, summary_text
-from neurotarget.types import Case
+from neurotarget.stats.measured import from_rows
 
 
 class HeldOut(NamedTuple):
@@ -27,7 +31,7 @@ class HeldOut(NamedTuple):
 
     summary: dict[str, Any]
     rows: pd.DataFrame
-    pictures: list[Path]
+    written: Written
 
     @property
     def flat(self) -> dict[str, float]:
@@ -43,8 +47,9 @@ def score_held_out(
     weights: str = "best",
     pictures: int = 6,
 ) -> HeldOut:
-    """Predict and score the test cases of a run; writes rows.csv, summary.json and pictures.
+    """Predict, score and study the test cases of a run.
 
+    Writes rows.csv, cases.tsv, summary.json, pictures, the study's tables and report.html.
     Predictions of other weights are made anew; those of the same weights are kept.
     """
     cases, target = data.cases("test"), data.target
@@ -55,90 +60,30 @@ def score_held_out(
     predict_all(predictor, cases, predictions, made_by=made_by)
     scored = evaluate(data.manifest, predictions, target, data.splits, which=("test",))
     write_rows(scored, folder / "rows.csv")
+    write_cases(folder, cases, "test")
     rows = read_rows(folder / "rows.csv")
     covariates = covariate_table(cases)
     planted = data.source.planted(data.root)
+    label_ids = data.manifest.label_ids
     summary = {**facts, **summarise(rows, covariates, target, planted=planted)}
     summary["weights_sha256"] = hashlib.sha256(
         weights_path(folder, weights).read_bytes()
     ).hexdigest()
+    summary["label_ids"] = None if label_ids is None else dict(label_ids)
     write_json(folder / "summary.json", summary)
-    made = [*_pictures(folder, data, rows, pictures), _scatter(folder, rows)]
+    measured = from_rows(with_ledger(rows, predictions), with_planted(target, summary), covariates)
+    by_id = {case.case_id: case for case in cases}
+    material = Material(measured, by_id, predictions, label_ids, (), run_facts(summary))
+    made = write_study(material, folder, cases=pictures, title=str(facts["experiment"]))
     print(summary_text(summary))
     print(f"\nrun folder  {folder}\npredictions {predictions}\nrows        {folder / 'rows.csv'}")
+    print(f"report      {made.page}")
     return HeldOut(summary, rows, made)
-
-
-def _scatter(folder: Path, rows: pd.DataFrame) -> Path:
-    """Predicted against reference volumes of every label."""
-    pair = ["reference_volume_mm3", "volume_mm3"]
-    kinds = rows[rows["metric"].isin(pair)]
-    wide = kinds.pivot(index=["label", "case_id"], columns="metric", values="value")
-    by_label = dict(list(wide.reindex(columns=pair).groupby(level="label", sort=False)))
-    path = folder / "pictures" / "volumes.png"
-    volume_scatter_png(
-        *({label: part[name].to_numpy() for label, part in by_label.items()} for name in pair),
-        path,
-        unit="mm³",
-        title="Volumes of held-out cases",
-    )
-    return path
-
-
-def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
-    """Covariates by case_id, with the subject of each case."""
-    lines = [
-        {"case_id": case.case_id, "subject_id": case.subject_id, **case.covariates}
-        for case in cases
-    ]
-    return pd.DataFrame(lines).set_index("case_id")
 
 
 def _is_stale(predictions: Path, made_by: str) -> bool:
     path = predictions / "prediction.json"
     return predictions.is_dir() and not (path.is_file() and made_by in path.read_text())
-
-
-def _pictures(folder: Path, data: TargetData, rows: pd.DataFrame, count: int) -> list[Path]:
-    """Overlays of the worst, the median and the best cases by mean Dice."""
-    dice = rows[rows["metric"] == "dice"].groupby("case_id")["value"].mean().fillna(0).sort_values()
-    if not count or dice.empty:
-        return []
-    share = max(count // 3, 1)
-    middle = max(len(dice) // 2 - share // 2, 0)
-    chosen = {
-        **dict.fromkeys(dice.index[-share:], "best"),
-        **dict.fromkeys(dice.index[middle : middle + share], "median"),
-        **dict.fromkeys(dice.index[:share], "worst"),
-    }
-    cases = {case.case_id: case for case in data.cases("test")}
-    made = []
-    for case_id, rank in chosen.items():
-        title = f"{case_id} ({rank}): Dice {dice[case_id]:.3f}"
-        path = folder / "pictures" / f"{rank}_{case_id}.png"
-        if _picture(cases[case_id], data, folder / "predictions", path, title):
-            made.append(path)
-    return made
-
-
-def _picture(case: Case, data: TargetData, predictions: Path, path: Path, title: str) -> bool:
-    predicted = predictions / f"{case.case_id}.nii.gz"
-    if case.label is None or not predicted.is_file():
-        return False
-    image = read_volume(case.images[data.target.contrasts[0]], case_id=case.case_id)
-    truth = read_volume(case.label, case_id=case.case_id)
-    pred = read_volume(predicted, case_id=case.case_id)
-    theirs = class_of_id(data.target, data.manifest.label_ids)
-    overlay_png(
-        image.array,
-        to_classes(truth.array, theirs),
-        to_classes(pred.array, class_of_id(data.target)),
-        image.affine,
-        path,
-        title=title,
-        label_names=data.target.label_names,
-    )
-    return True
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -9,8 +9,11 @@ from omegaconf import OmegaConf
 
 from neurotarget.cli.build import build
 from neurotarget.cli.errors import taught
-from neurotarget.cli.held_out import covariate_table
 from neurotarget.cli.lint import run as run_lint
+from neurotarget.cli.study import HELP as STUDY_HELP
+from neurotarget.cli.study import WORDS as STUDY_WORDS
+from neurotarget.cli.study import run as run_study
+from neurotarget.cli.study_inputs import covariate_table
 from neurotarget.data.manifest import read_manifest
 from neurotarget.data.prepare import Preparation, prepare
 from neurotarget.evaluate import evaluate, read_rows, write_rows
@@ -25,6 +28,8 @@ HELP = """neurotarget: from scans and masks to the answered question
       working boxes of every case, written once, as training reads them
   neurotarget evaluate <manifest | data set> predictions=<folder> target=<name> [rows=rows.csv]
       scores of saved label maps, and the table over them
+  neurotarget study rows=<run> | masks=<folder> | table=<tsv> …
+      agreement, effects, failures and a report; `neurotarget study help` says more
 
   python train.py experiment=<name>                          the whole of it
   python predict.py run=<run> input=<scans> output=<folder>  label maps and volumes
@@ -45,6 +50,9 @@ def run(argv: Sequence[str]) -> int:
     """Run `argv`; 0 where all is well, 2 where it is not."""
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP)
+        return 0
+    if argv[0] == "study" and list(argv[1:]) in ([], ["help"], ["-h"], ["--help"]):
+        print(STUDY_HELP)
         return 0
     if argv[0] not in COMMANDS:
         raise DataError(f"neurotarget {argv[0]}: no such command;{_nearest(argv[0], COMMANDS)}")
@@ -99,10 +107,15 @@ def _evaluate(words: Words) -> int:
     return 0
 
 
+def _study(words: Words) -> int:
+    return run_study(words, load_target)
+
+
 COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
     "lint": (_lint, ("source", "target")),
     "prepare": (_prepare, ("source", "target", "cache", "workers")),
     "evaluate": (_evaluate, ("source", "target", "predictions", "rows")),
+    "study": (_study, STUDY_WORDS),
 }
 
 

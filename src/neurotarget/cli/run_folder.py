@@ -1,15 +1,16 @@
 """The run folder: everything a run makes, and nothing that cannot be read again as plain values.
 
 config.yaml overrides.yaml run.json splits.tsv weights/{best,last}.ckpt logs/metrics.csv
-predictions/ volumes.tsv rows.csv summary.json pictures/
+predictions/ volumes.tsv rows.csv cases.tsv summary.json pictures/ study/ report.html
 """
 
+import csv
 import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -18,8 +19,8 @@ from typing import Any
 import torch
 import yaml
 
-from neurotarget.files import write_text
-from neurotarget.types import DataError
+from neurotarget.files import write_text, written
+from neurotarget.types import Case, DataError
 
 PACKAGES = (
     "neurotarget",
@@ -36,6 +37,22 @@ PACKAGES = (
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write plain values as JSON; NaN is not a value of JSON and must be None by now."""
     write_text(path, json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_cases(folder: Path, cases: Sequence[Case], split: str) -> None:
+    """Write cases as the manifest cases.tsv, with absolute paths, for a study of this run."""
+    contrasts = list(dict.fromkeys(name for case in cases for name in case.images))
+    covariates = list(dict.fromkeys(name for case in cases for name in case.covariates))
+    columns = ["case_id", "subject_id", *contrasts, "label", "split", *covariates]
+    with written(folder / "cases.tsv") as draft, draft.open("w", newline="") as stream:
+        table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
+        table.writeheader()
+        for case in cases:
+            line = {name: str(Path(path).resolve()) for name, path in case.images.items()}
+            line |= {"case_id": case.case_id, "subject_id": case.subject_id, "split": split}
+            if case.label is not None:
+                line["label"] = str(case.label.resolve())
+            table.writerow(line | {k: v for k, v in case.covariates.items() if v is not None})
 
 
 def open_run(folder: Path, config: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:

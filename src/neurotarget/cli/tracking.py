@@ -11,6 +11,7 @@ import pandas as pd
 import wandb
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
+from neurotarget.cli.study_folder import Written
 from neurotarget.types import DataError
 
 MODES = ("auto", "online", "offline", "disabled")
@@ -92,16 +93,26 @@ def log_final(
     *,
     summary: Mapping[str, float],
     rows: pd.DataFrame,
-    pictures: Sequence[Path],
+    study: Written,
 ) -> None:
-    """Put the final numbers, the table of rows and the pictures into the W&B run."""
+    """Put the final numbers, rows, study tables, figures and overlays into the W&B run."""
     for logger in made:
         if isinstance(logger, WandbLogger):
             logger.experiment.summary.update(dict(summary))
-            logger.experiment.log({"test/rows": wandb.Table(dataframe=rows)})
-            images = [wandb.Image(str(path), caption=path.stem) for path in pictures]
-            if images:
-                logger.experiment.log({"test/overlays": images})
+            tables = {f"study/{name}": table for name, table in study.study.tables.items()}
+            logged = {"test/rows": rows, **tables}
+            found = {name: _table(table) for name, table in logged.items() if len(table)}
+            pictures = {"study/figures": study.figures, "test/overlays": study.overlays}
+            for name, paths in pictures.items():
+                if paths:
+                    found[name] = [wandb.Image(str(path), caption=path.stem) for path in paths]
+            logger.experiment.log(found)
+
+
+def _table(table: pd.DataFrame) -> wandb.Table:
+    """A W&B table; text stays text where some of a column is absent."""
+    plain = table.astype({name: object for name in table if table[name].dtype.kind not in "ifb"})
+    return wandb.Table(dataframe=plain.where(plain.notna(), None))
 
 
 def finish(made: Sequence[Logger], *, failed: bool) -> None:

@@ -74,7 +74,7 @@ def train(cfg: DictConfig) -> float:
                 weights=_usable(cfg.weights, folder),
                 pictures=int(cfg.logger.pictures),
             )
-            log_final(made, summary=result.flat, rows=result.rows, pictures=result.pictures)
+            log_final(made, summary=result.flat, rows=result.rows, study=result.written)
         failed = False
     finally:
         finish(made, failed=failed)

@@ -1,0 +1,185 @@
+"""`neurotarget study …`: from rows, masks or a table of volumes to the answered question."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from neurotarget.cli.study_folder import Written, write_study
+from neurotarget.cli.study_inputs import Material, from_masks, from_run, from_table, with_asked
+from neurotarget.report.words import headlines
+from neurotarget.types import DataError, Hypothesis, Target
+
+HELP = """neurotarget study: volumes, agreement, effects and a report, from what is there
+
+  neurotarget study rows=<run folder | rows.csv> [manifest=<manifest>] [target=<name>]
+      a run, or the rows of `neurotarget evaluate` with the covariates of their manifest
+  neurotarget study masks=<folder> manifest=<manifest> target=<name> [second=<folder>]
+      the masks of one rater alone; with second=, of two raters, or a rater and a method
+  neurotarget study table=<tsv,…> [labels=<column,…>] [target=<name>]
+      volumes that were measured elsewhere, with covariates; several tables are joined by case
+
+  ask="volume ~ age + sex: negative; volume[left]: F > M"   hypotheses in place of the target's
+  output=<folder>     where report.html and study/ go (the run folder, else study_<target>)
+  cases=12            cases shown as pictures and in the viewer     seed=0  of the intervals
+  predictions=<folder>  masks of the second method, for the pictures of rows=
+  id=<column> method=<column> methods=<a,b> unit=mm3|ml   how to read a table: the column of
+      cases, the column that tells methods or raters apart, or the suffixes of their columns
+  reference=<method>  which of a table's methods counts as truth
+"""
+WORDS = (
+    "rows",
+    "masks",
+    "table",
+    "manifest",
+    "target",
+    "second",
+    "predictions",
+    "labels",
+    "ask",
+    "output",
+    "cases",
+    "seed",
+    "id",
+    "method",
+    "methods",
+    "unit",
+    "reference",
+)
+BELONGS = {  # words that only one source understands
+    "second": ("masks",),
+    "predictions": ("rows",),
+    "manifest": ("rows", "masks"),
+    **dict.fromkeys(("labels", "id", "method", "methods", "unit", "reference"), ("table",)),
+}
+
+Words = Mapping[str, str]
+
+
+def run(words: Words, load_target: Callable[[str], Target]) -> int:
+    """Make one study and say what it found; 0."""
+    source = _source(words)
+    target = load_target(words["target"]) if "target" in words else None
+    read = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[source]
+    material = read(words, target)
+    if asked := _asked(words):
+        material = with_asked(material, asked)
+    command = "neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items())
+    material = material._replace(facts={**material.facts, "command": command})
+    folder = _folder(words, source, material.measured.target)
+    done = write_study(
+        material, folder, seed=_whole(words, "seed", 0), cases=_whole(words, "cases", 12)
+    )
+    tell(done)
+    return 0
+
+
+def tell(done: Written) -> None:
+    """Print the headlines of a study and where its files lie."""
+    for line in headlines(done.study):
+        print(line)
+    for note in done.study.notes:
+        print(f"  note: {note}")
+    print(f"\nreport  {done.page}\ntables  {done.page.parent / 'study'}")
+
+
+def _from_rows(words: Words, target: Target | None) -> Material:
+    manifest, predictions = _path(words, "manifest"), _path(words, "predictions")
+    return from_run(
+        _existing(words, "rows"), manifest=manifest, target=target, predictions=predictions
+    )
+
+
+def _from_masks(words: Words, target: Target | None) -> Material:
+    if target is None or "manifest" not in words:
+        raise DataError(
+            "neurotarget study masks=: found no "
+            f"{'target' if target is None else 'manifest'}, wanted both; say "
+            "manifest=<table of cases> target=<name>"
+        )
+    second = _existing(words, "second") if "second" in words else None
+    return from_masks(
+        _existing(words, "masks"), second, manifest=_existing(words, "manifest"), target=target
+    )
+
+
+def _from_table(words: Words, target: Target | None) -> Material:
+    paths = [Path(part).expanduser() for part in words["table"].split(",")]
+    if absent := [path for path in paths if not path.is_file()]:
+        raise DataError(f"table: no such file: {absent[0]}; check the path")
+    options = {"id_column": words.get("id"), "method_column": words.get("method")}
+    return from_table(
+        paths,
+        target=target,
+        labels=_list(words, "labels") or None,
+        words={
+            **options,
+            "methods": _list(words, "methods"),
+            "unit": words.get("unit", "mm3"),
+        },
+        reference=words.get("reference"),
+    )
+
+
+def _source(words: Words) -> str:
+    given = [name for name in ("rows", "masks", "table") if name in words]
+    if len(given) != 1:
+        found = " and ".join(given) or "none of them"
+        raise DataError(
+            f"neurotarget study: found {found}, wanted one of rows=, masks= and table=; "
+            "`neurotarget study help` shows how"
+        )
+    for word, sources in BELONGS.items():
+        if word in words and given[0] not in sources:
+            raise DataError(
+                f"neurotarget study {given[0]}=: {word}= has no meaning here, it belongs to "
+                f"{' or '.join(f'{name}=' for name in sources)}; leave it out"
+            )
+    return given[0]
+
+
+def _asked(words: Words) -> list[Hypothesis]:
+    """Hypotheses that the command line asks, each called after what it tests."""
+    asked: list[Hypothesis] = []
+    for text in (part.strip() for part in words.get("ask", "").split(";")):
+        if not text:
+            continue
+        try:
+            parsed = Hypothesis.parse("ask", text)
+            label = f"{parsed.label}_" if parsed.label else ""
+            name = f"{label}{parsed.covariate.replace('*', '_x_')}"
+            taken = sum(item.name.startswith(name) for item in asked)
+            asked.append(Hypothesis.parse(f"{name}_{taken + 1}" if taken else name, text))
+        except ValueError as error:
+            raise DataError(f"ask: {error}") from error
+    return asked
+
+
+def _folder(words: Words, source: str, target: Target) -> Path:
+    if "output" in words:
+        return Path(words["output"]).expanduser()
+    rows = Path(words.get("rows", ""))
+    if source == "rows" and rows.is_dir():
+        return rows
+    return Path(f"study_{target.name}")
+
+
+def _existing(words: Words, key: str) -> Path:
+    path = Path(words[key]).expanduser()
+    if not path.exists():
+        raise DataError(f"{key}: no such file or folder: {path}; check the path")
+    return path
+
+
+def _path(words: Words, key: str) -> Path | None:
+    return _existing(words, key) if key in words else None
+
+
+def _list(words: Words, key: str) -> list[str]:
+    return [part.strip() for part in words.get(key, "").split(",") if part.strip()]
+
+
+def _whole(words: Words, key: str, default: int) -> int:
+    value = words.get(key, str(default))
+    if not value.isdigit():
+        raise DataError(f"{key}: got {value!r}, wanted a whole number such as {default}")
+    return int(value)

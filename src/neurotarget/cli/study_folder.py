@@ -1,0 +1,67 @@
+"""A study on disk: tables, figures, and the page that shows them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.cli.study_cases import load_cases
+from neurotarget.cli.study_inputs import Material
+from neurotarget.files import written
+from neurotarget.report.figure import save_figure, svg_text
+from neurotarget.report.figures import all_figures
+from neurotarget.report.page import PageCase, PageFigure, write_page
+from neurotarget.stats.analysis import analyse
+from neurotarget.stats.study import Study
+
+
+class Written(NamedTuple):
+    """A study and the files that hold it."""
+
+    study: Study
+    page: Path
+    tables: Mapping[str, Path]
+    figures: Sequence[Path]  # PNG; an SVG of the same name lies beside each
+    overlays: Sequence[Path]  # PNG
+
+
+def write_study(
+    material: Material, folder: Path, *, seed: int = 0, cases: int = 12, title: str = ""
+) -> Written:
+    """Compute a study and write tables, figures, pictures and `report.html` into a folder.
+
+    Tables are `study/<name>.tsv`, figures `study/figures/`; `cases` is the number of cases that
+    are drawn into `pictures/` and that the page shows in its viewer.
+    """
+    study = analyse(material.measured, seed=seed, notes=material.notes, facts=material.facts)
+    tables = {name: folder / "study" / f"{name}.tsv" for name in study.tables}
+    for name, path in tables.items():
+        write_tsv(study.tables[name], path)
+    shown, pictures = [], []
+    for name, caption_title, caption, figure in all_figures(study):
+        svg = None
+        if figure is not None:
+            svg = svg_text(figure)
+            stem = folder / "study" / "figures" / name
+            save_figure(figure, stem)
+            pictures.append(stem.with_suffix(".png"))
+        shown.append(PageFigure(name, caption_title, caption, svg))
+    page = folder / "report.html"
+    gallery = load_cases(study, material, count=cases) if cases else []
+    overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
+    write_page(page, study, shown, gallery, title=title or material.measured.target.name)
+    return Written(study, page, tables, pictures, overlays)
+
+
+def _picture(case: PageCase, folder: Path) -> Path:
+    path = folder / f"{case.rank}_{case.case_id}.png"
+    with written(path) as draft:
+        draft.write_bytes(case.png)
+    return path
+
+
+def write_tsv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table with what is undefined as `n/a`, as BIDS has it; whole or not at all."""
+    with written(path) as draft:
+        table.to_csv(draft, sep="\t", index=False, na_rep="n/a", lineterminator="\n")

@@ -1,0 +1,335 @@
+"""What `neurotarget study` reads: a run or its rows, folders of masks, a table of volumes."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from neurotarget.cli.build import build_foreign
+from neurotarget.cli.run_folder import read_config
+from neurotarget.data.manifest import scan_manifest
+from neurotarget.data.volume_table import read_volume_table
+from neurotarget.evaluate import evaluate, measure, read_rows
+from neurotarget.stats.measured import Measured, from_rows, with_regions
+from neurotarget.types import Case, DataError, Hypothesis, Manifest, Problem, Row, Target
+
+SHOWN = 8  # names in a sentence
+EDGE = ": touches the edge of the region of interest"  # how the ledger of predictions says it
+SIDES = tuple(
+    (re.compile(pattern), right)
+    for pattern, right in (
+        ("Left", "Right"),
+        ("left", "right"),
+        ("LEFT", "RIGHT"),
+        (r"(?<![a-z])lh(?![a-z])", "rh"),
+        ("^L", "R"),
+        ("^l(?=[_.-])", "r"),
+        ("(?<=[_.-])L$", "R"),
+        ("(?<=[_.-])l$", "r"),
+    )
+)
+
+
+class Material(NamedTuple):
+    """A cohort to study, where its pictures come from, and what was left out."""
+
+    measured: Measured
+    cases: Mapping[str, Case]
+    predictions: Path | None  # folder of the second method's masks
+    label_ids: Mapping[str, int] | None  # of the reference masks
+    notes: tuple[str, ...]
+    facts: Mapping[str, str]
+
+
+def from_run(
+    source: Path,
+    *,
+    manifest: Path | None = None,
+    target: Target | None = None,
+    predictions: Path | None = None,
+) -> Material:
+    """Rows of a run folder, or of a rows.csv, with the covariates of a manifest.
+
+    A run folder brings its own target, manifest (cases.tsv) and predictions.
+
+    Raises:
+        DataError: there are no rows, or nothing says the target or the cases.
+    """
+    path = source / "rows.csv" if source.is_dir() else source
+    folder = path.parent
+    rows = read_rows(path)
+    if target is None:
+        target = run_target(folder)
+    summary = read_summary(folder)
+    target = with_planted(target, summary)
+    if manifest is None:
+        manifest = folder / "cases.tsv"
+        if not manifest.is_file():
+            raise DataError(
+                f"{path}: found no cases.tsv beside it, wanted the covariates of its cases; say "
+                "manifest=<manifest or data set>"
+            )
+    read, notes = read_cases(manifest, target)
+    label_ids = read.label_ids or summary.get("label_ids")
+    if predictions is None and (folder / "predictions").is_dir():
+        predictions = folder / "predictions"
+    covariates = covariate_table(read.cases)
+    measured = from_rows(with_ledger(rows, predictions), target, covariates)
+    notes = [*notes, *_unmatched(measured.covariates.index, covariates.index, manifest)]
+    cases = {case.case_id: case for case in read.cases}
+    return Material(measured, cases, predictions, label_ids, tuple(notes), run_facts(summary))
+
+
+def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Target) -> Material:
+    """Masks of one rater, or of two raters or a rater and a method, with the volumes in them.
+
+    Raises:
+        DataError: a case has no mask, or masks cannot be read.
+    """
+    read, notes = read_cases(manifest, target, masks=masks)
+    cases = {case.case_id: case for case in read.cases}
+    covariates = covariate_table(read.cases)
+    if second is None:
+        table = _rows(measure(read, target))
+        measured = from_rows(table, target, covariates)
+        return Material(measured, cases, None, read.label_ids, tuple(notes), {})
+    splits = dict.fromkeys(cases, "test")
+    table = _rows(evaluate(read, second, target, splits))
+    names = (masks.name, second.name)
+    names = names if names[0] != names[1] else (str(masks), str(second))
+    measured = from_rows(table, target, covariates, methods=names)
+    if spare := _spare_files(second, cases):
+        notes.append(_named(spare, f"in {second} belong to no case of {manifest}", "mask"))
+    return Material(measured, cases, second, read.label_ids, tuple(notes), {})
+
+
+def from_table(
+    paths: Sequence[Path],
+    *,
+    target: Target | None,
+    labels: Sequence[str] | None,
+    words: Mapping[str, Any],
+    reference: str | None = None,
+) -> Material:
+    """Volumes of one method or more that stand in tables, without any image.
+
+    Raises:
+        DataError: all that is wrong with the tables.
+    """
+    names = labels or (target.label_names if target else None)
+    found = read_volume_table(paths, labels=names, target=target, **words)
+    columns = list(next(iter(found.volumes.values())).columns)
+    target = target or table_target(paths[0].stem, columns)
+    volumes = {name: with_regions(table, target) for name, table in found.volumes.items()}
+    reference = reference or ("reference" if "reference" in volumes else None)
+    if reference is not None:
+        if reference not in volumes:
+            raise DataError(
+                f"reference: got {reference!r}, wanted one of the methods {', '.join(volumes)}"
+            )
+        volumes = {reference: volumes.pop(reference), **volumes}
+    no_scores = pd.DataFrame(columns=list(Row._fields))
+    measured = Measured(target, volumes, found.covariates, no_scores, reference)
+    notes = [_sentence(problem) for problem in found.problems]
+    return Material(measured, {}, None, None, tuple(notes), {})
+
+
+def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:
+    """The same cohort with other hypotheses.
+
+    Raises:
+        DataError: one names a label that is not there.
+    """
+    measured = material.measured
+    try:
+        target = replace(measured.target, hypotheses=tuple(asked))
+    except ValueError as error:
+        raise DataError(f"ask: {error}") from error
+    return material._replace(measured=replace(measured, target=target))
+
+
+def with_covariates(material: Material, table: pd.DataFrame) -> Material:
+    """The same cohort with further covariates, or others in the place of those of one name.
+
+    `table` is indexed by `case_id`; cases that it lacks have no value there, and its cases that
+    the cohort does not have are counted in a note.
+
+    Raises:
+        DataError: a case comes twice, or none of the cohort is there.
+    """
+    known = material.measured.covariates
+    if table.index.has_duplicates:
+        twice = table.index[table.index.duplicated()][0]
+        raise DataError(f"covariates: found the case {twice} twice, wanted one row a case")
+    if not set(table.index) & set(known.index):
+        raise DataError(
+            f"covariates: found none of the cohort's cases (such as {known.index[0]}) among "
+            f"{', '.join(map(str, table.index[:3]))} …, wanted the same case_id; mend the column"
+        )
+    more = table.drop(columns="subject_id", errors="ignore").reindex(known.index)
+    joined = pd.concat([known.drop(columns=[*more], errors="ignore"), more], axis=1)
+    spare = sorted(map(str, set(table.index) - set(known.index)))
+    told = (_named(spare, "of the covariates are not in the cohort", "case"),) if spare else ()
+    measured = replace(material.measured, covariates=joined)
+    return material._replace(measured=measured, notes=(*material.notes, *told))
+
+
+def table_target(name: str, labels: Sequence[str]) -> Target:
+    """A target of what a table's columns name; left and right are told by their names."""
+    numbered = {label: number for number, label in enumerate(labels, start=1)}
+    return Target(
+        name,
+        ("table",),
+        numbered,
+        (1.0, 1.0, 1.0),
+        (1, 1, 1),
+        pairs=tuple(_sides(labels)),
+    )
+
+
+def run_target(folder: Path) -> Target:
+    """Target of a run folder.
+
+    Raises:
+        DataError: the folder is no run, or its config holds no target.
+    """
+    if not (folder / "config.yaml").is_file():
+        raise DataError(
+            f"{folder}: found no config.yaml, wanted a run folder; say target=<name> for rows "
+            "that lie alone"
+        )
+    return build_foreign(read_config(folder)["target"])
+
+
+def with_planted(target: Target, summary: Mapping[str, Any]) -> Target:
+    """The target with the effects that a generated cohort has as those to expect."""
+    found = summary.get("hypotheses") or {}
+    planted = {name: item.get("planted") for name, item in found.items()}
+    hypotheses = tuple(
+        item
+        if planted.get(item.name) is None
+        else replace(item, expected=planted[item.name], source="planted in the generated cohort")
+        for item in target.hypotheses
+    )
+    return replace(target, hypotheses=hypotheses)
+
+
+def read_cases(
+    source: Path, target: Target, *, masks: Path | None = None
+) -> tuple[Manifest, list[str]]:
+    """Cases of a manifest that may have masks only, and warnings as sentences.
+
+    Raises:
+        DataError: everything that is wrong with the manifest.
+    """
+    manifest, problems = scan_manifest(
+        source, target, need_images=False, repeats=masks is not None, masks=masks
+    )
+    errors = [problem for problem in problems if problem.level == "error"]
+    if errors or manifest is None:
+        raise DataError(errors)
+    return manifest, [_sentence(problem) for problem in problems]
+
+
+def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
+    """Covariates by case_id, with the subject of each case."""
+    lines = [
+        {"case_id": case.case_id, "subject_id": case.subject_id, **case.covariates}
+        for case in cases
+    ]
+    return pd.DataFrame(lines).set_index("case_id")
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """summary.json of a run; empty where rows lie alone or it is none of ours."""
+    path = folder / "summary.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError:
+        found = {}
+    return found if isinstance(found, dict) else {}
+
+
+def run_facts(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Where a run's numbers come from, in words."""
+    named = {
+        "experiment": "experiment",
+        "model": "model",
+        "seed": "seed",
+        "fold": "fold",
+        "train_seconds": "training, s",
+        "weights_sha256": "weights (SHA-256)",
+        "data_fingerprint": "data fingerprint",
+        "run": "run folder",
+    }
+    return {text: str(summary[key]) for key, text in named.items() if summary.get(key) is not None}
+
+
+def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:
+    """Rows in which a mask that met its region of interest's edge counts as touching an edge.
+
+    Only prediction knows that region, and wrote down in volumes.tsv what it saw.
+    """
+    path = predictions / "volumes.tsv" if predictions else None
+    if path is None or not path.is_file():
+        return rows
+    ledger = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    cut = {
+        (line.case_id, flag.removesuffix(EDGE))
+        for line in ledger.itertuples()
+        for flag in line.note.split("; ")
+        if flag.endswith(EDGE)
+    }
+    keys = pd.Series(list(zip(rows["case_id"], rows["label"], strict=True)), index=rows.index)
+    rows = rows.copy()
+    rows.loc[(rows["metric"] == "touches_edge") & keys.isin(cut), "value"] = 1.0
+    return rows
+
+
+def _unmatched(scored: pd.Index, listed: pd.Index, manifest: Path) -> list[str]:
+    """Sentences on cases that only the rows or only the manifest know."""
+    strange, silent = sorted(set(scored) - set(listed)), sorted(set(listed) - set(scored))
+    told = []
+    if strange:
+        told.append(_named(strange, f"are not in {manifest.name}: they have no covariates", "case"))
+    if silent:
+        told.append(
+            _named(silent, f"of {manifest.name} have no rows: they are not studied", "case")
+        )
+    return told
+
+
+def _named(names: Sequence[str], what: str, noun: str) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    plural = "" if len(names) == 1 else "s"
+    return f"{len(names)} {noun}{plural} ({', '.join(names[:SHOWN])}{more}) {what}."
+
+
+def _spare_files(folder: Path, cases: Mapping[str, Case]) -> list[str]:
+    names = {f"{case_id}.nii.gz" for case_id in cases}
+    return sorted(path.name for path in folder.glob("*.nii*") if path.name not in names)
+
+
+def _sentence(problem: Problem) -> str:
+    text = str(problem)
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def _sides(labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of a left and a right label: Left-X and Right-X, lh_X and rh_X, LX and RX."""
+    known, found = set(labels), []
+    for label in labels:
+        for pattern, other in SIDES:
+            right = pattern.sub(other, label, count=1)
+            if right != label and right in known:
+                found.append((label, right))
+                break
+    return found
+
+
+def _rows(rows: Sequence[Row]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(Row._fields))

@@ -1,0 +1,66 @@
+"""Every notebook runs on a fresh run folder, and none keeps its outputs."""
+
+import json
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def text_of(book) -> str:
+    """What the cells printed and showed as text."""
+    outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
+    shown = [
+        output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs
+    ]
+    return "\n".join(shown)
+
+
+def run(name: str, folder: Path):
+    book = nbformat.read(FOLDER / name, as_version=4)
+    kept = {key: os.environ.get(key) for key in ("NEUROTARGET_RUN", "NEUROTARGET_OUTPUT")}
+    try:
+        os.environ["NEUROTARGET_RUN"] = str(folder)
+        os.environ["NEUROTARGET_OUTPUT"] = str(folder.parent / "again")
+        NotebookClient(book, timeout=240, resources={"metadata": {"path": str(FOLDER)}}).execute()
+    finally:
+        for key, value in kept.items():
+            os.environ.pop(key) if value is None else os.environ.__setitem__(key, value)
+    return book
+
+
+def test_a_run_is_read_with_its_curves_and_masks(trained):
+    book = run("look_at_a_run.ipynb", trained[0])
+    assert "mean Dice" in text_of(book)
+    assert "predicted_mm3" in text_of(book)
+    pictures = [
+        o
+        for cell in book.cells
+        for o in cell.get("outputs", [])
+        if "image/png" in o.get("data", {})
+    ]
+    assert len(pictures) >= 4  # curves, the worst case, figures of the study
+
+
+def test_a_study_is_made_again_with_other_covariates(trained):
+    book = run("study_again.ipynb", trained[0])
+    assert "rank_of_case" in text_of(book)
+    assert (trained[0].parent / "again" / "report.html").is_file()
+    assert "own" in text_of(book)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_notebook_keeps_its_outputs(path):
+    cells = json.loads(path.read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+
+
+def test_all_notebooks_are_run_here():
+    assert {path.name for path in NOTEBOOKS} == {"look_at_a_run.ipynb", "study_again.ipynb"}

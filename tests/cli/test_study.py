@@ -1,0 +1,229 @@
+"""`neurotarget study` as its user runs it: masks alone, two raters, rows, tables, slips."""
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from neurotarget.cli.main import run
+
+TARGET = """
+_target_: neurotarget.types.Target
+name: cubes
+question: Is the cube larger in women?
+contrasts: [t1]
+labels: {left: 1, right: 2}
+pairs: [[left, right]]
+spacing_mm: [1.0, 1.0, 1.0]
+patch_vox: [16, 16, 16]
+volume_range_mm3: {left: [10, 900], right: [10, 900]}
+hypotheses:
+  sex: {claim: "volume: F > M", expected: 150, source: "by hand"}
+  age: "volume[left] ~ age + sex: negative"
+"""
+
+
+def study(*words):
+    return run(["study", *map(str, words)])
+
+
+def table(folder, name):
+    return pd.read_csv(folder / "study" / f"{name}.tsv", sep="\t")
+
+
+def write_mask(path, sides):
+    array = np.zeros((24, 24, 24), np.uint8)
+    array[14 : 14 + sides[1], 6 : 6 + sides[1], 6 : 6 + sides[1]] = 2
+    array[3 : 3 + sides[0], 6 : 6 + sides[0], 6 : 6 + sides[0]] = 1
+    nib.save(nib.Nifti1Image(array, np.eye(4)), path)
+
+
+@pytest.fixture(scope="module")
+def cubes(tmp_path_factory):
+    """Twelve scans' masks by two raters; women's cubes are larger."""
+    folder = tmp_path_factory.mktemp("cubes")
+    rng = np.random.default_rng(3)
+    lines = ["case_id\tsubject_id\tage\tsex\tsite"]
+    for rater in ("anna", "bela"):
+        (folder / rater).mkdir()
+    for number in range(12):
+        sex, age = "FM"[number % 2], 25 + 4 * number
+        side = 7 - (sex == "M") + rng.integers(0, 2)
+        write_mask(folder / "anna" / f"c{number:02d}.nii.gz", (side, 6))
+        write_mask(folder / "bela" / f"c{number:02d}.nii.gz", (side - number % 2, 6))
+        lines.append(f"c{number:02d}\ts{number:02d}\t{age}\t{sex}\t{'AB'[number // 6]}")
+    (folder / "manifest.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "cubes.yaml").write_text(TARGET)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def raters(cubes, tmp_path_factory):
+    output = tmp_path_factory.mktemp("raters")
+    words = [
+        f"masks={cubes / 'anna'}",
+        f"second={cubes / 'bela'}",
+        f"target={cubes / 'cubes.yaml'}",
+    ]
+    assert study(*words, f"manifest={cubes / 'manifest.tsv'}", f"output={output}") == 0
+    return output
+
+
+def test_two_raters_agree_as_counted_by_hand(raters, cubes):
+    found = table(raters, "agreement")
+    whole = found[(found["stratum"] == "all") & (found["label"] == "left")]
+    whole = whole.set_index("statistic")["value"]
+    volumes = table(raters, "cases")
+    first, second = volumes["left_anna_mm3"], volumes["left_bela_mm3"]
+    assert whole["pearson_r"] == pytest.approx(np.corrcoef(first, second)[0, 1])
+    assert whole["bias"] == pytest.approx((second - first).mean())
+    assert set(found["label"]) == {"left", "right", "total"}
+    assert {"sex", "age", "site"} <= set(found["stratum"])
+
+
+def test_a_label_without_spread_says_so(raters):
+    found = table(raters, "agreement")
+    constant = found[(found["label"] == "right") & (found["statistic"] == "icc_a1")]
+    assert constant["value"].isna().all()
+    assert constant["reason"].str.contains("no spread|fewer than").all()
+
+
+def test_effects_stand_for_both_raters_with_their_difference(raters):
+    effects = table(raters, "effects")
+    assert set(effects["method"]) == {"anna", "bela"}
+    assert set(effects["hypothesis"]) == {"sex", "age"}
+    differences = table(raters, "effect_differences").set_index("hypothesis")
+    by_rater = effects[effects["model"] == "declared"].pivot(
+        index="hypothesis", columns="method", values="estimate"
+    )
+    for name in ("sex", "age"):
+        expected = by_rater.loc[name, "bela"] - by_rater.loc[name, "anna"]
+        assert differences.loc[name, "difference"] == pytest.approx(expected)
+
+
+def test_page_tables_figures_and_pictures_lie_in_the_folder(raters):
+    page = (raters / "report.html").read_text()
+    assert "Is the cube larger in women?" in page
+    assert {path.suffix for path in (raters / "study" / "figures").iterdir()} == {".svg", ".png"}
+    assert len(list((raters / "pictures").glob("*.png"))) == 12
+    assert not list(raters.rglob(".draft*"))
+
+
+def test_the_same_study_twice_is_the_same_bytes(raters, cubes, tmp_path):
+    words = [
+        f"masks={cubes / 'anna'}",
+        f"second={cubes / 'bela'}",
+        f"target={cubes / 'cubes.yaml'}",
+    ]
+    assert study(*words, f"manifest={cubes / 'manifest.tsv'}", f"output={tmp_path}", "cases=2") == 0
+    for path in (raters / "study").glob("*.tsv"):
+        assert path.read_bytes() == (tmp_path / "study" / path.name).read_bytes(), path.name
+
+
+def test_masks_alone_give_volumes_and_effects(cubes, tmp_path):
+    words = [f"masks={cubes / 'anna'}", f"target={cubes / 'cubes.yaml'}", "cases=0"]
+    assert study(*words, f"manifest={cubes / 'manifest.tsv'}", f"output={tmp_path}") == 0
+    assert set(table(tmp_path, "volumes")["method"]) == {"reference"}
+    assert set(table(tmp_path, "effects")["method"]) == {"reference"}
+    assert table(tmp_path, "agreement").empty
+
+
+def test_rows_know_their_run(trained, tmp_path, capsys):
+    folder, _ = trained
+    assert study(f"rows={folder}", f"output={tmp_path}", "cases=1") == 0
+    assert "report" in capsys.readouterr().out
+    ours, again = (set(table(place, "cases")["case_id"]) for place in (folder, tmp_path))
+    assert ours == again
+    for path in (folder / "study").glob("*.tsv"):
+        assert path.read_bytes() == (tmp_path / "study" / path.name).read_bytes(), path.name
+
+
+def test_rows_that_the_manifest_does_not_know_are_named(trained, tmp_path, capsys):
+    folder, _ = trained
+    cases = (folder / "cases.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "less.tsv").write_text("".join(cases[:-1]))
+    words = [f"rows={folder}", f"manifest={tmp_path / 'less.tsv'}", f"output={tmp_path}", "cases=0"]
+    assert study(*words) == 0
+    lost = cases[-1].split("\t")[0]
+    assert f"1 case ({lost}) are not in less.tsv" in capsys.readouterr().out
+
+
+def test_a_table_of_two_methods_needs_no_image(tmp_path):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(600, 80, 30)
+    made = pd.DataFrame(
+        {
+            "case_id": [f"c{number}" for number in range(30)],
+            "age": np.linspace(20, 80, 30),
+            "sex": ["F", "M"] * 15,
+            "gland_hand": truth,
+            "gland_net": truth + rng.normal(10, 5, 30),
+        }
+    )
+    made.to_csv(tmp_path / "volumes.csv", index=False)
+    words = [f"table={tmp_path / 'volumes.csv'}", "labels=gland", "methods=hand,net"]
+    asked = "ask=volume ~ age + sex: any; volume: F != M"
+    assert study(*words, asked, f"output={tmp_path}", "reference=hand") == 0
+    found = table(tmp_path, "agreement")
+    whole = found[found["stratum"] == "all"].set_index("statistic")["value"]
+    assert whole["bias"] == pytest.approx(10, abs=3)
+    assert set(table(tmp_path, "effects")["hypothesis"]) == {"age", "sex"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["target=cubes"], "found none of them, wanted one of rows=, masks= and table="),
+        (["rows=a", "table=b"], "found rows and table, wanted one"),
+        (["table=absent.tsv"], "no such file: absent.tsv"),
+        (["rows=absent"], "rows: no such file or folder: absent"),
+        (["rows=absent", "labels=a"], "labels= has no meaning here, it belongs to table="),
+        (["masks=."], "found no target, wanted both"),
+        (["tabel=x"], "did you mean table?"),
+        (["table={table}", "labels=v", "ask=volume ~ : x"], "ask: .*wanted one of"),
+        (["table={table}", "labels=v", "ask=volume[w]: F > M"], "unknown labels"),
+        (["table={table}", "labels=v", "reference=net"], "wanted one of the methods"),
+        (["table={table}", "labels=v", "seed=-1"], "seed: got '-1', wanted a whole number"),
+        (["table={table}"], "labels="),
+    ],
+)
+def test_a_slip_is_one_sentence(words, told, tmp_path, capsys):
+    path = tmp_path / "t.tsv"
+    path.write_text("case_id\tv\tage\na\t1\t20\nb\t2\t30\nc\t4\t40\n")
+    words = [word.replace("{table}", str(path)) for word in words]
+    with pytest.raises(SystemExit, match="2"):
+        study(*words, f"output={tmp_path / 'out'}")
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert pd.Series([error.replace("\n", " ")]).str.contains(told).all(), error
+
+
+def test_the_real_masks_answer_the_question(shared_data, tmp_path, capsys):
+    folder = shared_data / "pituitary_masks"
+    words = [f"masks={folder / 'masks'}", f"manifest={folder / 'participants.tsv'}"]
+    assert study(*words, "target=pituitary", f"output={tmp_path}", "cases=3") == 0
+    effects = table(tmp_path, "effects").query("model == 'declared'").set_index("hypothesis")
+    assert effects.loc["sex_difference", "verdict"] == "replicated"
+    assert 100 < effects.loc["sex_difference", "estimate"] < 170
+    assert effects.loc["age_slope", "verdict"] == "not replicated"
+    assert effects.loc["age_slope", "low"] < 0 < effects.loc["age_slope", "high"]
+    volumes = table(tmp_path, "volumes").query("stratum == 'site'")
+    assert volumes.groupby("level")["n"].sum().to_dict() == {
+        "Guys": 32,
+        "Hammersmith": 20,
+        "IOP": 4,
+    }
+    assert "IXI251" in capsys.readouterr().out
+
+
+def test_real_sites_are_left_out_one_by_one(shared_data, tmp_path):
+    words = [f"table={shared_data / 'tables' / 'fcon1000.csv'}", "id=sub_id"]
+    labels = "labels=Left-Hippocampus,Right-Hippocampus"
+    asked = "ask=volume ~ age + sex + EstimatedTotalIntraCranialVol: negative"
+    assert study(*words, labels, asked, f"output={tmp_path}") == 0
+    sites = table(tmp_path, "sites")
+    assert sites["site"].nunique() == 23
+    assert set(sites["label"]) == {"Left-Hippocampus", "Right-Hippocampus", "total"}
+    effect = table(tmp_path, "effects").query("model == 'declared'").iloc[0]
+    assert effect["n"] == 1078
+    assert effect["verdict"] == "replicated"
