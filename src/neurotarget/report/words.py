@@ -64,7 +64,7 @@ def estimate(row: Mapping, key: str, *, digits: int | None = None, sign: bool = 
     digits = digits_for(value, low, high) if digits is None else digits
     if not (math.isfinite(low) and math.isfinite(high)):
         return shown(value, digits, sign=sign)
-    ends = f"[{shown(low, digits, sign=sign)}, {shown(high, digits, sign=sign)}]"
+    ends = f"[{shown(low, digits)}, {shown(high, digits)}]"
     return f"{shown(value, digits, sign=sign)} {ends}"
 
 
@@ -80,7 +80,7 @@ def volumes_of(method: str) -> str:
 
 
 def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
-    """What a hypothesis expects, as a sentence: `The volume of … is larger in women than in men.`"""
+    """What a hypothesis expects, as a sentence: `The volume … is larger in women than in men.`."""
     words = _groups(hypothesis) if hypothesis.groups else _slope(hypothesis)
     at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
     adjusted = f", at equal {_listed(map(_term, at))}" if at else ""
@@ -133,28 +133,41 @@ def declared(study: Study) -> dict[str, list[dict]]:
     return found
 
 
+def cohort(study: Study) -> str:
+    """Who was looked at, and by what: cases, people, sites and methods."""
+    table = study.measured.covariates
+    n, people = len(table), study.measured.subjects.nunique()
+    text = (
+        _count(n, "case") if n == people else f"{_count(n, 'case')} of {_count(people, 'person')}"
+    )
+    if "site" in table and (sites := table["site"].nunique()):
+        text += f" from {_count(sites, 'site')}"
+    methods = study.measured.methods
+    if not methods:
+        return f"{text}."
+    return f"{text}. Volumes: {_listed(methods)}."
+
+
 def answer(study: Study) -> str:
-    """The study in a sentence or two; empty where it asks nothing."""
+    """The study in a sentence; empty where it asks nothing."""
     effects = declared(study)
-    if not effects:
-        return ""
-    n = len(effects)
     told = []
     for method in study.measured.methods:
-        verdicts = [
-            row["verdict"] for rows in effects.values() for row in rows if row["method"] == method
-        ]
-        if verdicts:
-            count = sum(verdict == REPLICATED for verdict in verdicts)
-            told.append(f"{_of(count, len(verdicts))} on the {volumes_of(method)}")
-    text = f"{told[0].capitalize() if told else ''}{''.join(f', {part}' for part in told[1:])}"
-    sentence = f"Replicated: {text[:1].lower()}{text[1:]}."
+        rows = [row for every in effects.values() for row in every if row["method"] == method]
+        if rows:
+            count = sum(row["verdict"] == REPLICATED for row in rows)
+            words = (" replicate", " hypotheses") if not told else ("", "")
+            told.append(
+                f"the {volumes_of(method)}{words[0]} {count or 'none'} of {len(rows)}{words[1]}"
+            )
+    if not told:
+        return ""
+    text = _listed(told)
     pairs = [rows for rows in effects.values() if len(rows) == 2]
-    if not pairs:
-        return sentence
-    same = sum(same_conclusion(*rows) is not False for rows in pairs)
-    both = _of(same, n) if n > 1 else ("yes" if same else "no")
-    return f"{sentence} Same conclusion from both sets of volumes: {both}."
+    if pairs:
+        same = sum(same_conclusion(*rows) is not False for rows in pairs)
+        text += f"; both lead to the same conclusion in {same} of {len(pairs)}"
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def headlines(study: Study) -> list[str]:
@@ -245,8 +258,9 @@ def _failure_lines(study: Study) -> list[str]:
     return lines
 
 
-def _of(count: int, n: int) -> str:
-    return f"{count} of {n}"
+def _count(n: int, what: str) -> str:
+    words = {"person": "people"}
+    return f"{n} {what}" if n == 1 else f"{n} {words.get(what, what + 's')}"
 
 
 def _finding(row: Mapping) -> str:
@@ -256,8 +270,8 @@ def _finding(row: Mapping) -> str:
 def _volume(hypothesis: Hypothesis, target: Target) -> str:
     label = hypothesis.label or (target.label_names[0] if len(target.labels) == 1 else "total")
     if label == "total":
-        return f"total volume of all {len(target.labels)} labels"
-    return f"volume of {_plain(label)}"
+        return f"total {target.name.replace('_', ' ')} volume"
+    return f"{label.replace('_', ' ')} volume"
 
 
 def _groups(hypothesis: Hypothesis) -> str:
@@ -268,13 +282,15 @@ def _groups(hypothesis: Hypothesis) -> str:
 
 
 def _slope(hypothesis: Hypothesis) -> str:
-    if "*" in hypothesis.covariate:
-        first, second = hypothesis.covariate.split("*")[:2]
-        steep = {1: "more positive", -1: "more negative"}.get(hypothesis.sign, "different")
-        return f"has a slope over {_term(first)} that is {steep} at other values of {_term(second)}"
-    if hypothesis.covariate.casefold() in ("age", "age_years"):
-        return f"{('shrinks', 'changes', 'grows')[hypothesis.sign + 1]} with age"
-    return f"{('falls', 'changes', 'rises')[hypothesis.sign + 1]} with {_term(hypothesis.covariate)}"
+    sign, tested = hypothesis.sign + 1, hypothesis.covariate
+    if "*" in tested:
+        first, second = map(_term, tested.split("*")[:2])
+        if hypothesis.sign == 0:
+            return f"changes with {first} in a way that depends on {second}"
+        return f"has a slope over {first} that {('falls', '', 'rises')[sign]} with {second}"
+    if tested.casefold() in ("age", "age_years"):
+        return f"{('shrinks', 'changes', 'grows')[sign]} with age"
+    return f"{('falls', 'changes', 'rises')[sign]} with {_term(tested)}"
 
 
 def _group(name: str, covariate: str) -> str:
@@ -288,10 +304,6 @@ def _term(term: str) -> str:
         return f"{found[1]} (as a curve)"
     text = term.replace("*", " × ").replace("_", " ")
     return text.upper() if text.casefold() in ("tiv", "icv", "etiv") else text
-
-
-def _plain(label: str) -> str:
-    return f"the {label}" if label in ("left", "right") else label.replace("_", " ")
 
 
 def _listed(parts: Iterable[str]) -> str:

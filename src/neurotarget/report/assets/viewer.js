@@ -1,0 +1,607 @@
+/* The viewer: NiiVue shows slices and a 3-D view of one case at a time. A volume is decoded when
+   its case is opened. Masks reach the GPU as class numbers, the reference in red and the prediction
+   in green, and a shader of our own draws their outlines and fills, so that both stay apart. */
+(function () {
+  "use strict";
+
+  const MOST_VOXELS = 5e6; // of the finer grid
+  const MOST_SURFACES = 12; // classes with a surface each; of more, all are one
+  const MASKS = ["truth", "pred"];
+  const BACKGROUND = 45; // grey where there is no scan
+  const LINE_PX = 1.6; // half the width of an outline
+  const CLIPPED = [-3, 0, 0]; // a clip plane beyond the scan, which hides it in the 3-D view
+  const HALVED = [0, 0, 90]; // the lower half of the scan stays
+
+  const dialog = document.getElementById("viewer");
+  const report = window.neurotargetReport;
+  const cases = report.page.cases.filter((one) => one.parts.length);
+  report.viewer = { has: () => false, open: () => false };
+  if (!dialog || !cases.length || !window.niivue) return;
+
+  const part = (name) => dialog.querySelector(`[data-part="${name}"]`);
+  const controlled = MASKS.filter(part); // one method alone has one mask
+  const settings = { outline: true, byLabel: false, scan3d: false, truth: mask(), pred: mask() };
+  const prepared = new Map(); // case number → what is shown; the last few
+  let nv = null;
+  let starting = null;
+  let current = -1;
+  let shown = null;
+  let wanted = 0;
+  let view = "multi";
+
+  function mask() {
+    return { on: true, fill: 0.2 };
+  }
+
+  // -- volumes ---------------------------------------------------------------------------------
+  async function read(number, name) {
+    const script = document.getElementById(`volume-${number}-${name}`);
+    if (!script) return null;
+    const image = await niivue.NVImage.loadFromBase64({
+      base64: script.textContent.trim(),
+      name: "part.nii.gz",
+    });
+    return { voxels: image.img, side: image.hdr.dims.slice(1, 4), affine: image.hdr.affine };
+  }
+
+  async function prepare(number) {
+    if (prepared.has(number)) return prepared.get(number);
+    const one = cases[number];
+    const parts = {};
+    for (const name of one.parts) parts[name] = await read(one.number, name);
+    const known = parts.image || parts.truth || parts.pred;
+    const grid = finer(known.side, known.affine);
+    const found = { grid, parts, centre: centre(parts, known) };
+    found.image = parts.image
+      ? interpolated(parts.image.voxels, grid)
+      : new Uint8Array(grid.size).fill(BACKGROUND);
+    found.masks = new Uint8Array(4 * grid.size);
+    MASKS.forEach((name, channel) => {
+      if (parts[name]) pack(classes(parts[name].voxels, grid), found.masks, channel);
+    });
+    prepared.set(number, found);
+    if (prepared.size > 3) prepared.delete(prepared.keys().next().value);
+    return found;
+  }
+
+  /* A grid of up to three times as many voxels a side, so that outlines are thin and smooth. */
+  function finer(side, affine) {
+    const n = side[0] * side[1] * side[2];
+    let factor = 3;
+    while (factor > 1 && (n * factor ** 3 > MOST_VOXELS || Math.max(...side) * factor > 400)) {
+      factor -= 1;
+    }
+    const shift = 1 / (2 * factor) - 0.5;
+    const rows = affine.map((row, line) =>
+      line === 3
+        ? [0, 0, 0, 1]
+        : [...row.slice(0, 3).map((x) => x / factor),
+           row[3] + shift * (row[0] + row[1] + row[2])],
+    );
+    const length = [0, 1, 2].map((axis) => Math.hypot(rows[0][axis], rows[1][axis], rows[2][axis]));
+    const steps = side.map((count) => {
+      const low = new Int32Array(count * factor);
+      const high = new Int32Array(count * factor);
+      const weight = new Float32Array(count * factor);
+      for (let i = 0; i < count * factor; i++) {
+        const x = (i + 0.5) / factor - 0.5;
+        const below = Math.floor(x);
+        low[i] = Math.max(below, 0);
+        high[i] = Math.min(below + 1, count - 1);
+        weight[i] = x - below;
+      }
+      return { low, high, weight };
+    });
+    const fine = side.map((count) => count * factor);
+    return { side, fine, factor, steps, size: n * factor ** 3, affine: rows, length };
+  }
+
+  /* Calls `each(place, corners, weights)` for every voxel of the finer grid. */
+  function walk(grid, each) {
+    const [xs, ys, zs] = grid.steps;
+    const [nx, ny] = grid.side;
+    const at = new Int32Array(8);
+    const w = new Float32Array(8);
+    let place = 0;
+    for (let z = 0; z < grid.fine[2]; z++) {
+      const z0 = zs.low[z] * nx * ny, z1 = zs.high[z] * nx * ny, wz = zs.weight[z];
+      for (let y = 0; y < grid.fine[1]; y++) {
+        const y0 = ys.low[y] * nx, y1 = ys.high[y] * nx, wy = ys.weight[y];
+        const a = (1 - wy) * (1 - wz), b = wy * (1 - wz), c = (1 - wy) * wz, d = wy * wz;
+        const r0 = y0 + z0, r1 = y1 + z0, r2 = y0 + z1, r3 = y1 + z1;
+        for (let x = 0; x < grid.fine[0]; x++) {
+          const x0 = xs.low[x], x1 = xs.high[x], wx = xs.weight[x], vx = 1 - wx;
+          at[0] = r0 + x0; at[1] = r0 + x1; at[2] = r1 + x0; at[3] = r1 + x1;
+          at[4] = r2 + x0; at[5] = r2 + x1; at[6] = r3 + x0; at[7] = r3 + x1;
+          w[0] = a * vx; w[1] = a * wx; w[2] = b * vx; w[3] = b * wx;
+          w[4] = c * vx; w[5] = c * wx; w[6] = d * vx; w[7] = d * wx;
+          each(place++, at, w);
+        }
+      }
+    }
+  }
+
+  function interpolated(voxels, grid) {
+    if (grid.factor === 1) return Uint8Array.from(voxels);
+    const out = new Uint8Array(grid.size);
+    walk(grid, (place, at, w) => {
+      let sum = 0.5;
+      for (let k = 0; k < 8; k++) sum += voxels[at[k]] * w[k];
+      out[place] = sum;
+    });
+    return out;
+  }
+
+  /* The class that weighs most at each voxel of the finer grid. */
+  function classes(voxels, grid) {
+    if (grid.factor === 1) return Uint8Array.from(voxels);
+    const out = new Uint8Array(grid.size);
+    walk(grid, (place, at, w) => {
+      const first = voxels[at[0]];
+      let differs = false;
+      for (let k = 1; k < 8; k++) if (voxels[at[k]] !== first) differs = true;
+      if (!differs) {
+        out[place] = first;
+        return;
+      }
+      let best = 0, most = -1;
+      for (let k = 0; k < 8; k++) {
+        const one = voxels[at[k]];
+        let sum = 0;
+        for (let j = 0; j < 8; j++) if (voxels[at[j]] === one) sum += w[j];
+        if (sum > most) { most = sum; best = one; }
+      }
+      out[place] = best;
+    });
+    return out;
+  }
+
+  /* Class numbers as one channel of a coloured volume. */
+  function pack(inside, masks, channel) {
+    for (let i = 0; i < inside.length; i++) {
+      if (!inside[i]) continue;
+      masks[4 * i + channel] = inside[i];
+      masks[4 * i + 3] = 255;
+    }
+  }
+
+  /* World position of the middle of the reference, or of the prediction, or of the scan. */
+  function centre(parts, known) {
+    const [nx, ny, nz] = known.side;
+    let middle = [(nx - 1) / 2, (ny - 1) / 2, (nz - 1) / 2];
+    for (const name of MASKS) {
+      if (!parts[name]) continue;
+      const voxels = parts[name].voxels;
+      let x = 0, y = 0, z = 0, n = 0;
+      for (let i = 0; i < voxels.length; i++) {
+        if (!voxels[i]) continue;
+        x += i % nx; y += Math.floor(i / nx) % ny; z += Math.floor(i / (nx * ny)); n++;
+      }
+      if (n) { middle = [x / n, y / n, z / n]; break; }
+    }
+    return moved(known.affine, middle);
+  }
+
+  function moved(affine, [x, y, z]) {
+    return [0, 1, 2].map((row) => {
+      const [a, b, c, d] = affine[row];
+      return a * x + b * y + c * z + d;
+    });
+  }
+
+  // -- surfaces of the 3-D view (naive surface nets, smoothed) ------------------------------------
+  function surface(voxels, side, affine, isInside) {
+    const [nx, ny, nz] = side;
+    const inside = (x, y, z) =>
+      x >= 0 && y >= 0 && z >= 0 && x < nx && y < ny && z < nz &&
+      isInside(voxels[x + nx * (y + ny * z)]);
+    const cells = new Map();
+    const points = [];
+    const faces = [];
+    const cell = (x, y, z) => {
+      const key = x + 1 + (nx + 1) * (y + 1 + (ny + 1) * (z + 1));
+      if (!cells.has(key)) {
+        cells.set(key, points.length / 3);
+        points.push(...middle(inside, x, y, z));
+      }
+      return cells.get(key);
+    };
+    const quad = (a, b, c, d, flip) => {
+      if (flip) faces.push(a, c, b, a, d, c);
+      else faces.push(a, b, c, a, c, d);
+    };
+    for (let z = 0; z < nz; z++) for (let y = 0; y < ny; y++) for (let x = 0; x < nx; x++) {
+      if (!isInside(voxels[x + nx * (y + ny * z)])) continue;
+      for (const far of [0, 1]) {
+        const step = far ? 1 : -1;
+        if (!inside(x + step, y, z)) {
+          const u = x - 1 + far;
+          quad(cell(u, y - 1, z - 1), cell(u, y, z - 1), cell(u, y, z), cell(u, y - 1, z), !far);
+        }
+        if (!inside(x, y + step, z)) {
+          const v = y - 1 + far;
+          quad(cell(x - 1, v, z - 1), cell(x - 1, v, z), cell(x, v, z), cell(x, v, z - 1), !far);
+        }
+        if (!inside(x, y, z + step)) {
+          const t = z - 1 + far;
+          quad(cell(x - 1, y - 1, t), cell(x, y - 1, t), cell(x, y, t), cell(x - 1, y, t), !far);
+        }
+      }
+    }
+    if (!points.length) return null;
+    smooth(points, faces, [0.5, -0.52, 0.5, -0.52, 0.5, -0.52]);
+    const out = new Float32Array(points.length);
+    for (let i = 0; i < points.length; i += 3) out.set(moved(affine, points.slice(i, i + 3)), i);
+    return { points: out, faces: Uint32Array.from(faces) };
+  }
+
+  /* Mean of the middles of those edges of a cell that cross the surface. */
+  function middle(inside, x, y, z) {
+    const corner = (k) => [x + (k & 1), y + ((k >> 1) & 1), z + ((k >> 2) & 1)];
+    const sum = [0, 0, 0];
+    let n = 0;
+    for (let a = 0; a < 8; a++) {
+      for (const bit of [1, 2, 4]) {
+        if (a & bit) continue;
+        const p = corner(a), q = corner(a | bit);
+        if (inside(...p) === inside(...q)) continue;
+        for (let axis = 0; axis < 3; axis++) sum[axis] += (p[axis] + q[axis]) / 2;
+        n++;
+      }
+    }
+    return sum.map((value) => value / n);
+  }
+
+  /* Taubin's smoothing, which does not shrink (doi:10.1145/218380.218473). */
+  function smooth(points, faces, weights) {
+    for (const weight of weights) {
+      const sums = new Float64Array(points.length);
+      const counts = new Uint16Array(points.length / 3);
+      for (let i = 0; i < faces.length; i += 3) {
+        for (let k = 0; k < 3; k++) {
+          const a = faces[i + k], b = faces[i + ((k + 1) % 3)];
+          for (let axis = 0; axis < 3; axis++) {
+            sums[3 * a + axis] += points[3 * b + axis];
+            sums[3 * b + axis] += points[3 * a + axis];
+          }
+          counts[a]++;
+          counts[b]++;
+        }
+      }
+      for (let i = 0; i < points.length; i++) {
+        points[i] += weight * (sums[i] / counts[Math.floor(i / 3)] - points[i]);
+      }
+    }
+  }
+
+  function surfaces(found, name) {
+    const { voxels, side, affine } = found.parts[name];
+    const present = [...new Set(voxels)].filter((one) => one > 0).sort((a, b) => a - b);
+    const groups = present.length <= MOST_SURFACES
+      ? present.map((one) => [one, (value) => value === one])
+      : [[0, (value) => value > 0]];
+    return groups
+      .map(([number, isInside]) => [number, surface(voxels, side, affine, isInside)])
+      .filter(([, mesh]) => mesh)
+      .map(([number, mesh]) => {
+        const drawn = new niivue.NVMesh(
+          mesh.points, mesh.faces, name, new Uint8Array([...colour(name, number), 255]), 1, true,
+          nv.gl,
+        );
+        drawn.classNumber = number;
+        return drawn;
+      });
+  }
+
+  // -- colours -------------------------------------------------------------------------------------
+  function colour(name, number) {
+    const palette = report.page.palette;
+    if (settings.byLabel && number) return palette[(number - 1) % palette.length];
+    return report.page.colours[name];
+  }
+
+  const vector = (rgb) => `vec3(${rgb.map((one) => (one / 255).toFixed(4)).join(", ")})`;
+
+  /* Slices: the scan, then each mask's fill, then outlines of equal width at any zoom. */
+  function shader() {
+    const { palette, colours } = report.page;
+    return `#version 300 es
+precision highp int;
+precision highp float;
+uniform highp sampler3D volume;
+uniform highp sampler3D overlay;
+uniform vec2 truthHow;
+uniform vec2 predHow;
+uniform float line;
+uniform bool byLabel;
+in vec3 texPos;
+out vec4 color;
+const vec3 palette[${palette.length}] = vec3[](${palette.map(vector).join(", ")});
+ivec2 classesAt(vec3 place) {
+  ivec3 side = textureSize(overlay, 0);
+  ivec3 voxel = clamp(ivec3(floor(place * vec3(side))), ivec3(0), side - 1);
+  return ivec2(texelFetch(overlay, voxel, 0).rg * 255.0 + 0.5);
+}
+vec3 colourOf(int number, vec3 own) {
+  return byLabel ? palette[(number - 1) % ${palette.length}] : own;
+}
+void main() {
+  color = vec4(texture(volume, texPos).rgb, 1.0);
+  ivec2 here = classesAt(texPos);
+  vec3 across = dFdx(texPos) * line;
+  vec3 up = dFdy(texPos) * line;
+  bvec2 edge = bvec2(false);
+  for (int k = 0; k < 8; k++) {
+    float angle = 0.7853982 * float(k);
+    ivec2 there = classesAt(texPos + across * cos(angle) + up * sin(angle));
+    edge = bvec2(edge.x || there.x != here.x, edge.y || there.y != here.y);
+  }
+  vec3 truth = colourOf(here.x, ${vector(colours.truth)});
+  vec3 pred = colourOf(here.y, ${vector(colours.pred)});
+  bvec2 inside = bvec2(here.x > 0 && truthHow.x > 0.0, here.y > 0 && predHow.x > 0.0);
+  if (inside.x) color.rgb = mix(color.rgb, truth, truthHow.y);
+  if (inside.y) color.rgb = mix(color.rgb, pred, predHow.y);
+  if (line == 0.0) return;
+  if (inside.x && edge.x) color.rgb = truth;
+  if (inside.y && edge.y) color.rgb = byLabel ? vec3(1.0) : pred;
+}`;
+  }
+
+  function tellShader() {
+    if (!nv.customSliceShader) nv.setCustomSliceShader(shader());
+    const { program } = nv.customSliceShader;
+    const at = (name) => nv.gl.getUniformLocation(program, name);
+    nv.gl.useProgram(program);
+    for (const name of MASKS) {
+      nv.gl.uniform2f(at(`${name}How`), Number(settings[name].on), settings[name].fill);
+    }
+    nv.gl.uniform1f(at("line"), settings.outline ? LINE_PX * (window.devicePixelRatio || 1) : 0);
+    nv.gl.uniform1i(at("byLabel"), Number(settings.byLabel));
+  }
+
+  // -- NiiVue --------------------------------------------------------------------------------------
+  async function start() {
+    nv = new niivue.Niivue({
+      logLevel: "error",
+      loadingText: "",
+      dragAndDropEnabled: false,
+      isRadiologicalConvention: true,
+      isOrientCube: false,
+      crosshairColor: [0.55, 0.6, 0.6, 1],
+      crosshairWidth: 0.25,
+      crosshairWidthUnit: "voxels",
+      crosshairGap: 12,
+      show3Dcrosshair: false,
+      multiplanarShowRender: 1,
+      multiplanarForceRender: true,
+      multiplanarPadPixels: 4,
+      meshThicknessOn2D: 0,
+      renderOverlayBlend: 0,
+      backColor: [0, 0, 0, 1],
+      clipPlaneColor: [0, 0, 0, 0],
+      fontColor: [1, 0.9, 0.35, 1],
+      fontMinPx: 15,
+      showAllOrientationMarkers: true,
+    });
+    await nv.attachToCanvas(part("canvas"));
+    nv.onLocationChange = tellPlace;
+  }
+
+  async function volume(voxels, grid, datatype, name) {
+    const file = niivue.NVImage.createNiftiArray(
+      grid.fine, grid.length, grid.affine.flat(), datatype, voxels,
+    );
+    return niivue.NVImage.new(file.buffer, `${name}.nii`, "gray", 1, null, 0, 255);
+  }
+
+  async function show(found) {
+    for (const mesh of [...nv.meshes]) nv.removeMesh(mesh);
+    nv.volumes = [];
+    nv.overlays = [];
+    const scan = await volume(found.image, found.grid, 2, "scan");
+    scan.cal_min = 0;
+    scan.cal_max = 255;
+    const masks = await volume(found.masks, found.grid, 2304, "masks");
+    nv.addVolume(scan);
+    nv.addVolume(masks);
+    found.meshes = MASKS.filter((name) => found.parts[name]).flatMap((name) => surfaces(found, name));
+    for (const mesh of found.meshes) nv.addMesh(mesh);
+    shown = found;
+    nv.scene.crosshairPos = nv.mm2frac(found.centre);
+    layout();
+    nv.setRenderAzimuthElevation(120, 15);
+    refresh();
+    nv.createOnLocationChange();
+  }
+
+  function refresh() {
+    if (!shown) return;
+    tellShader();
+    for (const mesh of shown.meshes) {
+      mesh.visible = settings[mesh.name].on;
+      mesh.rgba255 = new Uint8Array([...colour(mesh.name, mesh.classNumber), 255]);
+      mesh.updateMesh(nv.gl);
+    }
+    nv.setClipPlane(settings.scan3d && shown.parts.image ? HALVED : CLIPPED);
+    nv.drawScene();
+  }
+
+  function layout() {
+    const kinds = { multi: 3, axial: 0, coronal: 1, sagittal: 2, render: 4 };
+    nv.setSliceType(kinds[view]);
+    for (const button of dialog.querySelectorAll("[data-view]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.view === view));
+    }
+    nv.drawScene();
+  }
+
+  function tellPlace(place) {
+    const [x, y, z] = place.mm;
+    const side = (value, plus, minus) =>
+      `${Math.abs(value).toFixed(1)} ${value < 0 ? minus : plus}`;
+    part("place").textContent =
+      `Crosshair at ${side(x, "R", "L")}, ${side(y, "A", "P")}, ${side(z, "S", "I")} mm.`;
+  }
+
+  // -- the dialog ----------------------------------------------------------------------------------
+  const list = part("cases");
+  const buttons = cases.map((one, number) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(named("span", one.id, "name"), named("span", one.rank, "rank"));
+    button.addEventListener("click", () => select(number));
+    const item = document.createElement("li");
+    item.append(button);
+    list.append(item);
+    return button;
+  });
+
+  function named(tag, text, name) {
+    const element = document.createElement(tag);
+    element.textContent = text;
+    element.className = name;
+    return element;
+  }
+
+  async function select(number) {
+    const ticket = ++wanted;
+    current = (number + cases.length) % cases.length;
+    const one = cases[current];
+    part("title").textContent = one.id;
+    part("count").textContent = `${current + 1} of ${cases.length}`;
+    part("caption").textContent = one.caption;
+    part("flags").replaceChildren(...one.flags.map((flag) => named("li", flag, "")));
+    buttons.forEach((button, other) => {
+      if (other === current) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    });
+    reveal(buttons[current]);
+    for (const name of controlled) part(name).disabled = !one.parts.includes(name);
+    part("scan3d").disabled = !one.parts.includes("image");
+    part("status").textContent = "Opening the volumes …";
+    dialog.setAttribute("aria-busy", "true");
+    try {
+      starting ||= start();
+      await starting;
+      await new Promise((done) => setTimeout(done, 0)); // lets the words appear first
+      const found = await prepare(current);
+      if (ticket !== wanted) return;
+      await show(found);
+      part("status").textContent = one.parts.includes("image") ? "" : "There is no scan, only masks.";
+      dialog.dataset.shown = one.id;
+    } catch (error) {
+      part("status").textContent = `This case cannot be shown: ${error.message}`;
+    }
+    if (ticket === wanted) dialog.removeAttribute("aria-busy");
+  }
+
+  /* Scroll the side panel, and nothing else, to a button of its list. */
+  function reveal(button) {
+    const side = list.closest(".side");
+    if (getComputedStyle(side).overflowY === "visible") return;
+    const [inner, outer] = [button.getBoundingClientRect(), side.getBoundingClientRect()];
+    if (inner.bottom > outer.bottom) side.scrollTop += inner.bottom - outer.bottom + 12;
+    if (inner.top < outer.top) side.scrollTop -= outer.top - inner.top + 12;
+  }
+
+  function step(key) {
+    const along = { x: 0, y: 0, z: 0 };
+    const through = { axial: "z", coronal: "y", sagittal: "x" }[view];
+    if (key === "ArrowUp" || key === "ArrowDown") {
+      along[through || "z"] = key === "ArrowUp" ? 1 : -1;
+    } else if (key === "ArrowLeft" || key === "ArrowRight") {
+      along[through || "x"] = key === "ArrowLeft" ? 1 : -1; // the patient's right is on the left
+    } else {
+      along[through || "y"] = key === "PageUp" ? 1 : -1;
+    }
+    const factor = shown.grid.factor;
+    nv.moveCrosshairInVox(along.x * factor, along.y * factor, along.z * factor);
+  }
+
+  function toggle(name) {
+    part(name)?.querySelector("input[type=checkbox]:enabled")?.click();
+  }
+
+  const KEYS = {
+    n: () => select(current + 1),
+    p: () => select(current - 1),
+    1: () => toggle("truth"),
+    2: () => toggle("pred"),
+    o: () => part("outline").click(),
+    v: () => {
+      const views = [...dialog.querySelectorAll("[data-view]")].map((one) => one.dataset.view);
+      view = views[(views.indexOf(view) + 1) % views.length];
+      layout();
+    },
+  };
+  const SCROLL = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown"];
+
+  dialog.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const field = event.target.closest("input[type=range], select");
+    if (SCROLL.includes(event.key) && !field && shown) {
+      step(event.key);
+    } else if (KEYS[event.key.toLowerCase()] && !event.target.closest("select")) {
+      KEYS[event.key.toLowerCase()]();
+    } else if (event.target !== part("canvas") || ["Tab", "Escape"].includes(event.key)) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation(); // NiiVue has keys of its own
+  }, true);
+  dialog.addEventListener("keyup", (event) => {
+    if (event.target === part("canvas")) event.stopPropagation();
+  }, true);
+
+  for (const name of controlled) {
+    const [box, slider] = part(name).querySelectorAll("input");
+    box.addEventListener("change", () => { settings[name].on = box.checked; refresh(); });
+    slider.addEventListener("input", () => {
+      settings[name].fill = slider.value / 100;
+      refresh();
+    });
+  }
+  part("outline").addEventListener("change", (event) => {
+    settings.outline = event.target.checked;
+    refresh();
+  });
+  part("scan3d").addEventListener("change", (event) => {
+    settings.scan3d = event.target.checked;
+    refresh();
+  });
+  part("by")?.addEventListener("change", (event) => {
+    settings.byLabel = event.target.value === "label";
+    dialog.classList.toggle("by-label", settings.byLabel);
+    refresh();
+  });
+  for (const button of dialog.querySelectorAll("[data-view]")) {
+    button.addEventListener("click", () => { view = button.dataset.view; layout(); });
+  }
+  part("previous").addEventListener("click", () => select(current - 1));
+  part("next").addEventListener("click", () => select(current + 1));
+  part("close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => report.forgetHash());
+
+  function works() {
+    const context = document.createElement("canvas").getContext("webgl2");
+    context?.getExtension("WEBGL_lose_context")?.loseContext();
+    return Boolean(context);
+  }
+
+  const isAble = typeof dialog.showModal === "function" && works();
+  for (const note of document.querySelectorAll("[data-no-webgl]")) note.hidden = isAble;
+  if (!isAble) return;
+  for (const button of document.querySelectorAll("[data-opens]")) button.disabled = false;
+
+  report.viewer = {
+    has: (id) => cases.some((one) => one.id === id),
+    open(id) {
+      const number = cases.findIndex((one) => one.id === id);
+      if (number < 0) return false;
+      if (!dialog.open) dialog.showModal();
+      part("canvas").focus();
+      select(number);
+      return true;
+    },
+  };
+})();

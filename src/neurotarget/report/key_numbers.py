@@ -1,0 +1,238 @@
+"""The numbers that one asks for first: overlap, agreement, bias, failures."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.report.sheets import VALUES
+from neurotarget.report.words import (
+    DASH,
+    digits_for,
+    estimate,
+    main_failures,
+    main_label,
+    percent,
+    rating,
+    rows_of,
+    shown,
+    title_of,
+    volumes_of,
+)
+from neurotarget.stats.study import Study
+
+MOST_PAIRS = 3
+MOST_LABELS = 12
+MEAN_LABEL = "mean"  # the row of scores that averages the labels of a case
+
+
+class Tile(NamedTuple):
+    """One key number."""
+
+    name: str
+    value: str
+    interval: str
+    note: str
+
+
+class KeyRow(NamedTuple):
+    """Agreement and overlap of one label."""
+
+    label: str
+    cells: tuple[str, ...]
+
+
+class KeyNumbers(NamedTuple):
+    """The numbers of a pair of methods, or of one method alone; `left_out` labels have no row."""
+
+    heading: str
+    tiles: tuple[Tile, ...]
+    columns: tuple[str, ...]
+    rows: tuple[KeyRow, ...]
+    left_out: int
+
+
+def key_numbers(study: Study) -> list[KeyNumbers]:
+    """For each pair of methods, up to three; volumes alone where there is no pair."""
+    pairs = study.measured.pairs[:MOST_PAIRS]
+    if not pairs:
+        return [_alone(study, method) for method in study.measured.methods]
+    return [_together(study, *pair) for pair in pairs]
+
+
+def failure_lines(study: Study) -> list[KeyRow]:
+    """Rate of failures by definition, a cell a method; definitions that nobody was put to are left
+    out.
+    """
+    table = rows_of(study, "failures")
+    found = {(row["definition"], row["method"]): row for row in table.to_dict("records")}
+    return [
+        KeyRow(
+            VALUES.get(name, name).capitalize().replace("dice", "Dice"),
+            tuple(_failed(found.get((name, method))) for method in study.measured.methods),
+        )
+        for name in dict.fromkeys(name for name, _ in found)
+        if any(row["n"] for (other, _), row in found.items() if other == name)
+    ]
+
+
+def _failed(row: Mapping | None) -> str:
+    if row is None or not row["n"]:
+        return DASH
+    return f"{int(row['n_failed'])} of {int(row['n'])}, {percent(row)}"
+
+
+def _together(study: Study, first: str, second: str) -> KeyNumbers:
+    label = main_label(study)
+    found = _agreement(study, first, second)
+    tiles = [
+        _dice_tile(study, label) if first == study.measured.reference else None,
+        _icc_tile(found.get((label, "icc_a1")), label),
+        _bias_tile(found, label),
+        _failure_tile(study, second),
+    ]
+    has_scores = first == study.measured.reference and len(rows_of(study, "scores"))
+    columns = ("ICC(A,1)", "Bias, mm³", "95 % limits of agreement, mm³")
+    rows = [_key_row(study, found, name, bool(has_scores)) for name in study.measured.labels]
+    rows = [row for row in rows if row is not None]
+    shown_rows = _worst(study, rows, found)
+    return KeyNumbers(
+        f"{title_of(volumes_of(second))} against {volumes_of(first)}",
+        tuple(tile for tile in tiles if tile),
+        ("Dice", "HD95, mm", *columns) if has_scores else columns,
+        tuple(shown_rows) if len(rows) > 1 else (),
+        len(rows) - len(shown_rows),
+    )
+
+
+def _worst(study: Study, rows: Sequence[KeyRow], found: Mapping) -> list[KeyRow]:
+    """Rows in the target's order; of many labels those of the lowest Dice, else ICC."""
+    if len(rows) <= MOST_LABELS:
+        return list(rows)
+
+    def worth(row: KeyRow) -> float:
+        score = _score(study, row.label, "dice")
+        agreed = found.get((row.label, "icc_a1"), {"value": math.nan})
+        value = score["mean"] if score is not None else agreed["value"]
+        return value if math.isfinite(value) else math.inf
+
+    kept = {row.label for row in sorted(rows, key=worth)[:MOST_LABELS]}
+    return [row for row in rows if row.label in kept]
+
+
+def _agreement(study: Study, first: str, second: str) -> dict[tuple[str, str], dict]:
+    rows = rows_of(study, "agreement", first=first, second=second, stratum="all")
+    return {(row["label"], row["statistic"]): row for row in rows.to_dict("records")}
+
+
+def _score(study: Study, label: str, metric: str) -> dict | None:
+    rows = rows_of(study, "scores", label=label, metric=metric, stratum="all").to_dict("records")
+    return rows[0] if rows else None
+
+
+def _dice_tile(study: Study, label: str) -> Tile | None:
+    row = _score(study, MEAN_LABEL, "dice") or _score(study, label, "dice")
+    if row is None or not math.isfinite(row["mean"]):
+        return None
+    what = "mean over the labels" if row["label"] == MEAN_LABEL else row["label"]
+    note = f"{what}, {int(row['n'])} cases; a failed case counts as 0"
+    return Tile("Overlap (Dice)", shown(row["mean"], 2), _ends(row, 2), note)
+
+
+def _icc_tile(row: Mapping | None, label: str) -> Tile | None:
+    if row is None:
+        return None
+    if not math.isfinite(row["value"]):
+        return Tile("Agreement of volumes, ICC(A,1)", DASH, "", row["reason"])
+    words = rating(row["low"], row["high"])
+    note = f"{label}, {int(row['n'])} cases" + (f"; agreement is {words}" if words else "")
+    return Tile("Agreement of volumes, ICC(A,1)", shown(row["value"], 2), _ends(row, 2), note)
+
+
+def _bias_tile(found: Mapping, label: str) -> Tile | None:
+    row = found.get((label, "bias"))
+    if row is None:
+        return None
+    if not math.isfinite(row["value"]):
+        return Tile("Bias of volumes", DASH, "", row["reason"])
+    digits = digits_for(row["value"], row["low"], row["high"])
+    limits = _limits(found, label)
+    note = f"95 % of single differences lie between {limits} mm³" if limits else ""
+    value = f"{shown(row['value'], digits, sign=True)} mm³"
+    return Tile("Bias of volumes", value, _ends(row, digits), note)
+
+
+def _failure_tile(study: Study, method: str) -> Tile | None:
+    row = main_failures(study, method)
+    if row is None:
+        return None
+    what = title_of(row["definition"]).replace("dice", "Dice")
+    rate = {key: 100 * row[key] for key in ("rate", "low", "high")}
+    text = f"{shown(rate['rate'], 1)} %, {_ends(rate, 1)}".rstrip(", ")
+    return Tile(f"Failures, {method}", f"{int(row['n_failed'])} of {int(row['n'])}", text, what)
+
+
+def _ends(row: Mapping, digits: int) -> str:
+    if not (math.isfinite(row["low"]) and math.isfinite(row["high"])):
+        return ""
+    return f"95 % interval {shown(row['low'], digits)} to {shown(row['high'], digits)}"
+
+
+def _limits(found: Mapping, label: str) -> str:
+    ends = [found.get((label, name), {"value": math.nan})["value"] for name in
+            ("lower_limit", "upper_limit")]  # fmt: skip
+    if not all(math.isfinite(end) for end in ends):
+        return ""
+    digits = digits_for(*ends)
+    return " and ".join(shown(end, digits, sign=True) for end in ends)
+
+
+def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyRow | None:
+    icc, bias = (found.get((label, name)) for name in ("icc_a1", "bias"))
+    if icc is None and bias is None:
+        return None
+    cells = []
+    if has_scores:
+        for metric, digits in (("dice", 3), ("hd95_mm", 2)):
+            row = _score(study, label, metric)
+            cells.append(DASH if row is None else estimate(row, "mean", digits=digits))
+    cells.append(estimate(icc, "value", digits=3) if icc else DASH)
+    cells.append(estimate(bias, "value", sign=True) if bias else DASH)
+    cells.append(_limits(found, label).replace(" and ", " to ") or DASH)
+    return KeyRow(label, tuple(cells))
+
+
+def _alone(study: Study, method: str) -> KeyNumbers:
+    table = rows_of(study, "volumes", method=method, stratum="all")
+    rows = [_volume_row(row) for row in table.to_dict("records")] if len(table) else []
+    label = main_label(study)
+    whole = table[table["label"] == label] if len(table) else pd.DataFrame()
+    tiles = [_volume_tile(row) for row in whole.to_dict("records")]
+    tiles.append(_failure_tile(study, method))
+    return KeyNumbers(
+        f"{title_of(volumes_of(method))}, without another set to compare with",
+        tuple(tile for tile in tiles if tile),
+        ("Mean, mm³", "SD", "Median", "Range", "Cases"),
+        tuple(rows[:MOST_LABELS]) if len(rows) > 1 else (),
+        max(len(rows) - MOST_LABELS, 0),
+    )
+
+
+def _volume_row(row: Mapping) -> KeyRow:
+    ends = " to ".join(shown(row[key], 0) for key in ("minimum", "maximum"))
+    cells = (
+        estimate(row, "mean"),
+        shown(row["sd"]),
+        shown(row["median"]),
+        ends,
+        str(int(row["n"])),
+    )
+    return KeyRow(row["label"], cells)
+
+
+def _volume_tile(row: Mapping) -> Tile:
+    digits = digits_for(row["mean"])
+    note = f"{int(row['n'])} cases, SD {shown(row['sd'], digits)} mm³"
+    return Tile(f"Mean volume of {row['label']}", f"{shown(row['mean'], digits)} mm³",
+                _ends(row, digits), note)  # fmt: skip

@@ -1,0 +1,270 @@
+"""Tables as the page shows and hands them out: headings for people, full values for files."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.report.words import not_estimated
+
+MANY = 60  # rows, from which on a table is shown for the whole cohort first
+MOST_PRINTED = 60  # rows of a table that is printed
+MOST_CHOICES = 150  # values of a column that the page offers to filter by
+
+# name: heading, what it holds, whether it belongs to a print-out
+TABLES = {
+    "effects": (
+        "Effects",
+        "Each hypothesis on the volumes of each method, as declared and adjusted for head size.",
+        True,
+    ),
+    "effect_differences": (
+        "Difference of effects between methods",
+        "Second minus first, on the same people; an interval without 0 is a difference.",
+        True,
+    ),
+    "power": ("Power and sample size", "People needed to find each effect with 80 % power.", True),
+    "agreement": (
+        "Agreement of volumes",
+        "Every statistic for every label, in the whole cohort and by sex, site, group and age.",
+        False,
+    ),
+    "scores": (
+        "Scores of masks",
+        "Overlap and surface distances against the reference, in the cohort and its parts.",
+        False,
+    ),
+    "failures": ("Failures", "Cases that failed by each definition.", True),
+    "failed_cases": ("Failed cases", "Worst first.", True),
+    "volumes": ("Volumes", "Mean volume of every label by every method.", False),
+    "age": ("Age", "Slope of volume over age and whether it bends.", False),
+    "biomarkers": ("Group discrimination", "How well a volume tells groups apart.", False),
+    "biomarker_differences": (
+        "Difference of discrimination between methods",
+        "Second minus first, on the same people.",
+        False,
+    ),
+    "sites": ("Leave one site out", "Each effect within one site, and without it.", False),
+    "harmonisation": ("Harmonisation of sites", "Before and after ComBat, out of fold.", False),
+    "curves": ("Age curves", "The points of the curves with their bands.", False),
+    "cases": ("Cases", "One row a case: covariates, volumes, scores.", False),
+}
+HEADINGS = {
+    "n": "n",
+    "p": "p",
+    "q": "q",
+    "r": "r",
+    "d": "d",
+    "sd": "SD",
+    "auc": "AUC",
+    "delta_d": "Δ d",
+    "delta_auc": "Δ AUC",
+    "q1": "1st quartile",
+    "q3": "3rd quartile",
+    "case_id": "Case",
+    "subject_id": "Subject",
+    "n_dropped": "Left out",
+    "n_failed": "Failed",
+    "n_sites": "Sites",
+    "n_perfect": "n, perfect",
+    "n_method": "n, method",
+    "n_a": "n of A",
+    "n_b": "n of B",
+    "n_missing": "Missing",
+    "n_nan": "Undefined",
+    "n_subjects": "Subjects",
+    "size_kind": "Kind of size",
+    "p_curve": "p of curve",
+    "p_slope": "p of slope",
+    "p_interaction": "p of interaction with sex",
+    "detectable": "Detectable",
+    "expected": "Published",
+    "hd95_mm": "HD95, mm",
+    "mae_mm3": "Mean absolute error, mm³",
+    "mae_combat_mm3": "… after ComBat, mm³",
+    "bias_mm3": "Bias, mm³",
+    "bias_combat_mm3": "… after ComBat, mm³",
+}
+# values of columns of text, as they are read
+VALUES = {
+    "pearson_r": "Pearson r",
+    "spearman_rho": "Spearman rho",
+    "icc_a1": "ICC(A,1)",
+    "icc_c1": "ICC(C,1)",
+    "ccc": "CCC",
+    "bias": "bias",
+    "bias_percent": "bias, %",
+    "sd_difference": "SD of differences",
+    "lower_limit": "lower limit of agreement",
+    "upper_limit": "upper limit of agreement",
+    "proportional_slope": "proportional slope",
+    "dice": "Dice",
+    "hd95_mm": "HD95",
+    "assd_mm": "ASSD",
+    "surface_dice": "surface Dice",
+    "volume_similarity": "volume similarity",
+    "tiv_ancova": "TIV by ANCOVA",
+    "tiv_residual": "TIV by residual",
+    "tiv_proportion": "TIV by proportion",
+    "crash_or_empty": "crash or empty",
+    "dice_below_0.1": "Dice below 0.1",
+    "dice_below_0.5": "Dice below 0.5",
+    "implausible_volume": "implausible volume",
+    "touches_edge": "touches the edge",
+    "several_pieces": "several pieces",
+}
+MAIN = ("estimate", "value", "mean", "difference", "rate", "slope", "volume")  # own low and high
+SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
+COUNTS = frozenset({"n", "folds", "severity"})
+FILTERS = ("hypothesis", "model", "method", "label", "stratum", "statistic", "metric", "definition")
+
+
+class Column(NamedTuple):
+    """One column as shown; `low` and `high` are merged into it in square brackets."""
+
+    key: str
+    heading: str
+    kind: str  # text, number, count, p, share or case
+    low: str = ""
+    high: str = ""
+
+
+class Sheet(NamedTuple):
+    """One table of the page. `data` is JSON: columns by key, texts as a list of words and codes."""
+
+    name: str
+    title: str
+    about: str
+    columns: tuple[Column, ...]
+    filters: tuple[str, ...]
+    preset: Mapping[str, str]
+    n_rows: int
+    is_printed: bool
+    data: Mapping[str, object]
+
+
+def sheets(tables: Mapping[str, pd.DataFrame]) -> list[Sheet]:
+    """Every table that has rows, in reading order; tables unknown here come last."""
+    known = [name for name in TABLES if name in tables]
+    names = known + [name for name in tables if name not in TABLES]
+    return [_sheet(name, tables[name]) for name in names if len(tables[name])]
+
+
+def empty_tables(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Headings of the tables that have no row."""
+    return [_about(name)[0] for name, table in tables.items() if not len(table)]
+
+
+def reasons(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, dict[str, int]]]:
+    """Heading of each table that could not estimate all, how many rows, and why."""
+    told = []
+    for name, table in tables.items():
+        value = next((key for key in (*MAIN, "d") if key in table), "")
+        if found := not_estimated(table, value):
+            told.append((_about(name)[0], sum(found.values()), found))
+    return told
+
+
+def script_json(value: object) -> str:
+    """JSON that can stand inside a script element: no text in it can end it or begin a tag."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def _sheet(name: str, table: pd.DataFrame) -> Sheet:
+    title, about, is_printed = _about(name)
+    filters = tuple(
+        key for key in FILTERS if key in table and 1 < table[key].nunique() <= MOST_CHOICES
+    )
+    whole = len(table) > MANY and "stratum" in filters and (table["stratum"] == "all").any()
+    return Sheet(
+        name,
+        title,
+        about,
+        _columns(table),
+        filters,
+        {"stratum": "all"} if whole else {},
+        len(table),
+        is_printed and len(table) <= MOST_PRINTED,
+        {str(key): _packed(table[key]) for key in table},
+    )
+
+
+def _about(name: str) -> tuple[str, str, bool]:
+    return TABLES.get(name, (_words(name), "", False))
+
+
+def _columns(table: pd.DataFrame) -> tuple[Column, ...]:
+    """Columns without those that say nothing, intervals merged into what they belong to."""
+    ends = _intervals(table)
+    merged = {end for pair in ends.values() for end in pair}
+    return tuple(
+        Column(str(key), _heading(str(key)), _kind(str(key), table[key]), *ends.get(key, ("", "")))
+        for key in table
+        if key not in merged and not _is_blank(table[key])
+    )
+
+
+def _intervals(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Names of low and high of each column that has them."""
+    found: dict[str, tuple[str, str]] = {}
+    for key in map(str, table):
+        stem = key.removeprefix("estimate_")
+        if {f"{stem}_low", f"{stem}_high"} <= set(table):
+            found[key] = (f"{stem}_low", f"{stem}_high")
+    main = next((key for key in MAIN if key in table), None)
+    if main and main not in found and {"low", "high"} <= set(table):
+        found[main] = ("low", "high")
+    return found
+
+
+def _kind(key: str, values: pd.Series) -> str:
+    if key == "case_id":
+        return "case"
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return "text"
+    if key in COUNTS or key.startswith("n_"):
+        return "count"
+    if key in ("p", "q") or key.startswith("p_"):
+        return "p"
+    return "share" if key in SHARES else "number"
+
+
+def _is_blank(values: pd.Series) -> bool:
+    """Whether a column of text is empty throughout; numbers that are missing are worth a dash."""
+    if pd.api.types.is_numeric_dtype(values):
+        return False
+    return bool((values.isna() | (values.astype(str) == "")).all())
+
+
+def _heading(key: str) -> str:
+    return HEADINGS.get(key) or _words(key)
+
+
+def _words(key: str) -> str:
+    text = key.replace("_mm3", ", mm³").replace("_mm", ", mm").replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def _packed(values: pd.Series) -> object:
+    """Numbers as a list with null where undefined; texts as `[words, codes]`."""
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return [_number(value) for value in values.tolist()]
+    texts = ["" if _is_missing(value) else str(value) for value in values.tolist()]
+    names = list(dict.fromkeys(texts))
+    places = {text: number for number, text in enumerate(names)}
+    return {"words": names, "codes": [places[text] for text in texts]}
+
+
+def _number(value: float) -> float | int | None:
+    if value is None or value is pd.NA or not math.isfinite(value):
+        return None
+    return int(value) if float(value).is_integer() and abs(value) < 1e15 else value
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or value != value

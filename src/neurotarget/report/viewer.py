@@ -1,0 +1,187 @@
+"""What the page's viewer shows: cases cut to the target, in bytes that a browser can open.
+
+Volumes are only for looking at: the scan has 256 shades, and class numbers beyond 127 come round
+again. World coordinates are those of the files.
+"""
+
+import base64
+import gzip
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+from jaxtyping import Float, Integer, Shaped, UInt8
+from numpy import ndarray
+
+MARGIN_MM = 20.0  # shown around the target
+BARE_MARGIN_MM = 5.0  # where there is no scan to show
+PERCENTILES = (0.5, 99.5)  # of the scan, black and white
+MOST_CLASSES = 127  # the viewer marks a class's outline by its number + 128
+MOST_VOX = 160  # a side of a scan without any mask, which is shown whole
+FIRST = ("worst", "smallest", "best", "largest", "median", "failed")  # kept before all others
+MOST_MISSES = 5  # cases in a row that do not fit, after which none is tried
+
+
+class PageCase(NamedTuple):
+    """A case as the page shows it: a picture, and what its viewer opens.
+
+    `truth` and `pred` hold class numbers and share the grid of `image`; each may be None. `rank`
+    is one word such as worst, `flags` are sentences on what is wrong.
+    """
+
+    case_id: str
+    rank: str
+    caption: str
+    flags: Sequence[str]
+    png: bytes | None
+    image: Float[ndarray, "I J K"] | Integer[ndarray, "I J K"] | None
+    truth: Integer[ndarray, "I J K"] | None
+    pred: Integer[ndarray, "I J K"] | None
+    affine: Float[ndarray, "4 4"]
+
+
+class Shown(NamedTuple):
+    """Part of a case in 8 bits, with the affine of that part; fields as in `PageCase`."""
+
+    image: UInt8[ndarray, "I J K"] | None
+    truth: UInt8[ndarray, "I J K"] | None
+    pred: UInt8[ndarray, "I J K"] | None
+    affine: Float[ndarray, "4 4"]
+
+
+class Volumes(NamedTuple):
+    """Gzipped NIfTI files of a case in base64; None where the case has none."""
+
+    image: str | None
+    truth: str | None
+    pred: str | None
+
+    @property
+    def size(self) -> int:
+        """Letters that they take on the page."""
+        return sum(len(part) for part in self if part)
+
+
+def cropped(
+    image: Shaped[ndarray, "I J K"] | None,
+    truth: Integer[ndarray, "I J K"] | None,
+    pred: Integer[ndarray, "I J K"] | None,
+    affine: Float[ndarray, "4 4"],
+) -> Shown:
+    """Cut a case to the box of both masks and 20 mm around it (5 mm without scan), in 8 bits.
+
+    Where there is no mask, or only empty ones, the whole scan stays, thinned to sides of 160
+    voxels at most. An image that is uint8 already keeps its shades, so cropping twice is cropping
+    once.
+    """
+    arrays = [image, truth, pred]
+    margin_mm = BARE_MARGIN_MM if image is None else MARGIN_MM
+    box = _box([mask for mask in arrays[1:] if mask is not None and mask.any()], affine, margin_mm)
+    if box is None:
+        known = next((array for array in arrays if array is not None), np.empty((0, 0, 0)))
+        box = tuple(slice(0, side, -(-side // MOST_VOX) or 1) for side in known.shape)
+    scan, *maps = (None if array is None else array[box] for array in arrays)
+    return Shown(
+        None if scan is None else _shades(scan),
+        *(None if one is None else _few_classes(one) for one in maps),
+        _moved(affine, box),
+    )
+
+
+def encode(case: PageCase) -> Volumes | None:
+    """Volumes of a case for the viewer; None where it has none to show."""
+    *arrays, affine = cropped(case.image, case.truth, case.pred, case.affine)
+    if all(array is None for array in arrays):
+        return None
+    return Volumes(*(None if one is None else nifti_base64(one, affine) for one in arrays))
+
+
+def nifti_base64(array: UInt8[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> str:
+    """A gzipped NIfTI file in base64, in canonical order; the same volume, the same letters."""
+    file = nib.as_closest_canonical(nib.Nifti1Image(np.ascontiguousarray(array), affine))
+    file.header.set_xyzt_units("mm")
+    return base64.b64encode(gzip.compress(file.to_bytes(), 6, mtime=0)).decode("ascii")
+
+
+def fit_budget(
+    cases: Sequence[PageCase],
+    limit_bytes: int,
+    encoder: Callable[[PageCase], Volumes | None] = encode,
+) -> list[Volumes | None]:
+    """Volumes of each case as far as they fit; None where they do not, or where there are none.
+
+    One case of each of the ranks worst, best, median and failed comes first, the others follow
+    in their order. After five cases in a row that do not fit, no more are tried.
+    """
+    found: list[Volumes | None] = [None] * len(cases)
+    left, misses = limit_bytes, 0
+    for number in _urgency(cases):
+        if misses == MOST_MISSES:
+            break
+        volumes = encoder(cases[number])
+        if volumes is None:
+            continue
+        if volumes.size > left:
+            misses += 1
+            continue
+        found[number], left, misses = volumes, left - volumes.size, 0
+    return found
+
+
+def fit_pictures(cases: Sequence[PageCase], limit_bytes: int) -> list[str | None]:
+    """Picture of each case in base64 as far as they fit, in the order of `fit_budget`."""
+    found: list[str | None] = [None] * len(cases)
+    left = limit_bytes
+    for number in _urgency(cases):
+        png = cases[number].png
+        if png and 4 * -(-len(png) // 3) <= left:
+            found[number] = base64.b64encode(png).decode("ascii")
+            left -= len(found[number])
+    return found
+
+
+def _urgency(cases: Sequence[PageCase]) -> list[int]:
+    ranks = [case.rank for case in cases]
+    first = [ranks.index(rank) for rank in FIRST if rank in ranks]
+    return first + [number for number in range(len(cases)) if number not in first]
+
+
+def _box(masks: Sequence[ndarray], affine: ndarray, margin_mm: float) -> tuple[slice, ...] | None:
+    """Box of all masks with its margin; None without masks."""
+    if not masks:
+        return None
+    used = np.logical_or.reduce([mask > 0 for mask in masks])
+    margins = np.ceil(margin_mm / nib.affines.voxel_sizes(affine)).astype(int)
+    box = []
+    for axis, margin in enumerate(margins):
+        filled = np.flatnonzero(used.any(axis=tuple({0, 1, 2} - {axis})))
+        low, high = int(filled[0] - margin), int(filled[-1] + margin + 1)
+        box.append(slice(max(low, 0), min(high, used.shape[axis]), 1))
+    return tuple(box)
+
+
+def _moved(affine: ndarray, box: Sequence[slice]) -> ndarray:
+    """Affine of a part: its voxels stay where they are in the world."""
+    step = np.diag([*(part.step for part in box), 1.0])
+    step[:3, 3] = [part.start for part in box]
+    return np.asarray(affine, dtype=float) @ step
+
+
+def _shades(scan: ndarray) -> ndarray:
+    """Scan in 256 shades between two percentiles; NaN is black, a constant scan is black."""
+    if scan.dtype == np.uint8:
+        return scan
+    known = scan[np.isfinite(scan)]
+    low, high = np.percentile(known, PERCENTILES) if known.size else (0.0, 0.0)
+    if high <= low:
+        return np.zeros(scan.shape, np.uint8)
+    shades = (np.nan_to_num(scan.astype(np.float32), nan=low) - low) * (255 / (high - low))
+    return np.clip(np.rint(shades), 0, 255).astype(np.uint8)
+
+
+def _few_classes(mask: ndarray) -> ndarray:
+    """Class numbers of 127 at most; beyond, they begin again at 1."""
+    if mask.dtype == bool:
+        return mask.astype(np.uint8)
+    return np.where(mask > 0, (mask.astype(np.int64) - 1) % MOST_CLASSES + 1, 0).astype(np.uint8)
