@@ -23,8 +23,13 @@ def test_run_folder_holds_all_that_a_run_makes(trained):
         "weights/last.ckpt",
         "logs/metrics.csv",
         "predictions/volumes.tsv",
+        "cases.tsv",
+        "report.html",
+        "study/effects.tsv",
+        "study/agreement.tsv",
+        "study/figures/scatter.svg",
     } <= files
-    assert len(list((folder / "pictures").glob("*.png"))) == 4  # three cases and the volumes
+    assert len(list((folder / "pictures").glob("*.png"))) == 3
 
 
 def test_summary_says_what_was_found(trained):

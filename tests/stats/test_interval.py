@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.stats import chi2, nct
+from scipy.stats import nct
 
 from neurotarget.stats.interval import bootstrap, bootstrap_mean, fisher_interval, noncentrality
 from neurotarget.stats.resample import codes, ends, replicates, weighted_mean

@@ -70,9 +70,7 @@ def test_two_rows_of_one_score_are_refused():
 
 def test_rows_of_another_target_are_refused():
     other = Target("other", ("t1",), {"gland": 1}, (1, 1, 1), (8, 8, 8))
-    with pytest.raises(
-        DataError, match=r"labels left, right, wanted those of target other"
-    ):
+    with pytest.raises(DataError, match=r"labels left, right, wanted those of target other"):
         from_rows(rows(), other, COVARIATES)
 
 

@@ -65,16 +65,20 @@ def score_held_out(
     covariates = covariate_table(cases)
     planted = data.source.planted(data.root)
     label_ids = data.manifest.label_ids
-    summary = {**facts, **summarise(rows, covariates, target, planted=planted)}
-    summary["weights_sha256"] = hashlib.sha256(
-        weights_path(folder, weights).read_bytes()
-    ).hexdigest()
+    weights_sha256 = hashlib.sha256(weights_path(folder, weights).read_bytes()).hexdigest()
+    facts = {**facts, "weights_sha256": weights_sha256}
+    material = Material(
+        from_rows(with_ledger(rows, predictions), with_planted(target, planted), covariates),
+        {case.case_id: case for case in cases},
+        predictions,
+        label_ids,
+        (),
+        run_facts(facts),
+    )
+    made = write_study(material, folder, cases=pictures, title=str(facts["experiment"]))
+    summary = {**facts, **summarise(made.study, planted=planted)}
     summary["label_ids"] = None if label_ids is None else dict(label_ids)
     write_json(folder / "summary.json", summary)
-    measured = from_rows(with_ledger(rows, predictions), with_planted(target, summary), covariates)
-    by_id = {case.case_id: case for case in cases}
-    material = Material(measured, by_id, predictions, label_ids, (), run_facts(summary))
-    made = write_study(material, folder, cases=pictures, title=str(facts["experiment"]))
     print(summary_text(summary))
     print(f"\nrun folder  {folder}\npredictions {predictions}\nrows        {folder / 'rows.csv'}")
     print(f"report      {made.page}")

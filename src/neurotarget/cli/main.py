@@ -18,6 +18,8 @@ from neurotarget.data.manifest import read_manifest
 from neurotarget.data.prepare import Preparation, prepare
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.report.summary import summarise, summary_text
+from neurotarget.stats.analysis import analyse
+from neurotarget.stats.measured import from_rows
 from neurotarget.types import DataError, Target
 
 HELP = """neurotarget: from scans and masks to the answered question
@@ -102,7 +104,8 @@ def _evaluate(words: Words) -> int:
     splits = {case.case_id: case.split or "test" for case in manifest.cases}
     rows = evaluate(manifest, predictions, target, splits, which=set(splits.values()))
     write_rows(rows, path)
-    print(summary_text(summarise(read_rows(path), covariate_table(manifest.cases), target)))
+    measured = from_rows(read_rows(path), target, covariate_table(manifest.cases))
+    print(summary_text(summarise(analyse(measured))))
     print(f"\nrows  {path}")
     return 0
 

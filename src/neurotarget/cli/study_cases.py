@@ -13,10 +13,13 @@ from neurotarget.data.volume import Volume, read_volume, same_grid
 from neurotarget.report.overlay import overlay_bytes
 from neurotarget.report.page import PageCase
 from neurotarget.report.viewer import cropped
+from neurotarget.stats.failures import BELOW_HALF, DEFINITIONS
 from neurotarget.stats.study import Study
 from neurotarget.types import Case, DataError, Target
 
-FAILED = "failed"
+FAILED, FLAGGED = "failed", "flagged"
+HARD = [item.name for item in DEFINITIONS if item.severity >= BELOW_HALF.severity]
+RANKS = (FAILED, FLAGGED, "worst", "median", "best", "smallest", "largest")
 log = logging.getLogger(__name__)
 
 
@@ -40,17 +43,18 @@ def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase
 def choose_cases(study: Study, count: int) -> dict[str, str]:
     """Cases to show with the reason for each, failures first; by mean Dice or by volume."""
     worth, words = _worth(study)
-    failures = study.tables.get("failed_cases", pd.DataFrame({"case_id": []}))
-    failed = list(dict.fromkeys(failures["case_id"]))
-    chosen = dict.fromkeys(failed[: count // 3], FAILED)
+    failures = study.tables.get("failed_cases", pd.DataFrame(columns=["case_id", "definition"]))
+    hard = set(failures[failures["definition"].isin(HARD)]["case_id"])
+    told = list(dict.fromkeys(failures["case_id"]))[: count // 3]
+    chosen = {case_id: FAILED if case_id in hard else FLAGGED for case_id in told}
     left = [case_id for case_id in worth.index if case_id not in chosen]
-    share, more = divmod(count - len(chosen), 3)
-    low = left[: share + more]
-    high = [case_id for case_id in left[::-1][:share] if case_id not in low]
+    rest = count - len(chosen)
+    low, high = left[: (rest + 2) // 3], left[::-1][: (rest + 1) // 3][::-1]
     between = [case_id for case_id in left if case_id not in {*low, *high}]
-    start = max((len(between) - share) // 2, 0)
-    for part, word in zip((low, between[start : start + share], high[::-1]), words, strict=True):
-        chosen |= dict.fromkeys(part, word)
+    start = max((len(between) - rest // 3) // 2, 0)
+    middle = between[start : start + rest // 3]
+    for part, word in zip((low, middle, high), words, strict=True):
+        chosen |= {case_id: word for case_id in part if case_id not in chosen}
     return chosen
 
 

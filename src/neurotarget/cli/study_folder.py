@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.cli.study_cases import load_cases
+from neurotarget.cli.study_cases import RANKS, load_cases
 from neurotarget.cli.study_inputs import Material
 from neurotarget.files import written
 from neurotarget.report.figure import save_figure, svg_text
@@ -49,6 +49,9 @@ def write_study(
         shown.append(PageFigure(name, caption_title, caption, svg))
     page = folder / "report.html"
     gallery = load_cases(study, material, count=cases) if cases else []
+    for rank in RANKS:  # of an earlier study, whose choice may have been another
+        for old in (folder / "pictures").glob(f"{rank}_*.png"):
+            old.unlink()
     overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
     write_page(page, study, shown, gallery, title=title or material.measured.target.name)
     return Written(study, page, tables, pictures, overlays)

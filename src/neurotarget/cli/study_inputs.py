@@ -65,7 +65,8 @@ def from_run(
     if target is None:
         target = run_target(folder)
     summary = read_summary(folder)
-    target = with_planted(target, summary)
+    asked = summary.get("hypotheses") or {}
+    target = with_planted(target, {name: item.get("planted") for name, item in asked.items()})
     if manifest is None:
         manifest = folder / "cases.tsv"
         if not manifest.is_file():
@@ -205,10 +206,8 @@ def run_target(folder: Path) -> Target:
     return build_foreign(read_config(folder)["target"])
 
 
-def with_planted(target: Target, summary: Mapping[str, Any]) -> Target:
+def with_planted(target: Target, planted: Mapping[str, float | None]) -> Target:
     """The target with the effects that a generated cohort has as those to expect."""
-    found = summary.get("hypotheses") or {}
-    planted = {name: item.get("planted") for name, item in found.items()}
     hypotheses = tuple(
         item
         if planted.get(item.name) is None

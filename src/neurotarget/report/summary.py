@@ -1,101 +1,61 @@
-"""The numbers of a run as plain values: what summary.json holds and `summary_text` prints."""
+"""The numbers of a study as plain values: what summary.json holds and `summary_text` prints."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from neurotarget.report.tables import agreement_table, hypotheses_table, scores_table, volumes_table
 from neurotarget.report.text import number
-from neurotarget.stats.agreement import (
-    bland_altman,
-    ccc,
-    icc_a1,
-    icc_c1,
-    over_subjects,
-    pearson,
-    spearman,
-)
-from neurotarget.stats.effects import Effect, claim, estimate_effect, recovered
-from neurotarget.stats.interval import Estimate, bootstrap_mean
-from neurotarget.types import DataError, Hypothesis, Row, Target
-
-Rows = pd.DataFrame | Sequence[Row]
+from neurotarget.stats.effects import NOT_ENOUGH, claim
+from neurotarget.stats.study import Study
+from neurotarget.stats.variants import DECLARED
 
 MOST_LABELS = 12  # beyond, those of lowest Dice are shown
 SCORES = ("dice", "precision", "recall", "hd95_mm", "assd_mm", "surface_dice")
-AGREEMENT = {
-    "pearson_r": pearson,
-    "spearman_rho": spearman,
-    "icc_a1": icc_a1,
-    "icc_c1": icc_c1,
-    "ccc": ccc,
-}
+METHODS = ("reference", "predicted")
+AGREEMENT = ("pearson_r", "spearman_rho", "icc_a1", "icc_c1", "ccc")
+EFFECT = ("estimate", "low", "high", "p", "n", "n_dropped", "unit", "verdict", "detectable")
+EFFECT += ("expected", "power", "size", "size_low", "size_high", "size_kind", "reason")
 
 
-def summarise(
-    rows: Rows,
-    covariates: pd.DataFrame,
-    target: Target,
-    *,
-    planted: Mapping[str, float] | None = None,
-    seed: int = 0,
-) -> dict:
-    """Scores, volume agreement and hypotheses of the cases in `rows`, safe for JSON.
+def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> dict:
+    """Scores, volume agreement and hypotheses of a study of rows, safe for JSON.
 
-    `dice` and the other scores hold the mean of each label, `scores` its spread and interval.
-
-    `covariates` is indexed by case and may have a column `subject_id`; `planted` holds the true
-    effect of each hypothesis where the cases were generated. A failed case counts with Dice 0;
-    what is undefined is None, left out of means and counted (`n_nan`). Intervals are at 95 %,
-    over subjects.
-
-    Raises:
-        DataError: a case has two values of one score.
+    The numbers are those of the study's tables. `dice` and the other scores hold the mean of each
+    label, `scores` its spread and interval. `planted` holds the true effect of each hypothesis
+    where the cases were generated. A failed case counts with Dice 0; what is undefined is None,
+    left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects.
     """
-    table = pd.DataFrame(rows, columns=list(Row._fields))
-    twice = table[table.duplicated(["case_id", "label", "metric"])]
-    if len(twice):
-        case_id, _, _, label, metric = twice.iloc[0][:5]
-        raise DataError(
-            f"{case_id}: found two rows of {metric} for {label}, wanted one; "
-            "keep the rows of one run, and one row per case in the manifest"
-        )
-    failed = table[(table["metric"] == "failed") & (table["value"] > 0)]["case_id"].unique()
+    measured = study.measured
+    target, rows = measured.target, measured.scores
+    failed = rows[(rows["metric"] == "failed") & (rows["value"] > 0)]["case_id"].unique()
     labels = target.label_names
+    table = study.tables["scores"]
+    whole = table[table["stratum"] == "all"].set_index(["metric", "label"])
     scores = {
-        metric: {label: _score(_values(table, metric, label), seed) for label in labels}
-        for metric in SCORES
+        metric: {label: _score(whole.loc[metric, label]) for label in labels} for metric in SCORES
     }
     means = {
         f"{metric}_mean": _mean(list(_means(by_label).values()))
         for metric, by_label in scores.items()
     }
-    reference = _volumes(table, "reference_volume_mm3", labels)
-    predicted = _volumes(table, "volume_mm3", labels)
-    subjects = table.drop_duplicates("case_id").set_index("case_id")["subject_id"]
     return _plain(
         {
             "target": target.name,
             "question": target.question,
-            "n_test": table["case_id"].nunique(),
-            "n_subjects": table["subject_id"].nunique(),
+            "n_test": len(measured.covariates),
+            "n_subjects": measured.subjects.nunique(),
             "n_failed": len(failed),
             "failed_cases": sorted(failed),
             "surface_tolerance_mm": target.surface_tolerance_mm,
             **means,
             **{metric: _means(by_label) for metric, by_label in scores.items()},
             "scores": scores,
-            "volume": {
-                label: _volume(table, label, reference[label], predicted[label], subjects, seed)
-                for label in labels
-            },
+            "volume": {label: _volume(study, label) for label in labels},
             "hypotheses": {
-                hypothesis.name: _hypothesis(
-                    hypothesis, reference, predicted, covariates, planted or {}
-                )
+                hypothesis.name: _hypothesis(study, hypothesis.name, (planted or {}))
                 for hypothesis in target.hypotheses
             },
         }
@@ -117,23 +77,8 @@ def summary_text(summary: Mapping) -> str:
     return "\n\n".join(parts)
 
 
-def _values(table: pd.DataFrame, metric: str, label: str) -> pd.DataFrame:
-    return table[(table["metric"] == metric) & (table["label"] == label)]
-
-
-def _score(found: pd.DataFrame, seed: int) -> dict:
-    known = found.dropna(subset="value")
-    values = known["value"].to_numpy(dtype=float)
-    mean = bootstrap_mean(values, seed=seed, subjects=list(known["subject_id"]))
-    return {
-        "mean": mean.value,
-        "sd": float(values.std(ddof=1)) if len(values) > 1 else math.nan,
-        "median": float(np.median(values)) if len(values) else math.nan,
-        "low": mean.low,
-        "high": mean.high,
-        "n": len(values),
-        "n_nan": len(found) - len(values),
-    }
+def _score(found: pd.Series) -> dict:
+    return {key: found[key] for key in ("mean", "sd", "median", "low", "high", "n", "n_nan")}
 
 
 def _means(by_label: Mapping[str, Mapping]) -> dict[str, float]:
@@ -145,78 +90,76 @@ def _mean(values: Sequence[float]) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
-def _volumes(table: pd.DataFrame, metric: str, labels: Sequence[str]) -> pd.DataFrame:
-    """Volumes in mm³, a row a case and a column a label."""
-    found = table[table["metric"] == metric]
-    wide = found.pivot(index="case_id", columns="label", values="value")
-    return wide.reindex(index=table["case_id"].unique(), columns=list(labels))
+def _volume(study: Study, label: str) -> dict:
+    """Agreement of a label's volumes over the cases that have both."""
+    measured = study.measured
+    empty = pd.Series(math.nan, index=measured.covariates.index)
+    both = pd.DataFrame(
+        {
+            method: measured.volumes[method][label] if method in measured.volumes else empty
+            for method in METHODS
+        }
+    )
+    known = both.dropna()
+    found = {"n": len(known), "n_nan": len(both) - len(known)}
+    for method in METHODS:
+        found[f"{method}_mean_mm3"] = _mean(known[method].to_list())
+        found[f"{method}_sd_mm3"] = float(known[method].std()) if len(known) > 1 else math.nan
+    table = study.tables["agreement"]
+    table = table[(table["stratum"] == "all") & (table["label"] == label)]
+    by_statistic = table.drop_duplicates("statistic").set_index("statistic")
+
+    def value(statistic: str, column: str = "value") -> float:
+        known = statistic in by_statistic.index
+        return float(by_statistic.loc[statistic, column]) if known else math.nan
+
+    for statistic in (*AGREEMENT, "bias"):
+        key = "bias_mm3" if statistic == "bias" else statistic
+        ends = {f"{key}_{end}": value(statistic, end) for end in ("low", "high")}
+        found |= {key: value(statistic), **ends}
+    found |= {"sd_mm3": value("sd_difference"), "proportional_slope": value("proportional_slope")}
+    found |= {f"{end}_limit_mm3": value(f"{end}_limit") for end in ("lower", "upper")}
+    return found | _errors(measured.scores, label)
 
 
-def _volume(
-    table: pd.DataFrame,
-    label: str,
-    reference: pd.Series,
-    predicted: pd.Series,
-    subjects: pd.Series,
-    seed: int,
-) -> dict:
-    both = pd.DataFrame({"truth": reference, "pred": predicted}).dropna()
-    truth, pred = both["truth"].to_numpy(), both["pred"].to_numpy()
-    people = list(subjects.loc[both.index])
-    found = {"n": len(both), "n_nan": len(reference) - len(both)}
-    found |= {"reference_mean_mm3": _mean(truth), "predicted_mean_mm3": _mean(pred)}
-    found |= {"reference_sd_mm3": _sd(truth), "predicted_sd_mm3": _sd(pred)}
-    for name, agree in AGREEMENT.items():
-        found |= _spread(name, over_subjects(agree, truth, pred, subjects=people, seed=seed))
-    limits = bland_altman(truth, pred)
-    found |= _spread("bias_mm3", limits.bias)
-    found |= {"sd_mm3": limits.sd}
-    found |= {"lower_limit_mm3": limits.lower.value, "upper_limit_mm3": limits.upper.value}
-    errors = {
-        "error_abs_mm3": "volume_error_abs_mm3",
-        "error_percent": "volume_error_percent",
-        "volume_similarity": "volume_similarity",
-    }
-    for name, metric in errors.items():
-        found[name] = _mean(_values(table, metric, label)["value"].to_list())
-    percent = _values(table, "volume_error_percent", label)["value"].abs()
-    return found | {"error_abs_percent": _mean(percent.to_list())}
+def _errors(rows: pd.DataFrame, label: str) -> dict[str, float]:
+    """Mean errors of a label's volumes over the cases that have them."""
 
+    def values(metric: str) -> pd.Series:
+        return rows[(rows["metric"] == metric) & (rows["label"] == label)]["value"]
 
-def _sd(values: np.ndarray) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
-
-
-def _spread(name: str, estimate: Estimate) -> dict[str, float]:
-    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-
-
-def _hypothesis(
-    hypothesis: Hypothesis,
-    reference: pd.DataFrame,
-    predicted: pd.DataFrame,
-    covariates: pd.DataFrame,
-    planted: Mapping[str, float],
-) -> dict:
-    effects = {
-        "reference": _effect(hypothesis, reference, covariates),
-        "predicted": _effect(hypothesis, predicted, covariates),
-    }
-    value = planted.get(hypothesis.name)
-    known = value is not None and not math.isnan(effects["predicted"].estimate)
+    percent = values("volume_error_percent")
     return {
-        "label": hypothesis.label,
-        "claim": claim(hypothesis),
-        **{name: asdict(effect) for name, effect in effects.items()},
-        "planted": value,
-        "recovered": recovered(effects["predicted"], value) if known else None,
+        "error_abs_mm3": _mean(values("volume_error_abs_mm3").to_list()),
+        "error_percent": _mean(percent.to_list()),
+        "volume_similarity": _mean(values("volume_similarity").to_list()),
+        "error_abs_percent": _mean(percent.abs().to_list()),
     }
 
 
-def _effect(hypothesis: Hypothesis, volumes: pd.DataFrame, covariates: pd.DataFrame) -> Effect:
-    if hypothesis.label:
-        return estimate_effect(hypothesis, volumes[hypothesis.label], covariates)
-    return estimate_effect(hypothesis, volumes.sum(axis=1, skipna=False), covariates)
+def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:
+    table = study.tables["effects"]
+    table = table[(table["hypothesis"] == name) & (table["model"] == DECLARED)]
+    by_method = {line["method"]: line for line in table.to_dict("records")}
+    effects = {method: _effect(by_method.get(method), method) for method in METHODS}
+    value, ours = planted.get(name), effects["predicted"]
+    known = value is not None and math.isfinite(ours["estimate"])
+    asked = next(item for item in study.measured.target.hypotheses if item.name == name)
+    return {
+        "label": asked.label,
+        "claim": claim(asked),
+        **effects,
+        "planted": value,
+        "recovered": ours["low"] <= value <= ours["high"] if known else None,
+    }
+
+
+def _effect(line: Mapping | None, method: str) -> dict:
+    if line is not None:
+        return {key: line[key] for key in EFFECT}
+    nothing = dict.fromkeys(EFFECT, math.nan)
+    words = {"unit": "mm3", "size_kind": "", "verdict": NOT_ENOUGH, "n": 0, "n_dropped": 0}
+    return nothing | words | {"reason": f"there are no {method} volumes"}
 
 
 def _plain(value: object) -> object:

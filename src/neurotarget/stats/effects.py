@@ -44,7 +44,6 @@ __all__ = [
     "effect_differences_table",
     "effects_table",
     "estimate_effect",
-    "recovered",
 ]
 
 COLUMNS = (
@@ -137,11 +136,6 @@ def effect_differences_table(measured: Measured, *, seed: int = 0) -> pd.DataFra
         for model in variants(hypothesis, measured.covariates)
     ]
     return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
-
-
-def recovered(effect: Effect, planted_value: float) -> bool:
-    """Whether the true value of a generated cohort lies in the effect's interval."""
-    return bool(effect.low <= planted_value <= effect.high)
 
 
 def claim(hypothesis: Hypothesis) -> str:
