@@ -250,7 +250,9 @@ def test_many_labels_show_the_worst():
         for number, name in enumerate(names)
         for row in one_case(case, name, 100.0, 101.0, 0.5 + number / 100)
     ]
-    found = summed(rows, pd.DataFrame(index=["a", "b", "c"]), target(labels=names, hypotheses=()))
+    found = summed(
+        pd.DataFrame(rows), pd.DataFrame(index=["a", "b", "c"]), target(labels=names, hypotheses=())
+    )
     text = summary_text(found)
     assert "region01" in text
     assert "region30" not in text
