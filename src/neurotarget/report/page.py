@@ -303,7 +303,7 @@ def _css() -> Markup:
 def _scripts(*, has_viewer: bool) -> list[Markup]:
     """Scripts in the order they run; none can end its element early."""
     names = ["niivue.umd.js"] if has_viewer else []
-    ours = "".join(_asset(name) for name in ("page.js", "viewer.js"))
+    ours = "".join(_asset(name) for name in ("page.js", "volumes.js", "viewer.js"))
     texts = [*(_asset(name) for name in names), f"{ours}\nwindow.neurotargetReport.ready();\n"]
     return [Markup(_in_script(text)) for text in texts]
 
