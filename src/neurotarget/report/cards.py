@@ -9,7 +9,6 @@ from neurotarget.report.words import (
     claim_sentence,
     conclusion,
     declared,
-    digits_for,
     estimate,
     rows_of,
     same_conclusion,
@@ -86,9 +85,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
     kinds = {True: "same", False: "other", None: "open"}
     published = ""
     if math.isfinite(expected := first["expected"]):
-        published = (
-            f"{shown(expected, digits_for(expected), sign=True)} {unit_words(first['unit'])}"
-        )
+        published = f"{shown(expected, _decimals(expected), sign=True)} {unit_words(first['unit'])}"
     return Card(
         hypothesis.name,
         title_of(hypothesis.name),

@@ -107,17 +107,17 @@ def _together(study: Study, first: str, second: str) -> KeyNumbers:
 
 
 def _worst(study: Study, rows: Sequence[KeyRow], found: Mapping) -> list[KeyRow]:
-    """Rows in the target's order; of many labels those of the lowest Dice, else ICC."""
+    """Rows in the target's order; of many labels those of the lowest Dice, or ICC, and the main."""
     if len(rows) <= MOST_LABELS:
         return list(rows)
-
-    def worth(row: KeyRow) -> float:
-        score = _score(study, row.label, "dice")
-        agreed = found.get((row.label, "icc_a1"), {"value": math.nan})
-        value = score["mean"] if score is not None else agreed["value"]
-        return value if math.isfinite(value) else math.inf
-
-    kept = {row.label for row in sorted(rows, key=worth)[:MOST_LABELS]}
+    dice = {row.label: _score(study, row.label, "dice") for row in rows}
+    if any(dice.values()):
+        worth = {label: score["mean"] if score else math.nan for label, score in dice.items()}
+    else:
+        worth = {label: found.get((label, "icc_a1"), {}).get("value", math.nan) for label in dice}
+    worst = sorted(worth, key=lambda label: (math.isnan(worth[label]), worth[label]))
+    main = main_label(study)
+    kept = {main, *[label for label in worst if label != main][: MOST_LABELS - 1]}
     return [row for row in rows if row.label in kept]
 
 

@@ -122,7 +122,8 @@ def conclusion(first: Mapping, second: Mapping) -> str:
         return f"{whose} lead to the same conclusion{than}."
     if second["verdict"] == NOT_ENOUGH:
         return f"{whose} do not allow a conclusion; the {volumes_of(first['method'])} do."
-    return f"{whose} lead to another conclusion: {_finding(second)}, not {_finding(first)}."
+    instead = f"“{_finding(second)}” instead of “{_finding(first)}”"
+    return f"{whose} lead to another conclusion: {instead}."
 
 
 def declared(study: Study) -> dict[str, list[dict]]:

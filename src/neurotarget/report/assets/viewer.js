@@ -20,7 +20,8 @@
 
   const part = (name) => dialog.querySelector(`[data-part="${name}"]`);
   const controlled = MASKS.filter(part); // one method alone has one mask
-  const settings = { outline: true, byLabel: false, scan3d: false, truth: mask(), pred: mask() };
+  const settings = { outline: true, byLabel: false, scan3d: false };
+  for (const name of MASKS) settings[name] = { on: true, fill: 0.2 };
   const prepared = new Map(); // case number → what is shown; the last few
   let nv = null;
   let starting = null;
@@ -28,10 +29,6 @@
   let shown = null;
   let wanted = 0;
   let view = "multi";
-
-  function mask() {
-    return { on: true, fill: 0.2 };
-  }
 
   // -- volumes ---------------------------------------------------------------------------------
   async function read(number, name) {

@@ -1,0 +1,84 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from neurotarget.report.cards import cards
+from neurotarget.stats.analysis import analyse
+
+
+@pytest.fixture(scope="module")
+def found(study):
+    return analyse(study.measured)
+
+
+def changed(study, name, **values):
+    """The study with other values in a column of one table."""
+    return replace(study, tables={**study.tables, name: study.tables[name].assign(**values)})
+
+
+def test_each_hypothesis_has_a_card_with_an_answer_by_each_method(found):
+    sex, age = cards(found)
+    assert (sex.title, age.title) == ("Sex difference", "Age slope")
+    assert [result.volumes for result in sex.results] == ["reference volumes", "predicted volumes"]
+    assert [result.unit for result in age.results] == ["mm³ per year"] * 2
+    assert sex.published == "+70 mm³"
+    assert age.published == ""
+
+
+def test_a_verdict_has_an_icon_beside_its_colour(found):
+    verdicts = ["replicated", "not enough data"] * 2
+    icons = [[one.icon for one in card.results]
+             for card in cards(changed(found, "effects", verdict=verdicts))]  # fmt: skip
+    assert icons == [["yes", "open"]] * 2
+    opposite = changed(found, "effects", verdict="not replicated", reason="the opposite is found")
+    assert cards(opposite)[0].results[0].icon == "no"
+    assert cards(opposite)[0].results[0].reason == "The opposite is found."
+
+
+def test_places_on_the_strip_keep_their_proportions(found):
+    given = {"estimate": 50.0, "low": 0.0, "high": 100.0, "expected": 25.0}
+    strip = cards(changed(found, "effects", **given))[0].strip
+    for mark in strip.marks:
+        assert mark.low == strip.zero == 6.0
+        assert mark.high == 94.0
+        assert mark.at == 50.0
+    assert strip.published == 28.0
+    assert [text for _, text in strip.ticks] == ["0", "25", "50", "75", "100"]
+
+
+def test_a_strip_holds_zero_and_the_published_effect(found):
+    given = {"estimate": 5.0, "low": 4.0, "high": 6.0, "expected": -20.0}
+    strip = cards(changed(found, "effects", **given))[0].strip
+    assert strip.published == 6.0 < strip.zero < strip.marks[0].low
+
+
+def test_what_cannot_be_estimated_has_a_reason_and_no_strip(found):
+    columns = ("estimate", "low", "high", "p", "size", "power", "expected")
+    card = cards(
+        changed(found, "effects", **dict.fromkeys(columns, np.nan), reason="one sex only")
+    )[0]
+    assert card.strip is None
+    assert card.results[0].estimate == "Not estimable"
+    assert card.results[0].reason == "One sex only."
+    assert card.results[0].facts == ("24 people",)
+
+
+def test_a_difference_says_whether_its_interval_excludes_0(found):
+    apart = changed(found, "effect_differences", difference=8.0, low=3.0, high=13.0)
+    assert "excludes 0" in cards(apart)[0].differences[0]
+    alike = changed(found, "effect_differences", difference=8.0, low=-3.0, high=13.0)
+    assert cards(alike)[0].differences[0].startswith("Predicted minus reference: +8.0 [−3.0, 13.0]")
+    assert "includes 0" in cards(alike)[0].differences[0]
+    lost = changed(found, "effect_differences", difference=np.nan, reason="2 people")
+    assert cards(lost)[0].differences[0].endswith("not estimable (2 people).")
+
+
+def test_one_method_has_no_difference_and_no_conclusion(alone):
+    card = cards(analyse(alone.measured))[0]
+    assert card.differences == card.conclusions == ()
+    assert len(card.results) == 1
+
+
+def test_a_study_without_effects_has_no_card(study):
+    assert cards(replace(study, tables={})) == []
