@@ -100,7 +100,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
 
 
 def _result(row: Mapping) -> Result:
-    facts = [f"{int(row['n'])} people" if row["n"] == row["n"] else ""]
+    facts = [f"{int(row['n'])} people" if row["n"] >= 0 else ""]
     if math.isfinite(row["p"]):
         facts.append(f"p {p_value(row['p']) if row['p'] < 0.001 else '= ' + p_value(row['p'])}")
     if math.isfinite(row["size"]):
@@ -109,7 +109,7 @@ def _result(row: Mapping) -> Result:
                      f"{estimate(size, 'value', digits=2)}")  # fmt: skip
     if math.isfinite(row["power"]):
         facts.append(f"{math.floor(100 * row['power'])} % power to find the published effect")
-    if row["n_dropped"]:
+    if row["n_dropped"] > 0:
         facts.append(f"{int(row['n_dropped'])} cases left out")
     known = math.isfinite(row["estimate"])
     value, _, rest = estimate(row, "estimate", sign=True).partition(" [")

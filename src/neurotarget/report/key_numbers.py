@@ -73,12 +73,12 @@ def failure_lines(study: Study) -> list[KeyRow]:
             tuple(_failed(found.get((name, method))) for method in study.measured.methods),
         )
         for name in dict.fromkeys(name for name, _ in found)
-        if any(row["n"] for (other, _), row in found.items() if other == name)
+        if any(row["n"] > 0 for (other, _), row in found.items() if other == name)
     ]
 
 
 def _failed(row: Mapping | None) -> str:
-    if row is None or not row["n"]:
+    if row is None or not row["n"] > 0:
         return DASH
     return f"{int(row['n_failed'])} of {int(row['n'])}, {percent(row)}"
 

@@ -208,7 +208,7 @@ def main_failures(study: Study, method: str) -> dict | None:
         for row in rows_of(study, "failures", method=method, definition=definition).to_dict(
             "records"
         ):
-            if row["n"]:
+            if row["n"] > 0:
                 return row
     return None
 
