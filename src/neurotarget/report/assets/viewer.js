@@ -20,6 +20,7 @@
 
   const part = (name) => dialog.querySelector(`[data-part="${name}"]`);
   const controlled = MASKS.filter(part); // one method alone has one mask
+  const viewButtons = [...dialog.querySelectorAll("[data-view]")];
   const settings = { outline: true, byLabel: false, scan3d: false };
   for (const name of MASKS) settings[name] = { on: true, fill: 0.2 };
   const prepared = new Map(); // case number → what is shown; the last few
@@ -62,7 +63,6 @@
     return found;
   }
 
-  // -- surfaces -------------------------------------------------------------------------------
   function surfaces(found, name) {
     const { voxels, side, affine } = found.parts[name];
     const present = [...new Set(voxels)].filter((one) => one > 0).sort((a, b) => a - b);
@@ -172,6 +172,8 @@ void main() {
       fontMinPx: 15,
       showAllOrientationMarkers: true,
     });
+    const resize = nv.resizeListener.bind(nv);
+    nv.resizeListener = () => dialog.open && resize(); // a closed dialog has no size to draw in
     await nv.attachToCanvas(part("canvas"));
     nv.onLocationChange = tellPlace;
   }
@@ -220,7 +222,7 @@ void main() {
   function layout() {
     const kinds = { multi: 3, axial: 0, coronal: 1, sagittal: 2, render: 4 };
     nv.setSliceType(kinds[view]);
-    for (const button of dialog.querySelectorAll("[data-view]")) {
+    for (const button of viewButtons) {
       button.setAttribute("aria-pressed", String(button.dataset.view === view));
     }
     nv.drawScene();
@@ -277,7 +279,7 @@ void main() {
       await new Promise((done) => setTimeout(done, 0)); // lets the words appear first
       const found = await prepare(current);
       const drawn = await images(found);
-      if (ticket !== wanted) return; // another case was asked for meanwhile
+      if (ticket !== wanted || !dialog.open) return; // asked for no longer
       show(found, drawn);
       part("status").textContent = one.parts.includes("image") ? "" : "There is no scan, only masks.";
       dialog.dataset.shown = one.id;
@@ -321,7 +323,7 @@ void main() {
     2: () => toggle("pred"),
     o: () => part("outline").click(),
     v: () => {
-      const views = [...dialog.querySelectorAll("[data-view]")].map((one) => one.dataset.view);
+      const views = viewButtons.map((one) => one.dataset.view);
       view = views[(views.indexOf(view) + 1) % views.length];
       layout();
     },
@@ -348,31 +350,29 @@ void main() {
   for (const name of controlled) {
     const [box, slider] = part(name).querySelectorAll("input");
     box.addEventListener("change", () => { settings[name].on = box.checked; refresh(); });
-    slider.addEventListener("input", () => {
-      settings[name].fill = slider.value / 100;
+    slider.addEventListener("input", () => { settings[name].fill = slider.value / 100; refresh(); });
+  }
+  for (const name of ["outline", "scan3d"]) {
+    part(name).addEventListener("change", (event) => {
+      settings[name] = event.target.checked;
       refresh();
     });
   }
-  part("outline").addEventListener("change", (event) => {
-    settings.outline = event.target.checked;
-    refresh();
-  });
-  part("scan3d").addEventListener("change", (event) => {
-    settings.scan3d = event.target.checked;
-    refresh();
-  });
   part("by")?.addEventListener("change", (event) => {
     settings.byLabel = event.target.value === "label";
     dialog.classList.toggle("by-label", settings.byLabel);
     refresh();
   });
-  for (const button of dialog.querySelectorAll("[data-view]")) {
+  for (const button of viewButtons) {
     button.addEventListener("click", () => { view = button.dataset.view; layout(); });
   }
   part("previous").addEventListener("click", () => select(current - 1));
   part("next").addEventListener("click", () => select(current + 1));
   part("close").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => report.forgetHash());
+  dialog.addEventListener("close", () => {
+    wanted += 1;
+    report.forgetHash();
+  });
 
   function works() {
     const context = document.createElement("canvas").getContext("webgl2");
