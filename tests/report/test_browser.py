@@ -87,7 +87,7 @@ def plain(study, tmp_path_factory):
 class Opened:
     """A page with what went wrong on it."""
 
-    def __init__(self, browser, report, *, width=760, height=460, script="", **options):
+    def __init__(self, browser, report, *, width=860, height=460, script="", **options):
         self.page = browser.new_page(viewport={"width": width, "height": height}, **options)
         self.page.set_default_timeout(15_000)
         self.wrong, self.asked = [], []

@@ -19,7 +19,7 @@ BARE_MARGIN_MM = 5.0  # where there is no scan to show
 PERCENTILES = (0.5, 99.5)  # of the scan, black and white
 MOST_CLASSES = 127  # the viewer marks a class's outline by its number + 128
 MOST_VOX = 160  # a side of a scan without any mask, which is shown whole
-FIRST = ("worst", "smallest", "best", "largest", "median", "failed")  # kept before all others
+FIRST = ("worst", "smallest", "best", "largest", "median", "failed", "flagged")  # kept first
 MOST_MISSES = 5  # cases in a row that do not fit, after which none is tried
 
 
