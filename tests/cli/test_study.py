@@ -227,3 +227,14 @@ def test_real_sites_are_left_out_one_by_one(shared_data, tmp_path):
     effect = table(tmp_path, "effects").query("model == 'declared'").iloc[0]
     assert effect["n"] == 1078
     assert effect["verdict"] == "replicated"
+
+
+def test_asked_covariates_are_found_in_whatever_case(shared_data, tmp_path):
+    folder = shared_data / "tables" / "enigma"
+    tables = f"table={folder / 'cov.csv'},{folder / 'metr1_SubVol.csv'}"
+    asked = "ask=volume ~ Dx + Age + Sex + icv: 1 < 0"
+    assert study(tables, "labels=Lhippo,Rhippo", asked, f"output={tmp_path}") == 0
+    effect = table(tmp_path, "effects").query("model == 'declared'").iloc[0]
+    assert effect["n"] == 20
+    assert np.isfinite(effect["estimate"])
+    assert {"Lhippo", "Rhippo", "total"} == set(table(tmp_path, "volumes")["label"])

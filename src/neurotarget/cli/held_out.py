@@ -73,7 +73,7 @@ def score_held_out(
         predictions,
         label_ids,
         (),
-        run_facts(facts),
+        run_facts(facts, folder),
     )
     made = write_study(material, folder, cases=pictures, title=str(facts["experiment"]))
     summary = {**facts, **summarise(made.study, planted=planted)}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.volume_table import read_volume_table
 from neurotarget.evaluate import evaluate, measure, read_rows
 from neurotarget.stats.measured import Measured, from_rows, with_regions
-from neurotarget.types import Case, DataError, Hypothesis, Manifest, Problem, Row, Target
+from neurotarget.types import WORD, Case, DataError, Hypothesis, Manifest, Problem, Row, Target
 
 SHOWN = 8  # names in a sentence
 EDGE = ": touches the edge of the region of interest"  # how the ledger of predictions says it
@@ -82,7 +83,9 @@ def from_run(
     measured = from_rows(with_ledger(rows, predictions), target, covariates)
     notes = [*notes, *_unmatched(measured.covariates.index, covariates.index, manifest)]
     cases = {case.case_id: case for case in read.cases}
-    return Material(measured, cases, predictions, label_ids, tuple(notes), run_facts(summary))
+    return Material(
+        measured, cases, predictions, label_ids, tuple(notes), run_facts(summary, folder)
+    )
 
 
 def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Target) -> Material:
@@ -140,17 +143,34 @@ def from_table(
 
 
 def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:
-    """The same cohort with other hypotheses.
+    """The same cohort with other hypotheses; covariates are found in whatever case.
 
     Raises:
         DataError: one names a label that is not there.
     """
     measured = material.measured
+    spelled = tuple(_spelled(item, measured.covariates.columns) for item in asked)
     try:
-        target = replace(measured.target, hypotheses=tuple(asked))
+        target = replace(measured.target, hypotheses=spelled)
     except ValueError as error:
         raise DataError(f"ask: {error}") from error
     return material._replace(measured=replace(measured, target=target))
+
+
+def _spelled(hypothesis: Hypothesis, columns: Sequence[str]) -> Hypothesis:
+    """The hypothesis with its covariates written as the columns are."""
+    known = {name.casefold(): name for name in columns}
+    ours = {
+        name: known.get(name.casefold(), name)
+        for name in hypothesis.variables
+        if name not in columns
+    }
+
+    def written(term: str) -> str:
+        return re.sub(WORD, lambda match: ours.get(match[0], match[0]), term)
+
+    terms = tuple(written(term) for term in hypothesis.adjust)
+    return replace(hypothesis, covariate=written(hypothesis.covariate), adjust=terms)
 
 
 def with_covariates(material: Material, table: pd.DataFrame) -> Material:
@@ -245,7 +265,10 @@ def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
 
 def read_summary(folder: Path) -> dict[str, Any]:
     """summary.json of a run; empty where rows lie alone or it is none of ours."""
-    path = folder / "summary.json"
+    return _read_json(folder / "summary.json")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except ValueError:
@@ -253,8 +276,8 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def run_facts(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Where a run's numbers come from, in words."""
+def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Where a run's numbers come from, in words: its summary, and run.json in its folder."""
     named = {
         "experiment": "experiment",
         "model": "model",
@@ -265,7 +288,15 @@ def run_facts(summary: Mapping[str, Any]) -> dict[str, str]:
         "data_fingerprint": "data fingerprint",
         "run": "run folder",
     }
-    return {text: str(summary[key]) for key, text in named.items() if summary.get(key) is not None}
+    facts = {text: str(summary[key]) for key, text in named.items() if summary.get(key) is not None}
+    record = _read_json(folder / "run.json")
+    code, hardware = record.get("code") or {}, record.get("hardware") or {}
+    if code.get("commit"):
+        changed = ", with changes that are not committed" if code.get("changed") else ""
+        facts["commit"] = f"{code['commit']}{changed}"
+    if hardware.get("argv"):
+        facts["trained by"] = "train.py " + shlex.join(map(str, hardware["argv"]))
+    return facts
 
 
 def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:

@@ -72,9 +72,7 @@ def _absent(measured: Measured) -> list[str]:
                 told.append(f"{absent} of {n} cases have no {method} volume of {label}.")
     for name, values in measured.covariates.drop(columns="subject_id").items():
         if absent := int(values.isna().sum()):
-            told.append(
-                f"{absent} of {n} cases have no {name}; they are used where it is not asked."
-            )
+            told.append(f"{absent} of {n} cases have no {name}; what needs it leaves them out.")
     repeats = n - measured.subjects.nunique()
     if repeats:
         told.append(
