@@ -39,7 +39,7 @@ def test_the_published_effect_is_a_hollow_diamond_of_its_own(study, texts):
     assert diamond.get_markerfacecolor() == "none"
     assert "+70.0" in texts(figure)
     assert not markers(figure.axes[1], "d")  # nothing was published
-    assert texts(figure).count("published") == 1
+    assert texts(figure).count("expected") == 1
 
 
 def test_methods_have_marks_of_their_own(study):

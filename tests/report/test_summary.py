@@ -154,7 +154,7 @@ def test_a_small_cohort_is_told_with_the_power_it_had(no_gap):
     assert 0.05 < effect["power"] < 0.5
     assert found["hypotheses"]["sex"]["recovered"] is True  # it was estimated, if not precisely
     text = summary_text(found)
-    assert "sex, reference: the power to find the published effect of +25 mm³ was" in text
+    assert "sex, reference: the power to find the expected effect of +25 mm³ was" in text
     assert "wanted 80 %" in text
 
 

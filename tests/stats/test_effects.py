@@ -247,7 +247,7 @@ def test_a_published_effect_comes_with_the_power_to_find_it():
     assert effect.expected == 46
     assert 0.1 < effect.power < 0.6
     assert effect.verdict == "not enough data"
-    assert "the power to find the published effect of +46 mm³ was" in effect.reason
+    assert "the power to find the expected effect of +46 mm³ was" in effect.reason
     assert not math.isnan(effect.estimate)
     bare = estimate_effect(SEX, volumes, table)
     assert (math.isnan(bare.expected), math.isnan(bare.power)) == (True, True)

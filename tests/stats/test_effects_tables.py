@@ -85,7 +85,7 @@ def test_on_55_real_glands_the_sex_difference_is_replicated_and_the_age_slope_no
     assert (age["hypothesis"], age["verdict"], age["n"]) == ("age_slope", "not replicated", 55)
     found = age["estimate"], age["low"], age["high"]
     assert found == pytest.approx((0.3, -2.75, 3.34), abs=0.1)
-    assert age["reason"] == "the interval excludes the published effect of −3.3 mm³/year"
+    assert age["reason"] == "the interval excludes the expected effect of −3.3 mm³/year"
 
 
 def test_effects_equal_the_golden_rows():

@@ -44,19 +44,19 @@ def test_an_interval_that_touches_0_includes_it():
 def test_a_small_cohort_that_holds_both_0_and_the_published_effect_is_not_enough():
     found = judged(-50, 120, expected=46.0, power=0.356)
     assert found.word == NOT_ENOUGH
-    assert found.reason == "the power to find the published effect of +46 mm³ was 35 %, wanted 80 %"
+    assert found.reason == "the power to find the expected effect of +46 mm³ was 35 %, wanted 80 %"
 
 
 def test_with_the_power_to_find_it_it_is_not_replicated():
     found = judged(-40, 50, expected=46.0, power=0.8)
     assert found.word == NOT_REPLICATED
-    assert found.reason == "the power to find the published effect of +46 mm³ was 80 %"
+    assert found.reason == "the power to find the expected effect of +46 mm³ was 80 %"
 
 
 def test_an_interval_without_the_published_effect_speaks_against_it_whatever_the_power():
     found = judged(-2.7, 3.4, sign=-1, expected=-3.3, power=0.57, unit="mm3/year")
     assert found.word == NOT_REPLICATED
-    assert found.reason == "the interval excludes the published effect of −3.3 mm³/year"
+    assert found.reason == "the interval excludes the expected effect of −3.3 mm³/year"
 
 
 def test_where_nothing_is_published_the_detectable_effect_is_told():

@@ -108,7 +108,7 @@ def _result(row: Mapping) -> Result:
         facts.append(f"{row['size_kind'].replace('Hedges g', 'Hedges’ g')} "
                      f"{estimate(size, 'value', digits=2)}")  # fmt: skip
     if math.isfinite(row["power"]):
-        facts.append(f"{math.floor(100 * row['power'])} % power to find the published effect")
+        facts.append(f"{math.floor(100 * row['power'])} % power to find the expected effect")
     if row["n_dropped"] > 0:
         facts.append(f"{int(row['n_dropped'])} cases left out")
     known = math.isfinite(row["estimate"])

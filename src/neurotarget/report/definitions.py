@@ -33,17 +33,17 @@ INTERVAL = Definition(
 VERDICT = Definition(
     "Verdict",
     "Replicated: the 95 % interval excludes 0 on the expected side. Not replicated: it excludes "
-    "the published effect, lies on the other side, or the data had 80 % power to find the "
-    "published effect and did not. Not enough data: the interval includes both 0 and the published "
-    "effect, and the power was lower. Without a published effect the smallest effect that would "
-    "have been found stands beside the verdict.",
+    "the expected effect (the published one, or the one planted in a generated cohort), lies on "
+    "the other side, or the data had 80 % power to find the expected effect and did not. Not "
+    "enough data: the interval includes both 0 and the expected effect, and the power was lower. "
+    "Without an expected effect the smallest that would have been found stands beside the verdict.",
     "Hoenig and Heisey 2001",
     "10.1198/000313001300339897",
     ("effects", "", ""),
 )
 POWER = Definition(
     "Power",
-    "The chance that a cohort of this size and noise finds the published effect (two-sided, 5 %). "
+    "The chance that a cohort of this size and noise finds the expected effect (two-sided, 5 %). "
     "80 % is usually wanted.",
     "Cohen 1988",
     "10.4324/9780203771587",

@@ -73,7 +73,7 @@ def _effects(study: Study) -> NamedFigure:
         "confidence interval, also in square brackets. An interval that does not touch the dotted "
         "line at zero shows an effect. Each method's volumes are tested by themselves; smaller "
         "markers repeat the test with head size taken into account. A hollow diamond is the effect "
-        "that was published."
+        "that is expected."
     )
     count = len(forest_groups(study))
     more = f" The first {MOST_PANELS} of {count} are shown." if count > MOST_PANELS else ""

@@ -78,7 +78,7 @@ def _panel(study: Study, rows: pd.DataFrame) -> _Panel:
     if len(published):
         value, mark = float(published.iloc[0]), Mark(MUTED, "d", "-")
         text = (words(value, decimals(value), sign=True),)
-        lines.append(Line("published", value, np.nan, np.nan, mark, text, is_published=True))
+        lines.append(Line("expected", value, np.nan, np.nan, mark, text, is_published=True))
     first = rows.iloc[0]
     title = f"{str(first['hypothesis']).replace('_', ' ')}, {first['label'] or 'total'}"
     return _Panel(title, str(first["claim"]), unit_text(str(first["unit"])), lines)

@@ -22,7 +22,7 @@ from neurotarget.report.definitions import definitions
 from neurotarget.report.figure import COLOURS, DARK, LIGHT
 from neurotarget.report.key_numbers import failure_lines, key_numbers
 from neurotarget.report.sheets import VALUES, Sheet, empty_tables, reasons, script_json, sheets
-from neurotarget.report.viewer import PageCase, Volumes, fit_budget, fit_pictures
+from neurotarget.report.viewer import MOST_CLASSES, PageCase, Volumes, fit_budget, fit_pictures
 from neurotarget.report.words import answer, cohort, title_of
 from neurotarget.stats.study import Study
 
@@ -152,7 +152,7 @@ def _strip_words(card: Card) -> str:
     told = [
         f"{one.volumes}: {one.estimate} {one.interval} {one.unit}".strip() for one in card.results
     ]
-    published = f"; published {card.published}" if card.published else ""
+    published = f"; expected {card.published}" if card.published else ""
     return f"Effects with 95 % intervals: {'; '.join(told)}{published}"
 
 
@@ -197,12 +197,14 @@ def _page_data(
         }
         for number, (case, one) in enumerate(zip(cases, volumes, strict=True))
     ]
+    labels = study.measured.target.label_names
     return {
         "target": study.measured.target.name,
         "cases": listed,
         "known": [case.case_id for case in cases],
         "colours": {"truth": _rgb(TRUTH), "pred": _rgb(PRED)},
         "palette": [_rgb(colour) for colour in COLOURS],
+        "labels": labels if len(labels) <= MOST_CLASSES else [],
         "words": VALUES,
     }
 

@@ -80,7 +80,7 @@ HEADINGS = {
     "p_slope": "p of slope",
     "p_interaction": "p of interaction with sex",
     "detectable": "Detectable",
-    "expected": "Published",
+    "expected": "Expected",
     "hd95_mm": "HD95, mm",
     "mae_mm3": "Mean absolute error, mm³",
     "mae_combat_mm3": "… after ComBat, mm³",

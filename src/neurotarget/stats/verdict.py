@@ -66,7 +66,7 @@ def judge(
         return Verdict(
             NOT_REPLICATED, f"with 80 % power it would find {_amount(least, unit, '')} or more"
         )
-    published = f"the published effect of {_amount(expected, unit, '+')}"
+    published = f"the expected effect of {_amount(expected, unit, '+')}"
     if not low <= expected <= high:
         return Verdict(NOT_REPLICATED, f"the interval excludes {published}")
     if power < POWER:
