@@ -204,6 +204,7 @@ def test_masks_can_be_switched_off_and_filled(viewer):
 def test_keys_scroll_slices_and_change_the_case(viewer):
     first = open_case(viewer)
     place = viewer.locator('[data-part="place"]').inner_text()
+    assert viewer.locator('[data-part="truth"] .here').inner_text() == "anterior"
     for _ in range(4):
         viewer.keyboard.press("ArrowUp")
     assert viewer.locator('[data-part="place"]').inner_text() != place

@@ -18,7 +18,7 @@ MARGIN_MM = 20.0  # shown around the target
 BARE_MARGIN_MM = 5.0  # where there is no scan to show
 PERCENTILES = (0.5, 99.5)  # of the scan, black and white
 MOST_CLASSES = 127  # the viewer marks a class's outline by its number + 128
-MOST_VOX = 160  # a side of a scan without any mask, which is shown whole
+MOST_VOX = 160**3  # of a case; larger ones are thinned
 FIRST = ("worst", "smallest", "best", "largest", "median", "failed", "flagged")  # kept first
 MOST_MISSES = 5  # cases in a row that do not fit, after which none is tried
 
@@ -71,16 +71,17 @@ def cropped(
 ) -> Shown:
     """Cut a case to the box of both masks and 20 mm around it (5 mm without scan), in 8 bits.
 
-    Where there is no mask, or only empty ones, the whole scan stays, thinned to sides of 160
-    voxels at most. An image that is uint8 already keeps its shades, so cropping twice is cropping
-    once.
+    Where there is no mask, or only empty ones, the whole scan stays. What has more than 4 million
+    voxels is thinned, first along the axis of the smallest steps. An image that is uint8 already
+    keeps its shades, so cropping twice is cropping once.
     """
     arrays = [image, truth, pred]
     margin_mm = BARE_MARGIN_MM if image is None else MARGIN_MM
     box = _box([mask for mask in arrays[1:] if mask is not None and mask.any()], affine, margin_mm)
     if box is None:
         known = next((array for array in arrays if array is not None), np.empty((0, 0, 0)))
-        box = tuple(slice(0, side, -(-side // MOST_VOX) or 1) for side in known.shape)
+        box = [slice(0, side, 1) for side in known.shape]
+    box = _thinned(box, affine)
     scan, *maps = (None if array is None else array[box] for array in arrays)
     return Shown(
         None if scan is None else _shades(scan),
@@ -147,7 +148,7 @@ def _urgency(cases: Sequence[PageCase]) -> list[int]:
     return first + [number for number in range(len(cases)) if number not in first]
 
 
-def _box(masks: Sequence[ndarray], affine: ndarray, margin_mm: float) -> tuple[slice, ...] | None:
+def _box(masks: Sequence[ndarray], affine: ndarray, margin_mm: float) -> list[slice] | None:
     """Box of all masks with its margin; None without masks."""
     if not masks:
         return None
@@ -158,7 +159,18 @@ def _box(masks: Sequence[ndarray], affine: ndarray, margin_mm: float) -> tuple[s
         filled = np.flatnonzero(used.any(axis=tuple({0, 1, 2} - {axis})))
         low, high = int(filled[0] - margin), int(filled[-1] + margin + 1)
         box.append(slice(max(low, 0), min(high, used.shape[axis]), 1))
-    return tuple(box)
+    return box
+
+
+def _thinned(box: Sequence[slice], affine: ndarray) -> tuple[slice, ...]:
+    """The box with every second or third voxel only, where it holds too many."""
+    spacing_mm, steps = nib.affines.voxel_sizes(affine), np.ones(3, int)
+    sides = np.array([part.stop - part.start for part in box])
+    while np.prod(-(-sides // steps)) > MOST_VOX:
+        steps[np.argmin(np.where(sides > steps, spacing_mm * steps, np.inf))] += 1
+    return tuple(
+        slice(part.start, part.stop, int(step)) for part, step in zip(box, steps, strict=True)
+    )
 
 
 def _moved(affine: ndarray, box: Sequence[slice]) -> ndarray:

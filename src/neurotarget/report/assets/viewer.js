@@ -13,7 +13,7 @@
 
   const dialog = document.getElementById("viewer");
   const report = window.neurotargetReport;
-  const { finer, interpolated, classes, pack, centre, surface } = report.volumes;
+  const { finer, interpolated, classes, pack, centre, surface, classAt } = report.volumes;
   const cases = report.page.cases.filter((one) => one.parts.length);
   report.viewer = { has: () => false, open: () => false };
   if (!dialog || !cases.length || !window.niivue) return;
@@ -178,10 +178,8 @@ void main() {
     nv.onLocationChange = tellPlace;
   }
 
-  async function volume(voxels, grid, datatype, name) {
-    const file = niivue.NVImage.createNiftiArray(
-      grid.fine, grid.length, grid.affine.flat(), datatype, voxels,
-    );
+  async function volume(voxels, { fine, length, affine }, datatype, name) {
+    const file = niivue.NVImage.createNiftiArray(fine, length, affine.flat(), datatype, voxels);
     return niivue.NVImage.new(file.buffer, `${name}.nii`, "gray", 1, null, 0, 255);
   }
 
@@ -193,13 +191,13 @@ void main() {
   }
 
   function show(found, drawn) {
+    shown = found;
     for (const mesh of [...nv.meshes]) nv.removeMesh(mesh);
     nv.volumes = [];
     nv.overlays = [];
     for (const one of drawn) nv.addVolume(one);
     found.meshes = MASKS.filter((name) => found.parts[name]).flatMap((name) => surfaces(found, name));
     for (const mesh of found.meshes) nv.addMesh(mesh);
-    shown = found;
     nv.scene.crosshairPos = nv.mm2frac(found.centre);
     layout();
     nv.setRenderAzimuthElevation(120, 15);
@@ -208,7 +206,7 @@ void main() {
   }
 
   function refresh() {
-    if (!shown) return;
+    if (!shown?.meshes) return;
     tellShader();
     for (const mesh of shown.meshes) {
       mesh.visible = settings[mesh.name].on;
@@ -230,10 +228,13 @@ void main() {
 
   function tellPlace(place) {
     const [x, y, z] = place.mm;
-    const side = (value, plus, minus) =>
-      `${Math.abs(value).toFixed(1)} ${value < 0 ? minus : plus}`;
+    const side = (value, plus, minus) => `${Math.abs(value).toFixed(1)} ${value < 0 ? minus : plus}`;
     part("place").textContent =
       `Crosshair at ${side(x, "R", "L")}, ${side(y, "A", "P")}, ${side(z, "S", "I")} mm.`;
+    for (const name of controlled) {
+      const found = shown.parts[name] && classAt(shown.parts[name], nv.scene.crosshairPos);
+      part(name).querySelector(".here").textContent = report.page.labels[found - 1] ?? "";
+    }
   }
 
   // -- the dialog ----------------------------------------------------------------------------------
@@ -281,7 +282,7 @@ void main() {
       const drawn = await images(found);
       if (ticket !== wanted || !dialog.open) return; // asked for no longer
       show(found, drawn);
-      part("status").textContent = one.parts.includes("image") ? "" : "There is no scan, only masks.";
+      part("status").textContent = found.parts.image ? "" : "There is no scan, only masks.";
       dialog.dataset.shown = one.id;
     } catch (error) {
       part("status").textContent = `This case cannot be shown: ${error.message}`;

@@ -214,5 +214,13 @@
     }
   }
 
-  window.neurotargetReport.volumes = { finer, interpolated, classes, pack, centre, surface };
+  /* The class at a place that is given in fractions of each side. */
+  function classAt({ voxels, side }, fractions) {
+    const [x, y, z] = side.map((count, axis) =>
+      Math.min(Math.max(Math.floor(fractions[axis] * count), 0), count - 1),
+    );
+    return voxels[x + side[0] * (y + side[1] * z)];
+  }
+
+  window.neurotargetReport.volumes = { finer, interpolated, classes, pack, centre, surface, classAt };
 })();
