@@ -29,8 +29,8 @@ def told(found):
 
 def test_one_method_is_called_reference(write):
     found = read(write("case_id,gland,age,sex,site", "a,500,30,female,X", "b,n/a,n/a,M,Y"))
-    assert list(found.volumes) == ["reference"]
-    volumes = found.volumes["reference"]
+    assert list(found.volumes) == ["measured"]
+    volumes = found.volumes["measured"]
     assert volumes.index.name == "case_id"
     assert volumes.loc["a", "gland"] == 500
     assert math.isnan(volumes.loc["b", "gland"])
@@ -52,7 +52,7 @@ def test_ids_have_several_names(write, column):
 
 def test_any_column_can_hold_the_ids(write):
     found = read(write("scan,id,gland", "a,1,500", "b,1,510"), id_column="Scan")
-    assert list(found.volumes["reference"].index) == ["a", "b"]
+    assert list(found.volumes["measured"].index) == ["a", "b"]
     assert list(found.covariates["subject_id"]) == ["1", "1"]
 
 
@@ -74,7 +74,7 @@ def test_sessions_of_one_person_keep_their_subject(write):
 )
 def test_volumes_come_in_mm3(write, column, unit, volume_mm3):
     found = read(write(f"case_id,{column}", "a,0.5"), unit=unit)
-    assert found.volumes["reference"].loc["a", "gland"] == pytest.approx(volume_mm3)
+    assert found.volumes["measured"].loc["a", "gland"] == pytest.approx(volume_mm3)
 
 
 def test_an_unknown_unit_is_refused(write):
@@ -88,7 +88,7 @@ def test_labels_are_those_of_the_target_which_spells_covariates_too(write):
         "t", ("t1",), {"Left-X": 1, "Right-X": 2}, (1, 1, 1), (4, 4, 4), hypotheses=claims
     )
     found = read(write("case_id,left_x,right_x,tiv", "a,1,2,3"), labels=None, target=target)
-    assert list(found.volumes["reference"].columns) == ["Left-X", "Right-X"]
+    assert list(found.volumes["measured"].columns) == ["Left-X", "Right-X"]
     assert list(found.covariates.columns) == ["subject_id", "TIV"]
 
 
@@ -105,8 +105,8 @@ def test_several_tables_join_by_id(write):
     second = write("participant_id,gland,ICV", "b,410,9", "a,400,8", "d,430,7", name="v.csv")
     found = read(first, second)
     assert list(found.covariates.index) == ["sub-a", "sub-b", "sub-c", "d"]
-    assert found.volumes["reference"].loc["sub-b", "gland"] == 410
-    assert found.volumes["reference"]["gland"].isna().sum() == 1
+    assert found.volumes["measured"].loc["sub-b", "gland"] == 410
+    assert found.volumes["measured"]["gland"].isna().sum() == 1
     assert list(found.covariates["age"].isna()) == [False, False, False, True]
     assert [problem.level for problem in found.problems] == ["warning"] * 2
     assert "volumes.csv: found no row of 1 of 4 cases (d), wanted a row a case" in told(found)
@@ -139,7 +139,7 @@ def test_a_value_that_one_table_lacks_comes_from_the_other(write):
     second = write("case_id,gland,age", "a,n/a,30", "b,410,", name="c.csv")
     found = read(first, second)
     assert list(found.covariates["age"]) == [30, 50]
-    assert list(found.volumes["reference"]["gland"]) == [400, 410]
+    assert list(found.volumes["measured"]["gland"]) == [400, 410]
 
 
 def test_two_volumes_of_one_case_are_refused(write):
@@ -190,7 +190,7 @@ def test_methods_may_be_split_over_files_with_covariates_apart(write):
 
 def test_who_drew_a_case_is_a_covariate_where_each_has_one_row(write):
     found = read(write("case_id,rater,gland", "a,anna,400", "b,ben,410"))
-    assert list(found.volumes) == ["reference"]
+    assert list(found.volumes) == ["measured"]
     assert list(found.covariates["rater"]) == ["anna", "ben"]
 
 
@@ -234,8 +234,8 @@ def test_the_table_of_predictions_is_read(tmp_path):
     ledger.record(Outcome("a", "done", {"gland": 400.0, "stalk": 20.0}, "stalk: 2 pieces", "1f"))
     ledger.record(Outcome("b", "failed", {}, "no such file", "2e"))
     found = read(ledger.path, labels=("gland", "stalk"))
-    assert found.volumes["reference"].loc["a"].tolist() == [400, 20]
-    assert found.volumes["reference"].loc["b"].isna().all()
+    assert found.volumes["measured"].loc["a"].tolist() == [400, 20]
+    assert found.volumes["measured"].loc["b"].isna().all()
     assert list(found.covariates.columns) == ["subject_id"]
     assert "1 of 2 predictions failed (b)" in told(found)
 
@@ -330,7 +330,7 @@ def test_real_volumes_of_a_thousand_heads_are_read_in_seconds(shared_data):
     begin = time.perf_counter()
     found = read(path, labels=labels)
     assert time.perf_counter() - begin < 3
-    volumes = found.volumes["reference"]
+    volumes = found.volumes["measured"]
     assert volumes.shape == (1078, 2)
     raw = pd.read_csv(path)
     assert volumes["Left-Hippocampus"].tolist() == raw["Left-Hippocampus"].tolist()
@@ -345,8 +345,8 @@ def test_real_tables_of_patients_and_volumes_join(shared_data, tmp_path):
     folder = shared_data / "tables" / "enigma"
     paths = [folder / "cov.csv", folder / "metr1_SubVol.csv"]
     found = read(*paths, labels=["Lhippo", "Rhippo"])
-    assert found.volumes["reference"].shape == (20, 2)
-    assert found.volumes["reference"].loc["sub-PX003"].tolist() == [4209.5, 3950.3]
+    assert found.volumes["measured"].shape == (20, 2)
+    assert found.volumes["measured"].loc["sub-PX003"].tolist() == [4209.5, 3950.3]
     assert found.covariates.loc["sub-PX005", "ICV"] == 1198380
     assert list(found.covariates.columns).count("ICV") == 1
     assert [problem.level for problem in found.problems] == ["warning"]  # of the sex in numbers

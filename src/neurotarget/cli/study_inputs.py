@@ -129,7 +129,8 @@ def from_table(
     columns = list(next(iter(found.volumes.values())).columns)
     target = target or table_target(paths[0].stem, columns)
     volumes = {name: with_regions(table, target) for name, table in found.volumes.items()}
-    reference = reference or ("reference" if "reference" in volumes else None)
+    if reference is None and (len(volumes) == 1 or "reference" in volumes):
+        reference = next(iter(volumes))  # a method of this name comes first
     if reference is not None:
         if reference not in volumes:
             raise DataError(

@@ -26,7 +26,8 @@ from neurotarget.data.volume_columns import (
 )
 from neurotarget.types import DataError, Problem, Target
 
-ONE_METHOD = "reference"  # what volumes are called where nothing says whose they are
+ONE_METHOD = "measured"  # what volumes are called where nothing says whose they are
+TRUTH = "reference"  # the method of this name comes first
 USUAL = ("age", "sex", "site", "group", "scanner")  # covariates that a study knows by name
 SENTENCES = 5  # beyond, trouble of one kind is told once
 
@@ -71,7 +72,7 @@ def read_volume_table(
 
     Several methods have a row each (column `method` or `rater`, or `method_column`), or a column
     each, `<label>_<method>` or `<method>_<label>`, if `methods` names them; of rows, `methods`
-    chooses. Else there is one, called reference. A volume that is missing, or of a prediction
+    chooses. Else there is one, called measured. A volume that is missing, or of a prediction
     that failed, is NaN.
 
     Raises:
@@ -212,7 +213,7 @@ class _Cohort:
     def volumes_by_method(self, asked: Asked) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
         """A table in mm³ for each method, in the order asked for, else the reference first."""
         known = list(dict.fromkeys(method for method, _ in self.volumes))
-        names = list(asked.methods) or sorted(known, key=lambda name: name != ONE_METHOD)
+        names = list(asked.methods) or sorted(known, key=lambda name: name != TRUTH)
         problems = []
         for name in [name for name in names if name not in known]:
             close = nearest(name, known)

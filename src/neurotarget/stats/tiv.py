@@ -8,21 +8,24 @@ two groups differ in TIV, as women and men do, a slope from all subjects takes p
 difference for one of head size; ANCOVA tells them apart.
 """
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-NAMES = ("tiv", "icv", "etiv", "estimatedtotalintracranialvol", "tiv_mm3")
+NAMES = re.compile(
+    r"(e?tiv|e?icv|estimatedtotalintracranialvol(ume)?)(_(mm3|cm3|ml|l))?", re.IGNORECASE
+)
 CONTROLS = frozenset({"control", "controls", "cn", "hc", "healthy", "0"})  # groups, in lower case
 
 Subjects = Float[ndarray, " N"]
 
 
 def find_tiv(columns: Iterable[str]) -> str | None:
-    """First column with one of the names of TIV, in whatever case; None where there is none."""
-    return next((name for name in columns if str(name).casefold() in NAMES), None)
+    """First column with a name of TIV, in whatever case and unit; None where there is none."""
+    return next((name for name in columns if NAMES.fullmatch(str(name))), None)
 
 
 def residual(
