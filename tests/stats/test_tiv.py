@@ -84,7 +84,7 @@ def test_a_tiv_of_nothing_has_no_proportion():
     ]
 
 
-@pytest.mark.parametrize("name", ["tiv", "TIV", "eTIV", "ICV", "EstimatedTotalIntraCranialVol"])
+@pytest.mark.parametrize("name", ["tiv", "TIV_ml", "eTIV", "ICV", "EstimatedTotalIntraCranialVol"])
 def test_tiv_is_found_in_whatever_case(name):
     assert find_tiv(["age", name, "sex"]) == name
 
