@@ -152,6 +152,24 @@ def test_sites_that_are_numbered_are_still_categories():
     )
 
 
+def test_sites_with_long_numbers_stay_apart():
+    volumes, table = cohort()
+    asked = Hypothesis.parse("age_slope", "volume ~ age + sex + site: negative")
+    by_name = estimate_effect(asked, volumes, table)
+    numbered = table.assign(site=table["site"].map({"a": 10000001, "b": 10000002, "c": 10000003}))
+    assert estimate_effect(asked, volumes, numbered) == by_name
+
+
+@pytest.mark.parametrize("dtype", [bool, object])
+def test_true_and_false_are_groups(dtype):
+    volumes, table = cohort()
+    table["treated"] = (table["sex"] == "F").astype(dtype)
+    asked = Hypothesis.parse("treatment", "volume ~ treated: True > False")
+    assert estimate_effect(asked, volumes, table).estimate == pytest.approx(
+        estimate_effect(SEX, volumes, table).estimate
+    )
+
+
 def test_scans_of_one_subject_count_once():
     volumes, table = cohort()
     again = [f"{name}b" for name in table.index]

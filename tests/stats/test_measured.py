@@ -103,6 +103,12 @@ def test_one_sex_and_one_band_are_no_strata():
     assert [stratum for stratum, *_ in Measured(TARGET, {}, covariates, rows()).strata()] == ["all"]
 
 
+def test_strata_of_long_numbers_keep_their_names():
+    covariates = pd.DataFrame({"subject_id": ["a", "b"], "site": [10000001, 10000002]})
+    levels = [level for _, level, _ in Measured(TARGET, {}, covariates, rows()).strata()]
+    assert levels == ["all", "10000001", "10000002"]
+
+
 @pytest.mark.parametrize(("low", "name"), [(0, "0-19"), (60, "60-79"), (80, "80+")])
 def test_a_band_is_called_after_its_whole_years(low, name):
     assert band_name(low) == name

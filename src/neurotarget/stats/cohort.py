@@ -76,9 +76,10 @@ def key(value: object) -> str:
 
 
 def written(value: object) -> str:
-    """A category as it is shown: 1.0 as 1."""
-    text = f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
-    return text.strip()
+    """A category as it is shown: 1.0 as 1, and numbers of many figures in full."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return str(value).strip()
+    return f"{value:.15g}"  # fewer figures would make one of two long numbers
 
 
 def levels(values: pd.Series) -> list[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from neurotarget.stats.cohort import written
 from neurotarget.types import DataError, Target
 
 AGE_BANDS = (0, 20, 40, 60, 80)  # years; each band begins with its number, the last is open
@@ -66,7 +67,7 @@ class Measured:
         for name in CATEGORICAL:
             if name in table and table[name].nunique() > 1:
                 for value, part in table.groupby(name, sort=True):
-                    yield Stratum(name, _level(value), part.index)
+                    yield Stratum(name, written(value), part.index)
         if "age" in table and pd.api.types.is_numeric_dtype(table["age"]):
             ends = (*AGE_BANDS[1:], float("inf"))
             bands = [
@@ -133,7 +134,3 @@ def with_regions(volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
         name: table[list(parts)].sum(axis=1, skipna=False) for name, parts in target.regions.items()
     }
     return pd.concat([table, pd.DataFrame(sums, index=table.index)], axis=1)
-
-
-def _level(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from neurotarget.stats.cohort import NotEstimableError
+from neurotarget.stats.cohort import NotEstimableError, written
 from neurotarget.stats.effects import NOT_ENOUGH, Effect, estimate_effect
 from neurotarget.stats.interval import FEWEST
 from neurotarget.stats.measured import Measured
@@ -125,11 +125,7 @@ def _looked_at(measured: Measured, hypothesis: Hypothesis) -> tuple[str, ...]:
 
 def _places(table: pd.DataFrame) -> pd.Series:
     """Site of each case as text; NaN where it is not known."""
-    return table["site"].map(_written, na_action="ignore").astype(object)
-
-
-def _written(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value).strip()
+    return table["site"].map(written, na_action="ignore").astype(object)
 
 
 def _site_rows(
