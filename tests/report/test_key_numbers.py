@@ -92,3 +92,12 @@ def test_an_empty_study_has_no_numbers(study):
     (key,) = key_numbers(replace(study, tables={}))
     assert key.tiles == key.rows == ()
     assert failure_lines(replace(study, tables={})) == []
+
+
+def test_scores_of_the_first_method_are_not_told_of_the_next(make_study):
+    three = make_study(methods=("reference", "predicted", "another"))
+    first, second, _ = key_numbers(analyse(three.measured))
+    assert first.columns[0] == "Dice"
+    assert first.tiles[0].name == "Overlap (Dice)"
+    assert "Dice" not in second.columns
+    assert "Overlap (Dice)" not in [tile.name for tile in second.tiles]

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurotarget.report.text import number
 from neurotarget.report.words import (
     answer,
     claim_sentence,
@@ -81,6 +82,14 @@ def a_target(*labels):
             "volume ~ age*dose: negative",
             "The pituitary volume has a slope over age that falls with dose.",
         ),
+        (
+            "volume ~ age*sex: positive",
+            "The pituitary volume rises more, or falls less, with age in men than in women.",
+        ),
+        (
+            "volume ~ sex*dose: negative",
+            "The pituitary volume rises less, or falls more, with dose in men than in women.",
+        ),
     ],
 )
 def test_claims_are_sentences(claim, sentence):
@@ -128,6 +137,13 @@ def test_an_interval_has_the_decimals_of_its_largest_number():
     ]  # fmt: skip
 
 
+def test_a_small_slope_is_not_written_as_nothing():
+    tiny = {"value": 2.2e-5, "low": -1e-6, "high": 4.5e-5}
+    assert estimate(tiny, "value", sign=True) == "+0.000022 [−0.000001, 0.000045]"
+    assert number(-0.0042) == "-0.0042"
+    assert [number(value) for value in (0, 0.25, math.nan)] == ["0.00", "0.25", "nan"]
+
+
 def test_units_and_names_are_words():
     assert unit_words("mm3/year") == "mm³ per year"
     assert title_of("sex_difference") == "Sex difference"
@@ -150,6 +166,7 @@ def test_a_verdict_stands_with_its_effect_or_the_reason():
         (ROW, NOTHING, False),
         (ROW, TOO_FEW, False),
         (TOO_FEW, TOO_FEW, None),
+        (ROW, row(estimate=-132.0, low=-207.0, high=-58.0), False),
     ],
 )
 def test_conclusions_are_compared_by_what_was_found(first, second, same):
@@ -170,6 +187,12 @@ def test_conclusions_are_compared_by_what_was_found(first, second, same):
             ROW,
             row(**TOO_FEW),
             "The network’s volumes do not allow a conclusion; the reference volumes do.",
+        ),
+        (
+            ROW,
+            row(estimate=-132.0, low=-207.0, high=-58.0),
+            "The network’s volumes lead to another conclusion: an effect of the opposite "
+            "direction.",
         ),
         (row("A"), row("B"), "The volumes by B lead to the same conclusion as those by A."),
         (
@@ -195,6 +218,17 @@ def test_the_answer_counts_what_each_method_replicates(study):
         "The reference volumes replicate 1 of 2 hypotheses and the predicted volumes 1 of 2; "
         "both lead to the same conclusion in 2 of 2."
     )
+
+
+def test_what_allows_no_conclusion_is_no_agreement(study):
+    effects = study.tables["effects"]
+    is_slope = effects["hypothesis"] == "age_slope"
+    open_one = effects.assign(verdict=effects["verdict"].mask(is_slope, "not enough data"))
+    told = answer(replace(study, tables={**study.tables, "effects": open_one}))
+    assert told.endswith("; both lead to the same conclusion in 1 of 1 that allow one.")
+    neither = effects.assign(verdict="not enough data")
+    told = answer(replace(study, tables={**study.tables, "effects": neither}))
+    assert "conclusion" not in told
 
 
 def test_one_method_has_an_answer_of_its_own(alone):

@@ -8,6 +8,7 @@ from neurotarget.report.text import p_value
 from neurotarget.report.words import (
     claim_sentence,
     conclusion,
+    counted,
     declared,
     estimate,
     rows_of,
@@ -100,7 +101,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
 
 
 def _result(row: Mapping) -> Result:
-    facts = [f"{int(row['n'])} people" if row["n"] >= 0 else ""]
+    facts = [counted(int(row["n"]), "person") if row["n"] >= 0 else ""]
     if math.isfinite(row["p"]):
         facts.append(f"p {p_value(row['p']) if row['p'] < 0.001 else '= ' + p_value(row['p'])}")
     if math.isfinite(row["size"]):
@@ -110,7 +111,7 @@ def _result(row: Mapping) -> Result:
     if math.isfinite(row["power"]):
         facts.append(f"{math.floor(100 * row['power'])} % power to find the expected effect")
     if row["n_dropped"] > 0:
-        facts.append(f"{int(row['n_dropped'])} cases left out")
+        facts.append(f"{counted(int(row['n_dropped']), 'case')} left out")
     known = math.isfinite(row["estimate"])
     value, _, rest = estimate(row, "estimate", sign=True).partition(" [")
     return Result(
@@ -190,5 +191,5 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _decimals(value: float) -> int:
-    text = f"{value:.6f}".rstrip("0")
+    text = f"{value:.12f}".rstrip("0")
     return len(text.partition(".")[2])

@@ -87,12 +87,12 @@ def _together(study: Study, first: str, second: str) -> KeyNumbers:
     label = main_label(study)
     found = _agreement(study, first, second)
     tiles = [
-        _dice_tile(study, label) if first == study.measured.reference else None,
+        _dice_tile(study, label) if _is_scored(study, first, second) else None,
         _icc_tile(found.get((label, "icc_a1")), label),
         _bias_tile(found, label),
         _failure_tile(study, second),
     ]
-    has_scores = first == study.measured.reference and len(rows_of(study, "scores"))
+    has_scores = _is_scored(study, first, second) and len(rows_of(study, "scores"))
     columns = ("ICC(A,1)", "Bias, mm³", "95 % limits of agreement, mm³")
     rows = [_key_row(study, found, name, bool(has_scores)) for name in study.measured.labels]
     rows = [row for row in rows if row is not None]
@@ -104,6 +104,11 @@ def _together(study: Study, first: str, second: str) -> KeyNumbers:
         tuple(shown_rows) if len(rows) > 1 else (),
         len(rows) - len(shown_rows),
     )
+
+
+def _is_scored(study: Study, first: str, second: str) -> bool:
+    """Whether the scores of masks are of this pair: of the reference and the next method."""
+    return first == study.measured.reference and (first, second) == study.measured.methods[:2]
 
 
 def _worst(study: Study, rows: Sequence[KeyRow], found: Mapping) -> list[KeyRow]:
@@ -132,10 +137,12 @@ def _score(study: Study, label: str, metric: str) -> dict | None:
 
 
 def _dice_tile(study: Study, label: str) -> Tile | None:
-    row = _score(study, MEAN_LABEL, "dice") or _score(study, label, "dice")
+    labels = study.measured.labels
+    is_mean = len(labels) > 1 and MEAN_LABEL not in labels  # else it is a label of that name
+    row = _score(study, MEAN_LABEL if is_mean else label, "dice")
     if row is None or not math.isfinite(row["mean"]):
         return None
-    what = "mean over the labels" if row["label"] == MEAN_LABEL else row["label"]
+    what = "mean over the labels" if is_mean else row["label"]
     note = f"{what}, {int(row['n'])} cases; a failed case counts as 0"
     return Tile("Overlap (Dice)", shown(row["mean"], 2), _ends(row, 2), note)
 

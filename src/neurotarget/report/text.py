@@ -1,5 +1,6 @@
 """Numbers and tables as text, for terminals and files."""
 
+import math
 from collections.abc import Sequence
 
 NOTHING = "-"
@@ -23,11 +24,13 @@ def interval(low: float | None, high: float | None, digits: int | None = None) -
 
 
 def number(value: float | None, digits: int | None = None, *, sign: bool = False) -> str:
-    """Value with `digits` decimals, or with about three figures; whole from a hundred on."""
+    """Value with `digits` decimals, or with two or three figures; whole from a hundred on."""
     if value is None:
         return NOTHING
     if digits is None:
         digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+        if 0 < abs(value) < 0.1:
+            digits = 1 - math.floor(math.log10(abs(value)))
     return f"{value:{'+' if sign else ''}.{digits}f}"
 
 

@@ -17,6 +17,7 @@ from neurotarget.types import Hypothesis, Target
 MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 DECLARED = "declared"
 PREDICTED = "predicted"
+SEX = ("sex", "gender")
 SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
 FAILED = ("dice_below_0.5", "crash_or_empty")  # what a headline calls failed: the first that is
@@ -46,8 +47,10 @@ def shown(value: object, digits: int | None = None, *, sign: bool = False) -> st
 
 
 def digits_for(*values: float) -> int:
-    """Decimals that suit the largest of these values."""
+    """Decimals that suit the largest of these values; small ones keep two figures."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    if 0 < largest < 0.01:
+        return 1 - math.floor(math.log10(largest))
     return next((count for edge, count in ((100, 0), (10, 1), (1, 2)) if largest >= edge), 3)
 
 
@@ -100,10 +103,13 @@ def verdict_sentence(row: Mapping) -> str:
 def same_conclusion(first: Mapping, second: Mapping) -> bool | None:
     """Whether two verdicts on one hypothesis are the same; None where neither could be given.
 
-    To find the opposite and to find nothing are both *not replicated*, and not the same.
+    To find the opposite and to find nothing are both *not replicated*, and not the same; nor are
+    two effects of either direction that point in opposite ones.
     """
     if first["verdict"] == second["verdict"] == NOT_ENOUGH:
         return None
+    if first["verdict"] == second["verdict"] == REPLICATED:
+        return (first["estimate"] > 0) == (second["estimate"] > 0)
     return _finding(first) == _finding(second)
 
 
@@ -122,6 +128,8 @@ def conclusion(first: Mapping, second: Mapping) -> str:
         return f"{whose} lead to the same conclusion{than}."
     if second["verdict"] == NOT_ENOUGH:
         return f"{whose} do not allow a conclusion; the {volumes_of(first['method'])} do."
+    if second["verdict"] == first["verdict"] == REPLICATED:
+        return f"{whose} lead to another conclusion: an effect of the opposite direction."
     instead = f"“{_finding(second)}” instead of “{_finding(first)}”"
     return f"{whose} lead to another conclusion: {instead}."
 
@@ -138,11 +146,11 @@ def cohort(study: Study) -> str:
     """Who was looked at, and by what: cases, people, sites and methods."""
     table = study.measured.covariates
     n, people = len(table), study.measured.subjects.nunique()
-    text = (
-        _count(n, "case") if n == people else f"{_count(n, 'case')} of {_count(people, 'person')}"
-    )
+    text = counted(n, "case")
+    if n != people:
+        text += f" of {counted(people, 'person')}"
     if "site" in table and (sites := table["site"].nunique()):
-        text += f" from {_count(sites, 'site')}"
+        text += f" from {counted(sites, 'site')}"
     methods = study.measured.methods
     if not methods:
         return f"{text}."
@@ -165,9 +173,10 @@ def answer(study: Study) -> str:
         return ""
     text = _listed(told)
     pairs = [rows for rows in effects.values() if len(rows) == 2]
-    if pairs:
-        same = sum(same_conclusion(*rows) is not False for rows in pairs)
-        text += f"; both lead to the same conclusion in {same} of {len(pairs)}"
+    judged = [same for same in (same_conclusion(*rows) for rows in pairs) if same is not None]
+    if judged:
+        text += f"; both lead to the same conclusion in {sum(judged)} of {len(judged)}"
+        text += " that allow one" if len(judged) < len(pairs) else ""
     return f"{text[:1].upper()}{text[1:]}."
 
 
@@ -259,7 +268,8 @@ def _failure_lines(study: Study) -> list[str]:
     return lines
 
 
-def _count(n: int, what: str) -> str:
+def counted(n: int, what: str) -> str:
+    """How many of something: `1 case`, `2 people`."""
     words = {"person": "people"}
     return f"{n} {what}" if n == 1 else f"{n} {words.get(what, what + 's')}"
 
@@ -286,6 +296,11 @@ def _slope(hypothesis: Hypothesis) -> str:
     sign, tested = hypothesis.sign + 1, hypothesis.covariate
     if "*" in tested:
         first, second = map(_term, tested.split("*")[:2])
+        if first.casefold() in SEX:
+            first, second = second, first
+        if hypothesis.sign and second.casefold() in SEX:  # M counts minus F
+            ways = ("rises less, or falls more,", "", "rises more, or falls less,")
+            return f"{ways[sign]} with {first} in men than in women"
         if hypothesis.sign == 0:
             return f"changes with {first} in a way that depends on {second}"
         return f"has a slope over {first} that {('falls', '', 'rises')[sign]} with {second}"
@@ -295,7 +310,7 @@ def _slope(hypothesis: Hypothesis) -> str:
 
 
 def _group(name: str, covariate: str) -> str:
-    if covariate.casefold() in ("sex", "gender"):
+    if covariate.casefold() in SEX:
         return SEXES.get(name, SEXES.get(name.casefold(), f"“{name}”"))
     return f"the group “{name}”"
 
