@@ -194,6 +194,11 @@ def test_conclusions_are_compared_by_what_was_found(first, second, same):
             "The network’s volumes lead to another conclusion: an effect of the opposite "
             "direction.",
         ),
+        (
+            row("reference", **TOO_FEW),
+            row(),
+            "The network’s volumes allow a conclusion; the reference volumes do not.",
+        ),
         (row("A"), row("B"), "The volumes by B lead to the same conclusion as those by A."),
         (
             row(**TOO_FEW),

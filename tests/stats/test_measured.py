@@ -103,6 +103,12 @@ def test_one_sex_and_one_band_are_no_strata():
     assert [stratum for stratum, *_ in Measured(TARGET, {}, covariates, rows()).strata()] == ["all"]
 
 
+def test_an_infinite_volume_counts_as_none():
+    found = with_regions(pd.DataFrame({"left": [1.0, np.inf], "right": [2.0, 3.0]}), TARGET)
+    assert found["left"].isna().tolist() == [False, True]
+    assert found["total"].isna().tolist() == [False, True]
+
+
 def test_strata_of_long_numbers_keep_their_names():
     covariates = pd.DataFrame({"subject_id": ["a", "b"], "site": [10000001, 10000002]})
     levels = [level for _, level, _ in Measured(TARGET, {}, covariates, rows()).strata()]

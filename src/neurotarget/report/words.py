@@ -128,6 +128,8 @@ def conclusion(first: Mapping, second: Mapping) -> str:
         return f"{whose} lead to the same conclusion{than}."
     if second["verdict"] == NOT_ENOUGH:
         return f"{whose} do not allow a conclusion; the {volumes_of(first['method'])} do."
+    if first["verdict"] == NOT_ENOUGH:
+        return f"{whose} allow a conclusion; the {volumes_of(first['method'])} do not."
     if second["verdict"] == first["verdict"] == REPLICATED:
         return f"{whose} lead to another conclusion: an effect of the opposite direction."
     instead = f"“{_finding(second)}” instead of “{_finding(first)}”"

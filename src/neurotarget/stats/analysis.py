@@ -52,7 +52,8 @@ def analyse(
 
 def cases_table(measured: Measured) -> pd.DataFrame:
     """A row a case: subject, covariates, volumes in mm³ by each method, scores of the masks."""
-    parts = [measured.covariates.rename_axis("case_id")]
+    known = measured.covariates.drop(columns="case_id", errors="ignore")
+    parts = [known.rename_axis("case_id")]
     for method, volumes in measured.volumes.items():
         parts.append(volumes.rename(columns=lambda label, of=method: f"{label}_{of}_mm3"))
     scores = measured.scores[measured.scores["metric"].isin(SCORES)]

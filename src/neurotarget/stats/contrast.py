@@ -204,6 +204,7 @@ def _terms(values: pd.Series, subjects: pd.Series, is_category: bool) -> pd.Data
     """A covariate as numbers, a row a subject: its mean, or an indicator of each level but one."""
     if not is_category:
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
+        numbers = numbers.where(np.isfinite(numbers))
         return numbers.groupby(subjects.to_numpy()).mean().to_frame()
     keys = _categories(values, subjects)
     levels = sorted(set(keys))

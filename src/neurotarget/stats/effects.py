@@ -213,7 +213,8 @@ def _told(
 
 def _label(hypothesis: Hypothesis, measured: Measured) -> str:
     """Column of volumes: that of the hypothesis, the sum of all labels, or the only label."""
-    return hypothesis.label or measured.labels[-1 if len(measured.labels) > 1 else 0]
+    labels = measured.labels
+    return hypothesis.label or ("total" if "total" in labels else labels[0])
 
 
 def _difference(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from neurotarget.stats.cohort import written
@@ -128,8 +129,12 @@ def band_name(low: int) -> str:
 
 
 def with_regions(volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
-    """Volumes of the labels in the target's order, and of its regions; absent parts give NaN."""
+    """Volumes of the labels in the target's order, and of its regions; absent parts give NaN.
+
+    An infinite volume counts as none.
+    """
     table = volumes.reindex(columns=list(target.label_names)).astype(float)
+    table = table.where(np.isfinite(table))
     sums = {
         name: table[list(parts)].sum(axis=1, skipna=False) for name, parts in target.regions.items()
     }
