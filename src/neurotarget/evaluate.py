@@ -113,7 +113,20 @@ def read_rows(path: Path) -> pd.DataFrame:
             f"{path}: found no column {', '.join(absent)}, wanted {', '.join(Row._fields)}; "
             "make it again with neurotarget evaluate"
         )
-    return table[list(Row._fields)]
+    table = table[list(Row._fields)]
+    is_volume = table["metric"].isin(["volume_mm3", "reference_volume_mm3"])
+    claims = {
+        "no case_id or subject_id": (table["case_id"] == "") | (table["subject_id"] == ""),
+        "a value that is infinite": table["value"].abs() == math.inf,
+        "a volume below 0": is_volume & (table["value"] < 0),
+    }
+    for found, where in claims.items():
+        if where.any():
+            raise DataError(
+                f"{path}: found {found} in line {int(where.to_numpy().argmax()) + 2}, wanted rows "
+                "as they were written; make it again with neurotarget evaluate"
+            )
+    return table
 
 
 def _rows_of(

@@ -9,6 +9,8 @@ import pytest
 import torch
 import yaml
 
+from neurotarget.cli.main import run
+
 
 def test_run_folder_holds_all_that_a_run_makes(trained):
     folder, _ = trained
@@ -101,10 +103,41 @@ def test_offline_wandb_file_holds_config_scores_and_tables(trained, wandb_record
         summary |= {item.key or item.nested_key[0] for item in record.summary.update}
         finished |= record.HasField("exit")
     assert {"train/loss", "val/dice/core", "val/volume_r/core", "test/rows"} <= keys
-    assert "test/overlays" in keys
+    drawn = {path.stem for path in (trained[0] / "study" / "figures").glob("*.png")}
+    assert {f"study/figures/{name}" for name in drawn} <= keys
+    assert {"scatter", "bland_altman", "dice"} <= drawn
+    shown = {path.stem for path in (trained[0] / "pictures").glob("*.png")}
+    assert {f"test/overlays/{name}" for name in shown} <= keys
+    tables = (trained[0] / "study").glob("*.tsv")
+    full = {path.stem for path in tables if len(path.read_text().splitlines()) > 1}
+    assert {f"study/{name}" for name in full} <= keys
+    assert {"effects", "agreement", "failures", "cases", "volumes"} <= full
+    assert not [key for key in keys if key.startswith("study/")][len(full) + len(drawn) :]
     assert {"target", "seed", "data_fingerprint", "versions", "code"} <= config
     assert "test/dice_mean" in summary
     assert finished
+
+
+def test_a_study_that_fails_takes_no_result_with_it(train_words, tiny, command, wandb_records):
+    folder = tiny / "failed_study"
+    folder.mkdir()
+    (folder / "study").write_text("a file where the folder should be")
+    words = [*train_words, "trainer.max_epochs=1", f"hydra.run.dir={folder}"]
+    done = command(*words, cwd=tiny, check=False)
+    assert done.returncode == 2
+    assert "the study of this run failed" in done.stderr
+    assert f"neurotarget study rows={folder} tries again" in done.stderr
+    assert "Traceback" not in done.stderr
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (summary["n_test"], summary["experiment"]) == (3, "ball")
+    assert (folder / "rows.csv").is_file()
+    assert len(list((folder / "predictions").glob("*.nii.gz"))) == 3
+    records = [*wandb_records(next((folder / "wandb").glob("offline-run-*/run-*.wandb")))]
+    told = {item.key or item.nested_key[0] for each in records for item in each.summary.update}
+    assert {"test/dice_mean", "test/rows"} <= told
+    (folder / "study").unlink()
+    assert run(["study", f"rows={folder}", "cases=1"]) == 0
+    assert (folder / "report.html").is_file()
 
 
 def test_killed_and_resumed_run_equals_an_unbroken_one(trained, resumed):

@@ -1,5 +1,7 @@
 """`neurotarget study` as its user runs it: masks alone, two raters, rows, tables, slips."""
 
+import shutil
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -148,6 +150,124 @@ def test_rows_that_the_manifest_does_not_know_are_named(trained, tmp_path, capsy
     assert f"1 case ({lost}) are not in less.tsv" in capsys.readouterr().out
 
 
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A run folder with nothing but what a study reads."""
+    folder = tmp_path / "copied"
+    folder.mkdir()
+    for name in ("rows.csv", "cases.tsv", "config.yaml", "summary.json", "run.json"):
+        shutil.copy(trained[0] / name, folder)
+    return folder
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_run_without_its_scans_is_studied_all_the_same(trained, tiny, copied, capsys):
+    edit(copied / "cases.tsv", str(tiny), "/gone")
+    assert study(f"rows={copied}", "cases=3") == 0
+    assert "no longer have all their files" in capsys.readouterr().out
+    effects = (table(place, "effects") for place in (trained[0], copied))
+    pd.testing.assert_frame_equal(*effects)
+    assert not list(copied.glob("pictures/*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("config.yaml", "neurotarget.types.Target", "os.system", "wanted a class of"),
+        ("config.yaml", "name: ball", "name: ../../x", "needs names of letters"),
+        ("config.yaml", "target:", "aim:", "found no target, wanted that of a run"),
+        ("config.yaml", "labels:", "lapels:", "Target cannot be made"),
+        ("config.yaml", "name: ball", "name: !!python/name:os.x", "found broken YAML"),
+        ("rows.csv", ",volume_mm3,", ",volume_mm3,-", "found a volume below 0 in line"),
+        ("rows.csv", ",dice,", ",dice,inf", "could not convert|infinite"),
+        ("rows.csv", "value", "number", "found no column value"),
+        ("cases.tsv", "case_id", "id", "found no column case_id"),
+    ],
+)
+def test_a_broken_run_folder_is_one_sentence(copied, name, old, new, told, capsys):
+    edit(copied / name, old, new)
+    with pytest.raises(SystemExit, match="2"):
+        study(f"rows={copied}")
+    error = capsys.readouterr().err
+    assert pd.Series([error]).str.contains(told).all(), error
+    assert "Traceback" not in error
+    assert not (copied / "study").exists()
+
+
+def test_rows_of_another_cohort_are_refused(copied, capsys):
+    rows = pd.read_csv(copied / "rows.csv", dtype=str, keep_default_na=False)
+    rows.assign(case_id="x" + rows["case_id"]).to_csv(copied / "rows.csv", index=False)
+    with pytest.raises(SystemExit, match="2"):
+        study(f"rows={copied}")
+    assert "found none of the cases of the rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", '{"hypotheses": 3, "code": 1, "hardware": [1]}'])
+def test_records_of_another_kind_are_passed_over(copied, text):
+    for name in ("summary.json", "run.json"):
+        (copied / name).write_text(text)
+    assert study(f"rows={copied}", "cases=1") == 0
+
+
+def test_rows_without_a_value_give_a_study_that_says_so(copied, capsys):
+    rows = pd.read_csv(copied / "rows.csv", dtype=str, keep_default_na=False)
+    rows.assign(value="").to_csv(copied / "rows.csv", index=False)
+    assert study(f"rows={copied}") == 0
+    assert "No case has a volume" in capsys.readouterr().out
+    assert table(copied, "effects")["estimate"].isna().all()
+    assert table(copied, "effects")["reason"].notna().all()
+
+
+def test_a_study_leaves_nothing_of_an_earlier_one(copied, tmp_path):
+    made = tmp_path / "made"
+    assert study(f"rows={copied}", f"output={made}", "cases=3") == 0
+    assert (made / "study" / "figures" / "scatter.svg").is_file()
+    rows = pd.read_csv(copied / "rows.csv", dtype=str, keep_default_na=False)
+    rows[rows["metric"] == "volume_mm3"].to_csv(copied / "rows.csv", index=False)
+    (made / "study" / "figures" / "mine.svg").write_text("mine")
+    assert study(f"rows={copied}", f"output={made}", "cases=0") == 0
+    assert not (made / "study" / "figures" / "scatter.svg").exists()
+    assert (made / "study" / "figures" / "mine.svg").is_file()
+    assert not list((made / "pictures").glob("*"))
+    assert "predicted" in set(table(made, "effects")["method"])
+    assert "reference" not in set(table(made, "volumes")["method"])
+
+
+def test_masks_of_no_case_are_refused(cubes, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    words = [f"target={cubes / 'cubes.yaml'}", f"manifest={cubes / 'manifest.tsv'}"]
+    with pytest.raises(SystemExit, match="2"):
+        study(f"masks={cubes / 'anna'}", f"second={tmp_path / 'empty'}", *words)
+    assert "found no mask of any case, wanted files called" in capsys.readouterr().err
+
+
+def test_names_that_no_file_may_have_are_made_fit(tmp_path):
+    text = "case_id,Left gland (mm),Left gland [mm],age\n" + "".join(
+        f"../../c{number},{number + 1},{2 * number + 1},{20 + number % 7}\n" for number in range(9)
+    )
+    path = tmp_path / "my volumes = 2.csv"
+    path.write_text(text)
+    words = ["labels=Left gland (mm),Left gland [mm]", f"output={tmp_path / 'a b'}"]
+    assert study(f"table={path}", *words) == 0
+    found = table(tmp_path / "a b", "volumes")
+    assert set(found["label"]) == {"Left_gland_mm", "Left_gland_mm_2", "total"}
+    assert {item.name for item in tmp_path.iterdir()} == {path.name, "a b"}
+
+
+def test_a_method_called_reference_is_the_reference_wherever_it_stands(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,v_net,v_reference,age\na,1,2,20\nb,3,4,30\nc,6,7,40\nd,8,9,50\n")
+    assert study(f"table={path}", "labels=v", "methods=net,reference", f"output={tmp_path}") == 0
+    found = table(tmp_path, "agreement")
+    assert set(found["first"]) == {"reference"}
+    assert found.set_index("statistic").loc["bias", "value"].tolist()[0] == pytest.approx(-1)
+
+
 def test_a_table_of_two_methods_needs_no_image(tmp_path):
     rng = np.random.default_rng(0)
     truth = rng.normal(600, 80, 30)
@@ -181,9 +301,16 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
         (["masks=."], "found no target, wanted both"),
         (["tabel=x"], "did you mean table?"),
         (["table={table}", "labels=v", "ask=volume ~ : x"], "ask: .*wanted one of"),
-        (["table={table}", "labels=v", "ask=volume[w]: F > M"], "unknown labels"),
+        (["table={table}", "labels=v", "ask=volume[w]: F > M"], "ask: no label w; known are v"),
         (["table={table}", "labels=v", "reference=net"], "wanted one of the methods"),
         (["table={table}", "labels=v", "seed=-1"], "seed: got '-1', wanted a whole number"),
+        (["table={table}", "labels=v", "seed=99999999999"], "seed: .*wanted a whole number"),
+        (["table={table}", "labels=v", "cases=²"], "cases: .*wanted a whole number"),
+        (["table="], "table= has no value"),
+        (["{table}"], "without its kind; say rows=.*t.tsv, masks="),
+        (["table={table}", "labels=v", "output={table}/x"], "t.tsv is a file, wanted a folder"),
+        (["rows={table}", "predictions={table}"], "t.tsv is a file, wanted a folder of masks"),
+        (["table=" + "x" * 300], "File name too long"),
         (["table={table}"], "labels="),
     ],
 )
@@ -191,10 +318,13 @@ def test_a_slip_is_one_sentence(words, told, tmp_path, capsys):
     path = tmp_path / "t.tsv"
     path.write_text("case_id\tv\tage\na\t1\t20\nb\t2\t30\nc\t4\t40\n")
     words = [word.replace("{table}", str(path)) for word in words]
+    if not any(word.startswith("output=") for word in words):
+        words.append(f"output={tmp_path / 'out'}")
     with pytest.raises(SystemExit, match="2"):
-        study(*words, f"output={tmp_path / 'out'}")
+        study(*words)
     error = capsys.readouterr().err
     assert "Traceback" not in error
+    assert not (tmp_path / "out").exists()
     assert pd.Series([error.replace("\n", " ")]).str.contains(told).all(), error
 
 

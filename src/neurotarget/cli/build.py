@@ -66,9 +66,9 @@ def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN
     merely import, so a config cannot run code of its own.
 
     Raises:
-        DataError: the config names anything else.
+        DataError: the config names anything else, or settings that are refused.
     """
-    path = str(cfg.get("_target_", ""))
+    path = str(cfg.get("_target_", "")) if isinstance(cfg, Mapping) else ""
     module, _, name = path.rpartition(".")
     kind = None
     if path.startswith(SHAREABLE) and all(part.isidentifier() for part in path.split(".")):
@@ -83,7 +83,15 @@ def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN
             "trust=true for a run of your own"
         )
     given = {key: _foreign_value(value) for key, value in cfg.items() if not key.startswith("_")}
-    return kind(**given, **values)
+    try:
+        return kind(**given, **values)
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"config.yaml of the run: {name} cannot be made of what stands there "
+            f"({' '.join(str(error).split())}); restore the file, or use the version that wrote it"
+        ) from error
 
 
 def _foreign_value(value: object) -> object:

@@ -31,6 +31,14 @@ def taught(act: Callable[P, R]) -> Callable[P, R]:
             print(f"error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
             print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
             sys.exit(2)
+        except BrokenPipeError:  # who read our output has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"error: {where}{error.strerror or error}; mend the path", file=sys.stderr)
+            print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
+            sys.exit(2)
         except KeyboardInterrupt:
             print("\nstopped; what was finished is kept", file=sys.stderr)
             sys.exit(130)

@@ -11,7 +11,7 @@ import pandas as pd
 from neurotarget.cli.build import build
 from neurotarget.cli.predict import load_predictor
 from neurotarget.cli.run_folder import weights_path, write_cases, write_json
-from neurotarget.cli.study_folder import Written, write_study
+from neurotarget.cli.study_folder import Written, write_files
 from neurotarget.cli.study_inputs import (
     Material,
     covariate_table,
@@ -23,6 +23,7 @@ from neurotarget.data.module import TargetData
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
 from neurotarget.report.summary import summarise, summary_text
+from neurotarget.stats.analysis import analyse
 from neurotarget.stats.measured import from_rows
 
 
@@ -31,7 +32,8 @@ class HeldOut(NamedTuple):
 
     summary: dict[str, Any]
     rows: pd.DataFrame
-    written: Written
+    written: Written | None  # None where the study failed
+    error: Exception | None = None  # why it did
 
     @property
     def flat(self) -> dict[str, float]:
@@ -49,8 +51,9 @@ def score_held_out(
 ) -> HeldOut:
     """Predict, score and study the test cases of a run.
 
-    Writes rows.csv, cases.tsv, summary.json, pictures, the study's tables and report.html.
-    Predictions of other weights are made anew; those of the same weights are kept.
+    Writes rows.csv, cases.tsv, summary.json, pictures, the study's tables and report.html, in
+    this order: a study that fails takes nothing with it but itself. Predictions of other weights
+    are made anew; those of the same weights are kept.
     """
     cases, target = data.cases("test"), data.target
     predictions = folder / "predictions"
@@ -67,6 +70,10 @@ def score_held_out(
     label_ids = data.manifest.label_ids
     weights_sha256 = hashlib.sha256(weights_path(folder, weights).read_bytes()).hexdigest()
     facts = {**facts, "weights_sha256": weights_sha256}
+    ids = {"label_ids": None if label_ids is None else dict(label_ids)}
+    told = {name: {"planted": value} for name, value in planted.items()}
+    summary = {**facts, "hypotheses": told, **ids}
+    write_json(folder / "summary.json", summary)
     material = Material(
         from_rows(with_ledger(rows, predictions), with_planted(target, planted), covariates),
         {case.case_id: case for case in cases},
@@ -75,14 +82,20 @@ def score_held_out(
         (),
         run_facts(facts, folder),
     )
-    made = write_study(material, folder, cases=pictures, title=str(facts["experiment"]))
-    summary = {**facts, **summarise(made.study, planted=planted)}
-    summary["label_ids"] = None if label_ids is None else dict(label_ids)
-    write_json(folder / "summary.json", summary)
-    print(summary_text(summary))
+    made = failure = None
+    try:
+        study = analyse(material.measured, notes=material.notes, facts=material.facts)
+        summary = {**facts, **summarise(study, planted=planted), **ids}
+        write_json(folder / "summary.json", summary)
+        print(summary_text(summary))
+        title = str(facts["experiment"])
+        made = write_files(study, material, folder, cases=pictures, title=title)
+    except Exception as error:  # trackers are told first what hours of training gave
+        failure = error
     print(f"\nrun folder  {folder}\npredictions {predictions}\nrows        {folder / 'rows.csv'}")
-    print(f"report      {made.page}")
-    return HeldOut(summary, rows, made)
+    if made is not None:
+        print(f"report      {made.page}")
+    return HeldOut(summary, rows, made, failure)
 
 
 def _is_stale(predictions: Path, made_by: str) -> bool:

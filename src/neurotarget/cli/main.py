@@ -13,7 +13,7 @@ from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
-from neurotarget.cli.study_inputs import covariate_table
+from neurotarget.cli.study_inputs import check_masks, covariate_table
 from neurotarget.data.manifest import read_manifest
 from neurotarget.data.prepare import Preparation, prepare
 from neurotarget.evaluate import evaluate, read_rows, write_rows
@@ -76,10 +76,13 @@ def load_target(name: str) -> Target:
             raise DataError(f"target={name}: no such target;{_nearest(name, there)}")
         path = there[name]
     try:
-        return build(OmegaConf.load(path))
+        target = build(OmegaConf.load(path))
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{path}: no target can be read from it ({reason})") from error
+    if not isinstance(target, Target):
+        raise DataError(f"{path}: found no target, wanted a file such as those in conf/target")
+    return target
 
 
 def _lint(words: Words) -> int:
@@ -102,6 +105,7 @@ def _evaluate(words: Words) -> int:
     path = Path(words.get("rows", "rows.csv"))
     manifest = read_manifest(_source(words), target, need_images=False)
     splits = {case.case_id: case.split or "test" for case in manifest.cases}
+    check_masks(predictions, splits)
     rows = evaluate(manifest, predictions, target, splits, which=set(splits.values()))
     write_rows(rows, path)
     measured = from_rows(read_rows(path), target, covariate_table(manifest.cases))
@@ -118,7 +122,7 @@ COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
     "lint": (_lint, ("source", "target")),
     "prepare": (_prepare, ("source", "target", "cache", "workers")),
     "evaluate": (_evaluate, ("source", "target", "predictions", "rows")),
-    "study": (_study, STUDY_WORDS),
+    "study": (_study, ("source", *STUDY_WORDS)),
 }
 
 
@@ -127,14 +131,23 @@ def _words(command: str, argv: Sequence[str], allowed: Sequence[str]) -> dict[st
     words: dict[str, str] = {}
     for word in argv:
         key, sign, value = word.partition("=")
-        if not sign or Path(word).exists():
+        if not sign or (key not in allowed and _exists(word)):
             key, value = "source", word
         if key not in allowed:
             raise DataError(f"neurotarget {command}: {key} is not known;{_nearest(key, allowed)}")
+        if not value.strip():
+            raise DataError(f"neurotarget {command}: {key}= has no value; say one or leave it out")
         if key in words:
             raise DataError(f"neurotarget {command}: {key} is given twice; say it once")
         words[key] = value
     return words
+
+
+def _exists(word: str) -> bool:
+    try:
+        return Path(word).exists()
+    except OSError:  # longer than any name of a file
+        return False
 
 
 def _source(words: Words) -> str:
@@ -152,7 +165,7 @@ def _needed(words: Words, key: str) -> str:
 
 def _number(words: Words, key: str, default: int) -> int:
     value = words.get(key, str(default))
-    if not value.isdigit() or int(value) < 1:
+    if not (value.isascii() and value.isdigit()) or int(value) < 1:
         raise DataError(f"{key}: got {value!r}, wanted a whole number of at least 1")
     return int(value)
 

@@ -87,8 +87,9 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"run={folder}: found no config.yaml there, wanted a run folder; "
             "say run=runs/<experiment>/<date_time> or run=runs/<experiment>/latest"
         ) from error
-    except yaml.YAMLError as error:
-        raise DataError(f"{path}: found broken YAML ({error}); restore the file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: found broken YAML ({reason}); restore the file") from error
     if not isinstance(config, dict):
         raise DataError(f"{path}: found no settings, wanted the config of a run; restore the file")
     return config
@@ -103,7 +104,7 @@ def read_words(folder: Path) -> list[str]:
     path = Path(folder) / "overrides.yaml"
     try:
         words = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(
             f"resume={folder}: found no overrides.yaml that can be read there, wanted the folder "
             "of a run that was started; say resume=runs/<experiment>/<date_time>, or start it anew"

@@ -1,11 +1,13 @@
 """`neurotarget study …`: from rows, masks or a table of volumes to the answered question."""
 
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from neurotarget.cli.study_folder import Written, write_study
-from neurotarget.cli.study_inputs import Material, from_masks, from_run, from_table, with_asked
+from neurotarget.cli.study_inputs import Material, from_masks, from_run, with_asked
+from neurotarget.cli.study_table import from_table
 from neurotarget.report.words import headlines
 from neurotarget.types import DataError, Hypothesis, Target
 
@@ -52,23 +54,24 @@ BELONGS = {  # words that only one source understands
     **dict.fromkeys(("labels", "id", "method", "methods", "unit", "reference"), ("table",)),
 }
 
+MOST = 2**32 - 1  # a seed that every generator takes
+
 Words = Mapping[str, str]
 
 
 def run(words: Words, load_target: Callable[[str], Target]) -> int:
     """Make one study and say what it found; 0."""
     source = _source(words)
+    asked, seed, cases = _asked(words), _whole(words, "seed", 0), _whole(words, "cases", 12)
     target = load_target(words["target"]) if "target" in words else None
     read = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[source]
     material = read(words, target)
-    if asked := _asked(words):
+    if asked:
         material = with_asked(material, asked)
     command = "neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items())
     material = material._replace(facts={**material.facts, "command": command})
     folder = _folder(words, source, material.measured.target)
-    done = write_study(
-        material, folder, seed=_whole(words, "seed", 0), cases=_whole(words, "cases", 12)
-    )
+    done = write_study(material, folder, seed=seed, cases=cases)
     tell(done)
     return 0
 
@@ -77,13 +80,17 @@ def tell(done: Written) -> None:
     """Print the headlines of a study and where its files lie."""
     for line in headlines(done.study):
         print(line)
+    if not done.study.measured.methods:
+        print("No case has a volume: nothing could be measured or tested.")
+    elif not done.study.measured.target.hypotheses:
+        print('No hypothesis was asked; say one, such as ask="volume ~ age: negative".')
     for note in done.study.notes:
         print(f"  note: {note}")
     print(f"\nreport  {done.page}\ntables  {done.page.parent / 'study'}")
 
 
 def _from_rows(words: Words, target: Target | None) -> Material:
-    manifest, predictions = _path(words, "manifest"), _path(words, "predictions")
+    manifest, predictions = _path(words, "manifest"), _existing_folder(words, "predictions")
     return from_run(
         _existing(words, "rows"), manifest=manifest, target=target, predictions=predictions
     )
@@ -96,14 +103,16 @@ def _from_masks(words: Words, target: Target | None) -> Material:
             f"{'target' if target is None else 'manifest'}, wanted both; say "
             "manifest=<table of cases> target=<name>"
         )
-    second = _existing(words, "second") if "second" in words else None
+    second = _existing_folder(words, "second")
     return from_masks(
         _existing(words, "masks"), second, manifest=_existing(words, "manifest"), target=target
     )
 
 
 def _from_table(words: Words, target: Target | None) -> Material:
-    paths = [Path(part).expanduser() for part in words["table"].split(",")]
+    whole = Path(words["table"]).expanduser()  # a path may have a comma
+    parts = [whole] if whole.is_file() else map(Path, _list(words, "table"))
+    paths = [path.expanduser() for path in parts]
     if absent := [path for path in paths if not path.is_file()]:
         raise DataError(f"table: no such file: {absent[0]}; check the path")
     options = {"id_column": words.get("id"), "method_column": words.get("method")}
@@ -122,6 +131,17 @@ def _from_table(words: Words, target: Target | None) -> Material:
 
 def _source(words: Words) -> str:
     given = [name for name in ("rows", "masks", "table") if name in words]
+    if "source" in words and not given:
+        what = words["source"]
+        raise DataError(
+            f"neurotarget study: found {what} without its kind; say rows={what}, masks={what} or "
+            f"table={what}"
+        )
+    if "source" in words:
+        raise DataError(
+            f"neurotarget study: found {words['source']}, wanted words such as target=<name>; "
+            "`neurotarget study help` shows all"
+        )
     if len(given) != 1:
         found = " and ".join(given) or "none of them"
         raise DataError(
@@ -150,17 +170,19 @@ def _asked(words: Words) -> list[Hypothesis]:
             taken = sum(item.name.startswith(name) for item in asked)
             asked.append(Hypothesis.parse(f"{name}_{taken + 1}" if taken else name, text))
         except ValueError as error:
-            raise DataError(f"ask: {error}") from error
+            raise DataError(f"ask: {str(error).removeprefix('hypothesis ask: ')}") from error
     return asked
 
 
 def _folder(words: Words, source: str, target: Target) -> Path:
-    if "output" in words:
-        return Path(words["output"]).expanduser()
-    rows = Path(words.get("rows", ""))
-    if source == "rows" and rows.is_dir():
-        return rows
-    return Path(f"study_{target.name}")
+    rows = Path(words.get("rows", "")).expanduser()
+    folder = rows if source == "rows" and rows.is_dir() else Path(f"study_{target.name}")
+    folder = Path(words["output"]).expanduser() if "output" in words else folder
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "may not be written" if there.is_dir() else "is a file"
+        raise DataError(f"output: {there} {what}, wanted a folder to write into; say another")
+    return folder
 
 
 def _existing(words: Words, key: str) -> Path:
@@ -174,12 +196,19 @@ def _path(words: Words, key: str) -> Path | None:
     return _existing(words, key) if key in words else None
 
 
+def _existing_folder(words: Words, key: str) -> Path | None:
+    path = _path(words, key)
+    if path is not None and not path.is_dir():
+        raise DataError(f"{key}: {path} is a file, wanted a folder of masks; check the path")
+    return path
+
+
 def _list(words: Words, key: str) -> list[str]:
     return [part.strip() for part in words.get(key, "").split(",") if part.strip()]
 
 
 def _whole(words: Words, key: str, default: int) -> int:
     value = words.get(key, str(default))
-    if not value.isdigit():
+    if not (value.isascii() and value.isdigit()) or int(value) > MOST:
         raise DataError(f"{key}: got {value!r}, wanted a whole number such as {default}")
     return int(value)

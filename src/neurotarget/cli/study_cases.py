@@ -36,7 +36,7 @@ def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase
         try:
             shown.append(_load(case, rank, study, material))
         except DataError as error:
-            log.warning("no picture of %s: %s", case_id, error)
+            log.warning("not drawn: %s", error)
     return shown
 
 

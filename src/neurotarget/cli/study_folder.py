@@ -1,5 +1,6 @@
 """A study on disk: tables, figures, and the page that shows them."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,12 +9,23 @@ import pandas as pd
 
 from neurotarget.cli.study_cases import RANKS, load_cases
 from neurotarget.cli.study_inputs import Material
-from neurotarget.files import written
+from neurotarget.files import sweep, written
 from neurotarget.report.figure import save_figure, svg_text
 from neurotarget.report.figures import all_figures
 from neurotarget.report.page import PageCase, PageFigure, write_page
 from neurotarget.stats.analysis import analyse
 from neurotarget.stats.study import Study
+
+FIGURES = (  # names that figures begin with
+    "effects",
+    "volumes",
+    "ages",
+    "scatter",
+    "bland_altman",
+    "dice",
+    "failures",
+    "sites",
+)
 
 
 class Written(NamedTuple):
@@ -35,6 +47,18 @@ def write_study(
     are drawn into `pictures/` and that the page shows in its viewer.
     """
     study = analyse(material.measured, seed=seed, notes=material.notes, facts=material.facts)
+    return write_files(study, material, folder, cases=cases, title=title)
+
+
+def write_files(
+    study: Study, material: Material, folder: Path, *, cases: int = 12, title: str = ""
+) -> Written:
+    """Write a study that is computed; what an earlier one left in the folder goes.
+
+    The page is written last, so that none stands beside tables that are not its own.
+    """
+    page = folder / "report.html"
+    _clear(folder, page)
     tables = {name: folder / "study" / f"{name}.tsv" for name in study.tables}
     for name, path in tables.items():
         write_tsv(study.tables[name], path)
@@ -47,14 +71,23 @@ def write_study(
             save_figure(figure, stem)
             pictures.append(stem.with_suffix(".png"))
         shown.append(PageFigure(name, caption_title, caption, svg))
-    page = folder / "report.html"
     gallery = load_cases(study, material, count=cases) if cases else []
-    for rank in RANKS:  # of an earlier study, whose choice may have been another
-        for old in (folder / "pictures").glob(f"{rank}_*.png"):
-            old.unlink()
     overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
     write_page(page, study, shown, gallery, title=title or material.measured.target.name)
     return Written(study, page, tables, pictures, overlays)
+
+
+def _clear(folder: Path, page: Path) -> None:
+    """Take away an earlier study's page, figures and pictures: its choice may have been other."""
+    old = [page] if page.is_file() else []
+    for name in FIGURES:
+        old += (folder / "study" / "figures").glob(f"{name}*.[sp][vn]g")
+    for rank in RANKS:
+        old += (folder / "pictures").glob(f"{rank}_*.png")
+    for path in old:
+        path.unlink(missing_ok=True)
+    for place in (folder, *(folder / name for name in ("study", "study/figures", "pictures"))):
+        sweep(place, now_s=time.time())
 
 
 def _picture(case: PageCase, folder: Path) -> Path:

@@ -1,9 +1,9 @@
-"""What `neurotarget study` reads: a run or its rows, folders of masks, a table of volumes."""
+"""What `neurotarget study` reads: a run or its rows, and folders of masks."""
 
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,26 +13,12 @@ import pandas as pd
 from neurotarget.cli.build import build_foreign
 from neurotarget.cli.run_folder import read_config
 from neurotarget.data.manifest import scan_manifest
-from neurotarget.data.volume_table import read_volume_table
 from neurotarget.evaluate import evaluate, measure, read_rows
-from neurotarget.stats.measured import Measured, from_rows, with_regions
+from neurotarget.stats.measured import Measured, from_rows
 from neurotarget.types import WORD, Case, DataError, Hypothesis, Manifest, Problem, Row, Target
 
 SHOWN = 8  # names in a sentence
 EDGE = ": touches the edge of the region of interest"  # how the ledger of predictions says it
-SIDES = tuple(
-    (re.compile(pattern), right)
-    for pattern, right in (
-        ("Left", "Right"),
-        ("left", "right"),
-        ("LEFT", "RIGHT"),
-        (r"(?<![a-z])lh(?![a-z])", "rh"),
-        ("^L", "R"),
-        ("^l(?=[_.-])", "r"),
-        ("(?<=[_.-])L$", "R"),
-        ("(?<=[_.-])l$", "r"),
-    )
-)
 
 
 class Material(NamedTuple):
@@ -66,8 +52,7 @@ def from_run(
     if target is None:
         target = run_target(folder)
     summary = read_summary(folder)
-    asked = summary.get("hypotheses") or {}
-    target = with_planted(target, {name: item.get("planted") for name, item in asked.items()})
+    target = with_planted(target, _planted(summary))
     if manifest is None:
         manifest = folder / "cases.tsv"
         if not manifest.is_file():
@@ -75,14 +60,14 @@ def from_run(
                 f"{path}: found no cases.tsv beside it, wanted the covariates of its cases; say "
                 "manifest=<manifest or data set>"
             )
-    read, notes = read_cases(manifest, target)
-    label_ids = read.label_ids or summary.get("label_ids")
+    read, notes = read_cases(manifest, target, need_files=False)
+    cases, gone = _with_files(read.cases)
+    label_ids = read.label_ids or _mapping(summary.get("label_ids")) or None
     if predictions is None and (folder / "predictions").is_dir():
         predictions = folder / "predictions"
     covariates = covariate_table(read.cases)
     measured = from_rows(with_ledger(rows, predictions), target, covariates)
-    notes = [*notes, *_unmatched(measured.covariates.index, covariates.index, manifest)]
-    cases = {case.case_id: case for case in read.cases}
+    notes = [*notes, *_unmatched(measured.covariates.index, covariates.index, manifest), *gone]
     return Material(
         measured, cases, predictions, label_ids, tuple(notes), run_facts(summary, folder)
     )
@@ -101,6 +86,7 @@ def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Targ
         table = _rows(measure(read, target))
         measured = from_rows(table, target, covariates)
         return Material(measured, cases, None, read.label_ids, tuple(notes), {})
+    check_masks(second, cases)
     splits = dict.fromkeys(cases, "test")
     table = _rows(evaluate(read, second, target, splits))
     names = (masks.name, second.name)
@@ -111,38 +97,6 @@ def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Targ
     return Material(measured, cases, second, read.label_ids, tuple(notes), {})
 
 
-def from_table(
-    paths: Sequence[Path],
-    *,
-    target: Target | None,
-    labels: Sequence[str] | None,
-    words: Mapping[str, Any],
-    reference: str | None = None,
-) -> Material:
-    """Volumes of one method or more that stand in tables, without any image.
-
-    Raises:
-        DataError: all that is wrong with the tables.
-    """
-    names = labels or (target.label_names if target else None)
-    found = read_volume_table(paths, labels=names, target=target, **words)
-    columns = list(next(iter(found.volumes.values())).columns)
-    target = target or table_target(paths[0].stem, columns)
-    volumes = {name: with_regions(table, target) for name, table in found.volumes.items()}
-    if reference is None and (len(volumes) == 1 or "reference" in volumes):
-        reference = next(iter(volumes))  # a method of this name comes first
-    if reference is not None:
-        if reference not in volumes:
-            raise DataError(
-                f"reference: got {reference!r}, wanted one of the methods {', '.join(volumes)}"
-            )
-        volumes = {reference: volumes.pop(reference), **volumes}
-    no_scores = pd.DataFrame(columns=list(Row._fields))
-    measured = Measured(target, volumes, found.covariates, no_scores, reference)
-    notes = [_sentence(problem) for problem in found.problems]
-    return Material(measured, {}, None, None, tuple(notes), {})
-
-
 def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:
     """The same cohort with other hypotheses; covariates are found in whatever case.
 
@@ -150,6 +104,10 @@ def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:
         DataError: one names a label that is not there.
     """
     measured = material.measured
+    known = [*measured.target.label_names, *measured.target.regions]
+    for item in asked:
+        if item.label and item.label not in known:
+            raise DataError(f"ask: no label {item.label}; known are {', '.join(known)}")
     spelled = tuple(_spelled(item, measured.covariates.columns) for item in asked)
     try:
         target = replace(measured.target, hypotheses=spelled)
@@ -200,19 +158,6 @@ def with_covariates(material: Material, table: pd.DataFrame) -> Material:
     return material._replace(measured=measured, notes=(*material.notes, *told))
 
 
-def table_target(name: str, labels: Sequence[str]) -> Target:
-    """A target of what a table's columns name; left and right are told by their names."""
-    numbered = {label: number for number, label in enumerate(labels, start=1)}
-    return Target(
-        name,
-        ("table",),
-        numbered,
-        (1.0, 1.0, 1.0),
-        (1, 1, 1),
-        pairs=tuple(_sides(labels)),
-    )
-
-
 def run_target(folder: Path) -> Target:
     """Target of a run folder.
 
@@ -224,7 +169,13 @@ def run_target(folder: Path) -> Target:
             f"{folder}: found no config.yaml, wanted a run folder; say target=<name> for rows "
             "that lie alone"
         )
-    return build_foreign(read_config(folder)["target"])
+    settings = _mapping(read_config(folder).get("target"))
+    target = build_foreign(settings) if settings else None
+    if not isinstance(target, Target):
+        raise DataError(
+            f"{folder}/config.yaml: found no target, wanted that of a run; say target=<name>"
+        )
+    return target
 
 
 def with_planted(target: Target, planted: Mapping[str, float | None]) -> Target:
@@ -239,20 +190,27 @@ def with_planted(target: Target, planted: Mapping[str, float | None]) -> Target:
 
 
 def read_cases(
-    source: Path, target: Target, *, masks: Path | None = None
+    source: Path, target: Target, *, masks: Path | None = None, need_files: bool = True
 ) -> tuple[Manifest, list[str]]:
     """Cases of a manifest that may have masks only, and warnings as sentences.
+
+    Without `need_files` the files of cases may be gone.
 
     Raises:
         DataError: everything that is wrong with the manifest.
     """
     manifest, problems = scan_manifest(
-        source, target, need_images=False, repeats=masks is not None, masks=masks
+        source,
+        target,
+        need_images=False,
+        repeats=masks is not None,
+        masks=masks,
+        need_files=need_files,
     )
     errors = [problem for problem in problems if problem.level == "error"]
     if errors or manifest is None:
         raise DataError(errors)
-    return manifest, [_sentence(problem) for problem in problems]
+    return manifest, [sentence(problem) for problem in problems]
 
 
 def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
@@ -272,9 +230,20 @@ def read_summary(folder: Path) -> dict[str, Any]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError:
+    except (OSError, ValueError):
         found = {}
-    return found if isinstance(found, dict) else {}
+    return _mapping(found)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _planted(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Effects of the generated cohort that a run's summary remembers."""
+    asked = _mapping(summary.get("hypotheses"))
+    found = {name: _mapping(item).get("planted") for name, item in asked.items()}
+    return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
 def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
@@ -291,11 +260,11 @@ def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
     }
     facts = {text: str(summary[key]) for key, text in named.items() if summary.get(key) is not None}
     record = _read_json(folder / "run.json")
-    code, hardware = record.get("code") or {}, record.get("hardware") or {}
+    code, hardware = _mapping(record.get("code")), _mapping(record.get("hardware"))
     if code.get("commit"):
         changed = ", with changes that are not committed" if code.get("changed") else ""
         facts["commit"] = f"{code['commit']}{changed}"
-    if hardware.get("argv"):
+    if isinstance(hardware.get("argv"), list):
         facts["trained by"] = "train.py " + shlex.join(map(str, hardware["argv"]))
     return facts
 
@@ -308,7 +277,12 @@ def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:
     path = predictions / "volumes.tsv" if predictions else None
     if path is None or not path.is_file():
         return rows
-    ledger = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    try:
+        ledger = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    except ValueError:
+        return rows  # another program's file of this name
+    if not {"case_id", "note"} <= set(ledger):
+        return rows
     cut = {
         (line.case_id, flag.removesuffix(EDGE))
         for line in ledger.itertuples()
@@ -324,6 +298,11 @@ def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:
 def _unmatched(scored: pd.Index, listed: pd.Index, manifest: Path) -> list[str]:
     """Sentences on cases that only the rows or only the manifest know."""
     strange, silent = sorted(set(scored) - set(listed)), sorted(set(listed) - set(scored))
+    if len(strange) == len(set(scored)):
+        raise DataError(
+            f"{manifest}: found none of the cases of the rows (such as {strange[0]}) among its own "
+            f"(such as {silent[0]}), wanted their covariates; say the manifest of these rows"
+        )
     told = []
     if strange:
         told.append(_named(strange, f"are not in {manifest.name}: they have no covariates", "case"))
@@ -334,10 +313,37 @@ def _unmatched(scored: pd.Index, listed: pd.Index, manifest: Path) -> list[str]:
     return told
 
 
+def _with_files(cases: Sequence[Case]) -> tuple[dict[str, Case], list[str]]:
+    """Cases by id with what is still on disk, and a sentence on files that are gone."""
+    found, gone = {}, []
+    for case in cases:
+        images = {name: path for name, path in case.images.items() if Path(path).is_file()}
+        label = case.label if case.label and case.label.is_file() else None
+        found[case.case_id] = replace(case, images=images, label=label)
+        if len(images) < len(case.images) or (case.label and not label):
+            gone.append(case.case_id)
+    missing = "no longer have all their files: what is gone is not drawn"
+    return found, [_named(gone, missing, "case")] if gone else []
+
+
 def _named(names: Sequence[str], what: str, noun: str) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     plural = "" if len(names) == 1 else "s"
     return f"{len(names)} {noun}{plural} ({', '.join(names[:SHOWN])}{more}) {what}."
+
+
+def check_masks(folder: Path, case_ids: Iterable[str]) -> None:
+    """Refuse a folder that has the mask of none of the cases: it is another's, or mistyped.
+
+    Raises:
+        DataError: it is so.
+    """
+    names = [f"{case_id}.nii.gz" for case_id in case_ids]
+    if not any((folder / name).is_file() for name in names):
+        found = "no mask of any case" if folder.is_dir() else "no such folder"
+        raise DataError(
+            f"{folder}: found {found}, wanted files called after their case, such as {names[0]}"
+        )
 
 
 def _spare_files(folder: Path, cases: Mapping[str, Case]) -> list[str]:
@@ -345,21 +351,10 @@ def _spare_files(folder: Path, cases: Mapping[str, Case]) -> list[str]:
     return sorted(path.name for path in folder.glob("*.nii*") if path.name not in names)
 
 
-def _sentence(problem: Problem) -> str:
+def sentence(problem: Problem) -> str:
+    """A problem as a sentence of a report."""
     text = str(problem)
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
-
-
-def _sides(labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of a left and a right label: Left-X and Right-X, lh_X and rh_X, LX and RX."""
-    known, found = set(labels), []
-    for label in labels:
-        for pattern, other in SIDES:
-            right = pattern.sub(other, label, count=1)
-            if right != label and right in known:
-                found.append((label, right))
-                break
-    return found
 
 
 def _rows(rows: Sequence[Row]) -> pd.DataFrame:

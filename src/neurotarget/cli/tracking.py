@@ -93,19 +93,21 @@ def log_final(
     *,
     summary: Mapping[str, float],
     rows: pd.DataFrame,
-    study: Written,
+    study: Written | None,
 ) -> None:
     """Put the final numbers, rows, study tables, figures and overlays into the W&B run."""
     for logger in made:
         if isinstance(logger, WandbLogger):
             logger.experiment.summary.update(dict(summary))
-            tables = {f"study/{name}": table for name, table in study.study.tables.items()}
-            logged = {"test/rows": rows, **tables}
+            logged = {"test/rows": rows}
+            pictures: dict[str, Path] = {}  # one each: W&B wants those of one name of one size
+            if study is not None:
+                logged |= {f"study/{name}": table for name, table in study.study.tables.items()}
+                pictures = {f"study/figures/{path.stem}": path for path in study.figures}
+                pictures |= {f"test/overlays/{path.stem}": path for path in study.overlays}
             found = {name: _table(table) for name, table in logged.items() if len(table)}
-            pictures = {"study/figures": study.figures, "test/overlays": study.overlays}
-            for name, paths in pictures.items():
-                if paths:
-                    found[name] = [wandb.Image(str(path), caption=path.stem) for path in paths]
+            for name, path in pictures.items():
+                found[name] = wandb.Image(str(path), caption=path.stem)
             logger.experiment.log(found)
 
 

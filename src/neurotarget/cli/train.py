@@ -75,6 +75,8 @@ def train(cfg: DictConfig) -> float:
                 pictures=int(cfg.logger.pictures),
             )
             log_final(made, summary=result.flat, rows=result.rows, study=result.written)
+            if result.error is not None:
+                raise _failed_study(folder, result.error) from result.error
         failed = False
     finally:
         finish(made, failed=failed)
@@ -122,6 +124,14 @@ def _fit(parts: Parts, made: list[Logger], resumed: Path | None) -> float:
         raise KeyboardInterrupt
     score = trainer.checkpoint_callback.best_model_score
     return math.nan if score is None else float(score)
+
+
+def _failed_study(folder: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return DataError(
+        f"the study of this run failed ({reason}); its predictions, rows.csv and summary.json are "
+        f"kept: neurotarget study rows={folder} tries again"
+    )
 
 
 def _seed(cfg: DictConfig) -> int:

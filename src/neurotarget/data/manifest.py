@@ -71,6 +71,7 @@ def scan_manifest(
     filters: Filters | None = None,
     masks: Path | str | None = None,
     repeats: bool = False,
+    need_files: bool = True,
 ) -> tuple[Manifest | None, list[Problem]]:
     """Read the cases that can be read and all that is wrong with them; None where there are none.
 
@@ -82,6 +83,7 @@ def scan_manifest(
     `masks` is a folder that the masks are in, whatever the data set says (see `place_masks`). With
     `repeats`, rows of one case_id with masks of their own are several masks of one scan: each
     becomes a case, called `<case_id>_mask1` and so on, and is told. Both are for studies of masks.
+    `need_files=False` asks nothing of the files of cases: their scores are studied, not they.
     """
     source = Path(source).expanduser()
     root = Path(root).expanduser() if root is not None else None
@@ -98,6 +100,7 @@ def scan_manifest(
     problems += [*_check_names(cases), *split_conflicts(cases)]
     # whose mask is in no folder of masks was told already
     checked = [case for case in cases if masks is None or case.images or case.label]
+    checked = checked if need_files else []
     problems += [problem for case in checked for problem in _check_files(case)]
     if target is not None and cases:
         problems += check_hypotheses(cases, target)

@@ -74,7 +74,7 @@ def ages_methods(study: Study) -> tuple[str, ...]:
 def ages_labels(study: Study) -> Shown:
     """Labels with at least one curve; of too many, those on which the methods agree least."""
     methods = ages_methods(study)
-    known = shown(study, methods, MOST_PANELS // len(methods))
+    known = shown(study, methods, MOST_PANELS // max(len(methods), 1))
     curves = table(study, "curves")
     drawn = set(curves.dropna(subset=["volume"])["label"]) if len(curves) else set()
     return Shown([label for label in known.labels if label in drawn], known.left_out)

@@ -150,6 +150,8 @@ def _bar(panel: Axes, place: float, middle: Quartiles, *, half: float) -> None:
 @look()
 def volumes_figure(study: Study) -> Figure | None:
     """Volumes by the first method, a panel a label and a strip a sex; None without volumes."""
+    if not study.measured.methods:
+        return None
     method = study.measured.methods[0]
     labels = shown(study, (method,)).labels
     if not labels:
