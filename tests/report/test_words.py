@@ -68,6 +68,7 @@ def a_target(*labels):
             "volume ~ age + sex + tiv: negative",
             "The pituitary volume shrinks with age, at equal sex and TIV.",
         ),
+        ("volume ~ age + eTIV: any", "The pituitary volume changes with age, at equal eTIV."),
         ("volume ~ age: positive", "The pituitary volume grows with age."),
         ("volume ~ bmi: any", "The pituitary volume changes with bmi."),
         (

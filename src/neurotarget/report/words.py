@@ -18,6 +18,7 @@ MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE
 DECLARED = "declared"
 PREDICTED = "predicted"
 SEX = ("sex", "gender")
+HEADS = {"tiv": "TIV", "icv": "ICV", "etiv": "eTIV"}
 SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
 FAILED = ("dice_below_0.5", "crash_or_empty")  # what a headline calls failed: the first that is
@@ -321,7 +322,7 @@ def _term(term: str) -> str:
     if found := re.fullmatch(r"spline\((.+)\)", term):
         return f"{found[1]} (as a curve)"
     text = term.replace("*", " × ").replace("_", " ")
-    return text.upper() if text.casefold() in ("tiv", "icv", "etiv") else text
+    return HEADS.get(text.casefold(), text)
 
 
 def _listed(parts: Iterable[str]) -> str:
