@@ -142,6 +142,7 @@ def test_a_small_slope_is_not_written_as_nothing():
     tiny = {"value": 2.2e-5, "low": -1e-6, "high": 4.5e-5}
     assert estimate(tiny, "value", sign=True) == "+0.000022 [−0.000001, 0.000045]"
     assert number(-0.0042) == "-0.0042"
+    assert [number(-1e-17, 3), number(-0.04, 1, sign=True)] == ["0.000", "0.0"]
     assert [number(value) for value in (0, 0.25, math.nan)] == ["0.00", "0.25", "nan"]
 
 

@@ -189,6 +189,16 @@ def test_a_subject_in_both_groups_is_dropped():
     table.loc[["c000", "c001"], "sex"] = ["F", "M"]
     effect = estimate_effect(SEX, volumes, table)
     assert (effect.n, effect.n_dropped) == (78, 2)
+    assert effect.reason == "2 cases left out: their subjects change sex"
+
+
+def test_people_who_travel_between_all_sites_are_no_lack_of_people():
+    volumes, table = cohort()
+    table["subject_id"], table["sex"] = [f"s{n // 2}" for n in range(80)], "F"
+    table["site"] = ["a", "b"] * 40
+    asked = Hypothesis.parse("age_slope", "volume ~ age + site: negative")
+    effect = estimate_effect(asked, volumes, table)
+    assert effect.reason == "0 subjects, wanted more; 80 cases left out: their subjects change site"
 
 
 @pytest.mark.parametrize(

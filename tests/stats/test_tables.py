@@ -237,10 +237,11 @@ def test_what_has_no_interval_says_why(volumes, subjects, reason, has_bias):
         {"reference": {"front": first}, "predicted": {"front": second}}, subjects=subjects
     )
     table = agreement_table(cohort)
-    found = statistic(table, "pearson_r")
-    assert found["reason"] == reason
-    assert math.isnan(found["low"])
-    assert math.isnan(found["high"])
+    for name in ("pearson_r", "icc_a1", "icc_c1", "ccc"):
+        found = statistic(table, name)
+        assert found["reason"] == reason
+        assert math.isnan(found["low"])
+        assert math.isnan(found["high"])
     assert math.isfinite(statistic(table, "bias")["value"]) == has_bias
     unsaid = table[table[["value", "low", "high"]].isna().any(axis=1) != (table["reason"] != "")]
     assert unsaid.empty

@@ -8,6 +8,7 @@ import pandas as pd
 
 from neurotarget.report.tables import agreement_table, hypotheses_table, scores_table, volumes_table
 from neurotarget.report.text import number
+from neurotarget.report.words import counted
 from neurotarget.stats.effects import NOT_ENOUGH, claim
 from neurotarget.stats.study import Study
 from neurotarget.stats.variants import DECLARED
@@ -184,8 +185,8 @@ def _shown(summary: Mapping) -> list[str]:
 
 def _head(summary: Mapping) -> str:
     lines = [
-        f"{summary['target']}: {summary['n_test']} held-out cases of "
-        f"{summary['n_subjects']} subjects, mean Dice {number(summary['dice_mean'], 3)}"
+        f"{summary['target']}: {counted(summary['n_test'], 'held-out case')} of "
+        f"{counted(summary['n_subjects'], 'subject')}, mean Dice {number(summary['dice_mean'], 3)}"
     ]
     if summary.get("experiment"):
         lines.append(

@@ -113,7 +113,9 @@ def _notes(name: str, which: str, effect: Mapping) -> list[str]:
     told = []
     if effect["n_dropped"]:
         cases = "case" if effect["n_dropped"] == 1 else "cases"
-        told.append(f"{effect['n_dropped']} {cases} without a volume or covariate left out")
+        is_steady = "their subjects change" not in effect["reason"]
+        lack = "without a volume or covariate " if is_steady else ""
+        told.append(f"{effect['n_dropped']} {cases} {lack}left out")
     if effect["reason"]:
         told.append(effect["reason"])
     return [f"  {name}, {which}: {'; '.join(told)}"] if told else []

@@ -31,7 +31,8 @@ def number(value: float | None, digits: int | None = None, *, sign: bool = False
         digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
         if 0 < abs(value) < 0.1:
             digits = 1 - math.floor(math.log10(abs(value)))
-    return f"{value:{'+' if sign else ''}.{digits}f}"
+    text = f"{value:{'+' if sign else ''}.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def p_value(p: float | None) -> str:

@@ -76,8 +76,8 @@ def _absent(measured: Measured) -> list[str]:
             told.append(f"{absent} of {n} cases have no {name}; what needs it leaves them out.")
     repeats = n - measured.subjects.nunique()
     if repeats:
+        people = "1 subject" if n - repeats == 1 else f"{n - repeats} subjects"
         told.append(
-            f"{n} cases come from {n - repeats} subjects; a subject counts once in intervals and "
-            "effects."
+            f"{n} cases come from {people}; a subject counts once in intervals and effects."
         )
     return told

@@ -23,12 +23,14 @@ class NotEstimableError(Exception):
 class Cohort(NamedTuple):
     """Volumes (a column a method) and covariates of the same subjects, complete.
 
-    Covariates are floats, or text where they name categories. `n_dropped` counts cases.
+    Covariates are floats, or text where they name categories. `n_dropped` counts cases; `note`
+    tells those whose subjects change category.
     """
 
     volumes: pd.DataFrame
     covariates: pd.DataFrame
     n_dropped: int
+    note: str = ""
 
 
 def gather(
@@ -154,5 +156,7 @@ def _per_subject(cohort: Cohort, subjects: pd.Series) -> Cohort:
         index=steady.index,
     )
     volumes = cohort.volumes.groupby(people).mean()
-    dropped = cohort.n_dropped + int(terms.size()[~steady].sum())
-    return Cohort(volumes[steady], averaged[steady], dropped)
+    lost = int(terms.size()[~steady].sum())
+    changed = [name for name in named if (terms[name].nunique() > 1).any()]
+    note = f"{lost} cases left out: their subjects change {', '.join(changed)}" if lost else ""
+    return Cohort(volumes[steady], averaged[steady], cohort.n_dropped + lost, note)

@@ -165,10 +165,10 @@ def _estimate(model: Variant, volumes: pd.Series, covariates: pd.DataFrame, unit
             cohort.n_dropped,
             _unit(hypothesis, unit, cohort.covariates),
             NOT_ENOUGH,
-            reason=str(why),
+            reason="; ".join(part for part in (str(why), cohort.note) if part),
             expected=expected,
         )
-    notes = (*columns.notes, note)
+    notes = (*columns.notes, note, cohort.note)
     return _told(hypothesis, found, cohort, unit=unit, expected=expected, notes=notes)
 
 
@@ -230,10 +230,10 @@ def _difference(
         adjusted, note = adjusted_volumes(model, cohort)
         _refuse_constant(adjusted)
     except NotEstimableError as why:
-        found, notes = nothing, (str(why),)
+        found, notes = nothing, (str(why), cohort.note)
     else:
         found, why = _bootstrapped(model, cohort, columns, adjusted, seed)
-        notes = (why, *columns.notes, note)
+        notes = (why, *columns.notes, note, cohort.note)
     reason = "; ".join(part for part in notes if part)
     unit = _unit(hypothesis, "mm3", cohort.covariates)
     return found | {"unit": unit, "n": len(cohort.volumes), "reason": reason}

@@ -153,7 +153,8 @@ def _tested(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple
 
 def _refuse_few(found: int, who: str) -> None:
     if found < FEWEST:
-        raise NotEstimableError(f"{found} subjects with {who}, wanted {FEWEST} or more")
+        subjects = "subject" if found == 1 else "subjects"
+        raise NotEstimableError(f"{found} {subjects} with {who}, wanted {FEWEST} or more")
 
 
 def _interaction(names: list[str], terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:

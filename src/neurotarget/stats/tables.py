@@ -181,6 +181,8 @@ def _agreement(
         whole = np.ones((1, n_subjects))  # a value without an interval
         values = _statistics(whole if too_few else replicates(n_subjects, seed), table, subject)
     flat = [name for name, column in zip(methods, table.T, strict=True) if _is_flat(column)]
+    if flat and values and len(methods) == 2:  # 0 in every draw, with an interval of no width
+        values |= dict.fromkeys(("icc_a1", "icc_c1"), np.full(1, math.nan))
     counts = {"n": n, "n_subjects": n_subjects, "n_missing": len(known) - n}
     return [
         {"statistic": name, "unit": AGREEMENT_UNITS[name]}
