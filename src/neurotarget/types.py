@@ -58,6 +58,10 @@ class Problem(NamedTuple):
         return f"{head}found {self.found}, wanted {self.wanted}; {self.todo}"
 
 
+class CaseError(RuntimeError):
+    """What went wrong while one case's patch was made; it crosses from a worker as one text."""
+
+
 class DataError(ValueError):
     """Bad input, told in sentences; the command line prints them and exits with 2."""
 

@@ -1,8 +1,7 @@
 import pytest
-import torch
 import yaml
 
-from neurotarget.cli.build import build, build_foreign, build_windows, precision_for
+from neurotarget.cli.build import build, build_foreign
 from neurotarget.models.unet import UNet
 from neurotarget.types import DataError, Target
 
@@ -49,36 +48,6 @@ def test_foreign_config_is_checked_inside_too():
     inner = {"_target_": "os.system", "command": "true"}
     with pytest.raises(DataError, match=r"found _target_ 'os.system'"):
         build_foreign({"_target_": "neurotarget.models.unet.UNet", "widths": inner})
-
-
-def test_precision_follows_the_hardware_unless_it_is_said():
-    assert precision_for("16-mixed", "cpu") == "16-mixed"
-    has = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    assert precision_for("auto", "cpu") == ("bf16-mixed" if has else "32-true")
-
-
-@pytest.fixture
-def target():
-    return Target("a", ["t1"], {"left": 1, "right": 2}, [1, 1, 1], [8, 8, 8], [["left", "right"]])
-
-
-@pytest.mark.parametrize(
-    ("flip", "swap"),
-    [({"p": 0.5, "axes": [0]}, [0, 2, 1]), ({"p": 0.5, "axes": [1]}, None), (None, None)],
-)
-def test_mirror_follows_the_flips_of_training(target, flip, swap):
-    config = {"windows": {"overlap": 0.25, "mirror": "auto"}, "augment": {"flip": flip}}
-    windows = build_windows(config, target)
-    assert windows.swap == swap
-    assert windows.inferer.overlap == 0.25
-    assert build_windows(config, target, mirror=False).swap is None
-
-
-def test_mirror_of_a_network_that_never_saw_one_is_refused(target):
-    with pytest.raises(DataError, match="has never seen a mirrored head"):
-        build_windows({"augment": {}}, target, mirror=True)
-    with pytest.raises(DataError, match="wanted true, false or auto"):
-        build_windows({}, target, mirror="left")
 
 
 def test_unknown_setting_is_named_with_the_nearest_one_also_inside():

@@ -2,7 +2,6 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from neurotarget.cli.build import checked_overlap
 from neurotarget.cli.predict import predict, usable_device
 from neurotarget.types import DataError
 
@@ -22,13 +21,6 @@ def test_the_device_is_a_gpu_where_there_is_one():
 def test_a_gpu_that_is_not_there_is_one_sentence():
     with pytest.raises(DataError, match="device: found cuda, wanted auto or one of cpu"):
         usable_device("cuda")
-
-
-@pytest.mark.parametrize("asked", [1, -0.1, 50, "half", None, True, float("nan")])
-def test_an_overlap_is_a_share_of_a_window(asked):
-    with pytest.raises(DataError, match=f"overlap: found {asked}, wanted a number of at least 0"):
-        checked_overlap(asked)
-    assert checked_overlap(0) == 0.0
 
 
 @pytest.mark.parametrize(

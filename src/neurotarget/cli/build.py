@@ -7,13 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import DataError, Target
 
 SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.prepare.")
@@ -28,13 +25,13 @@ def build(cfg: DictConfig | Mapping, **values: object) -> Any:  # noqa: ANN401
     # bound first and called after: Hydra would turn dataclasses among `values` into configs
     try:
         return instantiate(cfg, _convert_="all", _partial_=True)(**values)
-    except (InstantiationException, MisconfigurationException, TypeError, ValueError) as error:
+    except (InstantiationException, TypeError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(_refused(cfg, error)) from error
+        raise DataError(refused(cfg, error)) from error
 
 
-def _refused(cfg: DictConfig | Mapping, error: BaseException) -> str:
+def refused(cfg: DictConfig | Mapping, error: BaseException) -> str:
     """One sentence of what a constructor would not take; the innermost error knows it best."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -116,65 +113,3 @@ def build_target(cfg: DictConfig | None) -> Target:
             "such as python train.py experiment=pituitary"
         )
     return build(cfg)
-
-
-def build_windows(
-    config: Mapping[str, Any],
-    target: Target,
-    *,
-    overlap: float | None = None,
-    mirror: bool | str | None = None,
-) -> SlidingWindow:
-    """How a run scores whole volumes, from its config unless it is said otherwise.
-
-    `mirror: auto` averages over the left/right mirror where training flipped that way.
-
-    Raises:
-        DataError: the overlap is no share, or mirror no such word.
-    """
-    # runs of before these settings existed have none
-    settings = {"overlap": 0.5, "mirror": False, **(config.get("windows") or {})}
-    overlap = settings["overlap"] if overlap is None else overlap
-    mirror = settings["mirror"] if mirror is None else mirror
-    if mirror not in (True, False, "auto"):
-        raise DataError(f"mirror: found {mirror!r}, wanted true, false or auto")
-    flip = (config.get("augment") or {}).get("flip") or {}
-    flipped = flip.get("p", 1) > 0 and 0 in flip.get("axes", [0]) if flip else False
-    if mirror is True and not flipped:
-        raise DataError(
-            "mirror: found true for a training without left/right flips, wanted auto or false; "
-            "its network has never seen a mirrored head"
-        )
-    swap = target.swap if mirror and flipped else None
-    return SlidingWindow(target.patch_vox, overlap=checked_overlap(overlap), swap=swap)
-
-
-def checked_overlap(asked: object) -> float:
-    """Overlap of neighbouring windows as a share of their side, in [0, 1).
-
-    Raises:
-        DataError: it is no such number.
-    """
-    is_number = isinstance(asked, int | float) and not isinstance(asked, bool)
-    if not (is_number and 0 <= asked < 1):
-        raise DataError(
-            f"overlap: found {asked}, wanted a number of at least 0 and less than 1, such as 0.5"
-        )
-    return float(asked)
-
-
-def precision_for(asked: str, accelerator: str) -> str:
-    """`bf16-mixed` where the hardware multiplies bfloat16, else `32-true`; other words stay."""
-    if asked != "auto":
-        return asked
-    on_gpu = accelerator not in ("cpu",) and torch.cuda.is_available()
-    # without emulation, which older GPUs do more slowly than float32
-    has = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_has_bf16()
-    return "bf16-mixed" if has else "32-true"
-
-
-def cpu_has_bf16() -> bool:
-    """Whether oneDNN runs bfloat16 on this processor at speed."""
-    return bool(
-        torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from neurotarget.data.patches import CaseError
-from neurotarget.types import DataError, Problem
+from neurotarget.types import CaseError, DataError, Problem
 
 P = ParamSpec("P")
 R = TypeVar("R")

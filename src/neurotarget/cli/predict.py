@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.cli.build import build, build_foreign, build_windows, precision_for
+from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.errors import taught
+from neurotarget.cli.precision import precision_for
 from neurotarget.cli.run_folder import load_state, read_config, weights_path
+from neurotarget.cli.windows import build_windows
 from neurotarget.inference.folder import Outcome, predict_all
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.predict import Predictor

@@ -18,12 +18,14 @@ from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from neurotarget.cli.build import build, build_target, build_windows, plain, precision_for
+from neurotarget.cli.build import build, build_target, plain, refused
 from neurotarget.cli.callbacks import RandomState, Stopwatch, TrainingBar, WholeCheckpoints
 from neurotarget.cli.errors import taught, tell_problems
 from neurotarget.cli.held_out import flat, score_held_out
+from neurotarget.cli.precision import precision_for
 from neurotarget.cli.run_folder import load_state, open_run, read_config
 from neurotarget.cli.tracking import finish, log_final, loggers
+from neurotarget.cli.windows import build_windows
 from neurotarget.data.augment import build_augmentation
 from neurotarget.data.module import TargetData
 from neurotarget.files import write_text
@@ -100,17 +102,24 @@ def _parts(cfg: DictConfig, folder: Path) -> Parts:
     _try_patch(net, target)
     task = build(cfg.task, target=target, net=net, inferer=build_windows(plain(cfg), target))
     stopwatch = Stopwatch()
-    trainer = build(
-        cfg.trainer,
-        precision=precision_for(cfg.trainer.precision, cfg.trainer.accelerator),
-        logger=False,
-        callbacks=[*_callbacks(cfg, folder), stopwatch],
-        plugins=[WholeCheckpoints()],
-        default_root_dir=str(folder),
-    )
+    trainer = _trainer(cfg, folder, stopwatch)
     data = build(cfg.data, target=target, augmentation=plain(cfg.augment))
     build_augmentation(data.augmentation, target=target)
     return Parts(target, data, task, trainer, stopwatch)
+
+
+def _trainer(cfg: DictConfig, folder: Path, stopwatch: Stopwatch) -> pl.Trainer:
+    try:
+        return build(
+            cfg.trainer,
+            precision=precision_for(cfg.trainer.precision, cfg.trainer.accelerator),
+            logger=False,
+            callbacks=[*_callbacks(cfg, folder), stopwatch],
+            plugins=[WholeCheckpoints()],
+            default_root_dir=str(folder),
+        )
+    except MisconfigurationException as error:
+        raise DataError(refused(cfg.trainer, error)) from error
 
 
 def _fit(parts: Parts, made: list[Logger], resumed: Path | None) -> float:

@@ -17,11 +17,7 @@ from numpy import ndarray
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
 
 from neurotarget.data.cache import Entry, open_entry
-from neurotarget.types import Batch, TripleVox
-
-
-class CaseError(RuntimeError):
-    """What went wrong while one case's patch was made; it crosses from a worker as one text."""
+from neurotarget.types import Batch, CaseError, TripleVox
 
 
 class DrawSampler(Sampler):

@@ -1,0 +1,20 @@
+"""Which numbers a machine computes with at speed."""
+
+import torch
+
+
+def precision_for(asked: str, accelerator: str) -> str:
+    """`bf16-mixed` where the hardware multiplies bfloat16, else `32-true`; other words stay."""
+    if asked != "auto":
+        return asked
+    on_gpu = accelerator not in ("cpu",) and torch.cuda.is_available()
+    # without emulation, which older GPUs do more slowly than float32
+    has = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_has_bf16()
+    return "bf16-mixed" if has else "32-true"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether oneDNN runs bfloat16 on this processor at speed."""
+    return bool(
+        torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
