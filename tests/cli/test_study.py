@@ -259,6 +259,13 @@ def test_names_that_no_file_may_have_are_made_fit(tmp_path):
     assert {item.name for item in tmp_path.iterdir()} == {path.name, "a b"}
 
 
+def test_ages_with_a_decimal_comma_are_told(tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    path.write_text("id;v;age\na;1;20,5\nb;3;30,1\nc;6;40\nd;8;50,9\n")
+    assert study(f"table={path}", "labels=v", f"output={tmp_path}") == 0
+    assert "age = '20,5' and the like, wanted numbers; write a decimal" in capsys.readouterr().out
+
+
 def test_a_method_called_reference_is_the_reference_wherever_it_stands(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("id,v_net,v_reference,age\na,1,2,20\nb,3,4,30\nc,6,7,40\nd,8,9,50\n")
@@ -303,6 +310,7 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
         (["table={table}", "labels=v", "ask=volume ~ : x"], "ask: .*wanted one of"),
         (["table={table}", "labels=v", "ask=volume[w]: F > M"], "ask: no label w; known are v"),
         (["table={table}", "labels=v", "reference=net"], "wanted one of the methods"),
+        (["table={table}", "labels=v", "target=pituitary"], "v, which target pituitary does not"),
         (["table={table}", "labels=v", "seed=-1"], "seed: got '-1', wanted a whole number"),
         (["table={table}", "labels=v", "seed=99999999999"], "seed: .*wanted a whole number"),
         (["table={table}", "labels=v", "cases=²"], "cases: .*wanted a whole number"),

@@ -40,6 +40,11 @@ def from_table(
     Raises:
         DataError: all that is wrong with the tables.
     """
+    if target and labels and (strange := [name for name in labels if name not in target.labels]):
+        raise DataError(
+            f"labels: found {', '.join(strange)}, which target {target.name} does not have, wanted "
+            f"some of {', '.join(target.label_names)}; leave out labels= or target="
+        )
     names = labels or (target.label_names if target else None)
     found = read_volume_table(paths, labels=names, target=target, **words)
     columns = list(next(iter(found.volumes.values())).columns)

@@ -1,6 +1,7 @@
 """Tables of volumes and covariates, without any image: one method or several, one file or more."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from neurotarget.types import DataError, Problem, Target
 ONE_METHOD = "measured"  # what volumes are called where nothing says whose they are
 TRUTH = "reference"  # the method of this name comes first
 USUAL = ("age", "sex", "site", "group", "scanner")  # covariates that a study knows by name
+COMMA = re.compile(r"[+-]?\d+,\d+")
 SENTENCES = 5  # beyond, trouble of one kind is told once
 
 
@@ -100,6 +102,7 @@ def read_volume_table(
     covariates, untyped = cohort.covariates(target)
     volumes, unknown = cohort.volumes_by_method(asked)
     problems += [*cohort.problems, *_told(cohort.wrong), *untyped, *unknown, *_codes(covariates)]
+    problems += _commas(covariates)
     _refuse(problems)
     return VolumeTable(volumes, covariates, list(dict.fromkeys(problems)))
 
@@ -318,6 +321,18 @@ def _told(wrong: Sequence[_Wrong]) -> Iterator[Problem]:
         cases = some(item.case_id for item in items)
         found = f"{column} = {items[0].text} and the like in {cases}"
         yield error(found, wanted, items[0].todo, file=path)
+
+
+def _commas(covariates: pd.DataFrame) -> list[Problem]:
+    """Say that numbers with a decimal comma are taken for words."""
+    problems = []
+    for name in covariates.columns.drop("subject_id"):
+        texts = [text for text in covariates[name] if isinstance(text, str)]
+        if texts and all(COMMA.fullmatch(text) or is_number(text) for text in texts):
+            found = f"{name} = {next(filter(COMMA.fullmatch, texts), texts[0])!r} and the like"
+            todo = "write a decimal point, not a comma; until then they are words"
+            problems.append(warning(found, "numbers", todo))
+    return problems
 
 
 def _codes(covariates: pd.DataFrame) -> list[Problem]:
