@@ -209,7 +209,7 @@ def test_a_table_of_volumes_alone_is_checked_for_what_it_can():
     study = only_volumes({"first": [500.0, 510, math.nan], "second": [500.0, 1600, 40]}, pairs=[])
     found = failures_table(study).set_index(["method", "definition"])
     assert tuple(found.columns) == COLUMNS[2:]
-    assert tuple(found.loc[("first", "crash_or_empty"), ["n_failed", "n"]]) == (1, 3)
+    assert tuple(found.loc[("first", "crash_or_empty"), ["n_failed", "n"]]) == (0, 2)
     assert tuple(found.loc[("first", "implausible_volume"), ["n_failed", "n"]]) == (0, 2)
     assert tuple(found.loc[("second", "implausible_volume"), ["n_failed", "n"]]) == (2, 3)
     assert found.loc[("first", "dice_below_0.5"), "reason"] == "no scores of masks"
@@ -217,6 +217,13 @@ def test_a_table_of_volumes_alone_is_checked_for_what_it_can():
     silent = found[found["n"] == 0]
     assert (silent["reason"] != "").all()
     assert silent[["rate", "low", "high"]].isna().all(axis=None)
+
+
+def test_what_a_rater_among_equals_has_not_drawn_is_no_crash():
+    study = only_volumes({"anna": [600, 610, 620], "bela": [600, math.nan, 0]})
+    assert rates(study, "bela")["crash_or_empty"] == (1, 2)
+    against = only_volumes({"anna": [600, 610, 620], "bela": [600, math.nan, 0]}, "anna")
+    assert rates(against, "bela")["crash_or_empty"] == (2, 3)
 
 
 def test_a_label_that_a_method_never_had_is_no_crash():

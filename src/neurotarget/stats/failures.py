@@ -173,11 +173,11 @@ def _views(measured: Measured) -> Iterator[_View]:
 
 
 def _crash_or_empty(view: _View) -> _Verdicts:
-    volumes, truth = view.volumes, view.truth()
-    if view.is_reference:  # a case without a reference is none that failed
+    volumes, truth, crashed = view.volumes, view.truth(), view.scores("failed")
+    is_equal = view.measured.reference is None and not crashed.notna().any(axis=None)
+    if view.is_reference or is_equal:  # a case that a rater has not drawn is none that failed
         is_judged, is_failed = volumes.notna(), volumes == 0
     else:
-        crashed = view.scores("failed")
         is_failed = (crashed == 1) | volumes.isna() | ((volumes == 0) & (truth != 0))
         is_asked = volumes.notna().any() | crashed.notna().any()  # labels that it knows at all
         is_judged = volumes.notna() | volumes.isna() & is_asked
