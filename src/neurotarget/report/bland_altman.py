@@ -131,7 +131,7 @@ def _set_heights(panel: Axes, differences: pd.Series, scaled: Mapping) -> None:
 def _write_lines(panel: Axes, scaled: Mapping) -> None:
     """The numbers of the three lines at the right, moved apart where they would touch."""
     low, high = panel.get_ylim()
-    line = 2.35 * SMALL_PT / PT_PER_INCH / PANEL_INCH  # two lines of text, as a share
+    line = 2.5 * SMALL_PT / PT_PER_INCH / PANEL_INCH  # two lines of text, as a share
     shares = [(row["value"] - low) / (high - low) for row in scaled.values()]
     for (name, row), place in zip(
         scaled.items(), apart(shares, line, line / 2, 1 - line / 2), strict=True
