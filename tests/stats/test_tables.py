@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.stats.agreement import bland_altman, ccc, icc_a1, icc_c1, pearson, spearman
-from neurotarget.stats.interval import bootstrap
 from neurotarget.stats.measured import Measured, with_regions
 from neurotarget.stats.tables import (
     AGREEMENT_UNITS,
@@ -17,6 +15,8 @@ from neurotarget.stats.tables import (
     volumes_table,
 )
 from neurotarget.types import DataError, Row, Target
+from oracles.agreement import bland_altman, ccc, icc_a1, icc_c1, pearson, spearman
+from oracles.bootstrap import bootstrap
 
 TARGET = Target(
     "gland", ("t1",), {"front": 1, "back": 2}, (1, 1, 1), (8, 8, 8), pairs=(("front", "back"),)

@@ -30,7 +30,8 @@ def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
     takes the SD of the reference's volumes about the declared model, `n_method` the method's
     own (`sd`, mm³). The method is asked for as much of the effect as its volumes follow the
     reference's: one that draws all volumes towards their mean has a small SD and gains nothing.
-    Groups keep the cohort's ratio, covariates their spread and their ties to each other.
+    Groups keep the cohort's ratio, covariates their spread and their ties to each other. With
+    noise that is independent of the volumes the inflation is 1 / ICC.
     """
     methods = [method for method in measured.methods if method != measured.reference]
     rows = [
@@ -68,17 +69,6 @@ def subjects_needed(size: float, *, terms: int = 2) -> float:
         middle = (few + many) // 2
         few, many = (few, middle) if is_enough(middle) else (middle, many)
     return float(many)
-
-
-def noise_inflation(reliability: float) -> float:
-    """How many times more subjects it takes with volumes of this reliability: 1 / ICC.
-
-    NaN unless the reliability is above 0 and at most 1. It holds for noise that is independent of
-    the volume: the variance within groups grows by 1 / ICC, and the subjects with it.
-
-    Source: Perkins et al. 2000, doi:10.1016/S0006-3223(00)00837-4.
-    """
-    return 1 / reliability if 0 < reliability <= 1 else math.nan
 
 
 def _row(measured: Measured, effects: pd.DataFrame, hypothesis: Hypothesis, method: str) -> dict:

@@ -133,14 +133,6 @@ def weighted_mean(weights: Weights, values: Cases, subject: Codes) -> Values:
     return middle + weighted_means(weights, (values - middle)[:, None], subject)[1][:, 0]
 
 
-def weighted_sd(weights: Weights, values: Cases, subject: Codes) -> Values:
-    """Standard deviation over cases (n − 1), for every row of weights."""
-    (centred,), _ = _centred(values)
-    n, means = weighted_means(weights, np.column_stack([centred, centred**2]), subject)
-    variance = _variance(means[:, 1], means[:, 0], centred)
-    return np.sqrt(_ratio(variance * n, n - 1))
-
-
 def pair_means(weights: Weights, x: Cases, y: Cases, subject: Codes) -> PairMeans:
     """Moments of two methods; the mean of 100 d / m counts 0 where both values are 0.
 
@@ -169,8 +161,12 @@ def pair_means(weights: Weights, x: Cases, y: Cases, subject: Codes) -> PairMean
 def pair_statistics(pair: PairMeans) -> dict[str, Values]:
     """Agreement of y with x for every row, by name; NaN where a draw has no spread.
 
-    The formulas and sources are those of `neurotarget.stats.agreement`; the differences are
-    y − x, their limits 1.96 SD wide, and the slope is theirs on the mean of both.
+    The differences are y − x, their limits 1.96 SD wide, and the slope is theirs on the mean of
+    both; scatter that differs between the methods tilts it too, without any bias.
+
+    Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30 (ICC, table 4); Lin 1989,
+    doi:10.2307/2532051 (CCC); Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8 (limits)
+    and 1999, doi:10.1177/096228029900800204 (slope).
     """
     bias = pair.mean_y - pair.mean_x
     both = np.where((pair.var_x > 0) & (pair.var_y > 0), pair.var_x + pair.var_y, 0)

@@ -104,7 +104,7 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0).
     With three methods or more, rows `all`, `all` hold the ICCs over all of them. The intervals
     hold for these methods, so that of ICC(A,1) is narrower than the closed form's, which takes
-    them for a sample of methods. Formulas and sources: `neurotarget.stats.agreement`.
+    them for a sample of methods. Formulas and sources stand in `resample.pair_statistics`.
     """
     groups = [(first, second, (first, second)) for first, second in measured.pairs]
     if len(measured.methods) > 2:

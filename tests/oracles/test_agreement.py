@@ -9,7 +9,7 @@ import statsmodels.api as sm
 from scipy.stats import pearsonr, spearmanr
 
 from neurotarget.metrics import agreement as per_epoch
-from neurotarget.stats.agreement import (
+from oracles.agreement import (
     bland_altman,
     ccc,
     icc_a1,

@@ -1,4 +1,4 @@
-"""Agreement of two methods (or raters) on the same cases, each with a 95 % interval.
+"""Closed forms of agreement, which the study's resampled tables are held against.
 
 Arguments are 1-D arrays of one value per case in one unit, reference first. Cases without a
 value must be dropped and counted by the caller. Fewer than three cases, or values without any
@@ -18,8 +18,9 @@ from numpy import ndarray
 from scipy.stats import f as f_distribution
 from scipy.stats import norm, rankdata, t
 
-from neurotarget.stats.interval import FEWEST, LEVEL, Estimate, bootstrap, fisher_interval
+from neurotarget.stats.interval import FEWEST, LEVEL, Estimate, fisher_interval
 from neurotarget.stats.resample import LIMIT_SD
+from oracles.bootstrap import bootstrap
 
 Cases = Float[ndarray, " N"]
 Agreement = Callable[..., Estimate]  # (truth, pred, interval=…)
