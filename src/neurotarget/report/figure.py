@@ -23,7 +23,6 @@ from neurotarget.report.lettering import plain
 # Okabe and Ito's colours that stand out on a grey scan as on white; told apart in the common
 # forms of colour blindness (jfly.uni-koeln.de/color)
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
-DPI = 150  # of pictures of scans
 PRINT_DPI = 200  # of figures
 PX_PER_INCH = 120  # on a page, where text is read from further away than on paper
 
@@ -193,15 +192,6 @@ def save_figure(figure: Figure, stem: Path) -> None:
         content, format="png", dpi=PRINT_DPI, facecolor="white", metadata={"Software": None}
     )
     with written(stem.with_name(f"{stem.name}.png")) as draft:
-        draft.write_bytes(content.getvalue())
-
-
-def save_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all; needs no display and no global state."""
-    content = BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(content, format="png", dpi=DPI, facecolor=figure.get_facecolor())
-    with written(path) as draft:
         draft.write_bytes(content.getvalue())
 
 

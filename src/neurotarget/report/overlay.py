@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO
-from pathlib import Path
 from typing import NamedTuple
 
 import nibabel as nib
@@ -17,7 +16,7 @@ from matplotlib.patheffects import Normal, Stroke
 from numpy import ndarray
 from PIL import Image
 
-from neurotarget.report.figure import COLOURS, colour, look, save_png
+from neurotarget.report.figure import COLOURS, colour, look
 from neurotarget.report.lettering import fitted
 
 ClassMap = Integer[ndarray, "I J K"]
@@ -66,30 +65,6 @@ class _Scene(NamedTuple):
 
 
 @look()
-def overlay_png(
-    image: Float[ndarray, "I J K"] | None,
-    truth: ClassMap | None,
-    pred: ClassMap | None,
-    affine: Float[ndarray, "4 4"],
-    path: Path,
-    *,
-    title: str,
-    label_names: Sequence[str] = (),
-) -> None:
-    """Draw a case as PNG: reference outlined solid in colour, prediction dashed in white.
-
-    Arrays are in stored order with their `affine`; they are shown along the nearest anatomical
-    axes, true to scale, in radiological convention (the patient's right is on the left). The
-    slices go through the centre of the reference, or of the prediction where there is none.
-    Without an image the mask is filled, on grey.
-
-    Raises:
-        ValueError: there is neither image nor mask.
-    """
-    save_png(_figure(_scene(image, truth, pred, affine), title, label_names), path)
-
-
-@look()
 def overlay_bytes(
     image: Float[ndarray, "I J K"] | None,
     truth: ClassMap | None,
@@ -98,15 +73,22 @@ def overlay_bytes(
     *,
     title: str = "",
     label_names: Sequence[str] = (),
+    dpis: Sequence[int] = PAGE_DPIS,
 ) -> bytes:
-    """The picture of `overlay_png` as a PNG of at most 120 kB, to stand inside a page.
+    """Draw a case as PNG: reference outlined solid in colour, prediction dashed in white.
+
+    Arrays are in stored order with their `affine`; they are shown along the nearest anatomical
+    axes, true to scale, in radiological convention (the patient's right is on the left). The
+    slices go through the centre of the reference, or of the prediction where there is none.
+    Without an image the mask is filled, on grey. Of `dpis` the first is taken that gives at most
+    120 kB, else the last.
 
     Raises:
         ValueError: there is neither image nor mask.
     """
     figure, content = _figure(_scene(image, truth, pred, affine), title, label_names), b""
     canvas = FigureCanvasAgg(figure)
-    for dpi in PAGE_DPIS:
+    for dpi in dpis:
         figure.set_dpi(dpi)
         canvas.draw()
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
