@@ -61,6 +61,13 @@ def test_repeats_are_refused_where_they_are_not_asked_for(cases, folder):
         read_manifest(source, None, need_images=False)
 
 
+def test_repeats_whose_masks_the_folder_lacks_are_missing_and_no_copies(cases, folder):
+    source = cases("case_id,label", "a,old/x.nii.gz", "a,old/y.nii.gz", "b,old/z.nii.gz")
+    found, problems = scan(source, folder("z.nii.gz"))
+    assert found == {"a_mask1": None, "a_mask2": None, "b": "z.nii.gz"}
+    assert {problem.level for problem in problems} == {"warning"}
+
+
 @pytest.mark.parametrize("other", ["../masks/x.nii.gz", "n/a"])
 def test_a_copied_row_is_an_error_even_among_repeats(cases, folder, other):
     source = cases("case_id,label", "a,../masks/x.nii.gz", "a,../masks/y.nii.gz", f"a,{other}")

@@ -90,11 +90,11 @@ def scan_manifest(
     options = _Options(root, need_images, images_only, filters)
     found = _scan(source, target, options)
     cases, problems = found.cases, list(found.problems)
+    if repeats:  # by what the table names, though the folder may lack it
+        cases, told = part_repeats(cases)
+        problems += told
     if masks is not None and cases:
         cases, told = place_masks(cases, Path(masks).expanduser())
-        problems += told
-    if repeats:
-        cases, told = part_repeats(cases)
         problems += told
     cases = tuple(cases)
     problems += [*_check_names(cases), *split_conflicts(cases)]
