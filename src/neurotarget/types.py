@@ -151,9 +151,14 @@ class Hypothesis:
     source: str = ""
 
     @property
+    def terms(self) -> tuple[str, ...]:
+        """Terms of the linear model, the tested one first; `covariate` "" tests none."""
+        return (self.covariate, *self.adjust) if self.covariate else self.adjust
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """Columns of covariates that the model needs, the tested one first."""
-        terms = [SPLINE.sub(r"\1", term) for term in (self.covariate, *self.adjust)]
+        terms = [SPLINE.sub(r"\1", term) for term in self.terms]
         return tuple(dict.fromkeys(name for term in terms for name in term.split("*")))
 
     @classmethod

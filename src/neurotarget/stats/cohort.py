@@ -120,7 +120,7 @@ def _quantities(hypothesis: Hypothesis) -> set[str]:
     """Covariates that the model takes as numbers: the one of a slope, and those of splines."""
     curved = (SPLINE.fullmatch(term) for term in hypothesis.adjust)
     found = {match[1] for match in curved if match}
-    if hypothesis.groups is None and "*" not in hypothesis.covariate:
+    if hypothesis.covariate and hypothesis.groups is None and "*" not in hypothesis.covariate:
         found.add(hypothesis.covariate)
     return found
 

@@ -4,6 +4,7 @@ N subjects, P columns, D draws, M outcomes.
 """
 
 import math
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -75,6 +76,13 @@ def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
         rest = ", ".join(hypothesis.adjust) or "its main effects"
         raise NotEstimableError(f"it cannot be told apart from {rest}")
     return Design(tested, others, (*notes, *more))
+
+
+def term_columns(hypothesis: Hypothesis, terms: pd.DataFrame) -> Float[ndarray, "N P"]:
+    """Constant and independent columns of all terms, none of them tested; else as in `design`."""
+    untested = replace(hypothesis, covariate="", groups=None, adjust=hypothesis.terms)
+    columns, _ = _others(untested, terms)
+    return columns[:, independent(columns)]
 
 
 def fit(columns: Design, volumes: Volumes, *, welch: bool = False) -> Fit:
@@ -183,7 +191,7 @@ def _interaction(names: list[str], terms: pd.DataFrame) -> tuple[ndarray, tuple[
 def _others(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
     """Constant and all columns but the tested one, about one in size, and what was left out."""
     names: list[str] = []
-    for term in (hypothesis.covariate, *hypothesis.adjust):
+    for term in hypothesis.terms:
         names += [*term.split("*"), term] if "*" in term else [term]
     names = [name for name in dict.fromkeys(names) if name != hypothesis.covariate]
     columns, notes = [np.ones((len(terms), 1))], []

@@ -15,7 +15,7 @@ from scipy.stats import f as f_distribution
 from neurotarget.stats.cohort import gather
 from neurotarget.stats.combat import ROUNDING, Combat, Covariates, Features, Volumes, least_squares
 from neurotarget.stats.interval import FEWEST
-from neurotarget.stats.model import design
+from neurotarget.stats.model import term_columns
 from neurotarget.types import DataError, Hypothesis
 
 Rows = Bool[ndarray, " N"]
@@ -63,10 +63,9 @@ def gather_scans(
         NotEstimableError: a covariate is absent or unknown, or the model cannot be set up.
     """
     known = covariates[sites.notna()]
-    placeholder = pd.DataFrame({"scan": 1.0}, index=known.index)  # volumes may lack a label
-    terms = gather(hypothesis, placeholder, known.drop(columns="subject_id")).covariates
-    found = design(hypothesis, terms)
-    columns = np.column_stack([found.tested, found.others[:, 1:]])
+    no_volumes = pd.DataFrame(index=known.index)  # a scan may lack some: each label has its own
+    terms = gather(hypothesis, no_volumes, known.drop(columns="subject_id")).covariates
+    columns = term_columns(hypothesis, terms)[:, 1:]
     subjects = known.loc[terms.index, "subject_id"].astype(str)
     keys = [one.to_numpy(dtype=object) for one in (subjects, sites[terms.index])]
     averaged = pd.DataFrame(columns, index=terms.index).groupby(keys).mean()

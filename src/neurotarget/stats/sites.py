@@ -38,7 +38,6 @@ HARMONISATION_COLUMNS = (
 )
 FOLDS = 5
 MOST_LABELS = 12  # of a target with more, leave-one-site-out looks at the first
-NOBODY = "nobody"  # stands for a tested covariate where none is
 
 
 def sites_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
@@ -249,7 +248,7 @@ def _all_scans(measured: Measured, volumes: pd.DataFrame, told: list[str]) -> Sc
     terms = [
         term
         for hypothesis in map(_without_site, _hypotheses(measured))
-        for term in (hypothesis.covariate, *hypothesis.adjust)
+        for term in hypothesis.terms
     ]
     absent = {
         name
@@ -259,11 +258,8 @@ def _all_scans(measured: Measured, volumes: pd.DataFrame, told: list[str]) -> Sc
     }
     told += [f"no covariate {name}" for name in sorted(absent)]
     kept = [term for term in terms if not absent & set(SPLINE.sub(r"\1", term).split("*"))]
-    # a model has a tested covariate; this one means nothing, and its column is dropped
-    hypothesis = Hypothesis("all", "", NOBODY, None, 0, tuple(dict.fromkeys(kept)))
-    nobody = np.random.default_rng(0).normal(size=len(table))
-    scans = gather_scans(hypothesis, volumes, table.assign(**{NOBODY: nobody}), places)
-    scans = scans._replace(columns=scans.columns[:, 1:])
+    hypothesis = Hypothesis("all", "", "", None, 0, tuple(dict.fromkeys(kept)))  # tests nothing
+    scans = gather_scans(hypothesis, volumes, table, places)
     used = [name for name in table if name in hypothesis.variables]
     lost = int((places.isna() | table[used].isna().any(axis=1)).sum())
     told += [f"{lost} cases without a site or a covariate left out"] * bool(lost)
