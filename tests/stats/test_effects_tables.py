@@ -17,6 +17,7 @@ from neurotarget.stats.effects import (
 )
 from neurotarget.stats.measured import Measured
 from neurotarget.types import Hypothesis, Target
+from oracles.cohorts import GAP, SLOPE, cohort
 
 TESTS = Path(__file__).parents[1]
 spec = importlib.util.spec_from_file_location("make_effects", TESTS / "golden" / "make_effects.py")
@@ -25,29 +26,11 @@ spec.loader.exec_module(golden)
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-GAP, SLOPE = 60.0, -3.0
 SEX = Hypothesis.parse("sex_difference", "volume: F > M")
 BOTH = {
     "sex_difference": {"claim": "volume: F > M", "expected": 46, "source": "Chen 2017"},
     "age_slope": "volume ~ age + sex: negative",
 }
-
-
-def cohort(seed=0, n=80, gap=GAP, slope=SLOPE, sd=60.0):
-    """Volumes and covariates of `n` people with a planted gap and slope."""
-    generator = np.random.default_rng(seed)
-    cases = pd.Index([f"c{number:03}" for number in range(n)], name="case_id")
-    table = pd.DataFrame(
-        {
-            "subject_id": list(cases),
-            "sex": generator.permutation(["F", "M"] * (n // 2)),
-            "age": generator.uniform(20, 70, n),
-            "site": generator.choice(["a", "b", "c"], n),
-        },
-        index=cases,
-    )
-    expected = 640 + gap * (table["sex"] == "F") + slope * (table["age"] - 45)
-    return expected + generator.normal(0, sd, n), table
 
 
 def measured(covariates, hypotheses, **volumes):
