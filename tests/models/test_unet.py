@@ -23,12 +23,12 @@ def test_anisotropic_strides_keep_the_grid():
 
 
 def test_side_that_is_no_multiple_of_the_stride_is_refused():
-    with pytest.raises(ValueError, match=r"got sides \(8, 9, 8\), wanted multiples of \(4, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"got sides 8×9×8, wanted multiples of 4×4×4"):
         tiny()(torch.randn(1, 2, 8, 9, 8))
 
 
 def test_patch_of_one_step_is_refused():
-    with pytest.raises(ValueError, match=r"got sides \(4, 4, 4\).* and more than that"):
+    with pytest.raises(ValueError, match=r"got sides 4×4×4.* and more than that"):
         tiny()(torch.randn(1, 2, 4, 4, 4))
 
 

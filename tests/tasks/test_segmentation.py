@@ -88,7 +88,7 @@ def test_test_volumes_are_logged_under_their_own_name(toy, tmp_path):
 def test_shipped_settings_train(toy, tmp_path, optimizer):
     whole = OmegaConf.create({"task": load("task", "segmentation")})
     whole.optimizer = load("optimizer", optimizer)
-    net = instantiate(load("model", "unet"), in_channels=1, num_labels=2, _convert_="all")
+    net = instantiate(load("model", "unet").model, in_channels=1, num_labels=2, _convert_="all")
     task = instantiate(whole.task, _partial_=True, _convert_="all")(target=toy.target, net=net)
     assert isinstance(task, SegmentationTask)
     trainer = toy.trainer(tmp_path, max_epochs=1, enable_checkpointing=False)

@@ -8,12 +8,13 @@ from jaxtyping import Float
 from monai.networks.nets import UNet as MonaiUNet
 from torch import Tensor, nn
 
+from neurotarget.models.backbone import Backbone
 from neurotarget.types import Image, Logits, TripleVox
 
 Levels = list[Float[Tensor, "B L _ _ _"]]  # full grid first, then each coarser decoder level
 
 
-class UNet(nn.Module):
+class UNet(Backbone):
     """Residual U-Net that starts at half resolution, which makes it fast on a CPU.
 
     The blocks are MONAI's `UNet(num_res_units=2)`; the forward pass is written out here so that
@@ -23,11 +24,14 @@ class UNet(nn.Module):
     Source: Kerfoot et al. 2019, doi:10.1007/978-3-030-12029-0_40.
     """
 
+    needs_spread = True  # or its norm has no variance
+
     def __init__(
         self,
         in_channels: int,
         num_labels: int,
         *,
+        residual: bool = True,
         widths: Sequence[int] = (16, 32, 64, 128),
         strides: Sequence[int | Sequence[int]] | None = None,
         kernel: int | Sequence[int] = 3,
@@ -41,6 +45,7 @@ class UNet(nn.Module):
         Args:
             in_channels: number of contrasts.
             num_labels: classes including background.
+            residual: blocks that add what goes in to what comes out, of two convolutions.
             widths: channels of each level, finest first.
             strides: step between levels, one number or one per axis.
             kernel: side of the convolutions in voxels, odd, one number or one per axis.
@@ -56,6 +61,7 @@ class UNet(nn.Module):
         super().__init__()
         strides = _steps(strides, len(widths))
         self.stride: TripleVox = tuple(math.prod(axis) for axis in zip(*strides, strict=True))
+        self.deep_supervision = deep_supervision
         whole = MonaiUNet(
             spatial_dims=3,
             in_channels=in_channels,
@@ -64,7 +70,7 @@ class UNet(nn.Module):
             strides=strides,
             kernel_size=kernel if isinstance(kernel, int) else tuple(kernel),
             up_kernel_size=kernel if isinstance(kernel, int) else tuple(kernel),
-            num_res_units=2,
+            num_res_units=2 if residual else 0,
             norm=_norm(norm, [*widths, top_width or num_labels]),
             dropout=dropout,
         )
@@ -79,7 +85,7 @@ class UNet(nn.Module):
         Raises:
             ValueError: a side is not a multiple of `stride`, or all sides equal it.
         """
-        self._check(image)
+        self.check(image)
         skips, feature = [], image
         for down in self.downs:
             feature = down(feature)
@@ -93,17 +99,6 @@ class UNet(nn.Module):
             return logits
         coarse = [head(level) for head, level in zip(self.heads, levels[:-1], strict=True)]
         return [logits, *reversed(coarse)]
-
-    def _check(self, image: Image) -> None:
-        sides = tuple(image.shape[2:])
-        # the coarsest grid needs two voxels, or its norm has no variance
-        if sides == self.stride or any(
-            side % step for side, step in zip(sides, self.stride, strict=True)
-        ):
-            raise ValueError(
-                f"UNet: got sides {sides}, wanted multiples of {self.stride} and more than that; "
-                "change patch_vox of the target, or widths and strides of the model"
-            )
 
 
 def _steps(
