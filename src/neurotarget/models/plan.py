@@ -1,0 +1,127 @@
+"""Patch, batch and depth for a data set and a memory budget, in nnU-Net's manner.
+
+The patch begins as the median scan, at most as many voxels as 256³, and shrinks along the axis
+that is longest against the scan until two patches fit into the memory. What is left of the memory
+goes to the batch, which never holds more than a twentieth of all voxels. Each axis is halved as
+long as half of it has four voxels.
+
+Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 2.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from neurotarget.types import TripleVox
+
+FEWEST_VOX = 4  # on a side of the coarsest grid
+MOST_VOXELS = 256**3
+SHARE_OF_ALL = 0.05  # of all voxels in one batch at most
+LEAST_BATCH = 2
+MOST_BATCH = 32  # beyond it small patches only make steps longer
+MOST_WIDTH = 320
+MOST_LEVELS = 6
+
+Memory = Callable[[TripleVox, int], float]  # MiB of training with this patch and batch
+
+
+class Sides(Protocol):
+    """What a plan asks of a network; a `Backbone` knows it."""
+
+    def nearest(self, sides: Sequence[int]) -> TripleVox:
+        """Smallest valid sides that hold these."""
+
+    def below(self, sides: Sequence[int]) -> TripleVox:
+        """Largest valid sides that fit into these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is proposed, and what it needs."""
+
+    patch_vox: TripleVox
+    batch_size: int
+    memory_mib: float
+    fits: bool  # False where even the smallest patch needs more than there is
+
+
+def propose(
+    median_vox: Sequence[int],
+    voxels: int,
+    *,
+    budget_mib: float,
+    sides: Sides,
+    memory: Memory,
+    patch_vox: TripleVox | None = None,
+    batch_size: int | None = None,
+) -> Plan:
+    """Propose patch and batch; a patch or a batch that is given stays.
+
+    Args:
+        median_vox: sides of the median scan on the working grid.
+        voxels: of all training scans together.
+        budget_mib: memory that training may take.
+        sides: valid sides of the network.
+        memory: what training takes, in MiB.
+        patch_vox: given patch.
+        batch_size: given batch.
+    """
+    least = batch_size or LEAST_BATCH
+    patch = patch_vox or _largest(median_vox, budget_mib, sides=sides, memory=memory, batch=least)
+    one, two = memory(patch, 1), memory(patch, 2)
+    each = max(two - one, 1e-3)  # the rest is weights and their moments
+    needed = one + each * (least - 1)
+    if batch_size is None:
+        room = int((budget_mib - one) // each) + 1
+        varied = int(SHARE_OF_ALL * voxels // np.prod(patch))
+        least = max(LEAST_BATCH, min(room, varied, MOST_BATCH))
+        needed = one + each * (least - 1)
+    return Plan(patch, least, needed, needed <= budget_mib)
+
+
+def depth(patch_vox: Sequence[int], *, most: int = MOST_LEVELS) -> tuple[TripleVox, ...]:
+    """Steps between levels: an axis is halved while its half has four voxels.
+
+    An axis that is less than half of the longest one waits, so that the grid becomes even first.
+    """
+    grid, steps = list(patch_vox), []
+    while len(steps) < most - 1:
+        can = [side // 2 >= FEWEST_VOX for side in grid]
+        longest = max(side for side, one in zip(grid, can, strict=True) if one) if any(can) else 0
+        step = [2 if one and 2 * side > longest else 1 for side, one in zip(grid, can, strict=True)]
+        if step == [1, 1, 1]:
+            break
+        steps.append(tuple(step))
+        grid = [-(-side // by) for side, by in zip(grid, step, strict=True)]
+    return tuple(steps)
+
+
+def widths(first: int, levels: int) -> tuple[int, ...]:
+    """Channels of each level: doubled at each, at most 320."""
+    return tuple(min(first * 2**level, MOST_WIDTH) for level in range(levels))
+
+
+def _largest(
+    median_vox: Sequence[int], budget_mib: float, *, sides: Sides, memory: Memory, batch: int
+) -> TripleVox:
+    median = np.asarray(median_vox, dtype=float)
+    shrink = min(1.0, (MOST_VOXELS / median.prod()) ** (1 / 3))
+    patch = sides.nearest([max(int(side), 1) for side in np.round(median * shrink)])
+    while memory(patch, batch) > budget_mib:
+        # the axis that sees most of the scan loses first
+        order = np.argsort([-side / whole for side, whole in zip(patch, median, strict=True)])
+        smaller = next((one for axis in order if (one := _less(patch, axis, sides)) != patch), None)
+        if smaller is None:
+            break
+        patch = smaller
+    return patch
+
+
+def _less(patch: TripleVox, axis: int, sides: Sides) -> TripleVox:
+    """The next smaller valid patch along one axis; the same where there is none."""
+    shorter = list(patch)
+    shorter[axis] -= 1
+    found = sides.below([max(side, 1) for side in shorter])
+    return found if np.prod(found) < np.prod(patch) else patch

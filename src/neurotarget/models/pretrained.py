@@ -1,0 +1,114 @@
+"""Weights from elsewhere: which of them fit a network, by name and shape."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+MOST = 5  # names in a sentence
+States = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Match:
+    """What of some weights fits a network.
+
+    `fitting` is ready for `load_state_dict(strict=False)`; `other_shape` maps names of the network
+    to the shapes (found, wanted); `absent` are names of the network that the weights lack and
+    `unused` names of the weights that the network lacks.
+    """
+
+    fitting: dict[str, Tensor]
+    other_shape: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    absent: tuple[str, ...]
+    unused: tuple[str, ...]
+    share: float  # of the network's parameters that are loaded, 0 to 1
+
+    @property
+    def lines(self) -> list[str]:
+        """What matched and what did not, in words."""
+        told = [f"{len(self.fitting)} tensors match, {100 * self.share:.1f} % of the parameters"]
+        if self.other_shape:
+            shapes = [
+                f"{name} (found {_shape(found)}, wanted {_shape(wanted)})"
+                for name, (found, wanted) in self.other_shape.items()
+            ]
+            told.append(f"{_few(shapes)} of another shape, begun anew")
+        if self.absent:
+            told.append(f"{_few(self.absent)} not in the file, begun anew")
+        if self.unused:
+            told.append(f"{_few(self.unused)} in the file only, unused")
+        return told
+
+
+def match(weights: States, net: nn.Module) -> Match:
+    """Find the network's tensors among `weights`, whatever stands before their names.
+
+    Wrappers put `module.`, `net.` or `_orig_mod.` before names, and an encoder trained alone
+    lacks what its place in the whole puts there. Of all ways to take one prefix away and put
+    another on, the one under which most parameters fit by name and shape is used. A `bias` fits
+    somewhere in any network: unless more than half of the tensors of either side fit, none does.
+    """
+    own = net.state_dict()
+    best: dict[str, str] = {}
+    for renamed in _renamings(weights, own):
+        if _rank(renamed, weights, own) > _rank(best, weights, own):
+            best = renamed
+    fits = {there: here for there, here in best.items() if _same(weights[there], own[here])}
+    if 2 * len(fits) <= min(len(weights), len(own)):
+        fits = {}
+    other = {
+        here: (tuple(weights[there].shape), tuple(own[here].shape))
+        for there, here in best.items()
+        if not _same(weights[there], own[here])
+    }
+    taken = {*fits.values(), *other}
+    parameters = dict(net.named_parameters())
+    total = sum(one.numel() for one in parameters.values())
+    loaded = sum(parameters[here].numel() for here in fits.values() if here in parameters)
+    return Match(
+        {here: weights[there] for there, here in fits.items()},
+        other,
+        tuple(name for name in own if name not in taken),
+        tuple(name for name in weights if name not in fits and best.get(name) not in other),
+        loaded / max(total, 1),
+    )
+
+
+def _renamings(weights: States, own: States) -> list[dict[str, str]]:
+    """Every way to strip one leading path and put on another, as {name there: name here}."""
+    heads = {""} | {path for name in weights for path in _paths(name)}
+    fronts = {""} | {path for name in own for path in _paths(name)}
+    found = []
+    for head in sorted(heads, key=len):
+        bare = {name.removeprefix(head): name for name in weights if name.startswith(head)}
+        for front in sorted(fronts, key=len):
+            renamed = {there: front + rest for rest, there in bare.items() if front + rest in own}
+            if renamed:
+                found.append(renamed)
+    return found
+
+
+def _paths(name: str) -> list[str]:
+    """Leading parts of a dotted name, up to two deep: `a.` and `a.b.`."""
+    ends = [place + 1 for place, letter in enumerate(name) if letter == "."][:2]
+    return [name[:end] for end in ends]
+
+
+def _rank(renamed: Mapping[str, str], weights: States, own: States) -> tuple[int, int]:
+    """Parameters that fit by name and shape, then names that are there."""
+    pairs = ((weights[there], own[here]) for there, here in renamed.items())
+    return sum(theirs.numel() for theirs, ours in pairs if _same(theirs, ours)), len(renamed)
+
+
+def _same(theirs: Tensor, ours: Tensor) -> bool:
+    return theirs.shape == ours.shape
+
+
+def _few(names: tuple[str, ...] | list[str]) -> str:
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return f"{len(names)} tensors ({', '.join(names[:MOST])}{more})"
+
+
+def _shape(sides: tuple[int, ...]) -> str:
+    return "×".join(map(str, sides)) or "one number"
