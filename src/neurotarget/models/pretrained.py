@@ -1,11 +1,12 @@
 """Weights from elsewhere: which of them fit a network, by name and shape."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 MOST = 5  # names in a sentence
+LEAST = 0.25  # share of the numbers that must fit before it is no accident
 States = Mapping[str, Tensor]
 
 
@@ -47,7 +48,7 @@ def match(weights: States, net: nn.Module) -> Match:
     Wrappers put `module.`, `net.` or `_orig_mod.` before names, and an encoder trained alone
     lacks what its place in the whole puts there. Of all ways to take one prefix away and put
     another on, the one under which most parameters fit by name and shape is used. A `bias` fits
-    somewhere in any network: unless more than half of the tensors of either side fit, none does.
+    somewhere in any network: unless what fits is a quarter of the smaller side, nothing does.
     """
     own = net.state_dict()
     best: dict[str, str] = {}
@@ -55,8 +56,8 @@ def match(weights: States, net: nn.Module) -> Match:
         if _rank(renamed, weights, own) > _rank(best, weights, own):
             best = renamed
     fits = {there: here for there, here in best.items() if _same(weights[there], own[here])}
-    if 2 * len(fits) <= min(len(weights), len(own)):
-        fits = {}
+    if _numbers(weights, fits) < LEAST * min(_numbers(weights), _numbers(own)):
+        best = fits = {}
     other = {
         here: (tuple(weights[there].shape), tuple(own[here].shape))
         for there, here in best.items()
@@ -99,6 +100,10 @@ def _rank(renamed: Mapping[str, str], weights: States, own: States) -> tuple[int
     """Parameters that fit by name and shape, then names that are there."""
     pairs = ((weights[there], own[here]) for there, here in renamed.items())
     return sum(theirs.numel() for theirs, ours in pairs if _same(theirs, ours)), len(renamed)
+
+
+def _numbers(state: States, names: Iterable[str] | None = None) -> int:
+    return sum(state[name].numel() for name in (state if names is None else names))
 
 
 def _same(theirs: Tensor, ours: Tensor) -> bool:
