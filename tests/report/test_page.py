@@ -17,6 +17,7 @@ import pytest
 from neurotarget.report import page as page_module
 from neurotarget.report.figure import DARK, LIGHT
 from neurotarget.report.page import PageCase, PageFigure, page_html, write_page
+from neurotarget.report.plain_page import DARK_PAGE
 from neurotarget.stats.analysis import analyse
 from neurotarget.types import DataError
 
@@ -204,7 +205,7 @@ def contrast(*colours):
 def test_text_stands_out_from_its_ground(theme):
     css = (files("neurotarget.report") / "assets" / "page.css").read_text()
     light = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", css.partition("\n}")[0]))
-    page = light | LIGHT if theme == "light" else DARK | page_module.DARK_PAGE
+    page = light | LIGHT if theme == "light" else DARK | DARK_PAGE
     pairs = [(ink, ground) for ink in ("ink", "muted", "accent") for ground in ("paper", "sheet")]
     pairs += [("yes", "yes-back"), ("no", "no-back"), ("open", "open-back"), ("ink", "mark"),
               ("yes", "sheet"), ("no", "sheet"), ("on-accent", "accent")]  # fmt: skip

@@ -1,6 +1,6 @@
 """Every statistic of a report in plain words, with where it comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -187,9 +187,11 @@ KNOWN = (
 )
 
 
-def definitions(tables: Mapping[str, pd.DataFrame]) -> list[Definition]:
-    """Definitions of what the tables hold, and of the failures that they count."""
-    found = [one for one in KNOWN if _is_there(tables, *one.needs)]
+def definitions(
+    tables: Mapping[str, pd.DataFrame], known: Sequence[Definition] = KNOWN
+) -> list[Definition]:
+    """Those of `known` that the tables hold, and the failures that they count."""
+    found = [one for one in known if _is_there(tables, *one.needs)]
     return found + [
         Definition(_heading(one.name), one.description, "", "", ("failures", "", ""))
         for one in FAILURES

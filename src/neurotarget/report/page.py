@@ -4,24 +4,29 @@ What comes from the study reaches the page as escaped text, as JSON in which no 
 as base64. A content security policy allows no request and no script but our own.
 """
 
-import base64
-import hashlib
-import re
-from collections.abc import Mapping, Sequence
-from importlib.resources import files as resources
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from neurotarget.files import write_text
 from neurotarget.report.cards import Card, cards
-from neurotarget.report.definitions import definitions
-from neurotarget.report.figure import COLOURS, DARK, LIGHT
+from neurotarget.report.figure import COLOURS
 from neurotarget.report.key_numbers import failure_lines, key_numbers
-from neurotarget.report.sheets import VALUES, Sheet, empty_tables, reasons, script_json, sheets
+from neurotarget.report.plain_page import (
+    PRED,
+    TRUTH,
+    Body,
+    Head,
+    PageFigure,
+    asset,
+    rendered,
+    scripts,
+    shared,
+)
+from neurotarget.report.sheets import VALUES
 from neurotarget.report.viewer import MOST_CLASSES, PageCase, Volumes, fit_budget, fit_pictures
 from neurotarget.report.words import answer, cohort, title_of
 from neurotarget.stats.study import Study
@@ -31,24 +36,6 @@ __all__ = ["PageCase", "PageFigure", "page_html", "write_page"]
 PAGE_BYTES = 23_500_000  # everything together; browsers and mail grow slow beyond
 VOLUMES_BYTES = 14_000_000
 PICTURES_BYTES = 7_000_000
-# names of the page's colours beside those of the figures
-DARK_PAGE = {
-    "paper": "#10141a",
-    "sheet": "#191f27",
-    "line": "#333c47",
-    "accent": "#7cc4f5",
-    "on-accent": "#10141a",
-    "yes": "#8fcdf8",
-    "yes-back": "#12334a",
-    "no": "#f6b57e",
-    "no-back": "#43260d",
-    "open": "#c0c9d2",
-    "open-back": "#2a323b",
-    "mark": "#4a3f12",
-    "shadow": "none",
-    "edge": "#00000099",
-}
-TRUTH, PRED = COLOURS[0], COLOURS[1]  # of masks in the viewer, on a grey scan
 VIEWS = (
     ("multi", "Slices"),
     ("render", "3-D"),
@@ -58,17 +45,8 @@ VIEWS = (
 )
 NO_PICTURE = "There is no picture of this case."
 NO_ROOM = "The picture was left out, to keep this page small."
-MOST_REASONS = 5
 PARTS = ("image", "truth", "pred")
-
-
-class PageFigure(NamedTuple):
-    """A figure as it stands on the page; without `svg` the caption says why it was left out."""
-
-    name: str
-    title: str
-    caption: str
-    svg: str | None
+FIGURES_LEAD = "A point that stands for a case leads to that case."
 
 
 class _Place(NamedTuple):
@@ -107,40 +85,37 @@ def page_html(
     study: Study, figures: Sequence[PageFigure], cases: Sequence[PageCase], *, title: str
 ) -> str:
     """The report as text."""
-    drawn = [figure._replace(svg=_svg(figure.svg)) for figure in figures]
     pictures = fit_pictures(cases, PICTURES_BYTES)
-    found = sheets(study.tables)
-    page_sheets = [_sheet_json(sheet) for sheet in found]
-    used = sum(len(text or "") for text in (*pictures, *(one.svg for one in drawn), *page_sheets))
-    room = PAGE_BYTES - used - len(_asset("niivue.umd.js"))
+    body = Body(figures, study.tables, study.notes, study.facts, figures_lead=FIGURES_LEAD)
+    context = shared(_head(study, title), body)
+    svgs = [figure.svg for figure in context["figures"]]
+    used = sum(len(text or "") for text in (*pictures, *svgs, *context["sheets_json"]))
+    room = PAGE_BYTES - used - len(asset("niivue.umd.js"))
     volumes = fit_budget(cases, max(min(VOLUMES_BYTES, room), 0))
-    scripts = _scripts(has_viewer=any(volumes))
-    return _template().render(
-        title=title,
-        **_findings(study),
-        **_viewer(study, cases, volumes),
-        figures=drawn,
-        gallery=[_place(*every) for every in zip(cases, pictures, volumes, strict=True)],
-        sheets=found,
-        sheets_json=page_sheets,
-        notes=[*study.notes, *_left_out(cases, pictures, volumes)],
-        reasons=[_reason(*every) for every in reasons(study.tables)],
-        empty=empty_tables(study.tables),
-        definitions=definitions(study.tables),
-        facts=study.facts,
-        sections=_sections(drawn, cases, found),
-        css=_css(),
-        scripts=scripts,
-        policy=_policy(scripts),
+    return rendered(
+        "page.html.j2",
+        {
+            **context,
+            **_findings(study),
+            **_viewer(study, volumes),
+            "gallery": [_place(*every) for every in zip(cases, pictures, volumes, strict=True)],
+            "notes": [*study.notes, *_left_out(cases, pictures, volumes)],
+            "sections": _sections(figures, cases, context["sheets"]),
+        },
+        scripts=_scripts(has_viewer=any(volumes)),
+        page=_page_data(study, cases, volumes),
     )
 
 
+def _head(study: Study, title: str) -> Head:
+    """What is read first."""
+    question = study.measured.target.question
+    return Head(title, "Study report", question, cohort(study), answer(study))
+
+
 def _findings(study: Study) -> dict:
-    """The part of the page that is read first."""
+    """Verdicts and key numbers."""
     return {
-        "question": study.measured.target.question,
-        "cohort": cohort(study),
-        "answer": answer(study),
         "cards": [{**card._asdict(), "strip_words": _strip_words(card)} for card in cards(study)],
         "numbers": key_numbers(study),
         "failures": failure_lines(study),
@@ -156,9 +131,7 @@ def _strip_words(card: Card) -> str:
     return f"Effects with 95 % intervals: {'; '.join(told)}{published}"
 
 
-def _viewer(
-    study: Study, cases: Sequence[PageCase], volumes: Sequence[Volumes | None]
-) -> dict[str, object]:
+def _viewer(study: Study, volumes: Sequence[Volumes | None]) -> dict[str, object]:
     methods = study.measured.methods
     shown = [
         (number, part, Markup(text))
@@ -178,7 +151,6 @@ def _viewer(
         ],
         "label_names": study.measured.target.label_names,
         "palette": COLOURS,
-        "page_json": Markup(script_json(_page_data(study, cases, volumes))),
     }
 
 
@@ -248,16 +220,6 @@ def _left_out(
     return told
 
 
-def _reason(heading: str, count: int, why: Mapping[str, int]) -> str:
-    most = 5
-    parts = [
-        f"{reason} ({n})" if len(why) > 1 else reason for reason, n in list(why.items())[:most]
-    ]
-    more = f"; and {len(why) - most} more reasons" if len(why) > most else ""
-    rows = "1 row" if count == 1 else f"{count} rows"
-    return f"{heading}: {rows} could not be estimated: {'; '.join(parts)}{more}."
-
-
 def _sections(
     figures: Sequence[PageFigure], cases: Sequence[PageCase], found: Sequence
 ) -> list[tuple[str, str]]:
@@ -273,71 +235,10 @@ def _sections(
     return [(name, words.get(name, title_of(name))) for name, has in there.items() if has]
 
 
-def _sheet_json(sheet: Sheet) -> Markup:
-    known = {key: value for key, value in sheet._asdict().items() if key != "about"}
-    columns = [column._asdict() for column in sheet.columns]
-    return Markup(script_json({**known, "columns": columns}))
-
-
-def _svg(text: str | None) -> Markup | None:
-    """A figure without what belongs to a file of its own."""
-    return None if text is None else Markup(re.sub(r"^.*?(?=<svg\b)", "", text, flags=re.DOTALL))
-
-
-def _css() -> Markup:
-    """Styles with the colours of the figures filled in."""
-
-    def properties(colours: Mapping[str, str]) -> str:
-        return " ".join(f"--{name}: {value};" for name, value in colours.items())
-
-    filled = {
-        "light": properties(LIGHT),
-        "dark_all": properties({**DARK, **DARK_PAGE}) + " color-scheme: dark;",
-        "truth": TRUTH,
-        "pred": PRED,
-    }
-    text = _asset("page.css")
-    for name, value in filled.items():
-        text = text.replace("{{ " + name + " }}", value)
-    return Markup(text)
-
-
 def _scripts(*, has_viewer: bool) -> list[Markup]:
-    """Scripts in the order they run; none can end its element early."""
     names = ["niivue.umd.js"] if has_viewer else []
-    ours = "".join(_asset(name) for name in ("page.js", "volumes.js", "viewer.js"))
-    texts = [*(_asset(name) for name in names), f"{ours}\nwindow.neurotargetReport.ready();\n"]
-    return [Markup(_in_script(text)) for text in texts]
-
-
-def _in_script(text: str) -> str:
-    """JavaScript in which no text ends the element it stands in."""
-    return re.sub(r"<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE)
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    """Only these scripts run, and nothing is fetched from anywhere."""
-    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return scripts("page.js", "volumes.js", "viewer.js", before=names)
 
 
 def _rgb(colour: str) -> list[int]:
     return list(bytes.fromhex(colour.removeprefix("#")))
-
-
-def _template() -> Template:
-    environment = Environment(
-        loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("page.html.j2")
-
-
-def _asset(name: str) -> str:
-    return (resources("neurotarget.report") / "assets" / name).read_text(encoding="utf-8")

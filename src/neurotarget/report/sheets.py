@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,43 +14,62 @@ MANY = 60  # rows, from which on a table is shown for the whole cohort first
 MOST_PRINTED = 60  # rows of a table that is printed
 MOST_CHOICES = 150  # values of a column that the page offers to filter by
 
-# name: heading, what it holds, whether it belongs to a print-out
-TABLES = {
-    "effects": (
+
+@dataclass(frozen=True)
+class About:
+    """What a table is called and holds, and how its columns are read.
+
+    `value` is the column that a row with a reason lacks, and to which `low` and `high` belong.
+    With `own_names`, columns that have no heading here are named by users and stand as written.
+    """
+
+    title: str
+    words: str = ""
+    is_printed: bool = False  # belongs to a print-out
+    value: str = ""
+    headings: Mapping[str, str] = field(default_factory=dict)  # before HEADINGS
+    kinds: Mapping[str, str] = field(default_factory=dict)  # where a name would tell another
+    scales: Mapping[str, float] = field(default_factory=dict)  # shown numbers are divided by it
+    hidden: Sequence[str] = ()  # columns that are only downloaded
+    own_names: bool = False
+
+
+TABLES = {  # in reading order
+    "effects": About(
         "Effects",
         "Each hypothesis on the volumes of each method, as declared and adjusted for head size.",
-        True,
+        is_printed=True,
     ),
-    "effect_differences": (
+    "effect_differences": About(
         "Difference of effects between methods",
         "Second minus first, on the same people; an interval without 0 is a difference.",
-        True,
+        is_printed=True,
     ),
-    "power": ("Power and sample size", "People needed to find each effect with 80 % power.", True),
-    "agreement": (
+    "power": About(
+        "Power and sample size",
+        "People needed to find each effect with 80 % power.",
+        is_printed=True,
+    ),
+    "agreement": About(
         "Agreement of volumes",
         "Every statistic for every label, in the whole cohort and by sex, site, group and age.",
-        False,
     ),
-    "scores": (
+    "scores": About(
         "Scores of masks",
         "Overlap and surface distances against the reference, in the cohort and its parts.",
-        False,
     ),
-    "failures": ("Failures", "Cases that failed by each definition.", True),
-    "failed_cases": ("Failed cases", "Worst first.", True),
-    "volumes": ("Volumes", "Mean volume of every label by every method.", False),
-    "age": ("Age", "Slope of volume over age and whether it bends.", False),
-    "biomarkers": ("Group discrimination", "How well a volume tells groups apart.", False),
-    "biomarker_differences": (
-        "Difference of discrimination between methods",
-        "Second minus first, on the same people.",
-        False,
+    "failures": About("Failures", "Cases that failed by each definition.", is_printed=True),
+    "failed_cases": About("Failed cases", "Worst first.", is_printed=True),
+    "volumes": About("Volumes", "Mean volume of every label by every method."),
+    "age": About("Age", "Slope of volume over age and whether it bends."),
+    "biomarkers": About("Group discrimination", "How well a volume tells groups apart."),
+    "biomarker_differences": About(
+        "Difference of discrimination between methods", "Second minus first, on the same people."
     ),
-    "sites": ("Leave one site out", "Each effect within one site, and without it.", False),
-    "harmonisation": ("Harmonisation of sites", "Before and after ComBat, out of fold.", False),
-    "curves": ("Age curves", "The points of the curves with their bands.", False),
-    "cases": ("Cases", "One row a case: covariates, volumes, scores.", False),
+    "sites": About("Leave one site out", "Each effect within one site, and without it."),
+    "harmonisation": About("Harmonisation of sites", "Before and after ComBat, out of fold."),
+    "curves": About("Age curves", "The points of the curves with their bands."),
+    "cases": About("Cases", "One row a case: covariates, volumes, scores."),
 }
 HEADINGS = {
     "n": "n",
@@ -117,6 +137,7 @@ VALUES = {
 }
 MAIN = ("estimate", "value", "mean", "difference", "rate", "slope", "volume")  # own low and high
 SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
+STEMS = {"model_difference": ("model",), "icc_a1": ("icc",), "bias_mm3": ("bias",)}
 COUNTS = frozenset({"n", "folds", "severity"})
 FILTERS = ("hypothesis", "model", "method", "label", "stratum", "statistic", "metric", "definition")
 
@@ -126,9 +147,10 @@ class Column(NamedTuple):
 
     key: str
     heading: str
-    kind: str  # text, number, count, p, share or case
+    kind: str  # text, number, count, p, share, setting (in significant figures) or case
     low: str = ""
     high: str = ""
+    scale: float = 1
 
 
 class Sheet(NamedTuple):
@@ -145,25 +167,30 @@ class Sheet(NamedTuple):
     data: Mapping[str, object]
 
 
-def sheets(tables: Mapping[str, pd.DataFrame]) -> list[Sheet]:
-    """Every table that has rows, in reading order; tables unknown here come last."""
-    known = [name for name in TABLES if name in tables]
-    names = known + [name for name in tables if name not in TABLES]
-    return [_sheet(name, tables[name]) for name in names if len(tables[name])]
+def sheets(tables: Mapping[str, pd.DataFrame], known: Mapping[str, About] = TABLES) -> list[Sheet]:
+    """Every table that has rows, in the order of `known`; tables that it lacks come last."""
+    names = [name for name in known if name in tables]
+    names += [name for name in tables if name not in known]
+    return [_sheet(name, tables[name], _about(name, known)) for name in names if len(tables[name])]
 
 
-def empty_tables(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+def empty_tables(
+    tables: Mapping[str, pd.DataFrame], known: Mapping[str, About] = TABLES
+) -> list[str]:
     """Headings of the tables that have no row."""
-    return [_about(name)[0] for name, table in tables.items() if not len(table)]
+    return [_about(name, known).title for name, table in tables.items() if not len(table)]
 
 
-def reasons(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, dict[str, int]]]:
+def reasons(
+    tables: Mapping[str, pd.DataFrame], known: Mapping[str, About] = TABLES
+) -> list[tuple[str, int, dict[str, int]]]:
     """Heading of each table that could not estimate all, how many rows, and why."""
     told = []
     for name, table in tables.items():
-        value = next((key for key in (*MAIN, "d") if key in table), "")
+        about = _about(name, known)
+        value = about.value or next((key for key in (*MAIN, "d") if key in table), "")
         if found := not_estimated(table, value):
-            told.append((_about(name)[0], sum(found.values()), found))
+            told.append((about.title, sum(found.values()), found))
     return told
 
 
@@ -175,63 +202,79 @@ def script_json(value: object) -> str:
     return text
 
 
-def _sheet(name: str, table: pd.DataFrame) -> Sheet:
-    title, about, is_printed = _about(name)
+def _sheet(name: str, table: pd.DataFrame, about: About) -> Sheet:
     filters = tuple(
         key for key in FILTERS if key in table and 1 < table[key].nunique() <= MOST_CHOICES
     )
     whole = len(table) > MANY and "stratum" in filters and (table["stratum"] == "all").any()
     return Sheet(
         name,
-        title,
-        about,
-        _columns(table),
+        about.title,
+        about.words,
+        _columns(table, about),
         filters,
         {"stratum": "all"} if whole else {},
         len(table),
-        is_printed and len(table) <= MOST_PRINTED,
+        about.is_printed and len(table) <= MOST_PRINTED,
         {str(key): _packed(table[key]) for key in table},
     )
 
 
-def _about(name: str) -> tuple[str, str, bool]:
-    return TABLES.get(name, (_words(name), "", False))
+def _about(name: str, known: Mapping[str, About]) -> About:
+    return known.get(name) or About(_words(name))
 
 
-def _columns(table: pd.DataFrame) -> tuple[Column, ...]:
+def _columns(table: pd.DataFrame, about: About) -> tuple[Column, ...]:
     """Columns without those that say nothing, intervals merged into what they belong to."""
-    ends = _intervals(table)
-    merged = {end for pair in ends.values() for end in pair}
+    ends = _intervals(table, about)
+    merged = {end for pair in ends.values() for end in pair} | set(about.hidden)
     return tuple(
-        Column(str(key), _heading(str(key)), _kind(str(key), table[key]), *ends.get(key, ("", "")))
+        Column(
+            str(key),
+            _heading(str(key), about),
+            _kind(str(key), table[key], about),
+            *ends.get(key, ("", "")),
+            scale=about.scales.get(str(key), 1),
+        )
         for key in table
         if key not in merged and not _is_blank(table[key])
     )
 
 
-def _intervals(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """Names of low and high of each column that has them."""
+def _intervals(table: pd.DataFrame, about: About) -> dict[str, tuple[str, str]]:
+    """Names of low and high of each column that has them: `icc_low` serves `icc_a1` too."""
     found: dict[str, tuple[str, str]] = {}
     for key in map(str, table):
-        stem = key.removeprefix("estimate_")
-        if {f"{stem}_low", f"{stem}_high"} <= set(table):
-            found[key] = (f"{stem}_low", f"{stem}_high")
-    main = next((key for key in MAIN if key in table), None)
+        for stem in (key.removeprefix("estimate_"), *STEMS.get(key, ())):
+            if {f"{stem}_low", f"{stem}_high"} <= set(table):
+                found[key] = (f"{stem}_low", f"{stem}_high")
+    main = about.value or next((key for key in MAIN if key in table), None)
     if main and main not in found and {"low", "high"} <= set(table):
         found[main] = ("low", "high")
     return found
 
 
-def _kind(key: str, values: pd.Series) -> str:
+def _kind(key: str, values: pd.Series, about: About) -> str:
     if key == "case_id":
         return "case"
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return "text"
+    return about.kinds.get(key) or _kind_by_name(key, is_own=_is_own(key, about))
+
+
+def _kind_by_name(key: str, *, is_own: bool) -> str:
+    if is_own:
+        return "setting"
     if key in COUNTS or key.startswith("n_"):
         return "count"
     if key in ("p", "q") or key.startswith("p_"):
         return "p"
     return "share" if key in SHARES else "number"
+
+
+def _is_own(key: str, about: About) -> bool:
+    """Whether a user named this column."""
+    return about.own_names and key not in about.headings
 
 
 def _is_blank(values: pd.Series) -> bool:
@@ -241,8 +284,10 @@ def _is_blank(values: pd.Series) -> bool:
     return bool((values.isna() | (values.astype(str) == "")).all())
 
 
-def _heading(key: str) -> str:
-    return HEADINGS.get(key) or _words(key)
+def _heading(key: str, about: About) -> str:
+    if _is_own(key, about):
+        return key
+    return about.headings.get(key) or HEADINGS.get(key) or _words(key)
 
 
 def _words(key: str) -> str:

@@ -53,10 +53,11 @@
   function readable(column, value, low, high) {
     if (!isKnown(value)) return DASH;
     if (column.kind === "count") return number(value, 0);
+    if (column.kind === "setting") return String(Number(value.toPrecision(4))).replaceAll("-", MINUS);
     if (column.kind === "p") return value < 0.001 ? "< 0.001" : value.toFixed(3);
-    const scale = column.kind === "share" ? 100 : 1;
+    const scale = (column.kind === "share" ? 100 : 1) / column.scale;
     const all = [value, low, high].map((one) => (isKnown(one) ? scale * one : one));
-    const digits = column.isWhole ? 0 : column.kind === "share" ? 1 : digitsFor(all);
+    const digits = column.isWhole && column.scale === 1 ? 0 : column.kind === "share" ? 1 : digitsFor(all);
     let text = number(all[0], digits);
     if (isKnown(low) && isKnown(high)) {
       text += ` [${number(all[1], digits)}, ${number(all[2], digits)}]`;
