@@ -28,7 +28,7 @@ def test_side_that_is_no_multiple_of_the_stride_is_refused():
 
 
 def test_patch_of_one_step_is_refused():
-    with pytest.raises(ValueError, match=r"got sides 4×4×4.* and more than that"):
+    with pytest.raises(ValueError, match=r"got sides 4×4×4.* 4×4×4 \(more than one\)"):
         tiny()(torch.randn(1, 2, 4, 4, 4))
 
 

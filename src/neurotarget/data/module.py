@@ -47,7 +47,8 @@ class TargetData(pl.LightningDataModule):
 
     `fold` of `n_folds` is the test set and `val_fraction` of the other subjects is the
     validation set, unless the manifest has splits or folds of its own. `root` is the user's data
-    set, where `source` asks for one. `patches_per_epoch` is what one epoch means.
+    set, where `source` asks for one. `patches_per_epoch` is what one epoch means. `split_seed`
+    deals the subjects and `seed` the patches, so that runs of several seeds share their folds.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class TargetData(pl.LightningDataModule):
         queue_length: int = 16,
         workers: int | str = "auto",
         seed: int = 1,
+        split_seed: int = 1,
     ) -> None:
         super().__init__()
         self.target, self.source, self.preparation = target, source, preparation
@@ -76,7 +78,7 @@ class TargetData(pl.LightningDataModule):
         self.fold, self.n_folds, self.val_fraction = fold, n_folds, val_fraction
         self.batch_size, self.patches_per_epoch = batch_size, patches_per_epoch
         self.foreground_share, self.margin_share = foreground_share, margin_share
-        self.queue_length, self.seed = queue_length, seed
+        self.queue_length, self.seed, self.split_seed = queue_length, seed, split_seed
         self.workers = loader_workers() if workers == "auto" else int(workers)
         self.manifest: Manifest | None = None
         self.splits: dict[str, str] = {}
@@ -109,7 +111,7 @@ class TargetData(pl.LightningDataModule):
             fold=self.fold,
             n_folds=self.n_folds,
             val_fraction=self.val_fraction,
-            seed=self.seed,
+            seed=self.split_seed,
         )
         entries = [open_entry(folders[case.case_id]) for case in manifest.cases]
         checkups = [

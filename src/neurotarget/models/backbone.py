@@ -49,7 +49,7 @@ class Backbone(nn.Module):
 
     def rule(self) -> str:
         """Which sides are valid, in words."""
-        more = " and more than that along one axis" if self.needs_spread else ""
+        more = " (more than one)" if self.needs_spread else ""
         return f"multiples of {_times(self.stride)}{more}"
 
     def _pairs(self, sides: Sequence[int]) -> zip:
