@@ -1,0 +1,127 @@
+"""Jobs of a multirun: their words, and what stands in their folders."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import yaml
+from filelock import FileLock, Timeout
+
+from neurotarget.files import write_text
+
+RESULT = "result.json"
+LOG = "job.log"
+LOCK = ".running.lock"
+
+Status = Literal["done", "failed", "pruned", "missing"]
+
+
+class Job(NamedTuple):
+    """What is to be run: name of its folder, and overrides without those of Hydra itself."""
+
+    name: str
+    words: tuple[str, ...]
+
+
+class JobResult(NamedTuple):
+    """What a job came to; `values` are the best ones of its training, by metric."""
+
+    folder: Path
+    status: Status  # "missing" where it has no result and has not failed either
+    words: tuple[str, ...]
+    values: dict[str, float]
+    reason: str  # one sentence where it failed or was pruned, else ""
+    log: Path
+
+
+def read_job(folder: Path) -> JobResult:
+    """Read what a job came to; without a result.json it is `missing`, with the words it had."""
+    folder = Path(folder)
+    missing = JobResult(folder, "missing", _started_with(folder), {}, "", folder / LOG)
+    try:
+        found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        values = {
+            key: math.nan if value is None else float(value)
+            for key, value in found["values"].items()
+        }
+        words = tuple(map(str, found["words"]))
+        status, reason, log = found["status"], str(found["reason"]), folder / found["log"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return missing
+    return JobResult(folder, status, words, values, reason, log)
+
+
+def write_result(
+    folder: Path,
+    status: Status,
+    words: Sequence[str],
+    *,
+    values: Mapping[str, float] | None = None,
+    reason: str = "",
+) -> None:
+    """Write result.json; what is not finite becomes null.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    found = {key: float(value) for key, value in (values or {}).items()}
+    record = {
+        "status": status,
+        "words": list(words),
+        "values": {key: value if math.isfinite(value) else None for key, value in found.items()},
+        "reason": reason,
+        "log": LOG,
+    }
+    text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(Path(folder) / RESULT, text + "\n")
+
+
+def is_done(folder: Path, words: Sequence[str]) -> bool:
+    """Whether the job in `folder` was finished, or pruned, with these words in any order."""
+    found = read_job(folder)
+    return found.status in ("done", "pruned") and same_words(found.words, words)
+
+
+def same_words(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two jobs were told the same; words that say where and how they run do not count."""
+    return _told(some) == _told(others)
+
+
+def running(folder: Path) -> FileLock:
+    """Lock that a job holds while it runs; it falls with the process, however that ends."""
+    return FileLock(Path(folder) / LOCK, timeout=0)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process works on this job now."""
+    if not (Path(folder) / LOCK).is_file():
+        return False
+    try:
+        with running(folder):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a file system without locks
+        return False
+
+
+def _started_with(folder: Path) -> tuple[str, ...]:
+    """Words that Hydra noted when the job began."""
+    try:
+        words = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return ()
+    return tuple(map(str, words)) if isinstance(words, list) else ()
+
+
+def _told(words: Sequence[str]) -> list[str]:
+    return sorted(word for word in words if not word.startswith(("resume=", "hydra.", "hydra/")))
+
+
+def quoted(path: object) -> str:
+    """A value that Hydra reads as it is, whatever letters it has."""
+    text = str(path)
+    ends = len(text) - len(text.rstrip("\\"))
+    return '"' + text.replace('"', '\\"') + "\\" * ends + '"'

@@ -1,0 +1,33 @@
+"""Why something failed, as one sentence."""
+
+from neurotarget.types import CaseError, DataError
+
+SHOWN = 400  # letters
+
+
+def reason_of(error: BaseException) -> str:
+    """The sentence of bad input as it is; of another error its kind and its words."""
+    if isinstance(error, SystemExit):
+        why = error.__context__
+        return reason_of(why) if why is not None else f"it ended itself with status {error.code}"
+    if isinstance(error, DataError):
+        return _data_reason(error)
+    if isinstance(error, CaseError):  # a worker sends its whole stack; the last line is ours
+        return _short(str(error).strip().splitlines()[-1])
+    if isinstance(error, OSError) and error.strerror:
+        return _short(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+    words = _short(str(error))
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def _data_reason(error: DataError) -> str:
+    worst = sorted(error.problems, key=lambda problem: problem.level != "error")
+    if not worst:
+        return _short(str(error))
+    more = f" (and {len(worst) - 1} more problems)" if len(worst) > 1 else ""
+    return _short(str(worst[0])) + more
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= SHOWN else f"{plain[: SHOWN - 1]}…"
