@@ -1,0 +1,232 @@
+"""What a network costs, found without computing anything: parameters, FLOPs and peak memory."""
+
+import copy
+import logging
+import math
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+)
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from neurotarget.types import DataError
+
+MIB = 2**20
+Shape = Sequence[int]
+Levels = Tensor | Sequence[Tensor]
+
+
+class Profile(NamedTuple):
+    """Cost of one pass; `flops` and `peak_memory_mib` are those of the whole batch."""
+
+    parameters: int
+    flops: int
+    peak_memory_mib: float
+
+
+def profile(
+    net: nn.Module,
+    shape: tuple[int, int, int, int, int],
+    *,
+    training: bool,
+    optimizer_states: int = 0,
+    loss: Callable[[Levels, Tensor], Tensor] | None = None,
+) -> Profile:
+    """Cost of a batch of `shape` (B, C, I, J, K): one prediction, or one step of training.
+
+    The net runs on tensors that have a shape and no content, so that any machine can judge a net
+    of any size; the net itself and the random generators stay as they are. A step of training is
+    forward and backward.
+
+    FLOPs: a multiplication and its addition count as two, as vendors count. Convolutions, matrix
+    products and attention count (edges as if padding were voxels); norms, activations and resizing
+    do not.
+
+    Peak memory: weights, buffers, input, and all results that are alive at one time. In training
+    also the labels, the gradients (of the step before during the forward pass, as Lightning frees
+    them after it) and `optimizer_states` further copies of the weights: 2 for Adam, 1 for momentum,
+    1 more for an average of the weights. What a library needs inside an operation, and the program
+    itself, is not in it. Numbers have the net's own precision; mixed precision about halves what
+    is alive beside the weights.
+
+    Args:
+        net: on any device, in any layout.
+        shape: sides must be valid for the net.
+        training: whether a step of training is meant, else a prediction.
+        optimizer_states: copies of the weights that the optimizer keeps.
+        loss: function of (levels, labels), by default the cross-entropy of each level.
+
+    Raises:
+        DataError: the net does not take this shape, or cannot run on tensors without content.
+    """
+    memory, counter = LiveMemory(), FlopCounterMode(display=False, custom_mapping=FORMULAS)
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    try:
+        with _quiet():
+            judged = _hollow(net, fake).train(training)
+            with fake, counter, memory:
+                memory.add([*judged.parameters(), *judged.buffers()])
+                image = torch.empty(shape)
+                if training:
+                    _step(judged, image, loss or cross_entropy)
+                else:
+                    with torch.no_grad():
+                        judged(image)
+    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise DataError(_reason(net, shape, error)) from error
+    states = optimizer_states if training else 0
+    trained = sum(_bytes(weight) for weight in net.parameters() if weight.requires_grad)
+    return Profile(
+        parameters=sum(weight.numel() for weight in net.parameters()),
+        flops=counter.get_total_flops(),
+        peak_memory_mib=(memory.peak_bytes + states * trained) / MIB,
+    )
+
+
+class LiveMemory(TorchDispatchMode):
+    """Counts the bytes of all tensors' storages that are alive, and the most there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live_bytes = self.peak_bytes = 0
+        self._known: set[int] = set()
+
+    def add(self, values: object) -> None:
+        """Count the tensors in any structure; views of what is counted already cost nothing."""
+        for value in tree_leaves(values):
+            if isinstance(value, Tensor):
+                self._add(value.untyped_storage())
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()  # the address of what views have in common
+        if key in self._known:
+            return
+        self._known.add(key)
+        self.live_bytes += size
+        self.peak_bytes = max(self.peak_bytes, self.live_bytes)
+        weakref.finalize(storage, self._remove, key, size)
+
+    def _remove(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.live_bytes -= size
+
+    def __torch_dispatch__(
+        self,
+        func: Callable,
+        types: object,
+        args: tuple = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> object:
+        """Run one operation and count what it returns."""
+        result = func(*args, **(kwargs or {}))
+        self.add(result)
+        return result
+
+
+def cross_entropy(levels: Levels, labels: Tensor) -> Tensor:
+    """Sum over levels of the mean cross-entropy; coarser levels have labels of their own."""
+    several = [levels] if isinstance(levels, Tensor) else levels
+    return sum(F.cross_entropy(level, _labels_for(level, labels)) for level in several)
+
+
+def _labels_for(level: Tensor, labels: Tensor) -> Tensor:
+    grid = (level.shape[0], *level.shape[2:])
+    return labels if labels.shape == grid else labels.new_zeros(grid)
+
+
+def _step(net: nn.Module, image: Tensor, loss: Callable[[Levels, Tensor], Tensor]) -> None:
+    """One step of training; gradients of the step before are there until forward is done."""
+    before = [torch.empty_like(weight) for weight in net.parameters() if weight.requires_grad]
+    labels = torch.zeros(image.shape[0], *image.shape[2:], dtype=torch.long)
+    total = _loss(net(image), labels, loss)
+    before.clear()
+    total.backward()
+
+
+def _loss(levels: Levels, labels: Tensor, loss: Callable[[Levels, Tensor], Tensor]) -> Tensor:
+    finest = levels if isinstance(levels, Tensor) else levels[0]
+    return loss(levels, _labels_for(finest, labels))
+
+
+def _hollow(net: nn.Module, fake: FakeTensorMode) -> nn.Module:
+    """Copy of a net whose weights and buffers have shape, strides and kind, and no content."""
+    with fake:
+        hollow: dict[int, Tensor] = {id(buffer): _like(buffer) for buffer in net.buffers()}
+        for weight in net.parameters():
+            hollow[id(weight)] = nn.Parameter(_like(weight), requires_grad=weight.requires_grad)
+    return copy.deepcopy(net, hollow)
+
+
+def _like(tensor: Tensor) -> Tensor:
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _reason(net: nn.Module, shape: Shape, error: Exception) -> str:
+    name, sides = type(net).__name__, "×".join(str(side) for side in shape)
+    depends = (DataDependentOutputException, DynamicOutputShapeException)
+    if isinstance(error, depends):
+        return (
+            f"{name}: its course depends on the values of tensors ({error.func}), so that its cost "
+            "cannot be told without running it; measure it in a training instead"
+        )
+    reason = " ".join(str(error).split())[:300]
+    return f"{name}: {sides} does not go through it ({reason}); change the patch or the model"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the stack that torch logs where a net refuses its input off the screen."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _convolution_backward(grad: Shape, image: Shape, weight: Shape, *rest: Any, **_: object) -> int:  # noqa: ANN401
+    """As many operations as forward for each of the two gradients that are asked for.
+
+    Torch's own formula takes a convolution in groups for one in a single group.
+    """
+    is_transposed, (for_image, for_weight, _bias) = rest[4], rest[7]
+    places = math.prod((image if is_transposed else grad)[2:])
+    forward = 2 * image[0] * places * math.prod(weight)
+    return forward * (bool(for_image) + bool(for_weight))
+
+
+def _attention(query: Shape, key: Shape, value: Shape, *_rest: object, **_: object) -> int:
+    """Two matrix products, of (B, H, S, D): queries with keys, weights with values."""
+    pairs = math.prod(query[:3]) * key[2]
+    return 2 * pairs * (query[3] + value[3])
+
+
+def _attention_backward(
+    _grad: Shape, query: Shape, key: Shape, value: Shape, *_rest: object, **_: object
+) -> int:
+    """Five matrix products: the weights once more, then gradients of all four factors."""
+    pairs = math.prod(query[:3]) * key[2]
+    return 2 * pairs * (3 * query[3] + 2 * value[3])
+
+
+FORMULAS = {  # what torch's counter lacks or has wrong
+    torch.ops.aten.convolution_backward: _convolution_backward,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}
