@@ -76,7 +76,7 @@ class Predictor:
             DataError: a file is missing or broken, or the region of interest misses the scan.
         """
         image, grid, header = work_image(case, self.target, self.preparation)
-        probabilities = self._probabilities(image)
+        probabilities = self.probabilities(image)
         classes = labels_to_native(probabilities, grid)
         voxel_mm3 = abs(float(np.linalg.det(grid.native_affine[:3, :3])))
         counts = np.bincount(classes.ravel(), minlength=self.target.num_labels)
@@ -86,7 +86,8 @@ class Predictor:
         return Prediction(case.case_id, classes, probabilities, grid, header, volumes, flags)
 
     @torch.inference_mode()
-    def _probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
+    def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
+        """Probability of every class in every voxel of a working box."""
         # rounded as the patches of training are on disk
         batch = torch.from_numpy(stored(image)).float()[None].to(self.device)
         batch = batch.contiguous(memory_format=torch.channels_last_3d)
