@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -122,6 +123,6 @@ def _told(words: Sequence[str]) -> list[str]:
 
 def quoted(path: object) -> str:
     """A value that Hydra reads as it is, whatever letters it has."""
-    text = str(path)
+    text = re.sub(r'(\\*)"', r'\1\1\\"', str(path))  # backslashes count only before a quote
     ends = len(text) - len(text.rstrip("\\"))
-    return '"' + text.replace('"', '\\"') + "\\" * ends + '"'
+    return f'"{text}{ends * chr(92)}"'

@@ -1,0 +1,1 @@
+"""Sweepers that Hydra finds by their place; what they do is in `neurotarget.cli`."""

@@ -1,0 +1,117 @@
+"""The folder of a multirun: the words it was started with, and how far its jobs are."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig
+
+from neurotarget.cli.jobs import Job, JobResult, read_job, same_words
+from neurotarget.files import write_text
+from neurotarget.types import DataError
+
+MULTIRUN = "multirun.yaml"
+LATEST = "latest_multirun"
+WHERE = ("hydra.mode=", "hydra.sweep.dir=", "resume=")
+
+
+def command_words(config: DictConfig) -> list[str]:
+    """Words of a multirun's command, from Hydra's config, but those that say where it lies."""
+    hydra = config.hydra
+    own = [
+        f"--config-dir={source.path}"
+        for source in hydra.runtime.config_sources
+        if source.provider == "command-line"
+    ]
+    words = [*hydra.overrides.task, *hydra.overrides.hydra]
+    return [*own, *(word for word in words if not word.startswith(WHERE))]
+
+
+def write_multirun(
+    folder: Path, words: Sequence[str], jobs: Sequence[Job], results: Sequence[JobResult] = ()
+) -> None:
+    """Write multirun.yaml: the words, and what each job came to.
+
+    Jobs without one of the `results` are as their folders say. Those of an earlier command in the
+    same folder stay listed.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    came_to = {result.folder.name: result for result in results}
+    names = {job.name for job in jobs}
+    listed = [line for line in _read(folder).get("jobs") or [] if line.get("name") not in names]
+    lines = [_line(job, came_to.get(job.name) or _on_disk(folder, job)) for job in jobs]
+    record = {"words": list(words), "jobs": [*listed, *lines]}
+    write_text(folder / MULTIRUN, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+
+
+def read_multirun(folder: Path) -> list[str]:
+    """Words that a multirun was started with.
+
+    Raises:
+        DataError: multirun.yaml cannot be read.
+    """
+    words = _read(folder).get("words")
+    if not isinstance(words, list):
+        raise DataError(
+            f"resume={folder}: found no words in its {MULTIRUN}, wanted those it was started with; "
+            f"say the command again with hydra.sweep.dir={folder}"
+        )
+    return [str(word) for word in words]
+
+
+def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> str:
+    """What the jobs came to and what can be done next; those named `before` were done earlier."""
+    counts = {
+        "done now": sum(one.status == "done" and one.folder.name not in before for one in results),
+        "done before": sum(one.folder.name in before for one in results),
+        "pruned": sum(one.status == "pruned" and one.folder.name not in before for one in results),
+        "failed": sum(one.status == "failed" for one in results),
+        "left alone": sum(one.status == "missing" for one in results),
+    }
+    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    lines = [f"{len(results)} jobs: {told}"]
+    for one in results:
+        if one.status in ("failed", "missing"):
+            lines.append(f"  {one.status}: {one.folder.name}: {one.reason}")
+            lines += [f"    log {one.log}"] if one.log.is_file() else []
+    lines.append(f"  results   {folder}")
+    if counts["done now"] + counts["done before"] > 1:
+        lines.append(f"  next      neurotarget compare {folder}")
+    if counts["failed"] + counts["left alone"]:
+        lines.append(f"  the rest  python train.py resume={folder}")
+    return "\n".join(lines)
+
+
+def link(place: Path, folder: Path) -> None:
+    """Let the link `place` name a folder; does nothing on file systems that have no links."""
+    draft = place.with_name(f".{place.name}-{os.getpid()}")
+    try:
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(os.path.relpath(folder, place.parent), target_is_directory=True)
+        draft.replace(place)
+    except OSError:
+        draft.unlink(missing_ok=True)
+
+
+def _on_disk(folder: Path, job: Job) -> JobResult:
+    found = read_job(folder / job.name)
+    return found if same_words(found.words, job.words) else found._replace(status="missing")
+
+
+def _line(job: Job, result: JobResult) -> dict[str, Any]:
+    line = {"name": job.name, "status": result.status, "words": list(job.words)}
+    if result.reason:
+        line |= {"reason": result.reason, "log": f"{job.name}/{result.log.name}"}
+    return line
+
+
+def _read(folder: Path) -> Mapping[str, Any]:
+    try:
+        record = yaml.safe_load((folder / MULTIRUN).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    return record if isinstance(record, dict) else {}
