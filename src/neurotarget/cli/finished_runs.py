@@ -1,0 +1,74 @@
+"""Where runs lie: the folders of a multirun, or a parent of several, and which are finished."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from neurotarget.cli.jobs import RESULT, read_job
+from neurotarget.types import DataError
+
+MARKS = ("config.yaml", RESULT, "summary.json")  # any of them makes a folder a run's
+DEPTH = 3  # of runs/<experiment>/<multirun>/<job>
+NEEDED = ("config.yaml", "summary.json", "rows.csv")
+
+
+def run_folders(places: Sequence[Path]) -> list[Path]:
+    """Run folders at some places, each once: a place itself, or those up to three levels below.
+
+    Links, such as `latest`, are followed only where they are the place itself.
+
+    Raises:
+        DataError: a place does not exist, or holds no run.
+    """
+    found: dict[Path, Path] = {}
+    for place in map(Path, places):
+        if not place.is_dir():
+            what = "is a file" if place.is_file() else "no such folder"
+            raise DataError(f"{place}: {what}, wanted a multirun or run folder; check the path")
+        below = _below(place, DEPTH)
+        if not below:
+            raise DataError(
+                f"{place}: found no run in it (a folder with config.yaml), wanted a multirun "
+                "folder, run folders or their parent; check the path"
+            )
+        for folder in below:
+            found.setdefault(folder.resolve(), folder)
+    return list(found.values())
+
+
+def why_unfinished(folder: Path) -> str:
+    """Why a run has no results, and where its log lies; empty where it is finished."""
+    job = read_job(folder)
+    log = f"; its log is {job.log}" if job.log.is_file() else ""
+    if job.status in ("failed", "pruned"):
+        reason = " ".join(job.reason.split())
+        return f"{job.status}{f' ({reason})' if reason else ''}{log}"
+    if absent := [name for name in NEEDED if not (folder / name).is_file()]:
+        return f"no {' and no '.join(absent)}: it still runs, or was stopped{log}"
+    return ""
+
+
+def read_plain(path: Path) -> dict[str, Any]:
+    """A file of JSON as a mapping; empty where it is absent or broken."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _below(folder: Path, depth: int) -> list[Path]:
+    if any((folder / name).is_file() for name in MARKS):
+        return [folder]
+    if not depth:
+        return []
+    try:
+        inner = sorted(path for path in folder.iterdir() if _may_hold(path))
+    except OSError:  # taken away, or closed to us
+        return []
+    return [found for path in inner for found in _below(path, depth - 1)]
+
+
+def _may_hold(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
