@@ -1,0 +1,142 @@
+"""What a comparison found, in one to three sentences."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.stats.arm_scores import MEAN, SAME
+from neurotarget.stats.arms import NET
+from neurotarget.stats.paired import ALPHA, told_apart
+
+VISIBLE = 0.0005  # a smaller SD would be written as 0.000
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+def headline(tables: Tables) -> str:
+    """Say which net is best and by how much, which cannot be told from it, and how sure that is."""
+    arms = tables["arms"]
+    nets = arms[(arms["kind"] == NET) & arms["dice"].notna()]
+    if not len(nets):
+        return "No arm has a score, so there is nothing to compare."
+    if len(nets) == 1:
+        only = nets.iloc[0]
+        found = f"{only['arm']} is the only architecture: its mean Dice is {only['dice']:.3f}"
+        return f"{found} over {_amounts(nets)}, so there is nothing to compare{_made(arms, nets)}."
+    if nets["dice"].max() - nets["dice"].min() < SAME:
+        return (
+            f"All {len(nets)} architectures have the same mean Dice, {nets['dice'].iloc[0]:.3f}, "
+            f"over {_amounts(nets)}{_made(arms, nets)}."
+        )
+    return " ".join((_lead(tables, nets), _ties(tables, arms, nets), _spread(tables, nets)))
+
+
+def spoken(names: Sequence[str]) -> str:
+    """Names as a sentence lists them: `a, b and c`."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _lead(tables: Tables, nets: pd.DataFrame) -> str:
+    best, second = nets["arm"].iloc[:2]
+    row = _pair(tables, best, second)
+    low, high = _interval(row)
+    interval = "" if math.isnan(low) else f" (95 % interval {_signed(low)} to {_signed(high)})"
+    return (
+        f"{best} has the highest mean Dice, {nets['dice'].iloc[0]:.3f}, which is "
+        f"{row['mean_difference']:.3f} above {second}{', the next' if len(nets) > 2 else ''}"
+        f"{interval}."
+    )
+
+
+def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
+    best, *others = nets["arm"]
+    apart = told_apart(tables["differences"])
+    tied = [arm for arm in others if frozenset((best, arm)) not in apart]
+    why = _why_tied(tables, best, tied[0], len(nets)) if tied else ""
+    end = f"{_made(arms, nets)}."
+    if len(others) == 1:
+        return f"The two can{'not' if tied else ''} be told apart{why}{end}"
+    if not tied:
+        return f"It can be told apart from {'both' if len(others) == 2 else 'all'} others{end}"
+    if len(tied) == len(others):
+        return f"None of the other {len(others)} can be told apart from it{why}{end}"
+    rest = len(others) - len(tied)
+    behind = "the other one is behind" if rest == 1 else f"the other {rest} are behind"
+    return f"{spoken(tied)} cannot be told apart from it{why}; {behind}{end}"
+
+
+def _why_tied(tables: Tables, best: str, other: str, n_nets: int) -> str:
+    """Why two arms are not told apart although the interval between them excludes 0."""
+    row = _pair(tables, best, other)
+    low, high = _interval(row)
+    if not (low > 0 or high < 0):
+        return ""
+    if math.isnan(row["model_low"]):
+        return ", as there are too few cases"
+    if not row["wilcoxon_p"] < ALPHA:
+        return " by Wilcoxon's test"
+    return f" once it is counted that {math.comb(n_nets, 2)} pairs are compared"
+
+
+def _pair(tables: Tables, best: str, other: str) -> pd.Series:
+    rows = tables["differences"]
+    return rows[(rows["arm"] == best) & (rows["other"] == other) & (rows["label"] == MEAN)].iloc[0]
+
+
+def _interval(row: pd.Series) -> tuple[float, float]:
+    """That of the mixed model, or where it has none that of the cases."""
+    ends = ("low", "high") if math.isnan(row["model_low"]) else ("model_low", "model_high")
+    return float(row[ends[0]]), float(row[ends[1]])
+
+
+def _made(arms: pd.DataFrame, nets: pd.DataFrame) -> str:
+    """The best ensemble or soup, where it is above the best net."""
+    made = arms[(arms["kind"] != NET) & (arms["dice"] > nets["dice"].max() + SAME)]
+    if not len(made):
+        return ""
+    first = made.iloc[0]
+    return f"; {first['arm']}, made of several trainings, reaches {first['dice']:.3f}"
+
+
+def _spread(tables: Tables, nets: pd.DataFrame) -> str:
+    cases = f"cases differ by {_size(nets['case_sd'])}"
+    counts = f"over {_amounts(nets)}"
+    if nets["seed_sd"].notna().any():
+        seeds = _size(nets["seed_sd"])
+        return (
+            f"Another seed changes the mean Dice of an architecture by {seeds}, {cases}, {counts}."
+        )
+    variance = tables["variance"]
+    run = variance[(variance["label"] == MEAN) & (variance["component"] == "run")]["sd"]
+    if run.notna().any() and run.max() < VISIBLE:
+        return (
+            "With one seed, no spread between trainings is seen beside that of the cases, which "
+            f"differ by {_size(nets['case_sd'])}, {counts}."
+        )
+    if run.notna().any():
+        return (
+            f"Another training changes the mean Dice of an architecture by {_size(run)}, as far "
+            f"as its folds tell, {cases}, {counts}."
+        )
+    once = "once" if nets["n_runs"].max() == 1 else "once per fold"
+    return (
+        f"Each architecture was trained {once}, so another training could change the order; "
+        f"{cases}, {counts}."
+    )
+
+
+def _size(sds: pd.Series) -> str:
+    """Root mean square of SDs."""
+    return f"{math.sqrt(float(np.square(sds.dropna()).mean())):.3f} (SD)"
+
+
+def _signed(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−")
+
+
+def _amounts(nets: pd.DataFrame) -> str:
+    cases, runs = int(nets["n_cases"].max()), int(nets["n_runs"].sum())
+    trained = "1 training" if runs == 1 else f"{runs} trainings"
+    return f"{'1 case' if cases == 1 else f'{cases} cases'} and {trained}"

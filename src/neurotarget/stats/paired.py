@@ -1,0 +1,156 @@
+"""Differences of arms on the same cases, arm by arm.
+
+Two tests stand side by side, as they guard against different chances. Wilcoxon's signed rank test
+and the bootstrap take the trainings as given and ask whether other cases would say the same; the
+mixed model asks whether other trainings would, too. Two arms are told apart where both do, each
+corrected by Holm for the number of pairs.
+
+Source: Wilcoxon 1945, doi:10.2307/3001968; Holm 1979, jstor:4615733; Benavoli et al. 2016,
+jmlr.org/papers/v17/benavoli16a.html (pairwise tests instead of mean ranks).
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.stats import wilcoxon
+from statsmodels.stats.multitest import multipletests
+
+from neurotarget.stats.arm_scores import DICE, MEAN, SAME, Scored
+from neurotarget.stats.arms import NET
+from neurotarget.stats.interval import FEWEST
+from neurotarget.stats.mixed import MixedFit, fit_cases
+from neurotarget.stats.resample import codes, ends, replicates, weighted_mean
+
+ALPHA = 0.05
+FEWEST_SIGNED = 6  # of fewer, all on one side, Wilcoxon's two-sided p is above 0.05: 2 / 2⁵
+
+COLUMNS = [
+    *("arm", "other", "label", "metric", "n_cases", "n_subjects"),
+    *("mean_difference", "low", "high", "median_difference", "wins", "ties", "losses"),
+    *("wilcoxon_p", "holm_p", "model_difference", "model_low", "model_high", "model_p"),
+    *("model_holm_p", "told_apart", "reason"),
+]
+
+MADE = "made of trained nets: the model counts the cases alone"
+TOO_FEW = "fewer than 3 subjects"
+UNDONE = "clear on these trainings, but others could undo it: the model's p after Holm is {:.2g}"
+ALL_SAME = "no case differs"
+TOO_FEW_SIGNED = f"fewer than {FEWEST_SIGNED} subjects differ, Wilcoxon's p cannot be below 0.05"
+
+
+def differences_table(
+    scored: Scored, fits: Mapping[str, MixedFit], *, seed: int = 0
+) -> pd.DataFrame:
+    """Differences in Dice, arm − other, of every two nets and of made arms to what they improve on.
+
+    The arm with the higher mean comes first. An ensemble or a soup is compared to the best net,
+    and to the arms that `runs` names in its column `parts`, where there is one. `fits` are the
+    mixed models by label. Wins are cases in which `arm` is better. Holm's correction is within
+    each label, for pairs of nets and for the others apart.
+    """
+    rows = []
+    for label in scored.labels:
+        pairs = list(_pairs(scored))
+        rows += [_row(scored, pair, label, fits[label], seed) for pair in pairs]
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "is_made"])
+    for _, family in table.groupby(["label", "is_made"], sort=False):
+        for p, corrected in (("wilcoxon_p", "holm_p"), ("model_p", "model_holm_p")):
+            table.loc[family.index, corrected] = holm(family[p].to_numpy(float))
+    is_clear = table["holm_p"] < ALPHA
+    table["told_apart"] = is_clear & (table["model_holm_p"] < ALPHA)
+    undone = is_clear & (table["model_holm_p"] >= ALPHA)
+    table.loc[undone, "reason"] = [
+        "; ".join(part for part in (reason, UNDONE.format(p)) if part)
+        for reason, p in table.loc[undone, ["reason", "model_holm_p"]].itertuples(index=False)
+    ]
+    return table[COLUMNS]
+
+
+def holm(p: Float[ndarray, " N"]) -> Float[ndarray, " N"]:
+    """Holm's corrected p values; NaN stays NaN and is not counted."""
+    found = np.full(len(p), math.nan)
+    known = np.isfinite(p)
+    if known.any():
+        found[known] = multipletests(p[known], method="holm")[1]
+    return found
+
+
+def order(scored: Scored) -> list[str]:
+    """Arms by their mean Dice, the best first; those without any are last."""
+    means = scored.by_arm[MEAN].mean().reindex(list(scored.arms.names))
+    return list(means.sort_values(ascending=False, kind="stable", na_position="last").index)
+
+
+def told_apart(differences: pd.DataFrame, label: str = MEAN) -> set[frozenset[str]]:
+    """Pairs of arms that are told apart."""
+    rows = differences[(differences["label"] == label) & differences["told_apart"].astype(bool)]
+    return {frozenset(pair) for pair in zip(rows["arm"], rows["other"], strict=True)}
+
+
+def _pairs(scored: Scored) -> Iterator[tuple[str, str]]:
+    kinds, ordered = scored.arms.kinds, order(scored)
+    nets = [arm for arm in ordered if kinds[arm] == NET]
+    wanted = {frozenset(pair) for pair in combinations(nets, 2)}
+    for arm in ordered:
+        if kinds[arm] != NET:
+            wanted |= {frozenset((arm, part)) for part in (*nets[:1], *_parts(scored, arm))}
+    yield from (pair for pair in combinations(ordered, 2) if frozenset(pair) in wanted)
+
+
+def _parts(scored: Scored, arm: str) -> list[str]:
+    """Arms that a made arm is made of, where `runs` tells: names parted by commas."""
+    runs = scored.arms.runs
+    if "parts" not in runs:
+        return []
+    told = ",".join(runs.loc[runs["arm"] == arm, "parts"].dropna().astype(str))
+    named = {name.strip() for name in told.split(",")}
+    return [name for name in scored.arms.names if name in named and name != arm]
+
+
+def _row(scored: Scored, pair: tuple[str, str], label: str, fit: MixedFit, seed: int) -> dict:
+    arm, other = pair
+    is_made = any(scored.arms.kinds[name] != NET for name in pair)
+    table = scored.complete(label, pair)
+    apart = (table[arm] - table[other]).to_numpy()
+    apart = np.where(np.abs(apart) < SAME, 0.0, apart)
+    subject, n_subjects = codes(scored.subjects[table.index])
+    low = high = math.nan
+    reasons = [TOO_FEW] if n_subjects < FEWEST else []
+    if not reasons:
+        low, high = ends(weighted_mean(replicates(n_subjects, seed), apart, subject))
+    p, why = _wilcoxon(np.bincount(subject, apart) / np.bincount(subject))
+    reasons.append(why)
+    if is_made:
+        fit = fit_cases(scored, label, pair, MADE)
+    model = fit.difference(arm, other)
+    return {
+        **{"arm": arm, "other": other, "label": label, "metric": DICE},
+        **{"n_cases": len(table), "n_subjects": n_subjects},
+        **{"mean_difference": apart.mean() if len(apart) else math.nan, "low": low, "high": high},
+        "median_difference": float(np.median(apart)) if len(apart) else math.nan,
+        "wins": int((apart > 0).sum()),
+        "ties": int((apart == 0).sum()),
+        "losses": int((apart < 0).sum()),
+        "wilcoxon_p": p,
+        **{"model_difference": model.value, "model_low": model.low, "model_high": model.high},
+        **{"model_p": model.p, "is_made": is_made},
+        "reason": "; ".join(part for part in (*reasons, fit.reason) if part),
+    }
+
+
+def _wilcoxon(apart: Float[ndarray, " N"]) -> tuple[float, str]:
+    """Two-sided p of the signed rank test on one difference a subject, and what limits it."""
+    apart = np.where(np.abs(apart) < SAME, 0.0, apart)
+    n_signed = int(np.count_nonzero(apart))
+    if not len(apart):
+        return math.nan, "no case has a score by both"
+    if not n_signed:
+        return 1.0, ALL_SAME
+    # differences equal but for rounding share a rank
+    p = float(wilcoxon(np.round(apart, 12)).pvalue)
+    return p, TOO_FEW_SIGNED if n_signed < FEWEST_SIGNED else ""
