@@ -66,7 +66,7 @@ def _effects(study: Study) -> NamedFigure:
         rows = table(study, "effects")
         declared = study.measured.target.hypotheses
         other = "The study has no effects." if declared else "The target declares no hypothesis."
-        why = _reasons(rows) or other
+        why = reasons_sentence(rows) or other
         return NamedFigure("effects", title, f"No effect could be estimated. {why}", None)
     caption = (
         "What each hypothesis found: the marker is the estimated effect and the line its 95 % "
@@ -97,7 +97,7 @@ def _ages(study: Study) -> NamedFigure:
     if figure is None:
         has_age = "age" in study.measured.covariates
         other = "The study has no curves." if has_age else "The cases have no known ages."
-        why = _reasons(table(study, "age")) or other
+        why = reasons_sentence(table(study, "age")) or other
         return NamedFigure("ages", title, f"No curve over age could be fitted. {why}", None)
     methods = study.measured.methods
     beside = (
@@ -152,7 +152,7 @@ def _bland_altman(study: Study, pair: tuple[str, str], more: str) -> NamedFigure
     title = f"Differences of volumes: {second} − {first}"
     if figure is None:
         rows = table(study, "agreement", first=pair[0], second=pair[1], stratum="all")
-        why = _reasons(rows) or "The study has no agreement of these two."
+        why = reasons_sentence(rows) or "The study has no agreement of these two."
         return NamedFigure(name, title, f"No bias could be estimated. {why}", None)
     caption = (
         f"How far {second} differs from {first}, over the size of the structure (Bland–Altman). "
@@ -187,7 +187,7 @@ def _dice(study: Study) -> NamedFigure:
 def _failures(study: Study) -> NamedFigure:
     title, figure = "Failures", failures_figure(study)
     if figure is None:
-        why = _reasons(table(study, "failures")) or "The study has no table of failures."
+        why = reasons_sentence(table(study, "failures")) or "The study has no table of failures."
         return NamedFigure("failures", title, f"No failure rate could be stated. {why}", None)
     caption = (
         "How many cases of all fail by each definition of failure. The marker is the share of "
@@ -202,7 +202,7 @@ def _sites(study: Study) -> list[NamedFigure]:
     if not effects:
         count = _site_count(study)
         alone = ("The cases have no known sites.", "The cases come from one site.")
-        why = alone[count] if count < 2 else _reasons(table(study, "sites"))
+        why = alone[count] if count < 2 else reasons_sentence(table(study, "sites"))
         why = why or "The study has no effect by site."
         return [NamedFigure("sites", "Sites", f"Sites are not compared. {why}", None)]
     found = []
@@ -241,7 +241,7 @@ def _left_out(labels: Shown) -> str:
     )
 
 
-def _reasons(rows: pd.DataFrame) -> str:
+def reasons_sentence(rows: pd.DataFrame) -> str:
     """Sentence of the reasons in a table, the first few of them."""
     if "reason" not in rows:
         return ""

@@ -139,7 +139,10 @@ MAIN = ("estimate", "value", "mean", "difference", "rate", "slope", "volume")  #
 SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
 STEMS = {"model_difference": ("model",), "icc_a1": ("icc",), "bias_mm3": ("bias",)}
 COUNTS = frozenset({"n", "folds", "severity"})
-FILTERS = ("hypothesis", "model", "method", "label", "stratum", "statistic", "metric", "definition")
+FILTERS = (
+    "arm", "other", "objective", "status", "hypothesis", "model", "method", "label", "stratum",
+    "statistic", "metric", "definition",
+)  # fmt: skip
 
 
 class Column(NamedTuple):

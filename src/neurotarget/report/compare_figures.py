@@ -1,0 +1,138 @@
+"""All figures of a comparison with their captions; those that cannot be drawn say why."""
+
+from neurotarget.report.arm_rows import arms_of, rows_of
+from neurotarget.report.compare_cost import cost_figure, unknown_costs
+from neurotarget.report.compare_dice import dice_arms_figure
+from neurotarget.report.compare_forest import best_net, differences_figure
+from neurotarget.report.compare_seeds import effect_figure, hypotheses, icc_figure, icc_label
+from neurotarget.report.critical_difference import critical_difference_figure, ranked
+from neurotarget.report.figures import NamedFigure, reasons_sentence
+from neurotarget.report.lettering import plain
+from neurotarget.report.words import counted, title_of
+from neurotarget.stats.comparison import Comparison
+
+MOST_HYPOTHESES = 6
+SEEDS = "Each line is one seed, the first at the top: a marker with its 95 % confidence interval."
+BRACKETS = "Square brackets hold 95 % confidence intervals."
+
+
+def all_figures(comparison: Comparison) -> list[NamedFigure]:
+    """Every figure in reading order: ranks, Dice, differences, cost, agreement, effects."""
+    return [
+        _ranks(comparison),
+        _dice(comparison),
+        _differences(comparison),
+        _costs(comparison),
+        _icc(comparison),
+        *_effects(comparison),
+    ]
+
+
+def _ranks(comparison: Comparison) -> NamedFigure:
+    title, figure = "Mean ranks", critical_difference_figure(comparison)
+    if figure is None:
+        why = _reasons(comparison, "ranks") or "There are no ranks of two arms."
+        return NamedFigure("ranks", title, f"Arms could not be ranked. {why}", None)
+    caption = (
+        "On each case the nets are ranked by Dice, 1 is the best; their mean ranks stand on the "
+        "axis and, in grey, beside their names (critical difference diagram). Bars join, by dots, "
+        "nets of which no two can be told apart on these cases. Mean ranks that lie further apart "
+        "than the critical difference differ by ranks alone (Nemenyi's test). The number before a "
+        "name is the arm's place by mean Dice, the same in all figures."
+    )
+    if left_out := len(arms_of(comparison)) - len(ranked(comparison)):
+        caption += f" {counted(left_out, 'arm')} without ranks: made of nets, or not scored."
+    return NamedFigure("ranks", title, caption, figure)
+
+
+def _dice(comparison: Comparison) -> NamedFigure:
+    title, figure = "Dice of every arm", dice_arms_figure(comparison)
+    if figure is None:
+        return NamedFigure("dice", title, "No arm has a Dice on any case.", None)
+    caption = (
+        "Dice of every case, averaged over labels and seeds. A point is a case and leads to its "
+        "row in the tables; the black line is the median and the grey box the middle half of the "
+        "cases. Below stands the mean over cases with its 95 % confidence interval and, as "
+        "upright strokes, the mean of each seed: what another random start alone would change. "
+        f"{BRACKETS} The seed SD is the standard deviation between seeds."
+    )
+    return NamedFigure("dice", title, caption, figure)
+
+
+def _differences(comparison: Comparison) -> NamedFigure:
+    title, figure = "Differences to the best net", differences_figure(comparison)
+    if figure is None:
+        alone = len(arms_of(comparison)) == 1
+        why = "There is one arm only." if alone else "The comparison has no differences to it."
+        why = _reasons(comparison, "differences") or why
+        return NamedFigure("differences", title, f"No difference could be estimated. {why}", None)
+    caption = (
+        f"Dice of each arm minus that of {plain(best_net(comparison).name)}, on the same cases; "
+        "left of the dotted line an arm is worse. The round marker is the mean difference with its "
+        "bootstrap interval over subjects, and Wilcoxon's p: would other cases say the same? The "
+        "square is the difference by a mixed model, which asks whether other trainings would, too. "
+        "Filled markers: told apart, as both p values are below 0.05 after Holm's correction for "
+        f"the number of pairs. {BRACKETS}"
+    )
+    return NamedFigure("differences", title, caption, figure)
+
+
+def _costs(comparison: Comparison) -> NamedFigure:
+    title, figure = "Dice against cost", cost_figure(comparison)
+    if figure is None:
+        return NamedFigure("costs", title, "The cost of fewer than two arms is known.", None)
+    caption = (
+        "What an arm costs and what it brings: upper left is best. The upright line is the 95 % "
+        "confidence interval of the mean Dice. Arms are named by their numbers, below. Times hold "
+        "for the hardware that is named at the end of the page."
+    )
+    if lacking := unknown_costs(comparison):
+        told = counted(lacking, "arm")
+        caption += f" Not all costs of {told} are known, which miss from those panels."
+    return NamedFigure("costs", title, caption, figure)
+
+
+def _icc(comparison: Comparison) -> NamedFigure:
+    title, figure = "Agreement of volumes", icc_figure(comparison)
+    if figure is None:
+        why = _reasons(comparison, "agreement") or "No arm has volumes to compare."
+        return NamedFigure("icc", title, f"No agreement could be estimated. {why}", None)
+    caption = (
+        f"How well the volumes ({plain(icc_label(comparison))}) agree with the reference's: "
+        "ICC(A,1), the intraclass correlation of absolute agreement; 1 is perfect, a constant "
+        f"error lowers it. {SEEDS} {BRACKETS}"
+    )
+    return NamedFigure("icc", title, caption, figure)
+
+
+def _effects(comparison: Comparison) -> list[NamedFigure]:
+    names = hypotheses(comparison)
+    if not names:
+        why = "No hypothesis was tested."
+        return [NamedFigure("effects", "Effects", why, None)]
+    found = [_effect(comparison, *every) for every in enumerate(names[:MOST_HYPOTHESES], start=1)]
+    if len(names) > MOST_HYPOTHESES:
+        told = f" The first {MOST_HYPOTHESES} of {len(names)} hypotheses are shown."
+        found[-1] = found[-1]._replace(caption=found[-1].caption + told)
+    return found
+
+
+def _effect(comparison: Comparison, number: int, hypothesis: str) -> NamedFigure:
+    name = "effects" if number == 1 else f"effects_{number}"
+    title = f"Effect: {title_of(plain(hypothesis))}"
+    figure = effect_figure(comparison, hypothesis, name)
+    rows = rows_of(comparison, "effects", hypothesis=hypothesis)
+    if figure is None:
+        why = reasons_sentence(rows) or "No estimate is known."
+        return NamedFigure(name, title, f"The effect could not be estimated. {why}", None)
+    claim = plain(rows.iloc[0]["claim"]).rstrip(".")
+    caption = (
+        f"The effect ({claim}) on the reference volumes, whose estimate is the upright line and "
+        f"whose interval is the grey band, and on those of each arm. {SEEDS} The dotted line is no "
+        f"effect. {BRACKETS}"
+    )
+    return NamedFigure(name, title, caption, figure)
+
+
+def _reasons(comparison: Comparison, name: str) -> str:
+    return reasons_sentence(rows_of(comparison, name))
