@@ -1,0 +1,74 @@
+"""Convolutions in float32 where a processor's bfloat16 cannot be trusted."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Feature = Float[Tensor, "B _ _ _ _"]
+
+
+def guard_small_grids(net: nn.Module) -> nn.Module:
+    """Have a net's 3D convolutions compute small grids in float32; returns the net.
+
+    On processors with bfloat16, oneDNN 3.12 (of torch 2.13) returns unset memory as the gradient
+    of a convolution's weights, or breaks the process, where a side of the grid is smaller than
+    the kernel: 2³ voxels under a kernel of 3, as at the bottom of a U-Net. In all grids tried
+    that are no smaller than the kernel, bfloat16 and float32 agree. Small grids cost no time.
+
+    Weights, their names and whatever runs on a GPU or in float32 stay as they are.
+    """
+    for module in net.modules():
+        if type(module) is nn.Conv3d and max(module.kernel_size) > 1:
+            module.__class__ = GuardedConv3d
+        elif type(module) is nn.ConvTranspose3d and max(module.kernel_size) > 1:
+            module.__class__ = GuardedConvTranspose3d
+    return net
+
+
+class GuardedConv3d(nn.Conv3d):
+    """A convolution that computes small grids in float32."""
+
+    def forward(self, feature: Feature) -> Feature:
+        """As its parent; what it returns has the type that its parent's would have."""
+        if (wanted := _unsafe(self, feature)) is None:
+            return super().forward(feature)
+        with torch.autocast("cpu", enabled=False):
+            made = self._conv_forward(feature.float(), self.weight.float(), _float(self.bias))
+        return made.to(wanted)
+
+
+class GuardedConvTranspose3d(nn.ConvTranspose3d):
+    """A transposed convolution that computes small grids in float32."""
+
+    def forward(self, feature: Feature) -> Feature:
+        """As its parent; what it returns has the type that its parent's would have."""
+        if (wanted := _unsafe(self, feature)) is None:
+            return super().forward(feature)
+        with torch.autocast("cpu", enabled=False):
+            made = F.conv_transpose3d(
+                feature.float(),
+                self.weight.float(),
+                _float(self.bias),
+                stride=self.stride,
+                padding=self.padding,
+                output_padding=self.output_padding,
+                groups=self.groups,
+                dilation=self.dilation,
+            )
+        return made.to(wanted)
+
+
+def _unsafe(conv: nn.Conv3d | nn.ConvTranspose3d, feature: Feature) -> torch.dtype | None:
+    """The half-sized type that this would be computed in, where that cannot be trusted."""
+    if feature.device.type != "cpu":
+        return None
+    is_mixed = torch.is_autocast_enabled("cpu")
+    kind = torch.get_autocast_dtype("cpu") if is_mixed else feature.dtype
+    sides = zip(feature.shape[2:], conv.kernel_size, strict=True)
+    is_small = any(side < kernel for side, kernel in sides)
+    return kind if is_small and kind in (torch.bfloat16, torch.float16) else None
+
+
+def _float(bias: Tensor | None) -> Tensor | None:
+    return None if bias is None else bias.float()

@@ -1,0 +1,95 @@
+"""UNETR: a transformer over blocks of 16³ voxels encodes, convolutions decode."""
+
+from collections.abc import Sequence
+
+from monai.networks import nets
+from torch import nn
+
+from neurotarget.models.backbone import Backbone
+from neurotarget.models.small_grids import guard_small_grids
+from neurotarget.types import Image, Logits, TripleVox
+
+
+class UNETR(Backbone):
+    """MONAI's UNETR for patches of one size.
+
+    Each block of 16³ voxels has a learned position of its own, so the weights belong to one
+    patch: the net takes no other sides, neither in training nor for whole volumes. MONAI's
+    `norm_cross_attn`, which it makes and never calls, is taken out.
+
+    Source: Hatamizadeh et al. 2022, doi:10.1109/WACV51458.2022.00181.
+    """
+
+    stride: TripleVox = (16, 16, 16)
+    pretrained_with = "MONAI's UNETR"
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_labels: int,
+        *,
+        patch_vox: Sequence[int] = (96, 96, 96),
+        feature_size: int = 16,
+        hidden_size: int = 768,
+        mlp_dim: int = 3072,
+        num_heads: int = 12,
+        norm: str = "instance",
+        dropout: float = 0.0,
+    ) -> None:
+        """Build the net; the encoder always has 12 layers.
+
+        Args:
+            in_channels: number of contrasts.
+            num_labels: classes including background.
+            patch_vox: sides of the patches, made larger to multiples of 16.
+            feature_size: channels of the convolutions at full resolution, doubled at each step.
+            hidden_size: values that the transformer holds for a block of voxels.
+            mlp_dim: width of its two-layer perceptrons.
+            num_heads: attention heads; they share `hidden_size` evenly.
+            norm: of the convolutions, `instance` or `batch`.
+            dropout: probability of dropping a value in the transformer.
+
+        Raises:
+            ValueError: the heads cannot share `hidden_size`.
+        """
+        super().__init__()
+        if hidden_size % num_heads:
+            raise ValueError(
+                f"UNETR: got hidden_size {hidden_size} and num_heads {num_heads}, wanted a "
+                "multiple of the heads; mend conf/model/unetr.yaml"
+            )
+        self.patch_vox = super().nearest(patch_vox)
+        self.net = nets.UNETR(
+            in_channels=in_channels,
+            out_channels=num_labels,
+            img_size=self.patch_vox,
+            feature_size=feature_size,
+            hidden_size=hidden_size,
+            mlp_dim=mlp_dim,
+            num_heads=num_heads,
+            norm_name=norm,
+            dropout_rate=dropout,
+        )
+        for block in self.net.vit.blocks:  # MONAI makes this norm and never calls it
+            block.norm_cross_attn = nn.Identity()
+        guard_small_grids(self)
+
+    def forward(self, image: Image) -> Logits:
+        """Score every voxel.
+
+        Raises:
+            ValueError: the sides are not those of the patch.
+        """
+        self.check(image)
+        return self.net(image)
+
+    def nearest(self, sides: Sequence[int]) -> TripleVox:  # noqa: ARG002
+        """The only valid sides."""
+        return self.patch_vox
+
+    below = nearest
+
+    def rule(self) -> str:
+        """Which sides are valid, in words."""
+        sides = "×".join(map(str, self.patch_vox))
+        return f"the {sides} that its positions are learned for, whatever the volume"
