@@ -20,6 +20,7 @@ from neurotarget.cli.multirun import (
     command_words,
     link,
     overview,
+    settled,
     write_multirun,
 )
 from neurotarget.types import DataError
@@ -76,8 +77,8 @@ def sweep_grid(
     """
     said = [*(f"{key}={values}" for key, values in params.items()), *arguments]
     overrides = OverridesParser.create(context.config_loader).parse_overrides(said)
-    jobs = grid_jobs([one for one in overrides if one.key_or_group != "resume"])
     folder = Path(str(config.hydra.sweep.dir)).resolve()
+    jobs = settled(folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"]))
     words = command_words(config)
     before = {job.name for job in jobs if is_done(folder / job.name, job.words)}
     write_multirun(folder, words, jobs)

@@ -19,7 +19,12 @@ def job_name(swept: Sequence[str]) -> str:
     name = ",".join(_slug(word) for word in words) or "job"
     if len(name) <= LONGEST and name == (",".join(words) or "job"):
         return name
-    mark = hashlib.sha256("\0".join(swept).encode()).hexdigest()[:MARK]
+    return marked(name, swept)
+
+
+def marked(name: str, words: Sequence[str]) -> str:
+    """A name of at most `LONGEST` letters that ends in a hash of the words."""
+    mark = hashlib.sha256("\0".join(words).encode()).hexdigest()[:MARK]
     return f"{name[: LONGEST - MARK - 1].rstrip(',=-')}-{mark}"
 
 

@@ -87,7 +87,12 @@ def is_done(folder: Path, words: Sequence[str]) -> bool:
 
 def same_words(some: Sequence[str], others: Sequence[str]) -> bool:
     """Whether two jobs were told the same; words that say where and how they run do not count."""
-    return _told(some) == _told(others)
+    return told(some) == told(others)
+
+
+def told(words: Sequence[str]) -> list[str]:
+    """Words that say what is computed, in one order."""
+    return sorted(word for word in words if not word.startswith(("resume=", "hydra.", "hydra/")))
 
 
 def running(folder: Path) -> FileLock:
@@ -115,10 +120,6 @@ def _started_with(folder: Path) -> tuple[str, ...]:
     except (OSError, yaml.YAMLError, UnicodeDecodeError):
         return ()
     return tuple(map(str, words)) if isinstance(words, list) else ()
-
-
-def _told(words: Sequence[str]) -> list[str]:
-    return sorted(word for word in words if not word.startswith(("resume=", "hydra.", "hydra/")))
 
 
 def quoted(path: object) -> str:

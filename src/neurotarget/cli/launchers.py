@@ -7,6 +7,8 @@ before.
 """
 
 import io
+import os
+import sys
 import time
 import traceback
 from collections.abc import Sequence
@@ -31,10 +33,10 @@ from neurotarget.cli.jobs import (
     read_job,
     same_words,
 )
-from neurotarget.cli.reasons import reason_of
+from neurotarget.cli.ranks import PROGRAM
+from neurotarget.cli.reasons import ENDED, reason_of
 from neurotarget.types import DataError
 
-ENDED = "ended without a result: it was killed, or ran out of memory or time"
 POLL_S = 0.5
 EARLIER = ".earlier"
 
@@ -76,6 +78,7 @@ def launch_jobs(
             continue
         _make_room(folder, job)
         todo.append(job)
+    os.environ[PROGRAM] = str(Path(sys.argv[0]).resolve())
     if todo:
         lost |= launch(launcher, todo, folder, first_number)
     return [_outcome(folder / job.name, job, lost.get(job.name, "")) for job in jobs]
@@ -123,7 +126,7 @@ def launch(launcher: Launcher, jobs: Sequence[Job], folder: Path, number: int) -
         DataError: the launcher starts none of them.
     """
     before = {job.name: _written(folder, job) for job in jobs}
-    done = _call(launcher, jobs, folder, number)
+    done = _call(launcher, jobs, number)
     _wait(done.handles, folder, jobs)
     lost = {job.name: ENDED for job in jobs if not (folder / job.name / RESULT).is_file()}
     if done.handles:
@@ -152,7 +155,7 @@ def _again(
         return lost
     numbers = {job.name: number + place for place, job in enumerate(jobs)}
     waiting = [job for job in jobs if job.name in lost and job not in begun]
-    print(f"a worker died; {len(begun)} jobs are run again one by one", flush=True)
+    print(f"a worker died; again, one by one: {', '.join(job.name for job in begun)}", flush=True)
     still: dict[str, str] = {}
     for job in begun:
         try:
@@ -164,8 +167,8 @@ def _again(
     return still
 
 
-def _call(launcher: Launcher, jobs: Sequence[Job], folder: Path, number: int) -> Launch:
-    words = [[*job.words, *_places(folder, job)] for job in jobs]
+def _call(launcher: Launcher, jobs: Sequence[Job], number: int) -> Launch:
+    words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
     try:
         return Launch(launcher.launch(words, initial_job_idx=number), None, [])
     except KeyboardInterrupt as stopped:
@@ -175,14 +178,6 @@ def _call(launcher: Launcher, jobs: Sequence[Job], folder: Path, number: int) ->
         raise
     except Exception as error:
         return Launch([], error, _handles(error))
-
-
-def _places(folder: Path, job: Job) -> list[str]:
-    """Hydra's words for the folder; `hydra.run.dir` is what Lightning tells the other ranks."""
-    return [
-        f"hydra.sweep.subdir={quoted(job.name)}",
-        f"hydra.run.dir={quoted(folder / job.name)}",
-    ]
 
 
 def _handles(error: BaseException) -> list[Any]:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
-from neurotarget.cli.jobs import Job, JobResult, read_job, same_words
+from neurotarget.cli.job_names import LONGEST, job_name, marked
+from neurotarget.cli.jobs import Job, JobResult, read_job, same_words, told
 from neurotarget.files import write_text
 from neurotarget.types import DataError
 
@@ -20,13 +22,17 @@ WHERE = ("hydra.mode=", "hydra.sweep.dir=", "resume=")
 def command_words(config: DictConfig) -> list[str]:
     """Words of a multirun's command, from Hydra's config, but those that say where it lies."""
     hydra = config.hydra
-    own = [
+    words = [*hydra.overrides.task, *hydra.overrides.hydra]
+    return [*own_folders(hydra), *(word for word in words if not word.startswith(WHERE))]
+
+
+def own_folders(hydra: HydraConf) -> list[str]:
+    """Words that name the user's own config folder, as Hydra's config knows it."""
+    return [
         f"--config-dir={source.path}"
         for source in hydra.runtime.config_sources
         if source.provider == "command-line"
     ]
-    words = [*hydra.overrides.task, *hydra.overrides.hydra]
-    return [*own, *(word for word in words if not word.startswith(WHERE))]
 
 
 def write_multirun(
@@ -46,6 +52,31 @@ def write_multirun(
     lines = [_line(job, came_to.get(job.name) or _on_disk(folder, job)) for job in jobs]
     record = {"words": list(words), "jobs": [*listed, *lines]}
     write_text(folder / MULTIRUN, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+
+
+def settled(folder: Path, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs under the names that an earlier command in this folder gave them.
+
+    A job keeps its folder though other keys are swept over now. A folder whose job was done with
+    other words stays as it is: the new job is also named by the words that are new.
+    """
+    lines = _read(folder).get("jobs") or []
+    names = {tuple(told(line["words"])): line["name"] for line in lines}
+    taken = {
+        line["name"]: line["words"]
+        for line in lines
+        if read_job(folder / line["name"]).status in ("done", "pruned")
+    }
+    found = []
+    for job in jobs:
+        name = names.get(tuple(told(job.words)))
+        if name is None and job.name in taken:
+            added = [word for word in told(job.words) if word not in taken[job.name]]
+            name = f"{job.name},{job_name(added)}"
+            if not added or len(name) > LONGEST:
+                name = marked(job.name, job.words)
+        found.append(job._replace(name=name or job.name))
+    return found
 
 
 def read_multirun(folder: Path) -> list[str]:

@@ -1,22 +1,25 @@
-"""Several processes that train one network: one command line each, and nothing left behind.
+"""Jobs on several devices: each has a process of its own, from which Lightning starts the others.
 
-Lightning starts the other ranks of a training with the words of this process. In a multirun these
-are the words of the whole sweep, and what it leaves in the environment makes the next job of this
-process wait for ranks that nobody starts.
+Within a multirun's process it could not: the others would be told the words of the whole sweep,
+what Lightning leaves in the environment would make the next job wait for ranks that nobody starts,
+and where one rank fails, Lightning kills the process that started it.
 """
 
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.types import DataError
+from neurotarget.cli.jobs import quoted
 
 RANK = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # as Lightning looks for it
-LEFT_BEHIND = ("RANK", "LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+PROGRAM = "NEUROTARGET_PROGRAM"  # the script that a job's process runs
+JOB = "NEUROTARGET_JOB"  # the folder of the job that a process was started for
 
 
 def rank() -> int:
@@ -24,37 +27,37 @@ def rank() -> int:
     return next((int(os.environ[key]) for key in RANK if key in os.environ), 0)
 
 
-@contextmanager
-def as_one_command(words: Sequence[str]) -> Iterator[None]:
-    """Let this process look as if it had been started for one job, and tidy up after it."""
-    said, before = sys.argv, {key: os.environ.get(key) for key in LEFT_BEHIND}
-    sys.argv = [said[0], *words]
-    try:
-        yield
-    finally:
-        sys.argv = said
-        for key, value in before.items():
-            if value is None:
-                os.environ.pop(key, None)
-            else:
-                os.environ[key] = value
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-
-
-def check_ranks(cfg: DictConfig) -> None:
-    """Refuse several devices in a process that Lightning could not start a second time.
-
-    Raises:
-        DataError: submitit runs this job in one process, and several devices are asked for.
-    """
+def needs_own_process(cfg: DictConfig) -> bool:
+    """Whether a job trains on several devices, whose processes nobody has started yet."""
+    if int(os.environ.get("SLURM_NTASKS", 1)) > 1:
+        return False
     devices = OmegaConf.select(cfg, "trainer.devices")
-    several = isinstance(devices, int) and devices > 1
-    spec = sys.modules["__main__"].__spec__
-    is_ours = spec is None or not spec.name.startswith("submitit")
-    if several and not is_ours and "SLURM_NTASKS" not in os.environ:
-        raise DataError(
-            f"trainer.devices={devices}: a job of submitit on this machine is one process, wanted "
-            "one device; leave hydra/launcher out, or with hydra/launcher=submitit_slurm say "
-            f"hydra.launcher.tasks_per_node={devices} hydra.launcher.gpus_per_node={devices}"
-        )
+    if devices in ("auto", -1, "-1"):
+        on_cpu = OmegaConf.select(cfg, "trainer.accelerator") == "cpu"
+        return not on_cpu and torch.cuda.device_count() > 1
+    if isinstance(devices, int | str):
+        text = str(devices)
+        return text.count(",") > 0 or (text.isdigit() and int(text) > 1)
+    return devices is not None and len(devices) > 1
+
+
+def run_in_own_process(words: Sequence[str], folder: Path, place: str) -> int:
+    """Run a job by itself in the folder `place`, and print what it prints; returns its status."""
+    command = [sys.executable, os.environ[PROGRAM], *words, f"hydra.run.dir={quoted(folder)}"]
+    with subprocess.Popen(
+        command,
+        cwd=place,
+        env=os.environ | {JOB: str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            while text := process.stdout.readline():
+                sys.stdout.write(text)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+    return process.returncode

@@ -12,21 +12,19 @@ from typing import NamedTuple, TextIO
 
 import torch
 from filelock import Timeout
-from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from neurotarget.cli.errors import taught
 from neurotarget.cli.job_log import logged
-from neurotarget.cli.jobs import LOG, RESULT, Status, quoted, running, write_result
-from neurotarget.cli.multirun import MULTIRUN
-from neurotarget.cli.ranks import as_one_command, check_ranks, rank
-from neurotarget.cli.reasons import reason_of
+from neurotarget.cli.jobs import LOG, RESULT, JobResult, Status, read_job, running, write_result
+from neurotarget.cli.multirun import MULTIRUN, own_folders
+from neurotarget.cli.ranks import JOB, needs_own_process, rank, run_in_own_process
+from neurotarget.cli.reasons import ENDED, reason_of
 from neurotarget.types import DataError
 
 LAST = Path("weights") / "last.ckpt"
-
 CLAIM_S = 5.0  # whoever only looks whether a job runs lets its lock go at once
 
 Act = Callable[[DictConfig], Mapping[str, float]]
@@ -45,22 +43,31 @@ def run_as_job(act: Act, cfg: DictConfig) -> float:
 
     Outside a multirun its errors are told as `taught` does. In a multirun no error leaves here:
     result.json and job.log tell it, and the launcher goes on. A job that was stopped after a
-    checkpoint gets `cfg.resume`.
+    checkpoint finds its folder in `cfg.resume`.
 
     Raises:
         KeyboardInterrupt: the user stops the whole multirun.
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
-    words = [word for word in hydra.overrides.task if not word.startswith("resume=")]
-    if hydra.mode != RunMode.MULTIRUN:
-        values = taught(act)(cfg)
-        if rank() == 0 and (folder.parent / MULTIRUN).is_file():  # a job that goes on by itself
-            write_result(folder, "done", words, values=values)
-    else:
+    is_alone = os.environ.get(JOB) == str(folder)  # a process was started for this job
+    if hydra.mode == RunMode.MULTIRUN or is_alone:
         _go_on(cfg, folder)
-        values = _run(act, cfg, folder, words) if rank() == 0 else act(cfg)
+        if rank() > 0:
+            values = act(cfg)
+        elif is_alone:
+            values = _noted(act, cfg, folder, sys.stderr).values
+        else:
+            values = _run(act, cfg, folder)
+    else:
+        values = taught(act)(cfg)
+        if rank() == 0 and (folder.parent / MULTIRUN).is_file():  # resumed by itself
+            write_result(folder, "done", _words(), values=values)
     return float(values.get(str(OmegaConf.select(cfg, "monitor")), math.nan))
+
+
+def _words() -> list[str]:
+    return [word for word in HydraConfig.get().overrides.task if not word.startswith("resume=")]
 
 
 def _go_on(cfg: DictConfig, folder: Path) -> None:
@@ -69,43 +76,70 @@ def _go_on(cfg: DictConfig, folder: Path) -> None:
             cfg.resume = str(folder)
 
 
-def _run(act: Act, cfg: DictConfig, folder: Path, words: list[str]) -> Mapping[str, float]:
-    hydra = HydraConfig.get()
-    shown = hydra.runtime.choices.get("hydra/launcher") == "basic"  # others mix what jobs print
+def _run(act: Act, cfg: DictConfig, folder: Path) -> Mapping[str, float]:
+    """Run a job under its lock, with its log; prints one line about its end."""
+    shown = HydraConfig.get().runtime.choices.get("hydra/launcher") == "basic"
     began_s = time.monotonic()
     try:
         with (
             running(folder).acquire(timeout=CLAIM_S),
-            logged(folder / LOG, shown=shown) as log,
-            as_one_command(_words_of_ranks(cfg, hydra)),
+            logged(folder / LOG, shown=shown) as log,  # other launchers would mix what jobs print
         ):
             (folder / RESULT).unlink(missing_ok=True)
-            ended = _attempt(act, cfg, log)
-            write_result(folder, ended.status, words, values=ended.values, reason=ended.reason)
+            ended = _apart(folder) if needs_own_process(cfg) else _noted(act, cfg, folder, log)
     except Timeout:
         ended = Ended("failed", {}, "another process works on it now")
     except (DataError, OSError) as error:  # the disk is full, say: not even its end can be noted
         ended = Ended("failed", {}, reason_of(error))
     _free()
-    minutes = (time.monotonic() - began_s) / 60
-    told = ended.reason or f"{minutes:.1f} min"
+    told = ended.reason or f"{(time.monotonic() - began_s) / 60:.1f} min"
     where = f"; log {folder / LOG}" if ended.status == "failed" else ""
     print(f"{ended.status}: {folder.name}: {told}{where}", file=sys.stderr, flush=True)
     return ended.values
 
 
+def _apart(folder: Path) -> JobResult | Ended:
+    hydra = HydraConfig.get()
+    status = run_in_own_process([*own_folders(hydra), *_words()], folder, hydra.runtime.cwd)
+    found = read_job(folder)
+    if found.status == "missing":
+        return Ended("failed", {}, f"{ENDED} (exit status {status})")
+    return found
+
+
+def _noted(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
+    """Run the job and write how it ended."""
+    ended = _attempt(act, cfg, log)
+    write_result(folder, ended.status, _words(), values=ended.values, reason=ended.reason)
+    return ended
+
+
 def _attempt(act: Act, cfg: DictConfig, log: TextIO) -> Ended:
     try:
-        check_ranks(cfg)
         return Ended("done", act(cfg), "")
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
-        is_pruned = any(kind.__name__ == "TrialPruned" for kind in type(error).__mro__)
-        if not is_pruned:
-            to_terminal = os.environ.get("NEUROTARGET_TRACEBACK")
-            traceback.print_exc(file=None if to_terminal else log)
-        return Ended("pruned" if is_pruned else "failed", {}, reason_of(error))
+        if _is_stopped(error):
+            raise
+        if any(kind.__name__ == "TrialPruned" for kind in type(error).__mro__):  # Optuna's
+            return Ended("pruned", {}, reason_of(error))
+        to_terminal = os.environ.get("NEUROTARGET_TRACEBACK")
+        traceback.print_exc(file=None if to_terminal else log)
+        return Ended("failed", {}, reason_of(error))
+
+
+def _is_stopped(error: BaseException) -> bool:
+    """Whether a signal ends this process: the job has no result then, and goes on another time.
+
+    Lightning answers SIGTERM with a kind of SystemExit; submitit, which has been told that time
+    is up, ends the process from its signal handler and starts it again.
+    """
+    if not isinstance(error, SystemExit):
+        return False
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    place = str(innermost.f_globals.get("__name__"))
+    return type(error) is not SystemExit or place.startswith("submitit")
 
 
 def _free() -> None:
@@ -113,14 +147,3 @@ def _free() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _words_of_ranks(cfg: DictConfig, hydra: HydraConf) -> list[str]:
-    own = [
-        f"--config-dir={source.path}"
-        for source in hydra.runtime.config_sources
-        if source.provider == "command-line"
-    ]
-    words = [word for word in hydra.overrides.task if not word.startswith("resume=")]
-    resumed = OmegaConf.select(cfg, "resume")
-    return [*own, *words, *([f"resume={quoted(resumed)}"] if resumed else [])]
