@@ -43,6 +43,8 @@ class DeepPGSegNet(Backbone):
                 "conf/model/deeppgsegnet.yaml"
             )
         self.stride: TripleVox = (2 ** (len(widths) - 1),) * 3
+        coarsest = {widths[-2], max(widths[-2], widths[-1] // 2)}
+        self.needs_spread = 8 in coarsest  # groups of one channel, only where widths are tiny
         self.downs = nn.ModuleList(
             nn.Sequential(
                 *_conv(before, max(before, width // 2)), *_conv(max(before, width // 2), width)
