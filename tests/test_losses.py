@@ -6,6 +6,7 @@ import torch
 from neurotarget.losses import (
     DeepSupervision,
     DiceCrossEntropy,
+    crop,
     cross_entropy,
     downsample,
     level_weights,
@@ -113,3 +114,26 @@ def test_deep_supervision_weighs_levels_and_leaves_one_level_alone():
     wanted = 2 / 3 * plain(fine, labels) + 1 / 3 * plain(coarse, downsample(labels, (4, 4, 4)))
     assert deep([fine, coarse], labels).item() == pytest.approx(wanted.item())
     assert deep(fine, labels).item() == plain(fine, labels).item()
+
+
+def test_levels_that_are_no_whole_fractions_are_weighed_too():
+    labels = torch.randint(0, 2, (1, 9, 7, 5))
+    levels = [torch.randn(1, 2, 9, 7, 5), torch.randn(1, 2, 5, 4, 3), torch.randn(1, 2, 2, 2, 1)]
+    plain = DiceCrossEntropy()
+    parts = [plain(one, downsample(labels, one.shape[2:])) for one in levels]
+    wanted = sum(weight * part for weight, part in zip([4 / 7, 2 / 7, 1 / 7], parts, strict=True))
+    assert DeepSupervision(plain)(levels, labels).item() == pytest.approx(wanted.item())
+
+
+def test_crop_leaves_the_middle():
+    labels = torch.arange(6 * 5 * 7).reshape(1, 6, 5, 7)
+    assert torch.equal(crop(labels, 2), labels[:, 2:4, 2:3, 2:5])
+    assert torch.equal(crop(labels, 0), labels)
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_scores_of_another_grid_than_the_labels_are_refused(levels):
+    scores = [torch.randn(1, 2, 4, 4, 2), torch.randn(1, 2, 2, 2, 2)]
+    given = scores[0] if levels == 1 else scores
+    with pytest.raises(ValueError, match="got scores of 4×4×2 voxels for labels of 4×4×4"):
+        DeepSupervision(DiceCrossEntropy())(given, cube())

@@ -72,7 +72,18 @@ class DeepSupervision(nn.Module):
         self.loss = loss
 
     def forward(self, logits: Logits | Levels, labels: Labels) -> Tensor:
-        """Return the weighted sum; coarser levels meet nearest-downsampled labels."""
+        """Return the weighted sum; coarser levels meet nearest-downsampled labels.
+
+        Raises:
+            ValueError: the finest level has not the grid of the labels.
+        """
+        finest = (logits if isinstance(logits, Tensor) else logits[0]).shape[2:]
+        if finest != labels.shape[1:]:
+            raise ValueError(
+                f"loss: got scores of {_times(finest)} voxels for labels of "
+                f"{_times(labels.shape[1:])}, wanted the same; a net that scores less than it "
+                "sees says so as margin_vox"
+            )
         if isinstance(logits, Tensor):
             return self.loss(logits, labels)
         parts = [self.loss(level, downsample(labels, level.shape[2:])) for level in logits]
@@ -92,6 +103,12 @@ def downsample(labels: Labels, sides: Sequence[int]) -> Integer[Tensor, "B _ _ _
         return labels
     coarse = F.interpolate(labels[:, None].float(), size=tuple(sides), mode="nearest-exact")
     return coarse[:, 0].to(labels.dtype)
+
+
+def crop(labels: Labels, margin_vox: int) -> Integer[Tensor, "B _ _ _"]:
+    """Leave out the voxels at each face that a net which does not pad gives no score."""
+    inner = slice(margin_vox, -margin_vox or None)
+    return labels[:, inner, inner, inner]
 
 
 def cross_entropy(logits: Logits, labels: Labels, ignore_label: int | None = None) -> Tensor:
@@ -141,3 +158,7 @@ def _per_class(
     sums = values.new_zeros(len(values) * num_labels)
     sums = sums.scatter_add(0, (classes + patch).flatten(), values.flatten())
     return sums.view(len(values), num_labels)
+
+
+def _times(sides: Sequence[int]) -> str:
+    return "×".join(str(side) for side in sides)

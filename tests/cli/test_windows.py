@@ -33,3 +33,12 @@ def test_an_overlap_is_a_share_of_a_window(asked):
     with pytest.raises(DataError, match=f"overlap: found {asked}, wanted a number of at least 0"):
         checked_overlap(asked)
     assert checked_overlap(0) == 0.0
+
+
+def test_margin_of_a_network_is_handed_on(target):
+    assert build_windows({}, target).margin_vox == 0
+    windows = build_windows({"windows": {"overlap": 0.25}}, target, margin_vox=3)
+    assert (windows.margin_vox, windows.scored_vox) == (3, (2, 2, 2))
+    assert windows.inferer.overlap == 0.25
+    with pytest.raises(DataError, match="wanted sides of more than 8; say a larger patch_vox"):
+        build_windows({}, target, margin_vox=4)

@@ -4,6 +4,7 @@ import torch
 
 from neurotarget.data.patches import _clamped, cut
 from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.types import DataError
 
 
 def identity(window):
@@ -45,3 +46,76 @@ def test_mirror_exchanges_paired_labels_back():
     torch.testing.assert_close(scores, lateral(image))
     kept = SlidingWindow((8, 8, 8), swap=(0, 1, 2))(image, lateral)
     assert float((kept[:, 1:] - 0.5).abs().max()) < 1e-5  # unpaired sides wash out
+
+
+def unpadded(channels=1):
+    """Two convolutions that lose two voxels at each face."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv3d(channels, 4, 3), torch.nn.Tanh(), torch.nn.Conv3d(4, 3, 3)
+    ).eval()
+
+
+def dense(net, image, margin=2):
+    """A network over a whole volume at once, each channel padded with its smallest value."""
+    sides = [side + 2 * margin for side in image.shape[2:]]
+    padded = image.amin(dim=(2, 3, 4), keepdim=True).repeat(1, 1, *sides)
+    padded[..., margin:-margin, margin:-margin, margin:-margin] = image
+    return net(padded)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("sides", [(5, 5, 5), (1, 2, 3), (5, 6, 17), (11, 4, 8)])
+@torch.no_grad()
+def test_windows_of_an_unpadded_net_score_as_the_whole_volume_does(sides, overlap):
+    net, image = unpadded(channels=2), torch.randn(1, 2, *sides)
+    windows = SlidingWindow((9, 9, 10), overlap=overlap, batch=3, margin_vox=2)
+    found = windows(image, net)
+    assert found.shape == (1, 3, *sides)
+    torch.testing.assert_close(found, dense(net, image))
+
+
+@torch.no_grad()
+def test_mirror_of_an_unpadded_net_is_that_of_the_whole_volume():
+    net, image = unpadded(), torch.randn(1, 1, 8, 5, 12)
+    windows = SlidingWindow((9, 9, 9), swap=(0, 2, 1), margin_vox=2)
+    mirrored = dense(net, image.flip(2)).flip(2)[:, [0, 2, 1]]
+    torch.testing.assert_close(windows(image, net), (dense(net, image) + mirrored) / 2)
+
+
+@torch.no_grad()
+def test_several_volumes_keep_apart():
+    net, image = unpadded(), torch.randn(2, 1, 5, 5, 11)
+    torch.testing.assert_close(
+        SlidingWindow((9, 9, 9), margin_vox=2)(image, net), dense(net, image)
+    )
+
+
+def test_scored_parts_overlap_by_the_share_and_are_blended_as_monai_does():
+    seen = []
+
+    def net(window):  # scores its inner 4³ with the number of the window
+        seen.extend(window)
+        numbers = torch.arange(len(seen) - len(window), len(seen), dtype=torch.float32)
+        return numbers.view(-1, 1, 1, 1, 1).expand(-1, 1, 4, 4, 4)
+
+    scores = SlidingWindow((6, 6, 6), overlap=0.5, batch=1, margin_vox=1)(
+        torch.zeros(1, 1, 4, 4, 6), net
+    )
+    assert len(seen) == 2  # at 0 and at 2 of 6 voxels
+    assert scores[0, 0, 0, 0, :2].tolist() == [0, 0]
+    assert scores[0, 0, 0, 0, 4:].tolist() == [1, 1]
+    near, far = (np.exp(-(at**2) / (2 * (4 * 0.125) ** 2)) for at in (0.5, 1.5))
+    assert scores[0, 0, 1, 1, 2].item() == pytest.approx(far / (near + far), rel=1e-4)
+
+
+def test_windows_of_nothing_but_margin_are_refused():
+    with pytest.raises(
+        DataError, match=r"patch_vox: found \[8, 9, 9\] for a network that leaves 4"
+    ):
+        SlidingWindow((8, 9, 9), margin_vox=4)
+
+
+def test_a_net_that_scores_more_than_its_margin_leaves_is_refused():
+    with pytest.raises(ValueError, match=r"got scores of .* give it the network's margin_vox"):
+        SlidingWindow((8, 8, 8), margin_vox=2)(torch.zeros(1, 1, 8, 8, 8), identity)

@@ -6,7 +6,9 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import nn
 
+from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.models.unet import UNet
 from neurotarget.tasks.segmentation import SegmentationTask
 
@@ -94,3 +96,38 @@ def test_shipped_settings_train(toy, tmp_path, optimizer):
     trainer = toy.trainer(tmp_path, max_epochs=1, enable_checkpointing=False)
     trainer.fit(task, toy.batches(2, 2), toy.batches(1, 1))
     assert torch.isfinite(trainer.callback_metrics["train/loss"])
+
+
+class Unpadded(nn.Sequential):
+    """Two convolutions that lose two voxels at each face."""
+
+    margin_vox = 2
+
+    def __init__(self):
+        super().__init__(nn.Conv3d(1, 8, 3), nn.ReLU(), nn.Conv3d(8, 2, 3))
+
+
+def test_unpadded_net_learns_from_the_voxels_it_scores(toy, tmp_path):
+    windows = SlidingWindow((12, 12, 12), margin_vox=2)
+    task = toy.task(Unpadded(), inferer=windows, schedule={"warmup_steps": 5})
+    trainer = toy.trainer(tmp_path, max_epochs=8, enable_checkpointing=False)
+    trainer.fit(task, toy.batches(10, 4), toy.batches(6, 1))
+    assert trainer.callback_metrics["val/dice/cube"] > 0.8
+
+
+def test_unpadded_net_is_taught_the_middle_of_the_labels(toy):
+    task = toy.task(Unpadded(), inferer=SlidingWindow((16, 16, 16), margin_vox=2))
+    batch = next(iter(toy.batches(1, 2)))
+    wanted = task.loss.loss(task.net(batch.image), batch.labels[:, 2:-2, 2:-2, 2:-2])
+    assert task.training_step(batch, 0).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_unpadded_net_without_an_inferer_is_refused(toy):
+    with pytest.raises(ValueError, match="got no inferer for Unpadded, which leaves 2 voxels"):
+        toy.task(Unpadded())
+
+
+def test_net_that_loses_voxels_without_saying_so_is_refused(toy):
+    task = toy.task(nn.Conv3d(1, 2, 3))
+    with pytest.raises(ValueError, match="got scores of 14×14×14 voxels for labels of 16×16×16"):
+        task.training_step(next(iter(toy.batches(1, 2))), 0)

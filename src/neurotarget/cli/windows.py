@@ -13,13 +13,15 @@ def build_windows(
     *,
     overlap: float | None = None,
     mirror: bool | str | None = None,
+    margin_vox: int = 0,
 ) -> SlidingWindow:
     """How a run scores whole volumes, from its config unless it is said otherwise.
 
     `mirror: auto` averages over the left/right mirror where training flipped that way.
+    `margin_vox` is the network's: how many voxels at each face of a window it gives no score.
 
     Raises:
-        DataError: the overlap is no share, or mirror no such word.
+        DataError: the overlap is no share, mirror no such word, or a window nothing but margin.
     """
     # runs of before these settings existed have none
     settings = {"overlap": 0.5, "mirror": False, **(config.get("windows") or {})}
@@ -35,7 +37,9 @@ def build_windows(
             "its network has never seen a mirrored head"
         )
     swap = target.swap if mirror and flipped else None
-    return SlidingWindow(target.patch_vox, overlap=checked_overlap(overlap), swap=swap)
+    return SlidingWindow(
+        target.patch_vox, overlap=checked_overlap(overlap), swap=swap, margin_vox=margin_vox
+    )
 
 
 def checked_overlap(asked: object) -> float:

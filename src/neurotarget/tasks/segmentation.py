@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from neurotarget.losses import DeepSupervision, Loss
+from neurotarget.losses import DeepSupervision, Loss, crop
 from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
 from neurotarget.tasks.schedule import Schedule, training_progress
@@ -43,17 +43,28 @@ class SegmentationTask(pl.LightningModule):
 
         Args:
             target: what is segmented; gives label names, spacing and the patch.
-            net: scores voxels; may return a list of levels in training (deep supervision).
+            net: scores voxels; may return a list of levels in training (deep supervision), and
+                may leave `net.margin_vox` voxels at each face without a score.
             loss: function of (logits, labels) for one level.
             optimizer_for: makes the optimizer from the net's parameters.
             schedule: parameters of `Schedule`.
             inferer: runs (volume, net) window by window; by default windows of the target's
-                patch that overlap by half and are blended with a Gaussian.
+                patch that overlap by half and are blended with a Gaussian; a net with a margin
+                has no default.
             ema_decay: decay of the averaged weights that are validated and saved; None for none.
             channels_last: lay images and weights out as CPUs and GPUs convolve fastest (a
                 third faster on a CPU).
+
+        Raises:
+            ValueError: the net has a margin and no inferer that knows of it.
         """
         super().__init__()
+        self.margin_vox = int(getattr(net, "margin_vox", 0))
+        if self.margin_vox and inferer is None:
+            raise ValueError(
+                f"SegmentationTask: got no inferer for {type(net).__name__}, which leaves "
+                f"{self.margin_vox} voxels at each face without a score; give one that adds them"
+            )
         self.target, self.net, self.loss = target, net, DeepSupervision(loss)
         self.optimizer_for, self.ema_decay = optimizer_for, ema_decay
         self.schedule = schedule if isinstance(schedule, Schedule) else Schedule(**schedule or {})
@@ -69,8 +80,8 @@ class SegmentationTask(pl.LightningModule):
         return self.inferer(image, lambda window: self._levels(window).float())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Return the loss of a batch of patches."""
-        loss = self.loss(self._levels(batch.image), batch.labels)
+        """Return the loss of a batch of patches, over the voxels that the net scores."""
+        loss = self.loss(self._levels(batch.image), crop(batch.labels, self.margin_vox))
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.image))
         return loss
 
