@@ -92,4 +92,4 @@ class UNETR(Backbone):
     def rule(self) -> str:
         """Which sides are valid, in words."""
         sides = "×".join(map(str, self.patch_vox))
-        return f"the {sides} that its positions are learned for, whatever the volume"
+        return f"{super().rule()}, and always those it is built for, {sides}"
