@@ -1,11 +1,9 @@
 import base64
 import gzip
 import hashlib
-import json
 import re
 import time
 from dataclasses import replace
-from html.parser import HTMLParser
 from importlib.resources import files
 from urllib.parse import quote
 
@@ -20,6 +18,7 @@ from neurotarget.report.page import PageCase, PageFigure, page_html, write_page
 from neurotarget.report.plain_page import DARK_PAGE
 from neurotarget.stats.analysis import analyse
 from neurotarget.types import DataError
+from oracles.pages import Page
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -28,37 +27,6 @@ HOSTILE = (
 )
 SVG = '<?xml version="1.0"?><!DOCTYPE svg><svg viewBox="0 0 9 9"><text>here</text></svg>'
 LARGEST = 25_000_000
-VOID = {"img", "input", "meta", "path", "circle", "use", "br"}
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, and the text of each script, as a browser reads them."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.elements, self.scripts, self.text, self.open = [], {}, [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "script":
-            attributes = next(found for tag, found in reversed(self.elements) if tag == "script")
-            self.scripts[attributes.get("id", f"code-{len(self.scripts)}")] = data
-        elif not (self.open and self.open[-1] == "style"):
-            self.text.append(data)
-
-    def json(self, name):
-        return json.loads(self.scripts[name])
 
 
 @pytest.fixture(scope="module")

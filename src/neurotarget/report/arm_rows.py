@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -75,7 +76,8 @@ def marks_of(arms: Sequence[Arm]) -> dict[str, Mark]:
     return {} if set(kinds) <= {"net"} else {kind: KINDS.get(kind, OTHER_KIND) for kind in kinds}
 
 
-def name_lines(name: str, width_inch: float = MOST_NAME_INCH) -> list[str]:
+@lru_cache(maxsize=256)  # every figure asks for the same names
+def name_lines(name: str, width_inch: float = MOST_NAME_INCH) -> tuple[str, ...]:
     """A name in one line, or broken at commas into up to three; cut where it must be."""
     parts = [part for part in re.split(r"(?<=,)", plain(name)) if part] or [""]
     lines = [parts[0]]
@@ -84,7 +86,7 @@ def name_lines(name: str, width_inch: float = MOST_NAME_INCH) -> list[str]:
             lines[-1] += part
         else:
             lines.append(part)
-    return [fitted(line, width_inch, TEXT_PT) for line in lines]
+    return tuple(fitted(line, width_inch, TEXT_PT) for line in lines)
 
 
 def left_inch(arms: Sequence[Arm]) -> float:

@@ -27,6 +27,7 @@ from neurotarget.report.figure import INK, MUTED, SMALL_PT, finished, look, new_
 from neurotarget.report.lettering import estimate, words
 from neurotarget.report.panels import case_urls, jitter
 from neurotarget.report.rows import Block, block_axes
+from neurotarget.report.words import counted
 from neurotarget.stats.comparison import Comparison
 
 TOP, FOOT, ROW_INCH = 0.62, 0.55, 0.56
@@ -57,8 +58,12 @@ def dice_arms_figure(comparison: Comparison) -> Figure | None:
         if place:
             axes.axhline(place - 0.5, color=MUTED, lw=0.4, alpha=0.5)
         name_arm(axes, place, arm, left=left)
-        _cases(axes, place, case_dice(comparison, arm), low=low, linked=linked)
+        _cases(axes, place, case_dice(comparison, arm), linked=linked)
         _means(axes, place, comparison, arm)
+        below = case_dice(comparison, arm).loc[lambda dice: dice < low]
+        if len(below):
+            text = f"{counted(len(below), 'case')} below the axis, to {words(below.min(), 2)}"
+            write_column(axes, place + SEEDS, text, at=ESTIMATE_AT, width=RIGHT - 0.2, color=MUTED)
     axes.set_xlim(low, 1.0)
     axes.set_xlabel("Dice, mean over labels")
     axes.grid(axis="x")
@@ -95,8 +100,8 @@ def _low(comparison: Comparison, arms: Sequence[Arm]) -> float:
     return float(np.floor(max(lowest - 0.01, 0) * 10) / 10)
 
 
-def _cases(axes: Axes, place: int, values: pd.Series, *, low: float, linked: bool) -> None:
-    """Cases as points with their quartiles; those below the axis are told at its end."""
+def _cases(axes: Axes, place: int, values: pd.Series, *, linked: bool) -> None:
+    """Cases as points with their quartiles."""
     heights = place + CASES + jitter(values.to_numpy(), HALF)
     drawn = axes.scatter(
         values, heights, s=8, marker="o", facecolor=MUTED, alpha=0.55, linewidths=0, zorder=2
@@ -107,12 +112,6 @@ def _cases(axes: Axes, place: int, values: pd.Series, *, low: float, linked: boo
     ends = [place + CASES - HALF - 0.02, place + CASES + HALF + 0.02]
     axes.fill_betweenx(ends, q1, q3, color=MUTED, alpha=0.2, lw=0, zorder=1)
     axes.plot([median] * 2, ends, color=INK, lw=1.6, zorder=3)
-    if below := int((values < low).sum()):
-        text = f"‹ {below} below, to {words(float(values.min()), 2)}"
-        axes.annotate(
-            text, (0, place + MEAN_AT), xycoords=("axes fraction", "data"), xytext=(2, 0),
-            textcoords="offset points", fontsize=SMALL_PT, color=MUTED, va="center_baseline",
-        )  # fmt: skip
 
 
 def _means(axes: Axes, place: int, comparison: Comparison, arm: Arm) -> None:

@@ -51,7 +51,7 @@ def _dice(comparison: Comparison) -> NamedFigure:
         return NamedFigure("dice", title, "No arm has a Dice on any case.", None)
     caption = (
         "Dice of every case, averaged over labels and seeds. A point is a case and leads to its "
-        "row in the tables; the black line is the median and the grey box the middle half of the "
+        "row in the tables; the thick line is the median and the grey box the middle half of the "
         "cases. Below stands the mean over cases with its 95 % confidence interval and, as "
         "upright strokes, the mean of each seed: what another random start alone would change. "
         f"{BRACKETS} The seed SD is the standard deviation between seeds."

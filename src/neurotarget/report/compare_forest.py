@@ -1,4 +1,4 @@
-"""Differences of each arm to the best net, by bootstrap and by mixed model, with their intervals."""
+"""Differences of each arm to the best net, by bootstrap and by mixed model."""
 
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ from neurotarget.stats.comparison import Comparison
 TOP, FOOT, ROW_INCH = 0.62, 0.6, 0.46
 RIGHT = 2.85  # inches, of the words at the right
 ESTIMATE_AT, P_AT, TOLD_AT = 0.12, 1.62, 2.22
+HEADS = (("difference [95 %]", ESTIMATE_AT), ("p (Holm)", P_AT), ("told apart", TOLD_AT))
 METHODS = (("bootstrap", "o", SERIES[0], -0.19), ("mixed model", "s", SERIES[1], 0.19))
 TOLD = {True: "yes", False: "no"}
 

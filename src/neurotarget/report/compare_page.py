@@ -1,0 +1,223 @@
+"""The page of a comparison: which arm is best, what it costs, and how sure that is."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from neurotarget.report.amounts import amount, duration, energy, memory, operations
+from neurotarget.report.arm_rows import Arm, arms_of, known, number_of, rows_of
+from neurotarget.report.compare_forest import best_net, to_best
+from neurotarget.report.compare_tables import DEFINITIONS, WORDS, tables_about
+from neurotarget.report.plain_page import (
+    Body,
+    Grid,
+    Head,
+    Heading,
+    PageFigure,
+    Section,
+    render_page,
+    write_plain,
+)
+from neurotarget.report.words import DASH, counted, estimate, shown, title_of
+from neurotarget.stats.comparison import Comparison
+
+FIGURES_LEAD = "A point that stands for a case leads to its row in the tables."
+REFERENCE = "reference"
+DESIGN = {"n_folds": "fold", "n_seeds": "seed", "n_cases": "case", "n_subjects": "person"}
+COLUMNS = (
+    Heading("Place", "number"),
+    Heading("Arm", "text"),
+    Heading("Dice [95 %]"),
+    Heading("SD of seeds"),
+    Heading("Chance to be best"),
+    Heading("Told apart", "text"),
+    Heading("ICC of volumes"),
+    Heading("Failed masks"),
+)
+
+
+COSTS = (
+    ("parameters", "Parameters", amount),
+    ("flops_per_step", "Operations of a step", operations),
+    ("step_s", "Training step", duration),
+    ("train_s", "Training", duration),
+    ("peak_memory_mib", "Peak memory", memory),
+    ("predict_s_per_case", "Prediction of a case", duration),
+    ("energy_wh", "Energy of training", energy),
+)
+
+
+def write_compare_page(
+    path: Path, comparison: Comparison, figures: Sequence[PageFigure], *, title: str
+) -> None:
+    """Write `compare.html`, one file that asks for nothing, whole or not at all.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    write_plain(path, *_page(comparison, figures, title), target=comparison.target.name)
+
+
+def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title: str) -> str:
+    """The page as text."""
+    return render_page(*_page(comparison, figures, title), target=comparison.target.name)
+
+
+def _page(
+    comparison: Comparison, figures: Sequence[PageFigure], title: str
+) -> tuple[Head, Body, list[Section]]:
+    head = Head(title, "Comparison", question(comparison), _design(comparison), comparison.sentence)
+    body = Body(
+        figures,
+        comparison.tables,
+        comparison.notes,
+        comparison.facts,
+        about=tables_about(comparison.target.label_names),
+        known=DEFINITIONS,
+        words=WORDS,
+        figures_lead=FIGURES_LEAD,
+    )
+    return head, body, [*_arms(comparison), *_costs(comparison), *_conclusions(comparison)]
+
+
+def question(comparison: Comparison) -> str:
+    """What the comparison asks: of architectures, or of whatever differs between its arms."""
+    keys = {
+        part.partition("=")[0]
+        for arm in arms_of(comparison)
+        for part in arm.name.split(",")
+        if "=" in part
+    }
+    what = "architecture is" if keys <= {"model"} else "of these settings is"
+    return f"Which {what} best for the target {comparison.target.name.replace('_', ' ')}?"
+
+
+def _design(comparison: Comparison) -> str:
+    """How many arms, runs and cases."""
+    table = rows_of(comparison, "arms")
+    if not len(table):
+        return ""
+    most = {key: int(table[key].max()) for key in DESIGN if known(table, key)}
+    parts = [counted(len(table), "arm")]
+    parts += [counted(int(table["n_runs"].sum()), "run")] if known(table, "n_runs") else []
+    parts += [counted(most[key], name) for key, name in DESIGN.items() if key in most]
+    return f"{', '.join(parts)}."
+
+
+def _arms(comparison: Comparison) -> list[Section]:
+    arms = arms_of(comparison)
+    if not arms:
+        return []
+    table = rows_of(comparison, "arms")
+    every = [str(key) for key in table if str(key).endswith("_icc_a1")]
+    icc = "total_icc_a1" if "total_icc_a1" in every else next(iter(every), "")
+    apart = {one.arm.name: one.told_apart for one in to_best(comparison)}
+    best = best_net(comparison)
+    rows = [
+        _row(arm, row, _told(arm, best, apart), icc)
+        for arm, row in zip(arms, table.to_dict("records"), strict=True)
+    ]
+    lead = (
+        "Best first. Dice is the mean over labels, seeds and cases, with its 95 % interval; told "
+        "apart is meant from the best net."
+    )
+    return [Section("arms", "Arms", lead, Grid("Arms, best first", COLUMNS, rows))]
+
+
+def _costs(comparison: Comparison) -> list[Section]:
+    """What each arm costs, in units that people use; no section where nothing is known."""
+    table, arms = rows_of(comparison, "arms"), arms_of(comparison)
+    if not any(known(table, key) for key, *_ in COSTS):
+        return []
+    shown_costs = [cost for cost in COSTS if known(table, cost[0])]
+    rows = [
+        [str(arm.number), arm.name, *(read(number_of(row, key)) for key, _, read in shown_costs)]
+        for arm, row in zip(arms, table.to_dict("records"), strict=True)
+    ]
+    columns = [*COLUMNS[:2], *(Heading(name) for _, name, _ in shown_costs)]
+    lead = "Means over runs, on the hardware that is named at the end of the page."
+    grid = Grid("What the arms cost", columns, rows)
+    return [Section("costs", "Cost", lead, grid, after=_cheapest(comparison))]
+
+
+def _row(arm: Arm, row: Mapping, told: str, icc: str) -> list[str]:
+    name = arm.name if arm.kind in ("net", arm.name) else f"{arm.name} ({arm.kind})"
+    failed, scored = number_of(row, "n_failed"), number_of(row, "n_scored")
+    best = number_of(row, "p_best")
+    return [
+        str(arm.number),
+        name,
+        estimate(
+            {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]},
+            "value",
+            digits=3,
+        ),
+        shown(number_of(row, "seed_sd"), 4),
+        f"{shown(100 * best, 0)} %" if math.isfinite(best) else DASH,
+        told,
+        shown(number_of(row, icc), 3) if icc else DASH,
+        f"{failed:.0f} of {scored:.0f}" if math.isfinite(failed + scored) else DASH,
+    ]
+
+
+def _told(arm: Arm, best: Arm | None, apart: Mapping[str, bool]) -> str:
+    if best is not None and arm.name == best.name:
+        return "best net"
+    return {True: "yes", False: "no", None: DASH}[apart.get(arm.name)]
+
+
+def _cheapest(comparison: Comparison) -> list[str]:
+    """The net of least training among those that are not told apart from the best."""
+    best = best_net(comparison)
+    table = rows_of(comparison, "arms")
+    if best is None or not {"train_s", "kind"} <= set(table):
+        return []
+    tied = [best.name, *(one.arm.name for one in to_best(comparison) if not one.told_apart)]
+    nets = table[table["arm"].isin(tied) & (table["kind"] == "net")].dropna(subset="train_s")
+    if len(nets) < 2:
+        return []
+    row = nets.loc[nets["train_s"].astype(float).idxmin()]
+    if row["arm"] == best.name:
+        return [
+            f"Of the {len(nets)} nets that cannot be told apart, the best also trained the "
+            f"fastest ({duration(number_of(row, 'train_s'))})."
+        ]
+    than = table[table["arm"] == best.name].iloc[0]
+    return [
+        f"Of the nets that cannot be told apart from the best, {row['arm']} trained the fastest: "
+        f"in {duration(number_of(row, 'train_s'))} instead of "
+        f"{duration(number_of(than, 'train_s'))}, with {amount(number_of(row, 'parameters'))} "
+        f"parameters instead of {amount(number_of(than, 'parameters'))}."
+    ]
+
+
+def _conclusions(comparison: Comparison) -> list[Section]:
+    """Verdicts of every arm over its seeds, a column a hypothesis, the reference first."""
+    rows = rows_of(comparison, "effects")
+    if not len(rows):
+        return []
+    names = list(dict.fromkeys(rows["hypothesis"].astype(str)))
+    claims = rows.drop_duplicates("hypothesis").set_index("hypothesis")["claim"]
+    arms = [REFERENCE, *(arm.name for arm in arms_of(comparison))]
+    cells = [
+        [_verdicts(rows[(rows["arm"] == arm) & (rows["hypothesis"] == name)]) for name in names]
+        for arm in arms
+    ]
+    columns = [
+        Heading("Volumes", "text"),
+        *(Heading(f"{title_of(name)} ({claims[name]})", "text") for name in names),
+    ]
+    told = [[arm, *row] for arm, row in zip(arms, cells, strict=True) if any(row)]
+    lead = "What the target's hypotheses come to on the volumes of each arm, counted over seeds."
+    grid = Grid("Verdicts of each arm", columns, told)
+    return [Section("conclusions", "Conclusions", lead, grid)]
+
+
+def _verdicts(rows: pd.DataFrame) -> str:
+    counts = rows["verdict"].astype(str).value_counts()
+    if len(counts) == 1:
+        (verdict,) = counts.index
+        return verdict if len(rows) == 1 else f"{verdict} ({len(rows)} of {len(rows)})"
+    return ", ".join(f"{verdict} ({count} of {len(rows)})" for verdict, count in counts.items())
