@@ -1,26 +1,56 @@
+import json
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
 import pytest
-import torch
 from omegaconf import OmegaConf
 
-from neurotarget.cli.predict import predict, usable_device
-from neurotarget.types import DataError
+from neurotarget.cli.ensemble import load_ensemble
+from neurotarget.cli.predict import predict
+from neurotarget.cli.predictor import load_predictor
+from neurotarget.types import Case, DataError
+from oracles.runs import TARGET, write_images, write_run
 
 
-@pytest.mark.parametrize("asked", ["cude", "cuda:99", "meta", 0, None])
-def test_a_device_that_is_not_there_is_told_those_that_are(asked):
-    with pytest.raises(DataError, match=rf"device: found {asked}, wanted auto or one of cpu"):
-        usable_device(asked)
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return write_images(tmp_path_factory.mktemp("images"), ["sub-00", "sub-01"])
 
 
-def test_the_device_is_a_gpu_where_there_is_one():
-    assert usable_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert usable_device("cpu") == "cpu"
+@pytest.fixture(scope="module")
+def multirun(tmp_path_factory, images):
+    """Two models of two seeds each, and three runs that are not finished."""
+    folder = tmp_path_factory.mktemp("multirun")
+    for model in ("unet", "resunet"):
+        for seed in (1, 2):
+            run = write_run(folder / f"{model}{seed}", model=model, seed=seed, images=images)
+            status = {"status": "done", "words": [], "values": {}, "reason": "", "log": "job.log"}
+            (run / "result.json").write_text(json.dumps(status))
+    for name in ("failed", "running", "empty"):
+        shutil.copytree(folder / "unet1", folder / name)
+    failed = status | {"status": "failed", "reason": "out of memory"}
+    (folder / "failed" / "result.json").write_text(json.dumps(failed))
+    for name in ("result.json", "summary.json"):
+        (folder / "running" / name).unlink()
+    shutil.rmtree(folder / "empty" / "weights")
+    return folder
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without GPU")
-def test_a_gpu_that_is_not_there_is_one_sentence():
-    with pytest.raises(DataError, match="device: found cuda, wanted auto or one of cpu"):
-        usable_device("cuda")
+def segment(run, output, images, **words):
+    settings = {"weights": "best", "ensemble": "mean", "device": "cpu", "overlap": None}
+    settings |= {"mirror": None, "trust": False, "overwrite": False, "probabilities": False}
+    settings |= {"threads": None, "run": run, "output": str(output)}
+    manifest = output.with_suffix(".tsv")
+    manifest.write_text(f"case_id\tsubject_id\tt1\nsub-00\tsub-00\t{images}/sub-00.nii.gz\n")
+    predict(OmegaConf.create(settings | {"input": str(manifest)} | words))
+    return nib.load(output / "sub-00.nii.gz").get_fdata()
+
+
+def probabilities(run, images):
+    case = Case("sub-00", "sub-00", {"t1": images / "sub-00.nii.gz"})
+    return load_predictor(run, device="cpu")[0].predict(case).probabilities
 
 
 @pytest.mark.parametrize(
@@ -30,11 +60,90 @@ def test_a_gpu_that_is_not_there_is_one_sentence():
         ({"probabilities": "yse"}, "probabilities: found yse, wanted true or false"),
         ({"threads": "two"}, "threads: found two, wanted null or a whole number from 1"),
         ({"threads": 0}, "threads: found 0, wanted null or a whole number from 1"),
+        ({"ensemble": "vote"}, "ensemble: found vote, wanted mean or soup"),
     ],
 )
 def test_settings_of_another_type_are_one_sentence(word, told, capsys):
-    words = {"run": "r", "input": "i", "output": "o", "threads": None}
-    words |= {"overwrite": False, "probabilities": False}
+    words = {"run": "r", "input": "i", "output": "o", "threads": None, "trust": False}
+    words |= {"weights": "best", "device": "cpu", "overlap": None, "mirror": None}
+    words |= {"overwrite": False, "probabilities": False, "ensemble": "mean"}
     with pytest.raises(SystemExit, match="2"):
         predict(OmegaConf.create(words | word))
     assert capsys.readouterr().err == f"error: {told}\n"
+
+
+def test_a_multirun_folder_is_the_ensemble_of_its_finished_runs(multirun, images, tmp_path, capsys):
+    found = segment(str(multirun), tmp_path / "out", images)
+    runs = [multirun / name for name in ("resunet1", "resunet2", "unet1", "unet2")]
+    mean = np.mean([probabilities(run, images) for run in runs], axis=0)
+    np.testing.assert_array_equal(found, mean.argmax(axis=0))
+    assert len(np.unique(found)) > 1
+    told = capsys.readouterr().out
+    assert "not finished, and left out: empty, failed, running" in told
+    assert "the mean of the probabilities of 4 runs (resunet1, resunet2, unet1, unet2)" in told
+
+
+def test_several_runs_may_be_listed(multirun, images, tmp_path):
+    pair = [str(multirun / "unet1"), str(multirun / "resunet2")]
+    found = segment(pair, tmp_path / "out", images)
+    mean = np.mean([probabilities(run, images) for run in pair], axis=0)
+    np.testing.assert_array_equal(found, mean.argmax(axis=0))
+    with pytest.raises(SystemExit, match="2"):
+        segment([], tmp_path / "out", images)
+
+
+def test_predictions_of_one_ensemble_are_kept_and_of_another_refused(
+    multirun, images, tmp_path, capsys
+):
+    pair = [str(multirun / "unet1"), str(multirun / "resunet2")]
+    segment(pair, tmp_path / "out", images)
+    before = (tmp_path / "out" / "sub-00.nii.gz").stat().st_mtime_ns
+    segment(pair[:1] + pair[1:], tmp_path / "out", images)
+    assert (tmp_path / "out" / "sub-00.nii.gz").stat().st_mtime_ns == before
+    for other in (pair[:1], [pair[0], str(multirun / "resunet1")]):
+        with pytest.raises(SystemExit, match="2"):
+            segment(other, tmp_path / "out", images)
+        assert "found predictions of other weights" in capsys.readouterr().err
+
+
+def test_the_hash_covers_all_weights_in_any_order(multirun):
+    runs = [multirun / "unet1", multirun / "unet2"]
+    hashes = [load_ensemble(some, device="cpu")[1] for some in (runs, runs[::-1])]
+    assert hashes[0] == hashes[1]
+    assert hashes[0] != load_ensemble(runs, mode="soup", device="cpu")[1]
+    assert hashes[0] != load_ensemble([runs[0], runs[0]], device="cpu")[1]
+
+
+def test_a_soup_is_one_network(multirun, images, tmp_path, capsys):
+    pair = [str(multirun / "unet1"), str(multirun / "unet2")]
+    segment(pair, tmp_path / "out", images, ensemble="soup")
+    assert "the mean of the weights of 2 runs (unet1, unet2)" in capsys.readouterr().out
+    volumes = pd.read_csv(tmp_path / "out" / "volumes.tsv", sep="\t")
+    assert list(volumes["status"]) == ["done"]
+    predictor, _ = load_ensemble(
+        [multirun / "unet1", multirun / "unet2"], mode="soup", device="cpu"
+    )
+    apart = [load_predictor(multirun / name, device="cpu")[0] for name in ("unet1", "unet2")]
+    states = [one.net.state_dict() for one in apart]
+    for name, tensor in predictor.net.state_dict().items():
+        np.testing.assert_allclose(tensor, (states[0][name] + states[1][name]) / 2, rtol=1e-6)
+
+
+def test_runs_that_do_not_belong_together_are_refused(multirun, images, tmp_path):
+    with pytest.raises(DataError, match=r"soup: .*resunet1 has another model than .*unet1 "):
+        load_ensemble([multirun / "unet1", multirun / "resunet1"], mode="soup", device="cpu")
+    coarse = {"target": TARGET | {"spacing_mm": [2.0, 2.0, 2.0]}}
+    other = write_run(tmp_path / "other", images=images, config=coarse)
+    with pytest.raises(DataError, match=r"spacing_mm \[2.0, 2.0, 2.0\], and \[1.0, 1.0, 1.0\]"):
+        load_ensemble([multirun / "unet1", other], device="cpu")
+
+
+def test_a_multirun_without_a_finished_run_is_refused(tmp_path, images, capsys):
+    (write_run(tmp_path / "multirun" / "a", images=images) / "summary.json").unlink()
+    with pytest.raises(SystemExit, match="2"):
+        segment(str(tmp_path / "multirun"), tmp_path / "out", images)
+    told = capsys.readouterr().err
+    assert "found 1 runs, none of them finished with weights/best.ckpt" in told
+    with pytest.raises(SystemExit, match="2"):
+        segment(str(tmp_path / "nothing"), tmp_path / "out", images)
+    assert "found no config.yaml there" in capsys.readouterr().err

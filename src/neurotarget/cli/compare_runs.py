@@ -189,7 +189,8 @@ def _planted(runs: Sequence[Run]) -> Target:
 def _facts(named: Sequence[Named]) -> dict[str, str]:
     """Where the numbers come from, in words."""
     runs = [one.run for one in named]
-    codes = [read_plain(run.folder / "run.json").get("code") or {} for run in runs]
+    records = [read_plain(run.folder / "run.json") for run in runs]
+    codes = [record.get("code") or {} for record in records]
     commits = [
         f"{code['commit']}{', with changes that are not committed' if code.get('changed') else ''}"
         for code in codes
@@ -199,10 +200,17 @@ def _facts(named: Sequence[Named]) -> dict[str, str]:
         "experiment": [str(run.summary.get("experiment", "")) for run in runs],
         "data fingerprint": [str(run.summary.get("data_fingerprint") or "") for run in runs],
         "commit": commits,
+        "hardware": [_hardware(record.get("hardware") or {}) for record in records],
         "folder": [str(run.folder.parent) for run in runs],
     }
     unique = {name: [one for one in dict.fromkeys(many) if one] for name, many in found.items()}
     return {"runs": str(len(runs)), **{name: listed(many) for name, many in unique.items() if many}}
+
+
+def _hardware(record: Mapping[str, Any]) -> str:
+    """Processor and GPUs that a run had."""
+    parts = [record.get("processor"), *(record.get("gpus") or [])]
+    return ", ".join(str(part) for part in parts if part)
 
 
 def _few(lines: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from neurotarget.cli.jobs import RESULT, read_job
 from neurotarget.types import DataError
 
 MARKS = ("config.yaml", RESULT, "summary.json")  # any of them makes a folder a run's
+FOREIGN = ("wandb",)  # whose files are called as ours are
 DEPTH = 3  # of runs/<experiment>/<multirun>/<job>
 NEEDED = ("config.yaml", "summary.json", "rows.csv")
 
@@ -71,4 +72,5 @@ def _below(folder: Path, depth: int) -> list[Path]:
 
 
 def _may_hold(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+    is_ours = not path.name.startswith(".") and path.name not in FOREIGN
+    return is_ours and path.is_dir() and not path.is_symlink()

@@ -1,24 +1,24 @@
-"""`python predict.py run=… input=… output=…`: segment scans with a trained run."""
+"""`python predict.py run=… input=… output=…`: segment scans with a trained run, or several."""
 
-import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from neurotarget.cli.build import build, build_foreign
+from neurotarget.cli.ensemble import MODES, load_ensemble, trained_runs
 from neurotarget.cli.errors import taught
-from neurotarget.cli.precision import precision_for
-from neurotarget.cli.run_folder import load_state, read_config, weights_path
-from neurotarget.cli.windows import build_windows
+from neurotarget.cli.predictor import load_predictor
 from neurotarget.inference.folder import Outcome, predict_all
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.predict import Predictor
 from neurotarget.types import DataError
+
+SHOWN = 5  # names in a sentence
 
 
 @taught
@@ -32,15 +32,10 @@ def predict(cfg: DictConfig) -> None:
     overwrite, probabilities = (_flag(cfg, name) for name in ("overwrite", "probabilities"))
     if cfg.threads is not None:
         torch.set_num_threads(_threads(cfg.threads))
-    run, output = Path(str(cfg.run)), Path(str(cfg.output))
-    predictor, made_by = load_predictor(
-        run,
-        weights=cfg.weights,
-        device=cfg.device,
-        overlap=cfg.overlap,
-        mirror=cfg.mirror,
-        make=build if _flag(cfg, "trust") else build_foreign,
-    )
+    output, runs = Path(str(cfg.output)), asked_runs(cfg.run, cfg.weights)
+    settings = {name: cfg[name] for name in ("weights", "device", "overlap", "mirror")}
+    settings["make"] = build if _flag(cfg, "trust") else build_foreign
+    predictor, made_by = _load(runs, cfg.ensemble, settings)
     scratch = Path(tempfile.mkdtemp(prefix="neurotarget-"))
     try:
         cases = find_inputs(Path(str(cfg.input)), predictor.target.contrasts, scratch=scratch)
@@ -57,69 +52,27 @@ def predict(cfg: DictConfig) -> None:
     _tell(outcomes, output)
 
 
-def load_predictor(
-    run: Path,
-    *,
-    weights: str = "best",
-    device: str = "auto",
-    overlap: float | None = None,
-    mirror: bool | str | None = None,
-    make: Callable[..., Any] = build_foreign,
-) -> tuple[Predictor, str]:
-    """Rebuild a run's network with its weights; also returns a hash of the weights.
-
-    `make` turns the nodes of the run's config into objects: `build_foreign` for a run that may be
-    a stranger's, `build` for one's own. `overlap` and `mirror` are the run's own by default.
-
-    Raises:
-        DataError: this is no run folder, the weights are missing or broken, they do not fit, or
-            device, overlap or mirror cannot be.
-    """
-    device = usable_device(device)
-    config = read_config(run)
-    path = weights_path(run, weights)
-    state = load_state(path)
-    try:
-        target = make(config["target"])
-        preparation = make(config["data"]["preparation"])
-        net = make(config["model"], in_channels=len(target.contrasts), num_labels=target.num_labels)
-        windows = build_windows(config, target, overlap=overlap, mirror=mirror)
-        parts = state["state_dict"].items()
-        net.load_state_dict({k.removeprefix("net."): v for k, v in parts if k.startswith("net.")})
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{path}: the weights do not fit config.yaml beside them ({reason}); "
-            "use the run folder as it was written"
-        ) from error
-    on_gpu = device.startswith("cuda")
-    predictor = Predictor(
-        net,
-        target,
-        preparation,
-        inferer=windows,
-        device=device,
-        bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
-    )
-    return predictor, hashlib.sha256(path.read_bytes()).hexdigest()
+def _load(runs: Sequence[Path], mode: object, settings: dict[str, Any]) -> tuple[Predictor, str]:
+    if mode not in MODES:
+        raise DataError(f"ensemble: found {mode}, wanted {' or '.join(MODES)}")
+    if len(runs) == 1:
+        return load_predictor(runs[0], **settings)
+    names = ", ".join(run.name for run in runs[:SHOWN]) + (", …" if len(runs) > SHOWN else "")
+    what = "the mean of the probabilities" if mode == "mean" else "the mean of the weights"
+    print(f"{what} of {len(runs)} runs ({names})", flush=True)
+    return load_ensemble(runs, mode=str(mode), **settings)
 
 
-def usable_device(asked: object) -> str:
-    """Name of a device that is there; `auto` is the first GPU, else the processor.
+def asked_runs(asked: object, weights: str) -> list[Path]:
+    """Runs that `run=` names: a run folder, a multirun folder, or a list of such.
 
     Raises:
-        DataError: the name is none of torch's, or there is no such device.
+        DataError: a place is not there or holds no trained run.
     """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if asked == "auto":
-        return "cuda" if gpus else "cpu"
-    there = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
-    there += ["mps"] if torch.backends.mps.is_available() else []
-    if asked not in there:
-        raise DataError(f"device: found {asked}, wanted auto or one of {', '.join(there)}")
-    return str(asked)
+    several = list(asked) if isinstance(asked, ListConfig | list | tuple) else [asked]
+    if not several:
+        raise DataError("run: found an empty list, wanted run folders; say run='[a,b]'")
+    return [run for place in several for run in trained_runs(Path(str(place)), weights)]
 
 
 def _flag(cfg: DictConfig, name: str) -> bool:

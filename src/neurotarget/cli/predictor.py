@@ -1,0 +1,152 @@
+"""From a run folder to a network that reads scans."""
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neurotarget.cli.build import build_foreign
+from neurotarget.cli.nets import fitted_again
+from neurotarget.cli.precision import precision_for
+from neurotarget.cli.run_folder import load_state, read_config, weights_path
+from neurotarget.cli.windows import build_windows
+from neurotarget.inference.ensemble import differences
+from neurotarget.inference.predict import Predictor
+from neurotarget.types import DataError, Target
+
+
+def load_predictor(
+    run: Path,
+    *,
+    weights: str = "best",
+    device: str = "auto",
+    overlap: float | None = None,
+    mirror: bool | str | None = None,
+    make: Callable[..., Any] = build_foreign,
+) -> tuple[Predictor, str]:
+    """Rebuild a run's network with its weights; also returns a hash of the weights.
+
+    `make` turns the nodes of the run's config into objects: `build_foreign` for a run that may be
+    a stranger's, `build` for one's own. `overlap` and `mirror` are the run's own by default.
+
+    Raises:
+        DataError: this is no run folder, the weights are missing or broken, they do not fit
+            (with all that differs), or device, overlap or mirror cannot be.
+    """
+    device = usable_device(device)
+    config = read_config(run)
+    path = weights_path(run, weights)
+    found = _net_weights(load_state(path), path)
+    try:
+        preparation = make(config["data"]["preparation"])
+        net, target = fitted_again(config, make(config["target"]), make=make)
+        margin = getattr(net, "margin_vox", 0)
+        windows = build_windows(config, target, overlap=overlap, mirror=mirror, margin_vox=margin)
+    except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{run}/config.yaml: no network can be made of it ({type(error).__name__}: {reason}); "
+            "use the run folder as it was written"
+        ) from error
+    _fill(net, found, target, path)
+    on_gpu = device.startswith("cuda")
+    predictor = Predictor(
+        net,
+        target,
+        preparation,
+        inferer=windows,
+        device=device,
+        bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
+    )
+    return predictor, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def usable_device(asked: object) -> str:
+    """Name of a device that is there; `auto` is the first GPU, else the processor.
+
+    Raises:
+        DataError: the name is none of torch's, or there is no such device.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "auto":
+        return "cuda" if gpus else "cpu"
+    there = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    if asked not in there:
+        raise DataError(f"device: found {asked}, wanted auto or one of {', '.join(there)}")
+    return str(asked)
+
+
+def _net_weights(state: object, path: Path) -> dict[str, Tensor]:
+    """Tensors of the network in a checkpoint of training."""
+    parts = state.get("state_dict") if isinstance(state, Mapping) else None
+    if not isinstance(parts, Mapping):
+        raise DataError(
+            f"{path}: found no state_dict, wanted a checkpoint of training; use weights that "
+            "neurotarget has written"
+        )
+    return {
+        str(key).removeprefix("net."): value
+        for key, value in parts.items()
+        if str(key).startswith("net.") and isinstance(value, Tensor)
+    }
+
+
+def _fill(net: nn.Module, found: Mapping[str, Tensor], target: Target, path: Path) -> None:
+    """Load weights whose names and shapes are the network's own.
+
+    Raises:
+        DataError: they are of another architecture or target; says what differs.
+    """
+    wanted = net.state_dict()
+    if told := [*_other_target(found, wanted, target), *differences(found, wanted)]:
+        raise DataError(
+            f"{path}: the weights do not fit {type(net).__name__} as config.yaml beside them has "
+            f"it ({'; '.join(told)}); use the run folder as it was written"
+        )
+    net.load_state_dict(found)
+
+
+def _other_target(
+    found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], target: Target
+) -> list[str]:
+    """Other numbers of classes or contrasts, where these alone explain every other shape."""
+    if found.keys() != wanted.keys():
+        return []
+    pairs = [(tuple(found[name].shape), tuple(wanted[name].shape)) for name in wanted]
+    other = [(theirs, ours) for theirs, ours in pairs if theirs != ours]
+    classes = {
+        (theirs, ours): theirs[0]
+        for theirs, ours in other
+        if ours[:1] == (target.num_labels,) and theirs[1:] == ours[1:]
+    }
+    contrasts = {
+        (theirs, ours): theirs[1]
+        for theirs, ours in other
+        if ours[1:2] == (len(target.contrasts),) and _without(theirs) == _without(ours)
+    }
+    if set(other) - classes.keys() - contrasts.keys():
+        return []
+    names = (["background", *target.label_names], target.contrasts)
+    return [
+        f"they are of {_either(counts.values())} {what}, and the target {target.name} has "
+        f"{len(own)}: {', '.join(own)}"
+        for what, counts, own in zip(
+            ("classes", "contrasts"), (classes, contrasts), names, strict=True
+        )
+        if counts
+    ]
+
+
+def _without(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A kernel's shape but for its input channels."""
+    return (*shape[:1], *shape[2:])
+
+
+def _either(counts: Collection[int]) -> str:
+    return " or ".join(str(count) for count in sorted(set(counts)))
