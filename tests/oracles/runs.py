@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import yaml
 
+from neurotarget.models.plain_unet import PlainUNet
 from neurotarget.models.unet import UNet
 from neurotarget.types import Row
 
@@ -21,10 +22,11 @@ TARGET = {
     "patch_vox": [16, 16, 16],
     "hypotheses": {"sex_difference": "volume: F > M"},
 }
+RESIDUAL, PLAIN = "neurotarget.models.unet.UNet", "neurotarget.models.plain_unet.PlainUNet"
 MODELS = {
-    "unet": {"residual": False, "widths": [2, 4]},
-    "resunet": {"residual": True, "widths": [2, 4]},
-    "wide": {"residual": False, "widths": [4, 8]},
+    "unet": {"_target_": PLAIN, "widths": [2, 4]},
+    "resunet": {"_target_": RESIDUAL, "widths": [2, 4]},
+    "wide": {"_target_": RESIDUAL, "widths": [4, 8]},
 }
 CASES = tuple(f"sub-{number:02d}" for number in range(6))
 PERFECT = 1000.0  # mm³ of every reference
@@ -84,7 +86,7 @@ def settings_of(model: str, fold: int, seed: int, further: Mapping) -> dict:
         },
         "augment": {"flip": None},
         "optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.001},
-        "model": {"_target_": "neurotarget.models.unet.UNet", **MODELS[model]},
+        "model": {**MODELS[model]},
         "trainer": {"max_epochs": 4, "max_time": None},
         "name": "ball",
         "seed": seed,
@@ -101,7 +103,8 @@ def settings_of(model: str, fold: int, seed: int, further: Mapping) -> dict:
 def write_weights(folder: Path, model: str, seed: int, *, num_labels: int = 3) -> None:
     """Write a network's first weights as a checkpoint of training."""
     torch.manual_seed(seed)
-    net = UNet(1, num_labels, **MODELS[model])
+    kind = {RESIDUAL: UNet, PLAIN: PlainUNet}[MODELS[model]["_target_"]]
+    net = kind(1, num_labels, widths=MODELS[model]["widths"])
     state = {f"net.{name}": tensor for name, tensor in net.state_dict().items()}
     (folder / "weights").mkdir(parents=True, exist_ok=True)
     torch.save({"state_dict": state}, folder / "weights" / "best.ckpt")

@@ -1,0 +1,222 @@
+"""`neurotarget compare …`: which of several architectures or settings is best, and how surely."""
+
+import hashlib
+import os
+import shlex
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import wandb
+from pytorch_lightning.loggers import WandbLogger
+
+from neurotarget.cli.build import build, build_foreign
+from neurotarget.cli.compare_ensembles import with_ensembles
+from neurotarget.cli.compare_read import Run
+from neurotarget.cli.compare_runs import read_arms
+from neurotarget.cli.compare_text import aligned, listed_files, markdown, named_after, summary_rows
+from neurotarget.cli.study_folder import write_tsv
+from neurotarget.cli.tracking import finish, loggers, wandb_mode
+from neurotarget.files import sweep, write_text
+from neurotarget.report.compare_figures import all_figures
+from neurotarget.report.compare_page import write_compare_page
+from neurotarget.report.figure import save_figure, svg_text
+from neurotarget.report.plain_page import PageFigure
+from neurotarget.stats.comparison import Comparison, compare
+from neurotarget.types import DataError
+
+HELP = """neurotarget compare: which architecture or setting is best, at what cost, and how surely
+
+  neurotarget compare <multirun folder>
+      every finished run of python train.py -m … model=a,b data.fold=0,1,2 seed=1,2
+  neurotarget compare <run folder> <run folder> …
+      runs that were trained one by one; or the folder that holds them
+
+  common=true         compare only the folds, seeds and cases that all arms have
+  ensembles=false     leave out ensembles and soups, which take time to predict
+  output=<folder>     where compare.html, compare.tsv, compare.md and compare/ go; by default
+                      <multirun>/compare, or a folder in runs that is named after the arms
+  title=<text>        of the page          seed=0  of the intervals
+  wandb=auto          online with an API key, else offline; or: online, offline, disabled
+  device=auto         where ensembles predict      trust=true  for networks of your own classes
+"""
+WORDS = ("output", "common", "ensembles", "title", "seed", "wandb", "device", "trust")
+FIGURES = ("ranks", "dice", "differences", "costs", "icc", "effects")  # names begin with these
+
+Words = Mapping[str, str]
+
+
+class Written(NamedTuple):
+    """A comparison and the files that hold it."""
+
+    comparison: Comparison
+    page: Path
+    table: Path
+    readme: Path
+    figures: Sequence[Path]  # PNG; an SVG of the same name lies beside each
+
+
+def run(places: Sequence[str | Path], words: Words) -> int:
+    """Compare runs, write what was found and say it; 0.
+
+    Raises:
+        DataError: a word is not understood, or the runs cannot be compared.
+    """
+    common, ensembles = (
+        _flag(words, "common", default=False),
+        _flag(words, "ensembles", default=True),
+    )
+    trust, seed = _flag(words, "trust", default=False), _whole(words, "seed")
+    mode = wandb_mode(words.get("wandb", "auto"))
+    if not places:
+        raise DataError("compare: found no runs, wanted a multirun folder or run folders")
+    folders = [Path(place).expanduser() for place in places]
+    found = read_arms(folders, common=common)
+    output = _output(words, folders, found.arms.names)
+    if ensembles:
+        make = build if trust else build_foreign
+        device = words.get("device", "auto")
+        found = with_ensembles(found, output / "ensembles", device=device, make=make)
+    said = [*map(str, places), *(f"{key}={value}" for key, value in words.items())]
+    facts = {**found.facts, "command": f"neurotarget compare {shlex.join(said)}"}
+    comparison = compare(found.arms, seed=seed, notes=found.notes, facts=facts)
+    title = words.get("title") or _title(found.facts)
+    done = write_comparison(comparison, output, title=title)
+    tell(done)
+    track(done, next(iter(found.runs.values())), mode=mode, title=title)
+    return 0
+
+
+def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Written:
+    """Write tables, figures, Markdown and page; an earlier comparison in the folder goes.
+
+    The page is written last, so that none stands beside tables that are not its own.
+    """
+    page, table, readme = (folder / f"compare.{ending}" for ending in ("html", "tsv", "md"))
+    tables, drawn = folder / "compare", folder / "compare" / "figures"
+    old = [path for name in FIGURES for path in drawn.glob(f"{name}*.[sp][vn]g")]
+    for path in (page, table, readme, *old):
+        path.unlink(missing_ok=True)
+    for place in (folder, tables, drawn):
+        sweep(place, now_s=time.time())
+    for name, values in comparison.tables.items():
+        write_tsv(values, tables / f"{name}.tsv")
+    write_tsv(comparison.tables["arms"], table)
+    shown, pictures = [], []
+    for name, heading, caption, figure in all_figures(comparison):
+        svg = None
+        if figure is not None:
+            svg = svg_text(figure)
+            save_figure(figure, drawn / name)
+            pictures.append(drawn / f"{name}.png")
+        shown.append(PageFigure(name, heading, caption, svg))
+    write_text(readme, markdown(comparison, title))
+    write_compare_page(page, comparison, shown, title=title)
+    return Written(comparison, page, table, readme, pictures)
+
+
+def track(done: Written, first: Run, *, mode: str, title: str) -> None:
+    """Put tables and figures into one W&B run of the type `comparison`."""
+    if mode == "disabled":
+        return
+    tracker: dict[str, Any] = dict(first.config.get("logger") or {})
+    settings = {
+        "wandb": mode,
+        "project": tracker.get("project") or "neurotarget",
+        "entity": tracker.get("entity"),
+        "group": tracker.get("group"),
+        "tags": tracker.get("tags") or [],
+    }
+    folder, facts = done.page.parent, dict(done.comparison.facts)
+    with _job_type("comparison"):
+        run_id = os.urandom(4).hex()
+        made = loggers(folder, settings, run_id=run_id, name=title, config={"facts": facts})
+    failed = True
+    try:
+        for logger in made:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.log(_logged(done))
+                logger.experiment.summary.update(_summary(done.comparison))
+        failed = False
+    finally:
+        finish(made, failed=failed)
+
+
+def tell(done: Written) -> None:
+    """Print the arms in short, the sentence, the notes, and where the files lie."""
+    print(f"\n{aligned(summary_rows(done.comparison))}\n\n{done.comparison.sentence}")
+    for note in done.comparison.notes:
+        print(f"  note: {note}")
+    files = {"report": done.page, "table": done.table, "README": done.readme}
+    print(f"\n{listed_files(files)}")
+
+
+def _logged(done: Written) -> dict[str, Any]:
+    """Tables and figures as W&B takes them; text stays text where some of a column is absent."""
+    logged: dict[str, Any] = {}
+    for name, table in done.comparison.tables.items():
+        words = {column: object for column in table if table[column].dtype.kind not in "ifb"}
+        plain = table.astype(words).astype(object)
+        if len(plain):
+            plain = plain.where(plain.notna(), None)
+            logged[f"compare/{name}"] = wandb.Table(dataframe=plain, allow_mixed_types=True)
+    for path in done.figures:
+        logged[f"compare/figures/{path.stem}"] = wandb.Image(str(path), caption=path.stem)
+    return logged
+
+
+def _summary(comparison: Comparison) -> dict[str, float]:
+    arms = comparison.tables["arms"].set_index("arm")["dice"]
+    return {f"compare/dice/{arm}": float(dice) for arm, dice in arms.items() if pd.notna(dice)}
+
+
+@contextmanager
+def _job_type(name: str) -> Iterator[None]:
+    """W&B reads a run's type from the environment."""
+    before = os.environ.get("WANDB_JOB_TYPE")
+    os.environ["WANDB_JOB_TYPE"] = name
+    try:
+        yield
+    finally:
+        del os.environ["WANDB_JOB_TYPE"]
+        if before is not None:
+            os.environ["WANDB_JOB_TYPE"] = before
+
+
+def _output(words: Words, places: Sequence[Path], arms: Sequence[str]) -> Path:
+    """Folder to write into: beside the runs of one multirun, else one named after the arms."""
+    if "output" in words:
+        folder = Path(words["output"]).expanduser()
+    elif len(places) == 1 and not (places[0] / "config.yaml").is_file():
+        folder = places[0] / "compare"
+    else:
+        named = "\n".join(sorted(str(place.resolve()) for place in places))
+        mark = hashlib.sha256(named.encode()).hexdigest()[:6]
+        folder = Path("runs") / f"compare_{named_after(arms)}_{mark}"
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "may not be written" if there.is_dir() else "is a file"
+        raise DataError(f"output: {there} {what}, wanted a folder to write into; say another")
+    return folder
+
+
+def _title(facts: Mapping[str, str]) -> str:
+    experiment = facts.get("experiment", "")
+    return f"{experiment.replace('_', ' ')}: comparison".removeprefix(": ")
+
+
+def _flag(words: Words, key: str, *, default: bool) -> bool:
+    value = words.get(key, str(default)).lower()
+    if value not in ("true", "false"):
+        raise DataError(f"{key}: found {words[key]}, wanted true or false")
+    return value == "true"
+
+
+def _whole(words: Words, key: str) -> int:
+    value = words.get(key, "0")
+    if not (value.isascii() and value.isdigit()) or int(value) >= 2**32:
+        raise DataError(f"{key}: got {value!r}, wanted a whole number such as 0")
+    return int(value)

@@ -1,0 +1,190 @@
+import shutil
+
+import pandas as pd
+import pytest
+
+from neurotarget.cli.compare import run
+from neurotarget.cli.compare_text import aligned, markdown, named_after, summary_rows
+from neurotarget.cli.errors import taught
+from neurotarget.stats.comparison import Comparison
+from neurotarget.types import DataError, Target
+from oracles.runs import write_images, write_run
+
+QUIET = {"wandb": "disabled", "ensembles": "false"}
+
+
+@pytest.fixture
+def multirun(tmp_path):
+    """Two models, three folds, two seeds; resunet is better by 0.05 and loses no case to unet."""
+    for model, dice in (("unet", 0.75), ("resunet", 0.8)):
+        for fold in range(3):
+            for seed in (1, 2):
+                folder = tmp_path / "multirun" / f"model={model},data.fold={fold},seed={seed}"
+                level = dice + fold / 100 + seed / 1000
+                write_run(folder, model=model, fold=fold, seed=seed, dice=level)
+    return tmp_path / "multirun"
+
+
+def test_a_multirun_becomes_tables_figures_and_a_page(multirun, capsys):
+    assert run([multirun], QUIET) == 0
+    output = multirun / "compare"
+    files = {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()}
+    tables = ("arms", "differences", "spread", "variance", "ranks", "agreement", "effects")
+    assert {f"compare/{name}.tsv" for name in (*tables, "costs", "cases")} <= files
+    assert {"compare.html", "compare.tsv", "compare.md", "compare/figures/dice.svg"} <= files
+    assert {"compare/figures/dice.png", "compare/figures/ranks.svg"} <= files
+    assert not [name for name in files if name.startswith(("wandb", "logs", "ensembles"))]
+    arms = pd.read_csv(output / "compare.tsv", sep="\t")
+    assert arms[["arm", "n_runs", "n_cases"]].to_numpy().tolist() == [
+        ["resunet", 6, 6],
+        ["unet", 6, 6],
+    ]
+    assert arms["dice"].tolist() == pytest.approx([0.8 + 0.01 + 0.0015, 0.75 + 0.01 + 0.0015])
+    told = capsys.readouterr().out
+    head, first, second = told.splitlines()[1:4]
+    assert head.split()[:3] == ["arm", "Dice", "[95"]
+    assert first.startswith("resunet  0.812 [0.8")
+    assert second.startswith("unet     0.761 [0.7")
+    assert "resunet has the highest mean Dice, 0.812, which is 0.050 above unet" in told
+    assert f"report  {output}/compare.html" in told
+    page = (output / "compare.html").read_text()
+    assert "neurotarget compare" in page
+    assert "resunet has the highest mean Dice" in page
+
+
+def test_a_second_comparison_leaves_nothing_of_the_first(multirun):
+    run([multirun], QUIET)
+    drawn = multirun / "compare" / "compare" / "figures"
+    mine = multirun / "compare" / "compare" / "mine.tsv"
+    mine.write_text("kept")
+    assert (drawn / "ranks.svg").is_file()
+    for folder in multirun.glob("model=unet*"):
+        shutil.rmtree(folder)
+    run([multirun], QUIET)
+    assert not (drawn / "ranks.svg").exists()
+    assert (drawn / "dice.svg").is_file()
+    assert mine.read_text() == "kept"
+
+
+def test_runs_named_one_by_one_go_into_a_folder_named_after_the_arms(
+    multirun, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    folders = sorted(multirun.glob("model=*,data.fold=0,seed=1"))
+    run(folders, QUIET | {"title": "Mine & <b>yours</b>"})
+    (output,) = (tmp_path / "runs").iterdir()
+    assert output.name.startswith("compare_resunet_vs_unet_")
+    page = (output / "compare.html").read_text()
+    assert "Mine &amp; &lt;b&gt;yours&lt;/b&gt;" in page
+    assert "<b>yours" not in page
+    assert (output / "compare.md").read_text().startswith("# Mine & \\<b\\>yours\\</b\\>\n")
+
+
+def test_undefined_and_failed_masks_do_not_stop_it(multirun, capsys):
+    for path in multirun.glob("model=unet*/rows.csv"):
+        path.write_text(
+            path.read_text().replace(",dice,0.7", ",dice,").replace(",hd95_mm,2.0", ",hd95_mm,")
+        )
+    assert run([multirun], QUIET) == 0
+    assert "unet" in capsys.readouterr().out
+
+
+def test_one_arm_alone_is_described(multirun, capsys):
+    for folder in multirun.glob("model=unet*"):
+        shutil.rmtree(folder)
+    assert run([multirun], QUIET) == 0
+    assert "nothing to compare" in capsys.readouterr().out
+
+
+def test_ensembles_stand_beside_the_nets(tmp_path, capsys):
+    images = write_images(tmp_path / "images")
+    for model in ("unet", "resunet"):
+        write_run(tmp_path / "multirun" / model, model=model, images=images)
+    words = {"wandb": "disabled", "device": "cpu"}
+    run([tmp_path / "multirun"], words)
+    arms = pd.read_csv(tmp_path / "multirun" / "compare" / "compare.tsv", sep="\t")
+    assert dict(zip(arms["arm"], arms["kind"], strict=True)) == {
+        "unet": "net",
+        "resunet": "net",
+        "all arms ensemble": "ensemble",
+    }
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("ensembles: 1 of them, 4 times a case through a network, about 8 s")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"common": "yes"}, "common: found yes, wanted true or false"),
+        ({"ensembles": "1"}, "ensembles: found 1, wanted true or false"),
+        ({"seed": "-1"}, "seed: got '-1', wanted a whole number such as 0"),
+        ({"wandb": "on"}, "logger.wandb: got 'on', wanted one of auto, online"),
+    ],
+)
+def test_words_of_another_kind_are_refused_before_anything_is_read(words, told):
+    with pytest.raises(DataError, match=told):
+        run(["/nowhere"], words)
+
+
+def test_an_output_that_is_a_file_is_refused_before_ensembles(multirun, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"output: .*file is a file, wanted a folder to write into"):
+        run([multirun], QUIET | {"output": str(tmp_path / "file" / "inner")})
+
+
+def test_runs_that_cannot_be_compared_are_one_answer_without_a_page(multirun, capsys):
+    write_run(multirun / "model=unet,data.fold=0,seed=1", test=["sub-05"], fold=0)
+    with pytest.raises(SystemExit, match="2"):
+        taught(run)([multirun], QUIET)
+    told = capsys.readouterr().err
+    assert "error: fold 0 holds out other cases: " in told
+    assert "common=true compares only" in told
+    assert not (multirun / "compare").exists()
+
+
+def test_a_wandb_run_of_its_type_holds_tables_and_figures(multirun, wandb_records, monkeypatch):
+    monkeypatch.setenv("HOME", str(multirun))
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_JOB_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    run([multirun], {"wandb": "offline", "ensembles": "false"})
+    (log,) = (multirun / "compare" / "wandb").glob("offline-run-*/run-*.wandb")
+    records = list(wandb_records(log))
+    (started,) = [record.run for record in records if record.HasField("run")]
+    assert (started.job_type, started.project) == ("comparison", "neurotarget")
+    logged = {item.key or item.nested_key[0] for record in records for item in record.history.item}
+    assert {"compare/arms", "compare/differences", "compare/figures/dice"} <= logged
+    assert not (multirun / "compare" / "logs").exists()
+
+
+def test_markdown_and_terminal_show_the_same_cells():
+    arms = {"arm": ["a|b", "long_name"], "dice": [0.9, 0.8], "dice_low": 0.7, "dice_high": 0.95}
+    arms |= {"n_failed": [0, 1], "n_scored": [6, 6], "verdicts": ["sex: replicated 1 of 1", ""]}
+    arms |= {"p_best": [0.973, float("nan")], "seed_sd": [float("nan")] * 2}
+    arms |= {"total_icc_a1": [0.9, float("nan")]}
+    target = Target("t", ("t1",), {"x": 1}, (1, 1, 1), (8, 8, 8))
+    tables = {"arms": pd.DataFrame(arms), "effects": pd.DataFrame(columns=["arm"])}
+    found = Comparison(target, tables, ("A note.",), {"runs": "2"}, "a|b is best.")
+    assert summary_rows(found) == [
+        ["arm", "Dice [95 %]", "best", "ICC total", "failed"],
+        ["a|b", "0.900 [0.700, 0.950]", "97 %", "0.900", "0 of 6"],
+        ["long_name", "0.800 [0.700, 0.950]", "–", "–", "1 of 6"],
+    ]
+    assert aligned(summary_rows(found)).splitlines() == [
+        "arm                 Dice [95 %]  best  ICC total  failed",
+        "a|b        0.900 [0.700, 0.950]  97 %      0.900  0 of 6",
+        "long_name  0.800 [0.700, 0.950]     –          –  1 of 6",
+    ]
+    assert markdown(found, "T") == (
+        "# T\n\na\\|b is best.\n\n"
+        "| arm | Dice \\[95 %\\] | best | ICC total | failed |\n"
+        "| --- | ---: | ---: | ---: | ---: |\n"
+        "| a\\|b | 0.900 \\[0.700, 0.950\\] | 97 % | 0.900 | 0 of 6 |\n"
+        "| long\\_name | 0.800 \\[0.700, 0.950\\] | – | – | 1 of 6 |\n\n"
+        "Verdicts on the hypotheses, over seeds:\n\n- a\\|b: sex: replicated 1 of 1\n\n"
+        "Notes:\n\n- A note.\n\n- runs: 2\n"
+    )
+
+
+def test_names_of_files_are_plain_and_not_too_long():
+    assert named_after(["unet,lr=0.1", "a/b"]) == "unet_lr=0.1_vs_a_b"
+    assert len(named_after(["x" * 50, "y" * 50])) == 60
