@@ -1,6 +1,10 @@
-import pytest
+import json
 
-from neurotarget.cli.tracking import wandb_mode
+import pytest
+import wandb
+
+from neurotarget.cli.run_folder import write_json
+from neurotarget.cli.tracking import finish, loggers, wandb_mode
 from neurotarget.types import DataError
 
 
@@ -34,3 +38,37 @@ def test_wandb_mode_wins_over_auto_and_a_word_over_both(monkeypatch):
 def test_other_words_are_refused():
     with pytest.raises(DataError, match="wanted one of auto, online, offline, disabled"):
         wandb_mode("yes")
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """`made(**environment)` gives the W&B run that our loggers begin there."""
+    settings = {"wandb": "offline", "project": "ours", "entity": None, "group": None, "tags": []}
+
+    def begin(**environment: str):
+        for key, value in environment.items():
+            monkeypatch.setenv(key, value)
+        wandb.teardown()  # or it keeps to the environment that it has seen first
+        write_json(tmp_path / "run.json", {"id": "own", "started": ["now"]})
+        began.extend(loggers(tmp_path, settings, run_id="own", name="a", config={"seed": 1}))
+        return began[1].experiment
+
+    began = []
+    yield begin
+    finish(began, failed=False)
+    monkeypatch.undo()
+    wandb.teardown()
+
+
+def test_a_run_has_an_id_of_its_own(made, tmp_path):
+    run = made()
+    assert (run.id, run.project, run.sweep_id) == ("own", "ours", None)
+    assert json.loads((tmp_path / "run.json").read_text())["id"] == "own"
+
+
+def test_a_run_of_a_wandb_sweep_is_the_one_that_its_agent_named(made, tmp_path, capfd):
+    run = made(WANDB_SWEEP_ID="sweep1", WANDB_RUN_ID="run1", WANDB_PROJECT="theirs")
+    assert (run.id, run.project, run.sweep_id) == ("run1", "theirs", "sweep1")
+    kept = json.loads((tmp_path / "run.json").read_text())
+    assert kept == {"id": "run1", "started": ["now"]}
+    assert "Ignoring" not in "".join(capfd.readouterr())

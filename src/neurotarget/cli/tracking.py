@@ -1,6 +1,7 @@
 """Weights & Biases and CSV: what a run tells its trackers, and how it never waits for them."""
 
 import csv
+import json
 import netrc
 import os
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,11 @@ import pandas as pd
 import wandb
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
+from neurotarget.cli.run_folder import write_json
 from neurotarget.cli.study_folder import Written
 from neurotarget.types import DataError
 
+SWEEP_ID = "WANDB_SWEEP_ID"  # set by the agent of a W&B sweep
 MODES = ("auto", "online", "offline", "disabled")
 
 
@@ -43,7 +46,8 @@ def loggers(
 ) -> list[Logger]:
     """CSV always; W&B unless disabled.
 
-    A resumed run keeps its W&B id, and its CSV the rows before `resumed_step`.
+    A resumed run keeps its W&B id, and its CSV the rows before `resumed_step`. The agent of a W&B
+    sweep says itself which run of which project this is; run.json then keeps that id.
     """
     made: list[Logger] = [_csv_logger(folder, resumed_step)]
     mode = wandb_mode(settings["wandb"])
@@ -62,12 +66,24 @@ def loggers(
         "resume": "allow",
         "reinit": "finish_previous",  # one W&B run per job of a multirun
     }
+    if os.environ.get(SWEEP_ID):
+        for key in ("project", "entity", "id"):
+            del options[key]
     try:
         run = wandb.init(mode=mode, settings=wandb.Settings(init_timeout=30), **options)
     except (wandb.errors.Error, OSError) as error:
         print(f"W&B could not be reached ({error}); this run is logged offline", flush=True)
         run = wandb.init(mode="offline", **options)
+    if run.id != run_id:
+        _keep_id(folder, run.id)
     return [*made, WandbLogger(experiment=run)]
+
+
+def _keep_id(folder: Path, run_id: str) -> None:
+    """Let a run that goes on later, by itself, be the same one to W&B."""
+    path = folder / "run.json"
+    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    write_json(path, record | {"id": run_id})
 
 
 def _csv_logger(folder: Path, resumed_step: int) -> CSVLogger:
