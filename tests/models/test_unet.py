@@ -1,5 +1,6 @@
 import pytest
 import torch
+from monai.networks.blocks import ResidualUnit
 
 from neurotarget.models.unet import UNet
 
@@ -55,6 +56,13 @@ def test_unknown_norm_is_refused():
 def test_strides_that_do_not_fit_the_widths_are_refused():
     with pytest.raises(ValueError, match="got 3 widths and 3 strides"):
         tiny(strides=[2, 2, 2])
+
+
+def test_its_blocks_are_residual_and_named_as_in_weights_trained_before():
+    names = [name for name, _ in tiny(top_width=4).named_children()]
+    assert names == ["downs", "bottom", "ups", "top", "heads"]
+    blocks = [one for one in tiny().modules() if isinstance(one, ResidualUnit)]
+    assert len(blocks) == 5  # two on the way down, the bottom, two on the way up
 
 
 def test_weights_load_back_from_a_plain_file(tmp_path):

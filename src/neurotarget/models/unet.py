@@ -1,4 +1,4 @@
-"""The 3D U-Net: MONAI's residual blocks in an encoder and a decoder joined by skips."""
+"""The residual 3D U-Net: MONAI's blocks in an encoder and a decoder joined by skips."""
 
 import math
 from collections.abc import Sequence
@@ -31,7 +31,6 @@ class UNet(Backbone):
         in_channels: int,
         num_labels: int,
         *,
-        residual: bool = True,
         widths: Sequence[int] = (16, 32, 64, 128),
         strides: Sequence[int | Sequence[int]] | None = None,
         kernel: int | Sequence[int] = 3,
@@ -45,7 +44,6 @@ class UNet(Backbone):
         Args:
             in_channels: number of contrasts.
             num_labels: classes including background.
-            residual: blocks that add what goes in to what comes out, of two convolutions.
             widths: channels of each level, finest first.
             strides: step between levels, one number or one per axis.
             kernel: side of the convolutions in voxels, odd, one number or one per axis.
@@ -59,7 +57,7 @@ class UNet(Backbone):
             ValueError: the strides do not fit the widths, or the norm is unknown.
         """
         super().__init__()
-        strides = _steps(strides, len(widths))
+        strides = steps_between(strides, len(widths), net="UNet")
         self.stride: TripleVox = tuple(math.prod(axis) for axis in zip(*strides, strict=True))
         self.deep_supervision = deep_supervision
         whole = MonaiUNet(
@@ -70,8 +68,8 @@ class UNet(Backbone):
             strides=strides,
             kernel_size=kernel if isinstance(kernel, int) else tuple(kernel),
             up_kernel_size=kernel if isinstance(kernel, int) else tuple(kernel),
-            num_res_units=2 if residual else 0,
-            norm=_norm(norm, [*widths, top_width or num_labels]),
+            num_res_units=2,
+            norm=norm_of(norm, [*widths, top_width or num_labels], net="UNet"),
             dropout=dropout,
         )
         self.downs, self.bottom, self.ups = _unnest(whole.model)
@@ -101,23 +99,31 @@ class UNet(Backbone):
         return [logits, *reversed(coarse)]
 
 
-def _steps(
-    strides: Sequence[int | Sequence[int]] | None, levels: int
-) -> tuple[tuple[int, int, int], ...]:
-    """Give every step between levels one number per axis."""
+def steps_between(
+    strides: Sequence[int | Sequence[int]] | None, levels: int, *, net: str
+) -> tuple[TripleVox, ...]:
+    """Give every step between levels one number per axis; by default all are 2.
+
+    Raises:
+        ValueError: there is not one step fewer than levels; the sentence names the `net`.
+    """
     strides = [2] * (levels - 1) if strides is None else list(strides)
     if levels < 2 or len(strides) != levels - 1:
         raise ValueError(
-            f"UNet: got {levels} widths and {len(strides)} strides, wanted at least two widths "
-            "and one stride fewer; mend conf/model/unet.yaml"
+            f"{net}: got {levels} widths and {len(strides)} strides, wanted at least two widths "
+            "and one stride fewer; mend model.widths or model.strides"
         )
     return tuple((step,) * 3 if isinstance(step, int) else tuple(step) for step in strides)
 
 
-def _norm(name: str, widths: Sequence[int]) -> tuple[str, dict[str, bool | int]]:
-    """Spell a norm for MONAI; groups are as many as divide every width, at most 8."""
+def norm_of(name: str, widths: Sequence[int], *, net: str) -> tuple[str, dict[str, bool | int]]:
+    """Spell a norm for MONAI; groups are as many as divide every width, at most 8.
+
+    Raises:
+        ValueError: the norm is unknown; the sentence names the `net`.
+    """
     if name not in ("instance", "batch", "group"):
-        raise ValueError(f"UNet: got norm {name!r}, wanted instance, batch or group")
+        raise ValueError(f"{net}: got norm {name!r}, wanted instance, batch or group")
     if name == "group":
         return name, {"num_groups": math.gcd(8, *widths)}
     return name, {"affine": True}
