@@ -1,0 +1,156 @@
+"""`budget=steps|minutes|flops`: an end of training that is the same for every model compared."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, Timer
+from pytorch_lightning.trainer.states import RunningStage
+
+from neurotarget.types import DataError
+
+UNITS = {"steps": "steps", "minutes": "minutes", "flops": "petaflops"}  # key of each kind
+PETA = 1e15
+FOREVER = {"max_steps": -1, "max_epochs": -1, "max_time": None}
+
+
+class Budget(NamedTuple):
+    """Where a training ends: settings and callbacks of the trainer, and a part of a sentence."""
+
+    trainer: dict[str, Any]
+    callbacks: list[Callback]  # to be the first ones, since others ask for the end as they start
+    told: str  # "" where the trainer's own settings decide
+
+
+def apply_budget(
+    budget: Mapping[str, Any],
+    trainer: Mapping[str, Any],
+    flops_per_step: float | Callable[[], float],
+) -> Budget:
+    """Put a budget in place of the trainer's own end; without a kind that one stays.
+
+    Steps are optimizer steps. Minutes are those of training steps and of making their patches:
+    validation is not counted, since how often it comes and how long it takes is a matter of the
+    data's settings and would give equal models unequal time to learn. FLOPs are turned into steps
+    of this model, patch and batch, at least one. The learning rate ends with any of them.
+
+    Args:
+        budget: `kind`, and its amount under `steps`, `minutes` or `petaflops`.
+        trainer: settings of the trainer.
+        flops_per_step: of forward and backward of one batch; asked for only by `kind: flops`.
+
+    Raises:
+        DataError: the kind is unknown, or its amount is absent or not positive.
+    """
+    kind = budget.get("kind")
+    if kind is None:
+        return Budget(dict(trainer), [StepEnd()], "")
+    amount = _amount(kind, budget)
+    if kind == "minutes":
+        told = f"{amount:g} minutes of training steps; validation is not counted"
+        return Budget({**trainer, **FOREVER}, [TrainingTimer(amount)], told)
+    steps, told = int(amount), f"{amount:g} steps"
+    if kind == "flops":
+        steps = _steps_of(amount, flops_per_step() if callable(flops_per_step) else flops_per_step)
+        told = f"{amount:g} petaFLOPs, which are {steps} steps of this model"
+    return Budget({**trainer, **FOREVER, "max_steps": steps}, [StepEnd()], told)
+
+
+def _amount(kind: str, budget: Mapping[str, Any]) -> float:
+    if kind not in UNITS:
+        raise DataError(
+            f"budget.kind: got {kind!r}, wanted one of {', '.join(UNITS)}; say budget=steps, "
+            "budget=minutes, budget=flops or budget=none"
+        )
+    unit = UNITS[kind]
+    if budget.get(unit) is None:
+        raise DataError(
+            f"budget: found kind {kind} and no {unit}; say budget={kind} budget.{unit}=<number>"
+        )
+    amount = budget[unit]
+    is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
+    if not is_number or not 0 < amount < math.inf:
+        raise DataError(f"budget.{unit}: got {amount!r}, wanted a positive number")
+    if kind == "steps" and amount != int(amount):
+        raise DataError(f"budget.steps: got {amount}, wanted a whole number of steps")
+    return amount
+
+
+def _steps_of(petaflops: float, flops_per_step: float) -> int:
+    if not 0 < flops_per_step < math.inf:
+        raise DataError(
+            f"budget=flops: found {flops_per_step:g} FLOPs in a step of this model, which no "
+            "budget can be divided by; say budget=steps or budget=minutes"
+        )
+    return max(1, int(petaflops * PETA / flops_per_step))
+
+
+class StepEnd(Callback):
+    """What Lightning lacks where `max_steps` ends a training.
+
+    It validates where the end lies within an epoch, as Lightning does for `max_time` only: else the
+    last steps, where the learning rate is smallest, would never be validated, and a run of less
+    than an epoch would have no best weights.
+
+    It lets a run resume exactly: with `max_steps` Lightning goes through the end of the last epoch
+    once more and then counts one epoch too many, so that the patches drawn would be those of the
+    epoch after the next. That is decided between these two hooks, which hide the number from it.
+    """
+
+    def __init__(self) -> None:
+        self._steps = -1
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Hide the end, which the schedule has read by now, while the loops are restored."""
+        self._steps, trainer.fit_loop.epoch_loop.max_steps = trainer.max_steps, -1
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Show it again."""
+        trainer.fit_loop.epoch_loop.max_steps = self._steps
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        """Ask for a stop, before which Lightning validates."""
+        if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
+            trainer.should_stop = True
+
+
+class TrainingTimer(Timer):
+    """Lightning's timer, stopped during validation.
+
+    The schedule of the learning rate and the bar follow it like any other timer, and checkpoints
+    keep its time.
+    """
+
+    def __init__(self, minutes: float) -> None:
+        super().__init__(timedelta(minutes=minutes), verbose=False)
+        self._validated_s, self._validating_since = 0.0, None
+
+    def time_elapsed(self, stage: str = RunningStage.TRAINING) -> float:
+        """Seconds spent in a stage; in training without those of validation."""
+        elapsed_s = super().time_elapsed(stage)
+        if stage != RunningStage.TRAINING:
+            return elapsed_s
+        return elapsed_s - self._validated_s - self._in_validation_s()
+
+    def _in_validation_s(self) -> float:
+        since = self._validating_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start, at zero or at what a checkpoint says."""
+        self._validated_s, self._validating_since = 0.0, None
+        super().on_train_start(trainer, pl_module)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop counting."""
+        super().on_validation_start(trainer, pl_module)
+        self._validating_since = time.monotonic()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Go on counting."""
+        super().on_validation_end(trainer, pl_module)
+        self._validated_s += self._in_validation_s()
+        self._validating_since = None
