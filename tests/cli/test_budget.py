@@ -103,7 +103,7 @@ def trained(folder, budget, *further, task=None, resumed=False):
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        callbacks=[*budget.callbacks, seen, best, last, *further],
+        callbacks=[seen, best, last, *further, *budget.callbacks],
     )
     values = torch.tensor([[0.1], [0.2], [0.4], [0.8]])
     task, batches = task or Line(), DataLoader(values, sampler=Turned())

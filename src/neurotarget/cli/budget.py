@@ -21,7 +21,7 @@ class Budget(NamedTuple):
     """Where a training ends: settings and callbacks of the trainer, and a part of a sentence."""
 
     trainer: dict[str, Any]
-    callbacks: list[Callback]  # to be the first ones, since others ask for the end as they start
+    callbacks: list[Callback]
     told: str  # "" where the trainer's own settings decide
 
 
@@ -102,6 +102,11 @@ class StepEnd(Callback):
 
     def __init__(self) -> None:
         self._steps = -1
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: ARG002
+        """Go before the other callbacks, which ask for the end as training starts."""
+        trainer.callbacks.remove(self)
+        trainer.callbacks.insert(0, self)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Hide the end, which the schedule has read by now, while the loops are restored."""
