@@ -6,13 +6,14 @@ import hydra
 from omegaconf import DictConfig
 
 from neurotarget.cli.argv import check_argv
+from neurotarget.cli.run_job import run_as_job
 from neurotarget.cli.train import train
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:
     """Run one experiment; return the monitored value, for sweeps."""
-    return train(cfg)
+    return run_as_job(train, cfg)
 
 
 if __name__ == "__main__":

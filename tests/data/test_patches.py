@@ -128,6 +128,25 @@ def test_margin_gives_rotations_something_to_find(tmp_path):
     assert float(data[0]["label"].data[0, 2, 2, 2]) == 1  # the centre voxel stays the centre
 
 
+def test_what_a_net_without_padding_scores_lies_in_the_volume(tmp_path):
+    folders = [entry(tmp_path, 0)]
+    data = Regions(
+        folders,
+        patch_vox=(SIDE, SIDE, SIDE),
+        foreground_share=0.0,
+        margin_share=0.0,
+        seed=5,
+        margin_vox=SIDE // 2 - 1,
+    )  # two voxels a side are scored, and any two of the volume may be
+    lows = set()
+    for draw in range(60):
+        image = data[draw]["image"].data[0]
+        middle = image[SIDE // 2 - 1 : SIDE // 2 + 1, SIDE // 2 - 1 : SIDE // 2 + 1, SIDE // 2]
+        assert (middle != -7).all()  # -7 is what lies outside
+        lows.add(bool((image == -7).any()))
+    assert lows == {True}  # and the margins reach beyond it
+
+
 class Fail(tio.Transform):
     def apply_transform(self, subject):  # noqa: ARG002
         raise ValueError("no such coil,\n  or it is broken")

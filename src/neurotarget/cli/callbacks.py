@@ -1,5 +1,6 @@
 """What a run does beside training: one bar over the whole of it, its seconds, its random state."""
 
+import math
 import random
 import time
 from pathlib import Path
@@ -89,6 +90,34 @@ class Stopwatch(Callback):
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Go on from a checkpoint."""
         self.before_s = float(state_dict["seconds"])
+
+
+class BestScores(Callback):
+    """What validation logged when the monitored value was best, over all sittings of a run."""
+
+    def __init__(self, monitor: str, *, mode: str) -> None:
+        self.monitor, self.sign = monitor, -1 if mode == "min" else 1
+        self.values: dict[str, float] = {}
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Keep the values where this validation is the best so far."""
+        logged = trainer.callback_metrics
+        if trainer.sanity_checking or self.monitor not in logged:
+            return
+        now = self.sign * float(logged[self.monitor])
+        before = self.sign * self.values.get(self.monitor, math.nan)
+        if now > before or math.isnan(before):
+            self.values = {
+                key: float(value) for key, value in logged.items() if key.startswith("val/")
+            }
+
+    def state_dict(self) -> dict[str, float]:
+        """Plain values for the checkpoint."""
+        return dict(self.values)
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Go on from a checkpoint."""
+        self.values = dict(state_dict)
 
 
 class RandomState(Callback):

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from neurotarget.cli.build import build
-from neurotarget.cli.predict import load_predictor
+from neurotarget.cli.cost import prediction_cost
+from neurotarget.cli.predictor import load_predictor
 from neurotarget.cli.run_folder import weights_path, write_cases, write_json
 from neurotarget.cli.study_folder import Written, write_files
 from neurotarget.cli.study_inputs import (
@@ -60,7 +61,8 @@ def score_held_out(
     predictor, made_by = load_predictor(folder, weights=weights, make=build)
     if _is_stale(predictions, made_by):
         shutil.rmtree(predictions)
-    predict_all(predictor, cases, predictions, made_by=made_by)
+    with prediction_cost(folder, predictions):
+        predict_all(predictor, cases, predictions, made_by=made_by)
     scored = evaluate(data.manifest, predictions, target, data.splits, which=("test",))
     write_rows(scored, folder / "rows.csv")
     write_cases(folder, cases, "test")

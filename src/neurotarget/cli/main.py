@@ -8,8 +8,13 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from neurotarget.cli.build import build
+from neurotarget.cli.compare import HELP as COMPARE_HELP
+from neurotarget.cli.compare import WORDS as COMPARE_WORDS
+from neurotarget.cli.compare import run as run_compare
 from neurotarget.cli.errors import taught
 from neurotarget.cli.lint import run as run_lint
+from neurotarget.cli.models import WORDS as MODELS_WORDS
+from neurotarget.cli.models import run as run_models
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
@@ -32,6 +37,10 @@ HELP = """neurotarget: from scans and masks to the answered question
       scores of saved label maps, and the table over them
   neurotarget study rows=<run> | masks=<folder> | table=<tsv> …
       agreement, effects, failures and a report; `neurotarget study help` says more
+  neurotarget compare <multirun folder | runs …>
+      which architecture is best, at what cost, and how surely; `neurotarget compare help`
+  neurotarget models [target=<name>] [batch=2] [patch=I,J,K] [model=a,b] [tsv=<path>]
+      every network with its parameters, FLOPs and memory for a target's patches
 
   python train.py experiment=<name>                          the whole of it
   python predict.py run=<run> input=<scans> output=<folder>  label maps and volumes
@@ -53,11 +62,14 @@ def run(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP)
         return 0
-    if argv[0] == "study" and list(argv[1:]) in ([], ["help"], ["-h"], ["--help"]):
-        print(STUDY_HELP)
+    if argv[0] in HELPS and list(argv[1:]) in ([], ["help"], ["-h"], ["--help"]):
+        print(HELPS[argv[0]])
         return 0
+    if argv[0] == "compare":
+        return _compare(argv[1:])
     if argv[0] not in COMMANDS:
-        raise DataError(f"neurotarget {argv[0]}: no such command;{_nearest(argv[0], COMMANDS)}")
+        known = ["compare", *COMMANDS]
+        raise DataError(f"neurotarget {argv[0]}: no such command;{_nearest(argv[0], known)}")
     act, allowed = COMMANDS[argv[0]]
     return act(_words(argv[0], argv[1:], allowed))
 
@@ -118,11 +130,31 @@ def _study(words: Words) -> int:
     return run_study(words, load_target)
 
 
+def _models(words: Words) -> int:
+    return run_models(words, load_target)
+
+
+def _compare(argv: Sequence[str]) -> int:
+    """The one command that takes several places: words that are folders come first."""
+    places = [word for word in argv if word.partition("=")[0] not in COMPARE_WORDS]
+    rest = [word for word in argv if word not in places]
+    if absent := [place for place in places if not _exists(place)]:
+        raise DataError(
+            f"{absent[0]}: no such folder; give a multirun folder or run folders, and words of "
+            f"{', '.join(COMPARE_WORDS)}"
+        )
+    if not places:
+        raise DataError("neurotarget compare: found no folder, wanted a multirun folder or runs")
+    return run_compare(places, _words("compare", rest, COMPARE_WORDS))
+
+
+HELPS = {"study": STUDY_HELP, "compare": COMPARE_HELP}
 COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
     "lint": (_lint, ("source", "target")),
     "prepare": (_prepare, ("source", "target", "cache", "workers")),
     "evaluate": (_evaluate, ("source", "target", "predictions", "rows")),
     "study": (_study, ("source", *STUDY_WORDS)),
+    "models": (_models, MODELS_WORDS),
 }
 
 

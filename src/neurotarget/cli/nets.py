@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from neurotarget.cli.build import SHAREABLE, build, build_foreign
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.types import DataError, Target, TripleVox
 
 Make = Callable[..., Any]
@@ -37,7 +38,8 @@ def build_net(
     }
     if "patch_vox" in _parameters(str(cfg.get("_target_", "")), trusted=make is not build_foreign):
         given["patch_vox"] = tuple(patch_vox)
-    return make(cfg, **given)
+    net = make(cfg, **given)
+    return guard_small_grids(net) if isinstance(net, nn.Module) else net
 
 
 def fit_patch(asked: object, model: Mapping[str, Any], target: Target) -> Fitted:

@@ -79,6 +79,7 @@ class TargetData(pl.LightningDataModule):
         self.batch_size, self.patches_per_epoch = batch_size, patches_per_epoch
         self.foreground_share, self.margin_share = foreground_share, margin_share
         self.queue_length, self.seed, self.split_seed = queue_length, seed, split_seed
+        self.margin_vox = 0  # that the network loses at each face of a patch
         self.workers = loader_workers() if workers == "auto" else int(workers)
         self.manifest: Manifest | None = None
         self.splits: dict[str, str] = {}
@@ -141,6 +142,7 @@ class TargetData(pl.LightningDataModule):
             margin_share=self.margin_share if augmentation else 0.0,
             seed=self.seed,
             augmentation=augmentation,
+            margin_vox=self.margin_vox,
         )
         trainer = self.trainer
         draws = DrawSampler(

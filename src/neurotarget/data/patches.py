@@ -60,6 +60,7 @@ class Regions(tio.SubjectsDataset):
         margin_share: float,
         seed: int,
         augmentation: tio.Transform | None = None,
+        margin_vox: int = 0,
     ) -> None:
         super().__init__([tio.Subject(empty=tio.ScalarImage(tensor=torch.zeros(1, 1, 1, 1)))])
         self.folders, self.seed = [Path(folder) for folder in folders], seed
@@ -69,6 +70,7 @@ class Regions(tio.SubjectsDataset):
             int
         )
         self.foreground_share, self.augmentation = foreground_share, augmentation
+        self.margin_vox = margin_vox
         self._entries: dict[int, Entry] = {}
 
     def __len__(self) -> int:
@@ -93,7 +95,9 @@ class Regions(tio.SubjectsDataset):
 
     def _patch(self, entry: Entry, rng: np.random.Generator) -> tio.Subject:
         sides = np.array(entry.image.shape[1:])
-        low = _clamped(self._centre(entry, rng) - self.patch_vox // 2, sides, self.patch_vox)
+        # what a network without padding scores lies in the volume, and its margin may lie outside
+        scored = self.patch_vox - 2 * self.margin_vox
+        low = _clamped(self._centre(entry, rng) - scored // 2, sides, scored) - self.margin_vox
         low = low - (self.region_vox - self.patch_vox) // 2
         image = cut(entry.image, low, self.region_vox, fill=entry.facts["minimum"])
         subject = tio.Subject(

@@ -1,0 +1,140 @@
+"""What a run is made of, from its resolved configuration; every setting is tried here."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from neurotarget.cli.budget import apply_budget
+from neurotarget.cli.build import build, refused
+from neurotarget.cli.callbacks import (
+    BestScores,
+    RandomState,
+    Stopwatch,
+    TrainingBar,
+    WholeCheckpoints,
+)
+from neurotarget.cli.cost import CostMeter
+from neurotarget.cli.nets import fit_patch, try_patch
+from neurotarget.cli.precision import precision_for
+from neurotarget.cli.pretrained import load_pretrained
+from neurotarget.cli.windows import build_windows
+from neurotarget.data.augment import build_augmentation
+from neurotarget.data.module import TargetData
+from neurotarget.models.profile import profile
+from neurotarget.tasks.scores import AGREEMENT
+from neurotarget.tasks.segmentation import SegmentationTask
+from neurotarget.types import DataError, Target
+
+Config = Mapping[str, Any]  # resolved, of plain values
+
+
+class Parts(NamedTuple):
+    """What a run is made of, and what was changed or loaded on the way, in sentences."""
+
+    target: Target  # with the patch of this run
+    data: TargetData
+    task: SegmentationTask
+    trainer: pl.Trainer
+    stopwatch: Stopwatch
+    best: BestScores
+    meter: CostMeter
+    lines: list[str]
+
+
+def build_data(config: Config, target: Target) -> TargetData:
+    """The data module of a target; nothing is read yet."""
+    data = build(config["data"], target=target, augmentation=config["augment"])
+    build_augmentation(data.augmentation, target=target)
+    return data
+
+
+def build_parts(
+    config: Config, folder: Path, target: Target, data: TargetData, *, resumed: bool = False
+) -> Parts:
+    """Build network, task and trainer.
+
+    Raises:
+        DataError: a setting is unknown, has a value that is refused, or the patch does not fit.
+    """
+    check_words(config, target)
+    net, fitted, note = fit_patch(config["patch_vox"], config["model"], target)
+    data.target, data.margin_vox = fitted, getattr(net, "margin_vox", 0)
+    lines = [note] if note else []
+    if config["pretrained"] and not resumed:
+        lines += [f"pretrained: {line}" for line in load_pretrained(config["pretrained"], net)]
+    try_patch(net, fitted)
+    windows = build_windows(config, fitted, margin_vox=data.margin_vox)
+    task = build(config["task"], target=fitted, net=net, inferer=windows)
+    stopwatch, best = Stopwatch(), BestScores(config["monitor"], mode=mode_of(config["monitor"]))
+    meter = CostMeter()
+    shape = (config["data"]["batch_size"], len(fitted.contrasts), *fitted.patch_vox)
+    budget = apply_budget(
+        config["budget"],
+        config["trainer"],
+        lambda: profile(net, shape, training=True).flops,
+    )
+    trainer = _trainer(config, folder, budget.trainer, [stopwatch, best, meter, *budget.callbacks])
+    lines += [f"training  {budget.told}"] if budget.told else []
+    return Parts(fitted, data, task, trainer, stopwatch, best, meter, lines)
+
+
+def check_words(config: Config, target: Target) -> None:
+    """Refuse words of ours that would otherwise be looked at hours later.
+
+    Raises:
+        DataError: a word is not known; with the nearest.
+    """
+    logged = ["val/dice_mean", "val/loss"]
+    logged += [f"val/dice/{name}" for name in target.label_names]
+    logged += [f"val/volume_{key}/{name}" for name in target.label_names for key in AGREEMENT]
+    for name, word, known in (
+        ("weights", config["weights"], ["best", "last"]),
+        ("monitor", config["monitor"], logged),
+    ):
+        if word not in known:
+            near = difflib.get_close_matches(str(word), known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise DataError(f"{name}: got {word!r}; {hint}known are {', '.join(known)}")
+    if not isinstance(config["held_out"], bool):
+        raise DataError(f"held_out: got {config['held_out']!r}, wanted true or false")
+
+
+def mode_of(monitor: str) -> str:
+    """Whether a lower or a higher value of a metric is better."""
+    return "min" if str(monitor).endswith("loss") else "max"
+
+
+def _trainer(
+    config: Config, folder: Path, settings: Mapping[str, Any], further: list[Callback]
+) -> pl.Trainer:
+    try:
+        return build(
+            settings,
+            precision=precision_for(settings["precision"], settings["accelerator"]),
+            logger=False,
+            callbacks=[*_callbacks(config, folder), *further],
+            plugins=[WholeCheckpoints()],
+            default_root_dir=str(folder),
+        )
+    except MisconfigurationException as error:
+        raise DataError(refused(settings, error)) from error
+
+
+def _callbacks(config: Config, folder: Path) -> list[Callback]:
+    weights, monitor = str(folder / "weights"), config["monitor"]
+    best = ModelCheckpoint(
+        weights, "best", monitor=monitor, mode=mode_of(monitor), enable_version_counter=False
+    )
+    last = ModelCheckpoint(
+        weights,
+        "last",
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    return [best, last, LearningRateMonitor("epoch"), RandomState(), TrainingBar(monitor)]
