@@ -33,7 +33,7 @@ def a_comparison(
     labels: Sequence[str] = ("anterior", "posterior"),
     folds: Sequence[int] = (0,),
 ) -> Comparison:
-    """Every table that a comparison has; the arm called `ensemble` has no seed and costs nothing."""
+    """Every table that a comparison has; the arm called `ensemble` has no seed and no cost."""
     names = names_of(arms) if isinstance(arms, int) else list(arms)
     rng = np.random.default_rng(0)
     target = Target(
@@ -42,7 +42,7 @@ def a_comparison(
         labels={name: number for number, name in enumerate(labels, start=1)},
         spacing_mm=(1, 1, 1),
         patch_vox=(8, 8, 8),
-        hypotheses={name: claim for name, claim in (("sex_difference", "volume: F > M"),)},
+        hypotheses={"sex_difference": "volume: F > M"},
     )
     case_dice = {
         name: np.clip(0.92 - 0.02 * place + rng.normal(0, 0.03, N), 0.05, 0.99)

@@ -30,7 +30,7 @@ FAILED = Mark(SERIES[3], "x", "-")
 MOST_PANELS = 12  # parameters of a figure
 MOST_BARS = 20
 BAR_INCH = 0.26
-FEWEST_MINOR = 2  # decades from which ticks between powers of ten would crowd
+FEWEST_DECADES = 2  # from which on ticks between powers of ten would crowd
 
 
 def all_figures(sweep: Sweep) -> list[NamedFigure]:
@@ -63,6 +63,8 @@ def history_figure(sweep: Sweep) -> Figure:
     for axes, objective in zip(panels, sweep.objectives, strict=True):
         _history_panel(axes, sweep, objective)
     panels[-1].set_xlabel("trial")
+    last = max(int(sweep.trials["trial"].max()), 1)
+    panels[-1].set_xlim(-0.03 * last, 1.03 * last)
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(figure, _history_marks(sweep))
     return finished(figure)
@@ -78,6 +80,8 @@ def _history_panel(axes: Axes, sweep: Sweep, objective: Objective) -> None:
     _points(axes, rows["trial"], values, rows, sweep)
     for status, mark in (("pruned", PRUNED), ("failed", FAILED)):
         others = sweep.trials[sweep.trials["status"] == status]["trial"]
+        if not len(others):  # what draws nothing would confuse the layout
+            continue
         axes.plot(others, [0.03] * len(others), ls="none", marker=mark.marker, color=mark.colour,
                   markersize=5.5, markeredgewidth=1.2, transform=axes.get_xaxis_transform(),
                   clip_on=False, zorder=3)  # fmt: skip
@@ -91,7 +95,7 @@ def _history_marks(sweep: Sweep) -> dict[str, Mark]:
     counts = sweep.trials["status"].value_counts()
     named = {"done": DONE, "pruned": PRUNED, "failed": FAILED}
     marks = {f"{name} ({counts[name]})": mark for name, mark in named.items() if name in counts}
-    return {**marks, "best": BEST}
+    return {**marks, "best": BEST} if sweep.best else marks
 
 
 def _pareto(sweep: Sweep) -> NamedFigure:
@@ -290,9 +294,13 @@ def _log(axes: Axes, values: pd.Series) -> None:
     low, high = float(values.min()), float(values.max())
     margin = (high / low) ** 0.06 if high > low else 1.3
     axes.set_xlim(low / margin, high * margin)
-    few = np.log10(high / low) < FEWEST_MINOR
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if few else (1,), numticks=6))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    decades = np.log10(high / low)
+    if decades < 1:  # hardly a power of ten in it: round numbers instead
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+    else:
+        steps = (1, 3) if decades < FEWEST_DECADES else (1,)
+        axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=6))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("e-0", "e−"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
@@ -300,6 +308,8 @@ def _points(axes: Axes, x: pd.Series, y: pd.Series, rows: pd.DataFrame, sweep: S
     """Trials as points, the best as diamonds above them."""
     best = rows["trial"].isin(sweep.best).to_numpy()
     for mark, which, size in ((DONE, ~best, 20), (BEST, best, 38)):
+        if not which.any():
+            continue
         axes.scatter(x[which], y[which], s=size, marker=mark.marker, facecolor=mark.colour,
                      alpha=0.75 if mark is DONE else 1.0, linewidths=0, clip_on=False,
                      zorder=4 if mark is DONE else 5)  # fmt: skip
