@@ -2,7 +2,7 @@ import pytest
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from neurotarget.cli.argv import resumed_argv
+from neurotarget.cli.argv import check_launcher, resumed_argv
 from neurotarget.types import DataError
 
 
@@ -32,6 +32,40 @@ def test_folders_of_any_name_can_be_resumed(tmp_path, name):
     parser = OverridesParser.create()
     parsed = parser.parse_overrides(resumed_argv([f"resume={folder}"]))
     assert [one.value() for one in parsed] == [str(folder)] * 2
+
+
+def write_multirun(folder):
+    words = ["--config-dir=/mine", "model=a,b", "seed=1,2", "hydra/launcher=joblib"]
+    (folder / "multirun.yaml").write_text(yaml.safe_dump({"words": words, "jobs": []}))
+
+
+@pytest.mark.parametrize("flags", [[], ["-m"], ["--multirun"]])
+def test_a_resumed_multirun_says_again_what_it_was_started_with(tmp_path, flags):
+    write_multirun(tmp_path)
+    assert resumed_argv([*flags, f"resume={tmp_path}", "model=a,b,c"]) == [
+        "-m",
+        "--config-dir=/mine",
+        "seed=1,2",
+        "hydra/launcher=joblib",
+        "model=a,b,c",
+        f'hydra.sweep.dir="{tmp_path}"',
+    ]
+
+
+def test_one_run_cannot_be_resumed_as_several(tmp_path):
+    (tmp_path / "overrides.yaml").write_text("[]")
+    with pytest.raises(DataError, match=r"wanted that of a multirun beside -m; leave -m out"):
+        resumed_argv(["-m", f"resume={tmp_path}"])
+
+
+def test_a_launcher_that_is_not_installed_says_how_it_is():
+    with pytest.raises(DataError, match=r"pip install hydra-ray-launcher, or leave hydra/launcher"):
+        check_launcher(["seed=1", "hydra/launcher=ray"])
+
+
+@pytest.mark.parametrize("word", ["hydra/launcher=basic", "launcher=ray", "hydra/launcher=odd"])
+def test_other_launchers_are_left_to_hydra(word):
+    check_launcher([word])
 
 
 def test_resuming_no_run_is_refused(tmp_path):

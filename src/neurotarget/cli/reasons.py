@@ -25,7 +25,7 @@ def _data_reason(error: DataError) -> str:
     worst = sorted(error.problems, key=lambda problem: problem.level != "error")
     if not worst:
         return _short(str(error))
-    more = f" (and {len(worst) - 1} more problems)" if len(worst) > 1 else ""
+    more = f" (and {len(worst) - 1} more)" if len(worst) > 1 else ""
     return _short(str(worst[0])) + more
 
 

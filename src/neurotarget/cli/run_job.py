@@ -18,7 +18,16 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from neurotarget.cli.errors import taught
 from neurotarget.cli.job_log import logged
-from neurotarget.cli.jobs import LOG, RESULT, JobResult, Status, read_job, running, write_result
+from neurotarget.cli.jobs import (
+    LOG,
+    RESULT,
+    JobResult,
+    Status,
+    is_done,
+    read_job,
+    running,
+    write_result,
+)
 from neurotarget.cli.multirun import MULTIRUN, own_folders
 from neurotarget.cli.ranks import JOB, needs_own_process, rank, run_in_own_process
 from neurotarget.cli.reasons import ENDED, reason_of
@@ -85,6 +94,8 @@ def _run(act: Act, cfg: DictConfig, folder: Path) -> Mapping[str, float]:
             running(folder).acquire(timeout=CLAIM_S),
             logged(folder / LOG, shown=shown) as log,  # other launchers would mix what jobs print
         ):
+            if is_done(folder, _words()):  # a launcher that tries again by itself, as Ray does
+                return read_job(folder).values
             (folder / RESULT).unlink(missing_ok=True)
             ended = _apart(folder) if needs_own_process(cfg) else _noted(act, cfg, folder, log)
     except Timeout:
@@ -133,13 +144,12 @@ def _is_stopped(error: BaseException) -> bool:
     """Whether a signal ends this process: the job has no result then, and goes on another time.
 
     Lightning answers SIGTERM with a kind of SystemExit; submitit, which has been told that time
-    is up, ends the process from its signal handler and starts it again.
+    is up, raises from its signal handler and, where it may, starts the job again.
     """
-    if not isinstance(error, SystemExit):
-        return False
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    place = str(innermost.f_globals.get("__name__"))
-    return type(error) is not SystemExit or place.startswith("submitit")
+    if str(innermost.f_globals.get("__name__")).startswith("submitit"):
+        return True
+    return isinstance(error, SystemExit) and type(error) is not SystemExit
 
 
 def _free() -> None:
