@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from monai.networks.nets import AttentionUnet as MonaiAttentionUnet
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.unet import steps_between
 from neurotarget.types import Image, Logits, TripleVox
 
@@ -64,6 +65,7 @@ class AttentionUNet(Backbone):
             up_kernel_size=side,
             dropout=dropout,
         )
+        guard_small_grids(self)
 
     def forward(self, image: Image) -> Logits:
         """Score every voxel.

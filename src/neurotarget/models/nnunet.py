@@ -9,6 +9,7 @@ from monai.networks.nets import DynUNet
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.unet import Levels
 from neurotarget.types import Image, Logits, Triple, TripleVox
 
@@ -155,6 +156,7 @@ class NNUNet(_Planned):
         )
         # the same modules a second time, for a forward pass that we write out below
         del self.net.skip_layers
+        guard_small_grids(self)
 
     def forward(self, image: Image) -> Logits | Levels:
         """Score every voxel; with deep supervision in training, also coarser grids, finest first.
@@ -252,6 +254,7 @@ class ResEncUNet(_Planned):
         )
         self.net.apply(self.net.initialize)
         _once(self.net, unused=levels - 2 - self.num_coarse)
+        guard_small_grids(self)
 
     def forward(self, image: Image) -> Logits | Levels:
         """Score every voxel; with deep supervision in training, also coarser grids, finest first.

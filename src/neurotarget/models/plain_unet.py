@@ -8,6 +8,7 @@ from monai.networks.blocks import Convolution, UpSample
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.unet import Levels, norm_of, steps_between
 from neurotarget.types import Image, Logits, TripleVox
 
@@ -73,6 +74,7 @@ class PlainUNet(Backbone):
         coarse = widths[-2:0:-1] if deep_supervision else ()
         self.heads = nn.ModuleList(nn.Conv3d(width, num_labels, 1) for width in coarse)
         self.top = nn.Conv3d(widths[0], num_labels, 1)
+        guard_small_grids(self)
 
     def forward(self, image: Image) -> Logits | Levels:
         """Score every voxel; with deep supervision in training, also coarser grids, finest first.

@@ -7,6 +7,7 @@ from monai.networks.nets import SegResNet as MonaiSegResNet
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.unet import Levels
 from neurotarget.types import Image, Logits
 
@@ -76,6 +77,7 @@ class SegResNet(Backbone):
         widths = [base_width * 2**level for level in range(1, len(ups))]
         coarse = reversed(widths) if self.deep_supervision else ()
         self.heads = nn.ModuleList(nn.Conv3d(width, num_labels, 1) for width in coarse)
+        guard_small_grids(self)
 
     def forward(self, image: Image) -> Logits | Levels:
         """Score every voxel; with deep supervision in training, also coarser grids, finest first.

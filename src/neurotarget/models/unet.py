@@ -9,6 +9,7 @@ from monai.networks.nets import UNet as MonaiUNet
 from torch import Tensor, nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.types import Image, Logits, TripleVox
 
 Levels = list[Float[Tensor, "B L _ _ _"]]  # full grid first, then each coarser decoder level
@@ -76,6 +77,7 @@ class UNet(Backbone):
         self.top = nn.Conv3d(top_width, num_labels, 1) if top_width else nn.Identity()
         coarse = reversed(widths[:-2]) if deep_supervision else ()
         self.heads = nn.ModuleList(nn.Conv3d(width, num_labels, 1) for width in coarse)
+        guard_small_grids(self)
 
     def forward(self, image: Image) -> Logits | Levels:
         """Score every voxel; with deep supervision in training, also coarser grids, finest first.

@@ -6,6 +6,7 @@ from monai.networks.nets import BasicUNetPlusPlus
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.unet import Levels, norm_of
 from neurotarget.types import Image, Logits
 
@@ -69,6 +70,7 @@ class UNetPlusPlus(Backbone):
             self.net.final_conv_0_1 = nn.Identity()
             self.net.final_conv_0_2 = nn.Identity()
             self.net.final_conv_0_3 = nn.Identity()
+        guard_small_grids(self)
 
     def forward(self, image: Image) -> Logits | Levels:
         """Score every voxel; with deep supervision in training, by four decoders, deepest first.

@@ -10,6 +10,7 @@ from monai.networks.nets.vnet import (
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.types import Image, Logits
 
 ACT = ("elu", {"inplace": True})
@@ -52,6 +53,7 @@ class VNet(Backbone):
         fits = taken == in_channels
         self.stem = nn.Identity() if fits else nn.Conv3d(in_channels, taken, 1)
         self.net = _Scaled(taken, num_labels, base_width=base_width, dropout=dropout)
+        guard_small_grids(self)
 
     def forward(self, image: Image) -> Logits:
         """Score every voxel.
