@@ -39,7 +39,7 @@ KEPT_IN = {
 }
 
 # extras that only some users install; these alone may be imported inside a function
-OPTIONAL = frozenset({"optuna", "submitit"})
+OPTIONAL = frozenset({"optuna", "submitit", "dynamic_network_architectures"})
 
 
 class Import(NamedTuple):

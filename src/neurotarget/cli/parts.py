@@ -22,6 +22,7 @@ from neurotarget.cli.cost import CostMeter
 from neurotarget.cli.nets import fit_patch, try_patch
 from neurotarget.cli.precision import precision_for
 from neurotarget.cli.pretrained import load_pretrained
+from neurotarget.cli.pruning import pruning
 from neurotarget.cli.windows import build_windows
 from neurotarget.data.augment import build_augmentation
 from neurotarget.data.module import TargetData
@@ -78,7 +79,8 @@ def build_parts(
         config["trainer"],
         lambda: profile(net, shape, training=True).flops,
     )
-    trainer = _trainer(config, folder, budget.trainer, [stopwatch, best, meter, *budget.callbacks])
+    further = [stopwatch, best, meter, *budget.callbacks, *pruning(config, folder)]
+    trainer = _trainer(config, folder, budget.trainer, further)
     lines += [f"training  {budget.told}"] if budget.told else []
     return Parts(fitted, data, task, trainer, stopwatch, best, meter, lines)
 

@@ -6,6 +6,7 @@ from monai.networks.nets import MedNeXt as MonaiMedNeXt
 
 from neurotarget.models.backbone import Backbone
 from neurotarget.models.small_grids import guard_small_grids
+from neurotarget.models.unet import Levels
 from neurotarget.types import Image, Logits, TripleVox
 
 
@@ -83,7 +84,7 @@ class MedNeXt(Backbone):
         )
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | list[Logits]:
+    def forward(self, image: Image) -> Logits | Levels:
         """Score every voxel; with deep supervision in training, also coarser grids, finest first.
 
         Raises:
