@@ -90,6 +90,17 @@ def test_dark_is_dark_and_print_is_light(open_page, kind):
     assert not page.locator(".top").is_visible()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_print_fits_the_sheet_with_the_tables_that_matter(open_page, kind):
+    page = open_page(kind, width=688)  # A4 without its margins
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    table = {"compare": "spread", "sweep": "trials"}[kind]
+    page.locator(f'details[data-name="{table}"] tbody tr').first.wait_for()
+    for drawing in page.locator(".drawing svg").all():
+        assert drawing.bounding_box()["width"] <= 688
+
+
 def test_numbers_are_shown_in_their_units_and_whole_in_the_download(open_page):
     page = open_page("compare")
     costs = page.locator('details[data-name="costs"]')

@@ -27,18 +27,23 @@ def two():
     return a_sweep(("dice", "volume_icc"))
 
 
+@pytest.fixture(scope="module")
+def figures(two):
+    return all_figures(two)
+
+
 def best_line(axes):
     return next(line.get_ydata() for line in axes.lines if line.get_drawstyle() == "steps-post")
 
 
-def test_figures_come_in_reading_order(one, two):
+def test_figures_come_in_reading_order(one, figures):
     assert [named.name for named in all_figures(one)] == ["history", "importances", "settings"]
     names = ["history", "pareto", "importances", "settings", "settings_2"]
-    assert [named.name for named in all_figures(two)] == names
+    assert [named.name for named in figures] == names
 
 
-def test_captions_are_sentences(two):
-    for named in all_figures(two):
+def test_captions_are_sentences(figures):
+    for named in figures:
         assert re.fullmatch(r"[A-Z].*\.", named.caption), named.caption
         assert not re.search(r"  |\bnan\b|None|\{", named.caption)
 
@@ -89,8 +94,8 @@ def test_bars_are_as_long_as_their_share(two):
     assert [bar.get_width() for bar in axes[0].patches] == pytest.approx([70, 20, 9.6, 0.4])
 
 
-def test_the_front_is_drawn_apart_from_other_trials(two):
-    axes = next(named for named in all_figures(two) if named.name == "pareto").figure.axes[0]
+def test_the_front_is_drawn_apart_from_other_trials(two, figures):
+    axes = next(named for named in figures if named.name == "pareto").figure.axes[0]
     others, front = axes.collections
     assert len(front.get_offsets()) == len(best_of(two.trials, ("dice", "volume_icc")))
     assert len(others.get_offsets()) + len(front.get_offsets()) == 25

@@ -36,6 +36,7 @@ ESTIMATE_AT, SEEDS_AT = 0.12, 1.55
 CASES, MEAN_AT, SEEDS = -0.12, 0.16, 0.34  # where they lie in a row, in shares of its height
 HALF = 0.2  # of the strip of cases
 MOST_LINKED = 1500  # points that are links; beyond, a page grows slow
+MOST_SQUEEZED = 2.0  # how much longer the axis may grow for them
 LEFT_OUT_SHARE = 0.05  # of cases that an axis may leave below its lower end
 
 
@@ -91,13 +92,15 @@ def seed_means(comparison: Comparison, arm: Arm) -> Float[ndarray, " N"]:
 
 
 def _low(comparison: Comparison, arms: Sequence[Arm]) -> float:
-    """Lower end of the axis; all means and nearly all cases lie above it."""
+    """Lower end of the axis: all cases lie above it, unless few would squeeze the others."""
     every = np.concatenate([case_dice(comparison, arm).to_numpy() for arm in arms])
     means = np.concatenate([seed_means(comparison, arm) for arm in arms])
     ends = rows_of(comparison, "arms")[["dice", "dice_low"]].astype(float).to_numpy().ravel()
     few = np.quantile(every, LEFT_OUT_SHARE, method="lower")
-    lowest = float(np.nanmin([few, *means, *ends]))
-    return float(np.floor(max(lowest - 0.01, 0) * 10) / 10)
+    low = float(np.nanmin([few, *means, *ends]))
+    if 1 - every.min() <= MOST_SQUEEZED * (1 - low):
+        low = min(low, float(every.min()))
+    return float(np.floor(max(low - 0.005, 0) * 20) / 20)
 
 
 def _cases(axes: Axes, place: int, values: pd.Series, *, linked: bool) -> None:

@@ -5,7 +5,7 @@ from neurotarget.report.compare_cost import cost_figure, unknown_costs
 from neurotarget.report.compare_dice import dice_arms_figure
 from neurotarget.report.compare_forest import best_net, differences_figure
 from neurotarget.report.compare_seeds import effect_figure, hypotheses, icc_figure, icc_label
-from neurotarget.report.critical_difference import critical_difference_figure, ranked
+from neurotarget.report.critical_difference import critical_difference_figure, groups, ranked
 from neurotarget.report.figures import NamedFigure, reasons_sentence
 from neurotarget.report.lettering import plain
 from neurotarget.report.words import counted, title_of
@@ -40,6 +40,8 @@ def _ranks(comparison: Comparison) -> NamedFigure:
         "than the critical difference differ by ranks alone (Nemenyi's test). The number before a "
         "name is the arm's place by mean Dice, the same in all figures."
     )
+    if not groups(ranked(comparison)):
+        caption += " Here all can be told apart, so there is no bar."
     if left_out := len(arms_of(comparison)) - len(ranked(comparison)):
         caption += f" {counted(left_out, 'arm')} without ranks: made of nets, or not scored."
     return NamedFigure("ranks", title, caption, figure)

@@ -72,7 +72,6 @@ def tables_about(labels: Sequence[str]) -> dict[str, About]:
             "Differences between arms",
             "The arm minus the one it is compared with, on the same cases. Told apart: both p "
             "values are below 0.05 after Holm's correction.",
-            is_printed=True,
             value="mean_difference",
             headings=DIFFERENCE_HEADINGS,
             kinds=dict.fromkeys(("wilcoxon_p", "holm_p", "model_p", "model_holm_p"), "p"),
