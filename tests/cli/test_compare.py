@@ -2,6 +2,7 @@ import shutil
 
 import pandas as pd
 import pytest
+import wandb
 
 from neurotarget.cli.compare import run
 from neurotarget.cli.compare_text import aligned, markdown, named_after, summary_rows
@@ -96,6 +97,30 @@ def test_one_arm_alone_is_described(multirun, capsys):
     assert "nothing to compare" in capsys.readouterr().out
 
 
+def test_runs_that_were_trained_are_compared(trained, tiny, train_words, command, tmp_path, capsys):
+    """Two real trainings of seconds, through to the ensemble of both."""
+    first, _ = trained
+    second = tiny / "plain"
+    words = [*train_words[1:], "model=unet", "logger.wandb=disabled", f"hydra.run.dir={second}"]
+    command("train.py", *words, cwd=tiny)
+    run([first, second], {"wandb": "disabled", "device": "cpu", "output": str(tmp_path)})
+    arms = pd.read_csv(tmp_path / "compare.tsv", sep="\t").set_index("arm")
+    assert arms["kind"].to_dict() == {
+        "resunet": "net",
+        "unet": "net",
+        "all arms ensemble": "ensemble",
+    }
+    assert (arms["n_cases"] == 3).all()
+    assert arms["dice"].between(0, 1).all()
+    nets = arms.loc[["resunet", "unet"]]
+    assert nets["parameters"].nunique() == 2
+    assert (nets[["step_s", "train_s", "steps", "predict_s_per_case"]] > 0).all(axis=None)
+    assert arms.loc["all arms ensemble", "parameters"] == nets["parameters"].sum()
+    agreement = pd.read_csv(tmp_path / "compare" / "agreement.tsv", sep="\t")
+    assert set(agreement["arm"]) == set(arms.index)
+    assert "1 ensemble to predict: 6 times a case" in capsys.readouterr().out
+
+
 def test_ensembles_stand_beside_the_nets(tmp_path, capsys):
     images = write_images(tmp_path / "images")
     for model in ("unet", "resunet"):
@@ -109,7 +134,7 @@ def test_ensembles_stand_beside_the_nets(tmp_path, capsys):
         "all arms ensemble": "ensemble",
     }
     first, *_ = capsys.readouterr().out.splitlines()
-    assert first.startswith("ensembles: 1 of them, 4 times a case through a network, about 8 s")
+    assert first.startswith("1 ensemble to predict: 4 times a case through a network, about 8 s")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +172,7 @@ def test_a_wandb_run_of_its_type_holds_tables_and_figures(multirun, wandb_record
     for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_JOB_TYPE"):
         monkeypatch.delenv(name, raising=False)
     run([multirun], {"wandb": "offline", "ensembles": "false"})
+    wandb.teardown()  # its service writes the file, and may lag behind
     (log,) = (multirun / "compare" / "wandb").glob("offline-run-*/run-*.wandb")
     records = list(wandb_records(log))
     (started,) = [record.run for record in records if record.HasField("run")]

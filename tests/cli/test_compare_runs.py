@@ -197,7 +197,9 @@ def test_scores_of_cases_that_were_trained_on_are_not_used(tmp_path):
 
 def test_without_a_finished_run_there_is_nothing_to_compare(tmp_path):
     (write_run(tmp_path / "a") / "rows.csv").unlink()
-    with pytest.raises(DataError, match=r"found no finished run.*\n1 of 1 .*\na: no rows.csv"):
+    with pytest.raises(
+        DataError, match=r"found no finished run.*\n1 of 1 run is left out.\na: no rows.csv"
+    ):
         read_arms([tmp_path])
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="found no run in it"):
@@ -238,7 +240,7 @@ def test_with_common_other_cases_are_left_out_and_told(tmp_path):
     found = read_arms([tmp_path], common=True)
     assert set(found.arms.scores["case_id"]) == {"sub-01"}
     assert found.notes[-1] == (
-        "2 cases that not every run of their fold has scored are left out: sub-00, sub-02."
+        "Left out 2 cases that not every run of the fold has scored: sub-00, sub-02."
     )
     write_run(tmp_path / "b", model="resunet", test=["sub-02", "sub-03"])
     with pytest.raises(DataError, match="found no case of fold 0 that all runs have scored"):
@@ -292,7 +294,7 @@ def test_other_masks_are_refused_even_with_common(tmp_path):
         )
     )
     for common in (False, True):
-        with pytest.raises(DataError, match="scored against other masks of 1 cases: sub-01"):
+        with pytest.raises(DataError, match="scored against other masks of 1 case: sub-01"):
             read_arms([tmp_path], common=common)
 
 
@@ -304,7 +306,7 @@ def test_arms_with_other_folds_or_seeds_are_refused_unless_common(tmp_path):
     found = read_arms([tmp_path], common=True)
     assert len(found.arms.runs) == len(found.runs) == 6
     assert found.notes == (
-        "1 runs of folds and seeds that not every arm has are left out: resunet/fold=1,seed=2.",
+        "Left out 1 run of folds and seeds that not every arm has: resunet/fold=1,seed=2.",
     )
 
 
@@ -345,13 +347,13 @@ def test_covariates_that_are_gone_or_differ_are_told(tmp_path):
     (write_run(tmp_path / "b", fold=1) / "cases.tsv").unlink()
     found = read_arms([tmp_path])
     assert found.notes == (
-        "2 cases have no covariates, as cases.tsv of their run is gone: sub-02, sub-03.",
+        "No covariates of 2 cases, as cases.tsv of the run is gone: sub-02, sub-03.",
     )
     assert list(found.arms.covariates.index) == ["sub-00", "sub-01"]
     path = write_run(tmp_path / "b", fold=0, model="resunet") / "cases.tsv"
     path.write_text(path.read_text().replace("\t30\t", "\t60\t"))
     found = read_arms([tmp_path])
-    assert found.notes[-1].startswith("1 cases have other covariates in other runs")
+    assert found.notes[-1].startswith("Covariates of 1 case differ between runs")
     assert found.arms.covariates.loc["sub-00", "age"] == 30
 
 

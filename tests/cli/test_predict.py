@@ -130,7 +130,9 @@ def test_a_soup_is_one_network(multirun, images, tmp_path, capsys):
 
 
 def test_runs_that_do_not_belong_together_are_refused(multirun, images, tmp_path):
-    with pytest.raises(DataError, match=r"soup: .*resunet1 has another model than .*unet1 "):
+    with pytest.raises(
+        DataError, match=r"soup: .*resunet1 has another model than .*unet1 \(_target_ "
+    ):
         load_ensemble([multirun / "unet1", multirun / "resunet1"], mode="soup", device="cpu")
     coarse = {"target": TARGET | {"spacing_mm": [2.0, 2.0, 2.0]}}
     other = write_run(tmp_path / "other", images=images, config=coarse)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from neurotarget.cli.compare_read import Run
+from neurotarget.report.words import counted
 from neurotarget.stats.arms import Arms, listed
 from neurotarget.types import DataError
 
@@ -75,7 +76,7 @@ def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
         )
     kept = [one for one in named if (one.run.fold, one.run.seed) in shared]
     left = [one.name for one in named if (one.run.fold, one.run.seed) not in shared]
-    told = f"{len(left)} runs of folds and seeds that not every arm has are left out: "
+    told = f"Left out {counted(len(left), 'run')} of folds and seeds that not every arm has: "
     return kept, [f"{told}{listed(left)}."] if left else []
 
 
@@ -97,7 +98,7 @@ def shared_cases(arms: Arms) -> tuple[Arms, list[str]]:
         left |= set.union(*cases) - kept
         shared.append(rows[rows["case_id"].isin(kept)])
     scores = pd.concat(shared).loc[lambda table: table.index.sort_values()]
-    told = f"{len(left)} cases that not every run of their fold has scored are left out: "
+    told = f"Left out {counted(len(left), 'case')} that not every run of the fold has scored: "
     return replace(arms, scores=scores), [f"{told}{listed(sorted(left))}."] if left else []
 
 
@@ -174,8 +175,9 @@ def _other_masks(first: Named, other: Named) -> list[str]:
     if not unlike.any():
         return []
     cases = list(dict.fromkeys(case for case, _ in both[unlike.to_numpy()]))
+    number = counted(len(cases), "case")
     return [
-        f"{first.name} and {other.name} were scored against other masks of {len(cases)} cases: "
+        f"{first.name} and {other.name} were scored against other masks of {number}: "
         f"{listed(cases)}; score both against the same masks"
     ]
 

@@ -23,6 +23,7 @@ from neurotarget.cli.run_folder import weights_path, write_json
 from neurotarget.cli.study_inputs import read_cases, with_ledger
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
+from neurotarget.report.words import counted
 from neurotarget.stats.arms import NO_SEED, Arms, listed
 from neurotarget.types import Case, DataError, Manifest
 
@@ -111,7 +112,8 @@ def with_ensembles(
     cases, gone = _cases(found.runs.values())
     wanted = {case for plan in plans for case in plan.cases}
     if lacking := sorted(wanted - cases.keys() | wanted & gone):
-        told = f"There are no ensembles: the scans or masks of {len(lacking)} cases are gone "
+        number = counted(len(lacking), "case")
+        told = f"There are no ensembles: scans or masks of {number} are gone "
         return found._replace(notes=(*found.notes, f"{told}({listed(lacking)})."))
     makers = [
         Maker(plan, found, cases, folder=output / plan.place, device=device, make=make)
@@ -233,7 +235,7 @@ class Maker:
 def cost_sentence(makers: Sequence[Maker]) -> str:
     """What is to be predicted before the comparison, and about how long that takes."""
     if not makers:
-        return "ensembles: all are there already"
+        return "all ensembles are there already"
     passes = sum(maker.plan.passes for maker in makers)
     seconds = sum(
         maker.plan.passes * _mean([run.cost["predict_s_per_case"] for run in maker.runs])
@@ -241,8 +243,8 @@ def cost_sentence(makers: Sequence[Maker]) -> str:
     )
     length = "" if math.isnan(seconds) else f", about {_length(seconds)} as the runs took"
     return (
-        f"ensembles: {len(makers)} of them, {passes} times a case through a network{length}; "
-        "ensembles=false leaves them out, what is finished is kept"
+        f"{counted(len(makers), 'ensemble')} to predict: {passes} times a case through a "
+        f"network{length}; ensembles=false leaves them out, and what is finished is kept"
     )
 
 

@@ -18,6 +18,7 @@ from neurotarget.cli.compare_design import (
 from neurotarget.cli.compare_read import Run, read_run
 from neurotarget.cli.finished_runs import read_plain, run_folders, why_unfinished
 from neurotarget.cli.study_inputs import covariate_table, from_run, read_cases
+from neurotarget.report.words import counted
 from neurotarget.stats.arms import NET, Arms, check_design, listed
 from neurotarget.types import DataError, Target
 
@@ -90,12 +91,13 @@ def _read_all(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
         if not reason:
             try:
                 runs.append(read_run(folder))
-            except (DataError, OSError, TypeError, AttributeError) as error:
+            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
                 reason = " ".join(str(error).split())
         if reason:
             left.append(f"{folder.name}: {reason}.")
     if left:
-        left = [f"{len(left)} of {len(folders)} runs are left out.", *_few(left)]
+        verb = "is" if len(left) == 1 else "are"
+        left = [f"{len(left)} of {counted(len(folders), 'run')} {verb} left out.", *_few(left)]
     return runs, left
 
 
@@ -111,7 +113,7 @@ def _named(runs: Sequence[Run]) -> tuple[list[Named], list[str]]:
     for arm, (fold, seed), run in zip(settled.arms, slots, runs, strict=True):
         groups[f"{arm}/fold={fold},seed={seed}"].append(run)
     repeated = [
-        f"{name}: found {len(several)} runs of it, wanted one "
+        f"{name}: found {counted(len(several), 'run')} of it, wanted one "
         f"({listed(str(run.folder) for run in several)}); name only one of them"
         for name, several in groups.items()
         if len(several) > 1
@@ -164,11 +166,15 @@ def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
             if lines.setdefault(case_id, line) != line:
                 unlike.add(case_id)
     if unlike:
-        told = f"{len(unlike)} cases have other covariates in other runs, the first are used: "
+        told = (
+            f"Covariates of {counted(len(unlike), 'case')} differ between runs, the first count: "
+        )
         notes.append(f"{told}{listed(sorted(unlike))}.")
     scored = set().union(*(run.test_cases for run in runs))
     if lacking := sorted(scored - lines.keys()):
-        told = f"{len(lacking)} cases have no covariates, as cases.tsv of their run is gone: "
+        told = (
+            f"No covariates of {counted(len(lacking), 'case')}, as cases.tsv of the run is gone: "
+        )
         notes.append(f"{told}{listed(lacking)}.")
     table = pd.DataFrame.from_dict(lines, orient="index").rename_axis("case_id")
     table = table if len(table) else pd.DataFrame(columns=["subject_id"]).rename_axis("case_id")

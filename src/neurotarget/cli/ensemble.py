@@ -100,10 +100,12 @@ def _is_trained(folder: Path, weights: str) -> bool:
 
 def _check_models(runs: Sequence[Path]) -> None:
     """Refuse to average weights of models whose settings differ, though their shapes may not."""
-    models = [read_config(run).get("model") for run in runs]
-    for run, model in zip(runs[1:], models[1:], strict=True):
-        if model != models[0]:
+    first, *others = [dict(read_config(run).get("model") or {}) for run in runs]
+    for run, model in zip(runs[1:], others, strict=True):
+        keys = [key for key in {**first, **model} if first.get(key) != model.get(key)]
+        if keys:
+            told = "; ".join(f"{key} {model.get(key)}, not {first.get(key)}" for key in keys)
             raise DataError(
-                f"soup: {run} has another model than {runs[0]} ({model}, and {models[0]} there); "
-                "average runs of one model, or say ensemble=mean"
+                f"soup: {run} has another model than {runs[0]} ({told}); average runs of one "
+                "model, or say ensemble=mean"
             )
