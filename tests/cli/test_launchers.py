@@ -133,6 +133,7 @@ def test_a_failed_job_is_told_and_the_others_run(run, capfd):
     assert "Traceback" in log
     assert f"failed: arm=raises: sub-01: found no mask, wanted one; draw it; log {many}" in told.err
     assert "this is plain" in told.out
+    assert "done: arm=plain: score 2.000, 0.0 min" in told.err
     assert "5 jobs: 1 done now, 1 pruned, 3 failed" in told.out
     assert Path("runs/latest_multirun").resolve() == many
 

@@ -72,7 +72,15 @@ def run_as_job(act: Act, cfg: DictConfig) -> float:
         values = taught(act)(cfg)
         if rank() == 0 and (folder.parent / MULTIRUN).is_file():  # resumed by itself
             write_result(folder, "done", _words(), values=values)
-    return float(values.get(str(OmegaConf.select(cfg, "monitor")), math.nan))
+    return float(values.get(_monitor(cfg), math.nan))
+
+
+def _monitor(cfg: DictConfig) -> str:
+    return str(OmegaConf.select(cfg, "monitor"))
+
+
+def _best(cfg: DictConfig, values: Mapping[str, float]) -> str:
+    return "".join(f"{key} {values[key]:.3f}, " for key in [_monitor(cfg)] if key in values)
 
 
 def _words() -> list[str]:
@@ -103,7 +111,8 @@ def _run(act: Act, cfg: DictConfig, folder: Path) -> Mapping[str, float]:
     except (DataError, OSError) as error:  # the disk is full, say: not even its end can be noted
         ended = Ended("failed", {}, reason_of(error))
     _free()
-    told = ended.reason or f"{(time.monotonic() - began_s) / 60:.1f} min"
+    minutes = (time.monotonic() - began_s) / 60
+    told = ended.reason or f"{_best(cfg, ended.values)}{minutes:.1f} min"
     where = f"; log {folder / LOG}" if ended.status == "failed" else ""
     print(f"{ended.status}: {folder.name}: {told}{where}", file=sys.stderr, flush=True)
     return ended.values
