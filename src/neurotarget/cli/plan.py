@@ -46,7 +46,8 @@ def with_plan(
     batch = config["data"]["batch_size"] if "data.batch_size" in said else None
     model = dict(config["model"])
     deepens = all(key in model for key in SHALLOW) and not _says(said, "model", SHALLOW)
-    states = optimizer_states(config["optimizer"])
+    averaged = config["task"]["ema_decay"] is not None
+    states = optimizer_states(config["optimizer"]) + averaged
     for _ in range(PASSES):
         first = build_net(model, target, given or known.median_vox)
         found = propose(
@@ -66,8 +67,8 @@ def with_plan(
     if not found.fits:
         raise DataError(
             f"plan.memory_gb: a batch of {found.batch_size} patches of {times(found.patch_vox)} "
-            f"needs {found.memory_mib / MIB_PER_GB:.2f} GB, and there are "
-            f"{budget_mib / MIB_PER_GB:.2f} GB; choose a smaller model, or say patch_vox=[…], "
+            f"needs {_gb(found.memory_mib)} GB, and there are "
+            f"{_gb(budget_mib)} GB; choose a smaller model, or say patch_vox=[…], "
             "data.batch_size=1 or plan.memory_gb=<more>"
         )
     changed = {
@@ -118,6 +119,10 @@ def _budget(memory_gb: object) -> tuple[float, str]:
     return memory_gb * MIB_PER_GB, "as said"
 
 
+def _gb(mib: float) -> str:
+    return f"{mib / MIB_PER_GB:.2g}"
+
+
 def _says(said: Collection[str], group: str, keys: Collection[str]) -> bool:
     return any(f"{group}.{key}" in said for key in keys)
 
@@ -128,8 +133,8 @@ def _told(
     lines = [
         f"{known.cases} training cases, median {times(known.median_vox)} voxels, the target within "
         f"{times(known.target_vox)}",
-        f"memory {budget_mib / MIB_PER_GB:.2f} GB ({whose}); this plan takes "
-        f"{found.memory_mib / MIB_PER_GB:.2f} GB in 32 bits",
+        f"memory {_gb(budget_mib)} GB ({whose}); this plan takes "
+        f"{_gb(found.memory_mib)} GB in 32 bits",
         f"patch_vox=[{','.join(map(str, found.patch_vox))}] data.batch_size={found.batch_size}",
     ]
     if all(model.get(key) for key in SHALLOW):

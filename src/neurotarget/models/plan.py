@@ -18,6 +18,7 @@ from neurotarget.types import TripleVox
 
 FEWEST_VOX = 4  # on a side of the coarsest grid
 MOST_VOXELS = 256**3
+LEAST_SIDE_VOX = 16  # of a patch; less shows a network no anatomy
 SHARE_OF_ALL = 0.05  # of all voxels in one batch at most
 LEAST_BATCH = 2
 MOST_BATCH = 32  # beyond it small patches only make steps longer
@@ -112,7 +113,8 @@ def _largest(
     while memory(patch, batch) > budget_mib:
         # the axis that sees most of the scan loses first
         order = np.argsort([-side / whole for side, whole in zip(patch, median, strict=True)])
-        smaller = next((one for axis in order if (one := _less(patch, axis, sides)) != patch), None)
+        shorter = (_less(patch, axis, sides) for axis in order if patch[axis] > LEAST_SIDE_VOX)
+        smaller = next((one for one in shorter if one != patch), None)
         if smaller is None:
             break
         patch = smaller
