@@ -103,13 +103,13 @@ def least_inch(arms: Sequence[Arm], least: float) -> float:
 
 def name_arm(axes: Axes, place: float, arm: Arm, *, left: float) -> None:
     """Number and name of an arm, left of its row and aligned at the left."""
-    _write_left(axes, place, [str(arm.number)], -(left - 0.1), MUTED)
-    _write_left(axes, place, name_lines(arm.name), -(left - 0.1 - NUMBER_INCH), INK)
+    _write_left(axes, place, [str(arm.number)], at=-(left - 0.1), colour=MUTED)
+    _write_left(axes, place, name_lines(arm.name), at=-(left - 0.1 - NUMBER_INCH), colour=INK)
 
 
 def name_row(axes: Axes, place: float, name: str, *, left: float) -> None:
     """A name without a number, where the names of arms stand."""
-    _write_left(axes, place, [fitted(name, left - 0.3, TEXT_PT)], -(left - 0.1), INK)
+    _write_left(axes, place, [fitted(name, left - 0.3, TEXT_PT)], at=-(left - 0.1), colour=INK)
 
 
 def write_column(
@@ -155,7 +155,7 @@ def known(table: pd.DataFrame, key: str) -> bool:
     return key in table and bool(np.isfinite(table[key].astype(float)).any())
 
 
-def _write_left(axes: Axes, place: float, lines: Sequence[str], at: float, colour: str) -> None:
+def _write_left(axes: Axes, place: float, lines: Sequence[str], *, at: float, colour: str) -> None:
     for number, line in enumerate(lines):
         up = ((len(lines) - 1) / 2 - number) * LINE_INCH
         axes.annotate(

@@ -82,7 +82,7 @@ def cost_figure(comparison: Comparison) -> Figure | None:
              (PANEL_INCH - 0.6) / height)
         )  # fmt: skip
         _panel(axes, comparison, cost, (panel_width, PANEL_INCH - 0.6))
-    _key(figure, arms, column_inch, per_row, below)
+    _key(figure, arms, column_inch=column_inch, per_row=per_row, below=below)
     legend(figure, marks_of(arms))
     return finished(figure)
 
@@ -207,7 +207,7 @@ def _key_width(arms: Sequence[Arm]) -> float:
 
 
 def _key(
-    figure: Figure, arms: Sequence[Arm], column_inch: float, per_row: int, below: float
+    figure: Figure, arms: Sequence[Arm], *, column_inch: float, per_row: int, below: float
 ) -> None:
     """Names of the numbers, in rows at the foot."""
     width, height = figure.get_size_inches()

@@ -52,84 +52,85 @@ DIFFERENCE_HEADINGS = {
     "model_holm_p": "p (mixed model, Holm)",
     "told_apart": "Told apart",
 }
+TABLES = {  # beside the one of arms, whose columns have the names of labels
+    "differences": About(
+        "Differences between arms",
+        "The arm minus the one it is compared with, on the same cases. Told apart: both p "
+        "values are below 0.05 after Holm's correction.",
+        value="mean_difference",
+        headings=DIFFERENCE_HEADINGS,
+        kinds=dict.fromkeys(("wilcoxon_p", "holm_p", "model_p", "model_holm_p"), "p"),
+    ),
+    "ranks": About(
+        "Ranks",
+        "Mean rank of a net over cases; nets that share a letter are not told apart.",
+        is_printed=True,
+        value="mean_rank",
+        headings={
+            "friedman_p": "p (Friedman)",
+            "group": "Groups",
+            "critical_difference": "Critical difference",
+        },
+        kinds={"friedman_p": "p"},
+    ),
+    "spread": About(
+        "Spread",
+        "How much Dice varies between cases, between folds and between seeds (standard "
+        "deviations).",
+        is_printed=True,
+        value="seed_sd",
+        headings=ARM_HEADINGS,
+    ),
+    "variance": About(
+        "Sources of variance",
+        "What the mixed model of all arms ascribes to the case, to the run, and to chance.",
+        is_printed=True,
+        value="sd",
+        kinds={"share": "share"},
+    ),
+    "agreement": About(
+        "Agreement of volumes",
+        f"Volumes of each arm and seed against the reference's. {MADE}",
+        value="icc_a1",
+        headings={"icc_a1": "ICC(A,1)", "pearson_r": "Pearson r", "bias_mm3": "Bias, mm³"},
+    ),
+    "effects": About(
+        "Effects",
+        f"Each hypothesis on the reference volumes and on those of each arm and seed. {MADE}",
+        is_printed=True,
+        value="estimate",
+    ),
+    "costs": About(
+        "Runs and their costs",
+        f"A row a run. {MADE}",
+        value="dice",
+        headings={"dice": "Dice"} | COST_HEADINGS,
+        kinds=COST_KINDS,
+        scales=COST_SCALES,
+    ),
+    "cases": About(
+        "Cases",
+        "Dice of each case by each arm, the mean over labels and seeds.",
+        headings={"case_id": "Case", "subject_id": "Subject", "fold": "Fold"},
+        own_names=True,
+    ),
+}
 
 
 def tables_about(labels: Sequence[str]) -> dict[str, About]:
     """How each table of a comparison is read, in reading order; `labels` are the target's."""
     by_label = {f"{label}_dice": f"Dice, {label}" for label in labels}
     by_label |= {f"{label}_icc_a1": f"ICC(A,1), {label}" for label in labels}
-    return {
-        "arms": About(
-            "Arms",
-            "A row an arm, best first. Dice is the mean over labels, seeds and then cases; costs "
-            "are means over runs.",
-            value="dice",
-            headings=by_label | ARM_HEADINGS | COST_HEADINGS,
-            kinds={"p_best": "share", **dict.fromkeys(by_label, "number"), **COST_KINDS},
-            scales=COST_SCALES,
-        ),
-        "differences": About(
-            "Differences between arms",
-            "The arm minus the one it is compared with, on the same cases. Told apart: both p "
-            "values are below 0.05 after Holm's correction.",
-            value="mean_difference",
-            headings=DIFFERENCE_HEADINGS,
-            kinds=dict.fromkeys(("wilcoxon_p", "holm_p", "model_p", "model_holm_p"), "p"),
-        ),
-        "ranks": About(
-            "Ranks",
-            "Mean rank of an arm over cases; arms that share a letter cannot be told apart by it.",
-            is_printed=True,
-            value="mean_rank",
-            headings={
-                "friedman_p": "p (Friedman)",
-                "group": "Groups",
-                "critical_difference": "Critical difference",
-            },
-            kinds={"friedman_p": "p"},
-        ),
-        "spread": About(
-            "Spread",
-            "How much Dice varies between cases, between folds and between seeds (standard "
-            "deviations).",
-            is_printed=True,
-            value="seed_sd",
-            headings=ARM_HEADINGS,
-        ),
-        "variance": About(
-            "Sources of variance",
-            "What the mixed model of all arms ascribes to the case, to the run, and to chance.",
-            is_printed=True,
-            value="sd",
-            kinds={"share": "share"},
-        ),
-        "agreement": About(
-            "Agreement of volumes",
-            f"Volumes of each arm and seed against the reference's. {MADE}",
-            value="icc_a1",
-            headings={"icc_a1": "ICC(A,1)", "pearson_r": "Pearson r", "bias_mm3": "Bias, mm³"},
-        ),
-        "effects": About(
-            "Effects",
-            f"Each hypothesis on the reference volumes and on those of each arm and seed. {MADE}",
-            is_printed=True,
-            value="estimate",
-        ),
-        "costs": About(
-            "Runs and their costs",
-            f"A row a run. {MADE}",
-            value="dice",
-            headings={"dice": "Dice"} | COST_HEADINGS,
-            kinds=COST_KINDS,
-            scales=COST_SCALES,
-        ),
-        "cases": About(
-            "Cases",
-            "Dice of each case by each arm, the mean over labels and seeds.",
-            headings={"case_id": "Case", "subject_id": "Subject", "fold": "Fold"},
-            own_names=True,
-        ),
-    }
+    arms = About(
+        "Arms",
+        "A row an arm, best first. Dice is the mean over labels, seeds and then cases; costs are "
+        "means over runs.",
+        value="dice",
+        headings=by_label | ARM_HEADINGS | COST_HEADINGS,
+        kinds={"p_best": "share", **dict.fromkeys(by_label, "number"), **COST_KINDS},
+        scales=COST_SCALES,
+    )
+    return {"arms": arms, **TABLES}
 
 
 _STUDY: Mapping[str, Definition] = {one.name: one for one in KNOWN}

@@ -77,7 +77,7 @@ def _history_panel(axes: Axes, sweep: Sweep, objective: Objective) -> None:
     if len(so_far):
         last = [*rows["trial"], max(sweep.trials["trial"])]
         axes.step(last, [*so_far, so_far.iloc[-1]], where="post", color=INK, lw=1.3, zorder=2)
-    _points(axes, rows["trial"], values, rows, sweep)
+    _points(axes, rows["trial"], values, _is_best(sweep, rows))
     for status, mark in (("pruned", PRUNED), ("failed", FAILED)):
         others = sweep.trials[sweep.trials["status"] == status]["trial"]
         if not len(others):  # what draws nothing would confuse the layout
@@ -122,7 +122,8 @@ def pareto_figure(sweep: Sweep) -> Figure | None:
     x, y = sweep.objectives[:2]
     figure = new_figure("pareto", 5.6, 4.0)
     axes = figure.subplots()
-    _points(axes, rows[x.name].astype(float), rows[y.name].astype(float), rows, sweep)
+    best = _is_best(sweep, rows)
+    _points(axes, rows[x.name].astype(float), rows[y.name].astype(float), best)
     front = rows[rows["trial"].isin(sweep.best)].sort_values(x.name)
     if len(sweep.objectives) == 2:
         axes.plot(front[x.name], front[y.name], color=BEST.colour, lw=1.0, zorder=2)
@@ -243,7 +244,11 @@ def settings_figure(sweep: Sweep, objective: Objective, name: str) -> Figure | N
     figure = new_figure(name, width, 2.3 * lines + 0.35)
     panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
     for place, (axes, parameter) in enumerate(zip(panels, shown, strict=False)):
-        _setting(axes, sweep, rows, parameter, objective)
+        x = _setting(axes, parameter, rows[parameter.name], rows[objective.name])
+        known = rows.loc[x.index]
+        _points(axes, x, known[objective.name].astype(float), _is_best(sweep, known))
+        axes.margins(y=0.12)
+        axes.grid(axis="y")
         axes.set_xlabel(fitted(parameter.name, width / columns - 0.4, TEXT_PT))
         if place % columns == 0:
             axes.set_ylabel(fitted(axis_name(objective), 2.0, TEXT_PT))
@@ -259,34 +264,33 @@ def _by_importance(sweep: Sweep) -> list[Parameter]:
     return sorted(sweep.parameters, key=lambda one: order.get(one.name, len(order)))
 
 
-def _setting(
-    axes: Axes, sweep: Sweep, rows: pd.DataFrame, parameter: Parameter, objective: Objective
-) -> None:
-    values = rows[parameter.name]
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        known = rows[np.isfinite(values.astype(float))]
-        x = known[parameter.name].astype(float)
-        if parameter.is_log and len(x) and x.min() > 0:
-            _log(axes, x)
-        else:
-            ticks(axes, "x", 4)
+def _setting(axes: Axes, parameter: Parameter, settings: pd.Series, values: pd.Series) -> pd.Series:
+    """Lay out the axis of a parameter; where each trial that had it stands on it."""
+    is_text = not pd.api.types.is_numeric_dtype(settings) or pd.api.types.is_bool_dtype(settings)
+    if is_text:
+        return _named(axes, settings.dropna().astype(str), values)
+    found = settings.astype(float)
+    found = found[np.isfinite(found)]
+    if parameter.is_log and len(found) and found.min() > 0:
+        _log(axes, found)
     else:
-        known = rows[values.notna()]
-        names = sorted(known[parameter.name].astype(str).unique())
-        places = known[parameter.name].astype(str).map(names.index).astype(float)
-        spread = pd.Series(0.0, index=known.index)
-        for _, part in known.groupby(places):
-            spread[part.index] = jitter(part[objective.name].to_numpy(float), 0.22)
-        x = places + spread
-        room = 1.9 / max(len(names), 1)
-        is_tight = wide_inch([plain(one) for one in names], SMALL_PT) > room
-        axes.set_xticks(range(len(names)), [fitted(one, 1.2, SMALL_PT) for one in names],
-                        rotation=35 if is_tight else 0, ha="right" if is_tight else "center",
-                        rotation_mode="anchor")  # fmt: skip
-        axes.set_xlim(-0.6, len(names) - 0.4)
-    _points(axes, x, known[objective.name].astype(float), known, sweep)
-    axes.margins(y=0.12)
-    axes.grid(axis="y")
+        ticks(axes, "x", 4)
+    return found
+
+
+def _named(axes: Axes, settings: pd.Series, values: pd.Series) -> pd.Series:
+    """A place for each word, the trials of one spread a little where they are dense."""
+    names = sorted(settings.unique())
+    found = settings.map(names.index).astype(float)
+    for _, part in settings.groupby(settings):
+        found[part.index] += jitter(values[part.index].to_numpy(float), 0.22)
+    room = 1.9 / max(len(names), 1)
+    is_tight = wide_inch([plain(one) for one in names], SMALL_PT) > room
+    axes.set_xticks(range(len(names)), [fitted(one, 1.2, SMALL_PT) for one in names],
+                    rotation=35 if is_tight else 0, ha="right" if is_tight else "center",
+                    rotation_mode="anchor")  # fmt: skip
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    return found
 
 
 def _log(axes: Axes, values: pd.Series) -> None:
@@ -304,15 +308,18 @@ def _log(axes: Axes, values: pd.Series) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _points(axes: Axes, x: pd.Series, y: pd.Series, rows: pd.DataFrame, sweep: Sweep) -> None:
+def _points(axes: Axes, x: pd.Series, y: pd.Series, best: pd.Series) -> None:
     """Trials as points, the best as diamonds above them."""
-    best = rows["trial"].isin(sweep.best).to_numpy()
     for mark, which, size in ((DONE, ~best, 20), (BEST, best, 38)):
         if not which.any():
             continue
         axes.scatter(x[which], y[which], s=size, marker=mark.marker, facecolor=mark.colour,
                      alpha=0.75 if mark is DONE else 1.0, linewidths=0, clip_on=False,
                      zorder=4 if mark is DONE else 5)  # fmt: skip
+
+
+def _is_best(sweep: Sweep, rows: pd.DataFrame) -> pd.Series:
+    return rows["trial"].isin(sweep.best)
 
 
 def done(sweep: Sweep) -> pd.DataFrame:
