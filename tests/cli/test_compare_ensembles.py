@@ -161,7 +161,7 @@ def test_what_is_finished_is_not_made_again(joined, multirun, capsys):
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*.nii.gz")} == predictions
     pd.testing.assert_frame_equal(again.arms.scores, joined[0].arms.scores)
     with_ensembles(found, output, device="cpu")
-    assert capsys.readouterr().out.startswith("all ensembles are there already")
+    assert capsys.readouterr().out.startswith("12 of 12 ensembles are there already")
 
 
 def test_other_weights_are_predicted_anew(multirun, tmp_path):
@@ -200,6 +200,6 @@ def test_one_ensemble_that_cannot_be_made_does_not_take_the_others(tmp_path, ima
     assert [name.split(",")[0].split(" ")[-1] for name in made] == ["ensemble", "soup"]
     assert all(name.startswith("resunet") for name in made)
     told = "\n".join(found.notes)
-    assert "There is no all arms ensemble: ensemble: its 2 networks see scans" in told
+    assert "There is no all arms ensemble/fold=0,seed=1: ensemble: its 2 networks see" in told
     assert "There is no unet" in told
     assert "no such weights" in told

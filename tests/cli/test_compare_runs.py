@@ -149,8 +149,9 @@ def test_steps_that_follow_from_one_budget_are_no_other_budget(tmp_path):
 
 def test_runs_that_are_not_finished_are_told_with_reason_and_log(tmp_path):
     folder = multirun(tmp_path, folds=(0,))
-    failed, cut, broken, gone = (folder / name for name in ("failed", "cut", "broken", "gone"))
-    for run in (failed, cut, broken, gone):
+    names = ("failed", "cut", "broken", "gone", "half")
+    failed, cut, broken, gone, half = (folder / name for name in names)
+    for run in (failed, cut, broken, gone, half):
         write_run(run, model="wide", fold=0)
     result = {
         "status": "failed",
@@ -166,13 +167,15 @@ def test_runs_that_are_not_finished_are_told_with_reason_and_log(tmp_path):
     shutil.rmtree(gone / "weights", ignore_errors=True)
     (gone / "rows.csv").unlink()
     (gone / "summary.json").unlink()
+    (half / "summary.json").write_text('{"model": ')
     found = read_arms([folder])
     assert set(found.arms.names) == {"unet", "resunet"}
     count, *told = found.notes
-    assert count == "4 of 6 runs are left out."
+    assert count == "5 of 7 runs are left out."
     assert told[0].startswith(f"broken: {broken}/config.yaml: found broken YAML")
     assert "cut/rows.csv: the table breaks off" in told[1]
     assert told[2] == f"failed: failed (out of memory); its log is {failed}/job.log."
+    assert f"{half}/summary.json: found no JSON, wanted a summary" in told[4]
     assert told[3] == "gone: no summary.json and no rows.csv: it still runs, or was stopped."
 
 
@@ -355,6 +358,13 @@ def test_covariates_that_are_gone_or_differ_are_told(tmp_path):
     found = read_arms([tmp_path])
     assert found.notes[-1].startswith("Covariates of 1 case differ between runs")
     assert found.arms.covariates.loc["sub-00", "age"] == 30
+
+
+def test_what_one_fold_lacks_is_not_said_of_all(tmp_path):
+    """Fold 0 has women only, fold 1 men only; together they have both."""
+    write_run(tmp_path / "a", fold=0, test=["sub-00", "sub-02", "sub-04"])
+    write_run(tmp_path / "b", fold=1, test=["sub-01", "sub-03", "sub-05"])
+    assert read_arms([tmp_path]).notes == ()
 
 
 def test_planted_effects_are_those_to_expect(tmp_path):

@@ -119,13 +119,13 @@ def with_ensembles(
         Maker(plan, found, cases, folder=output / plan.place, device=device, make=make)
         for plan in plans
     ]
-    print(cost_sentence([one for one in makers if not one.is_done]), flush=True)
+    print(cost_sentence(makers), flush=True)
     arms, notes = found.arms, []
     for maker in makers:
         try:
             rows = maker.rows()
         except DataError as error:
-            notes.append(f"There is no {maker.plan.arm}: {' '.join(str(error).split())}.")
+            notes.append(f"There is no {maker.plan.name}: {' '.join(str(error).split())}.")
             continue
         arms = _joined(arms, maker.plan, rows, maker.cost())
     kinds = set(arms.kinds.values())
@@ -157,14 +157,19 @@ class Maker:
         return [own_weights(run.folder) for run in self.runs]
 
     @property
+    def is_possible(self) -> bool:
+        """Whether the weights of all members are there."""
+        try:
+            return bool(self.identity)
+        except DataError:
+            return False
+
+    @property
     def is_done(self) -> bool:
         """Whether rows of the same weights and cases lie in the folder."""
-        try:
-            wanted = self.identity
-        except DataError:  # weights are gone: making it will say so
-            return True
         record = read_plain(self.folder / RECORD)
         has_rows = (self.folder / "rows.csv").is_file()
+        wanted = self.identity
         return has_rows and all(record.get(key) == value for key, value in wanted.items())
 
     def rows(self) -> pd.DataFrame:
@@ -173,7 +178,7 @@ class Maker:
         Raises:
             DataError: members are gone or do not fit together, or a mask cannot be used.
         """
-        if self.identity and not self.is_done:
+        if not self.is_done:
             self._make()
         return with_ledger(read_rows(self.folder / "rows.csv"), self.folder / "predictions")
 
@@ -232,10 +237,12 @@ class Maker:
         }
 
 
-def cost_sentence(makers: Sequence[Maker]) -> str:
+def cost_sentence(every: Sequence[Maker]) -> str:
     """What is to be predicted before the comparison, and about how long that takes."""
+    possible = [maker for maker in every if maker.is_possible]
+    makers = [maker for maker in possible if not maker.is_done]
     if not makers:
-        return "all ensembles are there already"
+        return f"{len(possible)} of {counted(len(every), 'ensemble')} are there already"
     passes = sum(maker.plan.passes for maker in makers)
     seconds = sum(
         maker.plan.passes * _mean([run.cost["predict_s_per_case"] for run in maker.runs])

@@ -92,6 +92,8 @@ def read_run(folder: Path) -> Run:
 def _design(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """summary.json with a fold and a seed that are whole numbers."""
     summary = read_plain(folder / "summary.json")
+    if not summary:
+        raise DataError(f"{folder}/summary.json: found no JSON, wanted a summary; {AGAIN}")
     fallback = {"seed": config.get("seed"), "fold": (config.get("data") or {}).get("fold")}
     found = {**fallback, **summary}
     for name in fallback:

@@ -156,11 +156,11 @@ def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
             continue
         read.add(text)
         try:
-            manifest, told = read_cases(path, run.target, need_files=False)
+            # what it lints is this fold's alone, and was told when the run was trained
+            manifest, _ = read_cases(path, run.target, need_files=False)
         except DataError as error:
             notes.append(f"Covariates of {run.folder.name} cannot be read: {error}.")
             continue
-        notes += told
         table = covariate_table(manifest.cases)
         for case_id, line in zip(table.index, table.to_dict("records"), strict=True):
             if lines.setdefault(case_id, line) != line:
