@@ -22,6 +22,7 @@ SWEEP = {
     "objective": "dice",
     "trials": 20,
     "startup_trials": 3,
+    "warmup_epochs": 0,
     "sampler": "tpe",
     "pruner": "median",
     "storage": None,
@@ -114,6 +115,10 @@ def test_the_pruner_waits_for_the_trials_drawn_at_random(search, opened):
         study.tell(trial, value)
     trial = study.ask()
     trial.report(0.05, 1)
+    assert trial.should_prune()
+    study.pruner = pruner_of(search(warmup_epochs=1))
+    assert not trial.should_prune()
+    trial.report(0.05, 2)
     assert trial.should_prune()
     assert isinstance(pruner_of(search(pruner="hyperband")), optuna.pruners.HyperbandPruner)
     assert isinstance(pruner_of(search(pruner="none")), optuna.pruners.NopPruner)

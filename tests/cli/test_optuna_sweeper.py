@@ -1,12 +1,14 @@
 """The real search on trainings that take no time: what they log is a function of their settings."""
 
 import gc
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import hydra
@@ -53,8 +55,9 @@ def bowl(cfg) -> dict[str, float]:
     }
 
 
-def train(folder: Path, words: list[str]) -> None:
+def train(folder: Path, words: list[str], environment: Mapping[str, str] | None = None) -> None:
     """`python train.py -m …` in this process."""
+    os.environ |= environment or {}
 
     def act(cfg) -> float:
         value = run_as_job(bowl, cfg)
@@ -105,21 +108,13 @@ def search(place):
 @pytest.fixture
 def start(place):
     """`start(*words, NAME=value)` starts a search in a process of its own."""
+    fork = multiprocessing.get_context("fork")  # which need not import everything again
 
-    def run(*words: str, **environment: str) -> subprocess.Popen:
-        code = (
-            f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]\n"
-            "from pathlib import Path\nfrom test_optuna_sweeper import train\n"
-            f"train(Path({str(place)!r}), sys.argv[1:])"
-        )
-        command = [sys.executable, "-c", code, *words, f"hydra.sweep.dir={place / 'search'}"]
-        return subprocess.Popen(
-            command,
-            env=os.environ | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    def run(*words: str, **environment: str) -> multiprocessing.Process:
+        words = [*words, f"hydra.sweep.dir={place / 'search'}"]
+        process = fork.Process(target=train, args=(place, words, environment))
+        process.start()
+        return process
 
     return run
 
@@ -207,12 +202,12 @@ def test_several_objectives_end_in_a_pareto_front(search, capsys):
     assert "one objective only" in (folder / "sweep.html").read_text()
 
 
-def test_a_killed_search_goes_on_with_the_trial_it_was_at(search, start):
+def test_a_killed_search_goes_on_with_the_trial_it_was_at(search, start, place):
     words = ["x=interval(0,1)", "sweep.trials=5"]
     killed = start(*words, DIES_IN="2")
-    said, _ = killed.communicate(timeout=120)
-    assert killed.returncode == -signal.SIGKILL, said
-    folder = Path(killed.args[-1].partition("=")[2])
+    killed.join(120)
+    assert killed.exitcode == -signal.SIGKILL
+    folder = place / "search"
     left = study(folder).trials
     assert [one.state.name for one in left] == ["COMPLETE"] * 2 + ["RUNNING"]
     table = trials(search(*words))
@@ -236,8 +231,8 @@ def test_two_processes_share_the_trials_of_one_storage(start, place):
     words = ["x=interval(0,1)", "sweep.trials=6"]
     both = [start(*words, MEETS="yes") for _ in range(2)]
     for process in both:
-        said, _ = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        process.join(120)
+        assert process.exitcode == 0
     done = study(place / "search").trials
     assert [one.state.name for one in done] == ["COMPLETE"] * 6
     assert {one.user_attrs["at"]["worker"] for one in done} == {0, 1}
@@ -287,3 +282,19 @@ def test_without_optuna_the_search_says_what_to_install(search, monkeypatch, cap
     with pytest.raises(SystemExit, match="2"):
         search("x=1,2")
     assert "pip install 'optuna>=5'" in capsys.readouterr().err
+
+
+def test_a_real_training_is_searched_by_what_it_logs(tiny, train_words, capfd):
+    folder = tiny / "search"
+    words = ["sweep=optuna", "optimizer.lr='tag(log, interval(1e-4,1e-1))'", "sweep.trials=2"]
+    small = ["data.patches_per_epoch=8", "trainer.max_epochs=2", f"hydra.sweep.dir={folder}"]
+    command = [sys.executable, train_words[0], "-m", *train_words[1:], *words, *small]
+    subprocess.run([word.replace("'", "") for word in command], cwd=tiny, check=True)
+    assert "python train.py --config-dir=" in capfd.readouterr().out
+    found = optuna.load_study(study_name="ball", storage=f"sqlite:///{folder / 'study.db'}")
+    for trial in found.trials:
+        place = folder / f"trial_{trial.number:04d}"
+        logged = pd.read_csv(place / "logs" / "metrics.csv")["val/dice_mean"].dropna()
+        assert trial.value == pytest.approx(logged.max())
+        assert list(trial.intermediate_values.values()) == pytest.approx(logged.tolist())
+        assert not (place / "predictions").exists()

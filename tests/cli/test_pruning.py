@@ -14,6 +14,7 @@ SWEEP = {
     "objective": "dice",
     "trials": 20,
     "startup_trials": 2,
+    "warmup_epochs": 0,
     "sampler": "tpe",
     "pruner": "median",
     "storage": None,

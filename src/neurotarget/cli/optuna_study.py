@@ -36,6 +36,7 @@ class Search:
     objectives: tuple[str, ...]
     trials: int
     startup_trials: int
+    warmup_epochs: int  # in which no trial is pruned
     sampler: str
     pruner: str  # "none" where there are several objectives: Optuna prunes by one value
     storage: str
@@ -66,6 +67,7 @@ def read_search(sweep: Mapping[str, Any], folder: Path, name: str) -> Search:
         objectives=objectives,
         trials=_count(sweep, "trials", 1),
         startup_trials=_count(sweep, "startup_trials", 1),
+        warmup_epochs=_count(sweep, "warmup_epochs", 0),
         sampler=_one_of(sweep, "sampler", SAMPLERS),
         pruner="none" if len(objectives) > 1 else pruner,
         storage=str(sweep["storage"] or f"sqlite:///{(folder.resolve() / 'study.db').as_posix()}"),
@@ -211,14 +213,14 @@ def sampler_of(search: Search, number: int) -> "optuna.samplers.BaseSampler":
 
 
 def pruner_of(search: Search) -> "optuna.pruners.BasePruner":
-    """What decides that a trial is not worth going on with."""
+    """What decides, by epochs from 1, that a trial is not worth going on with."""
     import optuna
 
-    pruners = optuna.pruners
+    pruners, spared = optuna.pruners, search.warmup_epochs
     if search.pruner == "median":
-        return pruners.MedianPruner(n_startup_trials=search.startup_trials)
+        return pruners.MedianPruner(search.startup_trials, n_warmup_steps=spared + 1)
     if search.pruner == "hyperband":
-        return pruners.HyperbandPruner()
+        return pruners.HyperbandPruner(min_resource=spared + 1)
     return pruners.NopPruner()
 
 
