@@ -75,7 +75,8 @@ def score_arms(arms: Arms) -> Scored:
 def wide(rows: pd.DataFrame, arms: Arms) -> dict[str, pd.DataFrame]:
     """Rows of one metric as a table of cases × runs for each label."""
     cases = pd.Index(sorted(set(rows["case_id"])), name="case_id")
-    runs = [run for run in arms.runs.index if run in set(rows["run"])]
+    known = set(rows["run"])
+    runs = [run for run in arms.runs.index if run in known]
     table = rows.astype({"value": float}).pivot_table(
         index="case_id", columns=["label", "run"], values="value", aggfunc="mean", dropna=False
     )

@@ -93,8 +93,8 @@ def listed(names: Iterable[object], shown: int = SHOWN) -> str:
 
 
 def _unscored(arms: Arms, scores: pd.DataFrame) -> Iterator[str]:
-    nets = arms.runs[arms.runs["kind"] == NET]
-    if missing := [run for run in nets.index if run not in set(scores["run"])]:
+    nets, scored = arms.runs[arms.runs["kind"] == NET], set(scores["run"])
+    if missing := [run for run in nets.index if run not in scored]:
         yield f"found no scores of {listed(missing)}; evaluate these runs, or leave them out."
 
 
