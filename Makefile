@@ -23,6 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "installing the pinned packages into .venv, once; this takes some minutes"
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --constraint constraints.txt --no-deps dynamic-network-architectures
 	@touch $(READY)
 
 pituitary: $(READY)

@@ -2,7 +2,7 @@ import pytest
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from neurotarget.cli.argv import check_launcher, resumed_argv
+from neurotarget.cli.argv import check_launcher, literal, resumed_argv
 from neurotarget.types import DataError
 
 
@@ -32,6 +32,18 @@ def test_folders_of_any_name_can_be_resumed(tmp_path, name):
     parser = OverridesParser.create()
     parsed = parser.parse_overrides(resumed_argv([f"resume={folder}"]))
     assert [one.value() for one in parsed] == [str(folder)] * 2
+
+
+@pytest.mark.parametrize("name", ["model=unet,data.fold=0", "a (1)", "two words", "[x]"])
+def test_a_path_that_is_there_is_taken_as_it_is(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (parsed,) = OverridesParser.create().parse_overrides([literal(f"run={tmp_path / name}")])
+    assert parsed.value() == str(tmp_path / name)
+
+
+@pytest.mark.parametrize("word", ["model=unet,vnet", "seed=1", "-m", "run='a b'", "a=[1,2]"])
+def test_words_that_name_no_path_are_left_to_hydra(word):
+    assert literal(word) == word
 
 
 def write_multirun(folder):

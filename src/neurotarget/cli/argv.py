@@ -13,6 +13,8 @@ from neurotarget.cli.overrides import check_overrides
 from neurotarget.cli.run_folder import read_words
 from neurotarget.types import DataError
 
+QUOTES = ("'", '"')
+GRAMMAR = frozenset(",=()[]{}: ")  # signs that mean something in a value for Hydra
 # what is to be installed where a launcher is chosen that Hydra does not bring
 PLUGINS = {
     "joblib": "hydra-joblib-launcher",
@@ -26,7 +28,8 @@ PLUGINS = {
 @taught
 def check_argv(config_path: Path, config_name: str) -> None:
     """Refuse what Hydra would answer with a stack; lets a resumed run say again what it was."""
-    argv = resumed_argv(sys.argv[1:]) if config_name == "train" else sys.argv[1:]
+    argv = [literal(word) for word in sys.argv[1:]]
+    argv = resumed_argv(argv) if config_name == "train" else argv
     check_launcher(argv)
     check_overrides(argv, config_path, config_name)
     sys.argv[1:] = argv
@@ -76,6 +79,18 @@ def check_launcher(argv: Sequence[str]) -> None:
             )
 
 
+def literal(word: str) -> str:
+    """Let Hydra take a path as it is, though it has signs of Hydra's grammar, as a job's has."""
+    key, sign, value = word.partition("=")
+    is_plain = not GRAMMAR.intersection(value) or value[0] in QUOTES
+    if not sign or is_plain or key == "resume":  # which is quoted where it is made whole
+        return word
+    try:
+        return f"{key}={quoted(value)}" if Path(value).exists() else word
+    except OSError:  # longer than any path
+        return word
+
+
 def _is_there(package: str) -> bool:
     try:
         return find_spec(f"hydra_plugins.{package.replace('-', '_')}") is not None
@@ -92,5 +107,5 @@ def _key(word: str) -> str:
 
 
 def _unquoted(word: str) -> str:
-    paired = len(word) > 1 and word[0] == word[-1] and word[0] in "'\""
+    paired = len(word) > 1 and word[0] == word[-1] and word[0] in QUOTES
     return word[1:-1] if paired else word

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 import yaml
 
+from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.files import write_text, written
 from neurotarget.types import Case, DataError
 
@@ -145,16 +146,8 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def _link_latest(folder: Path) -> None:
-    link = folder.parent / "latest"
-    if folder.parent.name.endswith("_multirun"):
-        link = folder.parent.parent / "latest"
-    draft = link.with_name(f".latest-{os.getpid()}")
-    try:
-        draft.unlink(missing_ok=True)
-        draft.symlink_to(os.path.relpath(folder, link.parent), target_is_directory=True)
-        draft.replace(link)
-    except OSError:  # file systems without links: the run's own name serves
-        draft.unlink(missing_ok=True)
+    inside = (folder.parent / MULTIRUN).is_file()
+    link((folder.parent.parent if inside else folder.parent) / "latest", folder)
 
 
 def _versions() -> dict[str, str]:

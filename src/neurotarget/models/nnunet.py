@@ -290,7 +290,7 @@ def _residual_encoder_unet() -> type[nn.Module]:
             f"({error}); pip install dynamic-network-architectures brings it with timm and "
             "torchvision (of the release that fits torch), and with --no-deps without them, which "
             "is enough for this network; or say model=nnunet"
-        ) from error
+        ) from None  # the innermost error is what is told
     return ResidualEncoderUNet
 
 
