@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from neurotarget.cli.optuna_study import open_study, read_search
 from neurotarget.cli.pruning import PruneBadTrials, pruning
+from neurotarget.types import DataError
 
 SWEEP = {
     "objective": "dice",
@@ -157,10 +158,14 @@ def test_the_check_before_training_is_not_reported(study, job):
     assert study.trials[0].intermediate_values == {}
 
 
+def test_a_search_without_m_is_told(job):
+    with pytest.raises(DataError, match="found a single training, wanted a search; add -m"):
+        job(None)
+
+
 def test_what_is_no_trial_or_cannot_be_pruned_gets_no_callback(job, tmp_path):
     assert pruning({"name": "gland"}, tmp_path) == []
     assert pruning({"name": "gland", "sweep": None}, tmp_path) == []
-    assert job(None) == []
     assert job(0, pruner="none") == []
     assert job(0, objective=["dice", "volume_r"]) == []
     (callback,) = job(0)

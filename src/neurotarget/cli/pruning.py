@@ -30,11 +30,16 @@ def pruning(config: Mapping[str, Any], folder: Path) -> list[Callback]:
         folder: the job's, inside that of the search.
 
     Raises:
-        DataError: the settings of the search are refused, or its study cannot be opened.
+        DataError: settings of the search are refused, or this is no job of a search at all.
     """
     sweep = config.get("sweep") or {}
-    if sweep.get("trial") is None:
+    if "trial" not in sweep:
         return []
+    if sweep["trial"] is None:
+        raise DataError(
+            "sweep=optuna: found a single training, wanted a search; add -m, or leave sweep=optuna "
+            "out"
+        )
     search = read_search(sweep, folder.parent, str(config.get("name") or folder.parent.name))
     return [] if search.pruner == "none" else [PruneBadTrials(search, int(sweep["trial"]))]
 
