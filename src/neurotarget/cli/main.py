@@ -3,18 +3,14 @@
 import difflib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
 from neurotarget.cli.build import build
-from neurotarget.cli.compare import HELP as COMPARE_HELP
-from neurotarget.cli.compare import WORDS as COMPARE_WORDS
-from neurotarget.cli.compare import run as run_compare
 from neurotarget.cli.errors import taught
 from neurotarget.cli.lint import run as run_lint
-from neurotarget.cli.models import WORDS as MODELS_WORDS
-from neurotarget.cli.models import run as run_models
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
@@ -62,13 +58,13 @@ def run(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP)
         return 0
-    if argv[0] in HELPS and list(argv[1:]) in ([], ["help"], ["-h"], ["--help"]):
-        print(HELPS[argv[0]])
+    if argv[0] == "study" and _asks_help(argv):
+        print(STUDY_HELP)
         return 0
-    if argv[0] == "compare":
-        return _compare(argv[1:])
+    if argv[0] in HEAVY:
+        return HEAVY[argv[0]](argv)
     if argv[0] not in COMMANDS:
-        known = ["compare", *COMMANDS]
+        known = [*HEAVY, *COMMANDS]
         raise DataError(f"neurotarget {argv[0]}: no such command;{_nearest(argv[0], known)}")
     act, allowed = COMMANDS[argv[0]]
     return act(_words(argv[0], argv[1:], allowed))
@@ -130,31 +126,41 @@ def _study(words: Words) -> int:
     return run_study(words, load_target)
 
 
-def _models(words: Words) -> int:
-    return run_models(words, load_target)
+def _models(argv: Sequence[str]) -> int:
+    models = import_module("neurotarget.cli.models")
+    return models.run(_words("models", argv[1:], models.WORDS), load_target)
 
 
 def _compare(argv: Sequence[str]) -> int:
-    """The one command that takes several places: words that are folders come first."""
-    places = [word for word in argv if word.partition("=")[0] not in COMPARE_WORDS]
-    rest = [word for word in argv if word not in places]
-    if absent := [place for place in places if not _exists(place)]:
-        raise DataError(
-            f"{absent[0]}: no such folder; give a multirun folder or run folders, and words of "
-            f"{', '.join(COMPARE_WORDS)}"
-        )
+    """The one command that takes several places: words that are folders."""
+    compare = import_module("neurotarget.cli.compare")
+    if _asks_help(argv):
+        print(compare.HELP)
+        return 0
+    rest = [word for word in argv[1:] if word.partition("=")[0] in compare.WORDS]
+    places = [word for word in argv[1:] if word not in rest]
     if not places:
         raise DataError("neurotarget compare: found no folder, wanted a multirun folder or runs")
-    return run_compare(places, _words("compare", rest, COMPARE_WORDS))
+    if absent := next((place for place in places if not _exists(place)), None):
+        key = absent.partition("=")[0]
+        raise DataError(
+            f"{absent}: no such folder; give a multirun folder or run folders;"
+            f"{_nearest(key, compare.WORDS)}"
+        )
+    return compare.run(places, _words("compare", rest, compare.WORDS))
 
 
-HELPS = {"study": STUDY_HELP, "compare": COMPARE_HELP}
+def _asks_help(argv: Sequence[str]) -> bool:
+    return list(argv[1:]) in ([], ["help"], ["-h"], ["--help"])
+
+
+# what needs the training stack, whose import takes seconds that the other commands do without
+HEAVY: dict[str, Callable[[Sequence[str]], int]] = {"compare": _compare, "models": _models}
 COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
     "lint": (_lint, ("source", "target")),
     "prepare": (_prepare, ("source", "target", "cache", "workers")),
     "evaluate": (_evaluate, ("source", "target", "predictions", "rows")),
     "study": (_study, ("source", *STUDY_WORDS)),
-    "models": (_models, MODELS_WORDS),
 }
 
 
