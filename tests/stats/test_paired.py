@@ -146,7 +146,7 @@ def with_ensemble(shift, parts=None):
 
 @pytest.mark.parametrize(
     ("shift", "parts", "others"),
-    [(-0.1, None, {"a"}), (-0.1, "b, c", {"a", "b", "c"}), (0.1, None, {"a", "b", "c"})],
+    [(-0.1, None, {"a"}), (-0.1, "b\nc", {"a", "b", "c"}), (0.1, None, {"a", "b", "c"})],
 )
 def test_an_ensemble_is_held_against_the_best_net_its_parts_or_if_best_all(shift, parts, others):
     table = table_of(with_ensemble(shift, parts))

@@ -4,8 +4,7 @@ import hashlib
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,9 +130,10 @@ def track(done: Written, first: Run, *, mode: str, title: str) -> None:
         "tags": tracker.get("tags") or [],
     }
     folder, facts = done.page.parent, dict(done.comparison.facts)
-    with _job_type("comparison"):
-        run_id = os.urandom(4).hex()
-        made = loggers(folder, settings, run_id=run_id, name=title, config={"facts": facts})
+    run_id, config = os.urandom(4).hex(), {"facts": facts}
+    made = loggers(
+        folder, settings, run_id=run_id, name=title, config=config, job_type="comparison"
+    )
     failed = True
     try:
         for logger in made:
@@ -171,19 +171,6 @@ def _logged(done: Written) -> dict[str, Any]:
 def _summary(comparison: Comparison) -> dict[str, float]:
     arms = comparison.tables["arms"].set_index("arm")["dice"]
     return {f"compare/dice/{arm}": float(dice) for arm, dice in arms.items() if pd.notna(dice)}
-
-
-@contextmanager
-def _job_type(name: str) -> Iterator[None]:
-    """W&B reads a run's type from the environment."""
-    before = os.environ.get("WANDB_JOB_TYPE")
-    os.environ["WANDB_JOB_TYPE"] = name
-    try:
-        yield
-    finally:
-        del os.environ["WANDB_JOB_TYPE"]
-        if before is not None:
-            os.environ["WANDB_JOB_TYPE"] = before
 
 
 def _output(words: Words, places: Sequence[Path], arms: Sequence[str]) -> Path:

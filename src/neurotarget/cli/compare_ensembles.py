@@ -301,9 +301,12 @@ def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
 def _joined(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any]) -> Arms:
     slot = (plan.fold, plan.seed)
     scores = score_rows(rows, arm=plan.arm, kind=plan.kind, run=plan.name, slot=slot)
+    if "parts" not in arms.runs:
+        arms = replace(arms, runs=arms.runs.assign(parts=""))
     line = {"arm": plan.arm, "kind": plan.kind, "fold": plan.fold, "seed": plan.seed, **cost}
     runs = pd.DataFrame([line], index=pd.Index([plan.name], name="run"))
     runs = runs.reindex(columns=arms.runs.columns).astype(arms.runs.dtypes)
+    runs["parts"] = "\n".join(dict.fromkeys(arms.runs.loc[list(plan.members), "arm"]))
     return replace(
         arms,
         scores=pd.concat([arms.scores, scores], ignore_index=True),

@@ -177,7 +177,7 @@ class Run:
         states = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         state = states.get(result.status, TrialState.FAIL)
         if state is not TrialState.COMPLETE:
-            reason = result.reason.removeprefix("TrialPruned: ")
+            reason = result.reason
         elif reason:
             state = TrialState.FAIL
         if reason:

@@ -18,6 +18,8 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return _short(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
     words = _short(str(error))
+    if type(error).__name__ == "TrialPruned":  # Optuna's, which is no error
+        return words
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 

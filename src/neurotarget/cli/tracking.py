@@ -43,6 +43,7 @@ def loggers(
     name: str,
     config: Mapping,
     resumed_step: int = 0,
+    job_type: str = "train",
 ) -> list[Logger]:
     """CSV always; W&B unless disabled.
 
@@ -60,6 +61,7 @@ def loggers(
         "group": settings["group"],
         "tags": list(settings["tags"]),
         "name": name,
+        "job_type": job_type,
         "id": run_id,
         "dir": str(folder),
         "config": dict(config),

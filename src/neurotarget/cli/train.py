@@ -84,6 +84,9 @@ def train(cfg: DictConfig) -> dict[str, float]:
             if config["held_out"]:
                 _finish(config, folder, parts, made)
         failed = False
+    except Exception as error:
+        failed = type(error).__name__ != "TrialPruned"  # Optuna's: its search has seen enough
+        raise
     finally:
         finish(made, failed=failed)
     return dict(parts.best.values)

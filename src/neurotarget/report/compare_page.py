@@ -143,7 +143,8 @@ def _costs(comparison: Comparison) -> list[Section]:
 
 
 def _row(arm: Arm, row: Mapping, told: str, icc: str) -> list[str]:
-    name = arm.name if arm.kind in ("net", arm.name) else f"{arm.name} ({arm.kind})"
+    says_kind = arm.kind == "net" or arm.name.endswith(arm.kind)
+    name = arm.name if says_kind else f"{arm.name} ({arm.kind})"
     failed, scored = number_of(row, "n_failed"), number_of(row, "n_scored")
     best = number_of(row, "p_best")
     return [

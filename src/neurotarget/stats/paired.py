@@ -110,12 +110,12 @@ def _pairs(scored: Scored) -> Iterator[tuple[str, str]]:
 
 
 def _parts(scored: Scored, arm: str) -> list[str]:
-    """Arms that a made arm is made of, where `runs` tells: names parted by commas."""
+    """Arms that a made arm is made of, where `runs` tells: a name a line."""
     runs = scored.arms.runs
     if "parts" not in runs:
         return []
-    told = ",".join(runs.loc[runs["arm"] == arm, "parts"].dropna().astype(str))
-    named = {name.strip() for name in told.split(",")}
+    told = "\n".join(runs.loc[runs["arm"] == arm, "parts"].dropna().astype(str))
+    named = set(told.splitlines())
     return [name for name in scored.arms.names if name in named and name != arm]
 
 
