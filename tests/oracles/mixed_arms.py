@@ -10,11 +10,13 @@ said; SD of runs 0.005 unless said):
     5 arms × 3 folds × 1 seed, run SD 0                 0.018 (0.002)
     2 arms × 3 folds × 1 seed                           0.000 (0.000)
     2 arms × 5 folds × 1 seed, 40 cases a fold          0.040 (0.040)
-    5 arms × 3 folds × 2 seeds                          0.028 (0.014)
-    2 arms × 3 folds × 2 seeds                          0.038 (0.038)
+    5 arms × 3 folds × 2 seeds                          0.026 (0.012)
+    2 arms × 3 folds × 2 seeds                          0.036 (0.036)
     5 arms × 1 fold × 3 seeds, 67 cases                 0.032 (0.008)
-    5 arms × 3 folds × 2 seeds, arm × fold SD 0.005     0.048 (0.036)
-    2 arms × 3 folds × 2 seeds, arm × fold SD 0.005     0.062 (0.062)
+    5 arms × 3 folds × 2 seeds, arm × fold SD 0.005     0.047 (0.034)
+    2 arms × 3 folds × 2 seeds, arm × fold SD 0.005     0.056 (0.056)
+    5 arms × 3 folds × 2 seeds, arm × seed SD 0.005     0.059 (0.058)
+    2 arms × 3 folds × 2 seeds, arm × seed SD 0.005     0.032 (0.032)
     5 arms × 1 fold × 1 seed, 67 cases                  0.398 (0.746): cases alone, as is said
 """
 
@@ -39,12 +41,18 @@ def blocks(
     seeds: int = 1,
     run: float = 0.005,
     arm_fold: float = 0.0,
+    arm_seed: float = 0.0,
     means: Sequence[float] | None = None,
 ) -> list[np.ndarray]:
-    """Scores of each fold, cases × arms × seeds, drawn from the model."""
+    """Scores of each fold, cases × arms × seeds, drawn from the model.
+
+    `arm_seed` is the SD of what a seed does to an arm in all folds alike.
+    """
+    alike = rng.normal(0, arm_seed, (1, arms, seeds)) if arm_seed else 0.0
     fixed = np.zeros(arms) if means is None else np.asarray(means, dtype=float)
     return [
         fixed[:, None]
+        + alike
         + rng.normal(0, 0.03, (n, 1, 1))
         + rng.normal(0, 0.015, (n, arms, 1))
         + rng.normal(0, arm_fold, (1, arms, 1))
@@ -101,6 +109,8 @@ if __name__ == "__main__":
         {"sizes": (67,), "seeds": 3},
         {"seeds": 2, "arm_fold": 0.005},
         {"arms": 2, "seeds": 2, "arm_fold": 0.005},
+        {"seeds": 2, "arm_seed": 0.005},
+        {"arms": 2, "seeds": 2, "arm_seed": 0.005},
         {"sizes": (67,)},
     ):
         print(design, *(f"{rate:.3f}" for rate in false_rates(500, **design)))

@@ -1,5 +1,6 @@
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,23 @@ def test_arms_that_differ_by_fold_do_not_pass_for_better():
     pairs, finds = false_rates(100, seeds=2, arm_fold=0.01, run=0.002)
     assert pairs < 0.1
     assert finds < 0.1
+
+
+def test_seeds_that_are_good_in_all_folds_do_not_pass_for_better():
+    """Folds of one seed begin from the same weights, so they are no independent trainings."""
+    pairs, finds = false_rates(100, seeds=2, arm_seed=0.01, run=0.001)
+    assert pairs < 0.1
+    assert finds < 0.1
+
+
+def test_a_seed_is_the_same_in_all_folds_whatever_the_order_of_runs():
+    arms = simulated({"a": 0.8, "b": 0.8}, seeds=(1, 2), labels=("front",))
+    is_lucky = (arms.scores["arm"] == "a") & (arms.scores["seed"] == 2)
+    arms.scores.loc[is_lucky & (arms.scores["metric"] == "dice"), "value"] += 0.1
+    mixed = replace(arms, runs=arms.runs.iloc[[1, 0, *range(2, len(arms.runs))]])
+    fits = [fit_arms(score_arms(one), "mean", ("a", "b")) for one in (arms, mixed)]
+    assert fits[0].freedom == 2  # seeds − 1 of each arm
+    assert fits[1].error == pytest.approx(fits[0].error)
 
 
 def test_components_are_found_again():

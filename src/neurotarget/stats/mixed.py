@@ -11,11 +11,12 @@ A difference of two arms has the error of both arms' mean runs. Its interval is 
 the degrees of freedom that the spread of runs was estimated with, (arms − 1)(folds − 1) +
 arms × folds × (seeds − 1), as in the analysis of variance of a split plot; fewer than
 Satterthwaite's where the spread of runs is small, so the interval is then too wide, not too
-narrow. Where arms differ more between folds than their seeds explain, the error is that of folds.
+narrow. Where arms differ more between folds than their seeds explain, the error is that of folds;
+where a seed is good or bad in all folds alike, it is that of the seeds' means.
 
 In simulations of equal arms (case SD 0.03, run SD 0.005, 5 arms × 3 folds of 20 to 67 cases) the
 interval of a pair excludes 0 in 3 to 5 % with one seed or two, and in 6 % where arms differ by fold
-as well; after Holm any pair does in 1 to 5 % of the comparisons. With one training per arm the
+or by seed as well; after Holm any pair does in 1 to 6 % of the comparisons. With one training per arm the
 model knows the cases alone, and 40 % of the intervals exclude 0.
 
 Source: Patterson and Thompson 1971, doi:10.1093/biomet/58.3.545 (REML); Satterthwaite 1946,
@@ -103,6 +104,7 @@ class _Sums(NamedTuple):
     within: float  # squares of case × arm, on the mean over seeds
     rest: float  # squares of case × seed within arm
     runs: Float[ndarray, " B"]  # squares of the runs' means about their arm's
+    of_seeds: float  # variance of an arm's mean, by how its seeds differ over all folds
 
 
 def fit_arms(scored: Scored, label: str, arms: Sequence[str]) -> MixedFit:
@@ -172,12 +174,13 @@ def variance_table(fits: dict[str, MixedFit]) -> pd.DataFrame:
 def _gather(scored: Scored, label: str, arms: Sequence[str]) -> Blocks:
     """Blocks of the design; where it is not complete, runs are averaged, and a note says so."""
     runs = {arm: scored.runs_of(arm) for arm in arms}
+    seeds = scored.arms.runs["seed"].to_dict()
     groups: dict[bytes, list[str]] = {}
     for run in (run for own in runs.values() for run in own):
         groups.setdefault(scored.held_out[run].to_numpy().tobytes(), []).append(run)
     places = [scored.held_out[own[0]].to_numpy() for own in groups.values()]
     own = [
-        [[run for run in runs[arm] if run in set(group)] for arm in arms]
+        [sorted((run for run in runs[arm] if run in set(group)), key=seeds.get) for arm in arms]
         for group in groups.values()
     ]
     if np.sum(places, axis=0).max(initial=0) > 1 or not all(all(one) for one in own):
@@ -228,10 +231,13 @@ def _sum(blocks: Sequence[Block]) -> _Sums:
         within += float((apart**2).sum())
         seed = block - of_arm[:, :, None] - of_run + mean[:, None]
         rest += float((seed**2).sum())
-        runs.append(float(((of_run - mean[:, None]) ** 2).sum()))
+        runs.append(of_run)
         means.append(mean)
-    free = float(n.sum() - len(n))
-    return _Sums(n, np.array(means), arms, seeds, case / free, within, rest, np.array(runs))
+    free, by_run, by_arm = float(n.sum() - len(n)), np.array(runs), np.array(means)
+    squares = ((by_run - by_arm[:, :, None]) ** 2).sum(axis=(1, 2))
+    of_seed = by_run.mean(axis=0)  # (A, S)
+    of_seeds = float(of_seed.var(axis=1, ddof=1).mean()) / seeds if seeds > 1 else 0.0
+    return _Sums(n, by_arm, arms, seeds, case / free, within, rest, squares, of_seeds)
 
 
 def _reml(sums: _Sums, scale: float, *, has_runs: bool) -> tuple[float, float, float]:
@@ -299,12 +305,15 @@ def _block_variances(
 
 
 def _guarded(sums: _Sums, variance: float, freedom: int) -> tuple[float, int]:
-    """Error variance of an arm's mean that is no less than folds say, and its freedom.
+    """Error variance of an arm's mean that is no less than folds or seeds say, and its freedom.
 
-    Where arms differ between folds more than their seeds explain, folds alone estimate it. Both
-    are pooled as long as a test, which is easy to fail, does not part them.
+    Where a seed is good or bad in all folds alike, as they begin from the same weights, seeds
+    alone estimate it. Where arms differ between folds more than their seeds explain, folds do;
+    both are pooled as long as a test, which is easy to fail, does not part them.
     """
     of_folds, own = _between_blocks(sums), (sums.arms - 1) * (len(sums.n) - 1)
+    if sums.of_seeds > max(variance, of_folds):
+        return sums.of_seeds, sums.arms * (sums.seeds - 1)
     if of_folds <= variance:
         return variance, freedom
     is_apart = fdtrc(own, freedom, of_folds / max(variance, FLOOR**2)) < POOLED
