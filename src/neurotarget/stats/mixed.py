@@ -16,8 +16,8 @@ where a seed is good or bad in all folds alike, it is that of the seeds' means.
 
 In simulations of equal arms (case SD 0.03, run SD 0.005, 5 arms × 3 folds of 20 to 67 cases) the
 interval of a pair excludes 0 in 3 to 5 % with one seed or two, and in 6 % where arms differ by fold
-or by seed as well; after Holm any pair does in 1 to 6 % of the comparisons. With one training per arm the
-model knows the cases alone, and 40 % of the intervals exclude 0.
+or by seed as well; after Holm any pair does in 1 to 6 % of the comparisons. With one training per
+arm the model knows the cases alone, and 40 % of the intervals exclude 0.
 
 Source: Patterson and Thompson 1971, doi:10.1093/biomet/58.3.545 (REML); Satterthwaite 1946,
 doi:10.2307/3002019 (degrees of freedom); Bouthillier et al. 2021, arXiv:2103.03098 (runs as a
