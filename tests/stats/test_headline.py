@@ -36,7 +36,7 @@ def test_arms_that_are_the_same_are_said_to_be():
 def test_two_arms_that_are_clear():
     text = said(shifted(a=0.0, b=0.1))
     assert text.startswith("b has the highest mean Dice, 0.699, which is 0.109 above a (95 %")
-    assert " The two can be told apart. " in text
+    assert " The two can be told apart by these trainings. " in text
     assert "another training could change the order" in text
     assert text.endswith("over 10 cases and 2 trainings.")
 
@@ -56,7 +56,7 @@ def test_a_clear_winner():
     text = said(shifted(a=0.0, b=0.05, c=0.2))
     assert text.startswith("c has the highest mean Dice")
     assert "above b, the next" in text
-    assert "It can be told apart from both others." in text
+    assert "It can be told apart from both others by these trainings." in text
 
 
 def test_ties_with_the_best_are_named():
@@ -65,7 +65,7 @@ def test_ties_with_the_best_are_named():
     best, tied = ("a", "b") if text.startswith("a") else ("b", "a")
     assert text.startswith(best)
     assert f"{tied} cannot be told apart from it; the other 2 are behind." in text
-    assert "Another seed changes the mean Dice of an architecture by 0.00" in text
+    assert "Another seed changes the mean Dice of an architecture on a fold by 0.00" in text
     assert text.endswith("over 60 cases and 24 trainings.")
 
 
@@ -79,6 +79,39 @@ def test_the_spread_of_trainings_comes_of_folds_where_there_is_one_seed():
     assert "as far as its folds tell" in said(arms)
     same = simulated(dict.fromkeys("abc", 0.8), n=60, run_sd=0)
     assert ("as far as its folds tell" in said(same)) or ("no spread between" in said(same))
+
+
+def test_an_arm_that_is_better_on_most_cases_and_fails_on_some_is_not_told_apart():
+    """Both tests are sure, of opposite arms."""
+    often = [0.7 + 0.001 * k for k in range(100)]
+    fails = [0.0 if k < 15 else value + 0.01 + 0.0001 * k for k, value in enumerate(often)]
+    text = said(dice_of({"often": often, "fails": fails}))
+    assert text.startswith("often has the highest mean Dice")
+    assert (
+        " The two cannot be told apart: its mean is higher, but fails is better on most cases. "
+        in text
+    )
+    text = said(dice_of({"often": often, "fails": fails, "bad": [one - 0.2 for one in often]}))
+    assert "better on most cases; the other one is behind by these trainings." in text
+
+
+def test_means_over_other_cases_do_not_order_arms():
+    """Neither mask of `a` has the label in its worst case, which `b` fails with Dice 0."""
+    every = [0.7 + 0.02 * k for k in range(10)]
+    text = said(
+        dice_of({"a": [float("nan"), *every[1:]], "b": [0, *(e + 0.01 for e in every[1:])]})
+    )
+    assert text.startswith(
+        "a has the highest mean Dice, 0.800, but on the 9 cases that both have a score of b is "
+        "0.010 above it (95 % interval 0.010 to 0.010)."
+    )
+    text = said(dice_of({"a": [0.7, float("nan")], "b": [float("nan"), 0.6]}))
+    assert text.startswith("a has the highest mean Dice, 0.700, but no case has a score by both")
+
+
+def test_one_case_has_no_spread_to_tell():
+    text = said(dice_of({"a": [0.5], "b": [0.7]}))
+    assert text.endswith(" That is over 1 case and 2 trainings.")
 
 
 def test_an_ensemble_above_the_best_is_named():

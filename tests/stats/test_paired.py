@@ -100,6 +100,17 @@ def test_what_other_trainings_could_undo_is_not_told_apart():
     assert sure["reason"].str.contains("others could undo it").all()
 
 
+def test_tests_that_point_to_different_arms_tell_none_apart():
+    steady = np.linspace(0.7, 0.8, 100)
+    fails = np.where(np.arange(100) < 15, 0.0, steady + np.linspace(0.01, 0.02, 100))
+    table = table_of(dice_of({"steady": steady, "fails": fails}))
+    found = row(table, "steady", "fails", "mean")
+    assert found["holm_p"] < 0.05
+    assert found["model_holm_p"] < 0.05
+    assert not found["told_apart"]
+    assert found["reason"].endswith("the other is better on most subjects")
+
+
 def test_a_subject_counts_once():
     rng = np.random.default_rng(0)
     dice = {arm: rng.uniform(0.5, 0.9, 8) for arm in "ab"}

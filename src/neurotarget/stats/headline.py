@@ -8,7 +8,7 @@ import pandas as pd
 
 from neurotarget.stats.arm_scores import MEAN, SAME
 from neurotarget.stats.arms import NET
-from neurotarget.stats.paired import ALPHA, told_apart
+from neurotarget.stats.paired import ALPHA, SPLIT, told_apart
 
 VISIBLE = 0.0005  # a smaller SD would be written as 0.000
 
@@ -23,7 +23,9 @@ def headline(tables: Tables) -> str:
         return "No arm has a score, so there is nothing to compare."
     if len(nets) == 1:
         only = nets.iloc[0]
-        found = f"{only['arm']} is the only architecture: its mean Dice is {only['dice']:.3f}"
+        scored = " with a score" if (arms["kind"] == NET).sum() > 1 else ""
+        found = f"{only['arm']} is the only architecture{scored}: its mean Dice is "
+        found += f"{only['dice']:.3f}"
         return f"{found} over {_amounts(nets)}, so there is nothing to compare{_made(arms, nets)}."
     if nets["dice"].max() - nets["dice"].min() < SAME:
         return (
@@ -41,11 +43,19 @@ def spoken(names: Sequence[str]) -> str:
 def _lead(tables: Tables, nets: pd.DataFrame) -> str:
     best, second = nets["arm"].iloc[:2]
     row = _pair(tables, best, second)
-    low, high = _interval(row)
+    found = f"{best} has the highest mean Dice, {nets['dice'].iloc[0]:.3f}"
+    shift = row["mean_difference"]
+    if math.isnan(shift):
+        return f"{found}, but no case has a score by both it and {second}."
+    low, high = _interval(row) if shift >= 0 else (-end for end in reversed(_interval(row)))
     interval = "" if math.isnan(low) else f" (95 % interval {_signed(low)} to {_signed(high)})"
+    if shift < 0:  # means of arms are over their own cases
+        return (
+            f"{found}, but on the {row['n_cases']} cases that both have a score of {second} is "
+            f"{-shift:.3f} above it{interval}."
+        )
     return (
-        f"{best} has the highest mean Dice, {nets['dice'].iloc[0]:.3f}, which is "
-        f"{row['mean_difference']:.3f} above {second}{', the next' if len(nets) > 2 else ''}"
+        f"{found}, which is {shift:.3f} above {second}{', the next' if len(nets) > 2 else ''}"
         f"{interval}."
     )
 
@@ -56,14 +66,18 @@ def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     tied = [arm for arm in others if frozenset((best, arm)) not in apart]
     why = _why_tied(tables, best, tied[0], len(nets)) if tied else ""
     end = f"{_made(arms, nets)}."
+    once = "" if _run_sd(tables).notna().any() else " by these trainings"
     if len(others) == 1:
-        return f"The two can{'not' if tied else ''} be told apart{why}{end}"
+        return f"The two can{f'not be told apart{why}' if tied else f' be told apart{once}'}{end}"
     if not tied:
-        return f"It can be told apart from {'both' if len(others) == 2 else 'all'} others{end}"
+        both = "both" if len(others) == 2 else "all"
+        return f"It can be told apart from {both} others{once}{end}"
     if len(tied) == len(others):
         return f"None of the other {len(others)} can be told apart from it{why}{end}"
-    rest = len(others) - len(tied)
-    behind = "the other one is behind" if rest == 1 else f"the other {rest} are behind"
+    rest = [arm for arm in others if arm not in tied]
+    is_behind = all(_pair(tables, best, arm)["mean_difference"] > 0 for arm in rest)
+    verb = f"{'is' if len(rest) == 1 else 'are'} behind" if is_behind else "can"
+    behind = f"the other {'one' if len(rest) == 1 else len(rest)} {verb}{once}"
     return f"{spoken(tied)} cannot be told apart from it{why}; {behind}{end}"
 
 
@@ -77,6 +91,8 @@ def _why_tied(tables: Tables, best: str, other: str, n_nets: int) -> str:
         return ", as there are too few cases"
     if not row["wilcoxon_p"] < ALPHA:
         return " by Wilcoxon's test"
+    if SPLIT in row["reason"]:
+        return f": its mean is higher, but {other} is better on most cases"
     return f" once it is counted that {math.comb(n_nets, 2)} pairs are compared"
 
 
@@ -101,15 +117,15 @@ def _made(arms: pd.DataFrame, nets: pd.DataFrame) -> str:
 
 
 def _spread(tables: Tables, nets: pd.DataFrame) -> str:
-    cases = f"cases differ by {_size(nets['case_sd'])}"
     counts = f"over {_amounts(nets)}"
+    if nets["case_sd"].isna().all():
+        return f"That is {counts}."
+    cases = f"cases differ by {_size(nets['case_sd'])}"
+    whose = "an architecture" if nets["n_folds"].max() == 1 else "an architecture on a fold"
     if nets["seed_sd"].notna().any():
         seeds = _size(nets["seed_sd"])
-        return (
-            f"Another seed changes the mean Dice of an architecture by {seeds}, {cases}, {counts}."
-        )
-    variance = tables["variance"]
-    run = variance[(variance["label"] == MEAN) & (variance["component"] == "run")]["sd"]
+        return f"Another seed changes the mean Dice of {whose} by {seeds}, {cases}, {counts}."
+    run = _run_sd(tables)
     if run.notna().any() and run.max() < VISIBLE:
         return (
             "With one seed, no spread between trainings is seen beside that of the cases, which "
@@ -117,14 +133,20 @@ def _spread(tables: Tables, nets: pd.DataFrame) -> str:
         )
     if run.notna().any():
         return (
-            f"Another training changes the mean Dice of an architecture by {_size(run)}, as far "
-            f"as its folds tell, {cases}, {counts}."
+            f"Another training changes the mean Dice of {whose} by {_size(run)}, as far as its "
+            f"folds tell, {cases}, {counts}."
         )
     once = "once" if nets["n_runs"].max() == 1 else "once per fold"
     return (
         f"Each architecture was trained {once}, so another training could change the order; "
         f"{cases}, {counts}."
     )
+
+
+def _run_sd(tables: Tables) -> pd.Series:
+    """SD of trainings by the mixed model; NaN where it counts the cases alone."""
+    rows = tables["variance"]
+    return rows[(rows["label"] == MEAN) & (rows["component"] == "run")]["sd"]
 
 
 def _size(sds: pd.Series) -> str:

@@ -3,7 +3,8 @@
 Two tests stand side by side, as they guard against different chances. Wilcoxon's signed rank test
 and the bootstrap take the trainings as given and ask whether other cases would say the same; the
 mixed model asks whether other trainings would, too. Two arms are told apart where both do, each
-corrected by Holm for the number of pairs.
+corrected by Holm for the number of pairs, and both point to the same arm: of one that is a little
+better on most cases and fails on some they do not.
 
 Source: Wilcoxon 1945, doi:10.2307/3001968; Holm 1979, jstor:4615733; Benavoli et al. 2016,
 jmlr.org/papers/v17/benavoli16a.html (pairwise tests instead of mean ranks).
@@ -40,6 +41,8 @@ TOO_FEW = "fewer than 3 subjects"
 MOST_SIGNED = 13  # 8,192 ways to sign their ranks
 
 UNDONE = "clear on these trainings, but others could undo it: the model's p after Holm is {:.2g}"
+UNSURE = "clear by ranks, but not by means: the model's p after Holm is {:.2g}"
+SPLIT = "better in the mean, but worse by ranks: the other is better on most subjects"
 ALL_SAME = "no case differs"
 TOO_FEW_SIGNED = f"fewer than {FEWEST_SIGNED} subjects differ, Wilcoxon's p cannot be below 0.05"
 
@@ -59,17 +62,18 @@ def differences_table(
     rows = [
         _row(scored, pair, label, fits[label], seed) for label in scored.labels for pair in pairs
     ]
-    table = pd.DataFrame(rows, columns=[*COLUMNS, "is_made"])
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "is_made", "has_runs", "is_split"])
     for _, family in table.groupby(["label", "is_made"], sort=False):
         for p, corrected in (("wilcoxon_p", "holm_p"), ("model_p", "model_holm_p")):
             table.loc[family.index, corrected] = holm(family[p].to_numpy(float))
     is_clear = table["holm_p"] < ALPHA
-    table["told_apart"] = is_clear & (table["model_holm_p"] < ALPHA)
-    undone = is_clear & (table["model_holm_p"] >= ALPHA)
-    table.loc[undone, "reason"] = [
-        "; ".join(part for part in (reason, UNDONE.format(p)) if part)
-        for reason, p in table.loc[undone, ["reason", "model_holm_p"]].itertuples(index=False)
-    ]
+    is_sure = table["model_holm_p"] < ALPHA
+    is_split = table["is_split"].astype(bool)
+    table["told_apart"] = is_clear & is_sure & ~is_split
+    for place in table.index[is_clear & ~table["told_apart"]]:
+        why = SPLIT if is_split[place] else UNDONE if table.at[place, "has_runs"] else UNSURE
+        parts = (table.at[place, "reason"], why.format(table.at[place, "model_holm_p"]))
+        table.at[place, "reason"] = "; ".join(part for part in parts if part)
     return table[COLUMNS]
 
 
@@ -130,7 +134,8 @@ def _row(scored: Scored, pair: tuple[str, str], label: str, fit: MixedFit, seed:
     reasons = [TOO_FEW] if n_subjects < FEWEST else []
     if not reasons:
         low, high = ends(weighted_mean(replicates(n_subjects, seed), apart, subject))
-    p, why = _wilcoxon(np.bincount(subject, apart) / np.bincount(subject))
+    of_subject = np.bincount(subject, apart) / np.bincount(subject)
+    p, why = _wilcoxon(of_subject)
     reasons.append(why)
     if is_made:
         fit = fit_cases(scored, label, pair, MADE)
@@ -145,7 +150,8 @@ def _row(scored: Scored, pair: tuple[str, str], label: str, fit: MixedFit, seed:
         "losses": int((apart < 0).sum()),
         "wilcoxon_p": p,
         **{"model_difference": model.value, "model_low": model.low, "model_high": model.high},
-        **{"model_p": model.p, "is_made": is_made},
+        **{"model_p": model.p, "is_made": is_made, "has_runs": fit.has_runs},
+        "is_split": _lean(of_subject) * apart.sum() < 0,
         "reason": "; ".join(part for part in (*reasons, fit.reason) if part),
     }
 
@@ -161,6 +167,12 @@ def _wilcoxon(apart: Float[ndarray, " N"]) -> tuple[float, str]:
     # differences equal but for rounding share a rank
     p = signed_rank_p(np.round(apart[apart != 0], 12))
     return p, TOO_FEW_SIGNED if n_signed < FEWEST_SIGNED else ""
+
+
+def _lean(apart: Float[ndarray, " N"]) -> float:
+    """Sum of the signed ranks of the differences: above 0 where the first arm is better by them."""
+    signed = np.round(apart[np.abs(apart) >= SAME], 12)
+    return float(np.sign(signed) @ rankdata(np.abs(signed)))
 
 
 def signed_rank_p(apart: Float[ndarray, " N"]) -> float:
