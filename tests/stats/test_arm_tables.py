@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,11 @@ def test_a_spread_that_cannot_be_told_has_a_reason():
     table = spread_table(score_arms(arms_of(rows, target("front")))).set_index("arm")
     assert table[["fold_sd", "seed_sd"]].isna().all(axis=None)
     assert table.at["a", "reason"] == "one fold; one seed: the spread between seeds is not known"
-    assert table.at["all", "reason"] == "one fold; made of several seeds"
+    assert table.at["all", "reason"] == "one fold; made of several trainings"
+    arms = arms_of([(*row[:2], 1, *row[3:]) for row in rows], target("front"))
+    every = replace(arms, runs=arms.runs.assign(kind=["net", "ensemble"]))  # of all arms, one seed
+    table = spread_table(score_arms(every)).set_index("arm")
+    assert table.at["all", "reason"] == "one fold; one seed: the spread between seeds is not known"
 
 
 def test_planted_spreads_are_found():
@@ -83,6 +88,29 @@ def test_costs_are_a_row_a_run():
     assert table["dice"].tolist() == pytest.approx([0.5, 0.7, 0.8, 0.8])
     assert table["energy_wh"].isna().all()
     assert table["peak_memory_of"].tolist() == ["gpu"] * 4
+
+
+def test_a_row_of_costs_is_a_line_of_its_file():
+    arms = with_costs()
+    arms = replace(arms, runs=arms.runs.assign(parts=["a\nb", "", "a", "b"]))
+    assert costs_table(score_arms(arms))["parts"].tolist() == ["a; b", "", "a", "b"]
+
+
+def test_a_seed_without_an_icc_leaves_no_mean():
+    """The second seed draws the same volume in all cases: leaving it out would flatter the arm."""
+    rows = [
+        ("a", 0, seed, f"c{case}", "front", metric, value)
+        for seed in (1, 2)
+        for case in range(5)
+        for metric, value in (
+            ("dice", 0.8),
+            ("reference_volume_mm3", 100.0 + case),
+            ("volume_mm3", 100.0 + case if seed == 1 else 0.0),
+        )
+    ]
+    row = compare(arms_of(rows, target("front"))).tables["arms"].iloc[0]
+    assert math.isnan(row["front_icc_a1"])
+    assert row["reason"] == "no mean ICC of front, as a seed has none"
 
 
 def test_an_arm_costs_the_mean_of_its_runs():

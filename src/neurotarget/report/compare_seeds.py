@@ -145,7 +145,8 @@ def _value_words(seeds: Sequence[Seed], digits: int | None = None, *, sign: bool
     if len(seeds) == 1:
         return estimate(known[0]._asdict(), digits, sign=sign)
     mean = float(np.mean([seed.value for seed in known]))
-    return f"mean {words(mean, decimals(mean) if digits is None else digits, sign=sign)}"
+    some = "" if len(known) == len(seeds) else f" ({len(known)} of {len(seeds)})"
+    return f"mean {words(mean, decimals(mean) if digits is None else digits, sign=sign)}{some}"
 
 
 def _range_words(seeds: Sequence[Seed], digits: int) -> str:

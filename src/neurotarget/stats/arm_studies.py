@@ -137,6 +137,6 @@ def _seeded(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_icc(agreement: pd.DataFrame, arm: str, label: str) -> float:
-    """ICC(A,1) of an arm, mean over its seeds; NaN where it has none."""
+    """ICC(A,1) of an arm, mean over its seeds; NaN where any has none, as it may be the worst."""
     rows = agreement[(agreement["arm"] == arm) & (agreement["label"] == label)]
-    return float(rows["icc_a1"].mean()) if len(rows) else math.nan
+    return float(rows["icc_a1"].mean(skipna=False)) if len(rows) else math.nan

@@ -8,7 +8,7 @@ import pandas as pd
 
 from neurotarget.stats.arm_scores import MEAN, Scored, mean_of
 from neurotarget.stats.arm_studies import mean_icc, verdict_text
-from neurotarget.stats.arms import NET, Arms, listed
+from neurotarget.stats.arms import NET, NO_SEED, Arms, listed
 from neurotarget.stats.best_arm import best_probabilities
 from neurotarget.stats.interval import FEWEST
 from neurotarget.stats.paired import order
@@ -30,7 +30,7 @@ SPREAD_COLUMNS = [
 COST_COLUMNS = ("run", "arm", "fold", "seed", "dice")
 
 MADE = "made of trained nets, which alone have ranks and a probability of being best"
-MADE_SEEDS = "made of several seeds"
+MADE_SEEDS = "made of several trainings"
 ONE_SEED = "one seed: the spread between seeds is not known"
 ONE_FOLD = "one fold"
 
@@ -54,6 +54,8 @@ def arms_table(
         row |= {"mean_rank": _rank(tables["ranks"], arm), "p_best": chances.get(arm, math.nan)}
         row |= {"hd95_mm": hd95[arm], "n_failed": failed.get(arm, math.nan)}
         row |= _by_label(scored, tables["agreement"], arm)
+        if lacking := _lacking_icc(tables["agreement"], arm):
+            row["reason"] = "; ".join(part for part in (row["reason"], lacking) if part)
         row |= {"verdicts": verdict_text(tables["effects"], arm)}
         rows.append(row | _costs(scored.arms, arm))
     table = pd.DataFrame(rows)
@@ -78,7 +80,7 @@ def spread_table(scored: Scored) -> pd.DataFrame:
             reasons = [ONE_FOLD] if folds.ngroups < 2 else []
             seed_sd = _pooled_sd(folds)
             if math.isnan(seed_sd):
-                reasons.append(ONE_SEED if (runs["kind"] == NET).all() else MADE_SEEDS)
+                reasons.append(ONE_SEED if (runs["seed"] != NO_SEED).all() else MADE_SEEDS)
             row = (arm, label, scores.std(), folds.mean().std(), seed_sd, len(scores))
             rows.append((*row, folds.ngroups, runs["seed"].nunique(), "; ".join(reasons)))
     return pd.DataFrame(rows, columns=SPREAD_COLUMNS)
@@ -89,6 +91,8 @@ def costs_table(scored: Scored) -> pd.DataFrame:
     dice = scored.by_run[MEAN].mean()
     table = scored.arms.runs.rename_axis("run").reset_index()
     table["dice"] = table["run"].map(dice)
+    if "parts" in table:
+        table["parts"] = table["parts"].str.replace("\n", "; ")  # a row is a line of its file
     named = [*COST_COLUMNS, *COSTS]
     more = [name for name in table if name not in (*named, "kind")]
     return table.reindex(columns=[*named, *more])
@@ -150,6 +154,13 @@ def _by_label(scored: Scored, agreement: pd.DataFrame, arm: str) -> dict:
     if len(scored.arms.labels) > 1:
         found["total_icc_a1"] = mean_icc(agreement, arm, "total")
     return found
+
+
+def _lacking_icc(agreement: pd.DataFrame, arm: str) -> str:
+    """Which labels have the ICC of some seeds, and so no mean of it."""
+    known = agreement[agreement["arm"] == arm].groupby("label", sort=False)["icc_a1"]
+    labels = [label for label, icc in known if icc.isna().any() and icc.notna().any()]
+    return f"no mean ICC of {listed(labels)}, as a seed has none" if labels else ""
 
 
 def _costs(arms: Arms, arm: str) -> dict:
