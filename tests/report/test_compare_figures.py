@@ -158,3 +158,15 @@ def test_seed_means_are_over_folds(texts):
     figure = dice_arms_figure(comparison)
     strokes = [line for line in figure.axes[0].lines if line.get_marker() == "|"]
     np.testing.assert_allclose(strokes[0].get_xdata(), [0.85, 0.75])
+
+
+def test_the_caption_of_differences_says_what_the_model_asks(comparison, found):
+    """With one training of each arm it knows the cases alone, and of ensembles always."""
+    assert "whether other trainings would, too (of ensembles" in found["differences"].caption
+    nets = a_comparison(3)
+    assert "whether other trainings would, too. Filled" in found_in(nets)["differences"].caption
+    variance = comparison.tables["variance"]
+    once = variance.assign(sd=variance["sd"].where(variance["component"] != "run"))
+    caption = found_in(with_tables(comparison, variance=once))["differences"].caption
+    assert "asks for the cases alone" in caption
+    assert "other trainings would" not in caption

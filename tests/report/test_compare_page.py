@@ -36,7 +36,7 @@ def test_the_page_begins_with_what_was_asked_and_found(comparison):
     words = read(comparison).text
     order = [words.index(text) for text in (
         "gland: nets", question(comparison),
-        "6 arms, 16 runs, 1 fold, 3 seeds, 20 cases, 20 people.", comparison.sentence,
+        "6 arms, 15 trainings, 1 fold, 3 seeds, 20 cases, 20 people.", comparison.sentence,
         "Arms", "Cost", "Conclusions", "Figures", "Tables", "Notes",
     )]  # fmt: skip
     assert order[:4] == sorted(order[:4])

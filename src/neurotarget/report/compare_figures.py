@@ -1,6 +1,6 @@
 """All figures of a comparison with their captions; those that cannot be drawn say why."""
 
-from neurotarget.report.arm_rows import arms_of, rows_of
+from neurotarget.report.arm_rows import arms_of, known, rows_of
 from neurotarget.report.compare_cost import cost_figure, unknown_costs
 from neurotarget.report.compare_dice import dice_arms_figure
 from neurotarget.report.compare_forest import best_net, differences_figure
@@ -54,9 +54,10 @@ def _dice(comparison: Comparison) -> NamedFigure:
     caption = (
         "Dice of every case, averaged over labels and seeds. A point is a case and leads to its "
         "row in the tables; the thick line is the median and the grey box the middle half of the "
-        "cases. Below stands the mean over cases with its 95 % confidence interval and, as "
-        "upright strokes, the mean of each seed: what another random start alone would change. "
-        f"{BRACKETS} The seed SD is the standard deviation between seeds."
+        "cases. Below stands the mean over cases with its 95 % confidence interval, which takes "
+        "the trainings as they are, and, as upright strokes, the mean of each seed: what another "
+        f"random start alone would change. {BRACKETS} The seed SD is the standard deviation "
+        "between the seeds of one fold."
     )
     return NamedFigure("dice", title, caption, figure)
 
@@ -72,11 +73,21 @@ def _differences(comparison: Comparison) -> NamedFigure:
         f"Dice of each arm minus that of {plain(best_net(comparison).name)}, on the same cases; "
         "left of the dotted line an arm is worse. The round marker is the mean difference with its "
         "bootstrap interval over subjects, and Wilcoxon's p: would other cases say the same? The "
-        "square is the difference by a mixed model, which asks whether other trainings would, too. "
-        "Filled markers: told apart, as both p values are below 0.05 after Holm's correction for "
-        f"the number of pairs. {BRACKETS}"
+        f"square is the difference by a mixed model, {_asked(comparison)}. Filled markers: told "
+        "apart, as both p values are below 0.05 after Holm's correction for the number of pairs "
+        f"and both tests point to the same arm. {BRACKETS}"
     )
     return NamedFigure("differences", title, caption, figure)
+
+
+def _asked(comparison: Comparison) -> str:
+    """What the mixed model asks, which is less where an arm is one training or made of several."""
+    runs = rows_of(comparison, "variance", component="run")
+    if not known(runs, "sd"):
+        return "which knows one training of each arm and so asks for the cases alone as well"
+    asked = "which asks whether other trainings would, too"
+    is_made = any(arm.kind != "net" for arm in arms_of(comparison))
+    return f"{asked} (of ensembles and soups it counts the cases alone)" if is_made else asked
 
 
 def _costs(comparison: Comparison) -> NamedFigure:

@@ -95,13 +95,14 @@ def question(comparison: Comparison) -> str:
 
 
 def _design(comparison: Comparison) -> str:
-    """How many arms, runs and cases."""
+    """How many arms, trainings and cases; ensembles and soups are no trainings of their own."""
     table = rows_of(comparison, "arms")
     if not len(table):
         return ""
     most = {key: int(table[key].max()) for key in DESIGN if known(table, key)}
     parts = [counted(len(table), "arm")]
-    parts += [counted(int(table["n_runs"].sum()), "run")] if known(table, "n_runs") else []
+    nets = table[table["kind"] == "net"]
+    parts += [counted(int(nets["n_runs"].sum()), "training")] if known(nets, "n_runs") else []
     parts += [counted(most[key], name) for key, name in DESIGN.items() if key in most]
     return f"{', '.join(parts)}."
 
@@ -120,9 +121,12 @@ def _arms(comparison: Comparison) -> list[Section]:
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
     lead = (
-        "Best first. Dice is the mean over labels, seeds and cases, with its 95 % interval; told "
-        "apart is meant from the best net."
+        "Best first. Dice is the mean over labels, seeds and cases; its 95 % interval says what "
+        "other cases would change, the SD of seeds what another training would. Told apart is "
+        "meant from the best net."
     )
+    if any(arm.kind != "net" for arm in arms):
+        lead += " Of ensembles and soups it counts the cases alone."
     return [Section("arms", "Arms", lead, Grid("Arms, best first", COLUMNS, rows))]
 
 

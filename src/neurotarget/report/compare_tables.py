@@ -56,7 +56,7 @@ TABLES = {  # beside the one of arms, whose columns have the names of labels
     "differences": About(
         "Differences between arms",
         "The arm minus the one it is compared with, on the same cases. Told apart: both p "
-        "values are below 0.05 after Holm's correction.",
+        "values are below 0.05 after Holm's correction, and both tests point to the same arm.",
         value="mean_difference",
         headings=DIFFERENCE_HEADINGS,
         kinds=dict.fromkeys(("wilcoxon_p", "holm_p", "model_p", "model_holm_p"), "p"),
@@ -75,8 +75,8 @@ TABLES = {  # beside the one of arms, whose columns have the names of labels
     ),
     "spread": About(
         "Spread",
-        "How much Dice varies between cases, between folds and between seeds (standard "
-        "deviations).",
+        "How much Dice varies between cases, between folds (which differ in their cases as well "
+        "as in training) and between seeds of one fold (standard deviations).",
         is_printed=True,
         value="seed_sd",
         headings=ARM_HEADINGS,
@@ -156,8 +156,9 @@ DEFINITIONS = (
     ),
     Definition(
         "Seed SD",
-        "How much the mean Dice varies between runs that differ in nothing but the random seed "
-        "(standard deviation). A difference between arms that is not larger may be chance.",
+        "How much the mean Dice on a fold varies between runs that differ in nothing but the "
+        "random seed (standard deviation, pooled over folds). A difference between arms that is "
+        "not larger may be chance.",
         "Bouthillier 2021",
         "10.48550/arXiv.2103.03098",
         ("arms", "seed_sd", ""),
