@@ -98,7 +98,10 @@ def test_ensembles_and_soups_are_arms_of_their_own(joined):
     assert check_design(arms) == []
     assert set(arms.runs.index) == set(arms.scores["run"])
     assert (arms.seeds, arms.folds) == ((1, 2), (0, 1))
-    assert list(arms.runs.columns) == list(joined[2].arms.runs.columns)
+    assert list(arms.runs.columns) == [*joined[2].arms.runs.columns, "parts"]
+    told = arms.runs.drop_duplicates("arm").set_index("arm")["parts"]
+    assert told["unet soup"] == "unet"
+    assert told["all arms ensemble"].splitlines() == ["resunet", "unet"]
     whole = arms.scores[arms.scores["metric"] == "dice"].groupby("arm")["case_id"].unique()
     assert {frozenset(cases) for cases in whole} == {frozenset(f"sub-{n:02d}" for n in range(4))}
 
@@ -187,6 +190,24 @@ def test_without_scans_there_are_no_ensembles_but_a_note(tmp_path):
     assert found.notes == (
         "There are no ensembles: scans or masks of 2 cases are gone (sub-00, sub-01).",
     )
+
+
+def test_masks_that_have_changed_since_make_no_ensemble(tmp_path):
+    """Its members were scored against others, so no difference would be paired."""
+    images = write_images(tmp_path / "images")
+    for seed in (1, 2):
+        write_run(tmp_path / "runs" / str(seed), seed=seed, images=images)
+    runs, out, path = read_arms([tmp_path / "runs"]), tmp_path / "out", images / "sub-01_seg.nii.gz"
+    kept, image = path.read_bytes(), nib.load(path)
+    nib.save(nib.Nifti1Image(np.zeros((16, 16, 16), np.uint8), image.affine), path)
+    found = with_ensembles(runs, out, device="cpu")
+    assert found.arms.names == ("unet",)
+    told = (
+        "There is no unet ensemble/fold=0: masks of 1 case have changed since its runs were scored"
+    )
+    assert found.notes[0].startswith(f"{told} (sub-01); score the runs")
+    path.write_bytes(kept)
+    assert len(with_ensembles(runs, out, device="cpu").arms.names) == 3
 
 
 def test_one_ensemble_that_cannot_be_made_does_not_take_the_others(tmp_path, images):

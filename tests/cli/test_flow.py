@@ -37,7 +37,7 @@ def test_run_folder_holds_all_that_a_run_makes(trained):
 def test_summary_says_what_was_found(trained):
     summary = json.loads((trained[0] / "summary.json").read_text())
     assert summary["experiment"] == "ball"
-    assert summary["model"] == "unet"
+    assert summary["model"] == "resunet"
     assert summary["seed"] == 1
     assert summary["train_seconds"] > 0
     assert summary["n_test"] == 3
@@ -174,19 +174,22 @@ def test_resumed_run_goes_on_with_the_same_wandb_run(resumed):
     assert all(file.name == f"run-{run_id}.wandb" for file in files)
 
 
+JOBS = ("seed=1", "seed=2")
+
+
 def test_every_job_of_a_multirun_has_a_finished_wandb_run(
     train_words, tiny, command, wandb_records
 ):
     script, *words = train_words
     short = [*words, "trainer.max_epochs=1", "logger.pictures=0"]
     command(script, "-m", *short, "seed=1,2", f"hydra.sweep.dir={tiny / 'sweep'}", cwd=tiny)
-    folders = [tiny / "sweep" / job / "wandb" for job in "01"]
+    folders = [tiny / "sweep" / job / "wandb" for job in JOBS]
     files = [list(folder.glob("offline-run-*/run-*.wandb")) for folder in folders]
     assert [len(found) for found in files] == [1, 1]
     assert files[0][0].name != files[1][0].name
     for (file,) in files:
         assert any(record.HasField("exit") for record in wandb_records(file))
-    summaries = [json.loads((tiny / "sweep" / job / "summary.json").read_text()) for job in "01"]
+    summaries = [json.loads((tiny / "sweep" / job / "summary.json").read_text()) for job in JOBS]
     assert [summary["seed"] for summary in summaries] == [1, 2]
 
 
@@ -284,14 +287,20 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
     ("word", "said"),
     [
         ("data.root=nowhere.csv", "data.root: no such file or folder: nowhere.csv"),
-        ("target.patch_vox=[15,16,16]", "wanted multiples of (2, 2, 2)"),
+        (
+            "patch_vox=[15,16,16]",
+            "and UNet wants multiples of 2×2×2 (more than one); say patch_vox",
+        ),
         ("trainer.max_epoch=3", "trainer.max_epoch: no such key; did you mean trainer.max_epochs?"),
         ("target.spacing_mm=[1,1]", "target ball: needs three positive spacings"),
         ("+data.batchsize=3", "TargetData: no such setting 'batchsize'; did you mean batch_size?"),
         ("trainer.max_time=15min", "15min"),
         ("model.norm=layer", "wanted instance, batch or group"),
         ("monitor=val/dise_mean", "did you mean val/dice_mean?"),
-        ("target.patch_vox=[2,2,2]", "target.patch_vox: [2, 2, 2] does not go through UNet"),
+        ("patch_vox=[2,2,2]", "say patch_vox=[4,4,4], or patch_vox=auto"),
+        ("budget=hours", "budget=hours: no such choice"),
+        ("pretrained=none.ckpt", "pretrained=none.ckpt: no such file"),
+        ("model=resnet", "model=resnet: no such choice; did you mean model=resunet?"),
         ("seed=abc", "wanted a whole number"),
         ("target=bal", "target=bal: no such choice; did you mean target=ball?"),
         ("logger.wandb=onlin", "wanted one of auto, online, offline, disabled"),
