@@ -292,8 +292,8 @@ def test_other_masks_are_refused_even_with_common(tmp_path):
     path = write_run(tmp_path / "b", model="resunet") / "rows.csv"
     path.write_text(
         path.read_text().replace(
-            "sub-01,sub-01,test,shell,reference_volume_mm3,1000.0",
-            "sub-01,sub-01,test,shell,reference_volume_mm3,999.0",
+            "sub-01,sub-01,test,shell,reference_volume_mm3,448.0",
+            "sub-01,sub-01,test,shell,reference_volume_mm3,447.0",
         )
     )
     for common in (False, True):

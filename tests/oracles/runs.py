@@ -29,7 +29,8 @@ MODELS = {
     "wide": {"_target_": RESIDUAL, "widths": [4, 8]},
 }
 CASES = tuple(f"sub-{number:02d}" for number in range(6))
-PERFECT = 1000.0  # mm³ of every reference
+PERFECT = 1000.0  # mm³ of every reference but those of `write_images`
+DRAWN = {"core": 64.0, "shell": 448.0}
 
 
 def write_run(
@@ -125,15 +126,18 @@ def write_images(folder: Path, cases: Sequence[str] = CASES) -> Path:
 
 def _write_rows(path: Path, cases: Sequence[str], labels: Sequence[str], dice: float) -> None:
     scores = {"dice": dice, "hd95_mm": 2.0, "assd_mm": 0.5, "surface_dice": 0.9}
-    scores |= {"volume_mm3": PERFECT * dice, "reference_volume_mm3": PERFECT, "failed": 0.0}
     rows = [
         Row(case, case, "test", label, metric, value, "mm3" if "mm3" in metric else "")
         for case in cases
         for label in labels
-        for metric, value in scores.items()
+        for metric, value in (scores | _volumes(DRAWN.get(label, PERFECT), dice)).items()
     ]
     lines = [",".join(map(str, row)) for row in rows]
     _write(path, "\n".join([",".join(Row._fields), *lines]) + "\n")
+
+
+def _volumes(reference: float, dice: float) -> dict[str, float]:
+    return {"volume_mm3": reference * dice, "reference_volume_mm3": reference, "failed": 0.0}
 
 
 def _write_cases(path: Path, cases: Sequence[str], images: Path | None) -> None:

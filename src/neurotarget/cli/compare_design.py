@@ -168,13 +168,10 @@ def _sight(run: Run) -> dict[str, object]:
 
 
 def _other_masks(first: Named, other: Named) -> list[str]:
-    """Cases whose reference masks are not the same, by their volumes on the scans' own grids."""
-    ours, theirs = (_reference(one.run) for one in (first, other))
-    both = ours.index.intersection(theirs.index)
-    unlike = (ours[both] - theirs[both]).abs() > SAME_MM3
-    if not unlike.any():
+    """Cases that two runs of one fold were not scored against the same masks of."""
+    cases = unlike_masks(first.run.rows, other.run.rows)
+    if not cases:
         return []
-    cases = list(dict.fromkeys(case for case, _ in both[unlike.to_numpy()]))
     number = counted(len(cases), "case")
     return [
         f"{first.name} and {other.name} were scored against other masks of {number}: "
@@ -182,6 +179,14 @@ def _other_masks(first: Named, other: Named) -> list[str]:
     ]
 
 
-def _reference(run: Run) -> pd.Series:
-    rows = run.rows[run.rows["metric"] == "reference_volume_mm3"]
-    return rows.drop_duplicates(["case_id", "label"]).set_index(["case_id", "label"])["value"]
+def unlike_masks(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
+    """Cases of two tables of rows whose reference masks differ, by volumes on the scans' grids."""
+    first, second = _reference(ours), _reference(theirs)
+    both = first.index.intersection(second.index)
+    unlike = (first[both] - second[both]).abs() > SAME_MM3
+    return list(dict.fromkeys(case for case, _ in both[unlike.to_numpy()]))
+
+
+def _reference(rows: pd.DataFrame) -> pd.Series:
+    found = rows[rows["metric"] == "reference_volume_mm3"].drop_duplicates(["case_id", "label"])
+    return found.set_index(["case_id", "label"])["value"]

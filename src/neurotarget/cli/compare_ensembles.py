@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from neurotarget.cli.build import build_foreign
+from neurotarget.cli.compare_design import unlike_masks
 from neurotarget.cli.compare_read import NUMBERS, TEXTS, Run
 from neurotarget.cli.compare_runs import Gathered, score_rows
 from neurotarget.cli.ensemble import hash_of, load_ensemble, own_weights
@@ -176,11 +177,19 @@ class Maker:
         """Scores of the ensemble on its cases, made now unless they lie there.
 
         Raises:
-            DataError: members are gone or do not fit together, or a mask cannot be used.
+            DataError: members are gone or do not fit together, or a mask cannot be used or is not
+                the one that members were scored against.
         """
         if not self.is_done:
             self._make()
-        return with_ledger(read_rows(self.folder / "rows.csv"), self.folder / "predictions")
+        rows = read_rows(self.folder / "rows.csv")
+        if unlike := sorted({case for run in self.runs for case in unlike_masks(run.rows, rows)}):
+            (self.folder / RECORD).unlink(missing_ok=True)
+            raise DataError(
+                f"masks of {counted(len(unlike), 'case')} have changed since its runs were scored "
+                f"({listed(unlike)}); score the runs against the same masks, or train them anew"
+            )
+        return with_ledger(rows, self.folder / "predictions")
 
     def _make(self) -> None:
         """Predict and score the cases; what failed is counted so, and tried again next time."""
