@@ -125,6 +125,19 @@ def test_an_ensemble_above_the_best_is_named():
     assert "; all, made of several trainings, reaches 0.635." in text
 
 
+def test_an_ensemble_of_the_easier_cases_is_not_above_the_best():
+    rows = [
+        (arm, 0, seed, f"c{case}", "front", "dice", 0.5 + 0.01 * case)
+        for arm, seed in (("a", 1), ("all", -1))
+        for case in range(8)
+        if arm == "a" or case > 3
+    ]
+    found = compare(arms_of(rows, target("front")))
+    assert found.tables["arms"]["arm"].tolist() == ["all", "a"]
+    assert "reaches" not in found.sentence
+    assert "all was scored on 4 of 8 cases only" in " ".join(found.notes)
+
+
 @pytest.mark.parametrize(
     ("names", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
 )

@@ -76,6 +76,13 @@ def _notes(scored: Scored, seed: int) -> Iterator[str]:
             f"{lacking} of {cases} cases lack a score by some architecture; they count in the "
             "means of the others, not in ranks and tests of all."
         )
+    for arm in (arm for arm in arms.names if arm not in nets):
+        own = int(scored.held_out[scored.runs_of(arm)].any(axis=1).sum())
+        if own < cases:
+            yield (
+                f"{arm} was scored on {own} of {cases} cases only, so its mean Dice is not to be "
+                "held against those of other arms; its differences to them are."
+            )
     if scored.has_repeats:
         yield (
             f"{cases} cases come from {scored.subjects.nunique()} subjects; intervals draw "

@@ -108,8 +108,9 @@ def _interval(row: pd.Series) -> tuple[float, float]:
 
 
 def _made(arms: pd.DataFrame, nets: pd.DataFrame) -> str:
-    """The best ensemble or soup, where it is above the best net."""
+    """The best ensemble or soup, where it is above the best net on as many cases."""
     made = arms[(arms["kind"] != NET) & (arms["dice"] > nets["dice"].max() + SAME)]
+    made = made[made["n_cases"] >= nets["n_cases"].iloc[0]]
     if not len(made):
         return ""
     first = made.iloc[0]
