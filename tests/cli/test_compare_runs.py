@@ -198,6 +198,35 @@ def test_scores_of_cases_that_were_trained_on_are_not_used(tmp_path):
         read_arms([run])
 
 
+def test_without_splits_the_rows_say_what_was_held_out(tmp_path):
+    run = write_run(tmp_path / "a")
+    (run / "splits.tsv").unlink()
+    assert len(read_arms([run]).arms.scores["case_id"].unique()) == 2
+    rows = (run / "rows.csv").read_text().replace("sub-01,sub-01,test", "sub-01,sub-01,train")
+    (run / "rows.csv").write_text(rows)
+    with pytest.raises(DataError, match=r"scores of 1 cases that were not held out \(sub-01\)"):
+        read_arms([run])
+
+
+def test_costs_on_other_hardware_are_told(tmp_path):
+    for model, processor in (("unet", "EPYC"), ("resunet", "Xeon")):
+        run = write_run(tmp_path / model, model=model)
+        record = {"hardware": {"processor": processor, "gpus": []}}
+        (run / "run.json").write_text(json.dumps(record))
+    assert read_arms([tmp_path]).notes == (
+        "Runs had different hardware, so their costs are not to be compared (Xeon: "
+        "resunet/fold=0,seed=1; EPYC: unet/fold=0,seed=1).",
+    )
+    (run / "run.json").write_text(json.dumps({"hardware": {"processor": "EPYC"}}))
+    assert read_arms([tmp_path]).notes == ()
+
+
+def test_a_name_of_an_arm_is_one_line(tmp_path):
+    for model in ("unet", "resunet"):
+        write_run(tmp_path / model, model=model, summary={"model": f"my\n{model}\tnet"})
+    assert set(read_arms([tmp_path]).arms.names) == {"my unet net", "my resunet net"}
+
+
 def test_without_a_finished_run_there_is_nothing_to_compare(tmp_path):
     (write_run(tmp_path / "a") / "rows.csv").unlink()
     with pytest.raises(
@@ -350,7 +379,8 @@ def test_covariates_that_are_gone_or_differ_are_told(tmp_path):
     (write_run(tmp_path / "b", fold=1) / "cases.tsv").unlink()
     found = read_arms([tmp_path])
     assert found.notes == (
-        "No covariates of 2 cases, as cases.tsv of the run is gone: sub-02, sub-03.",
+        "No covariates of 2 cases, as cases.tsv of the run is gone or cannot be read: sub-02, "
+        "sub-03.",
     )
     assert list(found.arms.covariates.index) == ["sub-00", "sub-01"]
     path = write_run(tmp_path / "b", fold=0, model="resunet") / "cases.tsv"

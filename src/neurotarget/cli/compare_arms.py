@@ -127,6 +127,7 @@ def _names(runs: Sequence[Settings], models: Sequence[str], keys: Sequence[str])
         own = [key for key in keys if len({repr(other.get(key)) for other in alike}) > 1]
         words = [f"{_short(key, own)}={_text(run.get(key))}" for key in own]
         names.append(",".join([model, *words] if several or not words else words))
+    names = [" ".join(name.split()) for name in names]  # a name is within a line
     names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
     seen: Counter[str] = Counter()
     for place, name in enumerate(names):

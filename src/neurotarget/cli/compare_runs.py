@@ -70,6 +70,7 @@ def read_arms(
     errors += [] if errors else check_design(arms)
     if errors:
         raise DataError("\n".join([*_few(errors), *left, *([] if common else [ADVICE])]))
+    notes += _machines(named)
     return Gathered(arms, {one.name: one.run for one in named}, (*left, *notes), _facts(named))
 
 
@@ -159,7 +160,8 @@ def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
             # what it lints is this fold's alone, and was told when the run was trained
             manifest, _ = read_cases(path, run.target, need_files=False)
         except DataError as error:
-            notes.append(f"Covariates of {run.folder.name} cannot be read: {error}.")
+            why = " ".join(str(error).split())
+            notes.append(f"Covariates of {run.folder.name} cannot be read: {why}.")
             continue
         table = covariate_table(manifest.cases)
         for case_id, line in zip(table.index, table.to_dict("records"), strict=True):
@@ -173,7 +175,8 @@ def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
     scored = set().union(*(run.test_cases for run in runs))
     if lacking := sorted(scored - lines.keys()):
         told = (
-            f"No covariates of {counted(len(lacking), 'case')}, as cases.tsv of the run is gone: "
+            f"No covariates of {counted(len(lacking), 'case')}, as cases.tsv of the run is gone or "
+            "cannot be read: "
         )
         notes.append(f"{told}{listed(lacking)}.")
     table = pd.DataFrame.from_dict(lines, orient="index").rename_axis("case_id")
@@ -211,6 +214,20 @@ def _facts(named: Sequence[Named]) -> dict[str, str]:
     }
     unique = {name: [one for one in dict.fromkeys(many) if one] for name, many in found.items()}
     return {"runs": str(len(runs)), **{name: listed(many) for name, many in unique.items() if many}}
+
+
+def _machines(named: Sequence[Named]) -> list[str]:
+    """A sentence where runs were made on several machines, or on the GPU and the CPU of one."""
+    known: dict[str, list[str]] = defaultdict(list)
+    for _, name, run in named:
+        machine = _hardware(read_plain(run.folder / "run.json").get("hardware") or {})
+        if machine:
+            used = " on its GPU" if run.cost["peak_memory_of"] == "gpu" else ""
+            known[machine + used].append(name)
+    if len(known) < 2:
+        return []
+    told = "; ".join(f"{machine}: {listed(runs)}" for machine, runs in known.items())
+    return [f"Runs had different hardware, so their costs are not to be compared ({told})."]
 
 
 def _hardware(record: Mapping[str, Any]) -> str:
