@@ -1,8 +1,24 @@
+import numpy as np
 import pytest
 import yaml
 
+from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.plan import as_planned, with_plan
-from neurotarget.types import DataError
+from neurotarget.data.module import TargetData
+from neurotarget.data.prepare import Preparation
+from neurotarget.data.sources import Files
+from neurotarget.losses import DeepSupervision, DiceCrossEntropy
+from neurotarget.models.profile import profile
+from neurotarget.types import DataError, Target
+
+UNETR = {
+    "_target_": "neurotarget.models.unetr.UNETR",
+    "feature_size": 4,
+    "hidden_size": 24,
+    "mlp_dim": 16,
+    "num_heads": 2,
+}
+UNET = {"_target_": "neurotarget.models.unet.UNet", "widths": [2, 4], "strides": [2]}
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +57,51 @@ def test_a_run_that_goes_on_keeps_its_plan(planned):
     assert again["patch_vox"] == before["patch_vox"]
     assert again["model"]["widths"] == before["model"]["widths"]
     assert again["data"] == {"batch_size": before["data"]["batch_size"], "fold": 3}
+
+
+@pytest.fixture
+def propose_for(tiny):
+    """`propose_for(model, gb, *said)` plans a model for cases of 24³ voxels and 100 labels."""
+
+    def propose(model, memory_gb, *said, batch_size=2):
+        labels = {"core": 1, "shell": 2, **{f"absent{number}": number for number in range(3, 100)}}
+        target = Target("ball", ["t1"], labels, [1, 1, 1], [16, 16, 16])
+        known = Target("ball", ["t1"], {"core": 1, "shell": 2}, [1, 1, 1], [16, 16, 16])
+        cache, root = tiny / "plan_cache", str(tiny / "data" / "manifest.tsv")
+        data = TargetData(known, Files(), cache=cache, preparation=Preparation(), root=root)
+        config = {
+            "plan": {"memory_gb": memory_gb},
+            "patch_vox": "auto",
+            "data": {"batch_size": batch_size},
+            "model": model,
+            "optimizer": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1},
+            "task": {
+                "ema_decay": None,
+                "loss": {"_target_": "neurotarget.losses.DiceCrossEntropy"},
+            },
+        }
+        return with_plan(config, said, data=data, target=target).config, target
+
+    return propose
+
+
+def test_a_net_whose_weights_belong_to_its_patch_is_planned_smaller_too(propose_for):
+    roomy, target = propose_for(UNETR, 1.0)
+    tight, _ = propose_for(UNETR, 0.06)
+    assert roomy["patch_vox"] == [32, 32, 32]
+    assert np.prod(tight["patch_vox"]) < 32**3
+    fitted = fit_patch(tight["patch_vox"], tight["model"], target)
+    assert fitted.net.patch_vox == tuple(tight["patch_vox"])
+
+
+def test_memory_of_a_plan_holds_what_its_loss_needs(propose_for):
+    target = propose_for(UNET, 1.0)[1]
+    net = fit_patch([24, 24, 24], UNET, target).net
+    settings = {"training": True, "loss": DeepSupervision(DiceCrossEntropy())}
+    needed_gb = profile(net, (2, 1, 24, 24, 24), **settings).peak_memory_mib * 2**20 / 1e9
+    said = ("data.batch_size", "model.strides")
+    assert propose_for(UNET, 1.001 * needed_gb, *said)[0]["patch_vox"] == [24, 24, 24]
+    assert min(propose_for(UNET, 0.999 * needed_gb, *said)[0]["patch_vox"]) < 24
 
 
 @pytest.mark.parametrize("budget", ["much", 0, -1, True])

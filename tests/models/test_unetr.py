@@ -13,11 +13,14 @@ def test_patch_is_made_larger_to_whole_blocks():
 
 def test_every_side_but_the_patch_is_refused():
     net = UNETR(1, 2, patch_vox=(32, 16, 16), **TINY)
-    assert net.nearest((64, 8, 100)) == net.below((64, 8, 100)) == (32, 16, 16)
-    with pytest.raises(
-        ValueError, match=r"wanted multiples of 16×16×16, and always those .* 32×16×16"
-    ):
+    with pytest.raises(ValueError, match=r"got sides 32×32×16, wanted those .* are 32×16×16"):
         net(torch.zeros(1, 1, 32, 32, 16))
+
+
+def test_it_can_be_built_for_any_whole_blocks():
+    net = UNETR(1, 2, patch_vox=(32, 16, 16), **TINY)
+    assert net.nearest((64, 8, 100)) == (64, 16, 112)
+    assert net.below((64, 8, 100)) == (64, 16, 96)
 
 
 def test_heads_that_cannot_share_are_refused():

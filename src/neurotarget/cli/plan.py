@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import torch
 
+from neurotarget.cli.build import build
 from neurotarget.cli.models import optimizer_states
 from neurotarget.cli.nets import build_net, sides_of, times
 from neurotarget.cli.run_folder import read_config
 from neurotarget.data.cache import open_entry
 from neurotarget.data.fingerprint import Fingerprint, fingerprint
 from neurotarget.data.module import TargetData
+from neurotarget.losses import DeepSupervision
 from neurotarget.models.plan import Plan, depth, propose, widths
 from neurotarget.models.profile import profile
 from neurotarget.types import DataError, Target, TripleVox
@@ -48,6 +50,7 @@ def with_plan(
     deepens = all(key in model for key in SHALLOW) and not _says(said, "model", SHALLOW)
     averaged = config["task"]["ema_decay"] is not None
     states = optimizer_states(config["optimizer"]) + averaged
+    loss = DeepSupervision(build(config["task"]["loss"]))
     for _ in range(PASSES):
         first = build_net(model, target, given or known.median_vox)
         found = propose(
@@ -55,7 +58,7 @@ def with_plan(
             known.voxels,
             budget_mib=budget_mib,
             sides=first,
-            memory=functools.cache(_memory(model, target, states)),
+            memory=functools.cache(_memory(model, target, states, loss)),
             patch_vox=given,
             batch_size=batch,
         )
@@ -95,14 +98,15 @@ def as_planned(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _memory(
-    model: Mapping[str, Any], target: Target, states: int
+    model: Mapping[str, Any], target: Target, states: int, loss: DeepSupervision
 ) -> Callable[[TripleVox, int], float]:
     """MiB that training takes with a patch and a batch."""
 
     def memory(patch_vox: TripleVox, batch: int) -> float:
         net = build_net(model, target, patch_vox)
         shape = (batch, len(target.contrasts), *patch_vox)
-        return profile(net, shape, training=True, optimizer_states=states).peak_memory_mib
+        cost = profile(net, shape, training=True, optimizer_states=states, loss=loss)
+        return cost.peak_memory_mib
 
     return memory
 
@@ -138,7 +142,6 @@ def _told(
         f"patch_vox=[{','.join(map(str, found.patch_vox))}] data.batch_size={found.batch_size}",
     ]
     if all(model.get(key) for key in SHALLOW):
-        strides = str([list(step) for step in model["strides"]]).replace(" ", "")
-        depths = str(list(model["widths"])).replace(" ", "")
+        strides, depths = (str(model[key]).replace(" ", "") for key in SHALLOW)
         lines.append(f"model.widths={depths} model.strides={strides}")
     return lines

@@ -14,8 +14,9 @@ class UNETR(Backbone):
     """MONAI's UNETR for patches of one size.
 
     Each block of 16³ voxels has a learned position of its own, so the weights belong to one
-    patch: the net takes no other sides, neither in training nor for whole volumes. MONAI's
-    `norm_cross_attn`, which it makes and never calls, is taken out.
+    patch: the net takes no other sides, neither in training nor for whole volumes; `nearest` and
+    `below` say what it could be built for. MONAI's `norm_cross_attn`, which it makes and never
+    calls, is taken out.
 
     Source: Hatamizadeh et al. 2022, doi:10.1109/WACV51458.2022.00181.
     """
@@ -58,7 +59,7 @@ class UNETR(Backbone):
                 f"UNETR: got hidden_size {hidden_size} and num_heads {num_heads}, wanted a "
                 "multiple of the heads; mend conf/model/unetr.yaml"
             )
-        self.patch_vox = super().nearest(patch_vox)
+        self.patch_vox = self.nearest(patch_vox)
         self.net = nets.UNETR(
             in_channels=in_channels,
             out_channels=num_labels,
@@ -83,13 +84,18 @@ class UNETR(Backbone):
         self.check(image)
         return self.net(image)
 
-    def nearest(self, sides: Sequence[int]) -> TripleVox:  # noqa: ARG002
-        """The only valid sides."""
-        return self.patch_vox
+    def check(self, image: Image) -> None:
+        """Refuse all sides but those of the patch.
 
-    below = nearest
+        Raises:
+            ValueError: they are others.
+        """
+        if (sides := tuple(image.shape[2:])) != self.patch_vox:
+            raise ValueError(
+                f"UNETR: got sides {_times(sides)}, wanted those it is built for, the patch's; the "
+                f"nearest are {_times(self.patch_vox)}"
+            )
 
-    def rule(self) -> str:
-        """Which sides are valid, in words."""
-        sides = "×".join(map(str, self.patch_vox))
-        return f"{super().rule()}, and always those it is built for, {sides}"
+
+def _times(sides: Sequence[int]) -> str:
+    return "×".join(map(str, sides))
