@@ -89,6 +89,14 @@ def test_a_network_of_ones_own_takes_any_patch(target):
     try_patch(fitted.net, fitted.target)
 
 
+def test_trying_a_patch_leaves_the_network_as_it_is(target):
+    net = nn.Sequential(nn.Conv3d(2, 2, 1), nn.BatchNorm3d(2))
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    try_patch(net, target)
+    after = net.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_a_run_is_built_again_with_the_patch_it_had(target):
     _, fitted = fitted_again({"model": UNET, "patch_vox": [16, 16, 16]}, target)
     assert fitted.patch_vox == (16, 16, 16)

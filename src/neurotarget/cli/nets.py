@@ -1,5 +1,6 @@
 """From a model's config to a network that fits its target's patches."""
 
+import copy
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -83,14 +84,15 @@ def fitted_again(
 
 
 def try_patch(net: nn.Module, target: Target) -> None:
-    """Run one patch of zeros through the network: it says at once whether the sides fit it.
+    """Run patches of zeros through a copy of the network: it says at once whether sides fit it.
 
     Raises:
         DataError: they do not.
     """
     try:
         with torch.no_grad():
-            net.train()(torch.zeros(2, len(target.contrasts), *target.patch_vox))
+            # a copy, as batch norms count what they see in training
+            copy.deepcopy(net).train()(torch.zeros(2, len(target.contrasts), *target.patch_vox))
     except (RuntimeError, ValueError) as error:
         raise DataError(
             f"patch_vox: {list(target.patch_vox)} does not go through {type(net).__name__} "
