@@ -50,6 +50,21 @@ def test_foreign_config_is_checked_inside_too():
         build_foreign({"_target_": "neurotarget.models.unet.UNet", "widths": inner})
 
 
+@pytest.mark.parametrize("make", [build, build_foreign])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("unet.UNet", {"widths": [-1, 2]}),  # torch refuses it with a RuntimeError
+        ("unetr.UNETR", {"num_heads": 0}),
+        ("weninger.WeningerLocator", {"width": None}),
+    ],
+)
+def test_values_that_a_constructor_cannot_take_are_refused(make, name, settings):
+    cfg = {"_target_": f"neurotarget.models.{name}", **settings}
+    with pytest.raises(DataError, match=name.partition(".")[2]):
+        make(cfg, in_channels=1, num_labels=2)
+
+
 def test_unknown_setting_is_named_with_the_nearest_one_also_inside():
     plan = {"_target_": "neurotarget.data.phantom_plan.Plan", "num_case": 3}
     cohort = {"_target_": "neurotarget.data.sources.Cohort", "folder": "a", "plan": plan}

@@ -53,6 +53,12 @@ def test_unknown_norm_is_refused():
         tiny(norm="layer")
 
 
+@pytest.mark.parametrize("strides", [[0, 2], [2, -2], [[2, 2], 2], [[2, 2, 0], 2]])
+def test_strides_that_are_no_steps_are_refused(strides):
+    with pytest.raises(ValueError, match=r"UNet: got strides .*, wanted whole numbers"):
+        tiny(strides=strides)
+
+
 def test_strides_that_do_not_fit_the_widths_are_refused():
     with pytest.raises(ValueError, match="got 3 widths and 3 strides"):
         tiny(strides=[2, 2, 2])

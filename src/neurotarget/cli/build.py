@@ -13,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurotarget.types import DataError, Target
 
+# what constructors raise on a value that they cannot take: their own, Python's and torch's errors
+REFUSALS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
 SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.prepare.")
 
 
@@ -25,7 +27,7 @@ def build(cfg: DictConfig | Mapping, **values: object) -> Any:  # noqa: ANN401
     # bound first and called after: Hydra would turn dataclasses among `values` into configs
     try:
         return instantiate(cfg, _convert_="all", _partial_=True)(**values)
-    except (InstantiationException, TypeError, ValueError) as error:
+    except (InstantiationException, *REFUSALS) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(refused(cfg, error)) from error
@@ -82,7 +84,7 @@ def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN
     given = {key: _foreign_value(value) for key, value in cfg.items() if not key.startswith("_")}
     try:
         return kind(**given, **values)
-    except (TypeError, ValueError, AttributeError) as error:
+    except REFUSALS as error:
         if isinstance(error, DataError):
             raise
         raise DataError(

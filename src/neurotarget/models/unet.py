@@ -107,7 +107,8 @@ def steps_between(
     """Give every step between levels one number per axis; by default all are 2.
 
     Raises:
-        ValueError: there is not one step fewer than levels; the sentence names the `net`.
+        ValueError: there is not one step fewer than levels, or one is no step; the sentence names
+            the `net`.
     """
     strides = [2] * (levels - 1) if strides is None else list(strides)
     if levels < 2 or len(strides) != levels - 1:
@@ -115,7 +116,13 @@ def steps_between(
             f"{net}: got {levels} widths and {len(strides)} strides, wanted at least two widths "
             "and one stride fewer; mend model.widths or model.strides"
         )
-    return tuple((step,) * 3 if isinstance(step, int) else tuple(step) for step in strides)
+    steps = tuple((step,) * 3 if isinstance(step, int) else tuple(step) for step in strides)
+    if any(len(step) != 3 or min(step) < 1 for step in steps):
+        raise ValueError(
+            f"{net}: got strides {strides}, wanted whole numbers of at least 1, one a step or "
+            "three; mend model.strides"
+        )
+    return steps
 
 
 def norm_of(name: str, widths: Sequence[int], *, net: str) -> tuple[str, dict[str, bool | int]]:
