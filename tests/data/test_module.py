@@ -50,6 +50,15 @@ def test_cases_go_from_files_to_batches(data):
     assert whole.labels.shape == (1, 10, 10, 10)
 
 
+@pytest.mark.parametrize(("margin_vox", "is_told"), [(0, True), (1, True), (2, False)])
+def test_a_volume_must_fill_what_is_scored_of_a_patch(data, make_target, margin_vox, is_told):
+    module = data()
+    module.target, module.margin_vox = make_target(patch=(14, 14, 14)), margin_vox
+    module.prepare_data()
+    told = any("volumes smaller than the patch" in problem.found for problem in module.warnings)
+    assert told is is_told  # volumes have 10³ voxels
+
+
 def test_two_modules_with_one_seed_draw_the_same_patches(data):
     first, second, other = (data(seed=seed) for seed in (1, 1, 2))
     loaders = []

@@ -116,7 +116,7 @@ class TargetData(pl.LightningDataModule):
         )
         entries = [open_entry(folders[case.case_id]) for case in manifest.cases]
         checkups = [
-            checkup_of(case, entry, self.target)
+            checkup_of(case, entry, self.target, self.margin_vox)
             for case, entry in zip(manifest.cases, entries, strict=True)
         ]
         problems += lint(manifest, self.target, splits=self.splits, checkups=checkups)
@@ -185,8 +185,11 @@ def share_of(items: Sequence[T], rank: int, ranks: int) -> list[T]:
     return list(items[rank::ranks] or items[:1])
 
 
-def checkup_of(case: Case, entry: Entry, target: Target) -> Checkup:
-    """What lint would find in a case, from what was kept when it was prepared."""
+def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) -> Checkup:
+    """What lint would find in a case, from what was kept when it was prepared.
+
+    Of a patch that loses `margin_vox` at each face, the inner voxels are what a volume must fill.
+    """
     facts = entry.facts
     files = {**case.images, "label": case.label}  # where they lie now
     kept = [Problem(*fields) for fields in facts["warnings"]]
@@ -203,7 +206,7 @@ def checkup_of(case: Case, entry: Entry, target: Target) -> Checkup:
         problems=problems,
         label_mm3=facts["label_mm3"],
         right_mm=facts["right_mm"],
-        is_small=any(side < patch for side, patch in sides),
+        is_small=any(side < patch - 2 * margin_vox for side, patch in sides),
         off_grid=(),
         digest=facts["digest"],
     )
