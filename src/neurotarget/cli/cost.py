@@ -37,7 +37,9 @@ ENERGY_EVERY_S = 10.0  # counters of a processor wrap around in minutes at the s
 class CostMeter(Callback):
     """Measures training over all sittings of a run; validation is not counted.
 
-    A step lasts from one batch's end to the next, so that making its patches is in it. Peak memory
+    A step lasts from one batch's end to the next, waiting for its patches included. Where training
+    makes them itself (`data.workers: 0`), it makes `queue_length` at once, and the median step may
+    wait for none: seconds with all of that are `train_s` over `steps`. Peak memory
     is what torch held on a GPU at one time, else what the whole process held (the program and the
     data too, but no workers), from the start of training to its end, validation included. Energy
     is that of the machine's processors and of the GPUs in use, whoever else works there.
