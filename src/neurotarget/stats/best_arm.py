@@ -1,7 +1,7 @@
 """How likely each net is to have the highest mean score, were other cases and trainings drawn.
 
 Subjects are drawn with replacement and, where an arm was trained several times on the same fold,
-its trainings too. Of few trainings a plain bootstrap would draw too little spread ((n − 1) / n of
+its trainings too, a seed with its runs on all folds. Of few trainings a plain bootstrap would draw too little spread ((n − 1) / n of
 the variance), so n − 1 of n are drawn and weighted by n / (n − 1).
 
 Source: Efron 1979, doi:10.1214/aos/1176344552; Rao and Wu 1988,
@@ -11,7 +11,7 @@ doi:10.1080/01621459.1988.10478591 (draws of n − 1).
 import math
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from neurotarget.stats.arm_scores import MEAN, SAME, Scored
@@ -37,7 +37,7 @@ def best_probabilities(scored: Scored, *, seed: int = 0) -> tuple[dict[str, floa
     times = np.ones((DRAWS, len(runs)))
     generator = np.random.default_rng((seed, len(runs)))  # apart from that of the subjects
     for members in strata:
-        times[:, members] = _rescaled(generator, len(members))
+        times[:, members] = _rescaled(generator, len(members))[:, :, None]
     totals = _totals(scored, table.index, runs, seed) * times
     arm_of = np.array([nets.index(scored.arms.runs.at[run, "arm"]) for run in runs])
     means = np.zeros((DRAWS, len(nets)))
@@ -49,13 +49,25 @@ def best_probabilities(scored: Scored, *, seed: int = 0) -> tuple[dict[str, floa
     return dict(zip(nets, shares.tolist(), strict=True)), "" if is_drawn else ONE_TRAINING
 
 
-def _strata(scored: Scored, runs: list[str]) -> list[list[int]]:
-    """Places of the runs of one arm that hold out the same cases: one may stand for another."""
-    found: dict[tuple[str, bytes], list[int]] = {}
-    for place, run in enumerate(runs):
-        cases = scored.held_out[run].to_numpy().tobytes()
-        found.setdefault((scored.arms.runs.at[run, "arm"], cases), []).append(place)
-    return list(found.values())
+def _strata(scored: Scored, runs: list[str]) -> list[Integer[ndarray, "n F"]]:
+    """Places of runs of one arm in rows of which one may stand for another.
+
+    Runs on the same cases may. Where an arm has the same seeds on all folds a row is a seed with
+    its runs on all of them, as they begin from the same weights.
+    """
+    seeds = scored.arms.runs["seed"]
+    found: dict[str, dict[bytes, list[int]]] = {}
+    for place in sorted(range(len(runs)), key=lambda place: seeds[runs[place]]):
+        cases = scored.held_out[runs[place]].to_numpy().tobytes()
+        own = found.setdefault(scored.arms.runs.at[runs[place], "arm"], {})
+        own.setdefault(cases, []).append(place)
+    strata = []
+    for own in found.values():
+        folds = [np.array(places) for places in own.values()]
+        of_folds = {tuple(seeds[runs[place]] for place in places) for places in folds}
+        is_joint = len(of_folds) == 1
+        strata += [np.column_stack(folds)] if is_joint else [places[:, None] for places in folds]
+    return strata
 
 
 def _rescaled(generator: np.random.Generator, n: int) -> Float[ndarray, "D n"]:
