@@ -88,6 +88,8 @@ def test_the_overview_counts_and_says_what_is_next(tmp_path):
     for name, status, reason in (("a", "done", ""), ("b", "done", ""), ("c", "failed", "no mask")):
         write_result(tmp_path / name, status, [], reason=reason)
     (tmp_path / "c" / "job.log").touch()
+    (tmp_path / "a" / "rows.csv").touch()
+    (tmp_path / "b" / "rows.csv").touch()
     results = [read_job(tmp_path / name) for name in "abc"]
     assert overview(tmp_path, results, {"a"}).splitlines() == [
         "3 jobs: 1 done now, 1 done before, 1 failed",
@@ -97,3 +99,12 @@ def test_the_overview_counts_and_says_what_is_next(tmp_path):
         f"  next      neurotarget compare {tmp_path}",
         f"  the rest  python train.py resume={tmp_path}",
     ]
+
+
+def test_jobs_that_scored_no_held_out_case_are_not_to_be_compared(tmp_path):
+    place = tmp_path / "my runs"
+    for name, status in (("a", "done"), ("b", "done"), ("c", "failed")):
+        write_result(place / name, status, [])
+    told = overview(place, [read_job(place / name) for name in "abc"], set())
+    assert "neurotarget compare" not in told
+    assert f"python train.py 'resume={place}'" in told

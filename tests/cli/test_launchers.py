@@ -33,6 +33,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 
 from neurotarget.cli.argv import check_argv
+from neurotarget.cli.jobs import write_result
 from neurotarget.cli.run_job import run_as_job
 from neurotarget.types import DataError
 
@@ -57,6 +58,10 @@ def act(cfg):
         sys.exit(3)
     if cfg.arm == "stops":
         raise KeyboardInterrupt
+    if cfg.arm == "terminates":
+        raise type("SIGTERMException", (SystemExit,), {})  # Lightning's
+    if cfg.arm == "ends_other":  # a job that another process was at when this one looked
+        write_result(folder.parent / "arm=plain", "done", ["arm=plain"], values={"score": 1.0})
     if cfg.arm == "dies":
         os._exit(9)
     return {"score": cfg.seed}
@@ -180,6 +185,27 @@ def test_a_job_that_another_process_works_on_is_left_alone(run, capfd):
     told = capfd.readouterr().out
     assert "missing: seed=1: another process works on it now" in told
     assert statuses(folder.parent) == {"seed=1": "missing", "seed=2": "done"}
+
+
+def test_a_job_that_another_process_ended_meanwhile_is_done(run, capfd):
+    folder = Path("runs/many/arm=plain")
+    folder.mkdir(parents=True)
+    with running(folder):
+        assert run("-m", "arm=plain,ends_other") == 0
+    assert "2 jobs: 2 done now" in capfd.readouterr().out
+    assert statuses(folder.parent) == {"arm=plain": "done", "arm=ends_other": "done"}
+
+
+def test_what_a_signal_terminates_is_no_success(run, capfd):
+    assert run("arm=terminates") == 143
+    assert "terminated; what was finished is kept" in capfd.readouterr().err
+    assert run("-m", "arm=plain,terminates,last") == 143
+    assert "does the rest" in capfd.readouterr().out
+    many = Path("runs/many")
+    assert set(statuses(many).values()) == {"done", "missing"}
+    Path("calm").touch()
+    assert run("resume=runs/many") == 0
+    assert times_run(many / "arm=terminates") == ["anew", "arm=terminates"]
 
 
 def test_outside_a_multirun_errors_are_told_as_ever(run, capfd):

@@ -11,6 +11,7 @@ from neurotarget.types import CaseError, DataError, Problem
 P = ParamSpec("P")
 R = TypeVar("R")
 SHOWN = 50  # problems printed before the rest are only counted
+TERMINATED = 143  # exit status of what SIGTERM ended, as shells have it
 
 
 def taught(act: Callable[P, R]) -> Callable[P, R]:
@@ -22,27 +23,37 @@ def taught(act: Callable[P, R]) -> Callable[P, R]:
             return act(*args, **kwargs)
         try:
             return act(*args, **kwargs)
-        except DataError as error:
-            tell(error)
-            sys.exit(2)
-        except CaseError as error:
-            # a worker sends its whole stack as text; its last line is our own sentence
-            print(f"error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
-            print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
-            sys.exit(2)
-        except BrokenPipeError:  # who read our output has gone
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            print(f"error: {where}{error.strerror or error}; mend the path", file=sys.stderr)
-            print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
-            sys.exit(2)
+        except (DataError, CaseError, OSError) as error:
+            sys.exit(_told(error))
         except KeyboardInterrupt:
             print("\nstopped; what was finished is kept", file=sys.stderr)
             sys.exit(130)
+        except SystemExit as ended:
+            if type(ended) is SystemExit:
+                raise
+            # Lightning's answer to SIGTERM has no status, which a shell takes for success
+            print("\nterminated; what was finished is kept", file=sys.stderr)
+            sys.exit(TERMINATED)
 
     return safe
+
+
+def _told(error: DataError | CaseError | OSError) -> int:
+    """Print an error as sentences; the exit status that goes with it."""
+    if isinstance(error, BrokenPipeError):  # who read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(error, DataError):
+        tell(error)
+        return 2
+    if isinstance(error, CaseError):
+        # a worker sends its whole stack as text; its last line is our own sentence
+        print(f"error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+    else:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}; mend the path", file=sys.stderr)
+    print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
+    return 2
 
 
 def tell(error: DataError) -> None:

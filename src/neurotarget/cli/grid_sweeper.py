@@ -11,9 +11,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from neurotarget.cli.errors import taught
+from neurotarget.cli.errors import TERMINATED, taught
 from neurotarget.cli.job_names import job_name
-from neurotarget.cli.jobs import Job, JobResult, is_done
+from neurotarget.cli.jobs import Job, JobResult, is_done, read_job, same_words
 from neurotarget.cli.launchers import launch_jobs
 from neurotarget.cli.multirun import (
     LATEST,
@@ -21,6 +21,7 @@ from neurotarget.cli.multirun import (
     link,
     overview,
     settled,
+    to_go_on,
     write_multirun,
 )
 from neurotarget.types import DataError
@@ -89,16 +90,25 @@ def sweep_grid(
     try:
         for start in range(0, len(jobs), size):
             batch = jobs[start : start + size]
+            if size == 1 and batch[0].name not in before:
+                print(f"job {start + 1} of {len(jobs)}: {batch[0].name}", flush=True)
             results += launch_jobs(launcher, batch, folder, first_number=start)
             write_multirun(folder, words, jobs, results)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stopped:  # the latter is Lightning's at SIGTERM
         write_multirun(folder, words, jobs, results)
-        print(
-            f"\nstopped; what was finished is kept: python train.py resume={folder} does the rest"
-        )
-        sys.exit(130)
+        print(f"\nstopped; what was finished is kept: {to_go_on(folder)} does the rest", flush=True)
+        sys.exit(TERMINATED if isinstance(stopped, SystemExit) else 130)
+    results = [_by_now(result) for result in results]
+    write_multirun(folder, words, jobs, results)
     print(overview(folder, results, before), flush=True)
     if any(result.status in ("failed", "missing") for result in results):
         context.callbacks.on_multirun_end(config=config, config_name=config.hydra.job.config_name)
         sys.exit(1)
     return results
+
+
+def _by_now(result: JobResult) -> JobResult:
+    """What a job that was left to another process has come to since."""
+    found = read_job(result.folder)
+    is_over = found.status != "missing" and same_words(found.words, result.words)
+    return found if result.status == "missing" and is_over else result

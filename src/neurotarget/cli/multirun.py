@@ -1,6 +1,7 @@
 """The folder of a multirun: the words it was started with, and how far its jobs are."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from neurotarget.types import DataError
 
 MULTIRUN = "multirun.yaml"
 LATEST = "latest_multirun"
+ROWS = "rows.csv"  # scores of held-out cases, which a comparison reads
 WHERE = ("hydra.mode=", "hydra.sweep.dir=", "resume=")
 
 
@@ -110,11 +112,16 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
             lines.append(f"  {one.status}: {one.folder.name}: {one.reason}")
             lines += [f"    log {one.log}"] if one.log.is_file() else []
     lines.append(f"  results   {folder}")
-    if counts["done now"] + counts["done before"] > 1:
-        lines.append(f"  next      neurotarget compare {folder}")
+    if sum((one.folder / ROWS).is_file() for one in results) > 1:
+        lines.append(f"  next      {shlex.join(['neurotarget', 'compare', str(folder)])}")
     if counts["failed"] + counts["left alone"]:
-        lines.append(f"  the rest  python train.py resume={folder}")
+        lines.append(f"  the rest  {to_go_on(folder)}")
     return "\n".join(lines)
+
+
+def to_go_on(folder: Path) -> str:
+    """Command that goes on with a multirun, as a shell reads it."""
+    return shlex.join(["python", "train.py", f"resume={folder}"])
 
 
 def link(place: Path, folder: Path) -> None:

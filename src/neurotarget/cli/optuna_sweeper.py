@@ -16,10 +16,10 @@ from filelock import FileLock
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.cli.errors import taught
+from neurotarget.cli.errors import TERMINATED, taught
 from neurotarget.cli.jobs import Job, JobResult, is_running
 from neurotarget.cli.launchers import launch_jobs
-from neurotarget.cli.multirun import LATEST, command_words, link, write_multirun
+from neurotarget.cli.multirun import LATEST, command_words, link, to_go_on, write_multirun
 from neurotarget.cli.optuna_study import (
     Search,
     check_same_search,
@@ -104,7 +104,7 @@ class Run:
         print(
             f"search: {self.search.trials} trials over {searched}\n"
             f"  results   {self.folder / PAGE}\n"
-            f"  stopped?  python train.py resume={self.folder}\n"
+            f"  stopped?  {to_go_on(self.folder)}\n"
             "  faster?   say that in another terminal: both share the trials",
             flush=True,
         )
@@ -114,10 +114,10 @@ class Run:
                     self._run(batch, tables)
                 else:
                     time.sleep(POLL_S)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit) as stopped:  # the latter is Lightning's at SIGTERM
             tables.write(self.study)
-            print(f"\nstopped; what was finished is kept: python train.py resume={self.folder}")
-            sys.exit(130)
+            print(f"\nstopped; what was finished is kept: {to_go_on(self.folder)}", flush=True)
+            sys.exit(TERMINATED if isinstance(stopped, SystemExit) else 130)
         tables.write(self.study)
         print(conclusion(self.study, tables), flush=True)
 
