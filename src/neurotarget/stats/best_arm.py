@@ -1,8 +1,9 @@
 """How likely each net is to have the highest mean score, were other cases and trainings drawn.
 
 Subjects are drawn with replacement and, where an arm was trained several times on the same fold,
-its trainings too, a seed with its runs on all folds. Of few trainings a plain bootstrap would draw too little spread ((n − 1) / n of
-the variance), so n − 1 of n are drawn and weighted by n / (n − 1).
+its trainings too, a seed with its runs on all folds. Of few trainings a plain bootstrap would draw
+too little spread ((n − 1) / n of the variance), so n − 1 of n are drawn and weighted by
+n / (n − 1). Two seeds stay few: of equal arms one is then too often the best for sure.
 
 Source: Efron 1979, doi:10.1214/aos/1176344552; Rao and Wu 1988,
 doi:10.1080/01621459.1988.10478591 (draws of n − 1).
