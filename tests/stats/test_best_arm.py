@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurotarget.stats.arm_scores import score_arms
-from neurotarget.stats.best_arm import ONE_TRAINING, best_probabilities
+from neurotarget.stats.best_arm import ONE_TRAINING, TWO_TRAININGS, best_probabilities
 from oracles.arms import arms_of, dice_of, simulated, target
 
 
@@ -40,7 +40,9 @@ def test_trainings_are_drawn_where_there_are_several():
     ]
     found, why = chances(arms_of(rows, target("front")))
     assert found["a"] == pytest.approx(0.5, abs=0.03)  # the one or the other, twice
-    assert why == ""
+    assert why == TWO_TRAININGS  # two are few
+    rows += [(*row[:2], 2, *row[3:]) for row in rows if row[2] == 0]
+    assert chances(arms_of(rows, target("front")))[1] == ""
 
 
 def test_the_spread_of_draws_is_that_of_seeds():

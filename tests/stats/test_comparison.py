@@ -51,7 +51,7 @@ TABLES = {
 
 
 def test_every_table_has_its_columns():
-    found = compare(simulated({"a": 0.7, "b": 0.8}, seeds=(1, 2), n=12))
+    found = compare(simulated({"a": 0.7, "b": 0.8}, seeds=(1, 2, 3), n=12))
     assert {name: list(table) for name, table in found.tables.items()} == TABLES
     assert found.notes == ()
 

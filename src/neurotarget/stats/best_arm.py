@@ -23,6 +23,11 @@ ONE_TRAINING = (
     "the cases and not that of the training"
 )
 
+TWO_TRAININGS = (
+    "each arm was trained twice per fold at most, so the probability of being best counts only a "
+    "part of the chance of the training"
+)
+
 
 def best_probabilities(scored: Scored, *, seed: int = 0) -> tuple[dict[str, float], str]:
     """Share of draws in which each net has the highest mean score, and what they leave out.
@@ -46,8 +51,9 @@ def best_probabilities(scored: Scored, *, seed: int = 0) -> tuple[dict[str, floa
         means[:, number] += column
     is_best = means >= means.max(axis=1, keepdims=True) - SAME
     shares = (is_best / is_best.sum(axis=1, keepdims=True)).mean(axis=0)
-    is_drawn = any(len(members) > 1 for members in strata)
-    return dict(zip(nets, shares.tolist(), strict=True)), "" if is_drawn else ONE_TRAINING
+    most = max(len(members) for members in strata)
+    why = {1: ONE_TRAINING, 2: TWO_TRAININGS}.get(most, "")
+    return dict(zip(nets, shares.tolist(), strict=True)), why
 
 
 def _strata(scored: Scored, runs: list[str]) -> list[Integer[ndarray, "n F"]]:
