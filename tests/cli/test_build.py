@@ -65,6 +65,12 @@ def test_values_that_a_constructor_cannot_take_are_refused(make, name, settings)
         make(cfg, in_channels=1, num_labels=2)
 
 
+def test_a_constructor_that_says_its_name_is_not_named_twice():
+    cfg = {"_target_": "neurotarget.models.unet.UNet", "widths": [4]}
+    with pytest.raises(DataError, match=r"^UNet: got 1 widths"):
+        build(cfg, in_channels=1, num_labels=2)
+
+
 def test_unknown_setting_is_named_with_the_nearest_one_also_inside():
     plan = {"_target_": "neurotarget.data.phantom_plan.Plan", "num_case": 3}
     cohort = {"_target_": "neurotarget.data.sources.Cohort", "folder": "a", "plan": plan}

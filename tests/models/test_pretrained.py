@@ -42,6 +42,15 @@ def test_a_head_of_other_labels_is_told_with_both_shapes():
     assert "net.head.weight (found 5×4, wanted 2×4)" in found.lines[1]
 
 
+def test_a_small_head_that_does_not_fit_leaves_less_than_all():
+    found = match(
+        nn.Sequential(nn.Linear(100, 100), nn.Linear(100, 1)).state_dict(),
+        nn.Sequential(nn.Linear(100, 100), nn.Linear(1, 1)),
+    )
+    assert found.share > 0.9995
+    assert found.lines[0] == "3 tensors match, 99.9 % of the parameters"
+
+
 def test_weights_of_another_net_match_nowhere():
     found = match(nn.Conv3d(1, 2, 3).state_dict(), Whole())
     assert found.fitting == {}

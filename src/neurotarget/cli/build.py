@@ -41,7 +41,8 @@ def refused(cfg: DictConfig | Mapping, error: BaseException) -> str:
     unknown = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", said)
     if unknown is None:
         advice = "" if "; " in said else "; mend the setting in conf or on the command line"
-        return f"{str(cfg.get('_target_', '')).rpartition('.')[2]}: {said}{advice}"
+        name = str(cfg.get("_target_", "")).rpartition(".")[2]
+        return f"{said}{advice}" if said.startswith(f"{name}:") else f"{name}: {said}{advice}"
     owner, key = unknown[1].split(".")[0], unknown[2]
     near = difflib.get_close_matches(key, _parameters(cfg, owner), n=1)
     hint = f"did you mean {near[0]}?" if near else "take it out"

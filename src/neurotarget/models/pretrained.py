@@ -1,5 +1,6 @@
 """Weights from elsewhere: which of them fit a network, by name and shape."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -28,7 +29,8 @@ class Match:
     @property
     def lines(self) -> list[str]:
         """What matched and what did not, in words."""
-        told = [f"{len(self.fitting)} tensors match, {100 * self.share:.1f} % of the parameters"]
+        percent = math.floor(1000 * self.share) / 10  # 100.0 only where none is missing
+        told = [f"{len(self.fitting)} tensors match, {percent:.1f} % of the parameters"]
         if self.other_shape:
             shapes = [
                 f"{name} (found {_shape(found)}, wanted {_shape(wanted)})"
