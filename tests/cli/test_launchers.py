@@ -157,6 +157,29 @@ def test_a_second_run_does_only_what_is_missing(run, capfd):
     assert "2 jobs: 2 done before" in capfd.readouterr().out
 
 
+def test_no_multirun_is_begun_in_the_folder_of_a_run(run, capfd):
+    Path("runs/many").mkdir(parents=True)
+    Path("runs/many/config.yaml").touch()
+    assert run("-m", "seed=1,2") == 2
+    assert "found the folder of one run, wanted that of a multirun" in capfd.readouterr().err
+    assert not Path("runs/many/seed=1").exists()
+
+
+def test_a_job_that_was_done_with_other_settings_or_code_is_told(run, capfd):
+    assert run("-m", "seed=1,2") == 0
+    assert run("-m", "seed=1,2", "hydra.sweep.dir=runs/many") == 0
+    assert "of them with" not in capfd.readouterr().out
+    conf, first = Path("conf/train.yaml"), Path("runs/many/seed=1")
+    conf.write_text(conf.read_text().replace("{devices: 1}", "{devices: 1, epochs: 3}"))
+    (first / "run.json").write_text('{"code": {"commit": "0123456789abcdef"}}')
+    assert run("-m", "seed=1,2", "hydra.sweep.dir=runs/many") == 0
+    told = capfd.readouterr().out
+    assert "2 of them with other settings than the config files have now (trainer.epochs)" in told
+    assert "delete its folder: seed=1, seed=2" in told
+    assert "1 of them by the code of commit 01234567; it is " in told
+    assert times_run(first) == ["anew"]
+
+
 def test_a_stopped_job_goes_on_where_it_was(run, capfd):
     assert run("-m", "arm=plain,stops,last") == 130
     many = Path("runs/many")

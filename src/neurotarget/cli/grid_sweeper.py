@@ -15,6 +15,7 @@ from neurotarget.cli.errors import TERMINATED, taught
 from neurotarget.cli.job_names import job_name
 from neurotarget.cli.jobs import Job, JobResult, is_done, read_job, same_words
 from neurotarget.cli.launchers import launch_jobs
+from neurotarget.cli.made_before import made_otherwise
 from neurotarget.cli.multirun import (
     LATEST,
     command_words,
@@ -79,12 +80,20 @@ def sweep_grid(
     said = [*(f"{key}={values}" for key, values in params.items()), *arguments]
     overrides = OverridesParser.create(context.config_loader).parse_overrides(said)
     folder = Path(str(config.hydra.sweep.dir)).resolve()
+    if (folder / "config.yaml").is_file():
+        raise DataError(
+            f"hydra.sweep.dir={folder}: found the folder of one run, wanted that of a multirun or "
+            "a new one; say another, or leave it out"
+        )
     jobs = settled(folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"]))
     words = command_words(config)
     before = {job.name for job in jobs if is_done(folder / job.name, job.words)}
     write_multirun(folder, words, jobs)
     link(folder.parent / LATEST, folder)
     print(f"{len(jobs)} jobs, {len(before)} of them done before, in {folder}", flush=True)
+    done = [job for job in jobs if job.name in before]
+    for line in made_otherwise(context.config_loader, config, done, folder):
+        print(line, flush=True)
     results: list[JobResult] = []
     size = max_batch_size or (1 if type(launcher).__name__ == "BasicLauncher" else len(jobs))
     try:

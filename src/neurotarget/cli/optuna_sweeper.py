@@ -149,6 +149,9 @@ class Run:
 
     def _run(self, batch: Sequence["optuna.Trial"], tables: Tables) -> None:
         jobs = [Job(name_of(trial.number), self._words(trial)) for trial in batch]
+        for job in jobs:
+            drawn = [word for word in job.words if word not in self.words]
+            print(f"{job.name}: {' '.join(drawn[:-1])}", flush=True)  # the last is its number
         self._note(jobs)
         began_s = time.monotonic()
         results = launch_jobs(self.launcher, jobs, self.folder, first_number=batch[0].number)

@@ -3,7 +3,7 @@
 from neurotarget.types import CaseError, DataError
 
 SHOWN = 400  # letters
-ENDED = "ended without a result: it was killed, or ran out of memory or time"
+ENDED = "ended without a result: it was killed, or ran out of memory, disk or time"
 
 
 def reason_of(error: BaseException) -> str:

@@ -66,7 +66,7 @@ def open_run(folder: Path, config: Mapping[str, Any], overrides: list[str]) -> d
     started = datetime.now(UTC).isoformat(timespec="seconds")
     record.setdefault("id", os.urandom(4).hex())
     record.setdefault("started", []).append(started)
-    record |= {"versions": _versions(), "code": _code(), "hardware": _hardware()}
+    record |= {"versions": _versions(), "code": code(), "hardware": _hardware()}
     write_json(record_path, record)
     write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
     write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
@@ -145,17 +145,7 @@ def load_state(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _link_latest(folder: Path) -> None:
-    inside = (folder.parent / MULTIRUN).is_file()
-    link((folder.parent.parent if inside else folder.parent) / "latest", folder)
-
-
-def _versions() -> dict[str, str]:
-    found = {name: metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found}
-
-
-def _code() -> dict[str, Any]:
+def code() -> dict[str, Any]:
     """Commit of the code that ran, where it is a git checkout."""
     here = Path(__file__).resolve().parent
 
@@ -169,6 +159,16 @@ def _code() -> dict[str, Any]:
         return {"commit": git("rev-parse", "HEAD") or None, "changed": bool(git("status", "-s"))}
     except OSError:
         return {"commit": None, "changed": None}
+
+
+def _link_latest(folder: Path) -> None:
+    inside = (folder.parent / MULTIRUN).is_file()
+    link((folder.parent.parent if inside else folder.parent) / "latest", folder)
+
+
+def _versions() -> dict[str, str]:
+    found = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found}
 
 
 def _hardware() -> dict[str, Any]:
