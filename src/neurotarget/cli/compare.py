@@ -191,8 +191,7 @@ def _output(words: Words, places: Sequence[Path], arms: Sequence[str]) -> Path:
 
 
 def _title(facts: Mapping[str, str]) -> str:
-    experiment = facts.get("experiment", "")
-    return f"{experiment.replace('_', ' ')}: comparison".removeprefix(": ")
+    return facts.get("experiment", "").replace("_", " ") or "arms"
 
 
 def _flag(words: Words, key: str, *, default: bool) -> bool:

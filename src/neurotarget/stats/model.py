@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Float, Integer
 from numpy import ndarray
 from scipy.linalg import qr
-from scipy.stats import ttest_ind
+from scipy.stats import t
 from statsmodels.regression.linear_model import OLS
 
 from neurotarget.stats.cohort import NotEstimableError, is_category, key, levels
@@ -248,11 +248,14 @@ def _welch(volumes: Volumes, first: ndarray) -> Fit:
     freedom = len(volumes) - 2
     if squares <= (ROUNDING * np.abs(volumes).max()) ** 2:
         raise NotEstimableError("the volumes do not vary within the groups")
-    test = ttest_ind(a, b, equal_var=False)
     estimate = float(a.mean() - b.mean())
-    error = math.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
+    # written out, since scipy's test warns of groups that hardly vary
+    own = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    error = math.sqrt(sum(own))
+    within = sum(own) ** 2 / (own[0] ** 2 / (len(a) - 1) + own[1] ** 2 / (len(b) - 1))
+    p = float(2 * t.sf(abs(estimate) / error, within))
     spread, leverage = math.sqrt(squares / freedom), math.sqrt(1 / len(a) + 1 / len(b))
-    return Fit(estimate, error, float(test.df), float(test.pvalue), spread, freedom, leverage)
+    return Fit(estimate, error, float(within), p, spread, freedom, leverage)
 
 
 def _least_squares(volumes: Volumes, columns: Design) -> Fit:
