@@ -108,3 +108,10 @@ def test_jobs_that_scored_no_held_out_case_are_not_to_be_compared(tmp_path):
     told = overview(place, [read_job(place / name) for name in "abc"], set())
     assert "neurotarget compare" not in told
     assert f"python train.py 'resume={place}'" in told
+
+
+def test_the_overview_tells_what_an_earlier_command_left(tmp_path):
+    write(tmp_path, jobs_of("seed=1,2,3"), "seed=1")
+    write(tmp_path, jobs_of("seed=4,5"), "seed=4", "seed=5")
+    told = overview(tmp_path, [read_job(tmp_path / "seed=4"), read_job(tmp_path / "seed=5")], set())
+    assert "2 jobs of an earlier command in this folder are not done: seed=2, seed=3;" in told

@@ -116,7 +116,18 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
         lines.append(f"  next      {shlex.join(['neurotarget', 'compare', str(folder)])}")
     if counts["failed"] + counts["left alone"]:
         lines.append(f"  the rest  {to_go_on(folder)}")
+    if others := _unfinished_others(folder, {one.folder.name for one in results}):
+        lines.append(
+            f"  besides   {len(others)} jobs of an earlier command in this folder are not done: "
+            f"{', '.join(others)}; say that command again with hydra.sweep.dir"
+        )
     return "\n".join(lines)
+
+
+def _unfinished_others(folder: Path, names: set[str]) -> list[str]:
+    listed = [line["name"] for line in _read(folder).get("jobs") or []]
+    over = ("done", "pruned")
+    return [one for one in listed if one not in names and read_job(folder / one).status not in over]
 
 
 def to_go_on(folder: Path) -> str:

@@ -1,14 +1,15 @@
 """The words of a search: what each trial is told, what is searched, what tells searches apart."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from neurotarget.cli.overrides import keys_of
 from neurotarget.cli.search_space import EXAMPLE, Dimension, read_space
 from neurotarget.types import DataError
 
@@ -71,23 +72,11 @@ def _try(loader: ConfigLoader, config: DictConfig, words: list[str], word: str) 
         loader.load_sweep_config(config, words)
     except (HydraException, OmegaConfBaseException) as error:
         key = word.partition("=")[0]
-        near = difflib.get_close_matches(key, list(_keys(config)), n=1)
+        ours = [one for one in keys_of(config) if not one.startswith("hydra.")]
+        near = difflib.get_close_matches(key, ours, n=1)
         hint = f"did you mean {near[0]}?" if near else "mend it there"
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"sweep.space: {word} makes no configuration ({reason}); {hint}") from error
-
-
-def _keys(config: DictConfig) -> Iterator[str]:
-    """Every dotted key but Hydra's own."""
-
-    def walk(node: object, prefix: str) -> Iterator[str]:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                yield f"{prefix}{key}"
-                yield from walk(value, f"{prefix}{key}.")
-
-    plain = OmegaConf.to_container(config, resolve=False)
-    yield from walk({key: value for key, value in plain.items() if key != "hydra"}, "")
 
 
 def of_trials(words: Sequence[str]) -> tuple[str, ...]:

@@ -154,7 +154,7 @@ def _explain(config_name: str, words: list[str], error: Exception) -> str:
     groups = [one.input_line for one in kept]
     known: list[str] = []
     with suppress(HydraException):
-        known = _keys(compose(config_name, groups, return_hydra_config=True))
+        known = keys_of(compose(config_name, groups, return_hydra_config=True))
     for override in overrides:
         if override.is_sweep_override():
             return (
@@ -180,7 +180,7 @@ def _unknown_key(override: Override, known: Sequence[str]) -> str:
     return f"{key}: no such key; {hint}(add a new key with +{key}=...)"
 
 
-def _keys(config: DictConfig) -> list[str]:
+def keys_of(config: DictConfig) -> list[str]:
     """Every dotted key of a configuration, branches too."""
 
     def walk(node: object, prefix: str) -> Iterator[str]:
