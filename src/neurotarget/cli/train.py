@@ -19,6 +19,7 @@ from neurotarget.cli.callbacks import Stopwatch
 from neurotarget.cli.cost import write_cost
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.held_out import flat, score_held_out
+from neurotarget.cli.multirun import own_folders, to_go_on
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.run_folder import load_state, open_run, read_config
@@ -151,6 +152,8 @@ def _tell_resumed(config: Config, state: dict | None, folder: Path) -> None:
         return
     if state is None:
         print("no checkpoint was written before this run stopped: it begins again", flush=True)
+    else:
+        print(f"goes on after epoch {state['epoch']}, step {state['global_step']}", flush=True)
     if (folder / "config.yaml").is_file():
         before = dict(flat(read_config(folder)))
         now = dict(flat(config))
@@ -162,18 +165,18 @@ def _tell_resumed(config: Config, state: dict | None, folder: Path) -> None:
 def said() -> list[str]:
     """The words that started this job: overrides, and the user's own config folder."""
     hydra = HydraConfig.get()
-    own = [
-        f"--config-dir={source.path}"
-        for source in hydra.runtime.config_sources
-        if source.provider == "command-line"
-    ]
-    return [*own, *hydra.overrides.task]
+    return [*own_folders(hydra), *hydra.overrides.task]
 
 
 def _quieten() -> None:
     """Keep Lightning's advertisements and hints for developers off the user's screen."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for hint in (".*LeafSpec.*", ".*does not have many workers.*", ".*smaller than the logging.*"):
+    for hint in (
+        ".*LeafSpec.*",
+        ".*does not have many workers.*",
+        ".*exists and is not empty.*",
+        ".*smaller than the logging.*",
+    ):
         warnings.filterwarnings("ignore", hint)
 
 
@@ -192,7 +195,7 @@ def _announce(config: Config, target: Target, folder: Path) -> None:
         f"  training  {_length(config)}; the bar shows the time left\n"
         f"  then      {_then(config)}\n"
         f"  results   {folder}\n"
-        f"  stopped?  python train.py resume={folder}",
+        f"  stopped?  {to_go_on(folder)}",
         flush=True,
     )
 
