@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -100,8 +102,16 @@ def test_trying_a_patch_leaves_the_network_as_it_is(target):
 def test_a_run_is_built_again_with_the_patch_it_had(target):
     _, fitted = fitted_again({"model": UNET, "patch_vox": [16, 16, 16]}, target)
     assert fitted.patch_vox == (16, 16, 16)
-    _, older = fitted_again({"model": UNET}, target)
-    assert older.patch_vox == target.patch_vox
+    before = replace(target, patch_vox=(8, 12, 12))
+    _, older = fitted_again({"model": UNET}, before)
+    assert older.patch_vox == (8, 12, 12)
+
+
+def test_a_run_whose_patch_was_changed_to_one_that_does_not_fit_is_refused(target):
+    with pytest.raises(
+        DataError, match=r"found patch_vox \[18, 16, 16\], and UNet wants multiples"
+    ):
+        fitted_again({"model": UNET, "patch_vox": [18, 16, 16]}, target)
 
 
 def test_a_strangers_class_is_not_even_looked_at(target):

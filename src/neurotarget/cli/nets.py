@@ -75,12 +75,19 @@ def fitted_again(
     Runs of before `patch_vox` was a setting have the target's own patch.
 
     Raises:
-        DataError: the config holds other things than a run has written.
+        DataError: the config holds other things than a run has written, such as a patch that the
+            network does not take.
     """
     written = config.get("patch_vox", "auto")
     if written != "auto":
         target = replace(target, patch_vox=sides_of("patch_vox", written))
-    return build_net(config["model"], target, target.patch_vox, make=make), target
+    net = build_net(config["model"], target, target.patch_vox, make=make)
+    if getattr(net, "nearest", tuple)(target.patch_vox) != target.patch_vox:
+        raise DataError(
+            f"config.yaml of the run: found patch_vox {list(target.patch_vox)}, and "
+            f"{type(net).__name__} wants {net.rule()}; use the run folder as it was written"
+        )
+    return net, target
 
 
 def try_patch(net: nn.Module, target: Target) -> None:
