@@ -15,7 +15,6 @@ def test_sizes_are_those_of_the_prepared_scans():
     entries = [entry((20, 30, 40), (1, 1, 1), (4, 5, 6)) for _ in range(2)]
     found = fingerprint([*entries, entry((22, 30, 44), (0, 0, 0), (4, 5, 6))])
     assert found.median_vox == (20, 30, 40)
-    assert found.largest_vox == (22, 30, 44)
     assert found.target_vox == (4, 5, 6)
     assert found.voxels == 2 * 24_000 + 22 * 30 * 44
 

@@ -31,9 +31,12 @@ def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
         )
     found = match(read_weights(path), net)
     if not found.fitting:
+        known = getattr(net, "pretrained_with", "")
+        also = f", which also takes those of {known}" if known else ""
         raise DataError(
             f"pretrained={source}: found no tensor that fits {type(net).__name__} by name and "
-            f"shape ({'; '.join(found.lines[1:])}); choose the model that these weights belong to"
+            f"shape ({'; '.join(found.lines[1:])}); choose the model that these weights belong "
+            f"to{also}"
         )
     net.load_state_dict(found.fitting, strict=False)
     return found.lines

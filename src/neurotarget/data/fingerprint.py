@@ -18,7 +18,6 @@ class Fingerprint:
 
     cases: int
     median_vox: TripleVox  # of the scans, cut to the region of interest where there is one
-    largest_vox: TripleVox
     target_vox: TripleVox  # box around all labels that holds it in 95 of 100 cases
     voxels: int  # of all scans together
 
@@ -35,7 +34,6 @@ def fingerprint(entries: Sequence[Entry]) -> Fingerprint:
     return Fingerprint(
         cases=len(entries),
         median_vox=_whole(np.median(shapes, axis=0)),
-        largest_vox=_whole(shapes.max(axis=0)),
         target_vox=_whole(np.ceil(target)),
         voxels=int(shapes.prod(axis=1).sum()),
     )
