@@ -9,6 +9,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import FixedTrial
 
 from neurotarget.cli.overrides import check_overrides
 from neurotarget.cli.search_space import Dimension, read_space
@@ -60,7 +61,10 @@ def read(conf):
 def test_what_hydra_sweeps_over_becomes_what_optuna_draws_from(read, word, expected):
     fixed, (dimension,) = read(word)
     assert fixed == []
-    assert dimension.distribution() == expected
+    first = expected.choices[0] if hasattr(expected, "choices") else expected.low
+    trial = FixedTrial({dimension.key: first})
+    assert dimension.suggest(trial) == f"{dimension.key}={first}"
+    assert trial.distributions == {dimension.key: expected}
     assert dimension.text == word
 
 

@@ -42,17 +42,6 @@ class Dimension:
     is_log: bool = False
     is_whole: bool = False
 
-    def distribution(self) -> "optuna.distributions.BaseDistribution":
-        """What Optuna draws this setting from."""
-        from optuna import distributions
-
-        if self.choices:
-            return distributions.CategoricalDistribution(self.choices)
-        if self.is_whole:
-            low, high, step = int(self.low), int(self.high), int(self.step or 1)
-            return distributions.IntDistribution(low, high, log=self.is_log, step=step)
-        return distributions.FloatDistribution(self.low, self.high, log=self.is_log, step=self.step)
-
     def suggest(self, trial: "optuna.Trial") -> str:
         """The override of one trial; what was drawn for it already is kept."""
         if self.choices:
