@@ -126,6 +126,13 @@ def test_command_prints_and_writes_the_table(tmp_path, capsys):
     assert table.loc["resunet", "gflops_train"] > 2 * table.loc["resunet", "gflops_predict"]
 
 
+def test_a_model_in_a_folder_is_listed_where_it_is_asked_for():
+    (line,) = list_models(TWO, batch=1, names=["small/unet"])
+    assert line.model == "small/unet"
+    assert line.what == "unet at a width for a CPU"
+    assert 0 < line.parameters < 500_000
+
+
 def test_without_a_target_any_small_one_is_meant(capsys):
     assert run({"model": "resunet"}, load_target) == 0
     shown = capsys.readouterr().out

@@ -97,7 +97,9 @@ def list_models(
     names: Sequence[str] | None = None,
     conf: Path = CONF,
 ) -> list[Line]:
-    """Lines of these or all models, by name; a patch is made as large as each model needs.
+    """Lines of these models, or of all but those in folders of conf/model, by name.
+
+    A patch is made as large as each model needs.
 
     Raises:
         DataError: there is no model of such a name.
@@ -106,14 +108,21 @@ def list_models(
     own = Path("conf").resolve()  # where `target` is looked for too
     if own.is_dir() and own != conf.resolve():
         folders, search = [own, conf], [f"hydra.searchpath=['file://{own}']"]
-    files = {file.stem: file for folder in folders for file in folder.glob("model/*.yaml")}
+    files = {  # with those in folders of their own, such as small/unet
+        file.relative_to(folder / "model").with_suffix("").as_posix(): file
+        for folder in folders
+        for file in folder.glob("model/**/*.yaml")
+    }
     for unknown in set(names or ()) - set(files):
         near = difflib.get_close_matches(unknown, files, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise DataError(f"model={unknown}: no such model; {hint}known are {', '.join(files)}")
+        raise DataError(
+            f"model={unknown}: no such model; {hint}known are {', '.join(sorted(files))}"
+        )
+    top = sorted(name for name in files if "/" not in name)
     line_of = functools.partial(_line, target=target, batch=batch, patch_vox=patch_vox)
     with initialize_config_dir(str(conf), version_base="1.3"):
-        return [line_of(name, _what(files[name]), search) for name in names or sorted(files)]
+        return [line_of(name, _what(files[name]), search) for name in names or top]
 
 
 def write_table(lines: Sequence[Line], path: Path) -> None:
