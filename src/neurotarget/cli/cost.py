@@ -2,9 +2,7 @@
 
 import json
 import math
-import random
 import re
-import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -29,17 +27,15 @@ except ImportError:  # Windows
 
 FILE = "cost.json"
 MIB = 2**20
-WARM_UP = 3  # steps of each sitting, in which memory is laid out and kernels are chosen
-SAMPLE = 1000  # steps whose median is taken
 ENERGY_EVERY_S = 10.0  # counters of a processor wrap around in minutes at the soonest
 
 
 class CostMeter(Callback):
     """Measures training over all sittings of a run; validation is not counted.
 
-    A step lasts from one batch's end to the next, waiting for its patches included. Where training
-    makes them itself (`data.workers: 0`), it makes `queue_length` at once, and the median step may
-    wait for none: seconds with all of that are `train_s` over `steps`. Peak memory
+    Seconds of a step are those of training over its steps, waiting for patches and writing
+    checkpoints included: where training makes patches itself, a queue of them is filled at once,
+    and single steps say little. Peak memory
     is what torch held on a GPU at one time, else what the whole process held (the program and the
     data too, but no workers), from the start of training to its end, validation included. Energy
     is that of the machine's processors and of the GPUs in use, whoever else works there.
@@ -52,11 +48,6 @@ class CostMeter(Callback):
         self._is_training = self._is_resumed = False
         self._device = torch.device("cpu")
         self._before_s, self._since = 0.0, None  # seconds; a moment of the monotonic clock
-        self._ended: float | None = None  # moment of the latest batch's end
-        self._batches = 0  # of this sitting
-        self._laps: list[float] = []  # seconds of steps, drawn evenly from all
-        self._seen = 0  # steps that they are drawn from
-        self._random = random.Random(0)  # not the global one, which decides on training
         self._read_at = 0.0
 
     @property
@@ -66,14 +57,12 @@ class CostMeter(Callback):
 
     @property
     def step_s(self) -> float:
-        """Median seconds of a step; NaN before the first."""
-        if self._laps:
-            return statistics.median(self._laps)
+        """Mean seconds of a step; NaN before the first."""
         return self.train_s / self.steps if self.steps else math.nan
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Begin a sitting."""
-        self._device, self._batches = trainer.strategy.root_device, 0
+        self._device = trainer.strategy.root_device
         energy = EnergyMeter(_sources(self._device, trainer))
         if self._is_resumed:
             energy.go_on(self.energy.joules)
@@ -83,12 +72,8 @@ class CostMeter(Callback):
         self._start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        """Take the time."""
+        """Count, and read counters before they wrap around."""
         now, self.steps = time.monotonic(), trainer.global_step
-        self._batches += 1
-        if self._ended is not None and self._batches > WARM_UP:
-            self._add(now - self._ended)
-        self._ended = now
         if now - self._read_at > ENERGY_EVERY_S:
             self._read_at = now
             self.energy.read()
@@ -115,8 +100,6 @@ class CostMeter(Callback):
         return {
             "steps": self.steps,
             "train_s": self.train_s,
-            "laps": list(self._laps),
-            "seen": self._seen,
             "peak_memory_mib": self.peak_memory_mib,
             "peak_memory_of": self.peak_memory_of,
             "joules": dict(self.energy.joules),
@@ -125,7 +108,6 @@ class CostMeter(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.steps, self._before_s = int(state_dict["steps"]), float(state_dict["train_s"])
-        self._laps, self._seen = list(state_dict["laps"]), int(state_dict["seen"])
         self.peak_memory_mib = float(state_dict["peak_memory_mib"])
         self.peak_memory_of = str(state_dict["peak_memory_of"])
         self.energy.joules = dict(state_dict["joules"])
@@ -139,15 +121,6 @@ class CostMeter(Callback):
         if self._since is not None:
             self._before_s, self._since = self.train_s, None
             self.energy.read()
-        self._ended = None
-
-    def _add(self, lap_s: float) -> None:
-        """Keep a lap, or not: all laps have the same chance."""
-        self._seen += 1
-        if len(self._laps) < SAMPLE:
-            self._laps.append(lap_s)
-        elif (place := self._random.randrange(self._seen)) < SAMPLE:
-            self._laps[place] = lap_s
 
     def _read_peak(self) -> None:
         is_gpu = self._device.type == "cuda"

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -138,9 +139,12 @@ def load_state(path: Path) -> dict[str, Any]:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        # torch's own words advise to run what the file brings
+        what = "the file is broken or cut short"
+        if isinstance(error, UnpicklingError):
+            what = "it is none, or holds more than tensors and plain values"
         raise DataError(
-            f"{path}: found no plain checkpoint ({reason}), wanted tensors and plain values; "
+            f"{path}: found no plain checkpoint ({what}), wanted tensors and plain values; "
             "use weights that neurotarget has written"
         ) from error
 

@@ -166,5 +166,5 @@ def _check_patch(checkups: Sequence[Checkup], target: Target) -> list[Problem]:
         return []
     patch = " × ".join(map(str, target.patch_vox))
     found = f"{small} of {len(checkups)} volumes smaller than the patch of {patch} voxels"
-    todo = "they are padded; a smaller target.patch_vox would train faster"
+    todo = "they are padded; a smaller patch_vox would train faster"
     return [warning(found, "volumes of at least one patch", todo)]

@@ -208,8 +208,9 @@ DEFINITIONS = (
     VERDICT,
     Definition(
         "Cost",
-        "Seconds are medians over training steps, without validation; GFLOP counts the forward and "
-        "backward pass of one batch; memory is the highest that was held at any time.",
+        "Seconds of a step are those of training over its steps, without validation; GFLOP counts "
+        "the forward and backward pass of one batch; memory is the highest that was held at any "
+        "time.",
         "",
         "",
         ("costs", "", ""),
