@@ -1,11 +1,12 @@
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 import wandb
 
 from neurotarget.cli.compare import run
-from neurotarget.cli.compare_text import aligned, markdown, named_after, summary_rows
+from neurotarget.cli.compare_text import aligned, markdown, named_after, summary_rows, verdicts
 from neurotarget.cli.errors import taught
 from neurotarget.stats.comparison import Comparison
 from neurotarget.types import DataError, Target
@@ -195,6 +196,10 @@ def test_markdown_and_terminal_show_the_same_cells():
         ["a|b", "0.900 [0.700, 0.950]", "97 %", "0.900", "0 of 6"],
         ["long_name", "0.800 [0.700, 0.950]", "–", "–", "1 of 6"],
     ]
+    assert verdicts(found) == {"a|b": "sex: replicated 1 of 1"}
+    one = found.tables["arms"].rename(columns={"total_icc_a1": "gland_icc_a1"})
+    alone = replace(found, tables={**found.tables, "arms": one})
+    assert summary_rows(alone)[0][3] == "ICC gland"
     assert aligned(summary_rows(found)).splitlines() == [
         "arm                 Dice [95 %]  best  ICC total  failed",
         "a|b        0.900 [0.700, 0.950]  97 %      0.900  0 of 6",

@@ -1,7 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 import yaml
 
+from neurotarget.cli.build import build
 from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.data.module import TargetData
@@ -47,6 +50,41 @@ def test_a_planned_run_leaves_the_held_out_cases_unseen(planned):
     assert (folder / "cost.json").is_file()
     assert not (folder / "predictions").exists()
     assert not (folder / "summary.json").exists()
+
+
+@pytest.fixture(scope="module")
+def asked(planned, tiny):
+    """`asked(**said)` plans anew in this process, with these keys said on the command line."""
+    config = yaml.safe_load((planned[0] / "config.yaml").read_text())
+    config |= {"patch_vox": "auto", "plan": {"auto": True, "memory_gb": 0.02}}
+    config["model"] |= {"widths": [4, 8], "strides": None}
+    target = build(config["target"])
+    data = build(config["data"], target=target, augmentation=None)
+    data.cache = tiny / config["data"]["cache"]  # where the command was said
+
+    def plan(said=(), **changes):
+        changed = {**config, **changes}
+        return with_plan(changed, said, data=data, target=target).config
+
+    return plan
+
+
+def test_what_is_said_stays(asked):
+    free = asked()
+    assert free["patch_vox"] != [16, 24, 16]
+    assert asked(patch_vox=[16, 24, 16])["patch_vox"] == [16, 24, 16]
+    batch = {**free["data"], "batch_size": 3}
+    assert asked(("data.batch_size",), data=batch)["data"]["batch_size"] == 3
+    model = {**free["model"], "widths": [4, 8], "strides": None}
+    said = asked(("model.widths",), model=model)
+    assert (said["model"]["widths"], said["model"]["strides"]) == ([4, 8], None)
+
+
+def test_more_memory_gives_no_smaller_plan(asked):
+    small, large = (asked(plan={"auto": True, "memory_gb": gb}) for gb in (0.02, 0.2))
+    voxels = [math.prod(one["patch_vox"]) * one["data"]["batch_size"] for one in (small, large)]
+    assert voxels[0] <= voxels[1]
+    assert large["patch_vox"] == [24, 24, 24]  # the whole scan
 
 
 def test_a_run_that_goes_on_keeps_its_plan(planned):

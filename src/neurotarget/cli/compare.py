@@ -16,7 +16,14 @@ from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.compare_ensembles import with_ensembles
 from neurotarget.cli.compare_read import Run
 from neurotarget.cli.compare_runs import read_arms
-from neurotarget.cli.compare_text import aligned, listed_files, markdown, named_after, summary_rows
+from neurotarget.cli.compare_text import (
+    aligned,
+    listed_files,
+    markdown,
+    named_after,
+    summary_rows,
+    verdicts,
+)
 from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.tracking import finish, loggers, wandb_mode
 from neurotarget.files import sweep, write_text
@@ -148,6 +155,10 @@ def track(done: Written, first: Run, *, mode: str, title: str) -> None:
 def tell(done: Written) -> None:
     """Print the arms in short, the sentence, the notes, and where the files lie."""
     print(f"\n{aligned(summary_rows(done.comparison))}\n\n{done.comparison.sentence}")
+    if found := verdicts(done.comparison):
+        print("\nhypotheses on the volumes, over seeds")
+        wide = max(map(len, found))
+        print("\n".join(f"  {arm:{wide}}  {told}" for arm, told in found.items()))
     for note in done.comparison.notes:
         print(f"  note: {note}")
     files = {"report": done.page, "table": done.table, "README": done.readme}

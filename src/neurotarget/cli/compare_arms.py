@@ -26,6 +26,7 @@ NEVER = (
     "sweep",
     "plan",
     "held_out",
+    "task.optimizer_for",  # the optimizer once more
     "target.patch_vox",  # patch_vox is what a run was trained on
     "target.question",
     "target.hypotheses",

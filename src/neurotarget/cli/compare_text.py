@@ -16,7 +16,8 @@ Rows = list[list[str]]  # the head first; the first cell of a row is an arm
 def summary_rows(comparison: Comparison) -> Rows:
     """What is read of every arm, the best first; columns of which nothing is known are left out."""
     arms = comparison.tables["arms"]
-    icc = next((key for key in ("total_icc_a1", *arms) if str(key).endswith("_icc_a1")), "")
+    iccs = [str(key) for key in arms if str(key).endswith("_icc_a1")]
+    icc = "total_icc_a1" if "total_icc_a1" in iccs else next(iter(iccs), "")
     read = {
         "dice": ("Dice [95 %]", _dice),
         "seed_sd": ("SD of seeds", lambda row: shown(_number(row, "seed_sd"), 4)),
@@ -53,8 +54,9 @@ def markdown(comparison: Comparison, title: str) -> str:
     rule = ["---", *["---:"] * (len(head) - 1)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *lines))
     parts = [f"# {_escaped(title)}", _escaped(comparison.sentence), table]
-    if verdicts := _verdicts(comparison):
-        parts.append("\n".join(["Verdicts on the hypotheses, over seeds:", "", *verdicts]))
+    if found := verdicts(comparison):
+        told = [f"- {_escaped(arm)}: {_escaped(words)}" for arm, words in found.items()]
+        parts.append("\n".join(["Verdicts on the hypotheses, over seeds:", "", *told]))
     if comparison.notes:
         parts.append("\n".join(["Notes:", "", *(f"- {_escaped(one)}" for one in comparison.notes)]))
     if comparison.facts:
@@ -63,16 +65,17 @@ def markdown(comparison: Comparison, title: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _verdicts(comparison: Comparison) -> list[str]:
+def verdicts(comparison: Comparison) -> dict[str, str]:
+    """What the target's hypotheses come to on the reference volumes and on those of each arm."""
     arms = comparison.tables["arms"]
     effects = comparison.tables["effects"]
-    lines = {}
+    found = {}
     if len(effects):
         reference = effects[effects["arm"] == "reference"]
         told = [f"{row['hypothesis']}: {row['verdict']}" for _, row in reference.iterrows()]
-        lines["reference volumes"] = "; ".join(told)
-    lines |= dict(zip(arms["arm"], arms["verdicts"], strict=True))
-    return [f"- {_escaped(arm)}: {_escaped(str(told))}" for arm, told in lines.items() if told]
+        found["reference volumes"] = "; ".join(told)
+    found |= dict(zip(arms["arm"], arms["verdicts"], strict=True))
+    return {str(arm): str(told) for arm, told in found.items() if told}
 
 
 def _dice(row: Mapping) -> str:
