@@ -65,6 +65,14 @@ def test_the_cheapest_of_those_that_cannot_be_told_apart_is_named(comparison):
     assert "model=unet trained the fastest: in 10 min instead of 2 h 30 min" in words
 
 
+def test_where_all_trained_equally_long_the_fastest_to_predict_is_named(comparison):
+    equal = with_arms(
+        comparison, train_s=[120.0, 121.0, *[120.0] * 4], predict_s_per_case=[0.5, 0.2, *[9.0] * 4]
+    )
+    words = " ".join(read(equal).text).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "model=unet predicts a case the fastest: in 0.2 s instead of 0.5 s" in words
+
+
 def test_verdicts_are_counted_over_seeds(comparison):
     rows = read(comparison).rows()
     assert ["reference", "replicated", "replicated"] in rows

@@ -47,6 +47,8 @@ COSTS = (
     ("predict_s_per_case", "Prediction of a case", duration),
     ("energy_wh", "Energy of training", energy),
 )
+CHEAP = (("train_s", "trained"), ("predict_s_per_case", "predicts a case"))
+EQUALLY_LONG = 1.05  # ratio of times that a budget of minutes leaves
 
 
 def write_compare_page(
@@ -174,28 +176,34 @@ def _told(arm: Arm, best: Arm | None, apart: Mapping[str, bool]) -> str:
 
 
 def _cheapest(comparison: Comparison) -> list[str]:
-    """The net of least training among those that are not told apart from the best."""
+    """The cheapest net among those that are not told apart from the best.
+
+    Cheap to train, or to predict with where a budget of time made training equally long.
+    """
     best = best_net(comparison)
     table = rows_of(comparison, "arms")
-    if best is None or not {"train_s", "kind"} <= set(table):
+    if best is None or "kind" not in table:
         return []
     tied = [best.name, *(one.arm.name for one in to_best(comparison) if not one.told_apart)]
-    nets = table[table["arm"].isin(tied) & (table["kind"] == "net")].dropna(subset="train_s")
-    if len(nets) < 2:
-        return []
-    row = nets.loc[nets["train_s"].astype(float).idxmin()]
-    if row["arm"] == best.name:
+    nets = table[table["arm"].isin(tied) & (table["kind"] == "net")]
+    for cost, act in CHEAP:
+        seconds = nets[cost].astype(float).dropna() if cost in nets else nets.index[:0]
+        if len(seconds) < 2 or seconds.max() <= EQUALLY_LONG * seconds.min():
+            continue
+        row = nets.loc[seconds.idxmin()]
+        if row["arm"] == best.name:
+            return [
+                f"Of the {len(seconds)} nets that cannot be told apart, the best also {act} the "
+                f"fastest ({duration(number_of(row, cost))})."
+            ]
+        than = table[table["arm"] == best.name].iloc[0]
         return [
-            f"Of the {len(nets)} nets that cannot be told apart, the best also trained the "
-            f"fastest ({duration(number_of(row, 'train_s'))})."
+            f"Of the nets that cannot be told apart from the best, {row['arm']} {act} the "
+            f"fastest: in {duration(number_of(row, cost))} instead of "
+            f"{duration(number_of(than, cost))}, with {amount(number_of(row, 'parameters'))} "
+            f"parameters instead of {amount(number_of(than, 'parameters'))}."
         ]
-    than = table[table["arm"] == best.name].iloc[0]
-    return [
-        f"Of the nets that cannot be told apart from the best, {row['arm']} trained the fastest: "
-        f"in {duration(number_of(row, 'train_s'))} instead of "
-        f"{duration(number_of(than, 'train_s'))}, with {amount(number_of(row, 'parameters'))} "
-        f"parameters instead of {amount(number_of(than, 'parameters'))}."
-    ]
+    return []
 
 
 def _conclusions(comparison: Comparison) -> list[Section]:
