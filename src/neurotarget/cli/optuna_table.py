@@ -59,7 +59,7 @@ class Tables(NamedTuple):
             facts=_facts(self.search, trials),
             notes=(UNSEEN, NOT_PRUNED) if len(objectives) > 1 else (UNSEEN,),
         )
-        write_sweep_page(self.folder / PAGE, sweep, title=f"Search: {self.search.study_name}")
+        write_sweep_page(self.folder / PAGE, sweep, title=self.search.study_name)
 
 
 def trials_table(study: "optuna.Study", search: Search, space: Sequence[Dimension]) -> pd.DataFrame:
