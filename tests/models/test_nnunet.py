@@ -7,12 +7,11 @@ import torch.nn.functional as F
 import yaml
 from monai.networks.nets import DynUNet
 
-from neurotarget.models.nnunet import NNUNet, ResEncUNet, plan_stages
+from neurotarget.models.nnunet import NNUNet, ResEncUNet
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 PACKAGE = "dynamic_network_architectures"
 PATCH = (32, 32, 16)
-HALF = (2, 2, 2)
 
 
 def tiny(kind=NNUNet, **changes):
@@ -24,41 +23,10 @@ def resenc(**changes):
     return tiny(ResEncUNet, blocks=[1, 2], **changes)
 
 
-@pytest.mark.parametrize(
-    ("patch", "halved"),
-    [
-        ((40, 56, 40), [HALF] * 3),  # nnU-Net's own plan for the hippocampus
-        ((128, 128, 128), [HALF] * 5),
-        ((20, 20, 8), [HALF, (2, 2, 1)]),  # 8 becomes 4 and stays
-        ((12, 8, 8), [HALF]),  # 6, 4, 4: none can be halved again
-        ((24, 8, 8), [HALF, (2, 1, 1)]),  # 12 alone is enough
-        ((16, 8, 8), [HALF]),  # 8 alone is not
-    ],
-)
-def test_sides_are_halved_while_they_keep_four_voxels(patch, halved):
-    stages = plan_stages(patch)
-    assert stages.strides == ((1, 1, 1), *halved)
-    assert set(stages.kernels) == {(3, 3, 3)}
-
-
-def test_thick_slices_are_left_alone_until_the_spacings_are_alike():
-    stages = plan_stages((320, 256, 20), (0.625, 0.625, 3.6))  # nnU-Net's plan for the prostate
-    assert stages.strides == ((1, 1, 1), (2, 2, 1), (2, 2, 1), HALF, HALF, (2, 2, 1), (2, 2, 1))
-    assert stages.kernels == ((3, 3, 1), (3, 3, 1), *[(3, 3, 3)] * 5)
-    assert stages.stride == (64, 64, 4)
-
-
-def test_sides_rounded_up_to_the_stride_are_planned_alike():
-    for patch in ((33, 70, 20), (41, 57, 9), (100, 31, 64)):
-        stages = plan_stages(patch)
-        sides = [-(-side // step) * step for side, step in zip(patch, stages.stride, strict=True)]
-        assert plan_stages(tuple(sides)) == stages
-
-
 def test_levels_and_widths_are_capped():
     net = tiny(patch_vox=(64, 64, 64), max_levels=3)
     assert net.stride == (4, 4, 4)
-    assert net.net.filters == [4, 8, 8]
+    assert list(net.net.filters) == [4, 8, 8]
 
 
 def test_weights_of_monais_net_fit_under_net_and_score_alike_at_every_level():

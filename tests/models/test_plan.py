@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.plan import depth, propose, widths
+from neurotarget.models.plan import plan_stages, propose, widths
+
+HALF = (2, 2, 2)
 
 
 class By(Backbone):
@@ -17,17 +19,34 @@ def linear(patch_vox, batch):
 
 
 @pytest.mark.parametrize(
-    ("patch", "steps"),
+    ("patch", "halved"),
     [
-        ((32, 32, 32), ((2, 2, 2),) * 3),  # 32 → 16 → 8 → 4
-        ((40, 56, 40), ((2, 2, 2),) * 3),  # 5 × 7 × 5 has no half of four voxels
-        ((7, 7, 7), ()),
-        ((128, 128, 16), ((2, 2, 1), (2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 2))),
-        ((256, 256, 256), ((2, 2, 2),) * 5),  # no more than six levels
+        ((40, 56, 40), [HALF] * 3),  # nnU-Net's own plan for the hippocampus
+        ((128, 128, 128), [HALF] * 5),
+        ((20, 20, 8), [HALF, (2, 2, 1)]),  # 8 becomes 4 and stays
+        ((12, 8, 8), [HALF]),  # 6, 4, 4: none can be halved again
+        ((24, 8, 8), [HALF, (2, 1, 1)]),  # 12 alone is enough
+        ((16, 8, 8), [HALF]),  # 8 alone is not
     ],
 )
-def test_an_axis_is_halved_while_its_half_has_four_voxels(patch, steps):
-    assert depth(patch) == steps
+def test_sides_are_halved_while_they_keep_four_voxels(patch, halved):
+    stages = plan_stages(patch)
+    assert stages.strides == ((1, 1, 1), *halved)
+    assert set(stages.kernels) == {(3, 3, 3)}
+
+
+def test_thick_slices_are_left_alone_until_the_spacings_are_alike():
+    stages = plan_stages((320, 256, 20), (0.625, 0.625, 3.6))  # nnU-Net's plan for the prostate
+    assert stages.strides == ((1, 1, 1), (2, 2, 1), (2, 2, 1), HALF, HALF, (2, 2, 1), (2, 2, 1))
+    assert stages.kernels == ((3, 3, 1), (3, 3, 1), *[(3, 3, 3)] * 5)
+    assert stages.stride == (64, 64, 4)
+
+
+def test_sides_rounded_up_to_the_stride_are_planned_alike():
+    for patch in ((33, 70, 20), (41, 57, 9), (100, 31, 64)):
+        stages = plan_stages(patch)
+        sides = [-(-side // step) * step for side, step in zip(patch, stages.stride, strict=True)]
+        assert plan_stages(tuple(sides)) == stages
 
 
 def test_widths_double_up_to_320():

@@ -15,7 +15,7 @@ from neurotarget.data.cache import open_entry
 from neurotarget.data.fingerprint import Fingerprint, fingerprint
 from neurotarget.data.module import TargetData
 from neurotarget.losses import DeepSupervision
-from neurotarget.models.plan import Plan, depth, propose, widths
+from neurotarget.models.plan import MOST_LEVELS, Plan, plan_stages, propose, widths
 from neurotarget.models.profile import profile
 from neurotarget.types import DataError, Target, TripleVox
 
@@ -62,7 +62,8 @@ def with_plan(
             patch_vox=given,
             batch_size=batch,
         )
-        steps = depth(found.patch_vox)
+        stages = plan_stages(found.patch_vox, target.spacing_mm, max_levels=MOST_LEVELS)
+        steps = stages.strides[1:]
         if not deepens or [list(step) for step in steps] == model["strides"]:
             break
         model["strides"] = [list(step) for step in steps]

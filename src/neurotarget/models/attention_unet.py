@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from monai.networks.nets import AttentionUnet as MonaiAttentionUnet
 
-from neurotarget.models.backbone import Backbone
+from neurotarget.models.backbone import Wrapped
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.unet import steps_between
-from neurotarget.types import Image, Logits, TripleVox
+from neurotarget.types import TripleVox
 
 
-class AttentionUNet(Backbone):
+class AttentionUNet(Wrapped):
     """U-Net with additive attention gates on its skips; batch norm throughout.
 
     MONAI's net has a gate at the finest skip too and no deep supervision, unlike the authors'
@@ -66,12 +66,3 @@ class AttentionUNet(Backbone):
             dropout=dropout,
         )
         guard_small_grids(self)
-
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`, or all sides equal it.
-        """
-        self.check(image)
-        return self.net(image)

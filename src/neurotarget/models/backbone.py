@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from neurotarget.types import Image, TripleVox
+from neurotarget.types import Image, Logits, TripleVox
 
 
 class Backbone(nn.Module):
@@ -60,6 +60,21 @@ class Backbone(nn.Module):
         if self.needs_spread and max(counts) == 1:
             counts = [2] * 3
         return tuple(count * step for count, step in zip(counts, self.stride, strict=True))
+
+
+class Wrapped(Backbone):
+    """A network whose every score comes from `net`, mostly a library's under its own names."""
+
+    net: nn.Module
+
+    def forward(self, image: Image) -> Logits:
+        """Score every voxel.
+
+        Raises:
+            ValueError: the sides do not fit; see `rule`.
+        """
+        self.check(image)
+        return self.net(image)
 
 
 def _times(sides: Sequence[int]) -> str:

@@ -1,70 +1,16 @@
 """nnU-Net's networks: plain, and with a residual encoder; both are planned from the patch."""
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from monai.networks.nets import DynUNet
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.plan import plan_stages, widths
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.unet import Levels
 from neurotarget.types import Image, Logits, Triple, TripleVox
-
-LEAST_VOX = 4  # on each side of the coarsest grid
-
-
-class Stages(NamedTuple):
-    """Levels of a network, finest first; the first stride is 1×1×1."""
-
-    kernels: tuple[TripleVox, ...]
-    strides: tuple[TripleVox, ...]
-
-    @property
-    def stride(self) -> TripleVox:
-        """Product of all steps, along each axis."""
-        return tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
-
-
-def plan_stages(
-    patch_vox: TripleVox, spacing_mm: Triple | None = None, *, max_levels: int | None = None
-) -> Stages:
-    """Halve axes while they keep four voxels, the finer axes first until spacings are alike.
-
-    An axis takes part from where its spacing is less than twice the finest; until then its
-    kernel has side 1. A last axis alone needs 12 voxels to be halved.
-
-    Args:
-        patch_vox: sides of the training patch.
-        spacing_mm: of the voxels; by default alike along all axes.
-        max_levels: no more levels than these.
-
-    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 2; the rule as
-    in nnU-Net 2.8.
-    """
-    sides, spacing, kernel = list(patch_vox), list(spacing_mm or (1.0,) * 3), [1, 1, 1]
-    kernels, strides = [], [(1, 1, 1)]
-    while max_levels is None or len(strides) < max_levels:
-        axes = _halved(sides, spacing)
-        if not axes:
-            break
-        even = [step < 2 * min(spacing) for step in spacing]
-        kernel = [3 if near else side for near, side in zip(even, kernel, strict=True)]
-        kernels.append(tuple(kernel))
-        strides.append(tuple(2 if axis in axes else 1 for axis in range(3)))
-        for axis in axes:
-            sides[axis], spacing[axis] = -(-sides[axis] // 2), 2 * spacing[axis]
-    return Stages((*kernels, (3, 3, 3)), tuple(strides))
-
-
-def _halved(sides: Sequence[int], spacing: Sequence[float]) -> list[int]:
-    axes = [axis for axis, side in enumerate(sides) if side >= 2 * LEAST_VOX]
-    finest = min((spacing[axis] for axis in axes), default=0.0)
-    axes = [axis for axis in axes if spacing[axis] < 2 * finest]
-    is_short = len(axes) == 1 and sides[axes[0]] < 3 * LEAST_VOX
-    return [] if is_short else axes
 
 
 class _Planned(Backbone):
@@ -149,7 +95,7 @@ class NNUNet(_Planned):
             kernel_size=kernels,
             strides=strides,
             upsample_kernel_size=strides[1:],
-            filters=_widths(base_width, max_width, len(strides)),
+            filters=widths(base_width, len(strides), most=max_width),
             res_block=residual,
             deep_supervision=self.deep_supervision,
             deep_supr_num=max(self.num_coarse, 1),
@@ -238,7 +184,7 @@ class ResEncUNet(_Planned):
         self.net = _residual_encoder_unet()(
             input_channels=in_channels,
             n_stages=levels,
-            features_per_stage=_widths(base_width, max_width, levels),
+            features_per_stage=widths(base_width, levels, most=max_width),
             conv_op=nn.Conv3d,
             kernel_sizes=kernels,
             strides=strides,
@@ -272,10 +218,6 @@ class ResEncUNet(_Planned):
         finest_first = list(zip(decoder.seg_layers, levels, strict=True))[::-1]
         logits = [head(level) for head, level in finest_first[:scored]]
         return logits if scored > 1 else logits[0]
-
-
-def _widths(first: int, most: int, levels: int) -> list[int]:
-    return [min(first * 2**level, most) for level in range(levels)]
 
 
 def _residual_encoder_unet() -> type[nn.Module]:

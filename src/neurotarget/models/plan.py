@@ -2,21 +2,21 @@
 
 The patch begins as the median scan, at most as many voxels as 256³, and shrinks along the axis
 that is longest against the scan until two patches fit into the memory. What is left of the memory
-goes to the batch, which never holds more than a twentieth of all voxels. Each axis is halved as
-long as half of it has four voxels.
+goes to the batch, which never holds more than a twentieth of all voxels.
 
 Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 2.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from neurotarget.types import TripleVox
+from neurotarget.types import Triple, TripleVox
 
-FEWEST_VOX = 4  # on a side of the coarsest grid
+FEWEST_VOX = 4  # on each side of the coarsest grid
 MOST_VOXELS = 256**3
 LEAST_SIDE_VOX = 16  # of a patch; less shows a network no anatomy
 SHARE_OF_ALL = 0.05  # of all voxels in one batch at most
@@ -26,6 +26,57 @@ MOST_WIDTH = 320
 MOST_LEVELS = 6
 
 Memory = Callable[[TripleVox, int], float]  # MiB of training with this patch and batch
+
+
+class Stages(NamedTuple):
+    """Levels of a network, finest first; the first stride is 1×1×1."""
+
+    kernels: tuple[TripleVox, ...]
+    strides: tuple[TripleVox, ...]
+
+    @property
+    def stride(self) -> TripleVox:
+        """Product of all steps, along each axis."""
+        return tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
+
+
+def plan_stages(
+    patch_vox: TripleVox, spacing_mm: Triple | None = None, *, max_levels: int | None = None
+) -> Stages:
+    """Halve axes while they keep four voxels, the finer axes first until spacings are alike.
+
+    An axis takes part from where its spacing is less than twice the finest; until then its
+    kernel has side 1. A last axis alone needs 12 voxels to be halved.
+
+    Args:
+        patch_vox: sides of the training patch.
+        spacing_mm: of the voxels; by default alike along all axes.
+        max_levels: no more levels than these.
+
+    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 2; the rule as
+    in nnU-Net 2.8.
+    """
+    sides, spacing, kernel = list(patch_vox), list(spacing_mm or (1.0,) * 3), [1, 1, 1]
+    kernels, strides = [], [(1, 1, 1)]
+    while max_levels is None or len(strides) < max_levels:
+        axes = _halved(sides, spacing)
+        if not axes:
+            break
+        even = [step < 2 * min(spacing) for step in spacing]
+        kernel = [3 if near else side for near, side in zip(even, kernel, strict=True)]
+        kernels.append(tuple(kernel))
+        strides.append(tuple(2 if axis in axes else 1 for axis in range(3)))
+        for axis in axes:
+            sides[axis], spacing[axis] = -(-sides[axis] // 2), 2 * spacing[axis]
+    return Stages((*kernels, (3, 3, 3)), tuple(strides))
+
+
+def _halved(sides: Sequence[int], spacing: Sequence[float]) -> list[int]:
+    axes = [axis for axis, side in enumerate(sides) if side >= 2 * FEWEST_VOX]
+    finest = min((spacing[axis] for axis in axes), default=0.0)
+    axes = [axis for axis in axes if spacing[axis] < 2 * finest]
+    is_short = len(axes) == 1 and sides[axes[0]] < 3 * FEWEST_VOX
+    return [] if is_short else axes
 
 
 class Sides(Protocol):
@@ -82,26 +133,9 @@ def propose(
     return Plan(patch, least, needed, needed <= budget_mib)
 
 
-def depth(patch_vox: Sequence[int], *, most: int = MOST_LEVELS) -> tuple[TripleVox, ...]:
-    """Steps between levels: an axis is halved while its half has four voxels.
-
-    An axis that is less than half of the longest one waits, so that the grid becomes even first.
-    """
-    grid, steps = list(patch_vox), []
-    while len(steps) < most - 1:
-        can = [side // 2 >= FEWEST_VOX for side in grid]
-        longest = max(side for side, one in zip(grid, can, strict=True) if one) if any(can) else 0
-        step = [2 if one and 2 * side > longest else 1 for side, one in zip(grid, can, strict=True)]
-        if step == [1, 1, 1]:
-            break
-        steps.append(tuple(step))
-        grid = [-(-side // by) for side, by in zip(grid, step, strict=True)]
-    return tuple(steps)
-
-
-def widths(first: int, levels: int) -> tuple[int, ...]:
-    """Channels of each level: doubled at each, at most 320."""
-    return tuple(min(first * 2**level, MOST_WIDTH) for level in range(levels))
+def widths(first: int, levels: int, *, most: int = MOST_WIDTH) -> tuple[int, ...]:
+    """Channels of each level: doubled at each, up to `most`."""
+    return tuple(min(first * 2**level, most) for level in range(levels))
 
 
 def _largest(

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from monai.networks.nets import SwinUNETR as MonaiSwinUNETR
 
-from neurotarget.models.backbone import Backbone
+from neurotarget.models.backbone import Wrapped
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.types import Image, Logits, TripleVox
+from neurotarget.types import TripleVox
 
 
-class SwinUNETR(Backbone):
+class SwinUNETR(Wrapped):
     """MONAI's Swin UNETR; it takes any sides that are multiples of 32.
 
     Source: Hatamizadeh et al. 2022, doi:10.1007/978-3-031-08999-2_22; with `residual`, He et al.
@@ -66,15 +66,6 @@ class SwinUNETR(Backbone):
             use_checkpoint=checkpointing,
         )
         guard_small_grids(self)
-
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: a side is not a multiple of 32, or all sides are 32.
-        """
-        self.check(image)
-        return self.net(image)
 
 
 def _check_stages(feature_size: int, depths: Sequence[int], num_heads: Sequence[int]) -> None:

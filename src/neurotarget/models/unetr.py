@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from monai.networks import nets
 from torch import nn
 
-from neurotarget.models.backbone import Backbone
+from neurotarget.models.backbone import Wrapped
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.types import Image, Logits, TripleVox
+from neurotarget.types import Image, TripleVox
 
 
-class UNETR(Backbone):
+class UNETR(Wrapped):
     """MONAI's UNETR for patches of one size.
 
     Each block of 16³ voxels has a learned position of its own, so the weights belong to one
@@ -74,15 +74,6 @@ class UNETR(Backbone):
         for block in self.net.vit.blocks:  # MONAI makes this norm and never calls it
             block.norm_cross_attn = nn.Identity()
         guard_small_grids(self)
-
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: the sides are not those of the patch.
-        """
-        self.check(image)
-        return self.net(image)
 
     def check(self, image: Image) -> None:
         """Refuse all sides but those of the patch.

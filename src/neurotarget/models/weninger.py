@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from neurotarget.models.backbone import Backbone
+from neurotarget.models.backbone import Backbone, Wrapped
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.types import Image, Logits, TripleVox
+from neurotarget.types import Image, TripleVox
 
 Feature = Float[Tensor, "B _ _ _ _"]
 LEVELS = 4
 
 
-class WeningerLocator(Backbone):
+class WeningerLocator(Wrapped):
     """U-Net that finds where the tumour is in a whole brain.
 
     Published are five contrasts (T1, T1 with contrast agent, their difference, T2, FLAIR) and two
@@ -36,15 +36,6 @@ class WeningerLocator(Backbone):
         """Build the net; `width` is its channels at full resolution, doubled at each step."""
         super().__init__()
         self.net = FourLevels(in_channels, num_labels, width=width, padding=1, narrows=False)
-
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: a side is not a multiple of 8, or all sides are 8.
-        """
-        self.check(image)
-        return self.net(image)
 
 
 class WeningerSegmenter(Backbone):
