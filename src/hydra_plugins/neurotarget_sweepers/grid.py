@@ -3,32 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
-from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from hydra_plugins.neurotarget_sweepers.launching import LaunchingSweeper
 
 
-class GridSweeper(Sweeper):
+class GridSweeper(LaunchingSweeper):
     """Runs every combination of the values listed; see `neurotarget.cli.grid_sweeper`."""
 
     def __init__(
         self, max_batch_size: int | None = None, params: Mapping[str, Any] | None = None
     ) -> None:
+        super().__init__()
         self.max_batch_size, self.params = max_batch_size, dict(params or {})
-        self.hydra_context: HydraContext | None = None
-        self.config: DictConfig | None = None
-        self.launcher: Launcher | None = None
-
-    def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
-    ) -> None:
-        """Keep what Hydra hands over, and let it make the launcher."""
-        self.hydra_context, self.config = hydra_context, config
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
 
     def sweep(self, arguments: list[str]) -> object:
         """Run the jobs of a command line."""

@@ -1,1 +1,0 @@
-"""`hydra/sweeper=neurotarget_optuna`: a search with Optuna under Hydra's multirun."""
