@@ -1,5 +1,6 @@
 """A small study, its tables made by hand: 24 cases, two labels and their total, three sites."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,13 @@ from neurotarget.stats.measured import Measured, with_regions
 from neurotarget.stats.study import Study
 from neurotarget.types import Target
 
+ARGUMENTS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 N = 24
 ODD = "<script>alert(1)</script> $x$ a&b"
 HYPOTHESES = {
@@ -221,3 +229,19 @@ def texts() -> Callable:
         return [text for text in found if text]
 
     return of
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium that opens pages as files, with WebGL drawn by the processor."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    with sync_api.sync_playwright() as playwright:
+        try:
+            opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        except sync_api.Error as error:
+            if path is not None:  # a Chromium that does not start is no reason to pass
+                raise
+            pytest.skip(f"no Chromium to open pages with: {str(error).splitlines()[0]}")
+        yield opened
+        opened.close()

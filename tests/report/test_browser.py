@@ -1,7 +1,6 @@
 """The report in a real browser: what it draws, asks for and does, opened as a file."""
 
 import re
-import shutil
 from dataclasses import replace
 from io import BytesIO, StringIO
 from itertools import pairwise
@@ -16,13 +15,6 @@ from neurotarget.stats.analysis import analyse
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LOCAL = ("file:", "data:", "blob:")
 HOSTILE = '"]]></script><img src=x onerror=alert(1)>'
 REFERENCE, PREDICTED = (230, 159, 0), (86, 180, 233)  # outlines
@@ -31,20 +23,6 @@ SVG = (
     '<a xlink:href="#case-p02" id="open"><rect width="20" height="20" fill="var(--c1)"/></a>'
     '<a xlink:href="#case-p09" id="row"><rect x="40" width="20" height="20"/></a></svg>'
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    with sync_api.sync_playwright() as playwright:
-        try:
-            opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        except sync_api.Error as error:
-            if path is not None:  # a Chromium that does not start is no reason to pass
-                raise
-            pytest.skip(f"no Chromium to open the report with: {str(error).splitlines()[0]}")
-        yield opened
-        opened.close()
 
 
 def ball(centre, radius, shape=(24, 26, 22)):

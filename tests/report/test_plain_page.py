@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-import shutil
 
 import pytest
 
@@ -17,22 +16,7 @@ from oracles.sweeps import a_sweep
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 KINDS = ("compare", "sweep")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    with sync_api.sync_playwright() as playwright:
-        try:
-            opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except sync_api.Error as error:
-            if path is not None:  # a Chromium that does not start is no reason to pass
-                raise
-            pytest.skip(f"no Chromium to open the page with: {str(error).splitlines()[0]}")
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from neurotarget.report.figure import INK, MUTED, SERIES, SMALL_PT, TEXT_PT
 from neurotarget.report.lettering import fitted, plain, wide_inch
 from neurotarget.report.panels import Mark
+from neurotarget.report.words import rows_of
 from neurotarget.stats.comparison import Comparison
 
 KINDS = {
@@ -50,16 +51,6 @@ def arms_of(comparison: Comparison) -> list[Arm]:
     kinds = table["kind"] if "kind" in table else pd.Series("net", index=table.index)
     pairs = zip(table["arm"].astype(str), kinds.astype(str), strict=True)
     return [Arm(number, *pair) for number, pair in enumerate(pairs, start=1)]
-
-
-def rows_of(comparison: Comparison, name: str, **wanted: object) -> pd.DataFrame:
-    """Rows of a table with these values in these columns; none where there is no table."""
-    rows = comparison.tables.get(name)
-    if rows is None or set(wanted) - set(rows):
-        return pd.DataFrame()
-    for column, value in wanted.items():
-        rows = rows[rows[column] == value]
-    return rows
 
 
 def main_label(rows: pd.DataFrame, first: Sequence[str] = (MEAN, "total")) -> str:

@@ -17,7 +17,6 @@ from neurotarget.report.arm_rows import (
     known,
     marks_of,
     number_of,
-    rows_of,
 )
 from neurotarget.report.figure import (
     MUTED,
@@ -29,6 +28,7 @@ from neurotarget.report.figure import (
 )
 from neurotarget.report.lettering import fitted, wide_inch
 from neurotarget.report.panels import legend, ticks
+from neurotarget.report.words import rows_of
 from neurotarget.stats.comparison import Comparison
 
 PANEL_INCH = 2.75  # height

@@ -20,14 +20,13 @@ from neurotarget.report.arm_rows import (
     left_inch,
     name_arm,
     number_of,
-    rows_of,
     write_column,
 )
 from neurotarget.report.figure import INK, MUTED, SMALL_PT, finished, look, new_figure
 from neurotarget.report.lettering import estimate, words
 from neurotarget.report.panels import case_urls, jitter
 from neurotarget.report.rows import Block, block_axes
-from neurotarget.report.words import counted
+from neurotarget.report.words import counted, rows_of
 from neurotarget.stats.comparison import Comparison
 
 TOP, FOOT, ROW_INCH = 0.62, 0.55, 0.56

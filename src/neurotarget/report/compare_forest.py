@@ -18,7 +18,6 @@ from neurotarget.report.arm_rows import (
     main_label,
     name_arm,
     number_of,
-    rows_of,
     write_column,
 )
 from neurotarget.report.figure import INK, MUTED, SERIES, TEXT_PT, finished, look, new_figure
@@ -26,6 +25,7 @@ from neurotarget.report.lettering import estimate, fitted
 from neurotarget.report.panels import ticks
 from neurotarget.report.rows import Block, block_axes, fit_width
 from neurotarget.report.text import p_value
+from neurotarget.report.words import rows_of
 from neurotarget.stats.comparison import Comparison
 
 TOP, FOOT, ROW_INCH = 0.62, 0.6, 0.46

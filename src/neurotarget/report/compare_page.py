@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from neurotarget.report.amounts import amount, duration, energy, memory, operations
-from neurotarget.report.arm_rows import Arm, arms_of, known, number_of, rows_of
+from neurotarget.report.arm_rows import Arm, arms_of, known, number_of
 from neurotarget.report.compare_forest import best_net, to_best
 from neurotarget.report.compare_tables import DEFINITIONS, WORDS, tables_about
 from neurotarget.report.plain_page import (
@@ -20,7 +20,7 @@ from neurotarget.report.plain_page import (
     render_page,
     write_plain,
 )
-from neurotarget.report.words import DASH, counted, estimate, shown, title_of
+from neurotarget.report.words import DASH, counted, estimate, rows_of, shown, title_of
 from neurotarget.stats.comparison import Comparison
 
 FIGURES_LEAD = "A point that stands for a case leads to its row in the tables."

@@ -22,7 +22,6 @@ from neurotarget.report.arm_rows import (
     name_lines,
     name_row,
     number_of,
-    rows_of,
     write_column,
 )
 from neurotarget.report.figure import MUTED, TEXT_PT, finished, look, new_figure
@@ -30,6 +29,7 @@ from neurotarget.report.lettering import decimals, estimate, fitted, words
 from neurotarget.report.panels import Mark, legend, ticks
 from neurotarget.report.rows import Block, block_axes, fit_width
 from neurotarget.report.text import unit_text
+from neurotarget.report.words import rows_of
 from neurotarget.stats.comparison import Comparison
 
 SEED_INCH, GAP_INCH = 0.15, 0.14  # of one seed, and between arms

@@ -19,7 +19,6 @@ from neurotarget.report.arm_rows import (
     least_inch,
     main_label,
     name_lines,
-    rows_of,
 )
 from neurotarget.report.figure import (
     INK,
@@ -32,6 +31,7 @@ from neurotarget.report.figure import (
 )
 from neurotarget.report.lettering import words
 from neurotarget.report.text import p_value
+from neurotarget.report.words import rows_of
 from neurotarget.stats.comparison import Comparison
 
 SIDE, AXIS = 2.75, 2.55  # inches, of the names at each side and of the axis between them

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from neurotarget.report.text import number, unit_text
+from neurotarget.stats.comparison import Comparison
 from neurotarget.stats.study import Study
 from neurotarget.stats.verdict import NOT_ENOUGH, OPPOSITE, REPLICATED
 from neurotarget.types import Hypothesis, Target
@@ -24,7 +25,7 @@ RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excelle
 FAILED = ("dice_below_0.5", "crash_or_empty")  # what a headline calls failed: the first that is
 
 
-def rows_of(study: Study, name: str, **wanted: str) -> pd.DataFrame:
+def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFrame:
     """Rows of a table that have these values; none where it, or a column, is missing."""
     table = study.tables.get(name)
     if table is None or set(wanted) - set(table):
