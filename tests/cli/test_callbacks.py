@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurotarget.cli.callbacks import BestScores, RandomState, Stopwatch, WholeCheckpoints
+from neurotarget.cli.callbacks import BestScores, RandomState, WholeCheckpoints
 
 
 def draw():
@@ -21,15 +21,6 @@ def test_random_state_goes_on_where_it_was(tmp_path):
     again.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
     again.on_train_start(None, None)
     assert draw() == expected
-
-
-def test_stopwatch_counts_over_sittings():
-    watch = Stopwatch()
-    watch.load_state_dict({"seconds": 100.0})
-    watch.on_train_start(None, None)
-    watch.on_train_end(None, None)
-    assert 100 <= watch.seconds < 101
-    assert watch.state_dict()["seconds"] == watch.seconds
 
 
 def test_checkpoint_replaces_the_old_one_only_when_it_is_whole(tmp_path):

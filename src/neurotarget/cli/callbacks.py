@@ -1,4 +1,4 @@
-"""What a run does beside training: one bar over the whole of it, its seconds, its random state."""
+"""What a run does beside training: one bar over it, its best scores, its random state."""
 
 import math
 import random
@@ -61,35 +61,6 @@ class TrainingBar(Callback):
         if self.bar is not None:
             self.bar.n = min(100 * self.progress(trainer.global_step), 100.0)
             self.bar.close()
-
-
-class Stopwatch(Callback):
-    """Seconds spent in training over all sittings of a run; resuming goes on counting."""
-
-    def __init__(self) -> None:
-        self.before_s, self.started_s = 0.0, None
-
-    @property
-    def seconds(self) -> float:
-        """Time in `fit` so far."""
-        now = 0.0 if self.started_s is None else time.monotonic() - self.started_s
-        return self.before_s + now
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Start counting."""
-        self.started_s = time.monotonic()
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Stop counting."""
-        self.before_s, self.started_s = self.seconds, None
-
-    def state_dict(self) -> dict[str, float]:
-        """Plain values for the checkpoint."""
-        return {"seconds": self.seconds}
-
-    def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Go on from a checkpoint."""
-        self.before_s = float(state_dict["seconds"])
 
 
 class BestScores(Callback):

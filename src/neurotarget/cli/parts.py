@@ -14,7 +14,6 @@ from neurotarget.cli.build import build, refused
 from neurotarget.cli.callbacks import (
     BestScores,
     RandomState,
-    Stopwatch,
     TrainingBar,
     WholeCheckpoints,
 )
@@ -41,7 +40,6 @@ class Parts(NamedTuple):
     data: TargetData
     task: SegmentationTask
     trainer: pl.Trainer
-    stopwatch: Stopwatch
     best: BestScores
     meter: CostMeter
     lines: list[str]
@@ -71,18 +69,17 @@ def build_parts(
     try_patch(net, fitted)
     windows = build_windows(config, fitted, margin_vox=data.margin_vox)
     task = build(config["task"], target=fitted, net=net, inferer=windows)
-    stopwatch, best = Stopwatch(), BestScores(config["monitor"], mode=mode_of(config["monitor"]))
-    meter = CostMeter()
+    best, meter = BestScores(config["monitor"], mode=mode_of(config["monitor"])), CostMeter()
     shape = (config["data"]["batch_size"], len(fitted.contrasts), *fitted.patch_vox)
     budget = apply_budget(
         config["budget"],
         config["trainer"],
         lambda: profile(net, shape, training=True).flops,
     )
-    further = [stopwatch, best, meter, *budget.callbacks, *pruning(config, folder)]
+    further = [best, meter, *budget.callbacks, *pruning(config, folder)]
     trainer = _trainer(config, folder, budget.trainer, further)
     lines += [f"training  {budget.told}"] if budget.told else []
-    return Parts(fitted, data, task, trainer, stopwatch, best, meter, lines)
+    return Parts(fitted, data, task, trainer, best, meter, lines)
 
 
 def check_words(config: Config, target: Target) -> None:

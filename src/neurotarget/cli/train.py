@@ -15,8 +15,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.cli.build import build_target, plain
-from neurotarget.cli.callbacks import Stopwatch
-from neurotarget.cli.cost import write_cost
+from neurotarget.cli.cost import CostMeter, write_cost
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.held_out import flat, score_held_out
 from neurotarget.cli.multirun import own_folders, to_go_on
@@ -113,7 +112,7 @@ def _finish(config: Config, folder: Path, parts: Parts, made: list[Logger]) -> N
     result = score_held_out(
         folder,
         parts.data,
-        facts=_facts(config, folder, parts.stopwatch),
+        facts=_facts(config, folder, parts.meter),
         weights=_usable(config["weights"], folder),
         pictures=int(config["logger"]["pictures"]),
     )
@@ -215,13 +214,13 @@ def _then(config: Config) -> str:
     return "nothing: the held-out cases stay unseen"
 
 
-def _facts(config: Config, folder: Path, watch: Stopwatch) -> dict[str, Any]:
+def _facts(config: Config, folder: Path, meter: CostMeter) -> dict[str, Any]:
     return {
         "experiment": str(config["name"]),
         "model": HydraConfig.get().runtime.choices.get("model"),
         "seed": int(config["seed"]),
         "fold": int(config["data"]["fold"]),
-        "train_seconds": round(watch.seconds, 1),
+        "train_seconds": round(meter.train_s, 1),
         "data_fingerprint": config["data_fingerprint"],
         "run": str(folder),
     }
