@@ -231,7 +231,7 @@ def texts() -> Callable:
     return of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would break others
 def browser():
     """A Chromium that opens pages as files, with WebGL drawn by the processor."""
     sync_api = pytest.importorskip("playwright.sync_api")

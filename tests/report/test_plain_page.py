@@ -89,6 +89,7 @@ def test_numbers_are_shown_in_their_units_and_whole_in_the_download(open_page):
     page = open_page("compare")
     costs = page.locator('details[data-name="costs"]')
     costs.locator("summary").click()
+    costs.locator("tbody tr").first.wait_for()  # a table is made when it is opened
     heads = costs.locator("th").all_inner_texts()
     first = costs.locator("tbody tr").first.locator("td").all_inner_texts()
     shown = dict(zip(heads, first, strict=True))
