@@ -137,3 +137,40 @@ def test_a_hypothesis_may_name_a_region_and_nothing_else_that_is_no_label():
     assert labelled(["a", "b"], hypotheses=claims).hypotheses[0].label == "total"
     with pytest.raises(ValueError, match=r"names unknown labels \['total'\]"):
         labelled(["a"], hypotheses=claims)
+
+
+def small(**more):
+    return Target("dn", ["qsm"], {"l": 1, "r": 2}, [1, 1, 1], [8, 8, 8], **more)
+
+
+def test_a_claim_about_a_mean_names_its_contrast():
+    found = Hypothesis.parse("chi", "mean_qsm[l] ~ group: friedreich > control")
+    assert (found.measure, found.contrast, found.label) == ("mean_qsm", "qsm", "l")
+    assert Hypothesis.parse("v", "volume: F > M").contrast == ""
+
+
+def test_a_mean_is_only_asked_of_a_contrast_with_a_unit():
+    claim = {"chi": "mean_qsm ~ age: positive"}
+    assert small(hypotheses=claim, units={"qsm": "ppm"}).units == {"qsm": "ppm"}
+    with pytest.raises(ValueError, match=r"asks about means of \['qsm'\], without a unit"):
+        small(hypotheses=claim)
+
+
+def test_units_are_those_of_its_contrasts():
+    with pytest.raises(ValueError, match=r"gives units to \['t1'\], which are no contrasts"):
+        small(units={"t1": "ppm"})
+
+
+def test_only_pairs_can_be_parted():
+    with pytest.raises(ValueError, match="needs pairs for sides: split"):
+        small(sides="split")
+    assert small(sides="split", pairs=[["l", "r"]]).sides == "split"
+
+
+def test_a_published_score_is_of_a_known_kind():
+    told = {"what": "dice", "label": "l", "value": 0.9, "source": "somebody"}
+    assert small(published=[told]).published[0].part == "internal"
+    with pytest.raises(ValueError, match="published: got 'jaccard' of 'internal', wanted one of"):
+        small(published=[told | {"what": "jaccard"}])
+    with pytest.raises(ValueError, match=r"names unknown labels \['x'\]"):
+        small(published=[told | {"label": "x"}])

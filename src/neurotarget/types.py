@@ -27,8 +27,9 @@ Covariate = str | float | None
 NAME = re.compile(r"(?!\.)[\w.-]+")  # what can be part of a file name and of a column
 HYPOTHESIS_FORMS = (
     "'volume: F > M', 'volume[label]: patient < control', 'volume ~ age + sex: negative', "
-    "'volume ~ age*sex: any'"
+    "'volume ~ age*sex: any', 'mean_<contrast> ~ age: positive'"
 )
+PUBLISHED = ("dice", "icc_a1", "icc_c1", "pearson_r", "hd95_mm", "assd_mm", "surface_dice")
 WORD = r"[\w.-]+"
 SPLINE = re.compile(rf"spline\(({WORD})\)")
 
@@ -85,6 +86,7 @@ class Case:
     split: str | None = None  # train | val | test, where the data set says so
     fold: int | None = None
     covariates: Mapping[str, Covariate] = field(default_factory=dict)
+    raters: Mapping[str, Path] = field(default_factory=dict)  # further masks, by who drew them
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,33 @@ class Roi:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """A score that others have published for this target, to stand beside ours.
+
+    `part` says on whom: people of sites that were trained on (internal) or of others (external).
+    """
+
+    what: Literal["dice", "icc_a1", "icc_c1", "pearson_r", "hd95_mm", "assd_mm", "surface_dice"]
+    label: str
+    value: float
+    source: str
+    part: Literal["internal", "external"] = "internal"
+    spread: float | None = None  # SD over cases, where one is published
+
+    def __post_init__(self) -> None:
+        if self.what not in PUBLISHED or self.part not in ("internal", "external"):
+            raise ValueError(
+                f"published: got {self.what!r} of {self.part!r}, wanted one of "
+                f"{', '.join(PUBLISHED)} and internal or external"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Hypothesis:
     """What the study asks of the volumes: a group difference or a slope.
+
+    `measure` is `volume`, or `mean_<contrast>`: the mean of a contrast inside the label, in the
+    unit that `Target.units` gives it.
 
     `label` is "" for the sum of all labels, else a label or a region of the target. A group
     difference has `groups` (A, B) and is the mean of A minus the mean of B; a slope is the change
@@ -149,6 +176,12 @@ class Hypothesis:
     adjust: tuple[str, ...] = ()
     expected: float | None = None
     source: str = ""
+    measure: str = "volume"
+
+    @property
+    def contrast(self) -> str:
+        """Contrast whose mean is asked about; "" where the volume is."""
+        return self.measure.removeprefix("mean_") if self.measure != "volume" else ""
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -192,9 +225,12 @@ class Hypothesis:
             ValueError: the text has none of these forms.
         """
         term = rf"(?:spline\({WORD}\)|{WORD}(?:\s*\*\s*{WORD})?)"
-        form = rf"volume(?:\[({WORD})\])?\s*(?:~\s*({term}(?:\s*\+\s*{term})*))?\s*:\s*(.+)"
+        form = (
+            rf"(volume|mean_{WORD})(?:\[({WORD})\])?\s*(?:~\s*({term}(?:\s*\+\s*{term})*))?"
+            r"\s*:\s*(.+)"
+        )
         match = re.fullmatch(form, str(text).strip())
-        label, terms, claim = match.groups() if match else ("", "", "")
+        measure, label, terms, claim = match.groups() if match else ("volume", "", "", "")
         named = [re.sub(r"\s", "", one) for one in terms.split("+")] if terms else []
         groups = re.fullmatch(rf"({WORD})\s*(>|<|!=)\s*({WORD})", claim.strip())
         signs = {">": 1, "<": -1, "!=": 0, "positive": 1, "negative": -1, "any": 0}
@@ -202,12 +238,12 @@ class Hypothesis:
         unfit = SPLINE.fullmatch(named[0]) if named else None
         if unfit or not (is_slope or (groups and not (named and "*" in named[0]))):
             raise ValueError(f"hypothesis {name}: got {text!r}, wanted one of {HYPOTHESIS_FORMS}")
-        if groups is None:
-            return cls(name, label or "", named[0], None, signs[claim.strip()], tuple(named[1:]))
-        first, sign, second = groups.groups()
-        default = "sex" if {first, second} == {"F", "M"} else "group"
+        sides = None if groups is None else (groups[1], groups[3])
+        sign = signs[claim.strip() if groups is None else groups[2]]
+        default = "sex" if sides and {*sides} == {"F", "M"} else "group"
         covariate = named[0] if named else default
-        return cls(name, label or "", covariate, (first, second), signs[sign], tuple(named[1:]))
+        rest = tuple(named[1:])
+        return cls(name, label or "", covariate, sides, sign, rest, measure=measure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +268,9 @@ class Target:
     surface_tolerance_mm: float = 1.0
     hypotheses: tuple[Hypothesis, ...] = ()
     question: str = ""
+    sides: Literal["labels", "split"] = "labels"  # split: each pair is one class, parted afterwards
+    units: Mapping[str, str] = field(default_factory=dict)  # of contrasts that have one: qsm: ppm
+    published: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
         fix = object.__setattr__
@@ -246,12 +285,20 @@ class Target:
         if isinstance(self.hypotheses, Mapping):
             parsed = [Hypothesis.read(key, value) for key, value in self.hypotheses.items()]
             fix(self, "hypotheses", tuple(parsed))
+        fix(self, "units", {str(key): str(value) for key, value in dict(self.units).items()})
+        told = [
+            item if isinstance(item, Published) else Published(**item) for item in self.published
+        ]
+        fix(self, "published", tuple(told))
         self._check()
 
     def _check(self) -> None:
         ids = [value for many in self.labels.values() for value in many]
         named = {name for pair in self.pairs for name in pair} | set(self.volume_range_mm3)
-        named |= {hypothesis.label for hypothesis in self.hypotheses} - {"", *self.regions}
+        asking = (*self.hypotheses, *self.published)
+        named |= {item.label for item in asking} - {"", *self.regions}
+        asked = {hypothesis.contrast for hypothesis in self.hypotheses} - {""}
+        unitless, foreign = sorted(asked - {*self.units}), sorted({*self.units} - {*self.contrasts})
         unfit = [name for name in (self.name, *self.labels) if not NAME.fullmatch(str(name))]
         claims = {
             f"needs names of letters, digits, _, - and ., with no . in front, got {unfit}": unfit,
@@ -261,6 +308,11 @@ class Target:
             "gives one id to two labels": len(ids) != len(set(ids)),
             "gives a label the id 0, which is background": 0 in ids,
             f"names unknown labels {sorted(named - set(self.labels))}": named - set(self.labels),
+            f"asks about means of {unitless}, without a unit in its units": unitless,
+            f"gives units to {foreign}, which are no contrasts of its": foreign,
+            f"needs sides: labels or split, got {self.sides!r}": self.sides
+            not in ("labels", "split"),
+            "needs pairs for sides: split": self.sides == "split" and not self.pairs,
             f"needs three positive spacings, got {self.spacing_mm}": len(self.spacing_mm) != 3
             or min(self.spacing_mm) <= 0,
             f"needs three patch sides, got {self.patch_vox}": len(self.patch_vox) != 3
