@@ -118,3 +118,26 @@ def test_strata_of_long_numbers_keep_their_names():
 @pytest.mark.parametrize(("low", "name"), [(0, "0-19"), (60, "60-79"), (80, "80+")])
 def test_a_band_is_called_after_its_whole_years(low, name):
     assert band_name(low) == name
+
+
+def in_splits(**splits):
+    """Rows of a case a split, named after it."""
+    made = [
+        Row(case_id, case_id, split, label, metric, 100.0, "mm3")
+        for case_id, split in splits.items()
+        for label in ("left", "right")
+        for metric in ("reference_volume_mm3", "volume_mm3")
+    ]
+    return from_rows(pd.DataFrame(made, columns=list(Row._fields)), TARGET, COVARIATES)
+
+
+def test_external_cases_and_those_of_known_sites_are_strata():
+    measured = in_splits(a="test", b="external", c="test", d="train")
+    found = {level: list(cases) for stratum, level, cases in measured.strata() if stratum == "part"}
+    assert found == {"internal": ["a", "c"], "external": ["b"]}
+    assert measured.parts.isna().tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("splits", [{"a": "test"}, {"a": "external"}, {"a": "val", "b": "test"}])
+def test_parts_are_no_strata_unless_they_differ(splits):
+    assert "part" not in [stratum for stratum, *_ in in_splits(**splits).strata()]

@@ -13,6 +13,8 @@ from neurotarget.types import DataError, Target
 
 AGE_BANDS = (0, 20, 40, 60, 80)  # years; each band begins with its number, the last is open
 CATEGORICAL = ("sex", "site", "group", "scanner")  # strata beside age, where a cohort has them
+PARTS = {"test": "internal", "external": "external"}  # by split; of other cases none is told
+INTERNAL, EXTERNAL = PARTS.values()
 
 
 class Stratum(NamedTuple):
@@ -61,10 +63,25 @@ class Measured:
         """Subject of each case."""
         return self.covariates["subject_id"]
 
+    @property
+    def parts(self) -> pd.Series:
+        """Part of each case: internal, of sites that were trained on, or external; else NaN."""
+        if "split" not in self.scores:
+            return pd.Series(index=self.covariates.index, dtype=object)
+        splits = self.scores.drop_duplicates("case_id").set_index("case_id")["split"]
+        return splits.map(PARTS).reindex(self.covariates.index)
+
     def strata(self) -> Iterator[Stratum]:
-        """The whole cohort, then each sex, site, group and age band that it has."""
+        """The whole cohort, then each part, sex, site, group and age band that it has.
+
+        Parts are told where some cases are external and some are not.
+        """
         table = self.covariates
         yield Stratum("all", "all", table.index)
+        parts = self.parts
+        if (parts == EXTERNAL).any() and not (parts == EXTERNAL).all():
+            for name in PARTS.values():
+                yield Stratum("part", name, table.index[parts == name])
         for name in CATEGORICAL:
             if name in table and table[name].nunique() > 1:
                 for value, part in table.groupby(name, sort=True):
