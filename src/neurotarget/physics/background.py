@@ -1,0 +1,238 @@
+"""Local field: what sources inside the brain do, without air, bone, shims and coils.
+
+Fields of sources outside the mask obey Laplace's equation inside it, so that their value at a
+point is their mean over any sphere about it. `sharp` and `vsharp` take that mean off and undo
+what this does to the local field; `pdf` finds dipoles outside that explain what it can. Each
+returns the local field, in the unit of the field and 0 outside, and the mask that is left.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from neurotarget.physics.dipole import dipole_kernel
+from neurotarget.physics.fourier import (
+    MaskVolume,
+    Volume,
+    fast_sides,
+    spectrum,
+    volume,
+)
+from neurotarget.physics.mask import bounding_box, squared_depth_mm2
+from neurotarget.types import DataError, Triple, TripleVox
+
+WIDEST_MM = 18.0
+STEP_MM = 2.0
+THRESHOLD = 0.05
+
+
+def sharp(
+    field: Volume,
+    mask: MaskVolume,
+    spacing_mm: Triple,
+    *,
+    radius_mm: float = 6.0,
+    threshold: float = THRESHOLD,
+) -> tuple[Volume, MaskVolume]:
+    """Local field by one sphere; the mask loses `radius_mm` all around.
+
+    Waves that the sphere passes to less than `threshold` are given up.
+
+    Source: Schweser et al. 2011, doi:10.1016/j.neuroimage.2010.10.070.
+
+    Raises:
+        DataError: the mask is empty, or nowhere as thick as the sphere.
+    """
+    return vsharp(field, mask, spacing_mm, radii_mm=(radius_mm,), threshold=threshold)
+
+
+def vsharp(
+    field: Volume,
+    mask: MaskVolume,
+    spacing_mm: Triple,
+    *,
+    radii_mm: Sequence[float] | None = None,
+    threshold: float = THRESHOLD,
+) -> tuple[Volume, MaskVolume]:
+    """Local field by the largest sphere that fits in the mask at each voxel.
+
+    The mask loses the smallest radius all around. `radii_mm` default to 18 mm down to the
+    largest side of a voxel, in steps of 2 mm or of that side if it is larger.
+
+    Source: Wu et al. 2012, doi:10.1002/mrm.23000; radii and threshold Özbay et al. 2017,
+    doi:10.1002/nbm.3550.
+
+    Raises:
+        DataError: the mask is empty, or nowhere as thick as the smallest sphere.
+    """
+    radii = sorted(radii_mm or default_radii_mm(spacing_mm), reverse=True)
+    box = bounding_box(mask)
+    inner = mask[box]
+    depth = squared_depth_mm2(inner, spacing_mm, radii[0])
+    fits = [depth > radius**2 * (1 + 1e-6) for radius in radii]
+    if not fits[-1].any():
+        raise DataError(
+            f"background field: found a mask nowhere as thick as a sphere of {radii[-1]:g} mm, "
+            "wanted the brain; give a larger mask or a smaller radius"
+        )
+    sides = fast_sides(inner.shape, radii[0], spacing_mm)
+    wave = spectrum(field[box].float() * inner, sides)
+    high, widest, done = torch.zeros_like(depth), None, torch.zeros_like(inner)
+    for radius, fit in zip(radii, fits, strict=True):
+        kernel = 1 - sphere_kernel(radius, sides, spacing_mm, device=field.device)
+        widest = kernel if widest is None else widest
+        new = fit & ~done
+        if new.any():
+            high[new] = volume(wave * kernel, sides, inner.shape)[new]
+            done |= fit
+    undo = torch.where(widest.abs() > threshold, 1 / widest, 0.0)
+    local = volume(spectrum(high, sides) * undo, sides, inner.shape) * done
+    return _placed(local, done, box, field)
+
+
+def default_radii_mm(spacing_mm: Triple) -> list[float]:
+    """18 mm down to the largest side of a voxel, which the smallest sphere must reach."""
+    least = max(spacing_mm)
+    step = max(STEP_MM, least)
+    count = max(math.ceil((WIDEST_MM - least) / step - 1e-6), 1)
+    return [*(WIDEST_MM - step * place for place in range(count)), least]
+
+
+def sphere_kernel(
+    radius_mm: float,
+    sides: TripleVox,
+    spacing_mm: Triple,
+    *,
+    device: torch.device | str | None = None,
+) -> Volume:
+    """Spectrum of the mean over a sphere: 1 at wave 0; layout of `torch.fft.rfftn`.
+
+    The sphere is the voxels whose centres it holds. Its six inner faces' weights are moved a
+    little where voxels are not cubes, so that its second moments are the same along all axes:
+    then fields that are quadratic in space are taken off whole on any grid. As it is even, three
+    products with cosines are its transform.
+    """
+    weights = _octant(radius_mm, spacing_mm)
+    for axis, side in enumerate(sides):
+        count = side // 2 + 1 if axis == 2 else side
+        places = torch.arange(weights.shape[axis], dtype=torch.float64)
+        turns = torch.arange(count, dtype=torch.float64)[:, None] * places[None, :] / side
+        base = torch.cos(2 * math.pi * turns) * torch.where(places > 0, 2.0, 1.0)
+        weights = torch.tensordot(base.to(weights), weights, dims=([1], [axis])).movedim(0, axis)
+        if axis == 0:
+            weights = weights.to(device)
+    return weights.float().contiguous()
+
+
+def _octant(radius_mm: float, spacing_mm: Triple) -> Float[Tensor, "A B C"]:
+    """Weights of the sphere's voxels at places 0, 1, 2, … along each axis."""
+    reach = [int(radius_mm / side + 1e-6) for side in spacing_mm]
+    if min(reach) < 1:
+        raise DataError(
+            f"background field: found a sphere of {radius_mm:g} mm for voxels of "
+            f"{' × '.join(f'{side:g}' for side in spacing_mm)} mm, wanted one that reaches the "
+            f"neighbours along every axis; give a radius of {max(spacing_mm):g} mm or more"
+        )
+    squares = [
+        (torch.arange(most + 1, dtype=torch.float64) * side).square()
+        for most, side in zip(reach, spacing_mm, strict=True)
+    ]
+    away = squares[0][:, None, None] + squares[1][None, :, None] + squares[2][None, None, :]
+    weights = (away <= radius_mm**2 * (1 + 1e-6)).double()
+    copies = torch.ones_like(weights)  # voxels of the sphere that one of the octant stands for
+    for axis, most in enumerate(reach):
+        copies *= torch.where(torch.arange(most + 1) > 0, 2.0, 1.0).reshape(
+            [-1 if axis == other else 1 for other in range(3)]
+        )
+    weights /= (weights * copies).sum()
+    shapes = [[-1 if axis == other else 1 for other in range(3)] for axis in range(3)]
+    moments = [
+        float((weights * copies * squares[axis].reshape(shapes[axis])).sum()) for axis in range(3)
+    ]
+    goal = sum(moments) / 3
+    for axis, side in enumerate(spacing_mm):
+        move = (goal - moments[axis]) / (2 * side**2)
+        neighbour = tuple(int(axis == other) for other in range(3))
+        weights[neighbour] += move
+        weights[0, 0, 0] -= 2 * move
+    return weights.float()
+
+
+def pdf(
+    field: Volume,
+    mask: MaskVolume,
+    spacing_mm: Triple,
+    b0: Sequence[float],
+    *,
+    weight: Volume | None = None,
+    margin_mm: float = 20.0,
+    tolerance: float = 0.01,
+    most: int = 60,
+) -> tuple[Volume, MaskVolume]:
+    """Local field left by the dipoles outside the mask that explain the field inside best.
+
+    Least squares with `weight` (inverse noise; the same everywhere by default) by conjugate
+    gradients, in a box `margin_mm` wider than the mask, until the gradient has fallen to
+    `tolerance` of its start, or for `most` rounds. The mask is kept whole.
+
+    Source: Liu et al. 2011, doi:10.1002/nbm.1670.
+
+    Raises:
+        DataError: the mask is empty.
+    """
+    box = bounding_box(mask)
+    inner = mask[box]
+    sides = fast_sides(inner.shape, 2 * margin_mm, spacing_mm)
+    kernel = dipole_kernel(sides, spacing_mm, b0, device=field.device)
+    shape = inner.shape
+    trust = inner.float() if weight is None else (weight[box] * inner).float()
+    trust = trust.square() / trust.square().max().clamp(min=1e-20)
+    outside = torch.ones(sides, device=field.device)
+    outside[: shape[0], : shape[1], : shape[2]] -= inner.float()
+
+    def fields(sources: Volume) -> Volume:
+        return volume(spectrum(sources, sides) * kernel, sides, shape)
+
+    def back(values: Volume) -> Volume:
+        return volume(spectrum(trust * values, sides) * kernel, sides, sides) * outside
+
+    target = field[box].float() * inner
+    sources = _least_squares(fields, back, target, tolerance, most)
+    local = (target - fields(sources)) * inner
+    return _placed(local, inner, box, field)
+
+
+def _least_squares(
+    fields: Callable[[Volume], Volume],
+    back: Callable[[Volume], Volume],
+    target: Volume,
+    tolerance: float,
+    most: int,
+) -> Volume:
+    """Conjugate gradients on the normal equations back(fields(x)) = back(target)."""
+    rest = back(target)
+    found, way = torch.zeros_like(rest), rest.clone()
+    power = start = float(rest.square().sum())
+    for _ in range(most):
+        if power <= tolerance**2 * start or power == 0:
+            break
+        turned = back(fields(way))
+        step = power / float((way * turned).sum())
+        found.add_(way, alpha=step)
+        rest.sub_(turned, alpha=step)
+        before, power = power, float(rest.square().sum())
+        way.mul_(power / before).add_(rest)
+    return found
+
+
+def _placed(
+    local: Volume, inside: MaskVolume, box: tuple[slice, ...], like: Volume
+) -> tuple[Volume, MaskVolume]:
+    """Box results on the whole grid, 0 around them."""
+    whole = torch.zeros_like(like, dtype=torch.float32)
+    left = torch.zeros_like(like, dtype=torch.bool)
+    whole[box], left[box] = local, inside
+    return whole, left

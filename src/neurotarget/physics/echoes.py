@@ -1,0 +1,201 @@
+"""One field map from the phase of one echo or several."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from neurotarget.physics.fourier import MaskVolume, Volume, smooth
+from neurotarget.physics.mask import bounding_box
+from neurotarget.physics.phase import TURN, wrap
+from neurotarget.physics.unwrap import difference, integrate, pairs, unwrap_path
+from neurotarget.types import DataError, Triple
+
+OFFSET_MM = (
+    6.0  # standard deviation that phase at echo time 0, which is of the coils, is smoothed by
+)
+
+Echoes = Float[Tensor, "E I J K"]
+
+
+class FieldMap(NamedTuple):
+    """Field in Hz, and how sure it is: the inverse of its noise, 1 in the median of the mask."""
+
+    hz: Volume
+    weight: Volume
+
+
+def combine_echoes(
+    phase_rad: Echoes,
+    magnitude: Echoes,
+    te_s: Sequence[float],
+    *,
+    spacing_mm: Triple,
+    mask: MaskVolume,
+    unwrap: Literal["laplacian", "path"] = "laplacian",
+) -> FieldMap:
+    """Field in Hz inside the mask, fitted over the echoes with weights magnitude² · TE².
+
+    The phase at echo time 0, which the coils leave behind, is estimated from the echoes,
+    smoothed, and taken off; from one echo it cannot be told from the field. Later echoes are
+    unwrapped by what the earlier ones say. `laplacian` does all this with differences between
+    neighbours, and solves one Poisson equation for all echoes: the field is right up to a part
+    that obeys Laplace's equation in the mask. `path` gives the field itself.
+
+    Source: Robinson et al. 2017, doi:10.1002/nbm.3601 (review); Eckstein et al. 2018,
+    doi:10.1002/mrm.26963 (the offset); Gilbert et al. 2012 (weights), doi:10.1002/mrm.23127.
+
+    Raises:
+        DataError: an echo time is not positive or two are the same, or `unwrap` is unknown.
+    """
+    times = check_times(te_s, len(phase_rad))
+    if unwrap not in ("laplacian", "path"):
+        raise DataError(f"unwrap: found {unwrap!r}, wanted laplacian or path; mend it")
+    order = sorted(range(len(times)), key=times.__getitem__)
+    times = [times[echo] for echo in order]
+    box = bounding_box(mask)
+    inner = mask[box]
+    phases = [phase_rad[echo][box].float() for echo in order]
+    signals = [magnitude[echo][box].float() * inner for echo in order]
+    fit = _by_steps if unwrap == "laplacian" else _by_path
+    field = fit(phases, signals, times, spacing_mm=spacing_mm, mask=inner)
+    hz, weight = (
+        torch.zeros_like(mask, dtype=torch.float32),
+        torch.zeros_like(mask, dtype=torch.float32),
+    )
+    hz[box] = field / TURN * inner
+    power = sum(signal.square() * time**2 for signal, time in zip(signals, times, strict=True))
+    sure = power.sqrt()
+    weight[box] = sure / sure[inner].median().clamp(min=1e-12)
+    return FieldMap(hz, weight)
+
+
+def check_times(te_s: Sequence[float], echoes: int) -> list[float]:
+    """Echo times in seconds, one for each echo.
+
+    Raises:
+        DataError: their number differs, or one is not positive, too long for seconds, or double.
+    """
+    times = [float(time) for time in te_s]
+    told = ", ".join(f"{time:g}" for time in times)
+    if len(times) != echoes:
+        raise DataError(
+            f"echo times: found {len(times)} ({told}) for {echoes} echoes, wanted one for each; "
+            "give all echo times in seconds"
+        )
+    if not all(math.isfinite(time) and 0 < time < 1 for time in times):
+        raise DataError(
+            f"echo times: found {told}, wanted seconds above 0 and below 1; 20 ms are 0.02"
+        )
+    if len(set(times)) != len(times):
+        raise DataError(
+            f"echo times: found {told}, wanted each echo time once; average repeated scans first, "
+            "or give one"
+        )
+    return times
+
+
+def _by_steps(
+    phases: list[Volume],
+    signals: list[Volume],
+    times: list[float],
+    *,
+    spacing_mm: Triple,
+    mask: MaskVolume,
+) -> Volume:
+    """Field in rad/s from differences between neighbours, fitted over the echoes."""
+    steps = []
+    for axis in range(3):
+        inside = pairs(mask, axis)
+        grown = _grown_steps(phases, axis)
+        weights = [_pair_weight(signal, axis) for signal in signals]
+        offset = _step_offset(grown, weights, times, spacing_mm) if len(times) > 1 else 0.0
+        top, bottom = torch.zeros_like(grown[0]), torch.zeros_like(grown[0])
+        for step, weight, time in zip(grown, weights, times, strict=True):
+            top += weight * (step - offset) * time
+            bottom += weight * time**2
+        steps.append(top / bottom.clamp(min=1e-20) * inside)
+    return integrate(steps, spacing_mm)
+
+
+def _grown_steps(phases: list[Volume], axis: int) -> list[Volume]:
+    """Phase differences of neighbours, echo by echo, each unwrapped beside the one before.
+
+    From one echo to the next the difference grows by what the field does in between, which is
+    far less than what it has done since excitation.
+    """
+    steps = [wrap(difference(phases[0], axis))]
+    for phase in phases[1:]:
+        steps.append(steps[-1] + wrap(difference(phase, axis) - steps[-1]))
+    return steps
+
+
+def _pair_weight(signal: Volume, axis: int) -> Volume:
+    """Inverse variance of a phase difference: that of two voxels with noise 1 / signal each."""
+    side = signal.shape[axis] - 1
+    one = signal.narrow(axis, 0, side).square()
+    other = signal.narrow(axis, 1, side).square()
+    return one * other / (one + other).clamp(min=1e-20)
+
+
+def _step_offset(
+    steps: list[Volume], weights: list[Volume], times: list[float], spacing_mm: Triple
+) -> Volume:
+    """Difference of neighbours at echo time 0: the intercept of a line, smoothed."""
+    total = sum(weights)
+    mean_time = sum(w * t for w, t in zip(weights, times, strict=True)) / total.clamp(min=1e-20)
+    mean_step = sum(w * s for w, s in zip(weights, steps, strict=True)) / total.clamp(min=1e-20)
+    spread, slope = torch.zeros_like(total), torch.zeros_like(total)
+    for weight, time, step in zip(weights, times, steps, strict=True):
+        spread += weight * (time - mean_time).square()
+        slope += weight * (time - mean_time) * (step - mean_step)
+    start = mean_step - slope / spread.clamp(min=1e-20) * mean_time
+    sigma = (OFFSET_MM,) * 3
+    return smooth(total * start, sigma, spacing_mm) / smooth(total, sigma, spacing_mm).clamp(1e-20)
+
+
+def _by_path(
+    phases: list[Volume],
+    signals: list[Volume],
+    times: list[float],
+    *,
+    spacing_mm: Triple,
+    mask: MaskVolume,
+) -> Volume:
+    """Field in rad/s from phase unwrapped voxel by voxel, fitted over the echoes."""
+    if len(times) > 1:
+        offset, guess = _offset(phases, signals, times, spacing_mm=spacing_mm, mask=mask)
+        phases = [wrap(phase - offset) for phase in phases]
+    first = unwrap_path(phases[0], mask)
+    if len(times) > 1:  # the offset fixes how many turns the first echo has made
+        first += TURN * torch.round(((guess * times[0] - first)[mask]).median() / TURN)
+    top = signals[0].square() * first * times[0]
+    bottom = signals[0].square() * times[0] ** 2
+    for phase, signal, time in zip(phases[1:], signals[1:], times[1:], strict=True):
+        expected = top / bottom.clamp(min=1e-20) * time
+        grown = phase + TURN * torch.round((expected - phase) / TURN)
+        top += signal.square() * grown * time
+        bottom += signal.square() * time**2
+    return top / bottom.clamp(min=1e-20)
+
+
+def _offset(
+    phases: list[Volume],
+    signals: list[Volume],
+    times: list[float],
+    *,
+    spacing_mm: Triple,
+    mask: MaskVolume,
+) -> tuple[Volume, Volume]:
+    """Smooth phase at echo time 0, and the field (rad/s) that the first two echoes tell."""
+    apart = wrap(phases[1] - phases[0])
+    field = unwrap_path(apart, mask) / (times[1] - times[0])
+    start = phases[0] - field * times[0]
+    weight = signals[0] * signals[1] * mask
+    sigma = (OFFSET_MM,) * 3
+    real = smooth(weight * torch.cos(start), sigma, spacing_mm)
+    imaginary = smooth(weight * torch.sin(start), sigma, spacing_mm)
+    return torch.atan2(imaginary, real), field

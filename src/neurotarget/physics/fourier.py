@@ -1,0 +1,136 @@
+"""Real Fourier and cosine transforms of volumes, on padded sides that transform fast.
+
+Spectra are in the layout of `torch.fft.rfftn`: (I, J, K // 2 + 1) of the padded sides. Axes are
+transformed one by one, so that the zeros of the padding are transformed only where they have to
+be.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Complex, Float
+from torch import Tensor
+
+from neurotarget.types import Triple, TripleVox
+
+Volume = Float[Tensor, "I J K"]
+MaskVolume = Bool[Tensor, "I J K"]
+Spectrum = Complex[Tensor, "I J H"]
+
+
+def fast_side(least: int) -> int:
+    """Smallest even number from `least` on that is a product of 2, 3, 5 and 7."""
+    side = max(least + least % 2, 2)
+    while not _is_smooth(side):
+        side += 2
+    return side
+
+
+def fast_sides(shape: Sequence[int], margin_mm: float, spacing_mm: Triple) -> TripleVox:
+    """Sides that transform fast and leave `margin_mm` between a box and its periodic copies."""
+    return tuple(
+        fast_side(side + math.ceil(margin_mm / step))
+        for side, step in zip(shape, spacing_mm, strict=True)
+    )
+
+
+def spectrum(values: Volume, sides: TripleVox) -> Spectrum:
+    """Spectrum of a volume, padded with zeros behind it to `sides`."""
+    wave = torch.fft.rfft(values, n=sides[2], dim=2)
+    wave = torch.fft.fft(wave, n=sides[1], dim=1)
+    return torch.fft.fft(wave, n=sides[0], dim=0)
+
+
+def volume(wave: Spectrum, sides: TripleVox, shape: Sequence[int]) -> Volume:
+    """First `shape` voxels of the volume whose spectrum on `sides` is given."""
+    part = torch.fft.ifft(wave, dim=0)[: shape[0]]
+    part = torch.fft.ifft(part, dim=1)[:, : shape[1]]
+    return torch.fft.irfft(part, n=sides[2], dim=2)[..., : shape[2]]
+
+
+def frequencies(
+    sides: TripleVox, spacing_mm: Triple, *, device: torch.device | str | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cycles per mm along each axis of a spectrum, shaped to broadcast, (I,1,1) (1,J,1) (1,1,H)."""
+    first, second, third = sides
+    step_i, step_j, step_k = spacing_mm
+    return (
+        torch.fft.fftfreq(first, d=step_i, device=device)[:, None, None],
+        torch.fft.fftfreq(second, d=step_j, device=device)[None, :, None],
+        torch.fft.rfftfreq(third, d=step_k, device=device)[None, None, :],
+    )
+
+
+def laplacian(
+    sides: TripleVox, spacing_mm: Triple, *, device: torch.device | str | None = None
+) -> Volume:
+    """What −∇² by differences of neighbours does to each wave of a periodic grid, 1/mm², ≥ 0."""
+    total = None
+    for wave, step in zip(frequencies(sides, spacing_mm, device=device), spacing_mm, strict=True):
+        one = (2 - 2 * torch.cos(2 * math.pi * wave * step)) / step**2
+        total = one if total is None else total + one
+    return total
+
+
+def solve_poisson(source: Volume, spacing_mm: Triple) -> Volume:
+    """The volume of mean 0 whose Laplacian is `source`; nothing flows through the faces.
+
+    The Laplacian is that of neighbouring differences over spacing_mm², and the faces mirror
+    (cosine transform), so differences along the axes are returned exactly.
+
+    Source: Ghiglia and Romero 1994, doi:10.1364/JOSAA.11.000107.
+    """
+    bases = [_cosines(side, source) for side in source.shape]
+    wave = source
+    for axis, base in enumerate(bases):
+        wave = _along(wave, base, axis)
+    scale = torch.zeros_like(wave)
+    for axis, (side, step) in enumerate(zip(source.shape, spacing_mm, strict=True)):
+        turn = torch.arange(side, device=source.device, dtype=source.dtype) * (math.pi / side)
+        place = [1, 1, 1]
+        place[axis] = side
+        scale += ((2 * torch.cos(turn) - 2) / step**2).reshape(place)
+    scale[0, 0, 0] = 1
+    wave = wave.div_(scale)
+    wave[0, 0, 0] = 0
+    for axis, base in enumerate(bases):
+        wave = _along(wave, base.T, axis)
+    return wave
+
+
+def smooth(values: Volume, sigma_mm: Triple, spacing_mm: Triple) -> Volume:
+    """Gaussian mean of standard deviation `sigma_mm` per axis (0: none); zeros lie outside."""
+    for axis, (sigma, step) in enumerate(zip(sigma_mm, spacing_mm, strict=True)):
+        if sigma > 0:
+            side = values.shape[axis]
+            places = torch.arange(side, device=values.device, dtype=values.dtype) * step
+            weights = torch.exp(-0.5 * ((places[:, None] - places[None, :]) / sigma) ** 2)
+            values = _along(values, weights * (step / (sigma * math.sqrt(2 * math.pi))), axis)
+    return values
+
+
+def _is_smooth(side: int) -> bool:
+    for factor in (2, 3, 5, 7):
+        while side % factor == 0:
+            side //= factor
+    return side == 1
+
+
+def _cosines(side: int, like: Tensor) -> Float[Tensor, "N N"]:
+    """Orthonormal cosine transform (type II) as a matrix: a product is as fast as an FFT here."""
+    waves = torch.arange(side, dtype=torch.float64)
+    base = torch.cos(math.pi / side * waves[:, None] * (waves[None, :] + 0.5))
+    base *= math.sqrt(2 / side)
+    base[0] /= math.sqrt(2)
+    return base.to(like)
+
+
+def _along(values: Volume, matrix: Float[Tensor, "M N"], axis: int) -> Volume:
+    """Multiply one axis by a matrix."""
+    if axis == 2:
+        return values @ matrix.T
+    if axis == 1:
+        return matrix @ values
+    first, *rest = values.shape
+    return (matrix @ values.reshape(first, -1)).reshape(-1, *rest)

@@ -1,0 +1,145 @@
+"""What stored phase means: its unit, and which way round it runs.
+
+Convention of this package: a positive phase is a higher precession frequency, φ = +2π·f·TE, so
+that tissue more paramagnetic than its surroundings has a positive field where it is long along
+B0. Scanners and converters also store the negative of it; `handedness` −1 says so and turns the
+sign before anything else is done.
+"""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurotarget.physics.fourier import MaskVolume, Volume
+from neurotarget.types import DataError
+
+TURN = 2 * math.pi
+FULL = 0.95  # share of the range that wrapped phase with noise around the head surely fills
+SLACK = 1.002  # rounding at the ends of the range
+LEAST_RADIANS = 1.1  # phase up to ±1 may be in units of π as well
+ASYMMETRY = 0.05  # below it, susceptibility is too symmetric to tell which way phase runs
+
+# name, lowest and highest stored value, radians per unit, radians at 0
+STORED = (
+    ("0 to 4095", 0.0, 4095.0, TURN / 4096, -math.pi),
+    ("−4096 to 4095", -4096.0, 4096.0, TURN / 8192, 0.0),
+    ("−2048 to 2047", -2048.0, 2048.0, TURN / 4096, 0.0),
+    ("−3142 to 3142 (thousandths of a radian)", -3142.0, 3142.0, 1e-3, 0.0),
+)
+
+
+def to_radians(
+    stored: ndarray, *, scale: float | str = "auto"
+) -> tuple[Float[ndarray, "..."], str]:
+    """Phase in radians, and in words how it had been stored.
+
+    `auto` knows radians (−π to π, 0 to 2π), thousandths of a radian, and the whole-number ranges
+    0 to 4095, −4096 to 4095 (or 4094) and −2048 to 2047, each for one turn. A number is taken as
+    radians per stored unit; `radians` takes values as they are; `range` takes the smallest to
+    the largest value as one turn, for wrapped phase in an unknown unit. All echoes go in at once.
+
+    Raises:
+        DataError: a value is not finite, all are the same, or the range is none of these.
+    """
+    values = np.asarray(stored)
+    if not np.isfinite(values).all():
+        count = int(np.size(values) - np.isfinite(values).sum())
+        raise DataError(
+            f"phase: found {count} of {values.size} values that are not finite, wanted a number in "
+            "every voxel; export the phase again, or set them to 0 and leave them out of the mask"
+        )
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if low == high:
+        raise DataError(
+            f"phase: found the value {low:g} everywhere, wanted phase; check that the file is the "
+            "phase image, not a mask or an empty export"
+        )
+    factor, start, words = _scale(low, high, scale)
+    radians = values.astype(np.float32) * np.float32(factor)
+    return (radians + np.float32(start) if start else radians), words
+
+
+def _scale(low: float, high: float, scale: float | str) -> tuple[float, float, str]:
+    """Radians per unit, radians at 0, and words for them."""
+    found = f"stored {low:g} to {high:g}"
+    if scale == "radians":
+        return 1.0, 0.0, f"{found}, taken as radians"
+    if scale == "range":
+        factor = TURN / (high - low)
+        return factor, -math.pi - low * factor, f"{found}, taken as one turn"
+    if scale != "auto":
+        return _given(scale, found)
+    for name, least, most, factor, start in (*_radians(low, high), *STORED):
+        within = least * SLACK - 0.01 <= low and high <= most * SLACK + 0.01
+        if within and high - low >= FULL * (most - least):
+            return factor, start, f"{found}: {name}"
+    if max(-low, high) <= math.pi * SLACK and max(-low, high) >= LEAST_RADIANS:
+        return 1.0, 0.0, f"{found}: radians that do not fill a turn"
+    raise DataError(
+        f"phase: found values from {low:g} to {high:g}, wanted radians (−π to π or 0 to 2π), "
+        "thousandths of a radian, 0 to 4095, −4096 to 4095 or −2048 to 2047; say the scale: "
+        "radians per stored unit, 'radians', or 'range' where the smallest to the largest value "
+        "are one turn"
+    )
+
+
+def _radians(low: float, high: float) -> list[tuple[str, float, float, float, float]]:
+    if low < 0:
+        return [("radians, −π to π", -math.pi, math.pi, 1.0, 0.0)]
+    return [("radians, 0 to 2π", 0.0, TURN, 1.0, 0.0)] if high > math.pi else []
+
+
+def _given(scale: float | str, found: str) -> tuple[float, float, str]:
+    try:
+        factor = float(scale)
+    except ValueError:
+        factor = math.nan
+    if not math.isfinite(factor) or factor == 0:
+        raise DataError(
+            f"phase: found the scale {scale!r}, wanted 'auto', 'radians', 'range' or radians per "
+            "stored unit (a number that is not 0); mend phase scale"
+        )
+    return factor, 0.0, f"{found}, taken as {factor:g} radians a unit"
+
+
+def asymmetry(chi_ppm: Volume, mask: MaskVolume) -> float:
+    """How much further susceptibility reaches above its median than below, in [−1, 1].
+
+    Compares the 99.5th and the 0.5th percentile; 0 for too few voxels or a constant map.
+    """
+    values = chi_ppm[mask].float()
+    if values.numel() < 1000:
+        return 0.0
+    ordered = values.sort().values
+    places = [round(share * (len(ordered) - 1)) for share in (0.005, 0.5, 0.995)]
+    low, middle, high = (float(ordered[place]) for place in places)
+    return (high + low - 2 * middle) / (high - low) if high > low else 0.0
+
+
+def handedness(chi_ppm: Volume, mask: MaskVolume) -> tuple[int, str]:
+    """+1 or −1: the sign that phase must be multiplied by, read from what it was turned into.
+
+    Iron in the deep nuclei and deoxygenated blood in veins make the brain's susceptibility reach
+    far above its median, and nothing healthy reaches as far below it, so a map with its long tail
+    below was made from phase of the other sign. The steps from phase to susceptibility are odd:
+    phase of the other sign gives exactly the negative map. Phase itself does not tell: the field
+    of a vein is positive or negative by its angle to B0, and shims turn that of the head.
+    Needs a whole adult brain: a small field of view, large calcifications or the brain of an
+    infant can mislead it. Returns +1 where it cannot tell, and says so.
+
+    Source: for the signs, Li et al. 2014, doi:10.1002/hbm.22360 (χ of nuclei with age).
+    """
+    value = asymmetry(chi_ppm, mask)
+    if abs(value) < ASYMMETRY:
+        return 1, f"not told by the data (asymmetry of χ {value:+.2f}); taken as stored"
+    sign = 1 if value > 0 else -1
+    way = "as stored" if sign == 1 else "the other way round than stored"
+    return sign, f"paramagnetic is positive {way} (asymmetry of χ {value:+.2f})"
+
+
+def wrap(phase: torch.Tensor) -> torch.Tensor:
+    """Phase moved by whole turns into −π to π."""
+    return phase - TURN * torch.round(phase / TURN)

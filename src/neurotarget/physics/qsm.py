@@ -1,0 +1,179 @@
+"""Quantitative susceptibility mapping: from magnitude and phase to χ in ppm, step by step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from torch import Tensor
+
+from neurotarget.physics.background import pdf, sharp, vsharp
+from neurotarget.physics.dipole import GAMMA_HZ_PER_T, direction
+from neurotarget.physics.echoes import check_times, combine_echoes
+from neurotarget.physics.fourier import MaskVolume, Volume
+from neurotarget.physics.inversion import invert_l2, invert_tkd, invert_tv
+from neurotarget.physics.mask import bounding_box, brain_mask
+from neurotarget.physics.phase import handedness
+from neurotarget.physics.scan import as_tensor, check_arrays, check_field
+from neurotarget.types import DataError, Triple
+
+CHOICES = {
+    "unwrap": ("laplacian", "path"),
+    "background": ("vsharp", "sharp", "pdf"),
+    "inversion": ("l2", "tkd", "tv"),
+    "reference": ("brain", "none"),
+    "handedness": ("auto", 1, -1),
+}
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a reconstruction found; maps are float32, 0 outside their mask, in the given order.
+
+    `mask` is where χ is known: `brain_mask` less what the removal of background fields took.
+    `field_ppm` is the field before that removal; after Laplacian unwrapping it is right up to a
+    part that the removal takes away. `facts` says in words and numbers what was done.
+    """
+
+    chi_ppm: Float[ndarray, "I J K"]
+    mask: Bool[ndarray, "I J K"]
+    field_ppm: Float[ndarray, "I J K"]
+    local_field_ppm: Float[ndarray, "I J K"]
+    brain_mask: Bool[ndarray, "I J K"]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class QSM:
+    """How susceptibility is reconstructed; `reconstruct` does it.
+
+    Options of the steps go to their functions by name: `background_options` to
+    `neurotarget.physics.background`, `inversion_options` to `neurotarget.physics.inversion`.
+    `handedness` −1 turns the sign of the phase; `auto` lets the map tell (see
+    `neurotarget.physics.phase.handedness`). `reference` brain makes the mean of χ over the brain
+    that is left 0. `weighted_edges` lets the total variation spare edges of the magnitude.
+    """
+
+    unwrap: Literal["laplacian", "path"] = "laplacian"
+    background: Literal["vsharp", "sharp", "pdf"] = "vsharp"
+    inversion: Literal["l2", "tkd", "tv"] = "l2"
+    reference: Literal["brain", "none"] = "brain"
+    handedness: Literal["auto", 1, -1] = "auto"
+    weighted_edges: bool = False
+    background_options: Mapping[str, Any] = field(default_factory=dict)
+    inversion_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, wanted in CHOICES.items():
+            if getattr(self, name) not in wanted:
+                raise DataError(
+                    f"qsm.{name}: found {getattr(self, name)!r}, wanted "
+                    f"{' or '.join(map(str, wanted))}; mend it"
+                )
+
+    def reconstruct(
+        self,
+        magnitude: ndarray | Tensor,
+        phase_rad: ndarray | Tensor,
+        te_s: Sequence[float],
+        *,
+        field_t: float,
+        spacing_mm: Triple,
+        b0: Sequence[float],
+        mask: ndarray | Tensor | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Reconstruction:
+        """Susceptibility in ppm from echoes (E, I, J, K); phase in radians, wrapped or not.
+
+        Raises:
+            DataError: shapes, values, echo times, field strength, voxel size or direction of B0
+                are not usable, or the mask is empty.
+        """
+        check_arrays(magnitude, phase_rad, mask)
+        times = check_times(te_s, len(magnitude))
+        check_field(field_t, spacing_mm)
+        b0, spacing_mm = direction(b0), tuple(map(float, spacing_mm))
+        sign = -1 if self.handedness == -1 else 1
+        signal, phase = as_tensor(magnitude, device), as_tensor(phase_rad, device)
+        brain = brain_mask(signal[0], spacing_mm) if mask is None else as_tensor(mask, device) != 0
+        box = bounding_box(brain)
+        inner = brain[box]
+        signal, phase = signal[(slice(None), *box)], phase[(slice(None), *box)] * sign
+        total = combine_echoes(
+            phase, signal, times, spacing_mm=spacing_mm, mask=inner, unwrap=self.unwrap
+        )
+        maps = [total.hz / (GAMMA_HZ_PER_T * field_t) * 1e6]
+        local, left = self._local(maps[0], inner, total.weight, spacing_mm, b0)
+        chi, facts = self._inverted(local, left, signal[0], spacing_mm, b0)
+        turn, words = handedness(chi, left)
+        maps = [maps[0], local, chi]
+        if self.handedness == "auto":
+            maps, sign = [one * turn for one in maps], turn
+        elif turn == -1:
+            words += "; the given handedness was kept, look at the map"
+        mean = float(maps[2][left].mean()) if self.reference == "brain" else 0.0
+        maps[2] = (maps[2] - mean) * left
+        facts = (
+            self._facts(sign, words)
+            | facts
+            | {
+                "brain_mask": "from the magnitude" if mask is None else "given",
+                "reference_ppm": mean,
+                "te_s": times,
+                "field_t": float(field_t),
+                "b0": list(b0),
+                "mask_share": float(left.sum() / inner.sum()),
+            }
+        )
+        field_ppm, local, chi = (_whole(one, box, brain) for one in maps)
+        return Reconstruction(
+            chi, _whole(left, box, brain), field_ppm, local, brain.cpu().numpy(), facts
+        )
+
+    def _local(
+        self,
+        field_ppm: Volume,
+        mask: MaskVolume,
+        weight: Volume,
+        spacing_mm: Triple,
+        b0: Triple,
+    ) -> tuple[Volume, MaskVolume]:
+        if self.background == "pdf":
+            options = {"weight": weight, **self.background_options}
+            return pdf(field_ppm, mask, spacing_mm, b0, **options)
+        remove = {"sharp": sharp, "vsharp": vsharp}[self.background]
+        return remove(field_ppm, mask, spacing_mm, **self.background_options)
+
+    def _inverted(
+        self, local: Volume, mask: MaskVolume, magnitude: Volume, spacing_mm: Triple, b0: Triple
+    ) -> tuple[Volume, dict[str, Any]]:
+        options = dict(self.inversion_options)
+        if self.inversion != "tv":
+            invert = {"l2": invert_l2, "tkd": invert_tkd}[self.inversion]
+            return invert(local, mask, spacing_mm, b0, **options), {}
+        changes: list[float] = []
+        edges = magnitude if self.weighted_edges else None
+        options = {"magnitude": edges, "changes": changes, **options}
+        chi = invert_tv(local, mask, spacing_mm, b0, **options)
+        return chi, {"rounds": len(changes), "last_change": changes[-1]}
+
+    def _facts(self, sign: int, words: str) -> dict[str, Any]:
+        return {
+            "unwrap": self.unwrap,
+            "background": self.background,
+            "background_options": dict(self.background_options),
+            "inversion": self.inversion,
+            "inversion_options": dict(self.inversion_options),
+            "reference": self.reference,
+            "handedness": sign,
+            "handedness_found": words,
+        }
+
+
+def _whole(part: Tensor, box: tuple[slice, ...], like: Tensor) -> ndarray:
+    """The box's voxels on the scan's grid, 0 around them."""
+    whole = torch.zeros(like.shape, dtype=part.dtype)
+    whole[box] = part.cpu()
+    return whole.numpy()

@@ -1,0 +1,86 @@
+"""Whether a scan's arrays and numbers can be used, and its arrays as tensors."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from neurotarget.types import DataError, Triple
+
+WEAKEST_T, STRONGEST_T = 0.05, 25.0
+LEAST_VOX = 4  # per axis
+
+
+def check_arrays(
+    magnitude: ndarray | Tensor, phase_rad: ndarray | Tensor, mask: ndarray | Tensor | None
+) -> None:
+    """Magnitude and phase (E, I, J, K) and mask (I, J, K) fit together and hold finite numbers.
+
+    Raises:
+        DataError: they do not.
+    """
+    shape = tuple(magnitude.shape)
+    if len(shape) != 4 or tuple(phase_rad.shape) != shape:
+        raise DataError(
+            f"scan: found magnitude of shape {shape} and phase of shape {tuple(phase_rad.shape)}, "
+            "wanted both as (echoes, I, J, K) of one grid; give the two images of one scan"
+        )
+    if mask is not None and tuple(mask.shape) != shape[1:]:
+        raise DataError(
+            f"mask: found shape {tuple(mask.shape)} for a scan of shape {shape[1:]}, wanted the "
+            "scan's own grid; resample the mask to the magnitude image"
+        )
+    if min(shape[1:]) < LEAST_VOX:
+        raise DataError(
+            f"scan: found {shape[1:]} voxels, wanted a volume of at least {LEAST_VOX} each way; "
+            "give all slices of the scan in one file"
+        )
+    for name, values in (("magnitude", magnitude), ("phase", phase_rad)):
+        finite = torch.isfinite(as_tensor(values, "cpu"))
+        if not bool(finite.all()):
+            raise DataError(
+                f"{name}: found {int((~finite).sum())} of {finite.numel()} values that are not "
+                "finite, wanted a number in every voxel; export the image again, or set them to "
+                "0 and leave them out of the mask"
+            )
+
+
+def check_field(field_t: float, spacing_mm: Triple) -> None:
+    """Field strength in tesla and voxel size in mm are possible.
+
+    Raises:
+        DataError: they are not.
+    """
+    if not (math.isfinite(field_t) and WEAKEST_T <= field_t <= STRONGEST_T):
+        raise DataError(
+            f"field strength: found {field_t:g}, wanted tesla from {WEAKEST_T:g} to "
+            f"{STRONGEST_T:g}; 30000 gauss are 3"
+        )
+    check_spacing(spacing_mm)
+
+
+def check_spacing(spacing_mm: Sequence[float]) -> None:
+    """Voxel size is three positive lengths.
+
+    Raises:
+        DataError: it is not.
+    """
+    sides = tuple(float(side) for side in spacing_mm)
+    if len(sides) != 3 or not all(math.isfinite(side) and side > 0 for side in sides):
+        raise DataError(
+            f"voxel size: found {sides} mm, wanted three lengths above 0; mend the image's header"
+        )
+
+
+def as_tensor(values: ndarray | Tensor, device: torch.device | str) -> Float[Tensor, "..."]:
+    """The same numbers as a float32 tensor on a device; nothing is copied without need."""
+    if isinstance(values, Tensor):
+        return values.to(device, torch.float32)
+    array = np.asarray(values, dtype=np.float32)
+    if any(step < 0 for step in array.strides) or not array.flags.writeable:
+        array = array.copy()  # views turned around, and read-only memory, are not for torch
+    return torch.from_numpy(array).to(device)

@@ -1,0 +1,102 @@
+"""Phase without its jumps of a turn.
+
+`unwrap_laplacian` is fast and never fails, but what it returns is phase up to a part that obeys
+Laplace's equation inside the mask, which the removal of background fields takes away with the
+rest of them. `unwrap_path` adds whole turns to each voxel, and nothing else.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurotarget.physics.fourier import MaskVolume, Volume, solve_poisson
+from neurotarget.physics.mask import bounding_box
+from neurotarget.physics.phase import TURN, wrap
+from neurotarget.types import DataError, Triple
+
+
+def unwrap_laplacian(phase: Volume, spacing_mm: Triple, mask: MaskVolume | None = None) -> Volume:
+    """Unwrapped phase in radians whose mean is 0 in the box of the mask; 0 outside the mask.
+
+    Differences of neighbours are wrapped into −π to π, and a Poisson equation finds the volume
+    that has them. Exact, up to a constant, where no true difference is larger than π and there
+    is no mask; with a mask, differences that leave it count as 0.
+
+    Source: Schofield and Zhu 2003, doi:10.1364/OL.28.001194; with differences in place of
+    sines Ghiglia and Romero 1994, doi:10.1364/JOSAA.11.000107.
+
+    Raises:
+        DataError: the mask is empty.
+    """
+    if mask is None:
+        mask = torch.ones_like(phase, dtype=torch.bool)
+    box = bounding_box(mask)
+    inner, part = mask[box], phase[box].float()
+    steps = [wrap(difference(part, axis)) * pairs(inner, axis) for axis in range(3)]
+    result = torch.zeros_like(phase, dtype=torch.float32)
+    result[box] = integrate(steps, spacing_mm) * inner
+    return result
+
+
+def unwrap_path(
+    phase: Volume, mask: MaskVolume | None = None, weight: Volume | None = None
+) -> Volume:
+    """Phase plus whole turns, from the most reliable voxels outwards; 0 outside the mask.
+
+    Each piece of the mask that hangs together keeps turns of its own; the median of each is
+    brought to within half a turn of 0. `weight` above 0 further restricts where paths may run
+    first: voxels of weight 0 (no signal) are unwrapped last, beside their neighbours.
+
+    Source: Abdul-Rahman et al. 2007, doi:10.1364/AO.46.006623 (scikit-image's `unwrap_phase`).
+
+    Raises:
+        DataError: the mask is empty, or scikit-image is not installed.
+    """
+    try:
+        from skimage.restoration import unwrap_phase
+    except ImportError as error:
+        raise DataError(
+            "unwrap: 'path' needs scikit-image, which is not installed; pip install scikit-image, "
+            "or unwrap: laplacian"
+        ) from error
+    if mask is None:
+        mask = torch.ones_like(phase, dtype=torch.bool)
+    box = bounding_box(mask)
+    inner, part = mask[box].cpu().numpy(), wrap(phase[box]).double().cpu().numpy()
+    trusted = inner if weight is None else inner & (weight[box] > 0).cpu().numpy()
+    found = unwrap_phase(np.ma.array(part, mask=~trusted), rng=0)
+    turns = np.round((np.ma.filled(found, 0.0) - part) / TURN) * trusted
+    unwrapped = torch.from_numpy(part + turns * TURN).to(phase.device, torch.float32)
+    result = torch.zeros_like(phase, dtype=torch.float32)
+    result[box] = unwrapped * mask[box]
+    return result
+
+
+def difference(values: Tensor, axis: int) -> Tensor:
+    """Each voxel's next neighbour along an axis minus itself; one fewer along that axis."""
+    return values.diff(dim=axis)
+
+
+def pairs(mask: MaskVolume, axis: int) -> MaskVolume:
+    """Whether a voxel and its next neighbour along an axis are both in the mask."""
+    side = mask.shape[axis] - 1
+    return mask.narrow(axis, 0, side) & mask.narrow(axis, 1, side)
+
+
+def integrate(steps: Iterator[Volume] | list[Volume], spacing_mm: Triple) -> Volume:
+    """The volume of mean 0 whose differences along the axes come closest to `steps`.
+
+    Closest in the sum of squares over all faces, each weighted by 1 / spacing_mm².
+    """
+    source = None
+    for axis, (step, side_mm) in enumerate(zip(steps, spacing_mm, strict=True)):
+        if source is None:
+            shape = list(step.shape)
+            shape[axis] += 1
+            source = torch.zeros(shape, device=step.device, dtype=step.dtype)
+        side, flow = source.shape[axis] - 1, step / side_mm**2
+        source.narrow(axis, 0, side).add_(flow)
+        source.narrow(axis, 1, side).sub_(flow)
+    return solve_poisson(source, spacing_mm)
