@@ -131,8 +131,8 @@ def fit_gland(
     for _ in range(3):  # the volume is all but proportional to the height
         found = phantom_sella.in_gland(sella, axes).sum() * sample_mm3
         sella = sella.with_height(float(sella.height * volume_mm3 / max(found, sample_mm3)))
-    share = _blocks(phantom_sella.in_gland(sella, axes).astype(np.float32), EXACT)
-    far = _blocks(sum(axis**2 for axis in offsets), EXACT)
+    share = blocks(phantom_sella.in_gland(sella, axes).astype(np.float32), EXACT)
+    far = blocks(sum(axis**2 for axis in offsets), EXACT)
     order = np.lexsort((far.ravel(), -share.ravel()))  # ties: the nearer to the middle
     part = np.zeros(share.size, dtype=np.uint8)
     part[order[: max(round(volume_mm3 / scene.voxel_mm3), 1)]] = 1
@@ -180,13 +180,13 @@ def _paint_sella(
     phantom_sella.paint_sella(fine, points, brain, sella=sella, brightness=brightness)
     painted = np.zeros(weight.shape, dtype=np.float32)
     painted[here] = fine
-    painted, weight = _blocks(painted * weight, FINE), _blocks(weight, FINE)
+    painted, weight = blocks(painted * weight, FINE), blocks(weight, FINE)
     grain = ndimage.gaussian_filter(rng.standard_normal(weight.shape, dtype=np.float32), 0.9)
     painted *= 1 + TEXTURE * grain / grain.std()
     image[box] += painted - weight * image[box]
 
 
-def _blocks(fine: Float[ndarray, "i j k"], side: int) -> Float[ndarray, "I J K"]:
+def blocks(fine: Float[ndarray, "i j k"], side: int) -> Float[ndarray, "I J K"]:
     """Means of cubes of `side` samples."""
     i, j, k = (length // side for length in fine.shape)
     return fine.reshape(i, side, j, side, k, side).mean(axis=(1, 3, 5))

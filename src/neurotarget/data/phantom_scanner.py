@@ -146,13 +146,20 @@ def scanned(
 
     Source: Gudbjartsson & Patz 1995, doi:10.1002/mrm.1910340618 (noise of magnitude images).
     """
-    knots = rng.standard_normal([SHADING_KNOTS] * 3, dtype=np.float32)
-    places = [np.linspace(0, SHADING_KNOTS - 3, side) for side in image.shape]
-    shading = _spread(knots, [_spline(place, SHADING_KNOTS) for place in places])
-    gain = np.exp(shading * (site.shading / float(shading.std())))
+    gain = np.exp(draw_shading(image.shape, site.shading, rng))
     real = image * gain + site.noise * rng.standard_normal(image.shape, dtype=np.float32)
     imaginary = site.noise * rng.standard_normal(image.shape, dtype=np.float32)
     return np.rint(np.hypot(real, imaginary) * site.white).clip(0, 32767).astype(np.int16)
+
+
+def draw_shading(
+    shape: TripleVox, spread: float, rng: np.random.Generator
+) -> Float[ndarray, "I J K"]:
+    """Draw a pattern with few hills, as a head coil makes it; `spread` is its SD over the grid."""
+    knots = rng.standard_normal([SHADING_KNOTS] * 3, dtype=np.float32)
+    places = [np.linspace(0, SHADING_KNOTS - 3, side) for side in shape]
+    shading = _spread(knots, [_spline(place, SHADING_KNOTS) for place in places])
+    return shading * (spread / float(shading.std()))
 
 
 def _spline(places: Float[ndarray, " n"], count: int) -> Float[ndarray, "n P"]:
