@@ -9,9 +9,11 @@ from neurotarget.cli.run_folder import (
     open_run,
     read_config,
     weights_path,
+    write_cases,
     write_json,
 )
-from neurotarget.types import DataError
+from neurotarget.data.manifest import read_manifest
+from neurotarget.types import Case, DataError
 
 
 def test_run_keeps_its_id_when_it_is_opened_again(tmp_path):
@@ -67,3 +69,15 @@ def test_json_refuses_nan_and_leaves_the_old_file(tmp_path):
         write_json(tmp_path / "a.json", {"dice": float("nan")})
     assert json.loads((tmp_path / "a.json").read_text()) == {"dice": 0.5}
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_cases_come_back_with_their_raters(tmp_path):
+    files = {name: tmp_path / f"{name}.nii.gz" for name in ("t1", "mask", "second")}
+    for path in files.values():
+        path.touch()
+    one = Case("a", "s", {"t1": files["t1"]}, files["mask"], covariates={"age": 30.0})
+    two = Case("b", "t", {"t1": files["t1"]}, files["mask"], raters={"rater2": files["second"]})
+    write_cases(tmp_path, [one, two], "test")
+    first, second = read_manifest(tmp_path / "cases.tsv", None).cases
+    assert (first.raters, second.raters) == ({}, {"rater2": files["second"]})
+    assert first.covariates == {"age": 30.0}

@@ -176,3 +176,43 @@ def test_real_masks_without_images_are_read(shared_data):
     assert len(manifest.cases) == 56
     assert {case.covariates["sex"] for case in manifest.cases} == {"F", "M"}
     assert ["IXI251" in problem.found for problem in problems] == [True]  # two masks of one scan
+
+
+def test_masks_of_further_raters_are_told_by_their_columns(table, make_target, tmp_path):
+    masks = ["c01_mask.nii.gz", "n/a"]
+    source = table(
+        2, label_rater2=masks, Label_again_path=["n/a", "c00_mask.nii.gz"], age=["3"] * 2
+    )
+    first, second = read_manifest(source, make_target()).cases
+    assert first.raters == {"rater2": tmp_path / "c01_mask.nii.gz"}
+    assert second.raters == {"again": tmp_path / "c00_mask.nii.gz"}
+    assert first.covariates == {"age": 3.0}
+    bare = read_manifest(source, None).cases[0]
+    assert (list(bare.images), list(bare.raters)) == (["t1"], ["rater2"])
+    assert not read_manifest(source, make_target(), images_only=True).cases[0].raters
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"label_r2": ["gone.nii.gz"]}, r"c00: .*gone\.nii\.gz: found no such file"),
+        ({"label_predicted": ["a.nii"]}, "column label_predicted, wanted a name of its own"),
+        ({"label_a b": ["a.nii"]}, "column label_a b, wanted a name of its own"),
+        ({"label_a": ["a.nii"], "label_a_path": ["a.nii"]}, "column label_a_path, wanted a name"),
+        (
+            {"label": None, "label_r2": ["c00_mask.nii.gz"]},
+            "no column label, but paths in label_r2",
+        ),
+    ],
+)
+def test_odd_columns_of_raters_are_told(table, make_target, columns, message):
+    assert re.search(message, found(table(1, **columns), make_target()))
+
+
+def test_a_column_that_names_no_mask_stays_a_covariate(table, make_target):
+    source = table(2, label_quality=["1", "2"])
+    manifest, problems = scan_manifest(source, make_target())
+    assert manifest.cases[1].covariates == {"label_quality": 2.0}
+    assert not manifest.cases[0].raters
+    assert [problem.level for problem in problems] == ["warning"]
+    assert "found the column label_quality without an image file (such as 1)" in str(problems[0])

@@ -21,6 +21,7 @@ import torch
 import yaml
 
 from neurotarget.cli.multirun import MULTIRUN, link
+from neurotarget.data.table import RATER
 from neurotarget.files import write_text, written
 from neurotarget.types import Case, DataError
 
@@ -43,9 +44,12 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 def write_cases(folder: Path, cases: Sequence[Case], split: str) -> None:
     """Write cases as the manifest cases.tsv, with absolute paths, for a study of this run."""
-    contrasts = list(dict.fromkeys(name for case in cases for name in case.images))
-    covariates = list(dict.fromkeys(name for case in cases for name in case.covariates))
-    columns = ["case_id", "subject_id", *contrasts, "label", "split", *covariates]
+    contrasts, raters, covariates = (
+        list(dict.fromkeys(name for case in cases for name in getattr(case, field)))
+        for field in ("images", "raters", "covariates")
+    )
+    drawn = [f"{RATER}{name}" for name in raters]
+    columns = ["case_id", "subject_id", *contrasts, "label", *drawn, "split", *covariates]
     with written(folder / "cases.tsv") as draft, draft.open("w", newline="") as stream:
         table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
         table.writeheader()
@@ -54,6 +58,7 @@ def write_cases(folder: Path, cases: Sequence[Case], split: str) -> None:
             line |= {"case_id": case.case_id, "subject_id": case.subject_id, "split": split}
             if case.label is not None:
                 line["label"] = str(case.label.resolve())
+            line |= {f"{RATER}{name}": str(path.resolve()) for name, path in case.raters.items()}
             table.writerow(line | {k: v for k, v in case.covariates.items() if v is not None})
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ class Checkup(NamedTuple):
     is_small: bool  # smaller than the target's patch
     off_grid: tuple[str, ...]  # contrasts on another grid than the first, where no target asks
     digest: str  # of the voxels of its first image, else of its label
+    raters: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}  # mm³ and right_mm
 
 
 def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | None) -> Checkup:
@@ -34,32 +36,40 @@ def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | N
     if target is None or mapping is None:
         return checkup
     wrong = label_problems(case, checkup.label_mm3, checkup.right_mm, target)
+    for name, (label_mm3, right_mm) in checkup.raters.items():
+        theirs = replace(case, label=case.raters[name])
+        wrong += label_problems(theirs, label_mm3, right_mm, target)
     return checkup._replace(problems=[*checkup.problems, *wrong])
 
 
 def examine(
     case: Case, target: Target | None, mapping: Mapping[int, int] | None
 ) -> tuple[Checkup, dict[str, Volume]]:
-    """Check the files of a case, without what the target's sizes and pairs say of its label.
+    """Check the files of a case, without what the target's sizes and pairs say of its masks.
 
-    Also returns what was read: each contrast, and the label as `label`.
+    Also returns what was read: each contrast, and the label as `label`. Masks of further raters
+    are only looked at, and only where masks are asked for.
     """
     volumes, off_grid, problems = _read_images(case, target)
-    label_mm3, right_mm = None, {}
+    label_mm3, right_mm, known = None, {}, {"target": target, "mapping": mapping}
     if case.label is not None:
-        label, wrong = inspect_volume(case.label, case_id=case.case_id)
+        label, label_mm3, right_mm, wrong = _read_mask(case, "label", volumes, **known)
         problems += wrong
         if label is not None:
-            if target is not None or not _shares_grid(label, list(volumes.values())):
-                problems += _check_grid(case, "label", label, volumes)
             volumes["label"] = label
-            label_mm3, right_mm, wrong = _measure_label(case, label, target, mapping)
-            problems += wrong
+    raters = {}
+    for name in case.raters if target is None or mapping is not None else ():
+        theirs = replace(case, label=case.raters[name])
+        _, *found, wrong = _read_mask(theirs, f"label_{name}", volumes, **known)
+        problems += wrong
+        if found[0] is not None:
+            raters[name] = tuple(found)
     first = next(iter(volumes.values()), None)
     is_placed = first is not None and first.is_placed
     is_small = is_placed and target is not None and _is_small(first, target)
     digest = _digest(first.array) if first is not None else ""
-    return Checkup(problems, label_mm3, right_mm, is_small, tuple(off_grid), digest), volumes
+    checkup = Checkup(problems, label_mm3, right_mm, is_small, tuple(off_grid), digest, raters)
+    return checkup, volumes
 
 
 def label_problems(
@@ -74,6 +84,24 @@ def label_problems(
     if not any(label_mm3.values()):
         return [] if _may_be_empty(target) else [_empty(case)]
     return [*_check_sizes(case, label_mm3, target), *_check_sides(case, right_mm, target)]
+
+
+def _read_mask(
+    case: Case,
+    name: str,
+    volumes: Mapping[str, Volume],
+    *,
+    target: Target | None,
+    mapping: Mapping[int, int] | None,
+) -> tuple[Volume | None, dict[str, float] | None, dict[str, float], list[Problem]]:
+    """The mask in `case.label`, its measures as in `_measure_label`, and what is wrong with it."""
+    label, problems = inspect_volume(case.label, case_id=case.case_id)
+    if label is None:
+        return None, None, {}, problems
+    if target is not None or not _shares_grid(label, list(volumes.values())):
+        problems += _check_grid(case, name, label, volumes)
+    *measured, wrong = _measure_label(case, label, target, mapping)
+    return label, *measured, [*problems, *wrong]
 
 
 def _read_images(
@@ -117,7 +145,7 @@ def _check_grid(
         has, wanted = f"{has} voxels elsewhere (affines differ by {apart})", "one affine"
     else:
         has, wanted = f"{has} voxels", f"{wanted} voxels, as {reference} has"
-    file = case.label if name == "label" else case.images[name]
+    file = case.images.get(name, case.label)
     todo = f"resample the {name} to the grid of {reference}"
     return [error(f"a grid of {has}", wanted, todo, case_id=case.case_id, file=file)]
 

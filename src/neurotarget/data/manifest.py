@@ -165,6 +165,7 @@ def _check_files(case: Case) -> list[Problem]:
     if not case.images and case.label is None:
         todo = "fill in its paths, or leave the case out"
         return [error("neither image nor label", "a file", todo, case_id=case.case_id)]
-    paths = [*case.images.values(), *([case.label] if case.label else [])]
+    masks = [*([case.label] if case.label else []), *case.raters.values()]
+    paths = [*case.images.values(), *masks]
     found = [missing_file(path, case_id=case.case_id) for path in dict.fromkeys(paths)]
     return [problem for problem in found if problem is not None]

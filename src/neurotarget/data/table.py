@@ -1,16 +1,19 @@
 """Manifests written by hand: one row per case in a CSV or TSV file."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from neurotarget.data.covariates import TextTable, is_missing, read_text_table, type_covariates
 from neurotarget.data.found import Found, error, nearest, some, warning
 from neurotarget.data.volume import SUFFIXES
-from neurotarget.types import Case, Problem, Target
+from neurotarget.types import NAME, Case, Problem, Target
 
 SPLITS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 SPLITS |= {name: name for name in ("train", "val", "test")}
 RESERVED = ("case_id", "subject_id", "label", "split", "fold")
+RATER = "label_"  # begins the columns of masks by further raters
+TAKEN = ("reference", "predicted", "all")  # what tables call other masks, and all of them
 
 
 def scan_table(
@@ -25,9 +28,10 @@ def scan_table(
 
     Columns: `case_id`, `subject_id` (else the case is its own subject), one of paths for each
     contrast of the target (named as the contrast, `<contrast>_path`, or `image` where there is
-    one contrast), `label`, `split` or `fold`; every other column is a covariate. Without a target
-    every column of image paths is a contrast. With `images_only` the columns of ids and images
-    are all that is read.
+    one contrast), `label`, `split` or `fold`, and `label_<rater>` for masks of the same scan by
+    further raters; every other column is a covariate. Without a target every column of image
+    paths that is no mask is a contrast. With `images_only` the columns of ids and images are all
+    that is read.
     """
     table = read_text_table(path)
     known = {name.casefold(): name for name in table.columns}
@@ -37,9 +41,12 @@ def scan_table(
     roles = {name: known[name] for name in reserved if name in known}
     if not images_only and "label" not in roles and "label_path" in known:
         roles["label"] = known["label_path"]
-    contrasts = _contrast_columns(table, roles, target)
-    problems = list(table.problems)
-    problems += [] if images_only else _column_problems(table, roles, contrasts, path)
+    raters, odd = _rater_columns(table, roles, path)
+    contrasts = _contrast_columns(table, [*roles.values(), *raters.values()], target)
+    problems = [*table.problems, *([] if images_only else odd)]
+    if not images_only:
+        used = {*roles.values(), *contrasts.values()}
+        problems += _column_problems(table, roles, used, raters.values(), path=path)
     need_images = need_images and target is not None
     if need_images:
         problems += [
@@ -47,7 +54,7 @@ def scan_table(
             for contrast in target.contrasts
             if contrast not in contrasts
         ]
-    used = {*roles.values(), *contrasts.values(), *_image_columns(table)}
+    used = {*roles.values(), *contrasts.values(), *raters.values(), *_image_columns(table)}
     spare = [] if images_only else [name for name in table.columns if name not in used]
     texts = [{name: row[name] for name in spare} for row in table.rows]
     case_ids = [row[roles["case_id"]] for row in table.rows]
@@ -58,6 +65,9 @@ def scan_table(
         cells = {role: row[column] for role, column in roles.items()}
         images = {name: row[column] for name, column in contrasts.items()}
         case, wrong = _case(cells, images, values, root or path.parent, path)
+        if not images_only:
+            drawn = {name: row[column] for name, column in raters.items()}
+            case = replace(case, raters=_placed(root or path.parent, drawn))
         if need_images:
             wrong += [_no_image(case, name, path) for name in images if name not in case.images]
         cases.append(case)
@@ -88,11 +98,10 @@ def _case(
             found = f"fold {text!r}"
             problems.append(error(found, "a whole number", todo, case_id=case_id, file=path))
     label = _given(cells, "label")
-    given = {name: _place(root, text) for name, text in images.items() if not is_missing(text)}
     case = Case(
         case_id=case_id,
         subject_id=_given(cells, "subject_id") or case_id,
-        images=given,
+        images=_placed(root, images),
         label=_place(root, label) if label else None,
         split=split,
         fold=fold,
@@ -110,12 +119,44 @@ def _place(root: Path, text: str) -> Path:
     return root / Path(text).expanduser()
 
 
+def _placed(root: Path, texts: Mapping[str, str]) -> dict[str, Path]:
+    """Paths by name, without those that are not given."""
+    return {name: _place(root, text) for name, text in texts.items() if not is_missing(text)}
+
+
+def _rater_columns(
+    table: TextTable, roles: Mapping[str, str], path: Path
+) -> tuple[dict[str, str], list[Problem]]:
+    """Column of each further rater, by name, and what is wrong with such names.
+
+    A column that names no image file is none of these, unless it is empty.
+    """
+    found, problems = {}, []
+    for column in table.columns:
+        name = column[len(RATER) :]
+        own = name.removesuffix("_path") or name
+        if not column.casefold().startswith(RATER) or column in roles.values() or own == "path":
+            continue
+        values = [row[column] for row in table.rows if not is_missing(row[column])]
+        if values and not any(value.lower().endswith(SUFFIXES) for value in values):
+            todo = "rename it, or give the paths of masks; it is read as a covariate"
+            said = f"the column {column} without an image file (such as {values[0]})"
+            problems.append(warning(said, "masks of a rater", todo, file=path))
+            continue
+        if own.casefold() in TAKEN or not NAME.fullmatch(own) or own in found:
+            todo = f"rename the column, such as {RATER}rater2"
+            wanted = f"a name of its own for the rater, other than {', '.join(TAKEN)}"
+            problems.append(error(f"the column {column}", wanted, todo, file=path))
+        found[own] = column
+    return found, problems
+
+
 def _contrast_columns(
-    table: TextTable, roles: Mapping[str, str], target: Target | None
+    table: TextTable, taken: Sequence[str], target: Target | None
 ) -> dict[str, str]:
     """Column of each contrast, by contrast, in the target's order."""
     if target is None:
-        columns = [name for name in _image_columns(table) if name not in roles.values()]
+        columns = [name for name in _image_columns(table) if name not in taken]
         return {name.removesuffix("_path"): name for name in columns}
     known = {name.casefold(): name for name in table.columns}
     found = {}
@@ -138,13 +179,17 @@ def _image_columns(table: TextTable) -> list[str]:
 
 
 def _column_problems(
-    table: TextTable, roles: Mapping[str, str], contrasts: Mapping[str, str], path: Path
+    table: TextTable,
+    roles: Mapping[str, str],
+    used: Collection[str],
+    raters: Collection[str],
+    *,
+    path: Path,
 ) -> list[Problem]:
     problems = []
-    used = {*roles.values(), *contrasts.values()}
     for name in table.columns:
         absent = [role for role in RESERVED if role not in roles]
-        if name not in used and (close := nearest(name, absent, cutoff=0.8)):
+        if name not in {*used, *raters} and (close := nearest(name, absent, cutoff=0.8)):
             todo = f"rename it if you mean {close}; it is read as a covariate"
             problems.append(warning(f"the column {name}", close, todo, file=path))
     spare = [name for name in _image_columns(table) if name not in used]
