@@ -1,6 +1,7 @@
 import importlib.util
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -330,3 +331,73 @@ def test_real_hippocampi_moved_by_a_voxel_score_alike(shared_data, tmp_path):
     assert 0.8 < means["dice"] < 0.95
     assert means["hd95_mm"] == pytest.approx(1, abs=0.01)
     assert means["volume_error_abs_mm3"] == 0
+
+
+UNITED = replace(golden.TARGET, contrasts=("t1", "qsm"), units={"qsm": "ppm"})
+
+
+def with_beside(folder, *case_ids, rater=None, scan=None):
+    """Cases with the reference moved by a voxel as rater2, and a scan that is 0.1 everywhere."""
+    moved = folder / "moved.nii.gz"
+    nib.save(nib.Nifti1Image(rater if rater is not None else golden.brick(left=(5, 4, 4)),
+                             golden.affine()), moved)  # fmt: skip
+    scan = np.full((20, 14, 10), 0.1, np.float32) if scan is None else scan
+    nib.save(nib.Nifti1Image(scan, golden.affine()), folder / "qsm.nii.gz")
+    kept = [case for case in golden.write_cases(folder).cases if case.case_id in case_ids]
+    images = {"t1": folder / "absent.nii.gz", "qsm": folder / "qsm.nii.gz"}
+    made = [replace(case, images=images, raters={"rater2": moved}) for case in kept]
+    return Manifest(tuple(made), folder / "cases.csv")
+
+
+def test_raters_and_scans_with_a_unit_add_their_rows(folder):
+    manifest = with_beside(folder, "same", "missing")
+    splits = dict.fromkeys(("same", "missing"), "test")
+    rows = evaluate(manifest, folder / "predictions", UNITED, splits)
+    found = values(rows, "same", "left")
+    assert (found["dice"], found["dice@rater2"]) == pytest.approx((1, 0.75))
+    assert found["rater_dice@rater2"] == pytest.approx(0.75)
+    assert found["mean_qsm"] == found["reference_mean_qsm@rater2"] == pytest.approx(0.1)
+    lost = values(rows, "missing", "left")
+    assert (lost["dice@rater2"], lost["reference_mean_qsm"]) == pytest.approx((0, 0.1))
+    assert math.isnan(lost["mean_qsm"])
+    alone = measure(manifest, UNITED)
+    assert {row.metric for row in alone} == {
+        row.metric for row in rows if row.metric.startswith(("reference_", "rater_"))
+    }
+
+
+def test_scans_are_read_only_where_a_unit_asks_for_them(folder):
+    manifest = with_beside(folder, "same")
+    rows = evaluate(manifest, folder / "predictions", golden.TARGET, {"same": "test"})
+    assert not [row for row in rows if "mean" in row.metric]
+    bare = [replace(case, images={}) for case in manifest.cases]
+    rows = evaluate(Manifest(tuple(bare), folder), folder / "predictions", UNITED, {"same": "test"})
+    assert not [row for row in rows if "mean" in row.metric]
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        ({"rater": golden.brick()[1:]}, r"moved\.nii\.gz: found a mask on a grid of 19 × 14"),
+        ({"rater": golden.brick(ids=(3, 9))}, r"moved\.nii\.gz: found label values 9"),
+        ({"scan": np.ones((20, 14, 9))}, r"qsm\.nii\.gz: found a scan on a grid of 20 × 14 × 9"),
+    ],
+)
+def test_a_rater_or_scan_that_does_not_fit_is_told(folder, harm, message):
+    manifest = with_beside(folder, "same", **harm)
+    with pytest.raises(DataError, match=message):
+        evaluate(manifest, folder / "predictions", UNITED, {"same": "test"})
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "told"),
+    [
+        ("reference_volume_mm3@rater2", "-1", "a volume below 0 in line 2"),
+        ("rater_dice@rater2", "1.5", "a Dice outside 0 to 1 in line 2"),
+    ],
+)
+def test_impossible_values_of_raters_are_refused(tmp_path, metric, value, told):
+    path = tmp_path / "rows.csv"
+    path.write_text(",".join(Row._fields) + f"\na,a,test,left,{metric},{value},\n")
+    with pytest.raises(DataError, match=told):
+        read_rows(path)

@@ -17,7 +17,9 @@ from tqdm import tqdm
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.volume import Volume, read_volume, same_grid
 from neurotarget.files import written
-from neurotarget.metrics.case import ClassMap, measure_case, score_case
+from neurotarget.metrics.beside import Beside
+from neurotarget.metrics.boxes import ClassMap
+from neurotarget.metrics.case import measure_case, score_case
 from neurotarget.types import Case, DataError, Manifest, Problem, Row, Target
 
 log = logging.getLogger(__name__)
@@ -36,11 +38,14 @@ def evaluate(
 
     The manifest says which cases exist: one whose prediction is missing or unreadable has Dice 0
     and `failed` 1. A case without a reference has `failed` and what its prediction says by itself:
-    volumes, pieces, edges, sides. `workers` is a number of threads.
+    volumes, pieces, edges, sides. Masks of further raters, and contrasts that have a unit in
+    `target.units`, add their rows (see `beside_scores`); scans are read for nothing else.
+    `workers` is a number of threads.
 
     Raises:
-        DataError: no case is in these splits, or, all told at once: a reference cannot be used, a
-            prediction lies on another grid or holds values that the target does not know.
+        DataError: no case is in these splits, or, all told at once: a reference, a rater's mask
+            or a scan cannot be used, a prediction lies on another grid or holds values that the
+            target does not know.
     """
     cases = [case for case in manifest.cases if splits.get(case.case_id) in which]
     if not cases:
@@ -61,7 +66,8 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
 
     Per label `reference_volume_mm3`, `reference_pieces`, `reference_touches_edge` and, for a
     label in a pair, `reference_swapped`. An empty label has volume 0 and no piece; a case without
-    a mask has NaN, so that it is counted. `workers` is a number of threads.
+    a mask has NaN, so that it is counted. Further raters and contrasts with a unit add their rows,
+    as in `evaluate`. `workers` is a number of threads.
 
     Raises:
         DataError: no case has a mask, or, all told at once: a mask cannot be used.
@@ -76,9 +82,16 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
         volume = truth = None
         if case.label:
             volume, truth = _read_reference(case, case.label, target, manifest.label_ids)
-        affine = volume.affine if volume else np.eye(4)
-        known, split = _is_oriented(volume), case.split or ""
-        return measure_case(case, truth, target, affine=affine, split=split, oriented=known)
+        grid, beside = _read_beside(case, volume, target, manifest.label_ids)
+        return measure_case(
+            case,
+            truth,
+            target,
+            affine=grid.affine if grid else np.eye(4),
+            split=case.split or "",
+            oriented=_is_oriented(volume),
+            beside=beside,
+        )
 
     return _rows_of(manifest.cases, read, "measure", workers)
 
@@ -114,11 +127,14 @@ def read_rows(path: Path) -> pd.DataFrame:
             "make it again with neurotarget evaluate"
         )
     table = table[list(Row._fields)]
-    is_volume = table["metric"].isin(["volume_mm3", "reference_volume_mm3"])
+    measured = table["metric"].str.partition("@")[0]  # without the rater
+    is_volume = measured.isin(["volume_mm3", "reference_volume_mm3"])
+    is_dice = measured.isin(["dice", "rater_dice"])
     claims = {
         "no case_id or subject_id": (table["case_id"] == "") | (table["subject_id"] == ""),
         "a value that is infinite": table["value"].abs() == math.inf,
         "a volume below 0": is_volume & (table["value"] < 0),
+        "a Dice outside 0 to 1": is_dice & ((table["value"] < 0) | (table["value"] > 1)),
     }
     for found, where in claims.items():
         if where.any():
@@ -153,12 +169,13 @@ def _score_files(
     if case.label:
         reference, truth = _read_reference(case, case.label, target, label_ids)
     predicted = _read_prediction(case, path)
-    grid = reference or predicted
-    if reference and predicted and not same_grid(reference, predicted):
-        raise DataError(_other_grid(case, path, reference, predicted))
+    if reference and predicted:
+        _refuse_other_grid(case, path, predicted, reference, what="a prediction")
     if predicted:
         ids = class_of_id(target)
         pred = to_classes(predicted.array, ids, case_id=case.case_id, file=str(path))
+    known = reference or predicted
+    grid, beside = _read_beside(case, known, target, label_ids)
     return score_case(
         case,
         truth,
@@ -167,8 +184,30 @@ def _score_files(
         affine=grid.affine if grid else np.eye(4),
         spacing_mm=grid.spacing_mm if grid else (1.0, 1.0, 1.0),
         split=split,
-        oriented=_is_oriented(grid),
+        oriented=_is_oriented(known),
+        beside=beside,
     )
+
+
+def _read_beside(
+    case: Case, grid: Volume | None, target: Target, label_ids: Mapping[str, int] | None
+) -> tuple[Volume | None, Beside]:
+    """Masks of further raters and scans with a unit, on the case's grid, or on their own first.
+
+    Raises:
+        DataError: one of them cannot be read, lies on another grid, or has unknown labels.
+    """
+    raters, scans = {}, {}
+    for name, path in case.raters.items():
+        volume, raters[name] = _read_reference(case, path, target, label_ids)
+        grid = grid or volume
+        _refuse_other_grid(case, path, volume, grid, what="a mask")
+    for contrast in target.units if grid is not None else ():
+        if contrast in case.images:
+            volume = read_volume(case.images[contrast], case_id=case.case_id)
+            _refuse_other_grid(case, case.images[contrast], volume, grid, what="a scan")
+            scans[contrast] = volume.array
+    return grid, Beside(raters, scans)
 
 
 def _read_reference(
@@ -202,18 +241,29 @@ def _read_prediction(case: Case, path: Path) -> Volume | None:
         return None
 
 
-def _other_grid(case: Case, path: Path, reference: Volume, predicted: Volume) -> Problem:
+def _refuse_other_grid(case: Case, path: Path, volume: Volume, grid: Volume, *, what: str) -> None:
+    if same_grid(grid, volume):
+        return
+
     def words(volume: Volume) -> str:
         shape = " × ".join(map(str, volume.array.shape))
         return f"{shape} voxels of {' × '.join(f'{side:.3g}' for side in volume.spacing_mm)} mm"
 
-    here, there = words(predicted), words(reference)
+    here, there = words(volume), words(grid)
     place = " at another place" if here == there else ""
-    return Problem(
-        "error",
-        case.case_id,
-        str(path),
-        f"a prediction on a grid of {here}{place}",
-        f"the grid of {case.label}, {there}",
-        "predict again from the scan that the reference was drawn on",
+    todo = {
+        "a prediction": "predict again from the scan that the reference was drawn on",
+        "a mask": "resample it to that grid, or leave it out",
+        "a scan": "measure on the scan that the masks were drawn on, or resample it to their grid",
+    }[what]
+    own = case.label or "its prediction"
+    raise DataError(
+        Problem(
+            "error",
+            case.case_id,
+            str(path),
+            f"{what} on a grid of {here}{place}",
+            f"the grid of {own}, {there}",
+            todo,
+        )
     )

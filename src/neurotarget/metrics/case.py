@@ -7,10 +7,11 @@ one grid, in stored order.
 import math
 from collections.abc import Mapping
 
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 from numpy import ndarray
-from scipy.ndimage import find_objects
 
+from neurotarget.metrics.beside import NOTHING, Beside, beside_scores
+from neurotarget.metrics.boxes import ClassMap, label_boxes, union
 from neurotarget.metrics.overlap import dice, precision, recall
 from neurotarget.metrics.shape import pieces, swapped, swapped_in_space, touches_edge
 from neurotarget.metrics.surface import assd_mm, hd95_mm, surface_dice, surface_distances
@@ -23,10 +24,7 @@ from neurotarget.metrics.volume import (
 )
 from neurotarget.types import Case, Mask, Row, Target, Triple
 
-ClassMap = Integer[ndarray, "I J K"]
 Affine = Float[ndarray, "4 4"]
-Box = tuple[slice, ...]
-Boxes = dict[str, Box | None]
 Scores = dict[str, float]
 
 UNITS = {
@@ -49,6 +47,7 @@ UNITS = {
     "reference_pieces": "",
     "reference_touches_edge": "",
     "reference_swapped": "",
+    "rater_dice": "",  # of a further rater's mask, whose name follows after an @
 }
 ALONE = ("volume_mm3", "pieces", "touches_edge")  # what a map says without another
 COMPARED = (
@@ -74,12 +73,18 @@ def score_case(
     spacing_mm: Triple,
     split: str = "",
     oriented: bool = True,
+    beside: Beside = NOTHING,
 ) -> list[Row]:
     """Rows of a prediction; None where there is no such map.
 
     A label that is in neither map has NaN scores. A label is failed where there is no prediction,
     or none of it is predicted although it is there; such a label has Dice 0 and no distances.
     Without a reference sides are told by the affine, if the scan is `oriented`.
+
+    Each rater in `beside` adds `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`,
+    and `rater_dice@<rater>` against the reference, `rater_dice@<a>@<b>` against another rater.
+    Each scan adds `mean_<contrast>` inside the prediction, `reference_mean_<contrast>` inside the
+    reference, and with `@<rater>` inside that of a rater; an empty mask has NaN.
     """
     scores = _alone(pred, target, affine, oriented=oriented)
     for found in scores.values():
@@ -88,7 +93,9 @@ def score_case(
         for label, found in _alone(truth, target, affine, oriented=oriented).items():
             scores[label] |= {f"reference_{metric}": value for metric, value in found.items()}
         _compare(scores, truth, pred, target, spacing_mm)
-    return _rows(case, scores, split)
+    for label, found in beside_scores(truth, beside, target, affine, pred=pred).items():
+        scores[label] |= found
+    return _rows(case, scores, split, target)
 
 
 def measure_case(
@@ -99,21 +106,32 @@ def measure_case(
     affine: Affine,
     split: str = "",
     oriented: bool = True,
+    beside: Beside = NOTHING,
 ) -> list[Row]:
-    """Rows of a reference by itself; NaN where there is no map."""
+    """Rows of a reference, and of further raters, by themselves; NaN where there is no map."""
     scores = {
         label: {f"reference_{metric}": value for metric, value in found.items()}
         for label, found in _alone(truth, target, affine, oriented=oriented).items()
     }
-    return _rows(case, scores, split)
+    for label, found in beside_scores(truth, beside, target, affine, alone=True).items():
+        scores[label] |= found
+    return _rows(case, scores, split, target)
 
 
-def _rows(case: Case, scores: Mapping[str, Scores], split: str) -> list[Row]:
+def _rows(case: Case, scores: Mapping[str, Scores], split: str, target: Target) -> list[Row]:
+    order = {metric: place for place, metric in enumerate(UNITS)}
+    units = UNITS | {f"mean_{name}": unit for name, unit in target.units.items()}
+    units |= {f"reference_mean_{name}": unit for name, unit in target.units.items()}
+
+    def plain(metric: str) -> str:
+        return metric.partition("@")[0]
+
     return [
-        Row(case.case_id, case.subject_id, split, label, metric, found[metric], unit)
+        Row(
+            case.case_id, case.subject_id, split, label, metric, found[metric], units[plain(metric)]
+        )
         for label, found in scores.items()
-        for metric, unit in UNITS.items()
-        if metric in found
+        for metric in sorted(found, key=lambda one: ("@" in one, order.get(one, len(order))))
     ]
 
 
@@ -126,9 +144,9 @@ def _alone(
         scores[label]["swapped"] = math.nan
     if classes is None:
         return scores
-    boxes, one_voxel_mm3 = _boxes(classes, target), voxel_mm3(affine)
+    boxes, one_voxel_mm3 = label_boxes(classes, target), voxel_mm3(affine)
     for number, (label, box) in enumerate(boxes.items(), start=1):
-        mask = classes[_union(box)] == number
+        mask = classes[union(box)] == number
         values = (
             volume_mm3(mask, one_voxel_mm3),
             float(pieces(mask)),
@@ -136,7 +154,7 @@ def _alone(
         )
         scores[label] |= dict(zip(ALONE, values, strict=True))
     for pair in target.pairs if oriented else ():
-        box = _union(*(boxes[label] for label in pair))
+        box = union(*(boxes[label] for label in pair))
         sides = (classes[box] == _number(label, target) for label in pair)
         crossed = swapped_in_space(*sides, affine)
         for label in pair:
@@ -156,13 +174,13 @@ def _compare(
         for found in scores.values():
             found |= {"dice": 0.0, **dict.fromkeys(COMPARED, math.nan)}
         return
-    known = [_boxes(classes, target) for classes in (truth, pred)]
+    known = [label_boxes(classes, target) for classes in (truth, pred)]
     for number, (label, found) in enumerate(scores.items(), start=1):
-        box = _union(*(boxes[label] for boxes in known))
+        box = union(*(boxes[label] for boxes in known))
         masks = (truth[box] == number, pred[box] == number)
         found |= _compared(*masks, found, spacing_mm, target.surface_tolerance_mm)
     for pair in target.pairs:
-        box = _union(*(boxes[label] for boxes in known for label in pair))
+        box = union(*(boxes[label] for boxes in known for label in pair))
         numbers = [_number(label, target) for label in pair]
         crossed = swapped(
             *(classes[box] == number for classes in (truth, pred) for number in numbers)
@@ -194,19 +212,3 @@ def _compared(
 
 def _number(label: str, target: Target) -> int:
     return target.label_names.index(label) + 1
-
-
-def _boxes(classes: ClassMap, target: Target) -> Boxes:
-    """Bounding box of every label in one pass over the grid; None where a label is absent."""
-    found = find_objects(classes, max_label=target.num_labels - 1)
-    return dict(zip(target.labels, found, strict=True))
-
-
-def _union(*boxes: Box | None) -> Box:
-    known = [box for box in boxes if box]
-    if not known:
-        return (slice(0, 0),) * 3
-    return tuple(
-        slice(min(side.start for side in sides), max(side.stop for side in sides))
-        for sides in zip(*known, strict=True)
-    )
