@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from neurotarget.stats.analysis import analyse
-from neurotarget.stats.measured import Measured, with_regions
-from neurotarget.types import Target
+from neurotarget.stats.measured import Measured, from_rows, with_regions
+from neurotarget.types import Row, Target
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -79,3 +79,28 @@ def test_a_pair_called_total_does_not_stand_for_the_sum_of_all():
     assert set(effects["label"]) == {"total"}
     volumes = measured.volumes["first"]
     assert volumes["total"].to_numpy() == pytest.approx(volumes[list(names)].sum(axis=1).to_numpy())
+
+
+def in_splits(*splits):
+    """A study of cases of these splits."""
+    rows = [
+        Row(f"c{number}", f"c{number}", split, "a", metric, value + number % 3, "")
+        for number, split in enumerate(splits)
+        for metric, value in (("dice", 0.7), ("volume_mm3", 50.0), ("reference_volume_mm3", 52.0))
+    ]
+    rows = pd.DataFrame(rows, columns=list(Row._fields))
+    known = pd.DataFrame({"age": 30.0}, index=pd.Index(rows["case_id"].unique(), name="case_id"))
+    return analyse(from_rows(rows, Target("t", ("t1",), {"a": 1}, (1, 1, 1), (8, 8, 8)), known))
+
+
+def test_external_cases_have_a_table_and_a_column():
+    found = in_splits("test", "test", "test", "external", "external", "external").tables
+    assert set(found["parts"]["part"]) == {"internal", "external"}
+    assert found["cases"]["part"].tolist() == ["internal"] * 3 + ["external"] * 3
+    assert {"part"} <= {*found["agreement"]["stratum"]} & {*found["scores"]["stratum"]}
+
+
+def test_without_external_cases_a_study_is_what_it_was():
+    found = in_splits("test", "test", "test").tables
+    assert "parts" not in found
+    assert "part" not in found["cases"]

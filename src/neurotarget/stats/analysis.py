@@ -8,7 +8,8 @@ from neurotarget.stats.biomarkers import biomarker_differences_table, biomarkers
 from neurotarget.stats.curves import age_table, curves_table
 from neurotarget.stats.effects import effect_differences_table, effects_table
 from neurotarget.stats.failures import failed_cases_table, failures_table
-from neurotarget.stats.measured import Measured
+from neurotarget.stats.measured import EXTERNAL, Measured
+from neurotarget.stats.parts import parts_table
 from neurotarget.stats.power import power_table
 from neurotarget.stats.sites import harmonisation_table, sites_table
 from neurotarget.stats.study import Study
@@ -27,15 +28,19 @@ def analyse(
     """Compute every table of a study; the same seed gives the same intervals.
 
     What a cohort does not have (a second method, sites, groups) gives empty tables or rows with
-    a reason, never an error.
+    a reason, never an error. `parts` is there where cases are external or scores published.
     """
     effects = effects_table(measured)
+    agreement = agreement_table(measured, seed=seed)
+    scores = scores_table(measured, seed=seed)
+    parts = parts_table(measured, agreement, scores)
     tables = {
         "effects": effects,
         "effect_differences": effect_differences_table(measured, seed=seed),
         "power": power_table(measured, effects),
-        "agreement": agreement_table(measured, seed=seed),
-        "scores": scores_table(measured, seed=seed),
+        **({"parts": parts} if len(parts) else {}),
+        "agreement": agreement,
+        "scores": scores,
         "failures": failures_table(measured),
         "failed_cases": failed_cases_table(measured),
         "volumes": volumes_table(measured, seed=seed),
@@ -51,8 +56,13 @@ def analyse(
 
 
 def cases_table(measured: Measured) -> pd.DataFrame:
-    """A row a case: subject, covariates, volumes in mm³ by each method, scores of the masks."""
+    """A row a case: subject, covariates, volumes in mm³ by each method, scores of the masks.
+
+    `part` says which cases are external, where some are and no covariate is called so.
+    """
     known = measured.covariates.drop(columns="case_id", errors="ignore")
+    if "part" not in known and (measured.parts == EXTERNAL).any():
+        known = known.assign(part=measured.parts)
     parts = [known.rename_axis("case_id")]
     for method, volumes in measured.volumes.items():
         parts.append(volumes.rename(columns=lambda label, of=method: f"{label}_{of}_mm3"))

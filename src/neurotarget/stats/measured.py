@@ -81,7 +81,8 @@ class Measured:
         parts = self.parts
         if (parts == EXTERNAL).any() and not (parts == EXTERNAL).all():
             for name in PARTS.values():
-                yield Stratum("part", name, table.index[parts == name])
+                if (own := table.index[parts == name]).size:
+                    yield Stratum("part", name, own)
         for name in CATEGORICAL:
             if name in table and table[name].nunique() > 1:
                 for value, part in table.groupby(name, sort=True):
