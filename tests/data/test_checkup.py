@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from neurotarget.data.checkup import check_case
-from neurotarget.data.prepare import Preparation, prepare, work_image
+from neurotarget.data.prepare import Preparation, prepare, read_scans
 from neurotarget.types import Case, DataError, Manifest, Roi
 
 NAN, INF = np.nan, np.inf
@@ -85,7 +85,7 @@ def test_broken_geometry_is_one_sentence_in_every_command(
     lists.append(refused.value.problems)
     if place == "image":
         with pytest.raises(DataError, match=wanted) as refused:
-            work_image(case, target, Preparation())
+            read_scans(case, target, Preparation())
         lists.append(refused.value.problems)
     for problems in lists:
         (problem,) = problems

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from neurotarget.data.cache import open_entry
-from neurotarget.data.prepare import Preparation, prepare, stored, work_image
+from neurotarget.data.prepare import Preparation, prepare, read_scans, stored, to_work
 from neurotarget.types import Case, DataError, Manifest, Roi, Target
 
 
@@ -96,13 +96,13 @@ def test_mask_cut_by_the_region_of_interest_is_measured(case, tmp_path):
 
 
 def test_percentile_scale_runs_from_zero_to_one(case):
-    work = work_image(case, target(), Preparation("percentile", (1, 99)))
+    work = to_work(read_scans(case, target(), Preparation("percentile", (1, 99))), target())
     assert (float(work.image.min()), float(work.image.max())) == (0.0, 1.0)
 
 
 def test_no_scaling_keeps_the_unit_of_the_scan(case):
     stored = np.asarray(nib.load(case.images["t1"]).dataobj)
-    work = work_image(case, target(), Preparation("none", None))
+    work = to_work(read_scans(case, target(), Preparation("none", None)), target())
     np.testing.assert_array_equal(work.image[0], stored)
 
 
@@ -128,13 +128,13 @@ def test_contrasts_on_different_grids_are_refused(case, tmp_path):
     other = save(tmp_path / "t2.nii.gz", np.ones((12, 12, 10), np.float32))
     both = Case("a", "a", {"t1": case.images["t1"], "t2": other}, None)
     with pytest.raises(DataError, match=r"12 × 12 × 10 voxels, wanted 12 × 12 × 12"):
-        work_image(both, target(contrasts=["t1", "t2"]), Preparation())
+        read_scans(both, target(contrasts=["t1", "t2"]), Preparation())
 
 
 def test_region_of_interest_that_misses_the_scan_is_refused(case):
     roi = Roi(size_mm=(4, 4, 4), anchor="world", offset_mm=(300, 0, 0))
     with pytest.raises(DataError, match="region of interest misses"):
-        work_image(case, target(roi=roi), Preparation())
+        to_work(read_scans(case, target(), Preparation()), target(roi=roi))
 
 
 def test_unknown_intensity_is_refused():

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.cli.budget import apply_budget
@@ -80,6 +82,23 @@ def build_parts(
     trainer = _trainer(config, folder, budget.trainer, further)
     lines += [f"training  {budget.told}"] if budget.told else []
     return Parts(fitted, data, task, trainer, best, meter, lines)
+
+
+def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
+    """Train; `resumed` is a checkpoint to go on from.
+
+    Raises:
+        DataError: Lightning refuses the settings.
+        KeyboardInterrupt: the user stops.
+    """
+    trainer = parts.trainer
+    trainer.loggers = made or [DummyLogger()]  # other ranks log nothing
+    try:
+        trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resumed, weights_only=True)
+    except MisconfigurationException as error:
+        raise DataError(f"training: {' '.join(str(error).split())}; mend the settings") from error
+    if trainer.interrupted:
+        raise KeyboardInterrupt
 
 
 def check_words(config: Config, target: Target) -> None:

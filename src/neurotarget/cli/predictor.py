@@ -1,6 +1,7 @@
 """From a run folder to a network that reads scans."""
 
 import hashlib
+import json
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from neurotarget.cli.precision import precision_for
 from neurotarget.cli.run_folder import load_state, read_config, weights_path
 from neurotarget.cli.windows import build_windows
 from neurotarget.inference.ensemble import differences
-from neurotarget.inference.predict import Predictor
+from neurotarget.inference.localiser import Limits
+from neurotarget.inference.predict import Localiser, Predictor
 from neurotarget.types import DataError, Target
+
+LOCALISER = "localiser"  # folder of a cascade's first stage in the run folder
 
 
 def load_predictor(
@@ -55,6 +59,11 @@ def load_predictor(
         ) from error
     _fill(net, found, target, path)
     on_gpu = device.startswith("cuda")
+    made_by = hashlib.sha256(path.read_bytes()).hexdigest()
+    localiser = None
+    if (config.get("cascade") or {}).get("localise"):
+        localiser, first = _load_localiser(run / LOCALISER, device=device, make=make)
+        made_by = hashlib.sha256(f"{made_by}\n{first}".encode()).hexdigest()
     predictor = Predictor(
         net,
         target,
@@ -62,8 +71,30 @@ def load_predictor(
         inferer=windows,
         device=device,
         bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
+        localiser=localiser,
     )
-    return predictor, hashlib.sha256(path.read_bytes()).hexdigest()
+    return predictor, made_by
+
+
+def _load_localiser(
+    folder: Path, *, device: str, make: Callable[..., Any]
+) -> tuple[Localiser, str]:
+    """First stage of a cascade, and a hash of its weights and limits.
+
+    Raises:
+        DataError: the folder is not as it was written.
+    """
+    predictor, made_by = load_predictor(folder, weights="last", device=device, make=make)
+    path = folder / "localiser.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+        limits = Limits.from_dict(json.loads(text))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path}: found no limits of a localiser ({' '.join(str(error).split())[:200]}), "
+            "wanted the file as training wrote it; copy the whole run folder again"
+        ) from error
+    return Localiser(predictor, limits), hashlib.sha256(f"{made_by}{text}".encode()).hexdigest()
 
 
 def usable_device(asked: object) -> str:

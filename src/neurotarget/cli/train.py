@@ -10,16 +10,15 @@ import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.cli.build import build_target, plain
+from neurotarget.cli.cascade import localise, localiser_facts
 from neurotarget.cli.cost import CostMeter, write_cost
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.held_out import flat, score_held_out
 from neurotarget.cli.multirun import own_folders, to_go_on
-from neurotarget.cli.parts import Config, Parts, build_data, build_parts
+from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.run_folder import load_state, open_run, read_config
 from neurotarget.cli.tracking import finish, log_final, loggers
@@ -45,13 +44,14 @@ def train(cfg: DictConfig) -> dict[str, float]:
     data = build_data(config, target)
     if is_main:
         _announce(config, target, folder)
-    config, lines = _planned(config, folder, data=data, resumed=state is not None)
+    localised = _localise(config, folder, data)
+    config, planned = _planned(config, folder, data=data, resumed=state is not None)
     # all settings are tried before hours are spent on them
     parts = build_parts(config, folder, target, data, resumed=state is not None)
     config["patch_vox"] = list(parts.target.patch_vox)
     record: dict[str, Any] = {}
     if is_main:
-        for line in (*lines, *parts.lines):
+        for line in (*localised, *planned, *parts.lines):
             print(f"  {line}", flush=True)
         _tell_resumed(config, state, folder)
         record = open_run(folder, config, said())
@@ -71,7 +71,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         )
     failed = True
     try:
-        _fit(parts, made, last if state else None)
+        fit(parts, made, last if state else None)
         if is_main:
             write_cost(
                 folder,
@@ -107,6 +107,16 @@ def _planned(
     return planned, [f"plan      {line}" for line in lines]
 
 
+def _localise(config: Config, folder: Path, data: TargetData) -> list[str]:
+    """Give the data the boxes of a cascade, where the run is one; says how they were found."""
+    cascade = localise(config, data.target, folder)
+    if cascade is None:
+        return []
+    data.boxes = cascade.boxes
+    pl.seed_everything(_seed(config), verbose=False)  # as if the localiser had been there before
+    return cascade.lines
+
+
 def _finish(config: Config, folder: Path, parts: Parts, made: list[Logger]) -> None:
     """Predict, score and study the held-out cases, and tell the trackers."""
     result = score_held_out(
@@ -119,17 +129,6 @@ def _finish(config: Config, folder: Path, parts: Parts, made: list[Logger]) -> N
     log_final(made, summary=result.flat, rows=result.rows, study=result.written)
     if result.error is not None:
         raise _failed_study(folder, result.error) from result.error
-
-
-def _fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
-    trainer = parts.trainer
-    trainer.loggers = made or [DummyLogger()]  # other ranks log nothing
-    try:
-        trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resumed, weights_only=True)
-    except MisconfigurationException as error:
-        raise DataError(f"training: {' '.join(str(error).split())}; mend the settings") from error
-    if trainer.interrupted:
-        raise KeyboardInterrupt
 
 
 def _failed_study(folder: Path, error: Exception) -> DataError:
@@ -215,7 +214,9 @@ def _then(config: Config) -> str:
 
 
 def _facts(config: Config, folder: Path, meter: CostMeter) -> dict[str, Any]:
+    localiser = localiser_facts(folder)
     return {
+        **({"localiser": localiser} if localiser else {}),
         "experiment": str(config["name"]),
         "model": HydraConfig.get().runtime.choices.get("model"),
         "seed": int(config["seed"]),

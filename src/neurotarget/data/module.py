@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.data.augment import build_augmentation
+from neurotarget.data.boxes import Boxes
 from neurotarget.data.cache import Entry, open_entry
 from neurotarget.data.checkup import Checkup, label_problems
 from neurotarget.data.lint import lint
@@ -19,7 +20,7 @@ from neurotarget.data.patches import DrawSampler, PatchQueue, Regions, cut, patc
 from neurotarget.data.prepare import Preparation, joined, prepare
 from neurotarget.data.sources import Source
 from neurotarget.data.splits import assign_splits
-from neurotarget.types import Batch, Case, DataError, Manifest, Problem, Target
+from neurotarget.types import Batch, Case, DataError, Manifest, Problem, Roi, Target
 
 T = TypeVar("T")
 OUTSIDE_PERCENT = 0.5  # of a mask beyond the region of interest before it is worth a warning
@@ -80,6 +81,7 @@ class TargetData(pl.LightningDataModule):
         self.foreground_share, self.margin_share = foreground_share, margin_share
         self.queue_length, self.seed, self.split_seed = queue_length, seed, split_seed
         self.margin_vox = 0  # that the network loses at each face of a patch
+        self.boxes: Boxes | None = None  # of the cases, where a localiser has found them
         self.workers = loader_workers() if workers == "auto" else int(workers)
         self.manifest: Manifest | None = None
         self.splits: dict[str, str] = {}
@@ -101,19 +103,26 @@ class TargetData(pl.LightningDataModule):
         if manifest is None:
             raise DataError(problems)
         try:
-            workers = max(self.workers, 2)
-            folders = prepare(manifest, self.target, self.preparation, self.cache, workers=workers)
+            splits = assign_splits(
+                manifest,
+                fold=self.fold,
+                n_folds=self.n_folds,
+                val_fraction=self.val_fraction,
+                seed=self.split_seed,
+            )
+            folders = prepare(
+                manifest,
+                self.target,
+                self.preparation,
+                self.cache,
+                workers=max(self.workers, 2),
+                rois=self._rois(splits),
+            )
         except DataError as error:
             raise joined([*problems, error]) from error
         if _has_error(problems):
             raise DataError(problems)
-        self.splits = assign_splits(
-            manifest,
-            fold=self.fold,
-            n_folds=self.n_folds,
-            val_fraction=self.val_fraction,
-            seed=self.split_seed,
-        )
+        self.splits = splits
         entries = [open_entry(folders[case.case_id]) for case in manifest.cases]
         checkups = [
             checkup_of(case, entry, self.target, self.margin_vox)
@@ -124,6 +133,15 @@ class TargetData(pl.LightningDataModule):
             raise DataError(problems)
         self.warnings = problems
         self.manifest, self.folders = manifest, folders
+
+    def _rois(self, splits: Mapping[str, str]) -> dict[str, Roi | None] | None:
+        """Region of interest of each case, where boxes say so."""
+        if self.boxes is None:
+            return None
+        return {
+            case_id: self.boxes.roi_of(case_id, trains=split == "train", otherwise=self.target.roi)
+            for case_id, split in splits.items()
+        }
 
     def cases(self, split: str) -> list[Case]:
         """Cases of `train`, `val` or `test`, in the manifest's order."""
@@ -143,6 +161,7 @@ class TargetData(pl.LightningDataModule):
             seed=self.seed,
             augmentation=augmentation,
             margin_vox=self.margin_vox,
+            boxes=self.boxes,
         )
         trainer = self.trainer
         draws = DrawSampler(

@@ -16,6 +16,7 @@ import torchio as tio
 from numpy import ndarray
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
 
+from neurotarget.data.boxes import Boxes
 from neurotarget.data.cache import Entry, open_entry
 from neurotarget.types import Batch, CaseError, TripleVox
 
@@ -48,7 +49,8 @@ class Regions(tio.SubjectsDataset):
     """Augmented patches of prepared cases, one per draw.
 
     A region about the patch is cut from the memory map, so that a rotation finds voxels beyond
-    the patch's edge; then it is augmented and cut to the patch.
+    the patch's edge; then it is augmented and cut to the patch. With `boxes`, a patch lies in a
+    box that is jittered as a localiser errs, since that is what the network sees in prediction.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Regions(tio.SubjectsDataset):
         seed: int,
         augmentation: tio.Transform | None = None,
         margin_vox: int = 0,
+        boxes: Boxes | None = None,
     ) -> None:
         super().__init__([tio.Subject(empty=tio.ScalarImage(tensor=torch.zeros(1, 1, 1, 1)))])
         self.folders, self.seed = [Path(folder) for folder in folders], seed
@@ -70,7 +73,7 @@ class Regions(tio.SubjectsDataset):
             int
         )
         self.foreground_share, self.augmentation = foreground_share, augmentation
-        self.margin_vox = margin_vox
+        self.margin_vox, self.boxes = margin_vox, boxes
         self._entries: dict[int, Entry] = {}
 
     def __len__(self) -> int:
@@ -94,10 +97,11 @@ class Regions(tio.SubjectsDataset):
         return self._entries[case]
 
     def _patch(self, entry: Entry, rng: np.random.Generator) -> tio.Subject:
-        sides = np.array(entry.image.shape[1:])
+        first, sides = self._box(entry, rng)
         # what a network without padding scores lies in the volume, and its margin may lie outside
         scored = self.patch_vox - 2 * self.margin_vox
-        low = _clamped(self._centre(entry, rng) - scored // 2, sides, scored) - self.margin_vox
+        centre = self._centre(entry, first, sides, rng)
+        low = first + _clamped(centre - first - scored // 2, sides, scored) - self.margin_vox
         low = low - (self.region_vox - self.patch_vox) // 2
         image = cut(entry.image, low, self.region_vox, fill=entry.facts["minimum"])
         subject = tio.Subject(
@@ -112,13 +116,26 @@ class Regions(tio.SubjectsDataset):
         margin = (self.region_vox - self.patch_vox) // 2
         return tio.Crop(tuple(np.repeat(margin, 2).tolist()))(subject) if margin.any() else subject
 
-    def _centre(self, entry: Entry, rng: np.random.Generator) -> ndarray:
-        """Voxel the patch is centred on: of a class drawn evenly, or anywhere."""
-        present = np.unique(entry.foreground[:, 0])
+    def _box(self, entry: Entry, rng: np.random.Generator) -> tuple[ndarray, ndarray]:
+        """First voxel and sides of what the network could see of a case."""
+        drawn = None
+        if self.boxes is not None:
+            drawn = self.boxes.draw(entry.case_id, entry.grid, rng)
+        return drawn or (np.zeros(3, dtype=int), np.array(entry.image.shape[1:]))
+
+    def _centre(
+        self, entry: Entry, first: ndarray, sides: ndarray, rng: np.random.Generator
+    ) -> ndarray:
+        """Voxel the patch is centred on: of a class drawn evenly, or anywhere in the box."""
+        marked = entry.foreground
+        if self.boxes is not None:
+            places = marked[:, 1:].astype(int) - first
+            marked = marked[((places >= 0) & (places < sides)).all(axis=1)]
+        present = np.unique(marked[:, 0])
         if present.size and rng.random() < self.foreground_share:
-            voxels = entry.foreground[entry.foreground[:, 0] == rng.choice(present)]
+            voxels = marked[marked[:, 0] == rng.choice(present)]
             return voxels[rng.integers(len(voxels)), 1:].astype(int)
-        return rng.integers(0, entry.image.shape[1:])
+        return first + rng.integers(0, sides)
 
 
 class PatchQueue(tio.Queue):

@@ -20,11 +20,19 @@ from neurotarget.data.geometry import Grid, image_to_work, labels_to_work, nativ
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.roi import box_of
 from neurotarget.data.volume import Volume
-from neurotarget.types import Case, DataError, Manifest, Problem, Target
+from neurotarget.types import Case, DataError, Manifest, Problem, Roi, Target
 
 VERSION = 4  # of this file's arithmetic; a change makes every cache entry anew
 SAMPLED = 1_000_000  # voxels that intensity statistics are taken from
 FOREGROUND = 5_000  # labelled voxels remembered per class, for sampling patches
+
+
+class Scans(NamedTuple):
+    """A case's contrasts as they were read, on one intensity scale, in stored order."""
+
+    case: Case
+    values: Mapping[str, Float[ndarray, "..."]]  # contrast → (I, J, K) float32
+    first: Volume  # as it lies on disk
 
 
 class Work(NamedTuple):
@@ -67,8 +75,11 @@ def prepare(
     cache: Path,
     *,
     workers: int = 2,
+    rois: Mapping[str, Roi | None] | None = None,
 ) -> dict[str, Path]:
     """Prepare every case once and return the entry folder of each, by case_id.
+
+    `rois` are regions of interest of single cases, in place of the target's.
 
     Raises:
         DataError: every case that could not be prepared, in one list.
@@ -76,8 +87,9 @@ def prepare(
     mapping = class_of_id(target, manifest.label_ids)
 
     def one(case: Case) -> Path | DataError:
+        own = target if rois is None else replace(target, roi=rois[case.case_id])
         try:
-            return prepare_case(case, target, preparation, cache, mapping)
+            return prepare_case(case, own, preparation, cache, mapping)
         except DataError as error:
             return error
 
@@ -110,7 +122,7 @@ def prepare_case(
         checkup, volumes = examine(case, target, mapping)
         if errors := [problem for problem in checkup.problems if problem.level == "error"]:
             raise DataError(errors)
-        image, grid, _ = _to_work(case, volumes, target, preparation)
+        image, grid, _ = to_work(_scans(case, volumes, target, preparation), target)
         image = stored(image)
         np.save(draft / "image.npy", image)
         facts = {
@@ -134,8 +146,8 @@ def prepare_case(
     return ensure(folder, make)
 
 
-def work_image(case: Case, target: Target, preparation: Preparation) -> Work:
-    """Read a case's contrasts onto its working box, on one intensity scale.
+def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
+    """Read a case's contrasts whole, on one intensity scale.
 
     Raises:
         DataError: a contrast is missing, broken, or on another grid than the first.
@@ -143,7 +155,22 @@ def work_image(case: Case, target: Target, preparation: Preparation) -> Work:
     checkup, volumes = examine(replace(case, label=None), target, None)
     if errors := [problem for problem in checkup.problems if problem.level == "error"]:
         raise DataError(errors)
-    return _to_work(case, volumes, target, preparation)
+    return _scans(case, volumes, target, preparation)
+
+
+def to_work(scans: Scans, target: Target) -> Work:
+    """Cut scans to the working box of a target, which may be another than they were read for.
+
+    Raises:
+        DataError: the region of interest misses the scan.
+    """
+    first = scans.first
+    grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
+    if target.roi is not None:
+        case, file = scans.case, str(scans.case.images[target.contrasts[0]])
+        grid = box_of(first.array, grid, target.roi, case_id=case.case_id, file=file)
+    work = [image_to_work(scans.values[name], grid) for name in target.contrasts]
+    return Work(np.stack(work), grid, first.header)
 
 
 def stored(image: Float[ndarray, "C I J K"]) -> ndarray:
@@ -155,9 +182,9 @@ def stored(image: Float[ndarray, "C I J K"]) -> ndarray:
     return image.astype(np.float16 if fits else np.float32)
 
 
-def _to_work(
+def _scans(
     case: Case, volumes: Mapping[str, Volume], target: Target, preparation: Preparation
-) -> Work:
+) -> Scans:
     if absent := [name for name in target.contrasts if name not in case.images]:
         raise DataError(
             Problem(
@@ -169,15 +196,8 @@ def _to_work(
                 f"add a column {absent[0]} with the file's path",
             )
         )
-    first = volumes[target.contrasts[0]]
-    grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
-    if target.roi is not None:
-        file = str(case.images[target.contrasts[0]])
-        grid = box_of(first.array, grid, target.roi, case_id=case.case_id, file=file)
-    work = [
-        image_to_work(_scaled(volumes[name].array, preparation), grid) for name in target.contrasts
-    ]
-    return Work(np.stack(work), grid, first.header)
+    values = {name: _scaled(volumes[name].array, preparation) for name in target.contrasts}
+    return Scans(case, values, volumes[target.contrasts[0]])
 
 
 def _work_labels(

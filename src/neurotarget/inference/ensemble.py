@@ -22,7 +22,7 @@ class Ensemble(Predictor):
     """A predictor whose probabilities are the mean of its members' on the same working box.
 
     Every member has its own network, windows and mirror; scans are read and boxed as the first
-    one's target says, so that what decides this must be the same in all of them.
+    one's target and localiser say, so that what decides this must be the same in all of them.
     """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
@@ -47,6 +47,7 @@ class Ensemble(Predictor):
             inferer=first.inferer,
             device=str(first.device),
             bf16=first.bf16,
+            localiser=first.localiser,
         )
         self.members = tuple(members)
 
@@ -124,7 +125,11 @@ def _mean(tensors: Sequence[Tensor]) -> Tensor:
 
 def _unlike(members: Sequence[Predictor]) -> list[str]:
     """Settings in which members differ from the first, each once."""
-    first, *others = [sight(member.target, member.preparation) for member in members]
+    first, *others = [
+        sight(member.target, member.preparation)
+        | {"localiser": "none" if member.localiser is None else "one"}
+        for member in members
+    ]
     told = [
         f"{key} {other[key]}, and {first[key]} in the first"
         for other in others

@@ -1,6 +1,6 @@
 """From a scan to a label map on the scan's own grid, with volumes and a look at what is odd."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ from torch import nn
 
 from neurotarget.data.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.labels import to_file_ids
-from neurotarget.data.prepare import VERSION, Preparation, stored, work_image
+from neurotarget.data.prepare import VERSION, Preparation, Scans, read_scans, stored, to_work
 from neurotarget.files import written
+from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import Case, Target
 
@@ -32,10 +33,27 @@ class Prediction(NamedTuple):
     header: nib.Nifti1Header  # of the first contrast; files are written with its geometry
     volumes_mm3: dict[str, float]
     flags: tuple[str, ...]  # what a person should look at
+    located: Located | None = None  # by the localiser of a cascade
+
+
+class Localiser(NamedTuple):
+    """First stage of a cascade: a predictor on a coarse grid, of one label, and its limits."""
+
+    predictor: "Predictor"
+    limits: Limits
+
+    def locate(self, scans: Scans) -> Located:
+        """Find the target in whole scans."""
+        work = to_work(scans, self.predictor.target)
+        return locate(self.predictor.probabilities(work.image)[1], work.grid, self.limits)
 
 
 class Predictor:
-    """A trained network with all it needs to read scans; one for a whole folder of them."""
+    """A trained network with all it needs to read scans; one for a whole folder of them.
+
+    With a `localiser` the network sees the box that this one finds. Where that cannot be trusted
+    it sees the target's own region of interest, or the whole scan, and the prediction is flagged.
+    """
 
     def __init__(
         self,
@@ -46,7 +64,9 @@ class Predictor:
         inferer: SlidingWindow | None = None,
         device: str = "cpu",
         bf16: bool = False,
+        localiser: Localiser | None = None,
     ) -> None:
+        self.localiser = localiser
         self.device, self.bf16 = torch.device(device), bf16
         self.net = net.eval().to(self.device, memory_format=torch.channels_last_3d)
         self.target, self.preparation = target, preparation
@@ -55,9 +75,10 @@ class Predictor:
     @property
     def settings(self) -> dict[str, object]:
         """What decides a prediction beside the weights and the scan, as plain values."""
-        target = self.target
+        target, first = self.target, self.localiser
         return {
             "version": VERSION,
+            "localiser": first and [first.predictor.settings, asdict(first.limits)],
             "contrasts": target.contrasts,
             "labels": dict(target.labels),
             "spacing_mm": target.spacing_mm,
@@ -75,15 +96,27 @@ class Predictor:
         Raises:
             DataError: a file is missing or broken, or the region of interest misses the scan.
         """
-        image, grid, header = work_image(case, self.target, self.preparation)
+        scans = read_scans(case, self.target, self.preparation)
+        target, located = self.target, None
+        if self.localiser is not None:
+            located = self.localiser.locate(scans)
+            roi = located.roi(self.localiser.limits) or target.roi
+            target = replace(target, roi=roi)
+        image, grid, header = to_work(scans, target)
+        del scans  # the network needs the memory more
         probabilities = self.probabilities(image)
         classes = labels_to_native(probabilities, grid)
         voxel_mm3 = abs(float(np.linalg.det(grid.native_affine[:3, :3])))
-        counts = np.bincount(classes.ravel(), minlength=self.target.num_labels)
-        names = self.target.label_names
+        counts = np.bincount(classes.ravel(), minlength=target.num_labels)
+        names = target.label_names
         volumes = {name: counts[i] * voxel_mm3 for i, name in enumerate(names, start=1)}
-        flags = _flags(self.target, volumes, probabilities.argmax(axis=0))
-        return Prediction(case.case_id, classes, probabilities, grid, header, volumes, flags)
+        flags = _flags(target, volumes, probabilities.argmax(axis=0))
+        if located is not None and located.reason:
+            place = "the region of interest" if target.roi else "the whole scan"
+            flags = (f"not localised ({located.reason}): {place} was segmented", *flags)
+        return Prediction(
+            case.case_id, classes, probabilities, grid, header, volumes, flags, located
+        )
 
     @torch.inference_mode()
     def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:

@@ -1,0 +1,260 @@
+"""`cascade=localise`: a localiser is trained first, and its errors are measured on unseen people.
+
+The training cases are dealt to folds; each fold is localised by a network that trained on the
+others, so that the second stage can be trained on boxes as they will be found. A last localiser
+is trained on all of them; it finds the validation and test cases, and stays with the run. All of
+this depends on data and splits alone, lies in the cache, and serves every model and seed.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import yaml
+from filelock import FileLock
+
+from neurotarget.cli.build import build
+from neurotarget.cli.localisations import Localisation, compared, facts_of, told, write_table
+from neurotarget.cli.parts import build_data, build_parts, fit
+from neurotarget.cli.predictor import LOCALISER, load_predictor
+from neurotarget.data.boxes import Box, Boxes, mask_box
+from neurotarget.data.cache import Entry, open_entry
+from neurotarget.data.labels import class_of_id
+from neurotarget.data.manifest import scan_manifest
+from neurotarget.data.module import TargetData
+from neurotarget.files import write_text
+from neurotarget.inference.localiser import Limits, locate
+from neurotarget.inference.predict import Predictor
+from neurotarget.types import DataError, Target
+
+VERSION = 1  # of this file's arithmetic; a change makes every localiser anew
+LAST = "all"  # name of the training on all training cases
+FILES = ("config.yaml", "localiser.json", "localisations.tsv", "boxes.json")
+
+Config = Mapping[str, Any]
+
+
+class Stage(NamedTuple):
+    """One training of a localiser: its splits, and whom it is asked to find afterwards."""
+
+    splits: Mapping[str, str]
+    asked: Sequence[str]
+
+
+class Cascade(NamedTuple):
+    """Boxes of the cases for the second stage, and sentences about the first."""
+
+    boxes: Boxes
+    lines: list[str]
+
+
+def localise(config: Config, target: Target, folder: Path) -> Cascade | None:
+    """Train the localiser of a run, or find it trained; None where the run is no cascade.
+
+    The run folder gets `localiser/`: weights, limits, boxes.json and localisations.tsv.
+
+    Raises:
+        DataError: a setting is refused, or the data cannot be localised.
+    """
+    if not config["cascade"]["localise"]:
+        return None
+    kept = folder / LOCALISER
+    if not (kept / "boxes.json").is_file():
+        made = _cached(config, target)
+        (kept / "weights").mkdir(parents=True, exist_ok=True)
+        shutil.copy2(made / "last.ckpt", kept / "weights" / "last.ckpt")
+        for name in FILES:  # boxes.json comes last: with it the folder is complete
+            write_text(kept / name, (made / name).read_text(encoding="utf-8"))
+    record = json.loads((kept / "boxes.json").read_text(encoding="utf-8"))
+    return Cascade(Boxes.from_dict(record["boxes"]), told(record["facts"]))
+
+
+def localiser_facts(folder: Path) -> dict[str, Any]:
+    """Numbers about the localiser of a run; empty where it has none."""
+    path = folder / LOCALISER / "boxes.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))["facts"]) if path.is_file() else {}
+
+
+def _cached(config: Config, target: Target) -> Path:
+    """Folder of the finished localiser in the cache."""
+    own = _own_config(config, target)
+    data = build_data(own, build(own["target"]))
+    data.prepare_data()
+    cache = Path(config["data"]["cache"]) / "localisers"
+    folder = cache / _key(own, config["cascade"], data)
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "boxes.json").is_file():
+            _make(own, config["cascade"], target, data, folder)
+    return folder
+
+
+def _own_config(config: Config, target: Target) -> dict[str, Any]:
+    """Configuration of the localiser's own training, as that of a run."""
+    settings, data = config["cascade"], config["data"]
+    source = build(data["source"])
+    manifest, problems = scan_manifest(source.obtain(data["root"]), target)
+    if manifest is None:
+        raise DataError(problems)
+    mapping = class_of_id(target, manifest.label_ids)
+    region = {
+        "name": f"{target.name}_region",
+        "contrasts": list(target.contrasts),
+        "labels": {"region": sorted(value for value, number in mapping.items() if number)},
+        "background_ids": sorted(value for value, number in mapping.items() if value > 0 == number),
+        "spacing_mm": settings["spacing_mm"],
+        "patch_vox": settings["patch_vox"],
+    }
+    return {
+        **config,
+        "name": region["name"],
+        "target": {"_target_": "neurotarget.types.Target", **region},
+        "data": {
+            **data,
+            "batch_size": settings["batch_size"],
+            "patches_per_epoch": 50 * settings["batch_size"],
+            "seed": settings["seed"],
+        },
+        "model": settings["model"],
+        "optimizer": settings["optimizer"],
+        "task": {
+            **config["task"],
+            "optimizer_for": settings["optimizer"],
+            "schedule": {"warmup_steps": 10, "power": 0.9, "floor": 0.0},
+        },
+        "trainer": {**config["trainer"], "devices": 1, "num_nodes": 1, "strategy": "auto"},
+        "budget": {"kind": "minutes", "minutes": settings["minutes"]},
+        "windows": {"overlap": 0.25, "mirror": False},
+        "cascade": {"localise": False},
+        "plan": {"auto": False, "memory_gb": None},
+        "sweep": {},
+        "patch_vox": "auto",
+        "pretrained": None,
+        "monitor": "val/dice_mean",
+        "weights": "last",
+        "seed": settings["seed"],
+    }
+
+
+def _key(own: Config, settings: Config, data: TargetData) -> str:
+    """Hash of all that decides a localiser: prepared cases, splits, settings."""
+    entries = sorted((case_id, folder.name) for case_id, folder in data.folders.items())
+    parts = {name: own[name] for name in ("model", "task", "budget", "augment", "windows")}
+    told = [VERSION, parts, dict(settings), entries, sorted(data.splits.items())]
+    text = json.dumps(told, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _make(own: Config, settings: Config, target: Target, data: TargetData, folder: Path) -> None:
+    """Train a localiser for each fold and the one that is kept, and write what they found."""
+    splits = dict(data.splits)
+    entries = {case_id: open_entry(path) for case_id, path in data.folders.items()}
+    drawn = {
+        case_id: None if entry.label is None else mask_box(np.asarray(entry.label) > 0, entry.grid)
+        for case_id, entry in entries.items()
+    }
+    train = [case_id for case_id, split in splits.items() if split == "train"]
+    limits = _limits(settings, target, [entries[name] for name in train], drawn)
+    subjects = {case.case_id: case.subject_id for case in data.manifest.cases}
+    stages = _stages(train, subjects, splits, settings)
+    found: dict[str, Localisation] = {}
+    for number, (name, stage) in enumerate(stages.items(), start=1):
+        what = f"localiser {number} of {len(stages)}, which is to find {len(stage.asked)} cases"
+        print(f"  {what}", flush=True)
+        predictor = _trained(own, data, stage.splits, folder / name)
+        for case_id in stage.asked:
+            entry = entries[case_id]
+            values = np.asarray(entry.image, dtype=np.float32)
+            located = locate(predictor.probabilities(values)[1], entry.grid, limits)
+            found[case_id] = compared(located, drawn[case_id], entry.grid, limits)
+    _write(folder, limits, drawn, {name: found[name] for name in splits}, splits)
+
+
+def _limits(
+    settings: Config, target: Target, entries: Sequence[Entry], drawn: Mapping[str, Box | None]
+) -> Limits:
+    """Sizes and volumes of the training masks on the coarse grid, and the settings."""
+    marked = [entry for entry in entries if drawn[entry.case_id] is not None]
+    if not marked:
+        sides = " × ".join(f"{side:g}" for side in settings["spacing_mm"])
+        raise DataError(
+            f"cascade: found no training mask that fills a voxel of {sides} mm, wanted masks to "
+            "localise; say a smaller cascade.spacing_mm, or cascade=none"
+        )
+    sizes = np.array([drawn[entry.case_id].size_mm for entry in marked])
+    voxel_mm3 = [float(np.prod(entry.grid.spacing_mm)) for entry in marked]
+    volumes = [
+        float((np.asarray(entry.label) > 0).sum()) * voxel
+        for entry, voxel in zip(marked, voxel_mm3, strict=True)
+    ]
+    least = np.array(target.patch_vox) * target.spacing_mm
+    return Limits(
+        size_mm=tuple(sizes.max(axis=0).tolist()),
+        volume_mm3=(min(volumes), max(volumes)),
+        margin_mm=float(settings["margin_mm"]),
+        least_mm=tuple(least.tolist()),
+        min_confidence=float(settings["min_confidence"]),
+        tolerance=float(settings["tolerance"]),
+        min_inside=float(settings["min_inside"]),
+    )
+
+
+def _stages(
+    train: Sequence[str], subjects: Mapping[str, str], splits: Mapping[str, str], settings: Config
+) -> dict[str, Stage]:
+    """One training a fold of the training subjects, and the one on all of them."""
+    people = sorted({subjects[case_id] for case_id in train})
+    folds = min(int(settings["folds"]), len(people))
+    if folds < 2:
+        raise DataError(
+            f"cascade: found {len(people)} training subjects and cascade.folds={settings['folds']},"
+            " wanted at least two of each, to see how a localiser errs on people it has not seen"
+        )
+    order = np.random.default_rng(settings["seed"]).permutation(len(people))
+    fold_of = {people[index]: place % folds for place, index in enumerate(order)}
+    stages = {}
+    for fold in range(folds):
+        asked = [case_id for case_id in train if fold_of[subjects[case_id]] == fold]
+        stages[f"fold{fold}"] = Stage({**splits, **dict.fromkeys(asked, "asked")}, asked)
+    rest = [case_id for case_id, split in splits.items() if split != "train"]
+    return stages | {LAST: Stage(dict(splits), rest)}
+
+
+def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: Path) -> Predictor:
+    """Predictor of one stage; trained unless it was, and a stopped training goes on."""
+    done, last = folder / "done", folder / "weights" / "last.ckpt"
+    if not done.is_file():
+        pl.seed_everything(own["seed"], verbose=False)
+        data.splits = dict(splits)
+        write_text(folder / "config.yaml", yaml.safe_dump(dict(own), sort_keys=False))
+        parts = build_parts(own, folder, data.target, data, resumed=last.is_file())
+        fit(parts, [], last if last.is_file() else None)
+        write_text(done, "")
+    predictor, _ = load_predictor(folder, weights="last", make=build)
+    return predictor
+
+
+def _write(
+    folder: Path,
+    limits: Limits,
+    drawn: Mapping[str, Box | None],
+    found: Mapping[str, Localisation],
+    splits: Mapping[str, str],
+) -> None:
+    """Files beside the kept localiser; boxes.json is written last and says that all are there."""
+    trusted = {name: one.box if one.located.reason == "" else None for name, one in found.items()}
+    errors = [one.error_mm for name, one in found.items() if splits[name] == "train" and one.is_hit]
+    boxes = Boxes(limits.margin_mm, limits.least_mm, drawn, trusted, tuple(errors))
+    shutil.copy2(folder / LAST / "weights" / "last.ckpt", folder / "last.ckpt")
+    config = (folder / LAST / "config.yaml").read_text(encoding="utf-8")
+    write_text(folder / "config.yaml", config)
+    write_text(folder / "localiser.json", json.dumps(asdict(limits), indent=1) + "\n")
+    write_table(folder / "localisations.tsv", found, splits)
+    record = {"boxes": boxes.as_dict(), "facts": facts_of(found, splits)}
+    write_text(folder / "boxes.json", json.dumps(record) + "\n")

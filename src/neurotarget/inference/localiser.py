@@ -1,0 +1,115 @@
+"""Where the target lies in a whole scan, found on a coarse grid, and when not to trust it.
+
+The first stage of a cascade. It looks at every voxel of the scan once, at a few millimetres a
+voxel, so that the second stage sees only the box that matters, at full resolution.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurotarget.data.boxes import Box, mask_box
+from neurotarget.data.geometry import Grid
+from neurotarget.types import Roi, Triple
+
+MARKED = 0.5  # probability from which a voxel belongs to the region
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a localisation must satisfy to be trusted, and how large the box is made.
+
+    `size_mm` are the longest sides and `volume_mm3` the least and the largest region among the
+    training masks on the coarse grid; a region is implausible where it is smaller than the least
+    divided by `tolerance` or larger than the largest times it.
+    """
+
+    size_mm: Triple
+    volume_mm3: tuple[float, float]
+    margin_mm: float
+    least_mm: Triple
+    min_confidence: float = 0.6
+    tolerance: float = 2.5
+    min_inside: float = 0.5  # share of the box that lies in the scan
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Limits":
+        """Read what `dataclasses.asdict` gave, after JSON."""
+        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists})
+
+
+class Located(NamedTuple):
+    """What was found in one scan; `box` is None only where no voxel was marked."""
+
+    box: Box | None
+    confidence: float  # mean probability of the region's voxels, 0 to 1
+    volume_mm3: float
+    reason: str  # why not to trust it; "" where it can be
+
+    def roi(self, limits: Limits) -> Roi | None:
+        """Region of interest for the second stage; None where it is not to be trusted."""
+        if self.reason or self.box is None:
+            return None
+        return self.box.roi(margin_mm=limits.margin_mm, least_mm=limits.least_mm)
+
+
+def locate(probability: Float[ndarray, "I J K"], grid: Grid, limits: Limits) -> Located:
+    """Find the target's box in a coarse map of its probability.
+
+    Of all places a window of the longest known sides is put where it holds the most probability:
+    specks elsewhere in the head neither move nor widen the box.
+    """
+    marked = probability > MARKED
+    if not marked.any():
+        highest = float(probability.max())
+        return Located(None, highest, 0.0, f"nothing found (highest probability {highest:.2f})")
+    window = np.ceil(np.array(limits.size_mm) / grid.spacing_mm).astype(int) + 2
+    weight = np.where(marked, probability, 0.0).astype(np.float64)
+    inside = _window_at(weight, np.minimum(window, weight.shape))
+    region = np.zeros_like(marked)
+    region[inside] = marked[inside]
+    box = mask_box(region, grid)
+    assert box is not None  # a window of the largest sum holds a marked voxel
+    confidence = float(probability[region].mean())
+    volume = float(region.sum() * np.prod(grid.spacing_mm))
+    return Located(box, confidence, volume, _doubt(box, confidence, volume, grid, limits))
+
+
+def _window_at(weight: Float[ndarray, "I J K"], window: ndarray) -> tuple[slice, ...]:
+    """Window of the largest sum; of several equal ones their middle."""
+    sums = weight
+    for axis, side in enumerate(window):
+        total = np.cumsum(np.insert(sums, 0, 0.0, axis=axis), axis=axis)
+        stop = total.take(range(side, total.shape[axis]), axis=axis)
+        sums = stop - total.take(range(stop.shape[axis]), axis=axis)
+    best = np.argwhere(sums >= sums.max() * (1 - 1e-9))
+    low = best[np.abs(best - best.mean(axis=0)).sum(axis=1).argmin()]
+    return tuple(slice(int(a), int(a + n)) for a, n in zip(low, window, strict=True))
+
+
+def _doubt(box: Box, confidence: float, volume_mm3: float, grid: Grid, limits: Limits) -> str:
+    """Why a localisation is not to be trusted; "" where it is."""
+    if confidence < limits.min_confidence:
+        return f"confidence {confidence:.2f}, wanted at least {limits.min_confidence:g}"
+    low, high = limits.volume_mm3
+    low, high = low / limits.tolerance, high * limits.tolerance
+    if not low <= volume_mm3 <= high:
+        return f"a region of {volume_mm3:.0f} mm3, wanted {low:.0f} to {high:.0f}"
+    inside = _share_in_scan(box, grid, limits)
+    if inside < limits.min_inside:
+        return f"{100 * inside:.0f} % of the box in the scan, wanted {100 * limits.min_inside:.0f}"
+    return ""
+
+
+def _share_in_scan(box: Box, grid: Grid, limits: Limits) -> float:
+    roi = box.roi(margin_mm=limits.margin_mm, least_mm=limits.least_mm)
+    sides = np.array(roi.size_mm) / grid.spacing_mm
+    centre = (np.linalg.inv(grid.work_affine) @ [*roi.offset_mm, 1.0])[:3]
+    low, high = centre - sides / 2 + 0.5, centre + sides / 2 + 0.5  # from edge to edge
+    seen = np.minimum(high, grid.shape) - np.maximum(low, 0)
+    return float(np.prod(np.maximum(seen, 0) / sides))
