@@ -77,7 +77,7 @@ def test_cases_come_back_with_their_raters(tmp_path):
         path.touch()
     one = Case("a", "s", {"t1": files["t1"]}, files["mask"], covariates={"age": 30.0})
     two = Case("b", "t", {"t1": files["t1"]}, files["mask"], raters={"rater2": files["second"]})
-    write_cases(tmp_path, [one, two], "test")
+    write_cases(tmp_path, [one, two], {one.case_id: "test", two.case_id: "test"})
     first, second = read_manifest(tmp_path / "cases.tsv", None).cases
     assert (first.raters, second.raters) == ({}, {"rater2": files["second"]})
     assert first.covariates == {"age": 30.0}

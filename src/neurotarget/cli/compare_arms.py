@@ -13,6 +13,8 @@ NEVER = (
     "data.seed",
     "data.split_seed",  # the splits themselves are compared
     "data.n_folds",
+    "data.fold_by",
+    "data.external",
     "data.root",
     "data.source",
     "data.cache",

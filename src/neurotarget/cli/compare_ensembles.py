@@ -209,7 +209,7 @@ class Maker:
         seconds = (time.perf_counter() - began) / len(self.cases)
         label_ids = self.runs[0].summary.get("label_ids") or None
         manifest = Manifest(tuple(self.cases), self.folder, label_ids)
-        splits = dict.fromkeys(self.plan.cases, "test")
+        splits = {case.case_id: case.split or "test" for case in self.cases}
         rows = evaluate(manifest, predictions, self.target, splits)
         write_rows(rows, self.folder / "rows.csv")
         if all(outcome.status == "done" for outcome in outcomes):

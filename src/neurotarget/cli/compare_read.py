@@ -13,6 +13,7 @@ from neurotarget.cli.compare_arms import patch_text, settings_of
 from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.run_folder import read_config
 from neurotarget.cli.study_inputs import with_ledger
+from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import read_rows
 from neurotarget.types import DataError, Target
 
@@ -123,7 +124,7 @@ def _check_whole(path: Path, rows: pd.DataFrame, splits: Mapping[str, str], targ
     """
     scored = rows[rows["metric"] == "failed"]  # every label of every case has this score
     pairs = set(zip(scored["case_id"], scored["label"], strict=True))
-    wanted = {case for case, split in splits.items() if split == "test"}
+    wanted = {case for case, split in splits.items() if split in HELD_OUT}
     wanted = wanted or set(rows.loc[~rows["split"].isin(["train", "val"]), "case_id"])
     absent = [
         f"{case}: {label}"
@@ -137,7 +138,7 @@ def _check_whole(path: Path, rows: pd.DataFrame, splits: Mapping[str, str], targ
     if trained := sorted(set(rows["case_id"]) - wanted):
         raise DataError(
             f"{path}: found scores of {len(trained)} cases that were not held out "
-            f"({', '.join(trained[:3])}), wanted those of the test split; {AGAIN}"
+            f"({', '.join(trained[:3])}), wanted those of test and external ones; {AGAIN}"
         )
 
 

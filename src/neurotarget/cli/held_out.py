@@ -21,6 +21,7 @@ from neurotarget.cli.study_inputs import (
     with_planted,
 )
 from neurotarget.data.module import TargetData
+from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
 from neurotarget.report.summary import summarise, summary_text
@@ -38,8 +39,14 @@ class HeldOut(NamedTuple):
 
     @property
     def flat(self) -> dict[str, float]:
-        """Numbers of the summary under dotted names, for a tracker."""
-        return {f"test/{key}": value for key, value in flat(self.summary) if _is_number(value)}
+        """Numbers of the summary under names with slashes, for a tracker.
+
+        Those of all held-out cases are below `test`, those of a part, where it is told, below
+        `internal` and `external`.
+        """
+        whole = {key: value for key, value in self.summary.items() if key != "parts"}
+        named = {"test": whole, **(self.summary.get("parts") or {})}
+        return {key: value for key, value in flat(named) if _is_number(value)}
 
 
 def score_held_out(
@@ -50,22 +57,23 @@ def score_held_out(
     weights: str = "best",
     pictures: int = 6,
 ) -> HeldOut:
-    """Predict, score and study the test cases of a run.
+    """Predict, score and study the test cases of a run, and the external ones beside them.
 
     Writes rows.csv, cases.tsv, summary.json, pictures, the study's tables and report.html, in
     this order: a study that fails takes nothing with it but itself. Predictions of other weights
     are made anew; those of the same weights are kept.
     """
-    cases, target = data.cases("test"), data.target
+    target, splits = data.target, data.splits
+    cases = [case for case in data.manifest.cases if splits[case.case_id] in HELD_OUT]
     predictions = folder / "predictions"
     predictor, made_by = load_predictor(folder, weights=weights, make=build)
     if _is_stale(predictions, made_by):
         shutil.rmtree(predictions)
     with prediction_cost(folder, predictions):
         predict_all(predictor, cases, predictions, made_by=made_by)
-    scored = evaluate(data.manifest, predictions, target, data.splits, which=("test",))
+    scored = evaluate(data.manifest, predictions, target, splits, which=HELD_OUT)
     write_rows(scored, folder / "rows.csv")
-    write_cases(folder, cases, "test")
+    write_cases(folder, cases, splits)
     rows = read_rows(folder / "rows.csv")
     covariates = covariate_table(cases)
     planted = data.source.planted(data.root)

@@ -42,7 +42,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def write_cases(folder: Path, cases: Sequence[Case], split: str) -> None:
+def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) -> None:
     """Write cases as the manifest cases.tsv, with absolute paths, for a study of this run."""
     contrasts, raters, covariates = (
         list(dict.fromkeys(name for case in cases for name in getattr(case, field)))
@@ -55,7 +55,8 @@ def write_cases(folder: Path, cases: Sequence[Case], split: str) -> None:
         table.writeheader()
         for case in cases:
             line = {name: str(Path(path).resolve()) for name, path in case.images.items()}
-            line |= {"case_id": case.case_id, "subject_id": case.subject_id, "split": split}
+            line |= {"case_id": case.case_id, "subject_id": case.subject_id}
+            line["split"] = splits[case.case_id]
             if case.label is not None:
                 line["label"] = str(case.label.resolve())
             line |= {f"{RATER}{name}": str(path.resolve()) for name, path in case.raters.items()}
