@@ -151,3 +151,45 @@ def test_no_design_is_an_error_or_a_warning(design, count):
         found = compare(simulated(means, **design))
     assert set(found.tables) == set(TABLES)
     assert found.sentence.endswith(".")
+
+
+def shared(seeds=(1, 2), folds=3):
+    """Two arms; each fold has eight cases of its own, and six external ones with the others."""
+    generator, rows = np.random.default_rng(0), []
+    quality = {case: generator.normal(0, 0.03) for case in range(8 * folds + 6)}
+    for arm, mean in (("a", 0.8), ("b", 0.85)):
+        for fold in range(folds):
+            own = (*range(8 * fold, 8 * fold + 8), *range(8 * folds, 8 * folds + 6))
+            for seed in seeds:
+                shift = generator.normal(0, 0.004)
+                for case in own:
+                    dice = mean + shift + quality[case] + generator.normal(0, 0.01)
+                    rows.append((arm, fold, seed, f"c{case}", "front", "dice", dice))
+                    for metric, volume in (("volume_mm3", 99), ("reference_volume_mm3", 100)):
+                        rows.append((arm, fold, seed, f"c{case}", "front", metric, volume + case))
+    rows += [("both", 0, -1, f"c{case}", "front", "dice", 0.9) for case in range(24, 30)]
+    arms = arms_of(rows, target("front"))
+    number = arms.scores["case_id"].str[1:].astype(int)
+    arms.scores["split"] = np.where(number < 8 * folds, "test", "external")
+    return arms
+
+
+def test_external_cases_that_folds_share_do_not_blur_the_comparison():
+    arms = shared()
+    found = compare(arms)
+    inside = arms.scores[arms.scores["split"] == "test"]
+    net_runs = arms.runs[arms.runs["kind"] == "net"]
+    alone = compare(replace(arms, scores=inside, runs=net_runs))
+    for name in set(alone.tables) - {"parts"}:
+        pd.testing.assert_frame_equal(found.tables[name], alone.tables[name])
+    assert found.notes[0].startswith("6 external cases count in no mean, rank or test of arms")
+    parts = found.tables["parts"]
+    counts = parts[parts["statistic"] == "dice"].groupby(["arm", "seed", "part"])["n"].sum()
+    assert counts[("a", 1)].to_dict() == {"external": 6, "internal": 24}
+    assert found.tables["differences"]["model_difference"].notna().all()
+
+
+def test_sites_left_out_one_after_the_other_are_compared_on_all_cases():
+    arms = shared()
+    arms.scores["split"] = "external"
+    assert set(compare(arms).tables["cases"]["case_id"]) == {f"c{case}" for case in range(30)}

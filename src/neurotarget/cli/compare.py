@@ -104,7 +104,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     page, table, readme = (folder / f"compare.{ending}" for ending in ("html", "tsv", "md"))
     tables, drawn = folder / "compare", folder / "compare" / "figures"
     old = [path for name in FIGURES for path in drawn.glob(f"{name}*.[sp][vn]g")]
-    for path in (page, table, readme, *old):
+    for path in (page, table, readme, tables / "parts.tsv", *old):  # not all have parts
         path.unlink(missing_ok=True)
     for place in (folder, tables, drawn):
         sweep(place, now_s=time.time())

@@ -24,7 +24,7 @@ from neurotarget.types import DataError, Target
 
 ADVICE = "common=true compares only the folds, seeds and cases that all arms have"
 SHOWN = 12  # reasons that are told before the rest are counted
-SCORE = ["case_id", "subject_id", "label", "metric", "value", "unit"]
+SCORE = ["case_id", "subject_id", "label", "metric", "value", "unit", "split"]
 
 
 Slot = tuple[int, int]  # fold and seed

@@ -94,6 +94,12 @@ TABLES = {  # beside the one of arms, whose columns have the names of labels
         value="icc_a1",
         headings={"icc_a1": "ICC(A,1)", "pearson_r": "Pearson r", "bias_mm3": "Bias, mm³"},
     ),
+    "parts": About(
+        "Internal and external",
+        "Scores and agreement of each arm on cases of sites that were trained on (internal) and "
+        f"of others (external), beside published values, which are of other data. {MADE}",
+        value="value",
+    ),
     "effects": About(
         "Effects",
         f"Each hypothesis on the reference volumes and on those of each arm and seed. {MADE}",

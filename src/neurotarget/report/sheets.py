@@ -54,6 +54,12 @@ TABLES = {  # in reading order
         "Agreement of volumes",
         "Every statistic for every label, in the whole cohort and by sex, site, group and age.",
     ),
+    "parts": About(
+        "Internal and external",
+        "Cases of sites that were trained on (internal) and of others (external); published "
+        "values are of other data.",
+        is_printed=True,
+    ),
     "scores": About(
         "Scores of masks",
         "Overlap and surface distances against the reference, in the cohort and its parts.",
@@ -95,6 +101,7 @@ HEADINGS = {
     "n_missing": "Missing",
     "n_nan": "Undefined",
     "n_subjects": "Subjects",
+    "published_sd": "Published SD",
     "size_kind": "Kind of size",
     "p_curve": "p of curve",
     "p_slope": "p of slope",
@@ -140,8 +147,8 @@ SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
 STEMS = {"model_difference": ("model",), "icc_a1": ("icc",), "bias_mm3": ("bias",)}
 COUNTS = frozenset({"n", "folds", "severity"})
 FILTERS = (
-    "arm", "other", "objective", "status", "hypothesis", "model", "method", "label", "stratum",
-    "statistic", "metric", "definition",
+    "arm", "other", "objective", "status", "hypothesis", "model", "method", "part", "label",
+    "stratum", "statistic", "metric", "definition",
 )  # fmt: skip
 
 

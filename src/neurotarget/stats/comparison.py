@@ -15,6 +15,7 @@ from neurotarget.stats.best_arm import best_probabilities
 from neurotarget.stats.headline import headline
 from neurotarget.stats.mixed import fit_arms, variance_table
 from neurotarget.stats.paired import differences_table
+from neurotarget.stats.parts import arm_parts_table, without_external
 from neurotarget.stats.ranks import ranks_table
 from neurotarget.types import Target
 
@@ -47,7 +48,10 @@ def compare(
     """Compute every table of a comparison; the same seed gives the same numbers.
 
     What a design does not have (seeds, folds, a second arm, volumes) gives rows with a reason.
+    `parts` is there where cases are external or scores published.
     """
+    parts = arm_parts_table(arms, seed=seed)
+    arms, more = without_external(arms)
     scored = score_arms(arms)
     fits = {label: fit_arms(scored, label, arms.nets) for label in scored.labels}
     differences = differences_table(scored, fits, seed=seed)
@@ -62,7 +66,8 @@ def compare(
         "cases": cases_table(scored),
     }
     tables = {"arms": arms_table(scored, tables, seed=seed)} | tables
-    told = (*notes, *_notes(scored, seed))
+    tables |= {"parts": parts} if len(parts) else {}
+    told = (*notes, *more, *_notes(scored, seed))
     return Comparison(arms.target, tables, told, dict(facts or {}), headline(tables))
 
 

@@ -6,6 +6,7 @@ scans, raters and networks, so nothing here tests one against the other.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -81,6 +82,25 @@ def arm_parts_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
     found = [table for table in tables if len(table)]
     whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=ARM_COLUMNS)
     return whole[ARM_COLUMNS]
+
+
+def without_external(arms: Arms) -> tuple[Arms, list[str]]:
+    """Arms on the cases of sites that were trained on, and a note on the others.
+
+    Every fold scores the same external cases, so folds that share them are no samples of their
+    own. Where all cases are external, one site left out after the other, they stay. Arms without
+    any other case go, such as an ensemble of folds.
+    """
+    known = arms.scores["split"] if "split" in arms.scores else pd.Series(dtype=object)
+    is_external = (known == EXTERNAL).reindex(arms.scores.index, fill_value=False)
+    if not is_external.any() or is_external.all():
+        return arms, []
+    scores = arms.scores[~is_external]
+    runs = arms.runs[arms.runs.index.isin(scores["run"])]
+    number = arms.scores.loc[is_external, "case_id"].nunique()
+    cases = "1 external case counts" if number == 1 else f"{number} external cases count"
+    told = f"{cases} in no mean, rank or test of arms, but in the table of internal and external."
+    return replace(arms, scores=scores, runs=runs), [told]
 
 
 def _parts(
