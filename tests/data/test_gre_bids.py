@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import pytest
+
+from neurotarget.data.gre_bids import find_acquisitions, scan_acquisitions
+from neurotarget.types import DataError
+from oracles.gre_scans import TE_S, save, write_bids, write_json
+
+SMALL = np.ones((2, 4, 4, 4), np.float32)
+MAG, PHASE = "sub-01_echo-{}_part-mag_MEGRE", "sub-01_echo-{}_part-phase_MEGRE"
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two people with two echoes of 4 × 4 × 4 voxels."""
+    return write_bids(tmp_path / "bids", ["01", "02"], arrays=(SMALL, SMALL))
+
+
+@pytest.fixture
+def anat(data):
+    return data / "sub-01" / "anat"
+
+
+def told(folder):
+    with pytest.raises(DataError) as caught:
+        find_acquisitions(folder)
+    return str(caught.value)
+
+
+def test_every_persons_echoes_are_paired_with_their_times(data):
+    first, second = find_acquisitions(data)
+    assert (first.case_id, second.case_id) == ("sub-01", "sub-02")
+    assert first.te_s == TE_S[:2]
+    assert first.field_t == 3.0
+    assert [path.name for path in first.phases] == [
+        PHASE.format(echo) + ".nii.gz" for echo in (1, 2)
+    ]
+    assert first.folder == "sub-01/anat"
+    assert first.sources[0] == f"bids::sub-01/anat/{MAG.format(1)}.nii.gz"
+
+
+def test_sessions_runs_and_acquisitions_are_scans_of_their_own(data):
+    anat = data / "sub-03" / "ses-2" / "anat"
+    for name in ("acq-fine_run-1", "run-2"):
+        for part in ("mag", "phase"):
+            stem = f"sub-03_ses-2_{name}_part-{part}_T2starw"
+            save(anat / f"{stem}.nii.gz", SMALL[0])
+            write_json(anat / f"{stem}.json", {"EchoTime": 0.02, "MagneticFieldStrength": 7})
+    found = {one.case_id: one for one in find_acquisitions(data)}
+    assert {"sub-03_ses-2_acq-fine_run-1", "sub-03_ses-2_run-2"} <= set(found)
+    assert found["sub-03_ses-2_run-2"].field_t == 7
+    assert found["sub-03_ses-2_run-2"].te_s == (0.02,)
+
+
+def test_sidecars_further_in_go_before_those_above(data, anat):
+    write_json(anat / "sub-01_MEGRE.json", {"MagneticFieldStrength": 1.5})
+    assert [one.field_t for one in find_acquisitions(data)] == [1.5, 3.0]
+
+
+def test_the_frequency_is_taken_where_it_is_told(data, anat):
+    write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 123.25})
+    assert find_acquisitions(data)[0].field_t == pytest.approx(123.25 / 42.577, abs=1e-3)
+    write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 63.87})
+    assert "3 T beside a frequency of 63.87 MHz" in told(data)
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        ("*part-mag*", "sub-01: found phase without magnitude"),
+        ("*part-phase*", "sub-01: found magnitude without phase"),
+        ("*echo-2_part-phase*", "found magnitude of echo 1, 2 and phase of echo 1"),
+        ("*echo-1_part-phase*.json", "found no EchoTime of echo 1"),
+        ("../../MEGRE.json", "found no field strength.*say field_t=3"),
+    ],
+)
+def test_what_is_missing_is_told(data, anat, gone, words):
+    files = [anat / gone] if gone.startswith("..") else list(anat.glob(gone))
+    for path in files:
+        path.unlink()
+    with pytest.raises(DataError, match=words):
+        find_acquisitions(data)
+
+
+@pytest.mark.parametrize(
+    ("echo_times", "words"),
+    [
+        ((4, 8), "echo times of 4, 8 s"),
+        ((0.004, 0.004), "one echo time twice"),
+        ((0.008, 0.004), "do not rise"),
+        (("soon", 0.004), "echo times of nan, 0.004 s"),
+    ],
+)
+def test_unfit_echo_times_are_told(data, anat, echo_times, words):
+    for echo, te in enumerate(echo_times, start=1):
+        write_json(anat / f"{PHASE.format(echo)}.json", {"EchoTime": te})
+    assert words in told(data)
+
+
+def test_magnitude_and_phase_must_tell_one_echo_time(data, anat):
+    write_json(anat / f"{MAG.format(1)}.json", {"EchoTime": 0.005})
+    assert "EchoTime 0.005 s for magnitude and 0.004 s for phase of echo 1" in told(data)
+
+
+def test_problems_of_all_scans_are_told_in_one_pass_and_the_others_stay(data, anat):
+    write_json(anat / f"{PHASE.format(1)}.json", {"EchoTime": 4})
+    for path in (data / "sub-02").rglob("*part-mag*"):
+        path.unlink()
+    (data / "sub-01" / "anat" / "sub-01_MEGRE.json").write_text("{broken")
+    text = told(data)
+    assert "unreadable JSON" in text
+    assert "sub-01: found echo times of 4, 0.008 s" in text
+    assert "sub-02: found phase without magnitude" in text
+
+
+def test_the_field_strength_can_be_said_where_sidecars_have_none(data):
+    (data / "MEGRE.json").unlink()
+    found = scan_acquisitions(data, field_t=1.5)
+    assert [one.field_t for one in found.acquisitions] == [1.5, 1.5]
+    assert found.problems == []
+
+
+def test_two_kinds_of_one_name_ask_for_a_choice(data, anat):
+    for part in ("mag", "phase"):
+        save(anat / f"sub-01_part-{part}_T2starw.nii.gz", SMALL[0])
+    assert "sub-01: found MEGRE and T2starw of one name, wanted one scan" in told(data)
+    assert len(find_acquisitions(data, suffix="MEGRE")) == 2
+
+
+def test_an_echo_in_two_files_is_told(data, anat):
+    save(anat / f"{MAG.format(1)}.nii", SMALL[0])
+    assert "found an echo of magnitude twice" in told(data)
+
+
+def test_without_such_scans_the_suffixes_are_listed(tmp_path):
+    write_json(tmp_path / "dataset_description.json", {"Name": "x", "BIDSVersion": "1.10.0"})
+    save(tmp_path / "sub-1" / "anat" / "sub-1_T1w.nii.gz", SMALL[0])
+    assert "of MEGRE, GRE, T2starw (only T1w)" in told(tmp_path)
+
+
+def test_masks_and_reference_maps_of_derivatives_are_taken(data):
+    place = data / "derivatives" / "bet" / "sub-01" / "anat"
+    mask = save(place / "sub-01_desc-brain_mask.nii.gz", SMALL[0])
+    save(place / "sub-01_label-lesion_mask.nii.gz", SMALL[0])
+    chi = save(place / "sub-01_Chimap.nii.gz", SMALL[0])
+    first, second = find_acquisitions(data)
+    assert (first.mask, first.reference) == (mask, chi)
+    assert (second.mask, second.reference) == (None, None)
+
+
+def test_a_mask_of_another_grid_is_left_aside_aloud(data):
+    place = data / "derivatives" / "t1" / "sub-01" / "anat"
+    save(place / "sub-01_desc-brain_mask.nii.gz", np.ones((9, 9, 9), np.uint8))
+    found = scan_acquisitions(data)
+    assert found.acquisitions[0].mask is None
+    (problem,) = found.problems
+    assert (problem.level, problem.case_id) == ("warning", "sub-01")
+    assert "sub-01_desc-brain_mask.nii.gz on another grid" in problem.found
+
+
+def test_our_own_maps_are_no_input(data):
+    place = data / "derivatives" / "maps"
+    save(place / "sub-01" / "anat" / "sub-01_desc-brain_mask.nii.gz", SMALL[0])
+    write_json(
+        place / "dataset_description.json",
+        {"Name": "m", "BIDSVersion": "1.10.0", "GeneratedBy": [{"Name": "neurotarget"}]},
+    )
+    assert find_acquisitions(data)[0].mask is None
+    about = json.loads((place / "dataset_description.json").read_text())
+    about["GeneratedBy"] = [{"Name": "bet"}]
+    write_json(place / "dataset_description.json", about)
+    assert find_acquisitions(data)[0].mask is not None
