@@ -8,9 +8,11 @@ from neurotarget.stats.biomarkers import biomarker_differences_table, biomarkers
 from neurotarget.stats.curves import age_table, curves_table
 from neurotarget.stats.effects import effect_differences_table, effects_table
 from neurotarget.stats.failures import failed_cases_table, failures_table
+from neurotarget.stats.means import mean_agreement_table, means_table
 from neurotarget.stats.measured import EXTERNAL, Measured
 from neurotarget.stats.parts import parts_table
 from neurotarget.stats.power import power_table
+from neurotarget.stats.raters import rater_differences_table, raters_table
 from neurotarget.stats.sites import harmonisation_table, sites_table
 from neurotarget.stats.study import Study
 from neurotarget.stats.tables import agreement_table, scores_table, volumes_table
@@ -28,7 +30,9 @@ def analyse(
     """Compute every table of a study; the same seed gives the same intervals.
 
     What a cohort does not have (a second method, sites, groups) gives empty tables or rows with
-    a reason, never an error. `parts` is there where cases are external or scores published.
+    a reason, never an error. `parts` is there where cases are external or scores published,
+    `raters` and `rater_differences` where further raters have drawn, `means` and `mean_agreement`
+    where a contrast has a unit.
     """
     effects = effects_table(measured)
     agreement = agreement_table(measured, seed=seed)
@@ -39,11 +43,13 @@ def analyse(
         "effect_differences": effect_differences_table(measured, seed=seed),
         "power": power_table(measured, effects),
         **({"parts": parts} if len(parts) else {}),
+        **_of_raters(measured, agreement, seed),
         "agreement": agreement,
         "scores": scores,
         "failures": failures_table(measured),
         "failed_cases": failed_cases_table(measured),
         "volumes": volumes_table(measured, seed=seed),
+        **_of_means(measured, seed),
         "age": age_table(measured),
         "curves": curves_table(measured),
         "biomarkers": biomarkers_table(measured),
@@ -55,9 +61,28 @@ def analyse(
     return Study(measured, tables, (*notes, *_absent(measured)), dict(facts or {}))
 
 
+def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
+    if not measured.raters:
+        return {}
+    return {
+        "raters": raters_table(measured, agreement, seed=seed),
+        "rater_differences": rater_differences_table(measured, seed=seed),
+    }
+
+
+def _of_means(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
+    if not measured.means:
+        return {}
+    return {
+        "means": means_table(measured, seed=seed),
+        "mean_agreement": mean_agreement_table(measured, seed=seed),
+    }
+
+
 def cases_table(measured: Measured) -> pd.DataFrame:
     """A row a case: subject, covariates, volumes in mm³ by each method, scores of the masks.
 
+    The mean of a contrast that has a unit is called `<label>_<method>_mean_<contrast>_<unit>`.
     `part` says which cases are external, where some are and no covariate is called so.
     """
     known = measured.covariates.drop(columns="case_id", errors="ignore")
@@ -66,6 +91,10 @@ def cases_table(measured: Measured) -> pd.DataFrame:
     parts = [known.rename_axis("case_id")]
     for method, volumes in measured.volumes.items():
         parts.append(volumes.rename(columns=lambda label, of=method: f"{label}_{of}_mm3"))
+    for contrast, by_method in measured.means.items():
+        name = f"mean_{contrast}_{measured.target.units[contrast]}"
+        for method, means in by_method.items():
+            parts.append(means.rename(columns=lambda label, of=f"{method}_{name}": f"{label}_{of}"))
     scores = measured.scores[measured.scores["metric"].isin(SCORES)]
     if len(scores):
         wide = scores.pivot(index="case_id", columns=["label", "metric"], values="value")
@@ -76,11 +105,7 @@ def cases_table(measured: Measured) -> pd.DataFrame:
 
 def _absent(measured: Measured) -> list[str]:
     """Sentences on values that are not there for all cases."""
-    told, n = [], len(measured.covariates)
-    for method, volumes in measured.volumes.items():
-        for label in measured.target.label_names:
-            if absent := int(volumes[label].isna().sum()):
-                told.append(f"{absent} of {n} cases have no {method} volume of {label}.")
+    told, n = _unmeasured(measured), len(measured.covariates)
     for name, values in measured.covariates.drop(columns="subject_id").items():
         if absent := int(values.isna().sum()):
             told.append(f"{absent} of {n} cases have no {name}; what needs it leaves them out.")
@@ -91,3 +116,16 @@ def _absent(measured: Measured) -> list[str]:
             f"{n} cases come from {people}; a subject counts once in intervals and effects."
         )
     return told
+
+
+def _unmeasured(measured: Measured) -> list[str]:
+    """Sentences on cases without a volume or a mean, by method and label."""
+    tables = {f"{method} volume of": table for method, table in measured.volumes.items()}
+    for contrast, by_method in measured.means.items():
+        tables |= {f"{name} mean {contrast} of": table for name, table in by_method.items()}
+    return [
+        f"{absent} of {len(table)} cases have no {what} {label}."
+        for what, table in tables.items()
+        for label in measured.target.label_names
+        if (absent := int(table[label].isna().sum()))
+    ]

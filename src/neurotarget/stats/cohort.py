@@ -1,7 +1,8 @@
 """The subjects that a hypothesis can be put to: their volumes and the covariates it needs.
 
 One person counts once: several scans of a subject are averaged. Cases that lack a volume or a
-covariate are left out and counted.
+covariate are left out and counted. What is said of volumes holds for means of a contrast too,
+where the hypothesis asks about these.
 """
 
 from collections.abc import Iterable
@@ -65,11 +66,21 @@ def gather(
         asked, keys = terms[hypothesis.covariate], [key(name) for name in hypothesis.groups]
         concerned = (asked.isna() | asked.map(key, na_action="ignore").isin(keys)).to_numpy()
         volumes, terms = volumes[concerned], terms[concerned]
-    _refuse_unknown(volumes, terms)
+    _refuse_unknown(volumes, terms, quantity(hypothesis))
     whole = (volumes.notna().all(axis=1) & terms.notna().all(axis=1)).to_numpy()
     subjects = known["subject_id"] if "subject_id" in known else known.index.to_series()
     steady = Cohort(volumes[whole].astype(float), terms[whole], int((~whole).sum()))
     return _per_subject(steady, subjects.loc[terms.index[whole]])
+
+
+def quantity(hypothesis: Hypothesis) -> str:
+    """What a hypothesis is put to, in a word: `volume`, `mean of qsm`."""
+    return f"mean of {hypothesis.contrast}" if hypothesis.contrast else "volume"
+
+
+def quantities(hypothesis: Hypothesis) -> str:
+    """Several of what a hypothesis is put to: `volumes`, `means of qsm`."""
+    return f"means of {hypothesis.contrast}" if hypothesis.contrast else "volumes"
 
 
 def key(value: object) -> str:
@@ -103,11 +114,11 @@ def _refuse_twins(*indexes: pd.Index) -> None:
             )
 
 
-def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame) -> None:
+def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame, what: str) -> None:
     if not len(terms):
         return
     if volumes.isna().all().any():
-        raise NotEstimableError("no case has a volume")
+        raise NotEstimableError(f"no case has a {what}")
     if unknown := [str(name) for name in terms if terms[name].isna().all()]:
         raise NotEstimableError(f"no case has a value of {', '.join(unknown)}")
 

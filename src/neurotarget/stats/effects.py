@@ -1,7 +1,8 @@
 """What a study asks of its volumes: group differences, slopes and interactions, with a verdict.
 
 One person counts once: several scans of a subject are averaged first. Cases that lack a volume
-or a covariate of the model are left out and counted. What cannot be estimated says why.
+or a covariate of the model are left out and counted. What cannot be estimated says why. A
+hypothesis on the mean of a contrast is put to these means as others are to volumes, in their unit.
 """
 
 import math
@@ -11,7 +12,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from neurotarget.stats.cohort import CATEGORIES, Cohort, NotEstimableError, gather, is_category
+from neurotarget.stats.cohort import (
+    CATEGORIES,
+    Cohort,
+    NotEstimableError,
+    gather,
+    is_category,
+    quantities,
+)
 from neurotarget.stats.interval import LEVEL
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.model import Design, Fit, design, fit, weighted_effects
@@ -110,9 +118,10 @@ def effects_table(measured: Measured) -> pd.DataFrame:
     rows = []
     for hypothesis in measured.target.hypotheses:
         label = _label(hypothesis, measured)
-        for method, volumes in measured.volumes.items():
+        unit = measured.unit_of(hypothesis)
+        for method, volumes in measured.asked(hypothesis).items():
             for model in variants(hypothesis, measured.covariates):
-                effect = _estimate(model, volumes[label], measured.covariates, "mm3")
+                effect = _estimate(model, volumes[label], measured.covariates, unit)
                 found = {column: getattr(effect, column, "") for column in COLUMNS}
                 found |= {"hypothesis": hypothesis.name, "claim": claim(hypothesis)}
                 rows.append(found | {"label": label, "method": method, "model": model.name})
@@ -156,7 +165,8 @@ def _estimate(model: Variant, volumes: pd.Series, covariates: pd.DataFrame, unit
         columns = design(hypothesis, cohort.covariates)
         adjusted, note = adjusted_volumes(model, cohort)
         welch = hypothesis.groups is not None and not hypothesis.adjust
-        found = fit(columns, adjusted["volume"].to_numpy(), welch=welch)
+        what = quantities(hypothesis)
+        found = fit(columns, adjusted["volume"].to_numpy(), welch=welch, what=what)
     except NotEstimableError as why:
         return Effect(
             hypothesis.name,
@@ -220,22 +230,23 @@ def _label(hypothesis: Hypothesis, measured: Measured) -> str:
 def _difference(
     model: Variant, measured: Measured, label: str, pair: tuple[str, str], seed: int
 ) -> dict:
-    volumes = pd.DataFrame({method: measured.volumes[method][label] for method in pair})
     hypothesis = model.hypothesis
+    asked = measured.asked(hypothesis)
+    volumes = pd.DataFrame({method: asked[method][label] for method in pair})
     cohort = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes))
     nothing = {"difference": math.nan, "low": math.nan, "high": math.nan}
     try:
         cohort = gather(hypothesis, volumes, measured.covariates, numbers=model.numbers)
         columns = design(hypothesis, cohort.covariates)
         adjusted, note = adjusted_volumes(model, cohort)
-        _refuse_constant(adjusted)
+        _refuse_constant(adjusted, quantities(hypothesis))
     except NotEstimableError as why:
         found, notes = nothing, (str(why), cohort.note)
     else:
         found, why = _bootstrapped(model, cohort, columns, adjusted, seed)
         notes = (why, *columns.notes, note, cohort.note)
     reason = "; ".join(part for part in notes if part)
-    unit = _unit(hypothesis, "mm3", cohort.covariates)
+    unit = _unit(hypothesis, measured.unit_of(hypothesis), cohort.covariates)
     return found | {"unit": unit, "n": len(cohort.volumes), "reason": reason}
 
 
@@ -260,10 +271,10 @@ def _bootstrapped(
     return {"difference": float(found[0]), "low": low, "high": high}, why
 
 
-def _refuse_constant(volumes: pd.DataFrame) -> None:
+def _refuse_constant(volumes: pd.DataFrame, what: str) -> None:
     for method in volumes:
         if volumes[method].nunique() < 2:
-            raise NotEstimableError(f"the volumes of {method} do not vary")
+            raise NotEstimableError(f"the {what} of {method} do not vary")
 
 
 def _unit(hypothesis: Hypothesis, unit: str, terms: pd.DataFrame) -> str:

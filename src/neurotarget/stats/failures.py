@@ -158,9 +158,13 @@ def _judged(measured: Measured) -> Iterator[tuple[_View, Definition, _Verdicts]]
 
 
 def _views(measured: Measured) -> Iterator[_View]:
-    """Methods, then the reference; scores belong to the first that is not the reference."""
+    """Methods, then the reference; scores belong to the first that is not the reference.
+
+    Further raters are no methods that could fail.
+    """
     labels, cases = list(measured.target.label_names), measured.covariates.index
-    methods = [method for method in measured.methods if method != measured.reference]
+    people = {measured.reference, *measured.raters}
+    methods = [method for method in measured.methods if method not in people]
     if not methods and "failed" in set(measured.scores.get("metric", ())):
         methods = ["predicted"]  # which gave no volume at all
     nothing = pd.DataFrame(math.nan, index=cases, columns=labels)

@@ -1,7 +1,7 @@
 """What a study starts from: volumes by one method or more, scores of masks, covariates."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import NamedTuple
 
@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.stats.cohort import written
-from neurotarget.types import DataError, Target
+from neurotarget.types import DataError, Hypothesis, Target
 
 AGE_BANDS = (0, 20, 40, 60, 80)  # years; each band begins with its number, the last is open
 CATEGORICAL = ("sex", "site", "group", "scanner")  # strata beside age, where a cohort has them
 PARTS = {"test": "internal", "external": "external"}  # by split; of other cases none is told
 INTERNAL, EXTERNAL = PARTS.values()
+RATER_VOLUME = "reference_volume_mm3@"  # the metric of a further rater's volumes, and their name
 
 
 class Stratum(NamedTuple):
@@ -35,6 +36,9 @@ class Measured:
     names the method that counts as truth; it is the first, or None among equals. `scores` are
     rows of rows.csv that belong to one method against the reference; empty where there are only
     volumes.
+
+    `raters` names the methods that are further raters of the same scans; they come last. `means`
+    maps each contrast that has a unit to tables as in `volumes`, of its mean inside the masks.
     """
 
     target: Target
@@ -42,6 +46,8 @@ class Measured:
     covariates: pd.DataFrame
     scores: pd.DataFrame
     reference: str | None = None
+    raters: tuple[str, ...] = ()
+    means: Mapping[str, Mapping[str, pd.DataFrame]] = field(default_factory=dict)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -70,6 +76,18 @@ class Measured:
             return pd.Series(index=self.covariates.index, dtype=object)
         splits = self.scores.drop_duplicates("case_id").set_index("case_id")["split"]
         return splits.map(PARTS).reindex(self.covariates.index)
+
+    def asked(self, hypothesis: Hypothesis) -> Mapping[str, pd.DataFrame]:
+        """What a hypothesis is put to, by method: volumes, or means of its contrast."""
+        if not hypothesis.contrast:
+            return self.volumes
+        found = self.means.get(hypothesis.contrast, {})
+        nothing = pd.DataFrame(np.nan, self.covariates.index, list(self.labels))
+        return {method: found.get(method, nothing) for method in self.methods}
+
+    def unit_of(self, hypothesis: Hypothesis) -> str:
+        """Unit of what a hypothesis is put to."""
+        return self.target.units[hypothesis.contrast] if hypothesis.contrast else "mm3"
 
     def strata(self) -> Iterator[Stratum]:
         """The whole cohort, then each part, sex, site, group and age band that it has.
@@ -107,11 +125,13 @@ def from_rows(
     """Measured volumes and scores of the cases in rows.csv.
 
     `methods` names whose volumes `reference_volume_mm3` and `volume_mm3` are; the first is the
-    reference. A method without any volume is left out. Cases that `covariates` (index `case_id`)
-    does not know keep the subject that rows name, and have no covariates.
+    reference. Further raters (`reference_volume_mm3@<rater>`) come after both. A method without
+    any volume is left out. Cases that `covariates` (index `case_id`) does not know keep the
+    subject that rows name, and have no covariates.
 
     Raises:
-        DataError: a case has two values of one score, or no label of the target is there.
+        DataError: a case has two values of one score, no label of the target is there, or a rater
+            is called as one of `methods`.
     """
     twice = rows[rows.duplicated(["case_id", "label", "metric"])]
     if len(twice):
@@ -130,14 +150,45 @@ def from_rows(
     known = covariates.reindex(subjects.index)
     known = known.drop(columns="subject_id", errors="ignore").infer_objects()
     known.insert(0, "subject_id", subjects)
+    raters = _raters(rows, methods)
+    metrics = dict(zip(methods, ("reference_{}", "{}"), strict=True))
+    metrics |= {name: f"reference_{{}}@{name}" for name in raters}
     volumes = {}
-    for method, metric in zip(methods, ("reference_volume_mm3", "volume_mm3"), strict=True):
-        found = rows[rows["metric"] == metric]
-        wide = found.pivot(index="case_id", columns="label", values="value")
+    for method, metric in metrics.items():
+        wide = _wide(rows, metric.format("volume_mm3"))
         if wide.notna().any(axis=None):
             volumes[method] = with_regions(wide.reindex(subjects.index), target)
-    reference = methods[0] if methods[0] in volumes else None
-    return Measured(target, volumes, known, rows.reset_index(drop=True), reference)
+    means: dict[str, dict[str, pd.DataFrame]] = {}
+    for contrast in target.units:
+        for method, own in volumes.items():
+            wide = _wide(rows, metrics[method].format(f"mean_{contrast}"))
+            if wide.notna().any(axis=None):
+                means.setdefault(contrast, {})[method] = means_with_regions(wide, own, target)
+    return Measured(
+        target,
+        volumes,
+        known,
+        rows.reset_index(drop=True),
+        reference=methods[0] if methods[0] in volumes else None,
+        raters=tuple(name for name in raters if name in volumes),
+        means=means,
+    )
+
+
+def _wide(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    return rows[rows["metric"] == metric].pivot(index="case_id", columns="label", values="value")
+
+
+def _raters(rows: pd.DataFrame, methods: tuple[str, str]) -> list[str]:
+    """Further raters whose volumes are there, in the order of the alphabet."""
+    metrics = [name for name in rows["metric"].unique() if name.startswith(RATER_VOLUME)]
+    raters = sorted(name.removeprefix(RATER_VOLUME) for name in metrics)  # not all draw each case
+    if taken := [name for name in raters if name in (*methods, "", "all")]:
+        raise DataError(
+            f"rows: found a rater called {taken[0]!r} beside the methods {' and '.join(methods)}, "
+            f"wanted another name; rename the column label_{taken[0]} of the manifest"
+        )
+    return raters
 
 
 def band_name(low: int) -> str:
@@ -157,3 +208,20 @@ def with_regions(volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
         name: table[list(parts)].sum(axis=1, skipna=False) for name, parts in target.regions.items()
     }
     return pd.concat([table, pd.DataFrame(sums, index=table.index)], axis=1)
+
+
+def means_with_regions(means: pd.DataFrame, volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
+    """Means inside the labels, and inside regions: those of their labels, weighted by volume.
+
+    `volumes` are those of the same masks, whose cases and columns the result has. An empty label
+    weighs nothing; a region with a label of unknown volume or mean has none.
+    """
+    table = means.reindex(index=volumes.index, columns=list(target.label_names)).astype(float)
+    table = table.where(np.isfinite(table))
+    whole = {}
+    for name, parts in target.regions.items():
+        sizes, values = volumes[list(parts)], table[list(parts)]
+        sums = (sizes * values.where(sizes != 0, 0.0)).sum(axis=1, skipna=False)
+        total = sizes.sum(axis=1, skipna=False)
+        whole[name] = sums / total.where(total > 0)
+    return pd.concat([table, pd.DataFrame(whole, index=table.index)], axis=1)

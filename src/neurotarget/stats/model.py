@@ -85,8 +85,10 @@ def term_columns(hypothesis: Hypothesis, terms: pd.DataFrame) -> Float[ndarray, 
     return columns[:, independent(columns)]
 
 
-def fit(columns: Design, volumes: Volumes, *, welch: bool = False) -> Fit:
+def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "volumes") -> Fit:
     """Fit by ordinary least squares, or compare two groups by Welch's test.
+
+    `what` names the outcome, where it does not vary.
 
     Source: Welch 1947, doi:10.1093/biomet/34.1-2.28.
 
@@ -94,10 +96,10 @@ def fit(columns: Design, volumes: Volumes, *, welch: bool = False) -> Fit:
         NotEstimableError: the volumes do not vary, or too few subjects are left.
     """
     if np.ptp(volumes) <= ROUNDING * np.abs(volumes).max():
-        raise NotEstimableError("the volumes do not vary")
+        raise NotEstimableError(f"the {what} do not vary")
     if welch:
-        return _welch(volumes, columns.tested == 1)
-    return _least_squares(volumes, columns)
+        return _welch(volumes, columns.tested == 1, what)
+    return _least_squares(volumes, columns, what)
 
 
 def weighted_effects(
@@ -242,12 +244,12 @@ def standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
     return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
-def _welch(volumes: Volumes, first: ndarray) -> Fit:
+def _welch(volumes: Volumes, first: ndarray, what: str) -> Fit:
     a, b = volumes[first], volumes[~first]
     squares = (len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)
     freedom = len(volumes) - 2
     if squares <= (ROUNDING * np.abs(volumes).max()) ** 2:
-        raise NotEstimableError("the volumes do not vary within the groups")
+        raise NotEstimableError(f"the {what} do not vary within the groups")
     estimate = float(a.mean() - b.mean())
     # written out, since scipy's test warns of groups that hardly vary
     own = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
@@ -258,7 +260,7 @@ def _welch(volumes: Volumes, first: ndarray) -> Fit:
     return Fit(estimate, error, float(within), p, spread, freedom, leverage)
 
 
-def _least_squares(volumes: Volumes, columns: Design) -> Fit:
+def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
     scale = float(columns.tested.std())
     tested = (columns.tested - columns.tested.mean()) / scale
     model = OLS(volumes, np.column_stack([tested, columns.others]))
@@ -270,7 +272,7 @@ def _least_squares(volumes: Volumes, columns: Design) -> Fit:
         )
     found = model.fit()
     if found.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:
-        raise NotEstimableError("the volumes do not vary about the model")
+        raise NotEstimableError(f"the {what} do not vary about the model")
     estimate, error = float(found.params[0]) / scale, float(found.bse[0]) / scale
     spread = math.sqrt(found.scale)
     return Fit(estimate, error, freedom, float(found.pvalues[0]), spread, freedom, error / spread)

@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.stats.cohort import NotEstimableError, gather
+from neurotarget.stats.cohort import NotEstimableError, gather, quantities
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.model import FEWEST, Design, Fit, design, fit
 from neurotarget.stats.variants import DECLARED
@@ -28,10 +28,10 @@ def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
 
     The effect is the published one, else that which `effects` found on the reference. `n_perfect`
     takes the SD of the reference's volumes about the declared model, `n_method` the method's
-    own (`sd`, mm³). The method is asked for as much of the effect as its volumes follow the
-    reference's: one that draws all volumes towards their mean has a small SD and gains nothing.
-    Groups keep the cohort's ratio, covariates their spread and their ties to each other. With
-    noise that is independent of the volumes the inflation is 1 / ICC.
+    own (`sd`, in mm³ or in the unit of the contrast). The method is asked for as much of the
+    effect as its volumes follow the reference's: one that draws all volumes towards their mean has
+    a small SD and gains nothing. Groups keep the cohort's ratio, covariates their spread and their
+    ties to each other. With noise that is independent of the volumes the inflation is 1 / ICC.
     """
     methods = [method for method in measured.methods if method != measured.reference]
     rows = [
@@ -103,14 +103,13 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
     reference = measured.reference
     if reference is None:
         raise NotEstimableError("no method counts as the reference")
-    volumes = pd.DataFrame(
-        {name: measured.volumes[name][row["label"]] for name in (reference, method)}
-    )
+    asked, what = measured.asked(hypothesis), quantities(hypothesis)
+    volumes = pd.DataFrame({name: asked[name][row["label"]] for name in (reference, method)})
     cohort = gather(hypothesis, volumes, measured.covariates)
     columns = design(hypothesis, cohort.covariates)
     is_plain = hypothesis.groups is not None and not hypothesis.adjust
     perfect, own = (
-        fit(columns, cohort.volumes[name].to_numpy(), welch=is_plain)
+        fit(columns, cohort.volumes[name].to_numpy(), welch=is_plain, what=what)
         for name in (reference, method)
     )
     n_perfect = _subjects(row["effect"], perfect, len(cohort.volumes))
@@ -119,7 +118,7 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
         return found | {"reason": "there is no second method"}
     share = _followed(columns, cohort.volumes[[reference, method]].to_numpy())
     if share <= 0:
-        return found | {"reason": f"the volumes by {method} do not follow those by {reference}"}
+        return found | {"reason": f"the {what} by {method} do not follow those by {reference}"}
     n_method = _subjects(share * row["effect"], own, len(cohort.volumes))
     is_beyond = math.isnan(n_perfect) or math.isnan(n_method)
     reason = f"more than {MOST:,} subjects" if is_beyond else ""

@@ -2,7 +2,8 @@
 
 A subject counts once a site: several scans there are averaged. Harmonisation is `Combat` over all
 labels and regions, fitted without the cases that it is judged on. Where the target declares no
-hypothesis, volumes are put against age, sex and TIV, as far as the cohort has them.
+hypothesis on volumes, these are put against age, sex and TIV, as far as the cohort has them; means
+of contrasts are not looked at by site.
 """
 
 import math
@@ -93,9 +94,8 @@ def harmonisation_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def _hypotheses(measured: Measured) -> tuple[Hypothesis, ...]:
-    """What the target declares and is no question of site; else a slope of age or TIV."""
-    if measured.target.hypotheses:
-        asked = measured.target.hypotheses
+    """What the target asks of volumes and is no question of site; else a slope of age or TIV."""
+    if asked := [one for one in measured.target.hypotheses if not one.contrast]:
         return tuple(one for one in asked if "site" not in one.covariate.split("*"))
     table = measured.covariates
     slopes = [name for name in ("age", find_tiv(table.columns)) if name in table]

@@ -33,9 +33,12 @@ class Variant(NamedTuple):
 
 
 def variants(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Iterator[Variant]:
-    """As declared; then, where there is a TIV that it lacks, by ANCOVA, residual, proportion."""
+    """As declared; then, where there is a TIV that it lacks, by ANCOVA, residual, proportion.
+
+    The mean of a contrast does not grow with the head, so it is only tested as declared.
+    """
     yield Variant(DECLARED, hypothesis)
-    tiv = find_tiv(covariates.columns)
+    tiv = None if hypothesis.contrast else find_tiv(covariates.columns)
     if tiv is None or find_tiv(hypothesis.variables) is not None:
         return
     yield Variant(ANCOVA, replace(hypothesis, adjust=(*hypothesis.adjust, tiv)))

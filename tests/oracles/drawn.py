@@ -1,0 +1,75 @@
+"""Rows of a cohort that two people have drawn and a network has segmented, with planted effects."""
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.stats.measured import Measured, from_rows
+from neurotarget.types import Row, Target
+
+GAP_PPM, SLOPE_PPM = 0.03, 0.0005  # per year
+HYPOTHESES = {
+    "nuclei_smaller": "volume ~ group + age: patient < control",
+    "susceptibility": {
+        "claim": "mean_qsm ~ group + age: patient > control",
+        "expected": GAP_PPM,
+        "source": "planted",
+    },
+    "iron_with_age": "mean_qsm[left] ~ age + group: positive",
+}
+TARGET = Target(
+    "nuclei",
+    ("qsm",),
+    {"left": 1, "right": 2},
+    (1, 1, 1),
+    (8, 8, 8),
+    pairs=(("left", "right"),),
+    hypotheses=HYPOTHESES,
+    units={"qsm": "ppm"},
+)
+DICE = {
+    "dice": 0.9,
+    "dice@rater2": 0.84,
+    "dice@again": 0.89,
+    "rater_dice@rater2": 0.83,
+    "rater_dice@again": 0.93,
+    "rater_dice@rater2@again": 0.82,
+}
+
+
+def drawn_rows(n: int = 40, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows and covariates of `n` people; every fifth was not drawn by rater2, case 3 failed."""
+    rng = np.random.default_rng(seed)
+    rows, people = [], []
+    for number in range(n):
+        case, is_patient = f"c{number:02}", number % 2 == 1
+        age = float(rng.uniform(20, 70))
+        people.append((case, case, age, "patient" if is_patient else "control", 1500.0 + number))
+        for label in ("left", "right"):
+            truth = 800 - 250 * is_patient + rng.normal(0, 60)
+            chi = 0.1 + GAP_PPM * is_patient + SLOPE_PPM * (age - 45) + rng.normal(0, 0.008)
+            found = _case(rng, truth, chi, lacks=number % 5 == 0, failed=number == 3)
+            rows += [Row(case, case, "test", label, name, value, "") for name, value in found]
+    columns = ["case_id", "subject_id", "age", "group", "tiv_ml"]
+    table = pd.DataFrame(people, columns=columns).set_index("case_id")
+    return pd.DataFrame(rows, columns=list(Row._fields)), table
+
+
+def _case(rng, truth, chi, *, lacks, failed):
+    scatter = {"": 0, "pred": 20, "@rater2": 45, "@again": 15}
+    volumes = {name: truth + rng.normal(0, sd) if sd else truth for name, sd in scatter.items()}
+    means = {name: chi + rng.normal(0, 0.002) for name in scatter}
+    found = {"volume_mm3": volumes.pop("pred"), "mean_qsm": means.pop("pred")}
+    found |= {f"reference_volume_mm3{name}": value for name, value in volumes.items()}
+    found |= {f"reference_mean_qsm{name}": value for name, value in means.items()}
+    found |= {name: value + rng.normal(0, 0.01) for name, value in DICE.items()}
+    if failed:
+        found |= {name: 0.0 for name in DICE if not name.startswith("rater")}
+        found |= {"volume_mm3": np.nan, "mean_qsm": np.nan}
+    found |= {"failed": float(failed)}
+    return [item for item in found.items() if not (lacks and "rater2" in item[0])]
+
+
+def drawn_cohort(n: int = 40, seed: int = 0) -> Measured:
+    """The same as volumes, means and scores."""
+    rows, covariates = drawn_rows(n, seed)
+    return from_rows(rows, TARGET, covariates)
