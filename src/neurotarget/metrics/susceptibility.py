@@ -1,0 +1,82 @@
+"""How near a susceptibility map is to the true one, and how veins stand out in an image.
+
+Maps are in ppm. A map has no absolute zero, so that both means over the mask are taken off first.
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from scipy import ndimage
+
+from neurotarget.types import Mask, Triple
+
+Map = Float[ndarray, "I J K"]
+
+
+def nrmse_percent(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
+    """Root mean square error in % of the truth's own SD; 0 is perfect, 100 an empty map.
+
+    NaN where the mask is empty or the truth constant.
+    Source: Langkammer et al. 2018, doi:10.1002/mrm.26830.
+    """
+    found, true = _centred(chi_ppm, truth_ppm, mask)
+    size = float((true**2).sum())
+    return 100 * math.sqrt(float(((found - true) ** 2).sum()) / size) if size else math.nan
+
+
+def correlation(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
+    """Pearson's r over the voxels of the mask; NaN where one of both is constant."""
+    found, true = _centred(chi_ppm, truth_ppm, mask)
+    size = math.sqrt(float((found**2).sum()) * float((true**2).sum()))
+    return float((found * true).sum()) / size if size else math.nan
+
+
+def slope(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
+    """Slope of the map over the truth by least squares: 1 is right, below 1 too little contrast."""
+    found, true = _centred(chi_ppm, truth_ppm, mask)
+    size = float((true**2).sum())
+    return float((found * true).sum()) / size if size else math.nan
+
+
+def mean_above_brain_ppm(chi_ppm: Map, inside: Mask, mask: Mask) -> float:
+    """Mean of a structure where the mask has it, above the mean of the mask; NaN where it has none.
+
+    Part of a structure that background removal took away is left out of its mean.
+    """
+    both = inside & mask
+    return float(chi_ppm[both].mean() - chi_ppm[mask].mean()) if both.any() else math.nan
+
+
+def contrast_to_noise(
+    image: Map, inside: Mask, mask: Mask, spacing_mm: Triple, *, ring_mm: tuple[float, float]
+) -> float:
+    """How many SDs of its surroundings a structure is darker than they are.
+
+    Surroundings are voxels of the mask whose distance to the structure lies within `ring_mm`.
+    NaN where either is empty or the surroundings are constant.
+    """
+    away = ndimage.distance_transform_edt(~inside, sampling=spacing_mm) if inside.any() else None
+    if away is None:
+        return math.nan
+    around = mask & (away >= ring_mm[0]) & (away <= ring_mm[1])
+    if not around.any():
+        return math.nan
+    spread = float(image[around].std())
+    return float(image[around].mean() - image[inside].mean()) / spread if spread else math.nan
+
+
+def _centred(
+    chi_ppm: Map, truth_ppm: Map, mask: Bool[ndarray, "I J K"]
+) -> tuple[Float[ndarray, " N"], Float[ndarray, " N"]]:
+    """Both maps' values in the mask, without their means."""
+    if not (chi_ppm.shape == truth_ppm.shape == mask.shape):
+        raise ValueError(
+            f"susceptibility: map {chi_ppm.shape}, truth {truth_ppm.shape}, mask {mask.shape}; "
+            "bring them onto one grid"
+        )
+    if not mask.any():
+        return np.zeros(0), np.zeros(0)
+    found, true = (one[mask].astype(np.float64) for one in (chi_ppm, truth_ppm))
+    return found - found.mean(), true - true.mean()
