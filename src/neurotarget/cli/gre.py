@@ -1,0 +1,254 @@
+"""Words of `neurotarget qsm` and `neurotarget swi`: which scans, with which settings."""
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import NoneType
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+from neurotarget.data.gre import Acquisition
+from neurotarget.data.gre_bids import SUFFIXES, Scans, scan_acquisitions
+from neurotarget.data.volume import file_stem
+from neurotarget.types import DataError, Triple
+
+PLAIN = ("magnitude", "phase", "te_ms", "mask")  # words of files without sidecars
+WORDS = (
+    "source",
+    *PLAIN,
+    "field_t",
+    "b0",
+    "suffix",
+    "output",
+    "phase_scale",
+    "handedness",
+    "device",
+    "overwrite",
+)
+SCANS_HELP = """\
+  <BIDS folder>      every *_part-mag_* with its *_part-phase_* (MEGRE, GRE, T2starw); echo times
+                     and field strength come from the sidecars, masks from derivatives
+  magnitude=<a,b>    plain NIfTI in place of it: a file an echo, or one 4-D file with echoes last,
+  phase=<a,b>        with te_ms=<4,8>, field_t=<3> and, where there is one, mask=<file>
+  output=<folder>    where the maps go
+  b0=<i,j,k>         direction of the main field along the files' voxel axes; else from the affine
+  phase_scale=auto   how phase is stored: auto, radians, range (least to largest value is a turn),
+                     or radians for each stored unit
+  handedness=auto    1 or -1 where it is known which sign of phase is paramagnetic
+  suffix=<MEGRE>     which scans of a BIDS folder     field_t=<3>  where sidecars have none
+  device=auto        cpu, cuda, cuda:1                overwrite=false  make finished ones again
+"""
+HANDS = {"auto": "auto", "1": 1, "+1": 1, "-1": -1}
+FLAGS = {"true": True, "false": False}
+
+Words = Mapping[str, str]
+Chain = TypeVar("Chain")
+
+
+class Reading(NamedTuple):
+    """How files are read: what decides a map beside the files and the chain of steps."""
+
+    phase_scale: str = "auto"
+    handedness: str | int = "auto"
+
+
+def scans_of(words: Words) -> Scans:
+    """Scans that the words name, and what is wrong with others.
+
+    Raises:
+        DataError: a word is missing, has an unfit value or no meaning beside the others.
+    """
+    said = [word for word in PLAIN if word in words]
+    if "source" in words:
+        if said:
+            raise DataError(
+                f"{said[0]}=: has no meaning beside a BIDS folder; leave one of them out"
+            )
+        return _bids(words)
+    if absent := [word for word in ("magnitude", "phase", "te_ms", "field_t") if word not in words]:
+        raise DataError(
+            f"found no {', '.join(f'{word}=' for word in absent)}, wanted a BIDS folder, or "
+            "magnitude=, phase=, te_ms= and field_t="
+        )
+    return Scans([_plain(words)], [])
+
+
+def reading_of(words: Words) -> Reading:
+    """How phase is to be read.
+
+    Raises:
+        DataError: handedness is none of auto, 1 and -1.
+    """
+    asked = words.get("handedness", "auto")
+    if asked not in HANDS:
+        raise DataError(f"handedness: got {asked!r}, wanted auto, 1 or -1")
+    return Reading(words.get("phase_scale", "auto"), HANDS[asked])
+
+
+def flag(words: Words, key: str) -> bool:
+    """A word that is true or false; false where it is not said.
+
+    Raises:
+        DataError: it is neither.
+    """
+    value = words.get(key, "false")
+    if value not in FLAGS:
+        raise DataError(f"{key}: got {value!r}, wanted true or false")
+    return FLAGS[value]
+
+
+def output_of(words: Words) -> Path:
+    """The folder of `output=`.
+
+    Raises:
+        DataError: it is not said, or it is a file.
+    """
+    if "output" not in words:
+        raise DataError("found no output, wanted output=<folder>; say where the maps go")
+    output = Path(words["output"]).expanduser()
+    if output.exists() and not output.is_dir():
+        raise DataError(f"output: found the file {output}, wanted a folder; say another output")
+    return output
+
+
+def chain_words(kind: type, without: Sequence[str] = ()) -> tuple[str, ...]:
+    """Words that choose the fields of a chain of steps."""
+    return tuple(one.name for one in fields(kind) if one.name not in (*WORDS, *without))
+
+
+def chain_of(kind: type[Chain], words: Words, **more: Any) -> Chain:  # noqa: ANN401
+    """A chain of steps with what the words say of its fields.
+
+    Raises:
+        DataError: a value is unfit.
+    """
+    hints, said = get_type_hints(kind), {}
+    for key in chain_words(kind):
+        if key in words:
+            said[key] = _value(key, words[key], hints[key])
+    try:
+        return kind(**said, **more)
+    except DataError:
+        raise
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def defaults(kind: type) -> dict[str, object]:
+    """Fields of a chain of steps with the values they have unless something else is said."""
+    return {one.name: one.default for one in fields(kind) if one.default is not MISSING}
+
+
+def _value(key: str, text: str, hint: object) -> object:
+    """A word's text as its field's type: words, a number, true or false, or several numbers."""
+    if get_origin(hint) in (dict, Mapping):
+        return _options(key, text)
+    kinds = get_args(hint) or (hint,)
+    options = [option for option in kinds if isinstance(option, str)]
+    if options:
+        return _choice(key, text, options)
+    if text in ("none", "null") and NoneType in kinds:
+        return None
+    if bool in kinds and text in FLAGS:
+        return FLAGS[text]
+    if str in kinds:
+        return text
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise DataError(f"{key}: got {text!r}, wanted a number") from error
+    if int in kinds and float not in kinds and numbers[0].is_integer():
+        return int(numbers[0])
+    is_one = len(numbers) == 1 and (float in kinds or int in kinds)
+    return numbers[0] if is_one else tuple(numbers)
+
+
+def _options(key: str, text: str) -> dict[str, float]:
+    """Numbers by name, as in threshold:0.1,radius_mm:5."""
+    found = {}
+    for part in text.split(","):
+        name, _, value = part.partition(":")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError as error:
+            raise DataError(
+                f"{key}: got {part!r}, wanted names and numbers such as a:0.1"
+            ) from error
+    return found
+
+
+def _choice(key: str, text: str, options: Sequence[str]) -> str:
+    if text not in options:
+        near = difflib.get_close_matches(text, options, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise DataError(f"{key}: got {text!r}; {hint}wanted one of {', '.join(options)}")
+    return text
+
+
+def _bids(words: Words) -> Scans:
+    folder = Path(words["source"]).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder, wanted a BIDS data set; check the path")
+    suffix = words.get("suffix")
+    if suffix is not None:
+        _choice("suffix", suffix, SUFFIXES)
+    field_t = _number(words, "field_t") if "field_t" in words else None
+    return scan_acquisitions(folder, suffix=suffix, field_t=field_t, b0=_direction(words))
+
+
+def _plain(words: Words) -> Acquisition:
+    if "suffix" in words:
+        raise DataError("suffix=: belongs to a BIDS folder; leave it out")
+    magnitudes, phases = _paths(words, "magnitude"), _paths(words, "phase")
+    te_s = tuple(round(time / 1000, 9) for time in _numbers(words, "te_ms"))
+    masks = _paths(words, "mask") if "mask" in words else (None,)
+    if len(masks) > 1:
+        raise DataError(f"mask: found {len(masks)} files, wanted one")
+    stem = file_stem(magnitudes[0])
+    return Acquisition(
+        stem,
+        magnitudes,
+        phases,
+        te_s,
+        _number(words, "field_t"),
+        b0=_direction(words),
+        mask=masks[0],
+        stem=stem,
+        sources=tuple(path.name for path in (*magnitudes, *phases)),
+    )
+
+
+def _paths(words: Words, key: str) -> tuple[Path, ...]:
+    whole = Path(words[key]).expanduser()  # a path may have a comma
+    parts = [words[key]] if whole.is_file() else words[key].split(",")
+    paths = tuple(Path(part.strip()).expanduser() for part in parts if part.strip())
+    if absent := [path for path in paths if not path.is_file()]:
+        raise DataError(f"{key}: no such file: {absent[0]}; check the path")
+    return paths
+
+
+def _numbers(words: Words, key: str) -> tuple[float, ...]:
+    try:
+        values = tuple(float(part) for part in words[key].split(","))
+    except ValueError as error:
+        raise DataError(f"{key}: got {words[key]!r}, wanted numbers such as 4,8,12") from error
+    if not all(map(math.isfinite, values)):
+        raise DataError(f"{key}: got {words[key]!r}, wanted finite numbers")
+    return values
+
+
+def _number(words: Words, key: str) -> float:
+    values = _numbers(words, key)
+    if len(values) != 1:
+        raise DataError(f"{key}: got {words[key]!r}, wanted one number")
+    return values[0]
+
+
+def _direction(words: Words) -> Triple | None:
+    if "b0" not in words:
+        return None
+    values = _numbers(words, "b0")
+    if len(values) != 3 or not any(values):
+        raise DataError(f"b0: got {words['b0']!r}, wanted three numbers such as b0=0,0,1")
+    return values

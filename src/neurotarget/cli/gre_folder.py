@@ -1,0 +1,239 @@
+"""Maps of many scans in one folder: each made once, made again where something changed, never half.
+
+A map is finished when the JSON beside it is there; it is written last, and holds a hash of the
+files and settings that the map was made from.
+"""
+
+import hashlib
+import json
+import logging
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy import ndarray
+from tqdm import tqdm
+
+from neurotarget.cli.errors import tell_problems
+from neurotarget.cli.run_folder import write_json
+from neurotarget.data.gre import GRE, Acquisition, read_acquisition
+from neurotarget.data.gre_bids import OWN, Scans, is_own
+from neurotarget.files import sweep
+from neurotarget.inference.predict import save_like
+from neurotarget.types import DataError
+
+log = logging.getLogger(__name__)
+
+DESCRIPTION = "dataset_description.json"
+HASH = "MadeFrom"
+PACKAGES = ("numpy", "scipy", "torch")
+VERSION = 1  # raise it when the same files and settings come to give other maps
+
+
+class Map(NamedTuple):
+    """One map of a scan, and what its JSON says."""
+
+    suffix: str  # Chimap, desc-brain_mask
+    array: ndarray
+    about: Mapping[str, Any]
+
+
+class Outcome(NamedTuple):
+    """What became of one scan."""
+
+    case_id: str
+    status: str  # done | kept | failed
+    note: str
+    about: Mapping[str, Any]  # JSON of its main map
+    main: Path | None  # the main map
+
+
+class Work(NamedTuple):
+    """What is made of each scan: `make` gives its maps, the main one first."""
+
+    kind: str  # qsm | swi
+    suffixes: Sequence[str]  # of its maps, the main one first
+    settings: Mapping[str, Any]  # that decide the maps
+    phase_scale: str
+    make: Callable[[GRE], Sequence[Map]]
+
+
+def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False) -> list[Outcome]:
+    """Make the maps of every scan; what is wrong with some is told and counted, others go on.
+
+    Raises:
+        DataError: no scan can be read, or a map would replace an input or another data set.
+    """
+    errors = [problem for problem in scans.problems if problem.level == "error"]
+    if not scans.acquisitions:
+        raise DataError(errors or "found no gradient-echo scan, wanted at least one")
+    tell_problems(scans.problems)
+    _refuse_inputs(scans.acquisitions, work, output)
+    _describe(scans.acquisitions, output)
+    found: dict[str, Outcome] = {}
+    for problem in errors:  # of names and sidecars: known before any voxel is read
+        before = found[problem.case_id].note + ". " if problem.case_id in found else ""
+        note = before + str(problem)
+        found[problem.case_id] = Outcome(problem.case_id, "failed", note, {}, None)
+    good = [one for one in scans.acquisitions if one.case_id not in found]
+    for acquisition in tqdm(good, work.kind, unit="scan", delay=1):
+        outcome = _one(acquisition, work, output, overwrite=overwrite)
+        found[outcome.case_id] = outcome
+        if outcome.status == "failed":
+            tqdm.write(f"error: {outcome.note}", file=sys.stderr)
+    return sorted(found.values(), key=lambda outcome: outcome.case_id)
+
+
+def map_path(acquisition: Acquisition, output: Path, suffix: str) -> Path:
+    """File of one map of a scan."""
+    return output / acquisition.folder / f"{acquisition.stem}_{suffix}.nii.gz"
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What the JSON beside a map says; empty where there is none that can be read."""
+    try:
+        found = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool) -> Outcome:
+    paths = [map_path(acquisition, output, suffix) for suffix in work.suffixes]
+    made_from = _made_from(acquisition, work)
+    about = read_about(paths[0])
+    if not overwrite and about.get(HASH) == made_from and all(path.is_file() for path in paths):
+        return Outcome(acquisition.case_id, "kept", _look_at(about), about, paths[0])
+    try:
+        gre = read_acquisition(acquisition, phase_scale=work.phase_scale)
+        maps = work.make(gre)
+        about = _save(acquisition, gre, maps, output, made_from)
+    except (DataError, MemoryError, RuntimeError) as error:  # torch's lack of memory is the last
+        for path in paths:  # of an earlier run with other settings
+            _sidecar(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        return Outcome(acquisition.case_id, "failed", _reason(acquisition, error), {}, None)
+    return Outcome(acquisition.case_id, "done", _look_at(about), about, paths[0])
+
+
+def _save(
+    acquisition: Acquisition, gre: GRE, maps: Sequence[Map], output: Path, made_from: str
+) -> dict[str, Any]:
+    """Write all maps; the main one's JSON comes last, and says that all are there."""
+    main = map_path(acquisition, output, maps[0].suffix)
+    _sidecar(main).unlink(missing_ok=True)
+    shared = {"Sources": list(acquisition.sources)}
+    for one in reversed(maps):
+        path = map_path(acquisition, output, one.suffix)
+        save_like(one.array, gre.header, path)
+        if one is not maps[0]:
+            write_json(_sidecar(path), {**one.about, **shared})
+    about = {**maps[0].about, **shared, **_origin(), HASH: made_from}
+    about["Notes"] = [*gre.notes, *about.get("Notes", [])]
+    write_json(_sidecar(main), about)
+    sweep(main.parent, now_s=main.stat().st_mtime)
+    return about
+
+
+def _origin() -> dict[str, Any]:
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    versions = {"python": platform.python_version(), **versions}
+    return {"GeneratedBy": [{"Name": OWN, "Version": metadata.version(OWN)}], "Versions": versions}
+
+
+def _look_at(about: Mapping[str, Any]) -> str:
+    return "; ".join(map(str, about.get("Notes", [])))
+
+
+def _reason(acquisition: Acquisition, error: Exception) -> str:
+    text = ". ".join(" ".join(line.split()) for line in str(error).splitlines())
+    if isinstance(error, DataError):
+        return text if acquisition.case_id in text else f"{acquisition.case_id}: {text}"
+    if isinstance(error, MemoryError) or "memory" in text:
+        told = f"out of memory ({text[:200]}); close other programs, or say device=cpu"
+        return f"{acquisition.case_id}: {told}"
+    return f"{acquisition.case_id}: {type(error).__name__}: {text[:300]}"
+
+
+def _made_from(acquisition: Acquisition, work: Work) -> str:
+    """Hash of the files' contents and of all that decides the maps."""
+    facts = {
+        "version": VERSION,
+        "files": [_digest(path) for path in acquisition.files],
+        "te_s": acquisition.te_s,
+        "field_t": acquisition.field_t,
+        "b0": acquisition.b0,
+        "phase_scale": work.phase_scale,
+        "settings": dict(work.settings),
+    }
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _digest(path: Path) -> str:
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return "unread"  # reading the scan will say so
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".nii.gz") + ".json")
+
+
+def _refuse_inputs(acquisitions: Sequence[Acquisition], work: Work, output: Path) -> None:
+    inputs = {path.resolve() for one in acquisitions for path in one.files}
+    for one in acquisitions:
+        for suffix in work.suffixes:
+            path = map_path(one, output, suffix)
+            if path.resolve() in inputs:
+                raise DataError(
+                    f"{path}: a map would replace an input; say another output folder, such as "
+                    f"<data set>/derivatives/{OWN}"
+                )
+
+
+def _describe(acquisitions: Sequence[Acquisition], output: Path) -> None:
+    """Say that a folder of BIDS maps is a derivative of ours.
+
+    Raises:
+        DataError: the folder is a data set of somebody else.
+    """
+    if not any(one.folder for one in acquisitions):
+        return
+    path = output / DESCRIPTION
+    if path.is_file() and not is_own(output):
+        raise DataError(
+            f"output: found another data set in {output}, wanted a folder of its own for the maps; "
+            f"say output=<data set>/derivatives/{OWN}"
+        )
+    about = {
+        "Name": f"maps by {OWN}",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": OWN, "Version": metadata.version(OWN)}],
+    }
+    write_json(path, about)
+
+
+def plain_number(value: float, digits: int = 6) -> float | None:
+    """A number as JSON has it: rounded, None where it is not finite."""
+    return round(float(value), digits) if np.isfinite(value) else None
+
+
+def plain_values(values: object) -> Any:  # noqa: ANN401
+    """Values as JSON takes them."""
+    if isinstance(values, Mapping):
+        return {str(key): plain_values(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [plain_values(value) for value in values]
+    if isinstance(values, np.generic):
+        values = values.item()
+    if isinstance(values, float):
+        return plain_number(values, 9)
+    return values if isinstance(values, str | int | bool | None) else str(values)

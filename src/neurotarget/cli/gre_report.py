@@ -1,0 +1,98 @@
+"""What a folder of maps came to: its page, and what is printed."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from matplotlib.figure import Figure
+from numpy import ndarray
+
+from neurotarget.cli.gre_folder import Outcome
+from neurotarget.data.volume import UNREADABLE
+from neurotarget.report.gre_figures import Window, canvas, planes_figure
+from neurotarget.report.gre_page import MOST_PICTURES, GRECase, write_gre_page
+
+SAID = {  # keys of a map's JSON by their headings on the page
+    "Echo times": "EchoTime",
+    "Field": "MagneticFieldStrength",
+    "B0 along voxel axes": "B0Direction",
+    "Phase": "PhaseScale",
+    "Sign of phase": "Handedness",
+}
+
+SHOWN = 8  # names in a sentence
+
+WindowOf = Callable[[ndarray, ndarray | None], Window]
+
+
+def finish_folder(
+    outcomes: Sequence[Outcome],
+    output: Path,
+    *,
+    kind: str,
+    window_of: WindowOf,
+    unit: str,
+    facts: Mapping[str, str],
+) -> int:
+    """Write `<kind>.html`, print what became of the scans; 2 where some failed, else 0."""
+    cases = []
+    for number, outcome in enumerate(outcomes, start=1):
+        is_drawn = outcome.main is not None and number <= MOST_PICTURES
+        name = f"scan_{number}"
+        picture = _picture(outcome.main, name, window_of, unit) if is_drawn else None
+        cases.append(_case(outcome, picture))
+    page = output / f"{kind}.html"
+    write_gre_page(page, cases, kind=kind, facts=facts)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    kept = sum(outcome.status == "kept" for outcome in outcomes)
+    for outcome in outcomes:
+        if outcome.note and outcome.status != "failed":
+            print(f"note: {outcome.case_id}: {outcome.note}")
+    told = f", {kept} of them kept from before" if kept else ""
+    print(f"{len(outcomes) - len(failed)} of {len(outcomes)} scans have their maps{told}")
+    print(f"maps  {output}\npage  {page}")
+    if failed:
+        names = ", ".join(outcome.case_id for outcome in failed[:SHOWN])
+        more = ", …" if len(failed) > SHOWN else ""
+        print(f"failed: {names}{more}; the page says why", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def _case(outcome: Outcome, picture: Figure | None) -> GRECase:
+    about = outcome.about
+    said = {name: _text(name, about[key]) for name, key in SAID.items() if key in about}
+    numbers = {
+        name: float("nan") if value is None else float(value)
+        for name, value in about.get("Statistics", {}).items()
+    }
+    return GRECase(outcome.case_id, outcome.status, outcome.note, said, numbers, picture)
+
+
+def _text(name: str, value: Any) -> str:  # noqa: ANN401
+    if name == "Echo times":
+        return f"{', '.join(f'{1000 * time:g}' for time in value)} ms"
+    if name == "Field":
+        return f"{value:g} T"
+    if name.startswith("B0"):
+        return f"({', '.join(f'{part:.3g}' for part in value)})"
+    return str(value)
+
+
+def _picture(path: Path, name: str, window_of: WindowOf, unit: str) -> Figure | None:
+    """Three planes of a saved map, cropped to the brain where its mask lies beside it."""
+    try:
+        image = nib.load(path)
+        array = np.asanyarray(image.dataobj).astype(np.float32)
+        beside = path.with_name(path.name.rpartition("_")[0] + "_desc-brain_mask.nii.gz")
+        mask = np.asanyarray(nib.load(beside).dataobj) > 0 if beside.is_file() else None
+    except UNREADABLE:
+        return None  # somebody else writes there
+    array = array.reshape(array.shape[:3])
+    mask = None if mask is None else mask.reshape(mask.shape[:3])
+    if mask is not None and mask.shape != array.shape:
+        mask = None
+    scene = canvas(array, image.affine, mask)
+    return planes_figure(name, scene, window=window_of(array, mask), unit=unit)

@@ -1,0 +1,147 @@
+"""`neurotarget qsm …`: susceptibility maps in ppm from magnitude and phase."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from neurotarget.cli.gre import (
+    SCANS_HELP,
+    chain_of,
+    chain_words,
+    flag,
+    output_of,
+    reading_of,
+    scans_of,
+)
+from neurotarget.cli.gre import (
+    WORDS as SCAN_WORDS,
+)
+from neurotarget.cli.gre_folder import Map, Work, make_all, plain_number, plain_values
+from neurotarget.cli.gre_report import finish_folder
+from neurotarget.cli.predictor import usable_device
+from neurotarget.data.gre import GRE
+from neurotarget.physics.dipole import GAMMA_HZ_PER_T
+from neurotarget.physics.qsm import QSM, Reconstruction
+from neurotarget.report.gre_figures import Window
+
+HELP = f"""neurotarget qsm: susceptibility maps in ppm, from magnitude and phase
+
+  neurotarget qsm <BIDS folder> output=<folder>
+  neurotarget qsm magnitude=<files> phase=<files> te_ms=<times> field_t=<T> output=<folder>
+
+{SCANS_HELP}
+  unwrap=laplacian   or path (needs scikit-image)
+  background=vsharp  or sharp, pdf: how fields from outside the brain are removed
+  inversion=l2       or tkd, tv: how the field becomes susceptibility; tv takes longest
+  reference=brain    the mean of the brain is 0; or none
+  background_options=<name:number,…>  inversion_options=<name:number,…>  of these steps
+
+Beside each map <scan>_Chimap lie the brain mask, the mask of what is known of it, the local field
+in Hz, and a JSON that says how all was made; qsm.html shows them. A finished scan is kept.
+"""
+WORDS = (*SCAN_WORDS, *chain_words(QSM))
+SUFFIXES = ("Chimap", "desc-brain_mask", "desc-chi_mask", "desc-local_fieldmap")
+WINDOW_PPM: Window = (-0.1, 0.2)  # of pictures: deep nuclei lie near 0.15, veins near 0.2
+
+Words = Mapping[str, str]
+
+
+def run(words: Words) -> int:
+    """Make the maps of all scans; 0, or 2 where some failed.
+
+    Raises:
+        DataError: a word is unfit, no scan can be read, or an output would replace an input.
+    """
+    output, overwrite = output_of(words), flag(words, "overwrite")
+    device = usable_device(words.get("device", "auto"))
+    reading = reading_of(words)
+    chain = chain_of(QSM, words, handedness=reading.handedness)
+    scans = scans_of(words)
+    settings = dataclasses.asdict(chain)
+    work = Work(
+        "qsm",
+        SUFFIXES,
+        settings,
+        reading.phase_scale,
+        lambda gre: maps_of(gre, reconstructed(gre, chain, device), chain),
+    )
+    outcomes = make_all(scans, work, output, overwrite=overwrite)
+    facts = {key: str(value) for key, value in settings.items()} | {"device": device}
+    return finish_folder(
+        outcomes, output, kind="qsm", window_of=lambda *_: WINDOW_PPM, unit="ppm", facts=facts
+    )
+
+
+def reconstructed(gre: GRE, chain: QSM, device: str) -> Reconstruction:
+    """Susceptibility of one scan."""
+    return chain.reconstruct(
+        gre.magnitude,
+        gre.phase_rad,
+        gre.te_s,
+        field_t=gre.field_t,
+        spacing_mm=gre.spacing_mm,
+        b0=gre.b0,
+        mask=gre.mask,
+        device=device,
+    )
+
+
+def maps_of(gre: GRE, found: Reconstruction, chain: QSM) -> list[Map]:
+    """Maps of one scan with what their JSON says, susceptibility first."""
+    hz = found.local_field_ppm * np.float32(GAMMA_HZ_PER_T * gre.field_t * 1e-6)
+    brain, left = SUFFIXES[1:3]
+    return [
+        Map("Chimap", found.chi_ppm, about_chi(gre, found, chain)),
+        Map(brain, found.brain_mask.astype(np.uint8), {"Type": "Brain"}),
+        Map(
+            left, found.mask.astype(np.uint8), {"Type": "Brain", "Description": "where χ is known"}
+        ),
+        Map(SUFFIXES[3], hz, {"Units": "Hz", "Description": "field without that from outside"}),
+    ]
+
+
+def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
+    """JSON of a susceptibility map: units, numbers that went in, every step, statistics."""
+    facts, notes = dict(found.facts), []
+    told = str(facts.get("handedness_found", ""))
+    if chain.handedness != "auto":
+        told = f"{chain.handedness:+d} as said; by the data: {told}"
+        notes = [f"sign of phase: {told}"] if "look at the map" in told else []
+    elif told.startswith("not told"):
+        notes = [f"sign of phase {told}; say handedness=1 or -1 where it is known"]
+    return {
+        "Description": "quantitative susceptibility map",
+        "Units": "ppm",
+        **said_of(gre),
+        "Handedness": told,
+        "Reference": chain.reference,
+        "Method": plain_values({**dataclasses.asdict(chain), **facts}),
+        "Statistics": statistics(found.chi_ppm, found.mask, found.brain_mask),
+        "Notes": notes,
+    }
+
+
+def said_of(gre: GRE) -> dict[str, Any]:
+    """Numbers that a map was made with, as its JSON has them."""
+    return {
+        "EchoTime": list(gre.te_s),
+        "MagneticFieldStrength": gre.field_t,
+        "B0Direction": [round(part, 6) for part in gre.b0],
+        "PhaseScale": gre.phase_scale,
+        "BrainMask": "made from the magnitude" if gre.mask is None else "given",
+    }
+
+
+def statistics(chi_ppm: ndarray, mask: ndarray, brain: ndarray) -> dict[str, float | None]:
+    """Mean and SD of a map inside its mask, and the share of the brain that this is."""
+    inside = chi_ppm[mask]
+    if not inside.size:
+        return {"mean_ppm": None, "sd_ppm": None, "mask_left": 0.0}
+    return {
+        "mean_ppm": plain_number(inside.mean()),
+        "sd_ppm": plain_number(inside.std()),
+        "mask_left": plain_number(mask.sum() / max(int(brain.sum()), 1), 4),
+    }
