@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from neurotarget.report.text import p_value
 from neurotarget.report.words import (
+    asked_of,
     claim_sentence,
     conclusion,
     counted,
@@ -82,25 +83,26 @@ def cards(study: Study) -> list[Card]:
 
 
 def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card:
-    first, others = rows[0], rows[1:]
+    first, others, what = rows[0], rows[1:], asked_of(hypothesis)
     kinds = {True: "same", False: "other", None: "open"}
     published = ""
     if math.isfinite(expected := first["expected"]):
-        published = f"{shown(expected, _decimals(expected), sign=True)} {unit_words(first['unit'])}"
+        figures = _decimals(float(f"{expected:.3g}"))
+        published = f"{shown(expected, figures, sign=True)} {unit_words(first['unit'])}"
     return Card(
         hypothesis.name,
         title_of(hypothesis.name),
         claim_sentence(hypothesis, study.measured.target),
         published,
         hypothesis.source,
-        tuple(_result(row) for row in rows),
+        tuple(_result(row, what) for row in rows),
         _strip(rows),
-        tuple(_difference(row) for row in _differences(study, hypothesis.name)),
-        tuple((kinds[same_conclusion(first, row)], conclusion(first, row)) for row in others),
+        tuple(_difference(row, what) for row in _differences(study, hypothesis.name)),
+        tuple((kinds[same_conclusion(first, row)], conclusion(first, row, what)) for row in others),
     )
 
 
-def _result(row: Mapping) -> Result:
+def _result(row: Mapping, what: str) -> Result:
     facts = [counted(int(row["n"]), "person") if row["n"] >= 0 else ""]
     if math.isfinite(row["p"]):
         facts.append(f"p {p_value(row['p']) if row['p'] < 0.001 else '= ' + p_value(row['p'])}")
@@ -116,7 +118,7 @@ def _result(row: Mapping) -> Result:
     value, _, rest = estimate(row, "estimate", sign=True).partition(" [")
     return Result(
         row["method"],
-        volumes_of(row["method"]),
+        volumes_of(row["method"], what),
         row["verdict"],
         ICONS.get(row["verdict"], "no"),
         value if known else "Not estimable",
@@ -134,12 +136,14 @@ def _plain_reason(text: str) -> str:
 
 
 def _differences(study: Study, name: str) -> list[dict]:
-    return rows_of(study, "effect_differences", hypothesis=name, model="declared").to_dict(
-        "records"
-    )
+    """Of every two methods; where there are further raters, of the first with each other."""
+    rows = rows_of(study, "effect_differences", hypothesis=name, model="declared")
+    if study.measured.raters and len(rows):
+        rows = rows[rows["first"] == study.measured.methods[0]]
+    return rows.to_dict("records")
 
 
-def _difference(row: Mapping) -> str:
+def _difference(row: Mapping, what: str) -> str:
     """How far the effect moves when the second method measures."""
     what = f"{row['second'][:1].upper()}{row['second'][1:]} minus {row['first']}"
     if not math.isfinite(row["difference"]):
@@ -149,7 +153,7 @@ def _difference(row: Mapping) -> str:
         return f"{text}."
     if row["low"] <= 0 <= row["high"]:
         return f"{text}. The interval includes 0: no difference is shown."
-    return f"{text}. The interval excludes 0: the two sets of volumes measure different effects."
+    return f"{text}. The interval excludes 0: the two sets of {what} measure different effects."
 
 
 def _strip(rows: Sequence[Mapping]) -> Strip | None:

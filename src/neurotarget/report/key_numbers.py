@@ -13,6 +13,8 @@ from neurotarget.report.words import (
     estimate,
     main_failures,
     main_label,
+    own_methods,
+    own_pairs,
     percent,
     rating,
     rows_of,
@@ -54,10 +56,13 @@ class KeyNumbers(NamedTuple):
 
 
 def key_numbers(study: Study) -> list[KeyNumbers]:
-    """For each pair of methods, up to three; volumes alone where there is no pair."""
-    pairs = study.measured.pairs[:MOST_PAIRS]
+    """For each pair of methods, up to three; volumes alone where there is no pair.
+
+    Further raters have a section of their own.
+    """
+    pairs = own_pairs(study)[:MOST_PAIRS]
     if not pairs:
-        return [_alone(study, method) for method in study.measured.methods]
+        return [_alone(study, method) for method in own_methods(study)]
     return [_together(study, *pair) for pair in pairs]
 
 
@@ -70,7 +75,7 @@ def failure_lines(study: Study) -> list[KeyRow]:
     return [
         KeyRow(
             VALUES.get(name, name).capitalize().replace("dice", "Dice"),
-            tuple(_failed(found.get((name, method))) for method in study.measured.methods),
+            tuple(_failed(found.get((name, method))) for method in own_methods(study)),
         )
         for name in dict.fromkeys(name for name, _ in found)
         if any(row["n"] > 0 for (other, _), row in found.items() if other == name)

@@ -5,7 +5,7 @@ Nothing is computed here: every number is read from a table. What is not there i
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from neurotarget.types import Hypothesis, Target
 MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 DECLARED = "declared"
 PREDICTED = "predicted"
+VOLUMES, MASKS = "volumes", "masks"
 SEX = ("sex", "gender")
 HEADS = {"tiv": "TIV", "icv": "ICV", "etiv": "eTIV"}
 SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
@@ -79,9 +80,14 @@ def title_of(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def volumes_of(method: str) -> str:
-    """What the volumes of a method are called in a sentence."""
-    return f"{method} volumes" if method in ("reference", PREDICTED) else f"volumes by {method}"
+def volumes_of(method: str, what: str = VOLUMES) -> str:
+    """What the volumes of a method, or its masks, are called in a sentence."""
+    return f"{method} {what}" if method in ("reference", PREDICTED) else f"{what} by {method}"
+
+
+def asked_of(hypothesis: Hypothesis) -> str:
+    """What a hypothesis is put to: volumes, or masks, inside which a mean is taken."""
+    return MASKS if hypothesis.contrast else VOLUMES
 
 
 def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
@@ -89,12 +95,12 @@ def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
     words = _groups(hypothesis) if hypothesis.groups else _slope(hypothesis)
     at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
     adjusted = f", at equal {_listed(map(_term, at))}" if at else ""
-    return f"The {_volume(hypothesis, target)} {words}{adjusted}."
+    return f"The {_quantity(hypothesis, target)} {words}{adjusted}."
 
 
-def verdict_sentence(row: Mapping) -> str:
-    """Verdict on the volumes of one method with the effect and its interval."""
-    text = f"{row['verdict']} on the {volumes_of(row['method'])}"
+def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
+    """Verdict on the volumes, or masks, of one method with the effect and its interval."""
+    text = f"{row['verdict']} on the {volumes_of(row['method'], what)}"
     if math.isfinite(row["estimate"]):
         text += f", {estimate(row, 'estimate', sign=True)} {unit_words(row['unit'])}"
     elif row["reason"]:
@@ -115,23 +121,23 @@ def same_conclusion(first: Mapping, second: Mapping) -> bool | None:
     return _finding(first) == _finding(second)
 
 
-def conclusion(first: Mapping, second: Mapping) -> str:
-    """Whether the second method's volumes lead to the first's conclusion, as a sentence."""
+def conclusion(first: Mapping, second: Mapping, what: str = VOLUMES) -> str:
+    """Whether the second method's volumes, or masks, lead to the first's conclusion."""
     whose = (
-        "The network’s volumes"
+        f"The network’s {what}"
         if second["method"] == PREDICTED
-        else f"The volumes by {second['method']}"
+        else f"The {what} by {second['method']}"
     )
     than = "" if first["method"] == "reference" else f" as those by {first['method']}"
     same = same_conclusion(first, second)
     if same is None:
-        return "Neither set of volumes has enough data for a verdict."
+        return f"Neither set of {what} has enough data for a verdict."
     if same:
         return f"{whose} lead to the same conclusion{than}."
     if second["verdict"] == NOT_ENOUGH:
-        return f"{whose} do not allow a conclusion; the {volumes_of(first['method'])} do."
+        return f"{whose} do not allow a conclusion; the {volumes_of(first['method'], what)} do."
     if first["verdict"] == NOT_ENOUGH:
-        return f"{whose} allow a conclusion; the {volumes_of(first['method'])} do not."
+        return f"{whose} allow a conclusion; the {volumes_of(first['method'], what)} do not."
     if second["verdict"] == first["verdict"] == REPLICATED:
         return f"{whose} lead to another conclusion: an effect of the opposite direction."
     instead = f"“{_finding(second)}” instead of “{_finding(first)}”"
@@ -163,23 +169,26 @@ def cohort(study: Study) -> str:
 
 def answer(study: Study) -> str:
     """The study in a sentence; empty where it asks nothing."""
-    effects = declared(study)
-    told = []
-    for method in study.measured.methods:
+    effects, measured = declared(study), study.measured
+    has_means = any(hypothesis.contrast for hypothesis in measured.target.hypotheses)
+    what, told = MASKS if has_means else VOLUMES, []
+    for method in measured.methods:
         rows = [row for every in effects.values() for row in every if row["method"] == method]
         if rows:
             count = sum(row["verdict"] == REPLICATED for row in rows)
             words = (" replicate", " hypotheses") if not told else ("", "")
             told.append(
-                f"the {volumes_of(method)}{words[0]} {count or 'none'} of {len(rows)}{words[1]}"
+                f"the {volumes_of(method, what)}{words[0]} {count or 'none'} of "
+                f"{len(rows)}{words[1]}"
             )
     if not told:
         return ""
     text = _listed(told)
-    pairs = [rows for rows in effects.values() if len(rows) == 2]
+    pairs = [rows for rows in map(_without_raters(study), effects.values()) if len(rows) == 2]
     judged = [same for same in (same_conclusion(*rows) for rows in pairs) if same is not None]
     if judged:
-        text += f"; both lead to the same conclusion in {sum(judged)} of {len(judged)}"
+        both = _listed(measured.methods[:2]) if measured.raters else "both"
+        text += f"; {both} lead to the same conclusion in {sum(judged)} of {len(judged)}"
         text += " that allow one" if len(judged) < len(pairs) else ""
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -191,11 +200,23 @@ def headlines(study: Study) -> list[str]:
     for name, rows in declared(study).items():
         asked = named.get(name)
         head = claim_sentence(asked, study.measured.target) if asked else title_of(name)
-        told = "; ".join(verdict_sentence(row) for row in rows)
+        what = asked_of(asked) if asked else VOLUMES
+        told = "; ".join(verdict_sentence(row, what) for row in rows)
         lines.append(f"{head} {told[:1].upper()}{told[1:]}.")
-        if len(rows) == 2:
-            lines[-1] += f" {conclusion(*rows)}"
+        if len(two := _without_raters(study)(rows)) == 2:
+            lines[-1] += f" {conclusion(*two, what)}"
     return lines + _agreement_lines(study) + _failure_lines(study)
+
+
+def own_methods(study: Study) -> list[str]:
+    """Methods without further raters."""
+    return [name for name in study.measured.methods if name not in study.measured.raters]
+
+
+def own_pairs(study: Study) -> list[tuple[str, str]]:
+    """Every two methods without further raters, who have a section of their own."""
+    raters = set(study.measured.raters)
+    return [pair for pair in study.measured.pairs if not raters & {*pair}]
 
 
 def main_label(study: Study) -> str:
@@ -242,7 +263,7 @@ def not_estimated(table: pd.DataFrame, value: str) -> dict[str, int]:
 
 def _agreement_lines(study: Study) -> list[str]:
     lines = []
-    for first, second in study.measured.pairs:
+    for first, second in own_pairs(study):
         label = main_label(study)
         rows = rows_of(
             study, "agreement", first=first, second=second, label=label, stratum="all"
@@ -278,12 +299,20 @@ def counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {words.get(what, what + 's')}"
 
 
+def _without_raters(study: Study) -> Callable[[Sequence[dict]], list[dict]]:
+    raters = set(study.measured.raters)
+    return lambda rows: [row for row in rows if row["method"] not in raters]
+
+
 def _finding(row: Mapping) -> str:
     return OPPOSITE if OPPOSITE in str(row.get("reason", "")) else str(row["verdict"])
 
 
-def _volume(hypothesis: Hypothesis, target: Target) -> str:
+def _quantity(hypothesis: Hypothesis, target: Target) -> str:
     label = hypothesis.label or (target.label_names[0] if len(target.labels) == 1 else "total")
+    if hypothesis.contrast:
+        whole = f"the whole {target.name}" if label == "total" else label
+        return f"mean {hypothesis.contrast} of {whole.replace('_', ' ')}"
     if label == "total":
         return f"total {target.name.replace('_', ' ')} volume"
     return f"{label.replace('_', ' ')} volume"
@@ -293,7 +322,8 @@ def _groups(hypothesis: Hypothesis) -> str:
     first, second = (_group(name, hypothesis.covariate) for name in hypothesis.groups)
     if hypothesis.sign == 0:
         return f"differs between {first} and {second}"
-    return f"is {'larger' if hypothesis.sign > 0 else 'smaller'} in {first} than in {second}"
+    ways = ("lower", "higher") if hypothesis.contrast else ("smaller", "larger")
+    return f"is {ways[hypothesis.sign > 0]} in {first} than in {second}"
 
 
 def _slope(hypothesis: Hypothesis) -> str:
@@ -308,7 +338,7 @@ def _slope(hypothesis: Hypothesis) -> str:
         if hypothesis.sign == 0:
             return f"changes with {first} in a way that depends on {second}"
         return f"has a slope over {first} that {('falls', '', 'rises')[sign]} with {second}"
-    if tested.casefold() in ("age", "age_years"):
+    if tested.casefold() in ("age", "age_years") and not hypothesis.contrast:
         return f"{('shrinks', 'changes', 'grows')[sign]} with age"
     return f"{('falls', 'changes', 'rises')[sign]} with {_term(tested)}"
 
