@@ -8,50 +8,11 @@ from scipy.stats import pearsonr
 from neurotarget.stats.measured import from_rows
 from neurotarget.stats.parts import COLUMNS, arm_parts_table, correlation_p, parts_table
 from neurotarget.stats.tables import agreement_table, scores_table
-from neurotarget.types import Row, Target
 from oracles.agreement import icc_a1
 from oracles.arms import arms_of
+from oracles.parts import rows_of, target
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-PUBLISHED = [
-    {"what": "dice", "label": "left", "part": "internal", "value": 0.9, "spread": 0.03},
-    {"what": "dice", "label": "left", "part": "external", "value": 0.86, "spread": 0.04},
-    {"what": "dice", "label": "left", "part": "external", "value": 0.57, "spread": 0.22},
-    {"what": "pearson_r", "label": "right", "part": "external", "value": 0.48},
-    {"what": "hd95_mm", "label": "left", "part": "external", "value": 2.5},
-    {"what": "icc_a1", "label": "", "part": "external", "value": 0.91},
-    {"what": "dice", "label": "", "part": "external", "value": 0.85},
-]
-
-
-def target(published=PUBLISHED, **labels):
-    labels = labels or {"left": 1, "right": 2}
-    told = [{"source": f"paper {place}", **one} for place, one in enumerate(published)]
-    return Target("t", ("qsm",), labels, (1, 1, 1), (8, 8, 8), published=told)
-
-
-def rows_of(splits, *, seed=0, failed=(), subjects=None, labels=("left", "right")):
-    """Rows of a case a split, and its volumes by both methods as a table."""
-    generator, rows = np.random.default_rng(seed), []
-    for number, split in enumerate(splits):
-        case_id, subject = f"c{number:02}", (subjects or range(99))[number]
-        for label in labels:
-            true = generator.normal(800, 90)
-            found = true + generator.normal(-20, 30)
-            is_failed = case_id in failed
-            scores = {
-                "dice": 0.0 if is_failed else generator.uniform(0.8, 0.95),
-                "hd95_mm": math.nan if is_failed else generator.uniform(1, 3),
-                "reference_volume_mm3": true,
-                "volume_mm3": 0.0 if is_failed else found,
-                "failed": float(is_failed),
-            }
-            rows += [
-                Row(case_id, f"s{subject}", split, label, metric, value, "")
-                for metric, value in scores.items()
-            ]
-    return pd.DataFrame(rows, columns=list(Row._fields))
 
 
 def table_of(rows, asked=None):

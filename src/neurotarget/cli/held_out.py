@@ -45,8 +45,11 @@ class HeldOut(NamedTuple):
         `internal` and `external`.
         """
         whole = {key: value for key, value in self.summary.items() if key != "parts"}
-        named = {"test": whole, **(self.summary.get("parts") or {})}
-        return {key: value for key, value in flat(named) if _is_number(value)}
+        named = flat({"test": whole}) + [
+            (key.removesuffix("/value"), value)
+            for key, value in flat(self.summary.get("parts") or {})
+        ]
+        return {key: value for key, value in named if _is_number(value)}
 
 
 def score_held_out(

@@ -22,6 +22,7 @@ FIGURES = (  # names that figures begin with
     "ages",
     "scatter",
     "bland_altman",
+    "parts",
     "dice",
     "failures",
     "sites",
@@ -79,7 +80,7 @@ def write_files(
 
 def _clear(folder: Path, page: Path) -> None:
     """Take away an earlier study's page, figures and pictures: its choice may have been other."""
-    old = [page] if page.is_file() else []
+    old = [page, folder / "study" / "parts.tsv"]  # which not every study has
     for name in FIGURES:
         old += (folder / "study" / "figures").glob(f"{name}*.[sp][vn]g")
     for rank in RANKS:

@@ -102,6 +102,23 @@ KNOWN = (
         ("scores", "metric", "dice"),
     ),
     Definition(
+        "Internal and external",
+        "Internal cases are held-out people of sites (or scanners) that the network was trained "
+        "on; external ones are of sites of which it saw nobody. Published values are of other "
+        "scans, raters and networks.",
+        "Steyerberg and Harrell 2016",
+        "10.1016/j.jclinepi.2015.04.005",
+        ("parts", "", ""),
+    ),
+    Definition(
+        "p of Pearson’s r",
+        "The chance of a correlation at least as strong where there is none, by Student’s t; "
+        "several scans of one person count as one.",
+        "Student 1908",
+        "10.1093/biomet/6.2-3.302",
+        ("parts", "p", ""),
+    ),
+    Definition(
         "HD95",
         "The distance in mm that 95 % of the surface points of one mask stay within of the other. "
         "Smaller is better.",

@@ -11,6 +11,8 @@ from neurotarget.report.failures import failures_figure
 from neurotarget.report.forest import forest_figure, forest_groups
 from neurotarget.report.lettering import plain
 from neurotarget.report.panels import MOST_PAIRS, MOST_PANELS, Shown, pair_name, pairs, shown, table
+from neurotarget.report.part_strips import NAME as PARTS
+from neurotarget.report.part_strips import parts_figure
 from neurotarget.report.scatter import scatter_figure
 from neurotarget.report.sites import (
     MOST_EFFECTS,
@@ -54,6 +56,7 @@ def all_figures(study: Study) -> list[NamedFigure]:
         *([_volumes(study)] if alone else []),
         _ages(study),
         *_compared(study),
+        *_parts(study),
         _dice(study),
         _failures(study),
         *_sites(study),
@@ -162,6 +165,20 @@ def _bland_altman(study: Study, pair: tuple[str, str], more: str) -> NamedFigure
     )
     labels = bland_altman_labels(study, pair)
     return NamedFigure(name, title, caption + _left_out(labels) + more, figure)
+
+
+def _parts(study: Study) -> list[NamedFigure]:
+    """Internal and external cases apart, where the study has them apart."""
+    figure = parts_figure(study)
+    if figure is None:
+        return []
+    caption = (
+        f"Dice of every case, by label and by whether the network knew the site. {POINTS} The "
+        "thick line is the mean; failed cases count with 0. A dashed line is a mean that others "
+        "have published, the band its standard deviation over their cases: it is of other data, "
+        "and no bar that these cases were to pass."
+    )
+    return [NamedFigure(PARTS, "Dice of internal and external cases", caption, figure)]
 
 
 def _dice(study: Study) -> NamedFigure:

@@ -15,6 +15,9 @@ from neurotarget.files import write_text
 from neurotarget.report.cards import Card, cards
 from neurotarget.report.figure import COLOURS
 from neurotarget.report.key_numbers import failure_lines, key_numbers
+from neurotarget.report.parts import NAME as PARTS_NAME
+from neurotarget.report.parts import TITLE as PARTS_TITLE
+from neurotarget.report.parts import PartsSection, parts_section
 from neurotarget.report.plain_page import (
     PRED,
     TRUTH,
@@ -92,15 +95,20 @@ def page_html(
     used = sum(len(text or "") for text in (*pictures, *svgs, *context["sheets_json"]))
     room = PAGE_BYTES - used - len(asset("niivue.umd.js"))
     volumes = fit_budget(cases, max(min(VOLUMES_BYTES, room), 0))
+    drawn = context["figures"]  # that of the parts stands with their table
+    parts = parts_section(study)
+    context["figures"] = [figure for figure in drawn if not parts or figure.name != PARTS_NAME]
     return rendered(
         "page.html.j2",
         {
             **context,
             **_findings(study),
             **_viewer(study, volumes),
+            "parts": parts,
+            "parts_figure": next((one for one in drawn if one.name == PARTS_NAME), None),
             "gallery": [_place(*every) for every in zip(cases, pictures, volumes, strict=True)],
             "notes": [*study.notes, *_left_out(cases, pictures, volumes)],
-            "sections": _sections(figures, cases, context["sheets"]),
+            "sections": _sections(context["figures"], cases, context["sheets"], parts),
         },
         scripts=_scripts(has_viewer=any(volumes)),
         page=_page_data(study, cases, volumes),
@@ -221,17 +229,21 @@ def _left_out(
 
 
 def _sections(
-    figures: Sequence[PageFigure], cases: Sequence[PageCase], found: Sequence
+    figures: Sequence[PageFigure],
+    cases: Sequence[PageCase],
+    found: Sequence,
+    parts: PartsSection | None,
 ) -> list[tuple[str, str]]:
     there = {
         "verdicts": True,
         "numbers": True,
+        PARTS_NAME: parts,
         "figures": figures,
         "cases": cases,
         "tables": found,
         "notes": True,
     }
-    words = {"numbers": "Key numbers"}
+    words = {"numbers": "Key numbers", PARTS_NAME: PARTS_TITLE}
     return [(name, words.get(name, title_of(name))) for name, has in there.items() if has]
 
 

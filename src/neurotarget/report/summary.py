@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.tables import agreement_table, hypotheses_table, scores_table, volumes_table
+from neurotarget.report.tables import (
+    agreement_table,
+    hypotheses_table,
+    parts_table,
+    scores_table,
+    volumes_table,
+)
 from neurotarget.report.text import number
 from neurotarget.report.words import counted
 from neurotarget.stats.effects import NOT_ENOUGH, claim
@@ -27,7 +33,8 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
     The numbers are those of the study's tables. `dice` and the other scores hold the mean of each
     label, `scores` its spread and interval. `planted` holds the true effect of each hypothesis
     where the cases were generated. A failed case counts with Dice 0; what is undefined is None,
-    left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects.
+    left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects. `parts`, where
+    the study tells internal from external cases, holds the numbers of each with those published.
     """
     measured = study.measured
     target, rows = measured.target, measured.scores
@@ -55,6 +62,7 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
             **{metric: _means(by_label) for metric, by_label in scores.items()},
             "scores": scores,
             "volume": {label: _volume(study, label) for label in labels},
+            **_parts(study),
             "hypotheses": {
                 hypothesis.name: _hypothesis(study, hypothesis.name, (planted or {}))
                 for hypothesis in target.hypotheses
@@ -73,6 +81,8 @@ def summary_text(summary: Mapping) -> str:
     parts = [_head(summary), scores_table(summary, shown)]
     if any(summary["volume"][label]["n"] for label in shown):
         parts += [volumes_table(summary, shown), agreement_table(summary, shown)]
+    if summary.get("parts"):
+        parts.append(parts_table(summary["parts"], shown))
     if summary["hypotheses"]:
         parts.append(hypotheses_table(summary))
     return "\n\n".join(parts)
@@ -136,6 +146,23 @@ def _errors(rows: pd.DataFrame, label: str) -> dict[str, float]:
         "volume_similarity": _mean(values("volume_similarity").to_list()),
         "error_abs_percent": _mean(percent.abs().to_list()),
     }
+
+
+def _parts(study: Study) -> dict[str, dict]:
+    """Numbers by part, statistic and label, and what is published for each."""
+    table = study.tables.get("parts")
+    if table is None:
+        return {}
+    numbers = ("value", "low", "high", "sd", "p", "n", "n_failed")
+    found: dict[str, dict] = {}
+    for row in table.to_dict("records"):
+        by_label = found.setdefault(row["part"], {}).setdefault(row["statistic"], {})
+        own = by_label.setdefault(row["label"], {key: row[key] for key in numbers})
+        theirs = own.setdefault("published", [])
+        if math.isfinite(row["published"]):
+            spread, source = row["published_sd"], row["source"]
+            theirs.append({"value": row["published"], "sd": spread, "source": source})
+    return {"parts": found}
 
 
 def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:

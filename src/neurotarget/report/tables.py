@@ -77,6 +77,30 @@ def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
     return aligned(table)
 
 
+def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
+    """Dice, ICC and r of each label by part, each followed by what is published for it."""
+    names = {"dice": "Dice", "icc_a1": "ICC(A,1)", "pearson_r": "Pearson r"}
+    head = ["Internal and external", "n", "failed"]
+    table = [[*head, *(one for name in names.values() for one in (name, "", "published"))]]
+    for label in labels:
+        for part, found in parts.items():
+            if label not in found.get("dice", {}):
+                continue
+            dice = found["dice"][label]
+            line = [f"{label}, {part}", str(dice["n"]), str(dice["n_failed"])]
+            for key in names:
+                own = found[key].get(label, {}) if key in found else {}
+                value = f"{number(own.get('value'), 3)}"
+                value += f" ± {number(own['sd'], 3)}" if own.get("sd") is not None else ""
+                line += [value, interval(own.get("low"), own.get("high"), 3), _published(own)]
+            table.append(line)
+    told = [column for column in zip(*table, strict=True) if any(column[1:])]
+    note = "\n(published values are of other scans, raters and networks)"
+    return aligned(list(zip(*told, strict=True))) + (
+        note if "published" in map(_first, told) else ""
+    )
+
+
 def hypotheses_table(summary: Mapping) -> str:
     """Each hypothesis on both kinds of volumes, with what was planted and what was left out."""
     table = [["Hypotheses", "volumes", "n", "effect", "", "", "p", "verdict"]]
@@ -119,6 +143,18 @@ def _notes(name: str, which: str, effect: Mapping) -> list[str]:
     if effect["reason"]:
         told.append(effect["reason"])
     return [f"  {name}, {which}: {'; '.join(told)}"] if told else []
+
+
+def _first(column: Sequence[str]) -> str:
+    return column[0]
+
+
+def _published(own: Mapping) -> str:
+    told = [
+        f"{number(one['value'], 2)}" + ("" if one["sd"] is None else f" ± {number(one['sd'], 2)}")
+        for one in own.get("published", [])
+    ]
+    return "; ".join(told)
 
 
 def _volume(mean: float | None, sd: float | None) -> str:

@@ -1,0 +1,113 @@
+"""Internal beside external cases, and published values beside ours, as a section of a page.
+
+What is published is of other scans, raters and networks. It is shown, and never claimed as met.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.report.part_strips import MARKS, NAME, mean_sd, parts_labels
+from neurotarget.report.plain_page import Grid, Heading
+from neurotarget.report.sheets import VALUES
+from neurotarget.report.text import p_value
+from neurotarget.report.words import DASH, estimate, rows_of, shown
+from neurotarget.stats.study import Study
+
+__all__ = ["NAME", "TITLE", "PartsSection", "parts_section"]
+
+TITLE = "Internal and external"
+GENERATED = "planted in the generated cohort"  # source of the effects that such a cohort has
+STATISTICS = {"bias": "Bias, mm³"}  # headings, beside those of values
+THEIRS = (
+    "Published values are of other scans, raters and networks than these. They stand here for "
+    "orientation: nothing on this page tests whether ours meet them."
+)
+NO_PATIENTS = "The cases of this study are generated, so its numbers say nothing about patients."
+
+
+class PartsSection(NamedTuple):
+    """What a page says of internal and external cases."""
+
+    lead: str
+    grid: Grid
+    after: Sequence[str]
+
+
+def parts_section(study: Study) -> PartsSection | None:
+    """Each label of each part with what is published for it; None where there is no such table."""
+    table = rows_of(study, "parts")
+    if not len(table):
+        return None
+    labels, left_out = parts_labels(table)
+    statistics = list(dict.fromkeys(table["statistic"]))
+    has_published = {name for name, rows in table.groupby("statistic")
+                     if rows["published"].notna().any()}  # fmt: skip
+    columns = [Heading("Label", "text"), Heading("Cases", "text"), Heading("n")]
+    for name in statistics:
+        columns.append(Heading(STATISTICS.get(name) or VALUES.get(name, name)))
+        columns += [Heading("published")] if name in has_published else []
+    rows = [
+        [label, part, *_cells(rows, statistics, has_published)]
+        for label in labels
+        for part in MARKS
+        if len(rows := table[(table["label"] == label) & (table["part"] == part)])
+    ]
+    more = [f"{left_out} labels that do better are in the tables below."] if left_out else []
+    columns.append(Heading("Failed"))
+    return PartsSection(_lead(table), Grid(TITLE, columns, rows), [*more, *_sources(study, table)])
+
+
+def is_generated(study: Study) -> bool:
+    """Whether the cases are those of a built-in cohort, by what its effects are said to be."""
+    return any(item.source == GENERATED for item in study.measured.target.hypotheses)
+
+
+def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -> list[str]:
+    """Cells of one label in one part, from n on."""
+    dice = rows[rows["statistic"] == "dice"]
+    cells = [str(int((dice if len(dice) else rows)["n"].max()))]
+    for name in statistics:
+        own = rows[rows["statistic"] == name].to_dict("records")
+        cells.append(_ours(own[0]) if own else DASH)
+        if name in published:
+            told = [row for row in own if math.isfinite(row["published"])]
+            theirs = [mean_sd(row["published"], row["published_sd"]) for row in told]
+            cells.append("; ".join(theirs) or DASH)
+    return [*cells, str(int(rows["n_failed"].iloc[0]))]
+
+
+def _ours(row: Mapping) -> str:
+    if row["statistic"] == "bias":
+        return estimate(row, "value", sign=True)
+    text = estimate(row, "value", digits=2)
+    if math.isfinite(row["sd"]):
+        text = text.replace(" [", f" ± {shown(row['sd'], 2)} [", 1)
+    return f"{text}, p {_p(row['p'])}" if math.isfinite(row["p"]) else text
+
+
+def _p(p: float) -> str:
+    text = p_value(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _lead(table: pd.DataFrame) -> str:
+    there = set(table["part"])
+    if there == {"external"}:
+        return "All held-out cases are external: of a site that the network has never seen."
+    if there == {"internal"}:
+        return "All held-out cases are internal: of sites that the network was trained on."
+    return (
+        "Internal cases are of sites that the network was trained on, external ones of sites that "
+        "it has never seen. Dice stands with its SD over cases; square brackets hold 95 % "
+        "intervals over people."
+    )
+
+
+def _sources(study: Study, table: pd.DataFrame) -> list[str]:
+    """Where published values come from, and what they are not."""
+    sources = [text for text in dict.fromkeys(table["source"]) if text]
+    told = [f"Published by {'; '.join(sources)}.", THEIRS] if sources else []
+    return [*told, NO_PATIENTS] if is_generated(study) else told
