@@ -50,6 +50,17 @@ TABLES = {  # in reading order
         "People needed to find each effect with 80 % power.",
         is_printed=True,
     ),
+    "raters": About(
+        "Raters",
+        "Every two of network, reference and further raters: overlap of masks, agreement of "
+        "volumes (second minus first).",
+        value="dice",
+    ),
+    "rater_differences": About(
+        "Network beside raters",
+        "Agreement of the network with a person minus that of another person with the same, on "
+        "the same cases.",
+    ),
     "agreement": About(
         "Agreement of volumes",
         "Every statistic for every label, in the whole cohort and by sex, site, group and age.",
@@ -67,6 +78,14 @@ TABLES = {  # in reading order
     "failures": About("Failures", "Cases that failed by each definition.", is_printed=True),
     "failed_cases": About("Failed cases", "Worst first.", is_printed=True),
     "volumes": About("Volumes", "Mean volume of every label by every method."),
+    "means": About(
+        "Mean intensities", "Mean over cases of the mean inside every label, by every method."
+    ),
+    "mean_agreement": About(
+        "Agreement of mean intensities",
+        "As the agreement of volumes, in the unit of the contrast; shares in % have no meaning "
+        "where 0 is a convention.",
+    ),
     "age": About("Age", "Slope of volume over age and whether it bends."),
     "biomarkers": About("Group discrimination", "How well a volume tells groups apart."),
     "biomarker_differences": About(
@@ -100,6 +119,7 @@ HEADINGS = {
     "n_b": "n of B",
     "n_missing": "Missing",
     "n_nan": "Undefined",
+    "n_volumes": "n of volumes",
     "n_subjects": "Subjects",
     "published_sd": "Published SD",
     "size_kind": "Kind of size",
@@ -109,6 +129,8 @@ HEADINGS = {
     "detectable": "Detectable",
     "expected": "Expected",
     "hd95_mm": "HD95, mm",
+    "of_network": "Of the network",
+    "of_rater": "Of the rater",
     "mae_mm3": "Mean absolute error, mm³",
     "mae_combat_mm3": "… after ComBat, mm³",
     "bias_mm3": "Bias, mm³",
@@ -147,8 +169,8 @@ SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
 STEMS = {"model_difference": ("model",), "icc_a1": ("icc",), "bias_mm3": ("bias",)}
 COUNTS = frozenset({"n", "folds", "severity"})
 FILTERS = (
-    "arm", "other", "objective", "status", "hypothesis", "model", "method", "part", "label",
-    "stratum", "statistic", "metric", "definition",
+    "arm", "other", "objective", "status", "hypothesis", "model", "method", "contrast", "part", "label",
+    "stratum", "statistic", "metric", "measure", "definition",
 )  # fmt: skip
 
 
