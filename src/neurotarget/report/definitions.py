@@ -79,7 +79,8 @@ KNOWN = (
     ),
     Definition(
         "Partial r",
-        "Correlation of volume and covariate when the other terms are held equal, from −1 to 1.",
+        "Correlation of what was measured with the covariate when the other terms are held equal, "
+        "from −1 to 1.",
         "Fisher 1924, Metron 3:329",
         "",
         ("effects", "size_kind", "partial r"),
@@ -169,6 +170,15 @@ KNOWN = (
         "Bland and Altman 1986",
         "10.1016/S0140-6736(86)90837-8",
         ("agreement", "statistic", "bias"),
+    ),
+    Definition(
+        "Network beside raters",
+        "How the network agrees with one person, minus how another person agrees with the same, "
+        "over the cases that all three have. Above 0 the network is closer. The interval is a "
+        "bootstrap over people (BCa).",
+        "Efron 1987",
+        "10.1080/01621459.1987.10478410",
+        ("rater_differences", "", ""),
     ),
     Definition(
         "Rate of failures",

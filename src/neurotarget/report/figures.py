@@ -74,7 +74,7 @@ def _effects(study: Study) -> NamedFigure:
     caption = (
         "What each hypothesis found: the marker is the estimated effect and the line its 95 % "
         "confidence interval, also in square brackets. An interval that does not touch the dotted "
-        "line at zero shows an effect. Each method's volumes are tested by themselves; smaller "
+        "line at zero shows an effect. What each method measured is tested by itself; smaller "
         "markers repeat the test with head size taken into account. A hollow diamond is the effect "
         "that is expected."
     )

@@ -4,7 +4,7 @@ What comes from the study reaches the page as escaped text, as JSON in which no 
 as base64. A content security policy allows no request and no script but our own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -15,9 +15,10 @@ from neurotarget.files import write_text
 from neurotarget.report.cards import Card, cards
 from neurotarget.report.figure import COLOURS
 from neurotarget.report.key_numbers import failure_lines, key_numbers
+from neurotarget.report.means import means_sections
 from neurotarget.report.parts import NAME as PARTS_NAME
 from neurotarget.report.parts import TITLE as PARTS_TITLE
-from neurotarget.report.parts import PartsSection, parts_section
+from neurotarget.report.parts import parts_section
 from neurotarget.report.plain_page import (
     PRED,
     TRUTH,
@@ -29,9 +30,11 @@ from neurotarget.report.plain_page import (
     scripts,
     shared,
 )
+from neurotarget.report.raters import raters_section
+from neurotarget.report.section import TableSection
 from neurotarget.report.sheets import VALUES
 from neurotarget.report.viewer import MOST_CLASSES, PageCase, Volumes, fit_budget, fit_pictures
-from neurotarget.report.words import answer, cohort, title_of
+from neurotarget.report.words import answer, cohort, own_methods, title_of
 from neurotarget.stats.study import Study
 
 __all__ = ["PageCase", "PageFigure", "page_html", "write_page"]
@@ -96,7 +99,9 @@ def page_html(
     room = PAGE_BYTES - used - len(asset("niivue.umd.js"))
     volumes = fit_budget(cases, max(min(VOLUMES_BYTES, room), 0))
     drawn = context["figures"]  # that of the parts stands with their table
-    parts = parts_section(study)
+    parts, tabled = parts_section(study), _tabled(study)
+    found = {PARTS_NAME: PARTS_TITLE} if parts else {}
+    found |= {section.name: section.title for section in tabled}
     context["figures"] = [figure for figure in drawn if not parts or figure.name != PARTS_NAME]
     return rendered(
         "page.html.j2",
@@ -105,10 +110,11 @@ def page_html(
             **_findings(study),
             **_viewer(study, volumes),
             "parts": parts,
+            "tabled": tabled,
             "parts_figure": next((one for one in drawn if one.name == PARTS_NAME), None),
             "gallery": [_place(*every) for every in zip(cases, pictures, volumes, strict=True)],
             "notes": [*study.notes, *_left_out(cases, pictures, volumes)],
-            "sections": _sections(context["figures"], cases, context["sheets"], parts),
+            "sections": _sections(context["figures"], cases, context["sheets"], found),
         },
         scripts=_scripts(has_viewer=any(volumes)),
         page=_page_data(study, cases, volumes),
@@ -127,8 +133,14 @@ def _findings(study: Study) -> dict:
         "cards": [{**card._asdict(), "strip_words": _strip_words(card)} for card in cards(study)],
         "numbers": key_numbers(study),
         "failures": failure_lines(study),
-        "methods": study.measured.methods,
+        "methods": own_methods(study),
     }
+
+
+def _tabled(study: Study) -> list[TableSection]:
+    """Sections of tables that only some studies have: raters, means of contrasts."""
+    raters = raters_section(study)
+    return [*([raters] if raters else []), *means_sections(study)]
 
 
 def _strip_words(card: Card) -> str:
@@ -140,7 +152,7 @@ def _strip_words(card: Card) -> str:
 
 
 def _viewer(study: Study, volumes: Sequence[Volumes | None]) -> dict[str, object]:
-    methods = study.measured.methods
+    methods = own_methods(study)
     shown = [
         (number, part, Markup(text))
         for number, one in enumerate(volumes)
@@ -231,19 +243,20 @@ def _left_out(
 def _sections(
     figures: Sequence[PageFigure],
     cases: Sequence[PageCase],
-    found: Sequence,
-    parts: PartsSection | None,
+    sheets: Sequence,
+    found: Mapping[str, str],
 ) -> list[tuple[str, str]]:
+    """Address and heading of each section that is there; `found` are those of some studies."""
     there = {
         "verdicts": True,
         "numbers": True,
-        PARTS_NAME: parts,
+        **dict.fromkeys(found, True),
         "figures": figures,
         "cases": cases,
-        "tables": found,
+        "tables": sheets,
         "notes": True,
     }
-    words = {"numbers": "Key numbers", PARTS_NAME: PARTS_TITLE}
+    words = {"numbers": "Key numbers", **found}
     return [(name, words.get(name, title_of(name))) for name, has in there.items() if has]
 
 

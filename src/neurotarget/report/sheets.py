@@ -169,8 +169,8 @@ SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
 STEMS = {"model_difference": ("model",), "icc_a1": ("icc",), "bias_mm3": ("bias",)}
 COUNTS = frozenset({"n", "folds", "severity"})
 FILTERS = (
-    "arm", "other", "objective", "status", "hypothesis", "model", "method", "contrast", "part", "label",
-    "stratum", "statistic", "metric", "measure", "definition",
+    "arm", "other", "objective", "status", "hypothesis", "model", "method", "contrast", "part",
+    "label", "stratum", "statistic", "metric", "measure", "definition",
 )  # fmt: skip
 
 
