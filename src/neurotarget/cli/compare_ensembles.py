@@ -22,6 +22,7 @@ from neurotarget.cli.ensemble import hash_of, load_ensemble, own_weights
 from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.run_folder import weights_path, write_json
 from neurotarget.cli.study_inputs import read_cases, with_ledger
+from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
 from neurotarget.report.words import counted
@@ -210,7 +211,7 @@ class Maker:
         label_ids = self.runs[0].summary.get("label_ids") or None
         manifest = Manifest(tuple(self.cases), self.folder, label_ids)
         splits = {case.case_id: case.split or "test" for case in self.cases}
-        rows = evaluate(manifest, predictions, self.target, splits)
+        rows = evaluate(manifest, predictions, self.target, splits, which=HELD_OUT)
         write_rows(rows, self.folder / "rows.csv")
         if all(outcome.status == "done" for outcome in outcomes):
             record = {**self.identity, "predict_s_per_case": round(seconds, 3) if is_new else None}
