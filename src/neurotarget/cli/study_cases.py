@@ -14,6 +14,7 @@ from neurotarget.report.overlay import overlay_bytes
 from neurotarget.report.page import PageCase
 from neurotarget.report.viewer import cropped
 from neurotarget.stats.failures import BELOW_HALF, DEFINITIONS
+from neurotarget.stats.measured import EXTERNAL
 from neurotarget.stats.study import Study
 from neurotarget.types import Case, DataError, Target
 
@@ -110,6 +111,8 @@ def _classes(path: Path | None, case: Case, ids: Mapping[int, int]) -> Volume | 
 def _caption(case_id: str, rank: str, study: Study) -> str:
     measured = study.measured
     parts = [f"{case_id} ({rank})"]
+    if (measured.parts == EXTERNAL).any() and isinstance(measured.parts[case_id], str):
+        parts.append(measured.parts[case_id])
     scores = measured.scores
     dice = scores[(scores["case_id"] == case_id) & (scores["metric"] == "dice")]["value"]
     if dice.notna().any():

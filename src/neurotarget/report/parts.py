@@ -15,6 +15,7 @@ from neurotarget.report.sheets import VALUES
 from neurotarget.report.text import p_value
 from neurotarget.report.words import DASH, estimate, rows_of, shown
 from neurotarget.stats.study import Study
+from neurotarget.stats.tables import ALL_LABELS
 
 __all__ = ["NAME", "TITLE", "PartsSection", "parts_section"]
 
@@ -45,18 +46,17 @@ def parts_section(study: Study) -> PartsSection | None:
     statistics = list(dict.fromkeys(table["statistic"]))
     has_published = {name for name, rows in table.groupby("statistic")
                      if rows["published"].notna().any()}  # fmt: skip
-    columns = [Heading("Label", "text"), Heading("Cases", "text"), Heading("n")]
+    columns = [Heading("Label", "text"), Heading("Cases", "text"), Heading("n"), Heading("Failed")]
     for name in statistics:
         columns.append(Heading(STATISTICS.get(name) or VALUES.get(name, name)))
         columns += [Heading("published")] if name in has_published else []
     rows = [
-        [label, part, *_cells(rows, statistics, has_published)]
+        [_shown(study, label), part, *_cells(rows, statistics, has_published)]
         for label in labels
         for part in MARKS
         if len(rows := table[(table["label"] == label) & (table["part"] == part)])
     ]
     more = [f"{left_out} labels that do better are in the tables below."] if left_out else []
-    columns.append(Heading("Failed"))
     return PartsSection(_lead(table), Grid(TITLE, columns, rows), [*more, *_sources(study, table)])
 
 
@@ -68,7 +68,8 @@ def is_generated(study: Study) -> bool:
 def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -> list[str]:
     """Cells of one label in one part, from n on."""
     dice = rows[rows["statistic"] == "dice"]
-    cells = [str(int((dice if len(dice) else rows)["n"].max()))]
+    n = int((dice if len(dice) else rows)["n"].max())
+    cells = [str(n), str(int(rows["n_failed"].iloc[0]))]
     for name in statistics:
         own = rows[rows["statistic"] == name].to_dict("records")
         cells.append(_ours(own[0]) if own else DASH)
@@ -76,7 +77,12 @@ def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -
             told = [row for row in own if math.isfinite(row["published"])]
             theirs = [mean_sd(row["published"], row["published_sd"]) for row in told]
             cells.append("; ".join(theirs) or DASH)
-    return [*cells, str(int(rows["n_failed"].iloc[0]))]
+    return cells
+
+
+def _shown(study: Study, label: str) -> str:
+    is_mean = label == ALL_LABELS and label not in study.measured.labels
+    return "mean of labels" if is_mean else label
 
 
 def _ours(row: Mapping) -> str:
