@@ -401,3 +401,27 @@ def test_planted_effects_are_those_to_expect(tmp_path):
     write_run(tmp_path / "a", summary={"hypotheses": {"sex_difference": {"planted": 12.5}}})
     (asked,) = read_arms([tmp_path]).arms.target.hypotheses
     assert asked.expected == 12.5
+
+
+def test_external_cases_are_read_with_the_test_cases(tmp_path):
+    folder = multirun(tmp_path, folds=(0, 1), external=["sub-05"])
+    found = read_arms([folder])
+    assert check_design(found.arms) == []
+    scores = found.arms.scores.drop_duplicates(["run", "case_id"])
+    assert scores.groupby("split")["case_id"].nunique().to_dict() == {"external": 1, "test": 4}
+    assert found.runs["unet/fold=1,seed=1"].test_cases == {"sub-02", "sub-03", "sub-05"}
+
+
+def test_a_table_without_its_external_cases_breaks_off(tmp_path):
+    folder = multirun(tmp_path, models=("unet",), folds=(0, 1), external=["sub-05"])
+    path = folder / "model=unet,data.fold=1,seed=1" / "rows.csv"
+    kept = [line for line in path.read_text().splitlines() if not line.startswith("sub-05")]
+    path.write_text("\n".join(kept) + "\n")
+    assert "no score of sub-05: core" in " ".join(read_arms([folder]).notes)
+
+
+def test_runs_with_other_unseen_sites_are_not_compared(tmp_path):
+    write_run(tmp_path / "a", external=["sub-05"])
+    write_run(tmp_path / "b", model="resunet", external=["sub-04"])
+    with pytest.raises(DataError, match="fold 0 holds out other cases"):
+        read_arms([tmp_path])

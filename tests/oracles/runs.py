@@ -40,6 +40,7 @@ def write_run(
     fold: int = 0,
     seed: int = 1,
     test: Sequence[str] | None = None,
+    external: Sequence[str] = (),
     cases: Sequence[str] = CASES,
     dice: float = 0.8,
     images: Path | None = None,
@@ -49,6 +50,7 @@ def write_run(
 ) -> Path:
     """Write a finished run; fold k of three holds out cases 2k and 2k + 1.
 
+    `external` cases are held out by every fold, and are of an unseen site.
     `config` and `summary` are merged into what a run has; weights are drawn with `seed` where
     `images` is the folder of a cohort by `write_images`.
     """
@@ -56,10 +58,12 @@ def write_run(
     settings = settings_of(model, fold, seed, config or {})
     _write(folder / "config.yaml", yaml.safe_dump(settings))
     splits = {case: "test" if case in test else "train" for case in cases}
+    splits |= dict.fromkeys(external, "external")
+    held = {case: split for case, split in splits.items() if split != "train"}
     lines = [f"{case}\t{case}\t{split}" for case, split in splits.items()]
     _write(folder / "splits.tsv", "\n".join(["case_id\tsubject_id\tsplit", *lines]) + "\n")
-    _write_rows(folder / "rows.csv", test, list(settings["target"]["labels"]), dice)
-    _write_cases(folder / "cases.tsv", test, images)
+    _write_rows(folder / "rows.csv", held, list(settings["target"]["labels"]), dice)
+    _write_cases(folder / "cases.tsv", held, images)
     facts = {"experiment": "ball", "model": model, "seed": seed, "fold": fold}
     facts |= {"data_fingerprint": fingerprint or f"fold{fold}", "train_seconds": 60.0}
     _write(folder / "summary.json", json.dumps(facts | dict(summary or {})))
@@ -124,11 +128,11 @@ def write_images(folder: Path, cases: Sequence[str] = CASES) -> Path:
     return folder
 
 
-def _write_rows(path: Path, cases: Sequence[str], labels: Sequence[str], dice: float) -> None:
+def _write_rows(path: Path, splits: Mapping[str, str], labels: Sequence[str], dice: float) -> None:
     scores = {"dice": dice, "hd95_mm": 2.0, "assd_mm": 0.5, "surface_dice": 0.9}
     rows = [
-        Row(case, case, "test", label, metric, value, "mm3" if "mm3" in metric else "")
-        for case in cases
+        Row(case, case, split, label, metric, value, "mm3" if "mm3" in metric else "")
+        for case, split in splits.items()
         for label in labels
         for metric, value in (scores | _volumes(DRAWN.get(label, PERFECT), dice)).items()
     ]
@@ -140,13 +144,13 @@ def _volumes(reference: float, dice: float) -> dict[str, float]:
     return {"volume_mm3": reference * dice, "reference_volume_mm3": reference, "failed": 0.0}
 
 
-def _write_cases(path: Path, cases: Sequence[str], images: Path | None) -> None:
+def _write_cases(path: Path, splits: Mapping[str, str], images: Path | None) -> None:
     folder = images or Path("/nowhere")
     lines = ["case_id\tsubject_id\tt1\tlabel\tsplit\tage\tsex"]
-    for case in cases:
+    for case, split in splits.items():
         number = int(case.rpartition("-")[2])
         files = f"{folder / f'{case}.nii.gz'}\t{folder / f'{case}_seg.nii.gz'}"
-        lines.append(f"{case}\t{case}\t{files}\ttest\t{30 + number}\t{'FM'[number % 2]}")
+        lines.append(f"{case}\t{case}\t{files}\t{split}\t{30 + number}\t{'FM'[number % 2]}")
     _write(path, "\n".join(lines) + "\n")
 
 
