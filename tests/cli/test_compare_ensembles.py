@@ -84,6 +84,26 @@ def test_cases_that_some_folds_share_have_an_ensemble_of_these_only(tmp_path):
     assert (plan.kind, plan.cases) == ("ensemble", ("sub-01",))
 
 
+def test_external_cases_have_an_ensemble_of_all_folds(tmp_path):
+    """No fold has trained on them; those that one fold tests stay that fold's alone."""
+    for fold, seed in product((0, 1), (1, 2)):
+        name = f"{fold}{seed}"
+        write_run(tmp_path / name, fold=fold, seed=seed, external=["sub-04", "sub-05"])
+    plans = {plan.name: plan for plan in plan_ensembles(read_arms([tmp_path]).arms)}
+    both = plans["unet ensemble/fold=0+1"]
+    assert (both.cases, len(both.members)) == (("sub-04", "sub-05"), 4)
+    assert plans["unet ensemble/fold=0"].cases == ("sub-00", "sub-01")
+    assert plans["unet soup/fold=1"].cases == ("sub-02", "sub-03", "sub-04", "sub-05")
+
+
+def test_sites_left_out_make_no_ensemble_of_folds(tmp_path):
+    """Each site is external to one fold and training to the others."""
+    for fold in (0, 1, 2):
+        own = [f"sub-{2 * fold + k:02d}" for k in (0, 1)]
+        write_run(tmp_path / str(fold), fold=fold, test=[], external=own)
+    assert plan_ensembles(read_arms([tmp_path]).arms) == []
+
+
 def test_ensembles_and_soups_are_arms_of_their_own(joined):
     arms = joined[0].arms
     assert arms.kinds == {
