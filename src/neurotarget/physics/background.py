@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurotarget.physics.dipole import dipole_kernel
+from neurotarget.physics.extent import bounding_box, squared_depth_mm2
 from neurotarget.physics.fourier import (
     MaskVolume,
     Volume,
@@ -21,12 +22,11 @@ from neurotarget.physics.fourier import (
     spectrum,
     volume,
 )
-from neurotarget.physics.mask import bounding_box, squared_depth_mm2
 from neurotarget.types import DataError, Triple, TripleVox
 
-WIDEST_MM = 18.0
+WIDEST_MM = 12.0
 STEP_MM = 2.0
-THRESHOLD = 0.05
+THRESHOLD = 0.1
 
 
 def sharp(
@@ -59,7 +59,7 @@ def vsharp(
 ) -> tuple[Volume, MaskVolume]:
     """Local field by the largest sphere that fits in the mask at each voxel.
 
-    The mask loses the smallest radius all around. `radii_mm` default to 18 mm down to the
+    The mask loses the smallest radius all around. `radii_mm` default to 12 mm down to the
     largest side of a voxel, in steps of 2 mm or of that side if it is larger.
 
     Source: Wu et al. 2012, doi:10.1002/mrm.23000; radii and threshold Özbay et al. 2017,
@@ -94,7 +94,7 @@ def vsharp(
 
 
 def default_radii_mm(spacing_mm: Triple) -> list[float]:
-    """18 mm down to the largest side of a voxel, which the smallest sphere must reach."""
+    """12 mm down to the largest side of a voxel, which the smallest sphere must reach."""
     least = max(spacing_mm)
     step = max(STEP_MM, least)
     count = max(math.ceil((WIDEST_MM - least) / step - 1e-6), 1)

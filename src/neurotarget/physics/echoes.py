@@ -8,15 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neurotarget.physics.extent import bounding_box
 from neurotarget.physics.fourier import MaskVolume, Volume, smooth
-from neurotarget.physics.mask import bounding_box
 from neurotarget.physics.phase import TURN, wrap
 from neurotarget.physics.unwrap import difference, integrate, pairs, unwrap_path
 from neurotarget.types import DataError, Triple
 
-OFFSET_MM = (
-    6.0  # standard deviation that phase at echo time 0, which is of the coils, is smoothed by
-)
+OFFSET_MM = 6.0  # standard deviation that the coils' phase, at echo time 0, is smoothed by
 
 Echoes = Float[Tensor, "E I J K"]
 

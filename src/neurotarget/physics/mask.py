@@ -1,4 +1,4 @@
-"""Where the brain is: from the magnitude when no mask was given, and the box around it.
+"""Where the brain is, from the magnitude, and where its phase can be relied on.
 
 `brain_mask` is a threshold with morphology, made to be good enough for field and susceptibility
 when nothing better is at hand; a mask from a brain extraction tool or drawn by hand is better.
@@ -15,70 +15,31 @@ from numpy import ndarray
 from scipy import ndimage
 from torch import Tensor
 
+from neurotarget.physics.extent import squared_depth_mm2
 from neurotarget.physics.fourier import MaskVolume, Volume
+from neurotarget.physics.phase import wrap
 from neurotarget.types import DataError, Triple
 
 COARSE_MM = 2.0  # grid that the search runs on
 SHADING_MM = 25.0  # standard deviation of the mean that evens out the coils
 TISSUE = 0.5  # share of the local mean above which a voxel is tissue; bone and air lie below
-OPENING_MM = 6.0  # radius: meninges, nerves and thin muscle are narrower than twice this
+CORE = 0.4  # share of the deepest point's depth; a neck and what hangs on it are less deep
+REACH = 1.25  # how far from the core the brain reaches, in depths of the core; scalp is further
+OPENING_MM = 4.0  # radius: nerves, vessels and thin muscle are narrower than twice this
+RIM_MM = 2.0  # voxels at the border are partly bone or air, which no field map survives
 SMALLEST_ML = 1.0
-
-
-def bounding_box(mask: MaskVolume) -> tuple[slice, slice, slice]:
-    """Slices of the smallest box that holds the mask.
-
-    Raises:
-        DataError: the mask is empty.
-    """
-    box = []
-    for axis in range(3):
-        others = [other for other in range(3) if other != axis]
-        used = torch.nonzero(mask.any(dim=others[1]).any(dim=others[0])).flatten()
-        if not len(used):
-            raise DataError(
-                "mask: found no voxel, wanted the brain; give a mask of the scan's own grid, or "
-                "check that the magnitude is not empty"
-            )
-        box.append(slice(int(used[0]), int(used[-1]) + 1))
-    return tuple(box)
-
-
-def squared_depth_mm2(mask: MaskVolume, spacing_mm: Triple, reach_mm: float) -> Volume:
-    """Squared distance of each voxel to the nearest one outside the mask, in mm², to `reach_mm`².
-
-    Beyond the array is outside. A voxel of the mask holds a sphere of radius r, all voxels whose
-    centre is no further than r, where this is more than r².
-    """
-    far = float(reach_mm) ** 2 * 1.001 + 1e-6
-    depth = torch.where(mask, far, 0.0)
-    for axis, side_mm in enumerate(spacing_mm):
-        side = depth.shape[axis]
-        best = depth.clone()
-        for step in range(1, min(int(reach_mm / side_mm), side - 1) + 1):
-            ahead, behind = (
-                depth.narrow(axis, step, side - step),
-                depth.narrow(axis, 0, side - step),
-            )
-            low, high = best.narrow(axis, 0, side - step), best.narrow(axis, step, side - step)
-            torch.minimum(low, ahead + (step * side_mm) ** 2, out=low)
-            torch.minimum(high, behind + (step * side_mm) ** 2, out=high)
-        places = torch.arange(1, side + 1, device=mask.device)
-        edge = (torch.minimum(places, places.flip(0)) * side_mm).square()
-        shape = [1, 1, 1]
-        shape[axis] = side
-        depth = torch.minimum(best, edge.reshape(shape).to(best))
-    return depth
+UNRELIABLE_RAD = 1.5  # about four standard deviations of phase at a signal of three times the noise
 
 
 def brain_mask(magnitude: Volume, spacing_mm: Triple) -> MaskVolume:
     """Brain in a magnitude image of a head, or of a brain that is already cut out.
 
-    On a grid of about 2 mm: what is brighter than half of its surroundings' mean is tissue; what
-    an opening of 6 mm leaves hanging together in one piece is the brain, grown back by as much
-    within tissue; holes are filled. Bone must be dark and at least one coarse voxel thick. It
-    tends to keep some meninges and to lose thin gyri, and where an eye or the neck is joined to
-    the brain by more than the opening is wide, that is kept.
+    On a grid of about 2 mm: what is brighter than half of its surroundings' mean is tissue. The
+    core is the largest piece deeper in tissue than 0.4 of the deepest point, about 2 cm in an
+    adult, which only the brain is. What lies within 1.25 times that depth of the core and is
+    thicker than 8 mm is the brain; holes are filled. Scalp and neck lie further away, unless bone
+    is thinner than a quarter of the core's depth and bright. Of the fluid about the brain the
+    outer 2 mm are taken off, as voxels there are partly bone.
 
     Raises:
         DataError: nothing in the image looks like a brain.
@@ -92,7 +53,29 @@ def brain_mask(magnitude: Volume, spacing_mm: Triple) -> MaskVolume:
             f"brain mask: found {brain.sum() * math.prod(step_mm) / 1000:.1f} ml of tissue, wanted "
             "a brain; give a mask, or check the magnitude image"
         )
-    return _fine(torch.from_numpy(brain), magnitude.shape, factors).to(magnitude.device)
+    fine = _fine(torch.from_numpy(brain), magnitude.shape, factors).to(magnitude.device)
+    return squared_depth_mm2(fine, spacing_mm, RIM_MM, faces=False) > RIM_MM**2
+
+
+def reliable(phase: Volume, mask: MaskVolume) -> MaskVolume:
+    """The mask without what hangs on its outside where phase is noise or too steep to follow.
+
+    Second differences of phase, wrapped, are small where there is signal and the field is smooth;
+    those of noise are 2.8 rad in the median. What lies inside (veins, bleeding) is kept, as holes
+    do more harm to the field than they save. A mask that would lose more than half is returned
+    as it is: then phase is unreliable everywhere.
+
+    Source: of the measure, Abdul-Rahman et al. 2007, doi:10.1364/AO.46.006623.
+    """
+    square = torch.zeros_like(phase)
+    for axis, side in enumerate(phase.shape):
+        if side > 2:
+            bend = wrap(wrap(phase.diff(dim=axis)).diff(dim=axis))
+            square.narrow(axis, 1, side - 2).add_(bend.square())
+    kept = _largest((mask & (square < UNRELIABLE_RAD**2)).cpu().numpy())
+    if kept.sum() < 0.5 * int(mask.sum()):
+        return mask
+    return torch.from_numpy(ndimage.binary_fill_holes(kept)).to(mask.device) & mask
 
 
 def _coarse(magnitude: Volume, spacing_mm: Triple) -> tuple[Volume, tuple[int, ...]]:
@@ -111,19 +94,26 @@ def _fine(brain: Bool[Tensor, "I J K"], shape: Sequence[int], factors: Sequence[
 
 
 def _brain(image: Float[ndarray, "I J K"], step_mm: Triple) -> Bool[ndarray, "I J K"]:
-    tissue = _tissue(image, step_mm)
-    depth = ndimage.distance_transform_edt(np.pad(tissue, 1), sampling=step_mm)[1:-1, 1:-1, 1:-1]
-    reach = OPENING_MM
-    core = _largest(depth > reach)
-    while not core.any() and reach > min(step_mm):  # a small brain, or a thin slab
-        reach /= 2
-        core = _largest(depth > reach)
-    if not core.any():
-        core = _largest(tissue)
-    away = ndimage.distance_transform_edt(~core, sampling=step_mm) if core.any() else depth
-    brain = _largest(tissue & (away <= reach * 1.2))
-    closed = ndimage.binary_closing(np.pad(brain, 3), iterations=2)[3:-3, 3:-3, 3:-3]
-    return ndimage.binary_fill_holes(closed | brain)
+    """Brain on the coarse grid; the faces of the array are no edge of tissue."""
+    tissue = ndimage.binary_fill_holes(_tissue(image, step_mm))
+    if tissue.all() or not tissue.any():
+        return tissue
+    depth = ndimage.distance_transform_edt(tissue, sampling=step_mm)
+    deep = CORE * float(depth.max())
+    core = _largest(depth > deep)
+    away = ndimage.distance_transform_edt(~core, sampling=step_mm)
+    brain = _largest(_opened(tissue & (away <= REACH * deep), step_mm))
+    return ndimage.binary_fill_holes(brain)
+
+
+def _opened(mask: Bool[ndarray, "I J K"], step_mm: Triple) -> Bool[ndarray, "I J K"]:
+    """Without what a sphere of `OPENING_MM` does not fit in; the mask where it fits nowhere."""
+    if mask.all():
+        return mask
+    inside = ndimage.distance_transform_edt(mask, sampling=step_mm) > OPENING_MM
+    if not inside.any():
+        return mask
+    return mask & (ndimage.distance_transform_edt(~inside, sampling=step_mm) <= OPENING_MM)
 
 
 def _tissue(image: Float[ndarray, "I J K"], step_mm: Triple) -> Bool[ndarray, "I J K"]:

@@ -13,14 +13,17 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.physics.fourier import MaskVolume, Volume
-from neurotarget.types import DataError
+from neurotarget.physics.extent import bounding_box, squared_depth_mm2
+from neurotarget.physics.fourier import MaskVolume, Volume, smooth
+from neurotarget.types import DataError, Triple
 
 TURN = 2 * math.pi
 FULL = 0.95  # share of the range that wrapped phase with noise around the head surely fills
 SLACK = 1.002  # rounding at the ends of the range
 LEAST_RADIANS = 1.1  # phase up to ±1 may be in units of π as well
-ASYMMETRY = 0.05  # below it, susceptibility is too symmetric to tell which way phase runs
+ASYMMETRY = 0.1  # below it, susceptibility is too symmetric to tell which way phase runs
+DEEP_MM, NOISE_MM = 10.0, 1.5
+FEWEST, MOST = 1000, 500_000  # voxels that percentiles are taken of
 
 # name, lowest and highest stored value, radians per unit, radians at 0
 STORED = (
@@ -105,21 +108,25 @@ def _given(scale: float | str, found: str) -> tuple[float, float, str]:
     return factor, 0.0, f"{found}, taken as {factor:g} radians a unit"
 
 
-def asymmetry(chi_ppm: Volume, mask: MaskVolume) -> float:
+def asymmetry(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> float:
     """How much further susceptibility reaches above its median than below, in [−1, 1].
 
-    Compares the 99.5th and the 0.5th percentile; 0 for too few voxels or a constant map.
+    Compares the 99.5th and the 0.5th percentile of what lies deeper than 10 mm in the mask,
+    where the errors at its rim have faded, of the map smoothed by 1.5 mm against its noise; 0 for
+    too few voxels or a constant map.
     """
-    values = chi_ppm[mask].float()
-    if values.numel() < 1000:
+    box = bounding_box(mask)
+    deep = squared_depth_mm2(mask[box], spacing_mm, DEEP_MM) > DEEP_MM**2
+    values = smooth(chi_ppm[box].float(), (NOISE_MM,) * 3, spacing_mm)[deep]
+    if values.numel() < FEWEST:
         return 0.0
-    ordered = values.sort().values
-    places = [round(share * (len(ordered) - 1)) for share in (0.005, 0.5, 0.995)]
-    low, middle, high = (float(ordered[place]) for place in places)
+    values = values[:: max(values.numel() // MOST, 1)].sort().values
+    places = [round(share * (len(values) - 1)) for share in (0.005, 0.5, 0.995)]
+    low, middle, high = (float(values[place]) for place in places)
     return (high + low - 2 * middle) / (high - low) if high > low else 0.0
 
 
-def handedness(chi_ppm: Volume, mask: MaskVolume) -> tuple[int, str]:
+def handedness(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> tuple[int, str]:
     """+1 or −1: the sign that phase must be multiplied by, read from what it was turned into.
 
     Iron in the deep nuclei and deoxygenated blood in veins make the brain's susceptibility reach
@@ -127,12 +134,12 @@ def handedness(chi_ppm: Volume, mask: MaskVolume) -> tuple[int, str]:
     below was made from phase of the other sign. The steps from phase to susceptibility are odd:
     phase of the other sign gives exactly the negative map. Phase itself does not tell: the field
     of a vein is positive or negative by its angle to B0, and shims turn that of the head.
-    Needs a whole adult brain: a small field of view, large calcifications or the brain of an
+    Needs most of an adult brain: a small field of view, large calcifications or the brain of an
     infant can mislead it. Returns +1 where it cannot tell, and says so.
 
-    Source: for the signs, Li et al. 2014, doi:10.1002/hbm.22360 (χ of nuclei with age).
+    Source: for the signs, Li et al. 2014, doi:10.1002/hbm.22360.
     """
-    value = asymmetry(chi_ppm, mask)
+    value = asymmetry(chi_ppm, mask, spacing_mm)
     if abs(value) < ASYMMETRY:
         return 1, f"not told by the data (asymmetry of χ {value:+.2f}); taken as stored"
     sign = 1 if value > 0 else -1

@@ -12,9 +12,10 @@ from torch import Tensor
 from neurotarget.physics.background import pdf, sharp, vsharp
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T, direction
 from neurotarget.physics.echoes import check_times, combine_echoes
+from neurotarget.physics.extent import bounding_box
 from neurotarget.physics.fourier import MaskVolume, Volume
 from neurotarget.physics.inversion import invert_l2, invert_tkd, invert_tv
-from neurotarget.physics.mask import bounding_box, brain_mask
+from neurotarget.physics.mask import brain_mask, reliable
 from neurotarget.physics.phase import handedness
 from neurotarget.physics.scan import as_tensor, check_arrays, check_field
 from neurotarget.types import DataError, Triple
@@ -97,7 +98,10 @@ class QSM:
         b0, spacing_mm = direction(b0), tuple(map(float, spacing_mm))
         sign = -1 if self.handedness == -1 else 1
         signal, phase = as_tensor(magnitude, device), as_tensor(phase_rad, device)
-        brain = brain_mask(signal[0], spacing_mm) if mask is None else as_tensor(mask, device) != 0
+        if mask is None:
+            brain = reliable(phase[len(phase) // 2], brain_mask(signal[0], spacing_mm))
+        else:
+            brain = as_tensor(mask, device) != 0
         box = bounding_box(brain)
         inner = brain[box]
         signal, phase = signal[(slice(None), *box)], phase[(slice(None), *box)] * sign
@@ -107,7 +111,7 @@ class QSM:
         maps = [total.hz / (GAMMA_HZ_PER_T * field_t) * 1e6]
         local, left = self._local(maps[0], inner, total.weight, spacing_mm, b0)
         chi, facts = self._inverted(local, left, signal[0], spacing_mm, b0)
-        turn, words = handedness(chi, left)
+        turn, words = handedness(chi, left, spacing_mm)
         maps = [maps[0], local, chi]
         if self.handedness == "auto":
             maps, sign = [one * turn for one in maps], turn

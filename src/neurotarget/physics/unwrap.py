@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurotarget.physics.extent import bounding_box
 from neurotarget.physics.fourier import MaskVolume, Volume, solve_poisson
-from neurotarget.physics.mask import bounding_box
 from neurotarget.physics.phase import TURN, wrap
 from neurotarget.types import DataError, Triple
 

@@ -1,0 +1,57 @@
+"""Where a mask lies and how deep its voxels are in it."""
+
+import torch
+
+from neurotarget.physics.fourier import MaskVolume, Volume
+from neurotarget.types import DataError, Triple
+
+
+def bounding_box(mask: MaskVolume) -> tuple[slice, slice, slice]:
+    """Slices of the smallest box that holds the mask.
+
+    Raises:
+        DataError: the mask is empty.
+    """
+    box = []
+    for axis in range(3):
+        others = [other for other in range(3) if other != axis]
+        used = torch.nonzero(mask.any(dim=others[1]).any(dim=others[0])).flatten()
+        if not len(used):
+            raise DataError(
+                "mask: found no voxel, wanted the brain; give a mask of the scan's own grid, or "
+                "check that the magnitude is not empty"
+            )
+        box.append(slice(int(used[0]), int(used[-1]) + 1))
+    return tuple(box)
+
+
+def squared_depth_mm2(
+    mask: MaskVolume, spacing_mm: Triple, reach_mm: float, *, faces: bool = True
+) -> Volume:
+    """Squared distance of each voxel to the nearest one outside the mask, in mm², to `reach_mm`².
+
+    Beyond the array is outside, unless `faces` is off. A voxel of the mask holds a sphere of
+    radius r, all voxels whose centre is no further than r, where this is more than r².
+    """
+    far = float(reach_mm) ** 2 * 1.001 + 1e-6
+    depth = torch.where(mask, far, 0.0)
+    for axis, side_mm in enumerate(spacing_mm):
+        side = depth.shape[axis]
+        best = depth.clone()
+        for step in range(1, min(int(reach_mm / side_mm), side - 1) + 1):
+            ahead, behind = (
+                depth.narrow(axis, step, side - step),
+                depth.narrow(axis, 0, side - step),
+            )
+            low, high = best.narrow(axis, 0, side - step), best.narrow(axis, step, side - step)
+            torch.minimum(low, ahead + (step * side_mm) ** 2, out=low)
+            torch.minimum(high, behind + (step * side_mm) ** 2, out=high)
+        depth = best
+        if not faces:
+            continue
+        places = torch.arange(1, side + 1, device=mask.device)
+        edge = (torch.minimum(places, places.flip(0)) * side_mm).square()
+        shape = [1, 1, 1]
+        shape[axis] = side
+        depth = torch.minimum(best, edge.reshape(shape).to(best))
+    return depth
