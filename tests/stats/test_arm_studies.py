@@ -127,3 +127,24 @@ def test_without_volumes_or_hypotheses_there_are_no_rows():
     assert len(agreement_table(arms)) == len(effects_table(arms)) == 0
     assert math.isnan(mean_icc(agreement_table(arms), "a", "front"))
     assert len(effects_table(simulated({"a": 0.8}, n=6))) == 0
+
+
+def test_means_inside_the_masks_of_each_arm_are_tested_in_their_unit():
+    true, covariates = cohort()
+    asked = {"iron": "mean_t1: F > M"}
+    of = target("front", hypotheses=asked, units={"t1": "ppm"})
+    rows = [
+        ("good", number % 3, 1, case, "front", metric, true[case] / 1000)
+        for number, case in enumerate(true.index)
+        for metric in ("mean_t1", "reference_mean_t1")
+    ]
+    rows += [
+        ("good", number % 3, 1, case, "front", metric, 500.0 + number)
+        for number, case in enumerate(true.index)
+        for metric in ("volume_mm3", "reference_volume_mm3")
+    ]
+    table = effects_table(arms_of(rows, of, covariates))
+    assert set(table["unit"]) == {"ppm"}
+    is_f = (covariates["sex"] == "F").to_numpy()
+    gap = (true[is_f].mean() - true[~is_f].mean()) / 1000
+    assert table["estimate"].tolist() == pytest.approx([gap, gap])

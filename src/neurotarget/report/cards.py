@@ -145,10 +145,10 @@ def _differences(study: Study, name: str) -> list[dict]:
 
 def _difference(row: Mapping, what: str) -> str:
     """How far the effect moves when the second method measures."""
-    what = f"{row['second'][:1].upper()}{row['second'][1:]} minus {row['first']}"
+    whose = f"{row['second'][:1].upper()}{row['second'][1:]} minus {row['first']}"
     if not math.isfinite(row["difference"]):
-        return f"{what}: not estimable ({row['reason'] or 'no reason given'})."
-    text = f"{what}: {estimate(row, 'difference', sign=True)} {unit_words(row['unit'])}"
+        return f"{whose}: not estimable ({row['reason'] or 'no reason given'})."
+    text = f"{whose}: {estimate(row, 'difference', sign=True)} {unit_words(row['unit'])}"
     if not (math.isfinite(row["low"]) and math.isfinite(row["high"])):
         return f"{text}."
     if row["low"] <= 0 <= row["high"]:

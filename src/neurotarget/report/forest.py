@@ -29,8 +29,8 @@ MODELS = {
     "tiv_residual": "head size regressed out",
     "tiv_proportion": "share of head size",
 }
-WIDTH, LEFT, AXES = 8.05, 2.3, 2.65  # inches
-COLUMNS_AT, COLUMNS_WIDE = (0.15, 1.75), (1.55, 1.3)
+WIDTH, LEFT, AXES = 8.05, 2.3, 2.5  # inches
+COLUMNS_AT, COLUMNS_WIDE = (0.15, 2.05), (1.85, 1.05)
 HEAD, FOOT = 0.55, 0.55
 INDENT = "\N{NO-BREAK SPACE}" * 4
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from neurotarget.report.plain_page import Grid, Heading
 from neurotarget.report.section import TableSection
 from neurotarget.report.words import DASH, estimate, main_label, rows_of, shown
-from neurotarget.stats.raters import CLOSER, LESS, OPEN, network_of
+from neurotarget.stats.raters import CLOSER, LESS, OPEN
 from neurotarget.stats.study import Study
 
 NAME, TITLE = "raters", "Raters"
@@ -50,7 +50,7 @@ def raters_section(study: Study) -> TableSection | None:
         columns += [Heading("by", "text"), *map(Heading, heads), Heading("Finding", "text")]
         grids.append(Grid(BESIDE_TITLE, columns, [_beside_row(row) for row in beside]))
         after += [NO_PROOF, HABITS]
-    return TableSection(NAME, TITLE, _lead(study), grids, after)
+    return TableSection(NAME, TITLE, _lead(study), grids, after, rater_sentences(study))
 
 
 def rater_sentences(study: Study) -> list[str]:
@@ -80,24 +80,27 @@ def _lead(study: Study) -> str:
     counts = [
         f"{name} {int(measured.volumes[name][label].notna().sum())}" for name in measured.raters
     ]
-    text = (
+    return (
         f"Of {len(measured.covariates)} cases, further masks are there by {', '.join(counts)}. "
         "Dice is the mean over cases, where a failed prediction counts 0; ICC, r and bias are of "
         "the volumes. Square brackets hold 95 % intervals over people."
     )
-    sentences = " ".join(rater_sentences(study))
-    return f"{text} {sentences}".strip() if network_of(measured) else text
 
 
 def _sentence(row: Mapping) -> str:
     if not row["finding"]:
-        return f"The network is not compared with {row['rater']}: {row['reason']}."
-    said = FINDINGS[row["finding"]].format(**row)
+        return f"The network is not compared with {_person(row['rater'])}: {row['reason']}."
+    names = {key: _person(row[key]) for key in ("against", "rater")}
+    said = FINDINGS[row["finding"]].format(**names)
     numbers = (
         f"Dice {shown(row['of_network'], 2)} against {shown(row['of_rater'], 2)}, difference "
         f"{estimate(row, 'difference', digits=3, sign=True)}, {int(row['n'])} cases"
     )
     return f"{said[:1].upper()}{said[1:]} ({numbers})."
+
+
+def _person(name: str) -> str:
+    return f"the {name}" if name == "reference" else name
 
 
 def _pair_row(row: Mapping) -> list[str]:

@@ -9,8 +9,8 @@ from neurotarget.report.plain_page import Grid
 class TableSection(NamedTuple):
     """Tables that stand on the page as they are, with sentences before and after them.
 
-    `name` is the section's address on the page. Where there are several grids, their captions are
-    shown as headings.
+    `name` is the section's address on the page. `findings` are sentences that stand out. Where
+    there are several grids, their captions are shown as headings.
     """
 
     name: str
@@ -18,3 +18,4 @@ class TableSection(NamedTuple):
     lead: str
     grids: Sequence[Grid]
     after: Sequence[str] = ()
+    findings: Sequence[str] = ()

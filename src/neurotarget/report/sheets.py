@@ -55,6 +55,7 @@ TABLES = {  # in reading order
         "Every two of network, reference and further raters: overlap of masks, agreement of "
         "volumes (second minus first).",
         value="dice",
+        headings={"icc_a1": "ICC(A,1)", "icc_c1": "ICC(C,1)", "pearson_r": "Pearson r"},
     ),
     "rater_differences": About(
         "Network beside raters",

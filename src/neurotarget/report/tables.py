@@ -102,8 +102,8 @@ def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
 
 
 def hypotheses_table(summary: Mapping) -> str:
-    """Each hypothesis on both kinds of volumes, with what was planted and what was left out."""
-    table = [["Hypotheses", "volumes", "n", "effect", "", "", "p", "verdict"]]
+    """Each hypothesis on both kinds of masks, with what was planted and what was left out."""
+    table = [["Hypotheses", "masks", "n", "effect", "", "", "p", "verdict"]]
     notes = []
     for name, found in summary["hypotheses"].items():
         for line, which in enumerate(("reference", "predicted")):
@@ -138,7 +138,8 @@ def _notes(name: str, which: str, effect: Mapping) -> list[str]:
     if effect["n_dropped"]:
         cases = "case" if effect["n_dropped"] == 1 else "cases"
         is_steady = "their subjects change" not in effect["reason"]
-        lack = "without a volume or covariate " if is_steady else ""
+        what = "volume" if effect["unit"].startswith("mm3") else "mean"
+        lack = f"without a {what} or covariate " if is_steady else ""
         told.append(f"{effect['n_dropped']} {cases} {lack}left out")
     if effect["reason"]:
         told.append(effect["reason"])

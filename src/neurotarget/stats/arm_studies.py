@@ -13,7 +13,7 @@ import pandas as pd
 
 from neurotarget.stats.arms import Arms
 from neurotarget.stats.effects import effects_table as study_effects
-from neurotarget.stats.measured import Measured, with_regions
+from neurotarget.stats.measured import Measured, means_with_regions, with_regions
 from neurotarget.stats.tables import agreement_table as study_agreement
 from neurotarget.stats.variants import DECLARED
 
@@ -68,7 +68,7 @@ def agreement_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
 
 
 def effects_table(arms: Arms) -> pd.DataFrame:
-    """The target's hypotheses as declared, on the reference's volumes and on each arm's.
+    """The target's hypotheses as declared, on the reference's volumes or means and on each arm's.
 
     Reference and arms have the same cases. The published effect stands in the reason, where it
     decides.
@@ -107,7 +107,30 @@ def _measured(arms: Arms, *, with_covariates: bool) -> Iterator[tuple[Cohort, Me
         known = known.join(more.reindex(reference.index).infer_objects())
     for cohort in every if len(reference) else ():
         volumes = {REFERENCE: reference, cohort.arm: cohort.volumes}
-        yield cohort, Measured(arms.target, volumes, known, pd.DataFrame(), REFERENCE)
+        means = _means(arms, cohort, volumes) if with_covariates else {}
+        yield (
+            cohort,
+            Measured(arms.target, volumes, known, pd.DataFrame(), REFERENCE, means=means),
+        )
+
+
+def _means(
+    arms: Arms, cohort: Cohort, volumes: dict[str, pd.DataFrame]
+) -> dict[str, dict[str, pd.DataFrame]]:
+    """Means of every contrast that has a unit, inside the reference and the arm's own masks."""
+    scores = arms.scores
+    own = scores[(scores["arm"] == cohort.arm) & (scores["seed"] == cohort.seed)]
+    found: dict[str, dict[str, pd.DataFrame]] = {}
+    for contrast in arms.target.units:
+        metrics = {REFERENCE: f"reference_mean_{contrast}", cohort.arm: f"mean_{contrast}"}
+        for method, metric in metrics.items():
+            rows = scores if method == REFERENCE else own
+            rows = rows[rows["metric"] == metric]
+            if rows["value"].notna().any():
+                means = rows.groupby(["case_id", "label"])["value"].mean().unstack("label")
+                table = means_with_regions(means, volumes[method], arms.target)
+                found.setdefault(contrast, {})[method] = table
+    return found
 
 
 def _wide(rows: pd.DataFrame, arms: Arms) -> pd.DataFrame:

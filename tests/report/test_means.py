@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from neurotarget.report.means import means_sections
+from neurotarget.report.summary import summarise, summary_text
+from neurotarget.report.tables import hypotheses_table
+from neurotarget.report.words import claim_sentence
+from neurotarget.stats.analysis import analyse
+from neurotarget.stats.measured import from_rows
+from neurotarget.types import Hypothesis
+from oracles.drawn import GAP_PPM, TARGET, drawn_cohort, drawn_rows
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return analyse(drawn_cohort())
+
+
+def test_a_row_a_label_and_method_with_its_unit_in_the_head(drawn):
+    (section,) = means_sections(drawn)
+    (grid,) = section.grids
+    assert [column.text for column in grid.columns][2:4] == ["Mean, ppm", "SD, ppm"]
+    assert [row[:2] for row in grid.rows[:4]] == [
+        ["left", name] for name in ("reference", "predicted", "again", "rater2")
+    ]
+    assert all(len(row) == len(grid.columns) for row in grid.rows)
+    mean = drawn.measured.means["qsm"]["predicted"]["left"].mean()
+    predicted = grid.rows[1]
+    assert predicted[2].startswith(f"{mean:.3f} [")
+    assert predicted[4:6] == ["39", "1"]
+    assert grid.rows[0][-2:] == ["–", "–"]  # the first method has nobody to be compared with
+
+
+def test_one_method_alone_has_no_agreement():
+    rows, covariates = drawn_rows(12)
+    alone = rows[rows["metric"].isin(["reference_volume_mm3", "reference_mean_qsm"])]
+    (section,) = means_sections(analyse(from_rows(alone, TARGET, covariates)))
+    assert len(section.grids[0].columns) == 6
+    assert {len(row) for row in section.grids[0].rows} == {6}
+
+
+def test_a_study_without_units_has_no_section(study):
+    assert means_sections(analyse(study.measured)) == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        (
+            "mean_qsm ~ group + age: patient > control",
+            "The mean qsm of the whole nuclei is higher in the group “patient” than in the group "
+            "“control”, at equal age.",
+        ),
+        ("mean_qsm[left]: F < M", "The mean qsm of left is lower in women than in men."),
+        ("mean_qsm[left] ~ age: positive", "The mean qsm of left rises with age."),
+        ("mean_qsm[left] ~ age: negative", "The mean qsm of left falls with age."),
+    ],
+)
+def test_claims_on_means_are_sentences(claim, sentence):
+    assert claim_sentence(Hypothesis.parse("x", claim), TARGET) == sentence
+
+
+def test_planted_effects_on_means_stand_in_the_summary(drawn):
+    summary = summarise(drawn, planted={"susceptibility": GAP_PPM})
+    found = summary["hypotheses"]["susceptibility"]
+    assert (found["planted"], found["recovered"]) == (GAP_PPM, True)
+    lines = summary_text(summary).splitlines()
+    planted = next(line for line in lines if " planted " in line)
+    assert planted.split()[:3] == ["planted", "+0.030", "ppm"]
+    left_out = hypotheses_table(summary).splitlines()
+    assert "  susceptibility, predicted: 1 case without a mean or covariate left out" in left_out
+    assert "  nuclei_smaller, predicted: 1 case without a volume or covariate left out" in left_out
+
+
+def test_numbers_of_means_are_finite(drawn):
+    table = drawn.tables["means"].query("stratum == 'all'")
+    assert np.isfinite(table["mean"]).all()
