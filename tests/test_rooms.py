@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "__init__": set(),
     "types": set(),
     "files": set(),
-    "data": set(),
+    "data": {"physics"},
     "models": set(),
     "losses": set(),
     "metrics": set(),
@@ -39,7 +39,7 @@ KEPT_IN = {
 }
 
 # extras that only some users install; these alone may be imported inside a function
-OPTIONAL = frozenset({"optuna", "submitit", "dynamic_network_architectures"})
+OPTIONAL = frozenset({"optuna", "submitit", "dynamic_network_architectures", "skimage"})
 
 
 class Import(NamedTuple):

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from neurotarget.cli.build import SHAREABLE, build, build_foreign
+from neurotarget.data.sides import as_trained
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.types import DataError, Target, TripleVox
 
@@ -35,7 +36,7 @@ def build_net(
     """
     given: dict[str, object] = {
         "in_channels": len(target.contrasts),
-        "num_labels": target.num_labels,
+        "num_labels": as_trained(target).num_labels,
     }
     if "patch_vox" in _parameters(str(cfg.get("_target_", "")), trusted=make is not build_foreign):
         given["patch_vox"] = tuple(patch_vox)

@@ -27,6 +27,7 @@ from neurotarget.cli.pruning import pruning
 from neurotarget.cli.windows import build_windows
 from neurotarget.data.augment import build_augmentation
 from neurotarget.data.module import TargetData
+from neurotarget.data.sides import as_trained
 from neurotarget.models.profile import profile
 from neurotarget.tasks.scores import AGREEMENT
 from neurotarget.tasks.segmentation import SegmentationTask
@@ -50,7 +51,7 @@ class Parts(NamedTuple):
 def build_data(config: Config, target: Target) -> TargetData:
     """The data module of a target; nothing is read yet."""
     data = build(config["data"], target=target, augmentation=config["augment"])
-    build_augmentation(data.augmentation, target=target)
+    build_augmentation(data.augmentation, target=as_trained(target))
     return data
 
 
@@ -70,7 +71,7 @@ def build_parts(
         lines += [f"pretrained: {line}" for line in load_pretrained(config["pretrained"], net)]
     try_patch(net, fitted)
     windows = build_windows(config, fitted, margin_vox=data.margin_vox)
-    task = build(config["task"], target=fitted, net=net, inferer=windows)
+    task = build(config["task"], target=as_trained(fitted), net=net, inferer=windows)
     best, meter = BestScores(config["monitor"], mode=mode_of(config["monitor"])), CostMeter()
     shape = (config["data"]["batch_size"], len(fitted.contrasts), *fitted.patch_vox)
     budget = apply_budget(
@@ -108,8 +109,9 @@ def check_words(config: Config, target: Target) -> None:
         DataError: a word is not known; with the nearest.
     """
     logged = ["val/dice_mean", "val/loss"]
-    logged += [f"val/dice/{name}" for name in target.label_names]
-    logged += [f"val/volume_{key}/{name}" for name in target.label_names for key in AGREEMENT]
+    names = as_trained(target).label_names
+    logged += [f"val/dice/{name}" for name in names]
+    logged += [f"val/volume_{key}/{name}" for name in names for key in AGREEMENT]
     for name, word, known in (
         ("weights", config["weights"], ["best", "last"]),
         ("monitor", config["monitor"], logged),

@@ -14,6 +14,7 @@ from neurotarget.cli.nets import fitted_again
 from neurotarget.cli.precision import precision_for
 from neurotarget.cli.run_folder import load_state, read_config, weights_path
 from neurotarget.cli.windows import build_windows
+from neurotarget.data.sides import as_trained
 from neurotarget.inference.ensemble import differences
 from neurotarget.inference.localiser import Limits
 from neurotarget.inference.predict import Localiser, Predictor
@@ -57,7 +58,7 @@ def load_predictor(
             f"{run}/config.yaml: no network can be made of it ({type(error).__name__}: {reason}); "
             "use the run folder as it was written"
         ) from error
-    _fill(net, found, target, path)
+    _fill(net, found, as_trained(target), path)
     on_gpu = device.startswith("cuda")
     made_by = hashlib.sha256(path.read_bytes()).hexdigest()
     localiser = None

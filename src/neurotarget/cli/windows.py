@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from neurotarget.data.sides import as_trained
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import DataError, Target
 
@@ -36,7 +37,7 @@ def build_windows(
             "mirror: found true for a training without left/right flips, wanted auto or false; "
             "its network has never seen a mirrored head"
         )
-    swap = target.swap if mirror and flipped else None
+    swap = as_trained(target).swap if mirror and flipped else None
     return SlidingWindow(
         target.patch_vox, overlap=checked_overlap(overlap), swap=swap, margin_vox=margin_vox
     )

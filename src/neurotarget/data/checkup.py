@@ -170,7 +170,8 @@ def _measure_label(
         return None, {}, []
     counts = np.bincount(classes.ravel(order="K"), minlength=target.num_labels)
     label_mm3 = dict(zip(target.label_names, (counts[1:] * voxel_mm3).tolist(), strict=True))
-    return label_mm3, _right_mm(classes, label.affine, target), []
+    right_mm = _right_mm(classes, label.affine, target) if label.is_oriented else {}
+    return label_mm3, right_mm, []
 
 
 def _check_sizes(case: Case, label_mm3: Mapping[str, float], target: Target) -> list[Problem]:

@@ -18,6 +18,7 @@ from neurotarget.data.lint import lint
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.patches import DrawSampler, PatchQueue, Regions, cut, patch_loader
 from neurotarget.data.prepare import Preparation, joined, prepare
+from neurotarget.data.sides import as_trained
 from neurotarget.data.sources import Source
 from neurotarget.data.splits import assign_splits
 from neurotarget.types import Batch, Case, DataError, Manifest, Problem, Roi, Target
@@ -152,7 +153,7 @@ class TargetData(pl.LightningDataModule):
         folders = [self.folders[case.case_id] for case in self.cases("train")]
         augmentation = None
         if self.augmentation:
-            augmentation = build_augmentation(self.augmentation, target=self.target)
+            augmentation = build_augmentation(self.augmentation, target=as_trained(self.target))
         regions = Regions(
             folders,
             patch_vox=self.target.patch_vox,

@@ -19,6 +19,7 @@ from neurotarget.data.checkup import examine
 from neurotarget.data.geometry import Grid, image_to_work, labels_to_work, native_spans, whole_grid
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.roi import box_of
+from neurotarget.data.sides import as_trained, to_trained
 from neurotarget.data.volume import Volume
 from neurotarget.types import Case, DataError, Manifest, Problem, Roi, Target
 
@@ -49,11 +50,13 @@ class Preparation:
 
     `zscore` uses all voxels (as deepPGSegNet does, doi:10.3389/fendo.2024.1338743),
     `zscore_foreground` those above the scan's mean, `percentile` maps the clip percentiles to
-    [0, 1], `none` keeps the scan's own unit (QSM in ppm).
+    [0, 1], `none` keeps the scan's own unit (QSM in ppm) times `scale`, so that a network sees
+    values near 1: 10 for ppm.
     """
 
     intensity: Literal["zscore", "zscore_foreground", "percentile", "none"] = "zscore"
     clip_percent: tuple[float, float] | None = (0.5, 99.5)
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         known = ("zscore", "zscore_foreground", "percentile", "none")
@@ -66,6 +69,11 @@ class Preparation:
                 raise ValueError(f"clip_percent: got {low, high}, wanted 0 ≤ low < high ≤ 100")
         elif self.intensity == "percentile":
             raise ValueError("intensity: percentile needs clip_percent, such as [0.5, 99.5]")
+        if not self.scale > 0 or (self.scale != 1 and self.intensity != "none"):
+            raise ValueError(
+                f"scale: got {self.scale} for intensity {self.intensity}, wanted a positive number "
+                "for intensity none, and 1 for the others, which have a scale of their own"
+            )
 
 
 def prepare(
@@ -136,9 +144,10 @@ def prepare_case(
         }
         foreground = np.zeros((0, 4), dtype=np.int16)
         if case.label is not None:
-            classes, outside = _work_labels(case, volumes["label"], grid, mapping)
+            trained = to_trained(mapping, target)  # the label is what the network is to give
+            classes, outside = _work_labels(case, volumes["label"], grid, trained)
             np.save(draft / "label.npy", classes)
-            foreground = _sample_foreground(classes, target.num_labels)
+            foreground = _sample_foreground(classes, as_trained(target).num_labels)
             facts["outside_percent"] = outside
         np.save(draft / "foreground.npy", foreground)
         return facts
@@ -214,14 +223,14 @@ def _work_labels(
 def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]:
     values = array.astype(np.float32)
     if preparation.intensity == "none" and preparation.clip_percent is None:
-        return values
+        return values * np.float32(preparation.scale)
     step = max(int(np.cbrt(values.size / SAMPLED)), 1)
     sample = values[::step, ::step, ::step]
     if preparation.clip_percent is not None:
         low, high = (float(item) for item in np.percentile(sample, preparation.clip_percent))
         values, sample = np.clip(values, low, high), np.clip(sample, low, high)
     if preparation.intensity == "none":
-        return values
+        return values * np.float32(preparation.scale)
     if preparation.intensity == "percentile":
         return (values - low) / max(high - low, 1e-6)
     if preparation.intensity == "zscore_foreground":
@@ -271,6 +280,8 @@ def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[
         "preparation": asdict(preparation),
         # by name, too: the facts about a label are kept under its name
         "labels": [target.label_names, sorted(mapping.items())] if case.label else None,
+        # nothing for the other way, as entries of before there were two
+        **({"sides": target.sides} if case.label and target.sides != "labels" else {}),
         "images": [_digest(case.images[name]) for name in target.contrasts if name in case.images],
         "label": _digest(case.label) if case.label else None,
     }

@@ -54,6 +54,11 @@ class Volume(NamedTuple):
         """Whether it is known where the voxels lie."""
         return bool(np.isfinite(self.affine).all())
 
+    @property
+    def is_oriented(self) -> bool:
+        """Whether the header says where left and right are; an affine without a code is a guess."""
+        return bool(self.header["sform_code"] > 0 or self.header["qform_code"] > 0)
+
 
 def read_volume(path: Path, *, case_id: str = "") -> Volume:
     """Read a 3-D scan whose voxels and geometry can be trusted.

@@ -69,6 +69,7 @@ def sight(target: Target, preparation: Preparation) -> dict[str, object]:
     return {
         "contrasts": list(target.contrasts),
         "labels": {name: list(ids) for name, ids in target.labels.items()},
+        "sides": target.sides,
         "spacing_mm": list(target.spacing_mm),
         "roi": asdict(target.roi) if target.roi else None,
         "preparation": asdict(preparation),

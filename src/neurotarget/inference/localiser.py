@@ -102,7 +102,8 @@ def _doubt(box: Box, confidence: float, volume_mm3: float, grid: Grid, limits: L
         return f"a region of {volume_mm3:.0f} mm3, wanted {low:.0f} to {high:.0f}"
     inside = _share_in_scan(box, grid, limits)
     if inside < limits.min_inside:
-        return f"{100 * inside:.0f} % of the box in the scan, wanted {100 * limits.min_inside:.0f}"
+        wanted = f"wanted at least {100 * limits.min_inside:.0f} %"
+        return f"{100 * inside:.0f} % of the box in the scan, {wanted}"
     return ""
 
 

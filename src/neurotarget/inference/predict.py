@@ -14,7 +14,9 @@ from torch import nn
 
 from neurotarget.data.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.labels import to_file_ids
+from neurotarget.data.midplane import middle_of
 from neurotarget.data.prepare import VERSION, Preparation, Scans, read_scans, stored, to_work
+from neurotarget.data.sides import split_probabilities
 from neurotarget.files import written
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.tiling import SlidingWindow
@@ -81,6 +83,7 @@ class Predictor:
             "localiser": first and [first.predictor.settings, asdict(first.limits)],
             "contrasts": target.contrasts,
             "labels": dict(target.labels),
+            "sides": target.sides,
             "spacing_mm": target.spacing_mm,
             "roi": asdict(target.roi) if target.roi else None,
             "volume_range_mm3": dict(target.volume_range_mm3),
@@ -104,13 +107,20 @@ class Predictor:
             target = replace(target, roi=roi)
         image, grid, header = to_work(scans, target)
         del scans  # the network needs the memory more
-        probabilities = self.probabilities(image)
+        probabilities, notes = split_probabilities(
+            self.probabilities(image),
+            grid.work_affine,
+            target,
+            middle=lambda: middle_of(image[0], grid.work_affine),
+        )
         classes = labels_to_native(probabilities, grid)
         voxel_mm3 = abs(float(np.linalg.det(grid.native_affine[:3, :3])))
         counts = np.bincount(classes.ravel(), minlength=target.num_labels)
         names = target.label_names
         volumes = {name: counts[i] * voxel_mm3 for i, name in enumerate(names, start=1)}
-        flags = _flags(target, volumes, probabilities.argmax(axis=0))
+        flags = (*_flags(target, volumes, probabilities.argmax(axis=0)), *notes)
+        if target.pairs and not (header["sform_code"] > 0 or header["qform_code"] > 0):
+            flags = (*flags, "left and right are a guess: the scan's header has no orientation")
         if located is not None and located.reason:
             place = "the region of interest" if target.roi else "the whole scan"
             flags = (f"not localised ({located.reason}): {place} was segmented", *flags)

@@ -1,0 +1,130 @@
+"""A cascade from the command line: trained, predicted, resumed, and refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+CASCADE = [
+    "cascade=localise",
+    "cascade.spacing_mm=[2,2,2]",
+    "cascade.patch_vox=[16,16,16]",
+    "cascade.model.widths=[4,8]",
+    "cascade.minutes=0.03",
+    "cascade.folds=2",
+    "cascade.margin_mm=2",
+]
+
+
+@pytest.fixture(scope="module")
+def cascade(tiny, train_words, command) -> tuple[Path, str]:
+    """A trained cascade, and what its training printed."""
+    folder = tiny / "cascade"
+    done = command(*train_words, *CASCADE, f"hydra.run.dir={folder}", cwd=tiny)
+    return folder, done.stdout
+
+
+def test_one_command_trains_both_stages_and_says_how_the_first_errs(cascade):
+    folder, said = cascade
+    assert "localiser 1 of 3, which is to find 4 cases" in said
+    assert "localiser on 8 unseen training cases: " in said
+    kept = folder / "localiser"
+    names = {path.name for path in kept.iterdir()}
+    assert names == {"boxes.json", "config.yaml", "localisations.tsv", "localiser.json", "weights"}
+    table = pd.read_csv(kept / "localisations.tsv", sep="\t")
+    assert sorted(table["split"].value_counts().to_dict().items()) == [
+        ("test", 3),
+        ("train", 8),
+        ("val", 1),
+    ]
+    facts = json.loads((folder / "summary.json").read_text())["localiser"]
+    assert facts["training"]["cases"] == 8
+    assert facts["other"]["cases"] == 4
+    parts = facts["training"]
+    assert parts["found"] + parts["missed"] + parts["fallbacks"] == 8
+
+
+def test_held_out_cases_are_segmented_in_the_box(cascade):
+    folder, _ = cascade
+    table = pd.read_csv(folder / "predictions" / "volumes.tsv", sep="\t")
+    assert table["status"].tolist() == ["done"] * 3
+    found = pd.read_csv(folder / "localiser" / "localisations.tsv", sep="\t").set_index("case_id")
+    limits = json.loads((folder / "localiser" / "localiser.json").read_text())
+    for case_id in table["case_id"]:
+        label = nib.load(folder / "predictions" / f"{case_id}.nii.gz")
+        assert label.shape == (24, 24, 24)
+        row = found.loc[case_id]
+        if row.isna()["note"] and row["volume_mm3"]:
+            places = label.affine[:3] @ np.vstack(
+                [
+                    np.argwhere(np.asarray(label.dataobj) > 0).T,
+                    np.ones((label.get_fdata() > 0).sum()),
+                ]
+            )
+            apart = np.abs(places - row[["x_mm", "y_mm", "z_mm"]].to_numpy(float)[:, None])
+            reach = max(*limits["least_mm"], max(limits["size_mm"]) + 2 * limits["margin_mm"]) / 2
+            assert apart.max() <= reach + 1
+
+
+def test_a_second_run_on_the_same_data_takes_the_localiser_that_is_there(
+    cascade, tiny, train_words, command
+):
+    first, _ = cascade
+    folder = tiny / "cascade_seed"
+    words = [*train_words, *CASCADE, "seed=2", "trainer.max_epochs=1", f"hydra.run.dir={folder}"]
+    said = command(*words, cwd=tiny).stdout
+    assert "localiser 1 of" not in said
+    assert "localiser on 8 unseen training cases: " in said
+    name = "localiser/boxes.json"
+    assert (folder / name).read_bytes() == (first / name).read_bytes()
+
+
+def test_a_scan_without_the_target_is_segmented_whole_and_flagged(cascade, tiny, command):
+    folder, _ = cascade
+    scan = tiny / "nothing.nii.gz"
+    noise = np.random.default_rng(5).normal(0, 5, (24, 24, 24)).astype(np.float32)
+    nib.save(nib.Nifti1Image(noise, np.diag([-1.0, -1.0, 1.0, 1.0])), scan)
+    output = tiny / "nothing_out"
+    said = command(
+        "predict.py", f"run={folder}", f"input={scan}", f"output={output}", cwd=tiny
+    ).stdout
+    assert "look at nothing: not localised (" in said
+    assert "the whole scan was segmented" in said
+    table = pd.read_csv(output / "volumes.tsv", sep="\t")
+    assert table.loc[0, "status"] == "done"
+    assert table.loc[0, "note"].startswith("not localised (")
+
+
+def test_a_run_folder_without_its_localiser_is_refused(cascade, tiny, command):
+    folder, _ = cascade
+    copy = tiny / "cascade_broken"
+    shutil.copytree(folder, copy)
+    (copy / "localiser" / "localiser.json").write_text("{")
+    words = [f"run={copy}", f"input={tiny / 'data'}", f"output={tiny / 'broken_out'}"]
+    done = command("predict.py", *words, cwd=tiny, check=False)
+    assert done.returncode == 2
+    assert "localiser.json: found no limits of a localiser" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("cascade.spacing_mm=[30,30,30]", "found no training mask that fills a voxel of 30 × 30"),
+        ("cascade.folds=1", "cascade.folds=1, wanted at least two"),
+        ("cascade.minutes=-1", "budget.minutes: got -1"),
+    ],
+)
+def test_settings_that_cannot_localise_are_told_in_a_sentence(
+    word, told, tiny, train_words, command
+):
+    folder = tiny / "cascade_refused"
+    words = [*train_words, *CASCADE, word, f"hydra.run.dir={folder}"]
+    done = command(*words, cwd=tiny, check=False)
+    assert done.returncode == 2
+    assert told in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
