@@ -53,7 +53,7 @@ def assign_splits(
     inside = [case for case in cases if case.subject_id not in outside]
     if not inside:
         found = f"all {len(cases)} cases external, and nothing left to train on"
-        raise DataError(error(found, "cases that are not", "mark fewer", file=manifest.source))
+        raise DataError(error(found, "others too", "mark fewer of them", file=manifest.source))
     splits: dict[str, Split] = dict.fromkeys(outside, "external")
     if fold_by is not None:
         splits |= _left_out(inside, fold_by, fold)
