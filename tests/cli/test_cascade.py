@@ -83,17 +83,17 @@ def test_a_second_run_on_the_same_data_takes_the_localiser_that_is_there(
     assert (folder / name).read_bytes() == (first / name).read_bytes()
 
 
-def test_a_scan_without_the_target_is_segmented_whole_and_flagged(cascade, tiny, command):
+def test_a_scan_that_cannot_be_localised_is_segmented_whole_and_flagged(cascade, tiny, command):
     folder, _ = cascade
-    scan = tiny / "nothing.nii.gz"
-    noise = np.random.default_rng(5).normal(0, 5, (24, 24, 24)).astype(np.float32)
-    nib.save(nib.Nifti1Image(noise, np.diag([-1.0, -1.0, 1.0, 1.0])), scan)
-    output = tiny / "nothing_out"
-    said = command(
-        "predict.py", f"run={folder}", f"input={scan}", f"output={output}", cwd=tiny
-    ).stdout
-    assert "look at nothing: not localised (" in said
-    assert "the whole scan was segmented" in said
+    copy = tiny / "cascade_strict"
+    shutil.copytree(folder, copy)
+    path = copy / "localiser" / "localiser.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"min_confidence": 0.999}))
+    output = tiny / "strict_out"
+    words = [f"run={copy}", f"input={tiny / 'data' / 'sub-00.nii.gz'}", f"output={output}"]
+    said = command("predict.py", *words, cwd=tiny).stdout
+    assert "look at sub-00: not localised (confidence 0." in said
+    assert "wanted at least 0.999): the whole scan was segmented" in said
     table = pd.read_csv(output / "volumes.tsv", sep="\t")
     assert table.loc[0, "status"] == "done"
     assert table.loc[0, "note"].startswith("not localised (")

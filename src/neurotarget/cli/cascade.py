@@ -9,8 +9,8 @@ this depends on data and splits alone, lies in the cache, and serves every model
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ from neurotarget.inference.predict import Predictor
 from neurotarget.types import DataError, Target
 
 VERSION = 1  # of this file's arithmetic; a change makes every localiser anew
+BELOW = 0.1  # confidence under the lowest that a found training case had
 LAST = "all"  # name of the training on all training cases
 FILES = ("config.yaml", "localiser.json", "localisations.tsv", "boxes.json")
 
@@ -165,6 +166,8 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
     stages = _stages(train, subjects, splits, settings)
     found: dict[str, Localisation] = {}
     for number, (name, stage) in enumerate(stages.items(), start=1):
+        if name == LAST:
+            limits = calibrated(limits, found.values())
         what = f"localiser {number} of {len(stages)}, which is to find {len(stage.asked)} cases"
         print(f"  {what}", flush=True)
         predictor = _trained(own, data, stage.splits, folder / name)
@@ -174,6 +177,13 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
             located = locate(predictor.probabilities(values)[1], entry.grid, limits)
             found[case_id] = compared(located, drawn[case_id], entry.grid, limits)
     _write(folder, limits, drawn, {name: found[name] for name in splits}, splits)
+
+
+def calibrated(limits: Limits, found: Iterable[Localisation]) -> Limits:
+    """Ask for nearly the confidence that a localiser had where it found unseen training cases."""
+    hits = [one.located.confidence for one in found if one.is_hit]
+    lowest = min(hits, default=0.0) - BELOW
+    return replace(limits, min_confidence=max(limits.min_confidence, lowest))
 
 
 def _limits(
