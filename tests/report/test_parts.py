@@ -44,7 +44,7 @@ def page_of(study):
 
 
 def test_published_values_stand_beside_ours_in_the_table(study):
-    grid = parts_section(study).grid
+    grid = parts_section(study).grids[0]
     heads = [column.text for column in grid.columns]
     assert heads[:6] == ["Label", "Cases", "n", "Failed", "Dice", "published"]
     rows = {(row[0], row[1]): dict(zip(enumerate(heads), row, strict=True)) for row in grid.rows}
@@ -59,7 +59,7 @@ def test_published_values_stand_beside_ours_in_the_table(study):
 
 
 def test_r_stands_with_its_p(study):
-    grid = parts_section(study).grid
+    grid = parts_section(study).grids[0]
     place = [column.text for column in grid.columns].index("Pearson r")
     assert all(", p " in row[place] for row in grid.rows if row[0] != "mean of labels")
 
@@ -82,14 +82,14 @@ def test_cases_of_a_built_in_cohort_are_said_to_be_generated():
 def test_one_part_alone_is_named(split, word):
     section = parts_section(study_of([split] * 5))
     assert section.lead.startswith(f"All held-out cases are {word}: of")
-    assert {row[1] for row in section.grid.rows} == {word}
+    assert {row[1] for row in section.grids[0].rows} == {word}
 
 
 def test_of_many_labels_the_published_and_the_poorest_are_shown():
     names = {f"r{number:02}": number + 1 for number in range(15)}
     published = [{"what": "dice", "label": "r14", "part": "external", "value": 0.8}]
     section = parts_section(study_of(asked=target(published, **names), labels=tuple(names)))
-    shown = list(dict.fromkeys(row[0] for row in section.grid.rows))
+    shown = list(dict.fromkeys(row[0] for row in section.grids[0].rows))
     assert len(shown) == 12
     assert "r14" in shown
     assert section.after[0] == "5 labels that do better are in the tables below."  # 15, total, mean

@@ -16,8 +16,6 @@ from neurotarget.report.cards import Card, cards
 from neurotarget.report.figure import COLOURS
 from neurotarget.report.key_numbers import failure_lines, key_numbers
 from neurotarget.report.means import means_sections
-from neurotarget.report.parts import NAME as PARTS_NAME
-from neurotarget.report.parts import TITLE as PARTS_TITLE
 from neurotarget.report.parts import parts_section
 from neurotarget.report.plain_page import (
     PRED,
@@ -98,20 +96,17 @@ def page_html(
     used = sum(len(text or "") for text in (*pictures, *svgs, *context["sheets_json"]))
     room = PAGE_BYTES - used - len(asset("niivue.umd.js"))
     volumes = fit_budget(cases, max(min(VOLUMES_BYTES, room), 0))
-    drawn = context["figures"]  # that of the parts stands with their table
-    parts, tabled = parts_section(study), _tabled(study)
-    found = {PARTS_NAME: PARTS_TITLE} if parts else {}
-    found |= {section.name: section.title for section in tabled}
-    context["figures"] = [figure for figure in drawn if not parts or figure.name != PARTS_NAME]
+    tabled, drawn = _tabled(study), context["figures"]
+    found = {section.name: section.title for section in tabled}
+    context["figures"] = [figure for figure in drawn if figure.name not in found]
     return rendered(
         "page.html.j2",
         {
             **context,
             **_findings(study),
             **_viewer(study, volumes),
-            "parts": parts,
             "tabled": tabled,
-            "parts_figure": next((one for one in drawn if one.name == PARTS_NAME), None),
+            "beside": {figure.name: figure for figure in drawn if figure.name in found},
             "gallery": [_place(*every) for every in zip(cases, pictures, volumes, strict=True)],
             "notes": [*study.notes, *_left_out(cases, pictures, volumes)],
             "sections": _sections(context["figures"], cases, context["sheets"], found),
@@ -138,9 +133,9 @@ def _findings(study: Study) -> dict:
 
 
 def _tabled(study: Study) -> list[TableSection]:
-    """Sections of tables that only some studies have: raters, means of contrasts."""
-    raters = raters_section(study)
-    return [*([raters] if raters else []), *means_sections(study)]
+    """Sections of tables that only some studies have: parts, raters, means of contrasts."""
+    several = (parts_section(study), raters_section(study))
+    return [*(section for section in several if section), *means_sections(study)]
 
 
 def _strip_words(card: Card) -> str:

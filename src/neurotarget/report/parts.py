@@ -5,19 +5,17 @@ What is published is of other scans, raters and networks. It is shown, and never
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import pandas as pd
 
 from neurotarget.report.part_strips import MARKS, NAME, mean_sd, parts_labels
 from neurotarget.report.plain_page import Grid, Heading
+from neurotarget.report.section import TableSection
 from neurotarget.report.sheets import VALUES
 from neurotarget.report.text import p_value
 from neurotarget.report.words import DASH, estimate, rows_of, shown
 from neurotarget.stats.study import Study
 from neurotarget.stats.tables import ALL_LABELS
-
-__all__ = ["NAME", "TITLE", "PartsSection", "parts_section"]
 
 TITLE = "Internal and external"
 GENERATED = "planted in the generated cohort"  # source of the effects that such a cohort has
@@ -29,15 +27,7 @@ THEIRS = (
 NO_PATIENTS = "The cases of this study are generated, so its numbers say nothing about patients."
 
 
-class PartsSection(NamedTuple):
-    """What a page says of internal and external cases."""
-
-    lead: str
-    grid: Grid
-    after: Sequence[str]
-
-
-def parts_section(study: Study) -> PartsSection | None:
+def parts_section(study: Study) -> TableSection | None:
     """Each label of each part with what is published for it; None where there is no such table."""
     table = rows_of(study, "parts")
     if not len(table):
@@ -57,7 +47,8 @@ def parts_section(study: Study) -> PartsSection | None:
         if len(rows := table[(table["label"] == label) & (table["part"] == part)])
     ]
     more = [f"{left_out} labels that do better are in the tables below."] if left_out else []
-    return PartsSection(_lead(table), Grid(TITLE, columns, rows), [*more, *_sources(study, table)])
+    after = [*more, *_sources(study, table)]
+    return TableSection(NAME, TITLE, _lead(table), [Grid(TITLE, columns, rows)], after)
 
 
 def is_generated(study: Study) -> bool:

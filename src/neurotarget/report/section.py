@@ -10,7 +10,8 @@ class TableSection(NamedTuple):
     """Tables that stand on the page as they are, with sentences before and after them.
 
     `name` is the section's address on the page. `findings` are sentences that stand out. Where
-    there are several grids, their captions are shown as headings.
+    there are several grids, their captions are shown as headings. A figure of this `name` stands
+    at the end of the section instead of among the others.
     """
 
     name: str
