@@ -1,0 +1,107 @@
+"""The built-in cohort of susceptibility maps on disk, with the masks of two simulated raters.
+
+It stands in for real cohorts when the software is tried: what is planted is known
+(`neurotarget.data.qsm_plan`). It says nothing about people. Field and reconstruction use the same
+dipole kernel and the same grid, so the maps are better than a scanner's are.
+"""
+
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from tqdm import tqdm
+
+from neurotarget.data.qsm_anatomy import QSMPerson
+from neurotarget.data.qsm_files import DrawnFolder, Scans, nifti
+from neurotarget.data.qsm_plan import QSMPlan, QSMSubject, draw_subjects, planted
+from neurotarget.data.qsm_scanner import GRESimulation, GRESite, reconstructed, scan_gre
+from neurotarget.data.qsm_template import qsm_template
+from neurotarget.data.raters import redrawn
+from neurotarget.files import write_text
+
+STEP_PPM = 1e-4  # of the stored maps
+MASKS = {"label": "rater1", "label_rater2": "rater2", "label_rater1_again": "rater1_again"}
+
+
+def make_cohort(
+    folder: Path | str, plan: QSMPlan, *, workers: int = 2, progress: bool = True
+) -> Path:
+    """Draw a cohort into a folder and return its manifest.
+
+    Writes `qsm/` (ppm), a folder of masks for each rater, `manifest.csv` and `planted.json` (the
+    plan, the planted values, and each case's true volumes and susceptibilities). Cases that are
+    complete and of the same plan are kept, all others are drawn again; `workers` threads change
+    the time, not the voxels.
+
+    Raises:
+        DataError: the folder cannot be written, or holds files of somebody else.
+    """
+    folder = Path(folder).expanduser()
+    places = ("qsm", *MASKS.values())
+    elsewhere = "set data.source.folder to another one"
+    drawn = DrawnFolder(folder, key=plan.key, places=places, todo=elsewhere)
+    with FileLock(folder / ".lock"):
+        subjects = draw_subjects(plan)
+        _write_plan(folder, plan, subjects)  # first, as it marks the folder as ours
+        names = [subject.case_id for subject in subjects]
+        todo = {names[number]: number for number in drawn.missing(names)}
+        if todo:
+            qsm_template()  # once, not in every thread
+        quiet = not progress or not todo
+        bar = partial(tqdm, desc="drawing susceptibility maps", unit="head", disable=quiet)
+        drawn.draw(todo, partial(_case, plan), workers=workers, bar=bar)
+        _write_manifest(folder, subjects)
+    return folder / "manifest.csv"
+
+
+def simulated(plan: QSMPlan, number: int) -> tuple[GRESite, GRESimulation]:
+    """Echoes of the plan's case `number` (from 0), with the truth behind them, and its site."""
+    subject = draw_subjects(plan)[number]
+    site = next(site for site in plan.sites if site.name == subject.site)
+    person = QSMPerson(
+        subject.tiv_ml, subject.dentate_mm3, subject.dentate_ppm, (plan.seed, 1, number)
+    )
+    return site, scan_gre(person, site, voxel_scale=plan.voxel_scale)
+
+
+def _case(plan: QSMPlan, number: int) -> Scans:
+    site, scan = simulated(plan, number)
+    scans = {"qsm": nifti(reconstructed(scan, site).chi_ppm, scan.affine, step=STEP_PPM)}
+    raters = (plan.rater_1, plan.rater_2, plan.rater_1)
+    for drawing, (name, rater) in enumerate(zip(MASKS.values(), raters, strict=True)):
+        rng = np.random.default_rng([plan.seed, 2, number, drawing])
+        label = redrawn(scan.label, rater, spacing_mm=scan.spacing_mm, rng=rng)
+        scans[name] = nifti(label, scan.affine)
+    return scans
+
+
+def _write_plan(folder: Path, plan: QSMPlan, subjects: list[QSMSubject]) -> None:
+    told = {
+        "key": plan.key,
+        "planted": planted(plan),
+        "plan": asdict(plan),
+        "cases": [subject._asdict() for subject in subjects],
+    }
+    write_text(folder / "planted.json", json.dumps(told, indent=1))
+
+
+def _write_manifest(folder: Path, subjects: list[QSMSubject]) -> None:
+    rows = [
+        {
+            "case_id": subject.case_id,
+            "subject_id": subject.case_id,
+            "qsm": f"qsm/{subject.case_id}.nii.gz",
+            **{column: f"{name}/{subject.case_id}.nii.gz" for column, name in MASKS.items()},
+            "age": subject.age,
+            "sex": subject.sex,
+            "group": subject.group,
+            "site": subject.site,
+            "tiv_ml": subject.tiv_ml,
+        }
+        for subject in subjects
+    ]
+    write_text(folder / "manifest.csv", pd.DataFrame(rows).to_csv(index=False))

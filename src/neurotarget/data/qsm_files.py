@@ -1,0 +1,125 @@
+"""Drawn cases on disk: whole or not there, kept while their plan is the same.
+
+A folder holds a place (a folder) for each kind of scan, `checks/` with one note for each case,
+and `planted.json`, which marks it as drawn. A drawing that was killed goes on.
+"""
+
+import errno
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy import ndarray
+
+from neurotarget.data.found import error, some
+from neurotarget.files import DRAFT, write_text, written
+from neurotarget.types import DataError
+
+Scans = Mapping[str, nib.Nifti1Image]  # place → scan of one case
+Draw = Callable[[int], Scans]
+Bar = Callable[..., Iterable[Future]]  # wraps an iterable, as tqdm does
+
+
+class DrawnFolder:
+    """Cases of one plan in one folder; whoever uses it holds the folder's lock."""
+
+    def __init__(self, folder: Path, *, key: str, places: Sequence[str], todo: str) -> None:
+        self.folder, self.key, self.places = folder, key, tuple(places)
+        self._open(todo)
+
+    def _open(self, todo: str) -> None:
+        """Make the folder; refuse one that holds anything else, or that cannot be written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            names = sorted(p.name for p in self.folder.iterdir() if not p.name.startswith("."))
+            if not os.access(self.folder, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as reason:
+            found = f"no folder to write the built-in cohort to ({reason.strerror})"
+            wanted = "a folder that can be written"
+            raise DataError(error(found, wanted, todo, file=self.folder)) from reason
+        if names and not {"key", "plan", "planted"} <= _noted(self.folder / "planted.json").keys():
+            found = f"files that are not of the built-in cohort ({some(names, 3)})"
+            wanted = "an empty folder to draw it into"
+            raise DataError(error(found, wanted, todo, file=self.folder))
+
+    def scan(self, place: str, case_id: str) -> Path:
+        """Where a scan lies."""
+        return self.folder / place / f"{case_id}.nii.gz"
+
+    def missing(self, case_ids: Sequence[str]) -> list[int]:
+        """Numbers of the cases to draw: absent, broken or of another plan.
+
+        Files of cases that are not wanted any more are taken away; files not ours stay.
+        """
+        self._sweep(case_ids)
+        return [number for number, name in enumerate(case_ids) if not self._is_complete(name)]
+
+    def draw(self, cases: Mapping[str, int], draw: Draw, *, workers: int, bar: Bar) -> None:
+        """Draw cases and note that they are complete; `draw` gets each one's number."""
+        with ThreadPoolExecutor(max(workers, 1)) as pool:
+            jobs = [pool.submit(self._make, name, draw, number) for name, number in cases.items()]
+            try:
+                for job in bar(as_completed(jobs), total=len(jobs)):
+                    job.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _check(self, case_id: str) -> Path:
+        return self.folder / "checks" / f"{case_id}.json"
+
+    def _sums(self, case_id: str) -> dict[str, int | None]:
+        paths = {place: self.scan(place, case_id) for place in self.places}
+        return {
+            place: zlib.crc32(path.read_bytes()) if path.is_file() else None
+            for place, path in paths.items()
+        }
+
+    def _is_complete(self, case_id: str) -> bool:
+        """Whether all files are there and unbroken, by the sums noted when they were written."""
+        noted = _noted(self._check(case_id))
+        return noted.get("key") == self.key and noted.get("sums") == self._sums(case_id)
+
+    def _sweep(self, case_ids: Sequence[str]) -> None:
+        for place in (*self.places, "checks", "."):
+            for left in (self.folder / place).glob(f"{DRAFT}*"):
+                left.unlink(missing_ok=True)  # nobody writes: the folder is locked
+        for check in (self.folder / "checks").glob("*.json"):
+            if check.stem not in case_ids or _noted(check).get("key") != self.key:
+                for place in self.places:
+                    self.scan(place, check.stem).unlink(missing_ok=True)
+                check.unlink()
+
+    def _make(self, case_id: str, draw: Draw, number: int) -> None:
+        self._check(case_id).unlink(missing_ok=True)
+        for place, scan in draw(number).items():
+            with written(self.scan(place, case_id)) as draft:
+                nib.save(scan, draft)
+        note = {"key": self.key, "sums": self._sums(case_id)}
+        write_text(self._check(case_id), json.dumps(note))
+
+
+def nifti(array: ndarray, affine: ndarray, *, step: float | None = None) -> nib.Nifti1Image:
+    """A scan in mm whose place is known; `step` stores real numbers as multiples of it (int16)."""
+    if step is not None:
+        array = np.rint(array / step).clip(-32767, 32767).astype(np.int16)
+    scan = nib.Nifti1Image(array, affine)
+    scan.header.set_xyzt_units("mm")
+    scan.set_qform(affine, code=1)
+    scan.set_sform(affine, code=1)
+    if step is not None:
+        scan.header.set_slope_inter(step, 0)
+    return scan
+
+
+def _noted(path: Path) -> dict:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
