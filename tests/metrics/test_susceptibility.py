@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from neurotarget.metrics.susceptibility import (
+    contrast_percent,
     contrast_to_noise,
     correlation,
     mean_above_brain_ppm,
     nrmse_percent,
     slope,
+    surroundings,
 )
 
 ALL = np.ones((2, 2, 2), bool)
@@ -59,11 +61,20 @@ def test_a_structures_mean_is_above_that_of_the_brain():
     assert mean_above_brain_ppm(TRUTH, inside, left) == pytest.approx(6 - 3)
 
 
-def test_contrast_is_counted_in_sds_of_the_ring():
+def test_contrast_is_counted_in_sds_of_the_ring_and_in_percent():
     image, vein = np.full((1, 1, 7), 100.0), np.zeros((1, 1, 7), bool)
     vein[0, 0, 3] = True
     image[0, 0] = [90, 110, 0, 40, 0, 90, 110]  # the neighbours at 1 mm do not count
-    mask = np.ones_like(vein)
-    found = contrast_to_noise(image, vein, mask, (1.0, 1.0, 1.0), ring_mm=(2.0, 3.0))
-    assert found == pytest.approx((100 - 40) / 10)
-    assert math.isnan(contrast_to_noise(image, ~mask, mask, (1.0, 1.0, 1.0), ring_mm=(2.0, 3.0)))
+    around = surroundings(vein, np.ones_like(vein), (1.0, 1.0, 1.0), (2.0, 3.0))
+    assert around[0, 0].tolist() == [True, True, False, False, False, True, True]
+    assert contrast_to_noise(image, vein, around) == pytest.approx((100 - 40) / 10)
+    assert contrast_percent(image, vein, around) == pytest.approx(60)
+
+
+def test_contrast_of_nothing_is_undefined():
+    image, none = np.ones((2, 2, 2)), np.zeros((2, 2, 2), bool)
+    assert not surroundings(none, ALL, (1.0, 1.0, 1.0), (0.0, 9.0)).any()
+    for score in (contrast_to_noise, contrast_percent):
+        assert math.isnan(score(image, none, ALL))
+        assert math.isnan(score(image, ALL, none))
+    assert math.isnan(contrast_to_noise(image, ALL, ALL))

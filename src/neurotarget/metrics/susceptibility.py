@@ -4,6 +4,7 @@ Maps are in ppm. A map has no absolute zero, so that both means over the mask ar
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -49,22 +50,31 @@ def mean_above_brain_ppm(chi_ppm: Map, inside: Mask, mask: Mask) -> float:
     return float(chi_ppm[both].mean() - chi_ppm[mask].mean()) if both.any() else math.nan
 
 
-def contrast_to_noise(
-    image: Map, inside: Mask, mask: Mask, spacing_mm: Triple, *, ring_mm: tuple[float, float]
-) -> float:
+def surroundings(inside: Mask, mask: Mask, spacing_mm: Triple, ring_mm: Sequence[float]) -> Mask:
+    """Voxels of the mask whose distance to a structure lies within the two of `ring_mm`."""
+    if not inside.any():
+        return np.zeros_like(mask)
+    away = ndimage.distance_transform_edt(~inside, sampling=spacing_mm)
+    return mask & (away >= ring_mm[0]) & (away <= ring_mm[1])
+
+
+def contrast_to_noise(image: Map, inside: Mask, around: Mask) -> float:
     """How many SDs of its surroundings a structure is darker than they are.
 
-    Surroundings are voxels of the mask whose distance to the structure lies within `ring_mm`.
     NaN where either is empty or the surroundings are constant.
     """
-    away = ndimage.distance_transform_edt(~inside, sampling=spacing_mm) if inside.any() else None
-    if away is None:
-        return math.nan
-    around = mask & (away >= ring_mm[0]) & (away <= ring_mm[1])
-    if not around.any():
+    if not (inside.any() and around.any()):
         return math.nan
     spread = float(image[around].std())
     return float(image[around].mean() - image[inside].mean()) / spread if spread else math.nan
+
+
+def contrast_percent(image: Map, inside: Mask, around: Mask) -> float:
+    """How much darker a structure is than its surroundings, in % of these; NaN for nothing."""
+    if not (inside.any() and around.any()):
+        return math.nan
+    level = float(image[around].mean())
+    return 100 * (1 - float(image[inside].mean()) / level) if level else math.nan
 
 
 def _centred(

@@ -1,0 +1,245 @@
+"""`python train.py experiment=qsm|swi`: scans → maps by several methods → scores and a report."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import wandb
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger, WandbLogger
+from tqdm import tqdm
+
+from neurotarget.cli.build import build, plain
+from neurotarget.cli.predictor import usable_device
+from neurotarget.cli.reconstruction_methods import (
+    Made,
+    Method,
+    magnitude_of,
+    qsm_methods,
+    swi_methods,
+)
+from neurotarget.cli.reconstruction_scans import Failed, Scan, drawn_scans, read_scans
+from neurotarget.cli.run_folder import open_run, write_json
+from neurotarget.cli.study_folder import write_tsv
+from neurotarget.cli.swi import bright_window
+from neurotarget.cli.tracking import finish, log_final, loggers
+from neurotarget.cli.train import said
+from neurotarget.evaluate import read_rows, write_rows
+from neurotarget.inference.predict import save_like
+from neurotarget.report.figure import save_figure
+from neurotarget.report.figures import NamedFigure
+from neurotarget.report.gre_figures import axial_figure, canvas
+from neurotarget.report.reconstruction_page import (
+    SHORT,
+    Comparison,
+    cells,
+    method_table,
+    sentence,
+    write_reconstruction_page,
+)
+from neurotarget.report.text import aligned
+from neurotarget.types import DataError, Row
+
+KEPT = ("name", "job", "seed", "reconstruction", "logger", "paths")  # of the configuration
+SUFFIXES = {"qsm": "Chimap", "swi": "swi"}
+TRUTH = "truth"
+HEADLINE = {"qsm": ("brain", "nrmse"), "swi": ("veins", "contrast_to_noise")}
+
+Config = dict[str, Any]
+
+
+def reconstruct(cfg: DictConfig) -> dict[str, float]:
+    """Run one experiment; returns the headline score of the first method and of each.
+
+    Raises:
+        DataError: a setting is unfit, or no scan can be read.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    config = _own(plain(cfg))
+    settings, kind = config["reconstruction"], str(config["job"])
+    methods = _methods(kind, settings)
+    scans = _scans(cfg, config)
+    record = open_run(folder, config, said())
+    made = loggers(
+        folder,
+        config["logger"],
+        run_id=record["id"],
+        name=f"{config['name']}/{folder.name}",
+        config=config | {"versions": record["versions"], "code": record["code"]},
+        job_type=kind,
+    )
+    failed = True
+    try:
+        found, figures = _run(scans, methods, config, folder)
+        values = _headline(found)
+        _write(found, figures, values, config, folder)
+        _log(made, found, values, folder)
+        failed = False
+    finally:
+        finish(made, failed=failed)
+    return values
+
+
+def _own(config: Config) -> Config:
+    """The part of the configuration that this kind of job reads."""
+    if not config.get("reconstruction"):
+        raise DataError("reconstruction: nothing is chosen; say experiment=qsm or experiment=swi")
+    own = {key: config[key] for key in KEPT}
+    return own | {"data": {"root": config["data"]["root"]}}
+
+
+def _methods(kind: str, settings: Mapping[str, Any]) -> dict[str, Method]:
+    device = usable_device(settings["device"])
+    if settings["mask"] not in ("given", "auto"):
+        raise DataError(f"reconstruction.mask: found {settings['mask']!r}, wanted given or auto")
+    return {"qsm": qsm_methods, "swi": swi_methods}[kind](settings, device)
+
+
+def _scans(cfg: DictConfig, config: Config) -> Iterator[Scan | Failed]:
+    settings, root = config["reconstruction"], config["data"]["root"]
+    if root is not None:
+        scale = str(settings["phase_scale"])
+        return read_scans(Path(root), suffix=settings["suffix"], phase_scale=scale)
+    if "plan" not in (cfg.data.get("source") or {}):
+        raise DataError("data: found no plan of scans to draw; say data=qsm_phantom, or data.root=")
+    config["data"]["plan"] = plain(cfg.data.source.plan)
+    plan = build(cfg.data.source.plan)
+    return drawn_scans(plan, int(settings["people_per_site"]), mask=settings["mask"])
+
+
+def _run(
+    scans: Iterator[Scan | Failed], methods: Mapping[str, Method], config: Config, folder: Path
+) -> tuple[Comparison, list[NamedFigure]]:
+    """Every method on every scan; rows are written as they come."""
+    kind, settings = str(config["job"]), config["reconstruction"]
+    print(f"{config['name']}: {', '.join(methods)}\n  results   {folder}", flush=True)
+    for old in ("maps", "pictures"):
+        shutil.rmtree(folder / old, ignore_errors=True)
+    rows: list[Row] = []
+    figures: list[NamedFigure] = []
+    failed, count = {}, 0
+    for scan in tqdm(scans, kind, unit="scan", delay=1):
+        results = _attempt(scan, methods, kind)
+        if isinstance(results, str):
+            failed[scan.case_id] = results
+            continue
+        count += 1
+        rows += [row for one in results for row in one.rows]
+        write_rows(rows, folder / "rows.csv")
+        if settings["maps"]:
+            _save(scan, results, kind, folder)
+        if len(figures) < settings["pictures"]:
+            figures.append(_figure(scan, results, config, number=count))
+    for case_id, reason in failed.items():
+        print(f"failed: {case_id}: {reason}", flush=True)
+    if not count:
+        raise DataError(f"no scan could be reconstructed ({len(failed)} failed, told above)")
+    table = method_table(read_rows(folder / "rows.csv"))
+    facts = _facts(config)
+    return Comparison(kind, table, count, failed, settings["published"], facts), figures
+
+
+def _attempt(scan: Scan | Failed, methods: Mapping[str, Method], kind: str) -> list[Made] | str:
+    """What every method made of a scan, or why one of them could not."""
+    if isinstance(scan, Failed):
+        return scan.reason
+    try:
+        first = [magnitude_of(scan)] if kind == "swi" else []
+        return [*first, *(method(scan) for method in methods.values())]
+    except (DataError, MemoryError, RuntimeError) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+
+
+def _save(scan: Scan, results: list[Made], kind: str, folder: Path) -> None:
+    for one in results:
+        name = f"{scan.case_id}_desc-{one.method.replace('_', '')}_{SUFFIXES[kind]}.nii.gz"
+        array = np.ascontiguousarray(one.array, dtype=np.float32)
+        save_like(array, scan.gre.header, folder / "maps" / name)
+    if scan.truth_ppm is not None and kind == "qsm":
+        name = f"{scan.case_id}_desc-{TRUTH}_Chimap.nii.gz"
+        save_like(scan.truth_ppm.astype(np.float32), scan.gre.header, folder / "maps" / name)
+
+
+def _figure(scan: Scan, results: list[Made], config: Config, *, number: int) -> NamedFigure:
+    """One axial slice of every method, through the nuclei or the middle of the brain."""
+    mask = results[-1].mask
+    focus = np.logical_or.reduce(list(scan.structures.values())) if scan.structures else mask
+    maps = {one.method: one.array for one in results}
+    if config["job"] == "qsm":
+        window, unit = tuple(config["reconstruction"]["window"]), "ppm"
+        if scan.truth_ppm is not None:
+            level = scan.truth_ppm[mask].mean() if mask.any() else 0.0
+            maps = {TRUTH: (scan.truth_ppm - level) * mask} | maps
+    else:
+        window, unit = bright_window(results[0].array, mask), ""
+    scenes = {name: canvas(array, scan.gre.affine, mask, focus) for name, array in maps.items()}
+    figure = axial_figure(f"scan_{number}", scenes, window=window, unit=unit)
+    te = ", ".join(f"{1000 * time:g}" for time in scan.gre.te_s)
+    sides = " × ".join(f"{side:.3g}" for side in scan.gre.spacing_mm)
+    caption = f"{scan.gre.field_t:g} T, echo times {te} ms, voxels of {sides} mm."
+    return NamedFigure(f"scan_{number}", scan.case_id, caption, figure)
+
+
+def _headline(found: Comparison) -> dict[str, float]:
+    """Mean of the main score, of the first method that has it and of each."""
+    label, metric = HEADLINE[found.kind]
+    table = found.methods
+    rows = table[(table["label"] == label) & (table["metric"] == metric)]
+    values = {f"{metric}/{row.method}": float(row.mean) for row in rows.itertuples(index=False)}
+    own = [name for name in values if not name.endswith("/magnitude")]
+    return ({metric: values[own[0]]} if own else {}) | values
+
+
+def _write(
+    found: Comparison,
+    figures: list[NamedFigure],
+    values: Mapping[str, float],
+    config: Config,
+    folder: Path,
+) -> None:
+    write_tsv(found.methods, folder / "methods.tsv")
+    for one in figures:
+        save_figure(one.figure, folder / "pictures" / one.name)
+    summary = {
+        "scans": found.n_scans,
+        "failed": dict(found.failed),
+        "values": {key: value if np.isfinite(value) else None for key, value in values.items()},
+        "methods": json.loads(found.methods.to_json(orient="records")),
+    }
+    write_json(folder / "summary.json", summary)
+    write_reconstruction_page(folder / "report.html", found, figures, title=str(config["name"]))
+    heads, lines = cells(found, SHORT)
+    print(aligned([heads, *lines]))
+    print(f"\n{sentence(found)}")
+    for one in found.published:
+        print(f"  published: {one['label']} {one['value']} ppm ({one.get('source', '')})")
+    print(f"\nrun folder  {folder}\nrows        {folder / 'rows.csv'}")
+    print(f"report      {folder / 'report.html'}")
+
+
+def _log(made: list[Logger], found: Comparison, values: Mapping[str, float], folder: Path) -> None:
+    for logger in made:
+        logger.log_metrics({f"test/{key}": value for key, value in values.items()}, step=0)
+        logger.save()
+    log_final(made, summary=dict(values), rows=read_rows(folder / "rows.csv"), study=None)
+    for logger in made:
+        if isinstance(logger, WandbLogger):
+            with suppress(OSError):  # a picture that is gone
+                paths = sorted((folder / "pictures").glob("*.png"))
+                images = {f"maps/{path.stem}": wandb.Image(str(path)) for path in paths}
+                logger.experiment.log(images | {"methods": wandb.Table(dataframe=found.methods)})
+
+
+def _facts(config: Config) -> dict[str, str]:
+    settings = {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in config["reconstruction"].items()
+        if key != "published"
+    }
+    source = config["data"]["root"]
+    return {"scans": Path(source).name if source else "drawn from the built-in cohort", **settings}

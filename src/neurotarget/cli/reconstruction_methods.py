@@ -1,0 +1,186 @@
+"""Methods of the experiments qsm and swi on one scan: what each makes of it, and its scores."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from neurotarget.cli.qsm import reconstructed
+from neurotarget.cli.reconstruction_scans import Scan
+from neurotarget.cli.swi import sign_of, slice_axis
+from neurotarget.metrics.susceptibility import (
+    contrast_percent,
+    contrast_to_noise,
+    correlation,
+    mean_above_brain_ppm,
+    nrmse_percent,
+    slope,
+)
+from neurotarget.physics.qsm import QSM
+from neurotarget.physics.swi import SWI
+from neurotarget.types import DataError, Row
+
+MAGNITUDE = "magnitude"
+
+
+class Made(NamedTuple):
+    """What one method made of a scan."""
+
+    method: str
+    array: ndarray
+    mask: ndarray  # where it is known
+    rows: list[Row]
+
+
+Method = Callable[[Scan], Made]
+
+
+def qsm_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
+    """Chains by name: each step's first choice with each of the others', or all combinations.
+
+    Raises:
+        DataError: a step is unknown or has no choice.
+    """
+    steps = {name: _listed(config, name) for name in ("unwrap", "background", "inversion")}
+    whole = list(product(*steps.values()))
+    if not config["all_pairs"]:
+        first = whole[0]
+        whole = [one for one in whole if sum(a != b for a, b in zip(one, first, strict=True)) <= 1]
+    options = {
+        "reference": config["reference"],
+        "handedness": config["handedness"],
+        "weighted_edges": config["weighted_edges"],
+    }
+    chains = [QSM(*one, **options) for one in whole]
+    many = len(steps["unwrap"]) > 1
+    return {
+        _chain_name(chain, many): _qsm(chain, _chain_name(chain, many), device) for chain in chains
+    }
+
+
+def swi_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
+    """Kinds of susceptibility-weighted images by name.
+
+    Raises:
+        DataError: a filter or phase mask is unknown, or there is none.
+    """
+    kinds = [_listed(config, name) for name in ("high_pass", "phase_mask")]
+    chains = {
+        f"{high_pass}_{phase_mask}": SWI(
+            high_pass,
+            phase_mask,
+            mask_power=config["mask_power"],
+            mip_mm=config["mip_mm"],
+            high_pass_mm=config["high_pass_mm"],
+            window_vox=config["window_vox"],
+        )
+        for high_pass, phase_mask in product(*kinds)
+    }
+    asked, known = config["handedness"], {}
+
+    def sign(scan: Scan) -> int:  # the same for all methods, and takes time
+        if scan.case_id not in known:
+            known[scan.case_id] = sign_of(scan.gre, asked, device).sign
+        return known[scan.case_id]
+
+    return {name: _swi(chain, name, sign, device) for name, chain in chains.items()}
+
+
+def _listed(config: Mapping[str, Any], name: str) -> Sequence[str]:
+    values = config[name]
+    values = [values] if isinstance(values, str) else values
+    if not values:
+        raise DataError(f"reconstruction.{name}: found no choice, wanted at least one")
+    return values
+
+
+def _chain_name(chain: QSM, with_unwrap: bool) -> str:
+    name = f"{chain.background}_{chain.inversion}"
+    return f"{chain.unwrap}_{name}" if with_unwrap else name
+
+
+def _qsm(chain: QSM, name: str, device: str) -> Method:
+    def make(scan: Scan) -> Made:
+        began_s = time.perf_counter()
+        found = reconstructed(scan.gre, chain, device)
+        seconds = time.perf_counter() - began_s
+        add = _adder(scan, name)
+        inside = found.chi_ppm[found.mask]
+        rows = [
+            add("brain", "sd_qsm", float(inside.std()) if inside.size else np.nan, "ppm"),
+            add("brain", "mask_left", float(found.mask.sum() / found.brain_mask.sum()), ""),
+            add("brain", "seconds", seconds, "s"),
+        ]
+        if scan.truth_ppm is not None:
+            rows += _truth_rows(scan, found.chi_ppm, found.mask, add)
+        return Made(name, found.chi_ppm, found.mask, rows)
+
+    return make
+
+
+def _truth_rows(
+    scan: Scan, chi_ppm: ndarray, mask: ndarray, add: Callable[..., Row]
+) -> Iterator[Row]:
+    """Errors of a map over the brain and in each nucleus."""
+    truth = scan.truth_ppm
+    yield add("brain", "nrmse", nrmse_percent(chi_ppm, truth, mask), "%")
+    yield add("brain", "correlation", correlation(chi_ppm, truth, mask), "")
+    yield add("brain", "slope", slope(chi_ppm, truth, mask), "")
+    for label, inside in scan.structures.items():
+        found = mean_above_brain_ppm(chi_ppm, inside, mask)
+        true = mean_above_brain_ppm(truth, inside, mask)
+        yield add(label, "mean_qsm", found, "ppm")
+        yield add(label, "reference_mean_qsm", true, "ppm")
+        yield add(label, "bias_qsm", found - true, "ppm")
+
+
+def _swi(chain: SWI, name: str, sign: Callable[[Scan], int], device: str) -> Method:
+    def make(scan: Scan) -> Made:
+        gre = scan.gre
+        turned = replace(chain, handedness=sign(scan))
+        began_s = time.perf_counter()
+        found = turned.make(
+            gre.magnitude,
+            gre.phase_rad,
+            gre.te_s,
+            spacing_mm=gre.spacing_mm,
+            axis=slice_axis(gre),
+            mask=gre.mask,
+            device=device,
+        )
+        add = _adder(scan, name)
+        rows = [add("brain", "seconds", time.perf_counter() - began_s, "s")]
+        return Made(name, found.swi, _mask(scan, found.swi), [*rows, *_veins(scan, found.swi, add)])
+
+    return make
+
+
+def magnitude_of(scan: Scan) -> Made:
+    """The magnitude by itself, as what a susceptibility-weighted image is compared with."""
+    image = np.sqrt((scan.gre.magnitude**2).mean(axis=0))
+    rows = list(_veins(scan, image, _adder(scan, MAGNITUDE)))
+    return Made(MAGNITUDE, image, _mask(scan, image), rows)
+
+
+def _mask(scan: Scan, image: ndarray) -> ndarray:
+    return image > 0 if scan.gre.mask is None else scan.gre.mask
+
+
+def _veins(scan: Scan, image: ndarray, add: Callable[..., Row]) -> Iterator[Row]:
+    """How veins stand out, where it is known where they are."""
+    if scan.veins is None or scan.around is None:
+        return
+    noise = contrast_to_noise(image, scan.veins, scan.around)
+    yield add("veins", "contrast_to_noise", noise, "")
+    yield add("veins", "contrast", contrast_percent(image, scan.veins, scan.around), "%")
+
+
+def _adder(scan: Scan, method: str) -> Callable[[str, str, float, str], Row]:
+    def add(label: str, metric: str, value: float, unit: str) -> Row:
+        return Row(scan.case_id, scan.subject_id, "test", label, f"{metric}@{method}", value, unit)
+
+    return add

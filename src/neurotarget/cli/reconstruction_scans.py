@@ -1,0 +1,129 @@
+"""Scans of the experiments qsm and swi: drawn with their truth, or the user's own."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from neurotarget.cli.errors import tell_problems
+from neurotarget.data.gre import GRE, Acquisition, read_acquisition
+from neurotarget.data.gre_bids import scan_acquisitions
+from neurotarget.data.qsm_cohort import simulated
+from neurotarget.data.qsm_plan import QSMPlan, draw_subjects
+from neurotarget.data.volume import read_volume
+from neurotarget.metrics.susceptibility import surroundings
+from neurotarget.types import DataError, Problem
+
+LABELS = {"dentate_left": 1, "dentate_right": 2}
+RING_MM = (2.0, 5.0)  # of a vein's surroundings
+VEIN_PPM = 0.15  # drawn veins have 0.19, the richest nucleus beside the dentate 0.131
+
+Mask = Bool[ndarray, "I J K"]
+
+
+class Scan(NamedTuple):
+    """One scan in memory, with what is known of it."""
+
+    case_id: str
+    subject_id: str
+    gre: GRE
+    truth_ppm: Float[ndarray, "I J K"] | None
+    structures: Mapping[str, Mask]  # nuclei
+    veins: Mask | None
+    around: Mask | None  # what veins stand out against
+
+
+class Failed(NamedTuple):
+    """A scan that could not be read."""
+
+    case_id: str
+    reason: str
+
+
+def drawn_scans(plan: QSMPlan, per_site: int, *, mask: str) -> Iterator[Scan]:
+    """The first people of each site of the plan, scanned; one is in memory at a time.
+
+    `mask` given takes the drawn brain; auto leaves it to be found in the magnitude.
+    """
+    counts: dict[str, int] = {}
+    for number, subject in enumerate(draw_subjects(plan)):
+        counts[subject.site] = counts.get(subject.site, 0) + 1
+        if counts[subject.site] <= per_site:
+            yield _drawn(plan, number, subject.case_id, mask)
+
+
+def read_scans(folder: Path, *, suffix: str | None, phase_scale: str) -> Iterator[Scan | Failed]:
+    """Scans of a BIDS folder, with the reference maps of its derivatives.
+
+    Raises:
+        DataError: there is no gradient-echo scan.
+    """
+    if not folder.is_dir():
+        raise DataError(f"data.root: no such folder: {folder}; give a BIDS data set")
+    found = scan_acquisitions(folder, suffix=suffix)
+    errors = [problem for problem in found.problems if problem.level == "error"]
+    if not found.acquisitions:
+        raise DataError(errors)
+    tell_problems(found.problems)
+    for acquisition in found.acquisitions:
+        yield _read(acquisition, phase_scale)
+    for case_id in dict.fromkeys(problem.case_id for problem in errors):
+        told = [str(problem) for problem in errors if problem.case_id == case_id]
+        yield Failed(case_id, ". ".join(told))
+
+
+def _read(acquisition: Acquisition, phase_scale: str) -> Scan | Failed:
+    try:
+        gre = read_acquisition(acquisition, phase_scale=phase_scale)
+        truth = None
+        if acquisition.reference is not None:
+            truth = read_volume(acquisition.reference, case_id=acquisition.case_id).array
+            _check_truth(acquisition, truth, gre)
+    except DataError as error:
+        return Failed(acquisition.case_id, ". ".join(str(error).splitlines()))
+    subject = acquisition.case_id.split("_")[0]
+    return Scan(acquisition.case_id, subject, gre, truth, {}, None, None)
+
+
+def _check_truth(acquisition: Acquisition, truth: ndarray, gre: GRE) -> None:
+    if truth.shape != gre.magnitude.shape[1:]:
+        found = f"a reference map of {truth.shape} voxels"
+        wanted, todo = f"the scan's {gre.magnitude.shape[1:]}", "resample it to the scan"
+        name, file = acquisition.case_id, str(acquisition.reference)
+        raise DataError(Problem("error", name, file, found, wanted, todo))
+
+
+def _drawn(plan: QSMPlan, number: int, case_id: str, mask: str) -> Scan:
+    site, scan = simulated(plan, number)
+    gre = GRE(
+        magnitude=scan.magnitude,
+        phase_rad=scan.phase_rad,
+        te_s=scan.te_s,
+        field_t=scan.field_t,
+        spacing_mm=scan.spacing_mm,
+        b0=scan.b0,
+        affine=scan.affine,
+        header=_header(scan.chi_ppm.shape, scan.affine),
+        mask=scan.mask if mask == "given" else None,
+        phase_scale="radians, as drawn",
+        notes=(),
+    )
+    structures = {name: scan.label == value for name, value in LABELS.items()}
+    veins = (scan.chi_ppm > VEIN_PPM) & (scan.label == 0) & scan.mask
+    around = surroundings(veins, scan.mask, scan.spacing_mm, RING_MM)
+    name = f"{case_id}_{site.name}"
+    return Scan(name, case_id, gre, scan.chi_ppm, structures, veins, around)
+
+
+def _header(shape: tuple[int, ...], affine: Float[ndarray, "4 4"]) -> nib.Nifti1Header:
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.float32)
+    header.set_data_shape(shape)
+    header.set_xyzt_units("mm")
+    header.set_sform(affine, code="scanner")
+    header.set_qform(affine, code="scanner")
+    return header
