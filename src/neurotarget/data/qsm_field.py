@@ -20,6 +20,7 @@ from neurotarget.data.phantom_scanner import Warp
 from neurotarget.data.qsm_anatomy import Maps, at_places
 from neurotarget.data.qsm_template import qsm_template
 from neurotarget.physics.dipole import dipole_field
+from neurotarget.physics.fourier import fast_sides
 from neurotarget.types import Triple, TripleVox
 
 COARSE_MM = 4.0
@@ -40,12 +41,12 @@ def field_ppm(maps: Maps, warp: Warp, spacing_mm: Triple, b0: Triple) -> Float[n
     """Field at every voxel, in ppm of the main field, after the scanner has shimmed the brain."""
     shape = maps.chi_ppm.shape
     sources = torch.from_numpy(maps.chi_ppm + _soft(maps.bulk_ppm, SOFT_MM / np.array(spacing_mm)))
-    spare = [round(APART_MM / step) for step in reversed(spacing_mm)]
-    sources = F.pad(sources, [side for step in spare for side in (0, step)])
+    wide = fast_sides(shape, APART_MM, spacing_mm)
+    spare = [(0, side - own) for side, own in zip(wide, shape, strict=True)]
+    sources = F.pad(sources, [step for pair in reversed(spare) for step in pair])
     inside = dipole_field(sources, spacing_mm, b0, pad=False)
-    total = inside[tuple(slice(side) for side in shape)].numpy() + _from_beyond(
-        warp, shape, spacing_mm, b0
-    )
+    own = inside[tuple(slice(side) for side in shape)].numpy()
+    total = own + _from_beyond(warp, shape, spacing_mm, b0)
     return _shimmed(total, maps.brain, spacing_mm)
 
 
