@@ -119,3 +119,11 @@ def test_a_rater_whom_no_reference_stands_beside_is_measured_alone():
 def test_a_case_with_nothing_beside_it_has_the_rows_it_had():
     found = score(drawn(range(4)), drawn(range(4)))
     assert not [metric for _, metric in found if "@" in metric or "mean" in metric]
+
+
+def test_maps_without_any_label_have_volume_0_and_no_score():
+    empty = drawn(range(0))
+    found = score(empty, empty, raters={"rater2": empty}, scans={"qsm": np.ones((12, 3, 3))})
+    assert value(found, "left", "reference_volume_mm3@rater2") == 0
+    for metric in ("dice@rater2", "rater_dice@rater2", "mean_qsm", "reference_mean_qsm@rater2"):
+        assert math.isnan(value(found, "left", metric))
