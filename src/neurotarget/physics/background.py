@@ -168,9 +168,9 @@ def pdf(
     b0: Sequence[float],
     *,
     weight: Volume | None = None,
-    margin_mm: float = 20.0,
-    tolerance: float = 0.01,
-    most: int = 60,
+    margin_mm: float = 10.0,
+    tolerance: float = 0.002,
+    most: int = 100,
 ) -> tuple[Volume, MaskVolume]:
     """Local field left by the dipoles outside the mask that explain the field inside best.
 

@@ -151,8 +151,7 @@ def _step_offset(
         spread += weight * (time - mean_time).square()
         slope += weight * (time - mean_time) * (step - mean_step)
     start = mean_step - slope / spread.clamp(min=1e-20) * mean_time
-    sigma = (OFFSET_MM,) * 3
-    return smooth(total * start, sigma, spacing_mm) / smooth(total, sigma, spacing_mm).clamp(1e-20)
+    return _smoothed(start, total, spacing_mm)
 
 
 def _by_path(
@@ -188,12 +187,26 @@ def _offset(
     spacing_mm: Triple,
     mask: MaskVolume,
 ) -> tuple[Volume, Volume]:
-    """Smooth phase at echo time 0, and the field (rad/s) that the first two echoes tell."""
+    """Smooth phase at echo time 0, and the field (rad/s) that the first two echoes tell.
+
+    Slopes are smoothed, not values: the mean about a voxel at the rim is that of voxels inside.
+    """
     apart = wrap(phases[1] - phases[0])
     field = unwrap_path(apart, mask) / (times[1] - times[0])
     start = phases[0] - field * times[0]
-    weight = signals[0] * signals[1] * mask
+    weight = signals[0] * signals[1]
+    slopes = []
+    for axis in range(3):
+        trust = _pair_weight(weight, axis)
+        slopes.append(_smoothed(wrap(difference(start, axis)), trust, spacing_mm))
+    offset = integrate(slopes, spacing_mm)
+    rest = start - offset
+    level = torch.atan2((weight * torch.sin(rest)).sum(), (weight * torch.cos(rest)).sum())
+    return offset + level, field
+
+
+def _smoothed(values: Volume, weights: Volume, spacing_mm: Triple) -> Volume:
+    """Weighted Gaussian mean of `OFFSET_MM`."""
     sigma = (OFFSET_MM,) * 3
-    real = smooth(weight * torch.cos(start), sigma, spacing_mm)
-    imaginary = smooth(weight * torch.sin(start), sigma, spacing_mm)
-    return torch.atan2(imaginary, real), field
+    total = smooth(weights, sigma, spacing_mm)
+    return smooth(weights * values, sigma, spacing_mm) / total.clamp(min=1e-20)

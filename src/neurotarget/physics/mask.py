@@ -139,7 +139,7 @@ def _otsu(values: Float[ndarray, " N"]) -> float:
     sums = np.cumsum(counts * centres)
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = low * high * (sums / low - (sums[-1] - sums) / high) ** 2
-    return float(centres[np.nanargmax(apart[:-1])])
+    return float(centres[np.argmax(np.nan_to_num(apart[:-1], nan=-1.0))])
 
 
 def _largest(mask: Bool[ndarray, "I J K"]) -> Bool[ndarray, "I J K"]:
