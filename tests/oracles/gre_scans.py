@@ -10,7 +10,7 @@ import torch
 
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T, dipole_field
 
-SHAPE, SIDE_MM = (36, 36, 28), 2.0
+SHAPE, SIDE_MM = (38, 38, 36), 2.0
 AFFINE = np.diag([SIDE_MM, SIDE_MM, SIDE_MM, 1.0])
 TE_S = (0.004, 0.008, 0.012)
 IRON_PPM = 0.2
@@ -23,7 +23,7 @@ def far_mm(centre_mm=(0.0, 0.0, 0.0)) -> np.ndarray:
     return np.linalg.norm(places - middle - np.array(centre_mm), axis=-1)
 
 
-BRAIN = far_mm() < 24.0
+BRAIN = far_mm() < 32.0
 IRON = far_mm((8.0, 0.0, 0.0)) < 7.0
 
 

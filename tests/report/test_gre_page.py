@@ -93,6 +93,16 @@ def test_the_page_tells_scans_numbers_and_failures(tmp_path):
     text = page.read_text()
     assert "3 scans: 1 made, 1 kept from before, 1 failed." in text
     assert "To look at: sub-1." in text
-    for part in ("0.0500", "80 %", "3 T", "7 T", "inversion", "no phase", 'id="figure-scan_1"'):
+    for part in (
+        "0.0500",
+        "SD, ppm",
+        "Look.",
+        "80 %",
+        "3 T",
+        "7 T",
+        "inversion",
+        "no phase",
+        'id="figure-scan_1"',
+    ):
         assert part in text
     assert "<script>alert(1)" not in text

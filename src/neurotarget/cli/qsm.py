@@ -69,9 +69,14 @@ def run(words: Words) -> int:
         lambda gre: maps_of(gre, reconstructed(gre, chain, device), chain),
     )
     outcomes = make_all(scans, work, output, overwrite=overwrite)
-    facts = {key: str(value) for key, value in settings.items()} | {"device": device}
+    facts = {key: str(value) for key, value in settings.items() if value != {}}
     return finish_folder(
-        outcomes, output, kind="qsm", window_of=lambda *_: WINDOW_PPM, unit="ppm", facts=facts
+        outcomes,
+        output,
+        kind="qsm",
+        window_of=lambda *_: WINDOW_PPM,
+        unit="ppm",
+        facts=facts | {"device": device},
     )
 
 

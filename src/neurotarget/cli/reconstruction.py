@@ -212,7 +212,7 @@ def _write(
         "methods": json.loads(found.methods.to_json(orient="records")),
     }
     write_json(folder / "summary.json", summary)
-    write_reconstruction_page(folder / "report.html", found, figures, title=str(config["name"]))
+    write_reconstruction_page(folder / "report.html", found, figures, title=_title(config))
     heads, lines = cells(found, SHORT)
     print(aligned([heads, *lines]))
     print(f"\n{sentence(found)}")
@@ -220,6 +220,11 @@ def _write(
         print(f"  published: {one['label']} {one['value']} ppm ({one.get('source', '')})")
     print(f"\nrun folder  {folder}\nrows        {folder / 'rows.csv'}")
     print(f"report      {folder / 'report.html'}")
+
+
+def _title(config: Config) -> str:
+    """What the run was called, where that says more than its kind."""
+    return "" if config["name"] == config["job"] else str(config["name"])
 
 
 def _log(made: list[Logger], found: Comparison, values: Mapping[str, float], folder: Path) -> None:

@@ -86,9 +86,14 @@ def run(words: Words) -> int:
 
     work = Work("swi", SUFFIXES, settings, reading.phase_scale, make)
     outcomes = make_all(scans, work, output, overwrite=overwrite)
-    facts = {key: str(value) for key, value in settings.items()} | {"device": device}
+    facts = {key: str(value) for key, value in settings.items() if value != {}}
     return finish_folder(
-        outcomes, output, kind="swi", window_of=bright_window, unit="", facts=facts
+        outcomes,
+        output,
+        kind="swi",
+        window_of=bright_window,
+        unit="",
+        facts=facts | {"device": device},
     )
 
 

@@ -166,7 +166,8 @@ def _answer(good: Sequence[GRECase]) -> str:
 
 
 def _caption(case: GRECase, kind: str) -> str:
-    return " ".join(part for part in (CAPTIONS[kind], case.note) if part)
+    note = f"{case.note[:1].upper()}{case.note[1:].rstrip('.')}." if case.note else ""
+    return " ".join(part for part in (CAPTIONS[kind], note) if part)
 
 
 def _failures(failed: Sequence[GRECase]) -> list[Section]:
@@ -203,10 +204,8 @@ def _statements(good: Sequence[GRECase]) -> list[Section]:
 
 
 def _heading(name: str) -> str:
-    words = (
-        name.replace("_ppm", ", ppm").replace("_s", ", s") if name != "mask_left" else "mask left"
-    )
-    return words.replace("_", " ").capitalize()
+    words = name.replace("_ppm", ", ppm").replace("_", " ")
+    return words.replace("sd", "SD") if words.startswith("sd") else words.capitalize()
 
 
 def _number(name: str, value: float | None) -> str:

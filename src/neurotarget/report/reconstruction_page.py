@@ -192,7 +192,10 @@ def _methods(found: Comparison) -> list[Section]:
     if not len(found.methods):
         return []
     heads, lines = cells(found)
-    columns = [Heading("Method", "text"), *(Heading(head.capitalize()) for head in heads[1:])]
+    columns = [
+        Heading("Method", "text"),
+        *(Heading(f"{head[:1].upper()}{head[1:]}") for head in heads[1:]),
+    ]
     lead = "Mean ± SD over the scans, a row a method."
     return [Section("methods", "Methods", lead, Grid("Methods", columns, lines))]
 
