@@ -37,6 +37,17 @@ def test_many_people_show_what_is_planted(crowd):
     assert age == pytest.approx(told["chi_age"], abs=5e-5)
 
 
+def test_a_small_cohort_shows_what_is_planted():
+    people = draw_subjects(QSMPlan())
+    _, friedreich, ms, _ = regression(people, np.array([sum(p.dentate_mm3) for p in people]))
+    assert friedreich == pytest.approx(-480, abs=25)
+    assert ms == pytest.approx(-130, abs=25)
+    means = np.array([np.mean(person.dentate_ppm) for person in people])
+    _, friedreich, _, age = regression(people, means)
+    assert friedreich == pytest.approx(0.025, abs=0.003)
+    assert age == pytest.approx(0.0008, abs=0.00025)
+
+
 def test_left_and_right_correlate_within_a_group(crowd):
     controls = np.array([person.dentate_mm3 for person in crowd if person.group == "control"])
     assert np.corrcoef(controls.T)[0, 1] == pytest.approx(0.8, abs=0.02)

@@ -73,7 +73,7 @@ def _case(plan: QSMPlan, number: int) -> Scans:
     scans = {"qsm": nifti(reconstructed(scan, site).chi_ppm, scan.affine, step=STEP_PPM)}
     raters = (plan.rater_1, plan.rater_2, plan.rater_1)
     for drawing, (name, rater) in enumerate(zip(MASKS.values(), raters, strict=True)):
-        rng = np.random.default_rng([plan.seed, 2, number, drawing])
+        rng = np.random.default_rng([plan.seed, 3, number, drawing])
         label = redrawn(scan.label, rater, spacing_mm=scan.spacing_mm, rng=rng)
         scans[name] = nifti(label, scan.affine)
     return scans

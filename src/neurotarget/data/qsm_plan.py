@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from numpy import ndarray
 from scipy import stats
 
@@ -33,6 +33,7 @@ from neurotarget.physics.qsm import QSM
 
 DRAWING = 1  # raise it when the same plan comes to give other voxels
 GROUPS = ("control", "friedreich", "ms")
+TRIES = 30
 FROM_AGE = 40.0  # years, where `chi_ppm` holds
 _WIDEN = float(1 / stats.truncnorm(-LIMIT_SD, LIMIT_SD).std())
 EXTENT_MM = (172.0, 220.0, 184.0)
@@ -202,10 +203,12 @@ class QSMSubject(NamedTuple):
 
 
 def draw_subjects(plan: QSMPlan) -> list[QSMSubject]:
-    """Draw who is scanned where; in each group and sex, ages are even and sites take turns."""
+    """Draw who is scanned where.
+
+    In each group and sex, ages are even, sites take turns, and what else sets people apart has
+    the planned spread and goes little with age: small cohorts show what is planted too.
+    """
     rng = np.random.default_rng([plan.seed, 0])
-    uniform = rng.random((plan.num_cases, 5))
-    residuals = _WIDEN * stats.truncnorm.ppf(uniform, -LIMIT_SD, LIMIT_SD)
     drawn = []
     for group, people in _dealt(plan.num_cases, plan.shares).items():
         women = plan.share_women
@@ -214,17 +217,26 @@ def draw_subjects(plan: QSMPlan) -> list[QSMSubject]:
             ages = low + (high - low) * (np.arange(count) + rng.random(count)) / max(count, 1)
             where = rng.permutation((len(drawn) + np.arange(count)) % len(plan.sites))
             heads_ml = plan.tiv_ml[sex] + plan.tiv_spread_ml * _cut(rng.standard_normal(count))
-            for age, site, tiv_ml in zip(ages, where, heads_ml, strict=True):
+            uniform = (_apart_from_age(count, rng) + rng.random((count, 5))) / max(count, 1)
+            residuals = _WIDEN * stats.truncnorm.ppf(uniform, -LIMIT_SD, LIMIT_SD)
+            for age, site, tiv_ml, apart in zip(ages, where, heads_ml, residuals, strict=True):
                 who = QSMSubject(
                     "", round(float(age), 1), sex, group, plan.sites[site].name,
                     round(float(tiv_ml), 1), (0.0, 0.0), (0.0, 0.0),
                 )  # fmt: skip
-                drawn.append(_with_dentates(who, plan, residuals[len(drawn)]))
+                drawn.append(_with_dentates(who, plan, apart))
     digits = len(str(plan.num_cases))
     return [
         drawn[place]._replace(case_id=f"qsm{number + 1:0{digits}d}")
         for number, place in enumerate(rng.permutation(plan.num_cases))
     ]
+
+
+def _apart_from_age(count: int, rng: np.random.Generator) -> Integer[ndarray, "N 5"]:
+    """Ranks of people in age's order: of some tries, those that go least with age."""
+    age = np.arange(count) - (count - 1) / 2
+    tries = [rng.permuted(np.tile(np.arange(count), (5, 1)), axis=1) for _ in range(TRIES)]
+    return min(tries, key=lambda ranks: float(np.abs(ranks @ age).max())).T
 
 
 def _cut(residuals: Float[ndarray, " N"]) -> Float[ndarray, " N"]:
