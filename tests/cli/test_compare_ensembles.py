@@ -12,6 +12,7 @@ from neurotarget.cli.compare_ensembles import plan_ensembles, with_ensembles
 from neurotarget.cli.compare_runs import read_arms
 from neurotarget.cli.predictor import load_predictor
 from neurotarget.stats.arms import check_design
+from neurotarget.stats.comparison import compare
 from neurotarget.types import Case
 from oracles.runs import TARGET, write_images, write_run
 
@@ -102,6 +103,22 @@ def test_sites_left_out_make_no_ensemble_of_folds(tmp_path):
         own = [f"sub-{2 * fold + k:02d}" for k in (0, 1)]
         write_run(tmp_path / str(fold), fold=fold, test=[], external=own)
     assert plan_ensembles(read_arms([tmp_path]).arms) == []
+
+
+def test_rows_of_an_ensemble_say_which_cases_are_external(tmp_path, images):
+    for fold in (0, 1):
+        write_run(tmp_path / f"{fold}", fold=fold, external=["sub-05"], images=images)
+    found = with_ensembles(read_arms([tmp_path]), tmp_path / "out", device="cpu")
+    rows = pd.read_csv(tmp_path / "out" / "unet_ensemble" / "fold=0+1" / "rows.csv")
+    assert set(rows["split"]) == {"external"}
+    tables = compare(found.arms).tables
+    assert tables["arms"]["arm"].tolist() == ["unet"]  # on cases of known sites
+    dice = tables["parts"].query("statistic == 'dice' and label == 'core'")
+    assert dice.set_index(["arm", "part"])["n"].to_dict() == {
+        ("unet", "internal"): 4,
+        ("unet", "external"): 1,
+        ("unet ensemble", "external"): 1,
+    }
 
 
 def test_ensembles_and_soups_are_arms_of_their_own(joined):

@@ -107,7 +107,7 @@ def test_splits_have_several_names_and_folds_are_numbers(table, make_target):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"split": ["train", "trian"]}, "split 'trian', wanted train, val or test; write train"),
+        ({"split": ["train", "trian"]}, "'trian', wanted train, val, test or external; write"),
         ({"fold": ["0", "first"]}, "fold 'first', wanted a whole number"),
         ({"t1": ["c00_t1.nii.gz", ""]}, "c01: .*no t1 image"),
         ({"t1": None, "t1w": ["a.nii", "b.nii"]}, "no column t1 .*rename the column t1w"),

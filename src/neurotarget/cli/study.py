@@ -8,6 +8,7 @@ from pathlib import Path
 from neurotarget.cli.study_folder import Written, write_study
 from neurotarget.cli.study_inputs import Material, from_masks, from_run, with_asked
 from neurotarget.cli.study_table import from_table
+from neurotarget.report.raters import rater_sentences
 from neurotarget.report.words import headlines
 from neurotarget.types import DataError, Hypothesis, Target
 
@@ -20,7 +21,8 @@ HELP = """neurotarget study: volumes, agreement, effects and a report, from what
   neurotarget study table=<tsv,…> [labels=<column,…>] [target=<name>]
       volumes that were measured elsewhere, with covariates; several tables are joined by case
 
-  ask="volume ~ age + sex: negative; volume[left]: F > M"   hypotheses in place of the target's
+  ask="volume ~ age + sex: negative; volume[left]: F > M"   hypotheses in place of the target's;
+      mean_qsm ~ age: positive asks about a contrast to which the target gives a unit
   output=<folder>     where report.html and study/ go (the run folder, else study_<target>)
   cases=12            cases shown as pictures and in the viewer     seed=0  of the intervals
   predictions=<folder>  masks of the second method, for the pictures of rows=
@@ -79,6 +81,8 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
 def tell(done: Written) -> None:
     """Print the headlines of a study and where its files lie."""
     for line in headlines(done.study):
+        print(line)
+    for line in rater_sentences(done.study):
         print(line)
     if not done.study.measured.methods:
         print("No case has a volume: nothing could be measured or tested.")
@@ -166,7 +170,8 @@ def _asked(words: Words) -> list[Hypothesis]:
         try:
             parsed = Hypothesis.parse("ask", text)
             label = f"{parsed.label}_" if parsed.label else ""
-            name = f"{label}{parsed.covariate.replace('*', '_x_')}"
+            measure = f"{parsed.measure}_" if parsed.contrast else ""
+            name = f"{measure}{label}{parsed.covariate.replace('*', '_x_')}"
             taken = sum(item.name.startswith(name) for item in asked)
             asked.append(Hypothesis.parse(f"{name}_{taken + 1}" if taken else name, text))
         except ValueError as error:

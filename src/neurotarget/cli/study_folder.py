@@ -28,6 +28,9 @@ FIGURES = (  # names that figures begin with
     "sites",
 )
 
+# tables that not every study has
+SOMETIMES = ("parts", "raters", "rater_differences", "means", "mean_agreement")
+
 
 class Written(NamedTuple):
     """A study and the files that hold it."""
@@ -80,7 +83,7 @@ def write_files(
 
 def _clear(folder: Path, page: Path) -> None:
     """Take away an earlier study's page, figures and pictures: its choice may have been other."""
-    old = [page, folder / "study" / "parts.tsv"]  # which not every study has
+    old = [page, *(folder / "study" / f"{name}.tsv" for name in SOMETIMES)]
     for name in FIGURES:
         old += (folder / "study" / "figures").glob(f"{name}*.[sp][vn]g")
     for rank in RANKS:

@@ -51,6 +51,8 @@ class TargetData(pl.LightningDataModule):
     validation set, unless the manifest has splits or folds of its own. `root` is the user's data
     set, where `source` asks for one. `patches_per_epoch` is what one epoch means. `split_seed`
     deals the subjects and `seed` the patches, so that runs of several seeds share their folds.
+    `external` marks cases of unseen sites, as `{site: [c, d]}`, and `fold_by` makes each value of
+    a covariate a fold; `assign_splits` says how.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class TargetData(pl.LightningDataModule):
         workers: int | str = "auto",
         seed: int = 1,
         split_seed: int = 1,
+        external: Mapping[str, Sequence] | None = None,
+        fold_by: str | None = None,
     ) -> None:
         super().__init__()
         self.target, self.source, self.preparation = target, source, preparation
@@ -81,6 +85,7 @@ class TargetData(pl.LightningDataModule):
         self.batch_size, self.patches_per_epoch = batch_size, patches_per_epoch
         self.foreground_share, self.margin_share = foreground_share, margin_share
         self.queue_length, self.seed, self.split_seed = queue_length, seed, split_seed
+        self.external, self.fold_by = external, fold_by
         self.margin_vox = 0  # that the network loses at each face of a patch
         self.boxes: Boxes | None = None  # of the cases, where a localiser has found them
         self.workers = loader_workers() if workers == "auto" else int(workers)
@@ -110,6 +115,8 @@ class TargetData(pl.LightningDataModule):
                 n_folds=self.n_folds,
                 val_fraction=self.val_fraction,
                 seed=self.split_seed,
+                external=self.external,
+                fold_by=self.fold_by,
             )
             folders = prepare(
                 manifest,
@@ -145,7 +152,7 @@ class TargetData(pl.LightningDataModule):
         }
 
     def cases(self, split: str) -> list[Case]:
-        """Cases of `train`, `val` or `test`, in the manifest's order."""
+        """Cases of `train`, `val`, `test` or `external`, in the manifest's order."""
         return [case for case in self.manifest.cases if self.splits[case.case_id] == split]
 
     def train_dataloader(self) -> DataLoader:
@@ -212,6 +219,7 @@ def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) ->
     """
     facts = entry.facts
     files = {**case.images, "label": case.label}  # where they lie now
+    files |= {f"label_{name}": path for name, path in case.raters.items()}
     kept = [Problem(*fields) for fields in facts["warnings"]]
     problems = [problem._replace(file=str(files.get(problem.file, ""))) for problem in kept]
     problems += label_problems(case, facts["label_mm3"], facts["right_mm"], target)

@@ -254,6 +254,7 @@ def joined(errors: Sequence[DataError | Problem]) -> DataError:
 def _by_role(problems: Sequence[Problem], case: Case) -> list[Problem]:
     """Problems whose file is a contrast or `label`: the same voxels may lie elsewhere later."""
     roles = {str(path): name for name, path in case.images.items()}
+    roles |= {str(path): f"label_{name}" for name, path in case.raters.items()}
     if case.label is not None:
         roles[str(case.label)] = "label"
     return [problem._replace(file=roles.get(problem.file, "")) for problem in problems]
@@ -285,6 +286,8 @@ def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[
         "images": [_digest(case.images[name]) for name in target.contrasts if name in case.images],
         "label": _digest(case.label) if case.label else None,
     }
+    if case.label and case.raters:
+        settings["raters"] = {name: _digest(path) for name, path in case.raters.items()}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 

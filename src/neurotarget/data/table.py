@@ -10,7 +10,7 @@ from neurotarget.data.volume import SUFFIXES
 from neurotarget.types import NAME, Case, Problem, Target
 
 SPLITS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
-SPLITS |= {name: name for name in ("train", "val", "test")}
+SPLITS |= {name: name for name in ("train", "val", "test", "external")}
 RESERVED = ("case_id", "subject_id", "label", "split", "fold")
 RATER = "label_"  # begins the columns of masks by further raters
 TAKEN = ("reference", "predicted", "all")  # what tables call other masks, and all of them
@@ -88,7 +88,7 @@ def _case(
         split = SPLITS.get(text.casefold())
         if split is None:
             todo = f"write {nearest(text, SPLITS.values()) or 'one of them'}"
-            wanted = "train, val or test"
+            wanted = "train, val, test or external"
             problems.append(error(f"split {text!r}", wanted, todo, case_id=case_id, file=path))
     if text := _given(cells, "fold"):
         if text.removesuffix(".0").isdigit():

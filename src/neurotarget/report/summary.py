@@ -118,6 +118,7 @@ def _volume(study: Study, label: str) -> dict:
         found[f"{method}_sd_mm3"] = float(known[method].std()) if len(known) > 1 else math.nan
     table = study.tables["agreement"]
     table = table[(table["stratum"] == "all") & (table["label"] == label)]
+    table = table[(table["first"] == METHODS[0]) & (table["second"] == METHODS[1])]
     by_statistic = table.drop_duplicates("statistic").set_index("statistic")
 
     def value(statistic: str, column: str = "value") -> float:
@@ -169,10 +170,13 @@ def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:
     table = study.tables["effects"]
     table = table[(table["hypothesis"] == name) & (table["model"] == DECLARED)]
     by_method = {line["method"]: line for line in table.to_dict("records")}
-    effects = {method: _effect(by_method.get(method), method) for method in METHODS}
+    asked = next(item for item in study.measured.target.hypotheses if item.name == name)
+    what, unit = ("means" if asked.contrast else "volumes"), study.measured.unit_of(asked)
+    effects = {
+        method: _effect(by_method.get(method), f"{method} {what}", unit) for method in METHODS
+    }
     value, ours = planted.get(name), effects["predicted"]
     known = value is not None and math.isfinite(ours["estimate"])
-    asked = next(item for item in study.measured.target.hypotheses if item.name == name)
     return {
         "label": asked.label,
         "claim": claim(asked),
@@ -182,12 +186,12 @@ def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:
     }
 
 
-def _effect(line: Mapping | None, method: str) -> dict:
+def _effect(line: Mapping | None, what: str, unit: str) -> dict:
     if line is not None:
         return {key: line[key] for key in EFFECT}
     nothing = dict.fromkeys(EFFECT, math.nan)
-    words = {"unit": "mm3", "size_kind": "", "verdict": NOT_ENOUGH, "n": 0, "n_dropped": 0}
-    return nothing | words | {"reason": f"there are no {method} volumes"}
+    words = {"unit": unit, "size_kind": "", "verdict": NOT_ENOUGH, "n": 0, "n_dropped": 0}
+    return nothing | words | {"reason": f"there are no {what}"}
 
 
 def _plain(value: object) -> object:
