@@ -89,7 +89,7 @@ def test_the_long_tail_of_susceptibility_tells_which_way_phase_runs():
     assert handedness(chi, mask, (1, 1, 1))[0] == 1
     sign, words = handedness(-chi, mask, (1, 1, 1))
     assert sign == -1
-    assert "the other way round" in words
+    assert "of the other sign" in words
     assert asymmetry(-chi, mask, (1, 1, 1)) == pytest.approx(
         -asymmetry(chi, mask, (1, 1, 1)), abs=0.02
     )

@@ -146,7 +146,7 @@ def test_phase_of_the_other_hand_is_found_out_and_turned(head, found):
     given = GIVEN | {"mask": head.mask}
     turned = QSM().reconstruct(magnitude, -phase, TIMES, **given)
     assert turned.facts["handedness"] == -1
-    assert "the other way round than stored" in turned.facts["handedness_found"]
+    assert "of the other sign" in turned.facts["handedness_found"]
     for name in ("chi_ppm", "field_ppm", "local_field_ppm"):
         np.testing.assert_allclose(getattr(turned, name), getattr(found, name), atol=2e-4)
     told = QSM(handedness=-1).reconstruct(magnitude, -phase, TIMES, **given)

@@ -68,7 +68,7 @@ def vsharp(
     Raises:
         DataError: the mask is empty, or nowhere as thick as the smallest sphere.
     """
-    radii = sorted(radii_mm or default_radii_mm(spacing_mm), reverse=True)
+    radii = sorted(default_radii_mm(spacing_mm) if radii_mm is None else radii_mm, reverse=True)
     box = bounding_box(mask)
     inner = mask[box]
     depth = squared_depth_mm2(inner, spacing_mm, radii[0])
@@ -200,7 +200,7 @@ def pdf(
         return volume(spectrum(trust * values, sides) * kernel, sides, sides) * outside
 
     target = field[box].float() * inner
-    sources = _least_squares(fields, back, target, tolerance, most)
+    sources = _least_squares(fields, back, target, tolerance=tolerance, most=most)
     local = (target - fields(sources)) * inner
     return _placed(local, inner, box, field)
 
@@ -209,6 +209,7 @@ def _least_squares(
     fields: Callable[[Volume], Volume],
     back: Callable[[Volume], Volume],
     target: Volume,
+    *,
     tolerance: float,
     most: int,
 ) -> Volume:

@@ -57,7 +57,8 @@ def combine_echoes(
     box = bounding_box(mask)
     inner = mask[box]
     phases = [phase_rad[echo][box].float() for echo in order]
-    signals = [magnitude[echo][box].float() * inner for echo in order]
+    most = float(magnitude.max()) or 1.0  # squares of squares stay within float32
+    signals = [magnitude[echo][box].float() * inner / most for echo in order]
     fit = _by_steps if unwrap == "laplacian" else _by_path
     field = fit(phases, signals, times, spacing_mm=spacing_mm, mask=inner)
     hz, weight = (

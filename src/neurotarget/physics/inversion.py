@@ -45,6 +45,7 @@ class _Problem:
         mask: MaskVolume,
         spacing_mm: Triple,
         b0: Sequence[float],
+        *,
         margin_mm: float,
     ) -> "_Problem":
         box = bounding_box(mask)
@@ -84,7 +85,7 @@ def invert_tkd(
     Raises:
         DataError: the mask is empty.
     """
-    problem = _Problem.of(local_field_ppm, mask, spacing_mm, b0, margin_mm)
+    problem = _Problem.of(local_field_ppm, mask, spacing_mm, b0, margin_mm=margin_mm)
     kernel = problem.kernel
     small = torch.where(kernel < 0, -threshold, threshold)
     inverse = 1 / torch.where(kernel.abs() < threshold, small, kernel)
@@ -116,7 +117,7 @@ def invert_l2(
     Raises:
         DataError: the mask is empty.
     """
-    problem = _Problem.of(local_field_ppm, mask, spacing_mm, b0, margin_mm)
+    problem = _Problem.of(local_field_ppm, mask, spacing_mm, b0, margin_mm=margin_mm)
     square = problem.kernel.square()
     inverse = laplacian(problem.sides, spacing_mm, device=square.device)
     inverse.mul_(weight_mm2).add_(square).add_(ridge)
@@ -153,7 +154,7 @@ def invert_tv(
     Raises:
         DataError: the mask is empty.
     """
-    problem = _Problem.of(local_field_ppm, mask, spacing_mm, b0, margin_mm)
+    problem = _Problem.of(local_field_ppm, mask, spacing_mm, b0, margin_mm=margin_mm)
     sides, kernel = problem.sides, problem.kernel
     penalty = 100 * weight_mm
     inverse = laplacian(sides, spacing_mm, device=kernel.device).mul_(penalty)

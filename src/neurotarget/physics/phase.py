@@ -141,10 +141,10 @@ def handedness(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> tuple[i
     """
     value = asymmetry(chi_ppm, mask, spacing_mm)
     if abs(value) < ASYMMETRY:
-        return 1, f"not told by the data (asymmetry of χ {value:+.2f}); taken as stored"
+        return 1, f"not told by the data (asymmetry of χ {value:+.2f}); taken as it is"
     sign = 1 if value > 0 else -1
-    way = "as stored" if sign == 1 else "the other way round than stored"
-    return sign, f"paramagnetic is positive {way} (asymmetry of χ {value:+.2f})"
+    way = "as it is" if sign == 1 else "of the other sign"
+    return sign, f"paramagnetic is positive with the phase {way} (asymmetry of χ {value:+.2f})"
 
 
 def wrap(phase: torch.Tensor) -> torch.Tensor:

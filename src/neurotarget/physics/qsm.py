@@ -96,12 +96,10 @@ class QSM:
         times = check_times(te_s, len(magnitude))
         check_field(field_t, spacing_mm)
         b0, spacing_mm = direction(b0), tuple(map(float, spacing_mm))
+        place = {"spacing_mm": spacing_mm, "b0": b0}
         sign = -1 if self.handedness == -1 else 1
         signal, phase = as_tensor(magnitude, device), as_tensor(phase_rad, device)
-        if mask is None:
-            brain = reliable(phase[len(phase) // 2], brain_mask(signal[0], spacing_mm))
-        else:
-            brain = as_tensor(mask, device) != 0
+        brain = _brain(signal, phase, spacing_mm) if mask is None else as_tensor(mask, device) != 0
         box = bounding_box(brain)
         inner = brain[box]
         signal, phase = signal[(slice(None), *box)], phase[(slice(None), *box)] * sign
@@ -109,8 +107,8 @@ class QSM:
             phase, signal, times, spacing_mm=spacing_mm, mask=inner, unwrap=self.unwrap
         )
         maps = [total.hz / (GAMMA_HZ_PER_T * field_t) * 1e6]
-        local, left = self._local(maps[0], inner, total.weight, spacing_mm, b0)
-        chi, facts = self._inverted(local, left, signal[0], spacing_mm, b0)
+        local, left = self._local(maps[0], inner, total.weight, **place)
+        chi, facts = self._inverted(local, left, signal[0], **place)
         turn, words = handedness(chi, left, spacing_mm)
         maps = [maps[0], local, chi]
         if self.handedness == "auto":
@@ -119,18 +117,16 @@ class QSM:
             words += "; the given handedness was kept, look at the map"
         mean = float(maps[2][left].mean()) if self.reference == "brain" else 0.0
         maps[2] = (maps[2] - mean) * left
-        facts = (
-            self._facts(sign, words)
-            | facts
-            | {
-                "brain_mask": "from the magnitude" if mask is None else "given",
-                "reference_ppm": mean,
-                "te_s": times,
-                "field_t": float(field_t),
-                "b0": list(b0),
-                "mask_share": float(left.sum() / inner.sum()),
-            }
-        )
+        facts |= self._settings() | {
+            "handedness": sign,
+            "handedness_found": words,
+            "brain_mask": "from the magnitude" if mask is None else "given",
+            "mask_share": float(left.sum() / inner.sum()),
+            "reference_ppm": mean,
+            "te_s": times,
+            "field_t": float(field_t),
+            "b0": list(b0),
+        }
         field_ppm, local, chi = (_whole(one, box, brain) for one in maps)
         return Reconstruction(
             chi, _whole(left, box, brain), field_ppm, local, brain.cpu().numpy(), facts
@@ -141,6 +137,7 @@ class QSM:
         field_ppm: Volume,
         mask: MaskVolume,
         weight: Volume,
+        *,
         spacing_mm: Triple,
         b0: Triple,
     ) -> tuple[Volume, MaskVolume]:
@@ -151,7 +148,13 @@ class QSM:
         return remove(field_ppm, mask, spacing_mm, **self.background_options)
 
     def _inverted(
-        self, local: Volume, mask: MaskVolume, magnitude: Volume, spacing_mm: Triple, b0: Triple
+        self,
+        local: Volume,
+        mask: MaskVolume,
+        magnitude: Volume,
+        *,
+        spacing_mm: Triple,
+        b0: Triple,
     ) -> tuple[Volume, dict[str, Any]]:
         options = dict(self.inversion_options)
         if self.inversion != "tv":
@@ -163,7 +166,7 @@ class QSM:
         chi = invert_tv(local, mask, spacing_mm, b0, **options)
         return chi, {"rounds": len(changes), "last_change": changes[-1]}
 
-    def _facts(self, sign: int, words: str) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         return {
             "unwrap": self.unwrap,
             "background": self.background,
@@ -171,9 +174,12 @@ class QSM:
             "inversion": self.inversion,
             "inversion_options": dict(self.inversion_options),
             "reference": self.reference,
-            "handedness": sign,
-            "handedness_found": words,
         }
+
+
+def _brain(signal: Tensor, phase: Tensor, spacing_mm: Triple) -> MaskVolume:
+    """Brain in the first echo, as far as the phase of the middle one can be followed."""
+    return reliable(phase[len(phase) // 2], brain_mask(signal[0], spacing_mm))
 
 
 def _whole(part: Tensor, box: tuple[slice, ...], like: Tensor) -> ndarray:

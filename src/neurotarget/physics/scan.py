@@ -39,7 +39,9 @@ def check_arrays(
             f"scan: found {shape[1:]} voxels, wanted a volume of at least {LEAST_VOX} each way; "
             "give all slices of the scan in one file"
         )
-    for name, values in (("magnitude", magnitude), ("phase", phase_rad)):
+    for name, values in (("magnitude", magnitude), ("phase", phase_rad), ("mask", mask)):
+        if values is None:
+            continue
         finite = torch.isfinite(as_tensor(values, "cpu"))
         if not bool(finite.all()):
             raise DataError(

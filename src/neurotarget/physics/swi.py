@@ -106,7 +106,7 @@ class SWI:
         signal, phase = as_tensor(magnitude, device), as_tensor(phase_rad, device)
         brain = self._brain(signal[0], mask, spacing_mm)
         filtered = [
-            self._filtered(one, turn * self.handedness, brain, spacing_mm, axis)
+            self._filtered(one, turn * self.handedness, brain, spacing_mm=spacing_mm, axis=axis)
             for one, turn in zip(signal, phase, strict=True)
         ]
         combined, te = _combined(filtered, signal, times)
@@ -138,6 +138,7 @@ class SWI:
         magnitude: Volume,
         phase: Volume,
         mask: MaskVolume | None,
+        *,
         spacing_mm: Triple,
         axis: int,
     ) -> Volume:

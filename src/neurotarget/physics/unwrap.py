@@ -45,9 +45,9 @@ def unwrap_path(
 ) -> Volume:
     """Phase plus whole turns, from the most reliable voxels outwards; 0 outside the mask.
 
-    Each piece of the mask that hangs together keeps turns of its own; the median of each is
-    brought to within half a turn of 0. `weight` above 0 further restricts where paths may run
-    first: voxels of weight 0 (no signal) are unwrapped last, beside their neighbours.
+    How many turns the whole has made is left open, and so it is for each piece of the mask that
+    does not hang together with the others. No path runs through voxels of weight 0 (no signal):
+    they stay as they are.
 
     Source: Abdul-Rahman et al. 2007, doi:10.1364/AO.46.006623 (scikit-image's `unwrap_phase`).
 
