@@ -170,7 +170,7 @@ def _options(key: str, text: str) -> dict[str, float]:
     for part in text.split(","):
         name, _, value = part.partition(":")
         try:
-            found[name.strip()] = float(value)
+            found[name.strip()] = int(value) if value.strip().isdecimal() else float(value)
         except ValueError as error:
             raise DataError(
                 f"{key}: got {part!r}, wanted names and numbers such as a:0.1"

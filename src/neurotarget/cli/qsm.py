@@ -1,6 +1,7 @@
 """`neurotarget qsm …`: susceptibility maps in ppm from magnitude and phase."""
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,9 +24,12 @@ from neurotarget.cli.gre_folder import Map, Work, make_all, plain_number, plain_
 from neurotarget.cli.gre_report import finish_folder
 from neurotarget.cli.predictor import usable_device
 from neurotarget.data.gre import GRE
+from neurotarget.physics.background import pdf, sharp, vsharp
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T
+from neurotarget.physics.inversion import invert_l2, invert_tkd, invert_tv
 from neurotarget.physics.qsm import QSM, Reconstruction
 from neurotarget.report.gre_figures import Window
+from neurotarget.types import DataError
 
 HELP = f"""neurotarget qsm: susceptibility maps in ppm, from magnitude and phase
 
@@ -44,6 +48,11 @@ in Hz, and a JSON that says how all was made; qsm.html shows them. A finished sc
 """
 WORDS = (*SCAN_WORDS, *chain_words(QSM))
 SUFFIXES = ("Chimap", "desc-brain_mask", "desc-chi_mask", "desc-local_fieldmap")
+STEPS = {
+    "background": {"vsharp": vsharp, "sharp": sharp, "pdf": pdf},
+    "inversion": {"l2": invert_l2, "tkd": invert_tkd, "tv": invert_tv},
+}
+HANDED = {"magnitude", "weight", "changes", "radii_mm"}  # to steps by the chain, or no number
 WINDOW_PPM: Window = (-0.1, 0.2)  # of pictures: deep nuclei lie near 0.15, veins near 0.2
 
 Words = Mapping[str, str]
@@ -59,6 +68,7 @@ def run(words: Words) -> int:
     device = usable_device(words.get("device", "auto"))
     reading = reading_of(words)
     chain = chain_of(QSM, words, handedness=reading.handedness)
+    check_options(chain)
     scans = scans_of(words)
     settings = dataclasses.asdict(chain)
     work = Work(
@@ -78,6 +88,22 @@ def run(words: Words) -> int:
         unit="ppm",
         facts=facts | {"device": device},
     )
+
+
+def check_options(chain: QSM) -> None:
+    """Refuse options that the chosen steps do not have.
+
+    Raises:
+        DataError: an option is unknown, with those that are known.
+    """
+    for step, functions in STEPS.items():
+        chosen = getattr(chain, step)
+        parameters = inspect.signature(functions[chosen]).parameters.values()
+        known = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} - HANDED
+        for name in set(getattr(chain, f"{step}_options")) - known:
+            raise DataError(
+                f"{step}_options: {chosen} has no {name}; known are {', '.join(sorted(known))}"
+            )
 
 
 def reconstructed(gre: GRE, chain: QSM, device: str) -> Reconstruction:
