@@ -44,7 +44,7 @@ def combine_echoes(
     that obeys Laplace's equation in the mask. `path` gives the field itself.
 
     Source: Robinson et al. 2017, doi:10.1002/nbm.3601 (review); Eckstein et al. 2018,
-    doi:10.1002/mrm.26963 (the offset); Gilbert et al. 2012 (weights), doi:10.1002/mrm.23127.
+    doi:10.1002/mrm.26963 (the offset from two echoes).
 
     Raises:
         DataError: an echo time is not positive or two are the same, or `unwrap` is unknown.
