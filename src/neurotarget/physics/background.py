@@ -62,7 +62,7 @@ def vsharp(
     The mask loses the smallest radius all around. `radii_mm` default to 12 mm down to the
     largest side of a voxel, in steps of 2 mm or of that side if it is larger.
 
-    Source: Wu et al. 2012, doi:10.1002/mrm.23000. Radii and threshold gave the least error on a
+    Source: Wu et al. 2012, doi:10.1002/mrm.23000. Radii and threshold are among the best on a
     segmented head with air and bone about it, of 6 to 25 mm and 0.02 to 0.1.
 
     Raises:
