@@ -38,6 +38,11 @@ HELP = """neurotarget: from scans and masks to the answered question
   neurotarget models [target=<name>] [batch=2] [patch=I,J,K] [model=a,b] [tsv=<path>]
       every network with its parameters, FLOPs and memory for a target's patches
 
+  neurotarget qsm <BIDS folder> output=<folder>
+      susceptibility maps in ppm from magnitude and phase; `neurotarget qsm help` says more
+  neurotarget swi <BIDS folder> output=<folder>
+      susceptibility-weighted images of the same scans; `neurotarget swi help`
+
   python train.py experiment=<name>                          the whole of it
   python predict.py run=<run> input=<scans> output=<folder>  label maps and volumes
 
@@ -150,12 +155,26 @@ def _compare(argv: Sequence[str]) -> int:
     return compare.run(places, _words("compare", rest, compare.WORDS))
 
 
+def _maps(argv: Sequence[str]) -> int:
+    """A command that makes maps of gradient-echo scans: qsm or swi."""
+    command = import_module(f"neurotarget.cli.{argv[0]}")
+    if _asks_help(argv):
+        print(command.HELP)
+        return 0
+    return command.run(_words(argv[0], argv[1:], command.WORDS))
+
+
 def _asks_help(argv: Sequence[str]) -> bool:
     return list(argv[1:]) in ([], ["help"], ["-h"], ["--help"])
 
 
 # what needs the training stack, whose import takes seconds that the other commands do without
-HEAVY: dict[str, Callable[[Sequence[str]], int]] = {"compare": _compare, "models": _models}
+HEAVY: dict[str, Callable[[Sequence[str]], int]] = {
+    "compare": _compare,
+    "models": _models,
+    "qsm": _maps,
+    "swi": _maps,
+}
 COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
     "lint": (_lint, ("source", "target")),
     "prepare": (_prepare, ("source", "target", "cache", "workers")),

@@ -173,7 +173,7 @@ def save_like(array: ndarray, header: nib.Nifti1Header, path: Path) -> None:
             plain[text] = b""
     plain.set_data_dtype(array.dtype)
     plain.set_slope_inter(1, 0)
-    plain["cal_min"], plain["cal_max"] = 0, float(array.max(initial=0))
+    plain["cal_min"], plain["cal_max"] = float(array.min(initial=0)), float(array.max(initial=0))
     with written(path) as draft:
         nib.save(kind(array, None, plain), draft)
 
