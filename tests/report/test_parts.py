@@ -7,12 +7,16 @@ import pytest
 from neurotarget.cli.study_inputs import with_planted
 from neurotarget.report.figure import svg_text
 from neurotarget.report.figures import all_figures
+from neurotarget.report.key_numbers import key_numbers
 from neurotarget.report.page import PageFigure, page_html
 from neurotarget.report.part_strips import parts_figure
 from neurotarget.report.parts import parts_section
 from neurotarget.report.summary import summarise, summary_text
+from neurotarget.report.words import cohort
 from neurotarget.stats.analysis import analyse
 from neurotarget.stats.measured import from_rows
+from oracles.drawn import TARGET as DRAWN
+from oracles.drawn import drawn_rows
 from oracles.pages import Page
 from oracles.parts import rows_of, target
 
@@ -56,6 +60,37 @@ def test_published_values_stand_beside_ours_in_the_table(study):
     dice = study.measured.scores.query("metric == 'dice' and label == 'left'")
     values = dice[dice["split"] == "external"]["value"]
     assert left[4, "Dice"].startswith(f"{values.mean():.2f} ± {values.std():.2f} [")
+
+
+def test_every_person_has_a_table_of_his_own():
+    rows, covariates = drawn_rows()
+    rows["split"] = np.where(rows["case_id"] < "c25", "test", "external")
+    grids = parts_section(analyse(from_rows(rows, DRAWN, covariates))).grids
+    assert [grid.caption for grid in grids] == [
+        "Against the reference", "Against again", "Against rater2"
+    ]  # fmt: skip
+    assert [row[:3] for row in grids[2].rows[:2]] == [
+        ["left", "internal", "20"], ["left", "external", "12"]
+    ]  # fmt: skip
+
+
+def test_the_first_numbers_say_what_part_of_the_cases_they_are_of():
+    study = study_of()
+    assert cohort(study).startswith("14 cases, 8 internal and 6 external. Volumes")
+    dice, icc, *_ = key_numbers(study)[0].tiles
+    table = study.tables["parts"].groupby(["part", "label", "statistic"])["value"].first()
+    inside, outside = (table[part, "mean", "dice"] for part in ("internal", "external"))
+    assert f"14 cases (internal {inside:.2f}, external {outside:.2f})" in dice.note
+    total = table["internal", "total", "icc_a1"]
+    assert f"total, 14 cases (internal {total:.2f}, external" in icc.note
+    head = summary_text(summarise(study)).splitlines()[0]
+    assert f"(internal {inside:.3f} of 8, external {outside:.3f} of 6)" in head
+
+
+def test_without_external_cases_the_first_numbers_speak_of_no_parts(known_sites):
+    assert "internal" not in cohort(known_sites)
+    assert not any("internal" in tile.note for tile in key_numbers(known_sites)[0].tiles)
+    assert "internal" not in summary_text(summarise(known_sites))
 
 
 def test_r_stands_with_its_p(study):

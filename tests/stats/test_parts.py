@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ from neurotarget.stats.parts import COLUMNS, arm_parts_table, correlation_p, par
 from neurotarget.stats.tables import agreement_table, scores_table
 from oracles.agreement import icc_a1
 from oracles.arms import arms_of
+from oracles.drawn import TARGET as DRAWN
+from oracles.drawn import drawn_rows
 from oracles.parts import rows_of, target
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -124,6 +127,36 @@ def test_published_values_alone_make_the_table_too():
 def test_cases_that_trained_are_of_neither_part():
     found = table_of(rows_of(["train", "val", *SPLITS]))
     assert at(found, "internal", "right", "bias")["n"].tolist() == [8]
+
+
+def test_each_further_rater_has_the_same_parts_over_the_cases_that_he_has_drawn():
+    rows, _ = drawn_rows()
+    numbers = rows["case_id"].str[1:].astype(int)
+    rows["split"] = np.where(numbers < 25, "test", "external")
+    table = table_of(rows, DRAWN)
+    assert table["against"].unique().tolist() == ["reference", "again", "rater2"]
+    own = rows[(rows["label"] == "left") & (rows["split"] == "external")]
+    wide = own.pivot(index="case_id", columns="metric", values="value")
+    ours = table[table["against"] == "rater2"]
+    dice = at(ours, "external", "left", "dice").iloc[0]
+    assert (dice["value"], dice["n"]) == (pytest.approx(wide["dice@rater2"].mean()), 12)
+    both = wide[["reference_volume_mm3@rater2", "volume_mm3"]].dropna().to_numpy().T
+    assert at(ours, "external", "left", "bias")["value"].item() == pytest.approx(
+        (both[1] - both[0]).mean()
+    )
+    icc = at(ours, "external", "left", "icc_a1")["value"].item()
+    assert icc == pytest.approx(icc_a1(*both).value)
+    failed = table[(table["label"] == "left") & (table["statistic"] == "dice")]
+    assert failed[failed["part"] == "internal"]["n_failed"].tolist() == [1, 1, 1]
+
+
+def test_published_values_stand_beside_the_reference_alone():
+    rows, _ = drawn_rows()
+    rows["split"] = "external"
+    told = [{"what": "dice", "label": "left", "part": "external", "value": 0.9, "source": "s"}]
+    table = table_of(rows, replace(DRAWN, published=told))
+    assert set(table.loc[table["published"].notna(), "against"]) == {"reference"}
+    assert set(table["against"]) == {"reference", "again", "rater2"}
 
 
 def test_without_external_cases_or_published_values_there_are_no_rows():

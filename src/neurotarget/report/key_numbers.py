@@ -93,7 +93,7 @@ def _together(study: Study, first: str, second: str) -> KeyNumbers:
     found = _agreement(study, first, second)
     tiles = [
         _dice_tile(study, label) if _is_scored(study, first, second) else None,
-        _icc_tile(found.get((label, "icc_a1")), label),
+        _icc_tile(study, found.get((label, "icc_a1")), label),
         _bias_tile(found, label),
         _failure_tile(study, second),
     ]
@@ -148,17 +148,29 @@ def _dice_tile(study: Study, label: str) -> Tile | None:
     if row is None or not math.isfinite(row["mean"]):
         return None
     what = "mean over the labels" if is_mean else row["label"]
-    note = f"{what}, {int(row['n'])} cases; a failed case counts as 0"
+    parts = _by_part(rows_of(study, "scores", label=row["label"], metric="dice"), "mean")
+    note = f"{what}, {int(row['n'])} cases{parts}; a failed case counts as 0"
     return Tile("Overlap (Dice)", shown(row["mean"], 2), _ends(row, 2), note)
 
 
-def _icc_tile(row: Mapping | None, label: str) -> Tile | None:
+def _by_part(rows: pd.DataFrame, column: str) -> str:
+    """A number in each part, where parts are told: `(internal 0.91, external 0.85)`."""
+    told = [
+        f"{row['level']} {shown(row[column], 2)}"
+        for row in rows[rows["stratum"] == "part"].to_dict("records")
+    ]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _icc_tile(study: Study, row: Mapping | None, label: str) -> Tile | None:
     if row is None:
         return None
     if not math.isfinite(row["value"]):
         return Tile("Agreement of volumes, ICC(A,1)", DASH, "", row["reason"])
     words = rating(row["low"], row["high"])
-    note = f"{label}, {int(row['n'])} cases" + (f"; agreement is {words}" if words else "")
+    asked = {key: row[key] for key in ("first", "second", "label", "statistic")}
+    parts = _by_part(rows_of(study, "agreement", **asked), "value")
+    note = f"{label}, {int(row['n'])} cases{parts}" + (f"; agreement is {words}" if words else "")
     return Tile("Agreement of volumes, ICC(A,1)", shown(row["value"], 2), _ends(row, 2), note)
 
 

@@ -43,7 +43,7 @@ def parts_figure(study: Study) -> Figure | None:
 
     None where no Dice of a part is known.
     """
-    table = rows_of(study, "parts", statistic="dice")
+    table = rows_of(study, "parts", statistic="dice", against="reference")
     strips = _strips(study, table) if len(table) else []
     if not strips:
         return None

@@ -13,12 +13,11 @@ from neurotarget.report.plain_page import Grid, Heading
 from neurotarget.report.section import TableSection
 from neurotarget.report.sheets import VALUES
 from neurotarget.report.text import p_value
-from neurotarget.report.words import DASH, estimate, rows_of, shown
+from neurotarget.report.words import DASH, PLANTED, PLANTED_IN_TISSUE, estimate, rows_of, shown
 from neurotarget.stats.study import Study
 from neurotarget.stats.tables import ALL_LABELS
 
 TITLE = "Internal and external"
-GENERATED = "planted in the generated cohort"  # source of the effects that such a cohort has
 STATISTICS = {"bias": "Bias, mm³"}  # headings, beside those of values
 THEIRS = (
     "Published values are of other scans, raters and networks than these. They stand here for "
@@ -33,6 +32,23 @@ def parts_section(study: Study) -> TableSection | None:
     if not len(table):
         return None
     labels, left_out = parts_labels(table)
+    persons = list(dict.fromkeys(table["against"]))
+    grids = [
+        _grid(study, table[table["against"] == person], labels, _caption(person, len(persons) > 1))
+        for person in persons
+    ]
+    more = [f"{left_out} labels that do better are in the tables below."] if left_out else []
+    return TableSection(NAME, TITLE, _lead(table), grids, [*more, *_sources(study, table)])
+
+
+def _caption(person: str, is_one_of_several: bool) -> str:
+    if not is_one_of_several:
+        return TITLE
+    return f"Against {'the reference' if person == 'reference' else person}"
+
+
+def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str) -> Grid:
+    """What agrees with one person's masks: a row a label and part."""
     statistics = list(dict.fromkeys(table["statistic"]))
     has_published = {name for name, rows in table.groupby("statistic")
                      if rows["published"].notna().any()}  # fmt: skip
@@ -46,14 +62,13 @@ def parts_section(study: Study) -> TableSection | None:
         for part in MARKS
         if len(rows := table[(table["label"] == label) & (table["part"] == part)])
     ]
-    more = [f"{left_out} labels that do better are in the tables below."] if left_out else []
-    after = [*more, *_sources(study, table)]
-    return TableSection(NAME, TITLE, _lead(table), [Grid(TITLE, columns, rows)], after)
+    return Grid(caption, columns, rows)
 
 
 def is_generated(study: Study) -> bool:
     """Whether the cases are those of a built-in cohort, by what its effects are said to be."""
-    return any(item.source == GENERATED for item in study.measured.target.hypotheses)
+    sources = {item.source for item in study.measured.target.hypotheses}
+    return bool(sources & {PLANTED, PLANTED_IN_TISSUE})
 
 
 def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -> list[str]:

@@ -14,9 +14,10 @@ from neurotarget.report.tables import (
     volumes_table,
 )
 from neurotarget.report.text import number
-from neurotarget.report.words import counted
+from neurotarget.report.words import counted, rows_of
 from neurotarget.stats.effects import NOT_ENOUGH, claim
 from neurotarget.stats.study import Study
+from neurotarget.stats.tables import ALL_LABELS
 from neurotarget.stats.variants import DECLARED
 
 MOST_LABELS = 12  # beyond, those of lowest Dice are shown
@@ -150,9 +151,9 @@ def _errors(rows: pd.DataFrame, label: str) -> dict[str, float]:
 
 
 def _parts(study: Study) -> dict[str, dict]:
-    """Numbers by part, statistic and label, and what is published for each."""
-    table = study.tables.get("parts")
-    if table is None:
+    """Numbers against the reference by part, statistic and label, and those published."""
+    table = rows_of(study, "parts", against=METHODS[0])
+    if not len(table):
         return {}
     numbers = ("value", "low", "high", "sd", "p", "n", "n_failed")
     found: dict[str, dict] = {}
@@ -218,6 +219,7 @@ def _head(summary: Mapping) -> str:
     lines = [
         f"{summary['target']}: {counted(summary['n_test'], 'held-out case')} of "
         f"{counted(summary['n_subjects'], 'subject')}, mean Dice {number(summary['dice_mean'], 3)}"
+        f"{_by_part(summary)}"
     ]
     if summary.get("experiment"):
         lines.append(
@@ -232,3 +234,14 @@ def _head(summary: Mapping) -> str:
     else:
         lines.append("no case failed")
     return "\n".join(lines)
+
+
+def _by_part(summary: Mapping) -> str:
+    """Mean Dice of each part, where there are both."""
+    means = {}
+    for part, found in (summary.get("parts") or {}).items():
+        dice = found.get("dice", {})
+        own = dice.get(ALL_LABELS) or next(iter(dice.values()), None)
+        if own:
+            means[part] = f"{part} {number(own['value'], 3)} of {own['n']}"
+    return f" ({', '.join(means.values())})" if len(means) > 1 else ""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from neurotarget.report.text import number, unit_text
 from neurotarget.stats.comparison import Comparison
+from neurotarget.stats.measured import EXTERNAL, PARTS
 from neurotarget.stats.study import Study
 from neurotarget.stats.verdict import NOT_ENOUGH, OPPOSITE, REPLICATED
 from neurotarget.types import Hypothesis, Target
@@ -23,6 +24,8 @@ SEX = ("sex", "gender")
 HEADS = {"tiv": "TIV", "icv": "ICV", "etiv": "eTIV"}
 SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
+PLANTED = "planted in the generated cohort"  # source of the effects that such a cohort has
+PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
 FAILED = ("dice_below_0.5", "crash_or_empty")  # what a headline calls failed: the first that is
 
 
@@ -88,6 +91,11 @@ def volumes_of(method: str, what: str = VOLUMES) -> str:
 def asked_of(hypothesis: Hypothesis) -> str:
     """What a hypothesis is put to: volumes, or masks, inside which a mean is taken."""
     return MASKS if hypothesis.contrast else VOLUMES
+
+
+def all_asked(target: Target) -> str:
+    """What all hypotheses together are put to: masks, where any asks about a mean."""
+    return MASKS if any(hypothesis.contrast for hypothesis in target.hypotheses) else VOLUMES
 
 
 def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
@@ -161,17 +169,25 @@ def cohort(study: Study) -> str:
         text += f" of {counted(people, 'person')}"
     if "site" in table and (sites := table["site"].nunique()):
         text += f" from {counted(sites, 'site')}"
+    if told := [f"{number} {part}" for part, number in part_counts(study).items()]:
+        text += f", {_listed(told)}"
     methods = study.measured.methods
     if not methods:
         return f"{text}."
     return f"{text}. Volumes: {_listed(methods)}."
 
 
+def part_counts(study: Study) -> dict[str, int]:
+    """Cases of each part, internal before external; none where no case is external."""
+    parts = study.measured.parts
+    found = {part: int((parts == part).sum()) for part in PARTS.values()}
+    return {part: n for part, n in found.items() if n} if found[EXTERNAL] else {}
+
+
 def answer(study: Study) -> str:
     """The study in a sentence; empty where it asks nothing."""
     effects, measured = declared(study), study.measured
-    has_means = any(hypothesis.contrast for hypothesis in measured.target.hypotheses)
-    what, told = MASKS if has_means else VOLUMES, []
+    what, told = all_asked(measured.target), []
     for method in measured.methods:
         rows = [row for every in effects.values() for row in every if row["method"] == method]
         if rows:

@@ -37,7 +37,7 @@ def analyse(
     effects = effects_table(measured)
     agreement = agreement_table(measured, seed=seed)
     scores = scores_table(measured, seed=seed)
-    parts = parts_table(measured, agreement, scores)
+    parts = parts_table(measured, agreement, scores, seed=seed)
     tables = {
         "effects": effects,
         "effect_differences": effect_differences_table(measured, seed=seed),

@@ -26,7 +26,7 @@ from neurotarget.types import Published, Target
 PAIR = ("reference", "predicted")
 USUAL = ("dice", "icc_a1", "pearson_r", "bias")  # told whether they are published or not
 COLUMNS = [
-    *("part", "label", "statistic", "value", "low", "high", "sd", "p", "unit"),
+    *("part", "against", "label", "statistic", "value", "low", "high", "sd", "p", "unit"),
     *("n", "n_subjects", "n_failed", "published", "published_sd", "source", "reason"),
 ]
 ARM_COLUMNS = ["arm", "seed", *COLUMNS]
@@ -42,25 +42,24 @@ class _Part(NamedTuple):
     cases: pd.Index
 
 
-def parts_table(measured: Measured, agreement: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+def parts_table(
+    measured: Measured, agreement: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0
+) -> pd.DataFrame:
     """Scores and agreement of each part, label and region, with what is published for them.
 
-    The numbers are those of `agreement` and `scores`, the study's tables, with their intervals
-    over subjects. `sd` is over cases. `p` is that of r by Student's t on as many pairs as there
-    are subjects, so scans of one person do not count as several people. `n_failed` counts cases
-    in which a label failed. A statistic that several have published has a row for each. No rows
-    where no case is external and nothing is published.
+    The numbers against the reference are those of `agreement` and `scores`, the study's tables,
+    with their intervals over subjects; those against each further rater follow, over the cases
+    that this rater has drawn, with Dice alone as the score. `sd` is over cases. `p` is that of r
+    by Student's t on as many pairs as there are subjects, so scans of one person do not count as
+    several people. `n_failed` counts cases in which a label failed. A statistic that several have
+    published has a row for each. No rows where no case is external and nothing is published.
     """
-    rows = []
-    for part, own in _parts(measured, agreement, scores):
-        for label in dict.fromkeys((*measured.labels, ALL_LABELS)):
-            counts = {"n_failed": _failed(measured, label, own.cases)}
-            theirs = _published(measured.target, part, label)
-            rows += [
-                {"part": part, "label": label, **row, **counts, **beside}
-                for row in _label_rows(measured, own, label, theirs)
-                for beside in _beside(theirs.get(row["statistic"], ()))
-            ]
+    if not ((measured.parts == EXTERNAL).any() or measured.target.published):
+        return pd.DataFrame(columns=COLUMNS)
+    rows = _rows(measured, PAIR[0], agreement, scores)
+    for rater in measured.raters if PAIR[1] in measured.volumes else ():
+        own = _against(measured, rater)
+        rows += _rows(own, rater, agreement_table(own, seed=seed), scores_table(own, seed=seed))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -77,7 +76,8 @@ def arm_parts_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
             means = rows.groupby(KEYS, sort=False)["value"].mean().reset_index()
             measured = from_rows(means, arms.target, known)
             agreement = agreement_table(measured, seed=seed)
-            found = parts_table(measured, agreement, scores_table(measured, seed=seed))
+            scores = scores_table(measured, seed=seed)
+            found = parts_table(measured, agreement, scores, seed=seed)
             tables.append(found.assign(arm=arm, seed=training))
     found = [table for table in tables if len(table)]
     whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=ARM_COLUMNS)
@@ -103,13 +103,46 @@ def without_external(arms: Arms) -> tuple[Arms, list[str]]:
     return replace(arms, scores=scores, runs=runs), [told]
 
 
+def _rows(
+    measured: Measured, against: str, agreement: pd.DataFrame, scores: pd.DataFrame
+) -> list[dict]:
+    rows = []
+    for part, own in _parts(measured, agreement, scores):
+        for label in dict.fromkeys((*measured.labels, ALL_LABELS)):
+            names = {"part": part, "against": against, "label": label}
+            counts = {"n_failed": _failed(measured, label, own.cases)}
+            theirs = _published(measured.target, part, label)
+            rows += [
+                names | row | counts | beside
+                for row in _label_rows(measured, own, label, theirs)
+                for beside in _beside(theirs.get(row["statistic"], ()))
+            ]
+    return rows
+
+
+def _against(measured: Measured, rater: str) -> Measured:
+    """The cases that a further rater has drawn, with these masks in place of the reference."""
+    drawn = measured.volumes[rater].dropna(how="all")
+    scores = measured.scores[measured.scores["case_id"].isin(drawn.index)]
+    scores = scores[scores["metric"].isin(["failed", f"dice@{rater}"])]
+    return replace(
+        measured,
+        target=replace(measured.target, published=()),
+        volumes={PAIR[0]: drawn, PAIR[1]: measured.volumes[PAIR[1]].loc[drawn.index]},
+        covariates=measured.covariates.loc[drawn.index, ["subject_id"]],
+        scores=scores.assign(metric=scores["metric"].str.partition("@")[0]),
+        reference=PAIR[0],
+        raters=(),
+        means={},
+    )
+
+
 def _parts(
     measured: Measured, agreement: pd.DataFrame, scores: pd.DataFrame
 ) -> Iterator[tuple[str, _Part]]:
-    """Each part that is there, where parts are asked for and there is a reference."""
+    """Each part that is there, where there is a reference."""
     parts = measured.parts
-    is_asked = (parts == EXTERNAL).any() or bool(measured.target.published)
-    if not is_asked or PAIR not in measured.pairs:
+    if PAIR not in measured.pairs:
         return
     strata = {level for stratum, level, _ in measured.strata() if stratum == "part"}
     agreement = agreement[(agreement["first"] == PAIR[0]) & (agreement["second"] == PAIR[1])]
