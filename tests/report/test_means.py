@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from neurotarget.cli.study_inputs import with_planted
+from neurotarget.report.cards import cards
 from neurotarget.report.means import means_sections
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.report.tables import hypotheses_table
@@ -41,6 +45,26 @@ def test_one_method_alone_has_no_agreement():
 
 def test_a_study_without_units_has_no_section(study):
     assert means_sections(analyse(study.measured)) == []
+
+
+def test_what_is_planted_in_tissue_is_said_to_come_out_smaller(drawn):
+    planted = replace(drawn_cohort(), target=with_planted(TARGET, {"susceptibility": GAP_PPM}))
+    study = analyse(planted)
+    (section,) = means_sections(study)
+    assert "expected to come out smaller than planted" in section.after[-1]
+    found = {card.name: card.source for card in cards(study)}
+    assert found["susceptibility"].endswith("a mean in a map shows less")
+    text = hypotheses_table(summarise(study, planted={"susceptibility": GAP_PPM}))
+    assert "  susceptibility: planted in the tissue; a mean in a map shows less of it" in text
+    assert "planted" not in " ".join(means_sections(drawn)[0].after)
+
+
+def test_volumes_are_planted_as_they_are():
+    asked = with_planted(TARGET, {"nuclei_smaller": -250.0})
+    study = analyse(replace(drawn_cohort(), target=asked))
+    assert "planted" not in " ".join(means_sections(study)[0].after)
+    text = hypotheses_table(summarise(study, planted={"nuclei_smaller": -250.0}))
+    assert "tissue" not in text
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from neurotarget.cli.build import build_foreign
 from neurotarget.cli.run_folder import read_config
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows
+from neurotarget.report.words import PLANTED, PLANTED_IN_TISSUE
 from neurotarget.stats.measured import Measured, from_rows
 from neurotarget.types import WORD, Case, DataError, Hypothesis, Manifest, Problem, Row, Target
 
@@ -183,7 +184,11 @@ def with_planted(target: Target, planted: Mapping[str, float | None]) -> Target:
     hypotheses = tuple(
         item
         if planted.get(item.name) is None
-        else replace(item, expected=planted[item.name], source="planted in the generated cohort")
+        else replace(
+            item,
+            expected=planted[item.name],
+            source=PLANTED_IN_TISSUE if item.contrast else PLANTED,
+        )
         for item in target.hypotheses
     )
     return replace(target, hypotheses=hypotheses)

@@ -4,13 +4,18 @@ from collections.abc import Sequence
 
 from neurotarget.report.plain_page import Grid, Heading
 from neurotarget.report.section import TableSection
-from neurotarget.report.words import digits_for, estimate, rows_of, shown
+from neurotarget.report.words import PLANTED_IN_TISSUE, digits_for, estimate, rows_of, shown
 from neurotarget.stats.study import Study
 
 MOST_LABELS = 12
 CAUTION = (
     "A mean inside a mask moves with the mask: voxels at its border hold other tissue too, so "
     "that a larger mask pulls the mean towards what lies around."
+)
+PLANTED = (
+    "What is planted in this generated cohort is a property of the tissue. Reconstruction from "
+    "noisy echoes takes some of it, and voxels at a mask’s border hold other tissue: means, and "
+    "effects on them, are expected to come out smaller than planted."
 )
 
 
@@ -39,8 +44,10 @@ def _section(study: Study, contrast: str) -> TableSection:
         "hold 95 % intervals over people. A region is the mean of its labels, weighted by volume. "
         "An empty mask, or none, has no mean and is missing."
     )
-    grid = Grid(title, columns, rows)
-    return TableSection(f"means-{contrast}", title, lead, [grid], [*more, CAUTION])
+    asked = measured.target.hypotheses
+    is_planted = (contrast, PLANTED_IN_TISSUE) in {(item.contrast, item.source) for item in asked}
+    after = [*more, CAUTION, *([PLANTED] if is_planted else [])]
+    return TableSection(f"means-{contrast}", title, lead, [Grid(title, columns, rows)], after)
 
 
 def _labels(labels: Sequence[str]) -> list[str]:

@@ -116,6 +116,8 @@ def hypotheses_table(summary: Mapping) -> str:
             verdict = {True: "recovered", False: "not recovered", None: NOTHING}
             planted = number(found["planted"], sign=True)
             unit = unit_text(found["reference"]["unit"])
+            if not unit.startswith("mm³"):
+                notes.append(f"  {name}: planted in the tissue; a mean in a map shows less of it")
             table.append(["", "planted", "", planted, unit, "", "", verdict[found["recovered"]]])
     return "\n".join([aligned(table), *notes])
 
