@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from neurotarget.cli.compare_text import verdicts
 from neurotarget.report.amounts import amount, duration, energy, memory, operations
 from neurotarget.report.compare_page import compare_html, question, write_compare_page
 from neurotarget.report.plain_page import PageFigure
@@ -77,6 +78,19 @@ def test_verdicts_are_counted_over_seeds(comparison):
     rows = read(comparison).rows()
     assert ["reference", "replicated", "replicated"] in rows
     assert ["model=unet", "replicated (3 of 3)", "replicated (3 of 3)"] in rows
+
+
+def test_verdicts_on_means_are_by_masks_and_those_on_volumes_by_volumes(comparison):
+    assert next(iter(verdicts(comparison))) == "reference volumes"
+    assert "the volumes of each arm" in " ".join(read(comparison).text)
+    asked = replace(
+        comparison.target,
+        units={comparison.target.contrasts[0]: "ppm"},
+        hypotheses={"chi": f"mean_{comparison.target.contrasts[0]}: F > M"},
+    )
+    means = replace(comparison, target=asked)
+    assert next(iter(verdicts(means))) == "reference masks"
+    assert "the masks of each arm" in " ".join(read(means).text)
 
 
 def test_every_table_is_there_in_full_with_headings_for_people(comparison):

@@ -31,6 +31,7 @@ from neurotarget.report.compare_figures import all_figures
 from neurotarget.report.compare_page import write_compare_page
 from neurotarget.report.figure import save_figure, svg_text
 from neurotarget.report.plain_page import PageFigure
+from neurotarget.report.words import all_asked
 from neurotarget.stats.comparison import Comparison, compare
 from neurotarget.types import DataError
 
@@ -156,7 +157,7 @@ def tell(done: Written) -> None:
     """Print the arms in short, the sentence, the notes, and where the files lie."""
     print(f"\n{aligned(summary_rows(done.comparison))}\n\n{done.comparison.sentence}")
     if found := verdicts(done.comparison):
-        print("\nhypotheses on the volumes, over seeds")
+        print(f"\nhypotheses on the {all_asked(done.comparison.target)}, over seeds")
         wide = max(map(len, found))
         print("\n".join(f"  {arm:{wide}}  {told}" for arm, told in found.items()))
     for note in done.comparison.notes:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from neurotarget.report.amounts import amount, duration, memory
-from neurotarget.report.words import DASH, estimate, shown
+from neurotarget.report.words import DASH, all_asked, estimate, shown
 from neurotarget.stats.comparison import Comparison
 
 Rows = list[list[str]]  # the head first; the first cell of a row is an arm
@@ -66,14 +66,14 @@ def markdown(comparison: Comparison, title: str) -> str:
 
 
 def verdicts(comparison: Comparison) -> dict[str, str]:
-    """What the target's hypotheses come to on the reference volumes and on those of each arm."""
+    """What the target's hypotheses come to on the reference's volumes, or masks, and each arm's."""
     arms = comparison.tables["arms"]
     effects = comparison.tables["effects"]
     found = {}
     if len(effects):
         reference = effects[effects["arm"] == "reference"]
         told = [f"{row['hypothesis']}: {row['verdict']}" for _, row in reference.iterrows()]
-        found["reference volumes"] = "; ".join(told)
+        found[f"reference {all_asked(comparison.target)}"] = "; ".join(told)
     found |= dict(zip(arms["arm"], arms["verdicts"], strict=True))
     return {str(arm): str(told) for arm, told in found.items() if told}
 

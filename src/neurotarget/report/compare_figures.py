@@ -8,7 +8,7 @@ from neurotarget.report.compare_seeds import effect_figure, hypotheses, icc_figu
 from neurotarget.report.critical_difference import critical_difference_figure, groups, ranked
 from neurotarget.report.figures import NamedFigure, reasons_sentence
 from neurotarget.report.lettering import plain
-from neurotarget.report.words import counted, rows_of, title_of
+from neurotarget.report.words import VOLUMES, asked_of, counted, rows_of, title_of
 from neurotarget.stats.comparison import Comparison
 
 MOST_HYPOTHESES = 6
@@ -139,8 +139,10 @@ def _effect(comparison: Comparison, number: int, hypothesis: str) -> NamedFigure
         why = reasons_sentence(rows) or "No estimate is known."
         return NamedFigure(name, title, f"The effect could not be estimated. {why}", None)
     claim = plain(rows.iloc[0]["claim"]).rstrip(".")
+    known = {item.name: asked_of(item) for item in comparison.target.hypotheses}
+    what = known.get(hypothesis, VOLUMES)
     caption = (
-        f"The effect ({claim}) on the reference volumes, whose estimate is the upright line and "
+        f"The effect ({claim}) on the reference {what}, whose estimate is the upright line and "
         f"whose interval is the grey band, and on those of each arm. {SEEDS} The dotted line is no "
         f"effect. {BRACKETS}"
     )

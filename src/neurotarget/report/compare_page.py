@@ -20,7 +20,7 @@ from neurotarget.report.plain_page import (
     render_page,
     write_plain,
 )
-from neurotarget.report.words import DASH, counted, estimate, rows_of, shown, title_of
+from neurotarget.report.words import DASH, all_asked, counted, estimate, rows_of, shown, title_of
 from neurotarget.stats.comparison import Comparison
 
 FIGURES_LEAD = "A point that stands for a case leads to its row in the tables."
@@ -211,7 +211,7 @@ def _conclusions(comparison: Comparison) -> list[Section]:
     rows = rows_of(comparison, "effects")
     if not len(rows):
         return []
-    names = list(dict.fromkeys(rows["hypothesis"].astype(str)))
+    names, what = list(dict.fromkeys(rows["hypothesis"].astype(str))), all_asked(comparison.target)
     claims = rows.drop_duplicates("hypothesis").set_index("hypothesis")["claim"]
     arms = [REFERENCE, *(arm.name for arm in arms_of(comparison))]
     cells = [
@@ -219,11 +219,11 @@ def _conclusions(comparison: Comparison) -> list[Section]:
         for arm in arms
     ]
     columns = [
-        Heading("Volumes", "text"),
+        Heading(title_of(what), "text"),
         *(Heading(f"{title_of(name)} ({claims[name]})", "text") for name in names),
     ]
     told = [[arm, *row] for arm, row in zip(arms, cells, strict=True) if any(row)]
-    lead = "What the target's hypotheses come to on the volumes of each arm, counted over seeds."
+    lead = f"What the target's hypotheses come to on the {what} of each arm, counted over seeds."
     grid = Grid("Verdicts of each arm", columns, told)
     return [Section("conclusions", "Conclusions", lead, grid)]
 

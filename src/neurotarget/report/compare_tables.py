@@ -102,7 +102,7 @@ TABLES = {  # beside the one of arms, whose columns have the names of labels
     ),
     "effects": About(
         "Effects",
-        f"Each hypothesis on the reference volumes and on those of each arm and seed. {MADE}",
+        f"Each hypothesis by the reference masks and by those of each arm and seed. {MADE}",
         is_printed=True,
         value="estimate",
     ),
