@@ -59,6 +59,20 @@ def test_a_rater_is_scored_as_counted_by_hand():
     assert found["right", "reference_volume_mm3@rater2"].unit == "mm3"
 
 
+def test_a_rater_who_has_swapped_left_and_right_is_found():
+    good, crossed = drawn(range(4), range(6, 9)), drawn(range(6, 9), range(4))
+    found = score(good, good, raters={"again": good, "rater2": crossed})
+    for label in ("left", "right"):
+        assert value(found, label, "reference_swapped@again") == 0
+        assert value(found, label, "reference_swapped@rater2") == 1
+        assert value(found, label, "reference_swapped") == 0
+    rows = score_case(
+        CASE, good, good, TARGET, affine=AFFINE, spacing_mm=(1.0, 1.0, 2.0), oriented=False,
+        beside=Beside({"rater2": crossed}),
+    )  # fmt: skip
+    assert "reference_swapped@rater2" not in {row.metric for row in rows}
+
+
 def test_further_raters_are_put_against_each_other():
     found = score(
         drawn(range(4)),
@@ -107,6 +121,7 @@ def test_masks_alone_have_no_row_of_a_prediction():
         "reference_mean_qsm@rater2",
         "reference_volume_mm3@rater2",
         "rater_dice@rater2",
+        "reference_swapped@rater2",
     ]
 
 

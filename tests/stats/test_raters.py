@@ -139,6 +139,19 @@ def test_a_scan_that_a_rater_has_not_drawn_is_no_failure(measured):
     assert "8 of 40 cases have no rater2 volume of left." in analyse(measured).notes
 
 
+def test_swapped_masks_of_a_rater_are_named():
+    rows, covariates = drawn_rows()
+    crossed = rows[rows["metric"] == "reference_volume_mm3@rater2"].assign(
+        metric="reference_swapped@rater2"
+    )
+    crossed["value"] = crossed["case_id"].isin(["c01", "c07"]).astype(float)
+    notes = analyse(from_rows(pd.concat([rows, crossed]), TARGET, covariates)).notes
+    assert notes[0].startswith("2 rater2 masks have left and right swapped (c01, c07); swap")
+    crossed["value"] = 0.0
+    clean = analyse(from_rows(pd.concat([rows, crossed]), TARGET, covariates)).notes
+    assert not any("swapped" in note for note in clean)
+
+
 def test_a_prediction_that_is_never_there_leaves_the_people():
     rows, covariates = drawn_rows()
     rows.loc[rows["metric"] == "volume_mm3", "value"] = np.nan

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurotarget.metrics.beside import NOTHING, Beside, beside_scores
-from neurotarget.metrics.boxes import ClassMap, label_boxes, union
+from neurotarget.metrics.boxes import Boxes, ClassMap, label_boxes, union
 from neurotarget.metrics.overlap import dice, precision, recall
 from neurotarget.metrics.shape import pieces, swapped, swapped_in_space, touches_edge
 from neurotarget.metrics.surface import assd_mm, hd95_mm, surface_dice, surface_distances
@@ -82,9 +82,10 @@ def score_case(
     Without a reference sides are told by the affine, if the scan is `oriented`.
 
     Each rater in `beside` adds `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`,
-    and `rater_dice@<rater>` against the reference, `rater_dice@<a>@<b>` against another rater.
-    Each scan adds `mean_<contrast>` inside the prediction, `reference_mean_<contrast>` inside the
-    reference, and with `@<rater>` inside that of a rater; an empty mask has NaN.
+    `reference_swapped@<rater>` of pairs in an `oriented` scan, and `rater_dice@<rater>` against
+    the reference, `rater_dice@<a>@<b>` against another rater. Each scan adds `mean_<contrast>`
+    inside the prediction, `reference_mean_<contrast>` inside the reference, and with `@<rater>`
+    inside that of a rater; an empty mask has NaN.
     """
     scores = _alone(pred, target, affine, oriented=oriented)
     for found in scores.values():
@@ -95,6 +96,7 @@ def score_case(
         _compare(scores, truth, pred, target, spacing_mm)
     for label, found in beside_scores(truth, beside, target, affine, pred=pred).items():
         scores[label] |= found
+    _add_sides(scores, beside, target, affine, oriented=oriented)
     return _rows(case, scores, split, target)
 
 
@@ -115,6 +117,7 @@ def measure_case(
     }
     for label, found in beside_scores(truth, beside, target, affine, alone=True).items():
         scores[label] |= found
+    _add_sides(scores, beside, target, affine, oriented=oriented)
     return _rows(case, scores, split, target)
 
 
@@ -153,13 +156,30 @@ def _alone(
             float(box is not None and touches_edge(box, classes.shape)),
         )
         scores[label] |= dict(zip(ALONE, values, strict=True))
-    for pair in target.pairs if oriented else ():
-        box = union(*(boxes[label] for label in pair))
-        sides = (classes[box] == _number(label, target) for label in pair)
-        crossed = swapped_in_space(*sides, affine)
-        for label in pair:
+    if oriented:
+        for label, crossed in _crossed(classes, boxes, target, affine).items():
             scores[label]["swapped"] = crossed
     return scores
+
+
+def _crossed(classes: ClassMap, boxes: Boxes, target: Target, affine: Affine) -> Scores:
+    """Whether each label in a pair lies on the wrong side of the other, by the affine."""
+    found = {}
+    for pair in target.pairs:
+        box = union(*(boxes[label] for label in pair))
+        sides = (classes[box] == _number(label, target) for label in pair)
+        found |= dict.fromkeys(pair, swapped_in_space(*sides, affine))
+    return found
+
+
+def _add_sides(
+    scores: Mapping[str, Scores], beside: Beside, target: Target, affine: Affine, *, oriented: bool
+) -> None:
+    """Add whether further raters have drawn left and right the wrong way round."""
+    for name, drawn in beside.raters.items() if oriented else ():
+        crossed = _crossed(drawn, label_boxes(drawn, target), target, affine)
+        for label, value in crossed.items():
+            scores[label][f"reference_swapped@{name}"] = value
 
 
 def _compare(

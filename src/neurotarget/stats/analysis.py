@@ -17,6 +17,7 @@ from neurotarget.stats.sites import harmonisation_table, sites_table
 from neurotarget.stats.study import Study
 from neurotarget.stats.tables import agreement_table, scores_table, volumes_table
 
+NAMED = 8  # cases in a sentence
 SCORES = ("dice", "hd95_mm", "assd_mm", "surface_dice")
 
 
@@ -104,8 +105,8 @@ def cases_table(measured: Measured) -> pd.DataFrame:
 
 
 def _absent(measured: Measured) -> list[str]:
-    """Sentences on values that are not there for all cases."""
-    told, n = _unmeasured(measured), len(measured.covariates)
+    """Sentences on values that are not there for all cases, or on the wrong side."""
+    told, n = [*_swapped(measured), *_unmeasured(measured)], len(measured.covariates)
     for name, values in measured.covariates.drop(columns="subject_id").items():
         if absent := int(values.isna().sum()):
             told.append(f"{absent} of {n} cases have no {name}; what needs it leaves them out.")
@@ -115,6 +116,25 @@ def _absent(measured: Measured) -> list[str]:
         told.append(
             f"{n} cases come from {people}; a subject counts once in intervals and effects."
         )
+    return told
+
+
+def _swapped(measured: Measured) -> list[str]:
+    """Sentences on masks that people drew in which left lies to the right of right."""
+    rows, told = measured.scores, []
+    if "metric" not in rows:
+        return []
+    people = {"reference_swapped": measured.reference} if measured.reference else {}
+    people |= {f"reference_swapped@{name}": name for name in measured.raters}
+    for metric, name in people.items():
+        crossed = rows[(rows["metric"] == metric) & (rows["value"] > 0)]
+        if cases := sorted(set(crossed["case_id"])):
+            named = ", ".join(cases[:NAMED]) + (" …" if len(cases) > NAMED else "")
+            masks = "mask has" if len(cases) == 1 else "masks have"
+            told.append(
+                f"{len(cases)} {name} {masks} left and right swapped ({named}); swap the labels, "
+                "or mend the orientation in the header."
+            )
     return told
 
 
