@@ -31,6 +31,8 @@ def test_every_pair_has_a_row_a_label_with_its_numbers(drawn, section):
     dice = table.loc[("reference", "rater2", "left"), "dice"]
     assert row[2] == "32"
     assert row[3].startswith(f"{dice:.2f} [")
+    row = next(row for row in pairs.rows if row[:2] == ["rater2 – predicted", "left"])
+    assert row[2] == "32 (31 with volumes)"  # one prediction failed
     assert all(len(row) == len(grid.columns) for grid in section.grids for row in grid.rows)
 
 

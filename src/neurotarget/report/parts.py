@@ -13,9 +13,17 @@ from neurotarget.report.plain_page import Grid, Heading
 from neurotarget.report.section import TableSection
 from neurotarget.report.sheets import VALUES
 from neurotarget.report.text import p_value
-from neurotarget.report.words import DASH, PLANTED, PLANTED_IN_TISSUE, estimate, rows_of, shown
+from neurotarget.report.words import (
+    DASH,
+    PLANTED,
+    PLANTED_IN_TISSUE,
+    cases_told,
+    estimate,
+    rows_of,
+    shown,
+)
 from neurotarget.stats.study import Study
-from neurotarget.stats.tables import ALL_LABELS
+from neurotarget.stats.tables import AGREEMENT_UNITS, ALL_LABELS
 
 TITLE = "Internal and external"
 STATISTICS = {"bias": "Bias, mm³"}  # headings, beside those of values
@@ -73,9 +81,9 @@ def is_generated(study: Study) -> bool:
 
 def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -> list[str]:
     """Cells of one label in one part, from n on."""
-    dice = rows[rows["statistic"] == "dice"]
-    n = int((dice if len(dice) else rows)["n"].max())
-    cells = [str(n), str(int(rows["n_failed"].iloc[0]))]
+    scored, volumes = rows["statistic"] == "dice", rows["statistic"].isin(AGREEMENT_UNITS)
+    counts = [int(rows.loc[where, "n"].max()) for where in (scored, volumes) if where.any()]
+    cells = [cases_told(counts[0], counts[-1]), str(int(rows["n_failed"].iloc[0]))]
     for name in statistics:
         own = rows[rows["statistic"] == name].to_dict("records")
         cells.append(_ours(own[0]) if own else DASH)

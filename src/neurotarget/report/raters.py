@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from neurotarget.report.plain_page import Grid, Heading
 from neurotarget.report.section import TableSection
-from neurotarget.report.words import DASH, estimate, main_label, rows_of, shown
+from neurotarget.report.words import DASH, cases_told, estimate, main_label, rows_of, shown
 from neurotarget.stats.raters import CLOSER, LESS, OPEN
 from neurotarget.stats.study import Study
 
@@ -110,7 +110,7 @@ def _pair_row(row: Mapping) -> list[str]:
     return [
         f"{row['second']} – {row['first']}",
         row["label"],
-        str(int(row["n"])),
+        cases_told(int(row["n"]), int(row["n_volumes"])),
         estimate(dice, "value", digits=2),
         estimate(icc, "value", digits=2),
         shown(row["icc_c1"], 2),

@@ -235,6 +235,11 @@ def own_pairs(study: Study) -> list[tuple[str, str]]:
     return [pair for pair in study.measured.pairs if not raters & {*pair}]
 
 
+def cases_told(n: int, n_volumes: int) -> str:
+    """How many cases have a Dice, and how many both volumes where these are others."""
+    return str(n) if n == n_volumes else f"{n} ({n_volumes} with volumes)"
+
+
 def main_label(study: Study) -> str:
     """The sum of all labels, or the only one."""
     labels = study.measured.labels
