@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from neurotarget.cli.main import run
+from neurotarget.cli.study_inputs import sentence
+from neurotarget.types import Problem
 
 TARGET = """
 _target_: neurotarget.types.Target
@@ -376,3 +378,9 @@ def test_asked_covariates_are_found_in_whatever_case(shared_data, tmp_path):
     assert effect["n"] == 20
     assert np.isfinite(effect["estimate"])
     assert {"Lhippo", "Rhippo", "total"} == set(table(tmp_path, "volumes")["label"])
+
+
+def test_names_of_files_and_cases_keep_their_letters_at_the_head_of_a_sentence():
+    said = ("warning", "c1", "d/m.csv", "none", "one", "add it")
+    assert sentence(Problem(*said)).startswith("c1: d/m.csv: found none")
+    assert sentence(Problem("warning", "", "", *said[3:])) == "Found none, wanted one; add it."

@@ -359,7 +359,8 @@ def _spare_files(folder: Path, cases: Mapping[str, Case]) -> list[str]:
 def sentence(problem: Problem) -> str:
     """A problem as a sentence of a report."""
     text = str(problem)
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    begins = text[:1] if problem.case_id or problem.file else text[:1].upper()  # names stay
+    return f"{begins}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 def _rows(rows: Sequence[Row]) -> pd.DataFrame:
