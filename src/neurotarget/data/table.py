@@ -145,7 +145,8 @@ def _rater_columns(
             continue
         if own.casefold() in TAKEN or not NAME.fullmatch(own) or own in found:
             todo = f"rename the column, such as {RATER}rater2"
-            wanted = f"a name of its own for the rater, other than {', '.join(TAKEN)}"
+            letters = "of letters, digits, _, - and ., other than"
+            wanted = f"a name of its own for the rater, {letters} {', '.join(TAKEN)}"
             problems.append(error(f"the column {column}", wanted, todo, file=path))
         found[own] = column
     return found, problems
