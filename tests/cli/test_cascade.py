@@ -13,10 +13,12 @@ CASCADE = [
     "cascade=localise",
     "cascade.spacing_mm=[2,2,2]",
     "cascade.patch_vox=[16,16,16]",
-    "cascade.model.widths=[4,8]",
-    "cascade.minutes=0.03",
+    "cascade.model.widths=[8,16]",
+    "cascade.batch_size=4",
+    "cascade.steps=40",
     "cascade.folds=2",
     "cascade.margin_mm=2",
+    "cascade.region_mm=8",
 ]
 
 
@@ -116,7 +118,7 @@ def test_a_run_folder_without_its_localiser_is_refused(cascade, tiny, command):
     [
         ("cascade.spacing_mm=[30,30,30]", "found no training mask that fills a voxel of 30 × 30"),
         ("cascade.folds=1", "cascade.folds=1, wanted at least two"),
-        ("cascade.minutes=-1", "budget.minutes: got -1"),
+        ("cascade.steps=-1", "budget.steps: got -1"),
     ],
 )
 def test_settings_that_cannot_localise_are_told_in_a_sentence(

@@ -140,3 +140,24 @@ def test_region_of_interest_that_misses_the_scan_is_refused(case):
 def test_unknown_intensity_is_refused():
     with pytest.raises(ValueError, match="wanted one of"):
         Preparation("zscor")
+
+
+def test_a_localiser_learns_an_ellipsoid_in_the_box_of_the_mask(tmp_path):
+    label = np.zeros((40, 40, 40), np.uint8)
+    label[10:30, 20, 15:17] = 7  # a rod of 20 × 1 × 2 mm, which no voxel of 4 mm would keep
+    image = save(tmp_path / "a.nii.gz", np.zeros(label.shape, np.float32))
+    rod = Case("a", "a", {"t1": image}, save(tmp_path / "a_label.nii.gz", label))
+    learnt = Preparation("none", None, region_mm=12.0)
+    entry = open_entry(ready(rod, tmp_path, target(spacing_mm=[4, 4, 4]), learnt))
+    sides = [int(entry.label.any(axis=axes).sum()) for axes in ((1, 2), (0, 2), (0, 1))]
+    assert sides == [4, 3, 2]  # centres within 10, 6 and 6 mm of the middle
+    middle = entry.grid.work_affine @ [*np.argwhere(entry.label).mean(axis=0), 1]
+    assert np.abs(middle[:3] - [19.5, 20, 15.5]).max() <= 2  # half a coarse voxel
+
+
+def test_only_values_without_a_scale_of_their_own_are_scaled(case, tmp_path):
+    plain = open_entry(ready(case, tmp_path, target(), Preparation("none", None)))
+    scaled = open_entry(ready(case, tmp_path, target(), Preparation("none", None, scale=10.0)))
+    assert np.asarray(scaled.image) == pytest.approx(10 * np.asarray(plain.image), rel=1e-2)
+    with pytest.raises(ValueError, match=r"scale: got 10\.0 for intensity zscore, wanted"):
+        Preparation("zscore", scale=10.0)

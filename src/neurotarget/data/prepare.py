@@ -51,12 +51,14 @@ class Preparation:
     `zscore` uses all voxels (as deepPGSegNet does, doi:10.3389/fendo.2024.1338743),
     `zscore_foreground` those above the scan's mean, `percentile` maps the clip percentiles to
     [0, 1], `none` keeps the scan's own unit (QSM in ppm) times `scale`, so that a network sees
-    values near 1: 10 for ppm.
+    values near 1: 10 for ppm. With `region_mm` the label is what a localiser learns: one ellipsoid
+    in the bounding box of all labelled voxels, each of its axes at least as long as this.
     """
 
     intensity: Literal["zscore", "zscore_foreground", "percentile", "none"] = "zscore"
     clip_percent: tuple[float, float] | None = (0.5, 99.5)
     scale: float = 1.0
+    region_mm: float | None = None
 
     def __post_init__(self) -> None:
         known = ("zscore", "zscore_foreground", "percentile", "none")
@@ -146,6 +148,8 @@ def prepare_case(
         if case.label is not None:
             trained = to_trained(mapping, target)  # the label is what the network is to give
             classes, outside = _work_labels(case, volumes["label"], grid, trained)
+            if preparation.region_mm is not None:
+                classes = _region(case, volumes["label"], grid, trained, preparation.region_mm)
             np.save(draft / "label.npy", classes)
             foreground = _sample_foreground(classes, as_trained(target).num_labels)
             facts["outside_percent"] = outside
@@ -218,6 +222,32 @@ def _work_labels(
     total, kept = (int((part > 0).sum()) for part in (classes, grid.canonical(classes)[box]))
     outside = 100 * (1 - kept / total) if total else 0.0
     return labels_to_work(classes, grid), round(outside, 1)
+
+
+def _region(
+    case: Case, volume: Volume, grid: Grid, mapping: Mapping[int, int], least_mm: float
+) -> ndarray:
+    """Ellipsoid of class 1 about all labelled voxels, on the working box.
+
+    Its box is that of the mask on the scan's own grid, so that a thin structure keeps its ends
+    where a coarse voxel would lose them.
+    """
+    classes = to_classes(volume.array, mapping, case_id=case.case_id, file=str(case.label))
+    marked = grid.canonical(classes) > 0
+    region = np.zeros(grid.shape, dtype=classes.dtype)
+    if not marked.any():
+        return region
+    inside = np.zeros(grid.shape, dtype=np.float32)
+    for axis, (start, step, side) in enumerate(
+        zip(grid.start, grid.scale, grid.shape, strict=True)
+    ):
+        span = np.flatnonzero(marked.any(axis=tuple({0, 1, 2} - {axis})))
+        middle = ((span[0] + span[-1]) / 2 - start) / step  # in working voxels
+        half = max((span[-1] - span[0] + 1) / step, least_mm / grid.spacing_mm[axis]) / 2
+        apart = ((np.arange(side) - middle) / half) ** 2
+        inside += apart.reshape([-1 if other == axis else 1 for other in range(3)])
+    region[inside <= 1] = 1
+    return region
 
 
 def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]:
