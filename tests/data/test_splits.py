@@ -135,6 +135,22 @@ def test_one_value_may_stand_alone_and_several_covariates_join():
     assert members(splits, "external") == {"c0", "c9"}
 
 
+@pytest.mark.parametrize(
+    ("external", "told"),
+    [
+        ("island", r"data\.external=island, wanted values by covariate; write it as"),
+        ({"site": []}, r"data\.external: no value of site, wanted one or more; name one, or say"),
+    ],
+)
+def test_what_names_no_value_of_a_covariate_is_refused(external, told):
+    with pytest.raises(DataError, match=told):
+        draw(manifest(10), external=external)
+
+
+def test_a_covariate_of_null_marks_nobody():
+    assert draw(manifest(10), external={"site": None}) == draw(manifest(10))
+
+
 def test_the_manifest_may_mark_external_cases_and_leave_the_rest_to_be_dealt():
     splits = draw(manifest(10, split=["external"] * 2 + [None] * 8), 0, 4)
     assert members(splits, "external") == {"c0", "c1"}

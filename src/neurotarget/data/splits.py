@@ -142,12 +142,20 @@ def _unseen(
     cases: Sequence[Case], external: Mapping[str, Covariate | Sequence[Covariate]]
 ) -> set[str]:
     """Subjects of the cases that have one of the values."""
+    if not isinstance(external, Mapping):
+        wanted, todo = "values by covariate", "write it as data.external={site: [c, d]}"
+        raise DataError(error(f"data.external={external}", wanted, todo))
     found: set[str] = set()
     for name, wanted in external.items():
+        if wanted is None:  # takes a covariate of an experiment's own settings out
+            continue
         of_case = _values(cases, name, "data.external")
         known = {value.casefold(): value for value in of_case.values()}
         several = not isinstance(wanted, str) and isinstance(wanted, Sequence)
         asked = [_written(value) for value in (wanted if several else [wanted])]
+        if not asked:
+            todo = "name one, or say data.external=null"
+            raise DataError(error(f"data.external: no value of {name}", "one or more", todo))
         if strange := [value for value in asked if value.casefold() not in known]:
             close = nearest(strange[0], known.values())
             todo = f"did you mean {close}?" if close else "mend data.external"
