@@ -143,8 +143,9 @@ def test_one_value_may_stand_alone_and_several_covariates_join():
     ],
 )
 def test_what_names_no_value_of_a_covariate_is_refused(external, told):
+    cases = manifest(10, covariates=[{"site": site} for site in "aaaaabbbbb"])
     with pytest.raises(DataError, match=told):
-        draw(manifest(10), external=external)
+        draw(cases, external=external)
 
 
 def test_a_covariate_of_null_marks_nobody():
