@@ -70,7 +70,7 @@ def test_every_person_has_a_table_of_his_own():
         "Against the reference", "Against again", "Against rater2"
     ]  # fmt: skip
     assert [row[:3] for row in grids[2].rows[:2]] == [
-        ["left", "internal", "20 (19 with volumes)"], ["left", "external", "12"]
+        ["left", "internal", "20 (19)"], ["left", "external", "12"]
     ]  # fmt: skip
 
 
@@ -78,9 +78,11 @@ def test_cases_without_volumes_are_told_beside_those_that_are_scored():
     rows = rows_of(SPLITS, failed=("c03",))
     rows.loc[(rows["case_id"] == "c03") & (rows["metric"] == "volume_mm3"), "value"] = np.nan
     known = pd.DataFrame(index=pd.Index([], name="case_id"))
-    (grid,) = parts_section(analyse(from_rows(rows, target(), known))).grids
+    section = parts_section(analyse(from_rows(rows, target(), known)))
+    (grid,) = section.grids
+    assert section.after[0].startswith("Round brackets hold the number of cases with both volumes")
     counts = {(row[0], row[1]): row[2] for row in grid.rows}
-    assert counts["left", "internal"] == "8 (7 with volumes)"
+    assert counts["left", "internal"] == "8 (7)"
     assert counts["left", "external"] == "6"
     assert counts["total", "internal"] == "7"
     assert counts["mean of labels", "internal"] == "8"

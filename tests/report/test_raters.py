@@ -32,7 +32,7 @@ def test_every_pair_has_a_row_a_label_with_its_numbers(drawn, section):
     assert row[2] == "32"
     assert row[3].startswith(f"{dice:.2f} [")
     row = next(row for row in pairs.rows if row[:2] == ["rater2 – predicted", "left"])
-    assert row[2] == "32 (31 with volumes)"  # one prediction failed
+    assert row[2] == "32 (31)"  # one prediction failed
     assert all(len(row) == len(grid.columns) for grid in section.grids for row in grid.rows)
 
 

@@ -15,6 +15,7 @@ from neurotarget.report.sheets import VALUES
 from neurotarget.report.text import p_value
 from neurotarget.report.words import (
     DASH,
+    FEWER_VOLUMES,
     PLANTED,
     PLANTED_IN_TISSUE,
     cases_told,
@@ -46,6 +47,8 @@ def parts_section(study: Study) -> TableSection | None:
         for person in persons
     ]
     more = [f"{left_out} labels that do better are in the tables below."] if left_out else []
+    if any("(" in row[2] for grid in grids for row in grid.rows):
+        more.append(FEWER_VOLUMES)
     return TableSection(NAME, TITLE, _lead(table), grids, [*more, *_sources(study, table)])
 
 

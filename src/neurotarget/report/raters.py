@@ -5,7 +5,15 @@ from collections.abc import Mapping
 
 from neurotarget.report.plain_page import Grid, Heading
 from neurotarget.report.section import TableSection
-from neurotarget.report.words import DASH, cases_told, estimate, main_label, rows_of, shown
+from neurotarget.report.words import (
+    DASH,
+    FEWER_VOLUMES,
+    cases_told,
+    estimate,
+    main_label,
+    rows_of,
+    shown,
+)
 from neurotarget.stats.raters import CLOSER, LESS, OPEN
 from neurotarget.stats.study import Study
 
@@ -40,7 +48,8 @@ def raters_section(study: Study) -> TableSection | None:
     pairs = [_pair_row(row) for row in table.to_dict("records") if row["label"] in labels]
     columns = [Heading("Masks", "text"), Heading("Label", "text"), Heading("Cases")]
     columns += [Heading(text) for text in ("Dice", "ICC(A,1)", "ICC(C,1)", "r", "Bias, mm³")]
-    grids, after = [Grid(PAIRS_TITLE, columns, pairs)], []
+    grids = [Grid(PAIRS_TITLE, columns, pairs)]
+    after = [FEWER_VOLUMES] if any("(" in row[2] for row in pairs) else []
     if len(left := set(table["label"]) - set(labels)):
         after.append(f"{len(left)} more labels are in the tables below.")
     beside = _beside(study)

@@ -26,6 +26,7 @@ SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
 PLANTED = "planted in the generated cohort"  # source of the effects that such a cohort has
 PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
+FEWER_VOLUMES = "Round brackets hold the number of cases with both volumes, where it is another."
 FAILED = ("dice_below_0.5", "crash_or_empty")  # what a headline calls failed: the first that is
 
 
@@ -237,7 +238,7 @@ def own_pairs(study: Study) -> list[tuple[str, str]]:
 
 def cases_told(n: int, n_volumes: int) -> str:
     """How many cases have a Dice, and how many both volumes where these are others."""
-    return str(n) if n == n_volumes else f"{n} ({n_volumes} with volumes)"
+    return str(n) if n == n_volumes else f"{n} ({n_volumes})"
 
 
 def main_label(study: Study) -> str:
