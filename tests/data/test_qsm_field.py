@@ -5,11 +5,11 @@ from scipy import ndimage
 
 from neurotarget.data.phantom_scanner import draw_warp, stored_grid
 from neurotarget.data.qsm_anatomy import Maps, QSMPerson, draw_maps
-from neurotarget.data.qsm_field import field_ppm
+from neurotarget.data.qsm_field import field_ppm, own_brain
 from neurotarget.data.qsm_nuclei import draw_dentates
 from neurotarget.data.qsm_plan import SITES
 from neurotarget.data.qsm_scanner import MIDDLE_MM
-from neurotarget.physics.background import vsharp
+from neurotarget.physics.background import pdf, vsharp
 from neurotarget.physics.dipole import dipole_field
 
 SPACING_MM = (2.0, 2.0, 2.0)
@@ -57,3 +57,14 @@ def test_tissues_add_their_own_dipole_field(drawn):
     own = dipole_field(torch.from_numpy(maps.chi_ppm), SPACING_MM, B0).numpy()
     apart = (total - background - own)[deep(maps)]
     assert (apart - apart.mean()).std() < 0.25 * own[deep(maps)].std()  # the shim sees them too
+
+
+def test_dipoles_outside_the_brain_explain_its_background_where_it_holds_no_bone(drawn):
+    maps, _, background = drawn
+    rest = {}
+    for name, inside in (("own", own_brain(maps, SPACING_MM)), ("all", maps.brain > 0.5)):
+        mask = torch.from_numpy(inside)
+        left, _ = pdf(torch.from_numpy(background) * mask, mask, SPACING_MM, B0)
+        rest[name] = float(left.numpy()[inside].std())
+    assert rest["own"] < 0.5 * rest["all"]
+    assert own_brain(maps, SPACING_MM).sum() > 0.9 * (maps.brain > 0.5).sum()

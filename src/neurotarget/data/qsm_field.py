@@ -11,14 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy import ndimage
 from scipy.interpolate import make_interp_spline
 
 from neurotarget.data.phantom_scanner import Warp
 from neurotarget.data.qsm_anatomy import Maps, at_places
-from neurotarget.data.qsm_template import qsm_template
+from neurotarget.data.qsm_template import AIR_PPM, qsm_template
 from neurotarget.physics.dipole import dipole_field
 from neurotarget.physics.fourier import fast_sides
 from neurotarget.types import Triple, TripleVox
@@ -28,6 +28,7 @@ BEYOND_MM = 90.0  # how far the coarse grid reaches beyond the scan
 SOFT_MM = 0.6  # SD of the rounding of edges in the scan, less than from bone to brain
 SOFT_VOX = 0.8  # and beyond it
 APART_MM = 60.0  # between the scan and its periodic copies
+FOREIGN_PPM = 0.02  # of bone or air in a voxel, as much as the brain's own tissues differ
 
 
 class Coarse(NamedTuple):
@@ -40,7 +41,7 @@ class Coarse(NamedTuple):
 def field_ppm(maps: Maps, warp: Warp, spacing_mm: Triple, b0: Triple) -> Float[ndarray, "I J K"]:
     """Field at every voxel, in ppm of the main field, after the scanner has shimmed the brain."""
     shape = maps.chi_ppm.shape
-    sources = torch.from_numpy(maps.chi_ppm + _soft(maps.bulk_ppm, SOFT_MM / np.array(spacing_mm)))
+    sources = torch.from_numpy(maps.chi_ppm + _soft_bulk(maps, spacing_mm))
     wide = fast_sides(shape, APART_MM, spacing_mm)
     spare = [(0, side - own) for side, own in zip(wide, shape, strict=True)]
     sources = F.pad(sources, [step for pair in reversed(spare) for step in pair])
@@ -48,6 +49,15 @@ def field_ppm(maps: Maps, warp: Warp, spacing_mm: Triple, b0: Triple) -> Float[n
     own = inside[tuple(slice(side) for side in shape)].numpy()
     total = own + _from_beyond(warp, shape, spacing_mm, b0)
     return _shimmed(total, maps.brain, spacing_mm)
+
+
+def own_brain(maps: Maps, spacing_mm: Triple) -> Bool[ndarray, "I J K"]:
+    """Voxels of the brain that hold no bone or air, so that all background comes from elsewhere."""
+    return (maps.brain > 0.5) & (np.abs(_soft_bulk(maps, spacing_mm) + AIR_PPM) < FOREIGN_PPM)
+
+
+def _soft_bulk(maps: Maps, spacing_mm: Triple) -> Float[ndarray, "I J K"]:
+    return _soft(maps.bulk_ppm, SOFT_MM / np.array(spacing_mm))
 
 
 def _from_beyond(

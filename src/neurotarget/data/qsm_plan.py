@@ -31,7 +31,7 @@ from neurotarget.data.qsm_scanner import GRESite
 from neurotarget.data.raters import RATER_1, RATER_2, Rater
 from neurotarget.physics.qsm import QSM
 
-DRAWING = 1  # raise it when the same plan comes to give other voxels
+DRAWING = 2  # raise it when the same plan comes to give other voxels
 GROUPS = ("control", "friedreich", "ms")
 TRIES = 30
 FROM_AGE = 40.0  # years, where `chi_ppm` holds

@@ -18,7 +18,7 @@ from scipy import ndimage
 from neurotarget.data.phantom_atlas import head_atlas
 from neurotarget.data.phantom_scanner import Site, draw_shading, draw_warp, stored_grid
 from neurotarget.data.qsm_anatomy import Maps, QSMPerson, draw_maps
-from neurotarget.data.qsm_field import field_ppm
+from neurotarget.data.qsm_field import field_ppm, own_brain
 from neurotarget.data.qsm_nuclei import draw_dentates
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T
 from neurotarget.physics.qsm import QSM, Reconstruction
@@ -92,7 +92,7 @@ def scan_gre(person: QSMPerson, site: GRESite, *, voxel_scale: float = 1.0) -> G
     maps = draw_maps(person, warp, shape, affine, dentates=dentates, rng=rng)
     total = field_ppm(maps, warp, spacing_mm, b0)
     magnitude, phase = _echoes(maps, total, site, rng)
-    mask = _mask(maps, magnitude[0], site)
+    mask = _mask(maps, magnitude[0], site, spacing_mm)
     return GRESimulation(
         magnitude,
         phase,
@@ -150,9 +150,14 @@ def _slopes(hz: Float[ndarray, "I J K"]) -> list[Float[ndarray, "I J K"]]:
     return [np.gradient(hz, axis=axis) for axis in range(3)]
 
 
-def _mask(maps: Maps, first_echo: Float[ndarray, "I J K"], site: GRESite) -> Bool[ndarray, "I J K"]:
-    """Brain with signal, in one piece and without holes, as a tool for it would find it."""
+def _mask(
+    maps: Maps, first_echo: Float[ndarray, "I J K"], site: GRESite, spacing_mm: Triple
+) -> Bool[ndarray, "I J K"]:
+    """Brain with signal, in one piece and without holes, as a careful mask for it would be.
+
+    It holds no bone or air: what lies outside the mask, and that alone, is background.
+    """
     lit = ndimage.uniform_filter(first_echo, 3) > DIM * site.white + 2 * site.noise * site.white
-    parts, count = ndimage.label((maps.brain > 0.5) & lit)
+    parts, count = ndimage.label(own_brain(maps, spacing_mm) & lit)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
     return ndimage.binary_fill_holes(parts == 1 + int(np.argmax(sizes)))
