@@ -43,7 +43,7 @@ def test_echoes_come_in_order_with_their_numbers(scan):
     gre = read_acquisition(scan(magnitude=lambda echo: np.full(SMALL, 9.0 - echo, np.float32)))
     assert gre.magnitude.shape == gre.phase_rad.shape == (2, *SMALL)
     assert [float(echo.mean()) for echo in gre.magnitude] == [9.0, 8.0]
-    assert (gre.te_s, gre.field_t, gre.spacing_mm) == (TE_S, 3.0, (2.0, 2.0, 2.0))
+    assert (gre.te_s, gre.field_t, gre.spacing_mm) == (TE_S, 3.0, (3.0, 3.0, 3.0))
     assert "−π to π" in gre.phase_scale
     np.testing.assert_allclose(gre.phase_rad[0], ramp(), atol=1e-6)
 

@@ -10,7 +10,7 @@ import torch
 
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T, dipole_field
 
-SHAPE, SIDE_MM = (38, 38, 36), 2.0
+SHAPE, SIDE_MM = (38, 38, 36), 3.0
 AFFINE = np.diag([SIDE_MM, SIDE_MM, SIDE_MM, 1.0])
 TE_S = (0.004, 0.008, 0.012)
 IRON_PPM = 0.2
@@ -23,15 +23,15 @@ def far_mm(centre_mm=(0.0, 0.0, 0.0)) -> np.ndarray:
     return np.linalg.norm(places - middle - np.array(centre_mm), axis=-1)
 
 
-BRAIN = far_mm() < 32.0
-IRON = far_mm((8.0, 0.0, 0.0)) < 7.0
+BRAIN = far_mm() < 53.0
+IRON = far_mm((12.0, 0.0, 0.0)) < 10.5
 
 
 def echoes(te_s: Sequence[float] = TE_S, field_t: float = 3.0, b0=(0.0, 0.0, 1.0)):
     """Magnitude and wrapped phase in radians, (E, I, J, K)."""
     chi = torch.from_numpy((IRON_PPM * IRON).astype(np.float32))
     field = dipole_field(chi, (SIDE_MM,) * 3, b0).numpy()
-    hz = field * GAMMA_HZ_PER_T * field_t * 1e-6 + 20 * far_mm((40.0, 0.0, 0.0)) / 40
+    hz = field * GAMMA_HZ_PER_T * field_t * 1e-6 + 20 * far_mm((60.0, 0.0, 0.0)) / 60
     rng = np.random.default_rng(0)
     magnitude = np.stack([100.0 * BRAIN + 1 for _ in te_s])
     real, imaginary = rng.normal(0, 0.3, (2, len(te_s), *SHAPE))

@@ -40,7 +40,7 @@ HELP = f"""neurotarget qsm: susceptibility maps in ppm, from magnitude and phase
   unwrap=laplacian   or path (needs scikit-image)
   background=vsharp  or sharp, pdf: how fields from outside the brain are removed
   inversion=l2       or tkd, tv: how the field becomes susceptibility; tv takes longest
-  reference=brain    the mean of the brain is 0; or none
+  reference=brain    the mean of the brain is 0, as far as removing the background left it; or none
   background_options=<name:number,…>  inversion_options=<name:number,…>  of these steps
 
 Beside each map <scan>_Chimap lie the brain mask, the mask of what is known of it, the local field
@@ -141,8 +141,8 @@ def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
     if chain.handedness != "auto":
         told = f"{chain.handedness:+d} as said; by the data: {told}"
         notes = [f"sign of phase: {told}"] if "look at the map" in told else []
-    elif told.startswith("not told"):
-        notes = [f"sign of phase {told}; say handedness=1 or -1 where it is known"]
+    else:
+        notes = sign_notes(int(facts["handedness"]), told)
     return {
         "Description": "quantitative susceptibility map",
         "Units": "ppm",
@@ -153,6 +153,15 @@ def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
         "Statistics": statistics(found.chi_ppm, found.mask, found.brain_mask),
         "Notes": notes,
     }
+
+
+def sign_notes(sign: int, told: str) -> list[str]:
+    """What to look at where the data were asked for the sign of phase: it was turned, or untold."""
+    if told.startswith("not told"):
+        return [f"sign of phase {told}; say handedness=1 or -1 where it is known"]
+    if sign == -1:
+        return [f"the sign of phase was turned: {told}; say handedness=1 where that is wrong"]
+    return []
 
 
 def said_of(gre: GRE) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from neurotarget.cli.gre import WORDS as SCAN_WORDS
 from neurotarget.cli.gre_folder import Map, Work, make_all, plain_number, plain_values
 from neurotarget.cli.gre_report import finish_folder
 from neurotarget.cli.predictor import usable_device
-from neurotarget.cli.qsm import reconstructed, said_of
+from neurotarget.cli.qsm import reconstructed, said_of, sign_notes
 from neurotarget.data.gre import GRE
 from neurotarget.physics.qsm import QSM
 from neurotarget.physics.swi import SWI, SWIResult
@@ -107,8 +107,8 @@ def sign_of(gre: GRE, asked: str | int, device: str) -> Sign:
         words = "not told by the data; taken as stored"
         return Sign(1, words, [f"sign of phase {words}: no susceptibility map ({error})"])
     words = str(facts["handedness_found"])
-    notes = [f"sign of phase {words}; say handedness=1 or -1"] if words.startswith("not") else []
-    return Sign(int(facts["handedness"]), words, notes)
+    sign = int(facts["handedness"])
+    return Sign(sign, words, sign_notes(sign, words))
 
 
 def maps_of(

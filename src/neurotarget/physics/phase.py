@@ -24,6 +24,7 @@ LEAST_RADIANS = 1.1  # phase up to ±1 may be in units of π as well
 ASYMMETRY = 0.1  # below it, susceptibility is too symmetric to tell which way phase runs
 DEEP_MM, NOISE_MM = 10.0, 1.5
 FEWEST, MOST = 1000, 500_000  # voxels that percentiles are taken of
+WHOLE_MM, WHOLE_ML = 85.0, 400.0  # least extents and volume of a whole brain, a newborn's too
 
 # name, lowest and highest stored value, radians per unit, radians at 0
 STORED = (
@@ -134,17 +135,28 @@ def handedness(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> tuple[i
     below was made from phase of the other sign. The steps from phase to susceptibility are odd:
     phase of the other sign gives exactly the negative map. Phase itself does not tell: the field
     of a vein is positive or negative by its angle to B0, and shims turn that of the head.
-    Needs most of an adult brain: a small field of view, large calcifications or the brain of an
-    infant can mislead it. Returns +1 where it cannot tell, and says so.
+    Large calcifications or the brain of an infant, which has little iron, can mislead it, and a
+    part of a brain often does, as it may hold the ends of the field's long waves and no nucleus:
+    a mask shorter than 85 mm along an axis or smaller than 400 ml is not judged. Returns +1
+    where it cannot tell, and says so.
 
     Source: for the signs, Li et al. 2014, doi:10.1002/hbm.22360.
     """
+    if not _is_whole(mask, spacing_mm):
+        return 1, "not told by the data (only a part of a brain); taken as it is"
     value = asymmetry(chi_ppm, mask, spacing_mm)
     if abs(value) < ASYMMETRY:
         return 1, f"not told by the data (asymmetry of χ {value:+.2f}); taken as it is"
     sign = 1 if value > 0 else -1
     way = "as it is" if sign == 1 else "of the other sign"
     return sign, f"paramagnetic is positive with the phase {way} (asymmetry of χ {value:+.2f})"
+
+
+def _is_whole(mask: MaskVolume, spacing_mm: Triple) -> bool:
+    """Whether a mask is as long along each axis, and as large, as a brain."""
+    sides = zip(bounding_box(mask), spacing_mm, strict=True)
+    shortest_mm = min((side.stop - side.start) * step for side, step in sides)
+    return shortest_mm >= WHOLE_MM and float(mask.sum()) * math.prod(spacing_mm) >= WHOLE_ML * 1000
 
 
 def wrap(phase: torch.Tensor) -> torch.Tensor:
