@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,3 +172,12 @@ def test_our_own_maps_are_no_input(data):
     about["GeneratedBy"] = [{"Name": "bet"}]
     write_json(place / "dataset_description.json", about)
     assert find_acquisitions(data)[0].mask is not None
+
+
+def test_a_folder_may_be_named_from_where_one_stands(tmp_path, monkeypatch):
+    write_bids(tmp_path / "set")
+    monkeypatch.chdir(tmp_path / "set" / "sub-01")
+    for name in ("..", "../../set"):
+        (found,) = find_acquisitions(Path(name))
+        assert found.folder == "sub-01/anat"
+        assert found.sources[0] == "bids::sub-01/anat/sub-01_echo-1_part-mag_MEGRE.nii.gz"

@@ -73,7 +73,7 @@ def scan_acquisitions(
     the brain in derivatives, reference maps `*_Chimap` there; those on another grid are left out
     with a warning, and maps that neurotarget made are not input.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()  # as the layout gives its files
     files = _index(folder)
     sidecars, problems = read_sidecars(files, SUFFIXES)
     groups = _groups(files, suffix)
