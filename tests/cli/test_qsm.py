@@ -133,6 +133,7 @@ def test_phase_of_the_other_sign_gives_the_same_map(plain, tmp_path):
     np.testing.assert_allclose(found, load(maps / "magnitude_1_Chimap.nii.gz"), atol=1e-5)
     about = json.loads((tmp_path / "maps" / "magnitude_1_Chimap.json").read_text())
     assert "other sign" in about["Handedness"]
+    assert about["Notes"][0].startswith("the sign of phase was turned: paramagnetic is positive")
     assert about["Method"]["handedness"] == -1
 
 
@@ -189,8 +190,10 @@ def test_maps_of_bids_are_a_derivative_with_the_given_mask(bids):
 
 def test_a_data_set_is_not_written_into(bids):
     folder, _, _ = bids
-    with pytest.raises(DataError, match="found another data set in"):
-        run({"source": str(folder), "output": str(folder), "device": "cpu"})
+    for output in (folder, folder / "sub-01" / "anat"):
+        with pytest.raises(DataError, match=r"holds the scans' own data.*derivatives/neurotarget"):
+            run({"source": str(folder), "output": str(output), "device": "cpu"})
+    assert not list((folder / "sub-01").rglob("*Chimap*"))
 
 
 def test_a_map_never_replaces_an_input(plain, tmp_path):

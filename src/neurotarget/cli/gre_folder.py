@@ -73,6 +73,7 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
         raise DataError(errors or "found no gradient-echo scan, wanted at least one")
     tell_problems(scans.problems)
     _refuse_inputs(scans.acquisitions, work, output)
+    _refuse_raw(scans.acquisitions, output)
     _describe(scans.acquisitions, output)
     found: dict[str, Outcome] = {}
     for problem in errors:  # of names and sidecars: known before any voxel is read
@@ -196,6 +197,27 @@ def _refuse_inputs(acquisitions: Sequence[Acquisition], work: Work, output: Path
                     f"{path}: a map would replace an input; say another output folder, such as "
                     f"<data set>/derivatives/{OWN}"
                 )
+
+
+def _refuse_raw(acquisitions: Sequence[Acquisition], output: Path) -> None:
+    """Keep maps out of a data set's own subjects.
+
+    Raises:
+        DataError: the output is the data set of a scan, or a folder of a subject in it.
+    """
+    for one in acquisitions:
+        if not one.folder:
+            continue
+        root = one.magnitudes[0].parents[len(Path(one.folder).parts)].resolve()
+        inside = output.resolve()
+        if root != inside and root not in inside.parents:
+            continue
+        parts = inside.relative_to(root).parts
+        if not parts or parts[0].startswith("sub-"):
+            raise DataError(
+                f"output: found {output}, which holds the scans' own data, wanted another folder "
+                f"for the maps; say output={root / 'derivatives' / OWN}"
+            )
 
 
 def _describe(acquisitions: Sequence[Acquisition], output: Path) -> None:
