@@ -3,7 +3,9 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
+from neurotarget.physics.dipole import dipole_field
 from neurotarget.physics.phase import wrap
 from neurotarget.physics.swi import SWI, slab_minimum
 from neurotarget.types import DataError
@@ -56,6 +58,27 @@ def test_the_other_hand_needs_the_other_sign():
     np.testing.assert_allclose(one.swi, other.swi, atol=1e-5)
     negative = SWI(phase_mask="negative").make(magnitude, -phase, (0.02,), spacing_mm=SPACING_MM)
     np.testing.assert_allclose(one.swi, negative.swi, atol=1e-5)
+
+
+@pytest.mark.parametrize("run", [0, 2])
+def test_thin_veins_along_and_across_b0_darken_by_the_positive_mask(run):
+    """Veins of 1 mm in slices of 2 mm: across B0 their own phase is negative, about them not."""
+    fine, flat = 0.25, (2, 2, 8)  # voxels of 0.5 × 0.5 × 2 mm
+    sides = torch.meshgrid(*[(torch.arange(96) - 48) * fine] * 3, indexing="ij")
+    across = [side for axis, side in enumerate(sides) if axis != run]
+    vein = (across[0] ** 2 + across[1] ** 2 < 0.5**2).float()
+    turn = 2 * math.pi * 0.02 * 3 * 42.577
+    phase = turn * dipole_field(0.2 * vein, (fine,) * 3, (0, 0, 1), pad=False)
+    signal = torch.view_as_real(torch.polar(1 - 0.25 * vein, phase)).movedim(-1, 0)[None]
+    signal = torch.complex(*F.avg_pool3d(signal, flat)[0])
+    inside = (F.avg_pool3d(vein[None], flat)[0] > 0.1).numpy()
+    given = {"spacing_mm": (0.5, 0.5, 2.0)}
+    darker = {}
+    for kind in ("positive", "negative"):
+        found = SWI(phase_mask=kind).make(signal.abs(), signal.angle(), (0.02,), **given)
+        darker[kind] = 1 - float((found.swi / signal.abs().numpy())[inside].mean())
+    assert darker["positive"] > 0.1
+    assert darker["positive"] > 2 * darker["negative"]
 
 
 def test_the_phase_mask_falls_in_a_line_to_the_power_asked_for():
