@@ -106,7 +106,7 @@ def test_the_published_effect_is_asked_for_and_else_the_one_found():
     found = sized(measured(table, reference=volumes, predicted=volumes))
     assert (found.index.name, *found.columns) == COLUMNS
     assert found["effect_is"].tolist() == [
-        "published",
+        "expected",
         "found on the reference",
         "found on the reference",
     ]
@@ -178,7 +178,7 @@ def test_without_a_reference_or_an_effect_it_is_told():
     found = sized(equals)
     assert found.loc["sex", "reason"] == "no method counts as the reference"
     assert found.loc["age", "reason"] == (
-        "no effect is published, and none is found: no method counts as the reference"
+        "no effect is expected, and none is found: no method counts as the reference"
     )
     nothing = {"sex": {"claim": "volume: F > M", "expected": 0}}
     found = sized(measured(table, nothing, reference=volumes, predicted=volumes)).loc["sex"]

@@ -15,7 +15,7 @@ from neurotarget.stats.verdict import POWER, power_to_find
 from neurotarget.types import Hypothesis
 
 MOST = 10_000_000  # subjects; who needs more will not find them
-PUBLISHED = "published"
+EXPECTED = "expected"  # published, or planted in a generated cohort
 FOUND = "found on the reference"
 COLUMNS = (
     *("hypothesis", "label", "method", "effect", "effect_is", "sd"),
@@ -26,7 +26,7 @@ COLUMNS = (
 def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
     """Subjects in all that find each effect with 80 % power at two-sided 5 %, by method.
 
-    The effect is the published one, else that which `effects` found on the reference. `n_perfect`
+    The effect is the expected one, else that which `effects` found on the reference. `n_perfect`
     takes the SD of the reference's volumes about the declared model, `n_method` the method's
     own (`sd`, in mm³ or in the unit of the contrast). The method is asked for as much of the
     effect as its volumes follow the reference's: one that draws all volumes towards their mean has
@@ -87,13 +87,13 @@ def _row(measured: Measured, effects: pd.DataFrame, hypothesis: Hypothesis, meth
 def _effect(told: pd.DataFrame, hypothesis: Hypothesis, reference: str | None) -> dict:
     """The effect to look for, in the unit of the table of effects."""
     if hypothesis.expected is not None:
-        found, what = float(hypothesis.expected), PUBLISHED
+        found, what = float(hypothesis.expected), EXPECTED
     else:
         rows = told[told["method"] == reference]
         found, what = float(rows["estimate"].iloc[0]) if len(rows) else math.nan, FOUND
         if math.isnan(found):
             why = rows["reason"].iloc[0] if len(rows) else "no method counts as the reference"
-            raise NotEstimableError(f"no effect is published, and none is found: {why}")
+            raise NotEstimableError(f"no effect is expected, and none is found: {why}")
     if not found:
         raise NotEstimableError("an effect of 0 is never found")
     return {"effect": found, "effect_is": what}
