@@ -92,7 +92,7 @@ TABLES = {  # in reading order
     "biomarker_differences": About(
         "Difference of discrimination between methods", "Second minus first, on the same people."
     ),
-    "sites": About("Leave one site out", "Each effect within one site, and without it."),
+    "sites": About("Leave one site out", "Each effect on volumes within one site, and without it."),
     "harmonisation": About("Harmonisation of sites", "Before and after ComBat, out of fold."),
     "curves": About("Age curves", "The points of the curves with their bands."),
     "cases": About("Cases", "One row a case: covariates, volumes, scores."),
