@@ -233,6 +233,10 @@ def test_the_derivatives_of_another_tool_are_not_written_into(bids, tmp_path):
         ({"source": "."}, "magnitude=: has no meaning beside a BIDS folder"),
         ({"inversion_options": "thresh:1"}, "inversion_options: l2 has no thresh; known are"),
         ({"inversion_options": "weight"}, "wanted names and numbers such as a:0.1"),
+        ({"inversion_options": "weight_mm2:-3"}, "found weight_mm2:-3, wanted a number above 0"),
+        ({"inversion": "tkd", "inversion_options": "threshold:0"}, "found threshold:0, wanted"),
+        ({"inversion": "tv", "inversion_options": "most:2.5"}, "wanted a whole number above 0"),
+        ({"background_options": "threshold:nan"}, "found threshold:nan, wanted a number above 0"),
     ],
 )
 def test_a_wrong_word_is_one_sentence(plain, tmp_path, capsys, more, told):

@@ -164,3 +164,18 @@ def test_real_phase_of_4d_files_is_read_with_its_range_said(shared_data):
     assert np.abs(gre.phase_rad).max() == pytest.approx(np.pi, abs=1e-4)
     with pytest.raises(DataError, match=r"NaN or Inf in 1280 of 163840[\s\S]*2 echoes of phase"):
         read_acquisition(replace(files, phases=(folder / "phase_with_nan.nii",)))
+
+
+def test_a_grid_elsewhere_is_told_by_its_place_and_axes(scan):
+    flipped = np.diag([-1.0, 1.0, 1.0, 1.0]) @ AFFINE
+    found = scan()
+    save(found.phases[1], ramp(1), affine=flipped)
+    told = r"axes LAS from \(0.0, 0.0, 0.0\) mm, wanted .* axes RAS from"
+    with pytest.raises(DataError, match=told):
+        read_acquisition(found)
+
+
+def test_magnitude_without_signal_is_refused(scan):
+    dark = scan(magnitude=lambda echo: np.full(SMALL, 1.0 - echo, np.float32))
+    with pytest.raises(DataError, match="no value above 0 in the magnitude of echo 2, wanted"):
+        read_acquisition(dark)

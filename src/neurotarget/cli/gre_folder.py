@@ -153,7 +153,8 @@ def _look_at(about: Mapping[str, Any]) -> str:
 def _reason(acquisition: Acquisition, error: Exception) -> str:
     text = ". ".join(" ".join(line.split()) for line in str(error).splitlines())
     if isinstance(error, DataError):
-        return text if acquisition.case_id in text else f"{acquisition.case_id}: {text}"
+        is_told = text.startswith(f"{acquisition.case_id}:")
+        return text if is_told else f"{acquisition.case_id}: {text}"
     if isinstance(error, MemoryError) or "memory" in text:
         told = f"out of memory ({text[:200]}); close other programs, or say device=cpu"
         return f"{acquisition.case_id}: {told}"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,6 +53,8 @@ STEPS = {
     "background": {"vsharp": vsharp, "sharp": sharp, "pdf": pdf},
     "inversion": {"l2": invert_l2, "tkd": invert_tkd, "tv": invert_tv},
 }
+WHOLE = {"most"}  # options that count
+MAY_BE_0 = {"ridge", "margin_mm", "correct"}
 HANDED = {"magnitude", "weight", "changes", "radii_mm"}  # to steps by the chain, or no number
 WINDOW_PPM: Window = (-0.1, 0.2)  # of pictures: deep nuclei lie near 0.15, veins near 0.2
 
@@ -91,10 +94,10 @@ def run(words: Words) -> int:
 
 
 def check_options(chain: QSM) -> None:
-    """Refuse options that the chosen steps do not have.
+    """Refuse options that the chosen steps do not have, and numbers that they cannot use.
 
     Raises:
-        DataError: an option is unknown, with those that are known.
+        DataError: an option is unknown, with those that are known, or its number is unfit.
     """
     for step, functions in STEPS.items():
         chosen = getattr(chain, step)
@@ -104,6 +107,11 @@ def check_options(chain: QSM) -> None:
             raise DataError(
                 f"{step}_options: {chosen} has no {name}; known are {', '.join(sorted(known))}"
             )
+        for name, value in getattr(chain, f"{step}_options").items():
+            wanted = "a whole number above 0" if name in WHOLE else "a number above 0"
+            is_fit = math.isfinite(value) and (value > 0 or (value == 0 and name in MAY_BE_0))
+            if not is_fit or (name in WHOLE and value != int(value)):
+                raise DataError(f"{step}_options: found {name}:{value:g}, wanted {wanted}")
 
 
 def reconstructed(gre: GRE, chain: QSM, device: str) -> Reconstruction:

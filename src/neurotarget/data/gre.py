@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from neurotarget.data.found import error
-from neurotarget.data.gre_echoes import grid_problems, grid_words, read_echoes
+from neurotarget.data.gre_echoes import empty_problems, grid_problems, grid_words, read_echoes
 from neurotarget.data.volume import Volume, inspect_volume, same_grid
 from neurotarget.physics.phase import to_radians
 from neurotarget.types import DataError, Problem, Triple
@@ -86,6 +86,7 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
     b0, told = None, ""
     if first is not None and first.is_placed:
         problems += grid_problems(name, first, magnitudes, phases)
+        problems += empty_problems(name, magnitudes)
         b0, told, wrong = _direction(acquisition, first)
         problems += wrong
     mask, wrong = _mask(acquisition, first)
@@ -199,10 +200,8 @@ def _mask(
         found, todo = "an empty mask", "draw it, or leave it out: one is made from the magnitude"
         return None, [error(found, "voxels above 0", todo, case_id=case_id, file=file)]
     if first is not None and first.is_placed and not same_grid(first, volume):
-        found, wanted = (
-            f"a mask on a grid of {grid_words(volume)}",
-            f"the scan's, {grid_words(first)}",
-        )
+        there, here = grid_words(volume, first)
+        found, wanted = f"a mask on a grid of {there}", f"the scan's, {here}"
         todo = "resample the mask to the scan, or leave it out"
         return None, [error(found, wanted, todo, case_id=case_id, file=file)]
     return mask, []

@@ -75,14 +75,38 @@ def grid_problems(
     for kind, volumes in (("magnitude", magnitudes), ("phase", phases)):
         other = next((v for v in volumes if v.is_placed and not same_grid(first, v)), None)
         if other is not None:
-            found = f"{kind} on a grid of {grid_words(other)}"
-            wanted = f"the grid of the first echo's magnitude, {grid_words(first)}"
+            there, here = grid_words(other, first)
+            found = f"{kind} on a grid of {there}"
+            wanted = f"the grid of the first echo's magnitude, {here}"
             todo = "export magnitude and phase of one scan, without resampling either"
             problems.append(error(found, wanted, todo, case_id=case_id))
     return problems
 
 
-def grid_words(volume: Volume) -> str:
-    """Sides and spacing of a grid, to tell it from another."""
+def empty_problems(case_id: str, magnitudes: Sequence[Volume]) -> list[Problem]:
+    """One problem for magnitude without any signal."""
+    dark = [number for number, one in enumerate(magnitudes, 1) if not (one.array > 0).any()]
+    if not dark:
+        return []
+    found = f"no value above 0 in the magnitude of echo {', '.join(map(str, dark))}"
+    todo = "export the magnitude again, or leave that echo out"
+    return [error(found, "signal", todo, case_id=case_id)]
+
+
+def grid_words(one: Volume, other: Volume) -> tuple[str, str]:
+    """Sides and spacing of two grids; axes and place too where they have the same voxels."""
+    words = tuple(_voxels(volume) for volume in (one, other))
+    if words[0] != words[1]:
+        return words
+    return tuple(f"{words[0]} {_place(volume)}" for volume in (one, other))
+
+
+def _voxels(volume: Volume) -> str:
     shape = " × ".join(map(str, volume.array.shape))
     return f"{shape} voxels of {' × '.join(f'{side:.3g}' for side in volume.spacing_mm)} mm"
+
+
+def _place(volume: Volume) -> str:
+    axes = "".join(nib.aff2axcodes(volume.affine))
+    corner = ", ".join(f"{place:.1f}" for place in volume.affine[:3, 3])
+    return f"with axes {axes} from ({corner}) mm"
