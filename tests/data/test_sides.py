@@ -18,7 +18,8 @@ from neurotarget.data.sides import (
     trained_class,
     trained_class_of_id,
 )
-from neurotarget.types import Hypothesis, Published, Target
+from neurotarget.hypothesis import Hypothesis, Published
+from neurotarget.types import Target
 
 AXES = ([1, 0, 0], [0, 1, 0], [0, 0, 1])
 NUCLEI = ("dentate_left", "dentate_right")

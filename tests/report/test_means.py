@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from neurotarget.cli.study_inputs import with_planted
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.cards import cards
 from neurotarget.report.means import means_sections
 from neurotarget.report.summary import summarise, summary_text
@@ -11,7 +12,6 @@ from neurotarget.report.tables import hypotheses_table
 from neurotarget.report.words import claim_sentence
 from neurotarget.stats.analysis import analyse
 from neurotarget.stats.measured import from_rows
-from neurotarget.types import Hypothesis
 from oracles.drawn import GAP_PPM, TARGET, drawn_cohort, drawn_rows
 
 

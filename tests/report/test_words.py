@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.text import number
 from neurotarget.report.words import (
     answer,
@@ -23,7 +24,7 @@ from neurotarget.report.words import (
     verdict_sentence,
 )
 from neurotarget.stats.analysis import analyse
-from neurotarget.types import Hypothesis, Target
+from neurotarget.types import Target
 
 ROW = {
     "method": "reference",

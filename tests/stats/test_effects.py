@@ -7,8 +7,8 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy.stats import ttest_ind
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.effects import claim, estimate_effect
-from neurotarget.types import Hypothesis
 from oracles.cohorts import GAP, SLOPE, cohort
 
 pytestmark = pytest.mark.filterwarnings("error")

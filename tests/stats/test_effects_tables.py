@@ -8,6 +8,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.effects import (
     COLUMNS,
     DIFFERENCE_COLUMNS,
@@ -16,7 +17,7 @@ from neurotarget.stats.effects import (
     estimate_effect,
 )
 from neurotarget.stats.measured import Measured
-from neurotarget.types import Hypothesis, Target
+from neurotarget.types import Target
 from oracles.cohorts import GAP, SLOPE, cohort
 
 TESTS = Path(__file__).parents[1]

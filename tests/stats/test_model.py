@@ -3,11 +3,11 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import NotEstimableError, gather
 from neurotarget.stats.effects import estimate_effect
 from neurotarget.stats.model import design, weighted_effects
 from neurotarget.stats.spline import knots
-from neurotarget.types import Hypothesis
 
 pytestmark = pytest.mark.filterwarnings("error")
 

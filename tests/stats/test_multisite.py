@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.multisite import (
     Scans,
     folds,
@@ -13,7 +14,6 @@ from neurotarget.stats.multisite import (
     site_share,
     site_shares,
 )
-from neurotarget.types import Hypothesis
 
 AGE = Hypothesis.parse("age", "volume ~ age: negative")
 

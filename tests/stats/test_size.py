@@ -4,10 +4,10 @@ import pingouin
 import pytest
 from scipy.stats import nct, ttest_ind
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.effects import estimate_effect
 from neurotarget.stats.model import Fit
 from neurotarget.stats.size import hedges_g
-from neurotarget.types import Hypothesis
 
 pytestmark = pytest.mark.filterwarnings("error")
 SEX = Hypothesis.parse("sex", "volume: F > M")

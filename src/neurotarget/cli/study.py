@@ -8,9 +8,10 @@ from pathlib import Path
 from neurotarget.cli.study_folder import Written, write_study
 from neurotarget.cli.study_inputs import Material, from_masks, from_run, with_asked
 from neurotarget.cli.study_table import from_table
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.raters import rater_sentences
 from neurotarget.report.words import headlines
-from neurotarget.types import DataError, Hypothesis, Target
+from neurotarget.types import DataError, Target
 
 HELP = """neurotarget study: volumes, agreement, effects and a report, from what is there
 

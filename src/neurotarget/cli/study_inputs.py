@@ -14,9 +14,10 @@ from neurotarget.cli.build import build_foreign
 from neurotarget.cli.run_folder import read_config
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows
+from neurotarget.hypothesis import WORD, Hypothesis
 from neurotarget.report.words import PLANTED, PLANTED_IN_TISSUE
 from neurotarget.stats.measured import Measured, from_rows
-from neurotarget.types import WORD, Case, DataError, Hypothesis, Manifest, Problem, Row, Target
+from neurotarget.types import Case, DataError, Manifest, Problem, Row, Target
 
 SHOWN = 8  # names in a sentence
 EDGE = ": touches the edge of the region of interest"  # how the ledger of predictions says it

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.found import error, nearest, some, warning
-from neurotarget.types import SPLINE, Case, Covariate, Problem, Target
+from neurotarget.hypothesis import SPLINE
+from neurotarget.types import Case, Covariate, Problem, Target
 
 MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
 SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.text import p_value
 from neurotarget.report.words import (
     asked_of,
@@ -21,7 +22,6 @@ from neurotarget.report.words import (
 )
 from neurotarget.stats.study import Study
 from neurotarget.stats.verdict import NOT_ENOUGH, REPLICATED
-from neurotarget.types import Hypothesis
 
 ICONS = {REPLICATED: "yes", NOT_ENOUGH: "open"}  # anything else is "no"
 ROOM = 0.06  # of the strip's width, free at both ends

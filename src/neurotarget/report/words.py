@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.text import number, unit_text
 from neurotarget.stats.comparison import Comparison
 from neurotarget.stats.measured import EXTERNAL, PARTS
 from neurotarget.stats.study import Study
 from neurotarget.stats.verdict import NOT_ENOUGH, OPPOSITE, REPLICATED
-from neurotarget.types import Hypothesis, Target
+from neurotarget.types import Target
 
 MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 DECLARED = "declared"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from neurotarget.types import SPLINE, Hypothesis
+from neurotarget.hypothesis import SPLINE, Hypothesis
 
 # named so, numbers are names of groups and no quantities
 CATEGORIES = frozenset({"sex", "gender", "group", "diagnosis", "site", "scanner", "rater"})

@@ -9,13 +9,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from statsmodels.regression.linear_model import OLS
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import Cohort, NotEstimableError, gather, levels
 from neurotarget.stats.effects import estimate_effect
 from neurotarget.stats.interval import LEVEL
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.model import FEWEST, design, independent, standard
 from neurotarget.stats.spline import knots, natural_spline
-from neurotarget.types import Hypothesis
 
 AGES = ("age", "age_years")
 SEXES = ("sex", "gender")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import (
     CATEGORIES,
     Cohort,
@@ -41,7 +42,6 @@ from neurotarget.stats.verdict import (
     judge,
     power_to_find,
 )
-from neurotarget.types import Hypothesis
 
 __all__ = [
     "NOT_ENOUGH",

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import written
-from neurotarget.types import DataError, Hypothesis, Target
+from neurotarget.types import DataError, Target
 
 AGE_BANDS = (0, 20, 40, 60, 80)  # years; each band begins with its number, the last is open
 CATEGORICAL = ("sex", "site", "group", "scanner")  # strata beside age, where a cohort has them

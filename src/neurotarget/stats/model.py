@@ -16,9 +16,9 @@ from scipy.linalg import qr
 from scipy.stats import t
 from statsmodels.regression.linear_model import OLS
 
+from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.stats.cohort import NotEstimableError, is_category, key, levels
 from neurotarget.stats.spline import knots, natural_spline
-from neurotarget.types import SPLINE, Hypothesis
 
 FEWEST = 3  # subjects a group and degrees of freedom left, below which nothing is said
 BLOCK_ROWS = 500  # draws at once, so that large cohorts fit into memory

@@ -12,11 +12,12 @@ from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 from scipy.stats import f as f_distribution
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import gather
 from neurotarget.stats.combat import ROUNDING, Combat, Covariates, Features, Volumes, least_squares
 from neurotarget.stats.interval import FEWEST
 from neurotarget.stats.model import term_columns
-from neurotarget.types import DataError, Hypothesis
+from neurotarget.types import DataError
 
 Rows = Bool[ndarray, " N"]
 Codes = Integer[ndarray, " N"]

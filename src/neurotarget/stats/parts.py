@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 from scipy.stats import t as student
 
+from neurotarget.hypothesis import Published
 from neurotarget.stats.arms import Arms
 from neurotarget.stats.measured import EXTERNAL, PARTS, Measured, from_rows
 from neurotarget.stats.tables import (
@@ -21,7 +22,7 @@ from neurotarget.stats.tables import (
     agreement_table,
     scores_table,
 )
-from neurotarget.types import Published, Target
+from neurotarget.types import Target
 
 PAIR = ("reference", "predicted")
 USUAL = ("dice", "icc_a1", "pearson_r", "bias")  # told whether they are published or not

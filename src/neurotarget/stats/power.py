@@ -7,12 +7,12 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import NotEstimableError, gather, quantities
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.model import FEWEST, Design, Fit, design, fit
 from neurotarget.stats.variants import DECLARED
 from neurotarget.stats.verdict import POWER, power_to_find
-from neurotarget.types import Hypothesis
 
 MOST = 10_000_000  # subjects; who needs more will not find them
 EXPECTED = "expected"  # published, or planted in a generated cohort

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.stats.cohort import NotEstimableError, written
 from neurotarget.stats.effects import NOT_ENOUGH, Effect, estimate_effect
 from neurotarget.stats.interval import FEWEST
@@ -25,7 +26,7 @@ from neurotarget.stats.multisite import (
     site_shares,
 )
 from neurotarget.stats.tiv import find_tiv
-from neurotarget.types import SPLINE, DataError, Hypothesis
+from neurotarget.types import DataError
 
 ERRORS = ("mae_mm3", "bias_mm3", "mae_combat_mm3", "bias_combat_mm3")
 COLUMNS = (

@@ -9,9 +9,9 @@ import pandas as pd
 from jaxtyping import Bool
 from numpy import ndarray
 
+from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import Cohort, NotEstimableError, key
 from neurotarget.stats.tiv import CONTROLS, find_tiv, proportion, residual
-from neurotarget.types import Hypothesis
 
 DECLARED = "declared"
 ANCOVA = "tiv_ancova"

@@ -1,0 +1,128 @@
+"""What is asked of a target, and what others have published of it; imports nothing of ours."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+HYPOTHESIS_FORMS = (
+    "'volume: F > M', 'volume[label]: patient < control', 'volume ~ age + sex: negative', "
+    "'volume ~ age*sex: any', 'mean_<contrast> ~ age: positive'"
+)
+PUBLISHED = ("dice", "icc_a1", "icc_c1", "pearson_r", "hd95_mm", "assd_mm", "surface_dice")
+WORD = r"[\w.-]+"
+SPLINE = re.compile(rf"spline\(({WORD})\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A score that others have published for this target, to stand beside ours.
+
+    `part` says on whom: people of sites that were trained on (internal) or of others (external).
+    """
+
+    what: Literal["dice", "icc_a1", "icc_c1", "pearson_r", "hd95_mm", "assd_mm", "surface_dice"]
+    label: str
+    value: float
+    source: str
+    part: Literal["internal", "external"] = "internal"
+    spread: float | None = None  # SD over cases, where one is published
+
+    def __post_init__(self) -> None:
+        if self.what not in PUBLISHED or self.part not in ("internal", "external"):
+            raise ValueError(
+                f"published: got {self.what!r} of {self.part!r}, wanted one of "
+                f"{', '.join(PUBLISHED)} and internal or external"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What the study asks of the volumes: a group difference or a slope.
+
+    `measure` is `volume`, or `mean_<contrast>`: the mean of a contrast inside the label, in the
+    unit that `Target.units` gives it.
+
+    `label` is "" for the sum of all labels, else a label or a region of the target. A group
+    difference has `groups` (A, B) and is the mean of A minus the mean of B; a slope is the change
+    per unit of `covariate`. A covariate `a*b` is their interaction: the difference of the slopes.
+    `adjust` holds the other terms of the linear model: names, `a*b` and `spline(a)`. `expected`
+    is the effect as published by `source`, in mm³ or mm³ per unit of the covariate.
+    """
+
+    name: str
+    label: str
+    covariate: str
+    groups: tuple[str, str] | None
+    sign: Literal[-1, 0, 1]  # expected direction; 0 where either counts
+    adjust: tuple[str, ...] = ()
+    expected: float | None = None
+    source: str = ""
+    measure: str = "volume"
+
+    @property
+    def contrast(self) -> str:
+        """Contrast whose mean is asked about; "" where the volume is."""
+        return self.measure.removeprefix("mean_") if self.measure != "volume" else ""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Terms of the linear model, the tested one first; `covariate` "" tests none."""
+        return (self.covariate, *self.adjust) if self.covariate else self.adjust
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Columns of covariates that the model needs, the tested one first."""
+        terms = [SPLINE.sub(r"\1", term) for term in self.terms]
+        return tuple(dict.fromkeys(name for term in terms for name in term.split("*")))
+
+    @classmethod
+    def read(cls, name: str, value: str | Mapping) -> "Hypothesis":
+        """Parse a claim, or a mapping of `claim`, `expected` and `source`.
+
+        Raises:
+            ValueError: the claim has no known form, or the mapping another key.
+        """
+        if not isinstance(value, Mapping):
+            return cls.parse(name, value)
+        wanted = ("claim", "expected", "source")
+        if "claim" not in value or set(value) - set(wanted):
+            raise ValueError(
+                f"hypothesis {name}: got the keys {', '.join(map(str, value))}, wanted claim and, "
+                "where one is published, expected and source"
+            )
+        parsed, expected = cls.parse(name, value["claim"]), value.get("expected")
+        expected = None if expected is None else float(expected)
+        return replace(parsed, expected=expected, source=str(value.get("source") or ""))
+
+    @classmethod
+    def parse(cls, name: str, text: str) -> "Hypothesis":
+        """Read `volume: F > M`, `volume[label] ~ group: A < B` or `volume ~ age + sex: negative`.
+
+        Without `~` the groups F and M belong to `sex` and any others to `group`. The first term
+        after `~` is the one tested; the rest adjust it: `volume ~ age*sex + tiv: any` tests the
+        interaction, `volume ~ sex + spline(age): F > M` lets age be a curve.
+
+        Raises:
+            ValueError: the text has none of these forms.
+        """
+        term = rf"(?:spline\({WORD}\)|{WORD}(?:\s*\*\s*{WORD})?)"
+        form = (
+            rf"(volume|mean_{WORD})(?:\[({WORD})\])?\s*(?:~\s*({term}(?:\s*\+\s*{term})*))?"
+            r"\s*:\s*(.+)"
+        )
+        match = re.fullmatch(form, str(text).strip())
+        measure, label, terms, claim = match.groups() if match else ("volume", "", "", "")
+        named = [re.sub(r"\s", "", one) for one in terms.split("+")] if terms else []
+        groups = re.fullmatch(rf"({WORD})\s*(>|<|!=)\s*({WORD})", claim.strip())
+        signs = {">": 1, "<": -1, "!=": 0, "positive": 1, "negative": -1, "any": 0}
+        is_slope = groups is None and claim.strip() in signs and bool(named)
+        unfit = SPLINE.fullmatch(named[0]) if named else None
+        if unfit or not (is_slope or (groups and not (named and "*" in named[0]))):
+            raise ValueError(f"hypothesis {name}: got {text!r}, wanted one of {HYPOTHESIS_FORMS}")
+        sides = None if groups is None else (groups[1], groups[3])
+        sign = signs[claim.strip() if groups is None else groups[2]]
+        default = "sex" if sides and {*sides} == {"F", "M"} else "group"
+        covariate = named[0] if named else default
+        rest = tuple(named[1:])
+        return cls(name, label or "", covariate, sides, sign, rest, measure=measure)
