@@ -70,3 +70,40 @@ def test_a_published_score_is_of_a_known_kind():
         small(published=[told | {"what": "jaccard"}])
     with pytest.raises(ValueError, match=r"names unknown labels \['x'\]"):
         small(published=[told | {"label": "x"}])
+
+
+def test_one_label_has_no_regions():
+    assert labelled(["a"]).regions == {}
+
+
+def test_several_labels_have_a_total():
+    assert labelled(["a", "b"]).regions == {"total": ("a", "b")}
+
+
+def test_one_pair_is_the_total_already():
+    assert labelled(["lh", "rh"], [("lh", "rh")]).regions == {"total": ("lh", "rh")}
+
+
+def test_several_pairs_have_sides_and_a_sum_each():
+    names = ["Left-Amygdala", "Right-Amygdala", "hippo_l", "hippo_r", "stem"]
+    found = labelled(names, [tuple(names[:2]), tuple(names[2:4])]).regions
+    assert found == {
+        "left": ("Left-Amygdala", "hippo_l"),
+        "right": ("Right-Amygdala", "hippo_r"),
+        "Amygdala": ("Left-Amygdala", "Right-Amygdala"),
+        "hippo": ("hippo_l", "hippo_r"),
+        "total": tuple(names),
+    }
+
+
+def test_a_region_never_takes_the_name_of_a_label():
+    names = ["left", "right", "Left-b", "Right-b", "b"]
+    found = labelled(names, [("left", "right"), ("Left-b", "Right-b")]).regions
+    assert set(found) == {"total"}
+
+
+def test_a_hypothesis_may_name_a_region_and_nothing_else_that_is_no_label():
+    claims = {"h": "volume[total]: F > M"}
+    assert labelled(["a", "b"], hypotheses=claims).hypotheses[0].label == "total"
+    with pytest.raises(ValueError, match=r"names unknown labels \['total'\]"):
+        labelled(["a"], hypotheses=claims)

@@ -116,7 +116,6 @@ def test_a_run_folder_without_its_localiser_is_refused(cascade, tiny, command):
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("cascade.spacing_mm=[30,30,30]", "found no training mask that fills a voxel of 30 × 30"),
         ("cascade.folds=1", "cascade.folds=1, wanted at least two"),
         ("cascade.steps=-1", "budget.steps: got -1"),
     ],

@@ -48,14 +48,19 @@ def test_two_pieces_within_the_known_size_are_one_target():
     [
         (np.full(GRID.shape, 0.3, dtype=np.float32), r"nothing found \(highest probability 0.30\)"),
         (head(((10, 12, 14), 4)) * 0.6, r"confidence 0.54, wanted at least 0.6"),
-        (head(((10, 12, 14), 1)), r"a region of 64 mm3, wanted 512 to 10240"),
-        (np.full(GRID.shape, 0.9, dtype=np.float32), r"a region of 13824 mm3, wanted 512 to 10240"),
+        (head(((10, 12, 14), 1)), r"a region of 64 mm3, wanted 320 to 16384"),
     ],
 )
 def test_what_cannot_be_trusted_says_why_and_gives_no_region(probability, told):
     found = locate(probability, GRID, LIMITS)
     assert found.roi(LIMITS) is None
     assert re.search(told, found.reason)
+
+
+def test_a_region_much_larger_than_any_mask_is_not_trusted():
+    small = Limits((16.0, 16.0, 16.0), (64.0, 640.0), 4.0, (24.0, 24.0, 24.0))
+    found = locate(head(((10, 12, 14), 4)), GRID, small)
+    assert found.reason == "a region of 4096 mm3, wanted 16 to 2560"
 
 
 def test_a_box_that_lies_mostly_beyond_the_scan_is_not_trusted():

@@ -33,7 +33,7 @@ class Limits:
     margin_mm: float
     least_mm: Triple
     min_confidence: float = 0.6
-    tolerance: float = 2.5
+    tolerance: float = 4.0
     min_inside: float = 0.5  # share of the box that lies in the scan
 
     @classmethod
