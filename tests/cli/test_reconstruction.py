@@ -1,6 +1,7 @@
 """The experiments qsm and swi, in a run folder of their own."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,9 @@ def test_a_run_keeps_maps_tables_pictures_and_a_report(qsm):
     assert summary["values"]["nrmse"] == pytest.approx(values["nrmse"])
     assert (summary["scans"], summary["failed"]) == (2, {})
     page = (folder / "report.html").read_text()
+    assert re.search(
+        r"the smallest error, [\d.]+ % over the \d+ % of the brain that it leaves", page
+    )
     for part in ("sharp_tkd", "globus pallidus", "0.131", "<svg", "drawn from the built-in cohort"):
         assert part in page
     table = pd.read_csv(folder / "methods.tsv", sep="\t")
@@ -118,7 +122,7 @@ def test_own_data_are_scored_where_a_reference_is_given(own, tmp_path, capsys):
     assert found["sub-01", "brain", "correlation@vsharp_l2"] > 0.8
     assert ("sub-02", "brain", "nrmse@vsharp_l2") not in found.index
     assert found["sub-02", "brain", "sd_qsm@vsharp_l2"] > 0
-    assert "failed: sub-03: sub-03: found phase without magnitude" in capsys.readouterr().out
+    assert "failed: sub-03: found phase without magnitude" in capsys.readouterr().out
     assert "phase without magnitude" in (tmp_path / "report.html").read_text()
 
 

@@ -126,7 +126,7 @@ def _run(
     for scan in tqdm(scans, kind, unit="scan", delay=1):
         results = _attempt(scan, methods, kind)
         if isinstance(results, str):
-            failed[scan.case_id] = results
+            failed[scan.case_id] = results.removeprefix(f"{scan.case_id}: ")
             continue
         count += 1
         rows += [row for one in results for row in one.rows]

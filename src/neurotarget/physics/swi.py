@@ -51,9 +51,12 @@ class SWI:
     phase 0 to 0 at +π (`positive`: veins and iron where `handedness` is right), at −π
     (`negative`), or at both (`triangular`); `tanh` falls smoothly about the median of the
     positive phase, and needs no slope of π. `handedness` −1 turns the sign of the phase.
+    Veins along B0 have positive phase, and so have thin veins across it in slices thicker than
+    they are; thick veins across B0 have negative phase, which `positive` leaves bright.
 
     Source: Haacke et al. 2004, doi:10.1002/mrm.20198; unwrapping and tanh Eckstein et al. 2021,
-    doi:10.1016/j.neuroimage.2021.118175.
+    doi:10.1016/j.neuroimage.2021.118175; veins across B0 Xu and Haacke 2006,
+    doi:10.1016/j.mri.2005.10.030.
     """
 
     high_pass: Literal["homodyne", "unwrap"] = "homodyne"

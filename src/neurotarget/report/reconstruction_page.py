@@ -29,7 +29,16 @@ QUESTIONS = {
     "qsm": "Which way from phase to susceptibility comes nearest to the truth, and at what cost?",
     "swi": "How much further do veins stand out than in the magnitude?",
 }
-SHORT = ("nrmse", "correlation", "slope", "bias_qsm", "contrast_to_noise", "contrast", "seconds")
+SHORT = (
+    "nrmse",
+    "mask_left",
+    "correlation",
+    "slope",
+    "bias_qsm",
+    "contrast_to_noise",
+    "contrast",
+    "seconds",
+)
 NAMES = {
     "nrmse": "error of the brain, %",
     "correlation": "r with the truth",
@@ -60,7 +69,8 @@ DEFINITIONS = (
     Definition(
         "Error of the brain",
         "Root mean square difference from the truth, each without its mean over the brain, in % of "
-        "the truth's SD. An empty map has 100 %.",
+        "the truth's SD. An empty map has 100 %. Each is of the brain that the method leaves; the "
+        "rim, which some leave out, is the hardest part.",
         "Langkammer 2018",
         "10.1002/mrm.26830",
         ("methods", "metric", "nrmse"),
@@ -75,9 +85,11 @@ DEFINITIONS = (
     ),
     Definition(
         "Contrast to noise",
-        "How much darker veins are than what lies 2 to 5 mm around them, in SDs of that.",
-        "",
-        "",
+        "How much darker veins are than what lies 2 to 5 mm around them, in SDs of that. A vein "
+        "across the main field that is thicker than a voxel has negative phase, which the positive "
+        "mask leaves bright: weighting gains in thin veins and flat voxels. Drawn veins are thick.",
+        "Xu 2006",
+        "10.1016/j.mri.2005.10.030",
         ("methods", "metric", "contrast_to_noise"),
     ),
 )
@@ -149,10 +161,20 @@ def sentence(found: Comparison) -> str:
         row = own.loc[own["mean"].idxmin() if is_least else own["mean"].idxmax()]
         unit = f" {row['unit']}" if row["unit"] else ""
         text = f"{row['method']} has {words}, {shown(row['mean'], DIGITS[metric])}{unit}"
+        text += _over(found, str(row["method"]))
         beside = rows.loc[rows["method"] == MAGNITUDE, "mean"]
         told = f"; the magnitude has {shown(beside.iloc[0], DIGITS[metric])}" if len(beside) else ""
         return f"{text}{told}."
     return "There is no reference, so nothing is scored."
+
+
+def _over(found: Comparison, method: str) -> str:
+    """Of how much of the brain a method's error is: those that leave less of its rim have less."""
+    table = found.methods
+    share = table.loc[(table["metric"] == "mask_left") & (table["method"] == method), "mean"]
+    return (
+        f" over the {100 * share.iloc[0]:.0f} % of the brain that it leaves" if len(share) else ""
+    )
 
 
 def cells(
