@@ -135,6 +135,8 @@ def test_swi_is_scored_by_its_veins_against_the_magnitude(tmp_path):
         for name in ("magnitude", "homodyne_positive", "unwrap_positive")
     }
     assert share["homodyne_positive"] > share["magnitude"] > 0
+    nuclei = [found[case, "nuclei", f"contrast@{name}"] for name in share]
+    assert min(nuclei) > 0  # iron is dark
     assert values["contrast_to_noise"] == values["contrast_to_noise/homodyne_positive"]
     assert "contrast_to_noise/magnitude" in values
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from neurotarget.cli.qsm import reconstructed
-from neurotarget.cli.reconstruction_scans import Scan
+from neurotarget.cli.reconstruction_scans import RING_MM, Scan
 from neurotarget.cli.swi import sign_of, slice_axis
 from neurotarget.metrics.susceptibility import (
     contrast_percent,
@@ -19,6 +19,7 @@ from neurotarget.metrics.susceptibility import (
     mean_above_brain_ppm,
     nrmse_percent,
     slope,
+    surroundings,
 )
 from neurotarget.physics.qsm import QSM
 from neurotarget.physics.swi import SWI
@@ -154,7 +155,7 @@ def _swi(chain: SWI, name: str, sign: Callable[[Scan], int], device: str) -> Met
         )
         add = _adder(scan, name)
         rows = [add("brain", "seconds", time.perf_counter() - began_s, "s")]
-        return Made(name, found.swi, _mask(scan, found.swi), [*rows, *_veins(scan, found.swi, add)])
+        return Made(name, found.swi, _mask(scan, found.swi), [*rows, *_dark(scan, found.swi, add)])
 
     return make
 
@@ -162,7 +163,7 @@ def _swi(chain: SWI, name: str, sign: Callable[[Scan], int], device: str) -> Met
 def magnitude_of(scan: Scan) -> Made:
     """The magnitude by itself, as what a susceptibility-weighted image is compared with."""
     image = np.sqrt((scan.gre.magnitude**2).mean(axis=0))
-    rows = list(_veins(scan, image, _adder(scan, MAGNITUDE)))
+    rows = list(_dark(scan, image, _adder(scan, MAGNITUDE)))
     return Made(MAGNITUDE, image, _mask(scan, image), rows)
 
 
@@ -170,13 +171,17 @@ def _mask(scan: Scan, image: ndarray) -> ndarray:
     return image > 0 if scan.gre.mask is None else scan.gre.mask
 
 
-def _veins(scan: Scan, image: ndarray, add: Callable[..., Row]) -> Iterator[Row]:
-    """How veins stand out, where it is known where they are."""
-    if scan.veins is None or scan.around is None:
-        return
-    noise = contrast_to_noise(image, scan.veins, scan.around)
-    yield add("veins", "contrast_to_noise", noise, "")
-    yield add("veins", "contrast", contrast_percent(image, scan.veins, scan.around), "%")
+def _dark(scan: Scan, image: ndarray, add: Callable[..., Row]) -> Iterator[Row]:
+    """How veins, and nuclei rich in iron, stand out, where it is known where they are."""
+    places = {"veins": (scan.veins, scan.around)}
+    if scan.structures and scan.gre.mask is not None:
+        nuclei = np.logical_or.reduce(list(scan.structures.values()))
+        ring = surroundings(nuclei, scan.gre.mask, scan.gre.spacing_mm, RING_MM)
+        places["nuclei"] = (nuclei, ring)
+    for name, (place, around) in places.items():
+        if place is not None and around is not None:
+            yield add(name, "contrast_to_noise", contrast_to_noise(image, place, around), "")
+            yield add(name, "contrast", contrast_percent(image, place, around), "%")
 
 
 def _adder(scan: Scan, method: str) -> Callable[[str, str, float, str], Row]:

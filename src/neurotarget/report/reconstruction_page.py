@@ -53,9 +53,9 @@ NAMES = {
     "seconds": "time",
 }
 MAGNITUDE = "magnitude"
-BEST = (  # metric, words of its best, whether that is the least
-    ("nrmse", "the smallest error", True),
-    ("contrast_to_noise", "the highest contrast of veins", False),
+BEST = (  # label, metric, words of its best, whether that is the least
+    ("brain", "nrmse", "the smallest error", True),
+    ("veins", "contrast_to_noise", "the highest contrast of veins", False),
 )
 DIGITS = {
     "nrmse": 1,
@@ -85,7 +85,8 @@ DEFINITIONS = (
     ),
     Definition(
         "Contrast to noise",
-        "How much darker veins are than what lies 2 to 5 mm around them, in SDs of that. A vein "
+        "How much darker veins, or the nuclei together, are than what lies 2 to 5 mm around them, "
+        "in SDs of that. A vein "
         "across the main field that is thicker than a voxel has negative phase, which the positive "
         "mask leaves bright: weighting gains in thin veins and flat voxels. Drawn veins are thick.",
         "Xu 2006",
@@ -153,8 +154,9 @@ def write_reconstruction_page(
 
 def sentence(found: Comparison) -> str:
     """Which method is best by the first score that is there, and the magnitude beside it."""
-    for metric, words, is_least in BEST:
-        rows = found.methods[found.methods["metric"] == metric].dropna(subset="mean")
+    for label, metric, words, is_least in BEST:
+        known = (found.methods["label"] == label) & (found.methods["metric"] == metric)
+        rows = found.methods[known].dropna(subset="mean")
         own = rows[rows["method"] != MAGNITUDE]
         if not len(own):
             continue
