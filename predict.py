@@ -5,8 +5,8 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+from neurotarget.cli.acts import predict
 from neurotarget.cli.argv import check_argv
-from neurotarget.cli.predict import predict
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")

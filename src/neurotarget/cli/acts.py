@@ -1,0 +1,40 @@
+"""Which program a configuration asks for; imported when it runs, as that takes seconds.
+
+A slip on the command line is so answered before torch, Lightning and MONAI are read from disk.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from omegaconf import DictConfig
+
+from neurotarget.types import DataError
+
+JOBS = {
+    "train": "neurotarget.cli.train:train",
+    "qsm": "neurotarget.cli.reconstruction:reconstruct",
+    "swi": "neurotarget.cli.reconstruction:reconstruct",
+}
+PREDICT = "neurotarget.cli.predict:predict"
+
+
+def act(cfg: DictConfig) -> Mapping[str, float]:
+    """Do the job of `cfg.job`: train a network, or reconstruct scans; returns its best values.
+
+    Raises:
+        DataError: there is no such job, or what the job itself raises.
+    """
+    if cfg.job not in JOBS:
+        raise DataError(f"job: found {cfg.job!r}, wanted one of {', '.join(JOBS)}")
+    return _program(JOBS[cfg.job])(cfg)
+
+
+def predict(cfg: DictConfig) -> None:
+    """Segment scans with a trained run."""
+    _program(PREDICT)(cfg)
+
+
+def _program(place: str) -> Callable[[DictConfig], Any]:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

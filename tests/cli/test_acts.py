@@ -1,0 +1,34 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from neurotarget.cli.acts import JOBS, PREDICT, act
+from neurotarget.types import DataError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_an_unknown_job_is_told_with_those_there_are():
+    with pytest.raises(DataError, match="job: found 'qms', wanted one of train, qsm, swi"):
+        act(OmegaConf.create({"job": "qms"}))
+
+
+@pytest.mark.parametrize("place", sorted({*JOBS.values(), PREDICT}))
+def test_every_job_is_a_function_of_ours(place):
+    module, _, name = place.partition(":")
+    text = (ROOT / "src" / Path(*module.split("."))).with_suffix(".py").read_text()
+    assert f"\ndef {name}(cfg: DictConfig)" in text
+
+
+@pytest.mark.parametrize("script", ["train", "predict"])
+def test_a_slip_is_answered_before_lightning_and_monai_are_read(script):
+    code = (
+        f"import sys; import {script}; print({{'pytorch_lightning', 'monai'}} & {{*sys.modules}})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
