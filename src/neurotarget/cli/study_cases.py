@@ -118,8 +118,9 @@ def _caption(case_id: str, rank: str, study: Study) -> str:
     if dice.notna().any():
         parts.append(f"Dice {dice.mean():.3f}")
     labels = list(measured.target.label_names)
-    for method, volumes in measured.volumes.items():
-        total = volumes.loc[case_id, labels].sum(skipna=False)
+    shown = [method for method in measured.methods if method not in measured.raters]
+    for method in shown:  # the line has room for no more
+        total = measured.volumes[method].loc[case_id, labels].sum(skipna=False)
         if np.isfinite(total):
             parts.append(f"{method} {total:,.0f} mm³")
     return ", ".join(parts)
