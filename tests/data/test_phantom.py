@@ -78,7 +78,7 @@ def test_complete_cases_are_kept_and_broken_ones_drawn_again(tmp_path: Path):
     images[0].write_bytes(images[0].read_bytes()[:5000])  # killed while copying
     labels[1].unlink()
     (tmp_path / "checks" / f"{images[2].name.split('.')[0]}.json").write_text('{"key": "')
-    left = tmp_path / "images" / f".{images[0].name.split('.')[0]}.part.nii.gz"
+    left = tmp_path / "images" / f".draft-1-{images[0].name}"
     left.write_bytes(b"half")
     os.utime(left)
     make(tmp_path)

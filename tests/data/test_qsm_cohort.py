@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurotarget.data.drawn import nifti
 from neurotarget.data.qsm_cohort import MASKS, make_cohort, simulated
-from neurotarget.data.qsm_files import nifti
 from neurotarget.data.qsm_plan import QSMPlan, planted
 from neurotarget.data.qsm_source import QSMCohort
 from neurotarget.data.volume import read_volume

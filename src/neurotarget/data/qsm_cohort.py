@@ -5,23 +5,17 @@ It stands in for real cohorts when the software is tried: what is planted is kno
 dipole kernel and the same grid, so the maps are better than a scanner's are.
 """
 
-import json
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from filelock import FileLock
-from tqdm import tqdm
 
+from neurotarget.data.drawn import Scans, draw_cohort, nifti
 from neurotarget.data.qsm_anatomy import QSMPerson
-from neurotarget.data.qsm_files import DrawnFolder, Scans, nifti
-from neurotarget.data.qsm_plan import QSMPlan, QSMSubject, draw_subjects, planted
+from neurotarget.data.qsm_plan import QSMPlan, draw_subjects, planted
 from neurotarget.data.qsm_scanner import GRESimulation, GRESite, reconstructed, scan_gre
 from neurotarget.data.qsm_template import qsm_template
 from neurotarget.data.raters import redrawn
-from neurotarget.files import write_text
 
 STEP_PPM = 1e-4  # of the stored maps
 MASKS = {"label": "rater1", "label_rater2": "rater2", "label_rater1_again": "rater1_again"}
@@ -40,22 +34,19 @@ def make_cohort(
     Raises:
         DataError: the folder cannot be written, or holds files of somebody else.
     """
-    folder = Path(folder).expanduser()
-    places = ("qsm", *MASKS.values())
-    elsewhere = "set data.source.folder to another one"
-    drawn = DrawnFolder(folder, key=plan.key, places=places, todo=elsewhere)
-    with FileLock(folder / ".lock"):
-        subjects = draw_subjects(plan)
-        _write_plan(folder, plan, subjects)  # first, as it marks the folder as ours
-        names = [subject.case_id for subject in subjects]
-        todo = {names[number]: number for number in drawn.missing(names)}
-        if todo:
-            qsm_template()  # once, not in every thread
-        quiet = not progress or not todo
-        bar = partial(tqdm, desc="drawing susceptibility maps", unit="head", disable=quiet)
-        drawn.draw(todo, partial(_case, plan), workers=workers, bar=bar)
-        _write_manifest(folder, subjects)
-    return folder / "manifest.csv"
+    return draw_cohort(
+        folder,
+        plan,
+        draw_subjects(plan),
+        partial(_case, plan),
+        planted=planted(plan),
+        columns={"qsm": "qsm", **MASKS},
+        covariates=("age", "sex", "group", "site", "tiv_ml"),
+        warm=qsm_template,
+        told="drawing susceptibility maps",
+        workers=workers,
+        progress=progress,
+    )
 
 
 def simulated(plan: QSMPlan, number: int) -> tuple[GRESite, GRESimulation]:
@@ -77,31 +68,3 @@ def _case(plan: QSMPlan, number: int) -> Scans:
         label = redrawn(scan.label, rater, spacing_mm=scan.spacing_mm, rng=rng)
         scans[name] = nifti(label, scan.affine)
     return scans
-
-
-def _write_plan(folder: Path, plan: QSMPlan, subjects: list[QSMSubject]) -> None:
-    told = {
-        "key": plan.key,
-        "planted": planted(plan),
-        "plan": asdict(plan),
-        "cases": [subject._asdict() for subject in subjects],
-    }
-    write_text(folder / "planted.json", json.dumps(told, indent=1))
-
-
-def _write_manifest(folder: Path, subjects: list[QSMSubject]) -> None:
-    rows = [
-        {
-            "case_id": subject.case_id,
-            "subject_id": subject.case_id,
-            "qsm": f"qsm/{subject.case_id}.nii.gz",
-            **{column: f"{name}/{subject.case_id}.nii.gz" for column, name in MASKS.items()},
-            "age": subject.age,
-            "sex": subject.sex,
-            "group": subject.group,
-            "site": subject.site,
-            "tiv_ml": subject.tiv_ml,
-        }
-        for subject in subjects
-    ]
-    write_text(folder / "manifest.csv", pd.DataFrame(rows).to_csv(index=False))

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from neurotarget.data.download import fetch
-from neurotarget.data.phantom import Plan, make_cohort, planted
+from neurotarget.data.phantom import make_cohort
+from neurotarget.data.phantom_plan import Plan, planted
 from neurotarget.types import DataError
 
 

@@ -8,13 +8,18 @@ import errno
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, Protocol
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
+from filelock import FileLock
 from numpy import ndarray
+from tqdm import tqdm
 
 from neurotarget.data.found import error, some
 from neurotarget.files import DRAFT, write_text, written
@@ -22,17 +27,90 @@ from neurotarget.types import DataError
 
 Scans = Mapping[str, nib.Nifti1Image]  # place → scan of one case
 Draw = Callable[[int], Scans]
-Bar = Callable[..., Iterable[Future]]  # wraps an iterable, as tqdm does
+ELSEWHERE = "set data.source.folder to another one"
+
+
+class Plan(Protocol):
+    """A dataclass that says all about a cohort; one key, one set of voxels."""
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of the cohort."""
+
+
+class Person(Protocol):
+    """A named tuple of who is drawn."""
+
+    case_id: str
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+def draw_cohort(
+    folder: Path | str,
+    plan: Plan,
+    people: Sequence[Person],
+    draw: Draw,
+    *,
+    planted: Mapping[str, float],
+    columns: Mapping[str, str],
+    covariates: Sequence[str],
+    warm: Callable[[], object],
+    told: str,
+    workers: int,
+    progress: bool,
+) -> Path:
+    """Draw the people of a plan into a folder and return their manifest.
+
+    Cases that are complete and of the same plan are kept, all others are drawn again; `workers`
+    threads change the time, not the voxels.
+
+    Args:
+        folder: is made where it is not there.
+        plan: what is drawn; its key marks the cases.
+        people: who is drawn, in the manifest's order.
+        draw: gives the scans of person `number`, by place.
+        planted: values that a study should recover, for planted.json.
+        columns: columns of the manifest and the places of their files.
+        covariates: fields of a person that become columns.
+        warm: called once before the threads start, for what they share.
+        told: what the bar says.
+        workers: threads.
+        progress: whether there is a bar.
+
+    Raises:
+        DataError: the folder cannot be written, or holds files of somebody else.
+    """
+    folder = Path(folder).expanduser()
+    drawn = DrawnFolder(folder, key=plan.key, places=tuple(columns.values()))
+    with FileLock(folder / ".lock"):
+        record = {"key": plan.key, "planted": planted, "plan": asdict(plan)}
+        record["cases"] = [person._asdict() for person in people]
+        # first, as it marks the folder as ours
+        write_text(folder / "planted.json", json.dumps(record, indent=1))
+        names = [person.case_id for person in people]
+        todo = {names[number]: number for number in drawn.missing(names)}
+        if todo:
+            warm()
+        drawn.draw(todo, draw, workers=workers, told=told if progress and todo else "")
+        rows = [
+            {"case_id": name, "subject_id": name}
+            | {column: f"{place}/{name}.nii.gz" for column, place in columns.items()}
+            | {field: getattr(person, field) for field in covariates}
+            for name, person in zip(names, people, strict=True)
+        ]
+        write_text(folder / "manifest.csv", pd.DataFrame(rows).to_csv(index=False))
+    return folder / "manifest.csv"
 
 
 class DrawnFolder:
     """Cases of one plan in one folder; whoever uses it holds the folder's lock."""
 
-    def __init__(self, folder: Path, *, key: str, places: Sequence[str], todo: str) -> None:
+    def __init__(self, folder: Path, *, key: str, places: Sequence[str]) -> None:
         self.folder, self.key, self.places = folder, key, tuple(places)
-        self._open(todo)
+        self._open()
 
-    def _open(self, todo: str) -> None:
+    def _open(self) -> None:
         """Make the folder; refuse one that holds anything else, or that cannot be written."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -42,11 +120,11 @@ class DrawnFolder:
         except OSError as reason:
             found = f"no folder to write the built-in cohort to ({reason.strerror})"
             wanted = "a folder that can be written"
-            raise DataError(error(found, wanted, todo, file=self.folder)) from reason
+            raise DataError(error(found, wanted, ELSEWHERE, file=self.folder)) from reason
         if names and not {"key", "plan", "planted"} <= _noted(self.folder / "planted.json").keys():
             found = f"files that are not of the built-in cohort ({some(names, 3)})"
             wanted = "an empty folder to draw it into"
-            raise DataError(error(found, wanted, todo, file=self.folder))
+            raise DataError(error(found, wanted, ELSEWHERE, file=self.folder))
 
     def scan(self, place: str, case_id: str) -> Path:
         """Where a scan lies."""
@@ -60,12 +138,16 @@ class DrawnFolder:
         self._sweep(case_ids)
         return [number for number, name in enumerate(case_ids) if not self._is_complete(name)]
 
-    def draw(self, cases: Mapping[str, int], draw: Draw, *, workers: int, bar: Bar) -> None:
-        """Draw cases and note that they are complete; `draw` gets each one's number."""
+    def draw(self, cases: Mapping[str, int], draw: Draw, *, workers: int, told: str) -> None:
+        """Draw cases and note that they are complete; `draw` gets each one's number.
+
+        A bar says what is `told`; there is none without words.
+        """
         with ThreadPoolExecutor(max(workers, 1)) as pool:
             jobs = [pool.submit(self._make, name, draw, number) for name, number in cases.items()]
             try:
-                for job in bar(as_completed(jobs), total=len(jobs)):
+                done = as_completed(jobs)
+                for job in tqdm(done, told, len(jobs), unit="head", disable=not told):
                     job.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
