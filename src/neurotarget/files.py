@@ -1,5 +1,6 @@
 """Files that are whole or not there: written as a draft beside their place, then renamed."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,15 @@ def write_text(path: Path | str, text: str) -> None:
     """
     with written(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
+
+
+def digest(path: Path | str) -> str:
+    """SHA-256 of a file's content; `unread` where it cannot be read, which its reader will say."""
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return "unread"
 
 
 def sweep(folder: Path, now_s: float) -> None:

@@ -22,7 +22,7 @@ from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.run_folder import write_json
 from neurotarget.data.gre import GRE, Acquisition, read_acquisition
 from neurotarget.data.gre_bids import OWN, Scans, is_own
-from neurotarget.files import sweep
+from neurotarget.files import digest, sweep
 from neurotarget.inference.predict import save_like
 from neurotarget.types import DataError
 
@@ -165,7 +165,7 @@ def _made_from(acquisition: Acquisition, work: Work) -> str:
     """Hash of the files' contents and of all that decides the maps."""
     facts = {
         "version": VERSION,
-        "files": [_digest(path) for path in acquisition.files],
+        "files": [digest(path) for path in acquisition.files],
         "te_s": acquisition.te_s,
         "field_t": acquisition.field_t,
         "b0": acquisition.b0,
@@ -174,14 +174,6 @@ def _made_from(acquisition: Acquisition, work: Work) -> str:
     }
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _digest(path: Path) -> str:
-    try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return "unread"  # reading the scan will say so
 
 
 def _sidecar(path: Path) -> Path:

@@ -77,7 +77,7 @@ class Boxes:
         error = np.zeros(6)
         if self.errors_mm:
             error = np.array(self.errors_mm[rng.integers(len(self.errors_mm))])
-            error = error * rng.choice([-1.0, 1.0], 6)  # few errors do not say which side is rarer
+            error[:3] *= rng.choice([-1.0, 1.0], 3)  # few errors do not say which side is rarer
         spacing = np.array(grid.spacing_mm)
         size = np.array(drawn.size_mm) + error[3:] + 2 * self.margin_mm
         sides = np.round(np.maximum(size, self.least_mm) / spacing).astype(int)

@@ -21,6 +21,7 @@ from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.roi import box_of
 from neurotarget.data.sides import as_trained, to_trained
 from neurotarget.data.volume import Volume
+from neurotarget.files import digest
 from neurotarget.types import Case, DataError, Manifest, Problem, Roi, Target
 
 VERSION = 4  # of this file's arithmetic; a change makes every cache entry anew
@@ -313,16 +314,9 @@ def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[
         "labels": [target.label_names, sorted(mapping.items())] if case.label else None,
         # nothing for the other way, as entries of before there were two
         **({"sides": target.sides} if case.label and target.sides != "labels" else {}),
-        "images": [_digest(case.images[name]) for name in target.contrasts if name in case.images],
-        "label": _digest(case.label) if case.label else None,
+        "images": [digest(case.images[name]) for name in target.contrasts if name in case.images],
+        "label": digest(case.label) if case.label else None,
     }
     if case.label and case.raters:
-        settings["raters"] = {name: _digest(path) for name, path in case.raters.items()}
+        settings["raters"] = {name: digest(path) for name, path in case.raters.items()}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    if not Path(path).is_file():
-        return "absent"  # reading it will say so
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from neurotarget.files import sweep, written
+from neurotarget.files import digest, sweep, written
 from neurotarget.inference.ledger import Ledger, Outcome
 from neurotarget.inference.predict import (
     Predictor,
@@ -125,17 +125,9 @@ def _files(predictor: Predictor, case: Case, output: Path) -> list[Path]:
 
 def _made_from(case: Case, settings: dict[str, object]) -> str:
     """Hash of the scan's content and of all that decides a prediction."""
-    images = {contrast: _digest(path) for contrast, path in case.images.items()}
+    images = {contrast: digest(path) for contrast, path in case.images.items()}
     text = json.dumps({**settings, "images": images}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _digest(path: Path) -> str:
-    try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return "unread"  # reading the scan will say so
 
 
 def _refuse_inputs(predictor: Predictor, cases: Sequence[Case], output: Path) -> None:
