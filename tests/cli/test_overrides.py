@@ -113,6 +113,12 @@ def test_a_key_is_looked_for_in_the_chosen_experiment(check):
         check("experiment=pituitary", "model.filtres=16")
 
 
+def test_a_list_where_keys_belong_is_answered_with_the_keys(check):
+    told = r"data=\[west\]: found no keys, .* say 'data=\{root: null, batch_size: 2\}'"
+    with pytest.raises(DataError, match=told):
+        check("data=[west]")
+
+
 def test_every_group_choice_of_a_sweep_is_checked(check):
     with pytest.raises(DataError, match=r"model=sgresnet: .*did you mean model=segresnet"):
         check("-m", "seed=1,2", "model=unet,sgresnet")

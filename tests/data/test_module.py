@@ -50,6 +50,11 @@ def test_cases_go_from_files_to_batches(data):
     assert whole.labels.shape == (1, 10, 10, 10)
 
 
+def test_unseen_sites_that_say_no_covariate_are_refused_before_data_are_read(data):
+    with pytest.raises(DataError, match=r"data\.external=island, wanted values by covariate"):
+        data(external="island")
+
+
 @pytest.mark.parametrize(("margin_vox", "is_told"), [(0, True), (1, True), (2, False)])
 def test_a_volume_must_fill_what_is_scored_of_a_patch(data, make_target, margin_vox, is_told):
     module = data()

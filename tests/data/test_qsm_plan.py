@@ -27,14 +27,14 @@ def test_many_people_show_what_is_planted(crowd):
     means = np.array([np.mean(person.dentate_ppm) for person in crowd])
     control, friedreich, ms, age = regression(crowd, volumes)
     assert control == pytest.approx(1600, abs=10)
-    assert friedreich == pytest.approx(told["volume_friedreich"], abs=14)
-    assert ms == pytest.approx(told["volume_ms"], abs=14)
+    assert friedreich == pytest.approx(told["friedreich_volume"], abs=14)
+    assert ms == pytest.approx(told["multiple_sclerosis_volume"], abs=14)
     assert age == pytest.approx(0, abs=0.5)
     control, friedreich, ms, age = regression(crowd, means)
     assert control == pytest.approx(0.152, abs=0.001)
-    assert friedreich == pytest.approx(told["chi_friedreich"], abs=0.001)
+    assert friedreich == pytest.approx(told["friedreich_susceptibility"], abs=0.001)
     assert ms == pytest.approx(0, abs=0.001)
-    assert age == pytest.approx(told["chi_age"], abs=5e-5)
+    assert age == pytest.approx(told["susceptibility_age_slope"], abs=5e-5)
 
 
 def test_a_small_cohort_shows_what_is_planted():
@@ -61,10 +61,10 @@ def test_left_and_right_correlate_within_a_group(crowd):
 def test_default_plan_gives_friedreich_thirty_percent_less():
     told = planted(QSMPlan())
     assert told == {
-        "volume_friedreich": -480.0,
-        "volume_ms": -130.0,
-        "chi_friedreich": 0.025,
-        "chi_age": 0.0008,
+        "friedreich_volume": -480.0,
+        "multiple_sclerosis_volume": -130.0,
+        "friedreich_susceptibility": 0.025,
+        "susceptibility_age_slope": 0.0008,
     }
 
 

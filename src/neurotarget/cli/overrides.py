@@ -6,6 +6,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
@@ -153,8 +154,10 @@ def _explain(config_name: str, words: list[str], error: Exception) -> str:
     kept += [one for one in overrides if _options(one.key_or_group)]
     groups = [one.input_line for one in kept]
     known: list[str] = []
+    without = OmegaConf.create()
     with suppress(HydraException):
-        known = keys_of(compose(config_name, groups, return_hydra_config=True))
+        without = compose(config_name, groups, return_hydra_config=True)
+        known = keys_of(without)
     for override in overrides:
         if override.is_sweep_override():
             return (
@@ -164,6 +167,9 @@ def _explain(config_name: str, words: list[str], error: Exception) -> str:
         added = override.is_add() or override.is_force_add() or override.input_line in groups
         if known and not added and override.key_or_group not in known:
             return _unknown_key(override, known)
+        branch = None if added else OmegaConf.select(without, override.key_or_group)
+        if isinstance(branch, DictConfig) and not isinstance(override.value(), dict | None):
+            return _no_branch(override, branch)
     return " ".join(str(error).split())
 
 
@@ -178,6 +184,15 @@ def _unknown_key(override: Override, known: Sequence[str]) -> str:
     if override.is_delete():
         return f"{override.input_line}: no such key to remove; {hint}".rstrip("; ")
     return f"{key}: no such key; {hint}(add a new key with +{key}=...)"
+
+
+def _no_branch(override: Override, branch: DictConfig) -> str:
+    now = yaml.safe_dump(OmegaConf.to_container(branch), default_flow_style=True, sort_keys=False)
+    now = " ".join(now.split())
+    return (
+        f"{override.input_line}: found no keys, wanted keys with values; say "
+        f"'{override.key_or_group}={now}' (as it is now) with your own values, or null"
+    )
 
 
 def keys_of(config: DictConfig) -> list[str]:

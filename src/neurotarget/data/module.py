@@ -20,7 +20,7 @@ from neurotarget.data.patches import DrawSampler, PatchQueue, Regions, cut, patc
 from neurotarget.data.prepare import Preparation, joined, prepare
 from neurotarget.data.sides import as_trained
 from neurotarget.data.sources import Source
-from neurotarget.data.splits import assign_splits
+from neurotarget.data.splits import assign_splits, check_external
 from neurotarget.types import Batch, Case, DataError, Manifest, Problem, Roi, Target
 
 T = TypeVar("T")
@@ -53,6 +53,9 @@ class TargetData(pl.LightningDataModule):
     deals the subjects and `seed` the patches, so that runs of several seeds share their folds.
     `external` marks cases of unseen sites, as `{site: [c, d]}`, and `fold_by` makes each value of
     a covariate a fold; `assign_splits` says how.
+
+    Raises:
+        DataError: `external` says no values by covariate.
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class TargetData(pl.LightningDataModule):
         fold_by: str | None = None,
     ) -> None:
         super().__init__()
+        if external is not None:
+            check_external(external)
         self.target, self.source, self.preparation = target, source, preparation
         self.cache, self.root, self.augmentation = Path(cache), root, augmentation
         self.fold, self.n_folds, self.val_fraction = fold, n_folds, val_fraction

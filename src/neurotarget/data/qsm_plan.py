@@ -274,12 +274,12 @@ def _dealt(count: int, shares: Mapping[str, float]) -> dict[str, int]:
 def planted(plan: QSMPlan) -> dict[str, float]:
     """Values that a study of the truth should recover, by hypothesis.
 
-    `volume_friedreich`, `volume_ms`: mm³ of both dentates, group minus control.
-    `chi_friedreich`: ppm, Friedreich's ataxia minus control. `chi_age`: ppm per year.
+    `friedreich_volume`, `multiple_sclerosis_volume`: mm³ of both dentates, group minus control.
+    `friedreich_susceptibility`: ppm, Friedreich's ataxia minus control. `susceptibility_age_slope`: ppm per year.
     """
     return {
-        "volume_friedreich": float(plan.friedreich_mm3),
-        "volume_ms": float(plan.ms_mm3),
-        "chi_friedreich": float(plan.friedreich_ppm),
-        "chi_age": float(plan.ppm_per_year),
+        "friedreich_volume": float(plan.friedreich_mm3),
+        "multiple_sclerosis_volume": float(plan.ms_mm3),
+        "friedreich_susceptibility": float(plan.friedreich_ppm),
+        "susceptibility_age_slope": float(plan.ppm_per_year),
     }

@@ -138,13 +138,22 @@ def _drawn(
     return {subject: "test" if subject in held else "train" for subject in subjects}
 
 
+def check_external(external: object) -> None:
+    """Refuse what says no values by covariate, before any data is read.
+
+    Raises:
+        DataError: it is no mapping.
+    """
+    if not isinstance(external, Mapping):
+        wanted, todo = "values by covariate", "write it as data.external={site: [c, d]}"
+        raise DataError(error(f"data.external={external}", wanted, todo))
+
+
 def _unseen(
     cases: Sequence[Case], external: Mapping[str, Covariate | Sequence[Covariate]]
 ) -> set[str]:
     """Subjects of the cases that have one of the values."""
-    if not isinstance(external, Mapping):
-        wanted, todo = "values by covariate", "write it as data.external={site: [c, d]}"
-        raise DataError(error(f"data.external={external}", wanted, todo))
+    check_external(external)
     found: set[str] = set()
     for name, wanted in external.items():
         if wanted is None:  # takes a covariate of an experiment's own settings out
