@@ -275,7 +275,8 @@ def planted(plan: QSMPlan) -> dict[str, float]:
     """Values that a study of the truth should recover, by hypothesis.
 
     `friedreich_volume`, `multiple_sclerosis_volume`: mm³ of both dentates, group minus control.
-    `friedreich_susceptibility`: ppm, Friedreich's ataxia minus control. `susceptibility_age_slope`: ppm per year.
+    `friedreich_susceptibility`: ppm, Friedreich's ataxia minus control.
+    `susceptibility_age_slope`: ppm per year.
     """
     return {
         "friedreich_volume": float(plan.friedreich_mm3),
