@@ -103,7 +103,10 @@ def test_a_run_keeps_maps_tables_pictures_and_a_report(qsm):
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["values"]["nrmse"] == pytest.approx(values["nrmse"])
     assert (summary["scans"], summary["failed"]) == (2, {})
+    ((case_id, (note,)),) = summary["notes"].items()  # of one scan, said once for all methods
+    assert note.startswith("sign of phase not told by the data")
     page = (folder / "report.html").read_text()
+    assert f"{case_id}: {note}" in page
     assert re.search(
         r"the smallest error, [\d.]+ % over the \d+ % of the brain that it leaves", page
     )

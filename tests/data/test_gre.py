@@ -92,7 +92,7 @@ def test_a_scan_aligned_to_another_says_so(scan):
 @pytest.mark.parametrize(
     ("te_s", "told"),
     [
-        ((4.0, 8.0), "echo times of 4, 8 s.*EchoTime in seconds"),
+        ((4.0, 8.0), "echo times of 4, 8 s.*say te_ms=4,8,12"),
         ((0.004, 0.004), r"one echo time twice \(4, 4 ms\)"),
         ((0.008, 0.004), r"do not rise \(8, 4 ms\)"),
         ((4e-6, 8e-6), "echo times of 0.004, 0.008 ms"),

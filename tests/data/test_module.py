@@ -88,6 +88,23 @@ def test_mask_outside_the_region_of_interest_is_a_warning(data):
     assert len(found) == 10
 
 
+def test_a_further_rater_who_swapped_the_sides_is_a_warning(data, make_target, tmp_path):
+    module = data()
+    module.target = make_target(patch=(8, 8, 8), pairs=(("b", "a"),))
+    swapped = np.zeros((10, 10, 10), np.uint8)
+    swapped[2:4, 2:4, 2:4], swapped[6:8, 6:8, 6:8] = 2, 1
+    nib.save(nib.Nifti1Image(swapped, np.diag([-1.0, -1, 1, 1])), tmp_path / "swapped.nii.gz")
+    table = tmp_path / "cases.csv"
+    head, first, *rest = table.read_text().splitlines()
+    rest = [f"{line},{line.split(',')[3]}" for line in rest]
+    table.write_text("\n".join([f"{head},label_second", f"{first},swapped.nii.gz", *rest]))
+    module.prepare_data()
+    crossed = [problem for problem in module.warnings if "to the right of" in problem.found]
+    assert [(problem.case_id, problem.file) for problem in crossed] == [
+        ("c0", str(tmp_path / "swapped.nii.gz"))
+    ]
+
+
 def test_data_root_must_be_said_and_exist(data):
     with pytest.raises(DataError, match=r"data\.root is not set"):
         data(root=None).prepare_data()

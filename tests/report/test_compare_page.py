@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurotarget.cli.compare_text import verdicts
-from neurotarget.report.amounts import amount, duration, energy, memory, operations
+from neurotarget.report.amounts import amount, chance, duration, energy, memory, operations
 from neurotarget.report.compare_page import compare_html, question, write_compare_page
 from neurotarget.report.plain_page import PageFigure
 from neurotarget.types import DataError
@@ -174,7 +174,8 @@ def test_a_page_is_written_whole_or_not_at_all(comparison, tmp_path):
         (amount, np.nan, "–"), (operations, 4.2e9, "4.2 GFLOP"), (duration, 0.0531, "0.0531 s"),
         (duration, 100, "100 s"), (duration, 119.4, "119 s"), (duration, 120, "2 min"),
         (duration, 11_100, "3 h 05 min"), (memory, 900, "900 MiB"), (memory, 2048, "2 GiB"),
-        (energy, 1500, "1.5 kWh"), (energy, 0, "0 Wh"),
+        (energy, 1500, "1.5 kWh"), (energy, 0, "0 Wh"), (chance, 0.62, "62 %"),
+        (chance, 0.995, "> 99 %"), (chance, 0.0, "< 1 %"), (chance, np.nan, "–"),
     ],
 )  # fmt: skip
 def test_amounts_are_read_at_a_glance(read_as, value, words):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from neurotarget.report.amounts import amount, duration, memory
+from neurotarget.report.amounts import amount, chance, duration, memory
 from neurotarget.report.words import DASH, all_asked, estimate, shown
 from neurotarget.stats.comparison import Comparison
 
@@ -85,8 +85,7 @@ def _dice(row: Mapping) -> str:
 
 def _chance(row: Mapping) -> str:
     """Probability of being the best net."""
-    chance = 100 * _number(row, "p_best")
-    return f"{shown(chance, 0)} %" if math.isfinite(chance) else DASH
+    return chance(_number(row, "p_best"))
 
 
 def _failed(row: Mapping) -> str:

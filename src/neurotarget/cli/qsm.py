@@ -144,23 +144,29 @@ def maps_of(gre: GRE, found: Reconstruction, chain: QSM) -> list[Map]:
 
 def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
     """JSON of a susceptibility map: units, numbers that went in, every step, statistics."""
-    facts, notes = dict(found.facts), []
-    told = str(facts.get("handedness_found", ""))
+    told = str(found.facts.get("handedness_found", ""))
     if chain.handedness != "auto":
         told = f"{chain.handedness:+d} as said; by the data: {told}"
-        notes = [f"sign of phase: {told}"] if "look at the map" in told else []
-    else:
-        notes = sign_notes(int(facts["handedness"]), told)
     return {
         "Description": "quantitative susceptibility map",
         "Units": "ppm",
         **said_of(gre),
         "Handedness": told,
         "Reference": chain.reference,
-        "Method": plain_values({**dataclasses.asdict(chain), **facts}),
+        "Method": plain_values({**dataclasses.asdict(chain), **found.facts}),
         "Statistics": statistics(found.chi_ppm, found.mask, found.brain_mask),
-        "Notes": notes,
+        "Notes": notes_of(found, chain),
     }
+
+
+def notes_of(found: Reconstruction, chain: QSM) -> list[str]:
+    """What to look at in a map: the sign of phase that was found, or that disagrees with yours."""
+    told = str(found.facts.get("handedness_found", ""))
+    if chain.handedness == "auto":
+        return sign_notes(int(found.facts["handedness"]), told)
+    if "look at the map" not in told:
+        return []
+    return [f"sign of phase: {chain.handedness:+d} as said; by the data: {told}"]
 
 
 def sign_notes(sign: int, told: str) -> list[str]:

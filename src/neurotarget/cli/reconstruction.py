@@ -122,26 +122,33 @@ def _run(
         shutil.rmtree(folder / old, ignore_errors=True)
     rows: list[Row] = []
     figures: list[NamedFigure] = []
-    failed, count = {}, 0
+    failed, notes, count = {}, {}, 0
     for scan in tqdm(scans, kind, unit="scan", delay=1):
         results = _attempt(scan, methods, kind)
         if isinstance(results, str):
             failed[scan.case_id] = results.removeprefix(f"{scan.case_id}: ")
             continue
         count += 1
+        about = next((one.notes for one in results if one.notes), ())  # others say it alike
+        notes |= {scan.case_id: told} if (told := [*scan.gre.notes, *about]) else {}
         rows += [row for one in results for row in one.rows]
         write_rows(rows, folder / "rows.csv")
         if settings["maps"]:
             _save(scan, results, kind, folder)
         if len(figures) < settings["pictures"]:
             figures.append(_figure(scan, results, config, number=count))
-    for case_id, reason in failed.items():
-        print(f"failed: {case_id}: {reason}", flush=True)
+    _tell(failed, notes)
     if not count:
         raise DataError(f"no scan could be reconstructed ({len(failed)} failed, told above)")
     table = method_table(read_rows(folder / "rows.csv"))
     facts = _facts(config)
-    return Comparison(kind, table, count, failed, settings["published"], facts), figures
+    return Comparison(kind, table, count, failed, settings["published"], facts, notes), figures
+
+
+def _tell(failed: Mapping[str, str], notes: Mapping[str, list[str]]) -> None:
+    lines = [f"failed: {case_id}: {reason}" for case_id, reason in failed.items()]
+    lines += [f"note: {case_id}: {note}" for case_id, told in notes.items() for note in told]
+    print("".join(f"{line}\n" for line in lines), end="", flush=True)
 
 
 def _attempt(scan: Scan | Failed, methods: Mapping[str, Method], kind: str) -> list[Made] | str:
@@ -208,6 +215,7 @@ def _write(
     summary = {
         "scans": found.n_scans,
         "failed": dict(found.failed),
+        "notes": dict(found.notes),
         "values": {key: value if np.isfinite(value) else None for key, value in values.items()},
         "methods": json.loads(found.methods.to_json(orient="records")),
     }

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from neurotarget.cli.qsm import reconstructed
+from neurotarget.cli.qsm import notes_of, reconstructed
 from neurotarget.cli.reconstruction_scans import RING_MM, Scan
-from neurotarget.cli.swi import sign_of, slice_axis
+from neurotarget.cli.swi import Sign, sign_of, slice_axis
 from neurotarget.metrics.susceptibility import (
     contrast_percent,
     contrast_to_noise,
@@ -35,6 +35,7 @@ class Made(NamedTuple):
     array: ndarray
     mask: ndarray  # where it is known
     rows: list[Row]
+    notes: Sequence[str] = ()  # what to look at
 
 
 Method = Callable[[Scan], Made]
@@ -83,9 +84,9 @@ def swi_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
     }
     asked, known = config["handedness"], {}
 
-    def sign(scan: Scan) -> int:  # the same for all methods, and takes time
+    def sign(scan: Scan) -> Sign:  # the same for all methods, and takes time
         if scan.case_id not in known:
-            known[scan.case_id] = sign_of(scan.gre, asked, device).sign
+            known[scan.case_id] = sign_of(scan.gre, asked, device)
         return known[scan.case_id]
 
     return {name: _swi(chain, name, sign, device) for name, chain in chains.items()}
@@ -118,7 +119,7 @@ def _qsm(chain: QSM, name: str, device: str) -> Method:
         ]
         if scan.truth_ppm is not None:
             rows += _truth_rows(scan, found.chi_ppm, found.mask, add)
-        return Made(name, found.chi_ppm, found.mask, rows)
+        return Made(name, found.chi_ppm, found.mask, rows, notes_of(found, chain))
 
     return make
 
@@ -139,10 +140,10 @@ def _truth_rows(
         yield add(label, "bias_qsm", found - true, "ppm")
 
 
-def _swi(chain: SWI, name: str, sign: Callable[[Scan], int], device: str) -> Method:
+def _swi(chain: SWI, name: str, sign_in: Callable[[Scan], Sign], device: str) -> Method:
     def make(scan: Scan) -> Made:
-        gre = scan.gre
-        turned = replace(chain, handedness=sign(scan))
+        gre, sign = scan.gre, sign_in(scan)
+        turned = replace(chain, handedness=sign.sign)
         began_s = time.perf_counter()
         found = turned.make(
             gre.magnitude,
@@ -155,7 +156,8 @@ def _swi(chain: SWI, name: str, sign: Callable[[Scan], int], device: str) -> Met
         )
         add = _adder(scan, name)
         rows = [add("brain", "seconds", time.perf_counter() - began_s, "s")]
-        return Made(name, found.swi, _mask(scan, found.swi), [*rows, *_dark(scan, found.swi, add)])
+        rows += _dark(scan, found.swi, add)
+        return Made(name, found.swi, _mask(scan, found.swi), rows, sign.notes)
 
     return make
 

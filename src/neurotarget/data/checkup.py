@@ -36,9 +36,7 @@ def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | N
     if target is None or mapping is None:
         return checkup
     wrong = label_problems(case, checkup.label_mm3, checkup.right_mm, target)
-    for name, (label_mm3, right_mm) in checkup.raters.items():
-        theirs = replace(case, label=case.raters[name])
-        wrong += label_problems(theirs, label_mm3, right_mm, target)
+    wrong += rater_problems(case, checkup.raters, target)
     return checkup._replace(problems=[*checkup.problems, *wrong])
 
 
@@ -70,6 +68,21 @@ def examine(
     digest = _digest(first.array) if first is not None else ""
     checkup = Checkup(problems, label_mm3, right_mm, is_small, tuple(off_grid), digest, raters)
     return checkup, volumes
+
+
+def rater_problems(
+    case: Case,
+    raters: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]],
+    target: Target,
+) -> list[Problem]:
+    """What sizes and sides of further raters' masks say of them; mm³ and right_mm by rater."""
+    return [
+        problem
+        for name, (label_mm3, right_mm) in raters.items()
+        for problem in label_problems(
+            replace(case, label=case.raters[name]), label_mm3, right_mm, target
+        )
+    ]
 
 
 def label_problems(

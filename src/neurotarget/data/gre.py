@@ -109,7 +109,9 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
     )
 
 
-def te_problems(case_id: str, te_s: Sequence[float], file: str = "") -> list[Problem]:
+def te_problems(
+    case_id: str, te_s: Sequence[float], todo: str = "say te_ms=4,8,12"
+) -> list[Problem]:
     """What is wrong with echo times in s."""
     told = ", ".join(f"{1000 * time:g}" for time in te_s)
     claims = {
@@ -122,9 +124,8 @@ def te_problems(case_id: str, te_s: Sequence[float], file: str = "") -> list[Pro
         f"echo times that do not rise ({told} ms)": list(te_s) != sorted(te_s),
     }
     wanted = f"one for each echo, rising, from {1000 * LEAST_TE_S:g} to {1000 * MOST_TE_S:g} ms"
-    todo = "write EchoTime in seconds into the sidecars (0.004 for 4 ms), or say te_ms=4,8,12"
     found = next((claim for claim, holds in claims.items() if holds), None)
-    return [] if found is None else [error(found, wanted, todo, case_id=case_id, file=file)]
+    return [] if found is None else [error(found, wanted, todo, case_id=case_id)]
 
 
 def field_problems(case_id: str, field_t: float, file: str = "") -> list[Problem]:

@@ -74,7 +74,8 @@ def echo_times(
             found = f"EchoTime {known[0]:g} s for magnitude and {known[1]:g} s for phase{which}"
             return (), [error(found, "one time", "mend the sidecars", case_id=case_id)]
         te_s.append(known[0])
-    return tuple(te_s), te_problems(case_id, te_s)
+    todo = "write EchoTime in seconds into the sidecars (0.004 for 4 ms)"
+    return tuple(te_s), te_problems(case_id, te_s, todo)
 
 
 def field_strength(

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from neurotarget.data.augment import build_augmentation
 from neurotarget.data.boxes import Boxes
 from neurotarget.data.cache import Entry, open_entry
-from neurotarget.data.checkup import Checkup, label_problems
+from neurotarget.data.checkup import Checkup, label_problems, rater_problems
 from neurotarget.data.lint import lint
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.patches import DrawSampler, PatchQueue, Regions, cut, patch_loader
@@ -228,6 +228,7 @@ def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) ->
     kept = [Problem(*fields) for fields in facts["warnings"]]
     problems = [problem._replace(file=str(files.get(problem.file, ""))) for problem in kept]
     problems += label_problems(case, facts["label_mm3"], facts["right_mm"], target)
+    problems += rater_problems(case, facts.get("raters", {}), target)
     if (outside := facts.get("outside_percent", 0.0)) > OUTSIDE_PERCENT:
         found = f"{outside} % of the mask outside the region of interest"
         todo = "enlarge target.roi.size_mm or move its offset_mm"

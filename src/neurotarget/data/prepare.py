@@ -144,6 +144,7 @@ def prepare_case(
             "digest": checkup.digest,
             "label_mm3": checkup.label_mm3,
             "right_mm": checkup.right_mm,
+            "raters": checkup.raters,
         }
         foreground = np.zeros((0, 4), dtype=np.int16)
         if case.label is not None:

@@ -35,7 +35,8 @@ def assign_splits(
     manifest gives are kept (a case without one trains), folds too: `fold` is the test set, or the
     validation set where the test set is given. Without either, the subjects are dealt to
     `n_folds` folds and `fold` is the test set. With `fold_by` each value of that covariate is a
-    fold instead, in the order of their names; its cases are external, and none is a test case. A
+    fold instead, in the order of their names; its cases are external, and none is a test case.
+    What `external` says of that covariate is set aside then, as each value has its turn. A
     validation set that is not given is `val_fraction` of the training subjects, at least one.
     Equal seeds draw equal splits.
 
@@ -49,7 +50,9 @@ def assign_splits(
     if not 0 < val_fraction < 1:
         raise DataError(f"data.val_fraction is {val_fraction}; give a share between 0 and 1")
     outside = {case.subject_id for case in cases if case.split == "external"}
-    outside |= _unseen(cases, external or {})
+    if external is not None:
+        check_external(external)
+        outside |= _unseen(cases, {key: external[key] for key in external if key != fold_by})
     inside = [case for case in cases if case.subject_id not in outside]
     if not inside:
         found = f"all {len(cases)} cases external, and nothing left to train on"
@@ -153,7 +156,6 @@ def _unseen(
     cases: Sequence[Case], external: Mapping[str, Covariate | Sequence[Covariate]]
 ) -> set[str]:
     """Subjects of the cases that have one of the values."""
-    check_external(external)
     found: set[str] = set()
     for name, wanted in external.items():
         if wanted is None:  # takes a covariate of an experiment's own settings out

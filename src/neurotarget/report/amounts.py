@@ -1,4 +1,4 @@
-"""Costs in units that people use: millions, minutes, GiB."""
+"""Costs and chances in units that people use: millions, minutes, GiB, percent."""
 
 import math
 
@@ -50,6 +50,15 @@ def energy(wh: float) -> str:
     if not math.isfinite(wh):
         return DASH
     return f"{figures(wh / 1000)}{NARROW}kWh" if wh >= 1000 else f"{figures(wh)}{NARROW}Wh"
+
+
+def chance(probability: float) -> str:
+    """A probability that was estimated from draws, never as certain: `62 %`, `> 99 %`."""
+    if not math.isfinite(probability):
+        return DASH
+    if probability >= 0.995:
+        return "> 99 %"
+    return "< 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
 
 
 def figures(value: float) -> str:

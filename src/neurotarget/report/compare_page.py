@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.report.amounts import amount, duration, energy, memory, operations
+from neurotarget.report.amounts import amount, chance, duration, energy, memory, operations
 from neurotarget.report.arm_rows import Arm, arms_of, known, number_of
 from neurotarget.report.compare_forest import best_net, to_best
 from neurotarget.report.compare_tables import DEFINITIONS, WORDS, tables_about
@@ -152,7 +152,6 @@ def _row(arm: Arm, row: Mapping, told: str, icc: str) -> list[str]:
     says_kind = arm.kind == "net" or arm.name.endswith(arm.kind)
     name = arm.name if says_kind else f"{arm.name} ({arm.kind})"
     failed, scored = number_of(row, "n_failed"), number_of(row, "n_scored")
-    best = number_of(row, "p_best")
     return [
         str(arm.number),
         name,
@@ -162,7 +161,7 @@ def _row(arm: Arm, row: Mapping, told: str, icc: str) -> list[str]:
             digits=3,
         ),
         shown(number_of(row, "seed_sd"), 4),
-        f"{shown(100 * best, 0)} %" if math.isfinite(best) else DASH,
+        chance(number_of(row, "p_best")),
         told,
         shown(number_of(row, icc), 3) if icc else DASH,
         f"{failed:.0f} of {scored:.0f}" if math.isfinite(failed + scored) else DASH,

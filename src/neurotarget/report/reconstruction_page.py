@@ -109,6 +109,7 @@ class Comparison:
     failed: Mapping[str, str]  # why, by scan
     published: Sequence[Mapping[str, object]] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what to look at, by scan
 
 
 def method_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +142,10 @@ def write_reconstruction_page(
     body = Body(
         page_figures(figures),
         {"methods": found.methods},
-        [f"{case_id}: {reason}" for case_id, reason in found.failed.items()],
+        [
+            *(f"{case_id}: {reason}" for case_id, reason in found.failed.items()),
+            *(f"{case_id}: {note}" for case_id, told in found.notes.items() for note in told),
+        ],
         found.facts,
         about=about,
         known=DEFINITIONS,
