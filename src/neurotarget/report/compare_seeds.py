@@ -128,7 +128,8 @@ def _effect_row(rows: pd.DataFrame, arm: Arm | None) -> Row:
     verdicts = own["verdict"].astype(str).value_counts()
     told = [name if len(own) == 1 else f"{name} {count} of {len(own)}"
             for name, count in verdicts.items()]  # fmt: skip
-    return Row(arm, seeds, (_value_words(seeds, sign=True), "; ".join(told)))
+    digits = decimals(*rows[["estimate", "low", "high"]].to_numpy(float).ravel())  # one for all
+    return Row(arm, seeds, (_value_words(seeds, digits, sign=True), "; ".join(told)))
 
 
 def _seeds(rows: pd.DataFrame, value: str, stem: str = "") -> list[Seed]:
