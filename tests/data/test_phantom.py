@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.data.phantom import make_cohort
+from neurotarget.data.drawn import draw_cohort
+from neurotarget.data.phantom import PHANTOM
 from neurotarget.data.phantom_plan import Plan, planted
 from neurotarget.types import DataError
 
@@ -16,7 +17,7 @@ PLAN = Plan(num_cases=4, voxel_scale=3)  # 3 mm: a tenth of a second each
 
 
 def make(folder: Path, plan: Plan = PLAN, workers: int = 2) -> Path:
-    return make_cohort(folder, plan, workers=workers, progress=False)
+    return draw_cohort(folder, plan, PHANTOM, workers=workers, progress=False)
 
 
 def voxels(folder: Path) -> list[bytes]:

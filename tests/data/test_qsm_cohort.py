@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.data.drawn import nifti
-from neurotarget.data.qsm_cohort import MASKS, make_cohort, simulated
+from neurotarget.data.drawn import draw_cohort, nifti
+from neurotarget.data.qsm_cohort import MASKS, QSM_PHANTOM, simulated
 from neurotarget.data.qsm_plan import QSMPlan, planted
 from neurotarget.data.qsm_source import QSMCohort
 from neurotarget.data.volume import read_volume
@@ -20,7 +20,7 @@ PLACES = ("qsm", *MASKS.values())
 
 
 def make(folder: Path, plan: QSMPlan = PLAN, workers: int = 2) -> Path:
-    return make_cohort(folder, plan, workers=workers, progress=False)
+    return draw_cohort(folder, plan, QSM_PHANTOM, workers=workers, progress=False)
 
 
 def voxels(folder: Path) -> dict[str, bytes]:

@@ -10,9 +10,10 @@ import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import nibabel as nib
 import numpy as np
@@ -46,57 +47,59 @@ class Person(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
+P = TypeVar("P", bound=Plan)
+
+
+@dataclass(frozen=True)
+class Drawing(Generic[P]):
+    """How the cohorts of one kind of plan are drawn.
+
+    `people` are who a plan has, in the manifest's order, and `draw` gives the scans of number n of
+    them, by place. `planted` are values that a study should recover, for planted.json. `columns`
+    are columns of the manifest and the places of their files, `covariates` are fields of a person
+    that become columns. `warm` is called once before the threads start, for what they share, and
+    `told` is what the bar says.
+    """
+
+    people: Callable[[P], Sequence[Person]]
+    draw: Callable[[P, int], Scans]
+    planted: Callable[[P], Mapping[str, float]]
+    columns: Mapping[str, str]
+    covariates: Sequence[str]
+    warm: Callable[[], object]
+    told: str
+
+
 def draw_cohort(
-    folder: Path | str,
-    plan: Plan,
-    people: Sequence[Person],
-    draw: Draw,
-    *,
-    planted: Mapping[str, float],
-    columns: Mapping[str, str],
-    covariates: Sequence[str],
-    warm: Callable[[], object],
-    told: str,
-    workers: int,
-    progress: bool,
+    folder: Path | str, plan: P, drawing: Drawing[P], *, workers: int = 2, progress: bool = True
 ) -> Path:
     """Draw the people of a plan into a folder and return their manifest.
 
-    Cases that are complete and of the same plan are kept, all others are drawn again; `workers`
-    threads change the time, not the voxels.
-
-    Args:
-        folder: is made where it is not there.
-        plan: what is drawn; its key marks the cases.
-        people: who is drawn, in the manifest's order.
-        draw: gives the scans of person `number`, by place.
-        planted: values that a study should recover, for planted.json.
-        columns: columns of the manifest and the places of their files.
-        covariates: fields of a person that become columns.
-        warm: called once before the threads start, for what they share.
-        told: what the bar says.
-        workers: threads.
-        progress: whether there is a bar.
+    Writes a folder for each place, `manifest.csv` and `planted.json` (the plan, the planted values
+    and those of each person). Cases that are complete and of the same plan are kept, all others
+    are drawn again; `workers` threads change the time, not the voxels. Without `progress` there is
+    no bar.
 
     Raises:
         DataError: the folder cannot be written, or holds files of somebody else.
     """
-    folder = Path(folder).expanduser()
-    drawn = DrawnFolder(folder, key=plan.key, places=tuple(columns.values()))
+    folder, people = Path(folder).expanduser(), drawing.people(plan)
+    drawn = DrawnFolder(folder, key=plan.key, places=tuple(drawing.columns.values()))
     with FileLock(folder / ".lock"):
-        record = {"key": plan.key, "planted": planted, "plan": asdict(plan)}
+        record = {"key": plan.key, "planted": drawing.planted(plan), "plan": asdict(plan)}
         record["cases"] = [person._asdict() for person in people]
         # first, as it marks the folder as ours
         write_text(folder / "planted.json", json.dumps(record, indent=1))
         names = [person.case_id for person in people]
         todo = {names[number]: number for number in drawn.missing(names)}
         if todo:
-            warm()
-        drawn.draw(todo, draw, workers=workers, told=told if progress and todo else "")
+            drawing.warm()
+        told = drawing.told if progress and todo else ""
+        drawn.draw(todo, partial(drawing.draw, plan), workers=workers, told=told)
         rows = [
             {"case_id": name, "subject_id": name}
-            | {column: f"{place}/{name}.nii.gz" for column, place in columns.items()}
-            | {field: getattr(person, field) for field in covariates}
+            | {column: f"{place}/{name}.nii.gz" for column, place in drawing.columns.items()}
+            | {field: getattr(person, field) for field in drawing.covariates}
             for name, person in zip(names, people, strict=True)
         ]
         write_text(folder / "manifest.csv", pd.DataFrame(rows).to_csv(index=False))

@@ -4,38 +4,10 @@ It stands in for a real cohort when the software is tried: what is planted is kn
 can be checked for recovering it (`neurotarget.data.phantom_plan`). It says nothing about people.
 """
 
-from functools import partial
-from pathlib import Path
-
-from neurotarget.data.drawn import Scans, draw_cohort, nifti
+from neurotarget.data.drawn import Drawing, Scans, nifti
 from neurotarget.data.phantom_anatomy import Person, draw_head
 from neurotarget.data.phantom_atlas import head_atlas
 from neurotarget.data.phantom_plan import Plan, draw_subjects, planted
-
-
-def make_cohort(folder: Path | str, plan: Plan, *, workers: int = 2, progress: bool = True) -> Path:
-    """Draw a cohort into a folder and return its manifest.
-
-    Writes `images/`, `labels/`, `manifest.csv` and `planted.json` (the plan, the planted values
-    and each case's planted volume). Cases that are complete and of the same plan are kept, all
-    others are drawn again; `workers` threads change the time, not the voxels.
-
-    Raises:
-        DataError: the folder cannot be written, or holds files of somebody else.
-    """
-    return draw_cohort(
-        folder,
-        plan,
-        draw_subjects(plan),
-        partial(_case, plan),
-        planted=planted(plan),
-        columns={"t1": "images", "label": "labels"},
-        covariates=("age", "sex", "site", "tiv_ml"),
-        warm=head_atlas,
-        told="drawing the built-in cohort",
-        workers=workers,
-        progress=progress,
-    )
 
 
 def _case(plan: Plan, number: int) -> Scans:
@@ -45,3 +17,14 @@ def _case(plan: Plan, number: int) -> Scans:
     person = Person(subject.age, subject.sex, subject.tiv_ml, subject.planted_mm3, seed)
     head = draw_head(person, site, voxel_scale=plan.voxel_scale)
     return {"images": nifti(head.image, head.affine), "labels": nifti(head.label, head.affine)}
+
+
+PHANTOM = Drawing(
+    people=draw_subjects,
+    draw=_case,
+    planted=planted,
+    columns={"t1": "images", "label": "labels"},
+    covariates=("age", "sex", "site", "tiv_ml"),
+    warm=head_atlas,
+    told="drawing the built-in cohort",
+)

@@ -5,12 +5,9 @@ It stands in for real cohorts when the software is tried: what is planted is kno
 dipole kernel and the same grid, so the maps are better than a scanner's are.
 """
 
-from functools import partial
-from pathlib import Path
-
 import numpy as np
 
-from neurotarget.data.drawn import Scans, draw_cohort, nifti
+from neurotarget.data.drawn import Drawing, Scans, nifti
 from neurotarget.data.qsm_anatomy import QSMPerson
 from neurotarget.data.qsm_plan import QSMPlan, draw_subjects, planted
 from neurotarget.data.qsm_scanner import GRESimulation, GRESite, reconstructed, scan_gre
@@ -19,34 +16,6 @@ from neurotarget.data.raters import redrawn
 
 STEP_PPM = 1e-4  # of the stored maps
 MASKS = {"label": "rater1", "label_rater2": "rater2", "label_rater1_again": "rater1_again"}
-
-
-def make_cohort(
-    folder: Path | str, plan: QSMPlan, *, workers: int = 2, progress: bool = True
-) -> Path:
-    """Draw a cohort into a folder and return its manifest.
-
-    Writes `qsm/` (ppm), a folder of masks for each rater, `manifest.csv` and `planted.json` (the
-    plan, the planted values, and each case's true volumes and susceptibilities). Cases that are
-    complete and of the same plan are kept, all others are drawn again; `workers` threads change
-    the time, not the voxels.
-
-    Raises:
-        DataError: the folder cannot be written, or holds files of somebody else.
-    """
-    return draw_cohort(
-        folder,
-        plan,
-        draw_subjects(plan),
-        partial(_case, plan),
-        planted=planted(plan),
-        columns={"qsm": "qsm", **MASKS},
-        covariates=("age", "sex", "group", "site", "tiv_ml"),
-        warm=qsm_template,
-        told="drawing susceptibility maps",
-        workers=workers,
-        progress=progress,
-    )
 
 
 def simulated(plan: QSMPlan, number: int) -> tuple[GRESite, GRESimulation]:
@@ -68,3 +37,14 @@ def _case(plan: QSMPlan, number: int) -> Scans:
         label = redrawn(scan.label, rater, spacing_mm=scan.spacing_mm, rng=rng)
         scans[name] = nifti(label, scan.affine)
     return scans
+
+
+QSM_PHANTOM = Drawing(
+    people=draw_subjects,
+    draw=_case,
+    planted=planted,
+    columns={"qsm": "qsm", **MASKS},
+    covariates=("age", "sex", "group", "site", "tiv_ml"),
+    warm=qsm_template,
+    told="drawing susceptibility maps",
+)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from neurotarget.data.download import fetch
-from neurotarget.data.phantom import make_cohort
-from neurotarget.data.phantom_plan import Plan, planted
+from neurotarget.data.drawn import Drawing, draw_cohort
+from neurotarget.data.drawn import Plan as DrawnPlan
+from neurotarget.data.phantom import PHANTOM
+from neurotarget.data.phantom_plan import Plan
 from neurotarget.types import DataError
 
 
@@ -58,15 +60,17 @@ class Public:
 
 
 @dataclass(frozen=True)
-class Cohort:
-    """The built-in cohort, or the user's own data in its place where `root` is given.
+class Drawn:
+    """A built-in cohort, or the user's own data in its place where `root` is given.
 
     Each plan has a folder of its own in `folder`, so that runs with different plans leave each
     other's cases alone.
     """
 
+    drawing: ClassVar[Drawing]
+
     folder: str
-    plan: Plan = field(default_factory=Plan)
+    plan: DrawnPlan
     workers: int = 2
 
     def obtain(self, root: str | None) -> Path:
@@ -74,8 +78,16 @@ class Cohort:
         if root:
             return Files().obtain(root)
         folder = Path(self.folder) / self.plan.key
-        return make_cohort(folder, self.plan, workers=self.workers)
+        return draw_cohort(folder, self.plan, self.drawing, workers=self.workers)
 
     def planted(self, root: str | None) -> Mapping[str, float]:
-        """Effects that the drawn glands have by plan; none in the user's own data."""
-        return {} if root else planted(self.plan)
+        """Effects that the cohort has by plan; none in the user's own data."""
+        return {} if root else self.drawing.planted(self.plan)
+
+
+@dataclass(frozen=True)
+class Cohort(Drawn):
+    """Drawn heads whose glands carry planted effects."""
+
+    drawing = PHANTOM
+    plan: Plan = field(default_factory=Plan)
