@@ -228,7 +228,7 @@ def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) ->
     kept = [Problem(*fields) for fields in facts["warnings"]]
     problems = [problem._replace(file=str(files.get(problem.file, ""))) for problem in kept]
     problems += label_problems(case, facts["label_mm3"], facts["right_mm"], target)
-    problems += rater_problems(case, facts.get("raters", {}), target)
+    problems += rater_problems(case, facts["raters"], target)
     if (outside := facts.get("outside_percent", 0.0)) > OUTSIDE_PERCENT:
         found = f"{outside} % of the mask outside the region of interest"
         todo = "enlarge target.roi.size_mm or move its offset_mm"

@@ -24,7 +24,7 @@ from neurotarget.data.volume import Volume
 from neurotarget.files import digest
 from neurotarget.types import Case, DataError, Manifest, Problem, Roi, Target
 
-VERSION = 4  # of this file's arithmetic; a change makes every cache entry anew
+VERSION = 5  # of this file's arithmetic; a change makes every cache entry anew
 SAMPLED = 1_000_000  # voxels that intensity statistics are taken from
 FOREGROUND = 5_000  # labelled voxels remembered per class, for sampling patches
 
