@@ -153,11 +153,10 @@ def _explain(config_name: str, words: list[str], error: Exception) -> str:
     kept = [one for one in overrides if one.key_or_group == "hydra.searchpath"]
     kept += [one for one in overrides if _options(one.key_or_group)]
     groups = [one.input_line for one in kept]
-    known: list[str] = []
     without = OmegaConf.create()
     with suppress(HydraException):
         without = compose(config_name, groups, return_hydra_config=True)
-        known = keys_of(without)
+    known = keys_of(without)
     for override in overrides:
         if override.is_sweep_override():
             return (

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -129,8 +129,7 @@ def _run(
             failed[scan.case_id] = results.removeprefix(f"{scan.case_id}: ")
             continue
         count += 1
-        about = next((one.notes for one in results if one.notes), ())  # others say it alike
-        notes |= {scan.case_id: told} if (told := [*scan.gre.notes, *about]) else {}
+        notes[scan.case_id] = _notes(scan, results)
         rows += [row for one in results for row in one.rows]
         write_rows(rows, folder / "rows.csv")
         if settings["maps"]:
@@ -142,13 +141,20 @@ def _run(
         raise DataError(f"no scan could be reconstructed ({len(failed)} failed, told above)")
     table = method_table(read_rows(folder / "rows.csv"))
     facts = _facts(config)
-    return Comparison(kind, table, count, failed, settings["published"], facts, notes), figures
+    told = {case_id: lines for case_id, lines in notes.items() if lines}
+    return Comparison(kind, table, count, failed, settings["published"], facts, told), figures
+
+
+def _notes(scan: Scan, results: Sequence[Made]) -> list[str]:
+    """What to look at in a scan; of its methods the first that has notes, as others say alike."""
+    return [*scan.gre.notes, *next((one.notes for one in results if one.notes), ())]
 
 
 def _tell(failed: Mapping[str, str], notes: Mapping[str, list[str]]) -> None:
     lines = [f"failed: {case_id}: {reason}" for case_id, reason in failed.items()]
     lines += [f"note: {case_id}: {note}" for case_id, told in notes.items() for note in told]
-    print("".join(f"{line}\n" for line in lines), end="", flush=True)
+    for line in lines:
+        print(line, flush=True)
 
 
 def _attempt(scan: Scan | Failed, methods: Mapping[str, Method], kind: str) -> list[Made] | str:
