@@ -191,6 +191,17 @@ def test_a_few_cases_give_a_summary_without_intervals(n):
     assert "nan" not in text.lower()
 
 
+def test_poor_masks_are_counted_beside_failed_ones():
+    rows, people = cohort()
+    of_dice = (rows["metric"] == "dice") & (rows["label"] == "anterior")
+    rows.loc[of_dice & rows["case_id"].isin(["p07", "p09"]), "value"] = 0.49
+    found = summed(rows, people, target())
+    assert (found["n_failed"], found["n_below_half"]) == (1, 3)
+    assert "p05; 3 cases below a Dice of 0.5" in summary_text(found)
+    whole = summed(*cohort(failed=()), target())
+    assert "no case failed\n" in summary_text(whole)
+
+
 def test_all_failed_is_a_summary_too():
     rows, people = cohort(5, failed=[f"p0{number}" for number in range(5)])
     found = summed(rows, people, target())

@@ -16,6 +16,7 @@ from neurotarget.report.tables import (
 from neurotarget.report.text import number
 from neurotarget.report.words import counted, rows_of
 from neurotarget.stats.effects import NOT_ENOUGH, claim
+from neurotarget.stats.failures import BELOW_HALF
 from neurotarget.stats.study import Study
 from neurotarget.stats.tables import ALL_LABELS
 from neurotarget.stats.variants import DECLARED
@@ -58,6 +59,7 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
             "n_subjects": measured.subjects.nunique(),
             "n_failed": len(failed),
             "failed_cases": sorted(failed),
+            "n_below_half": _below_half(study),
             "surface_tolerance_mm": target.surface_tolerance_mm,
             **means,
             **{metric: _means(by_label) for metric, by_label in scores.items()},
@@ -87,6 +89,13 @@ def summary_text(summary: Mapping) -> str:
     if summary["hypotheses"]:
         parts.append(hypotheses_table(summary))
     return "\n\n".join(parts)
+
+
+def _below_half(study: Study) -> int:
+    """Cases with a label below a Dice of 0.5, those that failed among them."""
+    table = study.tables["failures"]
+    of_interest = (table["method"] == METHODS[1]) & (table["definition"] == BELOW_HALF.name)
+    return int(table.loc[of_interest, "n_failed"].sum())
 
 
 def _score(found: pd.Series) -> dict:
@@ -233,6 +242,8 @@ def _head(summary: Mapping) -> str:
         lines.append(f"{len(failed)} failed, counted with Dice 0: {names}")
     else:
         lines.append("no case failed")
+    if poor := summary.get("n_below_half"):
+        lines[-1] += f"; {counted(poor, 'case')} below a Dice of 0.5"
     return "\n".join(lines)
 
 
