@@ -316,6 +316,22 @@ def test_other_files_under_the_same_names_are_refused(tmp_path):
     assert "target.spacing_mm" in read_arms([tmp_path]).notes[0]
 
 
+PAIRED = TARGET | {"pairs": [["core", "shell"]]}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"target": PAIRED | {"sides": "labels"}}, {"target": PAIRED | {"sides": "split"}}),
+        ({"cascade": {"localise": False}}, {"cascade": {"localise": True}}),
+    ],
+)
+def test_other_settings_may_prepare_the_same_files_otherwise(tmp_path, ours, theirs):
+    write_run(tmp_path / "a", config=ours)
+    write_run(tmp_path / "b", fingerprint="abc", config=theirs)
+    assert len(read_arms([tmp_path]).arms.names) == 2
+
+
 def test_other_masks_are_refused_even_with_common(tmp_path):
     write_run(tmp_path / "a")
     path = write_run(tmp_path / "b", model="resunet") / "rows.csv"

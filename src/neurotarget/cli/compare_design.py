@@ -12,7 +12,10 @@ from neurotarget.report.words import counted
 from neurotarget.stats.arms import Arms, listed
 from neurotarget.types import DataError
 
-SIGHT = ("target.contrasts", "target.spacing_mm", "target.roi", "data.preparation")
+SIGHT = (
+    *("target.contrasts", "target.spacing_mm", "target.roi", "target.sides"),
+    *("data.preparation", "cascade.localise"),  # a cascade is prepared without region of interest
+)
 SAME_MM3 = 0.05  # reference volumes that differ by less are of the same mask
 
 
