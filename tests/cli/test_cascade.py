@@ -72,6 +72,15 @@ def test_held_out_cases_are_segmented_in_the_box(cascade):
             assert apart.max() <= reach + 1
 
 
+def test_a_localiser_that_has_not_learnt_is_trained_again_and_told(tiny, train_words, command):
+    words = [*train_words, *CASCADE, "cascade.steps=1", "cascade.min_confidence=0.99"]
+    folder = tiny / "cascade_unlearnt"
+    done = command(*words, "trainer.max_epochs=1", f"hydra.run.dir={folder}", cwd=tiny)
+    assert done.stdout.count("found 0 of 4 cases that it was trained on: it is trained again") == 4
+    assert done.stdout.count("found 0 of 8 cases that it was trained on: the best so far") == 1
+    assert "0 found; 0 missed unnoticed, 8 fell back" in done.stdout
+
+
 def test_a_second_run_on_the_same_data_takes_the_localiser_that_is_there(
     cascade, tiny, train_words, command
 ):
