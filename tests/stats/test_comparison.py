@@ -189,6 +189,16 @@ def test_external_cases_that_folds_share_do_not_blur_the_comparison():
     assert found.tables["differences"]["model_difference"].notna().all()
 
 
+def test_hypotheses_are_put_to_cases_of_unseen_sites_too():
+    arms = shared()
+    cases = sorted(set(arms.scores["case_id"]))
+    known = pd.DataFrame({"subject_id": cases, "sex": ["F", "M"] * 15}, index=cases)
+    asked = replace(arms.target, hypotheses={"sex": "volume: F > M"})
+    effects = compare(replace(arms, target=asked, covariates=known)).tables["effects"]
+    assert effects["n"].tolist() == [30] * 5
+    assert set(effects["arm"]) == {"reference", "a", "b"}
+
+
 def test_sites_left_out_one_after_the_other_are_compared_on_all_cases():
     arms = shared()
     arms.scores["split"] = "external"

@@ -72,11 +72,7 @@ def differences_figure(comparison: Comparison) -> Figure | None:
     ticks(axes, "x", 5)
     text = f"Dice minus that of {best_net(comparison).name}"
     axes.set_xlabel(fitted(text, WIDTH - left - RIGHT + 1.2, TEXT_PT))
-    for text, at in (
-        ("difference [95 %]", ESTIMATE_AT),
-        ("p (Holm)", P_AT),
-        ("told apart", TOLD_AT),
-    ):
+    for text, at in HEADS:
         head_column(axes, text, at=at)
     _legend(figure)
     return finished(figure)

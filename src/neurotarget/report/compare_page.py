@@ -9,6 +9,7 @@ import pandas as pd
 from neurotarget.report.amounts import amount, chance, duration, energy, memory, operations
 from neurotarget.report.arm_rows import Arm, arms_of, known, number_of
 from neurotarget.report.compare_forest import best_net, to_best
+from neurotarget.report.compare_parts import parts_sections
 from neurotarget.report.compare_tables import DEFINITIONS, WORDS, tables_about
 from neurotarget.report.plain_page import (
     Body,
@@ -81,7 +82,8 @@ def _page(
         words=WORDS,
         figures_lead=FIGURES_LEAD,
     )
-    return head, body, [*_arms(comparison), *_costs(comparison), *_conclusions(comparison)]
+    sections = (_arms, _costs, parts_sections, _conclusions)
+    return head, body, [section for made in sections for section in made(comparison)]
 
 
 def question(comparison: Comparison) -> str:
@@ -196,11 +198,12 @@ def _cheapest(comparison: Comparison) -> list[str]:
                 f"fastest ({duration(number_of(row, cost))})."
             ]
         than = table[table["arm"] == best.name].iloc[0]
+        own, others = (amount(number_of(one, "parameters")) for one in (row, than))
+        size = "as many parameters" if own == others else f"{own} parameters instead of {others}"
         return [
             f"Of the nets that cannot be told apart from the best, {row['arm']} {act} the "
             f"fastest: in {duration(number_of(row, cost))} instead of "
-            f"{duration(number_of(than, cost))}, with {amount(number_of(row, 'parameters'))} "
-            f"parameters instead of {amount(number_of(than, 'parameters'))}."
+            f"{duration(number_of(than, cost))}, with {size}."
         ]
     return []
 

@@ -24,8 +24,8 @@ from neurotarget.report.arm_rows import (
     number_of,
     write_column,
 )
-from neurotarget.report.figure import MUTED, TEXT_PT, finished, look, new_figure
-from neurotarget.report.lettering import decimals, estimate, fitted, words
+from neurotarget.report.figure import MUTED, SMALL_PT, TEXT_PT, finished, look, new_figure
+from neurotarget.report.lettering import decimals, estimate, fitted, wide_inch, words
 from neurotarget.report.panels import Mark, legend, ticks
 from neurotarget.report.rows import Block, block_axes, fit_width
 from neurotarget.report.text import unit_text
@@ -34,8 +34,8 @@ from neurotarget.stats.comparison import Comparison
 
 SEED_INCH, GAP_INCH = 0.15, 0.14  # of one seed, and between arms
 TOP, FOOT = 0.34, 0.58
-RIGHT, SECOND_AT = 2.65, 1.3  # inches, of the words at the right, and where the second begins
-FIRST_AT = 0.12
+FIRST_AT, SECOND_AT = 0.12, 1.45  # inches from the axes, of the words at the right
+SECOND_INCH, APART_INCH = 1.2, 0.15  # of the second words, and between both
 ARM = "reference"  # what the rows of effects on the reference volumes are called
 
 
@@ -86,7 +86,7 @@ def icc_figure(comparison: Comparison) -> Figure | None:
     axes.set_xlabel(fitted(f"ICC(A,1) of volumes, {label}", 5, TEXT_PT))
     head_column(axes, _first_head(found), at=FIRST_AT)
     if _has_ranges(found):
-        head_column(axes, "seeds from … to", at=SECOND_AT + 0.15)
+        head_column(axes, "seeds from … to", at=_second_at(found))
     return finished(figure)
 
 
@@ -112,7 +112,7 @@ def effect_figure(comparison: Comparison, hypothesis: str, name: str) -> Figure 
     unit = unit_text(str(rows.iloc[0]["unit"]))
     axes.set_xlabel(fitted(f"effect, {unit}", 5, TEXT_PT))
     head_column(axes, _first_head(found), at=FIRST_AT)
-    head_column(axes, "verdict", at=SECOND_AT + 0.15)
+    head_column(axes, "verdict", at=_second_at(found))
     return finished(figure)
 
 
@@ -175,7 +175,8 @@ def _canvas(name: str, found: Sequence[Row]) -> tuple[Figure, Axes, list[Slot]]:
         top += height
     left = max(left_inch(arms), 1.2)
     figure = new_figure(name, WIDTH, head + top + FOOT, free=True)
-    axes = block_axes(figure, Block(left, head, WIDTH - left - RIGHT, 1, top))
+    wide = WIDTH - left - _second_at(found) - SECOND_INCH
+    axes = block_axes(figure, Block(left, head, wide, 1, top))
     axes.set_ylim(top, 0)
     for row, slot in zip(found, slots, strict=True):
         if slot.top:
@@ -194,13 +195,18 @@ def _draw(axes: Axes, found: Sequence[Row], slots: Sequence[Slot]) -> None:
         for number, seed in enumerate(row.seeds):
             y = slot.middle + SEED_INCH * (number - (len(row.seeds) - 1) / 2)
             _seed(axes, y, seed, mark)
-        width = SECOND_AT if row.words[1] and len(row.seeds) > 1 else SECOND_AT + 0.1
-        write_column(axes, slot.middle, row.words[0], at=FIRST_AT, width=width)
-        at = SECOND_AT + 0.15
-        write_column(axes, slot.middle, row.words[1], at=at, width=RIGHT - at)
+        at = _second_at(found)
+        write_column(axes, slot.middle, row.words[0], at=FIRST_AT, width=at - FIRST_AT)
+        write_column(axes, slot.middle, row.words[1], at=at, width=SECOND_INCH)
     fit_width(axes, [value for row in found for seed in row.seeds for value in seed], zero=False)
     ticks(axes, "x", 5)
     axes.grid(axis="x")
+
+
+def _second_at(found: Sequence[Row]) -> float:
+    """Where the second words begin, so that no first ones are cut."""
+    wide = wide_inch([row.words[0] for row in found], SMALL_PT)
+    return max(SECOND_AT, FIRST_AT + wide + APART_INCH)
 
 
 def _seed(axes: Axes, y: float, seed: Seed, mark: Mark) -> None:

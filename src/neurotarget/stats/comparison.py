@@ -15,7 +15,7 @@ from neurotarget.stats.best_arm import best_probabilities
 from neurotarget.stats.headline import headline
 from neurotarget.stats.mixed import fit_arms, variance_table
 from neurotarget.stats.paired import differences_table
-from neurotarget.stats.parts import arm_parts_table, without_external
+from neurotarget.stats.parts import arm_parts_table, of_arms, without_external
 from neurotarget.stats.ranks import ranks_table
 from neurotarget.types import Target
 
@@ -48,10 +48,11 @@ def compare(
     """Compute every table of a comparison; the same seed gives the same numbers.
 
     What a design does not have (seeds, folds, a second arm, volumes) gives rows with a reason.
-    `parts` is there where cases are external or scores published.
+    `parts` is there where cases are external or scores published. The target's hypotheses are
+    put to all cases that were held out, those of unseen sites among them.
     """
-    parts = arm_parts_table(arms, seed=seed)
-    arms, more = without_external(arms)
+    parts, every = arm_parts_table(arms, seed=seed), arms
+    arms, more = without_external(every)
     scored = score_arms(arms)
     fits = {label: fit_arms(scored, label, arms.nets) for label in scored.labels}
     differences = differences_table(scored, fits, seed=seed)
@@ -61,7 +62,7 @@ def compare(
         "variance": variance_table(fits),
         "ranks": ranks_table(scored, differences),
         "agreement": agreement_table(arms, seed=seed),
-        "effects": effects_table(arms),
+        "effects": effects_table(of_arms(every, arms.names)),
         "costs": costs_table(scored),
         "cases": cases_table(scored),
     }

@@ -100,8 +100,17 @@ def without_external(arms: Arms) -> tuple[Arms, list[str]]:
     runs = arms.runs[arms.runs.index.isin(scores["run"])]
     number = arms.scores.loc[is_external, "case_id"].nunique()
     cases = "1 external case counts" if number == 1 else f"{number} external cases count"
-    told = f"{cases} in no mean, rank or test of arms, but in the table of internal and external."
+    told = (
+        f"{cases} in no mean, rank or test of arms, but in the table of internal and external, and "
+        "in the hypotheses: by the mean of the volumes that the folds of a seed give."
+    )
     return replace(arms, scores=scores, runs=runs), [told]
+
+
+def of_arms(arms: Arms, names: Sequence[str]) -> Arms:
+    """The same with some of the arms alone."""
+    scores, runs = (table[table["arm"].isin(names)] for table in (arms.scores, arms.runs))
+    return replace(arms, scores=scores, runs=runs)
 
 
 def _rows(
