@@ -78,14 +78,16 @@ def test_where_all_trained_equally_long_the_fastest_to_predict_is_named(comparis
 def with_parts(comparison):
     columns = ["arm", "seed", "part", "against", "label", "statistic", "value", "published"]
     rows = [
-        ("model=unet", seed, part, against, "left", statistic, value + seed / 100, published)
+        ("model=unet", seed, part, against, label, statistic, value + seed / 100, published)
         for seed in (1, 3)
-        for part, against, statistic, value, published in (
-            ("internal", "reference", "dice", 0.90, 0.95),
-            ("external", "reference", "dice", 0.80, np.nan),
-            ("external", "reference", "icc_a1", 0.70, np.nan),
-            ("external", "reference", "bias", 12.0, np.nan),
-            ("internal", "bela", "dice", 0.60, np.nan),
+        for part, against, label, statistic, value, published in (
+            ("internal", "reference", "left", "dice", 0.90, 0.95),
+            ("external", "reference", "left", "dice", 0.80, np.nan),
+            ("external", "reference", "left", "icc_a1", 0.70, np.nan),
+            ("external", "reference", "left", "bias", 12.0, np.nan),
+            ("internal", "bela", "left", "dice", 0.60, np.nan),
+            ("external", "reference", "mean", "dice", 0.50, np.nan),
+            ("external", "reference", "total", "icc_a1", 0.40, np.nan),
         )
     ]
     parts = pd.DataFrame(rows, columns=columns).assign(published_sd=0.03, source="a paper")
@@ -97,9 +99,10 @@ def test_arms_on_unseen_sites_stand_beside_what_is_published(comparison):
     assert "Internal and external" in page.text
     heads = ["Dice, internal", "Dice, external", "ICC(A,1), external", "Dice with bela, internal"]
     assert [text for text in page.text if text in heads] == heads
-    assert ["model=unet", "left", "0.920", "0.820", "0.720", "0.620"] in page.rows()
-    assert ["published", "left", "0.95 ± 0.03", "–", "–", "–"] in page.rows()
-    assert not [row for row in page.rows() if row[0] == "model=nnunet" and row[1] == "left"]
+    assert ["left", "model=unet", "0.920", "0.820", "0.720", "0.620"] in page.rows()
+    assert ["left", "published", "0.95 ± 0.03", "–", "–", "–"] in page.rows()
+    assert ["all", "model=unet", "–", "0.520", "0.420", "–"] in page.rows()
+    assert not [row for row in page.rows() if row[:2] == ["left", "model=nnunet"]]
     assert "Internal and external" not in read(comparison).text
 
 

@@ -11,14 +11,15 @@ from neurotarget.report.plain_page import Grid, Heading, Section
 from neurotarget.report.sheets import VALUES
 from neurotarget.report.words import DASH, counted, rows_of, shown
 from neurotarget.stats.comparison import Comparison
+from neurotarget.stats.tables import ALL_LABELS
 
-REFERENCE = "reference"
+REFERENCE, ALL = "reference", "all"
 STATISTICS = ("dice", "pearson_r", "icc_a1")
 LEAD = (
-    "Internal cases are of sites that were trained on, external ones of others. Means over seeds; "
-    "each seed with its intervals, and every statistic, stands in the table of internal and "
-    "external. Published values are of other scans, raters and networks: nothing here tests "
-    "whether ours meet them."
+    "Internal cases are of sites that were trained on, external ones of others. For all labels, "
+    "Dice is their mean, and r and ICC are those of the total volume. Means over seeds; each seed "
+    "with its intervals stands in the table of internal and external. Published values are of "
+    "other scans, raters and networks: nothing here tests whether ours meet them."
 )
 Column = tuple[str, str, str]  # against whose masks, statistic, part
 
@@ -28,15 +29,17 @@ def parts_sections(comparison: Comparison) -> list[Section]:
     table = rows_of(comparison, "parts")
     if not len(table):
         return []
+    # Dice has a mean over labels where volumes have a total: one row for both
+    table = table.assign(label=table["label"].replace([ALL_LABELS, "total"], ALL))
     labels, left_out = parts_labels(table)
     columns = _columns(table)
     rows = [
-        [title, label, *_cells(own[own["label"] == label], columns, column)]
-        for title, own, column in _owners(comparison, table)
+        [label, title, *_cells(own[own["label"] == label], columns, column)]
         for label in labels
+        for title, own, column in _owners(comparison, table)
     ]
     rows = [row for row in rows if set(row[2:]) != {DASH}]
-    headings = [Heading("Masks", "text"), Heading("Label", "text"), *map(_heading, columns)]
+    headings = [Heading("Label", "text"), Heading("Masks", "text"), *map(_heading, columns)]
     told = [f"{counted(left_out, 'more label')} in the tables below."] if left_out else []
     grid = Grid("Internal and external", headings, rows)
     return [Section("parts", "Internal and external", LEAD, grid, after=told)]
