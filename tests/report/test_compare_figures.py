@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from neurotarget.report.arm_rows import arms_of, name_lines
-from neurotarget.report.compare_cost import cost_figure
+from neurotarget.report.compare_cost import cost_figure, costs_of
 from neurotarget.report.compare_dice import dice_arms_figure
 from neurotarget.report.compare_figures import all_figures
 from neurotarget.report.compare_forest import differences_figure
@@ -134,6 +134,13 @@ def test_costs_that_are_known_of_some_arms_are_told(comparison, found):
         parameters=np.nan, step_s=np.nan, train_s=np.nan, predict_s_per_case=np.nan
     )
     assert cost_figure(with_tables(comparison, arms=none)) is None
+
+
+def test_costs_that_are_alike_for_all_arms_are_not_drawn(comparison):
+    arms = comparison.tables["arms"]
+    alike = arms.assign(train_s=240.0 + 0.1 * np.arange(len(arms)), step_s=0.5)
+    names = {cost.key for cost in costs_of(with_tables(comparison, arms=alike))}
+    assert names == {"parameters", "predict_s_per_case"}
 
 
 def test_an_ensemble_at_the_top_is_not_what_nets_are_compared_with(texts):

@@ -35,6 +35,7 @@ PANEL_INCH = 2.75  # height
 LOG_FROM = 8.0  # ratio of the dearest to the cheapest from which an axis is logarithmic
 # up to which ratio, digits that have a tick
 STEPS = ((60, (1.0, 2.0, 5.0)), (3000, (1.0, 3.0)), (np.inf, (1.0,)))
+SAME = 1.01  # ratio up to which a cost is the same for all, as times of one budget are
 TRIES = 24  # directions in which a number may stand from its point
 RADII = (11, 15, 20, 27)  # points from a point to its number
 
@@ -59,7 +60,7 @@ COSTS = (
 def cost_figure(comparison: Comparison) -> Figure | None:
     """Dice over parameters, time of a step, of training and of prediction, a panel each.
 
-    None where no cost of two arms with a Dice is known.
+    None where no cost of two arms with a Dice is known to differ.
     """
     costs = costs_of(comparison)
     if not costs:
@@ -88,16 +89,13 @@ def cost_figure(comparison: Comparison) -> Figure | None:
 
 
 def costs_of(comparison: Comparison) -> list[Cost]:
-    """Costs that are known of at least two arms that have a Dice."""
+    """Costs that differ between arms that have a Dice."""
     table = rows_of(comparison, "arms")
     if not known(table, "dice"):
         return []
     table = table[np.isfinite(table["dice"].astype(float))]
-    return [
-        cost
-        for cost in COSTS
-        if known(table, cost.key) and np.isfinite(table[cost.key].astype(float)).sum() > 1
-    ]
+    columns = {cost: table[cost.key].astype(float) for cost in COSTS if known(table, cost.key)}
+    return [cost for cost, values in columns.items() if values.max() > SAME * values.min()]
 
 
 def unknown_costs(comparison: Comparison) -> int:

@@ -93,7 +93,7 @@ def _asked(comparison: Comparison) -> str:
 def _costs(comparison: Comparison) -> NamedFigure:
     title, figure = "Dice against cost", cost_figure(comparison)
     if figure is None:
-        return NamedFigure("costs", title, "The cost of fewer than two arms is known.", None)
+        return NamedFigure("costs", title, "No cost is known to differ between arms.", None)
     caption = (
         "What an arm costs and what it brings: upper left is best. The upright line is the 95 % "
         "confidence interval of the mean Dice. Arms are named by their numbers, below. Times hold "
