@@ -84,6 +84,12 @@ def test_each_seed_of_draws_is_repeatable():
     assert chances(arms, 1) != chances(arms, 2)
 
 
+def test_a_net_without_another_is_not_best():
+    found, why = chances(dice_of({"a": [0.5, 0.9]}))
+    assert np.isnan(found["a"])
+    assert why == ""
+
+
 def test_without_cases_nobody_is_best():
     found, why = chances(dice_of({"a": [np.nan, 0.5], "b": [0.5, np.nan]}))
     assert all(math.isnan(chance) for chance in found.values())

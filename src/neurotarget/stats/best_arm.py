@@ -32,9 +32,12 @@ TWO_TRAININGS = (
 def best_probabilities(scored: Scored, *, seed: int = 0) -> tuple[dict[str, float], str]:
     """Share of draws in which each net has the highest mean score, and what they leave out.
 
-    Arms that tie share a draw. Cases that a net has no score of are left out.
+    Arms that tie share a draw. Cases that a net has no score of are left out. NaN where there is
+    no other net.
     """
     nets = list(scored.arms.nets)
+    if len(nets) == 1:
+        return {nets[0]: math.nan}, ""
     table = scored.complete(MEAN, nets)
     if not len(table) or not nets:
         return dict.fromkeys(nets, math.nan), "no case has a score by all arms"
