@@ -32,11 +32,11 @@ def parts_sections(comparison: Comparison) -> list[Section]:
     # Dice has a mean over labels where volumes have a total: one row for both
     table = table.assign(label=table["label"].replace([ALL_LABELS, "total"], ALL))
     labels, left_out = parts_labels(table)
-    columns = _columns(table)
+    columns, owners = _columns(table), _owners(comparison, table)
     rows = [
         [label, title, *_cells(own[own["label"] == label], columns, column)]
         for label in labels
-        for title, own, column in _owners(comparison, table)
+        for title, own, column in owners
     ]
     rows = [row for row in rows if set(row[2:]) != {DASH}]
     headings = [Heading("Label", "text"), Heading("Masks", "text"), *map(_heading, columns)]

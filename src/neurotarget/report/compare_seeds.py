@@ -190,12 +190,12 @@ def _canvas(name: str, found: Sequence[Row]) -> tuple[Figure, Axes, list[Slot]]:
 
 
 def _draw(axes: Axes, found: Sequence[Row], slots: Sequence[Slot]) -> None:
+    at = _second_at(found)
     for row, slot in zip(found, slots, strict=True):
         mark = row.arm.mark if row.arm else REFERENCE
         for number, seed in enumerate(row.seeds):
             y = slot.middle + SEED_INCH * (number - (len(row.seeds) - 1) / 2)
             _seed(axes, y, seed, mark)
-        at = _second_at(found)
         write_column(axes, slot.middle, row.words[0], at=FIRST_AT, width=at - FIRST_AT)
         write_column(axes, slot.middle, row.words[1], at=at, width=SECOND_INCH)
     fit_width(axes, [value for row in found for seed in row.seeds for value in seed], zero=False)

@@ -93,9 +93,8 @@ def summary_text(summary: Mapping) -> str:
 
 def _below_half(study: Study) -> int:
     """Cases with a label below a Dice of 0.5, those that failed among them."""
-    table = study.tables["failures"]
-    of_interest = (table["method"] == METHODS[1]) & (table["definition"] == BELOW_HALF.name)
-    return int(table.loc[of_interest, "n_failed"].sum())
+    rows = rows_of(study, "failures", method=METHODS[1], definition=BELOW_HALF.name)
+    return int(rows["n_failed"].sum())
 
 
 def _score(found: pd.Series) -> dict:
