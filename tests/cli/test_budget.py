@@ -9,7 +9,7 @@ import yaml
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, Timer
 from torch.utils.data import DataLoader, Sampler
 
-from neurotarget.cli.budget import UNITS, TrainingTimer, apply_budget
+from neurotarget.cli.budget import UNITS, TrainingTimer, apply_budget, planned_steps
 from neurotarget.tasks.schedule import Schedule, training_progress
 from neurotarget.types import DataError
 
@@ -87,7 +87,8 @@ def trained(folder, budget, *further, task=None, resumed=False):
     """Train with a budget; an epoch is four steps and ends with validation."""
     torch.manual_seed(0)
     seen, weights = Seen(), folder / "weights"
-    budget = apply_budget(budget, {"max_epochs": 2}, 1.0)
+    trainer = {"max_epochs": 2} if budget["kind"] is None else {}
+    budget = apply_budget(budget, trainer, 1.0)
     best = ModelCheckpoint(weights, "best", monitor="val/dice_mean", mode="max")
     last = ModelCheckpoint(
         weights,
@@ -118,21 +119,50 @@ def never():
 
 def test_no_budget_leaves_the_trainers_own_end():
     budget = apply_budget({"kind": None}, TRAINER, never)
-    assert budget.trainer == TRAINER
+    assert budget.trainer == {**TRAINER, "max_steps": -1}
     assert budget.told == ""
 
 
-def test_steps_take_the_place_of_any_other_end():
-    budget = apply_budget({"kind": "steps", "steps": 1000}, TRAINER, never)
+def test_no_budget_and_no_end_is_an_end_in_epochs():
+    budget = apply_budget({"kind": None, "epochs": 7}, {"max_epochs": None}, never)
+    assert budget.trainer == {"max_steps": -1, "max_epochs": 7, "max_time": None}
+
+
+def test_steps_end_where_the_trainer_names_no_end():
+    trainer = {"max_epochs": None, "max_time": None, "precision": "auto"}
+    budget = apply_budget({"kind": "steps", "steps": 1000}, trainer, never)
     ends = {"max_steps": 1000, "max_epochs": -1, "max_time": None}
     assert budget.trainer == {"precision": "auto", **ends}
     assert budget.told == "1000 steps"
 
 
-def test_minutes_take_the_place_of_any_other_end():
+def test_an_end_of_the_trainers_own_holds_beside_steps():
+    budget = apply_budget({"kind": "steps", "steps": 1000}, TRAINER, never)
+    assert budget.trainer == {**TRAINER, "max_steps": 1000}
+    assert budget.told == (
+        "1000 steps, or fewer where trainer.max_epochs=200 or trainer.max_time=00:00:15:00 "
+        "ends first"
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "trainer", "steps"),
+    [
+        ({"kind": "steps", "steps": 100}, {}, 100),
+        ({"kind": "steps", "steps": 100}, {"max_epochs": 2}, 50),
+        ({"kind": None, "epochs": 3}, {"max_epochs": None, "max_time": None}, 75),
+        ({"kind": None, "epochs": 3}, {"max_epochs": 2}, 50),
+        ({"kind": None, "epochs": 3}, {"max_time": "00:00:01:00"}, None),
+        ({"kind": "minutes", "minutes": 3}, {"max_epochs": 2}, None),
+    ],
+)
+def test_steps_are_known_before_where_no_time_ends_a_training(budget, trainer, steps):
+    assert planned_steps(budget, trainer, epoch=25) == steps
+
+
+def test_minutes_take_the_place_of_a_time():
     budget = apply_budget({"kind": "minutes", "minutes": 2.5}, TRAINER, never)
-    ends = {"max_steps": -1, "max_epochs": -1, "max_time": None}
-    assert budget.trainer == {"precision": "auto", **ends}
+    assert budget.trainer == {**TRAINER, "max_steps": -1, "max_time": None}
     (timer,) = [one for one in budget.callbacks if isinstance(one, Timer)]
     assert timer.time_remaining() == 150
     assert "2.5 minutes of training steps" in budget.told
@@ -144,7 +174,6 @@ def test_minutes_take_the_place_of_any_other_end():
 def test_flops_become_whole_steps_within_the_budget_but_one(flops, steps):
     found = apply_budget({"kind": "flops", "petaflops": 1.0}, TRAINER, lambda: flops)
     assert found.trainer["max_steps"] == steps
-    assert (found.trainer["max_epochs"], found.trainer["max_time"]) == (-1, None)
     assert apply_budget({"kind": "flops", "petaflops": 1.0}, TRAINER, flops)[0] == found[0]
 
 
@@ -152,7 +181,7 @@ def test_flops_become_whole_steps_within_the_budget_but_one(flops, steps):
 def test_every_shipped_budget_ends_a_training(file):
     words = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert words["kind"] == (None if file.stem == "none" else file.stem)
-    assert set(words) == {"kind", *([UNITS[words["kind"]]] if words["kind"] else [])}
+    assert set(words) == {"kind", UNITS[words["kind"]] if words["kind"] else "epochs"}
     assert bool(apply_budget(words, TRAINER, 1e9).told) == (file.stem != "none")
 
 

@@ -14,7 +14,6 @@ from neurotarget.types import DataError
 
 UNITS = {"steps": "steps", "minutes": "minutes", "flops": "petaflops"}  # key of each kind
 PETA = 1e15
-FOREVER = {"max_steps": -1, "max_epochs": -1, "max_time": None}
 
 
 class Budget(NamedTuple):
@@ -30,33 +29,69 @@ def apply_budget(
     trainer: Mapping[str, Any],
     flops_per_step: float | Callable[[], float],
 ) -> Budget:
-    """Put a budget in place of the trainer's own end; without a kind that one stays.
+    """Join a budget with the trainer's own ends; training stops at whichever comes first.
 
     Steps are optimizer steps. Minutes are those of training steps and of making their patches:
     validation is not counted, since how often it comes and how long it takes is a matter of the
-    data's settings and would give equal models unequal time to learn. FLOPs are turned into steps
-    of this model, patch and batch, at least one. The learning rate ends with any of them.
+    data's settings and would give equal models unequal time to learn; they replace a `max_time` of
+    the trainer. FLOPs are turned into steps of this model, patch and batch, at least one. Without
+    a kind, and without any end of the trainer's own, training takes the budget's `epochs`. The
+    learning rate falls to its end with any of them.
 
     Args:
-        budget: `kind`, and its amount under `steps`, `minutes` or `petaflops`.
+        budget: `kind`, and its amount under `steps`, `minutes` or `petaflops`; without a kind,
+            `epochs`.
         trainer: settings of the trainer.
         flops_per_step: of forward and backward of one batch; asked for only by `kind: flops`.
 
     Raises:
         DataError: the kind is unknown, or its amount is absent or not positive.
     """
-    kind = budget.get("kind")
+    kind, own = budget.get("kind"), own_ends(trainer)
+    ends = {"max_steps": -1, "max_epochs": -1, "max_time": None}
     if kind is None:
-        return Budget(dict(trainer), [StepEnd()], "")
+        ends |= own or {"max_epochs": budget["epochs"]}
+        return Budget({**trainer, **ends}, [StepEnd()], "")
     amount = _amount(kind, budget)
     if kind == "minutes":
-        told = f"{amount:g} minutes of training steps; validation is not counted"
-        return Budget({**trainer, **FOREVER}, [TrainingTimer(amount)], told)
-    steps, told = int(amount), f"{amount:g} steps"
+        own.pop("max_time", None)
+        found, callback = f"{amount:g} minutes of training steps", TrainingTimer(amount)
+    else:
+        own["max_steps"], callback = int(amount), StepEnd()
+        found = f"{amount:g} steps"
     if kind == "flops":
-        steps = _steps_of(amount, flops_per_step() if callable(flops_per_step) else flops_per_step)
-        told = f"{amount:g} petaFLOPs, which are {steps} steps of this model"
-    return Budget({**trainer, **FOREVER, "max_steps": steps}, [StepEnd()], told)
+        per_step = flops_per_step() if callable(flops_per_step) else flops_per_step
+        own["max_steps"] = _steps_of(amount, per_step)
+        found = f"{amount:g} petaFLOPs, which are {own['max_steps']} steps of this model"
+    return Budget({**trainer, **ends, **own}, [callback], found + _earlier(own))
+
+
+def own_ends(trainer: Mapping[str, Any]) -> dict[str, Any]:
+    """Ends that a trainer's settings name, by key; without those that mean no end."""
+    named = {key: trainer.get(key) for key in ("max_steps", "max_epochs", "max_time")}
+    return {key: value for key, value in named.items() if value not in (None, -1)}
+
+
+def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: int) -> int | None:
+    """Steps of a training whose end is known in steps; None for budgets of minutes or FLOPs.
+
+    `epoch` is the number of steps in one. A time limit may end the training earlier.
+    """
+    if budget["kind"] not in (None, "steps"):
+        return None
+    own = own_ends(trainer)
+    if budget["kind"] == "steps":
+        own["max_steps"] = budget["steps"]
+    ends = [own["max_steps"]] if "max_steps" in own else []
+    if "max_epochs" in own or not own:
+        ends.append(own.get("max_epochs", budget.get("epochs")) * epoch)
+    return int(min(ends)) if ends else None
+
+
+def _earlier(own: Mapping[str, Any]) -> str:
+    """What may end a training before its budget does, as the end of a sentence."""
+    others = [f"trainer.{key}={own[key]}" for key in ("max_epochs", "max_time") if key in own]
+    return f", or fewer where {' or '.join(others)} ends first" if others else ""
 
 
 def _amount(kind: str, budget: Mapping[str, Any]) -> float:

@@ -1,8 +1,7 @@
-"""What a run does beside training: one bar over it, its best scores, its random state."""
+"""What a run keeps beside its weights: its best scores and its random state."""
 
 import math
 import random
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,57 +9,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.io import TorchCheckpointIO
-from tqdm import tqdm
 
 from neurotarget.files import written
-from neurotarget.tasks.schedule import Progress, training_progress
-
-REFRESH_S = 1.0
-
-
-class TrainingBar(Callback):
-    """Shows the training's progress by steps or by its time budget, whichever ends first."""
-
-    def __init__(self, monitor: str) -> None:
-        self.monitor, self.bar = monitor, None
-        self.progress: Progress = float
-        self.shown_s = 0.0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Open the bar where the run stands."""
-        self.progress = training_progress(trainer)
-        if trainer.is_global_zero:
-            self.bar = tqdm(
-                total=100.0,
-                desc="train",
-                bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}",
-                initial=100 * self.progress(trainer.global_step),
-                mininterval=1.0,
-            )
-
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,  # noqa: ARG002
-        *_: object,
-    ) -> None:
-        """Move the bar."""
-        share = self.progress(trainer.global_step)  # on every rank, since it is broadcast
-        if self.bar is not None and time.monotonic() - self.shown_s > REFRESH_S:
-            self.shown_s = time.monotonic()  # reading the loss makes a GPU wait
-            self.bar.n = min(100 * share, 100.0)
-            shown = {"epoch": trainer.current_epoch}
-            for name, key in (("loss", "train/loss"), ("val", self.monitor)):
-                if key in trainer.callback_metrics:
-                    shown[name] = f"{float(trainer.callback_metrics[key]):.3f}"
-            self.bar.set_postfix(shown, refresh=False)
-            self.bar.update(0)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Close the bar."""
-        if self.bar is not None:
-            self.bar.n = min(100 * self.progress(trainer.global_step), 100.0)
-            self.bar.close()
 
 
 class BestScores(Callback):

@@ -146,7 +146,11 @@ def _own_config(config: Config, target: Target) -> dict[str, Any]:
             "optimizer_for": settings["optimizer"],
             "schedule": {"warmup_steps": 10, "power": 0.9, "floor": 0.0},
         },
-        "trainer": {**config["trainer"], "devices": 1, "num_nodes": 1, "strategy": "auto"},
+        "trainer": {
+            **config["trainer"],
+            **{"devices": 1, "num_nodes": 1, "strategy": "auto"},
+            **{"max_epochs": None, "max_time": None},
+        },
         "budget": {"kind": "steps", "steps": settings["steps"]},
         "windows": {"overlap": 0.25, "mirror": False},
         "cascade": {"localise": False},

@@ -13,17 +13,13 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.cli.budget import apply_budget
 from neurotarget.cli.build import build, refused
-from neurotarget.cli.callbacks import (
-    BestScores,
-    RandomState,
-    TrainingBar,
-    WholeCheckpoints,
-)
+from neurotarget.cli.callbacks import BestScores, RandomState, WholeCheckpoints
 from neurotarget.cli.cost import CostMeter
 from neurotarget.cli.nets import fit_patch, try_patch
 from neurotarget.cli.precision import precision_for
 from neurotarget.cli.pretrained import load_pretrained
 from neurotarget.cli.pruning import pruning
+from neurotarget.cli.training_bar import TrainingBar
 from neurotarget.cli.windows import build_windows
 from neurotarget.data.augment import build_augmentation
 from neurotarget.data.module import TargetData

@@ -12,16 +12,20 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from neurotarget.cli.budget import planned_steps
 from neurotarget.cli.build import build_target, plain
 from neurotarget.cli.cascade import localise, localiser_facts
 from neurotarget.cli.cost import CostMeter, write_cost
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.held_out import flat, score_held_out
 from neurotarget.cli.multirun import own_folders, to_go_on
+from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.run_folder import load_state, open_run, read_config
+from neurotarget.cli.step_probe import step_seconds
 from neurotarget.cli.tracking import finish, log_final, loggers
+from neurotarget.cli.training_bar import duration
 from neurotarget.data.module import TargetData
 from neurotarget.files import write_text
 from neurotarget.types import DataError, Target
@@ -43,7 +47,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     target = build_target(cfg.target)
     data = build_data(config, target)
     if is_main:
-        _announce(config, target, folder)
+        _announce(config, target, data, folder)
+        pl.seed_everything(_seed(config), verbose=False)  # as if nothing had been timed
     localised = _localise(config, folder, data)
     config, planned = _planned(config, folder, data=data, resumed=state is not None)
     # all settings are tried before hours are spent on them
@@ -186,11 +191,11 @@ def _usable(weights: str, folder: Path) -> str:
     return weights
 
 
-def _announce(config: Config, target: Target, folder: Path) -> None:
+def _announce(config: Config, target: Target, data: TargetData, folder: Path) -> None:
     print(
         f"{config['name']}: {target.question or target.name}\n"
         f"  data      read and prepared once into {config['data']['cache']}\n"
-        f"  training  {_length(config)}; the bar shows the time left\n"
+        f"  training  {_length(config, target, data)}; the bar shows the time left\n"
         f"  then      {_then(config)}\n"
         f"  results   {folder}\n"
         f"  stopped?  {to_go_on(folder)}",
@@ -198,13 +203,23 @@ def _announce(config: Config, target: Target, folder: Path) -> None:
     )
 
 
-def _length(config: Config) -> str:
-    trainer = config["trainer"]
-    if config["budget"]["kind"]:
-        return f"ends with its budget of {config['budget']['kind']}"
-    if trainer["max_time"]:
-        return f"at most {trainer['max_time']} (d:h:m:s)"
-    return f"{trainer['max_epochs']} epochs of {config['data']['patches_per_epoch']} patches each"
+def _length(config: Config, target: Target, data: TargetData) -> str:
+    """How long training is: in steps and, from a timed probe, in minutes, where that is known."""
+    budget, trainer = config["budget"], config["trainer"]
+    epoch = data.patches_per_epoch // data.batch_size
+    steps = planned_steps(budget, trainer, epoch)
+    if steps is None:
+        text = f"ends with its budget of {budget['kind']}" if budget["kind"] else "ends by its time"
+    elif config["plan"]["auto"] or "loss" not in config["task"]:
+        text = f"{steps:,} steps"  # of a patch that is planned later, or of a task of the user's
+    else:
+        net, fitted, _ = fit_patch(config["patch_vox"], config["model"], target)
+        step_s = step_seconds(config, fitted, data, net)
+        text = f"{steps:,} steps, about {duration(steps * step_s)} on this machine"
+        text += f" (a timed probe took {step_s:.2g} s a step; validation comes on top)"
+    if trainer["max_time"] and budget["kind"] != "minutes":
+        text += f"; at most {trainer['max_time']} (d:h:m:s), so the result depends on the machine"
+    return text
 
 
 def _then(config: Config) -> str:

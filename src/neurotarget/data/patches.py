@@ -68,10 +68,7 @@ class Regions(tio.SubjectsDataset):
         super().__init__([tio.Subject(empty=tio.ScalarImage(tensor=torch.zeros(1, 1, 1, 1)))])
         self.folders, self.seed = [Path(folder) for folder in folders], seed
         self.patch_vox = np.array(patch_vox)
-        # an even margin keeps the patch in the middle of the region
-        self.region_vox = self.patch_vox + 2 * np.ceil(self.patch_vox * margin_share / 2).astype(
-            int
-        )
+        self.region_vox = region_of(patch_vox, margin_share)
         self.foreground_share, self.augmentation = foreground_share, augmentation
         self.margin_vox, self.boxes = margin_vox, boxes
         self._entries: dict[int, Entry] = {}
@@ -215,6 +212,12 @@ def cut(
     box[:] = np.reshape(fill, (-1, 1, 1, 1))
     box[(slice(None), *map(slice, first - low, last - low))] = inner
     return box
+
+
+def region_of(patch_vox: TripleVox, margin_share: float) -> ndarray:
+    """Sides of the region that is augmented about a patch, in voxels."""
+    patch = np.array(patch_vox)
+    return patch + 2 * np.ceil(patch * margin_share / 2).astype(int)  # the patch in its middle
 
 
 @contextmanager
