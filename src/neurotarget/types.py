@@ -25,6 +25,7 @@ Mask = Bool[ndarray, "I J K"]
 Triple = tuple[float, float, float]
 TripleVox = tuple[int, int, int]
 Covariate = str | float | None
+Anchor = Literal["head", "scan", "world"]  # a place that a scan has, see `Roi`
 
 NAME = re.compile(r"(?!\.)[\w.-]+")  # what can be part of a file name and of a column
 
@@ -115,7 +116,7 @@ class Roi:
     """
 
     size_mm: Triple
-    anchor: Literal["head", "scan", "world"] = "head"
+    anchor: Anchor = "head"
     offset_mm: Triple = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:

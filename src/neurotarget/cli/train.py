@@ -18,6 +18,7 @@ from neurotarget.cli.cascade import localise, localiser_facts
 from neurotarget.cli.cost import CostMeter, write_cost
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.held_out import flat, score_held_out
+from neurotarget.cli.localising import located
 from neurotarget.cli.multirun import own_folders, to_go_on
 from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
@@ -49,7 +50,9 @@ def train(cfg: DictConfig) -> dict[str, float]:
     if is_main:
         _announce(config, target, data, folder)
         pl.seed_everything(_seed(config), verbose=False)  # as if nothing had been timed
-    localised = _localise(config, folder, data)
+    config, target, found = located(config, data, folder, resumed=state is not None)
+    data.target = target
+    localised = [*found, *_localise(config, folder, data)]
     config, planned = _planned(config, folder, data=data, resumed=state is not None)
     # all settings are tried before hours are spent on them
     parts = build_parts(config, folder, target, data, resumed=state is not None)

@@ -109,20 +109,35 @@ class TargetData(pl.LightningDataModule):
         if self.manifest is None:
             self._load()
 
+    def read_training(self) -> tuple[Manifest, list[Case]]:
+        """Manifest and training cases, before anything is prepared.
+
+        Raises:
+            DataError: the data set or the settings of its splits are wrong.
+        """
+        manifest, problems = scan_manifest(self.source.obtain(self.root), self.target)
+        if manifest is None:
+            raise DataError(problems)
+        splits = self._splits_of(manifest)
+        return manifest, [case for case in manifest.cases if splits[case.case_id] == "train"]
+
+    def _splits_of(self, manifest: Manifest) -> dict[str, str]:
+        return assign_splits(
+            manifest,
+            fold=self.fold,
+            n_folds=self.n_folds,
+            val_fraction=self.val_fraction,
+            seed=self.split_seed,
+            external=self.external,
+            fold_by=self.fold_by,
+        )
+
     def _load(self) -> None:
         manifest, problems = scan_manifest(self.source.obtain(self.root), self.target)
         if manifest is None:
             raise DataError(problems)
         try:
-            splits = assign_splits(
-                manifest,
-                fold=self.fold,
-                n_folds=self.n_folds,
-                val_fraction=self.val_fraction,
-                seed=self.split_seed,
-                external=self.external,
-                fold_by=self.fold_by,
-            )
+            splits = self._splits_of(manifest)
             folders = prepare(
                 manifest,
                 self.target,

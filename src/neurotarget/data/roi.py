@@ -13,7 +13,7 @@ from numpy import ndarray
 from scipy import ndimage
 
 from neurotarget.data.geometry import Grid, crop
-from neurotarget.types import DataError, Problem, Roi, Triple
+from neurotarget.types import Anchor, DataError, Problem, Roi, Triple
 
 COARSE_MM = 4.0
 SCALP_SHARE = 0.15  # of Otsu's threshold
@@ -27,19 +27,15 @@ def box_of(scan: ndarray, grid: Grid, roi: Roi, *, case_id: str, file: str) -> G
     Raises:
         DataError: no head is seen, or the box misses the scan.
     """
-    affine = grid.canonical_affine
-    spacing = grid_spacing_mm(affine)
-    sides = np.array(grid.canonical_shape)
+    spacing = grid_spacing_mm(grid.canonical_affine)
     if roi.anchor == "world":
-        centre = np.linalg.inv(affine) @ [*roi.offset_mm, 1.0]
-        box = crop(grid, centre[:3], roi.size_mm)
+        centre = (np.linalg.inv(grid.canonical_affine) @ [*roi.offset_mm, 1.0])[:3]
     else:
-        anchor = (sides - 1) / 2
-        if roi.anchor == "head":
-            anchor = _head_anchor(grid.canonical(scan), spacing, case_id, file)
-        box = crop(grid, anchor + np.array(roi.offset_mm) / spacing, roi.size_mm)
+        anchor = anchor_vox(scan, grid, roi.anchor, case_id=case_id, file=file)
+        centre = anchor + np.array(roi.offset_mm) / spacing
+    box = crop(grid, centre, roi.size_mm)
     if box is None:
-        extent = " × ".join(f"{side:.0f}" for side in sides * spacing)
+        extent = " × ".join(f"{side:.0f}" for side in np.multiply(grid.canonical_shape, spacing))
         raise DataError(
             Problem(
                 "error",
@@ -51,6 +47,22 @@ def box_of(scan: ndarray, grid: Grid, roi: Roi, *, case_id: str, file: str) -> G
             )
         )
     return box
+
+
+def anchor_vox(
+    scan: ndarray, grid: Grid, anchor: Anchor, *, case_id: str, file: str
+) -> Float[ndarray, "3"]:
+    """Canonical voxel of an anchor of a whole-scan grid; `scan` is in stored order.
+
+    Raises:
+        DataError: no head is seen.
+    """
+    if anchor == "head":
+        spacing = grid_spacing_mm(grid.canonical_affine)
+        return _head_anchor(grid.canonical(scan), spacing, case_id, file)
+    if anchor == "scan":
+        return (np.array(grid.canonical_shape) - 1) / 2
+    return (np.linalg.inv(grid.canonical_affine) @ [0.0, 0.0, 0.0, 1.0])[:3]
 
 
 def grid_spacing_mm(affine: Float[ndarray, "4 4"]) -> Triple:
