@@ -183,3 +183,11 @@ def test_a_folder_may_be_named_from_where_one_stands(tmp_path, monkeypatch):
         (found,) = find_acquisitions(Path(name))
         assert found.folder == "sub-01/anat"
         assert found.sources[0] == "bids::sub-01/anat/sub-01_echo-1_part-mag_MEGRE.nii.gz"
+
+
+@pytest.mark.parametrize("above", ["sub-study7", "acq-x", "echo-7", "part-phase", "dwi"])
+def test_names_above_the_root_say_nothing(tmp_path, above):
+    found = find_acquisitions(write_bids(tmp_path / above / "set"))
+    assert [(one.case_id, one.te_s, one.folder) for one in found] == [
+        ("sub-01", TE_S, "sub-01/anat")
+    ]

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bids import BIDSLayout, BIDSLayoutIndexer
-
+from neurotarget.data.bids_files import list_bids
 from neurotarget.data.covariates import add_participants, add_sessions, read_text_table
 from neurotarget.data.found import Found, error, some, warning
 from neurotarget.types import Case, Problem, Target
@@ -29,10 +28,6 @@ LABELS = ("dseg", "mask")
 NO_IMAGE = (*LABELS, "probseg", "defacemask")
 NATIVE = {"", "orig", "individual", "native", "scanner", "T1w", "T2w"}  # the scan's own space
 IN_KEY = {"subject", "session", "run", "suffix", "extension", "datatype"}
-SKIPPED = [
-    re.compile(r"^/(code|sourcedata|stimuli|models|derivatives)(/|$)"),
-    re.compile(r"/(func|dwi|eeg|ieeg|meg|beh|perf|pet|nirs|motion|micr|\.[^/]+)(/|$)"),
-]
 
 
 class _File(NamedTuple):
@@ -113,19 +108,13 @@ def _derivatives(root: Path) -> tuple[list[Path], list[Problem]]:
 
 
 def _index(folder: Path, *, derived: bool) -> list[_File]:
-    # names only: sidecars are not opened, names the validator does not know yet (QSM) are kept
-    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=SKIPPED)
-    layout = BIDSLayout(folder, validate=False, config=["bids", "derivatives"], indexer=indexer)
     files = []
-    for found in layout.get(extension=[".nii.gz", ".nii"]):
-        entities = {name: str(value) for name, value in found.get_entities().items()}
+    for path, entities in list_bids(folder, (".nii.gz", ".nii")):
         subject, session, run = (entities.get(name, "") for name in ("subject", "session", "run"))
         if subject:
             key = (subject, session, run)
-            files.append(
-                _File(Path(found.path), key, entities.get("suffix", ""), entities, derived)
-            )
-    return sorted(files)
+            files.append(_File(path, key, entities.get("suffix", ""), entities, derived))
+    return files
 
 
 def _images(
