@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.bids_files import list_bids
-from neurotarget.data.covariates import add_participants, add_sessions, read_text_table
 from neurotarget.data.found import Found, error, some, warning
+from neurotarget.data.participants import add_participants, add_sessions
+from neurotarget.data.text_table import read_text_table
 from neurotarget.types import Case, Problem, Target
 
 Filters = Mapping[str, Mapping[str, str]]

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from neurotarget.data.covariates import add_participants
 from neurotarget.data.found import Found, error, named_labels, read_json, warning
 from neurotarget.data.nnunet import channel_names, channels_of
+from neurotarget.data.participants import add_participants
 from neurotarget.data.volume import file_stem
 from neurotarget.types import Case, Problem, Target
 

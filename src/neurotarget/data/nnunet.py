@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.data.covariates import add_participants
 from neurotarget.data.found import Found, error, named_labels, read_json, some, warning
+from neurotarget.data.participants import add_participants
 from neurotarget.types import Case, Problem, Target
 
 # names of one contrast in several habits

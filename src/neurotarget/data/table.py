@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from neurotarget.data.covariates import TextTable, is_missing, read_text_table, type_covariates
+from neurotarget.data.covariates import type_covariates
 from neurotarget.data.found import Found, error, nearest, some, warning
+from neurotarget.data.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.volume import SUFFIXES
 from neurotarget.types import NAME, Case, Problem, Target
 

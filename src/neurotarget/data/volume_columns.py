@@ -5,8 +5,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from neurotarget.data.covariates import TextTable, is_missing
 from neurotarget.data.found import error, nearest, some
+from neurotarget.data.text_table import TextTable, is_missing
 from neurotarget.types import Problem
 
 IDS = ("case_id", "participant_id", "subject_id", "sub_id", "subjid", "subject", "id")

@@ -9,14 +9,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.data.covariates import (
-    SEXES,
-    TextTable,
-    is_missing,
-    read_text_table,
-    type_covariates,
-)
+from neurotarget.data.covariates import SEXES, type_covariates
 from neurotarget.data.found import error, nearest, some, warning
+from neurotarget.data.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.volume_columns import (
     UNITS_MM3,
     Asked,
