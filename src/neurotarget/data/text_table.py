@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.found import error, some, warning
-from neurotarget.data.volume import missing_file
+from neurotarget.data.unfetched import unfetched
 from neurotarget.types import Problem
 
 MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
@@ -35,11 +35,15 @@ def read_text_table(path: Path) -> TextTable:
     Read too is what Excel exports: UTF-16, Windows-1252 (with a warning), semicolons, a first
     line `sep=;`, and decimal commas where another separator parts the cells (with a warning).
     """
+    if absent := unfetched(path):
+        wrong = error(absent.found, "CSV or TSV", absent.todo, file=path)
+        return TextTable([], [], [wrong])
     try:
         text, problems = _text(path)
         lines, separator = _cells(path, text)
     except (OSError, UnicodeDecodeError, csv.Error) as reason:
-        return TextTable([], [], [_no_table(path, reason)])
+        todo = "save it as UTF-8 text with commas or tabs"
+        return TextTable([], [], [error(f"no table ({reason})", "CSV or TSV", todo, file=path)])
     columns = lines[0][1] if lines else []
     named = [name for name in columns if name]
     if twice := sorted({name for name in named if named.count(name) > 1}):
@@ -124,14 +128,6 @@ def _cells(path: Path, text: str) -> tuple[list[tuple[int, list[str]]], str]:
         lines.append((begin + skipped, [cell.strip() for cell in cells]))
         begin = reader.line_num + 1  # a quoted cell may run over several lines
     return lines, separator
-
-
-def _no_table(path: Path, reason: Exception) -> Problem:
-    absent = missing_file(path)
-    if absent is not None and path.is_symlink():
-        return absent
-    todo = "save it as UTF-8 text with commas or tabs"
-    return error(f"no table ({reason})", "CSV or TSV", todo, file=path)
 
 
 def _separator(path: Path, text: str) -> str:
