@@ -127,6 +127,13 @@ def test_a_lookup_table_names_the_labels(bids, make_target):
     assert read_manifest(folder, make_target()).label_ids == {"b": 1, "a": 2}
 
 
+def test_a_lookup_table_that_was_not_fetched_is_an_error(bids, make_target):
+    folder = bids(["sub-1_T1w"], ["sub-1_dseg"])
+    (folder / "derivatives/manual/dseg.tsv").symlink_to("gone")
+    with pytest.raises(DataError, match=r"dseg\.tsv: found a broken link"):
+        read_manifest(folder, make_target())
+
+
 def test_without_a_target_each_kind_of_name_is_a_contrast(bids):
     raw = ["sub-1_T1w", "sub-1_acq-x_FLAIR", "sub-2_T1w"]
     cases = read_manifest(bids(raw), None).cases

@@ -84,7 +84,8 @@ def scan_bids(
     cases, wrong = add_participants(cases, root, target)
     problems += wrong
     cases, wrong = add_sessions(cases, root, target)
-    return Found(cases, problems + wrong, _lookup_table([*pipelines, root]))
+    label_ids, unread = _lookup_table([*pipelines, root])
+    return Found(cases, [*problems, *wrong, *unread], label_ids)
 
 
 def _derivatives(root: Path) -> tuple[list[Path], list[Problem]]:
@@ -239,15 +240,17 @@ def _word(name: str) -> str:
     return re.sub(r"[\W_]", "", name.casefold())
 
 
-def _lookup_table(folders: Iterable[Path]) -> dict[str, int] | None:
+def _lookup_table(folders: Iterable[Path]) -> tuple[dict[str, int] | None, list[Problem]]:
     """Label names of the first `*dseg.tsv` at the top of a data set (columns index, name)."""
+    problems = []
     for folder in folders:
         for path in sorted(folder.glob("*dseg.tsv")):
-            rows = read_text_table(path).rows
-            named = {row.get("name", ""): row.get("index", "") for row in rows}
+            table = read_text_table(path)
+            problems += table.problems
+            named = {row.get("name", ""): row.get("index", "") for row in table.rows}
             if named and all(value.isdigit() for value in named.values()):
-                return {name: int(value) for name, value in named.items()}
-    return None
+                return {name: int(value) for name, value in named.items()}, problems
+    return None, problems
 
 
 def _undescribed_root(root: Path) -> list[Problem]:

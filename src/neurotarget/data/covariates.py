@@ -48,8 +48,9 @@ def type_covariates(
                 values[index] = limits.get(index)
             problems += [_not_a_number(case_ids[item], name, texts[item], file) for item in broken]
             if limits:
-                held = [(case_ids[index], texts[index]) for index in limits]
-                problems.append(_limits(name, held, file, is_asked=name in asked.values()))
+                problems.append(
+                    _limits(name, {case_ids[item]: texts[item] for item in limits}, file)
+                )
         elif words:
             values = [None if is_missing(text) else _word(name, text) for text in texts]
         for row, value in zip(typed, values, strict=True):
@@ -107,12 +108,10 @@ def _limit(text: str) -> float | None:
     return float(match["after"] or match["before"]) if match else None
 
 
-def _limits(name: str, held: Sequence[tuple[str, str]], file: Path, *, is_asked: bool) -> Problem:
-    """Say which values are limits: of such a case no more is known than that."""
-    texts = some(sorted({text for _, text in held}))
-    found = f"the limit {name} = {texts} in {some(case_id for case_id, _ in held)}"
-    todo = "it is read as the number"
-    todo += f"; effects that need {name} take it as exact" if is_asked else ""
+def _limits(name: str, texts: Mapping[str, str], file: Path) -> Problem:
+    """Say which cases have a limit in the place of a value."""
+    found = f"the limit {name} = {some(sorted(set(texts.values())))} in {some(texts)}"
+    todo = f"it is read as its number, which effects of {name} take as exact"
     return warning(found, "a number", todo, file=file)
 
 
