@@ -125,6 +125,22 @@ def test_sessions_are_found_of_people_with_another_id(bids, make_target):
     assert (case.subject_id, case.covariates) == ("P7", {"age": 61.0})
 
 
+def test_what_hypotheses_ask_for_comes_from_phenotypes(bids, make_target):
+    folder = bids(["sub-01_ses-1_T1w", "sub-01_ses-2_T1w"])
+    (folder / "phenotype").mkdir()
+    lines = "participant_id\tsession_id\tmoca\tage\nsub-01\t2\t21\t1\nsub-01\t1\t28\t2\n"
+    (folder / "phenotype/moca.tsv").write_text(lines)
+    (folder / "participants.tsv").write_text("participant_id\tage\tsubject_id\nsub-01\t61\tP7\n")
+    target = make_target(hypotheses={"slope": "volume ~ moca + age: positive"})
+    manifest, problems = scan_manifest(folder, target)
+    assert [case.covariates for case in manifest.cases] == [
+        {"age": 61.0, "moca": 28.0},
+        {"age": 61.0, "moca": 21.0},
+    ]
+    assert problems == []
+    assert "moca" not in read_manifest(folder, make_target()).cases[0].covariates
+
+
 def test_top_coded_ages_are_read_with_a_warning(cases_folder, make_target):
     manifest, problems = scan_manifest(cases_folder / "ages_89_plus", make_target())
     assert [case.covariates["age"] for case in manifest.cases][2:5] == [89.0, None, 66.0]

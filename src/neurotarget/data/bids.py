@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from neurotarget.data.bids_files import list_bids
 from neurotarget.data.found import Found, error, some, warning
-from neurotarget.data.participants import add_participants, add_sessions
+from neurotarget.data.participants import add_participants, add_phenotypes, add_sessions
 from neurotarget.data.text_table import read_text_table
 from neurotarget.types import Case, Problem, Target
 
@@ -58,8 +58,9 @@ def scan_bids(
     the scan's own space; those whose `label` or `desc` names the target go before the others.
     `filters` chooses where several remain, by pybids' names: {"t1": {"acquisition": "mprage"},
     "label": {"desc": "rater1"}}. A session without one of the contrasts is left out with a
-    warning. Covariates come from `participants.tsv` and `sub-*_sessions.tsv`. With `images_only`
-    neither labels nor covariates are read.
+    warning. Covariates come from `participants.tsv` and `sub-*_sessions.tsv`, and those that only
+    hypotheses name from `phenotype/*.tsv`. With `images_only` neither labels nor covariates are
+    read.
     """
     filters = filters or {}
     pipelines, unread = _derivatives(root)
@@ -84,6 +85,8 @@ def scan_bids(
     cases, wrong = add_participants(cases, root, target)
     problems += wrong
     cases, wrong = add_sessions(cases, root, target)
+    problems += wrong
+    cases, wrong = add_phenotypes(cases, root, target)
     label_ids, unread = _lookup_table([*pipelines, root])
     return Found(cases, [*problems, *wrong, *unread], label_ids)
 

@@ -1,4 +1,4 @@
-"""Covariates beside a data set, `participants.tsv` and BIDS' tables of sessions, matched by id."""
+"""Covariates beside a data set, matched by id: of people, of their sessions, and phenotypes."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -36,7 +36,33 @@ def add_participants(
     path = folder / "participants.tsv"
     if not os.path.lexists(path) or not cases:
         return cases, []
-    table = read_text_table(path)
+    return _add_people(cases, read_text_table(path), path, target)
+
+
+def add_phenotypes(
+    cases: list[Case], root: Path, target: Target | None
+) -> tuple[list[Case], list[Problem]]:
+    """Give cases what hypotheses ask for and only tables in BIDS' folder `phenotype` have."""
+    problems = []
+    for path in sorted((root / "phenotype").glob("*.tsv")) if target and cases else ():
+        known = {name.casefold() for case in cases for name in case.covariates}
+        absent = {name.casefold() for name in asked_covariates(target)} - known
+        table = read_text_table(path)
+        columns = [name for name in table.columns if name.casefold() in absent]
+        if columns:
+            ids = [*PEOPLE, *(name for names in VISITS.values() for name in names)]
+            columns += [name for name in table.columns if name in ids]
+            rows = [{name: row[name] for name in columns} for row in table.rows]
+            cases, wrong = _add_people(
+                cases, table._replace(columns=columns, rows=rows), path, target
+            )
+            problems += wrong
+    return cases, problems
+
+
+def _add_people(
+    cases: list[Case], table: TextTable, path: Path, target: Target | None
+) -> tuple[list[Case], list[Problem]]:
     keys = [name for name in PEOPLE if name in table.columns]
     if not keys:
         if not table.columns:
@@ -111,8 +137,10 @@ def add_sessions(
     return joined, problems + wrong
 
 
-def _ids(case: Case) -> tuple[str, str]:
-    return case.case_id, case.subject_id
+def _ids(case: Case) -> tuple[str, ...]:
+    """What a table may call a case or its person, who may have another id than BIDS' names say."""
+    person = case.case_id.split("_")[0]
+    return case.case_id, case.subject_id, *([person] if person.startswith("sub-") else [])
 
 
 def _first(
