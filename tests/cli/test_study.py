@@ -263,7 +263,7 @@ def test_names_that_no_file_may_have_are_made_fit(tmp_path):
 
 def test_ages_with_a_decimal_comma_are_told(tmp_path, capsys):
     path = tmp_path / "t.csv"
-    path.write_text("id;v;age\na;1;20,5\nb;3;30,1\nc;6;40\nd;8;50,9\n")
+    path.write_text('id,v,age\na,1,"20,5"\nb,3,"30,1"\nc,6,40\nd,8,"50,9"\n')
     assert study(f"table={path}", "labels=v", f"output={tmp_path}") == 0
     assert "age = '20,5' and the like, wanted numbers; write a decimal" in capsys.readouterr().out
 

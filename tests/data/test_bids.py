@@ -127,6 +127,13 @@ def test_a_lookup_table_names_the_labels(bids, make_target):
     assert read_manifest(folder, make_target()).label_ids == {"b": 1, "a": 2}
 
 
+def test_a_lookup_table_that_was_not_fetched_is_an_error(bids, make_target):
+    folder = bids(["sub-1_T1w"], ["sub-1_dseg"])
+    (folder / "derivatives/manual/dseg.tsv").symlink_to("gone")
+    with pytest.raises(DataError, match=r"dseg\.tsv: found a broken link"):
+        read_manifest(folder, make_target())
+
+
 def test_without_a_target_each_kind_of_name_is_a_contrast(bids):
     raw = ["sub-1_T1w", "sub-1_acq-x_FLAIR", "sub-2_T1w"]
     cases = read_manifest(bids(raw), None).cases
@@ -144,3 +151,22 @@ def test_scans_that_are_no_anatomy_are_passed_over(bids, make_target, image):
     image(folder / "sub-1" / "func" / "sub-1_task-rest_bold.nii.gz")
     image(folder / "sourcedata" / "sub-9" / "anat" / "sub-9_T1w.nii.gz")
     assert ids(read_manifest(folder, make_target())) == ["sub-1"]
+
+
+@pytest.mark.parametrize("above", ["sub-study7", "ses-2020", "run-2", "space-MNI", "func"])
+def test_names_above_the_root_say_nothing(bids, make_target, above):
+    folder = bids(["sub-1_T1w", "sub-2_T1w"], ["sub-1_dseg", "sub-2_dseg"])
+    (folder.parent / above).mkdir()
+    folder = folder.rename(folder.parent / above / "bids")
+    cases = read_manifest(folder, make_target()).cases
+    assert [(case.case_id, case.label.name) for case in cases] == [
+        ("sub-1", "sub-1_dseg.nii.gz"),
+        ("sub-2", "sub-2_dseg.nii.gz"),
+    ]
+
+
+def test_a_root_below_a_folder_named_as_a_subject_is_as_any_other(cases_folder, make_target):
+    manifest = read_manifest(cases_folder / "root_named_sub" / "bids", make_target())
+    assert ids(manifest) == [f"sub-0{number}" for number in range(1, 7)]
+    assert all(case.label.is_file() for case in manifest.cases)
+    assert [case.covariates["age"] for case in manifest.cases] == [31, 32, 33, 34, 35, 36]

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from neurotarget.data.covariates import add_participants, read_text_table, type_covariates
+from neurotarget.data.covariates import type_covariates
+from neurotarget.data.participants import add_participants
 from neurotarget.types import Case
 
 
@@ -22,13 +23,17 @@ def test_half_numbers_are_words_and_more_are_numbers():
     assert typed("1", "2", "a") == ([1.0, 2.0, None], 1)
 
 
+@pytest.mark.parametrize("text", ["89+", ">89", "≥ 89", ">=89", "89 or older", "<89"])
+def test_a_limit_is_its_number_with_a_warning(text):
+    assert typed("1", text) == ([1.0, 89.0], 1)
+
+
+def test_bands_of_ages_stay_words():
+    assert typed("60+", "60+", "18-59") == (["60+", "60+", "18-59"], 0)
+
+
 def test_infinity_is_not_a_number():
     assert typed("1", "2", "inf") == ([1.0, 2.0, None], 1)
-
-
-def test_quoted_separators_stay_in_their_cell(tmp_path):
-    (tmp_path / "t.csv").write_text('a,b\n"1,5",x\n\n,\n')
-    assert read_text_table(tmp_path / "t.csv").rows == [{"a": "1,5", "b": "x"}]
 
 
 def test_participants_of_another_data_set_are_a_warning(tmp_path):

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neurotarget.data.gre import read_acquisition
 from neurotarget.data.gre_bids import find_acquisitions, scan_acquisitions
 from neurotarget.types import DataError
 from oracles.gre_scans import TE_S, save, write_bids, write_json
@@ -183,3 +184,21 @@ def test_a_folder_may_be_named_from_where_one_stands(tmp_path, monkeypatch):
         (found,) = find_acquisitions(Path(name))
         assert found.folder == "sub-01/anat"
         assert found.sources[0] == "bids::sub-01/anat/sub-01_echo-1_part-mag_MEGRE.nii.gz"
+
+
+@pytest.mark.parametrize("above", ["sub-study7", "acq-x", "echo-7", "part-phase", "dwi"])
+def test_names_above_the_root_say_nothing(tmp_path, above):
+    found = find_acquisitions(write_bids(tmp_path / above / "set"))
+    assert [(one.case_id, one.te_s, one.folder) for one in found] == [
+        ("sub-01", TE_S, "sub-01/anat")
+    ]
+
+
+def test_a_scan_with_a_file_that_was_not_fetched_says_so(data, anat):
+    path = anat / f"{PHASE.format(2)}.nii.gz"
+    path.unlink()
+    path.symlink_to("../.git/annex/objects/x")
+    first, second = find_acquisitions(data)
+    with pytest.raises(DataError, match=rf"sub-01: .*{path.name}: found a broken link"):
+        read_acquisition(first)
+    assert all(file.is_file() for file in second.files)

@@ -99,3 +99,9 @@ def test_the_real_hippocampus_is_read(shared_data, make_target):
     assert class_of_id(target, manifest.label_ids) == {0: 0, 1: 1, 2: 2}
     values = np.unique(np.asanyarray(nib.load(manifest.cases[0].label).dataobj))
     assert values.tolist() == [0, 1, 2]
+
+
+def test_backslashes_of_windows_part_folders(msd, make_target):
+    entry = {"image": ".\\imagesTr\\scan_000.nii.gz", "label": ".\\labelsTr\\scan_000.nii.gz"}
+    (case,) = read_manifest(msd(1, training=[entry]), make_target()).cases
+    assert (case.case_id, case.label.is_file()) == ("scan_000", True)

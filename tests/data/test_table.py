@@ -216,3 +216,22 @@ def test_a_column_that_names_no_mask_stays_a_covariate(table, make_target):
     assert not manifest.cases[0].raters
     assert [problem.level for problem in problems] == ["warning"]
     assert "found the column label_quality without an image file (such as 1)" in str(problems[0])
+
+
+def test_backslashes_of_windows_part_folders(table, make_target, cases_folder):
+    (case, *_) = read_manifest(cases_folder / "windows_paths/manifest.csv", make_target()).cases
+    assert (case.images["t1"].name, case.label.name) == ("scan01.nii.gz", "mask01.nii.gz")
+    source = table(1, t1=["..\\a\\c00_t1.nii.gz"], label=["c00_mask.nii.gz"])
+    (source.parent.parent / "a").symlink_to(source.parent)
+    assert read_manifest(source, make_target()).cases[0].images["t1"].is_file()
+
+
+def test_a_file_named_with_a_backslash_is_that_file(table, make_target):
+    source = table(1, t1=["a\\b.nii.gz"])
+    (source.parent / "c00_t1.nii.gz").rename(source.parent / "a\\b.nii.gz")
+    assert read_manifest(source, make_target()).cases[0].images["t1"].name == "a\\b.nii.gz"
+
+
+def test_a_drive_of_windows_is_explained(table, make_target):
+    source = table(1, t1=["C:\\scans\\a.nii.gz"])
+    assert "has no drive of Windows" in found(source, make_target())

@@ -263,7 +263,7 @@ def test_a_sex_in_numbers_is_pointed_at(write):
         (("case_id,gland", "a,-3"), r"a: .*gland = '-3', wanted a volume of 0 or more"),
         (("case_id,gland", "a,inf"), "gland = 'inf'"),
         (("case_id,gland", "a,big"), r"gland = 'big', .*write n/a where there is none"),
-        (("case_id;gland", "a;1,5"), "write a decimal point, not a comma"),
+        (("case_id,gland", 'a,"1,5"'), "write a decimal point, not a comma"),
         (("case_id,gland", "a,1", "a,2"), r"a: .*found 2 rows, .*need a column method"),
         (("case_id,gland", "a,1", "sub-a,2"), "found 2 rows"),
         (("case_id,method,gland", "a,x,1", "a,x,2"), "2 rows of the method x"),

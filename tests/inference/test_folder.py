@@ -239,3 +239,16 @@ def test_several_contrasts_are_one_case(target, tmp_path):
     predictor = Predictor(Sum(), both, Preparation("none", None))
     (outcome,) = predict_all(predictor, cases, tmp_path / "out", made_by="w")
     assert (outcome.case_id, outcome.volumes_mm3) == ("anna", {"cube": 27.0})
+
+
+def test_a_scan_that_was_not_fetched_is_a_line_and_the_others_go_on(predictor, cases, tmp_path):
+    path = cases[0].images["t1"]
+    path.rename(tmp_path / "kept")
+    path.symlink_to("../.git/annex/objects/x")
+    first, second = predict_all(predictor, cases, tmp_path / "out", made_by="w")
+    assert (first.status, second.status) == ("failed", "done")
+    assert "a broken link, wanted an image file; fetch it (`datalad get c0.nii.gz`" in first.note
+    path.unlink()
+    (tmp_path / "kept").rename(path)
+    first, _ = predict_all(predictor, cases, tmp_path / "out", made_by="w")
+    assert first.status == "done"

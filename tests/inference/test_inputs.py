@@ -242,3 +242,35 @@ def test_the_real_head_is_one_case(shared_data):
     path = shared_data / "heads" / "datalad_T1.nii.gz"
     (case,) = find_inputs(path, ("t1",), scratch=path.parent)
     assert (case.case_id, case.images["t1"]) == ("datalad_T1", path)
+
+
+@pytest.mark.parametrize("layout", ["files", "subfolders", "contrasts", "table", "bids"])
+def test_scans_that_were_not_fetched_stay_cases(tmp_path, layout):
+    contrasts = ("t1", "t2") if layout == "contrasts" else ("t1",)
+    names = {
+        "files": ["a.nii.gz", "b.nii.gz"],
+        "subfolders": ["a/x.nii.gz", "b/x.nii.gz"],
+        "contrasts": ["a_t1.nii.gz", "b_t1.nii.gz", "a_t2.nii.gz", "b_t2.nii.gz"],
+        "table": ["a.nii.gz", "b.nii.gz"],
+        "bids": ["sub-a/anat/sub-a_T1w.nii.gz", "sub-b/anat/sub-b_T1w.nii.gz"],
+    }[layout]
+    touch(tmp_path, *names)
+    (tmp_path / names[1]).unlink()
+    (tmp_path / names[1]).symlink_to("gone")
+    source = tmp_path
+    if layout == "table":
+        source = tmp_path / "cases.tsv"
+        source.write_text("case_id\tt1\na\ta.nii.gz\nb\tb.nii.gz\nc\tc.nii.gz\n")
+    if layout == "bids":
+        touch(tmp_path, "dataset_description.json")
+    cases = [
+        case.case_id.removeprefix("sub-")
+        for case in find_inputs(source, contrasts, scratch=tmp_path)
+    ]
+    assert cases == (["a", "b", "c"] if layout == "table" else ["a", "b"])
+
+
+def test_a_scan_that_was_not_fetched_is_named(tmp_path):
+    (tmp_path / "a.nii.gz").symlink_to("gone")
+    with pytest.raises(DataError, match=r"input: found a broken link: .*a\.nii\.gz; fetch it"):
+        find_inputs(tmp_path / "a.nii.gz", ("t1",), scratch=tmp_path)

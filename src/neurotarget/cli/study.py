@@ -118,7 +118,7 @@ def _from_table(words: Words, target: Target | None) -> Material:
     whole = Path(words["table"]).expanduser()  # a path may have a comma
     parts = [whole] if whole.is_file() else map(Path, _list(words, "table"))
     paths = [path.expanduser() for path in parts]
-    if absent := [path for path in paths if not path.is_file()]:
+    if absent := [path for path in paths if not (path.is_file() or path.is_symlink())]:
         raise DataError(f"table: no such file: {absent[0]}; check the path")
     options = {"id_column": words.get("id"), "method_column": words.get("method")}
     return from_table(

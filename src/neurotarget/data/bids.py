@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bids import BIDSLayout, BIDSLayoutIndexer
-
-from neurotarget.data.covariates import add_participants, add_sessions, read_text_table
+from neurotarget.data.bids_files import list_bids
 from neurotarget.data.found import Found, error, some, warning
+from neurotarget.data.participants import add_participants, add_phenotypes, add_sessions
+from neurotarget.data.text_table import read_text_table
 from neurotarget.types import Case, Problem, Target
 
 Filters = Mapping[str, Mapping[str, str]]
@@ -29,10 +29,6 @@ LABELS = ("dseg", "mask")
 NO_IMAGE = (*LABELS, "probseg", "defacemask")
 NATIVE = {"", "orig", "individual", "native", "scanner", "T1w", "T2w"}  # the scan's own space
 IN_KEY = {"subject", "session", "run", "suffix", "extension", "datatype"}
-SKIPPED = [
-    re.compile(r"^/(code|sourcedata|stimuli|models|derivatives)(/|$)"),
-    re.compile(r"/(func|dwi|eeg|ieeg|meg|beh|perf|pet|nirs|motion|micr|\.[^/]+)(/|$)"),
-]
 
 
 class _File(NamedTuple):
@@ -62,8 +58,9 @@ def scan_bids(
     the scan's own space; those whose `label` or `desc` names the target go before the others.
     `filters` chooses where several remain, by pybids' names: {"t1": {"acquisition": "mprage"},
     "label": {"desc": "rater1"}}. A session without one of the contrasts is left out with a
-    warning. Covariates come from `participants.tsv` and `sub-*_sessions.tsv`. With `images_only`
-    neither labels nor covariates are read.
+    warning. Covariates come from `participants.tsv` and `sub-*_sessions.tsv`, and those that only
+    hypotheses name from `phenotype/*.tsv`. With `images_only` neither labels nor covariates are
+    read.
     """
     filters = filters or {}
     pipelines, unread = _derivatives(root)
@@ -88,7 +85,10 @@ def scan_bids(
     cases, wrong = add_participants(cases, root, target)
     problems += wrong
     cases, wrong = add_sessions(cases, root, target)
-    return Found(cases, problems + wrong, _lookup_table([*pipelines, root]))
+    problems += wrong
+    cases, wrong = add_phenotypes(cases, root, target)
+    label_ids, unread = _lookup_table([*pipelines, root])
+    return Found(cases, [*problems, *wrong, *unread], label_ids)
 
 
 def _derivatives(root: Path) -> tuple[list[Path], list[Problem]]:
@@ -113,19 +113,13 @@ def _derivatives(root: Path) -> tuple[list[Path], list[Problem]]:
 
 
 def _index(folder: Path, *, derived: bool) -> list[_File]:
-    # names only: sidecars are not opened, names the validator does not know yet (QSM) are kept
-    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=SKIPPED)
-    layout = BIDSLayout(folder, validate=False, config=["bids", "derivatives"], indexer=indexer)
     files = []
-    for found in layout.get(extension=[".nii.gz", ".nii"]):
-        entities = {name: str(value) for name, value in found.get_entities().items()}
+    for path, entities in list_bids(folder, (".nii.gz", ".nii")):
         subject, session, run = (entities.get(name, "") for name in ("subject", "session", "run"))
         if subject:
             key = (subject, session, run)
-            files.append(
-                _File(Path(found.path), key, entities.get("suffix", ""), entities, derived)
-            )
-    return sorted(files)
+            files.append(_File(path, key, entities.get("suffix", ""), entities, derived))
+    return files
 
 
 def _images(
@@ -249,15 +243,17 @@ def _word(name: str) -> str:
     return re.sub(r"[\W_]", "", name.casefold())
 
 
-def _lookup_table(folders: Iterable[Path]) -> dict[str, int] | None:
+def _lookup_table(folders: Iterable[Path]) -> tuple[dict[str, int] | None, list[Problem]]:
     """Label names of the first `*dseg.tsv` at the top of a data set (columns index, name)."""
+    problems = []
     for folder in folders:
         for path in sorted(folder.glob("*dseg.tsv")):
-            rows = read_text_table(path).rows
-            named = {row.get("name", ""): row.get("index", "") for row in rows}
+            table = read_text_table(path)
+            problems += table.problems
+            named = {row.get("name", ""): row.get("index", "") for row in table.rows}
             if named and all(value.isdigit() for value in named.values()):
-                return {name: int(value) for name, value in named.items()}
-    return None
+                return {name: int(value) for name, value in named.items()}, problems
+    return None, problems
 
 
 def _undescribed_root(root: Path) -> list[Problem]:

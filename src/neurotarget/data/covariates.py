@@ -1,60 +1,20 @@
-"""Tables of text (CSV, TSV) and the covariates of cases in them."""
+"""Covariates of cases: what the cells of a table mean, and what hypotheses ask of them."""
 
-import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
 
 from neurotarget.data.found import error, nearest, some, warning
+from neurotarget.data.text_table import is_missing
 from neurotarget.hypothesis import SPLINE
 from neurotarget.types import Case, Covariate, Problem, Target
 
-MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
+LIMIT = re.compile(
+    r"(?:[<>]=?|[≤≥])\s*(?P<after>\d+(?:\.\d+)?)"
+    r"|(?P<before>\d+(?:\.\d+)?)\s*(?:\+|(?:and|or) (?:over|older|above|more))"
+)  # such as 89+ and >89, by which ages are made anonymous
 SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
-
-
-class TextTable(NamedTuple):
-    """A table as it was written: columns in order, one mapping of text per row."""
-
-    columns: list[str]
-    rows: list[dict[str, str]]
-    problems: list[Problem]
-
-
-def read_text_table(path: Path) -> TextTable:
-    """Read a CSV or TSV file as text; columns without a name are dropped."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        lines = list(csv.reader(StringIO(text, newline=""), delimiter=_separator(path, text)))
-    except (OSError, UnicodeDecodeError, csv.Error) as reason:
-        todo = "save it as UTF-8 text with commas or tabs"
-        return TextTable([], [], [error(f"no table ({reason})", "CSV or TSV", todo, file=path)])
-    columns = [name.strip() for name in lines[0]] if lines else []
-    named = [name for name in columns if name]
-    problems = []
-    if twice := sorted({name for name in named if named.count(name) > 1}):
-        found = f"the columns {', '.join(twice)} twice"
-        problems.append(error(found, "each column once", "rename or drop one", file=path))
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        cells = [cell.strip() for cell in line]
-        if not any(cells):
-            continue
-        if len(cells) != len(columns):
-            found = f"{len(cells)} cells in line {number}"
-            todo = "quote cells that hold a separator, fill empty ones with n/a"
-            problems.append(error(found, f"{len(columns)}, as in the head", todo, file=path))
-            continue
-        rows.append({name: cell for name, cell in zip(columns, cells, strict=True) if name})
-    return TextTable(named, rows, problems)
-
-
-def is_missing(text: str) -> bool:
-    """Whether a cell says that there is no value."""
-    return text.casefold() in MISSING
 
 
 def type_covariates(
@@ -67,9 +27,9 @@ def type_covariates(
     """Turn one row of text per case into covariates: numbers, else text, None where missing.
 
     A column is numeric where all its values are numbers, where most are, or where a slope
-    hypothesis of the target needs it; a value of it that is no number is an error. Names that
-    a hypothesis writes in another case are taken over from there, and M, F, male, female become
-    M or F.
+    hypothesis of the target needs it; a value of it that is no number is an error. A limit such
+    as `89+` or `>89` is read as its number, with a warning. Names that a hypothesis writes in
+    another case are taken over from there, and M, F, male, female become M or F.
     """
     asked = {name.casefold(): name for name in asked_covariates(target)}
     slopes = numeric_covariates(target)
@@ -79,13 +39,19 @@ def type_covariates(
         name = asked.get(column.casefold(), column)
         texts = [row.get(column, "") for row in rows]
         values = [None if is_missing(text) else _number(text) for text in texts]
-        broken = [index for index, value in enumerate(values) if isinstance(value, str)]
+        words = [index for index, value in enumerate(values) if isinstance(value, str)]
+        limits = {index: limit for index in words if (limit := _limit(texts[index])) is not None}
+        broken = [index for index in words if index not in limits]
         numbers = sum(isinstance(value, float) for value in values)
         if name in slopes or numbers > len(broken):
-            for index in broken:
-                problems.append(_not_a_number(case_ids[index], name, texts[index], file))
-                values[index] = None
-        elif broken:
+            for index in words:
+                values[index] = limits.get(index)
+            problems += [_not_a_number(case_ids[item], name, texts[item], file) for item in broken]
+            if limits:
+                problems.append(
+                    _limits(name, {case_ids[item]: texts[item] for item in limits}, file)
+                )
+        elif words:
             values = [None if is_missing(text) else _word(name, text) for text in texts]
         for row, value in zip(typed, values, strict=True):
             row[name] = value
@@ -97,83 +63,6 @@ def asked_covariates(target: Target | None) -> set[str]:
     if target is None:
         return set()
     return {name for item in target.hypotheses for name in item.variables}
-
-
-def add_participants(
-    cases: list[Case], folder: Path, target: Target | None
-) -> tuple[list[Case], list[Problem]]:
-    """Give cases the covariates of a `participants.tsv` in the data set's folder, if there is one.
-
-    Its rows are found by `case_id`, `participant_id` or `subject_id`, with or without `sub-`; a
-    column `subject_id` beside another key says which cases are one person.
-    """
-    path = folder / "participants.tsv"
-    if not path.is_file() or not cases:
-        return cases, []
-    table = read_text_table(path)
-    keys = [name for name in ("case_id", "participant_id", "subject_id") if name in table.columns]
-    if not keys:
-        todo = "name the column of ids participant_id"
-        found = error(f"the columns {some(table.columns)}", "participant_id", todo, file=path)
-        return cases, [*table.problems, found]
-    by_key = {row[keys[0]].removeprefix("sub-"): row for row in table.rows}
-    rows = [_row_of(case, by_key) for case in cases]
-    if not any(rows):
-        todo = "give them the ids of the cases; its columns are not used"
-        found = warning(f"no id of a case (but {some(by_key)})", cases[0].case_id, todo, file=path)
-        return cases, [*table.problems, found]
-    problems = list(table.problems)
-    for case, row in zip(cases, rows, strict=True):
-        if not row:
-            problems.append(_no_row(case, path))
-    columns = [name for name in table.columns if name not in keys]
-    texts = [{name: row.get(name, "") for name in columns} for row in rows]
-    typed, wrong = type_covariates(
-        texts, [case.case_id for case in cases], target=target, file=path
-    )
-    joined = [
-        replace(
-            case,
-            subject_id=row.get("subject_id") or case.subject_id,
-            covariates={**case.covariates, **values},
-        )
-        for case, row, values in zip(cases, rows, typed, strict=True)
-    ]
-    return joined, problems + wrong
-
-
-def add_sessions(
-    cases: list[Case], root: Path, target: Target | None
-) -> tuple[list[Case], list[Problem]]:
-    """Give cases what the `sub-*_sessions.tsv` of their subject (BIDS) says of their session."""
-    tables: dict[str, dict[str, dict[str, str]]] = {}
-    problems = []
-    for subject in dict.fromkeys(case.subject_id for case in cases):
-        path = root / subject / f"{subject}_sessions.tsv"
-        if path.is_file():
-            table = read_text_table(path)
-            problems += table.problems
-            tables[subject] = {row.pop("session_id", ""): row for row in table.rows}
-    if not tables:
-        return cases, problems
-    rows = []
-    for case in cases:
-        session = next((part for part in case.case_id.split("_") if part.startswith("ses-")), "")
-        rows.append(tables.get(case.subject_id, {}).get(session, {}))
-    case_ids = [case.case_id for case in cases]
-    typed, wrong = type_covariates(rows, case_ids, target=target, file=root / "sub-*_sessions.tsv")
-    joined = [
-        replace(
-            case,
-            covariates={
-                **values,
-                **case.covariates,
-                **{name: value for name, value in values.items() if value is not None},
-            },
-        )
-        for case, values in zip(cases, typed, strict=True)
-    ]
-    return joined, problems + wrong
 
 
 def numeric_covariates(target: Target | None) -> set[str]:
@@ -205,13 +94,6 @@ def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
     return list(dict.fromkeys(problems))
 
 
-def _separator(path: Path, text: str) -> str:
-    head = text.split("\n", 1)[0]
-    if path.suffix.lower() == ".tsv" and "\t" in head:
-        return "\t"
-    return max(",\t;", key=head.count)  # the comma where there is none at all
-
-
 def _number(text: str) -> float | str:
     """Number that a text writes, else the text."""
     try:
@@ -219,6 +101,18 @@ def _number(text: str) -> float | str:
     except ValueError:
         return text
     return value if math.isfinite(value) else text
+
+
+def _limit(text: str) -> float | None:
+    match = LIMIT.fullmatch(text.casefold())
+    return float(match["after"] or match["before"]) if match else None
+
+
+def _limits(name: str, texts: Mapping[str, str], file: Path) -> Problem:
+    """Say which cases have a limit in the place of a value."""
+    found = f"the limit {name} = {some(sorted(set(texts.values())))} in {some(texts)}"
+    todo = f"it is read as its number, which effects of {name} take as exact"
+    return warning(found, "a number", todo, file=file)
 
 
 def _word(name: str, text: str) -> str:
@@ -231,16 +125,6 @@ def _not_a_number(case_id: str, column: str, text: str, file: Path) -> Problem:
         todo = "write a decimal point, not a comma"
     found = f"the covariate {column} = {text!r}, which is not a number"
     return error(found, "a number, as in the other cases", todo, case_id=case_id, file=file)
-
-
-def _row_of(case: Case, by_key: Mapping[str, dict[str, str]]) -> dict[str, str]:
-    ids = (case.case_id.removeprefix("sub-"), case.subject_id.removeprefix("sub-"))
-    return next((by_key[key] for key in ids if key in by_key), {})
-
-
-def _no_row(case: Case, path: Path) -> Problem:
-    todo = "add the row; the case has no covariates"
-    return warning("no row", "one row per participant", todo, case_id=case.case_id, file=path)
 
 
 def _untestable(name: str, found: str, wanted: str, todo: str) -> Problem:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from neurotarget.data.unfetched import unfetched
 from neurotarget.types import Case, Problem
 
 
@@ -62,6 +63,8 @@ def named_labels(labels: object) -> dict[str, int] | None:
 
 def read_json(path: Path, kind: type = dict) -> tuple[dict | list, list[Problem]]:
     """Read a JSON object (or list); what is wrong with it comes as a problem, with an empty one."""
+    if absent := unfetched(path):
+        return kind(), [error(absent.found, "valid JSON", absent.todo, file=path)]
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as reason:

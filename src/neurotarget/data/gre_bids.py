@@ -11,13 +11,11 @@ from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
-from bids import BIDSLayout, BIDSLayoutIndexer
 
-from neurotarget.data.bids import SKIPPED
+from neurotarget.data.bids_files import BidsFile, list_bids
 from neurotarget.data.found import error, some, warning
 from neurotarget.data.gre import Acquisition
 from neurotarget.data.gre_sidecars import (
-    BidsFile,
     echo_times,
     field_strength,
     metadata,
@@ -95,14 +93,7 @@ def scan_acquisitions(
 
 
 def _index(folder: Path) -> list[BidsFile]:
-    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=SKIPPED)
-    layout = BIDSLayout(folder, validate=False, config=["bids", "derivatives"], indexer=indexer)
-    found = layout.get(extension=[".nii.gz", ".nii", ".json"])
-    texts = ({key: str(value) for key, value in one.get_entities().items()} for one in found)
-    return sorted(
-        (BidsFile(Path(one.path), names) for one, names in zip(found, texts, strict=True)),
-        key=lambda file: file.path,
-    )
+    return list_bids(folder, (".nii.gz", ".nii", ".json"))
 
 
 def _is_image(file: BidsFile) -> bool:

@@ -6,28 +6,14 @@ further in, and those of more entities, go before others.
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
+from neurotarget.data.bids_files import BidsFile
 from neurotarget.data.found import error, read_json
 from neurotarget.data.gre import field_problems, te_problems
 from neurotarget.types import Problem
 
 MHZ_PER_T = 42.577478518  # of protons; CODATA 2018
 APART = 0.1  # share by which frequency and field strength may differ; a 3 T scanner has 2.89 T
-IN_NAME = ("suffix", "extension", "datatype")
-
-
-class BidsFile(NamedTuple):
-    """A file with what its name says."""
-
-    path: Path
-    entities: Mapping[str, str]
-
-    @property
-    def free(self) -> dict[str, str]:
-        """Entities without suffix, extension and kind of data."""
-        return {name: value for name, value in self.entities.items() if name not in IN_NAME}
 
 
 def read_sidecars(

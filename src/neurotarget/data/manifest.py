@@ -1,8 +1,10 @@
 """The validated table of cases, whatever form the data set has."""
 
+import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +16,14 @@ from neurotarget.data.msd import scan_msd
 from neurotarget.data.nnunet import scan_nnunet
 from neurotarget.data.splits import split_conflicts
 from neurotarget.data.table import scan_table
+from neurotarget.data.unfetched import Unfetched, unfetched
 from neurotarget.data.volume import missing_file
 from neurotarget.types import Case, DataError, Manifest, Problem, Target
 
+log = logging.getLogger(__name__)
+
 KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw or BIDS folder"
-ENDINGS = (".csv", ".tsv")
+ENDINGS = (".csv", ".tsv", ".txt")  # .txt is what spreadsheets call text with tabs
 NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|]|^\.|^$")  # what no file may be called
 
 
@@ -40,7 +45,7 @@ def read_manifest(
     masks: Path | str | None = None,
     repeats: bool = False,
 ) -> Manifest:
-    """Read the cases of a data set; see `scan_manifest` for the options.
+    """Read the cases of a data set and log warnings; see `scan_manifest` for the options.
 
     Raises:
         DataError: everything that is wrong with the data set, in one list.
@@ -58,6 +63,8 @@ def read_manifest(
     errors = [problem for problem in problems if problem.level == "error"]
     if errors or manifest is None:
         raise DataError(errors)
+    for problem in problems:
+        log.warning("%s", problem)
     return manifest
 
 
@@ -84,6 +91,9 @@ def scan_manifest(
     `repeats`, rows of one case_id with masks of their own are several masks of one scan: each
     becomes a case, called `<case_id>_mask1` and so on, and is told. Both are for studies of masks.
     `need_files=False` asks nothing of the files of cases: their scores are studied, not they.
+
+    A case with a file that was not fetched (a broken link of git-annex or datalad, a pointer) is
+    left out with a warning; it is an error where none is left.
     """
     source = Path(source).expanduser()
     root = Path(root).expanduser() if root is not None else None
@@ -96,12 +106,11 @@ def scan_manifest(
     if masks is not None and cases:
         cases, told = place_masks(cases, Path(masks).expanduser())
         problems += told
+    if need_files:
+        cases, told = _with_files(cases, options, has_masks=masks is not None)
+        problems += told
     cases = tuple(cases)
     problems += [*_check_names(cases), *split_conflicts(cases)]
-    # whose mask is in no folder of masks was told already
-    checked = [case for case in cases if masks is None or case.images or case.label]
-    checked = checked if need_files else []
-    problems += [problem for case in checked for problem in _check_files(case)]
     if target is not None and cases:
         problems += check_hypotheses(cases, target)
     if not cases and not any(problem.level == "error" for problem in problems):
@@ -112,7 +121,8 @@ def scan_manifest(
 
 def _scan(source: Path, target: Target | None, options: _Options) -> Found:
     if not source.exists():
-        return Found([], [error("no such file or folder", KINDS, "check the path", file=source)])
+        absent = unfetched(source) or Unfetched("no such file or folder", "check the path")
+        return Found([], [error(absent.found, KINDS, absent.todo, file=source)])
     if source.is_file() and source.suffix.lower() in ENDINGS:
         root, need_images, images_only, _ = options
         return scan_table(
@@ -159,6 +169,54 @@ def _check_names(cases: Sequence[Case]) -> list[Problem]:
             wanted = "letters, digits, - and _"
             problems.append(error(f"case_id {case_id!r}", wanted, todo))
     return problems
+
+
+def _with_files(
+    cases: Sequence[Case], options: _Options, *, has_masks: bool
+) -> tuple[list[Case], list[Problem]]:
+    """Cases without those whose files were not fetched, and what is wrong with any file.
+
+    Where images alone are asked for, as prediction does, a case stays without its files and without
+    a problem as long as another has them: its prediction fails with the reason.
+    """
+    kept, problems = [], []
+    for case in cases:
+        # whose mask is in no folder of masks was told already
+        wrong = _check_files(case) if not has_masks or case.images or case.label else []
+        if options.images_only or not any(unfetched(Path(item.file)) for item in wrong):
+            kept.append(case)
+            problems += wrong
+            continue
+        case, told = _without_unfetched(case, wrong, need_images=options.need_images)
+        kept += [case] if case else []
+        problems += told
+    broken = {problem.case_id for problem in problems if problem.level == "error"}
+    if options.images_only and any(case.case_id not in broken for case in kept):
+        problems = []
+    if cases and not kept:
+        problems = [problem._replace(level="error") for problem in problems]
+    return kept, problems
+
+
+def _without_unfetched(
+    case: Case, wrong: Sequence[Problem], *, need_images: bool
+) -> tuple[Case | None, list[Problem]]:
+    """A case without its files that were not fetched; None where it needs one of them."""
+    absent = {item.file for item in wrong if unfetched(Path(item.file))}
+    needed = [case.label, *(case.images.values() if need_images or not case.label else ())]
+    is_left_out = any(str(path) in absent for path in needed if path)
+    rest = "the case is left out" if is_left_out else "the case goes without it"
+    told = [
+        item._replace(level="warning", todo=f"{item.todo}; {rest}") if item.file in absent else item
+        for item in wrong
+    ]
+    if is_left_out:
+        return None, told
+
+    def there(files: Mapping[str, Path]) -> dict[str, Path]:
+        return {name: path for name, path in files.items() if str(path) not in absent}
+
+    return replace(case, images=there(case.images), raters=there(case.raters)), told
 
 
 def _check_files(case: Case) -> list[Problem]:

@@ -3,13 +3,15 @@
 Source: Antonelli et al. 2022, doi:10.1038/s41467-022-30695-9.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from neurotarget.data.covariates import add_participants
 from neurotarget.data.found import Found, error, named_labels, read_json, warning
 from neurotarget.data.nnunet import channel_names, channels_of
+from neurotarget.data.participants import add_participants
+from neurotarget.data.paths import place
 from neurotarget.data.volume import file_stem
 from neurotarget.types import Case, Problem, Target
 
@@ -35,11 +37,11 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
             todo = "write {image: path, label: path}"
             problems.append(error(f"the training entry {entry}", "an image", todo, file=path))
             continue
-        image = folder / str(entry["image"])
+        image = place(folder, str(entry["image"]))
         if image.name.startswith("._"):  # what macOS leaves beside each file in an archive
             continue
         has_label = entry.get("label") and not images_only
-        label = folder / str(entry["label"]) if has_label else None
+        label = place(folder, str(entry["label"])) if has_label else None
         split_up = _channel_files(image, channels)
         stacked += len(names) > 1 and split_up is None
         case_id = re.sub(r"_0000$", "", file_stem(image))
@@ -59,7 +61,7 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
 def _channel_files(image: Path, channels: Mapping[str, int]) -> dict[str, Path] | None:
     stem = re.sub(r"_0000$", "", file_stem(image))
     suffix = image.name[len(file_stem(image)) :]
-    if not image.with_name(f"{stem}_0000{suffix}").is_file():
+    if not os.path.lexists(image.with_name(f"{stem}_0000{suffix}")):  # a broken link will do
         return None
     return {
         contrast: image.with_name(f"{stem}_{number:04d}{suffix}")

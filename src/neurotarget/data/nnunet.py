@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.data.covariates import add_participants
 from neurotarget.data.found import Found, error, named_labels, read_json, some, warning
+from neurotarget.data.participants import add_participants
+from neurotarget.data.paths import place
 from neurotarget.types import Case, Problem, Target
 
 # names of one contrast in several habits
@@ -115,7 +116,7 @@ def _cases(layout: _Layout, part: str, split: str | None) -> list[Case]:
 
 
 def _listed_case(case_id: str, entry: Mapping, layout: _Layout) -> Case:
-    files = [layout.folder / str(name) for name in entry.get("images", [])]
+    files = [place(layout.folder, str(name)) for name in entry.get("images", [])]
     has_label = entry.get("label") and not layout.images_only
     return Case(
         case_id=str(case_id),
@@ -125,7 +126,7 @@ def _listed_case(case_id: str, entry: Mapping, layout: _Layout) -> Case:
             for contrast, number in layout.channels.items()
             if number < len(files)
         },
-        label=layout.folder / str(entry["label"]) if has_label else None,
+        label=place(layout.folder, str(entry["label"])) if has_label else None,
         split="train" if (layout.folder / "labelsTs").is_dir() else None,
     )
 

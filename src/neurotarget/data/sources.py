@@ -1,5 +1,6 @@
 """Where a run's cases come from: the user's own files, a public data set, the built-in cohort."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ class Files:
                 "data.root is not set; give the manifest (CSV or TSV), MSD, nnU-Net or BIDS "
                 "folder to work on: data.root=<path>"
             )
-        if not Path(root).exists():
+        if not os.path.lexists(root):  # of a broken link its reader says more
             raise DataError(f"data.root: no such file or folder: {root}; check the path")
         return Path(root)
 

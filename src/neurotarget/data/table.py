@@ -4,8 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from neurotarget.data.covariates import TextTable, is_missing, read_text_table, type_covariates
+from neurotarget.data.covariates import type_covariates
 from neurotarget.data.found import Found, error, nearest, some, warning
+from neurotarget.data.paths import place
+from neurotarget.data.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.volume import SUFFIXES
 from neurotarget.types import NAME, Case, Problem, Target
 
@@ -102,7 +104,7 @@ def _case(
         case_id=case_id,
         subject_id=_given(cells, "subject_id") or case_id,
         images=_placed(root, images),
-        label=_place(root, label) if label else None,
+        label=place(root, label) if label else None,
         split=split,
         fold=fold,
         covariates=covariates,
@@ -115,13 +117,9 @@ def _given(cells: Mapping[str, str], role: str) -> str:
     return "" if is_missing(text) else text
 
 
-def _place(root: Path, text: str) -> Path:
-    return root / Path(text).expanduser()
-
-
 def _placed(root: Path, texts: Mapping[str, str]) -> dict[str, Path]:
     """Paths by name, without those that are not given."""
-    return {name: _place(root, text) for name, text in texts.items() if not is_missing(text)}
+    return {name: place(root, text) for name, text in texts.items() if not is_missing(text)}
 
 
 def _rater_columns(

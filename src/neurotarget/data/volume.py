@@ -14,6 +14,8 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
+from neurotarget.data.paths import has_foreign_drive
+from neurotarget.data.unfetched import unfetched
 from neurotarget.types import DataError, Problem
 
 NIFTI = (".nii.gz", ".nii")
@@ -102,10 +104,14 @@ def inspect_volume(path: Path, *, case_id: str = "") -> tuple[Volume | None, lis
 
 def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
     """Problem of a path that is no file, or None."""
-    if path.is_file():
+    absent = unfetched(path)
+    if absent is None and path.is_file():
         return None
     found = "a folder" if path.is_dir() else "no such file"
     todo = "check the path in the manifest, or restore the file"
+    if has_foreign_drive(path):
+        todo = "write the path relative to the manifest: this machine has no drive of Windows"
+    found, todo = absent or (found, todo)
     return Problem("error", case_id, str(path), found, "an image file", todo)
 
 

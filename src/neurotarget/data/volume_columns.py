@@ -5,11 +5,19 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from neurotarget.data.covariates import TextTable, is_missing
 from neurotarget.data.found import error, nearest, some
+from neurotarget.data.table_ids import (
+    IDS,
+    VOLUMES,
+    align_rows,
+    find_column,
+    find_ids,
+    measure_of,
+    name_visits,
+)
+from neurotarget.data.text_table import TextTable, is_missing
 from neurotarget.types import Problem
 
-IDS = ("case_id", "participant_id", "subject_id", "sub_id", "subjid", "subject", "id")
 METHODS = ("method", "rater")
 UNITS_MM3 = {"mm3": 1.0, "mm³": 1.0, "ml": 1000.0, "cm3": 1000.0, "cm³": 1000.0}
 ENDS = {"": None, "_volume": None, "_mm3": 1.0, "_ml": 1000.0, "_cm3": 1000.0}  # of names; mm³
@@ -54,6 +62,7 @@ def find_roles(
     tables: Sequence[tuple[TextTable, Path]], asked: Asked
 ) -> tuple[list[Roles], list[Problem]]:
     """Say what each column of some tables is, and what is not there."""
+    tables = tables if asked.id_column else name_visits(tables)
     ids = [_id_column(table, asked) for table, _ in tables]
     problems = [
         _no_ids(table, path, asked)
@@ -72,7 +81,7 @@ def find_roles(
         found, wrong = _roles(table, path, asked, (case_id, method))
         roles.append(found)
         problems += wrong
-    return roles, [*problems, *_absent(roles, asked)]
+    return roles, [*problems, *_align(roles), *_absent(roles, asked)]
 
 
 def no_labels(tables: Sequence[tuple[TextTable, Path]]) -> str:
@@ -102,6 +111,10 @@ def _roles(
     spelt = {name.casefold(): name for name in table.columns if name != case_id}
     subject_id = next((spelt[name] for name in IDS[1:] if name in spelt), None)
     volumes, problems = _volumes(table.columns, path, asked, () if method else asked.methods)
+    measure = measure_of(case_id)
+    if volumes and measure not in (None, *VOLUMES):
+        todo = "write it with --meas volume (asegstats2table, aparcstats2table)"
+        problems.append(error(f"FreeSurfer's measure {measure}", "volumes", todo, file=path))
     is_ledger = {"status", "made_from"} <= set(table.columns)
     fixed = {case_id, subject_id, method, *(item.column for item in volumes)}
     fixed |= set(OURS) if is_ledger else set()
@@ -169,16 +182,26 @@ def _has_repeats(
 
 
 def _id_column(table: TextTable, asked: Asked) -> str | None:
-    return _column(table, [asked.id_column] if asked.id_column else IDS)
+    if asked.id_column:
+        return find_column(table.columns, [asked.id_column])
+    return find_ids(table.columns)
 
 
 def _method_column(table: TextTable, asked: Asked) -> str | None:
-    return _column(table, [asked.method_column] if asked.method_column else METHODS)
+    return find_column(table.columns, [asked.method_column] if asked.method_column else METHODS)
 
 
-def _column(table: TextTable, names: Sequence[str]) -> str | None:
-    spelt = {name.casefold(): name for name in table.columns}
-    return next((spelt[name.casefold()] for name in names if name.casefold() in spelt), None)
+def _align(tables: Sequence[Roles]) -> list[Problem]:
+    """Write ids in one way throughout, as the first table that has them does."""
+    known: dict[str, None] = {}
+    problems = []
+    for table in tables:
+        for column in (table.case_id, table.subject_id):
+            if column:
+                problems += align_rows(table.rows, column, list(known), table.path)
+        columns = [column for column in (table.case_id, table.subject_id) if column]
+        known |= dict.fromkeys(row[column] for row in table.rows for column in columns)
+    return problems
 
 
 def _no_ids(table: TextTable, path: Path, asked: Asked) -> Problem:

@@ -9,14 +9,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.data.covariates import (
-    SEXES,
-    TextTable,
-    is_missing,
-    read_text_table,
-    type_covariates,
-)
+from neurotarget.data.covariates import SEXES, type_covariates
 from neurotarget.data.found import error, nearest, some, warning
+from neurotarget.data.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.volume_columns import (
     UNITS_MM3,
     Asked,
@@ -66,8 +61,10 @@ def read_volume_table(
     """Read CSV or TSV tables of volumes and covariates and join them by id.
 
     Ids are in `id_column`, else in `case_id`, `participant_id`, `subject_id`, `sub_id`, `subjid`,
-    `subject` or `id`; with and without `sub-` they are the same. A table of subjects joins to all
-    cases of each where another table has both ids. The volumes of a label are in a column of its
+    `subject`, `id` or the first column of FreeSurfer's tables (`Measure:volume`); with and without
+    `sub-` and leading zeros they are the same. A table of subjects joins to all cases of each where
+    another table has both ids, or BIDS' `sub-01_ses-1`; a column `session_id` tells several rows of
+    a subject apart. The volumes of a label are in a column of its
     name, alone or with `_volume`, `_mm3`, `_ml` or `_cm3`, in whatever case; `unit` (mm3, ml, cm3)
     is that of names that say none. `labels` are those of the target by default. All other columns
     are covariates.
@@ -241,7 +238,7 @@ def _refuse(problems: Sequence[Problem]) -> None:
 
 
 def _read(path: Path) -> TextTable:
-    if path.is_file():
+    if path.is_file() or path.is_symlink():
         return read_text_table(path)
     found = "a folder" if path.is_dir() else "no such file"
     return TextTable([], [], [error(found, "a CSV or TSV file", "check the path", file=path)])

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from neurotarget.data.manifest import read_manifest
+from neurotarget.data.manifest import ENDINGS, read_manifest
 from neurotarget.data.nnunet import ALIASES
+from neurotarget.data.unfetched import unfetched
 from neurotarget.data.volume import SUFFIXES, file_stem
 from neurotarget.inference.dicom import convert_series, list_series
 from neurotarget.types import Case, DataError, Problem, Target
 
 log = logging.getLogger(__name__)
 
-TABLES = (".csv", ".tsv")
 DATA_SETS = ("dataset_description.json", "dataset.json")  # BIDS; MSD and nnU-Net
 OUTPUT = "volumes.tsv"  # marks a folder that predictions were written to
 
@@ -34,9 +34,11 @@ def find_inputs(source: Path, contrasts: Sequence[str], *, scratch: Path) -> lis
             or a DICOM series is not one volume.
     """
     source, contrasts = Path(source).expanduser(), tuple(contrasts)
+    if (absent := unfetched(source)) is not None:
+        raise DataError(f"input: found {absent.found}: {source}; {absent.todo}")
     if not source.exists():
         raise DataError(f"input: no such file or folder: {source}; check the path")
-    if source.suffix.lower() in TABLES or any((source / name).is_file() for name in DATA_SETS):
+    if source.suffix.lower() in ENDINGS or any((source / name).is_file() for name in DATA_SETS):
         return _listed(source, contrasts)
     if source.is_file():
         return [_single(source, contrasts)]
@@ -240,7 +242,7 @@ def _repeated(cases: Iterable[Case]) -> list[Problem]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file() and _is_image(path))
+    return sorted(path for path in folder.iterdir() if _is_image(path) and not path.is_dir())
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -1,0 +1,64 @@
+"""Files of a BIDS folder with the entities that their names say.
+
+pybids' own index reads entities off the whole path, so that a folder above the data set, such as
+`sub-study7/`, gives every file its subject. Here only what lies below the data set's folder counts.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bids.layout import parse_file_entities
+from bids.layout.models import Config
+
+SKIPPED = [
+    re.compile(r"^/(code|sourcedata|stimuli|models|derivatives)(/|$)"),
+    re.compile(r"/(func|dwi|eeg|ieeg|meg|beh|perf|pet|nirs|motion|micr|\.[^/]+)(/|$)"),
+]
+IN_NAME = ("suffix", "extension", "datatype")
+_ENTITIES = [
+    entity for name in ("bids", "derivatives") for entity in Config.load(name).entities.values()
+]
+
+
+class BidsFile(NamedTuple):
+    """A file with what its name says."""
+
+    path: Path
+    entities: Mapping[str, str]
+
+    @property
+    def free(self) -> dict[str, str]:
+        """Entities without suffix, extension and kind of data."""
+        return {name: value for name, value in self.entities.items() if name not in IN_NAME}
+
+
+def list_bids(folder: Path, extensions: Sequence[str]) -> list[BidsFile]:
+    """Files of some extensions in a BIDS folder or a folder of derivatives, in order of paths.
+
+    Names are read by pybids' entities and no file is opened: sidecars stay unread, suffixes that
+    the validator does not know yet (QSM) are kept, and so are links to files that were not
+    fetched. Folders of other kinds of data and hidden ones are left out.
+    """
+    folder = Path(folder).absolute()
+    found = []
+    for path in _walk(folder):
+        entities = parse_file_entities(f"/{path.as_posix()}", entities=_ENTITIES)
+        if entities.get("extension") in extensions:
+            texts = {name: str(value) for name, value in entities.items()}
+            found.append(BidsFile(folder / path, texts))
+    return sorted(found, key=lambda file: file.path)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Paths of files below a folder, relative to it."""
+    for place, folders, files in os.walk(folder, followlinks=True):
+        inner = Path(place).relative_to(folder)
+        folders[:] = [name for name in folders if not _is_skipped(inner / name)]
+        yield from (inner / name for name in files if not _is_skipped(inner / name))
+
+
+def _is_skipped(path: Path) -> bool:
+    return any(pattern.search(f"/{path.as_posix()}") for pattern in SKIPPED)

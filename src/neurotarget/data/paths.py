@@ -1,0 +1,23 @@
+"""Paths that tables and descriptions of data sets give as text."""
+
+import os
+import re
+from pathlib import Path, PureWindowsPath
+
+DRIVE = re.compile(r"(?:^|[/\\])[A-Za-z]:[/\\]")  # of Windows, inside a path of another system
+
+
+def place(root: Path, text: str) -> Path:
+    """Path that a text gives, from `root` where it is relative.
+
+    Backslashes part folders, as Windows writes them, unless a file is really called so.
+    """
+    path = root / Path(text).expanduser()
+    if "\\" not in text or os.path.lexists(path):
+        return path
+    return root / Path(PureWindowsPath(text).as_posix()).expanduser()
+
+
+def has_foreign_drive(path: Path) -> bool:
+    """Whether a path names a drive of Windows on a system that has none."""
+    return os.name != "nt" and DRIVE.search(str(path)) is not None
