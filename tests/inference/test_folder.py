@@ -72,7 +72,7 @@ def test_what_looks_odd_is_said(predictor, cases, tmp_path):
     (outcome,) = predict_all(
         predictor, [Case("e", "e", {"t1": empty})], tmp_path / "out", made_by="w"
     )
-    assert outcome.note == "cube: empty"
+    assert outcome.note == "cube: empty; one value in all voxels (export the image again)"
 
 
 def test_a_case_without_its_line_is_predicted_again(predictor, cases, tmp_path):

@@ -10,8 +10,8 @@ from numpy import ndarray
 
 from neurotarget.data.found import error, some, warning
 from neurotarget.data.geometry import whole_grid
-from neurotarget.data.labels import label_values, to_classes
-from neurotarget.data.volume import Volume, inspect_volume, same_grid
+from neurotarget.data.labels import label_values, rounded_labels, to_classes
+from neurotarget.data.volume import Volume, inspect_volume, same_grid, shifted_grid
 from neurotarget.types import Case, DataError, Problem, Target
 
 
@@ -114,6 +114,7 @@ def _read_mask(
     if target is not None or not _shares_grid(label, list(volumes.values())):
         problems += _check_grid(case, name, label, volumes)
     *measured, wrong = _measure_label(case, label, target, mapping)
+    problems += rounded_labels(label.array, case_id=case.case_id, file=str(case.label))
     return label, *measured, [*problems, *wrong]
 
 
@@ -149,8 +150,15 @@ def _check_grid(
     case: Case, name: str, volume: Volume, others: Mapping[str, Volume]
 ) -> list[Problem]:
     placed = {key: other for key, other in others.items() if other.is_placed}
+    file = case.images.get(name, case.label)
     if _shares_grid(volume, list(placed.values())[:1]):
-        return []
+        near = [item for item in placed.items() if volume.is_placed and same_grid(item[1], volume)]
+        place = {"case_id": case.case_id, "file": str(file)}
+        return [
+            problem
+            for reference, other in near[:1]
+            for problem in shifted_grid(other, volume, reference, **place)
+        ]
     reference, first = next(iter(placed.items()))
     has, wanted = (" × ".join(map(str, item.array.shape)) for item in (volume, first))
     if has == wanted:
@@ -158,7 +166,6 @@ def _check_grid(
         has, wanted = f"{has} voxels elsewhere (affines differ by {apart})", "one affine"
     else:
         has, wanted = f"{has} voxels", f"{wanted} voxels, as {reference} has"
-    file = case.images.get(name, case.label)
     todo = f"resample the {name} to the grid of {reference}"
     return [error(f"a grid of {has}", wanted, todo, case_id=case.case_id, file=file)]
 
