@@ -12,3 +12,13 @@ def shared_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"real data are absent: no folder {root} (set NEUROTARGET_DATA)")
     return root
+
+
+@pytest.fixture(scope="session")
+def cases_folder() -> Path:
+    """Folder of small inputs that were read wrongly once; it is not part of the project."""
+    beside = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    root = Path(os.environ.get("NEUROTARGET_DATA", beside)).parent / "cases" / "inputs"
+    if not root.is_dir():
+        pytest.skip("shared/cases is not here")
+    return root

@@ -111,8 +111,8 @@ def _read_mask(
     label, problems = inspect_volume(case.label, case_id=case.case_id)
     if label is None:
         return None, None, {}, problems
-    if target is not None or not _shares_grid(label, list(volumes.values())):
-        problems += _check_grid(case, name, label, volumes)
+    own = volumes if target is not None else _nearest(label, volumes)
+    problems += _check_grid(case, name, label, own)
     *measured, wrong = _measure_label(case, label, target, mapping)
     problems += rounded_labels(label.array, case_id=case.case_id, file=str(case.label))
     return label, *measured, [*problems, *wrong]
@@ -146,18 +146,23 @@ def _shares_grid(volume: Volume, others: Sequence[Volume]) -> bool:
     return not placed or not volume.is_placed or any(same_grid(other, volume) for other in placed)
 
 
+def _nearest(label: Volume, volumes: Mapping[str, Volume]) -> Mapping[str, Volume]:
+    """Images with the one that a mask lies on first: without a target it may be any of them."""
+    on_it = [name for name, volume in volumes.items() if _shares_grid(label, [volume])]
+    return {name: volumes[name] for name in (*on_it[:1], *volumes)}
+
+
 def _check_grid(
     case: Case, name: str, volume: Volume, others: Mapping[str, Volume]
 ) -> list[Problem]:
     placed = {key: other for key, other in others.items() if other.is_placed}
     file = case.images.get(name, case.label)
     if _shares_grid(volume, list(placed.values())[:1]):
-        near = [item for item in placed.items() if volume.is_placed and same_grid(item[1], volume)]
         place = {"case_id": case.case_id, "file": str(file)}
         return [
             problem
-            for reference, other in near[:1]
-            for problem in shifted_grid(other, volume, reference, **place)
+            for reference, first in list(placed.items())[:1]
+            for problem in shifted_grid(first, volume, reference, **place)
         ]
     reference, first = next(iter(placed.items()))
     has, wanted = (" × ".join(map(str, item.array.shape)) for item in (volume, first))

@@ -6,6 +6,7 @@ may put a corner `FORMS_APART_VOX` apart. Beyond, a warning or an error names wh
 
 import gzip
 import re
+import struct
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,7 @@ NAMED_UNITS_MM = {
     **dict.fromkeys(("cm", "centimeter", "centimeters"), 10.0),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1e3),
 }
+GOOD_RAS_BYTE = 28  # of an MGH header: behind seven numbers of four bytes
 TEXT_HEADER = 1 << 16  # bytes; headers of NRRD and MetaImage are shorter
 ANATOMICAL = re.compile(r"(right|left)-(anterior|posterior)-(superior|inferior)|[rl][ap][si]t?\b")
 
@@ -97,8 +99,10 @@ def read_grid(path: Path) -> tuple[tuple[int, ...], ndarray]:
 
 
 def _read_mgh(path: Path, report: Report) -> Stored:
-    image = nib.MGHImage.from_stream(BytesIO(_content(path)))
-    is_oriented = bool(image.header["goodRASFlag"] == 1)
+    content = _content(path)
+    image = nib.MGHImage.from_stream(BytesIO(content))
+    # from the bytes, as nibabel puts its default in and sets the flag
+    is_oriented = struct.unpack_from(">h", content, GOOD_RAS_BYTE)[0] == 1
     if not is_oriented:
         report.no_orientation("goodRASFlag is 0")
     return _made(np.asanyarray(image.dataobj), image.affine, is_oriented=is_oriented)
@@ -172,11 +176,11 @@ def _mend_quaternion(header: nib.Nifti1Header, report: Report) -> None:
     squared = sum(float(header[name]) ** 2 for name in names)
     if squared - 1 <= UNNOTICED_EXCESS:
         return
-    found, wanted = f"a qform quaternion of squared length {squared:.7g}", "at most 1"
+    found, wanted = f"a qform quaternion with |q|² − 1 = {squared - 1:.1g}", "0 (unit length)"
     if squared - 1 <= QUATERNION_EXCESS:
         for name in names:
             header[name] = float(header[name]) / np.sqrt(squared)
-        report.warning(found, wanted, f"up to {1 + QUATERNION_EXCESS:g} it is shortened to 1")
+        report.warning(found, wanted, f"up to {QUATERNION_EXCESS:g} it is shortened")
         return
     header["qform_code"] = 0
     if header["sform_code"] > 0:
