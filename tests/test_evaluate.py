@@ -401,31 +401,3 @@ def test_impossible_values_of_raters_are_refused(tmp_path, metric, value, told):
     path.write_text(",".join(Row._fields) + f"\na,a,test,left,{metric},{value},\n")
     with pytest.raises(DataError, match=told):
         read_rows(path)
-
-
-def test_masks_in_microns_have_volumes_in_mm3(cases_folder):
-    target = Target("h", ["t1"], {"a": 1, "b": 2}, [1, 1, 1], [8, 8, 8])
-    rows = [
-        measure(read_manifest(cases_folder / "units" / unit / "manifest.csv", target), target)
-        for unit in ("micron", "mm")
-    ]
-    sizes = [[row.value for row in one if row.metric == "reference_volume_mm3"] for one in rows]
-    assert sizes[0] == pytest.approx(sizes[1])
-    assert 100 < np.mean(sizes[0]) < 5_000
-
-
-def test_warnings_of_files_are_logged_once_a_kind(tmp_path, caplog):
-    known = ("shifted", "grown")
-    cases = tuple(case for case in golden.write_cases(tmp_path).cases if case.case_id in known)
-    for name in known:
-        path = tmp_path / "predictions" / f"{name}.nii.gz"
-        mask = nib.load(path)
-        affine = mask.affine.copy()
-        affine[2, 3] += 0.06  # mm, of voxels of 1.5 mm
-        nib.save(nib.Nifti1Image(np.asarray(mask.dataobj), affine), path)
-    manifest, splits = Manifest(cases, tmp_path), dict.fromkeys(known, "test")
-    rows = evaluate(manifest, tmp_path / "predictions", golden.TARGET, splits)
-    assert values(rows, "shifted", "left")["dice"] == pytest.approx(0.75)
-    (record,) = caplog.records
-    assert "found a grid 0.060 mm or 0.040 voxel off" in record.message
-    assert "(and 1 more files alike)" in record.message

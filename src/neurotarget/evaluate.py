@@ -194,7 +194,7 @@ def _score_files(read: _Reader, path: Path, split: str) -> list[Row]:
     reference = truth = pred = None
     if case.label:
         reference, truth = _read_reference(read, case.label)
-    predicted = _read_prediction(case, path)
+    predicted = _read_prediction(read, path)
     if reference and predicted:
         _check_grid(read, path, predicted, reference, what="a prediction")
     if predicted:
@@ -251,9 +251,9 @@ def _refuse(errors: Sequence[DataError]) -> None:
         raise DataError(list(problems))
 
 
-def _read_prediction(case: Case, path: Path) -> Volume | None:
+def _read_prediction(read: _Reader, path: Path) -> Volume | None:
     try:
-        return read_volume(path, case_id=case.case_id)
+        return read_volume(path, case_id=read.case.case_id, warnings=read.warnings)
     except DataError as error:
         log.warning("counted as failed: %s", error)
         return None

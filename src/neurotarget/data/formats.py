@@ -24,6 +24,7 @@ ITK = (".nrrd", ".mha")
 QUATERNION_EXCESS = 1e-3  # of b² + c² + d² over 1; from four decimals on it is rounding
 UNNOTICED_EXCESS = 1e-7  # what float32 adds
 FORMS_APART_VOX = 0.5
+MIRRORED = "LEFT AND RIGHT MIRRORED"  # loud, as nothing else in a result would show it
 NIFTI_UNITS = {0: ("unknown", 1.0), 1: ("metre", 1e3), 2: ("mm", 1.0), 3: ("micron", 1e-3)}
 NAMED_UNITS_MM = {
     **dict.fromkeys(("", "?", "unknown", "mm", "millimeter", "millimeters"), 1.0),
@@ -198,7 +199,7 @@ def _compare_forms(header: nib.Nifti1Header, unit_mm: float, report: Report) -> 
     axes = f"axes run {by_sform} by the sform, {by_qform} by the qform"
     if np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
         report.warning(
-            f"LEFT AND RIGHT MIRRORED between sform and qform ({axes})",
+            f"{MIRRORED} between sform and qform ({axes})",
             "one handedness",
             "the sform is used, and programs that take the qform show the other side: find out "
             "which is right and write it into both",

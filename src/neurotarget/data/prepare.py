@@ -171,7 +171,11 @@ def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
     checkup, volumes = examine(replace(case, label=None), target, None)
     if errors := [problem for problem in checkup.problems if problem.level == "error"]:
         raise DataError(errors)
-    warnings = dict.fromkeys(f"{item.found} ({item.todo})" for item in checkup.problems)
+    several = len(target.contrasts) > 1  # then a warning says whose it is
+    warnings = dict.fromkeys(
+        f"{f'{Path(item.file).name}: ' if several else ''}{item.found} ({item.todo})"
+        for item in checkup.problems
+    )
     return _scans(case, volumes, target, preparation)._replace(warnings=tuple(warnings))
 
 
