@@ -209,7 +209,7 @@ def disc(tmp_path, mr):
 
 
 def test_series_are_found_deeper_by_number(disc):
-    assert [one.told(disc) for one in find_series(disc)] == [
+    assert [one.listing(disc) for one in find_series(disc)] == [
         "series 3: localizer (2 slices, in DICOM/ST0/SE3)",
         "series 12: T1 MPRAGE (4 slices, in DICOM/ST0/SE12)",
     ]

@@ -174,6 +174,7 @@ def test_dicom_deeper_in_a_case_folder_is_found(tmp_path, mr):
     slices = [mr.slice_of(number) for number in range(3)]
     mr.write(tmp_path / "study" / "anna" / "ST1" / "SE1", slices)
     mr.write(tmp_path / "study" / "bela", slices)
+    mr.write(tmp_path / "study" / "bela" / "scout", [mr.slice_of(0, series="2")])
     cases = find_inputs(tmp_path / "study", ("t1",), scratch=tmp_path / "scratch")
     assert [case.case_id for case in cases] == ["anna", "bela"]
 

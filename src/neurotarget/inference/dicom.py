@@ -46,7 +46,7 @@ class Series(NamedTuple):
     description: str
     files: tuple[Path, ...]
 
-    def told(self, root: Path) -> str:
+    def listing(self, root: Path) -> str:
         """What tells it from others: number, description, how many slices, where it lies."""
         number = f"series {self.number}: " if self.number else ""
         places = sorted({path.parent.relative_to(root).as_posix() for path in self.files} - {"."})
@@ -124,7 +124,7 @@ def convert_series(
     report = _Report(path.name.removesuffix(".nii"), folder)
     chosen = _choose(series, wanted)
     if len(chosen) != 1:
-        listed = "; ".join(one.told(folder) for one in chosen or series)
+        listed = "; ".join(one.listing(folder) for one in chosen or series)
         which = "one series" if wanted is None else f"one that series={wanted} names"
         raise report.error(
             f"{len(chosen or series)} DICOM series: {listed}",

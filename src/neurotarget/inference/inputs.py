@@ -159,7 +159,7 @@ def _subfolder(
         return _case(folder.name, {contrasts[0]: images[0]}), []
     if images:
         return _matched(folder.name, images, contrasts)
-    if series := find_series(folder):
+    if series := list_series(folder) or find_series(folder):
         return _dicom(folder, series, contrasts, dicom), []
     deeper = next((path for path in sorted(folder.rglob("*")) if _is_image(path)), None)
     hint = f" (deeper down lies {deeper}: give its folder, or a manifest)" if deeper else ""
