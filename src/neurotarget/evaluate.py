@@ -9,13 +9,14 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from neurotarget.data.labels import class_of_id, to_classes
-from neurotarget.data.volume import Volume, read_volume, same_grid
+from neurotarget.data.labels import class_of_id, rounded_labels, to_classes
+from neurotarget.data.volume import Volume, read_volume, same_grid, shifted_grid
 from neurotarget.files import written
 from neurotarget.metrics.beside import Beside
 from neurotarget.metrics.boxes import ClassMap
@@ -54,9 +55,10 @@ def evaluate(
             "assign cases to it, or name another split"
         )
 
-    def score(case: Case) -> list[Row]:
+    def score(case: Case, warnings: list[Problem]) -> list[Row]:
         path = Path(predictions) / f"{case.case_id}.nii.gz"
-        return _score_files(case, path, target, manifest.label_ids, splits[case.case_id])
+        read = _Reader(case, target, manifest.label_ids, warnings)
+        return _score_files(read, path, splits[case.case_id])
 
     return _rows_of(cases, score, "score", workers)
 
@@ -78,22 +80,23 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
             "label with their paths, or name their folder"
         )
 
-    def read(case: Case) -> list[Row]:
+    def score(case: Case, warnings: list[Problem]) -> list[Row]:
         volume = truth = None
+        read = _Reader(case, target, manifest.label_ids, warnings)
         if case.label:
-            volume, truth = _read_reference(case, case.label, target, manifest.label_ids)
-        grid, beside = _read_beside(case, volume, target, manifest.label_ids)
+            volume, truth = _read_reference(read, case.label)
+        grid, beside = _read_beside(read, volume)
         return measure_case(
             case,
             truth,
             target,
             affine=grid.affine if grid else np.eye(4),
             split=case.split or "",
-            oriented=_is_oriented(volume),
+            oriented=volume is not None and volume.is_oriented,
             beside=beside,
         )
 
-    return _rows_of(manifest.cases, read, "measure", workers)
+    return _rows_of(manifest.cases, score, "measure", workers)
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
@@ -145,37 +148,60 @@ def read_rows(path: Path) -> pd.DataFrame:
     return table
 
 
+class _Reader(NamedTuple):
+    """What reading the files of a case takes, and where their warnings go."""
+
+    case: Case
+    target: Target
+    label_ids: Mapping[str, int] | None
+    warnings: list[Problem]
+
+
 def _rows_of(
-    cases: Sequence[Case], read: Callable[[Case], list[Row]], what: str, workers: int
+    cases: Sequence[Case],
+    score: Callable[[Case, list[Problem]], list[Row]],
+    what: str,
+    workers: int,
 ) -> list[Row]:
     """Rows of all cases, read in threads; what is wrong with any of them is told at once."""
+    warnings: list[Problem] = []
 
     def attempt(case: Case) -> list[Row] | DataError:
         try:
-            return read(case)
+            return score(case, warnings)
         except DataError as error:
             return error
 
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         done = list(tqdm(pool.map(attempt, cases), what, total=len(cases), unit="case", delay=1))
     _refuse([found for found in done if isinstance(found, DataError)])
+    _log_warnings(warnings)
     return [row for rows in done for row in rows]
 
 
-def _score_files(
-    case: Case, path: Path, target: Target, label_ids: Mapping[str, int] | None, split: str
-) -> list[Row]:
+def _log_warnings(problems: Sequence[Problem]) -> None:
+    """Log each kind of warning once, with the number of files and one of them."""
+    kinds: dict[str, list[Problem]] = {}
+    for problem in sorted(set(problems)):
+        kinds.setdefault(problem.todo, []).append(problem)
+    for first, *others in kinds.values():
+        more = f" (and {len(others)} more files alike)" if others else ""
+        log.warning("%s%s", first, more)
+
+
+def _score_files(read: _Reader, path: Path, split: str) -> list[Row]:
+    case, target = read.case, read.target
     reference = truth = pred = None
     if case.label:
-        reference, truth = _read_reference(case, case.label, target, label_ids)
-    predicted = _read_prediction(case, path)
+        reference, truth = _read_reference(read, case.label)
+    predicted = _read_prediction(read, path)
     if reference and predicted:
-        _refuse_other_grid(case, path, predicted, reference, what="a prediction")
+        _check_grid(read, path, predicted, reference, what="a prediction")
     if predicted:
         ids = class_of_id(target)
         pred = to_classes(predicted.array, ids, case_id=case.case_id, file=str(path))
     known = reference or predicted
-    grid, beside = _read_beside(case, known, target, label_ids)
+    grid, beside = _read_beside(read, known)
     return score_case(
         case,
         truth,
@@ -184,45 +210,37 @@ def _score_files(
         affine=grid.affine if grid else np.eye(4),
         spacing_mm=grid.spacing_mm if grid else (1.0, 1.0, 1.0),
         split=split,
-        oriented=_is_oriented(known),
+        oriented=known is not None and known.is_oriented,
         beside=beside,
     )
 
 
-def _read_beside(
-    case: Case, grid: Volume | None, target: Target, label_ids: Mapping[str, int] | None
-) -> tuple[Volume | None, Beside]:
+def _read_beside(read: _Reader, grid: Volume | None) -> tuple[Volume | None, Beside]:
     """Masks of further raters and scans with a unit, on the case's grid, or on their own first.
 
     Raises:
         DataError: one of them cannot be read, lies on another grid, or has unknown labels.
     """
-    raters, scans = {}, {}
+    case, (raters, scans) = read.case, ({}, {})
     for name, path in case.raters.items():
-        volume, raters[name] = _read_reference(case, path, target, label_ids)
+        volume, raters[name] = _read_reference(read, path)
         grid = grid or volume
-        _refuse_other_grid(case, path, volume, grid, what="a mask")
-    for contrast in target.units if grid is not None else ():
+        _check_grid(read, path, volume, grid, what="a mask")
+    for contrast in read.target.units if grid is not None else ():
         if contrast in case.images:
-            volume = read_volume(case.images[contrast], case_id=case.case_id)
-            _refuse_other_grid(case, case.images[contrast], volume, grid, what="a scan")
+            path = case.images[contrast]
+            volume = read_volume(path, case_id=case.case_id, warnings=read.warnings)
+            _check_grid(read, path, volume, grid, what="a scan")
             scans[contrast] = volume.array
     return grid, Beside(raters, scans)
 
 
-def _read_reference(
-    case: Case, path: Path, target: Target, label_ids: Mapping[str, int] | None
-) -> tuple[Volume, ClassMap]:
-    volume = read_volume(path, case_id=case.case_id)
-    ids = class_of_id(target, label_ids)
-    return volume, to_classes(volume.array, ids, case_id=case.case_id, file=str(path))
-
-
-def _is_oriented(volume: Volume | None) -> bool:
-    """Whether the header says where left and right are; without a code its affine is a guess."""
-    if volume is None:
-        return False
-    return bool(volume.header["sform_code"] > 0 or volume.header["qform_code"] > 0)
+def _read_reference(read: _Reader, path: Path) -> tuple[Volume, ClassMap]:
+    place = {"case_id": read.case.case_id, "file": str(path)}
+    volume = read_volume(path, case_id=read.case.case_id, warnings=read.warnings)
+    classes = to_classes(volume.array, class_of_id(read.target, read.label_ids), **place)
+    read.warnings.extend(rounded_labels(volume.array, **place))
+    return volume, classes
 
 
 def _refuse(errors: Sequence[DataError]) -> None:
@@ -233,16 +251,19 @@ def _refuse(errors: Sequence[DataError]) -> None:
         raise DataError(list(problems))
 
 
-def _read_prediction(case: Case, path: Path) -> Volume | None:
+def _read_prediction(read: _Reader, path: Path) -> Volume | None:
     try:
-        return read_volume(path, case_id=case.case_id)
+        return read_volume(path, case_id=read.case.case_id, warnings=read.warnings)
     except DataError as error:
         log.warning("counted as failed: %s", error)
         return None
 
 
-def _refuse_other_grid(case: Case, path: Path, volume: Volume, grid: Volume, *, what: str) -> None:
+def _check_grid(read: _Reader, path: Path, volume: Volume, grid: Volume, *, what: str) -> None:
+    """Refuse a volume on another grid; one that is a little off is used, with a warning."""
+    case, own = read.case, str(read.case.label or "its prediction")
     if same_grid(grid, volume):
+        read.warnings.extend(shifted_grid(grid, volume, own, case_id=case.case_id, file=str(path)))
         return
 
     def words(volume: Volume) -> str:
@@ -256,7 +277,6 @@ def _refuse_other_grid(case: Case, path: Path, volume: Volume, grid: Volume, *, 
         "a mask": "resample it to that grid, or leave it out",
         "a scan": "measure on the scan that the masks were drawn on, or resample it to their grid",
     }[what]
-    own = case.label or "its prediction"
     raise DataError(
         Problem(
             "error",

@@ -2,7 +2,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.lint import run
+from neurotarget.cli.main import run as run_command
+from neurotarget.data.found import error, warning
+from neurotarget.data.volume import inspect_volume
 from neurotarget.types import Target
 
 
@@ -53,3 +57,34 @@ def test_a_file_both_passes_miss_is_named_once(source, capsys):
 def test_a_source_that_is_missing_ends_with_two(tmp_path, capsys):
     assert run(str(tmp_path / "gone")) == 2
     assert "1 error, 0 warnings in 0 cases" in capsys.readouterr().out
+
+
+def mirror(path):
+    scan = nib.Nifti1Image(np.array(nib.load(path).dataobj), np.eye(4))
+    scan.set_qform(np.diag([-1.0, 1, 1, 1]), 1)
+    nib.save(scan, path)
+    return path
+
+
+def test_a_mirrored_scan_is_told_by_lint_and_by_prepare(source, tmp_path, capsys):
+    mirror(source.parent / "t14.nii.gz")
+    told = r"warning: c4: {}: found LEFT AND RIGHT MIRRORED".format(source.parent / "t14.nii.gz")
+    assert run(str(source)) == 0
+    assert told in capsys.readouterr().out
+    (tmp_path / "gland.yaml").write_text(
+        "_target_: neurotarget.types.Target\nname: gland\ncontrasts: [t1]\nlabels: {gland: 1}\n"
+        "spacing_mm: [1, 1, 1]\npatch_vox: [4, 4, 4]\n"
+    )
+    words = [f"target={tmp_path / 'gland.yaml'}", f"cache={tmp_path / 'cache'}"]
+    assert run_command(["prepare", str(source), *words]) == 0
+    assert told in capsys.readouterr().err
+
+
+def test_a_mirrored_scan_is_among_the_problems_that_are_printed(source, capsys):
+    many = [warning(f"odd thing {number}", "none", "look") for number in range(60)]
+    (mirrored,) = inspect_volume(mirror(source.parent / "t14.nii.gz"))[1]
+    tell_problems([*many, mirrored, error("a fault", "none", "mend it")])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("error: found a fault")
+    assert "found LEFT AND RIGHT MIRRORED" in lines[1]
+    assert lines[-1].startswith("… and 12 more")

@@ -149,3 +149,16 @@ def test_a_multirun_without_a_finished_run_is_refused(tmp_path, images, capsys):
     with pytest.raises(SystemExit, match="2"):
         segment(str(tmp_path / "nothing"), tmp_path / "out", images)
     assert "found no config.yaml there" in capsys.readouterr().err
+
+
+def test_the_series_of_a_disc_is_chosen_by_its_description(
+    multirun, images, cases_folder, tmp_path, capsys
+):
+    words = {"input": str(cases_folder / "dicom_on_a_cd")}
+    with pytest.raises(SystemExit, match="2"):
+        segment(str(multirun / "unet1"), tmp_path / "out", images, **words)
+    assert "t1_mprage (20 slices, in DICOM/ST000000/SE000001)" in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError, match="sub-00"):  # segment looks for that case
+        segment(str(multirun / "unet1"), tmp_path / "out", images, series="t1_mprage", **words)
+    volumes = pd.read_csv(tmp_path / "out" / "volumes.tsv", sep="\t")
+    assert volumes[["case_id", "status"]].values.tolist() == [["dicom_on_a_cd", "done"]]

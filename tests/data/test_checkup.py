@@ -91,3 +91,36 @@ def test_broken_geometry_is_one_sentence_in_every_command(
         (problem,) = problems
         assert problem.level == "error"
         assert wanted in problem.found
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["target", "no target"])
+@pytest.mark.parametrize(("step_mm", "level"), [(0.005, None), (0.09, "warning"), (0.11, "error")])
+def test_a_mask_a_little_off_its_scan_is_taken_for_on_it(case, make_target, asked, step_mm, level):
+    mask = nib.load(case.label)
+    affine = mask.affine.copy()
+    affine[0, 3] += step_mm  # of voxels of 1 mm
+    nib.save(nib.Nifti1Image(np.asarray(mask.dataobj), affine), case.label)
+    target, mapping = (make_target(), {0: 0, 1: 1, 2: 2}) if asked else (None, None)
+    problems = check_case(case, target, mapping).problems
+    assert [problem.level for problem in problems] == ([level] if level else [])
+    if level == "warning":
+        assert problems[0].found == "a grid 0.090 mm or 0.090 voxel off"
+        assert "up to 0.1 voxel it is taken for the same" in problems[0].todo
+
+
+def test_real_masks_off_by_a_fiftieth_of_a_voxel_are_a_warning(cases_folder):
+    folder = cases_folder / "mask_origin_jitter"
+    case = Case("c1", "c1", {"t1": folder / "s1.nii.gz"}, folder / "m1.nii.gz")
+    (problem,) = check_case(case, None, None).problems
+    assert (problem.level, problem.found) == ("warning", "a grid 0.020 mm or 0.020 voxel off")
+
+
+def test_labels_that_are_nearly_whole_are_measured_with_a_warning(case, make_target):
+    mask = nib.load(case.label)
+    array = np.asarray(mask.dataobj).astype(np.float32) * np.float32(0.9999999)
+    nib.save(nib.Nifti1Image(array, mask.affine), case.label)
+    checkup = check_case(case, make_target(), {0: 0, 1: 1, 2: 2})
+    assert checkup.label_mm3 == {"a": 8.0, "b": 8.0}
+    (problem,) = checkup.problems
+    assert problem.level == "warning"
+    assert "off whole numbers" in problem.found

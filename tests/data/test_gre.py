@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -55,6 +56,38 @@ def test_one_file_may_hold_all_echoes_last(tmp_path):
     gre = read_acquisition(Acquisition("x", (magnitude,), (phase,), TE_S, 3.0))
     np.testing.assert_allclose(gre.phase_rad, np.moveaxis(stack, -1, 0), atol=1e-6)
     assert gre.header.get_data_shape() == SMALL
+
+
+@pytest.mark.parametrize("stacked", [True, False], ids=["4-D", "3-D"])
+def test_a_scan_in_microns_is_that_in_mm(tmp_path, scan, stacked):
+    acquisition = scan()
+    if stacked:
+        stack = np.stack([ramp(0), ramp(1)], axis=-1)
+        files = [(save(tmp_path / f"{n}.nii", np.abs(stack) + n),) for n in (1, 0)]
+        acquisition = replace(acquisition, magnitudes=files[0], phases=files[1])
+    plain = read_acquisition(replace(acquisition, b0=(0, 0, 1)))
+    for path in acquisition.files:
+        image = nib.load(path)
+        small = nib.Nifti1Image(np.array(image.dataobj), np.diag([1e3] * 3 + [1]) @ image.affine)
+        small.header.set_xyzt_units("micron")
+        nib.save(small, path)
+    gre = read_acquisition(replace(acquisition, b0=(0, 0, 1)))
+    assert gre.spacing_mm == pytest.approx(plain.spacing_mm)
+    np.testing.assert_allclose(gre.affine, plain.affine)
+    np.testing.assert_array_equal(gre.phase_rad, plain.phase_rad)
+
+
+def test_what_a_header_leaves_open_is_among_the_notes(tmp_path):
+    stack = np.stack([ramp(0), ramp(1)], axis=-1)
+    files = [save(tmp_path / f"{n}.nii", np.abs(stack) + n) for n in (1, 0)]
+    for path in files:
+        image = nib.load(path)
+        crossed = nib.Nifti1Image(np.array(image.dataobj), image.affine)
+        crossed.set_qform(np.diag([-1, 1, 1, 1]) @ image.affine, 1)
+        nib.save(crossed, path)
+    gre = read_acquisition(Acquisition("x", (files[0],), (files[1],), TE_S, 3.0))
+    (note,) = [note for note in gre.notes if "MIRRORED" in note]
+    assert note.startswith("LEFT AND RIGHT MIRRORED between sform and qform")
 
 
 @pytest.mark.parametrize(

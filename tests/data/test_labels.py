@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from neurotarget.data.labels import class_of_id, label_values, to_classes, to_file_ids
+from neurotarget.data.labels import (
+    class_of_id,
+    label_values,
+    rounded_labels,
+    to_classes,
+    to_file_ids,
+)
+from neurotarget.data.volume import read_volume
 from neurotarget.types import DataError, Target
 
 
@@ -82,3 +89,33 @@ def test_classes_and_ids_are_inverse():
     study = target({"a": 5, "b": 300})
     classes = np.array([0, 1, 2], dtype=np.uint8)
     assert np.array_equal(to_classes(to_file_ids(classes, study), class_of_id(study)), classes)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_near_whole_numbers_are_those_and_said(dtype):
+    array = np.array([0, 0.9999999, 1.9995, 2.001, 17], dtype=dtype)
+    assert label_values(array).tolist() == [0, 1, 2, 17]
+    assert to_classes(array, {0: 0, 1: 1, 2: 2, 17: 3}).tolist() == [0, 1, 2, 2, 3]
+    (problem,) = rounded_labels(array, case_id="c1", file="a.nii")
+    assert problem.level == "warning"
+    assert problem.found == "label values up to 0.001 off whole numbers"
+    assert rounded_labels(array.round()) == rounded_labels(np.array([1, 2])) == []
+
+
+def test_values_further_off_are_refused_with_the_tolerance():
+    with pytest.raises(
+        DataError, match=r"label values 0\.998, wanted whole numbers .within 0\.001"
+    ):
+        to_classes(np.array([0, 0.998]), {0: 0, 1: 1})
+
+
+def test_negative_and_huge_values_are_rounded_too():
+    array = np.array([-0.0000001, -2.9999999, 2**30 + 0.0])
+    assert to_classes(array, {0: 0, -3: 1, 2**30: 2}).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("folder", ["near1", "scl255"])
+def test_real_label_maps_that_are_nearly_whole_are_read(cases_folder, folder):
+    array = read_volume(cases_folder / "label_values" / folder / "m1.nii").array
+    assert label_values(array).tolist() == [0, 1, 2]
+    assert set(np.unique(to_classes(array, {0: 0, 1: 1, 2: 2}))) == {0, 1, 2}

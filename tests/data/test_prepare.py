@@ -161,3 +161,16 @@ def test_only_values_without_a_scale_of_their_own_are_scaled(case, tmp_path):
     assert np.asarray(scaled.image) == pytest.approx(10 * np.asarray(plain.image), rel=1e-2)
     with pytest.raises(ValueError, match=r"scale: got 10\.0 for intensity zscore, wanted"):
         Preparation("zscore", scale=10.0)
+
+
+def test_scans_in_microns_are_prepared_as_those_in_mm(cases_folder, tmp_path):
+    pair = target(labels={"front": 1, "back": 2})
+    entries = []
+    for unit in ("micron", "mm"):
+        folder = cases_folder / "units" / unit
+        case = Case("a", "a", {"t1": folder / "scan01.nii.gz"}, folder / "mask01.nii.gz")
+        entries.append(open_entry(ready(case, tmp_path, pair)))
+    assert np.array_equal(entries[0].image, entries[1].image)
+    assert np.array_equal(entries[0].label, entries[1].label)
+    assert entries[0].grid.spacing_mm == entries[1].grid.spacing_mm == (1.0, 1.0, 1.0)
+    assert entries[0].facts["label_mm3"] == pytest.approx(entries[1].facts["label_mm3"])

@@ -11,7 +11,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # "highly experimental", but a second opinion
     from nibabel.nicom.dicomwrappers import wrapper_from_data
 
-from neurotarget.inference.dicom import convert_series, list_series
+from neurotarget.inference.dicom import convert_series, find_series, list_series
 from neurotarget.types import DataError
 
 
@@ -68,6 +68,33 @@ def test_rescaled_voxels_come_in_their_unit(tmp_path, mr):
     assert scan.get_data_dtype() == np.float32
 
 
+def test_slices_with_their_own_slope_and_sign_come_in_one_unit(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(4)]
+    slices[1].RescaleSlope, slices[1].RescaleIntercept = 0.01, 0
+    slices[2].RescaleSlope, slices[2].RescaleIntercept = 1, -7.5
+    slices[3].PixelRepresentation = 1
+    slices[3].PixelData = np.arange(-12, 12, dtype=np.int16).tobytes()
+    scan = convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+    assert scan.get_data_dtype() == np.float32
+    voxels = np.arange(24) + 24 * np.arange(3)[:, None]
+    found = np.asarray(scan.dataobj).T.reshape(4, 24)
+    np.testing.assert_allclose(found[0], voxels[0])
+    np.testing.assert_allclose(found[1], voxels[1] * 0.01, rtol=1e-6)
+    np.testing.assert_allclose(found[2], voxels[2] - 7.5)
+    np.testing.assert_allclose(found[3], np.arange(-12, 12))
+
+
+@pytest.mark.parametrize("name", ["map", "same"])
+def test_a_real_map_with_a_slope_a_slice_equals_its_truth(cases_folder, tmp_path, name):
+    folder = cases_folder / "dicom_slope_per_slice"
+    found = np.asarray(convert(folder / name, tmp_path).dataobj).T
+    truth = np.load(folder / "truth.npy")
+    # the map's first slice has slope 1: whole numbers are all that its file holds of the truth
+    first = 1 if name == "map" else 0
+    np.testing.assert_allclose(found[first:], truth[first:], atol=1e-3)
+    np.testing.assert_allclose(found[:first], truth[:first].round(), atol=1e-3)
+
+
 def test_other_files_beside_the_series_are_no_matter(tmp_path, mr):
     folder = mr.write(tmp_path / "dicom", [mr.slice_of(number) for number in range(3)])
     (folder / "notes.txt").write_text("motion in the second run")
@@ -84,7 +111,7 @@ def refused(mr, tmp_path, slices, match):
 def test_several_series_are_listed_with_their_sizes(tmp_path, mr):
     slices = [mr.slice_of(number) for number in range(3)]
     slices += [mr.slice_of(number, series="2", name="localizer") for number in range(2)]
-    told = r"2 DICOM series: .*T1 MPRAGE \(3 files\).*; move the series"
+    told = r"2 DICOM series: .*T1 MPRAGE \(3 slices\).*; say series="
     refused(mr, tmp_path, slices, told)
 
 
@@ -166,3 +193,45 @@ def test_a_real_ct_lies_where_itk_puts_it(tmp_path):
     x, y, z = theirs.TransformIndexToPhysicalPoint(corner)
     assert scan.affine @ [*corner, 1] == pytest.approx([-x, -y, z, 1], abs=1e-3)
     assert np.array_equal(scan.dataobj, sitk.GetArrayFromImage(theirs).T)
+
+
+@pytest.fixture
+def disc(tmp_path, mr):
+    """An examination of two series, as a CD holds it."""
+    root = tmp_path / "disc"
+    for series, name, count in (("3", "localizer", 2), ("12", "T1 MPRAGE", 4)):
+        slices = [mr.slice_of(number, series=series, name=name) for number in range(count)]
+        for one in slices:
+            one.SeriesNumber = int(series)
+        mr.write(root / "DICOM" / "ST0" / f"SE{series}", slices)
+    (root / "README.TXT").write_text("viewer")
+    return root
+
+
+def test_series_are_found_deeper_by_number(disc):
+    assert [one.listing(disc) for one in find_series(disc)] == [
+        "series 3: localizer (2 slices, in DICOM/ST0/SE3)",
+        "series 12: T1 MPRAGE (4 slices, in DICOM/ST0/SE12)",
+    ]
+    assert list_series(disc) == []
+
+
+@pytest.mark.parametrize("wanted", ["12", "t1 mprage", "mprage", "1.2.3.12"])
+def test_a_series_is_chosen_by_number_description_or_uid(disc, tmp_path, wanted):
+    convert_series(disc, find_series(disc), tmp_path / "scan.nii", wanted=wanted)
+    assert nib.load(tmp_path / "scan.nii").shape[2] == 4
+
+
+@pytest.mark.parametrize(("wanted", "named"), [(None, "one series"), ("1", "series=1 names")])
+def test_series_to_choose_from_are_listed(disc, tmp_path, wanted, named):
+    listed = r"2 DICOM series: series 3: localizer \(2 slices.*; series 12: T1 MPRAGE \(4 slices"
+    with pytest.raises(DataError, match=rf"{listed}.*{named}; say series="):
+        convert_series(disc, find_series(disc), tmp_path / "scan.nii", wanted=wanted)
+
+
+def test_files_of_one_series_in_several_folders_are_one_series(tmp_path, mr):
+    for number in range(3):
+        mr.write(tmp_path / "disc" / f"IMG{number}", [mr.slice_of(number)])
+    (series,) = find_series(tmp_path / "disc")
+    convert_series(tmp_path / "disc", [series], tmp_path / "scan.nii")
+    assert nib.load(tmp_path / "scan.nii").shape[2] == 3

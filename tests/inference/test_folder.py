@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from neurotarget.data.prepare import Preparation
+from neurotarget.data.volume import read_volume
 from neurotarget.inference.folder import predict_all
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.predict import Predictor
@@ -72,7 +74,7 @@ def test_what_looks_odd_is_said(predictor, cases, tmp_path):
     (outcome,) = predict_all(
         predictor, [Case("e", "e", {"t1": empty})], tmp_path / "out", made_by="w"
     )
-    assert outcome.note == "cube: empty"
+    assert outcome.note == "cube: empty; one value in all voxels (export the image again)"
 
 
 def test_a_case_without_its_line_is_predicted_again(predictor, cases, tmp_path):
@@ -252,3 +254,34 @@ def test_a_scan_that_was_not_fetched_is_a_line_and_the_others_go_on(predictor, c
     (tmp_path / "kept").rename(path)
     first, _ = predict_all(predictor, cases, tmp_path / "out", made_by="w")
     assert first.status == "done"
+
+
+def test_what_the_header_leaves_open_is_in_the_note_of_the_volume(predictor, cases, tmp_path):
+    path = cases[0].images["t1"]
+    scan = nib.load(path)
+    scan.set_sform(np.eye(4), 1)
+    scan.set_qform(np.diag([-1.0, 1, 1, 1]), 1)
+    nib.save(scan, tmp_path / "mirrored.nii.gz")
+    scan.set_sform(np.eye(4), 0)
+    scan.set_qform(np.eye(4), 0)
+    nib.save(scan, tmp_path / "open.nii.gz")
+    both = [Case(n, n, {"t1": tmp_path / f"{n}.nii.gz"}) for n in ("mirrored", "open")]
+    predict_all(predictor, both, tmp_path / "out", made_by="w")
+    table = pd.read_csv(tmp_path / "out" / "volumes.tsv", sep="\t", index_col="case_id")
+    assert table["cube_mm3"].tolist() == [27.0, 27.0]
+    assert table["note"]["mirrored"].startswith("LEFT AND RIGHT MIRRORED between sform and qform")
+    assert table["note"]["open"].startswith("no orientation (sform and qform codes are 0) (left")
+
+
+def test_a_scan_in_microns_has_the_volume_of_its_twin_in_mm(predictor, cases, tmp_path):
+    scan = nib.load(cases[0].images["t1"])
+    small = nib.Nifti1Image(np.asarray(scan.dataobj), np.diag([1000.0, 1000, 1000, 1]))
+    small.header.set_xyzt_units("micron")
+    nib.save(small, tmp_path / "micron.nii.gz")
+    case = Case("micron", "micron", {"t1": tmp_path / "micron.nii.gz"})
+    (outcome,) = predict_all(predictor, [case], tmp_path / "out", made_by="w")
+    assert (outcome.volumes_mm3, outcome.note) == ({"cube": 27.0}, "")
+    mask = nib.load(tmp_path / "out" / "micron.nii.gz")  # lies on the scan in any viewer
+    assert mask.header.get_xyzt_units()[0] == "micron"
+    np.testing.assert_array_equal(mask.affine, small.affine)
+    assert read_volume(tmp_path / "out" / "micron.nii.gz").spacing_mm == pytest.approx((1, 1, 1))

@@ -170,6 +170,37 @@ def test_a_folder_of_dicom_folders_has_a_case_each_and_all_that_is_wrong(tmp_pat
         find_inputs(source, ("t1",), scratch=tmp_path / "scratch")
 
 
+def test_dicom_deeper_in_a_case_folder_is_found(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(3)]
+    mr.write(tmp_path / "study" / "anna" / "ST1" / "SE1", slices)
+    mr.write(tmp_path / "study" / "bela", slices)
+    mr.write(tmp_path / "study" / "bela" / "scout", [mr.slice_of(0, series="2")])
+    cases = find_inputs(tmp_path / "study", ("t1",), scratch=tmp_path / "scratch")
+    assert [case.case_id for case in cases] == ["anna", "bela"]
+
+
+def test_a_disc_is_one_case_of_the_series_that_is_asked_for(cases_folder, tmp_path):
+    disc = cases_folder / "dicom_on_a_cd"
+    listed = r"localizer \(3 slices, in DICOM/ST000000/SE000000\).*t1_mprage \(20 slices"
+    with pytest.raises(DataError, match=listed):
+        find_inputs(disc, ("t1",), scratch=tmp_path)
+    (case,) = find_inputs(disc, ("t1",), scratch=tmp_path, series="t1_mprage")
+    assert case.case_id == "dicom_on_a_cd"
+    assert nib.load(case.images["t1"]).shape[2] == 20
+
+
+def test_a_series_of_no_dicom_is_refused(tmp_path):
+    touch(tmp_path, "a.nii.gz")
+    with pytest.raises(DataError, match=r"found no DICOM in .*; leave series=4 out"):
+        find_inputs(tmp_path, ("t1",), scratch=tmp_path / "scratch", series="4")
+
+
+def test_a_scan_too_deep_in_a_folder_is_told_where_it_lies(tmp_path, caplog):
+    touch(tmp_path, "anna/anat/t1.nii.gz", "bela/t1.nii.gz")
+    assert list(found(tmp_path, "t1")) == ["bela"]
+    assert "anna/anat/t1.nii.gz: give its folder, or a manifest" in caplog.text
+
+
 def test_dicom_cannot_give_two_contrasts(tmp_path, mr):
     folder = mr.write(tmp_path / "anna", [mr.slice_of(number) for number in range(3)])
     with pytest.raises(DataError, match=r"anna: .*wanted the contrasts t1, t2.*dcm2niix"):

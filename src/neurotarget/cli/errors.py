@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from neurotarget.data.formats import MIRRORED
 from neurotarget.types import CaseError, DataError, Problem
 
 P = ParamSpec("P")
@@ -65,8 +66,11 @@ def tell(error: DataError) -> None:
 
 
 def tell_problems(problems: tuple[Problem, ...] | list[Problem]) -> None:
-    """Print problems to stderr, errors first; past the first fifty they are only counted."""
-    ordered = sorted(problems, key=lambda problem: problem.level != "error")
+    """Print problems to stderr, errors first; past the first fifty they are only counted.
+
+    Mirrored scans come before other warnings, so that they are among those.
+    """
+    ordered = sorted(problems, key=lambda one: (one.level != "error", MIRRORED not in one.found))
     for problem in ordered[:SHOWN]:
         print(f"{problem.level}: {problem}", file=sys.stderr)
     if len(ordered) > SHOWN:

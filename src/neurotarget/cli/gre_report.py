@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from matplotlib.figure import Figure
 from numpy import ndarray
 
 from neurotarget.cli.gre_folder import Outcome
-from neurotarget.data.volume import UNREADABLE
+from neurotarget.data.volume import inspect_volume
 from neurotarget.report.gre_figures import Window, canvas, planes_figure
 from neurotarget.report.gre_page import MOST_PICTURES, GRECase, write_gre_page
 
@@ -83,16 +82,13 @@ def _text(name: str, value: Any) -> str:  # noqa: ANN401
 
 def _picture(path: Path, name: str, window_of: WindowOf, unit: str) -> Figure | None:
     """Three planes of a saved map, cropped to the brain where its mask lies beside it."""
-    try:
-        image = nib.load(path)
-        array = np.asanyarray(image.dataobj).astype(np.float32)
-        beside = path.with_name(path.name.rpartition("_")[0] + "_desc-brain_mask.nii.gz")
-        mask = np.asanyarray(nib.load(beside).dataobj) > 0 if beside.is_file() else None
-    except UNREADABLE:
+    volume, _ = inspect_volume(path)
+    if volume is None or not volume.is_placed:
         return None  # somebody else writes there
-    array = array.reshape(array.shape[:3])
-    mask = None if mask is None else mask.reshape(mask.shape[:3])
-    if mask is not None and mask.shape != array.shape:
-        mask = None
-    scene = canvas(array, image.affine, mask)
+    array = volume.array.astype(np.float32)
+    brain, _ = inspect_volume(
+        path.with_name(path.name.rpartition("_")[0] + "_desc-brain_mask.nii.gz")
+    )
+    mask = None if brain is None or brain.array.shape != array.shape else brain.array > 0
+    scene = canvas(array, volume.affine, mask)
     return planes_figure(name, scene, window=window_of(array, mask), unit=unit)

@@ -9,13 +9,15 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from neurotarget.cli.build import build
-from neurotarget.cli.errors import taught
+from neurotarget.cli.errors import taught, tell_problems
 from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
 from neurotarget.cli.study_inputs import check_masks, covariate_table
+from neurotarget.data.cache import open_entry
 from neurotarget.data.manifest import read_manifest
+from neurotarget.data.module import checkup_of
 from neurotarget.data.prepare import Preparation, prepare
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.report.summary import summarise, summary_text
@@ -108,6 +110,8 @@ def _prepare(words: Words) -> int:
     cache = Path(words.get("cache", f"cache/{target.name}"))
     manifest = read_manifest(_source(words), target)
     folders = prepare(manifest, target, Preparation(), cache, workers=_number(words, "workers", 2))
+    entries = [(case, open_entry(folders[case.case_id])) for case in manifest.cases]
+    tell_problems([item for pair in entries for item in checkup_of(*pair, target).problems])
     print(f"{len(folders)} cases lie prepared in {cache}")
     return 0
 

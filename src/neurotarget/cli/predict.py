@@ -38,7 +38,9 @@ def predict(cfg: DictConfig) -> None:
     predictor, made_by = _load(runs, cfg.ensemble, settings)
     scratch = Path(tempfile.mkdtemp(prefix="neurotarget-"))
     try:
-        cases = find_inputs(Path(str(cfg.input)), predictor.target.contrasts, scratch=scratch)
+        series = None if cfg.get("series") is None else str(cfg.series)
+        contrasts = predictor.target.contrasts
+        cases = find_inputs(Path(str(cfg.input)), contrasts, scratch=scratch, series=series)
         outcomes = predict_all(
             predictor,
             cases,

@@ -10,8 +10,8 @@ from numpy import ndarray
 
 from neurotarget.data.found import error, some, warning
 from neurotarget.data.geometry import whole_grid
-from neurotarget.data.labels import label_values, to_classes
-from neurotarget.data.volume import Volume, inspect_volume, same_grid
+from neurotarget.data.labels import label_values, rounded_labels, to_classes
+from neurotarget.data.volume import Volume, inspect_volume, same_grid, shifted_grid
 from neurotarget.types import Case, DataError, Problem, Target
 
 
@@ -111,9 +111,10 @@ def _read_mask(
     label, problems = inspect_volume(case.label, case_id=case.case_id)
     if label is None:
         return None, None, {}, problems
-    if target is not None or not _shares_grid(label, list(volumes.values())):
-        problems += _check_grid(case, name, label, volumes)
+    own = volumes if target is not None else _nearest(label, volumes)
+    problems += _check_grid(case, name, label, own)
     *measured, wrong = _measure_label(case, label, target, mapping)
+    problems += rounded_labels(label.array, case_id=case.case_id, file=str(case.label))
     return label, *measured, [*problems, *wrong]
 
 
@@ -145,12 +146,24 @@ def _shares_grid(volume: Volume, others: Sequence[Volume]) -> bool:
     return not placed or not volume.is_placed or any(same_grid(other, volume) for other in placed)
 
 
+def _nearest(label: Volume, volumes: Mapping[str, Volume]) -> Mapping[str, Volume]:
+    """Images with the one that a mask lies on first: without a target it may be any of them."""
+    on_it = [name for name, volume in volumes.items() if _shares_grid(label, [volume])]
+    return {name: volumes[name] for name in (*on_it[:1], *volumes)}
+
+
 def _check_grid(
     case: Case, name: str, volume: Volume, others: Mapping[str, Volume]
 ) -> list[Problem]:
     placed = {key: other for key, other in others.items() if other.is_placed}
+    file = case.images.get(name, case.label)
     if _shares_grid(volume, list(placed.values())[:1]):
-        return []
+        place = {"case_id": case.case_id, "file": str(file)}
+        return [
+            problem
+            for reference, first in list(placed.items())[:1]
+            for problem in shifted_grid(first, volume, reference, **place)
+        ]
     reference, first = next(iter(placed.items()))
     has, wanted = (" × ".join(map(str, item.array.shape)) for item in (volume, first))
     if has == wanted:
@@ -158,7 +171,6 @@ def _check_grid(
         has, wanted = f"{has} voxels elsewhere (affines differ by {apart})", "one affine"
     else:
         has, wanted = f"{has} voxels", f"{wanted} voxels, as {reference} has"
-    file = case.images.get(name, case.label)
     todo = f"resample the {name} to the grid of {reference}"
     return [error(f"a grid of {has}", wanted, todo, case_id=case.case_id, file=file)]
 

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from neurotarget.data.found import error
 from neurotarget.data.gre_echoes import empty_problems, grid_problems, grid_words, read_echoes
-from neurotarget.data.volume import Volume, inspect_volume, same_grid
+from neurotarget.data.volume import Volume, inspect_volume, same_grid, shifted_grid
 from neurotarget.physics.phase import to_radians
 from neurotarget.types import DataError, Problem, Triple
 
@@ -91,8 +91,10 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
         problems += wrong
     mask, wrong = _mask(acquisition, first)
     problems += wrong
-    if problems or first is None or b0 is None:
-        raise DataError(problems)
+    errors = [problem for problem in problems if problem.level == "error"]
+    if errors or first is None or b0 is None:
+        raise DataError(errors)
+    warnings = dict.fromkeys(f"{problem.found} ({problem.todo})" for problem in problems)
     phase_rad, scale = _radians(name, phases, phase_scale)
     return GRE(
         magnitude=np.stack([volume.array for volume in magnitudes]).astype(np.float32),
@@ -105,7 +107,7 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
         header=first.header,
         mask=mask,
         phase_scale=scale,
-        notes=(*acquisition.notes, *((told,) if told else ())),
+        notes=(*acquisition.notes, *((told,) if told else ()), *warnings),
     )
 
 
@@ -161,8 +163,8 @@ def _direction(
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
     todo = "say b0=0,0,1, the direction of B0 along the voxel axes i, j, k of the file"
     wanted = "a known direction of B0"
-    if sform <= 0 and qform <= 0:
-        found = "no orientation (sform and qform codes are 0)"
+    if not volume.is_oriented:
+        found = "no orientation in the header"
         return None, "", [error(found, wanted, todo, case_id=acquisition.case_id)]
     if SCANNER not in (sform, qform) and (sform if sform > 0 else qform) in TEMPLATES:
         found = "a scan in the axes of a template (sform code of an atlas)"
@@ -193,8 +195,7 @@ def _mask(
         return None, []
     case_id, file = acquisition.case_id, str(acquisition.mask)
     volume, problems = inspect_volume(acquisition.mask, case_id=case_id)
-    problems = [problem for problem in problems if problem.level == "error"]
-    if volume is None or problems:
+    if volume is None or any(problem.level == "error" for problem in problems):
         return None, problems
     mask = volume.array > 0
     if not mask.any():
@@ -205,4 +206,6 @@ def _mask(
         found, wanted = f"a mask on a grid of {there}", f"the scan's, {here}"
         todo = "resample the mask to the scan, or leave it out"
         return None, [error(found, wanted, todo, case_id=case_id, file=file)]
-    return mask, []
+    if first is not None and first.is_placed:
+        problems += shifted_grid(first, volume, "the scan", case_id=case_id, file=file)
+    return mask, problems

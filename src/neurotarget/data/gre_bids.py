@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import nibabel as nib
-import numpy as np
-
 from neurotarget.data.bids_files import BidsFile, list_bids
+from neurotarget.data.formats import corners_apart, read_grid
 from neurotarget.data.found import error, some, warning
 from neurotarget.data.gre import Acquisition
 from neurotarget.data.gre_sidecars import (
@@ -21,7 +19,7 @@ from neurotarget.data.gre_sidecars import (
     metadata,
     read_sidecars,
 )
-from neurotarget.data.volume import UNREADABLE, file_stem
+from neurotarget.data.volume import SAME_GRID_VOX, UNREADABLE, file_stem
 from neurotarget.types import DataError, Problem, Triple
 
 SUFFIXES = ("MEGRE", "GRE", "T2starw")
@@ -254,8 +252,8 @@ def _of(scan: BidsFile, derived: Sequence[BidsFile]) -> Iterator[BidsFile]:
 
 def _same_header(path: Path, scan: Path) -> bool:
     try:
-        here, there = nib.load(path), nib.load(scan)
-    except UNREADABLE:
+        (shape, here), (other, there) = read_grid(path), read_grid(scan)
+        alike = shape[:3] == other[:3]
+        return alike and corners_apart(shape[:3], there, here)[1] <= SAME_GRID_VOX
+    except UNREADABLE:  # also an affine that cannot be inverted
         return False
-    alike = here.shape[:3] == there.shape[:3]
-    return alike and bool(np.allclose(here.affine, there.affine, atol=1e-2))

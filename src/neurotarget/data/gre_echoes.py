@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
-import numpy as np
 
 from neurotarget.data.found import error
-from neurotarget.data.volume import UNREADABLE, Volume, inspect_volume, missing_file, same_grid
+from neurotarget.data.volume import Volume, inspect_stack, same_grid
 from neurotarget.types import Problem
 
 
@@ -17,54 +16,14 @@ def read_echoes(
     """`wanted` echoes of one kind, and what is wrong with them."""
     volumes, problems = [], []
     for path in paths:
-        found, wrong = _inspect(path, case_id)
+        found, wrong = inspect_stack(path, case_id=case_id)
         volumes += found
-        problems += [problem for problem in wrong if problem.level == "error"]
+        problems += wrong
     if volumes and len(volumes) != wanted:
         found = f"{len(volumes)} echoes of {kind} beside {wanted} echo times"
         todo = "give as many echo times as there are echoes"
         problems.append(error(found, "one each", todo, case_id=case_id))
     return volumes, problems
-
-
-def _inspect(path: Path, case_id: str) -> tuple[list[Volume], list[Problem]]:
-    if missing_file(path, case_id=case_id) is None and _has_echoes(path):
-        return _inspect_echoes(path, case_id)
-    volume, problems = inspect_volume(path, case_id=case_id)
-    return ([] if volume is None else [volume]), problems
-
-
-def _has_echoes(path: Path) -> bool:
-    try:
-        shape = nib.load(path).shape
-    except UNREADABLE:
-        return False
-    return len(shape) == 4 and shape[-1] > 1
-
-
-def _inspect_echoes(path: Path, case_id: str) -> tuple[list[Volume], list[Problem]]:
-    """Echoes of a 4-D file as volumes, each with a header of its own."""
-
-    def wrong(found: str, wanted: str, todo: str) -> tuple[list[Volume], list[Problem]]:
-        return [], [error(found, wanted, todo, case_id=case_id, file=str(path))]
-
-    try:
-        image = nib.load(path)
-        array = np.asanyarray(image.dataobj)
-    except UNREADABLE as reason:
-        said = " ".join(str(reason).split())[-200:] or type(reason).__name__
-        return wrong(f"an unreadable file ({said})", "a whole image", "copy or export it again")
-    axes = image.affine[:3, :3]
-    if not np.isfinite(image.affine).all() or abs(np.linalg.det(axes)) < 1e-9:
-        return wrong("an affine that cannot be inverted", "three independent axes", "export again")
-    header = nib.Nifti1Header.from_header(image.header)
-    header.set_data_shape(array.shape[:3])
-    affine = image.affine.astype(np.float64)
-    volumes = [Volume(array[..., echo], affine, header) for echo in range(array.shape[3])]
-    absent = 0 if array.dtype.kind != "f" else int((~np.isfinite(array)).sum())
-    found = f"NaN or Inf in {absent} of {array.size} voxels"
-    todo = "fill them (outside the head with 0) or export the scan again"
-    return volumes, wrong(found, "finite voxels", todo)[1] if absent else []
 
 
 def grid_problems(

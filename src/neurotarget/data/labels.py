@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy import ndarray
 
-from neurotarget.data.found import error, some
+from neurotarget.data.found import error, some, warning
 from neurotarget.types import DataError, Problem, Target
 
+WHOLE = 1e-3  # of a label: a value this near to a whole number is that number
 LONGEST_TABLE = 2**20  # FreeSurfer's ids end near 15,000
 
 
@@ -40,7 +41,7 @@ def class_of_id(target: Target, label_ids: Mapping[str, int] | None = None) -> d
 
 
 def label_values(array: ndarray, *, case_id: str = "", file: str = "") -> ndarray:
-    """Ids in a label array, sorted, as int64.
+    """Ids in a label array, sorted, as int64; values within `WHOLE` of a whole number are it.
 
     Raises:
         DataError: a value is not a whole number.
@@ -48,13 +49,28 @@ def label_values(array: ndarray, *, case_id: str = "", file: str = "") -> ndarra
     if array.dtype.kind in "iu" and array.size and array.min() >= 0 and array.max() < LONGEST_TABLE:
         return np.flatnonzero(np.bincount(array.ravel(order="K")))  # five times faster than sorting
     values = np.unique(array)
-    if values.dtype.kind == "f":
-        broken = values[~np.isfinite(values) | (values != np.rint(values))]
-        if broken.size:
-            found = f"label values {some(f'{value:g}' for value in broken)}"
-            todo = "resample masks with nearest neighbour, not linearly"
-            raise DataError(error(found, "whole numbers", todo, case_id=case_id, file=file))
-    return values.astype(np.int64)
+    if values.dtype.kind != "f":
+        return values.astype(np.int64)
+    near = np.abs(values - np.rint(values)) <= WHOLE
+    if not near.all():
+        found = f"label values {some(f'{value:g}' for value in values[~near])}"
+        todo = "resample masks with nearest neighbour, not linearly"
+        wanted = f"whole numbers (within {WHOLE:g})"
+        raise DataError(error(found, wanted, todo, case_id=case_id, file=file))
+    return np.unique(np.rint(values).astype(np.int64))
+
+
+def rounded_labels(array: ndarray, *, case_id: str = "", file: str = "") -> list[Problem]:
+    """Warning of labels that are near whole numbers only, within `WHOLE`.
+
+    Such are labels of 0.9999999, as scl_slope or a resampling of float32 leaves them.
+    """
+    apart = float(np.abs(array - np.rint(array)).max(initial=0)) if array.dtype.kind == "f" else 0
+    if not 0 < apart <= WHOLE:
+        return []
+    found = f"label values up to {apart:.1g} off whole numbers"
+    todo = f"up to {WHOLE:g} they are rounded; write the mask as whole numbers"
+    return [warning(found, "whole numbers", todo, case_id=case_id, file=file)]
 
 
 def to_classes(
@@ -76,11 +92,13 @@ def to_classes(
         raise DataError(error(found, wanted, todo, case_id=case_id, file=file))
     classes = np.array([mapping[value] for value in values.tolist()])
     classes = classes.astype(np.min_scalar_type(max(mapping.values())))
+    if array.dtype.kind not in "iu":
+        array = np.rint(array).astype(np.int64)
     if not values.size or values[0] < 0 or values[-1] >= LONGEST_TABLE:
         return classes[np.searchsorted(values, array)]
     table = np.zeros(values[-1] + 1, dtype=classes.dtype)  # twenty times faster than the search
     table[values] = classes
-    return table[array if array.dtype.kind in "iu" else array.astype(np.int64)]
+    return table[array]
 
 
 def to_file_ids(classes: ndarray, target: Target) -> ndarray:

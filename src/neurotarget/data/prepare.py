@@ -24,7 +24,7 @@ from neurotarget.data.volume import Volume
 from neurotarget.files import digest
 from neurotarget.types import Case, DataError, Manifest, Problem, Roi, Target
 
-VERSION = 5  # of this file's arithmetic; a change makes every cache entry anew
+VERSION = 6  # of this file's arithmetic; a change makes every cache entry anew
 SAMPLED = 1_000_000  # voxels that intensity statistics are taken from
 FOREGROUND = 5_000  # labelled voxels remembered per class, for sampling patches
 
@@ -35,6 +35,7 @@ class Scans(NamedTuple):
     case: Case
     values: Mapping[str, Float[ndarray, "..."]]  # contrast → (I, J, K) float32
     first: Volume  # as it lies on disk
+    warnings: tuple[str, ...] = ()  # of its files, found and to do
 
 
 class Work(NamedTuple):
@@ -170,7 +171,12 @@ def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
     checkup, volumes = examine(replace(case, label=None), target, None)
     if errors := [problem for problem in checkup.problems if problem.level == "error"]:
         raise DataError(errors)
-    return _scans(case, volumes, target, preparation)
+    several = len(target.contrasts) > 1  # then a warning says whose it is
+    warnings = dict.fromkeys(
+        f"{f'{Path(item.file).name}: ' if several else ''}{item.found} ({item.todo})"
+        for item in checkup.problems
+    )
+    return _scans(case, volumes, target, preparation)._replace(warnings=tuple(warnings))
 
 
 def to_work(scans: Scans, target: Target) -> Work:

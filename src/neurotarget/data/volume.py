@@ -1,27 +1,34 @@
 """One scan from disk, checked: voxels as stored, affine in RAS+ mm, header."""
 
-import gzip
 import struct
 import zlib
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
+from neurotarget.data.formats import (
+    ITK,
+    MGH,
+    NIFTI,
+    Report,
+    Stored,
+    corners_apart,
+    invertible,
+    read_stored,
+)
 from neurotarget.data.paths import has_foreign_drive
 from neurotarget.data.unfetched import unfetched
 from neurotarget.types import DataError, Problem
 
-NIFTI = (".nii.gz", ".nii")
-MGH = (".mgz", ".mgh")
-ITK = (".nrrd", ".mha")
 SUFFIXES = (*NIFTI, *MGH, *ITK)
+SAME_GRID_VOX = 0.1  # corners of one grid are no further apart
+ROUNDED_MM = 1e-2  # an oblique grid as float32 quaternion, not matrix, moves corners by 8e-3 mm
+SIDES_MM = (0.01, 50.0)  # of a voxel; what lies outside was written in another unit
 UNREADABLE = (
     OSError,  # also gzip.BadGzipFile
     EOFError,
@@ -43,7 +50,8 @@ class Volume(NamedTuple):
 
     array: ndarray
     affine: ndarray  # (4, 4) float64; NaN throughout where spacing or axes are broken
-    header: nib.Nifti1Header
+    header: nib.Nifti1Header  # as stored, in the file's own unit of length
+    is_oriented: bool = True  # whether the file says where left and right are
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -56,50 +64,62 @@ class Volume(NamedTuple):
         """Whether it is known where the voxels lie."""
         return bool(np.isfinite(self.affine).all())
 
-    @property
-    def is_oriented(self) -> bool:
-        """Whether the header says where left and right are; an affine without a code is a guess."""
-        return bool(self.header["sform_code"] > 0 or self.header["qform_code"] > 0)
 
-
-def read_volume(path: Path, *, case_id: str = "") -> Volume:
+def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None = None) -> Volume:
     """Read a 3-D scan whose voxels and geometry can be trusted.
 
     Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`. Trailing axes of length one are
-    dropped; scaled voxels come scaled, others in their stored type, in native byte order.
+    dropped; scaled voxels come scaled, others in their stored type, in native byte order. A unit
+    of length that the header names is turned into mm. Warnings are appended to `warnings`.
 
     Raises:
         DataError: missing, unreadable or truncated, not 3-D, NaN or Inf voxels, spacing that is
-            not positive, affine that cannot be inverted.
+            not positive, affine that cannot be inverted, an unknown unit of length.
     """
     volume, problems = inspect_volume(path, case_id=case_id)
     if errors := [problem for problem in problems if problem.level == "error"]:
         raise DataError(errors)
     assert volume is not None  # without a volume there is an error
+    if warnings is not None:
+        warnings += problems
     return volume
 
 
 def inspect_volume(path: Path, *, case_id: str = "") -> tuple[Volume | None, list[Problem]]:
     """Read a scan and everything that is wrong with it; None where no 3-D array is in it."""
+    volumes, problems = _inspect(path, case_id, most_axes=3)
+    return (volumes[0] if volumes else None), problems
+
+
+def inspect_stack(path: Path, *, case_id: str = "") -> tuple[list[Volume], list[Problem]]:
+    """As `inspect_volume`, for a 4-D file too: its volumes along the last axis."""
+    return _inspect(path, case_id, most_axes=4)
+
+
+def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume], list[Problem]]:
     path = Path(path)
-    report = _Report(case_id, str(path))
+    report = Report(case_id, str(path))
     if (missing := missing_file(path, case_id=case_id)) is not None:
-        return None, [missing]
+        return [], [missing]
     if not path.name.lower().endswith(SUFFIXES):
         report.error("an unknown kind of file", f"one of {' '.join(SUFFIXES)}", "convert it")
-        return None, report.problems
+        return [], report.problems
     try:
-        array, affine, header = _read(path, report)
+        stored = read_stored(path, report)
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[-200:] or type(error).__name__
         report.error(f"an unreadable file ({reason})", "a whole image", "copy or export it again")
-        return None, report.problems
-    _check_affine(affine, header, report)
+        return [], report.problems
+    _check_affine(stored, report)
+    affine, header = stored.affine, stored.header
     if any(problem.level == "error" for problem in report.problems):
         affine = np.full((4, 4), np.nan)  # so that nothing is measured with it
-    _check_voxels(array, report)
-    array = _three_axes(array, report)
-    return (None if array is None else Volume(array, affine, header)), report.problems
+    _check_voxels(stored.array, report)
+    arrays = _volumes(stored.array, report, most_axes)
+    if len(arrays) > 1:
+        header = header.copy()
+        header.set_data_shape(arrays[0].shape)
+    return [Volume(array, affine, header, stored.is_oriented) for array in arrays], report.problems
 
 
 def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
@@ -115,17 +135,27 @@ def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
     return Problem("error", case_id, str(path), found, "an image file", todo)
 
 
-def same_grid(a: Volume, b: Volume, tol: float = 1e-2) -> bool:
-    """Whether two volumes have one shape and their corners lie within `tol` mm of each other.
-
-    Writing an oblique grid as float32 quaternion instead of matrix moves corners by up to 8e-3 mm.
-    """
+def same_grid(a: Volume, b: Volume) -> bool:
+    """Whether two volumes have one shape and corners within `SAME_GRID_VOX` voxel of each other."""
     if a.array.shape != b.array.shape:
         return False
-    last = np.array(a.array.shape) - 1
-    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * last
-    apart = (a.affine - b.affine)[:3] @ np.column_stack([corners, np.ones(8)]).T
-    return bool(np.abs(apart).max() <= tol)
+    return corners_apart(a.array.shape, a.affine, b.affine)[1] <= SAME_GRID_VOX
+
+
+def shifted_grid(
+    reference: Volume, volume: Volume, name: str, *, case_id: str, file: str
+) -> list[Problem]:
+    """Warning of a volume that counts as on the grid of `name` and lies off by more than rounding.
+
+    NaN affines, whose problems are known, give none.
+    """
+    mm, vox = corners_apart(volume.array.shape, reference.affine, volume.affine)
+    if not mm > ROUNDED_MM:
+        return []
+    found = f"a grid {mm:.3f} mm or {vox:.3f} voxel off"
+    wanted = f"the grid of {name}"
+    todo = f"up to {SAME_GRID_VOX:g} voxel it is taken for the same; nothing is resampled"
+    return [Problem("warning", case_id, file, found, wanted, todo)]
 
 
 def file_stem(path: Path) -> str:
@@ -135,107 +165,9 @@ def file_stem(path: Path) -> str:
     return name[: len(name) - len(suffix)]
 
 
-class _Report:
-    """Problems of one file, gathered while it is read."""
-
-    def __init__(self, case_id: str, file: str) -> None:
-        self.case_id, self.file = case_id, file
-        self.problems: list[Problem] = []
-
-    def error(self, found: str, wanted: str, todo: str) -> None:
-        self.problems.append(Problem("error", self.case_id, self.file, found, wanted, todo))
-
-    def warning(self, found: str, wanted: str, todo: str) -> None:
-        self.problems.append(Problem("warning", self.case_id, self.file, found, wanted, todo))
-
-
-def _read(path: Path, report: _Report) -> tuple[ndarray, ndarray, nib.Nifti1Header]:
-    name = path.name.lower()
-    if name.endswith(NIFTI):
-        return _read_nifti(path, report)
-    if name.endswith(MGH):
-        image = nib.MGHImage.from_stream(BytesIO(_content(path)))
-        array, affine = np.asanyarray(image.dataobj), image.affine
-    else:
-        array, affine = _read_itk(path)
-    return _native(array), affine, _header(array, affine)
-
-
-def _content(path: Path) -> bytes:
-    content = path.read_bytes()
-    # whole, as nibabel's own reading stops short of the checksum at the end
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
-
-
-def _read_nifti(path: Path, report: _Report) -> tuple[ndarray, ndarray, nib.Nifti1Header]:
-    content = _content(path)
-    kinds = (nib.Nifti1Image, nib.Nifti2Image)
-    kind = next((kind for kind in kinds if kind.header_class.may_contain_header(content)), None)
-    if kind is None:
-        raise ValueError("it has no NIfTI header")
-    size = kind.header_class.template_dtype.itemsize
-    stored = kind.header_class(content[:size], check=False)  # checked, it would be mended unsaid
-    sides = [float(side) for side in stored["pixdim"][1:4]]
-    bad = [axis for axis, side in enumerate(sides) if not (side > 0 and np.isfinite(side))]
-    if bad:
-        report.error(
-            f"spacing {' × '.join(f'{side:g}' for side in sides)} mm",
-            "three positive lengths",
-            "set the header's pixdim from the scanner's protocol",
-        )
-        stored["pixdim"][[axis + 1 for axis in bad]] = 1  # to look at the rest
-        content = stored.binaryblock + content[size:]
-    image = kind.from_stream(BytesIO(content))
-    if not (bad or stored["sform_code"] > 0 or stored["qform_code"] > 0):
-        report.warning(
-            "no orientation (sform and qform codes are 0)",
-            "a known left and right",
-            "export it again from DICOM, or set the sform",
-        )
-    return _native(np.asanyarray(image.dataobj)), image.affine.astype(np.float64), image.header
-
-
-def _read_itk(path: Path) -> tuple[ndarray, ndarray]:
-    image = sitk.ReadImage(str(path))
-    array = sitk.GetArrayFromImage(image)
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        array = np.moveaxis(array, -1, 0)
-    if image.GetDimension() != 3:
-        return array.T, np.eye(4)
-    axes = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-    affine = np.eye(4)
-    affine[:3, :3], affine[:3, 3] = axes, image.GetOrigin()
-    return array.T, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # ITK's LPS to RAS
-
-
-def _native(array: ndarray) -> ndarray:
-    # torch takes neither foreign byte order nor read-only memory
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return array if array.flags.writeable else array.copy(order="K")
-
-
-def _header(array: ndarray, affine: ndarray) -> nib.Nifti1Header:
-    header = nib.Nifti1Header()
-    header.set_data_dtype(array.dtype)
-    header.set_data_shape(array.shape)
-    header.set_xyzt_units("mm")
-    if _invertible(affine):
-        header.set_sform(affine, code="scanner")
-        header.set_qform(affine, code="scanner")
-    return header
-
-
-def _invertible(affine: ndarray) -> bool:
-    axes = affine[:3, :3]
-    if not np.isfinite(affine).all():
-        return False
-    lengths = np.linalg.norm(axes, axis=0)
-    # the volume of a unit cell against that of its bounding brick: 0 where two axes fall together
-    return bool(lengths.min() > 0 and abs(np.linalg.det(axes / lengths)) > 1e-4)
-
-
-def _check_affine(affine: ndarray, header: nib.Nifti1Header, report: _Report) -> None:
-    if not _invertible(affine):
+def _check_affine(stored: Stored, report: Report) -> None:
+    affine, sides = stored.affine, np.array(stored.sides_mm)
+    if not invertible(affine):
         rows = "; ".join(" ".join(f"{value:g}" for value in row) for row in affine[:3])
         report.error(
             f"an affine that cannot be inverted ({rows})",
@@ -244,8 +176,7 @@ def _check_affine(affine: ndarray, header: nib.Nifti1Header, report: _Report) ->
         )
         return
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
-    sides = np.array(header.get_zooms()[:3], dtype=float)
-    if report.problems:  # of the spacing
+    if any(problem.level == "error" for problem in report.problems):  # of the spacing
         return
     if sides.shape == (3,) and not np.allclose(lengths, sides, rtol=1e-2):
         report.warning(
@@ -253,28 +184,38 @@ def _check_affine(affine: ndarray, header: nib.Nifti1Header, report: _Report) ->
             "one spacing",
             "the affine is used; set pixdim to match it",
         )
+    low, high = SIDES_MM
+    if lengths.min() < low or lengths.max() > high:
+        say = report.error if stored.is_scaled else report.warning  # the unit is wrong, or absent
+        say(
+            f"voxels of {' × '.join(f'{side:g}' for side in lengths)} mm by the header's unit",
+            f"sides of {low:g} to {high:g} mm",
+            "write lengths in mm, and mm as their unit (xyzt_units of NIfTI)",
+        )
 
 
-def _three_axes(array: ndarray, report: _Report) -> ndarray | None:
+def _volumes(array: ndarray, report: Report, most_axes: int) -> list[ndarray]:
+    """The array without trailing axes of one, or its volumes along a fourth axis."""
     if array.dtype.kind not in "biuf":
         report.error(
             f"voxels of type {array.dtype}", "one real number a voxel", "split the components"
         )
-        return None
+        return []
     shape = array.shape
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    if len(shape) != 3 or 0 in shape:
+    if not 3 <= len(shape) <= most_axes or 0 in shape:
         report.error(
             f"{len(shape)}-D voxels {' × '.join(map(str, array.shape))}",
             "one 3-D volume a file",
             "write each channel or time point to a file of its own",
         )
-        return None
-    return array.reshape(shape, order="A")
+        return []
+    array = array.reshape(shape, order="A")
+    return [array] if len(shape) == 3 else list(np.moveaxis(array, -1, 0))
 
 
-def _check_voxels(array: ndarray, report: _Report) -> None:
+def _check_voxels(array: ndarray, report: Report) -> None:
     if array.dtype.kind != "f" or (finite := np.isfinite(array)).all():
         return
     absent = array.size - int(finite.sum())

@@ -1,8 +1,12 @@
 """One DICOM series from a folder, as a scan with geometry that was checked slice by slice.
 
+Each slice is rescaled by its own slope and intercept; where these differ, voxels are float32.
+
 Terms: the standard's Image Plane Module, PS3.3 C.7.6.2.1.1 (patient coordinates are LPS, in mm).
 """
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,17 +29,29 @@ TAGS = {
     "rows": "0028|0010",
     "columns": "0028|0011",
 }
-FRAMES, SAMPLES, DESCRIPTION = "0028|0008", "0028|0002", "0008|103e"
+# what a slice's voxels mean: slope and intercept, bits, whether they are signed
+STORED = {"0028|1053": "1", "0028|1052": "0", "0028|0100": "16", "0028|0103": "0"}
+FRAMES, SAMPLES, DESCRIPTION, NUMBER = "0028|0008", "0028|0002", "0008|103e", "0020|0011"
+INDEX = "DICOMDIR"  # marks the root of a CD: one examination, in folders of its own
+DEEPEST = 6  # folders down that series are looked for
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 EXPORT = "export the whole series again, or convert it with dcm2niix and give the NIfTI file"
 
 
 class Series(NamedTuple):
-    """The files of one series in a folder, in no order."""
+    """The files of one series below a folder, in no order."""
 
     uid: str
+    number: str  # "" where the files have none
     description: str
     files: tuple[Path, ...]
+
+    def listing(self, root: Path) -> str:
+        """What tells it from others: number, description, how many slices, where it lies."""
+        number = f"series {self.number}: " if self.number else ""
+        places = sorted({path.parent.relative_to(root).as_posix() for path in self.files} - {"."})
+        place = f", in {', '.join(places[:3])}" if places else ""
+        return f"{number}{self.description} ({len(self.files)} slices{place})"
 
 
 class _Slice(NamedTuple):
@@ -45,6 +61,7 @@ class _Slice(NamedTuple):
     column: Float[ndarray, "3"]  # direction of growing row index
     spacing_mm: tuple[float, float]  # between rows, between columns
     shape: tuple[int, int]  # rows, columns
+    stored: tuple[float, ...]  # slope, intercept, bits, sign
 
 
 def list_series(folder: Path) -> list[Series]:
@@ -59,8 +76,10 @@ def list_series(folder: Path) -> list[Series]:
     try:
         for uid in reader.GetGDCMSeriesIDs(str(folder)):
             files = reader.GetGDCMSeriesFileNames(str(folder), uid)
-            description = _read_tags(files[0]).get(DESCRIPTION, "").strip()
-            found.append(Series(uid, description or "no description", tuple(map(Path, files))))
+            tags = _read_tags(files[0])
+            number, description = (tags.get(key, "").strip() for key in (NUMBER, DESCRIPTION))
+            paths = tuple(map(Path, files))
+            found.append(Series(uid, number, description or "no description", paths))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-120:]
         raise _Report(folder.name, folder).error(
@@ -73,26 +92,53 @@ def list_series(folder: Path) -> list[Series]:
     return found
 
 
-def convert_series(folder: Path, series: list[Series], path: Path) -> None:
-    """Write the one series of a folder as NIfTI at `path`, whole or not at all.
+def find_series(folder: Path) -> list[Series]:
+    """Every DICOM series in a folder and up to `DEEPEST` folders below it, by number.
+
+    Files of one series in several folders are one series. Hidden folders are passed over.
 
     Raises:
-        DataError: several series, several volumes in one, slices missing, uneven, skewed or of
-            different geometry, or files without a place in space.
+        DataError: a broken file that GDCM stops at.
+    """
+    found: dict[str, Series] = {}
+    for place, folders, files in os.walk(folder):
+        is_deep = len(Path(place).relative_to(folder).parts) >= DEEPEST
+        folders[:] = [] if is_deep else sorted(name for name in folders if name[0] != ".")
+        for one in list_series(Path(place)) if files else ():
+            known = found.get(one.uid)
+            found[one.uid] = known._replace(files=known.files + one.files) if known else one
+    return sorted(found.values(), key=lambda one: (one.number.zfill(9), one.description, one.uid))
+
+
+def convert_series(
+    folder: Path, series: Sequence[Series], path: Path, *, wanted: str | None = None
+) -> None:
+    """Write one series of a folder as NIfTI at `path`, whole or not at all.
+
+    `wanted` chooses among several by number, description (or a part that only one has), or UID.
+
+    Raises:
+        DataError: several series or none that is wanted, several volumes in one, slices missing,
+            uneven, skewed or of different geometry, or files without a place in space.
     """
     report = _Report(path.name.removesuffix(".nii"), folder)
-    if len(series) != 1:
-        listed = "; ".join(f"{one.description} ({len(one.files)} files)" for one in series)
+    chosen = _choose(series, wanted)
+    if len(chosen) != 1:
+        listed = "; ".join(one.listing(folder) for one in chosen or series)
+        which = "one series" if wanted is None else f"one that series={wanted} names"
         raise report.error(
-            f"{len(series)} DICOM series: {listed}",
-            "one series a folder",
-            "move the series to segment into a folder of its own and give that folder",
+            f"{len(chosen or series)} DICOM series: {listed}",
+            which,
+            "say series= with the number or the description of one, or give a folder with it alone",
         )
-    _refuse_broken(folder, series[0], report)
-    slices = _sort([_read_slice(file, report) for file in series[0].files], report)
+    for place in sorted({file.parent for file in chosen[0].files}):
+        _refuse_broken(place, series, report)
+    slices = _sort([_read_slice(file, report) for file in chosen[0].files], report)
     affine = _affine(slices, report)
+    # read together, all slices would get the type that the first one's slope asks for
+    kind = sitk.sitkFloat32 if len({one.stored for one in slices}) > 1 else sitk.sitkUnknown
     try:
-        image = sitk.ReadImage([str(one.file) for one in slices])
+        image = sitk.ReadImage([str(one.file) for one in slices], kind)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-200:]
         raise report.error(f"unreadable voxels ({reason})", "a whole series", EXPORT) from error
@@ -115,10 +161,21 @@ class _Report(NamedTuple):
         return DataError(Problem("error", self.case_id, str(self.folder), found, wanted, todo))
 
 
-def _refuse_broken(folder: Path, series: Series, report: _Report) -> None:
+def _choose(series: Sequence[Series], wanted: str | None) -> list[Series]:
+    if wanted is None:
+        return list(series)
+    exact = [one for one in series if wanted in (one.uid, one.number)]
+    if exact or wanted.isdigit():  # a number that is not there is no part of a description
+        return exact
+    word = wanted.casefold()
+    named = [one for one in series if one.description.casefold() == word]
+    return named or [one for one in series if word in one.description.casefold()]
+
+
+def _refuse_broken(folder: Path, series: Sequence[Series], report: _Report) -> None:
     """GDCM passes over files that were cut short; at the end of a stack no gap would show it."""
-    known = {file.name for file in series.files} | {"DICOMDIR"}
-    others = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in known)
+    known = {file for one in series for file in one.files} | {folder / INDEX}
+    others = sorted(path for path in folder.iterdir() if path.is_file() and path not in known)
     if broken := [path.name for path in others if _is_dicom(path)]:
         raise report.error(
             f"{len(broken)} DICOM files that cannot be read ({', '.join(broken[:3])})",
@@ -153,13 +210,15 @@ def _read_slice(file: Path, report: _Report) -> _Slice:
         row, column = values["orientation"][:3], values["orientation"][3:]
         between_rows, between_columns = values["spacing"]
         shape = int(values["rows"][0]), int(values["columns"][0])
+        stored = tuple(float(tags.get(tag, usual)) for tag, usual in STORED.items())
     except (KeyError, ValueError) as error:
         raise report.error(
             f"no position, orientation or spacing in {file.name}",
             "slices with a place in space",
             "give the original images of the scanner, not screenshots or derived ones",
         ) from error
-    return _Slice(file, values["position"], row, column, (between_rows, between_columns), shape)
+    spacing_mm = (between_rows, between_columns)
+    return _Slice(file, values["position"], row, column, spacing_mm, shape, stored)
 
 
 def _numbers(text: str) -> ndarray:

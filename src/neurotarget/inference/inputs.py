@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -11,7 +12,7 @@ from neurotarget.data.manifest import ENDINGS, read_manifest
 from neurotarget.data.nnunet import ALIASES
 from neurotarget.data.unfetched import unfetched
 from neurotarget.data.volume import SUFFIXES, file_stem
-from neurotarget.inference.dicom import convert_series, list_series
+from neurotarget.inference.dicom import INDEX, Series, convert_series, find_series, list_series
 from neurotarget.types import Case, DataError, Problem, Target
 
 log = logging.getLogger(__name__)
@@ -20,20 +21,41 @@ DATA_SETS = ("dataset_description.json", "dataset.json")  # BIDS; MSD and nnU-Ne
 OUTPUT = "volumes.tsv"  # marks a folder that predictions were written to
 
 
-def find_inputs(source: Path, contrasts: Sequence[str], *, scratch: Path) -> list[Case]:
+class _Dicom(NamedTuple):
+    """Where DICOM is converted to, and which series of several is meant."""
+
+    scratch: Path
+    series: str | None
+
+
+def find_inputs(
+    source: Path, contrasts: Sequence[str], *, scratch: Path, series: str | None = None
+) -> list[Case]:
     """Cases to predict, in the order of their names; DICOM is converted to NIfTI in `scratch`.
 
     `source` is an image file, a folder of image files (with several contrasts
     `<case>_<contrast>.nii.gz` or nnU-Net's `<case>_0000.nii.gz`, `<case>_0001.nii.gz`; with one,
     every file is a case), a folder with a subfolder or a DICOM series per case, one DICOM
-    series, a BIDS, MSD or nnU-Net data set, or a manifest (CSV, TSV). A case is named after its
-    file without suffix and contrast, or after its folder.
+    series, a CD of one examination, a BIDS, MSD or nnU-Net data set, or a manifest (CSV, TSV). A
+    case is named after its file without suffix and contrast, or after its folder; below that
+    folder DICOM may lie deeper. `series` chooses among several DICOM series of a case: its number,
+    description or a part of it, or UID.
 
     Raises:
         DataError: nothing is found, contrasts are missing (all cases are listed), names repeat,
-            or a DICOM series is not one volume.
+            a DICOM series is not one volume, or several could be meant.
     """
     source, contrasts = Path(source).expanduser(), tuple(contrasts)
+    cases = _find(source, contrasts, _Dicom(Path(scratch), series))
+    paths = [path for case in cases for path in case.images.values()]
+    if series is not None and not any(path.parent == Path(scratch) for path in paths):
+        raise DataError(
+            f"series: found no DICOM in {source}, wanted some; leave series={series} out"
+        )
+    return cases
+
+
+def _find(source: Path, contrasts: tuple[str, ...], dicom: _Dicom) -> list[Case]:
     if (absent := unfetched(source)) is not None:
         raise DataError(f"input: found {absent.found}: {source}; {absent.todo}")
     if not source.exists():
@@ -42,7 +64,7 @@ def find_inputs(source: Path, contrasts: Sequence[str], *, scratch: Path) -> lis
         return _listed(source, contrasts)
     if source.is_file():
         return [_single(source, contrasts)]
-    cases, problems = _in_folder(source, contrasts, scratch)
+    cases, problems = _in_folder(source, contrasts, dicom)
     problems += _missing(cases, contrasts) + _repeated(cases)
     if problems:
         raise DataError(problems)
@@ -84,19 +106,19 @@ def _single(path: Path, contrasts: tuple[str, ...]) -> Case:
 
 
 def _in_folder(
-    folder: Path, contrasts: tuple[str, ...], scratch: Path
+    folder: Path, contrasts: tuple[str, ...], dicom: _Dicom
 ) -> tuple[list[Case], list[Problem]]:
     folders = _subfolders(folder)
     if images := _images(folder):
         if folders:
             log.warning("input: %d subfolders beside image files are left out", len(folders))
         return _flat(folder, images, contrasts)
-    if series := list_series(folder):
-        return [_dicom(folder, series, contrasts, scratch)], []
+    if series := find_series(folder) if (folder / INDEX).is_file() else list_series(folder):
+        return [_dicom(folder, series, contrasts, dicom)], []
     cases, problems = [], []
     for inner in tqdm(folders, "read input folders", unit="case", delay=1):
         try:
-            case, wrong = _subfolder(inner, contrasts, scratch)
+            case, wrong = _subfolder(inner, contrasts, dicom)
         except DataError as error:
             case, wrong = None, list(error.problems)
         cases += [case] if case else []
@@ -132,20 +154,22 @@ def _unnamed(folder: Path, names: list[str], contrasts: tuple[str, ...]) -> Prob
 
 
 def _subfolder(
-    folder: Path, contrasts: tuple[str, ...], scratch: Path
+    folder: Path, contrasts: tuple[str, ...], dicom: _Dicom
 ) -> tuple[Case | None, list[Problem]]:
     images = _images(folder)
     if len(images) == 1 and len(contrasts) == 1:
         return _case(folder.name, {contrasts[0]: images[0]}), []
     if images:
         return _matched(folder.name, images, contrasts)
-    if series := list_series(folder):
-        return _dicom(folder, series, contrasts, scratch), []
-    log.warning("input: no scan in the folder %s; it is left out", folder)
+    if series := list_series(folder) or find_series(folder):
+        return _dicom(folder, series, contrasts, dicom), []
+    deeper = next((path for path in sorted(folder.rglob("*")) if _is_image(path)), None)
+    hint = f" (deeper down lies {deeper}: give its folder, or a manifest)" if deeper else ""
+    log.warning("input: no scan in the folder %s; it is left out%s", folder, hint)
     return None, []
 
 
-def _dicom(folder: Path, series: list, contrasts: tuple[str, ...], scratch: Path) -> Case:
+def _dicom(folder: Path, series: list[Series], contrasts: tuple[str, ...], dicom: _Dicom) -> Case:
     if len(contrasts) > 1:
         raise DataError(
             Problem(
@@ -158,8 +182,8 @@ def _dicom(folder: Path, series: list, contrasts: tuple[str, ...], scratch: Path
             )
         )
     name = folder.resolve().name
-    path = scratch / f"{name}.nii"
-    convert_series(folder, series, path)
+    path = dicom.scratch / f"{name}.nii"
+    convert_series(folder, series, path, wanted=dicom.series)
     return _case(name, {contrasts[0]: path})
 
 

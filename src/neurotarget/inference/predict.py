@@ -106,6 +106,7 @@ class Predictor:
             roi = located.roi(self.localiser.limits) or target.roi
             target = replace(target, roi=roi)
         image, grid, header = to_work(scans, target)
+        warnings = scans.warnings
         del scans  # the network needs the memory more
         probabilities, notes = split_probabilities(
             self.probabilities(image),
@@ -118,9 +119,7 @@ class Predictor:
         counts = np.bincount(classes.ravel(), minlength=target.num_labels)
         names = target.label_names
         volumes = {name: counts[i] * voxel_mm3 for i, name in enumerate(names, start=1)}
-        flags = (*_flags(target, volumes, probabilities.argmax(axis=0)), *notes)
-        if target.pairs and not (header["sform_code"] > 0 or header["qform_code"] > 0):
-            flags = (*flags, "left and right are a guess: the scan's header has no orientation")
+        flags = (*_flags(target, volumes, probabilities.argmax(axis=0)), *notes, *warnings)
         if located is not None and located.reason:
             place = "the region of interest" if target.roi else "the whole scan"
             flags = (f"not localised ({located.reason}): {place} was segmented", *flags)
