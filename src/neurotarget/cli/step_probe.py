@@ -6,20 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torchio as tio
 from torch import nn
 
 from neurotarget.cli.build import build
 from neurotarget.cli.precision import precision_for
-from neurotarget.data.augment import build_augmentation
 from neurotarget.data.module import TargetData
-from neurotarget.data.patches import region_of, seeded
+from neurotarget.data.patches import patch_seconds
 from neurotarget.data.sides import as_trained
 from neurotarget.losses import DeepSupervision, crop
 from neurotarget.types import Target
 
 LEAST_S, MOST_S = 0.5, 5.0  # of timing after a warm-up, unless one step takes longer
-PATCHES = 12  # augmented for the probe: most of the costly transforms are rare
 
 
 def step_seconds(
@@ -30,7 +27,10 @@ def step_seconds(
     Noise stands for the scans, so that nothing has to be read. Workers make patches while the
     network computes. The network's weights get gradients but stay as they are.
     """
-    patches_s = _patch_s(data, target) * data.batch_size
+    patches_s = patch_seconds(
+        data.augmentation, as_trained(target), margin_share=data.margin_share, seed=data.seed
+    )
+    patches_s *= data.batch_size
     network_s = _network_s(config, target, net, data.batch_size)
     if data.workers:
         return max(network_s, patches_s / data.workers)
@@ -59,24 +59,6 @@ def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch:
         value.item()  # waits for a GPU
 
     return mean_seconds(step)
-
-
-def _patch_s(data: TargetData, target: Target) -> float:
-    """Seconds of one augmented patch."""
-    if not data.augmentation:
-        return 0.0
-    augmentation = build_augmentation(data.augmentation, target=as_trained(target))
-    sides = region_of(target.patch_vox, data.margin_share).tolist()
-    image = torch.randn(len(target.contrasts), *sides)
-    label = torch.zeros(1, *sides, dtype=torch.uint8)
-    started = time.perf_counter()
-    for draw in range(PATCHES):
-        with seeded(data.seed, draw):
-            subject = tio.Subject(
-                image=tio.ScalarImage(tensor=image.clone()), label=tio.LabelMap(tensor=label)
-            )
-            augmentation(subject)
-    return (time.perf_counter() - started) / PATCHES
 
 
 def mean_seconds(

@@ -6,6 +6,7 @@ goes on with the very patches it would have seen, and any one patch can be made 
 """
 
 import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,12 @@ import torchio as tio
 from numpy import ndarray
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
 
+from neurotarget.data.augment import build_augmentation
 from neurotarget.data.boxes import Boxes
 from neurotarget.data.cache import Entry, open_entry
-from neurotarget.types import Batch, CaseError, TripleVox
+from neurotarget.types import Batch, CaseError, Target, TripleVox
+
+TIMED = 12  # patches: most of the costly transforms are rare
 
 
 class DrawSampler(Sampler):
@@ -218,6 +222,27 @@ def region_of(patch_vox: TripleVox, margin_share: float) -> ndarray:
     """Sides of the region that is augmented about a patch, in voxels."""
     patch = np.array(patch_vox)
     return patch + 2 * np.ceil(patch * margin_share / 2).astype(int)  # the patch in its middle
+
+
+def patch_seconds(
+    settings: Mapping | None, target: Target, *, margin_share: float, seed: int
+) -> float:
+    """Seconds of augmenting one patch of noise on this machine, as a mean over the first draws."""
+    if not settings:
+        return 0.0
+    augmentation = build_augmentation(settings, target=target)
+    sides = region_of(target.patch_vox, margin_share).tolist()
+    image = torch.randn(len(target.contrasts), *sides)
+    label = torch.zeros(1, *sides, dtype=torch.uint8)
+    started = time.perf_counter()
+    for draw in range(TIMED):
+        with seeded(seed, draw):
+            augmentation(
+                tio.Subject(
+                    image=tio.ScalarImage(tensor=image.clone()), label=tio.LabelMap(tensor=label)
+                )
+            )
+    return (time.perf_counter() - started) / TIMED
 
 
 @contextmanager
