@@ -20,6 +20,8 @@ from neurotarget.data.boxes import Boxes
 from neurotarget.data.cache import Entry, open_entry
 from neurotarget.types import Batch, CaseError, TripleVox
 
+TRIES = 1000  # to find a voxel that is not ignored, for the centre of a patch
+
 
 class DrawSampler(Sampler):
     """Draws of one epoch: each case equally often, in an order of the seed's own.
@@ -51,6 +53,7 @@ class Regions(tio.SubjectsDataset):
     A region about the patch is cut from the memory map, so that a rotation finds voxels beyond
     the patch's edge; then it is augmented and cut to the patch. With `boxes`, a patch lies in a
     box that is jittered as a localiser errs, since that is what the network sees in prediction.
+    No patch is centred on a voxel of `ignored_class`, as far as a case has others.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Regions(tio.SubjectsDataset):
         augmentation: tio.Transform | None = None,
         margin_vox: int = 0,
         boxes: Boxes | None = None,
+        ignored_class: int | None = None,
     ) -> None:
         super().__init__([tio.Subject(empty=tio.ScalarImage(tensor=torch.zeros(1, 1, 1, 1)))])
         self.folders, self.seed = [Path(folder) for folder in folders], seed
@@ -73,7 +77,7 @@ class Regions(tio.SubjectsDataset):
             int
         )
         self.foreground_share, self.augmentation = foreground_share, augmentation
-        self.margin_vox, self.boxes = margin_vox, boxes
+        self.margin_vox, self.boxes, self.ignored_class = margin_vox, boxes, ignored_class
         self._entries: dict[int, Entry] = {}
 
     def __len__(self) -> int:
@@ -135,7 +139,16 @@ class Regions(tio.SubjectsDataset):
         if present.size and rng.random() < self.foreground_share:
             voxels = marked[marked[:, 0] == rng.choice(present)]
             return voxels[rng.integers(len(voxels)), 1:].astype(int)
-        return first + rng.integers(0, sides)
+        centre = first + rng.integers(0, sides)
+        for _ in range(TRIES):
+            if not self._is_ignored(entry, centre):
+                break
+            centre = first + rng.integers(0, sides)
+        return centre
+
+    def _is_ignored(self, entry: Entry, centre: ndarray) -> bool:
+        inside = (centre >= 0).all() and (centre < entry.label.shape).all()
+        return bool(inside and entry.label[tuple(centre)] == self.ignored_class)
 
 
 class PatchQueue(tio.Queue):
