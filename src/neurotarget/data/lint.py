@@ -49,7 +49,8 @@ def lint(
     problems += _check_contrasts(checkups)
     if target is not None:
         problems += _check_labelled(manifest.cases)
-        problems += _check_foreground(manifest.cases, checkups, splits, target)
+        if mapping is not None:  # else nobody knows which voxels are whose
+            problems += _check_foreground(manifest.cases, checkups, splits, target)
         problems += _check_patch(checkups, target)
     problems += _check_cut(checkups)
     return list(dict.fromkeys(problems))
