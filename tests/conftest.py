@@ -12,3 +12,14 @@ def shared_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"real data are absent: no folder {root} (set NEUROTARGET_DATA)")
     return root
+
+
+@pytest.fixture(scope="session")
+def cases_folder() -> Path:
+    """Folder of inputs that once failed; it is not part of the project."""
+    beside = Path(__file__).resolve().parents[1].parent / "shared"
+    data = os.environ.get("NEUROTARGET_DATA")
+    folder = (Path(data).parent if data else beside) / "cases" / "inputs"
+    if not folder.is_dir():
+        pytest.skip("shared/cases is not here")
+    return folder
