@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from neurotarget.data.labels import class_of_id, label_values, to_classes, to_file_ids
+from neurotarget.data.labels import class_of_id, cut_labels, label_values, to_classes, to_file_ids
 from neurotarget.types import DataError, Target
 
 
@@ -82,3 +82,36 @@ def test_classes_and_ids_are_inverse():
     study = target({"a": 5, "b": 300})
     classes = np.array([0, 1, 2], dtype=np.uint8)
     assert np.array_equal(to_classes(to_file_ids(classes, study), class_of_id(study)), classes)
+
+
+def test_the_label_called_ignore_and_ignored_ids_are_one_past_the_last_class():
+    one = target({"a": 1, "b": 2}, ignore_ids=[9])
+    assert class_of_id(one) == {0: 0, 1: 1, 2: 2, 9: 3}
+    named = {"background": 0, "a": 1, "b": 2, "ignore": 7}
+    assert class_of_id(one, named) == {0: 0, 1: 1, 2: 2, 7: 3, 9: 3}
+
+
+def test_a_data_set_that_names_nothing_but_ignore_leaves_the_targets_ids():
+    assert class_of_id(target({"a": 1}), {"ignore": 2}) == {0: 0, 1: 1, 2: 2}
+
+
+@pytest.mark.parametrize(
+    ("labels", "background", "read_as"),
+    [({"a": 1}, [3], "background"), ({"a": [1, 3]}, [], "a")],
+)
+def test_ignored_voxels_read_as_something_else_are_refused(labels, background, read_as):
+    wanted = f"found id 3, whose voxels the data set ignores, read as {read_as}"
+    with pytest.raises(DataError, match=wanted):
+        class_of_id(target(labels, background_ids=background), {"a": 1, "ignore": 3})
+
+
+def test_an_unknown_id_is_not_called_background_alone():
+    with pytest.raises(DataError, match="to its ignore_ids where nobody has judged"):
+        to_classes(np.array([0, 3]), {0: 0, 1: 1})
+
+
+def test_labels_beside_ignored_voxels_are_cut():
+    classes = np.zeros((5, 3, 3), np.uint8)
+    classes[0], classes[2], classes[3] = 1, 2, 3  # 3 is ignored, and 1 lies off it
+    assert cut_labels(classes, target({"a": 1, "b": 2})) == ("b",)
+    assert cut_labels(classes % 3, target({"a": 1, "b": 2})) == ()
