@@ -177,10 +177,10 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
     """Train a localiser for each fold and the one that is kept, and write what they found."""
     splits = dict(data.splits)
     entries = {case_id: open_entry(path) for case_id, path in data.folders.items()}
-    drawn = {case_id: _drawn(entry) for case_id, entry in entries.items()}
+    drawn = {case_id: drawn_box(entry) for case_id, entry in entries.items()}
     cases = Cases(entries, drawn)
     train = [case_id for case_id, split in splits.items() if split == "train"]
-    limits = _limits(settings, target, [entries[name] for name in train], drawn)
+    limits = limits_of(settings, target, [entries[name] for name in train], drawn)
     subjects = {case.case_id: case.subject_id for case in data.manifest.cases}
     stages = _stages(train, subjects, splits, settings)
     found: dict[str, Localisation] = {}
@@ -195,7 +195,7 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
     _write(kept, folder, limits, drawn, {name: found[name] for name in splits}, splits)
 
 
-def _drawn(entry: Entry) -> Box | None:
+def drawn_box(entry: Entry) -> Box | None:
     """Box of a mask; None where there is none, or it may go on in ignored voxels."""
     if entry.label is None or entry.facts.get("cut"):
         return None
@@ -209,7 +209,7 @@ def calibrated(limits: Limits, found: Iterable[Localisation]) -> Limits:
     return replace(limits, min_confidence=max(limits.min_confidence, lowest))
 
 
-def _limits(
+def limits_of(
     settings: Config, target: Target, entries: Sequence[Entry], drawn: Mapping[str, Box | None]
 ) -> Limits:
     """Sizes and volumes of the training masks on the coarse grid, and the settings."""
