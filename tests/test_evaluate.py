@@ -11,6 +11,7 @@ import pytest
 
 from neurotarget.data.manifest import read_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows, write_rows
+from neurotarget.metrics.beside import Beside
 from neurotarget.metrics.case import score_case
 from neurotarget.types import Case, DataError, Manifest, Row, Target
 
@@ -401,3 +402,57 @@ def test_impossible_values_of_raters_are_refused(tmp_path, metric, value, told):
     path.write_text(",".join(Row._fields) + f"\na,a,test,left,{metric},{value},\n")
     with pytest.raises(DataError, match=told):
         read_rows(path)
+
+
+def ignoring(truth, pred, **beside):
+    target = Target("toy", ("t1",), {"a": 1, "b": 2}, (1, 1, 1), (4, 4, 4))
+    rows = score_case(
+        Case("c", "s", {}),
+        truth,
+        pred,
+        target,
+        affine=np.eye(4),
+        spacing_mm=(1, 1, 1),
+        beside=Beside(**beside),
+    )
+    return {label: values(rows, "c", label) for label in target.labels}
+
+
+def test_ignored_voxels_are_neither_reference_nor_prediction():
+    truth, pred = np.zeros((2, 8, 8, 8), np.uint8)
+    truth[1:3, 1:4, 1], pred[2:4, 1:4, 1] = 1, 1
+    truth[6, 6, 6] = pred[6, 6, 6] = 2
+    truth[3:6] = 3  # ignored; the prediction goes on in it
+    pred[4, 5, 5] = 1  # a piece that nobody has judged
+    a, b = ignoring(truth, pred).values()
+    assert a["dice"] == pytest.approx(2 * 3 / (6 + 3))
+    assert (a["volume_mm3"], a["reference_volume_mm3"], a["pieces"]) == (3, 6, 1)
+    assert a["hd95_mm"] == pytest.approx(1)
+    assert (a["reference_borders_on_ignored"], b["reference_borders_on_ignored"]) == (1, 1)
+    assert b["dice"] == 1
+
+
+def test_a_prediction_among_ignored_voxels_only_is_none():
+    truth, pred = np.zeros((2, 8, 8, 8), np.uint8)
+    truth[:4], truth[6, 6, 6] = 3, 2
+    pred[1, 1, 1] = pred[6, 6, 6] = 1
+    a, b = ignoring(truth, pred).values()
+    assert (a["failed"], a["reference_volume_mm3"], a["volume_mm3"]) == (0, 0, 1)
+    assert (b["failed"], b["dice"], b["reference_borders_on_ignored"]) == (1, 0, 0)
+
+
+def test_each_pair_of_masks_leaves_out_what_either_ignores():
+    truth, pred, rater = np.zeros((3, 8, 8, 8), np.uint8)
+    truth[1, 1, 1:5] = pred[1, 1, 1:5] = rater[1, 1, 1:5] = 1
+    truth[1, 1, 3:5] = 3
+    rater[1, 1, 1] = 3
+    pred[1, 1, 4] = 0
+    a = ignoring(truth, pred, raters={"x": rater})["a"]
+    assert a["dice"] == 1  # of two voxels
+    assert a["rater_dice@x"] == 1  # of one, the second
+    assert a["dice@x"] == 1  # what the reference ignores is no prediction either
+    assert a["reference_volume_mm3@x"] == 3
+
+
+def test_without_ignored_voxels_no_row_speaks_of_them(scored):
+    assert not any("ignored" in row.metric for row in scored)

@@ -137,3 +137,16 @@ def test_scores_of_another_grid_than_the_labels_are_refused(levels):
     given = scores[0] if levels == 1 else scores
     with pytest.raises(ValueError, match="got scores of 4×4×2 voxels for labels of 4×4×4"):
         DeepSupervision(DiceCrossEntropy())(given, cube())
+
+
+@pytest.mark.parametrize("batch_dice", [True, False])
+def test_ignored_voxels_have_no_gradient_at_any_level(batch_dice):
+    labels = torch.randint(0, 2, (2, 8, 8, 8))
+    labels[:, 4:] = 2
+    levels = [torch.randn(2, 2, side, side, side, requires_grad=True) for side in (8, 4)]
+    loss = DiceCrossEntropy(ignore_label=2, batch_dice=batch_dice)
+    DeepSupervision(loss)(levels, labels).backward()
+    for level in levels:
+        half = level.shape[2] // 2
+        assert (level.grad[:, :, half:] == 0).all()
+        assert (level.grad[:, :, :half] != 0).all()

@@ -107,3 +107,15 @@ def test_a_hypothesis_may_name_a_region_and_nothing_else_that_is_no_label():
     assert labelled(["a", "b"], hypotheses=claims).hypotheses[0].label == "total"
     with pytest.raises(ValueError, match=r"names unknown labels \['total'\]"):
         labelled(["a"], hypotheses=claims)
+
+
+def test_ignored_ids_are_neither_labels_nor_background():
+    known = ("gland", ["t1"], {"a": 1}, [1, 1, 1], [8, 8, 8])
+    assert Target(*known, ignore_ids=3).ignore_ids == (3,)
+    for more in ({"ignore_ids": [1]}, {"ignore_ids": [0]}):
+        with pytest.raises(ValueError, match="which it also reads as labels or background"):
+            Target(*known, **more)
+    with pytest.raises(ValueError, match=r"ignores \[3\]"):
+        Target(*known, background_ids=[3], ignore_ids=[3])
+    with pytest.raises(ValueError, match="give its id as ignore_ids"):
+        target(label="ignore")

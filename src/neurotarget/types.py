@@ -27,6 +27,9 @@ TripleVox = tuple[int, int, int]
 Covariate = str | float | None
 Anchor = Literal["head", "scan", "world"]  # a place that a scan has, see `Roi`
 
+IGNORE = "ignore"  # nnU-Net's reserved label name
+OTHERS = "others"  # as a target's `background_ids`: every id that is not named
+OTHER_ID = -(2**31)  # stands for them where ids are listed; no label file has it
 NAME = re.compile(r"(?!\.)[\w.-]+")  # what can be part of a file name and of a column
 
 
@@ -134,8 +137,10 @@ class Target:
 
     `labels` maps each name to its id in label files, or to several ids that are merged; inside
     the program label i of this mapping is class i + 1 and 0 is background. Files are written
-    with the first id. `background_ids` are further ids to read as background. Files and columns
-    are called after the names, so these are words of letters, digits, `_`, `-` and `.`.
+    with the first id. `background_ids` are further ids to read as background, or the word
+    `others` for every id that is not named. Voxels of `ignore_ids` are those that nobody has judged: they are neither reference nor prediction, in
+    the loss and in every score. Files and columns are called after the names, so these are words
+    of letters, digits, `_`, `-` and `.`.
     """
 
     name: str
@@ -153,6 +158,7 @@ class Target:
     sides: Literal["labels", "split"] = "labels"  # split: each pair is one class, parted afterwards
     units: Mapping[str, str] = field(default_factory=dict)  # of contrasts that have one: qsm: ppm
     published: tuple[Published, ...] = ()
+    ignore_ids: tuple[int, ...] = ()  # besides the label `ignore` of a dataset.json
 
     def __post_init__(self) -> None:
         fix = object.__setattr__
@@ -161,7 +167,9 @@ class Target:
         fix(self, "spacing_mm", tuple(float(side) for side in self.spacing_mm))
         fix(self, "patch_vox", tuple(int(side) for side in self.patch_vox))
         fix(self, "pairs", tuple((str(left), str(right)) for left, right in self.pairs))
-        fix(self, "background_ids", _ids(self.background_ids))
+        others = self.background_ids == OTHERS
+        fix(self, "background_ids", (OTHER_ID,) if others else _ids(self.background_ids))
+        fix(self, "ignore_ids", _ids(self.ignore_ids))
         ranges = {key: (float(a), float(b)) for key, (a, b) in dict(self.volume_range_mm3).items()}
         fix(self, "volume_range_mm3", ranges)
         if isinstance(self.hypotheses, Mapping):
@@ -176,6 +184,7 @@ class Target:
 
     def _check(self) -> None:
         ids = [value for many in self.labels.values() for value in many]
+        doubled = sorted({0, *ids, *self.background_ids} & {*self.ignore_ids})
         named = {name for pair in self.pairs for name in pair} | set(self.volume_range_mm3)
         asking = (*self.hypotheses, *self.published)
         named |= {item.label for item in asking} - {"", *self.regions}
@@ -185,6 +194,9 @@ class Target:
         claims = {
             f"needs names of letters, digits, _, - and ., with no . in front, got {unfit}": unfit,
             "names a label total, as the sum of all labels is called": "total" in self.labels,
+            f"names a label {IGNORE}, as nnU-Net calls voxels that nobody has judged; give its id "
+            "as ignore_ids": IGNORE in self.labels,
+            f"ignores {doubled}, which it also reads as labels or background": doubled,
             "needs at least one contrast": not self.contrasts,
             "needs at least one label": not self.labels,
             "gives one id to two labels": len(ids) != len(set(ids)),
@@ -228,6 +240,11 @@ class Target:
     def num_labels(self) -> int:
         """Classes including background."""
         return len(self.labels) + 1
+
+    @property
+    def ignored_class(self) -> int:
+        """Class of ignored voxels in label maps, one past the last that a network scores."""
+        return self.num_labels
 
     @property
     def file_ids(self) -> tuple[int, ...]:

@@ -9,6 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurotarget.cli.cascade import drawn_box, limits_of
+from neurotarget.data.cache import Entry
+from neurotarget.data.geometry import whole_grid
+from neurotarget.types import DataError, Target
+
 CASCADE = [
     "cascade=localise",
     "cascade.spacing_mm=[2,2,2]",
@@ -138,3 +143,22 @@ def test_settings_that_cannot_localise_are_told_in_a_sentence(
     assert done.returncode == 2
     assert told in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+def entry_of(facts):
+    label = np.zeros((8, 8, 8), np.uint8)
+    label[2:4, 3:6, 1:3], label[6:] = 1, 2  # 2 is ignored
+    grid = whole_grid(label.shape, np.eye(4), (1, 1, 1))
+    return Entry("a", grid, label[None].astype(np.float32), label, np.zeros((0, 4)), facts)
+
+
+def test_a_box_is_that_of_a_whole_mask_without_ignored_voxels():
+    assert drawn_box(entry_of({"cut": []})).size_mm == (2, 3, 2)
+    assert drawn_box(entry_of({})).size_mm == (2, 3, 2)  # prepared before voxels were ignored
+    assert drawn_box(entry_of({"cut": ["region"]})) is None
+
+
+def test_structures_that_all_go_on_in_ignored_voxels_cannot_be_localised():
+    target = Target("a", ("t1",), {"a": 1}, (1, 1, 1), (8, 8, 8))
+    with pytest.raises(DataError, match="border on ignored voxels in all training cases"):
+        limits_of({}, target, [entry_of({"cut": ["region"]})], {"a": None})

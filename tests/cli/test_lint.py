@@ -1,6 +1,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+import yaml
 
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.lint import run
@@ -88,3 +89,18 @@ def test_a_mirrored_scan_is_among_the_problems_that_are_printed(source, capsys):
     assert lines[0].startswith("error: found a fault")
     assert "found LEFT AND RIGHT MIRRORED" in lines[1]
     assert lines[-1].startswith("… and 12 more")
+
+
+def test_an_ignore_label_read_as_background_is_refused_with_the_reason(cases_folder, capsys):
+    settings = yaml.safe_load((cases_folder / "hip_ign.yaml").read_text())
+    settings.pop("_target_")
+    source = str(cases_folder / "ignore_label")
+    assert run(source, Target(**settings)) == 2
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("error")]
+    assert "found id 3, whose voxels the data set ignores, read as background" in line
+    assert "take 3 out of the target's background_ids" in line
+    settings.pop("background_ids")
+    assert run(source, Target(**settings)) == 0
+    text = capsys.readouterr().out
+    assert "found anterior, posterior beside ignored voxels in 12 of 12 cases" in text
+    assert "mm³ of" not in text  # a part is not too small

@@ -145,6 +145,20 @@ def test_one_4d_file_gives_the_same_map(plain, tmp_path):
     np.testing.assert_allclose(found, load(maps / "magnitude_1_Chimap.nii.gz"), atol=1e-5)
 
 
+def test_real_and_imaginary_parts_give_the_same_map(plain, tmp_path):
+    words, maps = plain
+    magnitude, phase = echoes()
+    signal = np.moveaxis(magnitude * np.exp(1j * phase), 0, -1)
+    parts = {
+        "real": str(save(tmp_path / "real.nii", signal.real.astype(np.float32))),
+        "imaginary": str(save(tmp_path / "imaginary.nii", signal.imag.astype(np.float32))),
+    }
+    rest = {key: value for key, value in words.items() if key not in ("magnitude", "phase")}
+    assert run({**rest, **parts, "output": str(tmp_path / "maps")}) == 0
+    found = load(tmp_path / "maps" / "real_Chimap.nii.gz")
+    np.testing.assert_allclose(found, load(maps / "magnitude_1_Chimap.nii.gz"), atol=1e-4)
+
+
 def test_a_finished_scan_is_kept_until_something_changes(plain, capsys):
     words, maps = plain
     path = maps / "magnitude_1_Chimap.nii.gz"
@@ -222,6 +236,7 @@ def test_the_derivatives_of_another_tool_are_not_written_into(bids, tmp_path):
         ({"te_ms": None}, "found no te_ms="),
         ({"field_t": None}, "found no field_t="),
         ({"phase": None}, "found no phase="),
+        ({"real": "real.nii"}, "magnitude= or phase= beside real= or imaginary="),
         ({"phase": "nowhere.nii"}, "phase: no such file: nowhere.nii"),
         ({"b0": "0,0"}, "b0: got '0,0', wanted three numbers"),
         ({"b0": "0,0,0"}, "b0: got '0,0,0', wanted three numbers"),

@@ -127,3 +127,13 @@ def test_flip_along_other_axes_needs_no_pairs():
 def test_bad_settings_are_named(settings, words):
     with pytest.raises(DataError, match=words):
         build_augmentation(settings, target=target_of("gland"))
+
+
+def test_a_mirror_keeps_ignored_voxels():
+    pairs = [("left", "right")]
+    augment = build_augmentation({"flip": {"p": 1}}, target=target_of("left", "right", pairs=pairs))
+    subject = scan()
+    subject["label"].set_data(torch.arange(4, dtype=torch.uint8).repeat(4)[None, :, None, None])
+    subject["image"].set_data(torch.zeros(1, 16, 1, 1))
+    swapped = [3, 1, 2, 0]  # backwards, left and right exchanged
+    assert augment(subject)["label"].data.flatten().tolist() == swapped * 4

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -202,3 +203,74 @@ def test_a_scan_with_a_file_that_was_not_fetched_says_so(data, anat):
     with pytest.raises(DataError, match=rf"sub-01: .*{path.name}: found a broken link"):
         read_acquisition(first)
     assert all(file.is_file() for file in second.files)
+
+
+def as_complex(folder, imaginary="imag"):
+    """Name the parts of a data set real and imaginary, with the numbers that they stand for."""
+    for path in sorted(folder.rglob("*part-mag*.nii.gz")):
+        other = path.with_name(path.name.replace("part-mag", "part-phase"))
+        size, angle = (np.asarray(nib.load(one).dataobj) for one in (path, other))
+        signal = size * np.exp(1j * angle)
+        for part, array in (("real", signal.real), (imaginary, signal.imag)):
+            name = path.name.replace("part-mag", f"part-{part}")
+            save(path.with_name(name), array.astype(np.float32))
+        about = other.with_name(other.name.replace(".nii.gz", ".json"))
+        about.rename(about.with_name(about.name.replace("part-phase", f"part-{imaginary}")))
+        path.unlink()
+        other.unlink()
+
+
+@pytest.mark.parametrize("imaginary", ["imag", "imaginary"])
+def test_real_and_imaginary_parts_give_their_magnitude_and_phase(tmp_path, imaginary):
+    rng = np.random.default_rng(0)
+    size = rng.uniform(1, 9, (2, 4, 4, 4)).astype(np.float32)
+    angle = rng.uniform(-3, 3, size.shape).astype(np.float32)
+    folder = write_bids(tmp_path / "bids", arrays=(size, angle))
+    as_complex(folder, imaginary)
+    (found,) = find_acquisitions(folder)
+    assert found.is_complex
+    assert (found.te_s, found.folder) == (TE_S[:2], "sub-01/anat")
+    gre = read_acquisition(found, phase_scale="range")  # which is of stored phase
+    np.testing.assert_allclose(gre.magnitude, size, rtol=1e-5)
+    np.testing.assert_allclose(gre.phase_rad, angle, atol=1e-5)
+
+
+def test_magnitude_and_phase_go_before_real_and_imaginary_parts(data, anat):
+    write_json(anat / "sub-01_echo-1_MEGRE.json", {"EchoTime": 0.004})
+    for part in ("real", "imag"):
+        save(anat / f"sub-01_echo-1_part-{part}_MEGRE.nii.gz", SMALL[0])
+    first, _ = find_acquisitions(data)
+    assert not first.is_complex
+    for path in anat.glob("*part-phase*.nii.gz"):
+        path.unlink()
+    assert find_acquisitions(data)[0].is_complex
+
+
+def test_a_part_alone_is_told(data, anat):
+    for path in anat.glob("*.nii.gz"):
+        path.unlink()
+    save(anat / "sub-01_echo-1_part-real_MEGRE.nii.gz", SMALL[0])
+    assert "found real part without imaginary part" in told(data)
+    assert "add the *_part-imag_* files" in told(data)
+
+
+def test_parts_without_a_sign_are_refused(data, anat):
+    write_json(anat / "sub-01_echo-1_MEGRE.json", {"EchoTime": 0.004})
+    for number, part in enumerate(("real", "imag")):
+        save(anat / f"sub-01_echo-1_part-{part}_MEGRE.nii.gz", SMALL[0] * number)
+        for path in anat.glob(f"*part-{('mag', 'phase')[number]}*.nii.gz"):
+            path.unlink()
+    first, _ = find_acquisitions(data)
+    with pytest.raises(DataError, match="no negative value in real and imaginary parts"):
+        read_acquisition(first)
+
+
+def test_real_and_imaginary_parts_of_a_real_layout_are_read(cases_folder):
+    (found,) = find_acquisitions(cases_folder / "real_imaginary")
+    assert found.te_s == (0.004, 0.008, 0.012)
+    gre = read_acquisition(found)
+    real, imaginary = (
+        np.asarray(nib.load(paths[2]).dataobj) for paths in (found.magnitudes, found.phases)
+    )
+    signal = gre.magnitude[2] * np.exp(1j * gre.phase_rad[2])
+    np.testing.assert_allclose(signal, real + 1j * imaginary, atol=1e-9)

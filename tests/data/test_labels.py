@@ -3,6 +3,7 @@ import pytest
 
 from neurotarget.data.labels import (
     class_of_id,
+    cut_labels,
     label_values,
     rounded_labels,
     to_classes,
@@ -119,3 +120,42 @@ def test_real_label_maps_that_are_nearly_whole_are_read(cases_folder, folder):
     array = read_volume(cases_folder / "label_values" / folder / "m1.nii").array
     assert label_values(array).tolist() == [0, 1, 2]
     assert set(np.unique(to_classes(array, {0: 0, 1: 1, 2: 2}))) == {0, 1, 2}
+
+
+def test_the_label_called_ignore_and_ignored_ids_are_one_past_the_last_class():
+    one = target({"a": 1, "b": 2}, ignore_ids=[9])
+    assert class_of_id(one) == {0: 0, 1: 1, 2: 2, 9: 3}
+    named = {"background": 0, "a": 1, "b": 2, "ignore": 7}
+    assert class_of_id(one, named) == {0: 0, 1: 1, 2: 2, 7: 3, 9: 3}
+
+
+def test_a_data_set_that_names_nothing_but_ignore_leaves_the_targets_ids():
+    assert class_of_id(target({"a": 1}), {"ignore": 2}) == {0: 0, 1: 1, 2: 2}
+
+
+@pytest.mark.parametrize(
+    ("labels", "background", "read_as"),
+    [({"a": 1}, [3], "background"), ({"a": [1, 3]}, [], "a")],
+)
+def test_ignored_voxels_read_as_something_else_are_refused(labels, background, read_as):
+    wanted = f"found id 3, whose voxels the data set ignores, read as {read_as}"
+    with pytest.raises(DataError, match=wanted):
+        class_of_id(target(labels, background_ids=background), {"a": 1, "ignore": 3})
+
+
+def test_an_unknown_id_is_not_called_background_alone():
+    with pytest.raises(DataError, match="to its ignore_ids where nobody has judged"):
+        to_classes(np.array([0, 3]), {0: 0, 1: 1})
+
+
+def test_all_other_ids_are_background_where_the_target_says_so():
+    whole = target({"a": 31, "b": [32, 33]}, background_ids="others", ignore_ids=[9])
+    array = np.array([0, 4, 9, 31, 32, 33, 207, -5])
+    assert to_classes(array, class_of_id(whole)).tolist() == [0, 0, 3, 1, 2, 2, 0, 0]
+
+
+def test_labels_beside_ignored_voxels_are_cut():
+    classes = np.zeros((5, 3, 3), np.uint8)
+    classes[0], classes[2], classes[3] = 1, 2, 3  # 3 is ignored, and 1 lies off it
+    assert cut_labels(classes, target({"a": 1, "b": 2})) == ("b",)
+    assert cut_labels(classes % 3, target({"a": 1, "b": 2})) == ()

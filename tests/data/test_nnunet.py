@@ -81,3 +81,10 @@ def test_participants_give_covariates(nnunet, make_target):
     (folder / "participants.tsv").write_text("case_id\tsex\nxTr_0\tmale\nxTr_1\tF\n")
     cases = read_manifest(folder, make_target()).cases
     assert [case.covariates for case in cases] == [{"sex": "M"}, {"sex": "F"}]
+
+
+def test_the_ignore_label_is_known_beside_labels_and_regions(nnunet, make_target):
+    named = {"background": 0, "a": 1, "b": 2, "ignore": 3}
+    assert read_manifest(nnunet(labels=named), make_target()).label_ids["ignore"] == 3
+    regions = {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}
+    assert read_manifest(nnunet(labels=regions), make_target()).label_ids == {"ignore": 3}

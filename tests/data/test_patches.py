@@ -158,3 +158,15 @@ def test_failing_worker_names_its_case_and_its_own_error(tmp_path, workers):
     line = r"c\d: making patch \d+ failed: ValueError: no such coil, or it is broken"
     with pytest.raises(CaseError, match=line):
         epoch_of(data, 0, workers=workers)
+
+
+def test_no_patch_is_centred_on_an_ignored_voxel(tmp_path):
+    data = regions(tmp_path, share=0.0, patch=(1, 1, 1), cases=1)
+    folder = data.folders[0]
+    label = np.full((SIDE, SIDE, SIDE), 2, np.uint8)
+    label[:, 3, :] = 0
+    np.save(folder / "label.npy", label)
+    data.ignored_class = 2
+    assert {int(data[draw]["label"].data) for draw in range(20)} == {0}
+    data.ignored_class = None
+    assert 2 in {int(data[draw]["label"].data) for draw in range(20)}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -174,3 +176,30 @@ def test_scans_in_microns_are_prepared_as_those_in_mm(cases_folder, tmp_path):
     assert np.array_equal(entries[0].label, entries[1].label)
     assert entries[0].grid.spacing_mm == entries[1].grid.spacing_mm == (1.0, 1.0, 1.0)
     assert entries[0].facts["label_mm3"] == pytest.approx(entries[1].facts["label_mm3"])
+
+
+def with_ignored(case, tmp_path, part):
+    label = np.asarray(nib.load(case.label).dataobj).copy()
+    label[part] = 255
+    return replace(case, label=save(tmp_path / "ignored.nii.gz", label))
+
+
+def test_ignored_voxels_are_a_class_that_no_patch_is_drawn_from(case, tmp_path):
+    half = with_ignored(case, tmp_path, np.s_[5:])
+    entry = open_entry(ready(half, tmp_path, target(ignore_ids=[255])))
+    assert np.bincount(entry.label.ravel()).tolist() == [5 * 144 - 32, 32, 7 * 144]
+    assert entry.label.dtype == np.uint8
+    assert set(entry.foreground[:, 0]) == {1}
+    assert entry.facts["label_mm3"] == {"ball": 32.0}
+    assert entry.facts["outside_percent"] == 0
+    assert entry.facts["cut"] == ["ball"]
+
+
+def test_a_localiser_learns_the_ellipsoid_and_ignores_what_lies_off_it(case, tmp_path):
+    corner = with_ignored(case, tmp_path, np.s_[9:])
+    learnt = Preparation("none", None, region_mm=4.0)
+    entry = open_entry(ready(corner, tmp_path, target(ignore_ids=[255]), learnt))
+    whole = open_entry(ready(case, tmp_path, target(), learnt))
+    assert np.array_equal(entry.label == 1, whole.label == 1)
+    assert (entry.label[9:] == 2).all()
+    assert entry.facts["cut"] == []

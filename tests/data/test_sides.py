@@ -361,3 +361,18 @@ def test_a_whole_brain_is_parted_in_a_tilted_head(shared_data):
     assert wrong.max() < 0.01  # of cortex, on the midline
     assert wrong[4:].max() < 0.002
     assert notes == ()
+
+
+def test_ignored_voxels_stay_ignored_where_sides_are_merged():
+    split = Target(
+        "nuclei",
+        ("t1",),
+        {"left": 1, "right": 2},
+        (1, 1, 1),
+        (8, 8, 8),
+        pairs=(("left", "right"),),
+        sides="split",
+        ignore_ids=(9,),
+    )
+    assert (split.ignored_class, as_trained(split).ignored_class) == (3, 2)
+    assert to_trained(class_of_id(split), split) == {0: 0, 1: 1, 2: 1, 9: 2}

@@ -110,3 +110,21 @@ def test_a_small_target_in_a_large_scan_takes_a_moment():
 def test_masks_of_two_grids_are_refused():
     with pytest.raises(ValueError, match=r"surface_distances: got truth \(9, 9, 9\), pred \(8"):
         surface_distances(voxel(1, 1, 1), voxel(1, 1, 1, grid=(8, 9, 9)), (1.0, 1.0, 1.0))
+
+
+def test_a_mask_that_ends_at_ignored_voxels_has_no_surface_there():
+    truth = np.zeros((9, 9, 9), dtype=bool)
+    truth[2:5, 2:7, 2:7] = True
+    pred, ignored = truth.copy(), np.zeros_like(truth)
+    ignored[5:] = True
+    pred[2] = False  # one slice is missing, away from the ignored voxels
+    near = surface_distances(truth, pred, (1, 1, 1), ignored)
+    # 3 slices of 25, of which the first is surface and the others have a rim of 16
+    assert (len(near.truth_to_pred_mm), len(near.pred_to_truth_mm)) == (25 + 16 + 16, 25 + 16)
+    both = surface_distances(truth, pred, (1, 1, 1))
+    assert (len(both.truth_to_pred_mm), len(both.pred_to_truth_mm)) == (25 + 16 + 25, 25 + 25)
+
+
+def test_a_mask_amid_ignored_voxels_has_no_distance():
+    mask = voxel(4, 4, 4)
+    assert np.isnan(hd95_mm(surface_distances(mask, mask, (1, 1, 1), ~mask)))

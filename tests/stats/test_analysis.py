@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,3 +106,27 @@ def test_without_external_cases_a_study_is_what_it_was():
     found = in_splits("test", "test", "test").tables
     assert "parts" not in found
     assert "part" not in found["cases"]
+
+
+@pytest.mark.parametrize(
+    ("borders", "told"),
+    [
+        (1, "2 cases have ignored voxels.*in 1 of them they border on b.*of the judged part"),
+        (0, "2 cases have ignored voxels.*no structure borders on them"),
+    ],
+)
+def test_volumes_of_a_judged_part_are_told(borders, told):
+    target = Target("t", ("t1",), {"a": 1, "b": 2}, (1, 1, 1), (8, 8, 8))
+    metric = "reference_borders_on_ignored"
+    rows = [
+        Row(case, case, "test", label, name, value, "")
+        for case in ("c1", "c2")
+        for label in ("a", "b")
+        for name, value in (
+            ("reference_volume_mm3", 9.0),
+            (metric, float(borders and case + label == "c2b")),
+        )
+    ]
+    covariates = pd.DataFrame(index=pd.Index(["c1", "c2"], name="case_id"))
+    notes = analyse(from_rows(pd.DataFrame(rows), target, covariates)).notes
+    assert [note for note in notes if re.search(told, note)]

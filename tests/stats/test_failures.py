@@ -250,3 +250,12 @@ def test_where_nothing_failed_the_table_is_empty():
 def test_definitions_are_sentences_in_order_of_severity():
     assert [one.severity for one in DEFINITIONS] == [7, 6, 5, 4, 3, 2, 1]
     assert all(one.description.endswith(".") for one in DEFINITIONS)
+
+
+def test_a_structure_that_goes_on_in_ignored_voxels_is_not_called_too_small_or_in_pieces():
+    part = {"volume_mm3": 60, "reference_volume_mm3": 62, "pieces": 2}
+    cut = {"left": part | {"reference_borders_on_ignored": 1}}
+    found = rates(scored({"a": cut, "b": {}}))
+    assert found["implausible_volume"] == found["several_pieces"] == (0, 2)
+    found = rates(scored({"a": {"left": part}, "b": {}}))
+    assert found["implausible_volume"] == found["several_pieces"] == (1, 2)

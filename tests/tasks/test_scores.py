@@ -79,3 +79,10 @@ def test_ranks_gather_all_cases_once():
     assert [rank.communicate(timeout=120)[0].decode().strip() for rank in ranks] == [
         "['a', 'b', 'c']"
     ] * 2
+
+
+def test_nothing_is_counted_in_ignored_voxels():
+    labels = torch.tensor([0, 1, 1, 2, 3, 3, 3, 3]).reshape(1, 2, 2, 2)  # 3 is ignored
+    pred = torch.tensor([0, 1, 2, 2, 1, 2, 0, 2]).reshape(1, 2, 2, 2)
+    logits = torch.nn.functional.one_hot(pred, 3).movedim(-1, 1).float()
+    assert score_case(logits, labels, 0.25) == score([1, 1], [2, 1], [1, 2], 0.25)

@@ -1,3 +1,4 @@
+import math
 import time
 from pathlib import Path
 
@@ -7,10 +8,12 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
+from torch.utils.data import DataLoader
 
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.models.unet import UNet
 from neurotarget.tasks.segmentation import SegmentationTask
+from neurotarget.types import DataError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -131,3 +134,45 @@ def test_net_that_loses_voxels_without_saying_so_is_refused(toy):
     task = toy.task(nn.Conv3d(1, 2, 3))
     with pytest.raises(ValueError, match="got scores of 14×14×14 voxels for labels of 16×16×16"):
         task.training_step(next(iter(toy.batches(1, 2))), 0)
+
+
+def half_judged(batches, as_class):
+    """Batches whose masks have another class in the half towards the front."""
+    changed = [batch._replace(labels=batch.labels.clone()) for batch in batches]
+    for batch in changed:
+        batch.labels[:, :, 8:] = as_class
+    return DataLoader(changed, batch_size=None)
+
+
+def test_half_of_each_mask_teaches_the_whole_where_the_rest_is_ignored(toy, tmp_path):
+    def dice(as_class):
+        torch.manual_seed(0)
+        task = toy.task(schedule={"warmup_steps": 5}, ema_decay=0.9)
+        task.ignore()
+        trainer = toy.trainer(tmp_path, max_epochs=6, enable_checkpointing=False)
+        trainer.fit(task, half_judged(toy.batches(10, 4), as_class), toy.batches(6, 1))
+        return float(trainer.callback_metrics["val/dice/cube"])
+
+    ignored, background = dice(2), dice(0)
+    assert ignored > 0.8
+    assert background < ignored - 0.2
+
+
+def test_validation_scores_the_judged_half(toy, tmp_path):
+    task = toy.task()
+    task.ignore()
+    batches = half_judged(toy.batches(1, 1), task.target.ignored_class)
+    (one,) = toy.trainer(tmp_path).validate(task, batches, verbose=False)
+    image, labels, _ = next(iter(toy.batches(1, 1)))
+    with torch.no_grad():
+        pred = task.eval()(image).argmax(1)[:, :, :8] == 1
+    truth = labels[:, :, :8] == 1
+    wanted = 2 * (pred & truth).sum() / (pred.sum() + truth.sum())
+    assert one["val/dice/cube"] == pytest.approx(float(wanted))
+    assert math.isfinite(one["val/loss"])
+
+
+def test_a_loss_that_counts_every_voxel_is_refused_beside_ignored_ones(toy):
+    task = SegmentationTask(toy.target, UNet(1, 2), nn.CrossEntropyLoss(), torch.optim.AdamW)
+    with pytest.raises(DataError, match="found CrossEntropyLoss, which cannot leave voxels out"):
+        task.ignore()

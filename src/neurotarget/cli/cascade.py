@@ -31,7 +31,7 @@ from neurotarget.data.module import TargetData
 from neurotarget.files import write_text
 from neurotarget.inference.localiser import Limits, locate
 from neurotarget.inference.predict import Predictor
-from neurotarget.types import DataError, Target
+from neurotarget.types import OTHER_ID, OTHERS, DataError, Target
 
 VERSION = 2  # of this file's arithmetic; a change makes every localiser anew
 BELOW = 0.1  # confidence under the lowest that a found training case had
@@ -120,11 +120,17 @@ def _own_config(config: Config, target: Target) -> dict[str, Any]:
     if manifest is None:
         raise DataError(problems)
     mapping = class_of_id(target, manifest.label_ids)
+    ids: dict[int, list[int]] = {0: [], 1: [], 2: []}  # background, labelled, ignored
+    for value, number in sorted(mapping.items()):
+        ids[2 if number == target.ignored_class else min(number, 1)].append(value)
     region = {
         "name": f"{target.name}_region",
         "contrasts": list(target.contrasts),
-        "labels": {"region": sorted(value for value, number in mapping.items() if number)},
-        "background_ids": sorted(value for value, number in mapping.items() if value > 0 == number),
+        "labels": {"region": ids[1]},
+        "background_ids": OTHERS
+        if OTHER_ID in mapping
+        else [value for value in ids[0] if value > 0],
+        "ignore_ids": ids[2],
         "spacing_mm": settings["spacing_mm"],
         "patch_vox": settings["patch_vox"],
     }
@@ -177,13 +183,10 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
     """Train a localiser for each fold and the one that is kept, and write what they found."""
     splits = dict(data.splits)
     entries = {case_id: open_entry(path) for case_id, path in data.folders.items()}
-    drawn = {
-        case_id: None if entry.label is None else mask_box(np.asarray(entry.label) > 0, entry.grid)
-        for case_id, entry in entries.items()
-    }
+    drawn = {case_id: drawn_box(entry) for case_id, entry in entries.items()}
     cases = Cases(entries, drawn)
     train = [case_id for case_id, split in splits.items() if split == "train"]
-    limits = _limits(settings, target, [entries[name] for name in train], drawn)
+    limits = limits_of(settings, target, [entries[name] for name in train], drawn)
     subjects = {case.case_id: case.subject_id for case in data.manifest.cases}
     stages = _stages(train, subjects, splits, settings)
     found: dict[str, Localisation] = {}
@@ -198,6 +201,13 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
     _write(kept, folder, limits, drawn, {name: found[name] for name in splits}, splits)
 
 
+def drawn_box(entry: Entry) -> Box | None:
+    """Box of a mask; None where there is none, or it may go on in ignored voxels."""
+    if entry.label is None or entry.facts.get("cut"):
+        return None
+    return mask_box(np.asarray(entry.label) == 1, entry.grid)
+
+
 def calibrated(limits: Limits, found: Iterable[Localisation]) -> Limits:
     """Ask for nearly the confidence that a localiser had where it found unseen training cases."""
     hits = [one.located.confidence for one in found if one.is_hit]
@@ -205,11 +215,16 @@ def calibrated(limits: Limits, found: Iterable[Localisation]) -> Limits:
     return replace(limits, min_confidence=max(limits.min_confidence, lowest))
 
 
-def _limits(
+def limits_of(
     settings: Config, target: Target, entries: Sequence[Entry], drawn: Mapping[str, Box | None]
 ) -> Limits:
     """Sizes and volumes of the training masks on the coarse grid, and the settings."""
     marked = [entry for entry in entries if drawn[entry.case_id] is not None]
+    if not marked and any(entry.facts.get("cut") for entry in entries):
+        raise DataError(
+            "cascade: found masks that border on ignored voxels in all training cases, wanted "
+            "whole structures, whose boxes are known; set cascade=none, or the target's roi"
+        )
     if not marked:
         sides = " × ".join(f"{side:g}" for side in settings["spacing_mm"])
         raise DataError(
@@ -219,7 +234,7 @@ def _limits(
     sizes = np.array([drawn[entry.case_id].size_mm for entry in marked])
     voxel_mm3 = [float(np.prod(entry.grid.spacing_mm)) for entry in marked]
     volumes = [
-        float((np.asarray(entry.label) > 0).sum()) * voxel
+        float((np.asarray(entry.label) == 1).sum()) * voxel
         for entry, voxel in zip(marked, voxel_mm3, strict=True)
     ]
     least = np.array(target.patch_vox) * target.spacing_mm

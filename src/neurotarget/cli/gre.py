@@ -13,7 +13,8 @@ from neurotarget.data.gre_bids import SUFFIXES, Scans, scan_acquisitions
 from neurotarget.data.volume import file_stem
 from neurotarget.types import DataError, Triple
 
-PLAIN = ("magnitude", "phase", "te_ms", "mask")  # words of files without sidecars
+PAIRS = (("magnitude", "phase"), ("real", "imaginary"))
+PLAIN = (*PAIRS[0], *PAIRS[1], "te_ms", "mask")  # words of files without sidecars
 WORDS = (
     "source",
     *PLAIN,
@@ -27,10 +28,12 @@ WORDS = (
     "overwrite",
 )
 SCANS_HELP = """\
-  <BIDS folder>      every *_part-mag_* with its *_part-phase_* (MEGRE, GRE, T2starw); echo times
-                     and field strength come from the sidecars, masks from derivatives
+  <BIDS folder>      every *_part-mag_* with its *_part-phase_*, or *_part-real_* with its
+                     *_part-imag_* (MEGRE, GRE, T2starw); echo times and field strength come from
+                     the sidecars, masks from derivatives
   magnitude=<a,b>    plain NIfTI in place of it: a file an echo, or one 4-D file with echoes last,
-  phase=<a,b>        with te_ms=<4,8>, field_t=<3> and, where there is one, mask=<file>
+  phase=<a,b>        with te_ms=<4,8>, field_t=<3> and, where there is one, mask=<file>;
+                     real=<a,b> and imaginary=<a,b> in place of magnitude and phase
   output=<folder>    where the maps go
   b0=<i,j,k>         direction of the main field along the files' voxel axes; else from the affine
   phase_scale=auto   how phase is stored: auto, radians, range (least to largest value is a turn),
@@ -66,12 +69,18 @@ def scans_of(words: Words) -> Scans:
                 f"{said[0]}=: has no meaning beside a BIDS folder; leave one of them out"
             )
         return _bids(words)
-    if absent := [word for word in ("magnitude", "phase", "te_ms", "field_t") if word not in words]:
+    named = [pair for pair in PAIRS if any(word in words for word in pair)] or PAIRS[:1]
+    if len(named) > 1:
+        raise DataError(
+            "found magnitude= or phase= beside real= or imaginary=, wanted one of the two pairs; "
+            "leave the other out"
+        )
+    if absent := [word for word in (*named[0], "te_ms", "field_t") if word not in words]:
         raise DataError(
             f"found no {', '.join(f'{word}=' for word in absent)}, wanted a BIDS folder, or "
             "magnitude=, phase=, te_ms= and field_t="
         )
-    return Scans([_plain(words)], [])
+    return Scans([_plain(words, named[0])], [])
 
 
 def reading_of(words: Words) -> Reading:
@@ -197,10 +206,10 @@ def _bids(words: Words) -> Scans:
     return scan_acquisitions(folder, suffix=suffix, field_t=field_t, b0=_direction(words))
 
 
-def _plain(words: Words) -> Acquisition:
+def _plain(words: Words, pair: tuple[str, str]) -> Acquisition:
     if "suffix" in words:
         raise DataError("suffix=: belongs to a BIDS folder; leave it out")
-    magnitudes, phases = _paths(words, "magnitude"), _paths(words, "phase")
+    magnitudes, phases = (_paths(words, word) for word in pair)
     te_s = tuple(round(time / 1000, 9) for time in _numbers(words, "te_ms"))
     masks = _paths(words, "mask") if "mask" in words else (None,)
     if len(masks) > 1:
@@ -216,6 +225,7 @@ def _plain(words: Words) -> Acquisition:
         mask=masks[0],
         stem=stem,
         sources=tuple(path.name for path in (*magnitudes, *phases)),
+        is_complex=pair == PAIRS[1],
     )
 
 

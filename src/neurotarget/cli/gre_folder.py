@@ -171,6 +171,8 @@ def _made_from(acquisition: Acquisition, work: Work) -> str:
         "b0": acquisition.b0,
         "phase_scale": work.phase_scale,
         "settings": dict(work.settings),
+        # nothing for magnitude and phase, as maps of before there were other parts
+        **({"is_complex": True} if acquisition.is_complex else {}),
     }
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -17,7 +17,7 @@ from neurotarget.cli.build import build
 from neurotarget.cli.run_folder import read_config
 from neurotarget.data.checkup import examine
 from neurotarget.data.geometry import whole_grid
-from neurotarget.data.labels import class_of_id, to_classes
+from neurotarget.data.labels import class_of_id, cut_labels, to_classes
 from neurotarget.data.module import TargetData
 from neurotarget.data.placement import Placed, Proposal, measure_mask, propose_placement
 from neurotarget.types import Case, DataError, Manifest, Target
@@ -73,10 +73,13 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
             checkup, volumes = examine(case, target, mapping)
             if any(problem.level == "error" for problem in checkup.problems):
                 return None
-            mask = to_classes(volumes["label"].array, mapping) > 0
+            classes = to_classes(volumes["label"].array, mapping)
             first = volumes[target.contrasts[0]]
         except (DataError, KeyError):
             return None
+        if cut_labels(classes, target):
+            return None  # the target may go on in voxels that nobody has judged
+        mask = (classes > 0) & (classes != target.ignored_class)
         grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
         return measure_mask(mask, first.array, grid, case_id=case.case_id)
 

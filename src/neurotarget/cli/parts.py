@@ -85,9 +85,12 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
     """Train; `resumed` is a checkpoint to go on from.
 
     Raises:
-        DataError: Lightning refuses the settings.
+        DataError: Lightning refuses the settings, or masks have ignored voxels and the loss counts
+            every voxel.
         KeyboardInterrupt: the user stops.
     """
+    if parts.data.has_ignored:
+        parts.task.ignore()
     trainer = parts.trainer
     trainer.loggers = made or [DummyLogger()]  # other ranks log nothing
     try:

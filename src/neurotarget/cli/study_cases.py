@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy import ndarray
 
 from neurotarget.cli.study_inputs import Material
 from neurotarget.data.labels import class_of_id, to_classes
@@ -84,11 +85,23 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
         raise DataError(f"{case.case_id}: found neither scan nor mask, wanted one to draw")
     on_grid = image is not None and same_grid(image, grid)
     scan = image.array if on_grid else None
-    maps = [None if volume is None else volume.array for volume in (truth, pred)]
+    maps, has_ignored = _judged([truth, pred], target)
     caption = _caption(case.case_id, rank, study)
+    caption += "; without ignored voxels" if has_ignored else ""
     png = overlay_bytes(scan, *maps, grid.affine, title=caption, label_names=target.label_names)
     part = cropped(scan, *maps, grid.affine)
     return PageCase(case.case_id, rank, caption, _flags(case.case_id, study), png, *part)
+
+
+def _judged(volumes: Sequence[Volume | None], target: Target) -> tuple[list[ndarray | None], bool]:
+    """Class maps without the voxels that one of them ignores, as they are scored."""
+    maps = [None if volume is None else volume.array for volume in volumes]
+    known = [one for one in maps if one is not None]
+    ignored = [one == target.ignored_class for one in known]
+    if not any(one.any() for one in ignored):
+        return maps, False
+    left_out = np.logical_or.reduce(ignored)
+    return [None if one is None else np.where(left_out, 0, one) for one in maps], True
 
 
 def _image(case: Case, target: Target) -> Volume | None:

@@ -52,7 +52,8 @@ def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Tran
     parts = {name: _make(name, asked[name]) for name in (*SPATIAL, *INTENSITY) if name in asked}
     moves = {name: part for name, part in parts.items() if name in SPATIAL}
     refuse_unpaired(moves.get("flip"), target)
-    warp = [Warp(**moves, swap=target.swap, copy=False)] if moves else []
+    swap = (*target.swap, target.ignored_class)  # which a mirror keeps
+    warp = [Warp(**moves, swap=swap, copy=False)] if moves else []
     return tio.Compose(warp + [part for name, part in parts.items() if name in INTENSITY])
 
 

@@ -1,7 +1,7 @@
 """One case, looked at voxel by voxel: what is wrong with its files, and how much is labelled."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from neurotarget.data.found import error, some, warning
 from neurotarget.data.geometry import whole_grid
-from neurotarget.data.labels import label_values, rounded_labels, to_classes
+from neurotarget.data.labels import cut_labels, label_values, rounded_labels, to_classes
 from neurotarget.data.volume import Volume, inspect_volume, same_grid, shifted_grid
 from neurotarget.types import Case, DataError, Problem, Target
 
@@ -25,6 +25,7 @@ class Checkup(NamedTuple):
     off_grid: tuple[str, ...]  # contrasts on another grid than the first, where no target asks
     digest: str  # of the voxels of its first image, else of its label
     raters: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}  # mm³ and right_mm
+    cut: tuple[str, ...] = ()  # labels that border on ignored voxels, in which they may go on
 
 
 def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | None) -> Checkup:
@@ -35,7 +36,7 @@ def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | N
     checkup, _ = examine(case, target, mapping)
     if target is None or mapping is None:
         return checkup
-    wrong = label_problems(case, checkup.label_mm3, checkup.right_mm, target)
+    wrong = label_problems(case, checkup.label_mm3, checkup.right_mm, target, checkup.cut)
     wrong += rater_problems(case, checkup.raters, target)
     return checkup._replace(problems=[*checkup.problems, *wrong])
 
@@ -49,9 +50,9 @@ def examine(
     are only looked at, and only where masks are asked for.
     """
     volumes, off_grid, problems = _read_images(case, target)
-    label_mm3, right_mm, known = None, {}, {"target": target, "mapping": mapping}
+    label_mm3, right_mm, cut, known = None, {}, (), {"target": target, "mapping": mapping}
     if case.label is not None:
-        label, label_mm3, right_mm, wrong = _read_mask(case, "label", volumes, **known)
+        label, label_mm3, right_mm, cut, wrong = _read_mask(case, "label", volumes, **known)
         problems += wrong
         if label is not None:
             volumes["label"] = label
@@ -61,12 +62,12 @@ def examine(
         _, *found, wrong = _read_mask(theirs, f"label_{name}", volumes, **known)
         problems += wrong
         if found[0] is not None:
-            raters[name] = tuple(found)
+            raters[name] = tuple(found[:2])
     first = next(iter(volumes.values()), None)
     is_placed = first is not None and first.is_placed
     is_small = is_placed and target is not None and _is_small(first, target)
     digest = _digest(first.array) if first is not None else ""
-    checkup = Checkup(problems, label_mm3, right_mm, is_small, tuple(off_grid), digest, raters)
+    checkup = Checkup(problems, label_mm3, right_mm, is_small, tuple(off_grid), digest, raters, cut)
     return checkup, volumes
 
 
@@ -90,13 +91,17 @@ def label_problems(
     label_mm3: Mapping[str, float] | None,
     right_mm: Mapping[str, float],
     target: Target,
+    cut: Collection[str] = (),
 ) -> list[Problem]:
-    """What the target knows against a label: that it is empty, its sizes, its sides."""
+    """What the target knows against a label: that it is empty, its sizes, its sides.
+
+    Labels in `cut` may go on in ignored voxels, so that none of them is called too small.
+    """
     if label_mm3 is None:
         return []
     if not any(label_mm3.values()):
         return [] if _may_be_empty(target) else [_empty(case)]
-    return [*_check_sizes(case, label_mm3, target), *_check_sides(case, right_mm, target)]
+    return [*_check_sizes(case, label_mm3, target, cut), *_check_sides(case, right_mm, target)]
 
 
 def _read_mask(
@@ -106,11 +111,13 @@ def _read_mask(
     *,
     target: Target | None,
     mapping: Mapping[int, int] | None,
-) -> tuple[Volume | None, dict[str, float] | None, dict[str, float], list[Problem]]:
+) -> tuple[
+    Volume | None, dict[str, float] | None, dict[str, float], tuple[str, ...], list[Problem]
+]:
     """The mask in `case.label`, its measures as in `_measure_label`, and what is wrong with it."""
     label, problems = inspect_volume(case.label, case_id=case.case_id)
     if label is None:
-        return None, None, {}, problems
+        return None, None, {}, (), problems
     own = volumes if target is not None else _nearest(label, volumes)
     problems += _check_grid(case, name, label, own)
     *measured, wrong = _measure_label(case, label, target, mapping)
@@ -177,33 +184,40 @@ def _check_grid(
 
 def _measure_label(
     case: Case, label: Volume, target: Target | None, mapping: Mapping[int, int] | None
-) -> tuple[dict[str, float] | None, dict[str, float], list[Problem]]:
-    """Volume in mm³ and place in mm to the right of each label (of each id without a target)."""
+) -> tuple[dict[str, float] | None, dict[str, float], tuple[str, ...], list[Problem]]:
+    """Volume in mm³ and place in mm to the right of each label (of each id without a target).
+
+    Then the labels that border on ignored voxels, and what is wrong.
+    """
     file = str(case.label)
     voxel_mm3 = abs(float(np.linalg.det(label.affine[:3, :3]))) if label.is_placed else None
     try:
         if target is None or mapping is None:
             values = label_values(label.array, case_id=case.case_id, file=file)
             if voxel_mm3 is None:
-                return None, {}, []
+                return None, {}, (), []
             label_mm3 = {str(value): voxel_mm3 for value in values.tolist() if value}
-            return label_mm3, {}, [] if label_mm3 else [_empty(case)]
+            return label_mm3, {}, (), [] if label_mm3 else [_empty(case)]
         classes = to_classes(label.array, mapping, case_id=case.case_id, file=file)
     except DataError as wrong:
-        return None, {}, list(wrong.problems)
+        return None, {}, (), list(wrong.problems)
     if voxel_mm3 is None:
-        return None, {}, []
+        return None, {}, (), []
     counts = np.bincount(classes.ravel(order="K"), minlength=target.num_labels)
-    label_mm3 = dict(zip(target.label_names, (counts[1:] * voxel_mm3).tolist(), strict=True))
+    sizes = (counts[1 : target.num_labels] * voxel_mm3).tolist()
+    label_mm3 = dict(zip(target.label_names, sizes, strict=True))
     right_mm = _right_mm(classes, label.affine, target) if label.is_oriented else {}
-    return label_mm3, right_mm, []
+    return label_mm3, right_mm, cut_labels(classes, target), []
 
 
-def _check_sizes(case: Case, label_mm3: Mapping[str, float], target: Target) -> list[Problem]:
+def _check_sizes(
+    case: Case, label_mm3: Mapping[str, float], target: Target, cut: Collection[str]
+) -> list[Problem]:
     place = {"case_id": case.case_id, "file": str(case.label)}
     problems, absent = [], []
     for name, size in label_mm3.items():
         low, high = target.volume_range_mm3.get(name, (1e-9, np.inf))
+        low = min(low, 1e-9) if name in cut else low
         if size == 0 and low > 0:
             absent.append(name)
         elif not low <= size <= high:
@@ -218,7 +232,7 @@ def _check_sizes(case: Case, label_mm3: Mapping[str, float], target: Target) -> 
 
 def _right_mm(classes: ndarray, affine: ndarray, target: Target) -> dict[str, float]:
     """Centre of each label that is there, in mm to the right."""
-    indices = np.nonzero(classes)
+    indices = np.nonzero((classes > 0) & (classes < target.ignored_class))
     labels = classes[indices]
     counts = np.bincount(labels, minlength=target.num_labels)
     centres = [

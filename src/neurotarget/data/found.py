@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.unfetched import unfetched
-from neurotarget.types import Case, Problem
+from neurotarget.types import IGNORE, Case, Problem
 
 
 class Found(NamedTuple):
@@ -46,18 +46,21 @@ def named_labels(labels: object) -> dict[str, int] | None:
     """Label names with their ids, from a `dataset.json` of either habit; None where it has none.
 
     MSD writes {"1": "anterior"}, nnU-Net {"anterior": 1}. nnU-Net's regions, which give one name
-    to several ids and one id to several names, name no ids.
+    to several ids and one id to several names, name no ids but that of `ignore`.
     """
     if not isinstance(labels, Mapping):
         return None
-    named = {}
+    named, has_regions = {}, False
     for key, value in labels.items():
         name, number = (value, key) if str(key).lstrip("-").isdigit() else (key, value)
         if isinstance(number, list) and len(number) == 1:
             number = number[0]
         if isinstance(number, list) or not str(number).lstrip("-").isdigit():
-            return None
-        named[str(name)] = int(number)
+            has_regions = True
+        else:
+            named[str(name)] = int(number)
+    if has_regions:
+        named = {name: number for name, number in named.items() if name == IGNORE}
     return named or None
 
 

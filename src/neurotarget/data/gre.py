@@ -1,5 +1,6 @@
 """Gradient-echo scans with magnitude and phase: checked, in radians, with the direction of B0.
 
+A scan of real and imaginary parts is read as the magnitude and phase that they stand for.
 Phase is what the field did to the precession until the echo, so that each number that field maps
 need is asked for here: echo times, field strength, the direction of the main field in the scan.
 """
@@ -15,7 +16,13 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from neurotarget.data.found import error
-from neurotarget.data.gre_echoes import empty_problems, grid_problems, grid_words, read_echoes
+from neurotarget.data.gre_echoes import (
+    empty_problems,
+    grid_problems,
+    grid_words,
+    polar,
+    read_echoes,
+)
 from neurotarget.data.volume import Volume, inspect_volume, same_grid, shifted_grid
 from neurotarget.physics.phase import to_radians
 from neurotarget.types import DataError, Problem, Triple
@@ -25,11 +32,15 @@ LEAST_TE_S = 1e-4
 FIELDS_T = (0.01, 25.0)  # of scanners for people and for animals
 TEMPLATES = (3, 4)  # NIfTI codes of a scan that was turned into an atlas's axes
 SCANNER, ALIGNED = 1, 2
+POLAR, COMPLEX = ("magnitude", "phase"), ("real part", "imaginary part")
 
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """One gradient-echo scan, as paths and numbers; each file is an echo, or one file has all."""
+    """One gradient-echo scan, as paths and numbers; each file is an echo, or one file has all.
+
+    Where `is_complex`, real parts stand in place of the magnitudes, imaginary ones of the phases.
+    """
 
     case_id: str
     magnitudes: tuple[Path, ...]
@@ -43,6 +54,7 @@ class Acquisition:
     sources: tuple[str, ...] = ()  # names of its files, without the machine's folders
     reference: Path | None = None  # a susceptibility map in ppm to compare with
     notes: tuple[str, ...] = ()
+    is_complex: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -76,17 +88,11 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
     """
     name = acquisition.case_id
     problems = [*te_problems(name, acquisition.te_s), *field_problems(name, acquisition.field_t)]
-    magnitudes, wrong = read_echoes(
-        acquisition.magnitudes, "magnitude", name, len(acquisition.te_s)
-    )
-    problems += wrong
-    phases, wrong = read_echoes(acquisition.phases, "phase", name, len(acquisition.te_s))
+    magnitudes, phases, wrong = _read_parts(acquisition)
     problems += wrong
     first = next(iter((*magnitudes, *phases)), None)
     b0, told = None, ""
     if first is not None and first.is_placed:
-        problems += grid_problems(name, first, magnitudes, phases)
-        problems += empty_problems(name, magnitudes)
         b0, told, wrong = _direction(acquisition, first)
         problems += wrong
     mask, wrong = _mask(acquisition, first)
@@ -95,7 +101,7 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
     if errors or first is None or b0 is None:
         raise DataError(errors)
     warnings = dict.fromkeys(f"{problem.found} ({problem.todo})" for problem in problems)
-    phase_rad, scale = _radians(name, phases, phase_scale)
+    phase_rad, scale = _radians(name, phases, "radians" if acquisition.is_complex else phase_scale)
     return GRE(
         magnitude=np.stack([volume.array for volume in magnitudes]).astype(np.float32),
         phase_rad=phase_rad,
@@ -109,6 +115,24 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
         phase_scale=scale,
         notes=(*acquisition.notes, *((told,) if told else ()), *warnings),
     )
+
+
+def _read_parts(acquisition: Acquisition) -> tuple[list[Volume], list[Volume], list[Problem]]:
+    """Magnitude and phase of each echo, on one grid, and what is wrong with the files."""
+    kinds, problems = COMPLEX if acquisition.is_complex else POLAR, []
+    read: dict[str, list[Volume]] = {}
+    for kind, paths in zip(kinds, (acquisition.magnitudes, acquisition.phases), strict=True):
+        read[kind], wrong = read_echoes(paths, kind, acquisition.case_id, len(acquisition.te_s))
+        problems += wrong
+    first = next((volume for volumes in read.values() for volume in volumes), None)
+    if first is not None and first.is_placed:
+        problems += grid_problems(acquisition.case_id, first, read)
+    magnitudes, phases = read.values()
+    if acquisition.is_complex and not problems:
+        magnitudes, phases, problems = polar(acquisition.case_id, magnitudes, phases)
+    if first is not None and first.is_placed and not (acquisition.is_complex and problems):
+        problems += empty_problems(acquisition.case_id, magnitudes)
+    return magnitudes, phases, problems
 
 
 def te_problems(

@@ -1,4 +1,6 @@
-"""Gradient-echo scans of a BIDS data set: magnitude and phase of every echo, and their sidecars.
+"""Gradient-echo scans of a BIDS data set: the images of every echo, and their sidecars.
+
+Images are magnitude and phase, or else real and imaginary parts.
 
 The standard: Gorgolewski et al. 2016, doi:10.1038/sdata.2016.44.
 """
@@ -12,7 +14,7 @@ from typing import NamedTuple
 from neurotarget.data.bids_files import BidsFile, list_bids
 from neurotarget.data.formats import corners_apart, read_grid
 from neurotarget.data.found import error, some, warning
-from neurotarget.data.gre import Acquisition
+from neurotarget.data.gre import COMPLEX, POLAR, Acquisition
 from neurotarget.data.gre_sidecars import (
     echo_times,
     field_strength,
@@ -23,7 +25,8 @@ from neurotarget.data.volume import SAME_GRID_VOX, UNREADABLE, file_stem
 from neurotarget.types import DataError, Problem, Triple
 
 SUFFIXES = ("MEGRE", "GRE", "T2starw")
-PARTS = {"mag": "magnitude", "phase": "phase"}
+PARTS = dict(zip(("mag", "phase"), POLAR, strict=True))
+COMPLEX_PARTS = dict(zip(("real", "imag"), COMPLEX, strict=True))
 OWN = "neurotarget"  # derivatives of this name are our own maps, never input
 NATIVE = {"", "orig", "individual", "native", "scanner", *SUFFIXES}  # a mask's space
 SHARED = ("subject", "session", "run", "acquisition")  # what a mask may have of its scan
@@ -64,9 +67,10 @@ def scan_acquisitions(
 ) -> Scans:
     """Every `*_part-mag_*` with its `*_part-phase_*`, and all that is wrong in one pass.
 
-    A scan is a subject's session, run and acquisition; `suffix` chooses one of MEGRE, GRE and
-    T2starw. `field_t` is used where a sidecar has none, `b0` for all. Masks are `*_mask` files of
-    the brain in derivatives, reference maps `*_Chimap` there; those on another grid are left out
+    A scan that has not both is taken from its `*_part-real_*` and `*_part-imag_*`. A scan is a
+    subject's session, run and acquisition; `suffix` chooses one of MEGRE, GRE and T2starw.
+    `field_t` is used where a sidecar has none, `b0` for all. Masks are `*_mask` files of the
+    brain in derivatives, reference maps `*_Chimap` there; those on another grid are left out
     with a warning, and maps that neurotarget made are not input.
     """
     folder = Path(folder).absolute()  # as the layout gives its files
@@ -76,7 +80,10 @@ def scan_acquisitions(
     if not groups:
         kinds = sorted({file.entities.get("suffix", "") for file in files if _is_image(file)})
         found = f"no *_part-mag_* and *_part-phase_* of {', '.join(SUFFIXES)} (only {some(kinds)})"
-        todo = "name magnitude and phase by the entity part, or say magnitude= and phase="
+        todo = (
+            "name magnitude and phase (or real and imag) by the entity part, or say magnitude= and "
+            "phase= (or real= and imaginary=)"
+        )
         return Scans([], [*problems, error(found, "gradient-echo scans", todo, file=folder)])
     derived = _derived(folder)
     acquisitions = []
@@ -103,7 +110,7 @@ def _groups(files: Sequence[BidsFile], suffix: str | None) -> dict[str, list[Bid
     wanted = (suffix,) if suffix else SUFFIXES
     groups: dict[str, list[BidsFile]] = {}
     for file in files:
-        is_part = file.entities.get("part") in PARTS
+        is_part = file.entities.get("part") in PARTS | COMPLEX_PARTS
         if _is_image(file) and is_part and file.entities.get("suffix") in wanted:
             words = file_stem(file.path).split("_")[:-1]
             kept = [word for word in words if not word.startswith(("echo-", "part-"))]
@@ -126,7 +133,8 @@ def _acquisition(
     if problems:
         return None, problems
     about = [[metadata(file, sidecars) for file in files] for files in parts.values()]
-    te_s, wrong = echo_times(case_id, about)
+    is_complex = [*parts] == [*COMPLEX_PARTS]
+    te_s, wrong = echo_times(case_id, about, COMPLEX if is_complex else POLAR)
     problems += wrong
     field_t, wrong = field_strength(case_id, [one for each in about for one in each], said.field_t)
     problems += wrong
@@ -145,6 +153,7 @@ def _acquisition(
         stem=case_id,
         folder=folder,
         sources=tuple(f"bids::{name}" for name in names),
+        is_complex=is_complex,
     )
     return made, []
 
@@ -153,25 +162,28 @@ def _paired(
     case_id: str, group: Sequence[BidsFile]
 ) -> tuple[dict[str, list[BidsFile]], list[Problem]]:
     """Files of each part in the order of echoes, where both parts have the same echoes."""
-    parts: dict[str, list[BidsFile]] = {part: [] for part in PARTS}
-    for file in group:
-        parts[file.entities["part"]].append(file)
+    there = {file.entities["part"] for file in group}
+    has_complex = {*COMPLEX_PARTS} <= there or not there & {*PARTS}
+    kinds = COMPLEX_PARTS if has_complex and not {*PARTS} <= there else PARTS
+    parts: dict[str, list[BidsFile]] = {
+        part: [file for file in group if file.entities["part"] == part] for part in kinds
+    }
     for files in parts.values():
         files.sort(key=_echo)
-    absent = [PARTS[part] for part, files in parts.items() if not files]
+    absent = [part for part, files in parts.items() if not files]
     if absent:
-        there = next(PARTS[part] for part, files in parts.items() if files)
-        found, wanted = f"{there} without {absent[0]}", "both of them"
-        todo = f"add the *_part-{'mag' if absent[0] == 'magnitude' else 'phase'}_* files"
+        alone = next(kinds[part] for part, files in parts.items() if files)
+        found, wanted = f"{alone} without {kinds[absent[0]]}", "both of them"
+        todo = f"add the *_part-{absent[0]}_* files"
         return parts, [error(found, wanted, todo, case_id=case_id)]
     echoes = {part: [_echo(file) for file in files] for part, files in parts.items()}
     doubled = next((part for part, have in echoes.items() if len(set(have)) < len(have)), None)
     if doubled:
         names = ", ".join(file.path.name for file in parts[doubled])
-        found, todo = f"an echo of {PARTS[doubled]} twice ({names})", "keep one file of each"
+        found, todo = f"an echo of {kinds[doubled]} twice ({names})", "keep one file of each"
         return parts, [error(found, "one file an echo", todo, case_id=case_id)]
-    if echoes["mag"] != echoes["phase"]:
-        told = [f"{PARTS[part]} of echo {_listed(have)}" for part, have in echoes.items()]
+    if len(set(map(tuple, echoes.values()))) > 1:
+        told = [f"{kinds[part]} of echo {_listed(have)}" for part, have in echoes.items()]
         found, todo = " and ".join(told), "add the missing files, or take the others away"
         return parts, [error(found, "the same echoes of both", todo, case_id=case_id)]
     return parts, []

@@ -1,9 +1,10 @@
 """Echoes from disk: one 3-D file each, or one 4-D file with echoes last."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 
 from neurotarget.data.found import error
 from neurotarget.data.volume import Volume, inspect_stack, same_grid
@@ -26,18 +27,34 @@ def read_echoes(
     return volumes, problems
 
 
+def polar(
+    case_id: str, reals: Sequence[Volume], imaginaries: Sequence[Volume]
+) -> tuple[list[Volume], list[Volume], list[Problem]]:
+    """Magnitude and phase in radians of real and imaginary parts, echo by echo."""
+    if min(float(one.array.min()) for one in (*reals, *imaginaries)) >= 0:
+        found = "no negative value in real and imaginary parts"
+        todo = "export them with their sign; a stored offset belongs into the rescale intercept"
+        return [], [], [error(found, "values of either sign", todo, case_id=case_id)]
+    magnitudes, phases = [], []
+    for real, imaginary in zip(reals, imaginaries, strict=True):
+        signal = real.array.astype(np.float32) + 1j * imaginary.array.astype(np.float32)
+        magnitudes.append(real._replace(array=np.abs(signal)))
+        phases.append(imaginary._replace(array=np.angle(signal)))
+    return magnitudes, phases, []
+
+
 def grid_problems(
-    case_id: str, first: Volume, magnitudes: Sequence[Volume], phases: Sequence[Volume]
+    case_id: str, first: Volume, read: Mapping[str, Sequence[Volume]]
 ) -> list[Problem]:
-    """One problem for the magnitude and one for the phase that lie elsewhere than the first."""
-    problems = []
-    for kind, volumes in (("magnitude", magnitudes), ("phase", phases)):
+    """One problem for each kind of image that lies elsewhere than the first."""
+    problems, (one, other_kind) = [], read
+    for kind, volumes in read.items():
         other = next((v for v in volumes if v.is_placed and not same_grid(first, v)), None)
         if other is not None:
             there, here = grid_words(other, first)
             found = f"{kind} on a grid of {there}"
-            wanted = f"the grid of the first echo's magnitude, {here}"
-            todo = "export magnitude and phase of one scan, without resampling either"
+            wanted = f"the grid of the first echo's {one}, {here}"
+            todo = f"export {one} and {other_kind} of one scan, without resampling either"
             problems.append(error(found, wanted, todo, case_id=case_id))
     return problems
 

@@ -44,9 +44,11 @@ def metadata(file: BidsFile, sidecars: Sequence[tuple[BidsFile, dict]]) -> dict[
 
 
 def echo_times(
-    case_id: str, about: Sequence[Sequence[Mapping]]
+    case_id: str,
+    about: Sequence[Sequence[Mapping]],
+    kinds: tuple[str, str] = ("magnitude", "phase"),
 ) -> tuple[tuple[float, ...], list[Problem]]:
-    """Echo times in s, which magnitude and phase must not tell differently."""
+    """Echo times in s, which the two `kinds` of image must not tell differently."""
     te_s = []
     for echo, (magnitude, phase) in enumerate(zip(*about, strict=True), start=1):
         told = [_number(one.get("EchoTime")) for one in (magnitude, phase)]
@@ -57,7 +59,8 @@ def echo_times(
             found = f"no EchoTime{which}"
             return (), [error(found, "a time in seconds", todo, case_id=case_id)]
         if len({round(value, 7) for value in known}) > 1:
-            found = f"EchoTime {known[0]:g} s for magnitude and {known[1]:g} s for phase{which}"
+            first, second = kinds
+            found = f"EchoTime {known[0]:g} s for {first} and {known[1]:g} s for {second}{which}"
             return (), [error(found, "one time", "mend the sidecars", case_id=case_id)]
         te_s.append(known[0])
     todo = "write EchoTime in seconds into the sidecars (0.004 for 4 ms)"

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy import ndarray
+from scipy.ndimage import binary_dilation
 
 from neurotarget.data.found import error, some, warning
-from neurotarget.types import DataError, Problem, Target
+from neurotarget.types import IGNORE, OTHER_ID, OTHERS, DataError, Problem, Target
 
 WHOLE = 1e-3  # of a label: a value this near to a whole number is that number
 LONGEST_TABLE = 2**20  # FreeSurfer's ids end near 15,000
@@ -17,24 +18,32 @@ def class_of_id(target: Target, label_ids: Mapping[str, int] | None = None) -> d
 
     `label_ids` are the data set's own label names: a name that the target shares (in any case,
     with blanks, `-` and `_` alike) brings its id along. The other labels keep the target's ids.
+    Their label `ignore`, as nnU-Net calls it, and the target's `ignore_ids` have the target's
+    `ignored_class`. `OTHER_ID` among the keys stands for all ids that are not.
 
     Raises:
-        DataError: the data set has neither the name nor the ids of a label, or an id would
-            stand for two labels.
+        DataError: the data set has neither the name nor the ids of a label, an id would stand
+            for two labels, or the target reads the ids of ignored voxels as something else.
     """
     named = {_key(name): int(value) for name, value in (label_ids or {}).items()}
+    ignored = {*target.ignore_ids, named.pop(IGNORE)} if IGNORE in named else {*target.ignore_ids}
     mapping = dict.fromkeys((0, *target.background_ids), 0)
     problems, taken = [], {}
     for number, (name, own) in enumerate(target.labels.items(), start=1):
         theirs = named.get(_key(name))
         ids = own if theirs is None or theirs in own else (theirs,)
-        if label_ids is not None and not set(ids) & set(named.values()):
+        if named and not set(ids) & set(named.values()):
             problems.append(_unknown_label(name, own, label_ids))
         for value in ids:
             if value in taken:
                 problems.append(_shared_id(value, taken[value], name))
             taken[value] = name
             mapping[value] = number
+    problems += [
+        _not_ignored(value, taken.get(value, "background"))
+        for value in sorted(ignored & {*mapping})
+    ]
+    mapping |= dict.fromkeys(ignored, target.ignored_class)
     if problems:
         raise DataError(problems)
     return mapping
@@ -84,13 +93,18 @@ def to_classes(
         DataError: a value is not a whole number or has no class.
     """
     values = label_values(array, case_id=case_id, file=file)
-    if unknown := [value for value in values.tolist() if value not in mapping]:
+    rest = mapping.get(OTHER_ID)
+    if unknown := [value for value in values.tolist() if mapping.get(value, rest) is None]:
         known = sorted(value for value, number in mapping.items() if number)
         found = f"label values {some(unknown)} that the target does not know"
-        todo = "add them to the target's labels, or to its background_ids to ignore them"
+        todo = (
+            "add them to the target's labels, to its background_ids where they are background "
+            f"(background_ids: {OTHERS} means all), or to its ignore_ids where nobody has judged "
+            "these voxels"
+        )
         wanted = f"0 or one of {some(known)}"
         raise DataError(error(found, wanted, todo, case_id=case_id, file=file))
-    classes = np.array([mapping[value] for value in values.tolist()])
+    classes = np.array([mapping.get(value, rest) for value in values.tolist()])
     classes = classes.astype(np.min_scalar_type(max(mapping.values())))
     if array.dtype.kind not in "iu":
         array = np.rint(array).astype(np.int64)
@@ -99,6 +113,15 @@ def to_classes(
     table = np.zeros(values[-1] + 1, dtype=classes.dtype)  # twenty times faster than the search
     table[values] = classes
     return table[array]
+
+
+def cut_labels(classes: ndarray, target: Target) -> tuple[str, ...]:
+    """Labels with a voxel beside an ignored one: the structure may go on there."""
+    ignored = classes == target.ignored_class
+    if not ignored.any():
+        return ()
+    beside = set(np.unique(classes[binary_dilation(ignored)]).tolist())
+    return tuple(name for number, name in enumerate(target.labels, 1) if number in beside)
 
 
 def to_file_ids(classes: ndarray, target: Target) -> ndarray:
@@ -121,3 +144,12 @@ def _unknown_label(name: str, ids: tuple[int, ...], label_ids: Mapping[str, int]
 def _shared_id(value: int, first: str, second: str) -> Problem:
     found = f"id {value} for the labels {first} and {second}"
     return error(found, "one label an id", "name the target's labels as the data set does")
+
+
+def _not_ignored(value: int, read_as: str) -> Problem:
+    found = f"id {value}, whose voxels the data set ignores, read as {read_as}"
+    todo = (
+        f"take {value} out of the target's background_ids and labels: nobody has judged these "
+        "voxels, and a structure may go on in them; they count nowhere"
+    )
+    return error(found, "ignored voxels that are neither label nor background", todo)

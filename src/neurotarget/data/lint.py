@@ -49,8 +49,10 @@ def lint(
     problems += _check_contrasts(checkups)
     if target is not None:
         problems += _check_labelled(manifest.cases)
-        problems += _check_foreground(manifest.cases, checkups, splits, target)
+        if mapping is not None:  # else nobody knows which voxels are whose
+            problems += _check_foreground(manifest.cases, checkups, splits, target)
         problems += _check_patch(checkups, target)
+    problems += _check_cut(checkups)
     return list(dict.fromkeys(problems))
 
 
@@ -158,6 +160,17 @@ def _check_foreground(
             todo = "add labelled cases, mend the target's labels, or draw the splits anew"
             problems.append(error(found, "each label in each split", todo))
     return problems
+
+
+def _check_cut(checkups: Sequence[Checkup]) -> list[Problem]:
+    """Count the structures whose ends nobody has judged."""
+    cut = [checkup.cut for checkup in checkups if checkup.cut]
+    if not cut:
+        return []
+    names = dict.fromkeys(name for names in cut for name in names)
+    found = f"{some(names)} beside ignored voxels in {len(cut)} of {len(checkups)} cases"
+    todo = "where a structure goes on in them, all volumes are those of its judged part"
+    return [warning(found, "whole structures", todo)]
 
 
 def _check_patch(checkups: Sequence[Checkup], target: Target) -> list[Problem]:

@@ -14,6 +14,7 @@ from neurotarget.data.augment import build_augmentation
 from neurotarget.data.boxes import Boxes
 from neurotarget.data.cache import Entry, open_entry
 from neurotarget.data.checkup import Checkup, label_problems, rater_problems
+from neurotarget.data.labels import class_of_id
 from neurotarget.data.lint import lint
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.patches import DrawSampler, PatchQueue, Regions, cut, patch_loader
@@ -171,6 +172,12 @@ class TargetData(pl.LightningDataModule):
             for case_id, split in splits.items()
         }
 
+    @property
+    def has_ignored(self) -> bool:
+        """Whether masks may have ignored voxels, by the target or the data set's label names."""
+        mapping = class_of_id(self.target, self.manifest.label_ids)
+        return self.target.ignored_class in mapping.values()
+
     def cases(self, split: str) -> list[Case]:
         """Cases of `train`, `val`, `test` or `external`, in the manifest's order."""
         return [case for case in self.manifest.cases if self.splits[case.case_id] == split]
@@ -190,6 +197,7 @@ class TargetData(pl.LightningDataModule):
             augmentation=augmentation,
             margin_vox=self.margin_vox,
             boxes=self.boxes,
+            ignored_class=as_trained(self.target).ignored_class,
         )
         trainer = self.trainer
         draws = DrawSampler(
@@ -242,7 +250,8 @@ def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) ->
     files |= {f"label_{name}": path for name, path in case.raters.items()}
     kept = [Problem(*fields) for fields in facts["warnings"]]
     problems = [problem._replace(file=str(files.get(problem.file, ""))) for problem in kept]
-    problems += label_problems(case, facts["label_mm3"], facts["right_mm"], target)
+    cut = tuple(facts.get("cut", ()))
+    problems += label_problems(case, facts["label_mm3"], facts["right_mm"], target, cut)
     problems += rater_problems(case, facts["raters"], target)
     if (outside := facts.get("outside_percent", 0.0)) > OUTSIDE_PERCENT:
         found = f"{outside} % of the mask outside the region of interest"
@@ -258,6 +267,7 @@ def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) ->
         is_small=any(side < patch - 2 * margin_vox for side, patch in sides),
         off_grid=(),
         digest=facts["digest"],
+        cut=cut,
     )
 
 

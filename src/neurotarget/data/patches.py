@@ -24,6 +24,8 @@ from neurotarget.types import Batch, CaseError, Target, TripleVox
 
 TIMED = 12  # patches: most of the costly transforms are rare
 
+TRIES = 1000  # to find a voxel that is not ignored, for the centre of a patch
+
 
 class DrawSampler(Sampler):
     """Draws of one epoch: each case equally often, in an order of the seed's own.
@@ -55,6 +57,7 @@ class Regions(tio.SubjectsDataset):
     A region about the patch is cut from the memory map, so that a rotation finds voxels beyond
     the patch's edge; then it is augmented and cut to the patch. With `boxes`, a patch lies in a
     box that is jittered as a localiser errs, since that is what the network sees in prediction.
+    No patch is centred on a voxel of `ignored_class`, as far as a case has others.
     """
 
     def __init__(
@@ -68,13 +71,14 @@ class Regions(tio.SubjectsDataset):
         augmentation: tio.Transform | None = None,
         margin_vox: int = 0,
         boxes: Boxes | None = None,
+        ignored_class: int | None = None,
     ) -> None:
         super().__init__([tio.Subject(empty=tio.ScalarImage(tensor=torch.zeros(1, 1, 1, 1)))])
         self.folders, self.seed = [Path(folder) for folder in folders], seed
         self.patch_vox = np.array(patch_vox)
         self.region_vox = region_of(patch_vox, margin_share)
         self.foreground_share, self.augmentation = foreground_share, augmentation
-        self.margin_vox, self.boxes = margin_vox, boxes
+        self.margin_vox, self.boxes, self.ignored_class = margin_vox, boxes, ignored_class
         self._entries: dict[int, Entry] = {}
 
     def __len__(self) -> int:
@@ -136,7 +140,16 @@ class Regions(tio.SubjectsDataset):
         if present.size and rng.random() < self.foreground_share:
             voxels = marked[marked[:, 0] == rng.choice(present)]
             return voxels[rng.integers(len(voxels)), 1:].astype(int)
-        return first + rng.integers(0, sides)
+        centre = first + rng.integers(0, sides)
+        for _ in range(TRIES):
+            if not self._is_ignored(entry, centre):
+                break
+            centre = first + rng.integers(0, sides)
+        return centre
+
+    def _is_ignored(self, entry: Entry, centre: ndarray) -> bool:
+        inside = (centre >= 0).all() and (centre < entry.label.shape).all()
+        return bool(inside and entry.label[tuple(centre)] == self.ignored_class)
 
 
 class PatchQueue(tio.Queue):

@@ -146,15 +146,21 @@ def prepare_case(
             "label_mm3": checkup.label_mm3,
             "right_mm": checkup.right_mm,
             "raters": checkup.raters,
+            "cut": checkup.cut,
         }
         foreground = np.zeros((0, 4), dtype=np.int16)
         if case.label is not None:
-            trained = to_trained(mapping, target)  # the label is what the network is to give
-            classes, outside = _work_labels(case, volumes["label"], grid, trained)
+            # the label is what the network is to give
+            trained, num_labels = to_trained(mapping, target), as_trained(target).num_labels
+            native = to_classes(
+                volumes["label"].array, trained, case_id=case.case_id, file=str(case.label)
+            )
+            classes, outside = _work_labels(native, grid, num_labels)
             if preparation.region_mm is not None:
-                classes = _region(case, volumes["label"], grid, trained, preparation.region_mm)
+                region = _region(native, grid, num_labels, preparation.region_mm)
+                classes = np.where(region | (classes < num_labels), region, classes)
             np.save(draft / "label.npy", classes)
-            foreground = _sample_foreground(classes, as_trained(target).num_labels)
+            foreground = _sample_foreground(classes, num_labels)
             facts["outside_percent"] = outside
         np.save(draft / "foreground.npy", foreground)
         return facts
@@ -221,27 +227,22 @@ def _scans(
     return Scans(case, values, volumes[target.contrasts[0]])
 
 
-def _work_labels(
-    case: Case, volume: Volume, grid: Grid, mapping: Mapping[int, int]
-) -> tuple[ndarray, float]:
+def _work_labels(classes: ndarray, grid: Grid, num_labels: int) -> tuple[ndarray, float]:
     """Class map on the working box, and the share of the mask that the box leaves out, in %."""
-    classes = to_classes(volume.array, mapping, case_id=case.case_id, file=str(case.label))
     box = tuple(slice(low, stop) for low, stop in native_spans(grid))
-    total, kept = (int((part > 0).sum()) for part in (classes, grid.canonical(classes)[box]))
+    marked = (classes > 0) & (classes < num_labels)
+    total, kept = (int(part.sum()) for part in (marked, grid.canonical(marked)[box]))
     outside = 100 * (1 - kept / total) if total else 0.0
     return labels_to_work(classes, grid), round(outside, 1)
 
 
-def _region(
-    case: Case, volume: Volume, grid: Grid, mapping: Mapping[int, int], least_mm: float
-) -> ndarray:
+def _region(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) -> ndarray:
     """Ellipsoid of class 1 about all labelled voxels, on the working box.
 
     Its box is that of the mask on the scan's own grid, so that a thin structure keeps its ends
     where a coarse voxel would lose them.
     """
-    classes = to_classes(volume.array, mapping, case_id=case.case_id, file=str(case.label))
-    marked = grid.canonical(classes) > 0
+    marked = grid.canonical((classes > 0) & (classes < num_labels))
     region = np.zeros(grid.shape, dtype=classes.dtype)
     if not marked.any():
         return region

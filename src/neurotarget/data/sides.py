@@ -101,7 +101,7 @@ def trained_class_of_id(
 
 def to_trained(mapping: Mapping[int, int], target: Target) -> dict[int, int]:
     """The mapping of `class_of_id` for a target, with the classes of `as_trained(target)`."""
-    into = trained_class(target)
+    into = (*trained_class(target), as_trained(target).ignored_class)
     return {value: into[number] for value, number in mapping.items()}
 
 

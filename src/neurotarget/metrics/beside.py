@@ -8,7 +8,7 @@ from itertools import combinations
 from jaxtyping import Float, Num
 from numpy import ndarray
 
-from neurotarget.metrics.boxes import ClassMap, label_boxes, union
+from neurotarget.metrics.boxes import ClassMap, label_boxes, same_ignored, union
 from neurotarget.metrics.intensity import mean_inside
 from neurotarget.metrics.overlap import dice
 from neurotarget.metrics.volume import volume_mm3, voxel_mm3
@@ -109,7 +109,8 @@ def _add_volumes(
 
 
 def _dice(one: ClassMap, other: ClassMap, target: Target) -> dict[str, float]:
-    """Dice of each label of two maps."""
+    """Dice of each label of two maps, outside of the voxels that either ignores."""
+    one, other, _ = same_ignored(target, one, other)
     both = [label_boxes(classes, target) for classes in (one, other)]
     found = {}
     for number, label in enumerate(target.labels, start=1):

@@ -1,7 +1,9 @@
 """Class maps of one case → rows: every metric of every label, each map walked through once.
 
-A class map holds 0 for background and i + 1 for the target's label i; both maps of a case lie on
-one grid, in stored order.
+A class map holds 0 for background, i + 1 for the target's label i and the target's `ignored_class`
+where nobody has judged; both maps of a case lie on one grid, in stored order. Ignored voxels are
+neither reference nor prediction, whatever the prediction says there: they are in no volume, piece
+or overlap, and a mask that ends at them has no surface there.
 """
 
 import math
@@ -11,10 +13,16 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurotarget.metrics.beside import NOTHING, Beside, beside_scores
-from neurotarget.metrics.boxes import Boxes, ClassMap, label_boxes, union
+from neurotarget.metrics.boxes import Boxes, ClassMap, label_boxes, same_ignored, union, wider
 from neurotarget.metrics.overlap import dice, precision, recall
-from neurotarget.metrics.shape import pieces, swapped, swapped_in_space, touches_edge
-from neurotarget.metrics.surface import assd_mm, hd95_mm, surface_dice, surface_distances
+from neurotarget.metrics.shape import borders_on, pieces, swapped, swapped_in_space, touches_edge
+from neurotarget.metrics.surface import (
+    SurfaceDistances,
+    assd_mm,
+    hd95_mm,
+    surface_dice,
+    surface_distances,
+)
 from neurotarget.metrics.volume import (
     volume_error_mm3,
     volume_error_percent,
@@ -47,6 +55,7 @@ UNITS = {
     "reference_pieces": "",
     "reference_touches_edge": "",
     "reference_swapped": "",
+    "reference_borders_on_ignored": "",  # of cases that have ignored voxels
     "rater_dice": "",  # of a further rater's mask, whose name follows after an @
 }
 ALONE = ("volume_mm3", "pieces", "touches_edge")  # what a map says without another
@@ -85,15 +94,21 @@ def score_case(
     `reference_swapped@<rater>` of pairs in an `oriented` scan, and `rater_dice@<rater>` against
     the reference, `rater_dice@<a>@<b>` against another rater. Each scan adds `mean_<contrast>`
     inside the prediction, `reference_mean_<contrast>` inside the reference, and with `@<rater>`
-    inside that of a rater; an empty mask has NaN.
+    inside that of a rater; an empty mask has NaN. Where voxels are ignored, by the reference or
+    by a prediction that a rater has drawn, `reference_borders_on_ignored` says of each label
+    whether its volumes may be those of a part.
     """
+    ignored = None
+    if truth is not None and pred is not None:
+        truth, pred, ignored = same_ignored(target, truth, pred)
     scores = _alone(pred, target, affine, oriented=oriented)
     for found in scores.values():
         found["failed"] = float(pred is None)
     if truth is not None:
         for label, found in _alone(truth, target, affine, oriented=oriented).items():
             scores[label] |= {f"reference_{metric}": value for metric, value in found.items()}
-        _compare(scores, truth, pred, target, spacing_mm)
+        _compare(scores, truth, pred, target, spacing_mm, ignored)
+        _add_borders(scores, truth, target)
     for label, found in beside_scores(truth, beside, target, affine, pred=pred).items():
         scores[label] |= found
     _add_sides(scores, beside, target, affine, oriented=oriented)
@@ -115,6 +130,8 @@ def measure_case(
         label: {f"reference_{metric}": value for metric, value in found.items()}
         for label, found in _alone(truth, target, affine, oriented=oriented).items()
     }
+    if truth is not None:
+        _add_borders(scores, truth, target)
     for label, found in beside_scores(truth, beside, target, affine, alone=True).items():
         scores[label] |= found
     _add_sides(scores, beside, target, affine, oriented=oriented)
@@ -182,12 +199,24 @@ def _add_sides(
             scores[label][f"reference_swapped@{name}"] = value
 
 
+def _add_borders(scores: Mapping[str, Scores], truth: ClassMap, target: Target) -> None:
+    """Add whether each label borders on ignored voxels, where there are some."""
+    ignored = truth == target.ignored_class
+    if not ignored.any():
+        return
+    for number, (label, box) in enumerate(label_boxes(truth, target).items(), start=1):
+        place = wider(union(box))
+        borders = borders_on(truth[place] == number, ignored[place])
+        scores[label]["reference_borders_on_ignored"] = float(borders)
+
+
 def _compare(
     scores: Mapping[str, Scores],
     truth: ClassMap,
     pred: ClassMap | None,
     target: Target,
     spacing_mm: Triple,
+    ignored: Mask | None,
 ) -> None:
     """Add what a prediction and its reference say together."""
     if pred is None:
@@ -197,8 +226,10 @@ def _compare(
     known = [label_boxes(classes, target) for classes in (truth, pred)]
     for number, (label, found) in enumerate(scores.items(), start=1):
         box = union(*(boxes[label] for boxes in known))
+        box = box if ignored is None else wider(box)
         masks = (truth[box] == number, pred[box] == number)
-        found |= _compared(*masks, found, spacing_mm, target.surface_tolerance_mm)
+        distances = surface_distances(*masks, spacing_mm, None if ignored is None else ignored[box])
+        found |= _compared(*masks, found, distances, target.surface_tolerance_mm)
     for pair in target.pairs:
         box = union(*(boxes[label] for boxes in known for label in pair))
         numbers = [_number(label, target) for label in pair]
@@ -210,10 +241,9 @@ def _compare(
 
 
 def _compared(
-    truth: Mask, pred: Mask, volumes: Scores, spacing_mm: Triple, tolerance_mm: float
+    truth: Mask, pred: Mask, volumes: Scores, distances: SurfaceDistances, tolerance_mm: float
 ) -> Scores:
     reference, predicted = volumes["reference_volume_mm3"], volumes["volume_mm3"]
-    distances = surface_distances(truth, pred, spacing_mm)
     error = volume_error_mm3(reference, predicted)
     return {
         "dice": dice(truth, pred),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.ndimage import label
+from scipy.ndimage import binary_dilation, label
 
 from neurotarget.types import Mask
 
@@ -33,6 +33,11 @@ def touches_edge(box: Sequence[slice], shape: Sequence[int]) -> bool:
     return any(
         side.start == 0 or side.stop == length for side, length in zip(box, shape, strict=True)
     )
+
+
+def borders_on(mask: Mask, other: Mask) -> bool:
+    """Whether a mask has a voxel that shares a face with a voxel of another."""
+    return bool((binary_dilation(mask) & other).any())
 
 
 def swapped(truth_left: Mask, truth_right: Mask, pred_left: Mask, pred_right: Mask) -> float:

@@ -6,7 +6,7 @@ mask to the nearest of the other, and every surface voxel counts alike. These ar
 conventions (`get_edge_surface_distance` without subvoxels) and so are the numbers.
 
 The distances are found once, by `surface_distances`, and each score is a function of them. Where
-one mask is empty there are none, and every score is NaN.
+one mask is empty, or has no surface, there are none, and every score is NaN.
 """
 
 import math
@@ -32,8 +32,13 @@ class SurfaceDistances(NamedTuple):
     pred_to_truth_mm: Float[ndarray, " P"]
 
 
-def surface_distances(truth: Mask, pred: Mask, spacing_mm: Triple) -> SurfaceDistances:
+def surface_distances(
+    truth: Mask, pred: Mask, spacing_mm: Triple, ignored: Mask | None = None
+) -> SurfaceDistances:
     """Measure both ways between the surfaces, in mm.
+
+    A mask that ends at `ignored` voxels, in which it has none, has no surface there: nobody has
+    judged whether it goes on.
 
     Works within the joint bounding box. Where surface voxels are few in it, as nearly always,
     they alone are searched, so that neither a large target nor a stray voxel far away costs much;
@@ -51,7 +56,13 @@ def surface_distances(truth: Mask, pred: Mask, spacing_mm: Triple) -> SurfaceDis
     if not truth.any() or not pred.any():
         return SurfaceDistances(np.empty(0), np.empty(0))
     box = _bounding_box(truth | pred)
-    surfaces = [mask[box] & ~binary_erosion(mask[box]) for mask in (truth, pred)]
+    if ignored is None:
+        surfaces = [mask[box] & ~binary_erosion(mask[box]) for mask in (truth, pred)]
+    else:
+        box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
+        surfaces = [mask[box] & ~binary_erosion(mask[box] | ignored[box]) for mask in (truth, pred)]
+        if not all(surface.any() for surface in surfaces):
+            return SurfaceDistances(np.empty(0), np.empty(0))
     if sum(map(np.count_nonzero, surfaces)) > DENSE * surfaces[0].size:
         maps = [distance_transform_edt(~surface, sampling=spacing_mm) for surface in surfaces]
         return SurfaceDistances(maps[1][surfaces[0]], maps[0][surfaces[1]])

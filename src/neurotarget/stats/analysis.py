@@ -106,7 +106,8 @@ def cases_table(measured: Measured) -> pd.DataFrame:
 
 def _absent(measured: Measured) -> list[str]:
     """Sentences on values that are not there for all cases, or on the wrong side."""
-    told, n = [*_swapped(measured), *_unmeasured(measured)], len(measured.covariates)
+    told, n = [], len(measured.covariates)
+    told += [*_swapped(measured), *_ignored(measured), *_unmeasured(measured)]
     for name, values in measured.covariates.drop(columns="subject_id").items():
         if absent := int(values.isna().sum()):
             told.append(f"{absent} of {n} cases have no {name}; what needs it leaves them out.")
@@ -136,6 +137,26 @@ def _swapped(measured: Measured) -> list[str]:
                 "or mend the orientation in the header."
             )
     return told
+
+
+def _ignored(measured: Measured) -> list[str]:
+    """A sentence on cases with voxels that nobody has judged."""
+    rows = measured.scores
+    if "metric" not in rows:
+        return []
+    rows = rows[rows["metric"] == "reference_borders_on_ignored"]
+    n, cut = rows["case_id"].nunique(), rows[rows["value"] > 0]
+    if not n:
+        return []
+    told = f"{n} cases have ignored voxels, which are neither reference nor prediction"
+    if not len(cut):
+        return [f"{told}; no structure borders on them."]
+    labels = ", ".join(cut["label"].unique())
+    return [
+        f"{told}; in {cut['case_id'].nunique()} of them they border on {labels}, which may go on "
+        "there: all volumes here, predicted ones too, are those of the judged part, and say "
+        "nothing of the size of the whole structure."
+    ]
 
 
 def _unmeasured(measured: Measured) -> list[str]:

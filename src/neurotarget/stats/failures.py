@@ -86,6 +86,10 @@ class _View(NamedTuple):
         shape = {"index": self.volumes.index, "columns": self.volumes.columns}
         return pd.DataFrame(math.nan, **shape) if wide is None else wide.reindex(**shape)
 
+    def is_cut(self) -> pd.DataFrame:
+        """Where a structure may go on in ignored voxels, so that its mask is a part of it."""
+        return self.scores("reference_borders_on_ignored") == 1
+
     def truth(self) -> pd.DataFrame:
         """Volumes of the reference; NaN where there is none."""
         known = self.measured.volumes.get(self.measured.reference or "")
@@ -219,7 +223,8 @@ def _flagged(metric: str, words: str, above: float = 0) -> Callable[[_View], _Ve
 
         is_pairless = metric == "swapped" and not view.measured.target.pairs
         reason = "the target has no pairs of left and right" if is_pairless else NO_SCORES
-        return _Verdicts(found, found.notna(), found > above, found, "", tell, reason)
+        is_judged = found.notna() & ~(view.is_cut() if metric == "pieces" else False)
+        return _Verdicts(found, is_judged, found > above, found, "", tell, reason)
 
     return check
 
@@ -247,7 +252,7 @@ def _implausible_volume(view: _View) -> _Verdicts:
         return f"{_number(volume)} mm³, {broken[2]} are {low}–{high}"
 
     is_known = pd.Series({label: bool(known) for label, known in limits.items()})
-    is_judged = volumes.notna() & ((volumes != 0) | (truth != 0)) & is_known
+    is_judged = volumes.notna() & ((volumes != 0) | (truth != 0)) & is_known & ~view.is_cut()
     reason = f"no plausible range, and fewer than {FEWEST_CASES} volumes to say what is usual"
     return _Verdicts(volumes, is_judged, outside > 0, outside, "mm3", tell, reason)
 

@@ -28,9 +28,10 @@ class CaseScore(NamedTuple):
 
 
 def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
-    """Count voxels of each class; one case, B = 1."""
+    """Count voxels of each class, none that is ignored (class L); one case, B = 1."""
     num_labels = logits.shape[1]
     pred, truth = logits.argmax(dim=1).flatten(), labels.flatten().long()
+    pred, truth = pred[truth < num_labels], truth[truth < num_labels]
     counts = [
         torch.bincount(classes, minlength=num_labels)[1:num_labels].tolist()
         for classes in (truth[truth == pred], truth, pred)

@@ -14,7 +14,7 @@ from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
 from neurotarget.tasks.schedule import Schedule, training_progress
 from neurotarget.tasks.scores import CaseScore, gather, score_case, summarise
-from neurotarget.types import Batch, Image, Logits, Target
+from neurotarget.types import Batch, DataError, Image, Logits, Target
 
 OptimizerFor = Callable[[Iterable[nn.Parameter]], Optimizer]
 Inferer = Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor]
@@ -92,6 +92,20 @@ class SegmentationTask(pl.LightningModule):
         self._scores[batch.case_ids[0]] = score_case(logits, batch.labels, loss.item())
 
     test_step = validation_step
+
+    def ignore(self) -> None:
+        """Leave voxels of the target's `ignored_class` out of the loss; scores leave them out.
+
+        Raises:
+            DataError: the loss has no `ignore_label`.
+        """
+        if not hasattr(self.loss.loss, "ignore_label"):
+            raise DataError(
+                f"task.loss: found {type(self.loss.loss).__name__}, which cannot leave voxels out, "
+                "and masks with ignored voxels; wanted a loss with ignore_label, such as "
+                "neurotarget.losses.DiceCrossEntropy"
+            )
+        self.loss.loss.ignore_label = self.target.ignored_class
 
     def on_validation_epoch_start(self) -> None:
         """Forget the cases of an earlier, perhaps broken-off, epoch."""
