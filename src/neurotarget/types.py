@@ -138,9 +138,9 @@ class Target:
     `labels` maps each name to its id in label files, or to several ids that are merged; inside
     the program label i of this mapping is class i + 1 and 0 is background. Files are written
     with the first id. `background_ids` are further ids to read as background, or the word
-    `others` for every id that is not named. Voxels of `ignore_ids` are those that nobody has judged: they are neither reference nor prediction, in
-    the loss and in every score. Files and columns are called after the names, so these are words
-    of letters, digits, `_`, `-` and `.`.
+    `others` for every id that is not named. Voxels of `ignore_ids` are those that nobody has
+    judged: they are neither reference nor prediction, in the loss and in every score. Files and
+    columns are called after the names, so these are words of letters, digits, `_`, `-` and `.`.
     """
 
     name: str
