@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from neurotarget.cli.errors import taught
+from neurotarget.cli.errors import print_anything, taught
 from neurotarget.cli.jobs import quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
@@ -28,6 +28,7 @@ PLUGINS = {
 @taught
 def check_argv(config_path: Path, config_name: str) -> None:
     """Refuse what Hydra would answer with a stack; lets a resumed run say again what it was."""
+    print_anything()
     argv = [literal(word) for word in sys.argv[1:]]
     argv = resumed_argv(argv) if config_name == "train" else argv
     check_launcher(argv)

@@ -1,6 +1,7 @@
 """The last stop of every error: a sentence for the user, an exit code, no traceback."""
 
 import functools
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -14,6 +15,13 @@ SHOWN = 50  # problems printed before the rest are only counted
 TERMINATED = 143  # exit status of what SIGTERM ended, as shells have it
 
 
+def print_anything() -> None:
+    """Let a terminal whose locale lacks a letter show its code, as \\u5934, and no traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a notebook's or a test's is none
+            stream.reconfigure(errors="backslashreplace")
+
+
 def taught(act: Callable[P, R]) -> Callable[P, R]:
     """Print bad input as sentences and exit with 2; NEUROTARGET_TRACEBACK=1 shows the stack."""
 
@@ -23,7 +31,7 @@ def taught(act: Callable[P, R]) -> Callable[P, R]:
             return act(*args, **kwargs)
         try:
             return act(*args, **kwargs)
-        except (DataError, CaseError, OSError) as error:
+        except (DataError, CaseError, OSError, UnicodeEncodeError) as error:
             sys.exit(_told(error))
         except KeyboardInterrupt:
             print("\nstopped; what was finished is kept", file=sys.stderr)
@@ -38,7 +46,7 @@ def taught(act: Callable[P, R]) -> Callable[P, R]:
     return safe
 
 
-def _told(error: DataError | CaseError | OSError) -> int:
+def _told(error: DataError | CaseError | OSError | UnicodeEncodeError) -> int:
     """Print an error as sentences; the exit status that goes with it."""
     if isinstance(error, BrokenPipeError):  # who read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -49,11 +57,21 @@ def _told(error: DataError | CaseError | OSError) -> int:
     if isinstance(error, CaseError):
         # a worker sends its whole stack as text; its last line is our own sentence
         print(f"error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+    elif isinstance(error, UnicodeEncodeError):
+        print(f"error: {unwritable(error)}", file=sys.stderr)
     else:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}; mend the path", file=sys.stderr)
     print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
     return 2
+
+
+def unwritable(error: UnicodeEncodeError) -> str:
+    """The sentence of a name that the locale has no letters for."""
+    return (
+        f"{error.object!r}: found letters that this locale's encoding, {error.encoding}, does not "
+        "have, wanted a name that a file can have here; set PYTHONUTF8=1 before the command"
+    )
 
 
 def tell(error: DataError) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from neurotarget.cli.build import build
-from neurotarget.cli.errors import taught
+from neurotarget.cli.errors import print_anything, taught
 from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
@@ -54,6 +54,7 @@ Words = Mapping[str, str]
 
 def main() -> None:
     """Run one command of the command line and exit with its status."""
+    print_anything()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -93,13 +93,13 @@ def _csv_logger(folder: Path, resumed_step: int) -> CSVLogger:
     path = folder / "logs" / "metrics.csv"
     rows: list[dict[str, str]] = []
     if path.is_file():
-        with path.open(newline="") as stream:
+        with path.open(newline="", encoding="utf-8") as stream:
             rows = [row for row in csv.DictReader(stream) if int(row["step"]) < resumed_step]
         path.unlink()
     logger = CSVLogger(str(folder), name="logs", version="")
     if rows:
         logger.experiment.metrics_keys = sorted(rows[0])
-        with path.open("w", newline="") as stream:
+        with path.open("w", newline="", encoding="utf-8") as stream:
             table = csv.DictWriter(stream, sorted(rows[0]))
             table.writeheader()
             table.writerows(rows)

@@ -20,6 +20,7 @@ from neurotarget.cli.held_out import flat, score_held_out
 from neurotarget.cli.multirun import own_folders, to_go_on
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
+from neurotarget.cli.ranks import apart_from_slurm, rank
 from neurotarget.cli.run_folder import load_state, open_run, read_config
 from neurotarget.cli.tracking import finish, log_final, loggers
 from neurotarget.data.module import TargetData
@@ -37,12 +38,16 @@ def train(cfg: DictConfig) -> dict[str, float]:
     _quieten()
     config = plain(cfg)
     pl.seed_everything(_seed(config), verbose=False)
+    # Lightning has read it from the environment, which numbers all tasks of Slurm
+    rank_zero_only.rank = rank(config["trainer"])
     is_main = rank_zero_only.rank == 0
     last = folder / "weights" / "last.ckpt"
     state = load_state(last) if config["resume"] and last.is_file() else None
     target = build_target(cfg.target)
     data = build_data(config, target)
     if is_main:
+        if line := apart_from_slurm(config["trainer"]):
+            print(line, flush=True)
         _announce(config, target, folder)
     localised = _localise(config, folder, data)
     config, planned = _planned(config, folder, data=data, resumed=state is not None)

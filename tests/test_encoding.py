@@ -1,0 +1,69 @@
+"""Text is UTF-8 on every machine, whatever its locale says."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = [*sorted((ROOT / "src").rglob("*.py")), ROOT / "train.py", ROOT / "predict.py"]
+OPENERS = {"open", "read_text", "write_text", "TextIOWrapper", "fdopen", "FileHandler"}
+RUNNERS = {"run", "Popen", "check_output"}
+
+
+def locale_bound(tree: ast.AST) -> Iterator[int]:
+    """Lines that read or write text in the encoding of the locale."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        if "encoding" in given:
+            continue
+        is_bare = isinstance(node.func, ast.Name)  # write_text(path, text) is neurotarget.files'
+        if name in OPENERS and not (is_bare and name == "write_text") and not _is_binary(node):
+            yield node.lineno
+        elif name in RUNNERS and {"text", "universal_newlines"} & given.keys():
+            yield node.lineno
+
+
+def _is_binary(call: ast.Call) -> bool:
+    """Whether a mode is given that ends in b, an encoding by its place, or flags of `os.open`."""
+    words = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+    texts = [word.value for word in words if isinstance(word, ast.Constant)]
+    if any(isinstance(text, str) and (text.endswith("b") or "utf-8" in text) for text in texts):
+        return True
+    owner = ast.unparse(call.func).partition(".")[0]
+    return owner in ("os", "tarfile", "zipfile", "Image")
+
+
+@pytest.mark.parametrize(
+    ("line", "is_bound"),
+    [
+        ("path.open('w', newline='')", True),
+        ("path.read_text()", True),
+        ("draft.write_text(text)", True),
+        ("subprocess.run(words, text=True)", True),
+        ("open(path)", True),
+        ("path.open('rb')", False),
+        ("path.read_text('utf-8')", False),
+        ("path.open(encoding='utf-8-sig')", False),
+        ("subprocess.run(words)", False),
+        ("write_text(path, text)", False),
+    ],
+)
+def test_what_depends_on_the_locale_is_found(line, is_bound):
+    assert bool(list(locale_bound(ast.parse(line)))) is is_bound
+
+
+def test_every_text_file_has_an_encoding():
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in SOURCES
+        for line in locale_bound(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not found, f"say encoding=: {', '.join(found)}"
