@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from neurotarget.cli.errors import taught
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [*sorted((ROOT / "src").rglob("*.py")), ROOT / "train.py", ROOT / "predict.py"]
 OPENERS = {"open", "read_text", "write_text", "TextIOWrapper", "fdopen", "FileHandler"}
@@ -22,12 +24,11 @@ def locale_bound(tree: ast.AST) -> Iterator[int]:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
         given = {keyword.arg: keyword.value for keyword in node.keywords}
-        if "encoding" in given:
+        if {"encoding", None} & given.keys():  # or `**`, keywords that a caller gave
             continue
-        is_bare = isinstance(node.func, ast.Name)  # write_text(path, text) is neurotarget.files'
-        if name in OPENERS and not (is_bare and name == "write_text") and not _is_binary(node):
-            yield node.lineno
-        elif name in RUNNERS and {"text", "universal_newlines"} & given.keys():
+        is_ours = ast.unparse(node.func) == "write_text"  # neurotarget.files'
+        is_text = name in OPENERS and not is_ours and not _is_binary(node)
+        if is_text or (name in RUNNERS and {"text", "universal_newlines"} & given.keys()):
             yield node.lineno
 
 
@@ -67,3 +68,34 @@ def test_every_text_file_has_an_encoding():
         for line in locale_bound(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert not found, f"say encoding=: {', '.join(found)}"
+
+
+LATIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_a_terminal_without_the_letters_shows_their_codes(tmp_path):
+    table = "case_id\tsubject_id\tt1\n\u5934\u90e8\tM\u00fcller\tnowhere.nii.gz\n"
+    (tmp_path / "cases.tsv").write_text(table, encoding="utf-8")
+    code = "from neurotarget.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "lint", "cases.tsv"],
+        cwd=tmp_path,
+        env=os.environ | LATIN,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert rb"\u5934\u90e8" in done.stdout + done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_name_that_no_file_can_have_here_is_told(capsys):
+    @taught
+    def write() -> None:
+        "\u5934.nii.gz".encode("ascii")
+
+    with pytest.raises(SystemExit, match="2"):
+        write()
+    told = capsys.readouterr().err
+    assert "encoding, ascii, does not have" in told
+    assert "set PYTHONUTF8=1" in told

@@ -16,7 +16,7 @@ TERMINATED = 143  # exit status of what SIGTERM ended, as shells have it
 
 
 def print_anything() -> None:
-    """Let a terminal whose locale lacks a letter show its code, as \\u5934, and no traceback."""
+    """Let a terminal whose locale lacks a letter show its code, where Python would raise."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a notebook's or a test's is none
             stream.reconfigure(errors="backslashreplace")

@@ -50,7 +50,10 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
     )
     drawn = [f"{RATER}{name}" for name in raters]
     columns = ["case_id", "subject_id", *contrasts, "label", *drawn, "split", *covariates]
-    with written(folder / "cases.tsv") as draft, draft.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        written(folder / "cases.tsv") as draft,
+        draft.open("w", newline="", encoding="utf-8") as stream,
+    ):
         table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
         table.writeheader()
         for case in cases:
@@ -160,9 +163,7 @@ def code() -> dict[str, Any]:
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(here), *words], capture_output=True, check=False
-        )
+        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, check=False)
         return done.stdout.decode("utf-8", "replace").strip()
 
     try:

@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from neurotarget.cli.errors import taught
+from neurotarget.cli.errors import print_anything, taught
 from neurotarget.cli.job_log import logged
 from neurotarget.cli.jobs import (
     LOG,
@@ -58,6 +58,7 @@ def run_as_job(act: Act, cfg: DictConfig) -> float:
     Raises:
         KeyboardInterrupt: the user stops the whole multirun.
     """
+    print_anything()  # a launcher's process, whose streams are its own
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     number = _rank(cfg)

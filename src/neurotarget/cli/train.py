@@ -46,8 +46,6 @@ def train(cfg: DictConfig) -> dict[str, float]:
     target = build_target(cfg.target)
     data = build_data(config, target)
     if is_main:
-        if line := apart_from_slurm(config["trainer"]):
-            print(line, flush=True)
         _announce(config, target, folder)
     localised = _localise(config, folder, data)
     config, planned = _planned(config, folder, data=data, resumed=state is not None)
@@ -192,6 +190,8 @@ def _usable(weights: str, folder: Path) -> str:
 
 
 def _announce(config: Config, target: Target, folder: Path) -> None:
+    if line := apart_from_slurm(config["trainer"]):
+        print(line, flush=True)
     print(
         f"{config['name']}: {target.question or target.name}\n"
         f"  data      read and prepared once into {config['data']['cache']}\n"
