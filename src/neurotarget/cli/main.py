@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from neurotarget.cli.argv import at_home, exists
 from neurotarget.cli.build import build
 from neurotarget.cli.errors import print_anything, taught
 from neurotarget.cli.lint import run as run_lint
@@ -61,6 +62,7 @@ def main() -> None:
 @taught
 def run(argv: Sequence[str]) -> int:
     """Run `argv`; 0 where all is well, 2 where it is not."""
+    argv = [word if exists(word) else _at_home(word) for word in argv]
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP)
         return 0
@@ -147,7 +149,7 @@ def _compare(argv: Sequence[str]) -> int:
     places = [word for word in argv[1:] if word not in rest]
     if not places:
         raise DataError("neurotarget compare: found no folder, wanted a multirun folder or runs")
-    if absent := next((place for place in places if not _exists(place)), None):
+    if absent := next((place for place in places if not exists(place)), None):
         key = absent.partition("=")[0]
         raise DataError(
             f"{absent}: no such folder; give a multirun folder or run folders;"
@@ -189,7 +191,7 @@ def _words(command: str, argv: Sequence[str], allowed: Sequence[str]) -> dict[st
     words: dict[str, str] = {}
     for word in argv:
         key, sign, value = word.partition("=")
-        if not sign or (key not in allowed and _exists(word)):
+        if not sign or (key not in allowed and exists(word)):
             key, value = "source", word
         if key not in allowed:
             raise DataError(f"neurotarget {command}: {key} is not known;{_nearest(key, allowed)}")
@@ -201,16 +203,14 @@ def _words(command: str, argv: Sequence[str], allowed: Sequence[str]) -> dict[st
     return words
 
 
-def _exists(word: str) -> bool:
-    try:
-        return Path(word).exists()
-    except OSError:  # longer than any name of a file
-        return False
+def _at_home(word: str) -> str:
+    key, sign, value = word.partition("=")
+    return f"{key}={at_home(value)}" if sign else at_home(word)
 
 
 def _source(words: Words) -> str:
     source = _needed(words, "source")
-    if not Path(source).exists():
+    if not exists(source):
         raise DataError(f"{source}: no such file or folder; give a manifest or a data set")
     return source
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import shlex
 import warnings
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def _failed_study(folder: Path, error: Exception) -> DataError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return DataError(
         f"the study of this run failed ({reason}); its predictions, rows.csv and summary.json are "
-        f"kept: neurotarget study rows={folder} tries again"
+        f"kept: {shlex.join(['neurotarget', 'study', f'rows={folder}'])} tries again"
     )
 
 
