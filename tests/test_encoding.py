@@ -97,5 +97,5 @@ def test_a_name_that_no_file_can_have_here_is_told(capsys):
     with pytest.raises(SystemExit, match="2"):
         write()
     told = capsys.readouterr().err
-    assert "encoding, ascii, does not have" in told
+    assert r"'\u5934': found letters that ascii does not have" in told
     assert "set PYTHONUTF8=1" in told

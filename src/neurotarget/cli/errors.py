@@ -2,11 +2,13 @@
 
 import functools
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from neurotarget.cli.reasons import unwritable
 from neurotarget.types import CaseError, DataError, Problem
 
 P = ParamSpec("P")
@@ -20,6 +22,8 @@ def print_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a notebook's or a test's is none
             stream.reconfigure(errors="backslashreplace")
+    # a library's log file is in the locale's encoding too, and logging would show its stack
+    logging.raiseExceptions = bool(os.environ.get("NEUROTARGET_TRACEBACK"))
 
 
 def taught(act: Callable[P, R]) -> Callable[P, R]:
@@ -64,14 +68,6 @@ def _told(error: DataError | CaseError | OSError | UnicodeEncodeError) -> int:
         print(f"error: {where}{error.strerror or error}; mend the path", file=sys.stderr)
     print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
     return 2
-
-
-def unwritable(error: UnicodeEncodeError) -> str:
-    """The sentence of a name that the locale has no letters for."""
-    return (
-        f"{error.object!r}: found letters that this locale's encoding, {error.encoding}, does not "
-        "have, wanted a name that a file can have here; set PYTHONUTF8=1 before the command"
-    )
 
 
 def tell(error: DataError) -> None:
