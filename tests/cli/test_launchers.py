@@ -330,3 +330,12 @@ def test_tasks_of_slurm_that_train_apart_are_told_what_to_say(monkeypatch):
     assert "this is number 2" in told
     assert "say trainer.devices=<tasks of a node>" in told
     assert apart_from_slurm({"devices": 4}) == ""
+
+
+def test_two_runs_never_write_into_one_folder(run, capfd, monkeypatch):
+    monkeypatch.setattr("neurotarget.cli.run_job.CLAIM_S", 0.1)
+    assert run("seed=2") == 0
+    with running(Path("runs/one")):
+        assert run("seed=3") == 2
+    assert "another process works in it now" in capfd.readouterr().err
+    assert times_run(Path("runs/one")) == ["anew"]
