@@ -1,8 +1,12 @@
+import shlex
+
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from neurotarget.cli.argv import check_launcher, literal, resumed_argv
+from neurotarget.cli.argv import at_home, check_launcher, literal, resumed_argv
+from neurotarget.cli.multirun import to_go_on
 from neurotarget.types import DataError
 
 
@@ -39,6 +43,105 @@ def test_a_path_that_is_there_is_taken_as_it_is(tmp_path, name):
     (tmp_path / name).mkdir()
     (parsed,) = OverridesParser.create().parse_overrides([literal(f"run={tmp_path / name}")])
     assert parsed.value() == str(tmp_path / name)
+
+
+ODD = [
+    "Müller",
+    "头部",
+    "a#b",
+    "a & b",
+    "O'Brien",
+    "a;b",
+    "a!b",
+    "~a",
+    "a$b",
+    "a[1]{2}(3)",
+    "a,b",
+    "a=b",
+    ' "a" ',
+    "a\\'b",
+    "x: y",
+    "1_000",
+    "1e3",
+    "true",
+]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("key", ["input", "data.root", "paths.runs", "hydra.run.dir"])
+def test_a_path_of_any_name_is_read_as_it_was_typed(key, is_there, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ODD:
+        if is_there:
+            (tmp_path / name).mkdir()
+        (parsed,) = OverridesParser.create().parse_overrides([literal(f"{key}={name}")])
+        assert not parsed.is_sweep_override()
+        assert parsed.value() == name
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_advice_can_be_pasted_into_a_shell(name, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "overrides.yaml").write_text(yaml.safe_dump([f"data.root={name}"]))
+    python, script, *argv = shlex.split(to_go_on(folder))
+    assert (python, script) == ("python", "train.py")
+    words = resumed_argv([literal(word) for word in argv])
+    parsed = OverridesParser.create().parse_overrides(words[1:])
+    assert [one.value() for one in parsed] == [str(folder)] * 2
+
+
+def test_home_is_found_behind_a_dotted_key_too(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert literal("data.root=~/scans") == f"data.root={tmp_path}/scans"
+    assert literal("--config-dir=~/conf") == f"--config-dir={tmp_path}/conf"
+    (tmp_path / "~").mkdir()
+    assert at_home("~") == "~"
+
+
+@pytest.mark.parametrize("word", ["pretrained=null", "hydra.run.dir=${paths.runs}/a", "input="])
+def test_what_hydra_knows_is_left_to_it(word):
+    assert literal(word) == word
+
+
+def test_a_dollar_and_a_brace_of_a_path_that_is_there_are_letters(tmp_path):
+    (tmp_path / "${x}").mkdir()
+    (tmp_path / "c.yaml").write_text("root: null")
+    with initialize_config_dir(str(tmp_path), version_base="1.3"):
+        word = literal(f"data.root={tmp_path}/${{x}}").removeprefix("data.")
+        assert compose("c", [word]).root == f"{tmp_path}/${{x}}"
+
+
+def values(word):
+    (parsed,) = OverridesParser.create().parse_overrides([word])
+    if not parsed.is_sweep_override():
+        return parsed.value()
+    return [value.strip('"') for value in parsed.sweep_string_iterator()]
+
+
+def test_commas_part_runs_in_a_list_and_paths_in_a_sweep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model=unet,seed=1").mkdir()
+    several = ["model=unet,seed=1", "Müller"]
+    assert values(literal(f"run=[{','.join(several)}]")) == several
+    assert values(literal(f"data.root={','.join(several)}", is_sweep=True)) == several
+    assert values(literal("pretrained=null,a#b", is_sweep=True)) == ["null", "a#b"]
+    assert values(literal("data.root=choice(a,b)", is_sweep=True)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("name=Müller & Söhne", "Müller & Söhne"),
+        ("name=O'Brien", "O'Brien"),
+        ("logger.tags=[头部,b]", ["头部", "b"]),
+        ("data.external={site: [Zürich, Bern]}", {"site": ["Zürich", "Bern"]}),
+        ("name=a,Ö", ["a", "Ö"]),
+    ],
+)
+def test_names_with_letters_that_hydra_lacks_are_read(word, value):
+    assert values(literal(word)) == value
 
 
 @pytest.mark.parametrize("word", ["model=unet,vnet", "seed=1", "-m", "run='a b'", "a=[1,2]"])

@@ -1,6 +1,7 @@
 """The whole main path as its user runs it, and the files it leaves."""
 
 import json
+import shlex
 
 import nibabel as nib
 import numpy as np
@@ -138,6 +139,28 @@ def test_a_study_that_fails_takes_no_result_with_it(train_words, tiny, command, 
     (folder / "study").unlink()
     assert run(["study", f"rows={folder}", "cases=1"]) == 0
     assert (folder / "report.html").is_file()
+
+
+def test_a_task_of_slurm_without_a_home_in_an_odd_folder_leaves_a_whole_run(
+    train_words, tiny, command, monkeypatch
+):
+    place = tiny / "Müller & 头部's; $x [a]{b},c=d (1)"
+    place.mkdir()
+    for key, value in {"SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_LOCALID": "1"}.items():
+        monkeypatch.setenv(key, value)
+    for key in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(key, "/dev/null/none")
+    short = ["trainer.max_epochs=1", f"paths.cache={place}/cache", "paths.runs=runs #1"]
+    done = command(*train_words, *short, cwd=place)
+    (folder,) = place.glob("runs #1/ball/2*")
+    assert "this is number 1); for one training on all of them, say trainer.devices=" in done.stdout
+    assert len((folder / "logs" / "metrics.csv").read_text(encoding="utf-8").splitlines()) > 1
+    for name in ("config.yaml", "rows.csv", "summary.json", "report.html", "weights/best.ckpt"):
+        assert (folder / name).is_file()
+    media = "wandb/offline-run-*/files/media/table/test/rows_*.table.json"
+    assert list(folder.glob(media))
+    advice = next(line for line in done.stdout.splitlines() if "stopped?" in line)
+    assert shlex.split(advice)[1:] == ["python", "train.py", f"resume={folder}"]
 
 
 def test_killed_and_resumed_run_equals_an_unbroken_one(trained, resumed):

@@ -10,7 +10,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from neurotarget.cli.jobs import read_job, running
-from neurotarget.cli.ranks import needs_own_process
+from neurotarget.cli.ranks import apart_from_slurm, needs_own_process, num_devices, rank
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = """
@@ -294,3 +294,48 @@ def test_a_job_on_several_devices_has_a_process_of_its_own(run):
 def test_only_several_devices_need_a_process_of_their_own(trainer, ntasks, is_needed, monkeypatch):
     monkeypatch.setenv("SLURM_NTASKS", ntasks)
     assert needs_own_process(OmegaConf.create({"trainer": trainer})) is is_needed
+
+
+@pytest.mark.parametrize(
+    ("trainer", "devices"),
+    [
+        ({"devices": 1, "num_nodes": 1}, 1),
+        ({"devices": 2, "num_nodes": 3}, 6),
+        ({"devices": "0,1"}, 2),
+        ({"devices": "3,"}, 1),
+        ({"devices": [1, 2, 3]}, 3),
+        ({"devices": "auto", "accelerator": "cpu", "num_nodes": 2}, 2),
+        ({"devices": "many"}, 1),  # Lightning refuses it
+        ({}, 1),
+    ],
+)
+def test_devices_of_a_training_are_counted_over_its_nodes(trainer, devices):
+    assert num_devices(trainer) == devices
+
+
+@pytest.mark.parametrize("key", ["SLURM_PROCID", "RANK", "LOCAL_RANK"])
+def test_a_training_on_one_device_is_the_one_that_writes(key, monkeypatch):
+    monkeypatch.setenv(key, "1")
+    assert rank({"devices": 1}) == 0
+    assert rank({"devices": 2}) == 1
+    assert rank({"devices": 1, "num_nodes": 2}) == 1
+
+
+def test_tasks_of_slurm_that_train_apart_are_told_what_to_say(monkeypatch):
+    assert apart_from_slurm({"devices": 1}) == ""
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_PROCID", "2")
+    told = apart_from_slurm({"devices": 1})
+    assert "Slurm started 4 tasks" in told
+    assert "this is number 2" in told
+    assert "say trainer.devices=<tasks of a node>" in told
+    assert apart_from_slurm({"devices": 4}) == ""
+
+
+def test_two_runs_never_write_into_one_folder(run, capfd, monkeypatch):
+    monkeypatch.setattr("neurotarget.cli.run_job.CLAIM_S", 0.1)
+    assert run("seed=2") == 0
+    with running(Path("runs/one")):
+        assert run("seed=3") == 2
+    assert "another process works in it now" in capfd.readouterr().err
+    assert times_run(Path("runs/one")) == ["anew"]

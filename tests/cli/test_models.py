@@ -147,6 +147,10 @@ def test_without_a_target_any_small_one_is_meant(capsys):
         ({"patch": "48,64"}, "wanted three sides in voxels such as patch=48,64,48"),
         ({"patch": "48,64,0"}, "wanted three sides in voxels"),
         ({"model": "resnet"}, r"model=resnet: no such model; did you mean resunet\?"),
+        (
+            {"model": "small/resunet"},
+            r"model=small/resunet: .*; say model=resunet \(small variants: attention_unet, mednext",
+        ),
         ({"target": "hippocampuss"}, "no such target"),
     ],
 )

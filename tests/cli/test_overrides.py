@@ -1,3 +1,5 @@
+import shlex
+
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
@@ -13,6 +15,7 @@ CONF = {
     """,
     "model/unet.yaml": "widths: [16, 32]",
     "model/segresnet.yaml": "filters: 8",
+    "model/small/unet.yaml": "widths: [8, 16]",
     "trainer/default.yaml": "{max_time: null, max_epochs: 200}",
     "target/gland.yaml": "name: gland",
     "experiment/pituitary.yaml": "# @package _global_\ndefaults: [{override /model: segresnet}]",
@@ -145,3 +148,21 @@ def test_a_reference_to_nothing_is_told(check):
 
 def test_what_only_a_running_job_knows_passes(check):
     check("name=run_${hydra:job.num}_${now:%Y}")
+
+
+def test_a_choice_without_a_small_variant_is_told_as_it_is_chosen(check):
+    check("model=small/unet")
+    with pytest.raises(
+        DataError, match=r"^model=small/segresnet: .* say model=segresnet \(small v"
+    ):
+        check("model=small/segresnet")
+    with pytest.raises(DataError, match=r"^model=small/unt: .* did you mean model=small/unet\?"):
+        check("model=small/unt")
+
+
+@pytest.mark.parametrize("word", ["name=[a", "name='a", "trainer.max_epochs={b: 'c}"])
+def test_advice_on_quotes_is_what_a_shell_reads(check, word):
+    with pytest.raises(DataError) as told:
+        check(word)
+    (advice,) = shlex.split(str(told.value).partition("the value: ")[2])
+    check(advice)

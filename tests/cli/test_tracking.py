@@ -1,10 +1,13 @@
 import json
+import os
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import wandb
 
 from neurotarget.cli.run_folder import write_json
-from neurotarget.cli.tracking import finish, loggers, wandb_mode
+from neurotarget.cli.tracking import finish, log_final, loggers, on_wandb, wandb_mode
 from neurotarget.types import DataError
 
 
@@ -45,15 +48,17 @@ def made(tmp_path, monkeypatch):
     """`made(**environment)` gives the W&B run that our loggers begin there."""
     settings = {"wandb": "offline", "project": "ours", "entity": None, "group": None, "tags": []}
 
-    def begin(**environment: str):
+    def begin(mode: str = "offline", **environment: str):
+        settings["wandb"] = mode
         for key, value in environment.items():
             monkeypatch.setenv(key, value)
         wandb.teardown()  # or it keeps to the environment that it has seen first
         write_json(tmp_path / "run.json", {"id": "own", "started": ["now"]})
         began.extend(loggers(tmp_path, settings, run_id="own", name="a", config={"seed": 1}))
-        return began[1].experiment
+        return began[1].experiment if len(began) > 1 else None
 
     began = []
+    begin.loggers = began
     yield begin
     finish(began, failed=False)
     monkeypatch.undo()
@@ -72,3 +77,48 @@ def test_a_run_of_a_wandb_sweep_is_the_one_that_its_agent_named(made, tmp_path, 
     kept = json.loads((tmp_path / "run.json").read_text())
     assert kept == {"id": "run1", "started": ["now"]}
     assert "Ignoring" not in "".join(capfd.readouterr())
+
+
+NO_KEY = {"WANDB_API_KEY": "x" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}  # nobody listens
+
+
+def test_a_key_without_network_is_logged_offline(made, capsys, monkeypatch):
+    monkeypatch.setattr("neurotarget.cli.tracking.INIT_S", 1.0)
+    run = made("online", **NO_KEY)
+    assert run.id == "own"
+    assert run.settings.mode == "offline"
+    assert "W&B does not begin (" in capsys.readouterr().out
+
+
+def test_a_home_that_cannot_be_written_costs_nothing(made, tmp_path):
+    made(HOME="/dev/null/home", XDG_DATA_HOME="/dev/null/data", XDG_CACHE_HOME="/dev/null/cache")
+    rows = pd.DataFrame({"case_id": ["a"], "value": [0.5]})
+    log_final(made.loggers, summary={"test/dice": 0.5}, rows=rows, study=None)
+    assert not made.loggers[1].is_lost
+    assert list(tmp_path.glob("wandb/offline-run-*/files/media/table/test/rows_*.table.json"))
+
+
+def test_the_places_of_one_run_are_not_those_of_the_next(made, tmp_path):
+    made()
+    assert Path(os.environ["WANDB_DATA_DIR"]).is_relative_to(tmp_path)
+    finish(made.loggers, failed=False)
+    assert "WANDB_DATA_DIR" not in os.environ
+
+
+def test_where_wandb_cannot_begin_at_all_csv_goes_on(made, capsys):
+    assert made(WANDB_RUN_ID="a/b:c", WANDB_SWEEP_ID="s", WANDB_ENTITY="e") is None
+    assert "this run is logged in logs/ only" in capsys.readouterr().out
+    assert len(made.loggers) == 1
+
+
+def test_an_error_of_wandb_is_told_once_and_the_run_goes_on(made, tmp_path, capsys):
+    made()
+    on_wandb(made.loggers, lambda run: run.log("no mapping"))
+    for step in range(3):
+        for logger in made.loggers:
+            logger.log_metrics({"train/loss/\u5934": 0.5}, step)
+            logger.save()
+    assert capsys.readouterr().out.count("W&B failed (") == 1
+    text = (tmp_path / "logs" / "metrics.csv").read_text(encoding="utf-8")
+    assert text.splitlines()[0] == "step,train/loss/\u5934"
+    assert len(text.splitlines()) == 4

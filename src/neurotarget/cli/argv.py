@@ -1,11 +1,16 @@
 """The command line before Hydra reads it: checked, and for `resume=` made whole again."""
 
+import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from neurotarget.cli.errors import taught
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from neurotarget.cli.errors import print_anything, taught
 from neurotarget.cli.jobs import quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
@@ -15,6 +20,24 @@ from neurotarget.types import DataError
 
 QUOTES = ("'", '"')
 GRAMMAR = frozenset(",=()[]{}: ")  # signs that mean something in a value for Hydra
+PATHS = frozenset(  # keys whose values are paths, whatever they look like
+    (
+        "data.cache",
+        "data.root",
+        "data.source.folder",
+        "hydra.run.dir",
+        "hydra.sweep.dir",
+        "input",
+        "output",
+        "paths.cache",
+        "paths.datasets",
+        "paths.runs",
+        "pretrained",
+        "run",
+    )
+)
+BETWEEN = re.compile(r"[^\[\]{},:]+")  # the signs of lists, keys and sweeps
+FUNCTIONS = re.compile(r"(choice|glob|range|shuffle|sort|str|tag)\(.*\)")  # of Hydra, for a sweep
 # what is to be installed where a launcher is chosen that Hydra does not bring
 PLUGINS = {
     "joblib": "hydra-joblib-launcher",
@@ -28,7 +51,9 @@ PLUGINS = {
 @taught
 def check_argv(config_path: Path, config_name: str) -> None:
     """Refuse what Hydra would answer with a stack; lets a resumed run say again what it was."""
-    argv = [literal(word) for word in sys.argv[1:]]
+    print_anything()
+    is_sweep = any(word in FLAGS for word in sys.argv)
+    argv = [literal(word, is_sweep=is_sweep) for word in sys.argv[1:]]
     argv = resumed_argv(argv) if config_name == "train" else argv
     check_launcher(argv)
     check_overrides(argv, config_path, config_name)
@@ -47,7 +72,8 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     said = [word for word in argv if word.startswith("resume=")]
     if not said or said[-1] in ("resume=null", "resume="):
         return list(argv)
-    folder = Path(_unquoted(said[-1].removeprefix("resume="))).resolve()
+    place = said[-1].removeprefix("resume=")
+    folder = Path(at_home(place if exists(place) else _unquoted(place))).resolve()
     now = [word for word in argv if not word.startswith("resume=")]
     if (folder / MULTIRUN).is_file():
         now = [word for word in now if word not in FLAGS]
@@ -79,16 +105,92 @@ def check_launcher(argv: Sequence[str]) -> None:
             )
 
 
-def literal(word: str) -> str:
-    """Let Hydra take a path as it is, though it has signs of Hydra's grammar, as a job's has."""
+def literal(word: str, *, is_sweep: bool = False) -> str:
+    """Let Hydra read a path, or a name with letters that its grammar lacks, as it was typed.
+
+    Only what Hydra would read otherwise is quoted. In a sweep commas part several paths, but for
+    those of a path that is there.
+    """
     key, sign, value = word.partition("=")
-    is_plain = not GRAMMAR.intersection(value) or value[0] in QUOTES
-    if not sign or is_plain or key == "resume":  # which is quoted where it is made whole
+    if not sign or not value or key == "resume":  # which is quoted where it is made whole
         return word
+    if word.startswith("--"):
+        return f"{key}={at_home(value)}"
+    if _key(word) in PATHS:
+        return f"{key}={_paths(_key(word), value, is_sweep)}"
+    if _is_quoted(value):
+        return word
+    if GRAMMAR.intersection(value) and exists(value):
+        return f"{key}={quoted(value)}"
+    if _is_readable(word):
+        return word
+    mended = f"{key}={BETWEEN.sub(_name, value)}"
+    return mended if _is_readable(mended) else word
+
+
+def at_home(path: str) -> str:
+    """A path from `~`, which shells leave alone behind a dotted key; one that is there as it is."""
+    return os.path.expanduser(path) if path[:1] == "~" and not exists(path) else path  # noqa: PTH111
+
+
+def exists(path: str) -> bool:
+    """Whether there is such a file or folder; what no path can be is not there."""
     try:
-        return f"{key}={quoted(value)}" if Path(value).exists() else word
-    except OSError:  # longer than any path
-        return word
+        return Path(path).exists()
+    except (OSError, ValueError):  # too long, or with letters that no path has
+        return False
+
+
+def _paths(key: str, value: str, is_sweep: bool) -> str:
+    """The value of a key for paths, in Hydra's grammar."""
+    if exists(value):
+        return _exactly(value.replace("${", "\\${"))
+    is_function = is_sweep and FUNCTIONS.fullmatch(value)
+    if value in ("null", "???") or is_function or _is_quoted(value):
+        return value
+    if key == "run" and value.startswith("[") and value.endswith("]"):
+        inner = value[1:-1]
+        return value if set(QUOTES) & set(inner) else f"[{_several(inner)}]"
+    return _several(value) if is_sweep and not key.startswith("hydra.") else _exactly(value)
+
+
+def _several(text: str) -> str:
+    """Paths between commas; as many parts as possible make one that is there."""
+    parts, found = text.split(","), []
+    while parts:
+        longest = range(len(parts), 0, -1)
+        end = next((end for end in longest if exists(",".join(parts[:end]).strip())), 1)
+        found.append(_exactly(",".join(parts[:end]).strip()))
+        parts = parts[end:]
+    return ",".join(found)
+
+
+def _exactly(path: str) -> str:
+    if path == "null":
+        return path
+    path = at_home(path)
+    try:
+        (read,) = OverridesParser.create().parse_overrides([f"path={path}"])
+    except HydraException:
+        return quoted(path)
+    is_same = not read.is_sweep_override() and isinstance(read.value(), str)
+    return path if is_same and read.value() == path else quoted(path)
+
+
+def _name(found: re.Match) -> str:
+    name = found[0].strip()
+    return found[0] if not name or _is_readable(f"name={name}") else quoted(name)
+
+
+def _is_readable(word: str) -> bool:
+    try:
+        return bool(OverridesParser.create().parse_overrides([word]))
+    except HydraException:
+        return False
+
+
+def _is_quoted(value: str) -> bool:
+    return len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES
 
 
 def _is_there(package: str) -> bool:
@@ -107,5 +209,4 @@ def _key(word: str) -> str:
 
 
 def _unquoted(word: str) -> str:
-    paired = len(word) > 1 and word[0] == word[-1] and word[0] in QUOTES
-    return word[1:-1] if paired else word
+    return word[1:-1] if _is_quoted(word) else word

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import wandb
-from pytorch_lightning.loggers import WandbLogger
 
 from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.compare_ensembles import with_ensembles
@@ -25,7 +24,7 @@ from neurotarget.cli.compare_text import (
     verdicts,
 )
 from neurotarget.cli.study_folder import write_tsv
-from neurotarget.cli.tracking import finish, loggers, wandb_mode
+from neurotarget.cli.tracking import finish, loggers, on_wandb, wandb_mode
 from neurotarget.files import sweep, write_text
 from neurotarget.report.compare_figures import all_figures
 from neurotarget.report.compare_page import write_compare_page
@@ -144,10 +143,8 @@ def track(done: Written, first: Run, *, mode: str, title: str) -> None:
     )
     failed = True
     try:
-        for logger in made:
-            if isinstance(logger, WandbLogger):
-                logger.experiment.log(_logged(done))
-                logger.experiment.summary.update(_summary(done.comparison))
+        on_wandb(made, lambda run: run.log(_logged(done)))
+        on_wandb(made, lambda run: run.summary.update(_summary(done.comparison)))
         failed = False
     finally:
         finish(made, failed=failed)

@@ -8,6 +8,7 @@ from typing import Any
 from neurotarget.cli.build import build_foreign
 from neurotarget.cli.finished_runs import run_folders
 from neurotarget.cli.jobs import read_job
+from neurotarget.cli.multirun import to_go_on
 from neurotarget.cli.predictor import load_predictor
 from neurotarget.cli.run_folder import read_config, weights_path
 from neurotarget.inference.ensemble import Ensemble, soup
@@ -32,8 +33,7 @@ def trained_runs(place: Path, weights: str = "best") -> list[Path]:
     if not runs:
         raise DataError(
             f"run={place}: found {len(there)} runs, none of them finished with "
-            f"weights/{weights}.ckpt, wanted at least one; go on with them: python train.py "
-            f"resume={place}"
+            f"weights/{weights}.ckpt, wanted at least one; go on with them: {to_go_on(place)}"
         )
     if left := [folder.name for folder in there if folder not in runs]:
         print(f"not finished, and left out: {', '.join(left)}", flush=True)

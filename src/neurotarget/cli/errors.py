@@ -1,11 +1,14 @@
 """The last stop of every error: a sentence for the user, an exit code, no traceback."""
 
 import functools
+import io
+import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from neurotarget.cli.reasons import unwritable
 from neurotarget.data.formats import MIRRORED
 from neurotarget.types import CaseError, DataError, Problem
 
@@ -13,6 +16,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 SHOWN = 50  # problems printed before the rest are only counted
 TERMINATED = 143  # exit status of what SIGTERM ended, as shells have it
+
+
+def print_anything() -> None:
+    """Let a terminal whose locale lacks a letter show its code, where Python would raise."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a notebook's or a test's is none
+            stream.reconfigure(errors="backslashreplace")
+    # a library's log file is in the locale's encoding too, and logging would show its stack
+    logging.raiseExceptions = bool(os.environ.get("NEUROTARGET_TRACEBACK"))
 
 
 def taught(act: Callable[P, R]) -> Callable[P, R]:
@@ -24,7 +36,7 @@ def taught(act: Callable[P, R]) -> Callable[P, R]:
             return act(*args, **kwargs)
         try:
             return act(*args, **kwargs)
-        except (DataError, CaseError, OSError) as error:
+        except (DataError, CaseError, OSError, UnicodeEncodeError) as error:
             sys.exit(_told(error))
         except KeyboardInterrupt:
             print("\nstopped; what was finished is kept", file=sys.stderr)
@@ -39,7 +51,7 @@ def taught(act: Callable[P, R]) -> Callable[P, R]:
     return safe
 
 
-def _told(error: DataError | CaseError | OSError) -> int:
+def _told(error: DataError | CaseError | OSError | UnicodeEncodeError) -> int:
     """Print an error as sentences; the exit status that goes with it."""
     if isinstance(error, BrokenPipeError):  # who read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,6 +62,8 @@ def _told(error: DataError | CaseError | OSError) -> int:
     if isinstance(error, CaseError):
         # a worker sends its whole stack as text; its last line is our own sentence
         print(f"error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+    elif isinstance(error, UnicodeEncodeError):
+        print(f"error: {unwritable(error)}", file=sys.stderr)
     else:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}; mend the path", file=sys.stderr)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import platform
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
@@ -211,7 +212,7 @@ def _refuse_raw(acquisitions: Sequence[Acquisition], output: Path) -> None:
         if not parts or parts[0].startswith("sub-"):
             raise DataError(
                 f"output: found {output}, which holds the scans' own data, wanted another folder "
-                f"for the maps; say output={root / 'derivatives' / OWN}"
+                f"for the maps; say {shlex.quote(f'output={root}/derivatives/{OWN}')}"
             )
 
 

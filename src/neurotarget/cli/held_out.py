@@ -113,7 +113,9 @@ def score_held_out(
 
 def _is_stale(predictions: Path, made_by: str) -> bool:
     path = predictions / "prediction.json"
-    return predictions.is_dir() and not (path.is_file() and made_by in path.read_text())
+    return predictions.is_dir() and not (
+        path.is_file() and made_by in path.read_text(encoding="utf-8")
+    )
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from neurotarget.cli.argv import at_home, exists
 from neurotarget.cli.build import build
-from neurotarget.cli.errors import taught, tell_problems
+from neurotarget.cli.errors import print_anything, taught, tell_problems
 from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
@@ -56,12 +57,14 @@ Words = Mapping[str, str]
 
 def main() -> None:
     """Run one command of the command line and exit with its status."""
+    print_anything()
     sys.exit(run(sys.argv[1:]))
 
 
 @taught
 def run(argv: Sequence[str]) -> int:
     """Run `argv`; 0 where all is well, 2 where it is not."""
+    argv = [word if exists(word) else _at_home(word) for word in argv]
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(HELP)
         return 0
@@ -150,7 +153,7 @@ def _compare(argv: Sequence[str]) -> int:
     places = [word for word in argv[1:] if word not in rest]
     if not places:
         raise DataError("neurotarget compare: found no folder, wanted a multirun folder or runs")
-    if absent := next((place for place in places if not _exists(place)), None):
+    if absent := next((place for place in places if not exists(place)), None):
         key = absent.partition("=")[0]
         raise DataError(
             f"{absent}: no such folder; give a multirun folder or run folders;"
@@ -192,7 +195,7 @@ def _words(command: str, argv: Sequence[str], allowed: Sequence[str]) -> dict[st
     words: dict[str, str] = {}
     for word in argv:
         key, sign, value = word.partition("=")
-        if not sign or (key not in allowed and _exists(word)):
+        if not sign or (key not in allowed and exists(word)):
             key, value = "source", word
         if key not in allowed:
             raise DataError(f"neurotarget {command}: {key} is not known;{_nearest(key, allowed)}")
@@ -204,16 +207,14 @@ def _words(command: str, argv: Sequence[str], allowed: Sequence[str]) -> dict[st
     return words
 
 
-def _exists(word: str) -> bool:
-    try:
-        return Path(word).exists()
-    except OSError:  # longer than any name of a file
-        return False
+def _at_home(word: str) -> str:
+    key, sign, value = word.partition("=")
+    return f"{key}={at_home(value)}" if sign else at_home(word)
 
 
 def _source(words: Words) -> str:
     source = _needed(words, "source")
-    if not Path(source).exists():
+    if not exists(source):
         raise DataError(f"{source}: no such file or folder; give a manifest or a data set")
     return source
 

@@ -16,7 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from neurotarget.cli.build import build
+from neurotarget.cli.jobs import quoted
 from neurotarget.cli.nets import fit_patch, times
+from neurotarget.cli.overrides import no_variant
 from neurotarget.files import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
@@ -107,13 +109,17 @@ def list_models(
     folders, search = [conf], []
     own = Path("conf").resolve()  # where `target` is looked for too
     if own.is_dir() and own != conf.resolve():
-        folders, search = [own, conf], [f"hydra.searchpath=['file://{own}']"]
+        folders, search = [own, conf], [f"hydra.searchpath=[{quoted(f'file://{own}')}]"]
     files = {  # with those in folders of their own, such as small/unet
         file.relative_to(folder / "model").with_suffix("").as_posix(): file
         for folder in folders
         for file in folder.glob("model/**/*.yaml")
     }
     for unknown in set(names or ()) - set(files):
+        variant, _, plain = unknown.rpartition("/")
+        if variant and plain in files:
+            there = sorted(name.rpartition("/")[2] for name in files if name.startswith(variant))
+            raise DataError(f"model={unknown}: {no_variant('model', variant, plain, there)}")
         near = difflib.get_close_matches(unknown, files, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise DataError(

@@ -91,7 +91,7 @@ def read_multirun(folder: Path) -> list[str]:
     if not isinstance(words, list):
         raise DataError(
             f"resume={folder}: found no words in its {MULTIRUN}, wanted those it was started with; "
-            f"say the command again with hydra.sweep.dir={folder}"
+            f"say the command again with {shlex.quote(f'hydra.sweep.dir={folder}')}"
         )
     return [str(word) for word in words]
 

@@ -1,6 +1,7 @@
 """Check command-line overrides before Hydra starts, so that a slip is answered by one sentence."""
 
 import difflib
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -21,6 +22,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from neurotarget.cli.jobs import quoted
 from neurotarget.types import DataError
 
 MULTIRUN = ("-m", "--multirun")
@@ -61,7 +63,7 @@ def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         if not Path(folder).is_dir():
             raise DataError(f"{CONFIG_DIR[0]}={folder}: no such folder; give one like conf")
     rest = [word for word in joined if not word.startswith(f"{CONFIG_DIR[0]}=")]
-    paths = ",".join(f"'file://{Path(folder).resolve()}'" for folder in folders)
+    paths = ",".join(quoted(f"file://{Path(folder).resolve()}") for folder in folders)
     return [f"hydra.searchpath=[{paths}]"] if folders else [], rest
 
 
@@ -74,7 +76,7 @@ def _parse(word: str) -> Override:
             raise DataError(f"{word}: found no value, wanted {word}=<value>") from error
         raise DataError(
             f"{word}: the value cannot be read; put quotes around the whole and around the value: "
-            f"'{key}=\"{value}\"'"
+            f"{shlex.quote(f'{key}={quoted(value)}')}"
         ) from error
     if not override.key_or_group:
         raise DataError(f"{word}: found no key, wanted <key>=<value>")
@@ -142,9 +144,28 @@ def _dangling(error: InterpolationKeyError) -> str:
 def _unknown_choice(error: MissingConfigException) -> str:
     group, _, choice = (error.missing_cfg_file or "").rpartition("/")
     options = list(error.options or [])
+    whole, _, variant = group.rpartition("/")
+    if whole and not group.startswith("hydra/"):  # `model=small/resunet`, not `model/small=resunet`
+        several = _options(group)
+        if choice in options and several:
+            return f"{whole}={variant}/{choice}: {no_variant(whole, variant, choice, several)}"
+        group, choice = whole, f"{variant}/{choice}"
+        options += [f"{variant}/{one}" for one in several]
     near = difflib.get_close_matches(choice, options, n=1)
     hint = f"did you mean {group}={near[0]}? " if near else ""
     return f"{group}={choice}: no such choice; {hint}(choices: {', '.join(options)})"
+
+
+def no_variant(group: str, variant: str, choice: str, options: Sequence[str]) -> str:
+    """What to say where a choice has no such variant, as `small/resunet`, which is small already.
+
+    `options` are the choices that have one.
+    """
+    return (
+        f"no such choice: {choice} has no {variant} variant, it comes in one size; say "
+        f"{group}={choice} ({variant} variants: {', '.join(options)}; `neurotarget models` lists "
+        "what each costs)"
+    )
 
 
 def _explain(config_name: str, words: list[str], error: Exception) -> str:
@@ -190,7 +211,8 @@ def _no_branch(override: Override, branch: DictConfig) -> str:
     now = " ".join(now.split())
     return (
         f"{override.input_line}: found no keys, wanted keys with values; say "
-        f"'{override.key_or_group}={now}' (as it is now) with your own values, or null"
+        f"{shlex.quote(f'{override.key_or_group}={now}')} (as it is now) with your own values, or "
+        "null"
     )
 
 

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyLogger
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.cli.budget import apply_budget
@@ -19,6 +20,7 @@ from neurotarget.cli.nets import fit_patch, try_patch
 from neurotarget.cli.precision import precision_for
 from neurotarget.cli.pretrained import load_pretrained
 from neurotarget.cli.pruning import pruning
+from neurotarget.cli.ranks import apart_from_slurm
 from neurotarget.cli.training_bar import TrainingBar
 from neurotarget.cli.windows import build_windows
 from neurotarget.data.augment import build_augmentation
@@ -131,13 +133,14 @@ def mode_of(monitor: str) -> str:
 def _trainer(
     config: Config, folder: Path, settings: Mapping[str, Any], further: list[Callback]
 ) -> pl.Trainer:
+    own = [LightningEnvironment()] if apart_from_slurm(settings) else []
     try:
         return build(
             settings,
             precision=precision_for(settings["precision"], settings["accelerator"]),
             logger=False,
             callbacks=[*_callbacks(config, folder), *further],
-            plugins=[WholeCheckpoints()],
+            plugins=[WholeCheckpoints(), *own],
             default_root_dir=str(folder),
         )
     except MisconfigurationException as error:

@@ -9,11 +9,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from neurotarget.cli.jobs import quoted
 
@@ -22,23 +23,51 @@ PROGRAM = "NEUROTARGET_PROGRAM"  # the script that a job's process runs
 JOB = "NEUROTARGET_JOB"  # the folder of the job that a process was started for
 
 
-def rank() -> int:
-    """Number of this process among those of its job; 0 is the one that writes."""
+def rank(trainer: Mapping[str, Any] | DictConfig) -> int:
+    """Number of this process among those of its training; 0 is the one that writes.
+
+    A training on one device is its own, whatever number the environment gives its process: Slurm
+    numbers all that one `srun` starts.
+    """
+    if num_devices(trainer) == 1:
+        return 0
     return next((int(os.environ[key]) for key in RANK if key in os.environ), 0)
+
+
+def num_devices(trainer: Mapping[str, Any] | DictConfig) -> int:
+    """Devices that one training uses, on all of its nodes."""
+    nodes = trainer.get("num_nodes")
+    return _per_node(trainer) * (nodes if isinstance(nodes, int) else 1)
+
+
+def _per_node(trainer: Mapping[str, Any] | DictConfig) -> int:
+    asked = trainer.get("devices")
+    if asked in ("auto", -1, "-1"):
+        return 1 if trainer.get("accelerator") == "cpu" else max(1, torch.cuda.device_count())
+    if asked is None or isinstance(asked, int):
+        return max(1, asked or 1)
+    if isinstance(asked, str):
+        return max(1, int(asked)) if asked.isdigit() else asked.strip(",").count(",") + 1
+    return max(1, len(asked))
+
+
+def apart_from_slurm(trainer: Mapping[str, Any] | DictConfig) -> str:
+    """Sentence for one of several tasks of Slurm that trains by itself, else ""."""
+    tasks = os.environ.get("SLURM_NTASKS", "1")
+    if num_devices(trainer) > 1 or not tasks.isdigit() or int(tasks) == 1:
+        return ""
+    return (
+        f"Slurm started {tasks} tasks, and a training uses one device: each task trains by itself "
+        f"(this is number {os.environ.get('SLURM_PROCID', '0')}); for one training on all of them, "
+        "say trainer.devices=<tasks of a node> trainer.num_nodes=<nodes>"
+    )
 
 
 def needs_own_process(cfg: DictConfig) -> bool:
     """Whether a job trains on several devices, whose processes nobody has started yet."""
     if int(os.environ.get("SLURM_NTASKS", 1)) > 1:
         return False
-    devices = OmegaConf.select(cfg, "trainer.devices")
-    if devices in ("auto", -1, "-1"):
-        on_cpu = OmegaConf.select(cfg, "trainer.accelerator") == "cpu"
-        return not on_cpu and torch.cuda.device_count() > 1
-    if isinstance(devices, int | str):
-        text = str(devices)
-        return text.count(",") > 0 or (text.isdigit() and int(text) > 1)
-    return devices is not None and len(devices) > 1
+    return _per_node(cfg.get("trainer") or {}) > 1
 
 
 def run_in_own_process(words: Sequence[str], folder: Path, place: str) -> int:
@@ -47,10 +76,10 @@ def run_in_own_process(words: Sequence[str], folder: Path, place: str) -> int:
     with subprocess.Popen(
         command,
         cwd=place,
-        env=os.environ | {JOB: str(folder)},
+        env=os.environ | {JOB: str(folder), "PYTHONIOENCODING": "utf-8:backslashreplace"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         errors="replace",
     ) as process:
         try:

@@ -15,12 +15,24 @@ def reason_of(error: BaseException) -> str:
         return _data_reason(error)
     if isinstance(error, CaseError):  # a worker sends its whole stack; the last line is ours
         return _short(str(error).strip().splitlines()[-1])
+    if isinstance(error, UnicodeEncodeError):
+        return unwritable(error)
     if isinstance(error, OSError) and error.strerror:
         return _short(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
     words = _short(str(error))
     if type(error).__name__ == "TrialPruned":  # Optuna's, which is no error
         return words
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def unwritable(error: UnicodeEncodeError) -> str:
+    """The sentence of a name that is not text here: typed, or of a file, in another encoding."""
+    before = error.object[: error.start].split()[-1:] if error.start else []
+    name = "".join(before) + error.object[error.start : error.end]
+    return (
+        f"{name!a}: found letters that {error.encoding} does not have, wanted a name that this "
+        "locale can write; set PYTHONUTF8=1 before the command, or rename it"
+    )
 
 
 def _data_reason(error: DataError) -> str:

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import wandb
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.loggers import Logger
 from tqdm import tqdm
 
 from neurotarget.cli.build import build, plain
@@ -27,7 +26,7 @@ from neurotarget.cli.reconstruction_scans import Failed, Scan, drawn_scans, read
 from neurotarget.cli.run_folder import open_run, write_json
 from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.swi import bright_window
-from neurotarget.cli.tracking import finish, log_final, loggers
+from neurotarget.cli.tracking import finish, log_final, loggers, on_wandb
 from neurotarget.cli.train import said
 from neurotarget.evaluate import read_rows, write_rows
 from neurotarget.inference.predict import save_like
@@ -246,12 +245,13 @@ def _log(made: list[Logger], found: Comparison, values: Mapping[str, float], fol
         logger.log_metrics({f"test/{key}": value for key, value in values.items()}, step=0)
         logger.save()
     log_final(made, summary=dict(values), rows=read_rows(folder / "rows.csv"), study=None)
-    for logger in made:
-        if isinstance(logger, WandbLogger):
-            with suppress(OSError):  # a picture that is gone
-                paths = sorted((folder / "pictures").glob("*.png"))
-                images = {f"maps/{path.stem}": wandb.Image(str(path)) for path in paths}
-                logger.experiment.log(images | {"methods": wandb.Table(dataframe=found.methods)})
+
+    def act(run: "wandb.Run") -> None:
+        paths = sorted((folder / "pictures").glob("*.png"))
+        images = {f"maps/{path.stem}": wandb.Image(str(path)) for path in paths}
+        run.log(images | {"methods": wandb.Table(dataframe=found.methods)})
+
+    on_wandb(made, act)
 
 
 def _facts(config: Config) -> dict[str, str]:

@@ -50,7 +50,10 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
     )
     drawn = [f"{RATER}{name}" for name in raters]
     columns = ["case_id", "subject_id", *contrasts, "label", *drawn, "split", *covariates]
-    with written(folder / "cases.tsv") as draft, draft.open("w", newline="") as stream:
+    with (
+        written(folder / "cases.tsv") as draft,
+        draft.open("w", newline="", encoding="utf-8") as stream,
+    ):
         table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
         table.writeheader()
         for case in cases:
@@ -69,7 +72,7 @@ def open_run(folder: Path, config: Mapping[str, Any], overrides: list[str]) -> d
     `id` names the run for the tracker and stays the same when the run is resumed.
     """
     record_path = folder / "run.json"
-    record = json.loads(record_path.read_text()) if record_path.is_file() else {}
+    record = json.loads(record_path.read_text(encoding="utf-8")) if record_path.is_file() else {}
     started = datetime.now(UTC).isoformat(timespec="seconds")
     record.setdefault("id", os.urandom(4).hex())
     record.setdefault("started", []).append(started)
@@ -160,10 +163,8 @@ def code() -> dict[str, Any]:
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(here), *words], capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip()
+        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, check=False)
+        return done.stdout.decode("utf-8", "replace").strip()
 
     try:
         return {"commit": git("rev-parse", "HEAD") or None, "changed": bool(git("status", "-s"))}
@@ -195,7 +196,7 @@ def _hardware() -> dict[str, Any]:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         return platform.processor()

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -16,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from neurotarget.cli.errors import taught
+from neurotarget.cli.errors import print_anything, taught
 from neurotarget.cli.job_log import logged
 from neurotarget.cli.jobs import (
     LOG,
@@ -57,22 +58,48 @@ def run_as_job(act: Act, cfg: DictConfig) -> float:
     Raises:
         KeyboardInterrupt: the user stops the whole multirun.
     """
+    print_anything()  # a launcher's process, whose streams are its own
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
+    number = _rank(cfg)
     is_alone = os.environ.get(JOB) == str(folder)  # a process was started for this job
     if hydra.mode == RunMode.MULTIRUN or is_alone:
         _go_on(cfg, folder)
-        if rank() > 0:
+        if number > 0:
             values = act(cfg)
         elif is_alone:
             values = _noted(act, cfg, folder, sys.stderr).values
         else:
             values = _run(act, cfg, folder)
     else:
-        values = taught(act)(cfg)
-        if rank() == 0 and (folder.parent / MULTIRUN).is_file():  # resumed by itself
+        values = taught(act if number else _claimed(act, folder))(cfg)
+        if number == 0 and (folder.parent / MULTIRUN).is_file():  # resumed by itself
             write_result(folder, "done", _words(), values=values)
     return float(values.get(_monitor(cfg), math.nan))
+
+
+def _rank(cfg: DictConfig) -> int:
+    return rank(OmegaConf.select(cfg, "trainer") or {})
+
+
+def _claimed(act: Act, folder: Path) -> Act:
+    """The act under the lock of its folder, as two processes would spoil each other's files."""
+
+    def claimed(cfg: DictConfig) -> Mapping[str, float]:
+        with ExitStack() as held:
+            try:
+                held.enter_context(running(folder).acquire(timeout=CLAIM_S))
+            except Timeout as error:
+                raise DataError(
+                    f"{folder}: another process works in it now, wanted a folder of its own for "
+                    "each; wait for the other, or say hydra.run.dir=<folder>, inside one srun with "
+                    "$SLURM_PROCID in it"
+                ) from error
+            except (OSError, NotImplementedError):  # a file system without locks
+                pass
+            return act(cfg)
+
+    return claimed
 
 
 def _monitor(cfg: DictConfig) -> str:

@@ -50,6 +50,7 @@ WORDS = (
     "unit",
     "reference",
 )
+KINDS = ("rows", "masks", "table")  # of sources
 BELONGS = {  # words that only one source understands
     "second": ("masks",),
     "predictions": ("rows",),
@@ -135,12 +136,12 @@ def _from_table(words: Words, target: Target | None) -> Material:
 
 
 def _source(words: Words) -> str:
-    given = [name for name in ("rows", "masks", "table") if name in words]
+    given = [name for name in KINDS if name in words]
     if "source" in words and not given:
-        what = words["source"]
+        rows, masks, table = (shlex.quote(f"{kind}={words['source']}") for kind in KINDS)
         raise DataError(
-            f"neurotarget study: found {what} without its kind; say rows={what}, masks={what} or "
-            f"table={what}"
+            f"neurotarget study: found {words['source']} without its kind; say {rows}, {masks} or "
+            f"{table}"
         )
     if "source" in words:
         raise DataError(

@@ -4,19 +4,28 @@ import csv
 import json
 import netrc
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 import wandb
+from fsspec.implementations.local import LocalFileSystem
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 from neurotarget.cli.run_folder import write_json
 from neurotarget.cli.study_folder import Written
 from neurotarget.types import DataError
 
+SHOWN = 200  # letters of an error
 SWEEP_ID = "WANDB_SWEEP_ID"  # set by the agent of a W&B sweep
+# W&B keeps a copy of what it logs below HOME, which may be full, small or closed to us; its own
+# settings, such as the host that somebody logged in to, stay where they are
+PLACES = {"WANDB_DATA_DIR": "data", "WANDB_CACHE_DIR": "cache"}
+INIT_S = 10.0  # in which W&B answers, or the run is logged offline
+FINISH_S = 300.0  # in which the last is uploaded; `wandb sync` does the rest
 MODES = ("auto", "online", "offline", "disabled")
 
 
@@ -45,11 +54,13 @@ def loggers(
     resumed_step: int = 0,
     job_type: str = "train",
 ) -> list[Logger]:
-    """CSV always; W&B unless disabled.
+    """CSV always; W&B unless disabled, or unable to begin, which is told in one sentence.
 
-    A resumed run keeps its W&B id, and its CSV the rows before `resumed_step`. The agent of a W&B
-    sweep says itself which run of which project this is; run.json then keeps that id.
+    Whoever asks for loggers is the process that writes them. A resumed run keeps its W&B id, and
+    its CSV the rows before `resumed_step`. The agent of a W&B sweep says itself which run of which
+    project this is; run.json then keeps that id.
     """
+    rank_zero_only.rank = 0  # or Lightning's loggers are silent in Slurm's second task
     made: list[Logger] = [_csv_logger(folder, resumed_step)]
     mode = wandb_mode(settings["wandb"])
     if mode == "disabled":
@@ -71,14 +82,89 @@ def loggers(
     if os.environ.get(SWEEP_ID):
         for key in ("project", "entity", "id"):
             del options[key]
-    try:
-        run = wandb.init(mode=mode, settings=wandb.Settings(init_timeout=30), **options)
-    except (wandb.errors.Error, OSError) as error:
-        print(f"W&B could not be reached ({error}); this run is logged offline", flush=True)
-        run = wandb.init(mode="offline", **options)
-    if run.id != run_id:
-        _keep_id(folder, run.id)
-    return [*made, WandbLogger(experiment=run)]
+    ours = [key for key in PLACES if key not in os.environ]
+    os.environ.update({key: str(folder / "wandb" / PLACES[key]) for key in ours})
+    logger = _wandb_logger(mode, options, ours)
+    if logger is None:
+        return made
+    if logger.experiment.id != run_id:
+        _keep_id(folder, logger.experiment.id)
+    return [*made, logger]
+
+
+class ForgivingLogger(WandbLogger):
+    """W&B that is left alone after its first error: no run is lost for its tracker."""
+
+    def __init__(self, run: "wandb.Run", places: Sequence[str]) -> None:
+        super().__init__(experiment=run)
+        self.places, self.is_lost = places, False  # variables of the environment, ours for the run
+
+    def attempt(self, act: Callable[[], object]) -> None:
+        """Do what speaks to W&B, unless an earlier attempt failed."""
+        if self.is_lost:
+            return
+        try:
+            act()
+        except Exception as error:  # the service's, the network's, the disk's, W&B's own
+            self.is_lost = True
+            print(
+                f"W&B failed ({_short(error)}) and is left alone; the run goes on, and logs/ and "
+                "the other files of its folder have all of it",
+                flush=True,
+            )
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log numbers."""
+        self.attempt(lambda: super(ForgivingLogger, self).log_metrics(metrics, step))
+
+    def log_hyperparams(self, params: Mapping[str, Any]) -> None:
+        """Log settings."""
+        self.attempt(lambda: super(ForgivingLogger, self).log_hyperparams(params))
+
+    def finalize(self, status: str) -> None:
+        """End a training."""
+        self.attempt(lambda: super(ForgivingLogger, self).finalize(status))
+
+    def finish(self, *, failed: bool) -> None:
+        """Close the run."""
+        self.attempt(lambda: self.experiment.finish(exit_code=int(failed)))
+        _forget(self.places)
+
+
+def _wandb_logger(
+    mode: str, options: Mapping[str, Any], places: Sequence[str]
+) -> ForgivingLogger | None:
+    """A W&B run, offline where it cannot be online; None where it cannot be at all."""
+    waits = {"init_timeout": INIT_S, "finish_timeout": FINISH_S}
+    known = {key: wait for key, wait in waits.items() if key in wandb.Settings.model_fields}
+    for attempt in dict.fromkeys((mode, "offline")):
+        try:
+            run = wandb.init(mode=attempt, settings=wandb.Settings(**known), **options)
+            return ForgivingLogger(run, places)
+        except Exception as error:  # no key of this kind, no network, no space, its own
+            instead = "offline" if attempt != "offline" else "in logs/ only"
+            print(f"W&B does not begin ({_short(error)}); this run is logged {instead}", flush=True)
+            with suppress(Exception):
+                wandb.teardown()  # its service takes this run for begun
+    _forget(places)
+    return None
+
+
+def _forget(places: Sequence[str]) -> None:
+    for key in places:
+        os.environ.pop(key, None)
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def on_wandb(made: Sequence[Logger], act: Callable[["wandb.Run"], object]) -> None:
+    """Do something with the W&B run among the loggers, if there is one that works."""
+    for logger in made:
+        if isinstance(logger, ForgivingLogger):
+            logger.attempt(lambda run=logger.experiment: act(run))
 
 
 def _keep_id(folder: Path, run_id: str) -> None:
@@ -93,17 +179,29 @@ def _csv_logger(folder: Path, resumed_step: int) -> CSVLogger:
     path = folder / "logs" / "metrics.csv"
     rows: list[dict[str, str]] = []
     if path.is_file():
-        with path.open(newline="") as stream:
+        with path.open(newline="", encoding="utf-8") as stream:
             rows = [row for row in csv.DictReader(stream) if int(row["step"]) < resumed_step]
         path.unlink()
     logger = CSVLogger(str(folder), name="logs", version="")
+    logger.experiment._fs = Utf8Files()  # labels give metrics their names
     if rows:
         logger.experiment.metrics_keys = sorted(rows[0])
-        with path.open("w", newline="") as stream:
+        with path.open("w", newline="", encoding="utf-8") as stream:
             table = csv.DictWriter(stream, sorted(rows[0]))
             table.writeheader()
             table.writerows(rows)
     return logger
+
+
+class Utf8Files(LocalFileSystem):
+    """Local files whose text is UTF-8, whatever the locale."""
+
+    cachable = False
+
+    def open(self, path: str, mode: str = "rb", **how: object) -> IO:
+        """Open a file as fsspec does."""
+        text = {} if "b" in mode else {"encoding": "utf-8"}
+        return super().open(path, mode, **{**text, **how})
 
 
 def log_final(
@@ -114,19 +212,21 @@ def log_final(
     study: Written | None,
 ) -> None:
     """Put the final numbers, rows, study tables, figures and overlays into the W&B run."""
-    for logger in made:
-        if isinstance(logger, WandbLogger):
-            logger.experiment.summary.update(dict(summary))
-            logged = {"test/rows": rows}
-            pictures: dict[str, Path] = {}  # one each: W&B wants those of one name of one size
-            if study is not None:
-                logged |= {f"study/{name}": table for name, table in study.study.tables.items()}
-                pictures = {f"study/figures/{path.stem}": path for path in study.figures}
-                pictures |= {f"test/overlays/{path.stem}": path for path in study.overlays}
-            found = {name: _table(table) for name, table in logged.items() if len(table)}
-            for name, path in pictures.items():
-                found[name] = wandb.Image(str(path), caption=path.stem)
-            logger.experiment.log(found)
+    logged = {"test/rows": rows}
+    pictures: dict[str, Path] = {}  # one each: W&B wants those of one name of one size
+    if study is not None:
+        logged |= {f"study/{name}": table for name, table in study.study.tables.items()}
+        pictures = {f"study/figures/{path.stem}": path for path in study.figures}
+        pictures |= {f"test/overlays/{path.stem}": path for path in study.overlays}
+
+    def act(run: "wandb.Run") -> None:
+        run.summary.update(dict(summary))
+        found = {name: _table(table) for name, table in logged.items() if len(table)}
+        for name, path in pictures.items():
+            found[name] = wandb.Image(str(path), caption=path.stem)
+        run.log(found)
+
+    on_wandb(made, act)
 
 
 def _table(table: pd.DataFrame) -> wandb.Table:
@@ -138,8 +238,8 @@ def _table(table: pd.DataFrame) -> wandb.Table:
 def finish(made: Sequence[Logger], *, failed: bool) -> None:
     """Close the W&B run, so that the next job of a multirun gets one of its own."""
     for logger in made:
-        if isinstance(logger, WandbLogger):
-            logger.experiment.finish(exit_code=int(failed))
+        if isinstance(logger, ForgivingLogger):
+            logger.finish(failed=failed)
 
 
 def _netrc_has_key() -> bool:

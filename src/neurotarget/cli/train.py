@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import shlex
 import warnings
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from neurotarget.cli.multirun import own_folders, to_go_on
 from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
+from neurotarget.cli.ranks import apart_from_slurm, rank
 from neurotarget.cli.run_folder import load_state, open_run, read_config
 from neurotarget.cli.step_probe import step_seconds
 from neurotarget.cli.tracking import finish, log_final, loggers
@@ -42,6 +44,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     _quieten()
     config = plain(cfg)
     pl.seed_everything(_seed(config), verbose=False)
+    # Lightning has read it from the environment, which numbers all tasks of Slurm
+    rank_zero_only.rank = rank(config["trainer"])
     is_main = rank_zero_only.rank == 0
     last = folder / "weights" / "last.ckpt"
     state = load_state(last) if config["resume"] and last.is_file() else None
@@ -143,7 +147,7 @@ def _failed_study(folder: Path, error: Exception) -> DataError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return DataError(
         f"the study of this run failed ({reason}); its predictions, rows.csv and summary.json are "
-        f"kept: neurotarget study rows={folder} tries again"
+        f"kept: {shlex.join(['neurotarget', 'study', f'rows={folder}'])} tries again"
     )
 
 
@@ -195,6 +199,8 @@ def _usable(weights: str, folder: Path) -> str:
 
 
 def _announce(config: Config, target: Target, data: TargetData, folder: Path) -> None:
+    if line := apart_from_slurm(config["trainer"]):
+        print(line, flush=True)
     print(
         f"{config['name']}: {target.question or target.name}\n"
         f"  data      read and prepared once into {config['data']['cache']}\n"

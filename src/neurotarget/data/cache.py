@@ -61,7 +61,7 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
         try:
             facts = dict(make(draft))
             facts["files"] = {path.name: _checksum(path) for path in sorted(draft.glob("*.npy"))}
-            (draft / "entry.json").write_text(json.dumps(facts, indent=1))
+            (draft / "entry.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
             draft.rename(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -71,7 +71,7 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
 def is_whole(folder: Path) -> bool:
     """Whether every file of an entry is there with the checksum it was written with."""
     try:
-        files = json.loads((folder / "entry.json").read_text())["files"]
+        files = json.loads((folder / "entry.json").read_text(encoding="utf-8"))["files"]
         return all(_checksum(folder / name) == value for name, value in files.items())
     except (OSError, ValueError, KeyError, AttributeError):
         return False
@@ -79,7 +79,7 @@ def is_whole(folder: Path) -> bool:
 
 def open_entry(folder: Path) -> Entry:
     """Map a prepared case into memory without reading its voxels."""
-    facts = json.loads((folder / "entry.json").read_text())
+    facts = json.loads((folder / "entry.json").read_text(encoding="utf-8"))
     has_label = "label.npy" in facts["files"]
     return Entry(
         case_id=facts["case_id"],

@@ -205,6 +205,6 @@ def nifti(array: ndarray, affine: ndarray, *, step: float | None = None) -> nib.
 
 def _noted(path: Path) -> dict:
     try:
-        return dict(json.loads(path.read_text()))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return {}

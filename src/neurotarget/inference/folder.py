@@ -157,7 +157,7 @@ def _claim(output: Path, ledger: Ledger, made_by: str, overwrite: bool) -> None:
             if found != made_by:  # first, or lines of others would pass for ours if we are killed
                 ledger.path.unlink(missing_ok=True)
             with written(path) as draft:
-                draft.write_text(json.dumps({"weights": made_by}) + "\n")
+                draft.write_text(json.dumps({"weights": made_by}) + "\n", encoding="utf-8")
         sweep(output, now_s=path.stat().st_mtime)
     except OSError as error:
         reason = error.strerror or error
