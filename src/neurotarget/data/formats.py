@@ -93,7 +93,7 @@ def read_grid(path: Path) -> tuple[tuple[int, ...], ndarray]:
         OSError, ValueError and others: the file cannot be read.
     """
     is_zipped = path.name.lower().endswith(".gz")
-    with gzip.open(path) if is_zipped else path.open("rb") as stream:
+    with gzip.open(path, "rb") if is_zipped else path.open("rb") as stream:
         _, header = _nifti_header(stream.read(nib.Nifti2Header.template_dtype.itemsize))
     unit_mm = _mend(header, Report("", str(path)))
     return header.get_data_shape(), _in_mm(header.get_best_affine(), unit_mm)
