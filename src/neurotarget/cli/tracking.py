@@ -13,6 +13,7 @@ import pandas as pd
 import wandb
 from fsspec.implementations.local import LocalFileSystem
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from pytorch_lightning.utilities import rank_zero_only
 
 from neurotarget.cli.run_folder import write_json
@@ -182,8 +183,7 @@ def _csv_logger(folder: Path, resumed_step: int) -> CSVLogger:
         with path.open(newline="", encoding="utf-8") as stream:
             rows = [row for row in csv.DictReader(stream) if int(row["step"]) < resumed_step]
         path.unlink()
-    logger = CSVLogger(str(folder), name="logs", version="")
-    logger.experiment._fs = Utf8Files()  # labels give metrics their names
+    logger = Utf8CSVLogger(str(folder), name="logs", version="")
     if rows:
         logger.experiment.metrics_keys = sorted(rows[0])
         with path.open("w", newline="", encoding="utf-8") as stream:
@@ -191,6 +191,17 @@ def _csv_logger(folder: Path, resumed_step: int) -> CSVLogger:
             table.writeheader()
             table.writerows(rows)
     return logger
+
+
+class Utf8CSVLogger(CSVLogger):
+    """Lightning's CSV logger in UTF-8, as labels give metrics their names."""
+
+    @property
+    def experiment(self) -> ExperimentWriter:
+        """What writes the file, and makes its folder."""
+        writer = super().experiment
+        writer._fs = Utf8Files()
+        return writer
 
 
 class Utf8Files(LocalFileSystem):
