@@ -68,7 +68,7 @@ def load_predictor(
     _fill(net, found, as_trained(target), path)
     on_gpu = device.startswith("cuda")
     made_by = hashlib.sha256(path.read_bytes()).hexdigest()
-    steps = _learned_steps(run, made_by) if postprocess == "run" else NO_STEPS
+    steps = _learned_steps(Path(run), made_by) if postprocess == "run" else NO_STEPS
     localiser = None
     if (config.get("cascade") or {}).get("localise"):
         localiser, first = _load_localiser(run / LOCALISER, device=device, make=make)

@@ -2,8 +2,9 @@
 
 The rule follows nnU-Net (Isensee 2021, doi:10.1038/s41592-020-01008-z), which keeps a step where
 the mean Dice of the validation cases rises and that of no label falls. It is stricter: no single
-case may lose more than `MOST_LOST`, and each label needs `FEWEST` validation cases. A step that
-leaves Dice as it is counts as a gain where fewer masks are in several pieces.
+case may lose more than `MOST_LOST`, or than the mean gains where that is more, and each label
+needs `FEWEST` validation cases. A step that leaves Dice as it is counts as a gain where fewer
+pieces are left.
 """
 
 import math
@@ -23,7 +24,7 @@ from neurotarget.types import Triple
 Cases = Float[ndarray, " N"]
 
 FEWEST = 3  # validation cases with a label, below which nothing is learned about it
-MOST_LOST = 0.01  # Dice that a step may cost a single case
+MOST_LOST = 0.01  # Dice that a step may always cost a single case
 SHARES = (0.01, 0.05, 0.2)  # of the median reference volume: smallest sizes of a piece
 NO_CHANGE = "no validation case gains"
 ALL = "all labels"  # of a step that sees them together
@@ -244,11 +245,12 @@ def _why_not(before: Cases, after: Cases, *, is_tidier: bool) -> str:
     """Why a step is not kept, from the Dice of the cases; "" where it is."""
     if len(before) < FEWEST:
         return f"fewer than {FEWEST} validation cases have this label"
-    if after.mean() < before.mean() - SAME:
+    gain = float(after.mean() - before.mean())
+    if gain < -SAME:
         return "mean Dice falls"
-    if (lost := float((before - after).max())) > MOST_LOST:
+    if (lost := float((before - after).max())) > max(MOST_LOST, gain):
         return f"one case loses {lost:.3f} of Dice"
-    return "" if is_tidier or after.mean() > before.mean() + SAME else NO_CHANGE
+    return "" if is_tidier or gain > SAME else NO_CHANGE
 
 
 def _hd95(

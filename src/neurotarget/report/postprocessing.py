@@ -27,10 +27,11 @@ COLUMNS = ("step", "label", "size_mm3", "kept", "reason", "n", "dice_before", "d
 COLUMNS += ("in_pieces_before", "in_pieces_after")
 LEAD = (
     "What is done to every predicted mask after the network, learned on validation cases: a step "
-    "is kept where the mean Dice of a label does not fall, no case loses more than 0.01, and Dice "
-    "rises or fewer pieces are left (after Isensee 2021, doi:10.1038/s41592-020-01008-z). Steps "
-    "were tried in this order, each on what those kept before it have left. The validation cases "
-    "also chose the weights, so that the held-out cases may gain less."
+    "is kept where the mean Dice of a label does not fall, no case loses more than 0.01 or than "
+    "the mean gains, and Dice rises or fewer pieces are left (after Isensee 2021, "
+    "doi:10.1038/s41592-020-01008-z). Steps were tried in this order, each on what those kept "
+    "before it have left. The validation cases also chose the weights, so that the held-out cases "
+    "may gain less."
 )
 
 Record = Mapping[str, Any]
