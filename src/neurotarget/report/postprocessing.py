@@ -12,7 +12,7 @@ import pandas as pd
 from neurotarget.report.plain_page import Grid, Heading
 from neurotarget.report.section import TableSection
 from neurotarget.report.text import aligned, number
-from neurotarget.report.words import counted, rows_of
+from neurotarget.report.words import counted, rows_of, shown
 from neurotarget.stats.study import Study
 
 NAME, TITLE = "postprocessing", "Post-processing"
@@ -103,18 +103,18 @@ def postprocessing_section(study: Study) -> TableSection | None:
     table = rows_of(study, NAME)
     if not len(table):
         return None
-    moves = table["kept"] | (table["dice_before"] != table["dice_after"])
+    moves = table["kept"] | ((table["dice_before"] - table["dice_after"]).abs() > 0)
     moves |= table["in_pieces_before"] != table["in_pieces_after"]
-    shown = table[moves] if moves.any() else table
-    shown = shown.sort_values("kept", ascending=False, kind="stable")[:MOST_ROWS].sort_index()
+    chosen = table[moves] if moves.any() else table
+    chosen = chosen.sort_values("kept", ascending=False, kind="stable")[:MOST_ROWS].sort_index()
     columns = [Heading("Step", "text"), Heading("Label", "text"), Heading("Kept", "text")]
-    columns += [Heading("Cases"), Heading("Dice before"), Heading("after")]
+    columns += [Heading("Validation cases"), Heading("Dice before"), Heading("after")]
     columns += [Heading("Masks in several pieces before"), Heading("after")]
-    grid = Grid(TITLE, columns, [_row(row) for row in shown.to_dict("records")])
-    left = len(table) - len(shown)
-    after = [f"{counted(left, 'more step')} without effect or room: in the tables below."]
-    kept = int(table["kept"].sum())
-    found = f"{kept} of {counted(len(table), 'step')} tried on single labels or all are kept."
+    grid = Grid(TITLE, columns, [_row(row) for row in chosen.to_dict("records")])
+    left = len(table) - len(chosen)
+    after = [f"{counted(left, 'more trial')}, without effect or for want of room: see the tables."]
+    kept = [f"{row[0]} ({row[1]})" for row in map(_row, table[table["kept"]].to_dict("records"))]
+    found = f"Kept: {_few(kept, MOST_ROWS)}." if kept else "No step is kept."
     return TableSection(NAME, TITLE, LEAD, [grid], after if left else (), [found])
 
 
@@ -127,7 +127,7 @@ def _row(row: Record) -> list[str]:
         row["label"],
         "kept" if row["kept"] else f"no: {row['reason']}",
         str(int(row["n"])),
-        *(f"{row[f'dice_{when}']:.4f}" for when in ("before", "after")),
+        *(shown(row[f"dice_{when}"], 4) for when in ("before", "after")),
         *(str(int(row[f"in_pieces_{when}"])) for when in ("before", "after")),
     ]
 
