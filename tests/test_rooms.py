@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "physics": set(),
     "features": set(),
     "tasks": {"losses", "metrics"},
-    "inference": {"data"},
+    "inference": {"data", "metrics"},
     "evaluate": {"data", "metrics"},
     "report": {"stats"},
 }

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 from itertools import product
@@ -11,6 +12,7 @@ import torch
 from neurotarget.cli.compare_ensembles import plan_ensembles, with_ensembles
 from neurotarget.cli.compare_runs import read_arms
 from neurotarget.cli.predictor import load_predictor
+from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.stats.arms import check_design
 from neurotarget.stats.comparison import compare
 from neurotarget.types import Case
@@ -217,6 +219,26 @@ def test_other_weights_are_predicted_anew(multirun, tmp_path):
     after = json.loads(record.read_text())
     assert before["weights"] != after["weights"]
     assert before["cases"] == after["cases"]
+
+
+def test_steps_that_its_runs_have_learned_since_make_an_ensemble_anew(multirun, tmp_path):
+    copy = tmp_path / "multirun"
+    shutil.copytree(multirun, copy, ignore=lambda _, names: [n for n in names if "resunet" in n])
+    found = read_arms([copy])
+    with_ensembles(found, tmp_path / "out", device="cpu")
+    place = tmp_path / "out" / "unet_ensemble" / "fold=0"
+    before = pd.read_csv(place / "predictions" / "volumes.tsv", sep="\t")
+    assert before["note"].str.contains("shell: [0-9]+ pieces").all()
+    for run in copy.glob("*data.fold=0*"):
+        sha = hashlib.sha256((run / "weights" / "best.ckpt").read_bytes()).hexdigest()
+        steps = Postprocessing(largest_piece=("shell",)).as_dict()
+        record = {"steps": steps, "weights_sha256": sha}
+        (run / "postprocessing.json").write_text(json.dumps(record))
+    with_ensembles(found, tmp_path / "out", device="cpu")
+    after = pd.read_csv(place / "predictions" / "volumes.tsv", sep="\t")
+    assert (after["shell_mm3"] < before["shell_mm3"]).all()
+    assert not after["note"].fillna("").str.contains("shell: [0-9]+ pieces").any()
+    assert (after["made_from"] != before["made_from"]).all()
 
 
 def test_without_scans_there_are_no_ensembles_but_a_note(tmp_path):

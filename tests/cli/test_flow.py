@@ -26,6 +26,7 @@ def test_run_folder_holds_all_that_a_run_makes(trained):
         "weights/last.ckpt",
         "logs/metrics.csv",
         "predictions/volumes.tsv",
+        "postprocessing.json",
         "cases.tsv",
         "report.html",
         "study/effects.tsv",
@@ -54,6 +55,14 @@ def test_run_prints_the_table_and_where_the_files_are(trained):
     assert "Are balls larger in women?" in done.stdout
     assert "sex_difference" in done.stdout
     assert str(folder) in done.stdout
+
+
+def test_one_validation_case_teaches_no_postprocessing(trained):
+    folder, done = trained
+    told = "nothing learned from 1 validation case: too few"
+    assert told in done.stdout
+    found = json.loads((folder / "summary.json").read_text())["postprocessing"]
+    assert (found["n_cases"], found["labels"]) == (1, {})
 
 
 def test_rows_have_every_held_out_case_and_label(trained):

@@ -40,7 +40,13 @@ def multirun(tmp_path_factory, images):
 
 def segment(run, output, images, **words):
     settings = {"weights": "best", "ensemble": "mean", "device": "cpu", "overlap": None}
-    settings |= {"mirror": None, "trust": False, "overwrite": False, "probabilities": False}
+    settings |= {
+        "postprocess": "run",
+        "mirror": None,
+        "trust": False,
+        "overwrite": False,
+        "probabilities": False,
+    }
     settings |= {"threads": None, "run": run, "output": str(output)}
     manifest = output.with_suffix(".tsv")
     manifest.write_text(f"case_id\tsubject_id\tt1\nsub-00\tsub-00\t{images}/sub-00.nii.gz\n")
@@ -61,11 +67,13 @@ def probabilities(run, images):
         ({"threads": "two"}, "threads: found two, wanted null or a whole number from 1"),
         ({"threads": 0}, "threads: found 0, wanted null or a whole number from 1"),
         ({"ensemble": "vote"}, "ensemble: found vote, wanted mean or soup"),
+        ({"postprocess": True}, "postprocess: found True, wanted run or none"),
     ],
 )
 def test_settings_of_another_type_are_one_sentence(word, told, capsys):
     words = {"run": "r", "input": "i", "output": "o", "threads": None, "trust": False}
     words |= {"weights": "best", "device": "cpu", "overlap": None, "mirror": None}
+    words |= {"postprocess": "run"}
     words |= {"overwrite": False, "probabilities": False, "ensemble": "mean"}
     with pytest.raises(SystemExit, match="2"):
         predict(OmegaConf.create(words | word))

@@ -5,9 +5,12 @@ import torch
 from nibabel.nifti1 import Nifti1Extension
 from torch import nn
 
-from neurotarget.data.prepare import Preparation
+from neurotarget.data.prepare import Preparation, read_scans
 from neurotarget.data.volume import read_volume
+from neurotarget.inference.localiser import Limits
+from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.predict import (
+    Localiser,
     Predictor,
     probability_path,
     save_labels,
@@ -66,3 +69,54 @@ def test_what_may_name_a_patient_stays_with_the_scan(tmp_path, kind):
     assert b"Anna" in (tmp_path / "scan.nii").read_bytes()
     assert len(header.extensions) == 1
     assert nib.load(tmp_path / "map.nii").get_fdata().sum() == 64
+
+
+def two_sides(tmp_path):
+    """A scan of a bright cube on either side and a speck on the left."""
+    scan = np.zeros((20, 8, 8), np.float32)
+    scan[2:5, 2:5, 2:5] = scan[14:17, 2:5, 2:5] = 1
+    scan[6, 6, 6] = 1
+    nib.save(nib.Nifti1Image(scan, np.eye(4)), tmp_path / "scan.nii.gz")
+    return Case("c", "c", {"t1": tmp_path / "scan.nii.gz"})
+
+
+def test_each_side_of_a_pair_keeps_its_own_largest_piece(tmp_path):
+    """Steps follow the parting into left and right, and see the target's own labels."""
+    target = Target(
+        *("pair", ["t1"], {"left": 1, "right": 2}, [1, 1, 1], [8, 8, 8]),
+        pairs=[("left", "right")],
+        sides="split",
+    )
+    steps = Postprocessing(largest_piece=("left", "right"))
+    case = two_sides(tmp_path)
+    raw = Predictor(Bright(), target, Preparation("none", None)).predict(case)
+    clean = Predictor(Bright(), target, Preparation("none", None), postprocessing=steps)
+    found = clean.predict(case)
+    assert raw.volumes_mm3 == {"left": 28.0, "right": 27.0}
+    assert found.volumes_mm3 == {"left": 27.0, "right": 27.0}
+    assert "left: 2 pieces" in raw.flags
+    assert "left: 2 pieces" not in found.flags
+    np.testing.assert_array_equal(found.probabilities, raw.probabilities)
+
+
+def test_settings_tell_of_steps_only_where_there_are_some():
+    plain = Predictor(Bright(), TARGET, Preparation("none", None))
+    steps = Postprocessing(fill_holes=("cube",))
+    other = Predictor(Bright(), TARGET, Preparation("none", None), postprocessing=steps)
+    assert "postprocessing" not in plain.settings
+    assert other.settings == {**plain.settings, "postprocessing": steps.as_dict()}
+
+
+def test_a_localiser_marks_what_its_network_says(tmp_path):
+    """The first stage of a cascade reads probabilities, which no step changes."""
+    case = two_sides(tmp_path)
+    limits = Limits((20.0, 8.0, 8.0), (1.0, 1000.0), 1.0, (1.0, 1.0, 1.0))
+    steps = Postprocessing(largest_piece=("cube",))
+    volumes = []
+    for postprocessing in (Postprocessing(), steps):
+        first = Predictor(
+            Bright(), TARGET, Preparation("none", None), postprocessing=postprocessing
+        )
+        scans = read_scans(case, TARGET, Preparation("none", None))
+        volumes.append(Localiser(first, limits).locate(scans).volume_mm3)
+    assert volumes == [55.0, 55.0]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from neurotarget.report.figure import COLOURS, colour
-from neurotarget.report.overlay import PAGE_BYTES, overlay_bytes
+from neurotarget.report.overlay import PAGE_BYTES, STRAY, overlay_bytes
+from neurotarget.report.scene import error_scenes, scene_of
 
 
 def head(grid=(60, 70, 64)):
@@ -111,6 +112,66 @@ def test_two_halves_are_cut_where_the_target_is(tmp_path):
     picture = drawn(tmp_path / "a.png", image, halves, None)
     sagittal = picture[: int(picture.shape[0] * 0.9), : picture.shape[1] // 3]
     assert count(sagittal, COLOURS[0]) > 300
+
+
+def far_piece():
+    """A mask and a prediction that adds one voxel far outside what the slices show."""
+    image, mask = head((120, 120, 120))
+    pred = mask.copy()
+    pred[110, 112, 108] = 1
+    return image * 0 + 10, mask, pred
+
+
+def test_a_distant_voxel_is_seen_in_every_projection(tmp_path):
+    image, mask, pred = far_piece()
+    plain = drawn(tmp_path / "a.png", image, mask, pred)
+    assert count(plain, STRAY) == 0
+    picture = drawn(tmp_path / "b.png", image, mask, pred, errors=True)
+    row = picture[picture.shape[0] // 2 : -60]  # above the legend
+    for third in np.array_split(row, 3, axis=1):
+        assert count(third, STRAY) > 20
+        assert count(third, COLOURS[0]) > 50, "the reference is not in the same picture"
+
+
+def test_slices_go_through_the_largest_error(tmp_path):
+    image, mask, pred = far_piece()
+    pred[60:70, 80:86, 80:90] = 1  # 600 voxels that are not the target's
+    pred[30, 35, 30] = 0
+    error, projection = error_scenes(scene_of(image, mask, pred, np.eye(4)))
+    inside = [range(60, 70), range(80, 86), range(80, 90)]
+    assert all(one in span for one, span in zip(error.centre, inside, strict=True))
+    assert (error.view, projection.view) == ("error", "projection")
+    shown = [(side.start, side.stop) for side in projection.box]
+    assert all(
+        low <= place < high for place, (low, high) in zip((110, 112, 108), shown, strict=True)
+    )
+    assert projection.stray.sum() == 601
+    assert drawn(tmp_path / "a.png", image, mask, pred, errors=True).size
+
+
+def test_what_a_prediction_lacks_is_the_error_where_it_is_empty(tmp_path):
+    image, mask = head()
+    error, projection = error_scenes(scene_of(image, mask, mask * 0, np.eye(4)))
+    assert mask[tuple(error.centre)] == 1
+    assert not projection.stray.any()
+    assert drawn(tmp_path / "a.png", image, mask, mask * 0, errors=True).size
+
+
+@pytest.mark.parametrize("which", ["same", "no prediction", "no reference"])
+def test_without_an_error_the_picture_is_the_usual_one(tmp_path, which):
+    image, mask = head()
+    truth, pred = {
+        "same": (mask, mask), "no prediction": (mask, None), "no reference": (None, mask)
+    }[which]  # fmt: skip
+    usual = drawn(tmp_path / "a.png", image, truth, pred)
+    np.testing.assert_array_equal(usual, drawn(tmp_path / "b.png", image, truth, pred, errors=True))
+
+
+def test_pictures_of_errors_stay_small_enough_for_a_page():
+    image, mask, pred = far_piece()
+    image += np.random.default_rng(0).normal(0, 20, image.shape)
+    content = overlay_bytes(image, mask, pred, np.eye(4), title="case", errors=True)
+    assert len(content) <= PAGE_BYTES
 
 
 def test_colours_come_round_again():

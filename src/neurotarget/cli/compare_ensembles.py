@@ -20,7 +20,7 @@ from neurotarget.cli.compare_read import NUMBERS, TEXTS, Run
 from neurotarget.cli.compare_runs import Gathered, score_rows
 from neurotarget.cli.ensemble import hash_of, load_ensemble, own_weights
 from neurotarget.cli.finished_runs import read_plain
-from neurotarget.cli.run_folder import weights_path, write_json
+from neurotarget.cli.run_folder import POSTPROCESSING, weights_path, write_json
 from neurotarget.cli.study_inputs import read_cases, with_ledger
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
@@ -238,12 +238,15 @@ class Maker:
             hashlib.sha256(weights_path(run.folder, which).read_bytes()).hexdigest()
             for run, which in zip(self.runs, self.weights, strict=True)
         ]
+        learned = [read_plain(run.folder / POSTPROCESSING).get("steps") for run in self.runs]
+        steps = {"postprocessing": learned} if any(learned) else {}
         configs = sorted((run.folder / "config.yaml").read_text("utf-8") for run in self.runs)
         return {
             "weights": hash_of(hashes, self.plan.mode),
             "configs": hashlib.sha256("\n".join(configs).encode()).hexdigest(),
             "runs": list(self.plan.members),
             "cases": list(self.plan.cases),
+            **steps,
         }
 
 

@@ -48,18 +48,21 @@ def load_ensemble(
     device: str = "auto",
     overlap: float | None = None,
     mirror: bool | str | None = None,
+    postprocess: str = "run",
     make: Callable[..., Any] = build_foreign,
 ) -> tuple[Predictor, str]:
     """One predictor of several runs, and a hash of all their weights in whatever order.
 
     `mean` averages the probabilities of any networks that see scans alike, `soup` the weights of
-    one architecture. `weights` are best, last, or one such word for each run.
+    one architecture. `weights` are best, last, or one such word for each run. Both have the steps
+    of post-processing that more than half of the runs have kept.
 
     Raises:
         DataError: a run cannot be loaded, or the runs do not belong together; says what differs.
     """
     words = [weights] * len(runs) if isinstance(weights, str) else list(weights)
     settings = {"device": device, "overlap": overlap, "mirror": mirror, "make": make}
+    settings["postprocess"] = postprocess
     loaded = [
         load_predictor(run, weights=word, **settings) for run, word in zip(runs, words, strict=True)
     ]
@@ -71,6 +74,7 @@ def load_ensemble(
     _check_models(runs)
     first = predictors[0]
     first.net.load_state_dict(soup([predictor.net.state_dict() for predictor in predictors]))
+    first.postprocessing = joined.postprocessing
     return first, made_by
 
 

@@ -10,13 +10,15 @@ import pandas as pd
 
 from neurotarget.cli.build import build
 from neurotarget.cli.cost import prediction_cost
+from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.predictor import load_predictor
-from neurotarget.cli.run_folder import weights_path, write_cases, write_json
-from neurotarget.cli.study_folder import Written, write_files
+from neurotarget.cli.run_folder import POSTPROCESSING, weights_path, write_cases, write_json
+from neurotarget.cli.study_folder import Written, study_of, write_files
 from neurotarget.cli.study_inputs import (
     Material,
     covariate_table,
     run_facts,
+    tables_beside,
     with_ledger,
     with_planted,
 )
@@ -24,8 +26,8 @@ from neurotarget.data.module import TargetData
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
+from neurotarget.report.postprocessing import postprocessing_facts
 from neurotarget.report.summary import summarise, summary_text
-from neurotarget.stats.analysis import analyse
 from neurotarget.stats.measured import from_rows
 
 
@@ -82,7 +84,9 @@ def score_held_out(
     planted = data.source.planted(data.root)
     label_ids = data.manifest.label_ids
     weights_sha256 = hashlib.sha256(weights_path(folder, weights).read_bytes()).hexdigest()
+    learned = read_plain(folder / POSTPROCESSING)
     facts = {**facts, "weights_sha256": weights_sha256}
+    facts |= {"postprocessing": postprocessing_facts(learned)} if learned else {}
     ids = {"label_ids": None if label_ids is None else dict(label_ids)}
     told = {name: {"planted": value} for name, value in planted.items()}
     summary = {**facts, "hypotheses": told, **ids}
@@ -94,10 +98,11 @@ def score_held_out(
         label_ids,
         (),
         run_facts(facts, folder),
+        tables_beside(folder),
     )
     made = failure = None
     try:
-        study = analyse(material.measured, notes=material.notes, facts=material.facts)
+        study = study_of(material)
         summary = {**facts, **summarise(study, planted=planted), **ids}
         write_json(folder / "summary.json", summary)
         print(summary_text(summary))

@@ -32,6 +32,7 @@ from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import DataError, Target
 
 Config = Mapping[str, Any]  # resolved, of plain values
+POSTPROCESS = ["auto", "none"]
 
 
 class Parts(NamedTuple):
@@ -116,6 +117,7 @@ def check_words(config: Config, target: Target) -> None:
     for name, word, known in (
         ("weights", config["weights"], ["best", "last"]),
         ("monitor", config["monitor"], logged),
+        ("postprocess", config["postprocess"], POSTPROCESS),
     ):
         if word not in known:
             near = difflib.get_close_matches(str(word), known, n=1)

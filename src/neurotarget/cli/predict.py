@@ -33,7 +33,8 @@ def predict(cfg: DictConfig) -> None:
     if cfg.threads is not None:
         torch.set_num_threads(_threads(cfg.threads))
     output, runs = Path(str(cfg.output)), asked_runs(cfg.run, cfg.weights)
-    settings = {name: cfg[name] for name in ("weights", "device", "overlap", "mirror")}
+    names = ("weights", "device", "overlap", "mirror", "postprocess")
+    settings = {name: cfg[name] for name in names}
     settings["make"] = build if _flag(cfg, "trust") else build_foreign
     predictor, made_by = _load(runs, cfg.ensemble, settings)
     scratch = Path(tempfile.mkdtemp(prefix="neurotarget-"))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,17 @@ from torch import Tensor, nn
 from neurotarget.cli.build import build_foreign
 from neurotarget.cli.nets import fitted_again
 from neurotarget.cli.precision import precision_for
-from neurotarget.cli.run_folder import load_state, read_config, weights_path
+from neurotarget.cli.run_folder import POSTPROCESSING, load_state, read_config, weights_path
 from neurotarget.cli.windows import build_windows
 from neurotarget.data.sides import as_trained
 from neurotarget.inference.ensemble import differences
 from neurotarget.inference.localiser import Limits
-from neurotarget.inference.predict import Localiser, Predictor
+from neurotarget.inference.postprocess import Postprocessing
+from neurotarget.inference.predict import NO_STEPS, Localiser, Predictor
 from neurotarget.types import DataError, Target
 
 LOCALISER = "localiser"  # folder of a cascade's first stage in the run folder
+log = logging.getLogger(__name__)
 
 
 def load_predictor(
@@ -30,17 +33,21 @@ def load_predictor(
     device: str = "auto",
     overlap: float | None = None,
     mirror: bool | str | None = None,
+    postprocess: str = "run",
     make: Callable[..., Any] = build_foreign,
 ) -> tuple[Predictor, str]:
     """Rebuild a run's network with its weights; also returns a hash of the weights.
 
     `make` turns the nodes of the run's config into objects: `build_foreign` for a run that may be
     a stranger's, `build` for one's own. `overlap` and `mirror` are the run's own by default.
+    `postprocess` is `run` for the steps that the run has learned for these weights, or `none`.
 
     Raises:
         DataError: this is no run folder, the weights are missing or broken, they do not fit
-            (with all that differs), or device, overlap or mirror cannot be.
+            (with all that differs), or device, overlap, mirror or postprocess cannot be.
     """
+    if postprocess not in ("run", "none"):
+        raise DataError(f"postprocess: found {postprocess}, wanted run or none")
     device = usable_device(device)
     config = read_config(run)
     path = weights_path(run, weights)
@@ -61,6 +68,7 @@ def load_predictor(
     _fill(net, found, as_trained(target), path)
     on_gpu = device.startswith("cuda")
     made_by = hashlib.sha256(path.read_bytes()).hexdigest()
+    steps = _learned_steps(Path(run), made_by) if postprocess == "run" else NO_STEPS
     localiser = None
     if (config.get("cascade") or {}).get("localise"):
         localiser, first = _load_localiser(run / LOCALISER, device=device, make=make)
@@ -73,8 +81,34 @@ def load_predictor(
         device=device,
         bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
         localiser=localiser,
+        postprocessing=steps,
     )
     return predictor, made_by
+
+
+def _learned_steps(run: Path, weights_sha256: str) -> Postprocessing:
+    """Post-processing that a run has learned for these weights; no steps where it has none.
+
+    Raises:
+        DataError: the file is not as it was written.
+    """
+    path = run / POSTPROCESSING
+    if not path.is_file():
+        return NO_STEPS
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        steps = Postprocessing(**record["steps"])
+        is_of_these = record["weights_sha256"] == weights_sha256
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(
+            f"{path}: found no steps of post-processing ({' '.join(str(error).split())[:200]}), "
+            "wanted the file as training wrote it; copy the run folder again, or use "
+            "postprocess=none"
+        ) from error
+    if steps and not is_of_these:
+        log.warning("%s was learned with other weights and is not applied", path)
+        return NO_STEPS
+    return steps
 
 
 def _load_localiser(

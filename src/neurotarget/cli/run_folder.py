@@ -1,7 +1,8 @@
 """The run folder: everything a run makes, and nothing that cannot be read again as plain values.
 
 config.yaml overrides.yaml run.json splits.tsv weights/{best,last}.ckpt logs/metrics.csv
-predictions/ volumes.tsv rows.csv cases.tsv summary.json pictures/ study/ report.html
+predictions/ volumes.tsv postprocessing.json rows.csv cases.tsv summary.json pictures/ study/
+report.html
 """
 
 import csv
@@ -25,6 +26,7 @@ from neurotarget.data.table import RATER
 from neurotarget.files import write_text, written
 from neurotarget.types import Case, DataError
 
+POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
 PACKAGES = (
     "neurotarget",
     "torch",

@@ -21,6 +21,7 @@ from neurotarget.types import Case, DataError, Target
 
 FAILED, FLAGGED = "failed", "flagged"
 HARD = [item.name for item in DEFINITIONS if item.severity >= BELOW_HALF.severity]
+POOR = (FAILED, FLAGGED, "worst")  # whose pictures show where the error is
 RANKS = (FAILED, FLAGGED, "worst", "median", "best", "smallest", "largest")
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,14 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
     maps, has_ignored = _judged([truth, pred], target)
     caption = _caption(case.case_id, rank, study)
     caption += "; without ignored voxels" if has_ignored else ""
-    png = overlay_bytes(scan, *maps, grid.affine, title=caption, label_names=target.label_names)
+    png = overlay_bytes(
+        scan,
+        *maps,
+        grid.affine,
+        title=caption,
+        label_names=target.label_names,
+        errors=rank in POOR,
+    )
     part = cropped(scan, *maps, grid.affine)
     return PageCase(case.case_id, rank, caption, _flags(case.case_id, study), png, *part)
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ FIGURES = (  # names that figures begin with
 )
 
 # tables that not every study has
-SOMETIMES = ("parts", "raters", "rater_differences", "means", "mean_agreement")
+SOMETIMES = ("parts", "raters", "rater_differences", "means", "mean_agreement", "postprocessing")
 
 
 class Written(NamedTuple):
@@ -50,8 +51,13 @@ def write_study(
     Tables are `study/<name>.tsv`, figures `study/figures/`; `cases` is the number of cases that
     are drawn into `pictures/` and that the page shows in its viewer.
     """
+    return write_files(study_of(material, seed=seed), material, folder, cases=cases, title=title)
+
+
+def study_of(material: Material, *, seed: int = 0) -> Study:
+    """Every table of a cohort, and those that its run has made before."""
     study = analyse(material.measured, seed=seed, notes=material.notes, facts=material.facts)
-    return write_files(study, material, folder, cases=cases, title=title)
+    return replace(study, tables={**study.tables, **material.beside})
 
 
 def write_files(

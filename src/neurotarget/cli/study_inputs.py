@@ -6,15 +6,17 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from neurotarget.cli.build import build_foreign
-from neurotarget.cli.run_folder import read_config
+from neurotarget.cli.run_folder import POSTPROCESSING, read_config
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows
 from neurotarget.hypothesis import WORD, Hypothesis
+from neurotarget.report.postprocessing import trials_table
 from neurotarget.report.words import PLANTED, PLANTED_IN_TISSUE
 from neurotarget.stats.measured import Measured, from_rows
 from neurotarget.types import Case, DataError, Manifest, Problem, Row, Target
@@ -32,6 +34,7 @@ class Material(NamedTuple):
     label_ids: Mapping[str, int] | None  # of the reference masks
     notes: tuple[str, ...]
     facts: Mapping[str, str]
+    beside: Mapping[str, pd.DataFrame] = MappingProxyType({})  # tables that no study computes
 
 
 def from_run(
@@ -71,7 +74,13 @@ def from_run(
     measured = from_rows(with_ledger(rows, predictions), target, covariates)
     notes = [*notes, *_unmatched(measured.covariates.index, covariates.index, manifest), *gone]
     return Material(
-        measured, cases, predictions, label_ids, tuple(notes), run_facts(summary, folder)
+        measured,
+        cases,
+        predictions,
+        label_ids,
+        tuple(notes),
+        run_facts(summary, folder),
+        tables_beside(folder),
     )
 
 
@@ -273,6 +282,12 @@ def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
     if isinstance(hardware.get("argv"), list):
         facts["trained by"] = "train.py " + shlex.join(map(str, hardware["argv"]))
     return facts
+
+
+def tables_beside(folder: Path) -> dict[str, pd.DataFrame]:
+    """Tables that a run has made before its study: the post-processing that it has tried."""
+    trials = trials_table(_read_json(folder / POSTPROCESSING))
+    return {"postprocessing": trials} if len(trials) else {}
 
 
 def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:

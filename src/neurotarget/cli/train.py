@@ -24,6 +24,7 @@ from neurotarget.cli.multirun import own_folders, to_go_on
 from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
+from neurotarget.cli.postprocess import learn_postprocessing
 from neurotarget.cli.ranks import apart_from_slurm, rank
 from neurotarget.cli.run_folder import load_state, open_run, read_config
 from neurotarget.cli.step_probe import step_seconds
@@ -31,6 +32,7 @@ from neurotarget.cli.tracking import finish, log_final, loggers
 from neurotarget.cli.training_bar import duration
 from neurotarget.data.module import TargetData
 from neurotarget.files import write_text
+from neurotarget.report.postprocessing import postprocessing_line
 from neurotarget.types import DataError, Target
 
 
@@ -130,12 +132,16 @@ def _localise(config: Config, folder: Path, data: TargetData) -> list[str]:
 
 
 def _finish(config: Config, folder: Path, parts: Parts, made: list[Logger]) -> None:
-    """Predict, score and study the held-out cases, and tell the trackers."""
+    """Learn post-processing, predict, score and study the held-out cases, tell the trackers."""
+    weights = _usable(config["weights"], folder)
+    learned = learn_postprocessing(folder, parts.data, weights=weights, mode=config["postprocess"])
+    if learned:
+        print(f"  {postprocessing_line(learned)}", flush=True)
     result = score_held_out(
         folder,
         parts.data,
         facts=_facts(config, folder, parts.meter),
-        weights=_usable(config["weights"], folder),
+        weights=weights,
         pictures=int(config["logger"]["pictures"]),
     )
     log_final(made, summary=result.flat, rows=result.rows, study=result.written)

@@ -10,6 +10,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from neurotarget.data.prepare import Preparation
+from neurotarget.inference.postprocess import common_steps
 from neurotarget.inference.predict import Predictor
 from neurotarget.types import DataError, Target
 
@@ -22,7 +23,8 @@ class Ensemble(Predictor):
     """A predictor whose probabilities are the mean of its members' on the same working box.
 
     Every member has its own network, windows and mirror; scans are read and boxed as the first
-    one's target and localiser say, so that what decides this must be the same in all of them.
+    one's target and localiser say, so that what decides this must be the same in all of them. Of
+    post-processing it has the steps that more than half of its members keep.
     """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
@@ -48,6 +50,7 @@ class Ensemble(Predictor):
             device=str(first.device),
             bf16=first.bf16,
             localiser=first.localiser,
+            postprocessing=common_steps([member.postprocessing for member in members]),
         )
         self.members = tuple(members)
 

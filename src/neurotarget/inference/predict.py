@@ -19,9 +19,11 @@ from neurotarget.data.prepare import VERSION, Preparation, Scans, read_scans, st
 from neurotarget.data.sides import split_probabilities
 from neurotarget.files import written
 from neurotarget.inference.localiser import Limits, Located, locate
+from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import Case, Target
 
+NO_STEPS = Postprocessing()
 TEXTS = ("descrip", "aux_file", "db_name")  # of a NIfTI header; free text, which may name a person
 
 
@@ -55,6 +57,8 @@ class Predictor:
 
     With a `localiser` the network sees the box that this one finds. Where that cannot be trusted
     it sees the target's own region of interest, or the whole scan, and the prediction is flagged.
+    `postprocessing` changes the final label map, and with it volumes and flags; probabilities, and
+    what a localiser marks, stay as the network gave them.
     """
 
     def __init__(
@@ -67,8 +71,9 @@ class Predictor:
         device: str = "cpu",
         bf16: bool = False,
         localiser: Localiser | None = None,
+        postprocessing: Postprocessing = NO_STEPS,
     ) -> None:
-        self.localiser = localiser
+        self.localiser, self.postprocessing = localiser, postprocessing
         self.device, self.bf16 = torch.device(device), bf16
         self.net = net.eval().to(self.device, memory_format=torch.channels_last_3d)
         self.target, self.preparation = target, preparation
@@ -78,7 +83,10 @@ class Predictor:
     def settings(self) -> dict[str, object]:
         """What decides a prediction beside the weights and the scan, as plain values."""
         target, first = self.target, self.localiser
+        # without steps the hash of cases that were finished before there were any stays
+        steps = {"postprocessing": self.postprocessing.as_dict()} if self.postprocessing else {}
         return {
+            **steps,
             "version": VERSION,
             "localiser": first and [first.predictor.settings, asdict(first.limits)],
             "contrasts": target.contrasts,
@@ -114,12 +122,17 @@ class Predictor:
             target,
             middle=lambda: middle_of(image[0], grid.work_affine),
         )
-        classes = labels_to_native(probabilities, grid)
-        voxel_mm3 = abs(float(np.linalg.det(grid.native_affine[:3, :3])))
-        counts = np.bincount(classes.ravel(), minlength=target.num_labels)
         names = target.label_names
+        voxel_mm3, work_mm3 = (
+            abs(float(np.linalg.det(affine[:3, :3])))
+            for affine in (grid.native_affine, grid.work_affine)
+        )
+        classes = labels_to_native(probabilities, grid)
+        classes = self.postprocessing.apply(classes, names, voxel_mm3)
+        boxed = self.postprocessing.apply(probabilities.argmax(axis=0), names, work_mm3)
+        counts = np.bincount(classes.ravel(), minlength=target.num_labels)
         volumes = {name: counts[i] * voxel_mm3 for i, name in enumerate(names, start=1)}
-        flags = (*_flags(target, volumes, probabilities.argmax(axis=0)), *notes, *warnings)
+        flags = (*_flags(target, volumes, boxed), *notes, *warnings)
         if located is not None and located.reason:
             place = "the region of interest" if target.roi else "the whole scan"
             flags = (f"not localised ({located.reason}): {place} was segmented", *flags)

@@ -25,7 +25,7 @@ from neurotarget.report.figure import (
     new_figure,
 )
 from neurotarget.report.lettering import fitted, words
-from neurotarget.report.overlay import PLANES
+from neurotarget.report.scene import PLANES
 
 GAP_INCH, FOOT_INCH, HEAD_INCH = 0.06, 0.5, 0.24
 BAR_MM = (20.0, 10.0, 5.0, 2.0)  # the longest that takes at most a third of a picture

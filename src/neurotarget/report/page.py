@@ -28,6 +28,7 @@ from neurotarget.report.plain_page import (
     scripts,
     shared,
 )
+from neurotarget.report.postprocessing import postprocessing_section
 from neurotarget.report.raters import raters_section
 from neurotarget.report.section import TableSection
 from neurotarget.report.sheets import VALUES
@@ -133,9 +134,9 @@ def _findings(study: Study) -> dict:
 
 
 def _tabled(study: Study) -> list[TableSection]:
-    """Sections of tables that only some studies have: parts, raters, means of contrasts."""
-    several = (parts_section(study), raters_section(study))
-    return [*(section for section in several if section), *means_sections(study)]
+    """Sections of tables that only some studies have: parts, raters, means, post-processing."""
+    several = (parts_section(study), raters_section(study), *means_sections(study))
+    return [section for section in (*several, postprocessing_section(study)) if section]
 
 
 def _strip_words(card: Card) -> str:

@@ -94,6 +94,11 @@ TABLES = {  # in reading order
     ),
     "sites": About("Leave one site out", "Each effect on volumes within one site, and without it."),
     "harmonisation": About("Harmonisation of sites", "Before and after ComBat, out of fold."),
+    "postprocessing": About(
+        "Post-processing",
+        "Steps tried on the validation cases: mean Dice and masks in several pieces, before and "
+        "after.",
+    ),
     "curves": About("Age curves", "The points of the curves with their bands."),
     "cases": About("Cases", "One row a case: covariates, volumes, scores."),
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from neurotarget.report.postprocessing import postprocessing_text
 from neurotarget.report.tables import (
     agreement_table,
     hypotheses_table,
@@ -86,6 +87,8 @@ def summary_text(summary: Mapping) -> str:
         parts += [volumes_table(summary, shown), agreement_table(summary, shown)]
     if summary.get("parts"):
         parts.append(parts_table(summary["parts"], shown))
+    if summary.get("postprocessing"):
+        parts.append(postprocessing_text(summary["postprocessing"]))
     if summary["hypotheses"]:
         parts.append(hypotheses_table(summary))
     return "\n\n".join(parts)

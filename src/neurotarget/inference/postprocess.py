@@ -1,0 +1,135 @@
+"""What is done to a label map after the network: stray pieces dropped, holes filled.
+
+Steps run in one order: the largest piece of all labels together, the largest piece of a label,
+the smallest size of a piece, holes. They see the final labels on the scan's own grid, after the
+probabilities were interpolated and a target with `sides: split` was parted into left and right.
+
+Voxels that share a corner are one piece, as scores count pieces; background that shares a face is
+one hole. A label never loses its largest piece to the steps that see one label, so that these
+cannot empty it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Integer
+from numpy import ndarray
+from scipy import ndimage
+
+from neurotarget.types import Mask
+
+ClassMap = Integer[ndarray, "I J K"]
+Box = tuple[slice, ...]
+
+CORNERS = np.ones((3, 3, 3), dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Postprocessing:
+    """Steps that change a label map; labels by name. By default nothing is changed."""
+
+    largest_together: bool = False  # keep the largest piece of all labels taken as one
+    largest_piece: tuple[str, ...] = ()  # labels of which the largest piece is kept
+    smallest_piece_mm3: Mapping[str, float] = field(default_factory=dict)  # smaller ones go
+    fill_holes: tuple[str, ...] = ()  # labels that fill the holes which they surround most
+
+    def __post_init__(self) -> None:
+        sizes = {str(name): float(size) for name, size in dict(self.smallest_piece_mm3).items()}
+        object.__setattr__(self, "largest_piece", tuple(map(str, self.largest_piece)))
+        object.__setattr__(self, "smallest_piece_mm3", sizes)
+        object.__setattr__(self, "fill_holes", tuple(map(str, self.fill_holes)))
+
+    def __bool__(self) -> bool:
+        return self != Postprocessing()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+
+    def apply(self, classes: ClassMap, label_names: Sequence[str], voxel_mm3: float) -> ClassMap:
+        """A changed copy of a class map, in which class i + 1 is `label_names[i]`.
+
+        The map itself comes back where there is nothing to do. Work is done inside the box of the
+        labels. Of several largest pieces of one size the first in the order of voxels stays.
+        """
+        boxes = ndimage.find_objects(classes, max_label=len(label_names)) if self else []
+        known = [box for box in boxes if box is not None]
+        if not known:
+            return classes
+        result = classes.copy()
+        part = result[_union(known)]
+        if self.largest_together:
+            part[~_large_pieces(part > 0, np.inf)] = 0
+        for number, (name, box) in enumerate(zip(label_names, boxes, strict=True), start=1):
+            least_vox = self._least_vox(name, voxel_mm3)
+            if box is not None and least_vox:
+                own = result[box]
+                mask = own == number
+                own[mask & ~_large_pieces(mask, least_vox)] = 0
+        if self.fill_holes:
+            _fill(part, {n for n, name in enumerate(label_names, 1) if name in self.fill_holes})
+        return result
+
+    def _least_vox(self, name: str, voxel_mm3: float) -> float:
+        if name in self.largest_piece:
+            return np.inf
+        return self.smallest_piece_mm3.get(name, 0.0) / voxel_mm3
+
+
+def common_steps(several: Sequence[Postprocessing]) -> Postprocessing:
+    """Steps that more than half of several networks keep; a size is the smallest of theirs."""
+
+    def is_common(count: int) -> bool:
+        return 2 * count > len(several)
+
+    def labels(name: str) -> tuple[str, ...]:
+        found = [label for one in several for label in getattr(one, name)]
+        return tuple(label for label in dict.fromkeys(found) if is_common(found.count(label)))
+
+    sizes = {
+        label: min(o.smallest_piece_mm3[label] for o in several if label in o.smallest_piece_mm3)
+        for label in labels("smallest_piece_mm3")
+    }
+    together = is_common(sum(one.largest_together for one in several))
+    return Postprocessing(together, labels("largest_piece"), sizes, labels("fill_holes"))
+
+
+def _large_pieces(mask: Mask, least_vox: float) -> Mask:
+    """Voxels of the pieces of at least this size, and of the largest."""
+    pieces, count = ndimage.label(mask, structure=CORNERS)
+    if count < 2:
+        return mask
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    is_kept = sizes >= least_vox
+    is_kept[0], is_kept[sizes.argmax()] = False, True
+    return is_kept[pieces]
+
+
+def _fill(part: ClassMap, numbers: set[int]) -> None:
+    """Fill each hole with the class that surrounds most of it, where this is one of `numbers`.
+
+    A hole is background without a way out of the box, whichever labels enclose it: a hole between
+    a core and its shell belongs to one of them.
+    """
+    pieces, count = ndimage.label(np.pad(part == 0, 1, constant_values=True))
+    if count < 2:
+        return
+    padded = np.pad(part, 1)
+    for number, box in enumerate(ndimage.find_objects(pieces)[1:], start=2):  # 1 is outside
+        wide = tuple(slice(side.start - 1, side.stop + 1) for side in box)
+        hole = pieces[wide] == number
+        rim = ndimage.binary_dilation(hole) & ~hole
+        owner = int(np.bincount(padded[wide][rim]).argmax())
+        if owner in numbers:
+            padded[wide][hole] = owner
+    part[...] = padded[1:-1, 1:-1, 1:-1]
+
+
+def _union(boxes: Sequence[Box]) -> Box:
+    return tuple(
+        slice(min(side.start for side in sides), max(side.stop for side in sides))
+        for sides in zip(*boxes, strict=True)
+    )

@@ -1,0 +1,266 @@
+"""Which steps of post-processing are kept: those that help on validation cases.
+
+The rule follows nnU-Net (Isensee 2021, doi:10.1038/s41592-020-01008-z), which keeps a step where
+the mean Dice of the validation cases rises and that of no label falls. It is stricter: no single
+case may lose more than `MOST_LOST`, or than the mean gains where that is more, and each label
+needs `FEWEST` validation cases. A step that leaves Dice as it is counts as a gain where fewer
+pieces are left.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+from scipy import ndimage
+
+from neurotarget.inference.postprocess import CORNERS, ClassMap, Postprocessing
+from neurotarget.metrics.surface import hd95_mm, surface_distances
+from neurotarget.types import Triple
+
+Cases = Float[ndarray, " N"]
+
+FEWEST = 3  # validation cases with a label, below which nothing is learned about it
+MOST_LOST = 0.01  # Dice that a step may always cost a single case
+SHARES = (0.01, 0.05, 0.2)  # of the median reference volume: smallest sizes of a piece
+NO_CHANGE = "no validation case gains"
+ALL = "all labels"  # of a step that sees them together
+SAME = 1e-9  # differences of mean Dice below this are rounding
+
+
+class Example(NamedTuple):
+    """A validation case: reference and raw prediction on the scan's own grid."""
+
+    truth: ClassMap
+    pred: ClassMap
+    spacing_mm: Triple
+    voxel_mm3: float
+
+    def cropped(self) -> "Example":
+        """The part that holds all labels of both maps, so that many cases fit into memory."""
+        boxes = ndimage.find_objects(((self.truth > 0) | (self.pred > 0)).astype(np.uint8))
+        inside = boxes[0] if boxes else (slice(0, 1),) * 3
+        return self._replace(truth=self.truth[inside].copy(), pred=self.pred[inside].copy())
+
+
+class Trial(NamedTuple):
+    """One step tried on one label, or on all together; numbers before and after it.
+
+    Dice is the mean over the `n` validation cases that have the label (of all labels: the mean of
+    these means), `in_pieces` the number of predicted masks in several pieces.
+    """
+
+    step: str  # field of Postprocessing
+    label: str
+    size_mm3: float  # NaN but for a smallest size
+    kept: bool
+    reason: str  # why it is not kept; "" where it is
+    n: int
+    dice_before: float
+    dice_after: float
+    in_pieces_before: int
+    in_pieces_after: int
+
+
+class Change(NamedTuple):
+    """What all kept steps together do to one label; Dice and pieces as in `Trial`.
+
+    HD95 is the mean over the cases that have it before and after; NaN where no step is kept.
+    """
+
+    label: str
+    n: int
+    dice_before: float
+    dice_after: float
+    in_pieces_before: int
+    in_pieces_after: int
+    hd95_before_mm: float = math.nan
+    hd95_after_mm: float = math.nan
+
+
+class Choice(NamedTuple):
+    """Steps that are kept, every trial in its order, and what changes with the kept ones."""
+
+    steps: Postprocessing
+    trials: tuple[Trial, ...]
+    changes: tuple[Change, ...]  # a label each
+
+
+class _Scores(NamedTuple):
+    dice: Float[ndarray, "N ..."]  # by case and label; NaN where the reference lacks the label
+    pieces: Integer[ndarray, "N ..."]  # of the prediction
+
+    def of(self, place: int) -> "_Scores":
+        return _Scores(self.dice[:, place].copy(), self.pieces[:, place].copy())
+
+    def take(self, place: int, other: "_Scores") -> None:
+        self.dice[:, place], self.pieces[:, place] = other.dice[:, place], other.pieces[:, place]
+
+
+def choose(examples: Sequence[Example], label_names: Sequence[str]) -> Choice:
+    """Try the steps one after the other, each on what the ones kept before it have left.
+
+    Labels are tried at once and judged one by one, since a step on one does not see the others.
+    With fewer than `FEWEST` examples nothing is tried.
+    """
+    examples = [one.cropped() for one in examples]
+    steps, trials = Postprocessing(), []
+    if len(examples) < FEWEST:
+        return Choice(steps, (), ())
+    before = _scores(examples, steps, label_names)
+    if len(label_names) > 1:
+        after = _scores(examples, replace(steps, largest_together=True), label_names)
+        trials.append(_together(before, after))
+        if trials[-1].kept:
+            steps, before = replace(steps, largest_together=True), after
+    for tried in _candidates(examples, label_names):
+        after = _scores(examples, _joined(steps, tried), label_names)
+        for place, name in enumerate(label_names):
+            one = _of_label(tried, name)
+            if one.smallest_piece_mm3 and name in steps.largest_piece:
+                continue  # nothing is left to drop
+            trials.append(_trial(one, name, before.of(place), after.of(place)))
+            if trials[-1].kept:
+                steps = _joined(steps, one)
+                before.take(place, after)
+    return Choice(steps, tuple(trials), _changes(examples, steps, label_names))
+
+
+def _changes(
+    examples: Sequence[Example], steps: Postprocessing, label_names: Sequence[str]
+) -> tuple[Change, ...]:
+    changed = [steps.apply(one.pred, label_names, one.voxel_mm3) for one in examples]
+    both = [_scores(examples, which, label_names) for which in (Postprocessing(), steps)]
+    found = []
+    for place, name in enumerate(label_names):
+        before, after = (scores.of(place) for scores in both)
+        is_touched = steps.largest_together or _of_label(steps, name)
+        hd95 = _hd95(examples, changed, place + 1) if is_touched else ()
+        found.append(Change(name, *_numbers(before, after), *hd95))
+    return tuple(found)
+
+
+def _numbers(before: _Scores, after: _Scores) -> tuple[int, float, float, int, int]:
+    """Cases with the label, mean Dice before and after, masks in pieces before and after."""
+    known = ~np.isnan(before.dice)
+    dice = [float(one.dice[known].mean()) if known.any() else math.nan for one in (before, after)]
+    return (int(known.sum()), *dice, *(int((one.pieces > 1).sum()) for one in (before, after)))
+
+
+def _candidates(examples: Sequence[Example], label_names: Sequence[str]) -> list[Postprocessing]:
+    """Steps on every label, in the order in which they are tried; sizes grow."""
+    names, medians = tuple(label_names), {}
+    for number, name in enumerate(names, start=1):
+        volumes = [float((one.truth == number).sum() * one.voxel_mm3) for one in examples]
+        medians[name] = float(np.median([volume for volume in volumes if volume] or [0.0]))
+    sizes = [
+        {name: float(f"{share * median:.3g}") for name, median in medians.items() if median}
+        for share in SHARES
+    ]
+    return [
+        Postprocessing(largest_piece=names),
+        *(Postprocessing(smallest_piece_mm3=size) for size in sizes if size),
+        Postprocessing(fill_holes=names),
+    ]
+
+
+def _of_label(steps: Postprocessing, name: str) -> Postprocessing:
+    """What steps do to one label."""
+    sizes = steps.smallest_piece_mm3
+    return Postprocessing(
+        largest_piece=tuple({name} & {*steps.largest_piece}),
+        smallest_piece_mm3={name: sizes[name]} if name in sizes else {},
+        fill_holes=tuple({name} & {*steps.fill_holes}),
+    )
+
+
+def _joined(steps: Postprocessing, more: Postprocessing) -> Postprocessing:
+    return replace(
+        steps,
+        largest_piece=tuple(dict.fromkeys((*steps.largest_piece, *more.largest_piece))),
+        smallest_piece_mm3={**steps.smallest_piece_mm3, **more.smallest_piece_mm3},
+        fill_holes=tuple(dict.fromkeys((*steps.fill_holes, *more.fill_holes))),
+    )
+
+
+def _scores(
+    examples: Sequence[Example], steps: Postprocessing, label_names: Sequence[str]
+) -> _Scores:
+    """Dice and pieces of every case and label after these steps."""
+    size = len(label_names) + 1
+    dice, pieces = np.full((len(examples), size - 1), math.nan), []
+    for row, one in enumerate(examples):
+        pred = steps.apply(one.pred, label_names, one.voxel_mm3)
+        shared, truth, found = (
+            np.bincount(part.ravel(), minlength=size)[1:size]
+            for part in (one.truth[one.truth == pred], one.truth, pred)
+        )
+        np.divide(2.0 * shared, truth + found, out=dice[row], where=truth > 0)
+        boxes = ndimage.find_objects(pred, max_label=size - 1)
+        pieces.append(
+            [
+                0 if box is None else int(ndimage.label(pred[box] == number, CORNERS)[1])
+                for number, box in enumerate(boxes, start=1)
+            ]
+        )
+    return _Scores(dice, np.array(pieces))
+
+
+def _trial(one: Postprocessing, name: str, before: _Scores, after: _Scores) -> Trial:
+    """Judge a step on one label."""
+    step = next(key for key, value in one.as_dict().items() if value)
+    known = ~np.isnan(before.dice)
+    fewer = after.pieces.sum() < before.pieces.sum()
+    reason = _why_not(before.dice[known], after.dice[known], is_tidier=bool(fewer))
+    size_mm3 = one.smallest_piece_mm3.get(name, math.nan)
+    return Trial(step, name, size_mm3, not reason, reason, *_numbers(before, after))
+
+
+def _together(before: _Scores, after: _Scores) -> Trial:
+    """Judge the largest piece of all labels: no label may lose, and their mean has to gain."""
+    known = ~np.isnan(before.dice)
+    labels = np.flatnonzero(known.any(axis=0))
+    means = [
+        float(np.mean([part.dice[known[:, label], label].mean() for label in labels] or math.nan))
+        for part in (before, after)
+    ]
+    fewer = bool(after.pieces.sum() < before.pieces.sum())
+    told = [
+        _why_not(*(part.dice[known[:, label], label] for part in (before, after)), is_tidier=True)
+        for label in labels
+    ]
+    reason = next((text for text in told if text), "")
+    if not reason and means[1] <= means[0] + SAME and not fewer:
+        reason = NO_CHANGE
+    in_pieces = [int((part.pieces > 1).sum()) for part in (before, after)]
+    return Trial(
+        "largest_together", ALL, math.nan, not reason, reason, len(known), *means, *in_pieces
+    )
+
+
+def _why_not(before: Cases, after: Cases, *, is_tidier: bool) -> str:
+    """Why a step is not kept, from the Dice of the cases; "" where it is."""
+    if len(before) < FEWEST:
+        return f"fewer than {FEWEST} validation cases have this label"
+    gain = float(after.mean() - before.mean())
+    if gain < -SAME:
+        return "mean Dice falls"
+    if (lost := float((before - after).max())) > max(MOST_LOST, gain):
+        return f"one case loses {lost:.3f} of Dice"
+    return "" if is_tidier or gain > SAME else NO_CHANGE
+
+
+def _hd95(
+    examples: Sequence[Example], changed: Sequence[ClassMap], number: int
+) -> tuple[float, float]:
+    """Mean HD95 of a class before and after, mm, over the cases in which both are defined."""
+    found = []
+    for one, after in zip(examples, changed, strict=True):
+        truth, *sides = (part == number for part in (one.truth, one.pred, after))
+        found.append([hd95_mm(surface_distances(truth, side, one.spacing_mm)) for side in sides])
+    known = np.array([pair for pair in found if not np.isnan(pair).any()])
+    before, after_mm = known.mean(axis=0) if len(known) else (math.nan, math.nan)
+    return float(before), float(after_mm)

@@ -1,0 +1,130 @@
+import math
+
+import numpy as np
+import pytest
+
+from neurotarget.inference.postprocess import Postprocessing
+from neurotarget.inference.postprocess_choice import FEWEST, NO_CHANGE, Example, choose
+
+ONE_MM = (1.0, 1.0, 1.0)
+
+
+def truth(side=20):
+    """A cube of 6³ voxels of class 1."""
+    classes = np.zeros((side, side, side), np.uint8)
+    classes[2:8, 2:8, 2:8] = 1
+    return classes
+
+
+def example(reference, predicted):
+    return Example(reference, predicted, ONE_MM, 1.0)
+
+
+def with_speck(vox=8, at=14):
+    pred = truth()
+    pred[at : at + 2, at : at + 2, at : at + vox // 4] = 1
+    return pred
+
+
+def kept(choice):
+    return [(one.step, one.label) for one in choice.trials if one.kept]
+
+
+def test_the_largest_piece_is_kept_where_specks_cost_dice():
+    cases = [example(truth(), pred) for pred in (with_speck(), with_speck(), truth())]
+    choice = choose(cases, ("gland",))
+    assert choice.steps == Postprocessing(largest_piece=("gland",))
+    (change,) = choice.changes
+    dice = 2 * 216 / (216 + 224)
+    assert change.dice_before == pytest.approx((2 * dice + 1) / 3)
+    assert change.dice_after == 1.0
+    assert (change.in_pieces_before, change.in_pieces_after) == (2, 0)
+    # of 160 surface voxels the 95th percentile lies 0.05 of the way to the nearest of the speck
+    assert change.hd95_before_mm == pytest.approx(2 * 0.05 * 7 * math.sqrt(3) / 3)
+    assert change.hd95_after_mm == 0.0
+    assert change.n == 3
+
+
+def test_true_pieces_are_not_dropped_though_false_ones_are():
+    """Two true cubes; a speck of 8 voxels beside them costs less than a cube does."""
+    reference = truth()
+    reference[12:17, 12:17, 12:17] = 1
+    pred = reference.copy()
+    pred[2:4, 16:18, 2:4] = 1
+    choice = choose([example(reference, pred)] * 3, ("lesion",))
+    assert choice.steps.largest_piece == ()
+    assert choice.steps.smallest_piece_mm3 == {"lesion": pytest.approx(0.05 * 341, abs=0.1)}
+    reasons = {one.step: one.reason for one in choice.trials if one.step == "largest_piece"}
+    assert reasons == {"largest_piece": "mean Dice falls"}
+
+
+def test_a_step_that_ruins_one_case_is_refused_though_the_mean_gains():
+    broken = truth()
+    broken[5] = 0  # the true cube in two pieces: 3 and 2 slices
+    gains = [example(truth(), with_speck(16, at=12)) for _ in range(20)]
+    choice = choose([*gains, example(truth(), broken)], ("gland",))
+    trial = choice.trials[0]
+    assert trial.dice_after > trial.dice_before
+    assert not trial.kept
+    assert trial.reason.startswith("one case loses 0.")
+
+
+@pytest.mark.parametrize("number", range(FEWEST))
+def test_of_few_cases_nothing_is_learned(number):
+    choice = choose([example(truth(), with_speck())] * number, ("gland",))
+    assert choice.steps == Postprocessing()
+    assert choice.trials == choice.changes == ()
+
+
+def test_a_label_that_few_cases_have_is_left_alone():
+    pred = with_speck()
+    pred[pred > 0] = 2
+    cases = [example(truth(), truth()), example(truth(), truth())]
+    cases += [example(truth() * 2, pred)] * 2
+    choice = choose(cases, ("gland", "rare"))
+    assert choice.steps == Postprocessing()
+    (trial,) = [t for t in choice.trials if (t.step, t.label) == ("largest_piece", "rare")]
+    assert trial.reason == f"fewer than {FEWEST} validation cases have this label"
+    assert trial.n == 2
+
+
+def test_a_step_that_changes_nothing_is_not_kept():
+    choice = choose([example(truth(), truth())] * 3, ("gland",))
+    assert choice.steps == Postprocessing()
+    assert {one.reason for one in choice.trials} == {NO_CHANGE}
+    assert math.isnan(choice.changes[0].hd95_before_mm)
+
+
+def test_holes_are_filled_where_that_helps():
+    pred = truth()
+    pred[4:6, 4:6, 4:6] = 0
+    choice = choose([example(truth(), pred)] * 3, ("gland",))
+    assert choice.steps == Postprocessing(fill_holes=("gland",))
+    ring = truth()
+    ring[4:6, 4:6, 4:6] = 0
+    assert choose([example(ring, ring)] * 3, ("gland",)).steps == Postprocessing()
+
+
+def test_labels_are_judged_one_by_one():
+    """A pair that does not touch: a speck on the left, two true pieces on the right."""
+    reference = truth(24)
+    reference[2:8, 14:20, 2:8] = 2
+    reference[16:21, 14:19, 16:21] = 2
+    pred = reference.copy()
+    pred[16:18, 2:4, 16:18] = 1
+    choice = choose([example(reference, pred)] * 3, ("left", "right"))
+    assert choice.steps == Postprocessing(largest_piece=("left",))
+    together = choice.trials[0]
+    assert (together.step, together.kept) == ("largest_together", False)
+
+
+def test_pieces_of_all_labels_together_are_dropped_where_no_label_loses():
+    """Two labels that touch, and a false piece in which both are the larger of theirs."""
+    reference = truth()
+    reference[8:10, 2:8, 2:8] = 2
+    pred = reference.copy()
+    pred[14:19, 14:19, 14:19] = 2  # larger than the true one: the label alone would keep it
+    choice = choose([example(reference, pred)] * 3, ("head", "tail"))
+    assert choice.steps == Postprocessing(largest_together=True)
+    assert [one.dice_after for one in choice.changes] == [1.0, 1.0]
+    assert kept(choice) == [("largest_together", "all labels")]
