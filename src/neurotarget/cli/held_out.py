@@ -26,6 +26,7 @@ from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.stats.analysis import analyse
+from neurotarget.stats.learning import Learning, Training
 from neurotarget.stats.measured import from_rows
 
 
@@ -36,6 +37,7 @@ class HeldOut(NamedTuple):
     rows: pd.DataFrame
     written: Written | None  # None where the study failed
     error: Exception | None = None  # why it did
+    learning: Learning | None = None
 
     @property
     def flat(self) -> dict[str, float]:
@@ -94,10 +96,17 @@ def score_held_out(
         label_ids,
         (),
         run_facts(facts, folder),
+        Training.read(facts.get("training")),
     )
-    made = failure = None
+    made = failure = learning = None
     try:
-        study = analyse(material.measured, notes=material.notes, facts=material.facts)
+        study = analyse(
+            material.measured,
+            notes=material.notes,
+            facts=material.facts,
+            training=material.training,
+        )
+        learning = study.learning
         summary = {**facts, **summarise(study, planted=planted), **ids}
         write_json(folder / "summary.json", summary)
         print(summary_text(summary))
@@ -108,7 +117,7 @@ def score_held_out(
     print(f"\nrun folder  {folder}\npredictions {predictions}\nrows        {folder / 'rows.csv'}")
     if made is not None:
         print(f"report      {made.page}")
-    return HeldOut(summary, rows, made, failure)
+    return HeldOut(summary, rows, made, failure, learning)
 
 
 def _is_stale(predictions: Path, made_by: str) -> bool:

@@ -50,7 +50,13 @@ def write_study(
     Tables are `study/<name>.tsv`, figures `study/figures/`; `cases` is the number of cases that
     are drawn into `pictures/` and that the page shows in its viewer.
     """
-    study = analyse(material.measured, seed=seed, notes=material.notes, facts=material.facts)
+    study = analyse(
+        material.measured,
+        seed=seed,
+        notes=material.notes,
+        facts=material.facts,
+        training=material.training,
+    )
     return write_files(study, material, folder, cases=cases, title=title)
 
 

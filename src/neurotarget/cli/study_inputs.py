@@ -16,6 +16,7 @@ from neurotarget.data.manifest import scan_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows
 from neurotarget.hypothesis import WORD, Hypothesis
 from neurotarget.report.words import PLANTED, PLANTED_IN_TISSUE
+from neurotarget.stats.learning import Training
 from neurotarget.stats.measured import Measured, from_rows
 from neurotarget.types import Case, DataError, Manifest, Problem, Row, Target
 
@@ -32,6 +33,7 @@ class Material(NamedTuple):
     label_ids: Mapping[str, int] | None  # of the reference masks
     notes: tuple[str, ...]
     facts: Mapping[str, str]
+    training: Training | None = None  # of the network behind the masks
 
 
 def from_run(
@@ -70,9 +72,8 @@ def from_run(
     covariates = covariate_table(read.cases)
     measured = from_rows(with_ledger(rows, predictions), target, covariates)
     notes = [*notes, *_unmatched(measured.covariates.index, covariates.index, manifest), *gone]
-    return Material(
-        measured, cases, predictions, label_ids, tuple(notes), run_facts(summary, folder)
-    )
+    facts, training = run_facts(summary, folder), Training.read(summary.get("training"))
+    return Material(measured, cases, predictions, label_ids, tuple(notes), facts, training)
 
 
 def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Target) -> Material:

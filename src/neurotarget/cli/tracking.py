@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
 from neurotarget.cli.run_folder import write_json
 from neurotarget.cli.study_folder import Written
+from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT, Learning
 from neurotarget.types import DataError
 
 SWEEP_ID = "WANDB_SWEEP_ID"  # set by the agent of a W&B sweep
@@ -127,6 +128,16 @@ def log_final(
             for name, path in pictures.items():
                 found[name] = wandb.Image(str(path), caption=path.stem)
             logger.experiment.log(found)
+
+
+def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:
+    """Say whether the network has learnt in the summary of the W&B run; else tag it so as well."""
+    for logger in made if learning is not None else ():
+        if isinstance(logger, WandbLogger):
+            run, told = logger.experiment, " ".join((*learning.reasons, *learning.warnings))
+            run.summary.update({"learnt": learning.word, "learnt_reasons": told})
+            if learning.word in (NOT_LEARNT, DOUBTFUL):
+                run.tags = (*(run.tags or ()), learning.word)
 
 
 def _table(table: pd.DataFrame) -> wandb.Table:

@@ -22,7 +22,7 @@ from neurotarget.metrics.volume import (
     volume_similarity,
     voxel_mm3,
 )
-from neurotarget.types import Case, Mask, Row, Target, Triple
+from neurotarget.types import Case, Mask, Row, Target, Triple, has_failed
 
 Affine = Float[ndarray, "4 4"]
 Scores = dict[str, float]
@@ -77,8 +77,8 @@ def score_case(
 ) -> list[Row]:
     """Rows of a prediction; None where there is no such map.
 
-    A label that is in neither map has NaN scores. A label is failed where there is no prediction,
-    or none of it is predicted although it is there; such a label has Dice 0 and no distances.
+    A label that is in neither map has NaN scores. Which labels failed is `types.has_failed`; one
+    without a prediction, or of which nothing is predicted, has Dice 0 and no distances.
     Without a reference sides are told by the affine, if the scan is `oriented`.
 
     Each rater in `beside` adds `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`,
@@ -214,9 +214,10 @@ def _compared(
 ) -> Scores:
     reference, predicted = volumes["reference_volume_mm3"], volumes["volume_mm3"]
     distances = surface_distances(truth, pred, spacing_mm)
-    error = volume_error_mm3(reference, predicted)
+    error, overlap = volume_error_mm3(reference, predicted), dice(truth, pred)
+    is_lost = reference > 0 and not predicted
     return {
-        "dice": dice(truth, pred),
+        "dice": overlap,
         "precision": precision(truth, pred),
         "recall": recall(truth, pred),
         "hd95_mm": hd95_mm(distances),
@@ -226,7 +227,7 @@ def _compared(
         "volume_error_abs_mm3": abs(error),
         "volume_error_percent": volume_error_percent(reference, predicted),
         "volume_similarity": volume_similarity(reference, predicted),
-        "failed": float(reference > 0 and not predicted),
+        "failed": float(has_failed(overlap, is_lost=is_lost)),
     }
 
 

@@ -21,9 +21,9 @@ from neurotarget.report.words import (
     volumes_of,
 )
 from neurotarget.stats.study import Study
-from neurotarget.stats.verdict import NOT_ENOUGH, REPLICATED
+from neurotarget.stats.verdict import NO_CONCLUSION, NOT_ENOUGH, REPLICATED
 
-ICONS = {REPLICATED: "yes", NOT_ENOUGH: "open"}  # anything else is "no"
+ICONS = {REPLICATED: "yes", NOT_ENOUGH: "open", NO_CONCLUSION: "open"}  # anything else is "no"
 ROOM = 0.06  # of the strip's width, free at both ends
 
 
