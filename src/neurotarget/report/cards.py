@@ -85,6 +85,7 @@ def cards(study: Study) -> list[Card]:
 def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card:
     first, others, what = rows[0], rows[1:], asked_of(hypothesis)
     kinds = {True: "same", False: "other", None: "open"}
+    refused = {row["reason"] for row in rows if row["verdict"] == NO_CONCLUSION}
     published = ""
     if math.isfinite(expected := first["expected"]):
         figures = _decimals(float(f"{expected:.3g}"))
@@ -97,7 +98,11 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
         hypothesis.source,
         tuple(_result(row, what) for row in rows),
         _strip(rows),
-        tuple(_difference(row, what) for row in _differences(study, hypothesis.name)),
+        tuple(
+            _difference(row, what)
+            for row in _differences(study, hypothesis.name)
+            if row["reason"] not in refused  # the conclusion says it
+        ),
         tuple((kinds[same_conclusion(first, row)], conclusion(first, row, what)) for row in others),
     )
 

@@ -100,7 +100,9 @@ def judge_learning(
             f"Validation reached a Dice of {known.dice:.3f}: the held-out scans are unlike those "
             "of training, or were read otherwise."
         )
-    return Learning(word, (*reasons, *_steps_done(known)), tuple(_warnings(known)))
+    warnings = tuple(_warnings(known))
+    steps = () if warnings else _steps_done(known)  # which they say too
+    return Learning(word, (*reasons, *steps), warnings)
 
 
 def judge_validation(values: Mapping[str, float], training: Training | None = None) -> Learning:
@@ -167,7 +169,7 @@ def refusals(
     """
     head = whose or "the network’s masks cannot answer"
     if learning is not None and learning.word == NOT_LEARNT:
-        why = f"{head}, as it has not learnt: {' '.join(learning.reasons[:2])}".rstrip(".")
+        why = f"{head}: it has not learnt, and {int(masks.sum())} of {len(masks)} masks failed"
         return dict.fromkeys((*target.label_names, *target.regions), why)
     found = {}
     labels = masks.index.get_level_values("label")
@@ -234,7 +236,7 @@ def _warnings(training: Training) -> Iterable[str]:
     steps, wanted = training.steps, training.expected_steps
     by_time = f" before {training.time_limit} ended the training" if training.time_limit else ""
     if math.isfinite(wanted) and steps < LEAST_STEPS * wanted:
-        share = f"{100 * steps / wanted:.0f} %"
+        share = f"{100 * steps / wanted:.2g} %"
         yield (
             f"Only {steps:,.0f} of {wanted:,.0f} expected training steps ({share}) were done"
             f"{by_time}: train on, or on a machine that is not busy."
