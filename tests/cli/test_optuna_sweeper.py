@@ -186,7 +186,7 @@ def test_a_failed_trial_and_one_without_an_objective_are_told_and_the_others_run
 
 
 def test_a_trial_that_has_not_learnt_is_never_the_best(search, capsys):
-    folder = search("x=0.3", "y=0.1,0.2", "net=wide")  # a Dice of 0 throughout
+    folder = search("sweep.trials=2", "x=0.3", "y=0.1,0.2", "net=wide")  # a Dice of 0 throughout
     told = capsys.readouterr().out
     assert "NOT LEARNT: 2 of 2 trials, never the best: 0, 1" in told
     assert "no trial has learnt, so none is best" in told

@@ -61,7 +61,7 @@ def markdown(comparison: Comparison, title: str) -> str:
     rule = ["---", *["---:"] * (len(head) - 1)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *lines))
     loud = arms_banner(comparison)
-    first = [f"**{_escaped(loud.head)}**"] if loud else []
+    first = [f"**{_escaped(loud.head)}**", *map(_escaped, loud.lines)] if loud else []
     parts = [f"# {_escaped(title)}", *first, _escaped(comparison.sentence), table]
     if found := verdicts(comparison):
         told = [f"- {_escaped(arm)}: {_escaped(words)}" for arm, words in found.items()]

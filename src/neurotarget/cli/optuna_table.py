@@ -160,9 +160,7 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
     done = completed(study)
     if unlearnt := [trial.number for trial in done if UNLEARNT in trial.user_attrs]:
         named = ", ".join(map(str, unlearnt[:SHOWN])) + (", …" if len(unlearnt) > SHOWN else "")
-        lines.append(
-            f"NOT LEARNT: {len(unlearnt)} of {len(done)} trials, none of them best: {named}"
-        )
+        lines.append(f"NOT LEARNT: {len(unlearnt)} of {len(done)} trials, never the best: {named}")
     if best:
         named = "best" if len(study.directions) == 1 else "first on the Pareto front"
         lines += [

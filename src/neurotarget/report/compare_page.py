@@ -37,7 +37,7 @@ COLUMNS = (
     Heading("Chance to be best"),
     Heading("Told apart", "text"),
     Heading("ICC of volumes"),
-    Heading("Failed masks"),
+    Heading("Failed cases"),
 )
 
 
@@ -144,7 +144,7 @@ def _costs(comparison: Comparison) -> list[Section]:
         return []
     shown_costs = [cost for cost in COSTS if known(table, cost[0])]
     rows = [
-        [str(arm.number), arm.name, *(read(number_of(row, key)) for key, _, read in shown_costs)]
+        [_place(arm), arm.name, *(read(number_of(row, key)) for key, _, read in shown_costs)]
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
     columns = [*COLUMNS[:2], *(Heading(name) for _, name, _ in shown_costs)]
@@ -159,7 +159,7 @@ def _row(arm: Arm, row: Mapping, told: str, icc: str) -> list[str]:
     name += f" ({arm.learnt})" if arm.learnt in (NOT_LEARNT, DOUBTFUL) else ""
     failed, scored = number_of(row, "n_failed"), number_of(row, "n_scored")
     return [
-        DASH if arm.learnt == NOT_LEARNT else str(arm.number),
+        _place(arm),
         name,
         estimate(
             {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]},
@@ -172,6 +172,10 @@ def _row(arm: Arm, row: Mapping, told: str, icc: str) -> list[str]:
         shown(number_of(row, icc), 3) if icc else DASH,
         f"{failed:.0f} of {scored:.0f}" if math.isfinite(failed + scored) else DASH,
     ]
+
+
+def _place(arm: Arm) -> str:
+    return DASH if arm.learnt == NOT_LEARNT else str(arm.number)
 
 
 def _told(arm: Arm, best: Arm | None, apart: Mapping[str, bool]) -> str:

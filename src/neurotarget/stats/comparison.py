@@ -14,7 +14,6 @@ from neurotarget.stats.arm_tables import arms_table, cases_table, costs_table, s
 from neurotarget.stats.arms import NET, Arms, check_design
 from neurotarget.stats.best_arm import best_probabilities
 from neurotarget.stats.headline import headline
-from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT
 from neurotarget.stats.mixed import fit_arms, variance_table
 from neurotarget.stats.paired import COLUMNS as DIFFERENCE_COLUMNS
 from neurotarget.stats.paired import differences_table
@@ -92,10 +91,7 @@ def _rankings(ranked: Scored | None, seed: int) -> dict[str, pd.DataFrame]:
 
 def _on_learning(learnings: Learnings) -> Iterator[str]:
     for arm, found in learnings.items():
-        if found.word in (NOT_LEARNT, DOUBTFUL):
-            yield f"{arm}: {found.word}. {' '.join((*found.reasons, *found.warnings))}"
-        else:
-            yield from (f"{arm}: {line}" for line in found.warnings)
+        yield from (f"{arm}: {line}" for line in found.warnings)  # the table has the reasons
 
 
 def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:

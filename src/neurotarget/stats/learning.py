@@ -241,7 +241,7 @@ def _warnings(training: Training) -> Iterable[str]:
             f"Only {steps:,.0f} of {wanted:,.0f} expected training steps ({share}) were done"
             f"{by_time}: train on, or on a machine that is not busy."
         )
-    elif training.time_limit and steps < FEW_STEPS:
+    elif training.time_limit and steps < FEW_STEPS and not steps >= wanted:
         yield (
             f"Only {steps:,.0f} training steps were done{by_time}, wanted {FEW_STEPS} at least: "
             "give it more time, or a machine that is not busy."
