@@ -108,7 +108,7 @@ KNOWN = (
     Definition(
         "Dice",
         "Twice the shared voxels over all voxels of two masks: 0 is no overlap, 1 is identity. A "
-        "failed case counts as 0.",
+        "mask that is missing, or empty where the reference is not, counts as 0.",
         "Dice 1945",
         "10.2307/1932409",
         ("scores", "metric", "dice"),

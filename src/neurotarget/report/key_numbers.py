@@ -150,7 +150,7 @@ def _dice_tile(study: Study, label: str) -> Tile | None:
         return None
     what = "mean over the labels" if is_mean else row["label"]
     parts = _by_part(rows_of(study, "scores", label=row["label"], metric="dice"), "mean")
-    note = f"{what}, {int(row['n'])} cases{parts}; a failed case counts as 0"
+    note = f"{what}, {int(row['n'])} cases{parts}; a lost mask counts as 0"
     return Tile("Overlap (Dice)", shown(row["mean"], 2), _ends(row, 2), note)
 
 

@@ -49,9 +49,9 @@ def arms_table(
 
     `tables` are the others of the comparison, `chances` the nets' to be best.
 
-    Dice is the mean over labels, runs and cases, a failed mask being 0; its interval is over
+    Dice is the mean over labels, runs and cases, a lost mask being 0; its interval is over
     subjects, with the trainings as they are. `n_failed` and `n_scored` count masks of a case by a
-    run; HD95 has none of a failed mask. Costs are means over runs.
+    run; HD95 has none of a lost mask. Costs are means over runs.
     """
     hd95 = mean_of("hd95_mm", scored.arms)
     failed = _failures(scored.arms)

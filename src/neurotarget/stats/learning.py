@@ -75,7 +75,7 @@ def judge_learning(
     """Judge by held-out masks, or by validation where there are none.
 
     Args:
-        dice: mean Dice of the held-out masks, a failed one without a mask counting 0; NaN of none.
+        dice: mean Dice of the held-out masks, a lost one counting 0; NaN of none.
         n_failed: held-out masks that failed (`types.has_failed`), a mask being a case and label.
         n_masks: held-out masks of which that can be said.
         training: what is known of the training; validation and steps are judged from it.
