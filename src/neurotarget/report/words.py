@@ -238,7 +238,7 @@ def headlines(study: Study) -> list[str]:
         what = asked_of(asked) if asked else VOLUMES
         told = "; ".join(verdict_sentence(row, what) for row in rows)
         lines.append(f"{head} {told[:1].upper()}{told[1:]}.")
-        if len(two := _without_raters(study)(rows)) == 2:
+        if len(two := _without_raters(study)(rows)) == 2 and not _no_conclusion(*two):
             lines[-1] += f" {conclusion(*two, what)}"
     return lines + _agreement_lines(study) + _failure_lines(study)
 
