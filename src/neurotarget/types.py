@@ -33,6 +33,19 @@ OTHER_ID = -(2**31)  # stands for them where ids are listed; no label file has i
 NAME = re.compile(r"(?!\.)[\w.-]+")  # what can be part of a file name and of a column
 
 
+FAILED_DICE = 0.1  # of a near-complete failure; deepPGSegNet, doi:10.3389/fendo.2024.1338743
+FAILED = f"no mask, an empty one where the reference is not empty, or a Dice below {FAILED_DICE:g}"
+
+
+def has_failed(dice: float, *, is_lost: bool) -> bool:
+    """Whether a mask failed: the one definition that rows, tables, pages and sweeps share.
+
+    `is_lost`: there is no mask, or it is empty where the reference is not. A NaN Dice (neither mask
+    has the label, or there is no reference) is no failure. Takes arrays and tables as well.
+    """
+    return is_lost | (dice < FAILED_DICE)
+
+
 class Batch(NamedTuple):
     """Patches of one size; `case_ids` runs along B."""
 

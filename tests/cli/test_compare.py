@@ -54,6 +54,30 @@ def test_a_multirun_becomes_tables_figures_and_a_page(multirun, capsys):
     assert "resunet has the highest mean Dice" in page
 
 
+def test_arms_that_have_not_learnt_are_no_winners(tmp_path, capsys):
+    for model, dice in (("unet", 0.016), ("resunet", 0.038)):
+        for fold in range(3):
+            place = tmp_path / "bad" / f"model={model},data.fold={fold}"
+            write_run(place, model=model, fold=fold, dice=dice)
+    assert run([tmp_path / "bad"], QUIET) == 0
+    told, output = capsys.readouterr().out, tmp_path / "bad" / "compare"
+    first = "NOT LEARNT: no network has, so this comparison says nothing"
+    assert told.splitlines()[1] == first
+    assert "resunet (not learnt)" in told
+    assert "highest" not in told
+    assert "99 %" not in told
+    page = (output / "compare.html").read_text()
+    assert first in page
+    assert "No network has learnt, so this comparison says nothing of which is best" in page
+    assert "the highest mean Dice" not in page
+    assert f"**{first}**" in (output / "compare.md").read_text()
+    arms = pd.read_csv(output / "compare.tsv", sep="\t")
+    assert arms["learnt"].tolist() == ["not learnt"] * 2
+    assert arms[["p_best", "mean_rank"]].isna().all(axis=None)
+    effects = pd.read_csv(output / "compare" / "effects.tsv", sep="\t")
+    assert set(effects[effects["arm"] != "reference"]["verdict"]) <= {"no conclusion"}
+
+
 def test_a_second_comparison_leaves_nothing_of_the_first(multirun):
     run([multirun], QUIET)
     drawn = multirun / "compare" / "compare" / "figures"

@@ -50,6 +50,44 @@ def test_summary_says_what_was_found(trained):
     assert {"estimate", "low", "high", "verdict"} <= effect.keys()
 
 
+def test_a_network_that_has_not_learnt_says_so_first_and_everywhere(
+    train_words, tiny, command, wandb_records
+):
+    folder = tiny / "unlearnt"
+    limits = ["trainer.max_time=00:01:00:00", "+trainer.max_steps=2", "optimizer.lr=1e-9"]
+    done = command(*train_words, *limits, f"hydra.run.dir={folder}", cwd=tiny)
+    told = done.stdout.partition("NOT LEARNT: no conclusion can be drawn from this network\n")[2]
+    assert told.startswith("  The mean Dice of 6 held-out masks is 0.")
+    assert "an empty mask has 0, and one of all voxels of the volume that the network" in told
+    assert "2 training steps were done of 2 that its settings ask for" in told
+    assert "no case failed" not in told
+    assert "trainer.max_time=00:01:00:00 bounds the training by time, in which 2 training" in told
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["learnt"] == "not learnt"
+    assert summary["learnt_reasons"][0] in told
+    assert summary["training"]["steps"] == summary["training"]["expected_steps"] == 2
+    assert 0 < summary["training"]["all_foreground_dice"] < 0.2
+    assert summary["depends_on_machine"] in told
+    verdicts = [one["predicted"]["verdict"] for one in summary["hypotheses"].values()]
+    assert verdicts == ["no conclusion"] * 2
+    page = (folder / "report.html").read_text()
+    assert page.index("NOT LEARNT: no conclusion") < page.index('class="eyebrow"')
+    assert "predicted volumes allow no conclusion" in page
+    assert "The result depends on the machine: trainer.max_time" in page
+    (file,) = (folder / "wandb").glob("offline-run-*/*.wandb")
+    records = list(wandb_records(file))
+    values = {
+        item.key: item.value_json
+        for record in records
+        for item in record.summary.update
+        if record.HasField("summary")
+    }
+    assert json.loads(values["learnt"]) == "not learnt"
+    again = run(["study", f"rows={folder}", f"output={tiny / 'again'}", "cases=0"])
+    assert again == 0
+    assert "NOT LEARNT: no conclusion can be" in (tiny / "again" / "report.html").read_text()
+
+
 def test_run_prints_the_table_and_where_the_files_are(trained):
     folder, done = trained
     assert "Are balls larger in women?" in done.stdout

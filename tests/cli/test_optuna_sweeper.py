@@ -185,6 +185,18 @@ def test_a_failed_trial_and_one_without_an_objective_are_told_and_the_others_run
     assert "failed: y: found 3, wanted at most 1; say y=1; its log: " in told
 
 
+def test_a_trial_that_has_not_learnt_is_never_the_best(search, capsys):
+    folder = search("sweep.trials=2", "x=0.3", "y=0.1,0.2", "net=wide")  # a Dice of 0 throughout
+    told = capsys.readouterr().out
+    assert "NOT LEARNT: 2 of 2 trials, never the best: 0, 1" in told
+    assert "no trial has learnt, so none is best" in told
+    assert "best: trial" not in told
+    assert trials(folder)["reason"].str.startswith("not learnt: The mean Dice of").all()
+    page = (folder / "sweep.html").read_text()
+    assert "No network has learnt, so no trial is best." in page
+    assert "NOT LEARNT: trials whose network has not learnt" in page
+
+
 def test_where_every_trial_fails_the_search_says_why(search, capsys):
     with pytest.raises(SystemExit, match="2"):
         search("y=interval(2,3)", "sweep.trials=2")

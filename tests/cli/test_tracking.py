@@ -7,7 +7,15 @@ import pytest
 import wandb
 
 from neurotarget.cli.run_folder import write_json
-from neurotarget.cli.tracking import finish, log_final, loggers, on_wandb, wandb_mode
+from neurotarget.cli.tracking import (
+    finish,
+    log_final,
+    log_learning,
+    loggers,
+    on_wandb,
+    wandb_mode,
+)
+from neurotarget.stats.learning import Learning
 from neurotarget.types import DataError
 
 
@@ -41,6 +49,20 @@ def test_wandb_mode_wins_over_auto_and_a_word_over_both(monkeypatch):
 def test_other_words_are_refused():
     with pytest.raises(DataError, match="wanted one of auto, online, offline, disabled"):
         wandb_mode("yes")
+
+
+@pytest.mark.parametrize(
+    ("word", "tags"), [("learnt", ("a",)), ("not learnt", ("a", "not learnt"))]
+)
+def test_a_run_that_has_not_learnt_is_tagged_so(tmp_path, word, tags):
+    settings = {"wandb": "offline", "project": "p", "entity": None, "group": None, "tags": ["a"]}
+    begun = loggers(tmp_path, settings, run_id="own", name="n", config={})
+    log_learning(begun, Learning(word, ("The mean Dice is low.",), ("Few steps.",)))
+    run = begun[1].experiment
+    assert run.summary["learnt"] == word
+    assert run.summary["learnt_reasons"] == "The mean Dice is low. Few steps."
+    assert tuple(run.tags) == tags
+    finish(begun, failed=False)
 
 
 @pytest.fixture

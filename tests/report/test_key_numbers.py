@@ -21,7 +21,8 @@ def test_the_numbers_one_asks_for_first(found):
     (key,) = key_numbers(found)
     assert key.heading == "Predicted volumes against reference volumes"
     assert [tile.name for tile in key.tiles] == [
-        "Overlap (Dice)", "Agreement of volumes, ICC(A,1)", "Bias of volumes", "Failures, predicted"
+        "Overlap (Dice)", "Agreement of volumes, ICC(A,1)", "Bias of volumes",
+        "Failed cases, predicted",
     ]  # fmt: skip
     assert key.tiles[3].value == "2 of 24"
     assert key.tiles[3].interval == "8.3 %, 95 % interval 2.3 to 25.8"  # Wilson
@@ -84,7 +85,7 @@ def test_three_raters_have_a_block_for_each_pair(make_study):
 
 def test_failures_have_a_cell_for_each_method(found):
     lines = {line.label: line.cells for line in failure_lines(found)}
-    assert lines["Dice below 0.5"] == ("–", "2 of 24, 8.3 [2.3, 25.8] %")
+    assert lines["Poor: Dice below 0.5"] == lines["Failed"] == ("–", "2 of 24, 8.3 [2.3, 25.8] %")
     assert "Swapped" not in lines  # nobody was put to it
 
 

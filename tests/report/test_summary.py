@@ -197,7 +197,9 @@ def test_poor_masks_are_counted_beside_failed_ones():
     rows.loc[of_dice & rows["case_id"].isin(["p07", "p09"]), "value"] = 0.49
     found = summed(rows, people, target())
     assert (found["n_failed"], found["n_below_half"]) == (1, 3)
-    assert "p05; 3 cases below a Dice of 0.5" in summary_text(found)
+    text = summary_text(found)
+    assert "1 case failed (no mask, an empty one where the reference is not empty" in text
+    assert "p05\n3 cases with a poor mask (Dice below 0.5), failed or not" in text
     whole = summed(*cohort(failed=()), target())
     assert "no case failed\n" in summary_text(whole)
 
@@ -207,7 +209,7 @@ def test_all_failed_is_a_summary_too():
     found = summed(rows, people, target())
     assert (found["dice_mean"], found["n_failed"]) == (0, 5)
     assert found["volume"]["anterior"]["pearson_r"] is None
-    assert "5 failed" in summary_text(found)
+    assert "5 cases failed" in summary_text(found)
 
 
 def test_cases_without_reference_have_volumes_alone():
@@ -225,7 +227,8 @@ def test_the_text_holds_what_a_reader_needs(summary):
     for words in (
         "60 held-out cases of 60 subjects",
         "experiment gland, model unet, seed 3",
-        "1 failed, counted with Dice 0: p05",
+        "1 case failed (no mask, an empty one where the reference is not empty, or a Dice below ",
+        "0.1): p05",
         "(1 undefined)",
         "(1 missing)",
         "age_slope of anterior",

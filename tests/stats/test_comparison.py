@@ -11,9 +11,9 @@ from oracles.arms import arms_of, dice_of, simulated, target
 
 TABLES = {
     "arms": [
-        *("arm", "kind", "dice", "dice_low", "dice_high", "case_sd", "seed_sd", "mean_rank"),
-        *("p_best", "hd95_mm", "n_failed", "n_scored", "n_cases", "n_subjects", "n_runs"),
-        *("n_folds", "n_seeds", "front_dice", "front_icc_a1", "back_dice", "back_icc_a1"),
+        *("arm", "kind", "learnt", "dice", "dice_low", "dice_high", "case_sd", "seed_sd"),
+        *("mean_rank", "p_best", "hd95_mm", "n_failed", "n_scored", "n_cases", "n_subjects"),
+        *("n_runs", "n_folds", "n_seeds", "front_dice", "front_icc_a1", "back_dice", "back_icc_a1"),
         *("total_icc_a1", "verdicts", "parameters", "flops_per_step", "steps", "step_s"),
         *("train_s", "peak_memory_mib", "predict_s_per_case", "energy_wh", "batch_size"),
         *("patch_vox", "optimizer", "learning_rate", "reason"),

@@ -16,20 +16,20 @@ import sys, torch.distributed as dist
 from neurotarget.tasks.scores import CaseScore, gather
 rank = int(sys.argv[1])
 dist.init_process_group("gloo", f"tcp://127.0.0.1:{sys.argv[2]}", rank=rank, world_size=2)
-mine = {name: CaseScore([rank], [2], [3], 0.5) for name in (["b", "c"] if rank else ["a", "b"])}
+mine = {name: CaseScore([rank], [2], [3], 0.5, 8) for name in (["b", "c"] if rank else ["a", "b"])}
 print(list(gather(mine)))
 """
 
 
-def score(shared, truth, pred, loss=1.0):
-    return CaseScore(list(shared), list(truth), list(pred), loss)
+def score(shared, truth, pred, loss=1.0, voxels=100):
+    return CaseScore(list(shared), list(truth), list(pred), loss, voxels)
 
 
 def test_counts_are_voxels_of_each_foreground_class():
     labels = torch.tensor([0, 1, 1, 2, 2, 2, 0, 0]).reshape(1, 2, 2, 2)
     pred = torch.tensor([0, 1, 2, 2, 2, 0, 0, 1]).reshape(1, 2, 2, 2)
     logits = torch.nn.functional.one_hot(pred, 3).movedim(-1, 1).float()
-    assert score_case(logits, labels, 0.25) == score([1, 2], [2, 3], [2, 3], 0.25)
+    assert score_case(logits, labels, 0.25) == score([1, 2], [2, 3], [2, 3], 0.25, 8)
 
 
 def test_dice_counts_a_miss_as_zero_and_leaves_out_what_is_absent():
@@ -62,6 +62,18 @@ def test_label_absent_from_all_cases_is_nan_and_stays_out_of_the_mean():
     found = summarise({"a": score((4, 0), (4, 0), (4, 0))}, TARGET)
     assert math.isnan(found["dice/right"])
     assert found["dice_mean"] == 1
+
+
+def test_what_a_trivial_mask_would_score_and_which_masks_failed_are_logged():
+    scores = {
+        "a": score((0, 0), (20, 0), (0, 0)),  # left lost, right absent in both
+        "b": score((1, 25), (60, 25), (40, 25)),  # left at Dice 0.02, right perfect
+    }
+    found = summarise(scores, TARGET)
+    # 2 f / (1 + f): left of 20 % and 60 %, right of 25 %
+    left = (0.4 / 1.2 + 1.2 / 1.6) / 2
+    assert found["dice_all_foreground"] == pytest.approx((left + 0.5 / 1.25) / 2)
+    assert found["failed_share"] == pytest.approx(2 / 3)
 
 
 def test_one_process_gathers_its_own_cases_in_order():

@@ -29,6 +29,7 @@ from neurotarget.files import sweep, write_text
 from neurotarget.report.compare_figures import all_figures
 from neurotarget.report.compare_page import write_compare_page
 from neurotarget.report.figure import save_figure, svg_text
+from neurotarget.report.learning import arms_banner, banner_text
 from neurotarget.report.plain_page import PageFigure
 from neurotarget.report.words import all_asked
 from neurotarget.stats.comparison import Comparison, compare
@@ -152,7 +153,9 @@ def track(done: Written, first: Run, *, mode: str, title: str) -> None:
 
 def tell(done: Written) -> None:
     """Print the arms in short, the sentence, the notes, and where the files lie."""
-    print(f"\n{aligned(summary_rows(done.comparison))}\n\n{done.comparison.sentence}")
+    loud = banner_text(arms_banner(done.comparison))
+    first = f"\n{loud}\n" if loud else ""
+    print(f"{first}\n{aligned(summary_rows(done.comparison))}\n\n{done.comparison.sentence}")
     if found := verdicts(done.comparison):
         print(f"\nhypotheses on the {all_asked(done.comparison.target)}, over seeds")
         wide = max(map(len, found))
@@ -177,9 +180,12 @@ def _logged(done: Written) -> dict[str, Any]:
     return logged
 
 
-def _summary(comparison: Comparison) -> dict[str, float]:
-    arms = comparison.tables["arms"].set_index("arm")["dice"]
-    return {f"compare/dice/{arm}": float(dice) for arm, dice in arms.items() if pd.notna(dice)}
+def _summary(comparison: Comparison) -> dict[str, float | str]:
+    arms = comparison.tables["arms"].set_index("arm")
+    found: dict[str, float | str] = {
+        f"compare/dice/{arm}": float(dice) for arm, dice in arms["dice"].items() if pd.notna(dice)
+    }
+    return found | {f"compare/learnt/{arm}": word for arm, word in arms["learnt"].items()}
 
 
 def _output(words: Words, places: Sequence[Path], arms: Sequence[str]) -> Path:

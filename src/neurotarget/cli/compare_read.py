@@ -15,6 +15,7 @@ from neurotarget.cli.run_folder import read_config
 from neurotarget.cli.study_inputs import with_ledger
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import read_rows
+from neurotarget.stats.learning import Training
 from neurotarget.types import DataError, Target
 
 NUMBERS = (  # of cost.json
@@ -149,6 +150,10 @@ def _cost(folder: Path, config: Mapping[str, Any], summary: Mapping[str, Any]) -
     if math.isnan(cost["train_s"]):
         cost["train_s"] = _number(summary.get("train_seconds"))
     cost |= {name: str(written.get(name) or "") for name in TEXTS}
+    training = Training.read(summary.get("training"))
+    cost["expected_steps"] = training.expected_steps
+    cost |= {"val_dice": training.dice, "val_all_foreground_dice": training.all_foreground_dice}
+    cost["time_limit"] = training.time_limit
     data, optimizer = config.get("data") or {}, config.get("optimizer") or {}
     settings = settings_of(config)
     cost["batch_size"] = _number(written.get("batch_size", data.get("batch_size")))

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from neurotarget.report.amounts import amount, chance, duration, memory
+from neurotarget.report.learning import arms_banner
 from neurotarget.report.words import DASH, all_asked, estimate, shown
 from neurotarget.stats.comparison import Comparison
+from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT
 
 Rows = list[list[str]]  # the head first; the first cell of a row is an arm
 
@@ -32,8 +34,13 @@ def summary_rows(comparison: Comparison) -> Rows:
     }
     known = [key for key in read if key in arms and pd.to_numeric(arms[key]).notna().any()]
     head = ["arm", *(read[key][0] for key in known)]
-    lines = [[str(row["arm"]), *(read[key][1](row) for key in known)] for _, row in arms.iterrows()]
+    lines = [[_named(row), *(read[key][1](row) for key in known)] for _, row in arms.iterrows()]
     return [head, *lines]
+
+
+def _named(row: Mapping) -> str:
+    word = row.get("learnt")
+    return f"{row['arm']} ({word})" if word in (NOT_LEARNT, DOUBTFUL) else str(row["arm"])
 
 
 def aligned(rows: Rows) -> str:
@@ -53,7 +60,9 @@ def markdown(comparison: Comparison, title: str) -> str:
     head, *lines = [[_escaped(cell) for cell in row] for row in summary_rows(comparison)]
     rule = ["---", *["---:"] * (len(head) - 1)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *lines))
-    parts = [f"# {_escaped(title)}", _escaped(comparison.sentence), table]
+    loud = arms_banner(comparison)
+    first = [f"**{_escaped(loud.head)}**", *map(_escaped, loud.lines)] if loud else []
+    parts = [f"# {_escaped(title)}", *first, _escaped(comparison.sentence), table]
     if found := verdicts(comparison):
         told = [f"- {_escaped(arm)}: {_escaped(words)}" for arm, words in found.items()]
         parts.append("\n".join(["Verdicts on the hypotheses, over seeds:", "", *told]))

@@ -42,7 +42,7 @@ class CostMeter(Callback):
     """
 
     def __init__(self) -> None:
-        self.steps = 0
+        self.steps, self.expected_steps = 0, math.nan
         self.peak_memory_mib, self.peak_memory_of = 0.0, ""
         self.energy = EnergyMeter({})
         self._is_training = self._is_resumed = False
@@ -69,6 +69,7 @@ class CostMeter(Callback):
         self.energy = energy
         _forget_peak(self._device)
         self._is_training = True
+        self.expected_steps = float(trainer.estimated_stepping_batches)  # inf without an end
         self._start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:

@@ -28,6 +28,7 @@ from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
 from neurotarget.report.postprocessing import postprocessing_facts
 from neurotarget.report.summary import summarise, summary_text
+from neurotarget.stats.learning import Learning, Training
 from neurotarget.stats.measured import from_rows
 
 
@@ -38,6 +39,7 @@ class HeldOut(NamedTuple):
     rows: pd.DataFrame
     written: Written | None  # None where the study failed
     error: Exception | None = None  # why it did
+    learning: Learning | None = None
 
     @property
     def flat(self) -> dict[str, float]:
@@ -99,10 +101,12 @@ def score_held_out(
         (),
         run_facts(facts, folder),
         tables_beside(folder),
+        Training.read(facts.get("training")),
     )
-    made = failure = None
+    made = failure = learning = None
     try:
         study = study_of(material)
+        learning = study.learning
         summary = {**facts, **summarise(study, planted=planted), **ids}
         write_json(folder / "summary.json", summary)
         print(summary_text(summary))
@@ -113,7 +117,7 @@ def score_held_out(
     print(f"\nrun folder  {folder}\npredictions {predictions}\nrows        {folder / 'rows.csv'}")
     if made is not None:
         print(f"report      {made.page}")
-    return HeldOut(summary, rows, made, failure)
+    return HeldOut(summary, rows, made, failure, learning)
 
 
 def _is_stale(predictions: Path, made_by: str) -> bool:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from neurotarget.cli.job_names import LONGEST, job_name, marked
 from neurotarget.cli.jobs import Job, JobResult, read_job, same_words, told
 from neurotarget.files import write_text
+from neurotarget.stats.learning import NOT_LEARNT, judge_validation
 from neurotarget.types import DataError
 
 MULTIRUN = "multirun.yaml"
@@ -107,6 +108,9 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
     }
     told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     lines = [f"{len(results)} jobs: {told}"]
+    for one in results:
+        if one.status == "done" and judge_validation(one.values).word == NOT_LEARNT:
+            lines.append(f"  NOT LEARNT: {one.folder.name}")
     for one in results:
         if one.status in ("failed", "missing"):
             lines.append(f"  {one.status}: {one.folder.name}: {one.reason}")

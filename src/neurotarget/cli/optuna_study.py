@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from filelock import FileLock
 
+from neurotarget.stats.learning import NOT_LEARNT, judge_validation
 from neurotarget.types import DataError
 
 if TYPE_CHECKING:
@@ -248,6 +249,12 @@ def objective_value(values: Mapping[str, float], objective: str) -> tuple[float,
     if undefined := [key for key, value in parts.items() if not math.isfinite(value)]:
         return math.nan, f"{', '.join(undefined)} is not a number"
     return float(np.mean(list(parts.values()))), ""
+
+
+def not_learnt(values: Mapping[str, float]) -> str:
+    """Why a trial has not learnt, by what its validation logged; "" where it has, or may have."""
+    found = judge_validation(values)
+    return " ".join(found.reasons) if found.word == NOT_LEARNT else ""
 
 
 def check_same_search(study: "optuna.Study", asked: Mapping[str, Any]) -> None:

@@ -24,13 +24,22 @@ from neurotarget.cli.optuna_study import (
     Search,
     check_same_search,
     need_optuna,
+    not_learnt,
     objective_values,
     open_study,
     read_search,
     sampler_of,
     unopened,
 )
-from neurotarget.cli.optuna_table import AT, PAGE, Tables, conclusion, seconds_of, trial_line
+from neurotarget.cli.optuna_table import (
+    AT,
+    PAGE,
+    UNLEARNT,
+    Tables,
+    conclusion,
+    seconds_of,
+    trial_line,
+)
 from neurotarget.cli.optuna_words import of_trials, signature, split_words
 from neurotarget.cli.optuna_workers import Workers
 from neurotarget.cli.search_space import Dimension
@@ -183,6 +192,8 @@ class Run:
             reason = result.reason
         elif reason:
             state = TrialState.FAIL
+        if state is TrialState.COMPLETE and (why := not_learnt(result.values)):
+            trial.set_user_attr(UNLEARNT, why)
         if reason:
             trial.set_user_attr("reason", reason)
         if seconds is not None:

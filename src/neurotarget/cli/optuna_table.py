@@ -26,9 +26,11 @@ UNSEEN = (
     "trains it anew and scores the held-out cases once."
 )
 NOT_PRUNED = "Bad trials ran to their end: Optuna stops trials early by one objective only."
+UNLEARNT = "not_learnt"  # attribute of a trial whose network has not learnt: why
 AT = "at"  # attribute of a trial: where it is run, and by which process
 PAGE = "sweep.html"
 TABLE = "trials.tsv"
+SHOWN = 8  # trials that a line names
 OWN = ("sweep", "held_out", "resume")  # words that no single training needs
 
 
@@ -74,7 +76,8 @@ def trials_table(study: "optuna.Study", search: Search, space: Sequence[Dimensio
         row |= dict(zip(search.objectives, values, strict=True))
         row["seconds"] = trial.user_attrs.get("seconds", math.nan)
         row["folder"] = str(trial.user_attrs.get(AT, {}).get("folder", ""))
-        row["reason"] = str(trial.user_attrs.get("reason", ""))
+        why = trial.user_attrs.get(UNLEARNT, "")
+        row["reason"] = f"not learnt: {why}" if why else str(trial.user_attrs.get("reason", ""))
         rows.append(row)
     keys = [one.key for one in space]
     columns = ["trial", "status", *keys, *search.objectives, "seconds", "folder", "reason"]
@@ -93,13 +96,22 @@ def _are_numbers(choices: Iterable[str]) -> bool:
 
 
 def best_trials(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
-    """The best trial, or with several objectives the Pareto front, best in the first one first."""
-    done = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+    """The best trial, or with several objectives the Pareto front, best in the first one first.
+
+    A trial whose network has not learnt is never one of them.
+    """
+    done = [trial for trial in completed(study) if UNLEARNT not in trial.user_attrs]
     if not done:
         return []
     if len(study.directions) == 1:
         return [max(done, key=lambda trial: (trial.values[0], -trial.number))]
-    return sorted(study.best_trials, key=lambda trial: (-trial.values[0], trial.number))
+    front = [trial for trial in study.best_trials if UNLEARNT not in trial.user_attrs]
+    return sorted(front, key=lambda trial: (-trial.values[0], trial.number))
+
+
+def completed(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
+    """Trials that were trained to their end."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
 
 
 def command_of(
@@ -128,6 +140,7 @@ def trial_line(study: "optuna.Study", number: int, result: JobResult, tables: Ta
     else:
         named = zip(tables.search.objectives, trial.values, strict=True)
         told = ", ".join(f"{name} {value:.4f}" for name, value in named)
+        told += ", NOT LEARNT" if UNLEARNT in trial.user_attrs else ""
     if len(study.directions) > 1:
         so_far = f"{len(best)} on the Pareto front"
     else:
@@ -144,6 +157,10 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
     trials, best = study.get_trials(deepcopy=False), best_trials(study)
     elsewhere = sum(trial.state.name == "RUNNING" for trial in trials)
     lines = [f"{elsewhere} trials still run in other processes"] if elsewhere else []
+    done = completed(study)
+    if unlearnt := [trial.number for trial in done if UNLEARNT in trial.user_attrs]:
+        named = ", ".join(map(str, unlearnt[:SHOWN])) + (", …" if len(unlearnt) > SHOWN else "")
+        lines.append(f"NOT LEARNT: {len(unlearnt)} of {len(done)} trials, never the best: {named}")
     if best:
         named = "best" if len(study.directions) == 1 else "first on the Pareto front"
         lines += [
@@ -151,6 +168,8 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
             f"  {command_of(best[0], tables.words, tables.space)}",
             f"page  {tables.folder / PAGE}",
         ]
+    elif done:
+        lines.append(f"no trial has learnt, so none is best; see {tables.folder / PAGE}")
     elif not elsewhere:
         reasons = [trial.user_attrs.get("reason", "") for trial in trials]
         why = next((reason for reason in reasons if reason), "none was begun")

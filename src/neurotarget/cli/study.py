@@ -9,6 +9,7 @@ from neurotarget.cli.study_folder import Written, write_study
 from neurotarget.cli.study_inputs import Material, from_masks, from_run, with_asked
 from neurotarget.cli.study_table import from_table
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.report.learning import banner, banner_text
 from neurotarget.report.raters import rater_sentences
 from neurotarget.report.words import headlines
 from neurotarget.types import DataError, Target
@@ -82,6 +83,8 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
 
 def tell(done: Written) -> None:
     """Print the headlines of a study and where its files lie."""
+    if loud := banner_text(banner(done.study.learning)):
+        print(f"{loud}\n")
     for line in headlines(done.study):
         print(line)
     for line in rater_sentences(done.study):

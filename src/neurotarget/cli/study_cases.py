@@ -14,13 +14,13 @@ from neurotarget.data.volume import Volume, read_volume, same_grid
 from neurotarget.report.overlay import overlay_bytes
 from neurotarget.report.page import PageCase
 from neurotarget.report.viewer import cropped
-from neurotarget.stats.failures import BELOW_HALF, DEFINITIONS
+from neurotarget.stats.failures import CRASH, NEARLY_COMPLETE
 from neurotarget.stats.measured import EXTERNAL
 from neurotarget.stats.study import Study
 from neurotarget.types import Case, DataError, Target
 
 FAILED, FLAGGED = "failed", "flagged"
-HARD = [item.name for item in DEFINITIONS if item.severity >= BELOW_HALF.severity]
+HARD = (CRASH.name, NEARLY_COMPLETE.name)  # the kinds of a failed mask
 POOR = (FAILED, FLAGGED, "worst")  # whose pictures show where the error is
 RANKS = (FAILED, FLAGGED, "worst", "median", "best", "smallest", "largest")
 log = logging.getLogger(__name__)

@@ -56,7 +56,13 @@ def write_study(
 
 def study_of(material: Material, *, seed: int = 0) -> Study:
     """Every table of a cohort, and those that its run has made before."""
-    study = analyse(material.measured, seed=seed, notes=material.notes, facts=material.facts)
+    study = analyse(
+        material.measured,
+        seed=seed,
+        notes=material.notes,
+        facts=material.facts,
+        training=material.training,
+    )
     return replace(study, tables={**study.tables, **material.beside})
 
 

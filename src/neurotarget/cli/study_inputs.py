@@ -18,6 +18,7 @@ from neurotarget.evaluate import evaluate, measure, read_rows
 from neurotarget.hypothesis import WORD, Hypothesis
 from neurotarget.report.postprocessing import trials_table
 from neurotarget.report.words import PLANTED, PLANTED_IN_TISSUE
+from neurotarget.stats.learning import Training
 from neurotarget.stats.measured import Measured, from_rows
 from neurotarget.types import Case, DataError, Manifest, Problem, Row, Target
 
@@ -35,6 +36,7 @@ class Material(NamedTuple):
     notes: tuple[str, ...]
     facts: Mapping[str, str]
     beside: Mapping[str, pd.DataFrame] = MappingProxyType({})  # tables that no study computes
+    training: Training | None = None  # of the network behind the masks
 
 
 def from_run(
@@ -81,6 +83,7 @@ def from_run(
         tuple(notes),
         run_facts(summary, folder),
         tables_beside(folder),
+        Training.read(summary.get("training")),
     )
 
 

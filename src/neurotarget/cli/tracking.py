@@ -18,6 +18,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from neurotarget.cli.run_folder import write_json
 from neurotarget.cli.study_folder import Written
+from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT, Learning
 from neurotarget.types import DataError
 
 SHOWN = 200  # letters of an error
@@ -238,6 +239,16 @@ def log_final(
         run.log(found)
 
     on_wandb(made, act)
+
+
+def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:
+    """Say whether the network has learnt in the summary of the W&B run; else tag it so as well."""
+    for logger in made if learning is not None else ():
+        if isinstance(logger, WandbLogger):
+            run, told = logger.experiment, " ".join((*learning.reasons, *learning.warnings))
+            run.summary.update({"learnt": learning.word, "learnt_reasons": told})
+            if learning.word in (NOT_LEARNT, DOUBTFUL):
+                run.tags = (*(run.tags or ()), learning.word)
 
 
 def _table(table: pd.DataFrame) -> wandb.Table:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import shlex
 import warnings
 from pathlib import Path
@@ -16,7 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from neurotarget.cli.budget import planned_steps
 from neurotarget.cli.build import build_target, plain
 from neurotarget.cli.cascade import localise, localiser_facts
-from neurotarget.cli.cost import CostMeter, write_cost
+from neurotarget.cli.cost import write_cost
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.held_out import flat, score_held_out
 from neurotarget.cli.localising import located
@@ -28,11 +29,13 @@ from neurotarget.cli.postprocess import learn_postprocessing
 from neurotarget.cli.ranks import apart_from_slurm, rank
 from neurotarget.cli.run_folder import load_state, open_run, read_config
 from neurotarget.cli.step_probe import step_seconds
-from neurotarget.cli.tracking import finish, log_final, loggers
+from neurotarget.cli.tracking import finish, log_final, log_learning, loggers
 from neurotarget.cli.training_bar import duration
 from neurotarget.data.module import TargetData
 from neurotarget.files import write_text
+from neurotarget.report.learning import banner, banner_text
 from neurotarget.report.postprocessing import postprocessing_line
+from neurotarget.stats.learning import Training, facts_of, judge_validation, time_note
 from neurotarget.types import DataError, Target
 
 
@@ -97,6 +100,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
             )
             if config["held_out"]:
                 _finish(config, folder, parts, made)
+            else:
+                _tell_learning(parts, config, made)
         failed = False
     except Exception as error:
         failed = type(error).__name__ != "TrialPruned"  # Optuna's: its search has seen enough
@@ -140,13 +145,38 @@ def _finish(config: Config, folder: Path, parts: Parts, made: list[Logger]) -> N
     result = score_held_out(
         folder,
         parts.data,
-        facts=_facts(config, folder, parts.meter),
+        facts=_facts(config, folder, parts),
         weights=weights,
         pictures=int(config["logger"]["pictures"]),
     )
     log_final(made, summary=result.flat, rows=result.rows, study=result.written)
+    log_learning(made, result.learning)
     if result.error is not None:
         raise _failed_study(folder, result.error) from result.error
+
+
+def _tell_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
+    """Judge a run without held-out cases by its validation, on the terminal and to the trackers."""
+    training = _training(parts, config)
+    found = judge_validation(parts.best.values, training)
+    if told := "\n".join(filter(None, [banner_text(banner(found)), time_note(training)])):
+        print(told, flush=True)
+    log_learning(made, found)
+
+
+def _training(parts: Parts, config: Config) -> Training:
+    """What the study must know of a training, to judge its masks."""
+    trainer, budget = config["trainer"], config["budget"]
+    limit = ""
+    if budget["kind"] == "minutes":
+        limit = f"budget.minutes={budget['minutes']}"
+    elif not budget["kind"] and trainer["max_time"]:
+        limit = f"trainer.max_time={trainer['max_time']}"
+    best = parts.best.values
+    dice, trivial = (
+        best.get(f"val/{name}", math.nan) for name in ("dice_mean", "dice_all_foreground")
+    )
+    return Training(parts.meter.steps, parts.meter.expected_steps, dice, trivial, limit)
 
 
 def _failed_study(folder: Path, error: Exception) -> DataError:
@@ -243,15 +273,18 @@ def _then(config: Config) -> str:
     return "nothing: the held-out cases stay unseen"
 
 
-def _facts(config: Config, folder: Path, meter: CostMeter) -> dict[str, Any]:
-    localiser = localiser_facts(folder)
+def _facts(config: Config, folder: Path, parts: Parts) -> dict[str, Any]:
+    localiser, training = localiser_facts(folder), _training(parts, config)
+    note = time_note(training)
     return {
         **({"localiser": localiser} if localiser else {}),
         "experiment": str(config["name"]),
         "model": HydraConfig.get().runtime.choices.get("model"),
         "seed": int(config["seed"]),
         "fold": int(config["data"]["fold"]),
-        "train_seconds": round(meter.train_s, 1),
+        "train_seconds": round(parts.meter.train_s, 1),
+        "training": facts_of(training),
+        **({"depends_on_machine": note} if note else {}),
         "data_fingerprint": config["data_fingerprint"],
         "run": str(folder),
     }

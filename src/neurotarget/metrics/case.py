@@ -30,7 +30,7 @@ from neurotarget.metrics.volume import (
     volume_similarity,
     voxel_mm3,
 )
-from neurotarget.types import Case, Mask, Row, Target, Triple
+from neurotarget.types import Case, Mask, Row, Target, Triple, has_failed
 
 Affine = Float[ndarray, "4 4"]
 Scores = dict[str, float]
@@ -86,8 +86,8 @@ def score_case(
 ) -> list[Row]:
     """Rows of a prediction; None where there is no such map.
 
-    A label that is in neither map has NaN scores. A label is failed where there is no prediction,
-    or none of it is predicted although it is there; such a label has Dice 0 and no distances.
+    A label that is in neither map has NaN scores. Which labels failed is `types.has_failed`; one
+    without a prediction, or of which nothing is predicted, has Dice 0 and no distances.
     Without a reference sides are told by the affine, if the scan is `oriented`.
 
     Each rater in `beside` adds `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`,
@@ -244,9 +244,10 @@ def _compared(
     truth: Mask, pred: Mask, volumes: Scores, distances: SurfaceDistances, tolerance_mm: float
 ) -> Scores:
     reference, predicted = volumes["reference_volume_mm3"], volumes["volume_mm3"]
-    error = volume_error_mm3(reference, predicted)
+    error, overlap = volume_error_mm3(reference, predicted), dice(truth, pred)
+    is_lost = reference > 0 and not predicted
     return {
-        "dice": dice(truth, pred),
+        "dice": overlap,
         "precision": precision(truth, pred),
         "recall": recall(truth, pred),
         "hd95_mm": hd95_mm(distances),
@@ -256,7 +257,7 @@ def _compared(
         "volume_error_abs_mm3": abs(error),
         "volume_error_percent": volume_error_percent(reference, predicted),
         "volume_similarity": volume_similarity(reference, predicted),
-        "failed": float(reference > 0 and not predicted),
+        "failed": float(has_failed(overlap, is_lost=is_lost)),
     }
 
 

@@ -36,6 +36,7 @@ class Arm(NamedTuple):
     number: int
     name: str
     kind: str
+    learnt: str = ""  # in a word, where it is known
 
     @property
     def mark(self) -> Mark:
@@ -49,8 +50,9 @@ def arms_of(comparison: Comparison) -> list[Arm]:
     if "arm" not in table:
         return []
     kinds = table["kind"] if "kind" in table else pd.Series("net", index=table.index)
-    pairs = zip(table["arm"].astype(str), kinds.astype(str), strict=True)
-    return [Arm(number, *pair) for number, pair in enumerate(pairs, start=1)]
+    words = table["learnt"] if "learnt" in table else pd.Series("", index=table.index)
+    told = zip(*(one.astype(str) for one in (table["arm"], kinds, words)), strict=True)
+    return [Arm(number, *every) for number, every in enumerate(told, start=1)]
 
 
 def main_label(rows: pd.DataFrame, first: Sequence[str] = (MEAN, "total")) -> str:

@@ -21,9 +21,9 @@ from neurotarget.report.words import (
     volumes_of,
 )
 from neurotarget.stats.study import Study
-from neurotarget.stats.verdict import NOT_ENOUGH, REPLICATED
+from neurotarget.stats.verdict import NO_CONCLUSION, NOT_ENOUGH, REPLICATED
 
-ICONS = {REPLICATED: "yes", NOT_ENOUGH: "open"}  # anything else is "no"
+ICONS = {REPLICATED: "yes", NOT_ENOUGH: "open", NO_CONCLUSION: "open"}  # anything else is "no"
 ROOM = 0.06  # of the strip's width, free at both ends
 
 
@@ -85,6 +85,7 @@ def cards(study: Study) -> list[Card]:
 def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card:
     first, others, what = rows[0], rows[1:], asked_of(hypothesis)
     kinds = {True: "same", False: "other", None: "open"}
+    refused = {row["reason"] for row in rows if row["verdict"] == NO_CONCLUSION}
     published = ""
     if math.isfinite(expected := first["expected"]):
         figures = _decimals(float(f"{expected:.3g}"))
@@ -97,7 +98,11 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
         hypothesis.source,
         tuple(_result(row, what) for row in rows),
         _strip(rows),
-        tuple(_difference(row, what) for row in _differences(study, hypothesis.name)),
+        tuple(
+            _difference(row, what)
+            for row in _differences(study, hypothesis.name)
+            if row["reason"] not in refused  # the conclusion says it
+        ),
         tuple((kinds[same_conclusion(first, row)], conclusion(first, row, what)) for row in others),
     )
 

@@ -27,6 +27,7 @@ from neurotarget.report.rows import Block, block_axes, fit_width
 from neurotarget.report.text import p_value
 from neurotarget.report.words import rows_of
 from neurotarget.stats.comparison import Comparison
+from neurotarget.stats.learning import NOT_LEARNT
 
 TOP, FOOT, ROW_INCH = 0.62, 0.6, 0.46
 RIGHT = 2.85  # inches, of the words at the right
@@ -79,8 +80,8 @@ def differences_figure(comparison: Comparison) -> Figure | None:
 
 
 def best_net(comparison: Comparison) -> Arm | None:
-    """The best arm that was trained by itself, which all others are compared with."""
-    arms = arms_of(comparison)
+    """The best arm that was trained by itself and has learnt, which others are compared with."""
+    arms = [arm for arm in arms_of(comparison) if arm.learnt != NOT_LEARNT]
     return next((arm for arm in arms if arm.kind == "net"), arms[0] if arms else None)
 
 

@@ -11,6 +11,7 @@ from neurotarget.report.arm_rows import Arm, arms_of, known, number_of
 from neurotarget.report.compare_forest import best_net, to_best
 from neurotarget.report.compare_parts import parts_sections
 from neurotarget.report.compare_tables import DEFINITIONS, WORDS, tables_about
+from neurotarget.report.learning import arms_banner
 from neurotarget.report.plain_page import (
     Body,
     Grid,
@@ -23,6 +24,7 @@ from neurotarget.report.plain_page import (
 )
 from neurotarget.report.words import DASH, all_asked, counted, estimate, rows_of, shown, title_of
 from neurotarget.stats.comparison import Comparison
+from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT
 
 FIGURES_LEAD = "A point that stands for a case leads to its row in the tables."
 REFERENCE = "reference"
@@ -35,7 +37,7 @@ COLUMNS = (
     Heading("Chance to be best"),
     Heading("Told apart", "text"),
     Heading("ICC of volumes"),
-    Heading("Failed masks"),
+    Heading("Failed cases"),
 )
 
 
@@ -71,7 +73,8 @@ def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title
 def _page(
     comparison: Comparison, figures: Sequence[PageFigure], title: str
 ) -> tuple[Head, Body, list[Section]]:
-    head = Head(title, "Comparison", question(comparison), _design(comparison), comparison.sentence)
+    told = question(comparison), _design(comparison), comparison.sentence
+    head = Head(title, "Comparison", *told, arms_banner(comparison))
     body = Body(
         figures,
         comparison.tables,
@@ -141,7 +144,7 @@ def _costs(comparison: Comparison) -> list[Section]:
         return []
     shown_costs = [cost for cost in COSTS if known(table, cost[0])]
     rows = [
-        [str(arm.number), arm.name, *(read(number_of(row, key)) for key, _, read in shown_costs)]
+        [_place(arm), arm.name, *(read(number_of(row, key)) for key, _, read in shown_costs)]
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
     columns = [*COLUMNS[:2], *(Heading(name) for _, name, _ in shown_costs)]
@@ -153,9 +156,10 @@ def _costs(comparison: Comparison) -> list[Section]:
 def _row(arm: Arm, row: Mapping, told: str, icc: str) -> list[str]:
     says_kind = arm.kind == "net" or arm.name.endswith(arm.kind)
     name = arm.name if says_kind else f"{arm.name} ({arm.kind})"
+    name += f" ({arm.learnt})" if arm.learnt in (NOT_LEARNT, DOUBTFUL) else ""
     failed, scored = number_of(row, "n_failed"), number_of(row, "n_scored")
     return [
-        str(arm.number),
+        _place(arm),
         name,
         estimate(
             {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]},
@@ -168,6 +172,10 @@ def _row(arm: Arm, row: Mapping, told: str, icc: str) -> list[str]:
         shown(number_of(row, icc), 3) if icc else DASH,
         f"{failed:.0f} of {scored:.0f}" if math.isfinite(failed + scored) else DASH,
     ]
+
+
+def _place(arm: Arm) -> str:
+    return DASH if arm.learnt == NOT_LEARNT else str(arm.number)
 
 
 def _told(arm: Arm, best: Arm | None, apart: Mapping[str, bool]) -> str:

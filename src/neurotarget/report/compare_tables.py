@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from neurotarget.report.definitions import INTERVAL, KNOWN, VERDICT, Definition
 from neurotarget.report.sheets import VALUES, About
+from neurotarget.types import FAILED
 
 WORDS = {**VALUES, "True": "yes", "False": "no"}
 MADE = "Seed −1: made from the runs of several seeds."
@@ -11,6 +12,10 @@ COST_HEADINGS = {
     "parameters": "Parameters, millions",
     "flops_per_step": "GFLOP per step",
     "steps": "Steps",
+    "expected_steps": "Steps expected",
+    "val_dice": "Dice in validation",
+    "val_all_foreground_dice": "Dice of a mask of all voxels",
+    "time_limit": "Bound by time",
     "step_s": "Step, s",
     "train_s": "Training, min",
     "peak_memory_mib": "Peak memory, GiB",
@@ -23,8 +28,14 @@ COST_HEADINGS = {
     "learning_rate": "Learning rate",
 }
 COST_SCALES = {"parameters": 1e6, "flops_per_step": 1e9, "train_s": 60, "peak_memory_mib": 1024}
-COST_KINDS = {"steps": "count", "batch_size": "number", "learning_rate": "setting"}
+COST_KINDS = {
+    "steps": "count",
+    "expected_steps": "count",
+    "batch_size": "number",
+    "learning_rate": "setting",
+}
 ARM_HEADINGS = {
+    "learnt": "Learnt",
     "dice": "Dice",
     "case_sd": "SD of cases",
     "fold_sd": "SD of folds",
@@ -143,6 +154,10 @@ _STUDY: Mapping[str, Definition] = {one.name: one for one in KNOWN}
 _AGREED = ("agreement", "icc_a1", "")
 DEFINITIONS = (
     _STUDY["Dice"]._replace(needs=("arms", "dice", "")),
+    Definition(
+        "Failed mask", f"{FAILED[:1].upper()}{FAILED[1:]}.", "", "", ("arms", "n_failed", "")
+    ),
+    _STUDY["Learnt"]._replace(needs=("arms", "learnt", "")),
     INTERVAL,
     Definition(
         "Arm",

@@ -36,6 +36,7 @@ VERDICT = Definition(
     "the expected effect (the published one, or the one planted in a generated cohort), lies on "
     "the other side, or the data had 80 % power to find the expected effect and did not. Not "
     "enough data: the interval includes both 0 and the expected effect, and the power was lower. "
+    "No conclusion: more than a fifth of the masks failed, or the network has not learnt. "
     "Without an expected effect the smallest that would have been found stands beside the verdict.",
     "Hoenig and Heisey 2001",
     "10.1198/000313001300339897",
@@ -95,9 +96,19 @@ KNOWN = (
         ("effects", "model", "tiv_ancova"),
     ),
     Definition(
+        "Learnt",
+        "A network has not learnt where its mean Dice has gone less than a tenth of the way from "
+        "the better of an empty mask and one of all voxels to a perfect one, or more than half of "
+        "its masks failed; it is doubtful below a quarter of the way, or above a fifth of failed "
+        "masks. From volumes of masks of which more than a fifth failed no conclusion is drawn.",
+        "Cohen 1960",
+        "10.1177/001316446002000104",
+        ("failures", "method", "predicted"),
+    ),
+    Definition(
         "Dice",
         "Twice the shared voxels over all voxels of two masks: 0 is no overlap, 1 is identity. A "
-        "failed case counts as 0.",
+        "mask that is missing, or empty where the reference is not, counts as 0.",
         "Dice 1945",
         "10.2307/1932409",
         ("scores", "metric", "dice"),

@@ -24,9 +24,10 @@ WIDTH, LEFT, AXES = 7.5, 2.2, 2.5  # inches
 TOP, FOOT, GAP = 0.42, 0.6, 0.35  # GAP in rows, between definitions
 RIGHT = 2.6
 NAMES = {
+    "failed": "failed",
     "crash_or_empty": "crash or empty",
     "dice_below_0.1": "Dice below 0.1",
-    "dice_below_0.5": "Dice below 0.5",
+    "dice_below_0.5": "poor: Dice below 0.5",
     "swapped": "left and right swapped",
     "touches_edge": "touches the edge",
 }

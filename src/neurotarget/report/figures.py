@@ -174,7 +174,7 @@ def _parts(study: Study) -> list[NamedFigure]:
         return []
     caption = (
         f"Dice of every case, by label and by whether the network knew the site. {POINTS} The "
-        "thick line is the mean; failed cases count with 0. A dashed line is a mean that others "
+        "thick line is the mean; lost masks count with 0. A dashed line is a mean that others "
         "have published, the band its standard deviation over their cases: it is of other data, "
         "and no bar that these cases were to pass."
     )
@@ -196,7 +196,7 @@ def _dice(study: Study) -> NamedFigure:
     caption = (
         f"Dice of every case: 1 is perfect overlap with the reference, 0 none. {POINTS} The thick "
         "line is the median; the grey box and the square brackets hold the middle half of the "
-        f"cases. Failed cases count with 0. Up to {MOST_NAMED} cases below {POOR:g} are named."
+        f"cases. Lost masks count with 0. Up to {MOST_NAMED} cases below {POOR:g} are named."
     )
     return NamedFigure("dice", title, caption + more, figure)
 

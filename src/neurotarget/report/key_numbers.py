@@ -23,6 +23,7 @@ from neurotarget.report.words import (
     volumes_of,
 )
 from neurotarget.stats.study import Study
+from neurotarget.types import FAILED
 
 MOST_PAIRS = 3
 MOST_LABELS = 12
@@ -149,7 +150,7 @@ def _dice_tile(study: Study, label: str) -> Tile | None:
         return None
     what = "mean over the labels" if is_mean else row["label"]
     parts = _by_part(rows_of(study, "scores", label=row["label"], metric="dice"), "mean")
-    note = f"{what}, {int(row['n'])} cases{parts}; a failed case counts as 0"
+    note = f"{what}, {int(row['n'])} cases{parts}; a lost mask counts as 0"
     return Tile("Overlap (Dice)", shown(row["mean"], 2), _ends(row, 2), note)
 
 
@@ -191,10 +192,11 @@ def _failure_tile(study: Study, method: str) -> Tile | None:
     row = main_failures(study, method)
     if row is None:
         return None
-    what = title_of(row["definition"]).replace("dice", "Dice")
     rate = {key: 100 * row[key] for key in ("rate", "low", "high")}
     text = f"{shown(rate['rate'], 1)} %, {_ends(rate, 1)}".rstrip(", ")
-    return Tile(f"Failures, {method}", f"{int(row['n_failed'])} of {int(row['n'])}", text, what)
+    return Tile(
+        f"Failed cases, {method}", f"{int(row['n_failed'])} of {int(row['n'])}", text, FAILED
+    )
 
 
 def _ends(row: Mapping, digits: int) -> str:

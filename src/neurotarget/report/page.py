@@ -15,6 +15,7 @@ from neurotarget.files import write_text
 from neurotarget.report.cards import Card, cards
 from neurotarget.report.figure import COLOURS
 from neurotarget.report.key_numbers import failure_lines, key_numbers
+from neurotarget.report.learning import banner
 from neurotarget.report.means import means_sections
 from neurotarget.report.parts import parts_section
 from neurotarget.report.plain_page import (
@@ -120,7 +121,9 @@ def page_html(
 def _head(study: Study, title: str) -> Head:
     """What is read first."""
     question = study.measured.target.question
-    return Head(title, "Study report", question, cohort(study), answer(study))
+    return Head(
+        title, "Study report", question, cohort(study), answer(study), banner(study.learning)
+    )
 
 
 def _findings(study: Study) -> dict:

@@ -22,6 +22,7 @@ from neurotarget.files import write_text
 from neurotarget.report.definitions import KNOWN, Definition, definitions
 from neurotarget.report.figure import COLOURS, DARK, LIGHT, svg_text
 from neurotarget.report.figures import NamedFigure
+from neurotarget.report.learning import Banner
 from neurotarget.report.sheets import (
     TABLES,
     VALUES,
@@ -105,6 +106,7 @@ class Head:
     question: str = ""
     cohort: str = ""
     answer: str = ""
+    banner: Banner | None = None  # above everything else
 
 
 @dataclass(frozen=True)

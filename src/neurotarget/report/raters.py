@@ -91,7 +91,7 @@ def _lead(study: Study) -> str:
     ]
     return (
         f"Of {len(measured.covariates)} cases, further masks are there by {', '.join(counts)}. "
-        "Dice is the mean over cases, where a failed prediction counts 0; ICC, r and bias are of "
+        "Dice is the mean over cases, where a lost mask counts 0; ICC, r and bias are of "
         "the volumes. Square brackets hold 95 % intervals over people."
     )
 

@@ -165,7 +165,7 @@ VALUES = {
     "tiv_proportion": "TIV by proportion",
     "crash_or_empty": "crash or empty",
     "dice_below_0.1": "Dice below 0.1",
-    "dice_below_0.5": "Dice below 0.5",
+    "dice_below_0.5": "poor: Dice below 0.5",
     "implausible_volume": "implausible volume",
     "touches_edge": "touches the edge",
     "several_pieces": "several pieces",

@@ -35,9 +35,10 @@ from neurotarget.report.panels import (
     table,
     ticks,
 )
+from neurotarget.stats.failures import POOR
 from neurotarget.stats.study import Study
 
-POOR, MOST_NAMED = 0.5, 3  # cases of a lower Dice are named where there are no more
+MOST_NAMED = 3  # cases of a lower Dice than POOR are named where there are no more
 MOST_STRIPS = 30
 NAME_LEFT = 0.35  # Dice from which there is room for a name at the left of its point
 STRIP_INCH = 0.55

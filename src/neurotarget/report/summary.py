@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from neurotarget.report.learning import told as learning_text
 from neurotarget.report.postprocessing import postprocessing_text
 from neurotarget.report.tables import (
     agreement_table,
@@ -17,13 +18,15 @@ from neurotarget.report.tables import (
 from neurotarget.report.text import number
 from neurotarget.report.words import counted, rows_of
 from neurotarget.stats.effects import NOT_ENOUGH, claim
-from neurotarget.stats.failures import BELOW_HALF
+from neurotarget.stats.failures import BELOW_HALF, failed_masks
 from neurotarget.stats.study import Study
 from neurotarget.stats.tables import ALL_LABELS
 from neurotarget.stats.variants import DECLARED
+from neurotarget.types import FAILED
 
 MOST_LABELS = 12  # beyond, those of lowest Dice are shown
 SCORES = ("dice", "precision", "recall", "hd95_mm", "assd_mm", "surface_dice")
+LEARNING = ("learnt", "learnt_reasons", "learnt_warnings")
 METHODS = ("reference", "predicted")
 AGREEMENT = ("pearson_r", "spearman_rho", "icc_a1", "icc_c1", "ccc")
 EFFECT = ("estimate", "low", "high", "p", "n", "n_dropped", "unit", "verdict", "detectable")
@@ -35,13 +38,15 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
 
     The numbers are those of the study's tables. `dice` and the other scores hold the mean of each
     label, `scores` its spread and interval. `planted` holds the true effect of each hypothesis
-    where the cases were generated. A failed case counts with Dice 0; what is undefined is None,
-    left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects. `parts`, where
-    the study tells internal from external cases, holds the numbers of each with those published.
+    where the cases were generated. A mask that is lost counts with Dice 0; what is undefined is
+    None, left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects. `parts`,
+    where the study tells internal from external cases, holds the numbers of each with those
+    published. `learnt` says in a word whether the network has, where there is one.
     """
     measured = study.measured
     target, rows = measured.target, measured.scores
-    failed = rows[(rows["metric"] == "failed") & (rows["value"] > 0)]["case_id"].unique()
+    masks = failed_masks(rows)
+    failed = masks[masks].index.get_level_values("case_id").unique()
     labels = target.label_names
     table = study.tables["scores"]
     whole = table[table["stratum"] == "all"].set_index(["metric", "label"])
@@ -56,6 +61,7 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
         {
             "target": target.name,
             "question": target.question,
+            **_learning(study),
             "n_test": len(measured.covariates),
             "n_subjects": measured.subjects.nunique(),
             "n_failed": len(failed),
@@ -78,11 +84,14 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
 def summary_text(summary: Mapping) -> str:
     """Lay out what `summarise` found: scores, volumes, agreement, hypotheses; with units.
 
+    A network that has not learnt is told before anything else.
+
     Square brackets hold 95 % intervals. Undefined and failed cases are counted beside the number
     that lacks them.
     """
     shown = _shown(summary)
-    parts = [_head(summary), scores_table(summary, shown)]
+    loud = learning_text(*(summary.get(key) or "" for key in LEARNING))
+    parts = [*([loud] if loud else []), _head(summary), scores_table(summary, shown)]
     if any(summary["volume"][label]["n"] for label in shown):
         parts += [volumes_table(summary, shown), agreement_table(summary, shown)]
     if summary.get("parts"):
@@ -92,6 +101,12 @@ def summary_text(summary: Mapping) -> str:
     if summary["hypotheses"]:
         parts.append(hypotheses_table(summary))
     return "\n\n".join(parts)
+
+
+def _learning(study: Study) -> dict:
+    found = study.learning
+    values = ("", (), ()) if found is None else (found.word, found.reasons, found.warnings)
+    return dict(zip(LEARNING, values, strict=True))
 
 
 def _below_half(study: Study) -> int:
@@ -241,11 +256,13 @@ def _head(summary: Mapping) -> str:
         lines.append(summary["question"])
     if failed := summary["failed_cases"]:
         names = ", ".join(failed[:8]) + (", ..." if len(failed) > 8 else "")
-        lines.append(f"{len(failed)} failed, counted with Dice 0: {names}")
-    else:
+        lines.append(f"{counted(len(failed), 'case')} failed ({FAILED}): {names}")
+    elif summary["dice_mean"] is not None:
         lines.append("no case failed")
-    if poor := summary.get("n_below_half"):
-        lines[-1] += f"; {counted(poor, 'case')} below a Dice of 0.5"
+    if (poor := summary.get("n_below_half") or 0) > len(failed):
+        lines.append(f"{counted(poor, 'case')} with a poor mask (Dice below 0.5), failed or not")
+    if note := summary.get("depends_on_machine"):
+        lines.append(note)
     return "\n".join(lines)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from neurotarget.report.amounts import duration, figures
 from neurotarget.report.definitions import Definition
+from neurotarget.report.learning import Banner
 from neurotarget.report.plain_page import (
     Body,
     Code,
@@ -30,6 +31,7 @@ from neurotarget.report.sweep import (
 )
 from neurotarget.report.sweep_figures import all_figures, done, importances_of
 from neurotarget.report.words import DASH, counted
+from neurotarget.stats.learning import NOT_LEARNT
 
 __all__ = [
     "STATUSES",
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 MOST_BEST = 20  # trials of the front that stand at the top; all are in the table
+UNLEARNT_TRIALS = "NOT LEARNT: trials whose network has not learnt are never the best"
 TRIAL_HEADINGS = {
     "trial": "Trial",
     "status": "Status",
@@ -99,7 +102,8 @@ def sweep_html(sweep: Sweep, *, title: str) -> str:
 
 
 def _page(sweep: Sweep, title: str) -> tuple[Head, Body, list[Section]]:
-    head = Head(title, "Search", _question(sweep), _amounts(sweep), sentence(sweep))
+    told = _question(sweep), _amounts(sweep), sentence(sweep)
+    head = Head(title, "Search", *told, _banner(sweep))
     body = Body(
         page_figures(all_figures(sweep)),
         {"trials": sweep.trials, "importances": sweep.importances},
@@ -116,7 +120,8 @@ def sentence(sweep: Sweep) -> str:
     """Which trial is best and with which settings, or how many share the front."""
     rows = done(sweep)
     if not len(sweep.best):
-        return "No trial is done yet." if not len(rows) else ""
+        unlearnt = "No network has learnt, so no trial is best."
+        return "No trial is done yet." if not len(rows) else unlearnt * bool(len(_unlearnt(sweep)))
     names = _listed([one.name for one in sweep.objectives])
     if len(sweep.objectives) > 1:
         count = len(sweep.best)
@@ -134,6 +139,24 @@ def sentence(sweep: Sweep) -> str:
             f" {most.index[0]} mattered most for {most.name} ({100 * float(most.iloc[0]):.0f} %)."
         )
     return text
+
+
+def _unlearnt(sweep: Sweep) -> pd.DataFrame:
+    return sweep.trials[sweep.trials["reason"].str.startswith(NOT_LEARNT)]
+
+
+def _banner(sweep: Sweep) -> Banner | None:
+    """Which trials have not learnt."""
+    rows = _unlearnt(sweep)
+    if not len(rows):
+        return None
+    named = [str(number) for number in rows["trial"]]
+    lines = (
+        f"{counted(len(rows), 'trial')} of {len(done(sweep))} that are done: "
+        f"{_listed(named[:MOST_BEST])}{' …' if len(named) > MOST_BEST else ''}.",
+        f"Trial {named[0]}: {rows['reason'].iloc[0]}",
+    )
+    return Banner("no" if not len(sweep.best) else "open", UNLEARNT_TRIALS, lines)
 
 
 def _question(sweep: Sweep) -> str:

@@ -12,9 +12,11 @@ import pandas as pd
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.text import number, unit_text
 from neurotarget.stats.comparison import Comparison
+from neurotarget.stats.failures import FAILED
 from neurotarget.stats.measured import EXTERNAL, PARTS
 from neurotarget.stats.study import Study
-from neurotarget.stats.verdict import NOT_ENOUGH, OPPOSITE, REPLICATED
+from neurotarget.stats.verdict import NO_CONCLUSION, NOT_ENOUGH, OPPOSITE, REPLICATED
+from neurotarget.types import FAILED as FAILED_IS
 from neurotarget.types import Target
 
 MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
@@ -27,8 +29,8 @@ SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
 PLANTED = "planted in the generated cohort"  # source of the effects that such a cohort has
 PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
+WHAT_COUNTS = (" replicate", " hypotheses")
 FEWER_VOLUMES = "Round brackets hold the number of cases with both volumes, where it is another."
-FAILED = ("dice_below_0.5", "crash_or_empty")  # what a headline calls failed: the first that is
 
 
 def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFrame:
@@ -121,10 +123,12 @@ def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
 def same_conclusion(first: Mapping, second: Mapping) -> bool | None:
     """Whether two verdicts on one hypothesis are the same; None where neither could be given.
 
+    Masks that allow no conclusion say neither.
+
     To find the opposite and to find nothing are both *not replicated*, and not the same; nor are
     two effects of either direction that point in opposite ones.
     """
-    if first["verdict"] == second["verdict"] == NOT_ENOUGH:
+    if first["verdict"] == second["verdict"] == NOT_ENOUGH or _no_conclusion(first, second):
         return None
     if first["verdict"] == second["verdict"] == REPLICATED:
         return (first["estimate"] > 0) == (second["estimate"] > 0)
@@ -139,6 +143,8 @@ def conclusion(first: Mapping, second: Mapping, what: str = VOLUMES) -> str:
         else f"The {what} by {second['method']}"
     )
     than = "" if first["method"] == "reference" else f" as those by {first['method']}"
+    if _no_conclusion(first, second):
+        return f"{_capital(_no_conclusion(first, second))}."
     same = same_conclusion(first, second)
     if same is None:
         return f"Neither set of {what} has enough data for a verdict."
@@ -152,6 +158,15 @@ def conclusion(first: Mapping, second: Mapping, what: str = VOLUMES) -> str:
         return f"{whose} lead to another conclusion: an effect of the opposite direction."
     instead = f"“{_finding(second)}” instead of “{_finding(first)}”"
     return f"{whose} lead to another conclusion: {instead}."
+
+
+def _no_conclusion(*rows: Mapping) -> str:
+    """Why one of some methods' masks cannot answer; "" where all can."""
+    return next((row["reason"] for row in rows if row["verdict"] == NO_CONCLUSION), "")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def declared(study: Study) -> dict[str, list[dict]]:
@@ -192,9 +207,11 @@ def answer(study: Study) -> str:
     what, told = all_asked(measured.target), []
     for method in measured.methods:
         rows = [row for every in effects.values() for row in every if row["method"] == method]
-        if rows:
+        if rows and all(row["verdict"] == NO_CONCLUSION for row in rows):
+            told.append(f"the {volumes_of(method, what)} allow no conclusion")
+        elif rows:
             count = sum(row["verdict"] == REPLICATED for row in rows)
-            words = (" replicate", " hypotheses") if not told else ("", "")
+            words = ("", "") if any(" replicate " in one for one in told) else WHAT_COUNTS
             told.append(
                 f"the {volumes_of(method, what)}{words[0]} {count or 'none'} of "
                 f"{len(rows)}{words[1]}"
@@ -221,7 +238,7 @@ def headlines(study: Study) -> list[str]:
         what = asked_of(asked) if asked else VOLUMES
         told = "; ".join(verdict_sentence(row, what) for row in rows)
         lines.append(f"{head} {told[:1].upper()}{told[1:]}.")
-        if len(two := _without_raters(study)(rows)) == 2:
+        if len(two := _without_raters(study)(rows)) == 2 and not _no_conclusion(*two):
             lines[-1] += f" {conclusion(*two, what)}"
     return lines + _agreement_lines(study) + _failure_lines(study)
 
@@ -260,14 +277,9 @@ def rating(low: float, high: float) -> str:
 
 
 def main_failures(study: Study, method: str) -> dict | None:
-    """The row of failures that a headline tells; None where nothing could be judged."""
-    for definition in FAILED:
-        for row in rows_of(study, "failures", method=method, definition=definition).to_dict(
-            "records"
-        ):
-            if row["n"] > 0:
-                return row
-    return None
+    """The row of masks that failed; None where nothing could be judged."""
+    rows = rows_of(study, "failures", method=method, definition=FAILED.name).to_dict("records")
+    return next((row for row in rows if row["n"] > 0), None)
 
 
 def percent(row: Mapping) -> str:
@@ -308,10 +320,9 @@ def _failure_lines(study: Study) -> list[str]:
     for method in study.measured.methods:
         row = main_failures(study, method)
         if row is not None and method != study.measured.reference:
-            name = title_of(row["definition"]).casefold().replace("dice", "Dice")
             lines.append(
-                f"Failures of {method} ({name}): {int(row['n_failed'])} of {int(row['n'])}, "
-                f"{percent(row)}."
+                f"Failed cases of {method}: {int(row['n_failed'])} of {int(row['n'])}, "
+                f"{percent(row)} ({FAILED_IS})."
             )
     return lines
 

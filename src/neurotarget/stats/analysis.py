@@ -1,13 +1,20 @@
 """From what was measured to every table of a study."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from neurotarget.stats.biomarkers import biomarker_differences_table, biomarkers_table
 from neurotarget.stats.curves import age_table, curves_table
-from neurotarget.stats.effects import effect_differences_table, effects_table
+from neurotarget.stats.effects import (
+    NO_CONCLUSION,
+    Refused,
+    effect_differences_table,
+    effects_table,
+)
 from neurotarget.stats.failures import failed_cases_table, failures_table
+from neurotarget.stats.learning import Training, study_learning, study_refusals, time_note
 from neurotarget.stats.means import mean_agreement_table, means_table
 from neurotarget.stats.measured import EXTERNAL, Measured
 from neurotarget.stats.parts import parts_table
@@ -27,21 +34,25 @@ def analyse(
     seed: int = 0,
     notes: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
+    training: Training | None = None,
 ) -> Study:
     """Compute every table of a study; the same seed gives the same intervals.
 
     What a cohort does not have (a second method, sites, groups) gives empty tables or rows with
     a reason, never an error. `parts` is there where cases are external or scores published,
     `raters` and `rater_differences` where further raters have drawn, `means` and `mean_agreement`
-    where a contrast has a unit.
+    where a contrast has a unit. `training` is what is known of the network's; masks that failed too
+    often, or of a network that has not learnt, have effects without a conclusion.
     """
-    effects = effects_table(measured)
+    learning = study_learning(measured, training)
+    refused = study_refusals(measured, learning)
+    effects = effects_table(measured, refused=refused)
     agreement = agreement_table(measured, seed=seed)
     scores = scores_table(measured, seed=seed)
     parts = parts_table(measured, agreement, scores, seed=seed)
     tables = {
         "effects": effects,
-        "effect_differences": effect_differences_table(measured, seed=seed),
+        "effect_differences": effect_differences_table(measured, seed=seed, refused=refused),
         "power": power_table(measured, effects),
         **({"parts": parts} if len(parts) else {}),
         **_of_raters(measured, agreement, seed),
@@ -55,11 +66,12 @@ def analyse(
         "curves": curves_table(measured),
         "biomarkers": biomarkers_table(measured),
         "biomarker_differences": biomarker_differences_table(measured, seed=seed),
-        "sites": sites_table(measured, seed=seed),
+        "sites": _without_refused(sites_table(measured, seed=seed), refused),
         "harmonisation": harmonisation_table(measured, seed=seed),
         "cases": cases_table(measured),
     }
-    return Study(measured, tables, (*notes, *_absent(measured)), dict(facts or {}))
+    told = (*notes, *_absent(measured), *filter(None, [time_note(training or Training())]))
+    return Study(measured, tables, told, dict(facts or {}), learning)
 
 
 def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
@@ -78,6 +90,19 @@ def _of_means(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
         "means": means_table(measured, seed=seed),
         "mean_agreement": mean_agreement_table(measured, seed=seed),
     }
+
+
+def _without_refused(sites: pd.DataFrame, refused: Refused) -> pd.DataFrame:
+    """The table of sites without the numbers of masks that cannot answer, and with the reason."""
+    keys = list(zip(sites["method"], sites["label"], strict=True))
+    is_refused = pd.Series([key in refused for key in keys], index=sites.index, dtype=bool)
+    if not is_refused.any():
+        return sites
+    table, numbers = sites.copy(), sites.select_dtypes("float").columns.difference(["n"])
+    table.loc[is_refused, numbers] = math.nan
+    table.loc[is_refused, "verdict_without"] = NO_CONCLUSION
+    table.loc[is_refused, "reason"] = [refused[key] for key in keys if key in refused]
+    return table
 
 
 def cases_table(measured: Measured) -> pd.DataFrame:

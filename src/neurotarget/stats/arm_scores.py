@@ -1,7 +1,7 @@
 """Dice of every case by every run and by every arm.
 
 A case's score is its mean Dice over the labels, then over all runs of an arm that hold it out. A
-failed mask counts 0; a label that neither mask has is undefined and left out.
+lost mask counts 0; a label that neither mask has is undefined and left out.
 """
 
 from collections.abc import Mapping, Sequence

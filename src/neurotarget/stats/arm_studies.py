@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from neurotarget.stats.arm_learning import Learnings, learning_of_arms, refused_arms
 from neurotarget.stats.arms import Arms
 from neurotarget.stats.effects import effects_table as study_effects
 from neurotarget.stats.measured import Measured, means_with_regions, with_regions
@@ -67,17 +68,20 @@ def agreement_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
     return _seeded(pd.DataFrame(rows, columns=AGREEMENT_COLUMNS))
 
 
-def effects_table(arms: Arms) -> pd.DataFrame:
+def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFrame:
     """The target's hypotheses as declared, on the reference's volumes or means and on each arm's.
 
     Reference and arms have the same cases. The published effect stands in the reason, where it
-    decides.
+    decides. Arms that have not learnt, or whose masks failed too often, allow no conclusion.
     """
     if not arms.target.hypotheses:
         return _seeded(pd.DataFrame(columns=EFFECT_COLUMNS))
-    tables = []
+    tables, refused = [], refused_arms(arms, learnings or learning_of_arms(arms))
     for number, (cohort, measured) in enumerate(_measured(arms, with_covariates=True)):
-        found = study_effects(measured)
+        why = refused.get((cohort.arm, cohort.seed), {})
+        found = study_effects(
+            measured, refused={(cohort.arm, label): told for label, told in why.items()}
+        )
         found = found[found["model"] == DECLARED]
         if number == 0:
             tables.append(found[found["method"] == REFERENCE].assign(arm=REFERENCE, seed=pd.NA))

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from neurotarget.stats.arm_learning import Learnings
 from neurotarget.stats.arm_scores import MEAN, Scored, mean_of
 from neurotarget.stats.arm_studies import mean_icc, verdict_text
 from neurotarget.stats.arms import NET, NO_SEED, Arms, listed
-from neurotarget.stats.best_arm import best_probabilities
+from neurotarget.stats.failures import failed_masks
 from neurotarget.stats.interval import FEWEST
+from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT
 from neurotarget.stats.paired import order
 from neurotarget.stats.resample import codes, ends, replicates, weighted_mean
 
@@ -20,7 +22,7 @@ COSTS = (
 )
 WORDS = ("patch_vox", "optimizer")  # costs that are text
 SUMMARY = (
-    *("arm", "kind", "dice", "dice_low", "dice_high", "case_sd", "seed_sd", "mean_rank"),
+    *("arm", "kind", "learnt", "dice", "dice_low", "dice_high", "case_sd", "seed_sd", "mean_rank"),
     *("p_best", "hd95_mm", "n_failed", "n_scored", "n_cases", "n_subjects"),
     *("n_runs", "n_folds", "n_seeds"),
 )
@@ -36,20 +38,29 @@ ONE_FOLD = "one fold"
 
 
 def arms_table(
-    scored: Scored, tables: Mapping[str, pd.DataFrame], *, seed: int = 0
+    scored: Scored,
+    tables: Mapping[str, pd.DataFrame],
+    learnings: Learnings,
+    chances: Mapping[str, float],
+    *,
+    seed: int = 0,
 ) -> pd.DataFrame:
-    """The row of each arm, the best first; `tables` are the others of the comparison.
+    """The row of each arm, the best first, and last those that have not learnt.
 
-    Dice is the mean over labels, runs and cases, a failed mask being 0; its interval is over
+    `tables` are the others of the comparison, `chances` the nets' to be best.
+
+    Dice is the mean over labels, runs and cases, a lost mask being 0; its interval is over
     subjects, with the trainings as they are. `n_failed` and `n_scored` count masks of a case by a
-    run; HD95 has none of a failed mask. Costs are means over runs.
+    run; HD95 has none of a lost mask. Costs are means over runs.
     """
-    chances, _ = best_probabilities(scored, seed=seed)
     hd95 = mean_of("hd95_mm", scored.arms)
     failed = _failures(scored.arms)
     rows = []
-    for arm in order(scored):
-        row = _summary(scored, arm, seed)
+    for arm in sorted(order(scored), key=lambda one: learnings[one].word == NOT_LEARNT):
+        row = _summary(scored, arm, seed) | {"learnt": learnings[arm].word}
+        if learnings[arm].word in (NOT_LEARNT, DOUBTFUL):
+            why = f"{learnings[arm].word}: {' '.join(learnings[arm].reasons)}".rstrip(".")
+            row["reason"] = "; ".join(part for part in (row["reason"], why) if part)
         row |= _spread_of(tables["spread"], arm)
         row |= {"mean_rank": _rank(tables["ranks"], arm), "p_best": chances.get(arm, math.nan)}
         row |= {"hd95_mm": hd95[arm], "n_failed": failed.get(arm, math.nan)}
@@ -183,9 +194,10 @@ def _costs(arms: Arms, arm: str) -> dict:
 
 def _failures(arms: Arms) -> dict[str, int]:
     """Masks, of a case by a run, of which any label failed; no entry where nobody looked."""
-    rows = arms.scores[(arms.scores["metric"] == "failed") & arms.scores["label"].isin(arms.labels)]
-    masks = rows.groupby(["arm", "run", "case_id"], sort=False)["value"].max() > 0
-    return masks.groupby("arm", sort=False).sum().astype(int).to_dict()
+    rows = arms.scores[arms.scores["label"].isin(arms.labels)]
+    masks = failed_masks(rows, ("arm", "run", "case_id", "label"))
+    failed = masks.groupby(["arm", "run", "case_id"], sort=False).any()
+    return failed.groupby("arm", sort=False).sum().astype(int).to_dict()
 
 
 def _pooled_sd(groups: object) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from scipy.stats import f
 
+from neurotarget.stats.arm_learning import Learnings, learning_of_arms, learnt_alone
 from neurotarget.stats.arm_scores import MEAN, SAME, Scored, score_arms, undefined
 from neurotarget.stats.arm_studies import agreement_table, effects_table
 from neurotarget.stats.arm_tables import arms_table, cases_table, costs_table, spread_table
@@ -14,8 +15,10 @@ from neurotarget.stats.arms import NET, Arms, check_design
 from neurotarget.stats.best_arm import best_probabilities
 from neurotarget.stats.headline import headline
 from neurotarget.stats.mixed import fit_arms, variance_table
+from neurotarget.stats.paired import COLUMNS as DIFFERENCE_COLUMNS
 from neurotarget.stats.paired import differences_table
 from neurotarget.stats.parts import arm_parts_table, of_arms, without_external
+from neurotarget.stats.ranks import COLUMNS as RANK_COLUMNS
 from neurotarget.stats.ranks import ranks_table
 from neurotarget.types import Target
 
@@ -48,36 +51,56 @@ def compare(
     """Compute every table of a comparison; the same seed gives the same numbers.
 
     What a design does not have (seeds, folds, a second arm, volumes) gives rows with a reason.
-    `parts` is there where cases are external or scores published. The target's hypotheses are
+    `parts` is there where cases are external or scores published. Arms that have not learnt are
+    shown, and have no rank, difference, or probability of being best. The target's hypotheses are
     put to all cases that were held out, those of unseen sites among them.
     """
     parts, every = arm_parts_table(arms, seed=seed), arms
     arms, more = without_external(every)
-    scored = score_arms(arms)
-    fits = {label: fit_arms(scored, label, arms.nets) for label in scored.labels}
-    differences = differences_table(scored, fits, seed=seed)
+    scored, learnings = score_arms(arms), learning_of_arms(arms)
+    ranked = learnt_alone(scored, learnings)
     tables = {
-        "differences": differences,
+        **_rankings(ranked, seed),
         "spread": spread_table(scored),
-        "variance": variance_table(fits),
-        "ranks": ranks_table(scored, differences),
         "agreement": agreement_table(arms, seed=seed),
-        "effects": effects_table(of_arms(every, arms.names)),
+        "effects": effects_table(of_arms(every, arms.names), learnings),
         "costs": costs_table(scored),
         "cases": cases_table(scored),
     }
-    tables = {"arms": arms_table(scored, tables, seed=seed)} | tables
+    chances, why = best_probabilities(ranked, seed=seed) if ranked else ({}, "")
+    tables = {"arms": arms_table(scored, tables, learnings, chances, seed=seed)} | tables
     tables |= {"parts": parts} if len(parts) else {}
-    told = (*notes, *more, *_notes(scored, seed))
+    told = (*notes, *more, *_notes(scored, ranked, why), *_on_learning(learnings))
     return Comparison(arms.target, tables, told, dict(facts or {}), headline(tables))
 
 
-def _notes(scored: Scored, seed: int) -> Iterator[str]:
+def _rankings(ranked: Scored | None, seed: int) -> dict[str, pd.DataFrame]:
+    """What holds arms against each other; tables without a row where no net has learnt."""
+    if ranked is None:
+        empty = {"differences": DIFFERENCE_COLUMNS, "ranks": RANK_COLUMNS}
+        tables = {name: pd.DataFrame(columns=columns) for name, columns in empty.items()}
+        return {**tables, "variance": variance_table({})}
+    fits = {label: fit_arms(ranked, label, ranked.arms.nets) for label in ranked.labels}
+    differences = differences_table(ranked, fits, seed=seed)
+    return {
+        "differences": differences,
+        "variance": variance_table(fits),
+        "ranks": ranks_table(ranked, differences),
+    }
+
+
+def _on_learning(learnings: Learnings) -> Iterator[str]:
+    for arm, found in learnings.items():
+        yield from (f"{arm}: {line}" for line in found.warnings)  # the table has the reasons
+
+
+def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:
     arms = scored.arms
     yield from check_design(arms)
     yield from undefined(arms)
     cases, nets = len(scored.subjects), list(arms.nets)
-    if lacking := cases - len(scored.complete(MEAN, nets)):
+    nets_ranked = list(ranked.arms.nets) if ranked else []
+    if ranked and (lacking := cases - len(ranked.complete(MEAN, nets_ranked))):
         yield (
             f"{lacking} of {cases} cases lack a score by some architecture; they count in the "
             "means of the others, not in ranks and tests of all."
@@ -94,10 +117,10 @@ def _notes(scored: Scored, seed: int) -> Iterator[str]:
             f"{cases} cases come from {scored.subjects.nunique()} subjects; intervals draw "
             "subjects, and tests take the mean of each."
         )
-    _, why = best_probabilities(scored, seed=seed)
-    if why and len(nets) > 1:
+    if why and len(nets_ranked) > 1:
         yield f"{why[0].upper()}{why[1:]}."
-    yield from _uneven(scored)
+    if ranked:
+        yield from _uneven(ranked)
 
 
 def _uneven(scored: Scored) -> Iterator[str]:

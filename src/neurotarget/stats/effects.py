@@ -6,7 +6,9 @@ hypothesis on the mean of a contrast is put to these means as others are to volu
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -35,6 +37,7 @@ from neurotarget.stats.variants import (
     variants,
 )
 from neurotarget.stats.verdict import (
+    NO_CONCLUSION,
     NOT_ENOUGH,
     NOT_REPLICATED,
     REPLICATED,
@@ -46,6 +49,7 @@ from neurotarget.stats.verdict import (
 __all__ = [
     "NOT_ENOUGH",
     "NOT_REPLICATED",
+    "NO_CONCLUSION",
     "REPLICATED",
     "Effect",
     "claim",
@@ -53,6 +57,9 @@ __all__ = [
     "effects_table",
     "estimate_effect",
 ]
+
+Refused = Mapping[tuple[str, str], str]  # method and label → why its masks cannot answer
+NONE_REFUSED: Refused = MappingProxyType({})
 
 COLUMNS = (
     *("hypothesis", "claim", "label", "method", "model", "estimate", "low", "high", "p", "unit"),
@@ -110,10 +117,11 @@ def estimate_effect(
     return _estimate(Variant(DECLARED, hypothesis), volumes, covariates, unit)
 
 
-def effects_table(measured: Measured) -> pd.DataFrame:
+def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.DataFrame:
     """Each hypothesis on the volumes of each method, as declared and at equal head size.
 
-    Every model is held against the published effect, which was mostly found without TIV.
+    Every model is held against the published effect, which was mostly found without TIV. Methods
+    and labels that are `refused` have no conclusion, for the reason given.
     """
     rows = []
     for hypothesis in measured.target.hypotheses:
@@ -122,23 +130,28 @@ def effects_table(measured: Measured) -> pd.DataFrame:
         for method, volumes in measured.asked(hypothesis).items():
             for model in variants(hypothesis, measured.covariates):
                 effect = _estimate(model, volumes[label], measured.covariates, unit)
+                if why := refused.get((method, label)):
+                    effect = _refused(effect, why)
                 found = {column: getattr(effect, column, "") for column in COLUMNS}
                 found |= {"hypothesis": hypothesis.name, "claim": claim(hypothesis)}
                 rows.append(found | {"label": label, "method": method, "model": model.name})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def effect_differences_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
+def effect_differences_table(
+    measured: Measured, *, seed: int = 0, refused: Refused = NONE_REFUSED
+) -> pd.DataFrame:
     """Effect on the second method's volumes minus that on the first's, on the same subjects.
 
     The interval is a BCa bootstrap over subjects, who keep both their volumes; the TIV slope of
     the residual method is estimated anew in each draw. Draws that hold no one of a group are left
-    out, and half of them or more leave no interval.
+    out, and half of them or more leave no interval. There is no difference to what is `refused`.
     """
     rows = [
         {"hypothesis": hypothesis.name, "label": label, "model": model.name}
         | {"first": first, "second": second}
         | _difference(model, measured, label, (first, second), seed)
+        | _no_difference(refused.get((first, label)) or refused.get((second, label)))
         for hypothesis in measured.target.hypotheses
         for label in (_label(hypothesis, measured),)
         for first, second in measured.pairs
@@ -180,6 +193,20 @@ def _estimate(model: Variant, volumes: pd.Series, covariates: pd.DataFrame, unit
         )
     notes = (*columns.notes, note, cohort.note)
     return _told(hypothesis, found, cohort, unit=unit, expected=expected, notes=notes)
+
+
+def _refused(effect: Effect, why: str) -> Effect:
+    """The same people and unit without any number that could be taken for a finding."""
+    nothing = dict.fromkeys(
+        ("estimate", "low", "high", "p", "detectable", "power", "size", "size_low", "size_high"),
+        math.nan,
+    )
+    return replace(effect, **nothing, verdict=NO_CONCLUSION, reason=why)
+
+
+def _no_difference(why: str | None) -> dict:
+    nothing = dict.fromkeys(("difference", "low", "high"), math.nan)
+    return nothing | {"reason": why} if why else {}
 
 
 def _told(

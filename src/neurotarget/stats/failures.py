@@ -6,7 +6,7 @@ need no reference.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +15,11 @@ from statsmodels.stats.proportion import proportion_confint
 
 from neurotarget.stats.interval import LEVEL
 from neurotarget.stats.measured import Measured
+from neurotarget.types import FAILED as FAILED_IS
+from neurotarget.types import FAILED_DICE, has_failed
 
 FEWEST_CASES = 10  # references that it takes to say which volumes are usual
 WIDE_SD = 3.0
-NEAR_COMPLETE = 0.1  # Dice of a near-complete failure; deepPGSegNet, doi:10.3389/fendo.2024.1338743
 POOR = 0.5
 NO_SCORES = "no scores of masks"
 ROUNDING = 1e-10  # a spread below this share of the volumes is what rounding left
@@ -40,6 +41,7 @@ class Definition(NamedTuple):
     needs_reference: bool = False
 
 
+FAILED = Definition("failed", f"A mask failed: {FAILED_IS}.", 8, needs_reference=True)
 CRASH = Definition(
     "crash_or_empty",
     "There is no mask, or it is empty and the reference is not known to be empty too.",
@@ -51,7 +53,7 @@ NEARLY_COMPLETE = Definition(
 SWAPPED = Definition("swapped", "The masks of left and right have changed sides.", 5)
 BELOW_HALF = Definition(
     "dice_below_0.5",
-    "Dice is below 0.5: less than half of the two masks is shared.",
+    "A poor mask, failed or not: Dice is below 0.5, less than half of the two masks is shared.",
     4,
     needs_reference=True,
 )
@@ -65,7 +67,7 @@ EDGE = Definition(
     "touches_edge", "The mask touches the edge of what was looked at: it may have been cut off.", 2
 )
 PIECES = Definition("several_pieces", "The mask has more than one connected piece.", 1)
-DEFINITIONS = (CRASH, NEARLY_COMPLETE, SWAPPED, BELOW_HALF, IMPLAUSIBLE, EDGE, PIECES)
+DEFINITIONS = (FAILED, CRASH, NEARLY_COMPLETE, SWAPPED, BELOW_HALF, IMPLAUSIBLE, EDGE, PIECES)
 
 
 class _View(NamedTuple):
@@ -133,13 +135,15 @@ def failures_table(measured: Measured) -> pd.DataFrame:
 
 
 def failed_cases_table(measured: Measured) -> pd.DataFrame:
-    """A row for each case × label × definition that failed, the worst first.
+    """A row for each case × label × kind of failure, the worst first; `failed` has its two kinds.
 
     `severity` is that of the definition; within one, the lowest Dice, the volume furthest out and
     the most pieces come first.
     """
     rows = []
     for view, definition, verdicts in _judged(measured):
+        if definition is FAILED:
+            continue
         failed = (verdicts.is_failed & verdicts.is_judged).to_numpy()
         for row, column in np.argwhere(failed):
             case_id, label = view.volumes.index[row], view.volumes.columns[column]
@@ -152,6 +156,21 @@ def failed_cases_table(measured: Measured) -> pd.DataFrame:
     order = ["severity", "badness", "case_id", "label", "method"]
     table = table.sort_values(order, ascending=[False, False, True, True, True])
     return table[list(CASE_COLUMNS)].reset_index(drop=True)
+
+
+def failed_masks(scores: pd.DataFrame, keys: Sequence[str] = ("case_id", "label")) -> pd.Series:
+    """Whether each mask failed, by `types.has_failed`, from rows; the index has the levels `keys`.
+
+    Masks of which no row tells are absent, as are those that neither the reference has nor the
+    prediction: nothing of them can be right or wrong.
+    """
+    rows = scores[scores["metric"].isin(["failed", "dice"])] if len(scores) else scores
+    if not len(rows):
+        return pd.Series(dtype=bool, index=pd.MultiIndex.from_tuples([], names=list(keys)))
+    grouped = rows.groupby([*keys, "metric"], sort=False)["value"].min()
+    wide = grouped.unstack("metric").reindex(columns=["failed", "dice"])
+    failed = has_failed(wide["dice"], is_lost=wide["failed"] > 0)
+    return failed[failed | wide["dice"].notna()]
 
 
 def _judged(measured: Measured) -> Iterator[tuple[_View, Definition, _Verdicts]]:
@@ -186,7 +205,7 @@ def _crash_or_empty(view: _View) -> _Verdicts:
     if view.is_reference or is_equal:  # a case that a rater has not drawn is none that failed
         is_judged, is_failed = volumes.notna(), volumes == 0
     else:
-        is_failed = (crashed == 1) | volumes.isna() | ((volumes == 0) & (truth != 0))
+        is_failed = volumes.isna() | ((volumes == 0) & (truth != 0))
         is_asked = volumes.notna().any() | crashed.notna().any()  # labels that it knows at all
         is_judged = volumes.notna() | volumes.isna() & is_asked
 
@@ -198,6 +217,13 @@ def _crash_or_empty(view: _View) -> _Verdicts:
 
     reason = f"no volumes by {view.method}"
     return _Verdicts(volumes, is_judged, is_failed, truth.fillna(0), "mm3", tell, reason)
+
+
+def _failed(view: _View) -> _Verdicts:
+    """No mask, empty, or nearly no overlap, which only scores tell."""
+    lost, dice = _crash_or_empty(view), view.scores("dice")
+    is_failed = has_failed(dice, is_lost=lost.is_failed & lost.is_judged)
+    return lost._replace(is_failed=is_failed, is_judged=lost.is_judged | dice.notna())
 
 
 def _dice_below(least: float) -> Callable[[_View], _Verdicts]:
@@ -277,8 +303,9 @@ def _number(volume_mm3: float) -> str:
 
 
 CHECKS: dict[str, Callable[[_View], _Verdicts]] = {
+    FAILED.name: _failed,
     CRASH.name: _crash_or_empty,
-    NEARLY_COMPLETE.name: _dice_below(NEAR_COMPLETE),
+    NEARLY_COMPLETE.name: _dice_below(FAILED_DICE),
     BELOW_HALF.name: _dice_below(POOR),
     SWAPPED.name: _flagged("swapped", "left and right have changed sides"),
     IMPLAUSIBLE.name: _implausible_volume,

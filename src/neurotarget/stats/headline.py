@@ -8,6 +8,7 @@ import pandas as pd
 
 from neurotarget.stats.arm_scores import MEAN, SAME
 from neurotarget.stats.arms import NET
+from neurotarget.stats.learning import NOT_LEARNT
 from neurotarget.stats.paired import ALPHA, SPLIT, told_apart
 
 VISIBLE = 0.0005  # a smaller SD would be written as 0.000
@@ -17,13 +18,41 @@ Tables = Mapping[str, pd.DataFrame]
 
 def headline(tables: Tables) -> str:
     """Say which net is best and by how much, which cannot be told from it, and how sure that is."""
-    arms = tables["arms"]
+    arms, unlearnt = tables["arms"], _not_learnt(tables["arms"])
+    arms = arms.drop(unlearnt.index)
     nets = arms[(arms["kind"] == NET) & arms["dice"].notna()]
+    if len(unlearnt) and not len(nets):
+        return (
+            f"No network has learnt, so this comparison says nothing of which is best: "
+            f"{spoken([_dice_of(row) for _, row in unlearnt.iterrows()])}."
+        )
     if not len(nets):
         return "No arm has a score, so there is nothing to compare."
+    return " ".join(part for part in (_found(tables, arms, nets), _left_out(unlearnt)) if part)
+
+
+def _not_learnt(arms: pd.DataFrame) -> pd.DataFrame:
+    return arms[arms["learnt"] == NOT_LEARNT] if "learnt" in arms else arms[:0]
+
+
+def _dice_of(row: pd.Series) -> str:
+    return f"{row['arm']} has a mean Dice of {row['dice']:.3f}"
+
+
+def _left_out(unlearnt: pd.DataFrame) -> str:
+    if not len(unlearnt):
+        return ""
+    verb = "has" if len(unlearnt) == 1 else "have"
+    named = spoken([f"{row['arm']} (Dice {row['dice']:.3f})" for _, row in unlearnt.iterrows()])
+    return f"{named} {verb} not learnt, and {verb} no rank."
+
+
+def _found(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     if len(nets) == 1:
         only = nets.iloc[0]
-        scored = " with a score" if (arms["kind"] == NET).sum() > 1 else ""
+        others = (tables["arms"]["kind"] == NET).sum() > 1
+        scored = " with a score" if others else ""
+        scored = " that has learnt" if others and len(_not_learnt(tables["arms"])) else scored
         found = f"{only['arm']} is the only architecture{scored}: its mean Dice is "
         found += f"{only['dice']:.3f}"
         return f"{found} over {_amounts(nets)}, so there is nothing to compare{_made(arms, nets)}."

@@ -14,6 +14,7 @@ from scipy.stats import t as student
 
 from neurotarget.hypothesis import Published
 from neurotarget.stats.arms import Arms
+from neurotarget.stats.failures import failed_masks
 from neurotarget.stats.measured import EXTERNAL, PARTS, Measured, from_rows
 from neurotarget.stats.tables import (
     AGREEMENT_UNITS,
@@ -233,10 +234,8 @@ def _failed(measured: Measured, label: str, cases: pd.Index) -> int:
     """Cases in which a label failed; of a region or of all labels, any of them."""
     names = {label: (label,), ALL_LABELS: measured.target.label_names} | measured.target.regions
     rows = measured.scores
-    failed = rows[(rows["metric"] == "failed") & (rows["value"] > 0)]
-    return failed[failed["label"].isin(names[label]) & failed["case_id"].isin(cases)][
-        "case_id"
-    ].nunique()
+    own = rows[rows["label"].isin(names[label]) & rows["case_id"].isin(cases)]
+    return int(failed_masks(own).groupby("case_id").any().sum())
 
 
 def _people(measured: Measured, label: str, metric: str, cases: pd.Index) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from neurotarget.stats.learning import Learning
 from neurotarget.stats.measured import Measured
 
 
@@ -13,10 +14,12 @@ class Study:
     """Tables by name, as they are written to `study/<name>.tsv`.
 
     `notes` are sentences on what was left out, with counts; `facts` say where the numbers come
-    from (experiment, model, commit, command), shown at the end of the page.
+    from (experiment, model, commit, command), shown at the end of the page. `learning` says whether
+    the network behind the masks has learnt, where there is one.
     """
 
     measured: Measured
     tables: Mapping[str, pd.DataFrame]
     notes: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    learning: Learning | None = None

@@ -121,7 +121,7 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def scores_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Mean of every score of the masks with its spread; a failed case counts with Dice 0.
+    """Mean of every score of the masks with its spread; a lost mask counts with Dice 0.
 
     Scores that are NaN are left out and counted (`n_nan`). A region has rows where it was scored.
     Where there are several labels, `mean` is the mean Dice of each case over its labels.

@@ -8,6 +8,8 @@ it excludes the published effect, or the power was there, it is *not replicated*
 published effect there is no power to speak of: it is *not replicated*, and the smallest effect
 that would have been found stands in the reason, so that the reader can judge.
 
+Nothing is judged, *no conclusion*, on volumes of masks that failed too often (see `learning`).
+
 Power is that of the published effect, never of the observed one, which only repeats the p value
 (Hoenig and Heisey 2001, doi:10.1198/000313001300339897).
 """
@@ -22,12 +24,13 @@ from neurotarget.stats.interval import LEVEL
 REPLICATED = "replicated"
 NOT_REPLICATED = "not replicated"
 NOT_ENOUGH = "not enough data"
+NO_CONCLUSION = "no conclusion"  # too many of the masks failed, or the network has not learnt
 OPPOSITE = "the opposite is found"
 POWER = 0.8  # Cohen 1988, doi:10.4324/9780203771587
 
 
 class Verdict(NamedTuple):
-    """One of the three words, and why it is not the first."""
+    """One of the words, and why it is not the first."""
 
     word: str
     reason: str = ""

@@ -13,18 +13,19 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurotarget.metrics.agreement import icc_a1, pearson_r, spearman_rho
-from neurotarget.types import Labels, Logits, Target
+from neurotarget.types import Labels, Logits, Target, has_failed
 
 AGREEMENT = {"r": pearson_r, "rho": spearman_rho, "icc": icc_a1}
 
 
 class CaseScore(NamedTuple):
-    """Voxels per foreground label of one case, and its loss; plain values, ready to be sent."""
+    """Voxels per foreground label of one case, its loss, and its voxels in all; plain values."""
 
     shared: list[int]
     truth: list[int]
     pred: list[int]
     loss: float
+    voxels: int
 
 
 def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
@@ -36,7 +37,7 @@ def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
         torch.bincount(classes, minlength=num_labels)[1:num_labels].tolist()
         for classes in (truth[truth == pred], truth, pred)
     ]
-    return CaseScore(*counts, loss)
+    return CaseScore(*counts, loss, truth.numel())
 
 
 def gather(scores: Mapping[str, CaseScore]) -> dict[str, CaseScore]:
@@ -53,7 +54,9 @@ def summarise(scores: Mapping[str, CaseScore], target: Target) -> dict[str, floa
     """Mean Dice and agreement of volumes per label, mean loss, and how many Dice are undefined.
 
     Dice is NaN, left out and counted, where a label is absent from truth and prediction alike;
-    a label that was missed counts 0. `dice_mean` is the mean over labels.
+    a label that was missed counts 0. `dice_mean` is the mean over labels, and
+    `dice_all_foreground` what a mask of all voxels has in its place, 2 f / (1 + f) where the label
+    fills a share f of the volume. `failed_share` is the share of masks that failed.
     """
     columns = [np.array([score[field] for score in scores.values()], float) for field in range(3)]
     shared, truth, pred = columns  # (N, labels)
@@ -67,6 +70,12 @@ def summarise(scores: Mapping[str, CaseScore], target: Target) -> dict[str, floa
             found[f"volume_{key}/{name}"] = agreement(*volumes)
     found["dice_mean"] = _mean(np.array([found[f"dice/{name}"] for name in target.label_names]))
     found["dice_undefined"] = float(np.isnan(dice).sum())
+    voxels = np.array([[score.voxels] for score in scores.values()], float)
+    trivial = _dice(truth, truth, np.broadcast_to(voxels, truth.shape))
+    trivial[np.isnan(dice)] = np.nan
+    found["dice_all_foreground"] = _mean(np.array([_mean(column) for column in trivial.T]))
+    failed = has_failed(dice, is_lost=(truth > 0) & (pred == 0))
+    found["failed_share"] = _mean(np.where(np.isnan(dice), np.nan, failed).ravel())
     found["loss"] = float(np.mean([score.loss for score in scores.values()]))
     return found
 
