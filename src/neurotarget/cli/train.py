@@ -170,7 +170,7 @@ def _training(parts: Parts, config: Config) -> Training:
     limit = ""
     if budget["kind"] == "minutes":
         limit = f"budget.minutes={budget['minutes']}"
-    elif not budget["kind"] and trainer["max_time"]:
+    elif trainer["max_time"]:
         limit = f"trainer.max_time={trainer['max_time']}"
     best = parts.best.values
     dice, trivial = (
