@@ -128,7 +128,10 @@ class ForgivingLogger(WandbLogger):
         self.attempt(lambda: super(ForgivingLogger, self).finalize(status))
 
     def finish(self, *, failed: bool) -> None:
-        """Close the run."""
+        """Close the run, also after an error, which may have been of what was logged."""
+        if self.is_lost:
+            with suppress(Exception):
+                self.experiment.finish(exit_code=int(failed))
         self.attempt(lambda: self.experiment.finish(exit_code=int(failed)))
         _forget(self.places)
 
