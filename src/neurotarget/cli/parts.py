@@ -80,7 +80,8 @@ def build_parts(
     )
     further = [best, meter, *budget.callbacks, *pruning(config, folder)]
     trainer = _trainer(config, folder, budget.trainer, further)
-    lines += [f"training  {budget.told}"] if budget.told else []
+    if config["budget"]["kind"] in ("minutes", "flops"):  # steps stand in the first message
+        lines.append(f"training  {budget.told}")
     return Parts(fitted, data, task, trainer, best, meter, lines)
 
 
