@@ -38,8 +38,10 @@ class Located(NamedTuple):
 def located(config: Config, data: TargetData, folder: Path, *, resumed: bool) -> Located:
     """Propose or set a region or a cascade for a small target; a resumed run keeps its own.
 
+    Data that cannot be read are left for their preparation to refuse.
+
     Raises:
-        DataError: the setting is unknown, or the data cannot be read.
+        DataError: the setting is unknown.
     """
     asked, target = config["localise"], data.target
     if asked not in CHOICES:
@@ -49,7 +51,10 @@ def located(config: Config, data: TargetData, folder: Path, *, resumed: bool) ->
         return kept
     if resumed:
         return _as_before(kept, folder)
-    manifest, cases = data.read_training()
+    try:
+        manifest, cases = data.read_training()
+    except DataError:
+        return kept  # preparing the data will name every problem at once
     proposal = propose_placement(placed_masks(manifest, cases, target), target)
     if proposal.kind == "none":
         return kept
