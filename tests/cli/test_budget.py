@@ -154,10 +154,23 @@ def test_an_end_of_the_trainers_own_holds_beside_steps():
         ({"kind": None, "epochs": 3}, {"max_epochs": 2}, 50),
         ({"kind": None, "epochs": 3}, {"max_time": "00:00:01:00"}, None),
         ({"kind": "minutes", "minutes": 3}, {"max_epochs": 2}, None),
+        ({"kind": "steps", "steps": 100}, {"max_steps": 30}, 30),
     ],
 )
 def test_steps_are_known_before_where_no_time_ends_a_training(budget, trainer, steps):
     assert planned_steps(budget, trainer, epoch=25) == steps
+
+
+def test_fewer_steps_of_the_trainer_hold_before_a_budget():
+    budget = apply_budget({"kind": "steps", "steps": 1000}, {"max_steps": 100}, never)
+    assert budget.trainer["max_steps"] == 100
+    assert budget.told == "1000 steps, or fewer where trainer.max_steps=100 ends first"
+
+
+@pytest.mark.parametrize("steps", [None, "abc", 0])
+def test_steps_that_are_no_number_are_refused_before_training(steps):
+    with pytest.raises(DataError, match="budget"):
+        planned_steps({"kind": "steps", "steps": steps}, {}, epoch=25)
 
 
 def test_minutes_take_the_place_of_a_time():

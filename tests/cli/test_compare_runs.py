@@ -122,6 +122,24 @@ def test_settings_of_place_machine_and_design_make_no_arm(tmp_path):
     assert read_arms([tmp_path]).arms.names == ("unet",)
 
 
+def test_regions_that_each_fold_proposes_make_no_arm(tmp_path):
+    for fold, side in enumerate((60.0, 60.3)):
+        roi = {"_target_": "neurotarget.types.Roi", "size_mm": [side] * 3}
+        config = {"localise": "auto", "target": {"roi": roi}, "cascade": {"localise": False}}
+        write_run(tmp_path / f"auto{fold}", fold=fold, config=config)
+    found = read_arms([tmp_path])
+    assert found.arms.names == ("unet",)
+    assert found.notes == ()
+
+
+def test_regions_that_a_user_set_make_arms(tmp_path):
+    for side in (60.0, 90.0):
+        roi = {"_target_": "neurotarget.types.Roi", "size_mm": [side] * 3}
+        config = {"localise": "none", "target": {"roi": roi}}
+        write_run(tmp_path / f"{side}", config=config)
+    assert len(read_arms([tmp_path]).arms.names) == 2
+
+
 def test_an_old_run_has_the_patch_of_its_target(tmp_path):
     write_run(tmp_path / "a", fold=0)
     write_run(tmp_path / "b", fold=1, config={"patch_vox": "auto"})

@@ -137,3 +137,22 @@ def test_differences_name_the_first_five_and_count_the_rest():
         "1 of another shape: w0 found one number, wanted 1"
     ]
     assert differences(wanted, wanted) == []
+
+
+def region(side, offset=0.0, anchor="scan"):
+    return replace(TARGET, roi=Roi((side, side, side), anchor, (offset, 0, 0)))
+
+
+def test_regions_that_differ_a_little_are_seen_as_the_one_that_holds_them():
+    targets = [region(20.0), region(20.0, 2.0)]
+    ensemble = Ensemble([predictor(0.2, 0.8, 0.0, target=one) for one in targets])
+    assert ensemble.target.roi == Roi((22.0, 20.0, 20.0), "scan", (1.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    "other", [region(40.0), region(20.0, 15.0), region(20.0, anchor="world"), TARGET]
+)
+def test_regions_that_are_far_apart_are_refused(other):
+    members = [predictor(0.2, 0.8, 0.0, target=one) for one in (region(20.0), other)]
+    with pytest.raises(DataError, match="roi"):
+        Ensemble(members)

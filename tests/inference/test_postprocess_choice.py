@@ -128,3 +128,17 @@ def test_pieces_of_all_labels_together_are_dropped_where_no_label_loses():
     assert choice.steps == Postprocessing(largest_together=True)
     assert [one.dice_after for one in choice.changes] == [1.0, 1.0]
     assert kept(choice) == [("largest_together", "all labels")]
+
+
+def test_a_label_that_no_validation_mask_has_is_passed_over():
+    choice = choose([example(truth(), with_speck())] * 3, ("gland", "absent"))
+    assert choice.steps == Postprocessing(largest_together=True)
+    assert not [one for one in choice.trials if one.label == "absent" and one.kept]
+
+
+def test_what_lies_in_ignored_voxels_counts_neither_way():
+    reference, pred = truth(), with_speck()
+    reference[(pred > 0) & (reference == 0)] = 2  # nobody has judged the speck
+    choice = choose([example(reference, pred)] * 3, ("gland",))
+    assert choice.steps == Postprocessing()
+    assert choice.changes[0].dice_before == 1.0

@@ -11,6 +11,7 @@ from neurotarget.stats.learning import (
     facts_of,
     gain,
     judge_learning,
+    judge_rows,
     judge_validation,
     time_note,
 )
@@ -211,3 +212,19 @@ def test_a_network_that_has_not_learnt_answers_nothing():
 def test_a_fifth_of_failed_masks_is_let_through():
     study = studied(lambda number: 0.0 if number < 3 else 0.9)
     assert "no conclusion" not in set(study.tables["effects"]["verdict"])
+
+
+def test_masks_without_a_reference_are_judged_by_whether_they_are_there():
+    rows = [("dice", f"c{number}", 0.9) for number in range(10)]
+    rows += [("failed", f"c{number}", float(number >= 50)) for number in range(61)]
+    table = pd.DataFrame(rows, columns=["metric", "case_id", "value"]).assign(label="gland")
+    found = judge_rows(table, None)
+    assert found.word == "learnt"
+    assert found.reasons[0].startswith("The mean Dice of 10 held-out masks is 0.900")
+    assert found.reasons[1].startswith("11 of 61 held-out masks failed")
+
+
+def test_a_mask_that_neither_side_has_is_not_judged():
+    rows = [("dice", "a", NAN), ("failed", "a", 0.0), ("dice", "b", 0.9), ("failed", "b", 0.0)]
+    table = pd.DataFrame(rows, columns=["metric", "case_id", "value"]).assign(label="gland")
+    assert failed_masks(table).index.get_level_values("case_id").tolist() == ["b"]

@@ -55,15 +55,15 @@ def apply_budget(
     amount = _amount(kind, budget)
     if kind == "minutes":
         own.pop("max_time", None)
-        found, callback = f"{amount:g} minutes of training steps", TrainingTimer(amount)
-    else:
-        own["max_steps"], callback = int(amount), StepEnd()
-        found = f"{amount:g} steps"
+        settings, found = {**trainer, **ends, **own}, f"{amount:g} minutes of training steps"
+        return Budget(settings, [TrainingTimer(amount), StepEnd()], found + _earlier(own))
+    steps, found = int(amount), f"{amount:g} steps"
     if kind == "flops":
         per_step = flops_per_step() if callable(flops_per_step) else flops_per_step
-        own["max_steps"] = _steps_of(amount, per_step)
-        found = f"{amount:g} petaFLOPs, which are {own['max_steps']} steps of this model"
-    return Budget({**trainer, **ends, **own}, [callback], found + _earlier(own))
+        steps = _steps_of(amount, per_step)
+        found = f"{amount:g} petaFLOPs, which are {steps} steps of this model"
+    ends |= own | {"max_steps": min(steps, own.get("max_steps", steps))}
+    return Budget({**trainer, **ends}, [StepEnd()], found + _earlier(own))
 
 
 def own_ends(trainer: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,21 +76,24 @@ def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: 
     """Steps of a training whose end is known in steps; None for budgets of minutes or FLOPs.
 
     `epoch` is the number of steps in one. A time limit may end the training earlier.
+
+    Raises:
+        DataError: the budget's steps are absent or no positive number.
     """
     if budget["kind"] not in (None, "steps"):
         return None
     own = own_ends(trainer)
-    if budget["kind"] == "steps":
-        own["max_steps"] = budget["steps"]
     ends = [own["max_steps"]] if "max_steps" in own else []
-    if "max_epochs" in own or not own:
+    if budget["kind"] == "steps":
+        ends.append(_amount("steps", budget))
+    if "max_epochs" in own or not (own or ends):
         ends.append(own.get("max_epochs", budget.get("epochs")) * epoch)
     return int(min(ends)) if ends else None
 
 
 def _earlier(own: Mapping[str, Any]) -> str:
     """What may end a training before its budget does, as the end of a sentence."""
-    others = [f"trainer.{key}={own[key]}" for key in ("max_epochs", "max_time") if key in own]
+    others = [f"trainer.{key}={value}" for key, value in own.items()]
     return f", or fewer where {' or '.join(others)} ends first" if others else ""
 
 

@@ -26,6 +26,7 @@ NEVER = (
     "logger",
     "callbacks",
     "sweep",
+    "localise",  # the region or the cascade itself is compared, where a user has set it
     "plan",
     "held_out",
     "task.optimizer_for",  # the optimizer once more
@@ -63,7 +64,12 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     target = config.get("target")
     if flat.get("patch_vox", "auto") == "auto" and isinstance(target, Mapping):
         flat["patch_vox"] = target.get("patch_vox")  # runs of before this setting
-    return {key: value for key, value in flat.items() if not _is_below(key, NEVER)}
+    never = list(NEVER)
+    if flat.get("localise") == "auto":
+        never += ["target.roi", "cascade"]  # each fold's training masks propose their own
+    elif not flat.get("cascade.localise"):
+        never.append("cascade")  # settings that nothing uses
+    return {key: value for key, value in flat.items() if not _is_below(key, never)}
 
 
 def settle_arms(

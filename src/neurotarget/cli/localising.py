@@ -20,7 +20,7 @@ from neurotarget.data.geometry import whole_grid
 from neurotarget.data.labels import class_of_id, cut_labels, to_classes
 from neurotarget.data.module import TargetData
 from neurotarget.data.placement import Placed, Proposal, measure_mask, propose_placement
-from neurotarget.types import Case, DataError, Manifest, Target
+from neurotarget.types import Case, DataError, Manifest, Target, TripleVox
 
 CHOICES = ("propose", "auto", "none")
 MOST_READ = 48  # training cases, one a subject, whose masks are measured
@@ -35,10 +35,18 @@ class Located(NamedTuple):
     lines: list[str]
 
 
-def located(config: Config, data: TargetData, folder: Path, *, resumed: bool) -> Located:
+def located(
+    config: Config,
+    data: TargetData,
+    folder: Path,
+    *,
+    resumed: bool,
+    patch_vox: TripleVox | None = None,
+) -> Located:
     """Propose or set a region or a cascade for a small target; a resumed run keeps its own.
 
-    Data that cannot be read are left for their preparation to refuse.
+    A region is at least as large as `patch_vox`, by default the target's patch. Data that cannot be
+    read are left for their preparation to refuse.
 
     Raises:
         DataError: the setting is unknown.
@@ -47,15 +55,16 @@ def located(config: Config, data: TargetData, folder: Path, *, resumed: bool) ->
     if asked not in CHOICES:
         raise DataError(f"localise: got {asked!r}, wanted one of {', '.join(CHOICES)}")
     kept = Located(dict(config), target, [])
-    if asked == "none" or target.roi is not None or config["cascade"]["localise"]:
-        return kept
     if resumed:
         return _as_before(kept, folder)
+    if asked == "none" or target.roi is not None or config["cascade"]["localise"]:
+        return kept
     try:
         manifest, cases = data.read_training()
     except DataError:
         return kept  # preparing the data will name every problem at once
-    proposal = propose_placement(placed_masks(manifest, cases, target), target)
+    fitted = replace(target, patch_vox=patch_vox or target.patch_vox)
+    proposal = propose_placement(placed_masks(manifest, cases, target), fitted)
     if proposal.kind == "none":
         return kept
     if asked == "propose":
@@ -119,8 +128,8 @@ def _as_before(kept: Located, folder: Path) -> Located:
     """What a run that is resumed was trained with."""
     before = read_config(folder)
     config, roi = kept.config, before["target"].get("roi")
-    if before["cascade"]["localise"]:
-        config = {**config, "cascade": before["cascade"]}
+    if (cascade := before.get("cascade", {})).get("localise"):
+        config = {**config, "cascade": cascade}
     if roi is None:
         return Located(config, kept.target, [])
     config = {**config, "target": {**config["target"], "roi": roi}}

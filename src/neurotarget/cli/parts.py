@@ -94,6 +94,11 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
         KeyboardInterrupt: the user stops.
     """
     if parts.data.has_ignored:
+        if not hasattr(parts.task, "ignore"):
+            raise DataError(
+                f"task: found {type(parts.task).__name__} without a method `ignore`, wanted a task "
+                "that leaves ignored voxels out of its loss; add it, or take the ignored label out"
+            )
         parts.task.ignore()
     trainer = parts.trainer
     trainer.loggers = made or [DummyLogger()]  # other ranks log nothing

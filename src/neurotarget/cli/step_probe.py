@@ -1,8 +1,9 @@
 """How long a training step takes on this machine now, timed before any data are read."""
 
+import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +18,24 @@ from neurotarget.losses import DeepSupervision, crop
 from neurotarget.types import Target
 
 LEAST_S, MOST_S = 0.5, 5.0  # of timing after a warm-up, unless one step takes longer
+
+
+log = logging.getLogger(__name__)
+
+
+def probed_seconds(
+    config: Mapping[str, Any], target: Target, data: TargetData, net: nn.Module
+) -> float | None:
+    """`step_seconds`, or None where it cannot be timed: an estimate never stops a training.
+
+    A task or a network of the user's own may want other batches than this probe makes, and a GPU
+    may be full.
+    """
+    try:
+        return step_seconds(config, target, data, net)
+    except Exception as error:
+        log.info("a training step could not be timed: %s: %s", type(error).__name__, error)
+        return None
 
 
 def step_seconds(
@@ -41,8 +60,9 @@ def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch:
     """Seconds of one forward and backward pass, in the run's precision and layout."""
     accelerator = config["trainer"]["accelerator"]
     on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    device = torch.device("cuda" if on_gpu else "cpu")
-    low = "bf16" in precision_for(config["trainer"]["precision"], accelerator)
+    device = _gpu(config["trainer"]["devices"]) if on_gpu else torch.device("cpu")
+    precision = str(precision_for(config["trainer"]["precision"], accelerator))
+    low = torch.bfloat16 if "bf16" in precision else torch.float16
     fast = config["task"].get("channels_last", True)
     layout = torch.channels_last_3d if fast else torch.contiguous_format
     trained = as_trained(target)
@@ -53,12 +73,18 @@ def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch:
     loss = DeepSupervision(build(config["task"]["loss"]))
 
     def step() -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+        with torch.autocast(device.type, low, enabled="16" in precision):
             value = loss(net(image), crop(label, getattr(net, "margin_vox", 0)))
         value.backward()
         value.item()  # waits for a GPU
 
     return mean_seconds(step)
+
+
+def _gpu(devices: object) -> torch.device:
+    """The first GPU that a trainer is given."""
+    listed = isinstance(devices, Sequence) and not isinstance(devices, str) and len(devices) > 0
+    return torch.device("cuda", int(devices[0]) if listed else 0)
 
 
 def mean_seconds(

@@ -246,12 +246,16 @@ def log_final(
 
 def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:
     """Say whether the network has learnt in the summary of the W&B run; else tag it so as well."""
-    for logger in made if learning is not None else ():
-        if isinstance(logger, WandbLogger):
-            run, told = logger.experiment, " ".join((*learning.reasons, *learning.warnings))
-            run.summary.update({"learnt": learning.word, "learnt_reasons": told})
-            if learning.word in (NOT_LEARNT, DOUBTFUL):
-                run.tags = (*(run.tags or ()), learning.word)
+    if learning is None:
+        return
+
+    def act(run: "wandb.Run") -> None:
+        reasons = " ".join((*learning.reasons, *learning.warnings))
+        run.summary.update({"learnt": learning.word, "learnt_reasons": reasons})
+        if learning.word in (NOT_LEARNT, DOUBTFUL):
+            run.tags = (*(run.tags or ()), learning.word)
+
+    on_wandb(made, act)
 
 
 def _table(table: pd.DataFrame) -> wandb.Table:

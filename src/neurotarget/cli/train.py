@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
+from torch import nn
 
 from neurotarget.cli.budget import planned_steps
 from neurotarget.cli.build import build_target, plain
@@ -26,9 +27,9 @@ from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.postprocess import learn_postprocessing
-from neurotarget.cli.ranks import apart_from_slurm, rank
+from neurotarget.cli.ranks import apart_from_slurm, num_devices, rank
 from neurotarget.cli.run_folder import load_state, open_run, read_config
-from neurotarget.cli.step_probe import step_seconds
+from neurotarget.cli.step_probe import probed_seconds
 from neurotarget.cli.tracking import finish, log_final, log_learning, loggers
 from neurotarget.cli.training_bar import duration
 from neurotarget.data.module import TargetData
@@ -56,11 +57,15 @@ def train(cfg: DictConfig) -> dict[str, float]:
     state = load_state(last) if config["resume"] and last.is_file() else None
     target = build_target(cfg.target)
     data = build_data(config, target)
+    net, fitted = _tried(config, target)
     if is_main:
-        _announce(config, target, data, folder)
-        pl.seed_everything(_seed(config), verbose=False)  # as if nothing had been timed
-    config, target, found = located(config, data, folder, resumed=state is not None)
+        done = state["global_step"] if state else 0
+        _announce(config, _length(config, fitted, data, net, done=done), target, folder)
+    config, target, found = located(
+        config, data, folder, resumed=state is not None, patch_vox=fitted.patch_vox
+    )
     data.target = target
+    pl.seed_everything(_seed(config), verbose=False)  # as if nothing had been tried or timed
     localised = [*found, *_localise(config, folder, data)]
     config, planned = _planned(config, folder, data=data, resumed=state is not None)
     # all settings are tried before hours are spent on them
@@ -109,6 +114,14 @@ def train(cfg: DictConfig) -> dict[str, float]:
     finally:
         finish(made, failed=failed)
     return dict(parts.best.values)
+
+
+def _tried(config: Config, target: Target) -> tuple[nn.Module | None, Target]:
+    """A network to try and the target with its patch; no network where plan=auto decides them."""
+    if config["plan"]["auto"]:
+        return None, target
+    net, fitted, _ = fit_patch(config["patch_vox"], config["model"], target)
+    return net, fitted
 
 
 def _planned(
@@ -234,13 +247,13 @@ def _usable(weights: str, folder: Path) -> str:
     return weights
 
 
-def _announce(config: Config, target: Target, data: TargetData, folder: Path) -> None:
+def _announce(config: Config, length: str, target: Target, folder: Path) -> None:
     if line := apart_from_slurm(config["trainer"]):
         print(line, flush=True)
     print(
         f"{config['name']}: {target.question or target.name}\n"
         f"  data      read and prepared once into {config['data']['cache']}\n"
-        f"  training  {_length(config, target, data)}; the bar shows the time left\n"
+        f"  training  {length}; the bar shows the time left\n"
         f"  then      {_then(config)}\n"
         f"  results   {folder}\n"
         f"  stopped?  {to_go_on(folder)}",
@@ -248,20 +261,23 @@ def _announce(config: Config, target: Target, data: TargetData, folder: Path) ->
     )
 
 
-def _length(config: Config, target: Target, data: TargetData) -> str:
+def _length(
+    config: Config, target: Target, data: TargetData, net: nn.Module | None, *, done: int
+) -> str:
     """How long training is: in steps and, from a timed probe, in minutes, where that is known."""
     budget, trainer = config["budget"], config["trainer"]
-    epoch = data.patches_per_epoch // data.batch_size
-    steps = planned_steps(budget, trainer, epoch)
+    together = trainer.get("accumulate_grad_batches", 1)  # batches of one step
+    batches = data.patches_per_epoch // num_devices(trainer) // data.batch_size
+    steps = planned_steps(budget, trainer, math.ceil(batches / together))
     if steps is None:
         text = f"ends with its budget of {budget['kind']}" if budget["kind"] else "ends by its time"
-    elif config["plan"]["auto"] or "loss" not in config["task"]:
-        text = f"{steps:,} steps"  # of a patch that is planned later, or of a task of the user's
     else:
-        net, fitted, _ = fit_patch(config["patch_vox"], config["model"], target)
-        step_s = step_seconds(config, fitted, data, net)
-        text = f"{steps:,} steps, about {duration(steps * step_s)} on this machine"
-        text += f" (a timed probe took {step_s:.2g} s a step; validation comes on top)"
+        text = f"{steps:,} steps"
+        step_s = None if net is None else probed_seconds(config, target, data, net)
+        if step_s is not None:
+            left = duration(max(steps - done, 0) * step_s * together)
+            text += f", about {left} on this machine (a timed probe took {step_s:.2g} s a step; "
+            text += "validation comes on top)"
     if trainer["max_time"] and budget["kind"] != "minutes":
         text += f"; at most {trainer['max_time']} (d:h:m:s), so the result depends on the machine"
     return text

@@ -1,7 +1,7 @@
 """Several networks as one: the mean of their probabilities, or of their weights."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
@@ -12,9 +12,10 @@ from torch import Tensor
 from neurotarget.data.prepare import Preparation
 from neurotarget.inference.postprocess import common_steps
 from neurotarget.inference.predict import Predictor
-from neurotarget.types import DataError, Target
+from neurotarget.types import DataError, Roi, Target
 
 SHOWN = 5  # names in a sentence
+LARGER = 1.5  # times the smallest region that the region of all members may be
 
 State = Mapping[str, Tensor]
 
@@ -23,8 +24,9 @@ class Ensemble(Predictor):
     """A predictor whose probabilities are the mean of its members' on the same working box.
 
     Every member has its own network, windows and mirror; scans are read and boxed as the first
-    one's target and localiser say, so that what decides this must be the same in all of them. Of
-    post-processing it has the steps that more than half of its members keep.
+    one's target and localiser say, so that what decides this must be the same in all of them.
+    Regions that differ a little, as those that each fold's masks propose, are seen as the one that
+    holds them all. Of post-processing it has the steps that more than half of its members keep.
     """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
@@ -44,7 +46,7 @@ class Ensemble(Predictor):
             )
         super().__init__(
             first.net,
-            first.target,
+            replace(first.target, roi=common_roi([member.target.roi for member in members])),
             first.preparation,
             inferer=first.inferer,
             device=str(first.device),
@@ -65,6 +67,30 @@ class Ensemble(Predictor):
         for member in self.members:
             total = total + member.probabilities(image)
         return (total / len(self.members)).astype(np.float32)
+
+
+def common_roi(regions: Sequence[Roi | None]) -> Roi | None:
+    """The region that holds all of these, at one anchor; the first where they cannot be joined."""
+    first = regions[0]
+    if all(region == first for region in regions) or not _are_near(regions):
+        return first
+    low, high = _hull(regions)
+    return Roi(tuple((high - low).tolist()), first.anchor, tuple(((low + high) / 2).tolist()))
+
+
+def _are_near(regions: Sequence[Roi | None]) -> bool:
+    """Whether regions have one anchor, and one that holds them all is hardly larger than each."""
+    if any(region is None or region.anchor != regions[0].anchor for region in regions):
+        return False
+    low, high = _hull(regions)
+    smallest = min(np.prod(region.size_mm) for region in regions)
+    return bool(np.prod(high - low) <= LARGER * smallest)
+
+
+def _hull(regions: Sequence[Roi]) -> tuple[Float[ndarray, "3"], Float[ndarray, "3"]]:
+    halves = np.array([region.size_mm for region in regions]) / 2
+    middles = np.array([region.offset_mm for region in regions])
+    return (middles - halves).min(axis=0), (middles + halves).max(axis=0)
 
 
 def sight(target: Target, preparation: Preparation) -> dict[str, object]:
@@ -129,11 +155,15 @@ def _mean(tensors: Sequence[Tensor]) -> Tensor:
 
 def _unlike(members: Sequence[Predictor]) -> list[str]:
     """Settings in which members differ from the first, each once."""
-    first, *others = [
+    seen = [
         sight(member.target, member.preparation)
         | {"localiser": "none" if member.localiser is None else "one"}
         for member in members
     ]
+    if _are_near([member.target.roi for member in members]):
+        for one in seen:
+            del one["roi"]
+    first, *others = seen
     told = [
         f"{key} {other[key]}, and {first[key]} in the first"
         for other in others

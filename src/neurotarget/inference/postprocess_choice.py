@@ -32,7 +32,11 @@ SAME = 1e-9  # differences of mean Dice below this are rounding
 
 
 class Example(NamedTuple):
-    """A validation case: reference and raw prediction on the scan's own grid."""
+    """A validation case: reference and raw prediction on the scan's own grid.
+
+    Voxels of the reference above the last class are ignored: they count neither way, but steps see
+    what was predicted there, as in prediction.
+    """
 
     truth: ClassMap
     pred: ClassMap
@@ -120,8 +124,9 @@ def choose(examples: Sequence[Example], label_names: Sequence[str]) -> Choice:
         after = _scores(examples, _joined(steps, tried), label_names)
         for place, name in enumerate(label_names):
             one = _of_label(tried, name)
-            if one.smallest_piece_mm3 and name in steps.largest_piece:
-                continue  # nothing is left to drop
+            is_done = bool(one.smallest_piece_mm3) and name in steps.largest_piece
+            if not one or is_done:
+                continue  # nothing is known of this label, or nothing is left to drop
             trials.append(_trial(one, name, before.of(place), after.of(place)))
             if trials[-1].kept:
                 steps = _joined(steps, one)
@@ -138,7 +143,7 @@ def _changes(
     for place, name in enumerate(label_names):
         before, after = (scores.of(place) for scores in both)
         is_touched = steps.largest_together or _of_label(steps, name)
-        hd95 = _hd95(examples, changed, place + 1) if is_touched else ()
+        hd95 = _hd95(examples, changed, place + 1, len(label_names)) if is_touched else ()
         found.append(Change(name, *_numbers(before, after), *hd95))
     return tuple(found)
 
@@ -193,7 +198,7 @@ def _scores(
     size = len(label_names) + 1
     dice, pieces = np.full((len(examples), size - 1), math.nan), []
     for row, one in enumerate(examples):
-        pred = steps.apply(one.pred, label_names, one.voxel_mm3)
+        pred = _judged(one, steps.apply(one.pred, label_names, one.voxel_mm3), size - 1)
         shared, truth, found = (
             np.bincount(part.ravel(), minlength=size)[1:size]
             for part in (one.truth[one.truth == pred], one.truth, pred)
@@ -253,13 +258,20 @@ def _why_not(before: Cases, after: Cases, *, is_tidier: bool) -> str:
     return "" if is_tidier or gain > SAME else NO_CHANGE
 
 
+def _judged(one: Example, pred: ClassMap, last: int) -> ClassMap:
+    """A prediction without its voxels where the reference ignores them."""
+    ignored = one.truth > last
+    return np.where(ignored, 0, pred) if ignored.any() else pred
+
+
 def _hd95(
-    examples: Sequence[Example], changed: Sequence[ClassMap], number: int
+    examples: Sequence[Example], changed: Sequence[ClassMap], number: int, last: int
 ) -> tuple[float, float]:
     """Mean HD95 of a class before and after, mm, over the cases in which both are defined."""
     found = []
     for one, after in zip(examples, changed, strict=True):
-        truth, *sides = (part == number for part in (one.truth, one.pred, after))
+        judged = (_judged(one, part, last) for part in (one.pred, after))
+        truth, *sides = (part == number for part in (one.truth, *judged))
         found.append([hd95_mm(surface_distances(truth, side, one.spacing_mm)) for side in sides])
     known = np.array([pair for pair in found if not np.isnan(pair).any()])
     before, after_mm = known.mean(axis=0) if len(known) else (math.nan, math.nan)

@@ -162,15 +162,17 @@ def failed_masks(scores: pd.DataFrame, keys: Sequence[str] = ("case_id", "label"
     """Whether each mask failed, by `types.has_failed`, from rows; the index has the levels `keys`.
 
     Masks of which no row tells are absent, as are those that neither the reference has nor the
-    prediction: nothing of them can be right or wrong.
+    prediction (an undefined Dice): nothing of them can be right or wrong. A mask without a
+    reference has no Dice at all, and is judged by whether it is there.
     """
     rows = scores[scores["metric"].isin(["failed", "dice"])] if len(scores) else scores
     if not len(rows):
         return pd.Series(dtype=bool, index=pd.MultiIndex.from_tuples([], names=list(keys)))
-    grouped = rows.groupby([*keys, "metric"], sort=False)["value"].min()
-    wide = grouped.unstack("metric").reindex(columns=["failed", "dice"])
+    grouped = rows.groupby([*keys, "metric"], sort=False)["value"]
+    wide = grouped.min().unstack("metric").reindex(columns=["failed", "dice"])
     failed = has_failed(wide["dice"], is_lost=wide["failed"] > 0)
-    return failed[failed | wide["dice"].notna()]
+    is_scored = grouped.size().unstack("metric").reindex(columns=["dice"])["dice"] > 0
+    return failed[failed | wide["dice"].notna() | ~is_scored]
 
 
 def _judged(measured: Measured) -> Iterator[tuple[_View, Definition, _Verdicts]]:

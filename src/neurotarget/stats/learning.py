@@ -70,7 +70,12 @@ def gain(dice: float, all_foreground_dice: float) -> float:
 
 
 def judge_learning(
-    *, dice: float, n_failed: int, n_masks: int, training: Training | None = None
+    *,
+    dice: float,
+    n_failed: int,
+    n_masks: int,
+    n_scored: int | None = None,
+    training: Training | None = None,
 ) -> Learning:
     """Judge by held-out masks, or by validation where there are none.
 
@@ -78,14 +83,17 @@ def judge_learning(
         dice: mean Dice of the held-out masks, a lost one counting 0; NaN of none.
         n_failed: held-out masks that failed (`types.has_failed`), a mask being a case and label.
         n_masks: held-out masks of which that can be said.
+        n_scored: those of them that have a Dice, by default all; others have no reference.
         training: what is known of the training; validation and steps are judged from it.
     """
     known = training or Training()
-    is_held_out = n_masks > 0 and not math.isnan(dice)
+    n_scored = n_masks if n_scored is None else n_scored
+    is_held_out = n_scored > 0 and not math.isnan(dice)
     value, trivial = (dice if is_held_out else known.dice), known.all_foreground_dice
     failed = n_failed / n_masks if n_masks else 0.0
     way = gain(value, trivial)
-    whose = f"{n_masks} held-out mask{'' if n_masks == 1 else 's'}" if is_held_out else "validation"
+    plural = "" if n_scored == 1 else "s"
+    whose = f"{n_scored} held-out mask{plural}" if is_held_out else "validation"
     reasons = [*_dice_sentence(value, trivial, whose)]
     if n_failed:
         reasons.append(f"{n_failed} of {n_masks} held-out masks failed ({FAILED}).")
@@ -154,6 +162,7 @@ def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Lea
         dice=float(means.mean()),
         n_failed=int(masks.sum()),
         n_masks=len(masks),
+        n_scored=int(scores["value"].notna().sum()),
         training=training,
     )
 
