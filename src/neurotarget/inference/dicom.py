@@ -6,7 +6,9 @@ Terms: the standard's Image Plane Module, PS3.3 C.7.6.2.1.1 (patient coordinates
 """
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ import SimpleITK as sitk
 from jaxtyping import Float
 from numpy import ndarray
 
+from neurotarget.data.unfetched import unfetched
 from neurotarget.files import written
 from neurotarget.types import DataError, Problem
 
@@ -33,6 +36,11 @@ TAGS = {
 STORED = {"0028|1053": "1", "0028|1052": "0", "0028|0100": "16", "0028|0103": "0"}
 FRAMES, SAMPLES, DESCRIPTION, NUMBER = "0028|0008", "0028|0002", "0008|103e", "0020|0011"
 INDEX = "DICOMDIR"  # marks the root of a CD: one examination, in folders of its own
+# what lies beside slices and is none, by its name, where it was not fetched
+NO_SLICE = re.compile(
+    r"\.|(?:readme|licen[cs]e|changes|dicomdir)\b|.*\.(?:txt|md|json|[ct]sv|xml|html?|pdf|bv(?:al|ec))$",
+    re.IGNORECASE,
+)
 DEEPEST = 6  # folders down that series are looked for
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 EXPORT = "export the whole series again, or convert it with dcm2niix and give the NIfTI file"
@@ -101,13 +109,29 @@ def find_series(folder: Path) -> list[Series]:
         DataError: a broken file that GDCM stops at.
     """
     found: dict[str, Series] = {}
-    for place, folders, files in os.walk(folder):
-        is_deep = len(Path(place).relative_to(folder).parts) >= DEEPEST
-        folders[:] = [] if is_deep else sorted(name for name in folders if name[0] != ".")
-        for one in list_series(Path(place)) if files else ():
+    for place, files in _walk(folder):
+        for one in list_series(place) if files else ():
             known = found.get(one.uid)
             found[one.uid] = known._replace(files=known.files + one.files) if known else one
     return sorted(found.values(), key=lambda one: (one.number.zfill(9), one.description, one.uid))
+
+
+def unfetched_slices(folder: Path, *, is_deep: bool = False) -> list[Path]:
+    """Files that may be slices and were not fetched; `is_deep`: in folders below too.
+
+    GDCM passes over them, so that a scan would lack them and nothing would show it.
+    """
+    walked = _walk(folder) if is_deep else islice(_walk(folder), 1)
+    files = [place / name for place, names in walked for name in sorted(names)]
+    return [file for file in files if not NO_SLICE.match(file.name) and unfetched(file)]
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Folders down to `DEEPEST` with the names of their files, hidden folders passed over."""
+    for place, folders, files in os.walk(folder):
+        is_deepest = len(Path(place).relative_to(folder).parts) >= DEEPEST
+        folders[:] = [] if is_deepest else sorted(name for name in folders if name[0] != ".")
+        yield Path(place), files
 
 
 def convert_series(
