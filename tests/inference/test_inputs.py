@@ -152,6 +152,8 @@ def test_an_empty_folder_is_told_what_was_looked_for(tmp_path):
 def test_a_path_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r"no such file or folder: .*nowhere; check the path"):
         find_inputs(tmp_path / "nowhere", ("t1",), scratch=tmp_path)
+    with pytest.raises(DataError, match="no such file or folder: ~no-user; check the path"):
+        find_inputs("~no-user", ("t1",), scratch=tmp_path)
 
 
 def test_a_dicom_series_is_one_case_named_after_its_folder(tmp_path, mr):

@@ -18,6 +18,7 @@ from neurotarget.data.splits import split_conflicts
 from neurotarget.data.table import scan_table
 from neurotarget.data.unfetched import Unfetched, unfetched
 from neurotarget.data.volume import missing_file
+from neurotarget.files import at_home
 from neurotarget.types import Case, DataError, Manifest, Problem, Target
 
 log = logging.getLogger(__name__)
@@ -95,8 +96,8 @@ def scan_manifest(
     A case with a file that was not fetched (a broken link of git-annex or datalad, a pointer) is
     left out with a warning; it is an error where none is left.
     """
-    source = Path(source).expanduser()
-    root = Path(root).expanduser() if root is not None else None
+    source = at_home(source)
+    root = at_home(root) if root is not None else None
     options = _Options(root, need_images, images_only, filters)
     found = _scan(source, target, options)
     cases, problems = found.cases, list(found.problems)
@@ -104,7 +105,7 @@ def scan_manifest(
         cases, told = part_repeats(cases)
         problems += told
     if masks is not None and cases:
-        cases, told = place_masks(cases, Path(masks).expanduser())
+        cases, told = place_masks(cases, at_home(masks))
         problems += told
     if need_files:
         cases, told = _with_files(cases, options, has_masks=masks is not None)

@@ -20,6 +20,7 @@ from neurotarget.data.volume_columns import (
     is_number,
     no_labels,
 )
+from neurotarget.files import at_home
 from neurotarget.types import DataError, Problem, Target
 
 ONE_METHOD = "measured"  # what volumes are called where nothing says whose they are
@@ -78,7 +79,7 @@ def read_volume_table(
         DataError: the unit is unknown, nothing says the labels, or everything that is wrong with
             the tables, in one list.
     """
-    paths = [Path(path).expanduser() for path in paths]
+    paths = [at_home(path) for path in paths]
     if unit.casefold() not in UNITS_MM3:
         raise DataError(f"unit: got {unit!r}, wanted one of {', '.join(UNITS_MM3)}; write one")
     if not labels and target is not None:

@@ -13,6 +13,7 @@ from neurotarget.data.manifest import ENDINGS, read_manifest
 from neurotarget.data.nnunet import ALIASES
 from neurotarget.data.unfetched import unfetched
 from neurotarget.data.volume import SUFFIXES, file_stem
+from neurotarget.files import at_home
 from neurotarget.inference.dicom import (
     INDEX,
     Series,
@@ -53,7 +54,7 @@ def find_inputs(
         DataError: nothing is found, contrasts are missing (all cases are listed), names repeat,
             a DICOM series is not one volume, or several could be meant.
     """
-    source, contrasts = Path(source).expanduser(), tuple(contrasts)
+    source, contrasts = at_home(source), tuple(contrasts)
     cases = _find(source, contrasts, _Dicom(Path(scratch), series))
     paths = [path for case in cases for path in case.images.values()]
     is_dicom = any(path.parent == Path(scratch) or unfetched(path) for path in paths)
