@@ -1,6 +1,7 @@
 """The validated table of cases, whatever form the data set has."""
 
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -133,7 +134,7 @@ def _scan(source: Path, target: Target | None, options: _Options) -> Found:
     if folder.name in ("imagesTr", "labelsTr"):
         folder = folder.parent
     if source.is_dir() or source.name == "dataset.json":
-        if (folder / "dataset.json").is_file():
+        if os.path.lexists(folder / "dataset.json"):
             description, _ = read_json(folder / "dataset.json")
             listed = isinstance(description.get("training"), list)
             scan = scan_msd if listed else scan_nnunet
@@ -147,7 +148,7 @@ def _scan(source: Path, target: Target | None, options: _Options) -> Found:
 
 def _is_bids(folder: Path) -> bool:
     has_subjects = any(path.is_dir() for path in folder.glob("sub-*"))
-    return has_subjects or (folder / "dataset_description.json").is_file()
+    return has_subjects or os.path.lexists(folder / "dataset_description.json")
 
 
 def _unknown_kind(source: Path) -> Problem:

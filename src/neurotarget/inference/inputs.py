@@ -70,7 +70,9 @@ def _find(source: Path, contrasts: tuple[str, ...], dicom: _Dicom) -> list[Case]
         raise DataError(f"input: found {absent.found}: {source}; {absent.todo}")
     if not source.exists():
         raise DataError(f"input: no such file or folder: {source}; check the path")
-    if source.suffix.lower() in ENDINGS or any((source / name).is_file() for name in DATA_SETS):
+    if source.suffix.lower() in ENDINGS or any(
+        os.path.lexists(source / name) for name in DATA_SETS
+    ):
         return _listed(source, contrasts)
     if source.is_file():
         return [_single(source, contrasts)]
