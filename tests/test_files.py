@@ -1,8 +1,11 @@
+import ast
 import os
+from pathlib import Path
 
 import pytest
 
-from neurotarget.files import sweep, write_text, written
+import neurotarget
+from neurotarget.files import at_home, sweep, write_text, written
 from neurotarget.types import DataError
 
 
@@ -39,3 +42,25 @@ def test_only_drafts_that_nobody_writes_to_are_swept(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
     sweep(tmp_path, now_s + 3601)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_tilde_is_home_or_a_letter(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert at_home("~/scans") == tmp_path / "scans"
+    for name in ("~no-user/a.csv", "~data", "~no\0user", ""):
+        assert at_home(name) == Path(name)
+    (tmp_path / "~").mkdir()
+    assert at_home("~") == Path("~")
+
+
+def test_nobody_else_expands_a_tilde():
+    # `Path.expanduser` raises RuntimeError where no user is called so
+    source = Path(neurotarget.__file__).parent
+    callers = {
+        file.relative_to(source).as_posix()
+        for file in source.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("expanduser", "home")
+    }
+    assert callers == {"files.py"}

@@ -45,6 +45,16 @@ def write_text(path: Path | str, text: str) -> None:
         draft.write_text(text, encoding="utf-8", newline="")
 
 
+def at_home(path: Path | str) -> Path:
+    """A path from `~` or `~<user>`; as it is where it is there, or where no user is called so."""
+    path = Path(path)
+    if os.path.lexists(path):
+        return path
+    with suppress(RuntimeError, ValueError):  # a name may begin with a tilde
+        return path.expanduser()
+    return path
+
+
 def digest(path: Path | str) -> str:
     """SHA-256 of a file's content; `unread` where it cannot be read, which its reader will say."""
     try:

@@ -99,6 +99,12 @@ def test_hydras_own_flags_are_left_to_hydra(check, flags):
             ("model=unet,segresnet",),
             "model=unet,segresnet: found several values, wanted one; add -m",
         ),
+        (
+            ("model=null",),
+            "model=null: found no choice, wanted model=<segresnet | unet>; say one, or leave model",
+        ),
+        (("+experiment=3",), "+experiment=3: found no choice, wanted experiment=<hippocampus | "),
+        (("-m", "model=unet,null"), "model=null: found no choice"),
         (("+seed=3",), "An item is already at 'seed'"),
     ],
 )

@@ -305,6 +305,7 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
         (["target=cubes"], "found none of them, wanted one of rows=, masks= and table="),
         (["rows=a", "table=b"], "found rows and table, wanted one"),
         (["table=absent.tsv"], "no such file: absent.tsv"),
+        (["table=~no-user/p.tsv"], "no such file: ~no-user/p.tsv"),
         (["rows=absent"], "rows: no such file or folder: absent"),
         (["rows=absent", "labels=a"], "labels= has no meaning here, it belongs to table="),
         (["masks=."], "found no target, wanted both"),

@@ -163,6 +163,23 @@ def test_grids_of_magnitude_and_phase_must_be_one(scan, tmp_path):
         read_acquisition(replace(acquisition, phases=(acquisition.phases[0], other)))
 
 
+def test_complex_parts_become_polar_beside_a_warning(scan):
+    acquisition = scan(
+        magnitude=lambda echo: 5 * np.cos(ramp(echo)), phase=lambda echo: 5 * np.sin(ramp(echo))
+    )
+    for path in acquisition.files:
+        image = nib.load(path)
+        shifted = image.affine.copy()
+        shifted[0, 3] += 2 * SIDE_MM
+        image.set_qform(shifted, 1)
+        nib.save(image, path)
+    gre = read_acquisition(replace(acquisition, is_complex=True))
+    np.testing.assert_allclose(gre.magnitude, 5.0, rtol=1e-6)
+    turned = np.exp(1j * (gre.phase_rad - [ramp(0), ramp(1)]))  # −π and π are one
+    np.testing.assert_allclose(turned, 1, atol=1e-5)
+    assert ["sform and qform" in note for note in gre.notes] == [True]
+
+
 def test_echoes_and_times_must_be_as_many(scan):
     with pytest.raises(DataError, match="found 2 echoes of magnitude beside 3 echo times"):
         read_acquisition(replace(scan(), te_s=(0.004, 0.008, 0.012)))

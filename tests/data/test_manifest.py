@@ -40,3 +40,12 @@ def test_a_case_without_any_file_is_refused(table):
     source = table(2, t1=["", "c01_t1.nii.gz"], label=["", ""])
     with pytest.raises(DataError, match="c00: found neither image nor label"):
         read_manifest(source, None)
+
+
+def test_a_tilde_of_nobody_is_a_letter_of_a_path(tmp_path, monkeypatch, make_target):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"~no-user/manifest\.csv: found no such file"):
+        read_manifest("~no-user/manifest.csv", make_target())
+    (tmp_path / "m.csv").write_text("case_id,t1\na,~no-user/x.nii.gz\nb,~no-user\\y.nii.gz\n")
+    with pytest.raises(DataError, match=r"~no-user/x\.nii\.gz: [\s\S]*~no-user/y\.nii\.gz: "):
+        read_manifest(tmp_path / "m.csv", make_target())

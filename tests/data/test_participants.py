@@ -40,11 +40,20 @@ def test_ages_follow_the_visit(cases_folder, make_target, name):
         ("session_id", "1", "2"),
         ("session", "01", "02"),
         ("ses", "1", "2"),
+        ("Session_ID", "1", "2"),
+        ("Session", "ses-1", "ses-2"),
     ],
 )
 def test_rows_of_one_person_are_told_apart_by_their_session(ages, column, first, second):
     lines = [f"participant_id {column} age", f"sub-01 {second} 71", f"sub-01 {first} 61"]
     assert ages(lines, *VISITS) == ([61.0, 71.0], [])
+
+
+def test_id_columns_count_in_any_case(tmp_path):
+    lines = "Participant_ID\tSubject_ID\tage\nsub-01\tP7\t61\n"
+    (tmp_path / "participants.tsv").write_text(lines)
+    (case,), problems = add_participants(cases_of("sub-01"), tmp_path, None)
+    assert (case.subject_id, case.covariates, problems) == ("P7", {"age": 61.0}, [])
 
 
 def test_rows_of_one_person_are_told_apart_by_their_run(ages):
@@ -100,6 +109,23 @@ def test_a_session_that_its_table_lacks_is_named(tmp_path):
     cases, problems = add_sessions(cases_of(*VISITS), tmp_path, None)
     assert [case.covariates for case in cases] == [{"age": 61.0}, {"age": None}]
     assert "no row of the session 2 (but 1)" in str(problems[0])
+
+
+@pytest.mark.parametrize("second", ["ses-2\tn/a\n", ""], ids=["missing", "no row"])
+@pytest.mark.parametrize("columns", ["session_id\tage", "Session_ID\tAge"])
+def test_the_age_of_a_person_is_not_given_to_a_session_without_one(tmp_path, columns, second):
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\nsub-01\t61\nsub-02\t50\n")
+    (tmp_path / "sub-01").mkdir()
+    (tmp_path / "sub-01/sub-01_sessions.tsv").write_text(f"{columns}\nses-1\t61\n{second}")
+    cases, _ = add_participants(cases_of(*VISITS, "sub-02_ses-1"), tmp_path, None)
+    cases, problems = add_sessions(cases, tmp_path, None)
+    ages = [
+        {value for name, value in case.covariates.items() if name.casefold() == "age"} - {None}
+        for case in cases
+    ]
+    assert ages == [{61.0}, set(), {50.0}]  # without a table of sessions a person's age stays
+    assert {problem.level for problem in problems} == {"warning"}
+    assert "no age of sub-01_ses-2, wanted one for each session" in str(problems[-1])
 
 
 def test_a_session_of_two_ages_is_an_error(tmp_path):

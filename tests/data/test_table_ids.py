@@ -96,3 +96,26 @@ def test_ids_that_lost_their_leading_zeros_join_with_a_warning(write):
     assert found.covariates["age"].to_dict() == {"sub-001": 61, "sub-010": 62}
     (problem,) = found.problems
     assert "ids without leading zeros (1, 10)" in problem.found
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize(
+    ("head", "lines"),
+    [
+        ("participant_id session_id age", ("1 1 61", "1 2 71", "2 1 50")),
+        ("participant_id session_id age", ("01 ses-01 61", "01 ses-02 71", "02 ses-01 50")),
+        ("case_id age", ("sub-1_ses-01 61", "sub-1_ses-02 71", "sub-2_ses-01 50")),
+        ("case_id age", ("01_ses-1 61", "01_ses-2 71", "02_ses-1 50")),
+    ],
+)
+def test_visits_join_however_people_and_sessions_are_spelt(write, is_first, head, lines):
+    rows = ("sub-01 ses-1 5", "sub-01 ses-2 6", "sub-02 ses-1 7")
+    volumes = write("v.tsv", "participant_id session_id gland", *rows)
+    ages = write("ages.tsv", head, *lines)
+    sexes = write("sexes.tsv", "participant_id sex", "01 F", "2 M")
+    found = read(*([ages, volumes] if is_first else [volumes, ages]), sexes)
+    assert found.volumes["measured"]["gland"].tolist() == [5, 6, 7]
+    assert found.covariates["age"].tolist() == [61, 71, 50]
+    assert found.covariates["sex"].tolist() == ["F", "F", "M"]
+    assert found.covariates["subject_id"].nunique() == 2
+    assert not any("no row" in problem.found for problem in found.problems)

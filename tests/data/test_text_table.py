@@ -55,6 +55,13 @@ def test_three_digits_after_a_comma_may_be_thousands(read):
     assert read(b"a;b\n1,234;1,5\n").rows == [{"a": "1.234", "b": "1.5"}]
 
 
+@pytest.mark.parametrize("name", ["id", "case_id", "Subject", "session_id", "pseudonym"])
+def test_ids_stay_text(tmp_path, name):
+    (tmp_path / "t.tsv").write_text(f"{name}\tage\n1,5\t60,5\n1,6\t61\n")
+    table = read_text_table(tmp_path / "t.tsv", ids=("pseudonym",))
+    assert table.rows == [{name: "1,5", "age": "60.5"}, {name: "1,6", "age": "61"}]
+
+
 def test_commas_in_a_column_of_words_stay(read):
     assert read(b"a;b\n1,5;x\ny;z\n").rows == [{"a": "1,5", "b": "x"}, {"a": "y", "b": "z"}]
 

@@ -84,6 +84,24 @@ def test_slices_with_their_own_slope_and_sign_come_in_one_unit(tmp_path, mr):
     np.testing.assert_allclose(found[3], np.arange(-12, 12))
 
 
+def test_slices_that_store_other_bits_do_not_wrap(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(3)]
+    for one in slices:
+        one.RescaleSlope, one.RescaleIntercept = 1, -10
+        one.PixelData = np.full(24, 4000, np.uint16).tobytes()
+    slices[0].BitsStored, slices[0].HighBit = 12, 11
+    slices[2].PixelData = np.full(24, 60000, np.uint16).tobytes()
+    scan = convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+    assert np.asarray(scan.dataobj)[0, 0].tolist() == [3990, 3990, 59990]
+
+
+def test_an_empty_slope_or_intercept_is_the_usual_one(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(2)]
+    slices[0].RescaleSlope, slices[1].RescaleIntercept = "", None
+    scan = convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+    assert np.asarray(scan.dataobj)[1, 0].tolist() == [1, 25]
+
+
 @pytest.mark.parametrize("name", ["map", "same"])
 def test_a_real_map_with_a_slope_a_slice_equals_its_truth(cases_folder, tmp_path, name):
     folder = cases_folder / "dicom_slope_per_slice"
@@ -227,6 +245,23 @@ def test_series_to_choose_from_are_listed(disc, tmp_path, wanted, named):
     listed = r"2 DICOM series: series 3: localizer \(2 slices.*; series 12: T1 MPRAGE \(4 slices"
     with pytest.raises(DataError, match=rf"{listed}.*{named}; say series="):
         convert_series(disc, find_series(disc), tmp_path / "scan.nii", wanted=wanted)
+
+
+def test_series_that_are_alike_are_told_apart_by_their_uid(tmp_path, mr):
+    for series in ("4.1.0", "5.1.0", "6"):
+        name = "scout" if series == "6" else "T1"
+        slices = [mr.slice_of(number, series=series, name=name) for number in range(2)]
+        for one in slices:
+            one.StudyInstanceUID = f"9.{series}"
+            one.save_as(tmp_path / f"{series}-{one.SOPInstanceUID}", enforce_file_format=True)
+    found = list_series(tmp_path)
+    listed = (
+        r"T1 \(2 slices\), UID …4\.1\.0; T1 \(2 slices\), UID …5\.1\.0; scout \(2 slices\), wan"
+    )
+    with pytest.raises(DataError, match=listed):
+        convert_series(tmp_path, sorted(found), tmp_path / "scan.nii")
+    convert_series(tmp_path, found, tmp_path / "scan.nii", wanted="5.1.0")
+    assert nib.load(tmp_path / "scan.nii").shape[2] == 2
 
 
 def test_files_of_one_series_in_several_folders_are_one_series(tmp_path, mr):

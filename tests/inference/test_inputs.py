@@ -5,6 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from neurotarget.data.volume import read_volume
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.types import DataError
 
@@ -151,6 +152,8 @@ def test_an_empty_folder_is_told_what_was_looked_for(tmp_path):
 def test_a_path_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r"no such file or folder: .*nowhere; check the path"):
         find_inputs(tmp_path / "nowhere", ("t1",), scratch=tmp_path)
+    with pytest.raises(DataError, match="no such file or folder: ~no-user; check the path"):
+        find_inputs("~no-user", ("t1",), scratch=tmp_path)
 
 
 def test_a_dicom_series_is_one_case_named_after_its_folder(tmp_path, mr):
@@ -299,6 +302,39 @@ def test_scans_that_were_not_fetched_stay_cases(tmp_path, layout):
         for case in find_inputs(source, contrasts, scratch=tmp_path)
     ]
     assert cases == (["a", "b", "c"] if layout == "table" else ["a", "b"])
+
+
+POINTERS = {
+    "annex": "/annex/objects/MD5E-s1--a.dcm\n",
+    "lfs": "version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 1\n",
+}
+
+
+@pytest.mark.parametrize("kind", ["link", *POINTERS])
+@pytest.mark.parametrize("layout", ["anna", "anna/ST0/SE1", "."])
+def test_a_dicom_series_with_unfetched_slices_fails_as_a_case(tmp_path, mr, caplog, kind, layout):
+    source = tmp_path / "study"
+    last = mr.write(source / layout, [mr.slice_of(number) for number in range(4)]) / "IM0103"
+    (source / layout / "notes.txt").symlink_to("gone")  # no slice
+    last.unlink()
+    last.symlink_to("gone") if kind == "link" else last.write_text(POINTERS[kind])
+    (case,) = find_inputs(source, ("t1",), scratch=tmp_path / "scratch")
+    assert case.case_id == ("study" if layout == "." else "anna")
+    assert case.images["t1"].name == "IM0103"
+    with pytest.raises(DataError, match=r"IM0103: found a (broken link|pointer).*fetch it"):
+        read_volume(case.images["t1"])
+    assert "1 files were not fetched" in caplog.text
+
+
+@pytest.mark.parametrize("contrasts", [("t1",), ("t1", "t2")])
+def test_a_case_of_broken_links_only_fails_as_a_case(tmp_path, contrasts):
+    for name in ("IM0", "IM1"):
+        (tmp_path / "study" / "anna" / "SE1").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "study" / "anna" / "SE1" / name).symlink_to("gone")
+    (tmp_path / "study" / "bela").symlink_to("gone")
+    cases = find_inputs(tmp_path / "study", contrasts, scratch=tmp_path, series="4")
+    assert sorted(case.case_id for case in cases) == ["anna", "bela"]
+    assert {path.name for case in cases for path in case.images.values()} == {"IM0", "bela"}
 
 
 def test_a_scan_that_was_not_fetched_is_named(tmp_path):

@@ -5,8 +5,9 @@ import torch
 from nibabel.nifti1 import Nifti1Extension
 from torch import nn
 
+from neurotarget.data.formats import read_grid
 from neurotarget.data.prepare import Preparation, read_scans
-from neurotarget.data.volume import read_volume
+from neurotarget.data.volume import read_volume, same_grid
 from neurotarget.inference.localiser import Limits
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.predict import (
@@ -52,6 +53,22 @@ def test_maps_come_in_the_shape_that_the_scan_is_stored_in(tmp_path, ending, sha
     assert labels.shape == nib.load(probability_path(tmp_path, "c", "cube")).shape == stored
     np.testing.assert_array_equal(labels.affine, nib.load(path).affine)
     np.testing.assert_array_equal(labels.dataobj, 9 * scan.reshape(stored))
+
+
+def test_a_map_of_a_scan_without_orientation_claims_none_and_lies_on_it(tmp_path):
+    affine = np.array([[-1.0, 0, 0, 9], [0, 0, 2, -7], [0, -1.5, 0, 3], [0, 0, 0, 1]])
+    nib.save(nib.MGHImage(np.ones((3, 4, 5), np.float32), affine), tmp_path / "a.mgh")
+    content = bytearray((tmp_path / "a.mgh").read_bytes())
+    content[28:30] = b"\0\0"  # goodRASFlag
+    (tmp_path / "a.mgh").write_bytes(content)
+    scan = read_volume(tmp_path / "a.mgh")
+    save_like(np.ones((3, 4, 5), np.uint8), scan.header, tmp_path / "map.nii.gz")
+    header = nib.load(tmp_path / "map.nii.gz").header
+    assert (int(header["sform_code"]), int(header["qform_code"])) == (0, 0)
+    made = read_volume(tmp_path / "map.nii.gz")
+    assert not made.is_oriented
+    assert same_grid(scan, made)
+    np.testing.assert_allclose(read_grid(tmp_path / "map.nii.gz")[1], scan.affine, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])

@@ -1,6 +1,5 @@
 """The command line before Hydra reads it: checked, and for `resume=` made whole again."""
 
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from neurotarget import files
 from neurotarget.cli.errors import print_anything, taught
 from neurotarget.cli.jobs import quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
@@ -129,8 +129,8 @@ def literal(word: str, *, is_sweep: bool = False) -> str:
 
 
 def at_home(path: str) -> str:
-    """A path from `~`, which shells leave alone behind a dotted key; one that is there as it is."""
-    return os.path.expanduser(path) if path[:1] == "~" and not exists(path) else path  # noqa: PTH111
+    """A path from `~`, which shells leave alone behind a dotted key, as text."""
+    return str(files.at_home(path)) if path[:1] == "~" else path
 
 
 def exists(path: str) -> bool:

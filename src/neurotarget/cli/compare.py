@@ -25,7 +25,7 @@ from neurotarget.cli.compare_text import (
 )
 from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.tracking import finish, loggers, on_wandb, wandb_mode
-from neurotarget.files import sweep, write_text
+from neurotarget.files import at_home, sweep, write_text
 from neurotarget.report.compare_figures import all_figures
 from neurotarget.report.compare_page import write_compare_page
 from neurotarget.report.figure import save_figure, svg_text
@@ -80,7 +80,7 @@ def run(places: Sequence[str | Path], words: Words) -> int:
     mode = wandb_mode(words.get("wandb", "auto"))
     if not places:
         raise DataError("compare: found no runs, wanted a multirun folder or run folders")
-    folders = [Path(place).expanduser() for place in places]
+    folders = [at_home(place) for place in places]
     found = read_arms(folders, common=common)
     output = _output(words, folders, found.arms.names)
     if ensembles:
@@ -191,7 +191,7 @@ def _summary(comparison: Comparison) -> dict[str, float | str]:
 def _output(words: Words, places: Sequence[Path], arms: Sequence[str]) -> Path:
     """Folder to write into: beside the runs of one multirun, else one named after the arms."""
     if "output" in words:
-        folder = Path(words["output"]).expanduser()
+        folder = at_home(words["output"])
     elif len(places) == 1 and not (places[0] / "config.yaml").is_file():
         folder = places[0] / "compare"
     else:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 from neurotarget.data.gre import Acquisition
 from neurotarget.data.gre_bids import SUFFIXES, Scans, scan_acquisitions
 from neurotarget.data.volume import file_stem
+from neurotarget.files import at_home
 from neurotarget.types import DataError, Triple
 
 PAIRS = (("magnitude", "phase"), ("real", "imaginary"))
@@ -115,7 +116,7 @@ def output_of(words: Words) -> Path:
     """
     if "output" not in words:
         raise DataError("found no output, wanted output=<folder>; say where the maps go")
-    output = Path(words["output"]).expanduser()
+    output = at_home(words["output"])
     if output.exists() and not output.is_dir():
         raise DataError(f"output: found the file {output}, wanted a folder; say another output")
     return output
@@ -196,7 +197,7 @@ def _choice(key: str, text: str, options: Sequence[str]) -> str:
 
 
 def _bids(words: Words) -> Scans:
-    folder = Path(words["source"]).expanduser()
+    folder = at_home(words["source"])
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder, wanted a BIDS data set; check the path")
     suffix = words.get("suffix")
@@ -230,9 +231,9 @@ def _plain(words: Words, pair: tuple[str, str]) -> Acquisition:
 
 
 def _paths(words: Words, key: str) -> tuple[Path, ...]:
-    whole = Path(words[key]).expanduser()  # a path may have a comma
+    whole = at_home(words[key])  # a path may have a comma
     parts = [words[key]] if whole.is_file() else words[key].split(",")
-    paths = tuple(Path(part.strip()).expanduser() for part in parts if part.strip())
+    paths = tuple(at_home(part.strip()) for part in parts if part.strip())
     if absent := [path for path in paths if not path.is_file()]:
         raise DataError(f"{key}: no such file: {absent[0]}; check the path")
     return paths

@@ -13,7 +13,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
@@ -110,6 +110,8 @@ def _values(override: Override) -> Iterator[str]:
 
 
 def _compose(config_name: str, words: list[str]) -> None:
+    for override in map(_parse, words):
+        _check_choice(override)
     try:
         config = compose(config_name, words, return_hydra_config=True)
     except MissingConfigException as error:
@@ -117,6 +119,19 @@ def _compose(config_name: str, words: list[str]) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         raise DataError(_explain(config_name, words, error)) from error
     _check_references(config)
+
+
+def _check_choice(override: Override) -> None:
+    """Refuse what is no choice of a group, such as null, at which Hydra stops in a traceback."""
+    if override.is_delete() or override.is_sweep_override():
+        return
+    options, value = _options(override.key_or_group), override.value()
+    if options and not isinstance(value, str | QuotedString | list | dict):
+        wanted = f"{override.key_or_group}=<{' | '.join(options)}>"
+        raise DataError(
+            f"{override.input_line}: found no choice, wanted {wanted}; say one, or leave "
+            f"{override.key_or_group} out"
+        )
 
 
 def _check_references(config: DictConfig) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from neurotarget.cli.study_folder import Written, write_study
 from neurotarget.cli.study_inputs import Material, from_masks, from_run, with_asked
 from neurotarget.cli.study_table import from_table
+from neurotarget.files import at_home
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.learning import banner, banner_text
 from neurotarget.report.raters import rater_sentences
@@ -119,9 +120,8 @@ def _from_masks(words: Words, target: Target | None) -> Material:
 
 
 def _from_table(words: Words, target: Target | None) -> Material:
-    whole = Path(words["table"]).expanduser()  # a path may have a comma
-    parts = [whole] if whole.is_file() else map(Path, _list(words, "table"))
-    paths = [path.expanduser() for path in parts]
+    whole = at_home(words["table"])  # a path may have a comma
+    paths = [whole] if whole.is_file() else list(map(at_home, _list(words, "table")))
     if absent := [path for path in paths if not (path.is_file() or path.is_symlink())]:
         raise DataError(f"table: no such file: {absent[0]}; check the path")
     options = {"id_column": words.get("id"), "method_column": words.get("method")}
@@ -185,9 +185,9 @@ def _asked(words: Words) -> list[Hypothesis]:
 
 
 def _folder(words: Words, source: str, target: Target) -> Path:
-    rows = Path(words.get("rows", "")).expanduser()
+    rows = at_home(words.get("rows", ""))
     folder = rows if source == "rows" and rows.is_dir() else Path(f"study_{target.name}")
-    folder = Path(words["output"]).expanduser() if "output" in words else folder
+    folder = at_home(words["output"]) if "output" in words else folder
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         what = "may not be written" if there.is_dir() else "is a file"
@@ -196,7 +196,7 @@ def _folder(words: Words, source: str, target: Target) -> Path:
 
 
 def _existing(words: Words, key: str) -> Path:
-    path = Path(words[key]).expanduser()
+    path = at_home(words[key])
     if not path.exists():
         raise DataError(f"{key}: no such file or folder: {path}; check the path")
     return path

@@ -12,6 +12,7 @@ from neurotarget.data.bids_files import list_bids
 from neurotarget.data.found import Found, error, some, warning
 from neurotarget.data.participants import add_participants, add_phenotypes, add_sessions
 from neurotarget.data.text_table import read_text_table
+from neurotarget.data.unfetched import unfetched
 from neurotarget.types import Case, Problem, Target
 
 Filters = Mapping[str, Mapping[str, str]]
@@ -108,6 +109,8 @@ def _derivatives(root: Path) -> tuple[list[Path], list[Problem]]:
                 '"GeneratedBy": [{"Name": "manual"}]} there, or its masks are not read'
             )
             found = "a derivative without dataset_description.json"
+            if absent := unfetched(folder / "dataset_description.json"):
+                found, todo = f"{absent.found} for dataset_description.json", absent.todo
             unread.append(error(found, "a described derivative", todo, file=folder))
     return described, unread
 
@@ -259,8 +262,11 @@ def _lookup_table(folders: Iterable[Path]) -> tuple[dict[str, int] | None, list[
 def _undescribed_root(root: Path) -> list[Problem]:
     if (root / "dataset_description.json").is_file():
         return []
+    found = "no dataset_description.json"
     todo = 'write {"Name": "…", "BIDSVersion": "1.10.0"} there; it is read as BIDS'
-    return [warning("no dataset_description.json", "a described data set", todo, file=root)]
+    if absent := unfetched(root / "dataset_description.json"):
+        found, todo = f"{absent.found} for dataset_description.json", absent.todo
+    return [warning(found, "a described data set", todo, file=root)]
 
 
 def _no_suffix(contrast: str, files: Sequence[_File], root: Path) -> Problem:

@@ -23,7 +23,7 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from neurotarget.data.found import error, some
-from neurotarget.files import DRAFT, write_text, written
+from neurotarget.files import DRAFT, at_home, write_text, written
 from neurotarget.types import DataError
 
 Scans = Mapping[str, nib.Nifti1Image]  # place → scan of one case
@@ -83,7 +83,7 @@ def draw_cohort(
     Raises:
         DataError: the folder cannot be written, or holds files of somebody else.
     """
-    folder, people = Path(folder).expanduser(), drawing.people(plan)
+    folder, people = at_home(folder), drawing.people(plan)
     drawn = DrawnFolder(folder, key=plan.key, places=tuple(drawing.columns.values()))
     with FileLock(folder / ".lock"):
         record = {"key": plan.key, "planted": drawing.planted(plan), "plan": asdict(plan)}

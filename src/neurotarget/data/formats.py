@@ -32,6 +32,7 @@ NAMED_UNITS_MM = {
     **dict.fromkeys(("cm", "centimeter", "centimeters"), 10.0),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1e3),
 }
+GUESSED = b"orientation unknown, sform of the source"  # a header's description in our own maps
 GOOD_RAS_BYTE = 28  # of an MGH header: behind seven numbers of four bytes
 TEXT_HEADER = 1 << 16  # bytes; headers of NRRD and MetaImage are shorter
 ANATOMICAL = re.compile(r"(right|left)-(anterior|posterior)-(superior|inferior)|[rl][ap][si]t?\b")
@@ -96,7 +97,7 @@ def read_grid(path: Path) -> tuple[tuple[int, ...], ndarray]:
     with gzip.open(path, "rb") if is_zipped else path.open("rb") as stream:
         _, header = _nifti_header(stream.read(nib.Nifti2Header.template_dtype.itemsize))
     unit_mm = _mend(header, Report("", str(path)))
-    return header.get_data_shape(), _in_mm(header.get_best_affine(), unit_mm)
+    return header.get_data_shape(), _in_mm(_affine_of(header), unit_mm)
 
 
 def _read_mgh(path: Path, report: Report) -> Stored:
@@ -125,7 +126,7 @@ def _read_nifti(path: Path, report: Report) -> Stored:
         _compare_forms(image.header, unit_mm, report)
     return Stored(
         _native(np.asanyarray(image.dataobj)),
-        _in_mm(image.affine, unit_mm),
+        _in_mm(_affine_of(image.header), unit_mm),
         image.header,
         tuple(float(side) * unit_mm for side in image.header.get_zooms()[:3]),
         is_oriented=sform > 0 or qform > 0,
@@ -271,12 +272,19 @@ def _made(array: ndarray, affine: ndarray, *, is_oriented: bool = True) -> Store
     header.set_data_shape(array.shape)
     header.set_xyzt_units("mm")
     if invertible(affine):
-        # maps beside the scan need its place, guessed or not
-        code = "scanner" if is_oriented else "aligned"
+        # maps beside the scan need its place; guessed, it is one that only we read
+        code = "scanner" if is_oriented else "unknown"
         header.set_sform(affine, code=code)
         header.set_qform(affine, code=code)
+        header["descrip"] = b"" if is_oriented else GUESSED
     sides_mm = tuple(float(side) for side in header.get_zooms()[:3])
     return Stored(array, affine, header, sides_mm, is_oriented)
+
+
+def _affine_of(header: nib.Nifti1Header) -> ndarray:
+    """Affine of a header: by its codes, but that of a map beside a scan without orientation."""
+    is_guessed = header["descrip"].item() == GUESSED and not header["sform_code"]
+    return header.get_sform() if is_guessed else header.get_best_affine()
 
 
 def _in_mm(affine: ndarray, unit_mm: float) -> ndarray:

@@ -97,7 +97,7 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
         problems += wrong
     mask, wrong = _mask(acquisition, first)
     problems += wrong
-    errors = [problem for problem in problems if problem.level == "error"]
+    errors = _errors(problems)
     if errors or first is None or b0 is None:
         raise DataError(errors)
     warnings = dict.fromkeys(f"{problem.found} ({problem.todo})" for problem in problems)
@@ -128,11 +128,16 @@ def _read_parts(acquisition: Acquisition) -> tuple[list[Volume], list[Volume], l
     if first is not None and first.is_placed:
         problems += grid_problems(acquisition.case_id, first, read)
     magnitudes, phases = read.values()
-    if acquisition.is_complex and not problems:
-        magnitudes, phases, problems = polar(acquisition.case_id, magnitudes, phases)
-    if first is not None and first.is_placed and not (acquisition.is_complex and problems):
+    if acquisition.is_complex and not _errors(problems):
+        magnitudes, phases, wrong = polar(acquisition.case_id, magnitudes, phases)
+        problems += wrong
+    if first is not None and first.is_placed and not (acquisition.is_complex and _errors(problems)):
         problems += empty_problems(acquisition.case_id, magnitudes)
     return magnitudes, phases, problems
+
+
+def _errors(problems: Sequence[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.level == "error"]
 
 
 def te_problems(
@@ -219,7 +224,7 @@ def _mask(
         return None, []
     case_id, file = acquisition.case_id, str(acquisition.mask)
     volume, problems = inspect_volume(acquisition.mask, case_id=case_id)
-    if volume is None or any(problem.level == "error" for problem in problems):
+    if volume is None or _errors(problems):
         return None, problems
     mask = volume.array > 0
     if not mask.any():

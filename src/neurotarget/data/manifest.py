@@ -1,6 +1,7 @@
 """The validated table of cases, whatever form the data set has."""
 
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from neurotarget.data.splits import split_conflicts
 from neurotarget.data.table import scan_table
 from neurotarget.data.unfetched import Unfetched, unfetched
 from neurotarget.data.volume import missing_file
+from neurotarget.files import at_home
 from neurotarget.types import Case, DataError, Manifest, Problem, Target
 
 log = logging.getLogger(__name__)
@@ -95,8 +97,8 @@ def scan_manifest(
     A case with a file that was not fetched (a broken link of git-annex or datalad, a pointer) is
     left out with a warning; it is an error where none is left.
     """
-    source = Path(source).expanduser()
-    root = Path(root).expanduser() if root is not None else None
+    source = at_home(source)
+    root = at_home(root) if root is not None else None
     options = _Options(root, need_images, images_only, filters)
     found = _scan(source, target, options)
     cases, problems = found.cases, list(found.problems)
@@ -104,7 +106,7 @@ def scan_manifest(
         cases, told = part_repeats(cases)
         problems += told
     if masks is not None and cases:
-        cases, told = place_masks(cases, Path(masks).expanduser())
+        cases, told = place_masks(cases, at_home(masks))
         problems += told
     if need_files:
         cases, told = _with_files(cases, options, has_masks=masks is not None)
@@ -132,7 +134,7 @@ def _scan(source: Path, target: Target | None, options: _Options) -> Found:
     if folder.name in ("imagesTr", "labelsTr"):
         folder = folder.parent
     if source.is_dir() or source.name == "dataset.json":
-        if (folder / "dataset.json").is_file():
+        if os.path.lexists(folder / "dataset.json"):
             description, _ = read_json(folder / "dataset.json")
             listed = isinstance(description.get("training"), list)
             scan = scan_msd if listed else scan_nnunet
@@ -146,7 +148,7 @@ def _scan(source: Path, target: Target | None, options: _Options) -> Found:
 
 def _is_bids(folder: Path) -> bool:
     has_subjects = any(path.is_dir() for path in folder.glob("sub-*"))
-    return has_subjects or (folder / "dataset_description.json").is_file()
+    return has_subjects or os.path.lexists(folder / "dataset_description.json")
 
 
 def _unknown_kind(source: Path) -> Problem:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from neurotarget.data.covariates import asked_covariates, type_covariates
 from neurotarget.data.found import error, some, warning
+from neurotarget.data.table_ids import find_column
 from neurotarget.data.text_table import TextTable, align_ids, is_missing, read_text_table
 from neurotarget.types import Case, Covariate, Problem, Target
 
@@ -51,7 +52,7 @@ def add_phenotypes(
         columns = [name for name in table.columns if name.casefold() in absent]
         if columns:
             ids = [*PEOPLE, *(name for names in VISITS.values() for name in names)]
-            columns += [name for name in table.columns if name in ids]
+            columns += [name for name in table.columns if name.casefold() in ids]
             rows = [{name: row[name] for name in columns} for row in table.rows]
             cases, wrong = _add_people(
                 cases, table._replace(columns=columns, rows=rows), path, target
@@ -63,7 +64,7 @@ def add_phenotypes(
 def _add_people(
     cases: list[Case], table: TextTable, path: Path, target: Target | None
 ) -> tuple[list[Case], list[Problem]]:
-    keys = [name for name in PEOPLE if name in table.columns]
+    keys = [found for name in PEOPLE if (found := find_column(table.columns, [name]))]
     if not keys:
         if not table.columns:
             return cases, table.problems
@@ -97,7 +98,8 @@ def add_sessions(
 ) -> tuple[list[Case], list[Problem]]:
     """Give cases what the `sub-*_sessions.tsv` of their subject (BIDS) says of their session.
 
-    Sessions are the same with and without `ses-`.
+    Sessions are the same with and without `ses-`. A column of theirs replaces that of
+    `participants.tsv`, which is of one visit, also where it has no value: a warning says where.
     """
     problems: list[Problem] = []
     rows: list[Mapping[str, str]] = [{} for _ in cases]
@@ -119,22 +121,41 @@ def add_sessions(
         found, wrong = _one_each(own, [_lines(table)] * len(own), visits, keys, path)
         problems += wrong
         for index, row in zip(members, found, strict=True):
-            rows[index] = row
+            rows[index] = {**dict.fromkeys(table.columns, ""), **row}
     if not any(rows):
         return cases, problems
-    typed, wrong = _typed(cases, rows, keys, target, root / "sub-*_sessions.tsv")
+    path = root / "sub-*_sessions.tsv"
+    typed, wrong = _typed(cases, rows, keys, target, path)
     joined = [
-        replace(
-            case,
-            covariates={
-                **values,
-                **case.covariates,
-                **{name: value for name, value in values.items() if value is not None},
-            },
-        )
-        for case, values in zip(cases, typed, strict=True)
+        replace(case, covariates=_replaced(case, values, row))
+        for case, values, row in zip(cases, typed, rows, strict=True)
     ]
-    return joined, problems + wrong
+    return joined, [*problems, *wrong, *_taken_away(cases, joined, path)]
+
+
+def _replaced(
+    case: Case, values: Mapping[str, Covariate], row: Mapping[str, str]
+) -> dict[str, Covariate]:
+    """Covariates of a case with those of its session, which has the columns of a row."""
+    own = {name.casefold() for name in row}
+    covariates = {name: value for name, value in values.items() if name.casefold() in own}
+    others = {name: value for name, value in case.covariates.items() if name.casefold() not in own}
+    return {**dict.fromkeys(values), **others, **covariates}
+
+
+def _taken_away(cases: Sequence[Case], joined: Sequence[Case], path: Path) -> list[Problem]:
+    """Where sessions have no value of what their person has one of."""
+    absent: dict[str, list[str]] = {}
+    for case, other in zip(cases, joined, strict=True):
+        now = {name.casefold(): value for name, value in other.covariates.items()}
+        for name, value in case.covariates.items():
+            if value is not None and now.get(name.casefold()) is None:
+                absent.setdefault(name, []).append(case.case_id)
+    todo = "fill it in; that of participants.tsv may be of another visit and is not taken"
+    return [
+        warning(f"no {name} of {some(ids)}", "one for each session", todo, file=path)
+        for name, ids in absent.items()
+    ]
 
 
 def _ids(case: Case) -> tuple[str, ...]:
@@ -172,7 +193,8 @@ def _by_subject(cases: Sequence[Case]) -> dict[str, list[int]]:
 
 def _subjects(rows: Sequence[Mapping[str, str]], keys: Sequence[str]) -> list[str]:
     """Who each row says that a case is, where its rows were found by another id."""
-    return ["" if keys[0] == "subject_id" else row.get("subject_id", "") for row in rows]
+    subject = find_column(keys[1:], ["subject_id"])
+    return [row.get(subject, "") if subject else "" for row in rows]
 
 
 def _label(case: Case, prefix: str) -> str:
@@ -189,10 +211,12 @@ def _visit_columns(table: TextTable, cases: Sequence[Case]) -> dict[str, str]:
     found = {}
     for prefix, names in VISITS.items():
         labels = {label for case in cases if (label := _label(case, prefix))}
-        for name in (name for name in names if labels and name in table.columns):
-            values = {row[name] for row in table.rows}
+        for name in names if labels else ():
+            if (column := find_column(table.columns, [name])) is None:
+                continue
+            values = {row[column] for row in table.rows}
             if name == names[0] or align_ids(labels, values, prefix):
-                found.setdefault(prefix, name)
+                found.setdefault(prefix, column)
     return found
 
 
@@ -253,7 +277,8 @@ def _typed(
     path: Path,
 ) -> tuple[list[dict[str, Covariate]], list[Problem]]:
     """Covariates of rows; of the keys only those that a hypothesis names."""
-    left_out = {*keys} - asked_covariates(target)
+    asked = {name.casefold() for name in asked_covariates(target)}
+    left_out = {name for name in keys if name.casefold() not in asked}
     columns = dict.fromkeys(name for row in rows for name in row if name not in left_out)
     texts = [{name: row.get(name, "") for name in columns} for row in rows]
     return type_covariates(texts, [case.case_id for case in cases], target=target, file=path)

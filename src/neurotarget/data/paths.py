@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path, PureWindowsPath
 
+from neurotarget.files import at_home
+
 DRIVE = re.compile(r"(?:^|[/\\])[A-Za-z]:[/\\]")  # of Windows, inside a path of another system
 
 
@@ -12,10 +14,10 @@ def place(root: Path, text: str) -> Path:
 
     Backslashes part folders, as Windows writes them, unless a file is really called so.
     """
-    path = root / Path(text).expanduser()
+    path = root / at_home(text)
     if "\\" not in text or os.path.lexists(path):
         return path
-    return root / Path(PureWindowsPath(text).as_posix()).expanduser()
+    return root / at_home(PureWindowsPath(text).as_posix())
 
 
 def has_foreign_drive(path: Path) -> bool:

@@ -11,6 +11,7 @@ from neurotarget.types import Problem
 IDS = ("case_id", "participant_id", "subject_id", "sub_id", "subjid", "subject", "id")
 SESSIONS = ("session_id", "session", "ses")
 BIDS_VISIT = re.compile(r"(.+?)_(?:ses|run)-[^_]+.*")  # an id with its session or run
+SESSION_ID = re.compile(r"(?P<person>.+?)_ses-(?P<session>[^_]+)(?P<rest>.*)")
 FREESURFER = re.compile(r"(?:measure:|[lr]h\.[\w.-]+\.)(\w+)", re.IGNORECASE)
 VOLUMES = ("volume", "grayvol")  # measures of FreeSurfer's tables that are in mm³
 
@@ -34,19 +35,63 @@ def measure_of(column: str) -> str | None:
     return match[1].casefold() if match else None
 
 
-def name_visits(tables: Sequence[tuple[TextTable, Path]]) -> list[tuple[TextTable, Path]]:
-    """The tables with an id for each visit, and the person's beside it.
+def name_visits(
+    tables: Sequence[tuple[TextTable, Path]],
+) -> tuple[list[tuple[TextTable, Path]], list[Problem]]:
+    """The tables with an id for each visit, and the person's beside it; ids that were respelt.
 
     Where a person has several sessions, an id and a `session_id` become `<id>_ses-<session>`, as
-    BIDS names cases. An id of this form says whose it is, unless another column does.
+    BIDS names cases. An id of this form says whose it is, unless another column does. People and
+    sessions are first spelt as in the first table that has them.
     """
     ids = [find_ids(table.columns) for table, _ in tables]
     named = [(table, column) for (table, _), column in zip(tables, ids, strict=True) if column]
     has_visits = any(_has_visits(table, column) for table, column in named)
-    return [
+    tables, problems = _aligned(tables, ids) if has_visits else (tables, [])
+    named_tables = [
         (_named(table, column, has_visits=has_visits) if column else table, path)
         for (table, path), column in zip(tables, ids, strict=True)
     ]
+    return named_tables, problems
+
+
+def _aligned(
+    tables: Sequence[tuple[TextTable, Path]], ids: Sequence[str | None]
+) -> tuple[list[tuple[TextTable, Path]], list[Problem]]:
+    """The tables with people and sessions in one spelling, where only zeros in front differ."""
+    known: dict[str, dict[str, None]] = {"person": {}, "session": {}}
+    aligned, problems = [], []
+    for (table, path), column in zip(tables, ids, strict=True):
+        if column is None:
+            aligned.append((table, path))
+            continue
+        session = find_column(table.columns, SESSIONS)
+        parts = [_parts(row, column, session) for row in table.rows]
+        for name, prefix in (("person", "sub-"), ("session", "ses-")):
+            problems += align_rows(parts, name, list(known[name]), path, prefix=prefix)
+            known[name] |= dict.fromkeys(part[name] for part in parts)
+        rows = [
+            row | _written(part, column, session)
+            for row, part in zip(table.rows, parts, strict=True)
+        ]
+        aligned.append((table._replace(rows=rows), path))
+    return aligned, problems
+
+
+def _parts(row: Mapping[str, str], column: str, session: str | None) -> dict[str, str]:
+    """Person and session that a row says, in its id or in two columns."""
+    if match := SESSION_ID.fullmatch(row[column]):
+        return match.groupdict()
+    said = row[session] if session else ""
+    return {"person": row[column], "session": said}
+
+
+def _written(part: Mapping[str, str], column: str, session: str | None) -> dict[str, str]:
+    """Cells of a row that say a person and a session, as `_parts` found them."""
+    if "rest" in part:
+        label = part["session"].removeprefix("ses-")
+        return {column: f"{part['person']}_ses-{label}{part['rest']}"}
+    return {column: part["person"]} | ({session: part["session"]} if session else {})
 
 
 def _has_visits(table: TextTable, column: str) -> bool:
@@ -89,15 +134,20 @@ def _visit(row: Mapping[str, str], column: str, session: str | None) -> str:
 
 
 def align_rows(
-    rows: Sequence[dict[str, str]], column: str, known: Sequence[str], path: Path
+    rows: Sequence[dict[str, str]],
+    column: str,
+    known: Sequence[str],
+    path: Path,
+    *,
+    prefix: str = "sub-",
 ) -> list[Problem]:
     """Write the ids of some rows as other tables do, where only zeros in front are lacking."""
     texts = list(dict.fromkeys(row[column] for row in rows if not is_missing(row[column])))
-    means = align_ids(texts, known)
+    means = align_ids(texts, [text for text in known if not is_missing(text)], prefix)
     changed = {
         text: other
         for text, other in means.items()
-        if text.removeprefix("sub-") != other.removeprefix("sub-")
+        if text.removeprefix(prefix) != other.removeprefix(prefix)
     }
     for row in rows:
         row[column] = changed.get(row[column], row[column])

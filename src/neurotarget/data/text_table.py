@@ -17,6 +17,9 @@ UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 EXCEL_HEAD = re.compile(r"sep=(.)\r?\n")  # a first line by which Excel states its separator
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # in no text
 COMMA = re.compile(r"[+-]?\d+,\d+")
+ID = re.compile(  # columns whose cells are names, also where they look like numbers
+    r"id|.*[_ ]id|sub(?:ject|jid)?|ses(?:sion)?|run|measure:.*", re.IGNORECASE
+)
 INTEGER = re.compile(r"[+-]?\d+")
 
 
@@ -29,11 +32,12 @@ class TextTable(NamedTuple):
     lines: Sequence[int] = ()  # of the file, where each row begins
 
 
-def read_text_table(path: Path) -> TextTable:
+def read_text_table(path: Path, *, ids: Collection[str] = ()) -> TextTable:
     """Read a CSV or TSV file as text; columns without a name are dropped.
 
     Read too is what Excel exports: UTF-16, Windows-1252 (with a warning), semicolons, a first
-    line `sep=;`, and decimal commas where another separator parts the cells (with a warning).
+    line `sep=;`, and decimal commas where another separator parts the cells (with a warning);
+    columns of ids stay as they are, those of the usual names and the further `ids`.
     """
     if absent := unfetched(path):
         wrong = error(absent.found, "CSV or TSV", absent.todo, file=path)
@@ -61,7 +65,8 @@ def read_text_table(path: Path) -> TextTable:
         rows.append({name: cell for name, cell in zip(columns, cells, strict=True) if name})
         numbers.append(number)
     if separator != ",":
-        problems += _point_decimals(rows, named, path, any_comma=separator == ";")
+        numeric = [name for name in named if not (ID.fullmatch(name) or name in ids)]
+        problems += _point_decimals(rows, numeric, path, any_comma=separator == ";")
     return TextTable(named, rows, problems, numbers)
 
 

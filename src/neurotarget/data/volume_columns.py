@@ -62,7 +62,7 @@ def find_roles(
     tables: Sequence[tuple[TextTable, Path]], asked: Asked
 ) -> tuple[list[Roles], list[Problem]]:
     """Say what each column of some tables is, and what is not there."""
-    tables = tables if asked.id_column else name_visits(tables)
+    tables, respelt = (tables, []) if asked.id_column else name_visits(tables)
     ids = [_id_column(table, asked) for table, _ in tables]
     problems = [
         _no_ids(table, path, asked)
@@ -81,7 +81,7 @@ def find_roles(
         found, wrong = _roles(table, path, asked, (case_id, method))
         roles.append(found)
         problems += wrong
-    return roles, [*problems, *_align(roles), *_absent(roles, asked)]
+    return roles, [*respelt, *problems, *_align(roles), *_absent(roles, asked)]
 
 
 def no_labels(tables: Sequence[tuple[TextTable, Path]]) -> str:

@@ -20,6 +20,7 @@ from neurotarget.data.volume_columns import (
     is_number,
     no_labels,
 )
+from neurotarget.files import at_home
 from neurotarget.types import DataError, Problem, Target
 
 ONE_METHOD = "measured"  # what volumes are called where nothing says whose they are
@@ -78,12 +79,12 @@ def read_volume_table(
         DataError: the unit is unknown, nothing says the labels, or everything that is wrong with
             the tables, in one list.
     """
-    paths = [Path(path).expanduser() for path in paths]
+    paths = [at_home(path) for path in paths]
     if unit.casefold() not in UNITS_MM3:
         raise DataError(f"unit: got {unit!r}, wanted one of {', '.join(UNITS_MM3)}; write one")
     if not labels and target is not None:
         labels = target.label_names
-    tables = [(_read(path), path) for path in paths]
+    tables = [(_read(path, id_column), path) for path in paths]
     problems = [problem for table, path in tables for problem in _table_problems(table, path)]
     if not labels or not all(table.rows for table, _ in tables):
         _refuse(problems)
@@ -237,9 +238,9 @@ def _refuse(problems: Sequence[Problem]) -> None:
         raise DataError(list(dict.fromkeys(errors)))
 
 
-def _read(path: Path) -> TextTable:
+def _read(path: Path, id_column: str | None) -> TextTable:
     if path.is_file() or path.is_symlink():
-        return read_text_table(path)
+        return read_text_table(path, ids=(id_column,) if id_column else ())
     found = "a folder" if path.is_dir() else "no such file"
     return TextTable([], [], [error(found, "a CSV or TSV file", "check the path", file=path)])
 

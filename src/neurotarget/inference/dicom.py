@@ -6,7 +6,9 @@ Terms: the standard's Image Plane Module, PS3.3 C.7.6.2.1.1 (patient coordinates
 """
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ import SimpleITK as sitk
 from jaxtyping import Float
 from numpy import ndarray
 
+from neurotarget.data.unfetched import unfetched
 from neurotarget.files import written
 from neurotarget.types import DataError, Problem
 
@@ -29,10 +32,24 @@ TAGS = {
     "rows": "0028|0010",
     "columns": "0028|0011",
 }
-# what a slice's voxels mean: slope and intercept, bits, whether they are signed
-STORED = {"0028|1053": "1", "0028|1052": "0", "0028|0100": "16", "0028|0103": "0"}
+# what a slice's voxels mean: slope and intercept, bits allocated and stored, the highest of
+# them, whether they are signed
+STORED = {
+    "0028|1053": "1",
+    "0028|1052": "0",
+    "0028|0100": "16",
+    "0028|0101": "16",
+    "0028|0102": "15",
+    "0028|0103": "0",
+}
 FRAMES, SAMPLES, DESCRIPTION, NUMBER = "0028|0008", "0028|0002", "0008|103e", "0020|0011"
+UID_END = 4  # characters that tell UIDs apart in a list
 INDEX = "DICOMDIR"  # marks the root of a CD: one examination, in folders of its own
+# what lies beside slices and is none, by its name, where it was not fetched
+NO_SLICE = re.compile(
+    r"\.|(?:readme|licen[cs]e|changes|dicomdir)\b|.*\.(?:txt|md|json|[ct]sv|xml|html?|pdf|bv(?:al|ec))$",
+    re.IGNORECASE,
+)
 DEEPEST = 6  # folders down that series are looked for
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 EXPORT = "export the whole series again, or convert it with dcm2niix and give the NIfTI file"
@@ -61,7 +78,7 @@ class _Slice(NamedTuple):
     column: Float[ndarray, "3"]  # direction of growing row index
     spacing_mm: tuple[float, float]  # between rows, between columns
     shape: tuple[int, int]  # rows, columns
-    stored: tuple[float, ...]  # slope, intercept, bits, sign
+    stored: tuple[float, ...]  # as `STORED`
 
 
 def list_series(folder: Path) -> list[Series]:
@@ -101,13 +118,29 @@ def find_series(folder: Path) -> list[Series]:
         DataError: a broken file that GDCM stops at.
     """
     found: dict[str, Series] = {}
-    for place, folders, files in os.walk(folder):
-        is_deep = len(Path(place).relative_to(folder).parts) >= DEEPEST
-        folders[:] = [] if is_deep else sorted(name for name in folders if name[0] != ".")
-        for one in list_series(Path(place)) if files else ():
+    for place, files in _walk(folder):
+        for one in list_series(place) if files else ():
             known = found.get(one.uid)
             found[one.uid] = known._replace(files=known.files + one.files) if known else one
     return sorted(found.values(), key=lambda one: (one.number.zfill(9), one.description, one.uid))
+
+
+def unfetched_slices(folder: Path, *, is_deep: bool = False) -> list[Path]:
+    """Files that may be slices and were not fetched; `is_deep`: in folders below too.
+
+    GDCM passes over them, so that a scan would lack them and nothing would show it.
+    """
+    walked = _walk(folder) if is_deep else islice(_walk(folder), 1)
+    files = [place / name for place, names in walked for name in sorted(names)]
+    return [file for file in files if not NO_SLICE.match(file.name) and unfetched(file)]
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Folders down to `DEEPEST` with the names of their files, hidden folders passed over."""
+    for place, folders, files in os.walk(folder):
+        is_deepest = len(Path(place).relative_to(folder).parts) >= DEEPEST
+        folders[:] = [] if is_deepest else sorted(name for name in folders if name[0] != ".")
+        yield Path(place), files
 
 
 def convert_series(
@@ -124,12 +157,13 @@ def convert_series(
     report = _Report(path.name.removesuffix(".nii"), folder)
     chosen = _choose(series, wanted)
     if len(chosen) != 1:
-        listed = "; ".join(one.listing(folder) for one in chosen or series)
+        listed = "; ".join(_listings(chosen or series, folder))
         which = "one series" if wanted is None else f"one that series={wanted} names"
         raise report.error(
             f"{len(chosen or series)} DICOM series: {listed}",
             which,
-            "say series= with the number or the description of one, or give a folder with it alone",
+            "say series= with the number, the description or the end of the UID of one, or give a "
+            "folder with it alone",
         )
     for place in sorted({file.parent for file in chosen[0].files}):
         _refuse_broken(place, series, report)
@@ -161,10 +195,28 @@ class _Report(NamedTuple):
         return DataError(Problem("error", self.case_id, str(self.folder), found, wanted, todo))
 
 
+def _listings(series: Sequence[Series], folder: Path) -> list[str]:
+    """What tells each series from others; where that is alike, the end of its UID too."""
+    lines = [one.listing(folder) for one in series]
+    longest = max(len(one.uid) for one in series)
+    told = []
+    for one, line in zip(series, lines, strict=True):
+        others = [other.uid for other, same in zip(series, lines, strict=True) if same == line]
+        lengths = range(UID_END, longest + 1)
+        end = next(
+            (size for size in lengths if len({uid[-size:] for uid in others}) == len(others)),
+            longest,
+        )
+        told.append(f"{line}, UID …{one.uid[-end:]}" if len(others) > 1 else line)
+    return told
+
+
 def _choose(series: Sequence[Series], wanted: str | None) -> list[Series]:
     if wanted is None:
         return list(series)
     exact = [one for one in series if wanted in (one.uid, one.number)]
+    if not exact and len(wanted) >= UID_END:
+        exact = [one for one in series if one.uid.endswith(wanted.removeprefix("…"))]
     if exact or wanted.isdigit():  # a number that is not there is no part of a description
         return exact
     word = wanted.casefold()
@@ -210,7 +262,7 @@ def _read_slice(file: Path, report: _Report) -> _Slice:
         row, column = values["orientation"][:3], values["orientation"][3:]
         between_rows, between_columns = values["spacing"]
         shape = int(values["rows"][0]), int(values["columns"][0])
-        stored = tuple(float(tags.get(tag, usual)) for tag, usual in STORED.items())
+        stored = tuple(float(tags.get(tag, "").strip() or usual) for tag, usual in STORED.items())
     except (KeyError, ValueError) as error:
         raise report.error(
             f"no position, orientation or spacing in {file.name}",

@@ -1,6 +1,7 @@
 """What to predict: cases found in a file, a folder, a DICOM series, BIDS or a manifest."""
 
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,15 @@ from neurotarget.data.manifest import ENDINGS, read_manifest
 from neurotarget.data.nnunet import ALIASES
 from neurotarget.data.unfetched import unfetched
 from neurotarget.data.volume import SUFFIXES, file_stem
-from neurotarget.inference.dicom import INDEX, Series, convert_series, find_series, list_series
+from neurotarget.files import at_home
+from neurotarget.inference.dicom import (
+    INDEX,
+    Series,
+    convert_series,
+    find_series,
+    list_series,
+    unfetched_slices,
+)
 from neurotarget.types import Case, DataError, Problem, Target
 
 log = logging.getLogger(__name__)
@@ -45,10 +54,11 @@ def find_inputs(
         DataError: nothing is found, contrasts are missing (all cases are listed), names repeat,
             a DICOM series is not one volume, or several could be meant.
     """
-    source, contrasts = Path(source).expanduser(), tuple(contrasts)
+    source, contrasts = at_home(source), tuple(contrasts)
     cases = _find(source, contrasts, _Dicom(Path(scratch), series))
     paths = [path for case in cases for path in case.images.values()]
-    if series is not None and not any(path.parent == Path(scratch) for path in paths):
+    is_dicom = any(path.parent == Path(scratch) or unfetched(path) for path in paths)
+    if series is not None and not is_dicom:
         raise DataError(
             f"series: found no DICOM in {source}, wanted some; leave series={series} out"
         )
@@ -60,7 +70,9 @@ def _find(source: Path, contrasts: tuple[str, ...], dicom: _Dicom) -> list[Case]
         raise DataError(f"input: found {absent.found}: {source}; {absent.todo}")
     if not source.exists():
         raise DataError(f"input: no such file or folder: {source}; check the path")
-    if source.suffix.lower() in ENDINGS or any((source / name).is_file() for name in DATA_SETS):
+    if source.suffix.lower() in ENDINGS or any(
+        os.path.lexists(source / name) for name in DATA_SETS
+    ):
         return _listed(source, contrasts)
     if source.is_file():
         return [_single(source, contrasts)]
@@ -113,9 +125,13 @@ def _in_folder(
         if folders:
             log.warning("input: %d subfolders beside image files are left out", len(folders))
         return _flat(folder, images, contrasts)
-    if series := find_series(folder) if (folder / INDEX).is_file() else list_series(folder):
-        return [_dicom(folder, series, contrasts, dicom)], []
-    cases, problems = [], []
+    is_disc = os.path.lexists(folder / INDEX)
+    series = find_series(folder) if is_disc else list_series(folder)
+    lacking = unfetched_slices(folder, is_deep=is_disc)
+    if series or (lacking and (is_disc or not folders)):
+        return [_dicom(folder, series, lacking, contrasts, dicom)], []
+    # beside folders of cases a broken link is a case too
+    cases, problems = [_case(path.name, dict.fromkeys(contrasts, path)) for path in lacking], []
     for inner in tqdm(folders, "read input folders", unit="case", delay=1):
         try:
             case, wrong = _subfolder(inner, contrasts, dicom)
@@ -161,15 +177,27 @@ def _subfolder(
         return _case(folder.name, {contrasts[0]: images[0]}), []
     if images:
         return _matched(folder.name, images, contrasts)
-    if series := list_series(folder) or find_series(folder):
-        return _dicom(folder, series, contrasts, dicom), []
+    for is_deep, find in ((False, list_series), (True, find_series)):
+        series, lacking = find(folder), unfetched_slices(folder, is_deep=is_deep)
+        if series or lacking:
+            return _dicom(folder, series, lacking, contrasts, dicom), []
     deeper = next((path for path in sorted(folder.rglob("*")) if _is_image(path)), None)
     hint = f" (deeper down lies {deeper}: give its folder, or a manifest)" if deeper else ""
     log.warning("input: no scan in the folder %s; it is left out%s", folder, hint)
     return None, []
 
 
-def _dicom(folder: Path, series: list[Series], contrasts: tuple[str, ...], dicom: _Dicom) -> Case:
+def _dicom(
+    folder: Path,
+    series: list[Series],
+    lacking: list[Path],
+    contrasts: tuple[str, ...],
+    dicom: _Dicom,
+) -> Case:
+    name = folder.resolve().name
+    if lacking:  # one stands for all: reading it fails, with the reason
+        log.warning("input: %s: %d files were not fetched: %s", name, len(lacking), lacking[:3])
+        return _case(name, dict.fromkeys(contrasts, lacking[0]))
     if len(contrasts) > 1:
         raise DataError(
             Problem(
@@ -181,7 +209,6 @@ def _dicom(folder: Path, series: list[Series], contrasts: tuple[str, ...], dicom
                 "convert the series with dcm2niix and name the contrasts in a manifest",
             )
         )
-    name = folder.resolve().name
     path = dicom.scratch / f"{name}.nii"
     convert_series(folder, series, path, wanted=dicom.series)
     return _case(name, {contrasts[0]: path})

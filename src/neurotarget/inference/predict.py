@@ -12,6 +12,7 @@ from numpy import ndarray
 from scipy import ndimage
 from torch import nn
 
+from neurotarget.data.formats import GUESSED
 from neurotarget.data.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.labels import to_file_ids
 from neurotarget.data.midplane import middle_of
@@ -181,7 +182,7 @@ def save_like(array: ndarray, header: nib.Nifti1Header, path: Path) -> None:
     plain.set_data_offset(0)  # without extensions, voxels begin right behind the header
     plain.set_intent("none")
     for text in TEXTS:
-        if text in plain:
+        if text in plain and plain[text].item() != GUESSED:
             plain[text] = b""
     plain.set_data_dtype(array.dtype)
     plain.set_slope_inter(1, 0)
