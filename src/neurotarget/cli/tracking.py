@@ -56,7 +56,7 @@ def loggers(
     resumed_step: int = 0,
     job_type: str = "train",
 ) -> list[Logger]:
-    """CSV always; W&B unless disabled, or unable to begin, which is told in one sentence.
+    """CSV always; W&B unless disabled, or unable to start, which is reported in one sentence.
 
     Whoever asks for loggers is the process that writes them. A resumed run keeps its W&B id, and
     its CSV the rows before `resumed_step`. The agent of a W&B sweep says itself which run of which
@@ -150,7 +150,7 @@ def _wandb_logger(
             instead = "offline" if attempt != "offline" else "in logs/ only"
             print(f"W&B does not begin ({_short(error)}); this run is logged {instead}", flush=True)
             with suppress(Exception):
-                wandb.teardown()  # its service takes this run for begun
+                wandb.teardown()  # its service counts this run as started
     _forget(places)
     return None
 

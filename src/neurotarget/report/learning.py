@@ -1,4 +1,4 @@
-"""How loudly it is said that a network has not learnt: on a terminal, and at the head of a page."""
+"""The banner of a network that has not learnt: on a terminal, and at the head of a page."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
