@@ -437,7 +437,8 @@ def test_a_prediction_among_ignored_voxels_only_is_none():
     truth[:4], truth[6, 6, 6] = 3, 2
     pred[1, 1, 1] = pred[6, 6, 6] = 1
     a, b = ignoring(truth, pred).values()
-    assert (a["failed"], a["reference_volume_mm3"], a["volume_mm3"]) == (0, 0, 1)
+    # what it finds where there is nothing has a Dice of 0, which is a failed mask
+    assert (a["failed"], a["reference_volume_mm3"], a["volume_mm3"]) == (1, 0, 1)
     assert (b["failed"], b["dice"], b["reference_borders_on_ignored"]) == (1, 0, 0)
 
 

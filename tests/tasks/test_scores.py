@@ -97,4 +97,4 @@ def test_nothing_is_counted_in_ignored_voxels():
     labels = torch.tensor([0, 1, 1, 2, 3, 3, 3, 3]).reshape(1, 2, 2, 2)  # 3 is ignored
     pred = torch.tensor([0, 1, 2, 2, 1, 2, 0, 2]).reshape(1, 2, 2, 2)
     logits = torch.nn.functional.one_hot(pred, 3).movedim(-1, 1).float()
-    assert score_case(logits, labels, 0.25) == score([1, 1], [2, 1], [1, 2], 0.25)
+    assert score_case(logits, labels, 0.25) == score([1, 1], [2, 1], [1, 2], 0.25, 4)
