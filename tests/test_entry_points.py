@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from neurotarget.cli.waiting import wait_policy
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,18 +29,25 @@ def test_too_few_words_are_answered_with_what_to_say(tmp_path, words, told):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("asked", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(asked, found):
-    kept = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+@pytest.mark.parametrize(
+    ("load", "cores", "policy"), [(0.5, 2, None), (3.0, 2, None), (3.1, 2, "PASSIVE")]
+)
+def test_threads_sleep_while_they_wait_on_a_busy_machine_only(load, cores, policy):
+    assert wait_policy(load, cores) == policy
+
+
+def test_the_users_choice_of_waiting_stays_and_torch_is_not_loaded_before():
     code = (
-        "import os, sys; import neurotarget.cli; "
+        "import os, sys; os.getloadavg = lambda: (1e6, 0, 0); import neurotarget.cli; "
         "print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"  # torch reads it only once
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=kept | ({"OMP_WAIT_POLICY": asked} if asked else {}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == ["False", found]
+    kept = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    for asked, found in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=kept | ({"OMP_WAIT_POLICY": asked} if asked else {}),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split() == ["False", found]
