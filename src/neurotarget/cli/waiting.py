@@ -10,7 +10,7 @@ def wait_policy(load: float, cores: int) -> str | None:
 
     Threads that spin hold the core that the awaited one needs. On 2 cores beside 9 processes, a
     prediction's step took 2.8 to 4.5 s spinning and 0.5 to 0.75 s sleeping, a training's 4.0 to
-    5.5 s and 1.5 to 1.7 s. On an idle machine sleeping made a training's step 17 to 23 % slower
+    5.5 s and 1.5 to 1.7 s. On an idle machine sleeping made a training's step 16 to 23 % slower
     (0.135 s instead of 0.115 s), and beside two busy processes 20 % (0.52 s instead of 0.44 s).
     """
     return "PASSIVE" if load > BUSY * cores else None
