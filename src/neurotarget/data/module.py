@@ -116,11 +116,15 @@ class TargetData(pl.LightningDataModule):
         Raises:
             DataError: the data set or the settings of its splits are wrong.
         """
+        manifest, _ = self._scan()
+        splits = self._splits_of(manifest)
+        return manifest, [case for case in manifest.cases if splits[case.case_id] == "train"]
+
+    def _scan(self) -> tuple[Manifest, list[Problem]]:
         manifest, problems = scan_manifest(self.source.obtain(self.root), self.target)
         if manifest is None:
             raise DataError(problems)
-        splits = self._splits_of(manifest)
-        return manifest, [case for case in manifest.cases if splits[case.case_id] == "train"]
+        return manifest, problems
 
     def _splits_of(self, manifest: Manifest) -> dict[str, str]:
         return assign_splits(
@@ -134,9 +138,7 @@ class TargetData(pl.LightningDataModule):
         )
 
     def _load(self) -> None:
-        manifest, problems = scan_manifest(self.source.obtain(self.root), self.target)
-        if manifest is None:
-            raise DataError(problems)
+        manifest, problems = self._scan()
         try:
             splits = self._splits_of(manifest)
             folders = prepare(

@@ -82,8 +82,8 @@ def _parts(row: Mapping[str, str], column: str, session: str | None) -> dict[str
     """Person and session that a row says, in its id or in two columns."""
     if match := SESSION_ID.fullmatch(row[column]):
         return match.groupdict()
-    said = row[session] if session else ""
-    return {"person": row[column], "session": said}
+    visit = row[session] if session else ""
+    return {"person": row[column], "session": visit}
 
 
 def _written(part: Mapping[str, str], column: str, session: str | None) -> dict[str, str]:

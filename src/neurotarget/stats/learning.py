@@ -34,7 +34,7 @@ PREDICTED = "predicted"  # what a network's masks are called in a study of rows
 
 
 class Training(NamedTuple):
-    """What is known of a training beside its masks: NaN, or "", where it is not.
+    """What is known of a training apart from its masks: NaN, or "", where it is unknown.
 
     `expected_steps` is what its settings ask for, in steps or in epochs × steps. `dice` is the mean
     over labels in validation, `all_foreground_dice` what a mask of all voxels has there.
@@ -82,7 +82,7 @@ def judge_learning(
     Args:
         dice: mean Dice of the held-out masks, a lost one counting 0; NaN of none.
         n_failed: held-out masks that failed (`types.has_failed`), a mask being a case and label.
-        n_masks: held-out masks of which that can be said.
+        n_masks: held-out masks that could be judged.
         n_scored: those of them that have a Dice, by default all; others have no reference.
         training: what is known of the training; validation and steps are judged from it.
     """
@@ -224,13 +224,13 @@ def _empty(measured: Measured, method: str) -> pd.Series:
 def _dice_sentence(dice: float, trivial: float, whose: str) -> Iterable[str]:
     if math.isnan(dice):
         return
-    beside = ""
+    against = ""
     if not math.isnan(trivial):
-        beside = (
+        against = (
             "; an empty mask has 0, and one of all voxels of the volume that the network looks at "
             f"{trivial:.3f}"
         )
-    yield f"The mean Dice of {whose} is {dice:.3f}{beside}."
+    yield f"The mean Dice of {whose} is {dice:.3f}{against}."
 
 
 def _steps_done(training: Training) -> Iterable[str]:
