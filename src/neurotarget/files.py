@@ -1,23 +1,34 @@
 """Files that are whole or not there: written as a draft beside their place, then renamed."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from neurotarget.record import NAME_ONLY, record_of
 from neurotarget.types import DataError
 
 DRAFT = ".draft-"
 ABANDONED_S = 3600.0
+UNSYNCED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 
 @contextmanager
-def written(path: Path | str) -> Iterator[Path]:
+def written(path: Path | str, *, is_state: bool = False, lasts: bool = True) -> Iterator[Path]:
     """A path to write to; its file takes the place of `path` when the block ends well.
 
+    In a folder that this process has claimed, the file is entered into the folder's record.
+
+    Args:
+        path: of the file.
+        is_state: the file is ours by its name: people neither edit nor correct it.
+        lasts: the file survives a loss of power from then on; what can be drawn or computed
+            again from other files need not.
+
     Raises:
-        DataError: the disk refuses it.
+        DataError: the disk refuses it, or the file would replace one that we did not write.
     """
     path = Path(path)
     draft = path.with_name(f"{DRAFT}{os.getpid()}-{path.name}")
@@ -25,7 +36,12 @@ def written(path: Path | str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield draft
+            if lasts:
+                _sync(draft)
+            _enter(path, draft, is_state)
             draft.replace(path)
+            if lasts:
+                _sync(path.parent)
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
@@ -35,13 +51,70 @@ def written(path: Path | str) -> Iterator[Path]:
         ) from error
 
 
-def write_text(path: Path | str, text: str) -> None:
+def _enter(path: Path, draft: Path, is_state: bool) -> None:
+    """Enter a draft into the record of its folder."""
+    record = record_of(path)
+    if record is None:
+        return
+    if os.path.lexists(path) and not (record.may_replace or is_ours(path)):
+        raise DataError(
+            f"{path}: found a file that neurotarget did not write or that was changed since, "
+            "wanted a new name; move it, or say overwrite=true"
+        )
+    record.enter(path, NAME_ONLY if is_state else digest(draft))
+
+
+def is_ours(path: Path) -> bool:
+    """Whether we wrote a file, and nobody has changed it since."""
+    record = record_of(path)
+    known = record.digests(path) if record else []
+    if not known or path.is_symlink() or not path.is_file():
+        return False
+    # a loss of power may leave an empty file, in which there is nothing to lose
+    return NAME_ONLY in known or path.stat().st_size == 0 or digest(path) in known
+
+
+def remove(path: Path) -> bool:
+    """Remove a file that is ours, with its folder where that became empty; False where it is not.
+
+    Raises:
+        OSError: the disk refuses it.
+    """
+    record = record_of(path)
+    if record is None or not is_ours(path):
+        return False
+    path.unlink(missing_ok=True)
+    for folder in path.parents:
+        if folder.resolve() == record.folder:
+            break
+        try:
+            folder.rmdir()
+        except OSError:  # it holds something still
+            break
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, on the disk before going on."""
+    try:
+        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        # Windows opens no folder, and some file systems know no such thing; a full disk is told
+        if error.errno not in UNSYNCED and not path.is_dir():
+            raise
+
+
+def write_text(path: Path | str, text: str, *, is_state: bool = False) -> None:
     """Write a text file in UTF-8, whole or not at all.
 
     Raises:
         DataError: the disk refuses it.
     """
-    with written(path) as draft:
+    with written(path, is_state=is_state) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
 
 
