@@ -3,7 +3,7 @@ import os
 import pytest
 
 from neurotarget import ownership
-from neurotarget.files import is_ours, remove, write_text, written
+from neurotarget.files import is_ours, remove, write_text
 from neurotarget.ownership import claim, claim_file, discard, refuse_foreign, refuse_twins
 from neurotarget.record import NAME_ONLY, RECORD, Record
 from neurotarget.types import DataError
@@ -69,15 +69,15 @@ def interrupted(*_):
 
 def test_state_is_ours_by_its_name_and_a_link_never(tmp_path):
     claim(tmp_path / "out")
-    for name in ("state", "link"):
-        write_text(tmp_path / "out" / name, "ours", is_state=True)
-    (tmp_path / "out" / "state").write_text("edited")
+    for name in ("run.json", "last.ckpt"):
+        write_text(tmp_path / "out" / name, "ours")
+    (tmp_path / "out" / "run.json").write_text("edited")
     (tmp_path / "mask").write_text("theirs")
-    (tmp_path / "out" / "link").unlink()
-    (tmp_path / "out" / "link").symlink_to(tmp_path / "mask")
-    write_text(tmp_path / "out" / "state", "new", is_state=True)
-    with pytest.raises(DataError, match="link: found a file that neurotarget did not write"):
-        write_text(tmp_path / "out" / "link", "new", is_state=True)
+    (tmp_path / "out" / "last.ckpt").unlink()
+    (tmp_path / "out" / "last.ckpt").symlink_to(tmp_path / "mask")
+    write_text(tmp_path / "out" / "run.json", "new")
+    with pytest.raises(DataError, match=r"last\.ckpt: found a file that neurotarget did not write"):
+        write_text(tmp_path / "out" / "last.ckpt", "new")
 
 
 def test_only_recorded_files_and_folders_that_become_empty_are_discarded(tmp_path):
@@ -93,11 +93,11 @@ def test_only_recorded_files_and_folders_that_become_empty_are_discarded(tmp_pat
 
 
 def test_a_folder_of_an_older_version_is_adopted_by_its_names(tmp_path):
-    for name in ("old", "state", "notes.txt"):
+    for name in ("old", "run.json", "notes.txt"):
         (tmp_path / name).write_text("")
-    known = {tmp_path / "old": False, tmp_path / "state": True}
+    known = [tmp_path / name for name in ("old", "run.json", "gone")]
     claim(tmp_path, older=lambda folder: known if (folder / "old").is_file() else None)
-    assert Record(tmp_path).digests(tmp_path / "state") == [NAME_ONLY]
+    assert Record(tmp_path).digests(tmp_path / "run.json") == [NAME_ONLY]
     assert is_ours(tmp_path / "old")
     assert not is_ours(tmp_path / "notes.txt")
 
@@ -177,8 +177,7 @@ def test_what_must_survive_a_loss_of_power_is_synced_in_order(tmp_path, monkeypa
     write_text(tmp_path / "a", "x")
     assert done == ["draft", RECORD, "rename", "folder"]
     done.clear()
-    with written(tmp_path / "b", lasts=False) as draft:
-        draft.write_text("x")
+    write_text(tmp_path / "b.svg", "x")
     assert done == [RECORD, "rename"]
 
 

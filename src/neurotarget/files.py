@@ -12,20 +12,35 @@ from neurotarget.types import DataError
 
 DRAFT = ".draft-"
 ABANDONED_S = 3600.0
+DRAWN = (".html", ".png", ".svg")  # made again from tables and volumes in seconds
+STATE = frozenset(  # which every sitting of a run rewrites, and nobody corrects
+    (
+        "boxes.json",
+        "config.yaml",
+        "cost.json",
+        "done",
+        "ensemble.json",
+        "id",
+        "multirun.yaml",
+        "overrides.yaml",
+        "postprocessing.json",
+        "prediction.json",
+        "result.json",
+        "run.json",
+        "splits.tsv",
+        "trials.tsv",
+        "volumes.tsv",
+    )
+)
 UNSYNCED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 
 @contextmanager
-def written(path: Path | str, *, is_state: bool = False, lasts: bool = True) -> Iterator[Path]:
+def written(path: Path | str) -> Iterator[Path]:
     """A path to write to; its file takes the place of `path` when the block ends well.
 
-    In a folder that this process has claimed, the file is entered into the folder's record.
-
-    Args:
-        path: of the file.
-        is_state: the file is ours by its name: people neither edit nor correct it.
-        lasts: the file survives a loss of power from then on; what can be drawn or computed
-            again from other files need not.
+    From then on it survives a loss of power, unless its suffix is one of `DRAWN`. In a folder that
+    this process has claimed, the file is entered into the folder's record.
 
     Raises:
         DataError: the disk refuses it, or the file would replace one that we did not write.
@@ -36,11 +51,11 @@ def written(path: Path | str, *, is_state: bool = False, lasts: bool = True) -> 
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield draft
-            if lasts:
+            if path.suffix not in DRAWN:
                 _sync(draft)
-            _enter(path, draft, is_state)
+            _enter(path, draft)
             draft.replace(path)
-            if lasts:
+            if path.suffix not in DRAWN:
                 _sync(path.parent)
         finally:
             draft.unlink(missing_ok=True)
@@ -51,7 +66,7 @@ def written(path: Path | str, *, is_state: bool = False, lasts: bool = True) -> 
         ) from error
 
 
-def _enter(path: Path, draft: Path, is_state: bool) -> None:
+def _enter(path: Path, draft: Path) -> None:
     """Enter a draft into the record of its folder."""
     record = record_of(path)
     if record is None:
@@ -61,7 +76,12 @@ def _enter(path: Path, draft: Path, is_state: bool) -> None:
             f"{path}: found a file that neurotarget did not write or that was changed since, "
             "wanted a new name; move it, or say overwrite=true"
         )
-    record.enter(path, NAME_ONLY if is_state else digest(draft))
+    record.enter(path, NAME_ONLY if is_state(path) else digest(draft))
+
+
+def is_state(path: Path) -> bool:
+    """Whether a file of ours is told by its name alone."""
+    return path.name in STATE or path.suffix == ".ckpt"
 
 
 def is_ours(path: Path) -> bool:
@@ -108,13 +128,13 @@ def _sync(path: Path) -> None:
             raise
 
 
-def write_text(path: Path | str, text: str, *, is_state: bool = False) -> None:
+def write_text(path: Path | str, text: str) -> None:
     """Write a text file in UTF-8, whole or not at all.
 
     Raises:
         DataError: the disk refuses it.
     """
-    with written(path, is_state=is_state) as draft:
+    with written(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from unicodedata import normalize
 
-from neurotarget.files import DRAFT, digest, is_ours, remove
+from neurotarget.files import DRAFT, digest, is_ours, is_state, remove
 from neurotarget.record import CLAIMED, LOCK, NAME_ONLY, RECORD, Record, record_of
 from neurotarget.types import DataError
 
@@ -36,9 +36,8 @@ UNSEEN = frozenset(  # what desktops and servers leave in every folder, Hydra be
 )
 UNSEEN_STARTS = ("._", ".nfs", ".running.", ".volumes.tsv.lock", DRAFT)
 
-# Files of a folder that a version without a record has written, by whether they are state; None
-# where the folder is none of ours.
-Older = Callable[[Path], Mapping[Path, bool] | None]
+# Files that a version without a record has written into a folder; None where it is none of ours.
+Older = Callable[[Path], Iterable[Path] | None]
 
 
 def none_older(folder: Path) -> None:
@@ -77,8 +76,8 @@ def claim(
             _refuse_unknown(folder, key)
         record.create()
         CLAIMED[record.folder] = record
-        adopted = (known or {}).items()
-        record.enter_all({path: NAME_ONLY if state else digest(path) for path, state in adopted})
+        adopted = [path for path in known or () if path.is_file() and not path.is_symlink()]
+        record.enter_all({one: NAME_ONLY if is_state(one) else digest(one) for one in adopted})
         record.compact()
     except OSError as error:
         raise DataError(
@@ -99,7 +98,7 @@ def claim_file(path: Path, *, key: str, overwrite: bool = False) -> None:
     if path.is_dir():
         raise DataError(f"{key}: found the folder {path}, wanted a file; say another {key}")
     if record_of(path) is None:
-        claim(path.parent, older=lambda _: {}, key=key)
+        claim(path.parent, older=lambda _: [], key=key)
     record = record_of(path)
     CLAIMED[record.folder] = Record(record.folder, may_replace=overwrite or record.may_replace)
     refuse_foreign([path], key=key)

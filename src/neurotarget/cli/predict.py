@@ -13,9 +13,10 @@ from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.ensemble import MODES, load_ensemble, trained_runs
 from neurotarget.cli.errors import taught
 from neurotarget.cli.predictor import load_predictor
-from neurotarget.inference.folder import Outcome, predict_all
+from neurotarget.inference.folder import Outcome, older_predictions, predict_all
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.predict import Predictor
+from neurotarget.ownership import claim
 from neurotarget.types import DataError
 
 SHOWN = 5  # names in a sentence
@@ -37,6 +38,7 @@ def predict(cfg: DictConfig) -> None:
     settings = {name: cfg[name] for name in names}
     settings["make"] = build if _flag(cfg, "trust") else build_foreign
     predictor, made_by = _load(runs, cfg.ensemble, settings)
+    claim(output, older=older_predictions, overwrite=overwrite)
     scratch = Path(tempfile.mkdtemp(prefix="neurotarget-"))
     try:
         series = None if cfg.get("series") is None else str(cfg.series)

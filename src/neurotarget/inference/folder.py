@@ -3,12 +3,13 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import Path
 
 from tqdm import tqdm
 
-from neurotarget.files import digest, sweep, written
+from neurotarget.files import digest, remove, sweep, write_text
 from neurotarget.inference.ledger import Ledger, Outcome
 from neurotarget.inference.predict import (
     Predictor,
@@ -16,11 +17,13 @@ from neurotarget.inference.predict import (
     save_labels,
     save_probabilities,
 )
+from neurotarget.ownership import claim, refuse_foreign, refuse_twins
 from neurotarget.types import Case, DataError
 
 log = logging.getLogger(__name__)
 
 SHOWN = 5  # names in a sentence
+MADE_BY = "prediction.json"  # whose weights the predictions of a folder are
 
 
 def predict_all(
@@ -40,20 +43,30 @@ def predict_all(
     with the reason, and the others go on. Several runs may write into one folder.
 
     Raises:
-        DataError: the folder cannot be written or belongs to other weights, or an output would
-            replace an input.
+        DataError: the folder cannot be written or belongs to other weights or to somebody else,
+            an output would replace an input or a file that we did not write, or two cases would
+            write one file.
     """
     _refuse_inputs(predictor, cases, output)
     ledger = Ledger(output, predictor.target.label_names)
-    _claim(output, ledger, made_by, overwrite)
+    claim(output, older=older_predictions, overwrite=overwrite)
+    is_same = _is_made_by(output, made_by, overwrite)
+    settings = {"weights": made_by, **predictor.settings}
+    kept = _kept(predictor, cases, ledger, settings, probabilities) if is_same else {}
+    outcomes = {} if overwrite else kept
+    anew = [case for case in cases if case.case_id not in outcomes]
+    labels = {name: output / f"{name}.nii.gz" for name in ledger.case_ids()}
+    labels |= {case.case_id: output / f"{case.case_id}.nii.gz" for case in cases}
+    _refuse_files(predictor, anew, labels, ledger, probabilities)
+    _begin(output, ledger, made_by, overwrite)
     if overwrite:
         ledger.forget(case.case_id for case in cases)
-    settings = {"weights": made_by, **predictor.settings}
-    outcomes = _kept(predictor, cases, ledger, settings, probabilities)
     for case in tqdm(cases, "predict", unit="case", delay=1):
         if case.case_id not in outcomes:
             source = _made_from(case, settings)
             outcome = _one(predictor, case, output, probabilities)._replace(made_from=source)
+            for path in _stale(predictor, case, outcome, labels, probabilities):
+                remove(path)
             ledger.record(outcome)
             outcomes[case.case_id] = outcome
     return [outcomes[case.case_id] for case in cases]
@@ -90,21 +103,34 @@ def _kept(
 
 
 def _one(predictor: Predictor, case: Case, output: Path, probabilities: bool) -> Outcome:
-    labels, *maps = _files(predictor, case, output)
     try:
         prediction = predictor.predict(case)
         if probabilities:
             save_probabilities(prediction, predictor.target, output)
-        save_labels(prediction, predictor.target, labels)
+        save_labels(prediction, predictor.target, _files(predictor, case, output)[0])
     except (DataError, MemoryError, RuntimeError) as error:  # torch's lack of memory is the last
-        stale, outcome = [labels, *maps], Outcome(case.case_id, "failed", {}, _reason(error), "")
-    else:
-        stale = [] if probabilities else maps  # of an earlier label map
-        note = "; ".join(prediction.flags)
-        outcome = Outcome(case.case_id, "done", prediction.volumes_mm3, note, "")
-    for path in stale:
-        path.unlink(missing_ok=True)
-    return outcome
+        return Outcome(case.case_id, "failed", {}, _reason(error), "")
+    note = "; ".join(prediction.flags)
+    return Outcome(case.case_id, "done", prediction.volumes_mm3, note, "")
+
+
+def _stale(
+    predictor: Predictor,
+    case: Case,
+    outcome: Outcome,
+    labels: Mapping[str, Path],
+    probabilities: bool,
+) -> list[Path]:
+    """Files of an earlier sitting that go: all of a case that failed, maps of old labels."""
+    label, *maps = _files(predictor, case, labels[case.case_id].parent)
+    if outcome.status == "failed":
+        return [label, *_unless(maps, labels)]
+    return [] if probabilities else _unless(maps, labels)
+
+
+def _unless(maps: Sequence[Path], labels: Mapping[str, Path]) -> list[Path]:
+    """Probability maps but those whose name is that of another case's label map."""
+    return [path for path in maps if path not in labels.values()]
 
 
 def _reason(error: Exception) -> str:
@@ -140,30 +166,70 @@ def _refuse_inputs(predictor: Predictor, cases: Sequence[Case], output: Path) ->
         )
 
 
-def _claim(output: Path, ledger: Ledger, made_by: str, overwrite: bool) -> None:
-    """Write down whose predictions lie here."""
-    if output.exists() and not output.is_dir():
-        raise DataError(f"output: found the file {output}, wanted a folder; say another output")
-    path = output / "prediction.json"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with ledger.lock:
-            found = _weights_of(path)
-            if found not in (None, made_by) and not overwrite:
-                raise DataError(
-                    f"{output}: found predictions of other weights ({found[:12]}), wanted an empty "
-                    f"folder or those of {made_by[:12]}; say another output, or overwrite=true"
-                )
-            if found != made_by:  # first, or lines of others would pass for ours if we are killed
-                ledger.path.unlink(missing_ok=True)
-            with written(path) as draft:
-                draft.write_text(json.dumps({"weights": made_by}) + "\n", encoding="utf-8")
-        sweep(output, now_s=path.stat().st_mtime)
-    except OSError as error:
-        reason = error.strerror or error
+def _refuse_files(
+    predictor: Predictor,
+    cases: Sequence[Case],
+    labels: Mapping[str, Path],
+    ledger: Ledger,
+    probabilities: bool,
+) -> None:
+    """Refuse to write what would replace a file of another case or of somebody else."""
+    files = {case_id: [path] for case_id, path in labels.items()}
+    for case in cases if probabilities else ():
+        files[case.case_id] = _files(predictor, case, ledger.path.parent)
+    refuse_twins(files)
+    asked = [path for case in cases for path in files[case.case_id]]
+    refuse_foreign([ledger.path, *asked])
+
+
+def _is_made_by(output: Path, made_by: str, overwrite: bool) -> bool:
+    """Whether the predictions in a folder are of these weights.
+
+    Raises:
+        DataError: they are of others, and `overwrite` does not ask to replace them.
+    """
+    found = _weights_of(output / MADE_BY)
+    if found not in (None, made_by) and not overwrite:
         raise DataError(
-            f"output: {output} cannot be written ({reason}); say a folder that can"
-        ) from error
+            f"{output}: found predictions of other weights ({found[:12]}), wanted an empty folder "
+            f"or those of {made_by[:12]}; say another output, or overwrite=true"
+        )
+    return found == made_by
+
+
+def _begin(output: Path, ledger: Ledger, made_by: str, overwrite: bool) -> None:
+    """Write down whose predictions lie here."""
+    path = output / MADE_BY
+    with ledger.lock:  # another process may have begun meanwhile
+        if not _is_made_by(output, made_by, overwrite):
+            # first, or lines of others would pass for ours if we are killed
+            ledger.path.unlink(missing_ok=True)
+        write_text(path, json.dumps({"weights": made_by}) + "\n")
+    sweep(output, now_s=path.stat().st_mtime)
+
+
+def older_predictions(folder: Path) -> list[Path] | None:
+    """Files of a folder that was predicted into before there was a record of them.
+
+    Its table says which cases are ours; a map that is younger than it was corrected since.
+    """
+    table = folder / "volumes.tsv"
+    if _weights_of(folder / MADE_BY) is None:
+        return None
+    ours = [folder / MADE_BY]
+    try:
+        lines = table.read_text(encoding="utf-8").splitlines()[1:]
+        written_ns = table.stat().st_mtime_ns
+    except (OSError, UnicodeDecodeError):
+        return ours
+    for case_id in (line.partition("\t")[0] for line in lines):
+        maps = folder.glob(f"{escape(case_id)}_*_probability.nii.gz")
+        ours += [one for one in (folder / f"{case_id}.nii.gz", *maps) if _is_older(one, written_ns)]
+    return [*ours, table]
+
+
+def _is_older(path: Path, time_ns: int) -> bool:
+    return path.is_file() and path.stat().st_mtime_ns <= time_ns
 
 
 def _weights_of(path: Path) -> str | None:
