@@ -94,14 +94,16 @@ def is_ours(path: Path) -> bool:
     return NAME_ONLY in known or path.stat().st_size == 0 or digest(path) in known
 
 
-def remove(path: Path) -> bool:
+def remove(path: Path, *, is_replaced: bool = False) -> bool:
     """Remove a file that is ours, with its folder where that became empty; False where it is not.
+
+    What `is_replaced` next may be anybody's where the user lets us replace that.
 
     Raises:
         OSError: the disk refuses it.
     """
     record = record_of(path)
-    if record is None or not is_ours(path):
+    if record is None or not (is_ours(path) or (is_replaced and record.may_replace)):
         return False
     path.unlink(missing_ok=True)
     for folder in path.parents:

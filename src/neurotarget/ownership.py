@@ -110,7 +110,7 @@ def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
     Raises:
         DataError: some are there; none is where `overwrite=true` was said.
     """
-    foreign = [path for path in files if os.path.lexists(path) and not _is_free(path)]
+    foreign = [path for path in files if not is_free(path)]
     if foreign:
         count = len(foreign)
         raise DataError(
@@ -120,9 +120,12 @@ def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
         )
 
 
-def _is_free(path: Path) -> bool:
+def is_free(path: Path) -> bool:
+    """Whether a file may be written: none is there, or one that may be replaced."""
     record = record_of(path)
-    return record is None or record.may_replace or is_ours(path)
+    if record is None or record.may_replace or not os.path.lexists(path):
+        return True
+    return is_ours(path)
 
 
 def discard(folder: Path) -> None:
