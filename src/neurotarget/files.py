@@ -81,7 +81,8 @@ def _enter(path: Path, draft: Path) -> None:
 
 def is_state(path: Path) -> bool:
     """Whether a file of ours is told by its name alone."""
-    return path.name in STATE or path.suffix == ".ckpt"
+    is_table = path.parent.name in ("study", "compare")  # which may be called as a ledger is
+    return path.suffix == ".ckpt" or (path.name in STATE and not is_table)
 
 
 def is_ours(path: Path) -> bool:

@@ -29,7 +29,6 @@ UNSEEN = frozenset(  # what desktops and servers leave in every folder, Hydra be
         "desktop.ini",
         "ehthumbs.db",
         "lost+found",
-        "train.log",
         LOCK,
         RECORD,
     )
@@ -86,6 +85,16 @@ def claim(
         ) from error
     refuse_foreign(files, key=key)
     return record
+
+
+def claimed(folder: Path, *, older: Older = none_older, key: str = "output") -> None:
+    """Claim a folder unless this process has done so, or has claimed one around it.
+
+    Raises:
+        DataError: as `claim`.
+    """
+    if record_of(Path(folder) / RECORD) is None:
+        claim(folder, older=older, key=key)
 
 
 def claim_file(path: Path, *, key: str, overwrite: bool = False) -> None:
@@ -205,7 +214,8 @@ def _content(folder: Path) -> Iterator[Path]:
 
 
 def _is_unseen(name: str) -> bool:
-    return name in UNSEEN or name.startswith(UNSEEN_STARTS)
+    # we write no file that ends so, and Hydra only appends to its own
+    return name in UNSEEN or name.startswith(UNSEEN_STARTS) or name.endswith(".log")
 
 
 def _counted(count: int) -> str:

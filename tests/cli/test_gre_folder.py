@@ -43,8 +43,8 @@ def test_a_map_that_was_corrected_is_kept_until_other_ones_are_asked_for(words):
     output = Path(words["output"])
     assert run(words) == 0
     (output / THEIRS[0]).write_text("corrected")
-    before = contents(output)
     assert run(words) == 0
+    before = contents(output)
     with pytest.raises(DataError, match=r"found 1 file .*\(magnitude_1_swi\.nii\.gz\)"):
         run({**words, "axis": "1"})
     assert contents(output) == before

@@ -216,8 +216,8 @@ def _tell_resumed(config: Config, state: dict | None, folder: Path) -> None:
     if (folder / "config.yaml").is_file():
         before = dict(flat(read_config(folder)))
         now = dict(flat(config))
-        for key in sorted(before.keys() | now.keys() - {"resume"}):
-            if key != "resume" and before.get(key) != now.get(key):
+        for key in sorted((before.keys() | now.keys()) - {"overwrite", "resume"}):
+            if before.get(key) != now.get(key):
                 print(f"resumed with {key}: {now.get(key)} (it was {before.get(key)})", flush=True)
 
 
