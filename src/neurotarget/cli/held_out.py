@@ -26,7 +26,7 @@ from neurotarget.data.module import TargetData
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import older_predictions, predict_all
-from neurotarget.ownership import claim, claimed, discard
+from neurotarget.ownership import claim, claimed, discard, refuse_foreign
 from neurotarget.report.postprocessing import postprocessing_facts
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.stats.learning import Learning, Training
@@ -121,6 +121,19 @@ def score_held_out(
     if made is not None:
         print(f"report      {made.page}")
     return HeldOut(summary, rows, made, failure, learning)
+
+
+def refuse_corrected(folder: Path, data: TargetData) -> None:
+    """Refuse to train on where the predictions that go hold masks that somebody has corrected.
+
+    Raises:
+        DataError: there are some, by name.
+    """
+    predictions = folder / "predictions"
+    if predictions.is_dir():
+        claim(predictions, older=older_predictions, key="hydra.run.dir")
+        cases = [case for case, split in data.splits.items() if split in HELD_OUT]
+        refuse_foreign([predictions / f"{case}.nii.gz" for case in cases], key="hydra.run.dir")
 
 
 def _is_stale(predictions: Path, made_by: str) -> bool:
