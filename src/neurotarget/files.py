@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from neurotarget.reading import opened
 from neurotarget.types import DataError
 
 DRAFT = ".draft-"
@@ -58,7 +59,7 @@ def at_home(path: Path | str) -> Path:
 def digest(path: Path | str) -> str:
     """SHA-256 of a file's content; `unread` where it cannot be read, which its reader will say."""
     try:
-        with Path(path).open("rb") as stream:
+        with opened(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return "unread"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.bids_files import BidsFile, list_bids
-from neurotarget.data.formats import corners_apart, read_grid
+from neurotarget.data.formats import read_grid
 from neurotarget.data.found import error, some, warning
 from neurotarget.data.gre import COMPLEX, POLAR, Acquisition
 from neurotarget.data.gre_sidecars import (
@@ -21,6 +21,7 @@ from neurotarget.data.gre_sidecars import (
     metadata,
     read_sidecars,
 )
+from neurotarget.data.stored import corners_apart
 from neurotarget.data.volume import SAME_GRID_VOX, UNREADABLE, file_stem
 from neurotarget.types import DataError, Problem, Triple
 
