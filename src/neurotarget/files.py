@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from neurotarget.reading import opened
+from neurotarget.reading import is_there, opened
 from neurotarget.types import DataError
 
 DRAFT = ".draft-"
@@ -49,7 +49,7 @@ def write_text(path: Path | str, text: str) -> None:
 def at_home(path: Path | str) -> Path:
     """A path from `~` or `~<user>`; as it is where it is there, or where no user is called so."""
     path = Path(path)
-    if os.path.lexists(path):
+    if is_there(path):
         return path
     with suppress(RuntimeError, ValueError):  # a name may begin with a tilde
         return path.expanduser()

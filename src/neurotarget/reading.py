@@ -5,12 +5,15 @@ process itself.
 """
 
 import errno
+import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -33,7 +36,8 @@ def opened(path: Path | str) -> BinaryIO:
         OSError: there is no such file, it cannot be read, or it is a folder, pipe, socket, device
             or a file of the kernel.
     """
-    descriptor = os.open(path, FLAGS)
+    with _named(path):
+        descriptor = os.open(path, FLAGS)
     try:
         _refuse(os.fstat(descriptor), path)
         return os.fdopen(descriptor, "rb")
@@ -71,13 +75,36 @@ def read_text(path: Path | str, encoding: str = "utf-8") -> str:
     return read_bytes(path, MOST_TEXT).decode(encoding)
 
 
+def load_json(path: Path | str) -> Any:  # noqa: ANN401
+    """What a JSON file says.
+
+    Raises:
+        OSError: as in `read_bytes`.
+        ValueError: it is no JSON, not in UTF-8, or nested without measure.
+    """
+    try:
+        return json.loads(read_text(path, "utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError("lists within lists, too deep to read") from error
+
+
 def check_regular(path: Path | str) -> None:
     """Refuse what `opened` refuses, for libraries that open a path themselves.
 
     Raises:
         OSError: as in `opened`.
     """
-    _refuse(Path(path).stat(), path)
+    with _named(path):
+        found = Path(path).stat()
+    _refuse(found, path)
+
+
+def is_there(path: Path | str) -> bool:
+    """Whether anything lies at a path, be it a broken link; nothing has a name that cannot be."""
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # letters that no path has
+        return False
 
 
 def why_not_regular(path: Path | str) -> str | None:
@@ -86,9 +113,17 @@ def why_not_regular(path: Path | str) -> str | None:
         check_regular(path)
     except OSError as error:
         return "no such file" if error.errno in ABSENT else str(error.strerror)
-    except ValueError:  # letters that no path has
-        return "no such file"
     return None
+
+
+@contextmanager
+def _named(path: Path | str) -> Iterator[None]:
+    """Say of letters that no path has, as a null byte, that there is no such file."""
+    try:
+        yield
+    except ValueError as error:
+        shown = ascii(os.fspath(path))
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), shown) from error
 
 
 def _refuse(found: os.stat_result, path: Path | str) -> None:

@@ -27,6 +27,7 @@ from neurotarget.data.gre import GRE, Acquisition, read_acquisition
 from neurotarget.data.gre_bids import OWN, Scans, is_own
 from neurotarget.files import digest, sweep
 from neurotarget.inference.predict import save_like
+from neurotarget.reading import load_json
 from neurotarget.types import DataError
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def map_path(acquisition: Acquisition, output: Path, suffix: str) -> Path:
 def read_about(path: Path) -> dict[str, Any]:
     """What the JSON beside a map says; empty where there is none that can be read."""
     try:
-        found = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+        found = load_json(_sidecar(path))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -19,6 +19,7 @@ from neurotarget.inference.predict import (
     save_labels,
     save_probabilities,
 )
+from neurotarget.reading import load_json
 from neurotarget.types import Case, DataError
 
 log = logging.getLogger(__name__)
@@ -185,6 +186,6 @@ def _claim(output: Path, ledger: Ledger, made_by: str, overwrite: bool) -> None:
 
 def _weights_of(path: Path) -> str | None:
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["weights"])
+        return str(load_json(path)["weights"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

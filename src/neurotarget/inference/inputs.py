@@ -1,7 +1,6 @@
 """What to predict: cases found in a file, a folder, a DICOM series, BIDS or a manifest."""
 
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from neurotarget.inference.dicom import (
     unfetched_slices,
 )
 from neurotarget.inference.scratch import Scratch
+from neurotarget.reading import is_there
 from neurotarget.types import Case, DataError, Problem, Target
 
 log = logging.getLogger(__name__)
@@ -75,9 +75,7 @@ def _find(source: Path, contrasts: tuple[str, ...], dicom: _Dicom) -> list[Case]
         raise DataError(f"input: found {absent.found}: {source}; {absent.todo}")
     if not source.exists():
         raise DataError(f"input: no such file or folder: {source}; check the path")
-    if source.suffix.lower() in ENDINGS or any(
-        os.path.lexists(source / name) for name in DATA_SETS
-    ):
+    if source.suffix.lower() in ENDINGS or any(is_there(source / name) for name in DATA_SETS):
         return _listed(source, contrasts)
     if source.is_file():
         return [_single(source, contrasts)]
@@ -130,7 +128,7 @@ def _in_folder(
         if folders:
             log.warning("input: %d subfolders beside image files are left out", len(folders))
         return _flat(folder, images, contrasts)
-    is_disc = os.path.lexists(folder / INDEX)
+    is_disc = is_there(folder / INDEX)
     series = find_series(folder) if is_disc else list_series(folder)
     lacking = unfetched_slices(folder, is_deep=is_disc)
     if series or (lacking and (is_disc or not folders)):
