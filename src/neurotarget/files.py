@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from neurotarget.reading import is_there, opened
 from neurotarget.record import NAME_ONLY, record_of
 from neurotarget.types import DataError
 
@@ -144,7 +145,7 @@ def write_text(path: Path | str, text: str) -> None:
 def at_home(path: Path | str) -> Path:
     """A path from `~` or `~<user>`; as it is where it is there, or where no user is called so."""
     path = Path(path)
-    if os.path.lexists(path):
+    if is_there(path):
         return path
     with suppress(RuntimeError, ValueError):  # a name may begin with a tilde
         return path.expanduser()
@@ -154,7 +155,7 @@ def at_home(path: Path | str) -> Path:
 def digest(path: Path | str) -> str:
     """SHA-256 of a file's content; `unread` where it cannot be read, which its reader will say."""
     try:
-        with Path(path).open("rb") as stream:
+        with opened(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return "unread"

@@ -23,7 +23,8 @@ from neurotarget.cli.run_folder import POSTPROCESSING, weights_path, write_json
 from neurotarget.cli.study_inputs import read_cases, with_ledger
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
-from neurotarget.inference.folder import older_predictions, predict_all
+from neurotarget.inference.folder import predict_all
+from neurotarget.inference.output import older_predictions
 from neurotarget.ownership import claim, discard
 from neurotarget.report.words import counted
 from neurotarget.stats.arms import NO_SEED, Arms, listed

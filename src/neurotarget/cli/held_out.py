@@ -25,7 +25,8 @@ from neurotarget.cli.study_inputs import (
 from neurotarget.data.module import TargetData
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
-from neurotarget.inference.folder import older_predictions, predict_all
+from neurotarget.inference.folder import predict_all
+from neurotarget.inference.output import older_predictions
 from neurotarget.ownership import claim, claimed, discard, refuse_foreign
 from neurotarget.report.postprocessing import postprocessing_facts
 from neurotarget.report.summary import summarise, summary_text
