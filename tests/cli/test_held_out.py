@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from neurotarget.cli.build import build_foreign
-from neurotarget.cli.held_out import score_held_out
+from neurotarget.cli.held_out import refuse_corrected, score_held_out
 from neurotarget.cli.study_inputs import from_run
 from neurotarget.data.module import TargetData
 from neurotarget.data.prepare import Preparation
@@ -73,9 +73,7 @@ def test_a_corrected_mask_is_named_before_a_training_goes_on(held_out, unseen):
     mask = min((folder / "predictions").glob("*.nii.gz"))
     ours = mask.read_bytes()
     mask.write_bytes(b"corrected")
-    with pytest.raises(
-        DataError, match=rf"found 1 file .*\({mask.name}\).*another hydra\.run\.dir"
-    ):
+    with pytest.raises(DataError, match=rf"\({mask.name}\).*say another hydra\.run\.dir"):
         refuse_corrected(folder, data)
     mask.write_bytes(ours)
 

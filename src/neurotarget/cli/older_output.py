@@ -7,6 +7,7 @@ import yaml
 
 from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.multirun import MULTIRUN
+from neurotarget.reading import opened, read_text
 
 PAGES = ("report.html", "compare.html", "sweep.html")
 MARKS = {  # keys by which files of a run are told from others of their name
@@ -56,7 +57,7 @@ def _is_ours(folder: Path) -> bool:
 
 def _keys(path: Path) -> set[str]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.safe_load(read_text(path))
     except (OSError, yaml.YAMLError, UnicodeDecodeError):
         return set()
     return set(found) if isinstance(found, dict) else set()
@@ -64,7 +65,7 @@ def _keys(path: Path) -> set[str]:
 
 def _head(page: Path) -> bytes:
     try:
-        with page.open("rb") as stream:
+        with opened(page) as stream:
             return stream.read(HEAD_BYTES)
     except OSError:
         return b""
