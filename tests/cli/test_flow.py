@@ -170,7 +170,7 @@ def test_a_study_that_fails_takes_no_result_with_it(train_words, tiny, command, 
     folder = tiny / "failed_study"
     folder.mkdir()
     (folder / "study").write_text("a file where the folder should be")
-    words = [*train_words, "trainer.max_epochs=1", f"hydra.run.dir={folder}"]
+    words = [*train_words, "trainer.max_epochs=1", f"hydra.run.dir={folder}", "overwrite=true"]
     done = command(*words, cwd=tiny, check=False)
     assert done.returncode == 2
     assert "the study of this run failed" in done.stderr
