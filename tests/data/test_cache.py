@@ -1,8 +1,8 @@
 import json
 import mmap
 import multiprocessing
-import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,12 +39,12 @@ def test_entry_is_memory_mapped(tmp_path):
 
 def test_an_entry_holds_no_file_open_that_nobody_looks_at(tmp_path):
     entries = [open_entry(ensure(tmp_path / name, make)) for name in "abcde"]
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     assert sum(int(entry.image.sum()) for entry in entries) > 0
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     image = held(entries[0])
     assert image.image is image.image
-    assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
 
 
 @pytest.mark.parametrize("harm", ["truncate", "flip", "no json", "half json", "no array"])

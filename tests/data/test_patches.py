@@ -1,4 +1,4 @@
-import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,9 +77,9 @@ def test_epochs_draw_different_patches_and_repeat_themselves(tmp_path):
 def test_many_cases_leave_few_files_open(tmp_path):
     data, few = regions(tmp_path), MOST_HELD + 5
     data.folders = [data.folders[number % 3] for number in range(4 * MOST_HELD)]
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     first = [data[number] for number in range(few)]
-    assert len(os.listdir("/proc/self/fd")) <= before + 2 * MOST_HELD
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2 * MOST_HELD
     for old, new in zip(first, [data[number] for number in range(few)], strict=True):
         assert torch.equal(old["image"].data, new["image"].data)
 
