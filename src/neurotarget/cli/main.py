@@ -18,6 +18,7 @@ from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
 from neurotarget.cli.study_inputs import check_masks, covariate_table
 from neurotarget.data.cache import open_entry
+from neurotarget.data.found import whole_number
 from neurotarget.data.manifest import read_manifest
 from neurotarget.data.module import checkup_of
 from neurotarget.data.prepare import Preparation, prepare
@@ -231,9 +232,10 @@ def _needed(words: Words, key: str) -> str:
 
 def _number(words: Words, key: str, default: int) -> int:
     value = words.get(key, str(default))
-    if not (value.isascii() and value.isdigit()) or int(value) < 1:
-        raise DataError(f"{key}: got {value!r}, wanted a whole number of at least 1")
-    return int(value)
+    number = whole_number(value)
+    if number is None or number < 1:
+        raise DataError(f"{key}: got {value[:40]!r}, wanted a whole number of at least 1")
+    return number
 
 
 def _nearest(word: str, known: Mapping | Sequence[str]) -> str:

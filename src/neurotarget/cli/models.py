@@ -20,6 +20,7 @@ from neurotarget.cli.flags import flag
 from neurotarget.cli.jobs import quoted
 from neurotarget.cli.nets import fit_patch, times
 from neurotarget.cli.overrides import no_variant
+from neurotarget.data.found import whole_number
 from neurotarget.files import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
@@ -236,15 +237,15 @@ def _cells(line: Line) -> list[str]:
 
 
 def _batch(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise DataError(f"batch: got {text!r}, wanted a whole number of at least 1")
-    return int(text)
+    number = whole_number(text)
+    if number is None or number < 1:
+        raise DataError(f"batch: got {text[:40]!r}, wanted a whole number of at least 1")
+    return number
 
 
 def _patch(text: str) -> TripleVox:
-    sides = text.strip("[]").split(",")
-    if len(sides) != 3 or not all(
-        side.isascii() and side.isdigit() and int(side) for side in sides
-    ):
-        raise DataError(f"patch: got {text!r}, wanted three sides in voxels such as patch=48,64,48")
-    return tuple(int(side) for side in sides)
+    sides = [whole_number(side) or 0 for side in text.strip("[]").split(",")]
+    if len(sides) != 3 or min(sides) < 1:
+        found = f"{text[:40]!r}"
+        raise DataError(f"patch: got {found}, wanted three sides in voxels such as patch=48,64,48")
+    return tuple(sides)
