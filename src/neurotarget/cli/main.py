@@ -24,6 +24,7 @@ from neurotarget.data.module import checkup_of
 from neurotarget.data.prepare import Preparation, prepare
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.ownership import claim_file
+from neurotarget.reading import check_regular
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.stats.analysis import analyse
 from neurotarget.stats.measured import from_rows
@@ -98,6 +99,7 @@ def load_target(name: str) -> Target:
             raise DataError(f"target={name}: no such target;{_nearest(name, there)}")
         path = there[name]
     try:
+        check_regular(path)
         target = build(OmegaConf.load(path))
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
