@@ -15,6 +15,7 @@ from neurotarget.files import write_text
 RESULT = "result.json"
 LOG = "job.log"
 LOCK = ".running.lock"
+NOWHERE = ("resume=", "trust=", "hydra.", "hydra/")  # overrides that change no result
 
 Status = Literal["done", "failed", "pruned", "missing"]
 
@@ -48,10 +49,10 @@ def read_job(folder: Path) -> JobResult:
             for key, value in found["values"].items()
         }
         words = tuple(map(str, found["words"]))
-        status, reason, log = found["status"], str(found["reason"]), folder / found["log"]
+        status, reason = found["status"], str(found["reason"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return missing
-    return JobResult(folder, status, words, values, reason, log)
+    return JobResult(folder, status, words, values, reason, folder / LOG)
 
 
 def write_result(
@@ -92,7 +93,7 @@ def same_words(some: Sequence[str], others: Sequence[str]) -> bool:
 
 def told(words: Sequence[str]) -> list[str]:
     """Words that say what is computed, in one order."""
-    return sorted(word for word in words if not word.startswith(("resume=", "hydra.", "hydra/")))
+    return sorted(word for word in words if not word.startswith(NOWHERE))
 
 
 def running(folder: Path) -> FileLock:

@@ -126,12 +126,24 @@ def _check_choice(override: Override) -> None:
     if override.is_delete() or override.is_sweep_override():
         return
     options, value = _options(override.key_or_group), override.value()
+    if options and any(_is_path(one) for one in (value if isinstance(value, list) else [value])):
+        raise DataError(
+            f"{override.input_line}: found a path, wanted a name of {override.key_or_group}; put "
+            f"the file into a folder <conf>/{override.key_or_group} of your own and say "
+            "--config-dir=<conf>"
+        )
     if options and not isinstance(value, str | QuotedString | list | dict):
         wanted = f"{override.key_or_group}=<{' | '.join(options)}>"
         raise DataError(
             f"{override.input_line}: found no choice, wanted {wanted}; say one, or leave "
             f"{override.key_or_group} out"
         )
+
+
+def _is_path(choice: object) -> bool:
+    text = choice.text if isinstance(choice, QuotedString) else choice
+    parts = str(text).replace("\\", "/").split("/")
+    return isinstance(text, str) and ("" in parts[:-1] or ".." in parts or text[:1] == "~")
 
 
 def _check_references(config: DictConfig) -> None:

@@ -35,11 +35,13 @@ def load_predictor(
     mirror: bool | str | None = None,
     postprocess: str = "run",
     make: Callable[..., Any] = build_foreign,
+    config: Mapping[str, Any] | None = None,
 ) -> tuple[Predictor, str]:
     """Rebuild a run's network with its weights; also returns a hash of the weights.
 
     `make` turns the nodes of the run's config into objects: `build_foreign` for a run that may be
     a stranger's, `build` for one's own. `overlap` and `mirror` are the run's own by default.
+    `config` stands for the run's config.yaml.
     `postprocess` is `run` for the steps that the run has learned for these weights, or `none`.
 
     Raises:
@@ -49,7 +51,7 @@ def load_predictor(
     if postprocess not in ("run", "none"):
         raise DataError(f"postprocess: found {postprocess}, wanted run or none")
     device = usable_device(device)
-    config = read_config(run)
+    config = read_config(run) if config is None else config
     path = weights_path(run, weights)
     found = _net_weights(load_state(path), path)
     try:

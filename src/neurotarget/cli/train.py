@@ -256,7 +256,7 @@ def _announce(config: Config, length: str, target: Target, folder: Path) -> None
         f"  training  {length}; the bar shows the time left\n"
         f"  then      {_then(config)}\n"
         f"  results   {folder}\n"
-        f"  stopped?  {to_go_on(folder)}",
+        f"  stopped?  {to_go_on(folder, own_folders(HydraConfig.get()))}",
         flush=True,
     )
 
