@@ -214,6 +214,7 @@ class Target:
             "needs at least one label": not self.labels,
             "gives one id to two labels": len(ids) != len(set(ids)),
             "gives a label the id 0, which is background": 0 in ids,
+            f"gives a label a negative id, got {min(ids, default=0)}": min(ids, default=0) < 0,
             f"names unknown labels {sorted(named - set(self.labels))}": named - set(self.labels),
             f"asks about means of {unitless}, without a unit in its units": unitless,
             f"gives units to {foreign}, which are no contrasts of its": foreign,
