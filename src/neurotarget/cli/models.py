@@ -22,6 +22,7 @@ from neurotarget.cli.overrides import no_variant
 from neurotarget.files import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
+from neurotarget.printable import cell
 from neurotarget.report.text import NOTHING, aligned, number
 from neurotarget.types import DataError, Target, TripleVox
 
@@ -136,7 +137,7 @@ def write_table(lines: Sequence[Line], path: Path) -> None:
     with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, delimiter="\t", lineterminator="\n")
         table.writerow(Line._fields)
-        table.writerows([["n/a" if cell is None else cell for cell in line] for line in lines])
+        table.writerows([["n/a" if one is None else cell(one) for one in line] for line in lines])
 
 
 def _line(

@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from neurotarget.cli.build import build_foreign
 from neurotarget.cli.nets import fitted_again
 from neurotarget.cli.precision import precision_for
-from neurotarget.cli.run_folder import POSTPROCESSING, load_state, read_config, weights_path
+from neurotarget.cli.run_folder import (
+    POSTPROCESSING,
+    load_state,
+    read_config,
+    refuse_nonfinite,
+    weights_path,
+)
 from neurotarget.cli.windows import build_windows
 from neurotarget.data.sides import as_trained
 from neurotarget.inference.ensemble import differences
@@ -177,6 +183,7 @@ def _fill(net: nn.Module, found: Mapping[str, Tensor], target: Target, path: Pat
             f"{path}: the weights do not fit {type(net).__name__} as config.yaml beside them has "
             f"it ({'; '.join(told)}); use the run folder as it was written"
         )
+    refuse_nonfinite(found, path)
     net.load_state_dict(found)
 
 

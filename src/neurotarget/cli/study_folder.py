@@ -10,7 +10,7 @@ import pandas as pd
 
 from neurotarget.cli.study_cases import RANKS, load_cases
 from neurotarget.cli.study_inputs import Material
-from neurotarget.files import sweep, written
+from neurotarget.files import sweep, table_text, write_text, written
 from neurotarget.report.figure import save_figure, svg_text
 from neurotarget.report.figures import all_figures
 from neurotarget.report.page import PageCase, PageFigure, write_page
@@ -115,5 +115,4 @@ def _picture(case: PageCase, folder: Path) -> Path:
 
 def write_tsv(table: pd.DataFrame, path: Path) -> None:
     """Write a table with what is undefined as `n/a`, as BIDS has it; whole or not at all."""
-    with written(path) as draft:
-        table.to_csv(draft, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+    write_text(path, table_text(table))

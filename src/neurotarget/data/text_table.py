@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from neurotarget.data.found import error, some, warning
 from neurotarget.data.unfetched import unfetched
+from neurotarget.printable import CONTROL, escaped, uncell
 from neurotarget.types import Problem
 
 MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 EXCEL_HEAD = re.compile(r"sep=(.)\r?\n")  # a first line by which Excel states its separator
-CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # in no text
+NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
 COMMA = re.compile(r"[+-]?\d+,\d+")
 ID = re.compile(  # columns whose cells are names, also where they look like numbers
     r"id|.*[_ ]id|sub(?:ject|jid)?|ses(?:sion)?|run|measure:.*", re.IGNORECASE
@@ -115,7 +116,7 @@ def _text(path: Path) -> tuple[str, list[Problem]]:
         return content.decode("utf-8-sig"), []
     except UnicodeDecodeError:
         text = content.decode("cp1252")
-        if CONTROL.search(text):
+        if NO_TEXT.search(text):
             raise  # a spreadsheet or an archive
     todo = "look at its letters, and save it as UTF-8"
     found = "a table that is not UTF-8, read as Windows-1252"
@@ -130,7 +131,7 @@ def _cells(path: Path, text: str) -> tuple[list[tuple[int, list[str]]], str]:
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
     lines, begin = [], 1
     for cells in reader:
-        lines.append((begin + skipped, [cell.strip() for cell in cells]))
+        lines.append((begin + skipped, [escaped(uncell(cell.strip()), CONTROL) for cell in cells]))
         begin = reader.line_num + 1  # a quoted cell may run over several lines
     return lines, separator
 
