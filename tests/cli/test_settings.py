@@ -19,7 +19,7 @@ from neurotarget.cli.setting_table import (
     check_predict,
     check_train,
 )
-from neurotarget.cli.settings import check_settings, kind_of, number, one_of
+from neurotarget.cli.settings import check_settings, kind_of, number, one_of, read_whole
 from neurotarget.types import DataError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -218,3 +218,10 @@ def test_ends_belong_to_a_range_or_do_not():
     assert not number(0, 1, above=True).fits(0)
     assert not one_of(1, 2).fits(True)
     assert not one_of(True, False).fits(0)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "--1", "1.5", "²", "1e3", "x", "0", "99", "1" * 5000])
+def test_a_number_of_a_command_is_a_number(text):
+    with pytest.raises(DataError, match=r"workers: got .*, wanted a whole number from 1 to 8"):
+        read_whole("workers", text, 1, 8)
+    assert read_whole("workers", "8", 1, 8) == 8

@@ -12,6 +12,7 @@ from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.errors import print_anything, taught, tell_problems
 from neurotarget.cli.foreign import read_foreign
 from neurotarget.cli.lint import run as run_lint
+from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
@@ -246,10 +247,7 @@ def _without_trust(words: Words) -> Words:
 
 
 def _number(words: Words, key: str, default: int) -> int:
-    value = words.get(key, str(default))
-    if not (value.isascii() and value.isdigit()) or int(value) < 1:
-        raise DataError(f"{key}: got {value!r}, wanted a whole number of at least 1")
-    return int(value)
+    return read_whole(key, words.get(key, str(default)), 1, 1024)
 
 
 def _nearest(word: str, known: Mapping | Sequence[str]) -> str:

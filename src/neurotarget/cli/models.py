@@ -19,6 +19,7 @@ from neurotarget.cli.build import build
 from neurotarget.cli.jobs import quoted
 from neurotarget.cli.nets import fit_patch, times
 from neurotarget.cli.overrides import no_variant
+from neurotarget.cli.settings import read_whole
 from neurotarget.files import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
@@ -232,15 +233,11 @@ def _cells(line: Line) -> list[str]:
 
 
 def _batch(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise DataError(f"batch: got {text!r}, wanted a whole number of at least 1")
-    return int(text)
+    return read_whole("batch", text, 1, 65_536)
 
 
 def _patch(text: str) -> TripleVox:
     sides = text.strip("[]").split(",")
-    if len(sides) != 3 or not all(
-        side.isascii() and side.isdigit() and int(side) for side in sides
-    ):
+    if len(sides) != 3:
         raise DataError(f"patch: got {text!r}, wanted three sides in voxels such as patch=48,64,48")
-    return tuple(int(side) for side in sides)
+    return tuple(read_whole("patch", side, 1, 4096) for side in sides)

@@ -284,7 +284,7 @@ RECONSTRUCTION = {
     "reconstruction.pictures": integer(0, 10_000),
     "reconstruction.window": listed(number(-100, 100), 2, rising=True),
     "reconstruction.published": listed(BRANCH),
-    "reconstruction.mask_power": integer(1, 100),
+    "reconstruction.mask_power": number(0, 100, above=True),
     "reconstruction.mip_mm": number(0, 1000),
     "reconstruction.high_pass_mm": number(0, 1000, above=True),
     "reconstruction.window_vox": integer(2, 4096),

@@ -128,6 +128,18 @@ def kind_of(key: str, table: Mapping[str, Kind]) -> Kind | None:
     return next((table[one] for one in patterns if fnmatchcase(key, one)), None)
 
 
+def read_whole(key: str, text: str, low: int, high: int) -> int:
+    """A whole number of a word `key=<number>`.
+
+    Raises:
+        DataError: it is none, or not from `low` to `high`.
+    """
+    has_digits = text.isascii() and text.isdigit() and len(text) < 20  # Python reads no 5,000
+    if not has_digits or not low <= int(text) <= high:
+        raise DataError(f"{key}: got {_shown(text)}, wanted {whole(low, high).wanted}")
+    return int(text)
+
+
 def _wrong(node: Mapping[str, Any], table: Mapping[str, Kind], above: str) -> Iterator[Problem]:
     target = str(node.get("_target_", OURS[0]))
     if not target.startswith(OURS):
