@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from neurotarget.printable import cell
+from neurotarget.reading import is_there, opened
 from neurotarget.types import DataError
 
 DRAFT = ".draft-"
@@ -59,7 +60,7 @@ def table_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
 def at_home(path: Path | str) -> Path:
     """A path from `~` or `~<user>`; as it is where it is there, or where no user is called so."""
     path = Path(path)
-    if os.path.lexists(path):
+    if is_there(path):
         return path
     with suppress(RuntimeError, ValueError):  # a name may begin with a tilde
         return path.expanduser()
@@ -69,7 +70,7 @@ def at_home(path: Path | str) -> Path:
 def digest(path: Path | str) -> str:
     """SHA-256 of a file's content; `unread` where it cannot be read, which its reader will say."""
     try:
-        with Path(path).open("rb") as stream:
+        with opened(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return "unread"

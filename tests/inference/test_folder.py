@@ -14,6 +14,7 @@ from neurotarget.data.volume import read_volume
 from neurotarget.inference.folder import predict_all
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.predict import Predictor
+from neurotarget.inference.scratch import Scratch
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import Case, DataError, Roi, Target
 
@@ -173,14 +174,19 @@ def test_a_case_that_breaks_the_network_is_a_line_and_the_others_go_on(
     assert outcomes[0].note in (tmp_path / "out" / "volumes.tsv").read_text()
 
 
-def test_a_bug_is_no_failed_case(target, cases, tmp_path):
+def test_a_network_that_cannot_run_fails_each_case_and_can_show_its_stack(
+    target, cases, tmp_path, monkeypatch, capsys
+):
     class Bug(Bright):
         def forward(self, image):
             return image.no_such_name
 
     predictor = Predictor(Bug(), target, Preparation("none", None))
-    with pytest.raises(AttributeError, match="no_such_name"):
-        predict_all(predictor, cases, tmp_path / "out", made_by="w")
+    monkeypatch.setenv("NEUROTARGET_TRACEBACK", "1")
+    for outcome in predict_all(predictor, cases, tmp_path / "out", made_by="w"):
+        assert outcome.status == "failed"
+        assert outcome.note.startswith("AttributeError: ")
+    assert capsys.readouterr().err.count("in forward") == len(cases)
 
 
 def test_an_output_that_is_a_file_is_one_sentence(predictor, cases, tmp_path):
@@ -237,7 +243,7 @@ def test_several_contrasts_are_one_case(target, tmp_path):
             return Bright()(image.sum(dim=1, keepdim=True))
 
     both = replace(target, contrasts=("t1", "t2"))
-    cases = find_inputs(scans, both.contrasts, scratch=tmp_path / "scratch")
+    cases = find_inputs(scans, both.contrasts, scratch=Scratch(tmp_path / "scratch"))
     predictor = Predictor(Sum(), both, Preparation("none", None))
     (outcome,) = predict_all(predictor, cases, tmp_path / "out", made_by="w")
     assert (outcome.case_id, outcome.volumes_mm3) == ("anna", {"cube": 27.0})
@@ -285,3 +291,48 @@ def test_a_scan_in_microns_has_the_volume_of_its_twin_in_mm(predictor, cases, tm
     assert mask.header.get_xyzt_units()[0] == "micron"
     np.testing.assert_array_equal(mask.affine, small.affine)
     assert read_volume(tmp_path / "out" / "micron.nii.gz").spacing_mm == pytest.approx((1, 1, 1))
+
+
+class Picky(Predictor):
+    """Cannot do one of the cases, in a way that nobody thought of."""
+
+    def predict(self, case):
+        if case.case_id == "c0":
+            raise KeyError("voxel")
+        return super().predict(case)
+
+
+def test_a_case_ends_as_a_line_whatever_it_raises_and_the_others_go_on(target, cases, tmp_path):
+    picky = Picky(Bright(), target, Preparation("none", None))
+    long, latin = "x" * 250, os.fsdecode(b"caf\xe9")
+    odd = [Case(name, name, cases[1].images) for name in (long, latin)]
+    out = tmp_path / "out"
+    for _ in range(2):  # the second time over what the first has left
+        first, *rest = predict_all(picky, [*cases, *odd], out, made_by="w")
+        assert (first.status, first.note) == ("failed", "KeyError: 'voxel'")
+        assert [outcome.status for outcome in rest] == ["done", "failed", "failed"]
+        assert "found a name of 274 bytes for what is written" in rest[1].note
+        assert rest[2].note.startswith(r"caf\udce9: found a name in another encoding")
+        table = pd.read_csv(out / "volumes.tsv", sep="\t")
+        assert table["case_id"].tolist() == ["c0", "c1", long, r"caf\udce9"]
+    assert [path.name for path in out.glob("*.nii.gz")] == ["c1.nii.gz"]
+
+
+def test_a_dicom_series_is_converted_for_as_long_as_its_case_is_worked_on(target, tmp_path, mr):
+    for name in ("anna", "bela"):
+        mr.write(tmp_path / "study" / name, [mr.slice_of(number) for number in range(3)])
+    scratch, seen = Scratch(tmp_path / "scratch"), []
+
+    class Watching(Predictor):
+        def predict(self, case):
+            seen.append([path.name for path in scratch.folder.iterdir()])
+            return super().predict(case)
+
+    plain = replace(target, roi=None)
+    watching = Watching(Bright(), plain, Preparation("zscore", None))
+    cases = find_inputs(tmp_path / "study", ("t1",), scratch=scratch)
+    for _ in range(2):
+        outcomes = predict_all(watching, cases, tmp_path / "out", made_by="w", ready=scratch.ready)
+        assert [outcome.status for outcome in outcomes] == ["done", "done"]
+        assert list(scratch.folder.iterdir()) == []
+    assert seen == [["0.nii"], ["1.nii"]]

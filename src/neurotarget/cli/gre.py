@@ -8,6 +8,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
+from neurotarget.data.found import whole_number
 from neurotarget.data.gre import Acquisition
 from neurotarget.data.gre_bids import SUFFIXES, Scans, scan_acquisitions
 from neurotarget.data.volume import file_stem
@@ -180,12 +181,17 @@ def _options(key: str, text: str) -> dict[str, float]:
     for part in text.split(","):
         name, _, value = part.partition(":")
         try:
-            found[name.strip()] = int(value) if value.strip().isdecimal() else float(value)
+            found[name.strip()] = _plain_number(value)
         except ValueError as error:
             raise DataError(
                 f"{key}: got {part!r}, wanted names and numbers such as a:0.1"
             ) from error
     return found
+
+
+def _plain_number(text: str) -> float:
+    number = whole_number(text.strip())
+    return float(text) if number is None else number
 
 
 def _choice(key: str, text: str, options: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,10 +22,12 @@ from tqdm import tqdm
 
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.run_folder import write_json
+from neurotarget.data.attempts import check_names, printable, reason_of
 from neurotarget.data.gre import GRE, Acquisition, read_acquisition
 from neurotarget.data.gre_bids import OWN, Scans, is_own
 from neurotarget.files import digest, sweep
 from neurotarget.inference.predict import save_like
+from neurotarget.reading import load_json
 from neurotarget.types import DataError
 
 log = logging.getLogger(__name__)
@@ -98,7 +101,7 @@ def map_path(acquisition: Acquisition, output: Path, suffix: str) -> Path:
 def read_about(path: Path) -> dict[str, Any]:
     """What the JSON beside a map says; empty where there is none that can be read."""
     try:
-        found = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+        found = load_json(_sidecar(path))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -106,19 +109,22 @@ def read_about(path: Path) -> dict[str, Any]:
 
 def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool) -> Outcome:
     paths = [map_path(acquisition, output, suffix) for suffix in work.suffixes]
-    made_from = _made_from(acquisition, work)
-    about = read_about(paths[0])
-    if not overwrite and about.get(HASH) == made_from and all(path.is_file() for path in paths):
-        return Outcome(acquisition.case_id, "kept", _look_at(about), about, paths[0])
     try:
+        check_names(acquisition.case_id, [*paths, *map(_sidecar, paths)])
+        made_from = _made_from(acquisition, work)
+        about = read_about(paths[0])
+        if not overwrite and about.get(HASH) == made_from and all(path.is_file() for path in paths):
+            return Outcome(acquisition.case_id, "kept", _look_at(about), about, paths[0])
         gre = read_acquisition(acquisition, phase_scale=work.phase_scale)
         maps = work.make(gre)
         about = _save(acquisition, gre, maps, output, made_from)
-    except (DataError, MemoryError, RuntimeError) as error:  # torch's lack of memory is the last
+    except Exception as error:
         for path in paths:  # of an earlier run with other settings
-            _sidecar(path).unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-        return Outcome(acquisition.case_id, "failed", _reason(acquisition, error), {}, None)
+            with suppress(OSError):  # no file has a name that no file can have
+                _sidecar(path).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+        name = printable(acquisition.case_id)
+        return Outcome(name, "failed", printable(_reason(acquisition, error)), {}, None)
     return Outcome(acquisition.case_id, "done", _look_at(about), about, paths[0])
 
 
@@ -153,13 +159,9 @@ def _look_at(about: Mapping[str, Any]) -> str:
 
 def _reason(acquisition: Acquisition, error: Exception) -> str:
     text = ". ".join(" ".join(line.split()) for line in str(error).splitlines())
-    if isinstance(error, DataError):
-        is_told = text.startswith(f"{acquisition.case_id}:")
-        return text if is_told else f"{acquisition.case_id}: {text}"
-    if isinstance(error, MemoryError) or "memory" in text:
-        told = f"out of memory ({text[:200]}); close other programs, or say device=cpu"
-        return f"{acquisition.case_id}: {told}"
-    return f"{acquisition.case_id}: {type(error).__name__}: {text[:300]}"
+    text = text if isinstance(error, DataError) else reason_of(error)
+    is_told = text.startswith(f"{acquisition.case_id}:")
+    return text if is_told else f"{acquisition.case_id}: {text}"
 
 
 def _made_from(acquisition: Acquisition, work: Work) -> str:

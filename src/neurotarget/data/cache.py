@@ -20,6 +20,7 @@ from filelock import FileLock
 from numpy import ndarray
 
 from neurotarget.data.geometry import Grid
+from neurotarget.reading import load_json, opened
 
 CHUNK = 1 << 22
 
@@ -71,7 +72,7 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
 def is_whole(folder: Path) -> bool:
     """Whether every file of an entry is there with the checksum it was written with."""
     try:
-        files = json.loads((folder / "entry.json").read_text(encoding="utf-8"))["files"]
+        files = load_json(folder / "entry.json")["files"]
         return all(_checksum(folder / name) == value for name, value in files.items())
     except (OSError, ValueError, KeyError, AttributeError):
         return False
@@ -79,7 +80,7 @@ def is_whole(folder: Path) -> bool:
 
 def open_entry(folder: Path) -> Entry:
     """Map a prepared case into memory without reading its voxels."""
-    facts = json.loads((folder / "entry.json").read_text(encoding="utf-8"))
+    facts = load_json(folder / "entry.json")
     has_label = "label.npy" in facts["files"]
     return Entry(
         case_id=facts["case_id"],
@@ -97,7 +98,7 @@ def _map(path: Path) -> ndarray:
 
 def _checksum(path: Path) -> str:
     value, size = 0, 0
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         while chunk := stream.read(CHUNK):
             value = zlib.crc32(chunk, value)
             size += len(chunk)

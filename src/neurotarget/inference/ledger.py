@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
+from neurotarget.data.attempts import printable
 from neurotarget.files import written
 from neurotarget.printable import cells, uncells
+from neurotarget.reading import opened_text
 
 
 class Outcome(NamedTuple):
@@ -51,10 +53,10 @@ class Ledger:
         if volumes:
             volumes["total_mm3"] = f"{sum(outcome.volumes_mm3.values()):.1f}"
         names = ("case_id", "status", "note", "made_from")
-        fixed = {name: getattr(outcome, name) for name in names}
+        fixed = {name: printable(getattr(outcome, name)) for name in names}
         line = dict.fromkeys(self.columns, "n/a") | volumes | fixed
         with self.lock:
-            self._write(self._lines() | {outcome.case_id: line})
+            self._write(self._lines() | {fixed["case_id"]: line})
 
     def forget(self, case_ids: Iterable[str]) -> None:
         """Drop the lines of cases that are to be made anew."""
@@ -67,7 +69,7 @@ class Ledger:
     def _lines(self) -> dict[str, dict[str, str]]:
         """Whole lines as text, by case_id; none where the table is absent or not ours."""
         try:
-            with self.path.open(newline="", encoding="utf-8") as stream:
+            with opened_text(self.path) as stream:
                 table = csv.DictReader(stream, delimiter="\t", strict=True)
                 if table.fieldnames != self.columns:
                     return {}
