@@ -22,6 +22,7 @@ from neurotarget.files import written
 from neurotarget.metrics.beside import Beside
 from neurotarget.metrics.boxes import ClassMap
 from neurotarget.metrics.case import measure_case, score_case
+from neurotarget.printable import cell, uncell
 from neurotarget.reading import check_regular
 from neurotarget.types import Case, DataError, Manifest, Problem, Row, Target
 
@@ -107,7 +108,8 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(Row._fields)
         for row in rows:
-            table.writerow(row._replace(value="" if math.isnan(row.value) else row.value))
+            shown = row._replace(value="" if math.isnan(row.value) else row.value)
+            table.writerow(map(cell, shown))
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -133,6 +135,8 @@ def read_rows(path: Path) -> pd.DataFrame:
             "make it again with neurotarget evaluate"
         )
     table = table[list(Row._fields)]
+    texts = [name for name, kind in kinds.items() if kind is str]
+    table = table.assign(**{name: table[name].map(uncell) for name in texts})
     measured = table["metric"].str.partition("@")[0]  # without the rater
     is_volume = measured.isin(["volume_mm3", "reference_volume_mm3"])
     is_dice = measured.isin(["dice", "rater_dice"])

@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 
 from neurotarget import files
 from neurotarget.cli.errors import print_anything, taught
+from neurotarget.cli.foreign import refuse_replayed
 from neurotarget.cli.jobs import quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
@@ -71,10 +72,12 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     """Command line of what goes on: what it was started with, then what is said now.
 
     A run goes on in its folder. A multirun is said again with its own folder, so that its sweeper
-    does what is missing there.
+    does what is missing there. What the folder says was started may be a stranger's: it only
+    chooses settings, unless `trust=true` stands beside `resume`.
 
     Raises:
-        DataError: `resume` names neither, or a run where `-m` asks for several.
+        DataError: `resume` names neither, or a run where `-m` asks for several, or what it was
+            started with would run code.
     """
     said = [word for word in argv if word.startswith("resume=")]
     if not said or said[-1] in ("resume=null", "resume="):
@@ -82,9 +85,12 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     place = said[-1].removeprefix("resume=")
     folder = Path(at_home(place if exists(place) else _unquoted(place))).resolve()
     now = [word for word in argv if not word.startswith("resume=")]
+    is_trusted, now = _trusted(now)
     if (folder / MULTIRUN).is_file():
         now = [word for word in now if word not in FLAGS]
         kept = _kept(read_multirun(folder), {_key(word) for word in now} | {"hydra.sweep.dir"})
+        if not is_trusted:
+            refuse_replayed(kept, folder)
         return ["-m", *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
     before = read_words(folder)
     if any(word in FLAGS for word in argv):
@@ -93,6 +99,8 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
             "leave -m out"
         )
     kept = _kept(before, {_key(word) for word in now} | {"resume"})
+    if not is_trusted:
+        refuse_replayed(kept, folder)
     return [*kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
 
 
@@ -208,7 +216,16 @@ def _is_there(package: str) -> bool:
 
 
 def _kept(before: Sequence[str], anew: set[str]) -> list[str]:
-    return [word for word in before if _key(word) not in anew]
+    return [word for word in before if _key(word) not in anew | {"trust"}]
+
+
+def _trusted(words: Sequence[str]) -> tuple[bool, list[str]]:
+    """Whether `trust=true` is typed, and the other words."""
+    asked = [word.partition("=")[2] for word in words if _key(word) == "trust"]
+    if odd := [value for value in asked if value.lower() not in ("true", "false")]:
+        raise DataError(f"trust: found {odd[0]}, wanted true or false")
+    rest = [word for word in words if _key(word) != "trust"]
+    return any(value.lower() == "true" for value in asked), rest
 
 
 def _key(word: str) -> str:

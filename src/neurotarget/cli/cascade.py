@@ -314,7 +314,8 @@ def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: P
         parts = build_parts(own, folder, data.target, data, resumed=last.is_file())
         fit(parts, [], last if last.is_file() else None)
         write_text(done, "")
-    predictor, _ = load_predictor(folder, weights="last", make=build)
+    # with the settings of this run, as the cache may be a stranger's
+    predictor, _ = load_predictor(folder, weights="last", make=build, config=own)
     return predictor
 
 

@@ -25,9 +25,9 @@ from neurotarget.cli.compare_text import (
 )
 from neurotarget.cli.flags import flag
 from neurotarget.cli.older_output import older_output
+from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.tracking import finish, loggers, on_wandb, wandb_mode
-from neurotarget.data.found import whole_number
 from neurotarget.files import at_home, remove, sweep, write_text
 from neurotarget.ownership import claim, claimed, refuse_foreign
 from neurotarget.report.compare_figures import all_figures
@@ -220,8 +220,4 @@ def _title(facts: Mapping[str, str]) -> str:
 
 
 def _whole(words: Words, key: str) -> int:
-    value = words.get(key, "0")
-    number = whole_number(value)
-    if number is None or not 0 <= number < 2**32:
-        raise DataError(f"{key}: got {value[:40]!r}, wanted a whole number such as 0")
-    return number
+    return read_whole(key, words.get(key, "0"), 0, 2**32 - 1)

@@ -3,28 +3,27 @@
 import difflib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from neurotarget.cli.argv import at_home, exists
-from neurotarget.cli.build import build
+from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.errors import print_anything, taught, tell_problems
 from neurotarget.cli.flags import flag
+from neurotarget.cli.foreign import read_foreign
 from neurotarget.cli.lint import run as run_lint
+from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
 from neurotarget.cli.study_inputs import check_masks, covariate_table
 from neurotarget.data.cache import open_entry
-from neurotarget.data.found import whole_number
 from neurotarget.data.manifest import read_manifest
 from neurotarget.data.module import checkup_of
 from neurotarget.data.prepare import Preparation, prepare
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.ownership import claim_file
-from neurotarget.reading import check_regular
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.stats.analysis import analyse
 from neurotarget.stats.measured import from_rows
@@ -54,7 +53,8 @@ HELP = """neurotarget: from scans and masks to the answered question
   python train.py experiment=<name>                          the whole of it
   python predict.py run=<run> input=<scans> output=<folder>  label maps and volumes
 
-A target is a name in conf/target, or the path of such a file.
+A target is a name in conf/target, or the path of such a file, which may be a stranger's: it
+calls nothing but this program's targets, unless trust=true stands beside it.
 """
 
 Words = Mapping[str, str]
@@ -85,8 +85,10 @@ def run(argv: Sequence[str]) -> int:
     return act(_words(argv[0], argv[1:], allowed))
 
 
-def load_target(name: str) -> Target:
+def load_target(name: str, *, trust: bool = False) -> Target:
     """A target by its name in `conf/target`, or by the path of a YAML file.
+
+    The file may be a stranger's and calls nothing but this program's targets, unless `trust`.
 
     Raises:
         DataError: there is no such file, or it is no target.
@@ -98,11 +100,11 @@ def load_target(name: str) -> Target:
         if name not in there:
             raise DataError(f"target={name}: no such target;{_nearest(name, there)}")
         path = there[name]
+    settings = read_foreign(path)
     try:
-        check_regular(path)
-        target = build(OmegaConf.load(path))
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        target = (build if trust else build_foreign)(settings)
+    except DataError as error:
+        reason = " ".join(str(error).split())[:600]
         raise DataError(f"{path}: no target can be read from it ({reason})") from error
     if not isinstance(target, Target):
         raise DataError(f"{path}: found no target, wanted a file such as those in conf/target")
@@ -110,12 +112,12 @@ def load_target(name: str) -> Target:
 
 
 def _lint(words: Words) -> int:
-    target = load_target(words["target"]) if "target" in words else None
+    target = _target(words) if "target" in words else None
     return run_lint(_source(words), target)
 
 
 def _prepare(words: Words) -> int:
-    target = load_target(_needed(words, "target"))
+    target = _target(words)
     cache = Path(words.get("cache", f"cache/{target.name}"))
     manifest = read_manifest(_source(words), target)
     folders = prepare(manifest, target, Preparation(), cache, workers=_number(words, "workers", 2))
@@ -126,7 +128,7 @@ def _prepare(words: Words) -> int:
 
 
 def _evaluate(words: Words) -> int:
-    target = load_target(_needed(words, "target"))
+    target = _target(words)
     predictions = Path(_needed(words, "predictions"))
     path = Path(words.get("rows", "rows.csv"))
     claim_file(path, key="rows", overwrite=flag(words, "overwrite"))
@@ -142,12 +144,13 @@ def _evaluate(words: Words) -> int:
 
 
 def _study(words: Words) -> int:
-    return run_study(words, load_target)
+    return run_study(_without_trust(words), partial(load_target, trust=flag(words, "trust")))
 
 
 def _models(argv: Sequence[str]) -> int:
     models = import_module("neurotarget.cli.models")
-    return models.run(_words("models", argv[1:], models.WORDS), load_target)
+    words = _words("models", argv[1:], (*models.WORDS, "trust"))
+    return models.run(_without_trust(words), partial(load_target, trust=flag(words, "trust")))
 
 
 def _compare(argv: Sequence[str]) -> int:
@@ -190,10 +193,10 @@ HEAVY: dict[str, Callable[[Sequence[str]], int]] = {
     "swi": _maps,
 }
 COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
-    "lint": (_lint, ("source", "target")),
-    "prepare": (_prepare, ("source", "target", "cache", "workers")),
-    "evaluate": (_evaluate, ("source", "target", "predictions", "rows", "overwrite")),
-    "study": (_study, ("source", *STUDY_WORDS)),
+    "lint": (_lint, ("source", "target", "trust")),
+    "prepare": (_prepare, ("source", "target", "trust", "cache", "workers")),
+    "evaluate": (_evaluate, ("source", "target", "trust", "predictions", "rows", "overwrite")),
+    "study": (_study, ("source", "trust", *STUDY_WORDS)),
 }
 
 
@@ -232,12 +235,16 @@ def _needed(words: Words, key: str) -> str:
     return words[key]
 
 
+def _target(words: Words) -> Target:
+    return load_target(_needed(words, "target"), trust=flag(words, "trust"))
+
+
+def _without_trust(words: Words) -> Words:
+    return {key: value for key, value in words.items() if key != "trust"}
+
+
 def _number(words: Words, key: str, default: int) -> int:
-    value = words.get(key, str(default))
-    number = whole_number(value)
-    if number is None or number < 1:
-        raise DataError(f"{key}: got {value[:40]!r}, wanted a whole number of at least 1")
-    return number
+    return read_whole(key, words.get(key, str(default)), 1, 1024)
 
 
 def _nearest(word: str, known: Mapping | Sequence[str]) -> str:

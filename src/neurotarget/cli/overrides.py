@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -23,6 +24,7 @@ from omegaconf.errors import (
 )
 
 from neurotarget.cli.jobs import quoted
+from neurotarget.cli.setting_table import CHECKS
 from neurotarget.types import DataError
 
 MULTIRUN = ("-m", "--multirun")
@@ -127,7 +129,9 @@ def _compose(config_name: str, words: list[str]) -> DictConfig:
         raise DataError(_unknown_choice(error)) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise DataError(_explain(config_name, words, error)) from error
-    _check_references(config)
+    ours = _check_references(config)
+    if ours is not None and config_name in CHECKS:
+        CHECKS[config_name](ours)
     return config
 
 
@@ -136,6 +140,12 @@ def _check_choice(override: Override) -> None:
     if override.is_delete() or override.is_sweep_override():
         return
     options, value = _options(override.key_or_group), override.value()
+    if options and any(_is_path(one) for one in (value if isinstance(value, list) else [value])):
+        raise DataError(
+            f"{override.input_line}: found a path, wanted a name of {override.key_or_group}; put "
+            f"the file into a folder <conf>/{override.key_or_group} of your own and say "
+            "--config-dir=<conf>"
+        )
     if options and not isinstance(value, str | QuotedString | list | dict):
         wanted = f"{override.key_or_group}=<{' | '.join(options)}>"
         raise DataError(
@@ -144,15 +154,24 @@ def _check_choice(override: Override) -> None:
         )
 
 
-def _check_references(config: DictConfig) -> None:
-    """Refuse a value that asks for another one that is not there, as where no target is chosen."""
+def _is_path(choice: object) -> bool:
+    text = choice.text if isinstance(choice, QuotedString) else choice
+    parts = str(text).replace("\\", "/").split("/")
+    return isinstance(text, str) and ("" in parts[:-1] or ".." in parts or text[:1] == "~")
+
+
+def _check_references(config: DictConfig) -> dict[str, Any] | None:
+    """Refuse a value that asks for another one that is not there, as where no target is chosen.
+
+    Returns the plain values, or None where only a running job can tell them.
+    """
     ours = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     try:
-        OmegaConf.to_container(ours, resolve=True)
+        return OmegaConf.to_container(ours, resolve=True)
     except InterpolationKeyError as error:
         raise DataError(_dangling(error)) from error
     except InterpolationResolutionError:
-        return  # what only a running job can resolve
+        return None
 
 
 def _dangling(error: InterpolationKeyError) -> str:

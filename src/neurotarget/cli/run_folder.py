@@ -24,10 +24,12 @@ import yaml
 from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.data.table import RATER
 from neurotarget.files import write_text, written
+from neurotarget.printable import cell, cells
 from neurotarget.reading import check_regular, read_text
 from neurotarget.types import Case, DataError
 
 POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
+SHOWN = 3  # tensors in a sentence
 PACKAGES = (
     "neurotarget",
     "torch",
@@ -58,7 +60,7 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
         draft.open("w", newline="", encoding="utf-8") as stream,
     ):
         table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
-        table.writeheader()
+        table.writerow({name: cell(name) for name in columns})
         for case in cases:
             line = {name: str(Path(path).resolve()) for name, path in case.images.items()}
             line |= {"case_id": case.case_id, "subject_id": case.subject_id}
@@ -66,7 +68,8 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
             if case.label is not None:
                 line["label"] = str(case.label.resolve())
             line |= {f"{RATER}{name}": str(path.resolve()) for name, path in case.raters.items()}
-            table.writerow(line | {k: v for k, v in case.covariates.items() if v is not None})
+            line |= {key: value for key, value in case.covariates.items() if value is not None}
+            table.writerow(cells(line))
 
 
 def open_run(folder: Path, config: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:
@@ -160,6 +163,25 @@ def load_state(path: Path) -> dict[str, Any]:
             f"{path}: found no plain checkpoint ({what}), wanted tensors and plain values; "
             "use weights that neurotarget has written"
         ) from error
+
+
+def refuse_nonfinite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Refuse weights of which some are NaN or infinite, as they predict nothing.
+
+    Raises:
+        DataError: there are such; names the tensors.
+    """
+    wrong = [
+        name
+        for name, value in weights.items()
+        if value.is_floating_point() and not bool(torch.isfinite(value).all())
+    ]
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise DataError(
+            f"{path}: found NaN or infinite numbers in {', '.join(wrong[:SHOWN])}{more}, wanted "
+            "finite weights; use other weights, such as weights=best, or train anew"
+        )
 
 
 def code() -> dict[str, Any]:

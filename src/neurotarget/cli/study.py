@@ -7,10 +7,10 @@ from pathlib import Path
 
 from neurotarget.cli.flags import flag
 from neurotarget.cli.older_output import older_output
+from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study_folder import Written, write_study
 from neurotarget.cli.study_inputs import Material, from_masks, from_run, with_asked
 from neurotarget.cli.study_table import from_table
-from neurotarget.data.found import whole_number
 from neurotarget.files import at_home
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.ownership import claim
@@ -226,8 +226,4 @@ def _list(words: Words, key: str) -> list[str]:
 
 
 def _whole(words: Words, key: str, default: int) -> int:
-    value = words.get(key, str(default))
-    number = whole_number(value)
-    if number is None or not 0 <= number <= MOST:
-        raise DataError(f"{key}: got {value[:40]!r}, wanted a whole number such as {default}")
-    return number
+    return read_whole(key, words.get(key, str(default)), 0, MOST)

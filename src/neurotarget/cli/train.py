@@ -34,6 +34,7 @@ from neurotarget.cli.tracking import finish, log_final, log_learning, loggers
 from neurotarget.cli.training_bar import duration
 from neurotarget.data.module import TargetData
 from neurotarget.files import write_text
+from neurotarget.printable import cell
 from neurotarget.report.learning import banner, banner_text
 from neurotarget.report.postprocessing import postprocessing_line
 from neurotarget.stats.learning import Training, facts_of, judge_validation, time_note
@@ -269,7 +270,7 @@ def _announce(config: Config, length: str, target: Target, folder: Path) -> None
         f"  training  {length}; the bar shows the time left\n"
         f"  then      {_then(config)}\n"
         f"  results   {folder}\n"
-        f"  stopped?  {to_go_on(folder)}",
+        f"  stopped?  {to_go_on(folder, own_folders(HydraConfig.get()))}",
         flush=True,
     )
 
@@ -335,7 +336,7 @@ def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> No
     """
     lines = ["case_id\tsubject_id\tsplit"]
     lines += [
-        f"{case.case_id}\t{case.subject_id}\t{data.splits[case.case_id]}"
+        f"{cell(case.case_id)}\t{cell(case.subject_id)}\t{data.splits[case.case_id]}"
         for case in data.manifest.cases
     ]
     path, text = folder / "splits.tsv", "\n".join(lines) + "\n"

@@ -280,7 +280,7 @@ def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]
 def joined(errors: Sequence[DataError | Problem]) -> DataError:
     """One error that says all that several say; as problems, unless one of them is mere text."""
     if any(isinstance(error, DataError) and not error.problems for error in errors):
-        return DataError("\n".join(map(str, errors)))
+        return DataError([line for error in errors for line in str(error).split("\n")])
     problems = [
         problem
         for error in errors
