@@ -160,9 +160,9 @@ def test_a_resumed_multirun_says_again_what_it_was_started_with(tmp_path, flags)
     own = "--config-dir=/mine"
     assert resumed_argv([own, *flags, f"resume={tmp_path}", "model=a,b,c"]) == [
         "-m",
+        own,
         "seed=1,2",
         "hydra/launcher=joblib",
-        own,
         "model=a,b,c",
         f'hydra.sweep.dir="{tmp_path}"',
     ]

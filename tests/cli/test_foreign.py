@@ -140,9 +140,15 @@ def test_overrides_that_choose_settings_are_replayed(word, tmp_path):
 def test_an_override_that_is_typed_again_stands_for_the_recorded_one(tmp_path):
     (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(["--config-dir=/evil", "seed=1"]))
     assert resumed_argv(["--config-dir=/mine", f"resume={tmp_path}"])[:2] == [
-        "seed=1",
         "--config-dir=/mine",
+        "seed=1",
     ]
+
+
+def test_options_come_before_overrides_as_hydra_reads_them(tmp_path):
+    (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(["seed=1"]))
+    made = resumed_argv([f"resume={tmp_path}", "-cd", "/mine", "name=a"])
+    assert made[:3] == ["--config-dir=/mine", "seed=1", "name=a"]
 
 
 def test_the_command_that_goes_on_types_the_config_folder_again(tmp_path):

@@ -15,7 +15,7 @@ from neurotarget.cli.foreign import refuse_replayed
 from neurotarget.cli.jobs import quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
-from neurotarget.cli.overrides import check_overrides
+from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_folder import read_words
 from neurotarget.cli.run_output import claim_output
 from neurotarget.types import DataError
@@ -84,24 +84,29 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
         return list(argv)
     place = said[-1].removeprefix("resume=")
     folder = Path(at_home(place if exists(place) else _unquoted(place))).resolve()
-    now = [word for word in argv if not word.startswith("resume=")]
+    now = [word for word in joined_options(argv) if not word.startswith("resume=")]
     is_trusted, now = _trusted(now)
+    # Hydra reads no option between overrides
+    options = [word for word in now if word.startswith("-") and word not in FLAGS]
+    now = [word for word in now if word not in options]
     if (folder / MULTIRUN).is_file():
         now = [word for word in now if word not in FLAGS]
-        kept = _kept(read_multirun(folder), {_key(word) for word in now} | {"hydra.sweep.dir"})
+        kept = _kept(
+            read_multirun(folder), {_key(word) for word in (*options, *now)} | {"hydra.sweep.dir"}
+        )
         if not is_trusted:
             refuse_replayed(kept, folder)
-        return ["-m", *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
+        return ["-m", *options, *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
     before = read_words(folder)
     if any(word in FLAGS for word in argv):
         raise DataError(
             f"resume={folder}: found the folder of one run, wanted that of a multirun beside -m; "
             "leave -m out"
         )
-    kept = _kept(before, {_key(word) for word in now} | {"resume"})
+    kept = _kept(before, {_key(word) for word in (*options, *now)} | {"resume"})
     if not is_trusted:
         refuse_replayed(kept, folder)
-    return [*kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
+    return [*options, *kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
 
 
 def check_launcher(argv: Sequence[str]) -> None:

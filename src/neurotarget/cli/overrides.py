@@ -61,14 +61,20 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
     return None
 
 
-def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Take `--config-dir`, the user's own config folder, out as a search path."""
+def joined_options(argv: Sequence[str]) -> list[str]:
+    """The arguments with `--config-dir <folder>` as one, `--config-dir=<folder>`."""
     joined: list[str] = []
     for word in argv:
         if joined and joined[-1] in CONFIG_DIR:
             joined[-1] = f"{CONFIG_DIR[0]}={word}"
         else:
             joined.append(word)
+    return joined
+
+
+def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take `--config-dir`, the user's own config folder, out as a search path."""
+    joined = joined_options(argv)
     folders = [word.partition("=")[2] for word in joined if word.startswith(f"{CONFIG_DIR[0]}=")]
     for folder in folders:
         if not Path(folder).is_dir():
@@ -117,7 +123,8 @@ def _values(override: Override) -> Iterator[str]:
         for value in islice(override.sweep_string_iterator(), many):
             yield f"{key}={value}"
     else:  # an interval, drawn from by the sweeper
-        yield f"{key}={override.value().start}"
+        start = override.value().start  # a float also where both ends were whole
+        yield f"{key}={int(start) if start == int(start) else start}"
 
 
 def _compose(config_name: str, words: list[str]) -> DictConfig:
