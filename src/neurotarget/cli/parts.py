@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.cli.budget import apply_budget
 from neurotarget.cli.build import build, refused
-from neurotarget.cli.callbacks import BestScores, RandomState, WholeCheckpoints
+from neurotarget.cli.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
 from neurotarget.cli.cost import CostMeter
 from neurotarget.cli.nets import fit_patch, try_patch
 from neurotarget.cli.precision import precision_for
@@ -156,15 +156,7 @@ def _trainer(
 
 
 def _callbacks(config: Config, folder: Path) -> list[Callback]:
-    weights, monitor = str(folder / "weights"), config["monitor"]
-    best = ModelCheckpoint(
-        weights, "best", monitor=monitor, mode=mode_of(monitor), enable_version_counter=False
-    )
-    last = ModelCheckpoint(
-        weights,
-        "last",
-        every_n_epochs=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    weights, monitor = folder / "weights", config["monitor"]
+    best = Checkpoint(weights, "best", monitor=monitor, mode=mode_of(monitor))
+    last = Checkpoint(weights, "last", every_n_epochs=1, save_on_train_epoch_end=True)
     return [best, last, LearningRateMonitor("epoch"), RandomState(), TrainingBar(monitor)]
