@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from neurotarget.cli.run_folder import (
+    begin_run,
     load_state,
     open_run,
     read_config,
@@ -17,16 +18,26 @@ from neurotarget.types import Case, DataError
 
 
 def test_run_keeps_its_id_when_it_is_opened_again(tmp_path):
-    first = open_run(tmp_path / "a", {"seed": 1}, ["seed=1"])
-    second = open_run(tmp_path / "a", {"seed": 1}, ["seed=1"])
+    first = open_run(tmp_path / "a", {"seed": 1})
+    second = open_run(tmp_path / "a", {"seed": 1})
     assert first["id"] == second["id"]
     assert len(second["started"]) == 2
     assert read_config(tmp_path / "a") == {"seed": 1}
 
 
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"id": 3, "started": 4}', "\0\0"])
+def test_a_broken_record_of_a_run_is_begun_anew(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    record = open_run(tmp_path, {})
+    assert isinstance(record["id"], str)
+    assert len(record["started"]) == 1
+    assert json.loads((tmp_path / "run.json").read_text()) == record
+
+
 def test_latest_points_at_the_newest_run(tmp_path):
     for name in ("a", "b"):
-        open_run(tmp_path / name, {}, [])
+        begin_run(tmp_path / name, [])
+        open_run(tmp_path / name, {})
     assert (tmp_path / "latest").resolve() == (tmp_path / "b").resolve()
     assert json.loads((tmp_path / "latest" / "run.json").read_text())["versions"]["torch"]
 

@@ -16,6 +16,7 @@ from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides
 from neurotarget.cli.run_folder import read_words
+from neurotarget.cli.stopping import listen
 from neurotarget.types import DataError
 
 QUOTES = ("'", '"')
@@ -51,6 +52,7 @@ PLUGINS = {
 @taught
 def check_argv(config_path: Path, config_name: str) -> None:
     """Refuse what Hydra would answer with a stack; lets a resumed run say again what it was."""
+    listen()
     print_anything()
     is_sweep = any(word in FLAGS for word in sys.argv)
     argv = [literal(word, is_sweep=is_sweep) for word in sys.argv[1:]]

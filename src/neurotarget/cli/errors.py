@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from neurotarget.cli.reasons import unwritable
+from neurotarget.cli.stopping import stoppable
 from neurotarget.data.formats import MIRRORED
 from neurotarget.types import CaseError, DataError, Problem
 
 P = ParamSpec("P")
 R = TypeVar("R")
 SHOWN = 50  # problems printed before the rest are only counted
-TERMINATED = 143  # exit status of what SIGTERM ended, as shells have it
 
 
 def print_anything() -> None:
@@ -29,24 +29,16 @@ def print_anything() -> None:
 
 def taught(act: Callable[P, R]) -> Callable[P, R]:
     """Print bad input as sentences and exit with 2; NEUROTARGET_TRACEBACK=1 shows the stack."""
+    whole = stoppable(act)
 
     @functools.wraps(act)
     def safe(*args: P.args, **kwargs: P.kwargs) -> R:
         if os.environ.get("NEUROTARGET_TRACEBACK"):
-            return act(*args, **kwargs)
+            return whole(*args, **kwargs)
         try:
-            return act(*args, **kwargs)
+            return whole(*args, **kwargs)
         except (DataError, CaseError, OSError, UnicodeEncodeError) as error:
             sys.exit(_told(error))
-        except KeyboardInterrupt:
-            print("\nstopped; what was finished is kept", file=sys.stderr)
-            sys.exit(130)
-        except SystemExit as ended:
-            if type(ended) is SystemExit:
-                raise
-            # Lightning's answer to SIGTERM has no status, which a shell takes for success
-            print("\nterminated; what was finished is kept", file=sys.stderr)
-            sys.exit(TERMINATED)
 
     return safe
 

@@ -12,6 +12,7 @@ from neurotarget.cli.argv import at_home, exists
 from neurotarget.cli.build import build
 from neurotarget.cli.errors import print_anything, taught, tell_problems
 from neurotarget.cli.lint import run as run_lint
+from neurotarget.cli.stopping import listen
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
@@ -57,6 +58,7 @@ Words = Mapping[str, str]
 
 def main() -> None:
     """Run one command of the command line and exit with its status."""
+    listen()
     print_anything()
     sys.exit(run(sys.argv[1:]))
 

@@ -21,6 +21,7 @@ from neurotarget.cli.precision import precision_for
 from neurotarget.cli.pretrained import load_pretrained
 from neurotarget.cli.pruning import pruning
 from neurotarget.cli.ranks import apart_from_slurm
+from neurotarget.cli.stopping import Stopped, signal_of
 from neurotarget.cli.training_bar import TrainingBar
 from neurotarget.cli.windows import build_windows
 from neurotarget.data.augment import build_augmentation
@@ -106,8 +107,10 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
         trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resumed, weights_only=True)
     except MisconfigurationException as error:
         raise DataError(f"training: {' '.join(str(error).split())}; mend the settings") from error
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    except SystemExit as error:  # Lightning's answer to a stop has lost which signal it was
+        if (number := signal_of(error)) is None:
+            raise
+        raise Stopped(number) from error
 
 
 def check_words(config: Config, target: Target) -> None:

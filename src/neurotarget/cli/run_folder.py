@@ -21,6 +21,7 @@ from typing import Any
 import torch
 import yaml
 
+from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.data.table import RATER
 from neurotarget.files import write_text, written
@@ -68,21 +69,29 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
             table.writerow(line | {k: v for k, v in case.covariates.items() if v is not None})
 
 
-def open_run(folder: Path, config: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """Begin or go on with a run: config, versions, hardware; returns what run.json holds.
+def begin_run(folder: Path, overrides: list[str]) -> None:
+    """Keep the command line before anything takes time, so that a run killed later goes on."""
+    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
+    _link_latest(folder)
+
+
+def open_run(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what a run is made of: config, versions, hardware; returns what run.json holds.
 
     `id` names the run for the tracker and stays the same when the run is resumed.
     """
     record_path = folder / "run.json"
-    record = json.loads(record_path.read_text(encoding="utf-8")) if record_path.is_file() else {}
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    record.setdefault("id", os.urandom(4).hex())
-    record.setdefault("started", []).append(started)
+    record = read_plain(record_path)
+    if not record and record_path.is_file():
+        print(f"{record_path}: is broken and written anew, with another id", flush=True)
+    before = record.get("started")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if not isinstance(record.get("id"), str):
+        record["id"] = os.urandom(4).hex()
+    record["started"] = [*(before if isinstance(before, list) else []), now]
     record |= {"versions": _versions(), "code": code(), "hardware": _hardware()}
     write_json(record_path, record)
-    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
     write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
-    _link_latest(folder)
     return record
 
 

@@ -1,6 +1,5 @@
 """Weights & Biases and CSV: what a run tells its trackers, and how it never waits for them."""
 
-import json
 import netrc
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ import wandb
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.metrics_log import metrics_log
 from neurotarget.cli.run_folder import write_json
 from neurotarget.cli.study_folder import Written
@@ -173,8 +173,7 @@ def on_wandb(made: Sequence[Logger], act: Callable[["wandb.Run"], object]) -> No
 def _keep_id(folder: Path, run_id: str) -> None:
     """Let a run that goes on later, by itself, be the same one to W&B."""
     path = folder / "run.json"
-    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    write_json(path, record | {"id": run_id})
+    write_json(path, read_plain(path) | {"id": run_id})
 
 
 def log_final(

@@ -5,6 +5,7 @@ import logging
 import math
 import shlex
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.postprocess import learn_postprocessing
 from neurotarget.cli.ranks import apart_from_slurm, num_devices, rank
-from neurotarget.cli.run_folder import load_state, open_run, read_config
+from neurotarget.cli.run_folder import begin_run, load_state, open_run, read_config
 from neurotarget.cli.step_probe import probed_seconds
+from neurotarget.cli.stopping import going_on
 from neurotarget.cli.tracking import finish, log_final, log_learning, loggers
 from neurotarget.cli.training_bar import duration
 from neurotarget.data.module import TargetData
@@ -47,12 +49,19 @@ def train(cfg: DictConfig) -> dict[str, float]:
         DataError: a setting or the data are not as they must be.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
+    with going_on(to_go_on(folder)):
+        return _train(cfg, folder)
+
+
+def _train(cfg: DictConfig, folder: Path) -> dict[str, float]:
     _quieten()
     config = plain(cfg)
     pl.seed_everything(_seed(config), verbose=False)
     # Lightning has read it from the environment, which numbers all tasks of Slurm
     rank_zero_only.rank = rank(config["trainer"])
     is_main = rank_zero_only.rank == 0
+    if is_main:
+        begin_run(folder, said())
     last = folder / "weights" / "last.ckpt"
     state = load_state(last) if config["resume"] and last.is_file() else None
     target = build_target(cfg.target)
@@ -71,26 +80,10 @@ def train(cfg: DictConfig) -> dict[str, float]:
     # all settings are tried before hours are spent on them
     parts = build_parts(config, folder, target, data, resumed=state is not None)
     config["patch_vox"] = list(parts.target.patch_vox)
-    record: dict[str, Any] = {}
     if is_main:
-        for line in (*localised, *planned, *parts.lines):
-            print(f"  {line}", flush=True)
-        _tell_resumed(config, state, folder)
-        record = open_run(folder, config, said())
+        record = _opened(config, folder, [*localised, *planned, *parts.lines], state)
     data.prepare_data()
-    made: list[Logger] = []
-    if is_main:
-        tell_problems(data.warnings)
-        write_splits(data, folder, resumed=state is not None)
-        config["data_fingerprint"] = fingerprint(data)
-        made = loggers(
-            folder,
-            config["logger"],
-            run_id=record["id"],
-            name=f"{config['name']}/{folder.name}",
-            config=config | {"versions": record["versions"], "code": record["code"]},
-            resumed_step=state["global_step"] if state else 0,
-        )
+    made = _tracked(config, folder, data, record, state) if is_main else []
     failed = True
     try:
         fit(parts, made, last if state else None)
@@ -114,6 +107,33 @@ def train(cfg: DictConfig) -> dict[str, float]:
     finally:
         finish(made, failed=failed)
     return dict(parts.best.values)
+
+
+def _opened(
+    config: Config, folder: Path, lines: Sequence[str], state: Config | None
+) -> dict[str, Any]:
+    """Say what the run is made of, and write it into its folder; returns what run.json holds."""
+    for line in lines:
+        print(f"  {line}", flush=True)
+    _tell_resumed(config, state, folder)
+    return open_run(folder, config)
+
+
+def _tracked(
+    config: dict[str, Any], folder: Path, data: TargetData, record: Config, state: Config | None
+) -> list[Logger]:
+    """Write what the data are into the run folder, and begin to log."""
+    tell_problems(data.warnings)
+    write_splits(data, folder, resumed=state is not None)
+    config["data_fingerprint"] = fingerprint(data)
+    return loggers(
+        folder,
+        config["logger"],
+        run_id=record["id"],
+        name=f"{config['name']}/{folder.name}",
+        config=config | {"versions": record["versions"], "code": record["code"]},
+        resumed_step=state["global_step"] if state else 0,
+    )
 
 
 def _tried(config: Config, target: Target) -> tuple[nn.Module | None, Target]:
@@ -206,7 +226,7 @@ def _seed(config: Config) -> int:
     return config["seed"]
 
 
-def _tell_resumed(config: Config, state: dict | None, folder: Path) -> None:
+def _tell_resumed(config: Config, state: Config | None, folder: Path) -> None:
     if not config["resume"]:
         return
     if state is None:

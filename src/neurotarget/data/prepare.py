@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -20,6 +20,7 @@ from neurotarget.data.geometry import Grid, image_to_work, labels_to_work, nativ
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.roi import box_of
 from neurotarget.data.sides import as_trained, to_trained
+from neurotarget.data.threads import mapped
 from neurotarget.data.volume import Volume
 from neurotarget.files import digest
 from neurotarget.types import Case, DataError, Manifest, Problem, Roi, Target
@@ -105,10 +106,8 @@ def prepare(
         except DataError as error:
             return error
 
-    with ThreadPoolExecutor(max_workers=max(workers, 1)) as pool:
-        bar = tqdm(
-            pool.map(one, manifest.cases), "prepare", len(manifest.cases), unit="case", delay=1
-        )
+    with closing(mapped(one, manifest.cases, workers)) as found:
+        bar = tqdm(found, "prepare", len(manifest.cases), unit="case", delay=1)
         results = dict(zip((case.case_id for case in manifest.cases), bar, strict=True))
     errors = [result for result in results.values() if isinstance(result, DataError)]
     if errors:
