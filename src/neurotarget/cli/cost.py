@@ -100,6 +100,7 @@ class CostMeter(Callback):
             self._read_peak()
         return {
             "steps": self.steps,
+            "expected_steps": self.expected_steps,
             "train_s": self.train_s,
             "peak_memory_mib": self.peak_memory_mib,
             "peak_memory_of": self.peak_memory_of,
@@ -109,6 +110,8 @@ class CostMeter(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.steps, self._before_s = int(state_dict["steps"]), float(state_dict["train_s"])
+        # training does not start again where it was over before the run was stopped
+        self.expected_steps = float(state_dict.get("expected_steps", math.nan))
         self.peak_memory_mib = float(state_dict["peak_memory_mib"])
         self.peak_memory_of = str(state_dict["peak_memory_of"])
         self.energy.joules = dict(state_dict["joules"])

@@ -1,0 +1,103 @@
+"""Commands killed at their file operations, run again, and held against a run without a kill."""
+
+import random
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.process import Asked, Ended, Server, printed_command
+from faults.scenarios import Scenario, make_state
+from faults.snapshot import difference, leftovers, snapshot
+
+MULTIRUN, MULTIRUN_FOLDER = "multirun.yaml", "sweep"
+TRACEBACK = "Traceback (most recent call last)"
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What became of one command after one fault."""
+
+    scenario: str
+    fault: str
+    fired: bool  # the command had not ended before
+    problem: str  # nothing where it came back exactly
+
+
+class Campaign:
+    """One scenario in a folder of its own: the state before, and what a whole run makes of it."""
+
+    def __init__(self, server: Server, scenario: Scenario, folder: Path) -> None:
+        self.server, self.scenario = server, scenario
+        self.before, self.work = folder / "before", folder / "work"
+        self.log = folder / "command.log"
+        folder.mkdir(parents=True, exist_ok=True)
+        make_state(server, scenario, self.work)
+        shutil.copytree(self.work, self.before, symlinks=True)
+        whole = self._run(scenario.argv)
+        if whole.status != 0:
+            raise RuntimeError(f"{scenario.name} ended with {whole.status}: {whole.text}")
+        self.operations, self.whole = whole.operations, snapshot(self.work)
+
+    def kill(self, number: int) -> Kill:
+        """SIGKILL before a file operation."""
+        ended = self._begin(kill_at=number)
+        fired = ended.status == -signal.SIGKILL
+        return Kill(self.scenario.name, f"operation {number}", fired, self._recovered(ended))
+
+    def stop(self, number: int, sent: signal.Signals) -> Kill:
+        """A signal at a file operation: one sentence, its exit status, and nothing lost."""
+        ended = self._begin(signal_at=number, signal=sent)
+        problem = ""
+        if ended.status not in (0, 128 + sent):
+            problem = f"{sent.name} ended with {ended.status}, not {128 + sent}"
+        elif TRACEBACK in ended.text:
+            problem = f"{sent.name} printed a traceback"
+        fault = f"{sent.name} at operation {number}"
+        fired = ended.status != 0
+        return Kill(self.scenario.name, fault, fired, problem or self._recovered(ended))
+
+    def fill(self, limit: int) -> Kill:
+        """No file can grow beyond `limit` bytes: a sentence, and nothing lost."""
+        ended = self._begin(file_limit=limit)
+        problem = f"printed a traceback: {ended.text[-600:]}" if TRACEBACK in ended.text else ""
+        fault = f"disk full at {limit} bytes"
+        return Kill(self.scenario.name, fault, ended.status != 0, problem or self._recovered(ended))
+
+    def _begin(self, **fault: int) -> Ended:
+        shutil.rmtree(self.work)
+        shutil.copytree(self.before, self.work, symlinks=True)
+        return self._run(self.scenario.argv, **fault)
+
+    def _recovered(self, ended: Ended) -> str:
+        """Run again as a user would; what differs from a run that nobody killed."""
+        again = printed_command(ended.text) if self.scenario.argv[0] == "train.py" else []
+        if self.scenario.again and (self.work / MULTIRUN_FOLDER / MULTIRUN).is_file():
+            again = self.scenario.again
+        second = self._run(again or self.scenario.argv)
+        if second.status != 0:
+            return f"again ended with {second.status}: {second.text[-600:]}"
+        if TRACEBACK in second.text:
+            return f"again printed a traceback: {second.text[-600:]}"
+        found = difference(self.whole, snapshot(self.work))
+        left = leftovers(self.work)
+        return found or (f"drafts are left: {', '.join(left[:3])}" if left else "")
+
+    def _run(self, argv: Sequence[str], **fault: int) -> Ended:
+        asked = Asked(list(argv), str(self.work), str(self.log), str(self.work), **fault)
+        return self.server.run(asked)
+
+
+def kills(campaign: Campaign, *, share: float, seed: int) -> Iterator[Kill]:
+    """Kill a scenario at a part of its operations, then stop it, then fill its disk."""
+    draw = random.Random(seed)
+    numbers = range(1, campaign.operations + 1)
+    wanted = max(round(len(numbers) / campaign.scenario.every * share), 1)
+    for number in sorted(draw.sample(numbers, min(wanted, len(numbers)))):
+        yield campaign.kill(number)
+    for sent in (signal.SIGINT, signal.SIGTERM):
+        for _ in range(max(round(3 * share), 1)):
+            yield campaign.stop(draw.choice(numbers), sent)
+    for limit in draw.sample((0, 100, 1_000, 5_000, 20_000, 60_000), max(round(4 * share), 1)):
+        yield campaign.fill(limit)

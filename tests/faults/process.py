@@ -1,0 +1,254 @@
+"""Commands of the project in processes that can be killed at any of their file operations.
+
+A server imports everything once and forks for each command, so that a command costs its own work
+and not ten seconds of imports. Python's audit hooks tell the child of each file operation before it
+happens, and there it kills itself where it is asked to.
+"""
+
+import atexit
+import json
+import os
+import resource
+import runpy
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+ROOT = Path(__file__).resolve().parents[2]
+OPERATIONS = frozenset(
+    ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link")
+)
+TIMED_OUT = -1000  # status of a command that hung
+MODULES = (  # whatever a command may import, but for what is imported where it is needed
+    "neurotarget.cli.acts",
+    "neurotarget.cli.compare",
+    "neurotarget.cli.main",
+    "neurotarget.cli.models",
+    "neurotarget.cli.predict",
+    "neurotarget.cli.qsm",
+    "neurotarget.cli.run_job",
+    "neurotarget.cli.swi",
+    "neurotarget.cli.train",
+    "neurotarget.report.page",
+    "nilearn",
+    "SimpleITK",
+    "torchio",
+    "wandb",
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One command, and what happens to it."""
+
+    argv: list[str]  # train.py … | predict.py … | neurotarget …
+    cwd: str
+    log: str  # file for what it prints
+    inside: str  # only operations on files below this folder count
+    kill_at: int = 0  # SIGKILL before the operation of this number, from 1; 0 counts only
+    signal_at: int = 0  # likewise, with `signal`
+    signal: int = 0
+    file_limit: int = -1  # bytes that a file may have before the disk is full; -1 is no limit
+    timeout_s: float = 240.0
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    status: int  # as a shell's; minus the signal where one killed it; TIMED_OUT
+    operations: int  # file operations counted; 0 where it was killed
+    seconds: float
+    memory_mb: float  # peak beyond what the server holds
+    text: str  # all that it printed
+
+
+class Server:
+    """The process that forks. One command at a time; use several for several cores."""
+
+    def __init__(self) -> None:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
+        environment |= {
+            "OMP_NUM_THREADS": "1",
+            "NETRC": "/nonexistent",
+            "MPLBACKEND": "Agg",
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")]),
+        }
+        environment.pop("NEUROTARGET_TRACEBACK", None)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "faults.process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.stdin.close()
+        self.process.wait(timeout=30)
+
+    def run(self, asked: Asked) -> Ended:
+        """Run a command to its end, however it ends."""
+        self.process.stdin.write(json.dumps(asdict(asked)) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        text = Path(asked.log).read_bytes().decode("utf-8", "backslashreplace")
+        return Ended(**answer, text=text)
+
+
+def serve() -> None:
+    """Read commands from stdin, one JSON a line, and answer each on stdout."""
+    for name in MODULES:
+        __import__(name)
+    import gc
+
+    gc.freeze()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        answers.write(json.dumps(_run(Asked(**json.loads(line)))) + "\n")
+        answers.flush()
+
+
+def _run(asked: Asked) -> dict[str, float]:
+    before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    started_s = time.monotonic()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _child(asked, writer)
+    os.close(writer)
+    status, memory_kb = _waited(child, asked.timeout_s)
+    # workers that a killed command left behind are of its session
+    try:
+        os.killpg(child, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    counted = os.read(reader, 100) if select.select([reader], [], [], 0)[0] else b""
+    os.close(reader)
+    return {
+        "status": status,
+        "operations": int(counted or 0),
+        "seconds": time.monotonic() - started_s,
+        "memory_mb": max(memory_kb / 1024 - before_mb, 0.0),
+    }
+
+
+def _waited(child: int, timeout_s: float) -> tuple[int, float]:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        pid, status, usage = os.wait4(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status), usage.ru_maxrss
+        time.sleep(0.005)
+    os.killpg(child, signal.SIGKILL)
+    _, _, usage = os.wait4(child, 0)
+    return TIMED_OUT, usage.ru_maxrss
+
+
+def _child(asked: Asked, writer: int) -> None:
+    """Become the command; never returns."""
+    status = 70
+    try:
+        os.setsid()
+        log = os.open(asked.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdin = open(os.devnull)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="strict", buffering=1)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.environ.update(asked.environment)
+        os.chdir(asked.cwd)
+        if asked.file_limit >= 0:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (asked.file_limit, asked.file_limit))
+        count = _Count(asked)
+        sys.addaudithook(count)
+        status = _status_of(asked.argv)
+        atexit._run_exitfuncs()
+        count.ended = True
+        sys.stdout.flush()
+        os.write(writer, str(count.number).encode())
+    finally:
+        os._exit(status & 0xFF)
+
+
+def _status_of(argv: list[str]) -> int:
+    """Run a command in this process; its exit status as the interpreter would give it."""
+    program, *sys.argv[1:] = argv
+    try:
+        if program == "neurotarget":
+            from neurotarget.cli.main import main
+
+            sys.argv[0] = program
+            main()
+        else:
+            sys.argv[0] = str(ROOT / program)
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as ended:
+        if ended.code is None or isinstance(ended.code, int):
+            return ended.code or 0
+        print(ended.code, file=sys.stderr)
+        return 1
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+class _Count:
+    """Audit hook: counts file operations below a folder, and kills at one of them."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked, self.number, self.ended = asked, 0, False
+        self.inside, self.process = os.fsencode(asked.inside), os.getpid()
+
+    def __call__(self, event: str, args: tuple) -> None:
+        if event not in OPERATIONS or self.ended or not self._counts(event, args):
+            return
+        self.number += 1
+        if self.number == self.asked.kill_at:
+            os.killpg(self.process, signal.SIGKILL)
+        if self.number == self.asked.signal_at:
+            os.kill(self.process, self.asked.signal)
+
+    def _counts(self, event: str, args: tuple) -> bool:
+        if event == "open":
+            path, mode, flags = args
+            if not (set(mode or "") & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR)):
+                return False
+        else:
+            path = args[0]
+        if isinstance(path, int) or path is None or os.getpid() != self.process:
+            return False
+        return os.path.abspath(os.fsencode(path)).startswith(self.inside)
+
+
+def printed_command(text: str) -> list[str]:
+    """The command that a killed training printed for going on, or nothing where it printed none."""
+    for line in text.splitlines():
+        head, sign, command = line.partition("stopped?")
+        if sign and not head.strip():
+            _, program, *rest = shlex.split(command)
+            return [Path(program).name, *rest]
+    return []
+
+
+if __name__ == "__main__":
+    serve()

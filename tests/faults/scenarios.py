@@ -1,0 +1,146 @@
+"""Commands that are killed, each with the state of the disk that it starts from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.process import ROOT, Asked, Server
+from oracles.balls import TARGET, write_cohort
+from oracles.gre_scans import write_bids
+
+CASES = 8
+TRAINING = [
+    "target=ball",
+    "data.root=data/manifest.tsv",
+    "model.widths=[4,8]",
+    "data.patches_per_epoch=24",
+    "data.batch_size=4",
+    "trainer.max_epochs=2",
+    "trainer.accelerator=cpu",
+    "optimizer.lr=0.01",
+    "logger.wandb=disabled",
+    "logger.pictures=1",
+]
+CASCADE = [
+    "cascade=localise",
+    "cascade.spacing_mm=[2,2,2]",
+    "cascade.patch_vox=[16,16,16]",
+    "cascade.model.widths=[4,8]",
+    "cascade.batch_size=4",
+    "cascade.steps=4",
+    "cascade.folds=2",
+    "cascade.margin_mm=2",
+    "cascade.region_mm=8",
+]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command, what must be there before it, and how much of the campaign it gets."""
+
+    name: str
+    argv: list[str]
+    before: tuple[list[str], ...]  # commands that make the state it starts from
+    every: int  # a kill at every so many file operations
+    scans: Callable[[Path], object] | None = None  # writes further inputs
+    again: list[str] | None = None  # what goes on; otherwise what was printed, or the same
+
+
+def write_balls(folder: Path) -> None:
+    """A manifest of balls and their target, which the folder's own conf names."""
+    (folder / "data").mkdir(parents=True)
+    write_cohort(folder / "data", CASES)
+    (folder / "conf" / "target").mkdir(parents=True)
+    (folder / "conf" / "target" / "ball.yaml").write_text(TARGET)
+
+
+def train(*more: str, run: str = "run") -> list[str]:
+    """Arguments of a training of seconds, from the folder of the balls."""
+    return ["train.py", "--config-dir=conf", *TRAINING, *more, f"hydra.run.dir={run}"]
+
+
+TRAINED = train()
+SECOND = train("seed=2", run="run2")
+SCENARIOS = (
+    Scenario(
+        "prepare",
+        ["neurotarget", "prepare", "data/manifest.tsv", "target=ball", "cache=cache", "workers=1"],
+        (),
+        every=4,
+    ),
+    Scenario("train", TRAINED, (), every=4),
+    Scenario("train, two stages", train(*CASCADE), (), every=16),
+    Scenario(
+        "train, planned", train("plan=auto", "plan.memory_gb=1", "trainer.max_epochs=1"), (), 24
+    ),
+    Scenario(
+        "multirun",
+        [
+            "train.py",
+            "-m",
+            "--config-dir=conf",
+            *TRAINING,
+            "seed=1,2",
+            "hydra.sweep.dir=sweep",
+        ],
+        (),
+        every=24,
+        again=["train.py", "resume=sweep"],
+    ),
+    Scenario(
+        "predict",
+        ["predict.py", "run=run", "input=data/manifest.tsv", "output=out", "probabilities=true"],
+        (TRAINED,),
+        every=4,
+    ),
+    Scenario("study", ["neurotarget", "study", "rows=run"], (TRAINED,), every=6),
+    Scenario(
+        "evaluate",
+        [
+            "neurotarget",
+            "evaluate",
+            "data/manifest.tsv",
+            "target=ball",
+            "predictions=run/predictions",
+            "rows=rows.csv",
+        ],
+        (TRAINED,),
+        every=1,
+    ),
+    Scenario(
+        "compare",
+        ["neurotarget", "compare", "run", "run2", "output=compared", "wandb=disabled"],
+        (TRAINED, SECOND),
+        every=8,
+    ),
+    Scenario(
+        "qsm",
+        ["neurotarget", "qsm", "bids", "output=maps", "device=cpu"],
+        (),
+        every=3,
+        scans=lambda folder: write_bids(folder / "bids", ["01", "02"]),
+    ),
+    Scenario(
+        "swi",
+        ["neurotarget", "swi", "bids", "output=maps"],
+        (),
+        every=4,
+        scans=lambda folder: write_bids(folder / "bids", ["01", "02"]),
+    ),
+)
+
+
+def make_state(server: Server, scenario: Scenario, folder: Path) -> None:
+    """Write the state that a scenario starts from into a new folder.
+
+    Raises:
+        RuntimeError: a command before it does not end well.
+    """
+    write_balls(folder)
+    if scenario.scans is not None:
+        scenario.scans(folder)
+    for argv in scenario.before:
+        log = folder.parent / "before.log"
+        ended = server.run(Asked(argv, str(folder), str(log), str(folder)))
+        if ended.status != 0:
+            raise RuntimeError(f"{ROOT}: {' '.join(argv)} ended with {ended.status}: {ended.text}")
