@@ -34,6 +34,16 @@ def test_a_broken_record_of_a_run_is_begun_anew(tmp_path, text):
     assert json.loads((tmp_path / "run.json").read_text()) == record
 
 
+def test_drafts_of_a_killed_sitting_go_when_the_run_goes_on(tmp_path):
+    for place in (tmp_path, tmp_path / "weights", tmp_path / "localiser" / "weights"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / ".draft-17-last.ckpt").touch()
+        (place / "last.ckpt").touch()
+    begin_run(tmp_path, [])
+    names = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(names) == ["last.ckpt"] * 3 + ["overrides.yaml"]
+
+
 def test_latest_points_at_the_newest_run(tmp_path):
     for name in ("a", "b"):
         begin_run(tmp_path / name, [])

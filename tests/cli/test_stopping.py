@@ -19,6 +19,7 @@ def act():
     with going_on("python train.py resume=runs/a"):
         if "fork" in sys.argv and os.fork() == 0:
             time.sleep(60)
+        time.sleep(0.5)  # in a process just forked Python forgets signals
         try:
             print("ready", flush=True)
             time.sleep(60)

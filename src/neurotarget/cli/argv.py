@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 
 from neurotarget import files
 from neurotarget.cli.errors import print_anything, taught
-from neurotarget.cli.jobs import quoted
+from neurotarget.cli.jobs import SITTING, quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides
@@ -79,7 +79,9 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     now = [word for word in argv if not word.startswith("resume=")]
     if (folder / MULTIRUN).is_file():
         now = [word for word in now if word not in FLAGS]
-        kept = _kept(read_multirun(folder), {_key(word) for word in now} | {"hydra.sweep.dir"})
+        kept = _kept(
+            read_multirun(folder), {_key(word) for word in now} | {"hydra.sweep.dir", *SITTING}
+        )
         return ["-m", *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
     before = read_words(folder)
     if any(word in FLAGS for word in argv):
@@ -87,7 +89,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
             f"resume={folder}: found the folder of one run, wanted that of a multirun beside -m; "
             "leave -m out"
         )
-    kept = _kept(before, {_key(word) for word in now} | {"resume"})
+    kept = _kept(before, {_key(word) for word in now} | set(SITTING))
     return [*kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
 
 

@@ -15,6 +15,10 @@ from neurotarget.files import write_text
 RESULT = "result.json"
 LOG = "job.log"
 LOCK = ".running.lock"
+ACCEPT = "accept_changed_data"
+SITTING = ("resume", ACCEPT)  # settings of one sitting, which no other takes over
+
+OF_SITTING = (*(f"{key}=" for key in SITTING), "hydra.", "hydra/")
 
 Status = Literal["done", "failed", "pruned", "missing"]
 
@@ -92,7 +96,7 @@ def same_words(some: Sequence[str], others: Sequence[str]) -> bool:
 
 def told(words: Sequence[str]) -> list[str]:
     """Words that say what is computed, in one order."""
-    return sorted(word for word in words if not word.startswith(("resume=", "hydra.", "hydra/")))
+    return sorted(word for word in words if not word.startswith(OF_SITTING))
 
 
 def running(folder: Path) -> FileLock:

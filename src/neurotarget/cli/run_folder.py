@@ -7,6 +7,7 @@ report.html
 
 import csv
 import json
+import math
 import os
 import platform
 import subprocess
@@ -24,9 +25,10 @@ import yaml
 from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.data.table import RATER
-from neurotarget.files import write_text, written
+from neurotarget.files import sweep, write_text, written
 from neurotarget.types import Case, DataError
 
+PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
 POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
 PACKAGES = (
     "neurotarget",
@@ -70,7 +72,12 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
 
 
 def begin_run(folder: Path, overrides: list[str]) -> None:
-    """Keep the command line before anything takes time, so that a run killed later goes on."""
+    """Keep the command line before anything takes time, so that a run killed later goes on.
+
+    Drafts that an earlier sitting left go, as this process holds the run's lock.
+    """
+    for place in (folder, *(folder / name for name in PLACES)):
+        sweep(place, now_s=math.inf)
     write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
     _link_latest(folder)
 

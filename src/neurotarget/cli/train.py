@@ -20,8 +20,10 @@ from neurotarget.cli.budget import planned_steps
 from neurotarget.cli.build import build_target, plain
 from neurotarget.cli.cascade import localise, localiser_facts
 from neurotarget.cli.cost import write_cost
+from neurotarget.cli.data_record import keep_contents
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.held_out import flat, score_held_out
+from neurotarget.cli.jobs import ACCEPT, SITTING
 from neurotarget.cli.localising import located
 from neurotarget.cli.multirun import own_folders, to_go_on
 from neurotarget.cli.nets import fit_patch
@@ -35,6 +37,7 @@ from neurotarget.cli.stopping import going_on
 from neurotarget.cli.tracking import finish, log_final, log_learning, loggers
 from neurotarget.cli.training_bar import duration
 from neurotarget.data.module import TargetData
+from neurotarget.data.prepare import contents
 from neurotarget.files import write_text
 from neurotarget.report.learning import banner, banner_text
 from neurotarget.report.postprocessing import postprocessing_line
@@ -125,6 +128,12 @@ def _tracked(
     """Write what the data are into the run folder, and begin to log."""
     tell_problems(data.warnings)
     write_splits(data, folder, resumed=state is not None)
+    keep_contents(
+        folder,
+        contents(data.manifest, data.target),
+        resumed=state is not None,
+        accepted=config[ACCEPT] is True,
+    )
     config["data_fingerprint"] = fingerprint(data)
     return loggers(
         folder,
@@ -236,8 +245,8 @@ def _tell_resumed(config: Config, state: Config | None, folder: Path) -> None:
     if (folder / "config.yaml").is_file():
         before = dict(flat(read_config(folder)))
         now = dict(flat(config))
-        for key in sorted(before.keys() | now.keys() - {"resume"}):
-            if key != "resume" and before.get(key) != now.get(key):
+        for key in sorted((before.keys() | now.keys()) - set(SITTING)):
+            if before.get(key) != now.get(key):
                 print(f"resumed with {key}: {now.get(key)} (it was {before.get(key)})", flush=True)
 
 

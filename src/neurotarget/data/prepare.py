@@ -167,6 +167,22 @@ def prepare_case(
     return ensure(folder, make)
 
 
+def contents(manifest: Manifest, target: Target) -> dict[str, str]:
+    """Hash of the files that a network trains on or is judged by, each case's scans and mask."""
+    return {
+        case.case_id: _hash(
+            [case.images[name] for name in target.contrasts if name in case.images]
+            + ([case.label] if case.label else [])
+        )
+        for case in manifest.cases
+    }
+
+
+def _hash(paths: Sequence[Path]) -> str:
+    told = " ".join(digest(path) for path in paths)
+    return hashlib.sha256(told.encode()).hexdigest()[:20]
+
+
 def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
     """Read a case's contrasts whole, on one intensity scale.
 
