@@ -9,6 +9,7 @@ from neurotarget.cli.run_folder import (
     load_state,
     open_run,
     read_config,
+    resumable_state,
     weights_path,
     write_cases,
     write_json,
@@ -102,3 +103,17 @@ def test_cases_come_back_with_their_raters(tmp_path):
     first, second = read_manifest(tmp_path / "cases.tsv", None).cases
     assert (first.raters, second.raters) == ({}, {"rater2": files["second"]})
     assert first.covariates == {"age": 30.0}
+
+
+@pytest.mark.parametrize("lacking", ["epoch", "optimizer_states", "loops", "state_dict"])
+def test_a_checkpoint_that_training_cannot_take_up_names_what_lacks(tmp_path, lacking):
+    weights = {"net.a": torch.zeros(1)}
+    whole = {"epoch": 0, "global_step": 4, "pytorch-lightning_version": "2", "loops": {"a": 1}}
+    whole |= {"optimizer_states": [{}], "lr_schedulers": [{}], "callbacks": {"a": 1}}
+    whole |= {"state_dict": weights}
+    torch.save(whole, tmp_path / "a.ckpt")
+    assert resumable_state(tmp_path / "a.ckpt")["global_step"] == 4
+    for value in (None, [], "x"):
+        torch.save(whole | {lacking: value}, tmp_path / "b.ckpt")
+        with pytest.raises(DataError, match=f"without a usable {lacking}, wanted one"):
+            resumable_state(tmp_path / "b.ckpt")

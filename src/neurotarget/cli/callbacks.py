@@ -114,4 +114,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     ) -> None:
         """Write beside the file, then rename."""
         with written(path) as draft:
-            torch.save(checkpoint, draft)
+            try:
+                torch.save(checkpoint, draft)
+            except RuntimeError as error:  # what torch makes of a full disk
+                raise OSError(f"no room, or the disk refuses it: {error}") from error

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from neurotarget.cli.reasons import unwritable
+from neurotarget.cli.reasons import reason_of, unwritable
 from neurotarget.cli.stopping import stoppable
 from neurotarget.data.formats import MIRRORED
 from neurotarget.types import CaseError, DataError, Problem
@@ -37,6 +37,9 @@ def taught(act: Callable[P, R]) -> Callable[P, R]:
             return whole(*args, **kwargs)
         try:
             return whole(*args, **kwargs)
+        except MemoryError as error:
+            print(f"error: {reason_of(error)}", file=sys.stderr)
+            sys.exit(2)
         except (DataError, CaseError, OSError, UnicodeEncodeError) as error:
             sys.exit(_told(error))
 

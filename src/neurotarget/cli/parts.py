@@ -1,6 +1,7 @@
 """What a run is made of, from its resolved configuration; every setting is tried here."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,6 +108,22 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
         trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resumed, weights_only=True)
     except MisconfigurationException as error:
         raise DataError(f"training: {' '.join(str(error).split())}; mend the settings") from error
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        has_begun = not math.isnan(parts.meter.expected_steps)
+        if resumed is None or has_begun or isinstance(error, DataError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{resumed}: training cannot go on from it ({type(error).__name__}: {reason}); restore "
+            "the file, use the settings that it was made with, or begin anew"
+        ) from error
     except SystemExit as error:  # Lightning's answer to a stop has lost which signal it was
         if (number := signal_of(error)) is None:
             raise

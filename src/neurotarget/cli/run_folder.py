@@ -29,6 +29,16 @@ from neurotarget.files import sweep, write_text, written
 from neurotarget.types import Case, DataError
 
 PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
+NEEDED = {  # what Lightning takes up in a checkpoint
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "state_dict": dict,
+    "loops": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "callbacks": dict,
+}
 POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
 PACKAGES = (
     "neurotarget",
@@ -174,6 +184,27 @@ def load_state(path: Path) -> dict[str, Any]:
             f"{path}: found no plain checkpoint ({what}), wanted tensors and plain values; "
             "use weights that neurotarget has written"
         ) from error
+
+
+def resumable_state(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that a training can go on from.
+
+    Raises:
+        DataError: the file is broken, or lacks what training needs beside weights.
+    """
+    state = load_state(path)
+    found = state if isinstance(state, dict) else {}
+    lacking = [
+        key
+        for key, kind in NEEDED.items()
+        if not isinstance(found.get(key), kind) or not (found[key] or kind is int)
+    ]
+    if lacking:
+        raise DataError(
+            f"{path}: found a checkpoint without a usable {', '.join(lacking)}, wanted one from "
+            "which training can go on; restore the file, or begin anew with pretrained=<this file>"
+        )
+    return state
 
 
 def code() -> dict[str, Any]:

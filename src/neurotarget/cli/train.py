@@ -16,6 +16,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
+from neurotarget.cli.breakdowns import breakdowns
 from neurotarget.cli.budget import planned_steps
 from neurotarget.cli.build import build_target, plain
 from neurotarget.cli.cascade import localise, localiser_facts
@@ -31,7 +32,7 @@ from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.postprocess import learn_postprocessing
 from neurotarget.cli.ranks import apart_from_slurm, num_devices, rank
-from neurotarget.cli.run_folder import begin_run, load_state, open_run, read_config
+from neurotarget.cli.run_folder import begin_run, open_run, read_config, resumable_state
 from neurotarget.cli.step_probe import probed_seconds
 from neurotarget.cli.stopping import going_on
 from neurotarget.cli.tracking import finish, log_final, log_learning, loggers
@@ -52,7 +53,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
         DataError: a setting or the data are not as they must be.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    with going_on(to_go_on(folder)):
+    command = to_go_on(folder)
+    with going_on(command), breakdowns(command):
         return _train(cfg, folder)
 
 
@@ -66,7 +68,7 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, float]:
     if is_main:
         begin_run(folder, said())
     last = folder / "weights" / "last.ckpt"
-    state = load_state(last) if config["resume"] and last.is_file() else None
+    state = resumable_state(last) if config["resume"] and last.is_file() else None
     target = build_target(cfg.target)
     data = build_data(config, target)
     net, fitted = _tried(config, target)
