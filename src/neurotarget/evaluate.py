@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from neurotarget.data.attempts import attempted
 from neurotarget.data.labels import class_of_id, rounded_labels, to_classes
 from neurotarget.data.threads import mapped
 from neurotarget.data.volume import Volume, read_volume, same_grid, shifted_grid
@@ -22,6 +23,7 @@ from neurotarget.files import written
 from neurotarget.metrics.beside import Beside
 from neurotarget.metrics.boxes import ClassMap
 from neurotarget.metrics.case import measure_case, score_case
+from neurotarget.reading import check_regular
 from neurotarget.types import Case, DataError, Manifest, Problem, Row, Target
 
 log = logging.getLogger(__name__)
@@ -117,6 +119,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     """
     kinds: dict[str, type] = dict.fromkeys(Row._fields, str) | {"value": float}
     try:
+        check_regular(path)
         # a case may be called NA or 007
         table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values={"value": [""]})
     except (OSError, ValueError) as error:
@@ -167,11 +170,9 @@ def _rows_of(
     """Rows of all cases, read in threads; what is wrong with any of them is told at once."""
     warnings: list[Problem] = []
 
-    def attempt(case: Case) -> list[Row] | DataError:
-        try:
-            return score(case, warnings)
-        except DataError as error:
-            return error
+    @attempted
+    def attempt(case: Case) -> list[Row]:
+        return score(case, warnings)
 
     with closing(mapped(attempt, cases, workers)) as results:
         done = list(tqdm(results, what, total=len(cases), unit="case", delay=1))

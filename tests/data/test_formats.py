@@ -73,10 +73,12 @@ def test_mm_under_the_name_of_another_unit_are_refused(tmp_path, code, sides):
         read_volume(nifti(tmp_path / "a.nii", unit=code))
 
 
-def test_microns_without_a_unit_are_a_warning(tmp_path):
-    path = nifti(tmp_path / "a.nii", affine=np.diag([1000.0, 1000, 1000, 1]))
+@pytest.mark.parametrize("side_mm", [1000.0, 51.0, 0.019])
+def test_voxels_of_another_unit_than_the_header_names_are_refused(tmp_path, side_mm):
+    path = nifti(tmp_path / "a.nii", affine=np.diag([*[side_mm] * 3, 1]))
     (problem,) = told(path)[1]
-    assert problem == ("warning", "voxels of 1000 × 1000 × 1000 mm by the header's unit")
+    sides = " × ".join([f"{side_mm:g}"] * 3)
+    assert problem == ("error", f"voxels of {sides} mm by the header's unit")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
@@ -95,6 +96,10 @@ class Server:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
         self.process.stdin.close()
         self.process.wait(timeout=30)
 
@@ -132,10 +137,8 @@ def _run(asked: Asked) -> dict[str, float]:
     os.close(writer)
     status, memory_kb = _waited(child, asked.timeout_s)
     # workers that a killed command left behind are of its session
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     counted = os.read(reader, 100) if select.select([reader], [], [], 0)[0] else b""
     os.close(reader)
     return {
@@ -167,7 +170,7 @@ def _child(asked: Asked, writer: int) -> None:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdin = open(os.devnull)
+        sys.stdin = os.fdopen(0)
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="strict", buffering=1)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -217,7 +220,7 @@ class _Count:
 
     def __init__(self, asked: Asked) -> None:
         self.asked, self.number, self.ended = asked, 0, False
-        self.inside, self.process = os.fsencode(asked.inside), os.getpid()
+        self.inside, self.process = Path(asked.inside), os.getpid()
 
     def __call__(self, event: str, args: tuple) -> None:
         if event not in OPERATIONS or self.ended or not self._counts(event, args):
@@ -237,7 +240,8 @@ class _Count:
             path = args[0]
         if isinstance(path, int) or path is None or os.getpid() != self.process:
             return False
-        return os.path.abspath(os.fsencode(path)).startswith(self.inside)
+        path = Path(os.fsdecode(path))
+        return (Path.cwd() / path).is_relative_to(self.inside)
 
 
 def printed_command(text: str) -> list[str]:

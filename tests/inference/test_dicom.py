@@ -1,3 +1,4 @@
+import re
 import warnings
 from pathlib import Path
 
@@ -270,3 +271,27 @@ def test_files_of_one_series_in_several_folders_are_one_series(tmp_path, mr):
     (series,) = find_series(tmp_path / "disc")
     convert_series(tmp_path / "disc", [series], tmp_path / "scan.nii")
     assert nib.load(tmp_path / "scan.nii").shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("PixelSpacing", [0, 1], "pixels of 0 × 1 mm"),
+        ("PixelSpacing", [-1, 1], "pixels of -1 × 1 mm"),
+        ("PixelSpacing", [1, -1], "pixels of 1 × -1 mm"),
+        ("PixelSpacing", [0.01, 1], "pixels of 0.01 × 1 mm"),
+        ("PixelSpacing", [60, 60], "pixels of 60 × 60 mm"),
+        ("ImageOrientationPatient", [1, 0, 0, 1, 0, 0], "direction cosines"),
+        ("ImageOrientationPatient", [2, 0, 0, 0, 1, 0], "direction cosines"),
+        ("ImagePositionPatient", [1e30, 0, 0], "a position"),
+        ("RescaleSlope", 0, "a slope 0"),
+    ],
+)
+def test_numbers_that_no_scanner_writes_are_refused(tmp_path, mr, name, value, found):
+    slices = [mr.slice_of(number) for number in range(3)]
+    for one in slices:
+        one.RescaleSlope, one.RescaleIntercept = 1, 0
+        setattr(one, name, value)
+    told = rf"{re.escape(found)}.* in IM\d+, wanted numbers of a scan"
+    with pytest.raises(DataError, match=told):
+        convert(mr.write(tmp_path / "dicom", slices), tmp_path)

@@ -14,7 +14,9 @@ from neurotarget.data.volume import read_volume
 from neurotarget.inference.folder import predict_all
 from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.predict import Predictor
+from neurotarget.inference.scratch import Scratch
 from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.record import CLAIMED
 from neurotarget.types import Case, DataError, Roi, Target
 
 
@@ -173,14 +175,19 @@ def test_a_case_that_breaks_the_network_is_a_line_and_the_others_go_on(
     assert outcomes[0].note in (tmp_path / "out" / "volumes.tsv").read_text()
 
 
-def test_a_bug_is_no_failed_case(target, cases, tmp_path):
+def test_a_network_that_cannot_run_fails_each_case_and_can_show_its_stack(
+    target, cases, tmp_path, monkeypatch, capsys
+):
     class Bug(Bright):
         def forward(self, image):
             return image.no_such_name
 
     predictor = Predictor(Bug(), target, Preparation("none", None))
-    with pytest.raises(AttributeError, match="no_such_name"):
-        predict_all(predictor, cases, tmp_path / "out", made_by="w")
+    monkeypatch.setenv("NEUROTARGET_TRACEBACK", "1")
+    for outcome in predict_all(predictor, cases, tmp_path / "out", made_by="w"):
+        assert outcome.status == "failed"
+        assert outcome.note.startswith("AttributeError: ")
+    assert capsys.readouterr().err.count("in forward") == len(cases)
 
 
 def test_an_output_that_is_a_file_is_one_sentence(predictor, cases, tmp_path):
@@ -237,7 +244,7 @@ def test_several_contrasts_are_one_case(target, tmp_path):
             return Bright()(image.sum(dim=1, keepdim=True))
 
     both = replace(target, contrasts=("t1", "t2"))
-    cases = find_inputs(scans, both.contrasts, scratch=tmp_path / "scratch")
+    cases = find_inputs(scans, both.contrasts, scratch=Scratch(tmp_path / "scratch"))
     predictor = Predictor(Sum(), both, Preparation("none", None))
     (outcome,) = predict_all(predictor, cases, tmp_path / "out", made_by="w")
     assert (outcome.case_id, outcome.volumes_mm3) == ("anna", {"cube": 27.0})
@@ -285,3 +292,134 @@ def test_a_scan_in_microns_has_the_volume_of_its_twin_in_mm(predictor, cases, tm
     assert mask.header.get_xyzt_units()[0] == "micron"
     np.testing.assert_array_equal(mask.affine, small.affine)
     assert read_volume(tmp_path / "out" / "micron.nii.gz").spacing_mm == pytest.approx((1, 1, 1))
+
+
+def expert_folder(tmp_path):
+    """A folder with masks of somebody else, called as the cases are."""
+    out = tmp_path / "expert"
+    out.mkdir()
+    for name in ("c0.nii.gz", "c1.nii.gz", "volumes.tsv"):
+        (out / name).write_text("drawn by hand")
+    return out
+
+
+def contents(folder):
+    return {one.name: one.read_bytes() for one in folder.iterdir() if one.name[0] != "."}
+
+
+@pytest.mark.parametrize("prediction", [False, True])
+def test_masks_of_somebody_else_are_named_and_not_touched(predictor, cases, tmp_path, prediction):
+    out = expert_folder(tmp_path)
+    if prediction:  # as where an old version wrote here: its table does not list them
+        (out / "prediction.json").write_text('{"weights": "w"}')
+    before = contents(out)
+    named = r"\(volumes.tsv, c0|\(c0\.nii\.gz, c1\.nii\.gz"
+    with pytest.raises(DataError, match=named):
+        predict_all(predictor, cases, out, made_by="w")
+    assert contents(out) == before
+
+
+def test_what_failed_takes_no_mask_of_somebody_else_along(predictor, cases, tmp_path):
+    out = expert_folder(tmp_path)
+    cases[0].images["t1"].write_bytes(b"broken")
+    outcomes = predict_all(predictor, cases, out, made_by="w", overwrite=True)
+    assert [outcome.status for outcome in outcomes] == ["failed", "done"]
+    assert (out / "c0.nii.gz").read_text() == "drawn by hand"
+    assert nib.load(out / "c1.nii.gz").shape == (16, 16, 16)
+
+
+def test_a_mask_that_was_corrected_is_kept_until_it_is_asked_for(predictor, cases, tmp_path):
+    out = tmp_path / "out"
+    predict_all(predictor, cases, out, made_by="w")
+    corrected = nib.Nifti1Image(np.full((16, 16, 16), 9, np.uint8), np.eye(4))
+    nib.save(corrected, out / "c0.nii.gz")
+    before = contents(out)
+    predict_all(predictor, cases, out, made_by="w")  # all are finished
+    scan = nib.load(cases[0].images["t1"])
+    nib.save(nib.Nifti1Image(scan.get_fdata(dtype=np.float32) + 1, np.eye(4)), scan.get_filename())
+    with pytest.raises(DataError, match=r"found 1 file .* changed since \(c0\.nii\.gz\)"):
+        predict_all(predictor, cases, out, made_by="w")
+    assert contents(out) == before
+    predict_all(predictor, cases, out, made_by="w", overwrite=True)
+    assert contents(out)["c0.nii.gz"] != before["c0.nii.gz"]
+
+
+def test_a_folder_of_an_older_version_goes_on_but_for_what_was_corrected(
+    predictor, cases, tmp_path, caplog
+):
+    out = tmp_path / "out"
+    predict_all(predictor, cases, out, made_by="w", probabilities=True)
+    for name in (".neurotarget.sha256", ".neurotarget.lock"):
+        (out / name).unlink()
+    CLAIMED.clear()
+    later_s = (out / "volumes.tsv").stat().st_mtime + 10
+    os.utime(out / "c1.nii.gz", (later_s, later_s))
+    predict_all(predictor, cases, out, made_by="w", probabilities=True)
+    assert not caplog.text
+    with pytest.raises(DataError, match=r"found 1 file .*\(c1\.nii\.gz\)"):
+        predict_all(replace_settings(predictor), cases, out, made_by="w", probabilities=True)
+
+
+def replace_settings(predictor):
+    """The same network with a setting that decides a prediction."""
+    target = replace(predictor.target, volume_range_mm3={"cube": (1, 2)})
+    return Predictor(Bright(), target, predictor.preparation)
+
+
+def test_two_cases_that_would_write_one_file_are_refused(predictor, cases, tmp_path):
+    twins = [replace(cases[0], case_id="a"), replace(cases[1], case_id="a_cube_probability")]
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=r"a_cube_probability\.nii\.gz, as a"):
+        predict_all(predictor, twins, out, made_by="w", probabilities=True)
+    assert not list(out.glob("*.nii.gz"))
+    predict_all(predictor, twins, out, made_by="w")
+    twins[0].images["t1"].write_bytes(b"broken")
+    predict_all(predictor, twins[:1], out, made_by="w")
+    assert set(contents(out)) == {"a_cube_probability.nii.gz", "prediction.json", "volumes.tsv"}
+    with pytest.raises(DataError, match=r"a_cube_probability\.nii\.gz"):  # made another time
+        predict_all(predictor, twins[:1], out, made_by="w", probabilities=True)
+
+
+class Picky(Predictor):
+    """Cannot do one of the cases, in a way that nobody thought of."""
+
+    def predict(self, case):
+        if case.case_id == "c0":
+            raise KeyError("voxel")
+        return super().predict(case)
+
+
+def test_a_case_ends_as_a_line_whatever_it_raises_and_the_others_go_on(target, cases, tmp_path):
+    picky = Picky(Bright(), target, Preparation("none", None))
+    long, latin = "x" * 250, os.fsdecode(b"caf\xe9")
+    odd = [Case(name, name, cases[1].images) for name in (long, latin)]
+    out = tmp_path / "out"
+    for _ in range(2):  # the second time over what the first has left
+        first, *rest = predict_all(picky, [*cases, *odd], out, made_by="w")
+        assert (first.status, first.note) == ("failed", "KeyError: 'voxel'")
+        assert [outcome.status for outcome in rest] == ["done", "failed", "failed"]
+        assert "found a name of 274 bytes for what is written" in rest[1].note
+        assert rest[2].note.startswith(r"caf\udce9: found a name in another encoding")
+        table = pd.read_csv(out / "volumes.tsv", sep="\t")
+        assert table["case_id"].tolist() == ["c0", "c1", long, r"caf\udce9"]
+    assert [path.name for path in out.glob("*.nii.gz")] == ["c1.nii.gz"]
+
+
+def test_a_dicom_series_is_converted_for_as_long_as_its_case_is_worked_on(target, tmp_path, mr):
+    for name in ("anna", "bela"):
+        mr.write(tmp_path / "study" / name, [mr.slice_of(number) for number in range(3)])
+    scratch, seen = Scratch(tmp_path / "scratch"), []
+
+    class Watching(Predictor):
+        def predict(self, case):
+            seen.append([path.name for path in scratch.folder.iterdir()])
+            return super().predict(case)
+
+    plain = replace(target, roi=None)
+    watching = Watching(Bright(), plain, Preparation("zscore", None))
+    cases = find_inputs(tmp_path / "study", ("t1",), scratch=scratch)
+    for _ in range(2):
+        outcomes = predict_all(watching, cases, tmp_path / "out", made_by="w", ready=scratch.ready)
+        assert [outcome.status for outcome in outcomes] == ["done", "done"]
+        assert list(scratch.folder.iterdir()) == []
+    assert seen == [["0.nii"], ["1.nii"]]

@@ -7,6 +7,7 @@ import pytest
 
 from neurotarget.data.volume import read_volume
 from neurotarget.inference.inputs import find_inputs
+from neurotarget.inference.scratch import Scratch
 from neurotarget.types import DataError
 
 
@@ -23,8 +24,8 @@ def touch(folder, *names):
         (folder / name).write_bytes(b"")
 
 
-def found(source, *contrasts, scratch=Path("unused")):
-    cases = find_inputs(source, contrasts, scratch=scratch)
+def found(source, *contrasts):
+    cases = find_inputs(source, contrasts, scratch=Scratch(Path("unused")))
     return {
         case.case_id: [path.relative_to(source).as_posix() for path in case.images.values()]
         for case in cases
@@ -34,7 +35,7 @@ def found(source, *contrasts, scratch=Path("unused")):
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".mgz", ".mgh", ".nrrd", ".mha", ".NII.GZ"])
 def test_one_file_is_a_case_named_after_it(tmp_path, ending):
     touch(tmp_path, f"scan.v2{ending}")
-    (case,) = find_inputs(tmp_path / f"scan.v2{ending}", ("t1",), scratch=tmp_path)
+    (case,) = find_inputs(tmp_path / f"scan.v2{ending}", ("t1",), scratch=Scratch(tmp_path))
     assert case.case_id == case.subject_id == "scan.v2"
     assert case.images == {"t1": tmp_path / f"scan.v2{ending}"}
     assert case.label is None
@@ -44,13 +45,13 @@ def test_one_file_cannot_give_two_contrasts(tmp_path):
     touch(tmp_path, "scan.nii.gz")
     told = r"found one file .*scan\.nii\.gz, wanted the contrasts t1, t2; .*<case>_t2\.nii\.gz"
     with pytest.raises(DataError, match=told):
-        find_inputs(tmp_path / "scan.nii.gz", ("t1", "t2"), scratch=tmp_path)
+        find_inputs(tmp_path / "scan.nii.gz", ("t1", "t2"), scratch=Scratch(tmp_path))
 
 
 def test_a_file_of_another_kind_is_told_the_known_ones(tmp_path):
     touch(tmp_path, "IM0001.dcm")
     with pytest.raises(DataError, match=r"for DICOM give the folder of the series"):
-        find_inputs(tmp_path / "IM0001.dcm", ("t1",), scratch=tmp_path)
+        find_inputs(tmp_path / "IM0001.dcm", ("t1",), scratch=Scratch(tmp_path))
 
 
 def test_with_one_contrast_every_file_of_a_folder_is_a_case(tmp_path):
@@ -89,7 +90,7 @@ def test_files_named_as_a_contrast_alone_are_the_folders_case(tmp_path):
 def test_missing_contrasts_are_listed_for_all_cases_at_once(tmp_path):
     touch(tmp_path, "a_t1.nii.gz", "b_t2.nii.gz", "c_t1.nii.gz", "c_t2.nii.gz")
     with pytest.raises(DataError, match=r"a: found no t2 image.*\n.*b: found no t1 image") as error:
-        find_inputs(tmp_path, ("t1", "t2"), scratch=tmp_path)
+        find_inputs(tmp_path, ("t1", "t2"), scratch=Scratch(tmp_path))
     assert len(error.value.problems) == 2
 
 
@@ -103,19 +104,19 @@ def test_where_no_file_names_a_contrast_the_names_are_told(tmp_path):
     touch(tmp_path, "a.nii.gz", "b.nii.gz")
     told = r"2 image files that name no contrast.*<case>_t2\.nii\.gz or <case>_0000\.nii\.gz"
     with pytest.raises(DataError, match=told):
-        find_inputs(tmp_path, ("t1", "t2"), scratch=tmp_path)
+        find_inputs(tmp_path, ("t1", "t2"), scratch=Scratch(tmp_path))
 
 
 def test_two_files_of_one_contrast_are_refused(tmp_path):
     touch(tmp_path, "a_t1.nii.gz", "a_T1w.nii", "a_t2.nii")
     with pytest.raises(DataError, match=r"a: found 2 files for t1 .a_T1w\.nii, a_t1\.nii\.gz."):
-        find_inputs(tmp_path, ("t1", "t2"), scratch=tmp_path)
+        find_inputs(tmp_path, ("t1", "t2"), scratch=Scratch(tmp_path))
 
 
 def test_two_files_of_one_name_are_refused(tmp_path):
     touch(tmp_path, "a.nii", "a.nii.gz")
     with pytest.raises(DataError, match=r"a: found 2 files of one name .a\.nii, a\.nii\.gz."):
-        find_inputs(tmp_path, ("t1",), scratch=tmp_path)
+        find_inputs(tmp_path, ("t1",), scratch=Scratch(tmp_path))
 
 
 def test_a_subfolder_per_case_names_the_cases(tmp_path):
@@ -134,7 +135,7 @@ def test_a_subfolder_per_case_may_hold_several_contrasts(tmp_path):
 def test_in_a_subfolder_of_many_the_named_contrast_is_taken(tmp_path):
     touch(tmp_path, "anna/a_t1.nii.gz", "anna/a_flair.nii.gz", "bela/x.nii", "bela/y.nii")
     with pytest.raises(DataError, match="bela: found no t1 image") as error:
-        find_inputs(tmp_path, ("t1",), scratch=tmp_path)
+        find_inputs(tmp_path, ("t1",), scratch=Scratch(tmp_path))
     assert len(error.value.problems) == 1
 
 
@@ -146,31 +147,43 @@ def test_a_folder_of_predictions_is_no_case(tmp_path):
 def test_an_empty_folder_is_told_what_was_looked_for(tmp_path):
     touch(tmp_path, "notes.txt")
     with pytest.raises(DataError, match=r"found no scan in .*\.nii\.gz.*DICOM.*BIDS.*manifest"):
-        find_inputs(tmp_path, ("t1",), scratch=tmp_path)
+        find_inputs(tmp_path, ("t1",), scratch=Scratch(tmp_path))
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match=r"no such file or folder: .*nowhere; check the path"):
-        find_inputs(tmp_path / "nowhere", ("t1",), scratch=tmp_path)
+        find_inputs(tmp_path / "nowhere", ("t1",), scratch=Scratch(tmp_path))
     with pytest.raises(DataError, match="no such file or folder: ~no-user; check the path"):
-        find_inputs("~no-user", ("t1",), scratch=tmp_path)
+        find_inputs("~no-user", ("t1",), scratch=Scratch(tmp_path))
 
 
 def test_a_dicom_series_is_one_case_named_after_its_folder(tmp_path, mr):
     folder = mr.write(tmp_path / "anna", [mr.slice_of(number) for number in range(3)])
-    (case,) = find_inputs(folder, ("t1",), scratch=tmp_path / "scratch")
+    scratch = Scratch(tmp_path / "scratch")
+    (case,) = find_inputs(folder, ("t1",), scratch=scratch)
     assert case.case_id == "anna"
-    assert case.images == {"t1": tmp_path / "scratch" / "anna.nii"}
-    assert nib.load(case.images["t1"]).shape == (mr.columns, mr.rows, 3)
+    assert not case.images["t1"].exists()
+    with scratch.ready(case):
+        assert nib.load(case.images["t1"]).shape == (mr.columns, mr.rows, 3)
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_a_folder_of_dicom_folders_has_a_case_each_and_all_that_is_wrong(tmp_path, mr):
+def test_a_folder_of_dicom_folders_has_a_case_each_whatever_is_wrong_with_some(tmp_path, mr):
     source = tmp_path / "study"
     mr.write(source / "anna", [mr.slice_of(number) for number in range(3)])
     mr.write(source / "bela", [mr.slice_of(number) for number in (0, 1, 3, 4)])
     mr.write(source / "cleo", [mr.slice_of(0)])
-    with pytest.raises(DataError, match=r"bela: .*a gap of 5\.00 mm.*\n.*cleo: .*one DICOM slice"):
-        find_inputs(source, ("t1",), scratch=tmp_path / "scratch")
+    dora = mr.write(source / "dora", [mr.slice_of(number) for number in range(3)])
+    (dora / "IM0999").write_bytes(sorted(dora.iterdir())[0].read_bytes()[:200])
+    scratch = Scratch(tmp_path / "scratch")
+    anna, *others = find_inputs(source, ("t1",), scratch=scratch)
+    with scratch.ready(anna):
+        assert anna.images["t1"].is_file()
+    told = (r"bela: .*a gap of 5\.00 mm", r"cleo: .*one DICOM slice", r"dora: .*cannot be read")
+    for case, reason in zip(others, told, strict=True):
+        with pytest.raises(DataError, match=reason), scratch.ready(case):
+            pass
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_dicom_deeper_in_a_case_folder_is_found(tmp_path, mr):
@@ -178,24 +191,27 @@ def test_dicom_deeper_in_a_case_folder_is_found(tmp_path, mr):
     mr.write(tmp_path / "study" / "anna" / "ST1" / "SE1", slices)
     mr.write(tmp_path / "study" / "bela", slices)
     mr.write(tmp_path / "study" / "bela" / "scout", [mr.slice_of(0, series="2")])
-    cases = find_inputs(tmp_path / "study", ("t1",), scratch=tmp_path / "scratch")
+    cases = find_inputs(tmp_path / "study", ("t1",), scratch=Scratch(tmp_path / "scratch"))
     assert [case.case_id for case in cases] == ["anna", "bela"]
 
 
 def test_a_disc_is_one_case_of_the_series_that_is_asked_for(cases_folder, tmp_path):
     disc = cases_folder / "dicom_on_a_cd"
     listed = r"localizer \(3 slices, in DICOM/ST000000/SE000000\).*t1_mprage \(20 slices"
-    with pytest.raises(DataError, match=listed):
-        find_inputs(disc, ("t1",), scratch=tmp_path)
-    (case,) = find_inputs(disc, ("t1",), scratch=tmp_path, series="t1_mprage")
+    scratch = Scratch(tmp_path)
+    (case,) = find_inputs(disc, ("t1",), scratch=scratch)
+    with pytest.raises(DataError, match=listed), scratch.ready(case):
+        pass
+    (case,) = find_inputs(disc, ("t1",), scratch=scratch, series="t1_mprage")
     assert case.case_id == "dicom_on_a_cd"
-    assert nib.load(case.images["t1"]).shape[2] == 20
+    with scratch.ready(case):
+        assert nib.load(case.images["t1"]).shape[2] == 20
 
 
 def test_a_series_of_no_dicom_is_refused(tmp_path):
     touch(tmp_path, "a.nii.gz")
     with pytest.raises(DataError, match=r"found no DICOM in .*; leave series=4 out"):
-        find_inputs(tmp_path, ("t1",), scratch=tmp_path / "scratch", series="4")
+        find_inputs(tmp_path, ("t1",), scratch=Scratch(tmp_path / "scratch"), series="4")
 
 
 def test_a_scan_too_deep_in_a_folder_is_told_where_it_lies(tmp_path, caplog):
@@ -207,13 +223,13 @@ def test_a_scan_too_deep_in_a_folder_is_told_where_it_lies(tmp_path, caplog):
 def test_dicom_cannot_give_two_contrasts(tmp_path, mr):
     folder = mr.write(tmp_path / "anna", [mr.slice_of(number) for number in range(3)])
     with pytest.raises(DataError, match=r"anna: .*wanted the contrasts t1, t2.*dcm2niix"):
-        find_inputs(folder, ("t1", "t2"), scratch=tmp_path)
+        find_inputs(folder, ("t1", "t2"), scratch=Scratch(tmp_path))
 
 
 def test_a_manifest_needs_no_labels(tmp_path):
     scan(tmp_path / "scans" / "x.nii.gz")
     (tmp_path / "new.tsv").write_text("case_id\tt1\tage\nanna\tscans/x.nii.gz\tunknown\n")
-    (case,) = find_inputs(tmp_path / "new.tsv", ("t1",), scratch=tmp_path)
+    (case,) = find_inputs(tmp_path / "new.tsv", ("t1",), scratch=Scratch(tmp_path))
     assert (case.case_id, case.label) == ("anna", None)
     assert case.images == {"t1": tmp_path / "scans" / "x.nii.gz"}
 
@@ -228,7 +244,7 @@ def test_what_prediction_does_not_use_in_a_manifest_cannot_stop_it(tmp_path):
         "c,s,y.nii.gz,gone.nii.gz,never,0,old",
     ]
     (tmp_path / "new.csv").write_text("\n".join(lines))
-    cases = find_inputs(tmp_path / "new.csv", ("t1",), scratch=tmp_path)
+    cases = find_inputs(tmp_path / "new.csv", ("t1",), scratch=Scratch(tmp_path))
     assert [case.case_id for case in cases] == ["a", "b", "c"]
     assert {case.label for case in cases} == {None}
 
@@ -258,7 +274,7 @@ def test_a_manifest_that_lacks_a_contrast_is_refused(tmp_path):
     scan(tmp_path / "x.nii.gz")
     (tmp_path / "new.csv").write_text("case_id,t1,t2\nanna,x.nii.gz,\n")
     with pytest.raises(DataError, match=r"anna.*no t2 image"):
-        find_inputs(tmp_path / "new.csv", ("t1", "t2"), scratch=tmp_path)
+        find_inputs(tmp_path / "new.csv", ("t1", "t2"), scratch=Scratch(tmp_path))
 
 
 def test_a_bids_data_set_gives_its_sessions(tmp_path):
@@ -274,7 +290,7 @@ def test_a_bids_data_set_gives_its_sessions(tmp_path):
 
 def test_the_real_head_is_one_case(shared_data):
     path = shared_data / "heads" / "datalad_T1.nii.gz"
-    (case,) = find_inputs(path, ("t1",), scratch=path.parent)
+    (case,) = find_inputs(path, ("t1",), scratch=Scratch(path.parent))
     assert (case.case_id, case.images["t1"]) == ("datalad_T1", path)
 
 
@@ -299,7 +315,7 @@ def test_scans_that_were_not_fetched_stay_cases(tmp_path, layout):
         touch(tmp_path, "dataset_description.json")
     cases = [
         case.case_id.removeprefix("sub-")
-        for case in find_inputs(source, contrasts, scratch=tmp_path)
+        for case in find_inputs(source, contrasts, scratch=Scratch(tmp_path))
     ]
     assert cases == (["a", "b", "c"] if layout == "table" else ["a", "b"])
 
@@ -318,7 +334,7 @@ def test_a_dicom_series_with_unfetched_slices_fails_as_a_case(tmp_path, mr, capl
     (source / layout / "notes.txt").symlink_to("gone")  # no slice
     last.unlink()
     last.symlink_to("gone") if kind == "link" else last.write_text(POINTERS[kind])
-    (case,) = find_inputs(source, ("t1",), scratch=tmp_path / "scratch")
+    (case,) = find_inputs(source, ("t1",), scratch=Scratch(tmp_path / "scratch"))
     assert case.case_id == ("study" if layout == "." else "anna")
     assert case.images["t1"].name == "IM0103"
     with pytest.raises(DataError, match=r"IM0103: found a (broken link|pointer).*fetch it"):
@@ -332,7 +348,7 @@ def test_a_case_of_broken_links_only_fails_as_a_case(tmp_path, contrasts):
         (tmp_path / "study" / "anna" / "SE1").mkdir(parents=True, exist_ok=True)
         (tmp_path / "study" / "anna" / "SE1" / name).symlink_to("gone")
     (tmp_path / "study" / "bela").symlink_to("gone")
-    cases = find_inputs(tmp_path / "study", contrasts, scratch=tmp_path, series="4")
+    cases = find_inputs(tmp_path / "study", contrasts, scratch=Scratch(tmp_path), series="4")
     assert sorted(case.case_id for case in cases) == ["anna", "bela"]
     assert {path.name for case in cases for path in case.images.values()} == {"IM0", "bela"}
 
@@ -340,4 +356,4 @@ def test_a_case_of_broken_links_only_fails_as_a_case(tmp_path, contrasts):
 def test_a_scan_that_was_not_fetched_is_named(tmp_path):
     (tmp_path / "a.nii.gz").symlink_to("gone")
     with pytest.raises(DataError, match=r"input: found a broken link: .*a\.nii\.gz; fetch it"):
-        find_inputs(tmp_path / "a.nii.gz", ("t1",), scratch=tmp_path)
+        find_inputs(tmp_path / "a.nii.gz", ("t1",), scratch=Scratch(tmp_path))

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
+from neurotarget.cli.flags import FLAGS
+from neurotarget.data.found import whole_number
 from neurotarget.data.gre import Acquisition
 from neurotarget.data.gre_bids import SUFFIXES, Scans, scan_acquisitions
 from neurotarget.data.volume import file_stem
@@ -44,7 +46,6 @@ SCANS_HELP = """\
   device=auto        cpu, cuda, cuda:1                overwrite=false  make finished ones again
 """
 HANDS = {"auto": "auto", "1": 1, "+1": 1, "-1": -1}
-FLAGS = {"true": True, "false": False}
 
 Words = Mapping[str, str]
 Chain = TypeVar("Chain")
@@ -94,18 +95,6 @@ def reading_of(words: Words) -> Reading:
     if asked not in HANDS:
         raise DataError(f"handedness: got {asked!r}, wanted auto, 1 or -1")
     return Reading(words.get("phase_scale", "auto"), HANDS[asked])
-
-
-def flag(words: Words, key: str) -> bool:
-    """A word that is true or false; false where it is not said.
-
-    Raises:
-        DataError: it is neither.
-    """
-    value = words.get(key, "false")
-    if value not in FLAGS:
-        raise DataError(f"{key}: got {value!r}, wanted true or false")
-    return FLAGS[value]
 
 
 def output_of(words: Words) -> Path:
@@ -180,12 +169,17 @@ def _options(key: str, text: str) -> dict[str, float]:
     for part in text.split(","):
         name, _, value = part.partition(":")
         try:
-            found[name.strip()] = int(value) if value.strip().isdecimal() else float(value)
+            found[name.strip()] = _plain_number(value)
         except ValueError as error:
             raise DataError(
                 f"{key}: got {part!r}, wanted names and numbers such as a:0.1"
             ) from error
     return found
+
+
+def _plain_number(text: str) -> float:
+    number = whole_number(text.strip())
+    return float(text) if number is None else number
 
 
 def _choice(key: str, text: str, options: Sequence[str]) -> str:

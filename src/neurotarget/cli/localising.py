@@ -15,6 +15,7 @@ import numpy as np
 
 from neurotarget.cli.build import build
 from neurotarget.cli.run_folder import read_config
+from neurotarget.data.attempts import attempted
 from neurotarget.data.checkup import examine
 from neurotarget.data.geometry import whole_grid
 from neurotarget.data.labels import class_of_id, cut_labels, to_classes
@@ -83,15 +84,13 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
     asked = list(by_subject.values())
     places = np.linspace(0, len(asked) - 1, min(MOST_READ, len(asked))).round().astype(int)
 
+    @attempted
     def one(case: Case) -> Placed | None:
-        try:
-            checkup, volumes = examine(case, target, mapping)
-            if any(problem.level == "error" for problem in checkup.problems):
-                return None
-            classes = to_classes(volumes["label"].array, mapping)
-            first = volumes[target.contrasts[0]]
-        except (DataError, KeyError):
+        checkup, volumes = examine(case, target, mapping)
+        if any(problem.level == "error" for problem in checkup.problems):
             return None
+        classes = to_classes(volumes["label"].array, mapping)
+        first = volumes[target.contrasts[0]]
         if cut_labels(classes, target):
             return None  # the target may go on in voxels that nobody has judged
         mask = (classes > 0) & (classes != target.ignored_class)
@@ -99,7 +98,7 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
         return measure_mask(mask, first.array, grid, case_id=case.case_id)
 
     with closing(mapped(one, [asked[place] for place in places], workers=2)) as found:
-        return [mask for mask in found if mask is not None]
+        return [mask for mask in found if isinstance(mask, Placed)]
 
 
 def _advice(proposal: Proposal) -> list[str]:

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from neurotarget.cli.argv import at_home, exists
 from neurotarget.cli.build import build
 from neurotarget.cli.errors import print_anything, taught, tell_problems
+from neurotarget.cli.flags import flag
 from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.stopping import listen
 from neurotarget.cli.study import HELP as STUDY_HELP
@@ -22,6 +23,7 @@ from neurotarget.data.manifest import read_manifest
 from neurotarget.data.module import checkup_of
 from neurotarget.data.prepare import Preparation, prepare
 from neurotarget.evaluate import evaluate, read_rows, write_rows
+from neurotarget.ownership import claim_file
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.stats.analysis import analyse
 from neurotarget.stats.measured import from_rows
@@ -34,7 +36,8 @@ HELP = """neurotarget: from scans and masks to the answered question
   neurotarget prepare <manifest | data set> target=<name> [cache=cache/<name>] [workers=2]
       working boxes of every case, written once, as training reads them
   neurotarget evaluate <manifest | data set> predictions=<folder> target=<name> [rows=rows.csv]
-      scores of saved label maps, and the table over them
+      scores of saved label maps, and the table over them; overwrite=true replaces a rows.csv that
+      neurotarget did not write
   neurotarget study rows=<run> | masks=<folder> | table=<tsv> …
       agreement, effects, failures and a report; `neurotarget study help` says more
   neurotarget compare <multirun folder | runs …>
@@ -125,6 +128,7 @@ def _evaluate(words: Words) -> int:
     target = load_target(_needed(words, "target"))
     predictions = Path(_needed(words, "predictions"))
     path = Path(words.get("rows", "rows.csv"))
+    claim_file(path, key="rows", overwrite=flag(words, "overwrite"))
     manifest = read_manifest(_source(words), target, need_images=False)
     splits = {case.case_id: case.split or "test" for case in manifest.cases}
     check_masks(predictions, splits)
@@ -187,7 +191,7 @@ HEAVY: dict[str, Callable[[Sequence[str]], int]] = {
 COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
     "lint": (_lint, ("source", "target")),
     "prepare": (_prepare, ("source", "target", "cache", "workers")),
-    "evaluate": (_evaluate, ("source", "target", "predictions", "rows")),
+    "evaluate": (_evaluate, ("source", "target", "predictions", "rows", "overwrite")),
     "study": (_study, ("source", *STUDY_WORDS)),
 }
 

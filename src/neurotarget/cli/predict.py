@@ -1,7 +1,5 @@
 """`python predict.py run=… input=… output=…`: segment scans with a trained run, or several."""
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,10 @@ from neurotarget.cli.errors import taught
 from neurotarget.cli.predictor import load_predictor
 from neurotarget.inference.folder import Outcome, predict_all
 from neurotarget.inference.inputs import find_inputs
+from neurotarget.inference.output import older_predictions
 from neurotarget.inference.predict import Predictor
+from neurotarget.inference.scratch import scratch_folder
+from neurotarget.ownership import claim
 from neurotarget.types import DataError
 
 SHOWN = 5  # names in a sentence
@@ -37,8 +38,8 @@ def predict(cfg: DictConfig) -> None:
     settings = {name: cfg[name] for name in names}
     settings["make"] = build if _flag(cfg, "trust") else build_foreign
     predictor, made_by = _load(runs, cfg.ensemble, settings)
-    scratch = Path(tempfile.mkdtemp(prefix="neurotarget-"))
-    try:
+    claim(output, older=older_predictions, overwrite=overwrite)
+    with scratch_folder() as scratch:
         series = None if cfg.get("series") is None else str(cfg.series)
         contrasts = predictor.target.contrasts
         cases = find_inputs(Path(str(cfg.input)), contrasts, scratch=scratch, series=series)
@@ -49,9 +50,8 @@ def predict(cfg: DictConfig) -> None:
             made_by=made_by,
             overwrite=overwrite,
             probabilities=probabilities,
+            ready=scratch.ready,
         )
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     _tell(outcomes, output)
 
 

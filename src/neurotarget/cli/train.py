@@ -23,7 +23,7 @@ from neurotarget.cli.cascade import localise, localiser_facts
 from neurotarget.cli.cost import write_cost
 from neurotarget.cli.data_record import keep_contents
 from neurotarget.cli.errors import tell_problems
-from neurotarget.cli.held_out import flat, score_held_out
+from neurotarget.cli.held_out import flat, refuse_corrected, score_held_out
 from neurotarget.cli.jobs import ACCEPT, SITTING
 from neurotarget.cli.localising import located
 from neurotarget.cli.multirun import own_folders, to_go_on
@@ -88,6 +88,8 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, float]:
     if is_main:
         record = _opened(config, folder, [*localised, *planned, *parts.lines], state)
     data.prepare_data()
+    if is_main:
+        _keep_corrected(config, folder, data, state=state, parts=parts)
     made = _tracked(config, folder, data, record, state) if is_main else []
     failed = True
     try:
@@ -145,6 +147,18 @@ def _tracked(
         config=config | {"versions": record["versions"], "code": record["code"]},
         resumed_step=state["global_step"] if state else 0,
     )
+
+
+def _keep_corrected(
+    config: Config, folder: Path, data: TargetData, *, state: dict | None, parts: Parts
+) -> None:
+    """Refuse to train on, before hours of it, where masks would go that somebody has corrected."""
+    epochs, steps = parts.trainer.max_epochs, parts.trainer.max_steps
+    is_over = state is not None and (
+        state["global_step"] >= steps > 0 or state["epoch"] + 1 >= (epochs or math.inf) > 0
+    )
+    if config["held_out"] and not is_over:  # predictions of the same weights are kept
+        refuse_corrected(folder, data)
 
 
 def _tried(config: Config, target: Target) -> tuple[nn.Module | None, Target]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.bids_files import list_bids
-from neurotarget.data.found import Found, error, some, warning
+from neurotarget.data.found import Found, error, some, warning, whole_number
 from neurotarget.data.participants import add_participants, add_phenotypes, add_sessions
 from neurotarget.data.text_table import read_text_table
 from neurotarget.data.unfetched import unfetched
@@ -254,8 +254,9 @@ def _lookup_table(folders: Iterable[Path]) -> tuple[dict[str, int] | None, list[
             table = read_text_table(path)
             problems += table.problems
             named = {row.get("name", ""): row.get("index", "") for row in table.rows}
-            if named and all(value.isdigit() for value in named.values()):
-                return {name: int(value) for name, value in named.items()}, problems
+            ids = {name: whole_number(value) for name, value in named.items()}
+            if ids and None not in ids.values():
+                return ids, problems
     return None, problems
 
 

@@ -105,7 +105,8 @@ def _number(text: str) -> float | str:
 
 def _limit(text: str) -> float | None:
     match = LIMIT.fullmatch(text.casefold())
-    return float(match["after"] or match["before"]) if match else None
+    limit = float(match["after"] or match["before"]) if match else None
+    return limit if limit is None or math.isfinite(limit) else None
 
 
 def _limits(name: str, texts: Mapping[str, str], file: Path) -> Problem:

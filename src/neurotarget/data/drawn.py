@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from neurotarget.data.found import error, some
 from neurotarget.files import DRAFT, at_home, write_text, written
+from neurotarget.reading import load_json, read_bytes
 from neurotarget.types import DataError
 
 Scans = Mapping[str, nib.Nifti1Image]  # place → scan of one case
@@ -162,7 +163,7 @@ class DrawnFolder:
     def _sums(self, case_id: str) -> dict[str, int | None]:
         paths = {place: self.scan(place, case_id) for place in self.places}
         return {
-            place: zlib.crc32(path.read_bytes()) if path.is_file() else None
+            place: zlib.crc32(read_bytes(path)) if path.is_file() else None
             for place, path in paths.items()
         }
 
@@ -205,6 +206,6 @@ def nifti(array: ndarray, affine: ndarray, *, step: float | None = None) -> nib.
 
 def _noted(path: Path) -> dict:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(load_json(path))
     except (OSError, ValueError, TypeError):
         return {}

@@ -1,13 +1,16 @@
 """What the reader of a data set found: cases, and what is wrong with it."""
 
 import difflib
-import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.unfetched import unfetched
+from neurotarget.reading import load_json
 from neurotarget.types import IGNORE, Case, Problem
+
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # not \d, which takes digits of other scripts
 
 
 class Found(NamedTuple):
@@ -52,16 +55,23 @@ def named_labels(labels: object) -> dict[str, int] | None:
         return None
     named, has_regions = {}, False
     for key, value in labels.items():
-        name, number = (value, key) if str(key).lstrip("-").isdigit() else (key, value)
+        name, number = (value, key) if whole_number(key) is not None else (key, value)
         if isinstance(number, list) and len(number) == 1:
             number = number[0]
-        if isinstance(number, list) or not str(number).lstrip("-").isdigit():
+        if (found := whole_number(number)) is None:
             has_regions = True
         else:
-            named[str(name)] = int(number)
+            named[str(name)] = found
     if has_regions:
         named = {name: number for name, number in named.items() if name == IGNORE}
     return named or None
+
+
+def whole_number(value: object) -> int | None:
+    """The whole number that a value is or writes; None for any other, also for a huge one."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return int(value) if WHOLE.fullmatch(str(value)) else None
 
 
 def read_json(path: Path, kind: type = dict) -> tuple[dict | list, list[Problem]]:
@@ -69,7 +79,7 @@ def read_json(path: Path, kind: type = dict) -> tuple[dict | list, list[Problem]
     if absent := unfetched(path):
         return kind(), [error(absent.found, "valid JSON", absent.todo, file=path)]
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = load_json(path)
     except (OSError, ValueError) as reason:
         todo = "mend it with a text editor or export the data set again"
         return kind(), [error(f"unreadable JSON ({reason})", "valid JSON", todo, file=path)]

@@ -5,15 +5,14 @@ Images are magnitude and phase, or else real and imaginary parts.
 The standard: Gorgolewski et al. 2016, doi:10.1038/sdata.2016.44.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.bids_files import BidsFile, list_bids
-from neurotarget.data.formats import corners_apart, read_grid
-from neurotarget.data.found import error, some, warning
+from neurotarget.data.formats import read_grid
+from neurotarget.data.found import error, some, warning, whole_number
 from neurotarget.data.gre import COMPLEX, POLAR, Acquisition
 from neurotarget.data.gre_sidecars import (
     echo_times,
@@ -21,7 +20,9 @@ from neurotarget.data.gre_sidecars import (
     metadata,
     read_sidecars,
 )
+from neurotarget.data.stored import corners_apart
 from neurotarget.data.volume import SAME_GRID_VOX, UNREADABLE, file_stem
+from neurotarget.reading import load_json
 from neurotarget.types import DataError, Problem, Triple
 
 SUFFIXES = ("MEGRE", "GRE", "T2starw")
@@ -190,8 +191,7 @@ def _paired(
 
 
 def _echo(file: BidsFile) -> int:
-    text = file.entities.get("echo", "1")
-    return int(text) if text.isdigit() else 1
+    return whole_number(file.entities.get("echo", "1")) or 1
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -215,7 +215,7 @@ def _derived(root: Path) -> list[BidsFile]:
 def is_own(folder: Path) -> bool:
     """Whether a folder of derivatives says that neurotarget made it."""
     try:
-        about = json.loads((folder / "dataset_description.json").read_text(encoding="utf-8"))
+        about = load_json(folder / "dataset_description.json")
         makers = about.get("GeneratedBy") or []
         return any(str(maker.get("Name", "")).startswith(OWN) for maker in makers)
     except (OSError, ValueError, AttributeError, TypeError):

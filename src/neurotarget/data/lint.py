@@ -8,6 +8,7 @@ from contextlib import closing
 
 from tqdm import tqdm
 
+from neurotarget.data.attempts import attempted
 from neurotarget.data.checkup import Checkup, check_case
 from neurotarget.data.found import error, some, warning
 from neurotarget.data.labels import class_of_id
@@ -64,9 +65,22 @@ def _check_all(
     workers: int,
 ) -> list[Checkup]:
     # threads: unzipping and counting leave the interpreter free
-    with closing(mapped(lambda case: check_case(case, target, mapping), cases, workers)) as results:
+    @attempted
+    def check(case: Case) -> Checkup:
+        return check_case(case, target, mapping)
+
+    with closing(mapped(check, cases, workers)) as found:
+        results = map(_as_checkup, found)
         pace = 0.1 if sys.stderr.isatty() else 30.0
         return list(tqdm(results, "lint", len(cases), unit="case", delay=1, mininterval=pace))
+
+
+def _as_checkup(found: Checkup | DataError) -> Checkup:
+    """A checkup; of a case that could not be looked at, the reason."""
+    if isinstance(found, Checkup):
+        return found
+    problems = list(found.problems) or [error(str(found), "a case that can be read", "look at it")]
+    return Checkup(problems, None, {}, False, (), "")
 
 
 def _given_splits(cases: Sequence[Case]) -> dict[str, str]:

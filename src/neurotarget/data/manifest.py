@@ -1,7 +1,6 @@
 """The validated table of cases, whatever form the data set has."""
 
 import logging
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,13 +19,14 @@ from neurotarget.data.table import scan_table
 from neurotarget.data.unfetched import Unfetched, unfetched
 from neurotarget.data.volume import missing_file
 from neurotarget.files import at_home
+from neurotarget.reading import is_there
 from neurotarget.types import Case, DataError, Manifest, Problem, Target
 
 log = logging.getLogger(__name__)
 
 KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw or BIDS folder"
 ENDINGS = (".csv", ".tsv", ".txt")  # .txt is what spreadsheets call text with tabs
-NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|]|^\.|^$")  # what no file may be called
+NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|\ud800-\udfff]|^\.|^$")  # what no file may be called
 
 
 class _Options(NamedTuple):
@@ -134,7 +134,7 @@ def _scan(source: Path, target: Target | None, options: _Options) -> Found:
     if folder.name in ("imagesTr", "labelsTr"):
         folder = folder.parent
     if source.is_dir() or source.name == "dataset.json":
-        if os.path.lexists(folder / "dataset.json"):
+        if is_there(folder / "dataset.json"):
             description, _ = read_json(folder / "dataset.json")
             listed = isinstance(description.get("training"), list)
             scan = scan_msd if listed else scan_nnunet
@@ -148,7 +148,7 @@ def _scan(source: Path, target: Target | None, options: _Options) -> Found:
 
 def _is_bids(folder: Path) -> bool:
     has_subjects = any(path.is_dir() for path in folder.glob("sub-*"))
-    return has_subjects or os.path.lexists(folder / "dataset_description.json")
+    return has_subjects or is_there(folder / "dataset_description.json")
 
 
 def _unknown_kind(source: Path) -> Problem:

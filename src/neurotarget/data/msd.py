@@ -3,7 +3,6 @@
 Source: Antonelli et al. 2022, doi:10.1038/s41467-022-30695-9.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from neurotarget.data.nnunet import channel_names, channels_of
 from neurotarget.data.participants import add_participants
 from neurotarget.data.paths import place
 from neurotarget.data.volume import file_stem
+from neurotarget.reading import is_there
 from neurotarget.types import Case, Problem, Target
 
 
@@ -61,7 +61,7 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
 def _channel_files(image: Path, channels: Mapping[str, int]) -> dict[str, Path] | None:
     stem = re.sub(r"_0000$", "", file_stem(image))
     suffix = image.name[len(file_stem(image)) :]
-    if not os.path.lexists(image.with_name(f"{stem}_0000{suffix}")):  # a broken link will do
+    if not is_there(image.with_name(f"{stem}_0000{suffix}")):  # a broken link will do
         return None
     return {
         contrast: image.with_name(f"{stem}_{number:04d}{suffix}")

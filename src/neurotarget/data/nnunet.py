@@ -1,7 +1,7 @@
 """nnU-Net's raw folders: imagesTr/CASE_0000.nii.gz for each channel, labelsTr/CASE.nii.gz."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +38,16 @@ def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = Fals
     has_test = (folder / ("imagesTs" if images_only else "labelsTs")).is_dir()
     listed = description.get("dataset")
     if isinstance(listed, Mapping):  # nnU-Net's way to point at files elsewhere
-        cases = [_listed_case(case_id, entry, layout) for case_id, entry in listed.items()]
+        wrong = [name for name, entry in listed.items() if not _is_entry(entry)]
+        if wrong:
+            todo = "write {images: [paths], label: path}"
+            found = f"no list of images for {some(wrong)}"
+            problems.append(error(found, "images", todo, file=folder / "dataset.json"))
+        cases = [
+            _listed_case(case_id, entry, layout)
+            for case_id, entry in listed.items()
+            if _is_entry(entry)
+        ]
     else:
         cases = _cases(layout, "Tr", "train" if has_test else None)
     if has_test:
@@ -58,7 +67,8 @@ def channel_names(description: Mapping) -> list[str]:
     """Names of the channels in a `dataset.json`, in order; MSD and nnU-Net v1 say modality."""
     names = description.get("channel_names") or description.get("modality") or {}
     names = names.values() if isinstance(names, Mapping) else names
-    return [str(name) for name in names] if not isinstance(names, str) else [names]
+    several = isinstance(names, Iterable) and not isinstance(names, str)
+    return [str(name) for name in (names if several else [names])]
 
 
 def channels_of(
@@ -129,6 +139,10 @@ def _listed_case(case_id: str, entry: Mapping, layout: _Layout) -> Case:
         label=place(layout.folder, str(entry["label"])) if has_label else None,
         split="train" if (layout.folder / "labelsTs").is_dir() else None,
     )
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, Mapping) and isinstance(entry.get("images", []), list)
 
 
 def _names(folder: Path) -> list[str]:

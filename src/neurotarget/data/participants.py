@@ -1,6 +1,5 @@
 """Covariates beside a data set, matched by id: of people, of their sessions, and phenotypes."""
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from neurotarget.data.covariates import asked_covariates, type_covariates
 from neurotarget.data.found import error, some, warning
 from neurotarget.data.table_ids import find_column
 from neurotarget.data.text_table import TextTable, align_ids, is_missing, read_text_table
+from neurotarget.reading import is_there
 from neurotarget.types import Case, Covariate, Problem, Target
 
 PEOPLE = ("case_id", "participant_id", "subject_id")
@@ -35,7 +35,7 @@ def add_participants(
     apart are an error.
     """
     path = folder / "participants.tsv"
-    if not os.path.lexists(path) or not cases:
+    if not is_there(path) or not cases:
         return cases, []
     return _add_people(cases, read_text_table(path), path, target)
 
@@ -106,7 +106,7 @@ def add_sessions(
     keys: set[str] = set()
     for subject, members in _by_subject(cases).items():
         path = root / subject / f"{subject}_sessions.tsv"
-        if not os.path.lexists(path):
+        if not is_there(path):
             continue
         table = read_text_table(path)
         problems += table.problems

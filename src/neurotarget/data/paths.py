@@ -5,6 +5,7 @@ import re
 from pathlib import Path, PureWindowsPath
 
 from neurotarget.files import at_home
+from neurotarget.reading import is_there
 
 DRIVE = re.compile(r"(?:^|[/\\])[A-Za-z]:[/\\]")  # of Windows, inside a path of another system
 
@@ -15,7 +16,7 @@ def place(root: Path, text: str) -> Path:
     Backslashes part folders, as Windows writes them, unless a file is really called so.
     """
     path = root / at_home(text)
-    if "\\" not in text or os.path.lexists(path):
+    if "\\" not in text or is_there(path):
         return path
     return root / at_home(PureWindowsPath(text).as_posix())
 

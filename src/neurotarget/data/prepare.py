@@ -14,6 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from tqdm import tqdm
 
+from neurotarget.data.attempts import attempted
 from neurotarget.data.cache import ensure, entry_folder
 from neurotarget.data.checkup import examine
 from neurotarget.data.geometry import Grid, image_to_work, labels_to_work, native_spans, whole_grid
@@ -99,12 +100,10 @@ def prepare(
     """
     mapping = class_of_id(target, manifest.label_ids)
 
-    def one(case: Case) -> Path | DataError:
+    @attempted
+    def one(case: Case) -> Path:
         own = target if rois is None else replace(target, roi=rois[case.case_id])
-        try:
-            return prepare_case(case, own, preparation, cache, mapping)
-        except DataError as error:
-            return error
+        return prepare_case(case, own, preparation, cache, mapping)
 
     with closing(mapped(one, manifest.cases, workers)) as found:
         bar = tqdm(found, "prepare", len(manifest.cases), unit="case", delay=1)

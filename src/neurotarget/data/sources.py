@@ -1,6 +1,5 @@
 """Where a run's cases come from: the user's own files, a public data set, the built-in cohort."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from neurotarget.data.drawn import Drawing, draw_cohort
 from neurotarget.data.drawn import Plan as DrawnPlan
 from neurotarget.data.phantom import PHANTOM
 from neurotarget.data.phantom_plan import Plan
+from neurotarget.reading import is_there
 from neurotarget.types import DataError
 
 
@@ -35,7 +35,7 @@ class Files:
                 "data.root is not set; give the manifest (CSV or TSV), MSD, nnU-Net or BIDS "
                 "folder to work on: data.root=<path>"
             )
-        if not os.path.lexists(root):  # of a broken link its reader says more
+        if not is_there(root):  # of a broken link its reader says more
             raise DataError(f"data.root: no such file or folder: {root}; check the path")
         return Path(root)
 

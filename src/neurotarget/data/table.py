@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from neurotarget.data.columns import masked_columns
 from neurotarget.data.covariates import type_covariates
-from neurotarget.data.found import Found, error, nearest, some, warning
+from neurotarget.data.found import Found, error, nearest, some, warning, whole_number
 from neurotarget.data.paths import place
 from neurotarget.data.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.volume import SUFFIXES
@@ -46,6 +47,7 @@ def scan_table(
     raters, odd = _rater_columns(table, roles, path)
     contrasts = _contrast_columns(table, [*roles.values(), *raters.values()], target)
     problems = [*table.problems, *([] if images_only else odd)]
+    problems += _masked(table, [*reserved, *(target.contrasts if target else ())], path)
     if not images_only:
         used = {*roles.values(), *contrasts.values()}
         problems += _column_problems(table, roles, used, raters.values(), path=path)
@@ -93,9 +95,9 @@ def _case(
             wanted = "train, val, test or external"
             problems.append(error(f"split {text!r}", wanted, todo, case_id=case_id, file=path))
     if text := _given(cells, "fold"):
-        if text.removesuffix(".0").isdigit():
-            fold = int(text.removesuffix(".0"))
-        else:
+        fold = whole_number(text.removesuffix(".0"))
+        if fold is None or fold < 0:
+            fold = None
             todo = "number the folds 0, 1, 2, …"
             found = f"fold {text!r}"
             problems.append(error(found, "a whole number", todo, case_id=case_id, file=path))
@@ -197,6 +199,14 @@ def _column_problems(
         found = f"no column label, but paths in {', '.join(spare)}"
         problems.append(warning(found, "a column label", todo, file=path))
     return problems
+
+
+def _masked(table: TextTable, names: Sequence[str], path: Path) -> list[Problem]:
+    """Columns that only look like one that would be read, and would be taken for a covariate."""
+    return [
+        error(f"the column {column!a}, which only looks like {name}", name, "rename it", file=path)
+        for column, name in masked_columns(table.columns, names).items()
+    ]
 
 
 def _no_case_id(table: TextTable, path: Path) -> Problem:

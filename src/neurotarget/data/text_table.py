@@ -8,8 +8,10 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.data.found import error, some, warning
+from neurotarget.data.columns import alike_columns
+from neurotarget.data.found import error, some, warning, whole_number
 from neurotarget.data.unfetched import unfetched
+from neurotarget.reading import MOST_TEXT, read_bytes
 from neurotarget.types import Problem
 
 MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
@@ -50,9 +52,7 @@ def read_text_table(path: Path, *, ids: Collection[str] = ()) -> TextTable:
         return TextTable([], [], [error(f"no table ({reason})", "CSV or TSV", todo, file=path)])
     columns = lines[0][1] if lines else []
     named = [name for name in columns if name]
-    if twice := sorted({name for name in named if named.count(name) > 1}):
-        found = f"the columns {', '.join(twice)} twice"
-        problems.append(error(found, "each column once", "rename or drop one", file=path))
+    problems += _head_problems(named, path)
     rows, numbers = [], []
     for number, cells in lines[1:]:
         if not any(cells):
@@ -68,6 +68,14 @@ def read_text_table(path: Path, *, ids: Collection[str] = ()) -> TextTable:
         numeric = [name for name in named if not (ID.fullmatch(name) or name in ids)]
         problems += _point_decimals(rows, numeric, path, any_comma=separator == ";")
     return TextTable(named, rows, problems, numbers)
+
+
+def _head_problems(columns: Sequence[str], path: Path) -> list[Problem]:
+    """Columns of which a reader could take one for another."""
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    found = [f"the columns {', '.join(twice)} twice"] if twice else []
+    found += alike_columns(columns)
+    return [error(one, "each column once", "rename or drop one", file=path) for one in found]
 
 
 def is_missing(text: str) -> bool:
@@ -102,13 +110,13 @@ def align_ids(ids: Iterable[str], known: Collection[str], prefix: str = "sub-") 
 def _by_number(ids: Iterable[str], prefix: str) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for text in ids:
-        if (bare := text.removeprefix(prefix)).isdecimal():
-            found.setdefault(int(bare), []).append(text)
+        if (number := whole_number(text.removeprefix(prefix))) is not None:
+            found.setdefault(number, []).append(text)
     return found
 
 
 def _text(path: Path) -> tuple[str, list[Problem]]:
-    content = path.read_bytes()
+    content = read_bytes(path, MOST_TEXT)
     if content.startswith(UTF16):
         return content.decode("utf-16"), []
     try:
@@ -130,6 +138,8 @@ def _cells(path: Path, text: str) -> tuple[list[tuple[int, list[str]]], str]:
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
     lines, begin = [], 1
     for cells in reader:
+        if any(map(CONTROL.search, cells)):
+            raise csv.Error(f"control characters in line {begin + skipped}")
         lines.append((begin + skipped, [cell.strip() for cell in cells]))
         begin = reader.line_num + 1  # a quoted cell may run over several lines
     return lines, separator

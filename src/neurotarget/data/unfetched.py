@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from neurotarget.reading import opened
+
 MOST_BYTES = 1024  # of a file that stands for another; an image is larger
 POINTERS = {b"/annex/objects/": "datalad get", b"version https://git-lfs": "git lfs pull --include"}
 
@@ -20,8 +22,11 @@ def unfetched(path: Path) -> Unfetched | None:
     Sources: https://git-annex.branchable.com/internals/pointer_file/ and
     https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md.
     """
-    if path.is_symlink() and not path.exists():
-        target = path.readlink()
+    try:
+        target = path.readlink() if path.is_symlink() and not path.exists() else None
+    except (OSError, ValueError):  # a name that is too long, or with letters that no path has
+        return None
+    if target is not None:
         is_annex = "annex" in target.parts
         todo = f"`datalad get {path.name}` in its folder" if is_annex else f"it points to {target}"
         return Unfetched("a broken link", f"fetch it ({todo})")
@@ -36,6 +41,8 @@ def unfetched(path: Path) -> Unfetched | None:
 def _small_content(path: Path) -> bytes:
     """What is in a small file; nothing of a larger one, or of what cannot be read."""
     try:
-        return path.read_bytes() if path.is_file() and path.stat().st_size < MOST_BYTES else b""
+        with opened(path) as stream:
+            content = stream.read(MOST_BYTES)
+        return content if len(content) < MOST_BYTES else b""
     except OSError:
         return b""

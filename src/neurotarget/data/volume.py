@@ -11,24 +11,21 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
-from neurotarget.data.formats import (
-    ITK,
-    MGH,
-    NIFTI,
-    Report,
-    Stored,
-    corners_apart,
-    invertible,
-    read_stored,
-)
+from neurotarget.data.formats import ITK, MGH, NIFTI, read_stored
 from neurotarget.data.paths import has_foreign_drive
+from neurotarget.data.stored import Report, Stored, corners_apart, invertible
 from neurotarget.data.unfetched import unfetched
+from neurotarget.reading import why_not_regular
 from neurotarget.types import DataError, Problem
 
 SUFFIXES = (*NIFTI, *MGH, *ITK)
 SAME_GRID_VOX = 0.1  # corners of one grid are no further apart
 ROUNDED_MM = 1e-2  # an oblique grid as float32 quaternion, not matrix, moves corners by 8e-3 mm
-SIDES_MM = (0.01, 50.0)  # of a voxel; what lies outside was written in another unit
+SIDES_MM = (0.02, 50.0)  # of a voxel; what lies outside was written in another unit
+MOST_ORIGIN_MM = 1e5  # beyond, float32 does not tell hundredths of a mm apart
+MOST_VALUE = 1e18  # of a voxel: its square is a float32 still, and so are mean and deviation
+# the header of a scan in two files, which may name any other file as the second
+PAIRED = (".mhd", ".nhdr", ".hdr", ".img")
 UNREADABLE = (
     OSError,  # also gzip.BadGzipFile
     EOFError,
@@ -102,10 +99,14 @@ def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume],
     if (missing := missing_file(path, case_id=case_id)) is not None:
         return [], [missing]
     if not path.name.lower().endswith(SUFFIXES):
-        report.error("an unknown kind of file", f"one of {' '.join(SUFFIXES)}", "convert it")
+        is_paired = path.name.lower().endswith(PAIRED)
+        found = "a scan in two files" if is_paired else "an unknown kind of file"
+        report.error(found, f"one of {' '.join(SUFFIXES)}", "convert it to NIfTI")
         return [], report.problems
     try:
         stored = read_stored(path, report)
+    except DataError as error:
+        return [], [*report.problems, *error.problems]
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[-200:] or type(error).__name__
         report.error(f"an unreadable file ({reason})", "a whole image", "copy or export it again")
@@ -124,10 +125,9 @@ def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume],
 
 def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
     """Problem of a path that is no file, or None."""
-    absent = unfetched(path)
-    if absent is None and path.is_file():
+    absent, found = unfetched(path), why_not_regular(path)
+    if absent is None and found is None:
         return None
-    found = "a folder" if path.is_dir() else "no such file"
     todo = "check the path in the manifest, or restore the file"
     if has_foreign_drive(path):
         todo = "write the path relative to the manifest: this machine has no drive of Windows"
@@ -186,11 +186,17 @@ def _check_affine(stored: Stored, report: Report) -> None:
         )
     low, high = SIDES_MM
     if lengths.min() < low or lengths.max() > high:
-        say = report.error if stored.is_scaled else report.warning  # the unit is wrong, or absent
-        say(
+        report.error(
             f"voxels of {' × '.join(f'{side:g}' for side in lengths)} mm by the header's unit",
             f"sides of {low:g} to {high:g} mm",
             "write lengths in mm, and mm as their unit (xyzt_units of NIfTI)",
+        )
+    origin = np.abs(affine[:3, 3]).max()
+    if origin > MOST_ORIGIN_MM:
+        report.error(
+            f"a first voxel {origin:g} mm from the scanner's centre",
+            f"at most {MOST_ORIGIN_MM:g} mm",
+            "set the offset of the affine from the scanner's protocol, or to 0",
         )
 
 
@@ -216,7 +222,13 @@ def _volumes(array: ndarray, report: Report, most_axes: int) -> list[ndarray]:
 
 
 def _check_voxels(array: ndarray, report: Report) -> None:
-    if array.dtype.kind != "f" or (finite := np.isfinite(array)).all():
+    if array.dtype.kind != "f" or not array.size:
+        return
+    if (finite := np.isfinite(array)).all():
+        largest = max(float(array.max()), -float(array.min()))
+        if largest > MOST_VALUE:
+            todo = "look for voxels that were never written, or scale the values"
+            report.error(f"values up to {largest:.3g}", f"at most {MOST_VALUE:g}", todo)
         return
     absent = array.size - int(finite.sum())
     report.error(

@@ -18,8 +18,11 @@ import SimpleITK as sitk
 from jaxtyping import Float
 from numpy import ndarray
 
+from neurotarget.data.attempts import printable
 from neurotarget.data.unfetched import unfetched
+from neurotarget.data.volume import MOST_ORIGIN_MM, SIDES_MM
 from neurotarget.files import written
+from neurotarget.reading import opened
 from neurotarget.types import DataError, Problem
 
 UNEVEN = 0.1  # of the slice gap: more than positions rounded to 0.1 mm explain
@@ -50,6 +53,9 @@ NO_SLICE = re.compile(
     r"\.|(?:readme|licen[cs]e|changes|dicomdir)\b|.*\.(?:txt|md|json|[ct]sv|xml|html?|pdf|bv(?:al|ec))$",
     re.IGNORECASE,
 )
+ONE = ("1", "0", "")  # what a count of one may be written as
+NOT_SQUARE = 1e-2  # of two direction cosines: more than rounding to two decimals
+MOST_PIXELS = 1 << 26  # of a slice
 DEEPEST = 6  # folders down that series are looked for
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 EXPORT = "export the whole series again, or convert it with dcm2niix and give the NIfTI file"
@@ -97,9 +103,9 @@ def list_series(folder: Path) -> list[Series]:
             number, description = (tags.get(key, "").strip() for key in (NUMBER, DESCRIPTION))
             paths = tuple(map(Path, files))
             found.append(Series(uid, number, description or "no description", paths))
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, UnicodeError) as error:  # the last two of the path
         reason = " ".join(str(error).split())[-120:]
-        raise _Report(folder.name, folder).error(
+        raise _Report(printable(folder.name), Path(printable(str(folder)))).error(
             f"a broken DICOM file (GDCM says: {reason})",
             "whole files of one series",
             "move what is not of the series away, or export it again",
@@ -144,7 +150,12 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def convert_series(
-    folder: Path, series: Sequence[Series], path: Path, *, wanted: str | None = None
+    folder: Path,
+    series: Sequence[Series],
+    path: Path,
+    *,
+    case_id: str = "",
+    wanted: str | None = None,
 ) -> None:
     """Write one series of a folder as NIfTI at `path`, whole or not at all.
 
@@ -154,7 +165,7 @@ def convert_series(
         DataError: several series or none that is wanted, several volumes in one, slices missing,
             uneven, skewed or of different geometry, or files without a place in space.
     """
-    report = _Report(path.name.removesuffix(".nii"), folder)
+    report = _Report(case_id or path.name.removesuffix(".nii"), folder)
     chosen = _choose(series, wanted)
     if len(chosen) != 1:
         listed = "; ".join(_listings(chosen or series, folder))
@@ -237,7 +248,7 @@ def _refuse_broken(folder: Path, series: Sequence[Series], report: _Report) -> N
 
 
 def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
+    with opened(path) as file:
         return file.read(132)[128:] == b"DICM"
 
 
@@ -253,9 +264,9 @@ def _read_slice(file: Path, report: _Report) -> _Slice:
         tags = _read_tags(file)
     except RuntimeError as error:
         raise report.error(f"an unreadable file {file.name}", "a whole series", EXPORT) from error
-    if int(tags.get(FRAMES, 1)) > 1:  # GDCM's geometry of these depends on the order of frames
+    if tags.get(FRAMES, "1").strip() not in ONE:  # GDCM orders frames in a way of its own
         raise report.error(f"a multi-frame file {file.name}", "one file a slice", EXPORT)
-    if int(tags.get(SAMPLES, 1)) > 1:
+    if tags.get(SAMPLES, "1").strip() not in ONE:
         raise report.error(f"a colour image {file.name}", "one value a voxel", EXPORT)
     try:
         values = {name: _numbers(tags[tag]) for name, tag in TAGS.items()}
@@ -269,8 +280,38 @@ def _read_slice(file: Path, report: _Report) -> _Slice:
             "slices with a place in space",
             "give the original images of the scanner, not screenshots or derived ones",
         ) from error
-    spacing_mm = (between_rows, between_columns)
-    return _Slice(file, values["position"], row, column, spacing_mm, shape, stored)
+    spacing_mm = (float(between_rows), float(between_columns))
+    made = _Slice(file, values["position"], row, column, spacing_mm, shape, stored)
+    _check_numbers(made, report)
+    return made
+
+
+def _check_numbers(one: _Slice, report: _Report) -> None:
+    """Refuse numbers that no scanner writes; some would turn a scan, and mirror it.
+
+    Raises:
+        DataError: names the first of them.
+    """
+    low, high = SIDES_MM
+    axes = np.array([one.row, one.column]) if len(one.column) == 3 else np.zeros((2, 3))
+    apart = np.abs(axes @ axes.T - np.eye(2)).max()
+    count = int(np.prod(one.shape))
+    wrong = {
+        f"pixels of {one.spacing_mm[0]:g} × {one.spacing_mm[1]:g} mm": not all(
+            low <= side <= high for side in one.spacing_mm
+        ),
+        f"direction cosines {[*one.row.tolist(), *one.column.tolist()]}": not apart <= NOT_SQUARE,
+        f"a position {one.position.tolist()} mm": not (
+            len(one.position) == 3 and np.abs(one.position).max() <= MOST_ORIGIN_MM
+        ),
+        f"{one.shape[0]} × {one.shape[1]} pixels": min(one.shape) < 1 or count > MOST_PIXELS,
+        f"a slope {one.stored[0]:g} with intercept {one.stored[1]:g}": not (
+            np.isfinite(one.stored).all() and one.stored[0] != 0
+        ),
+    }
+    if found := next((what for what, holds in wrong.items() if holds), None):
+        wanted = f"numbers of a scan (pixels of {low:g} to {high:g} mm, finite, unit directions)"
+        raise report.error(f"{found} in {one.file.name}", wanted, EXPORT)
 
 
 def _numbers(text: str) -> ndarray:
@@ -319,6 +360,9 @@ def _affine(slices: list[_Slice], report: _Report) -> Float[ndarray, "4 4"]:
 
 def _check_gaps(gaps: ndarray, report: _Report) -> None:
     usual = float(np.median(gaps))
+    if usual > SIDES_MM[1]:
+        found, wanted = f"slices {usual:g} mm apart", f"at most {SIDES_MM[1]:g} mm"
+        raise report.error(found, wanted, EXPORT)
     if gaps.min() <= UNEVEN * usual or usual <= 0:
         same = int((gaps <= UNEVEN * max(usual, 0.01)).sum())
         raise report.error(

@@ -3,24 +3,33 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
-from neurotarget.files import digest, sweep, written
+from neurotarget.data.attempts import check_names, reason_of
+from neurotarget.files import digest, remove
 from neurotarget.inference.ledger import Ledger, Outcome
-from neurotarget.inference.predict import (
-    Predictor,
-    probability_path,
-    save_labels,
-    save_probabilities,
+from neurotarget.inference.output import (
+    begin,
+    files_of,
+    is_made_by,
+    older_predictions,
+    refuse_files,
+    refuse_inputs,
 )
-from neurotarget.types import Case, DataError
+from neurotarget.inference.predict import Predictor, save_labels, save_probabilities
+from neurotarget.ownership import claim
+from neurotarget.types import Case
 
 log = logging.getLogger(__name__)
 
 SHOWN = 5  # names in a sentence
+
+Ready = Callable[[Case], AbstractContextManager]
 
 
 def predict_all(
@@ -31,50 +40,71 @@ def predict_all(
     made_by: str,
     overwrite: bool = False,
     probabilities: bool = False,
+    ready: Ready = nullcontext,
 ) -> list[Outcome]:
     """Write `<case_id>.nii.gz` for each case and volumes.tsv over all; finished cases are kept.
 
     A case is finished if all its files are there and were made from the same scan, with the same
     weights and settings; else it is predicted, again if need be. `made_by` names the weights: a
     folder that holds predictions of others is refused. A case that fails is a line of volumes.tsv
-    with the reason, and the others go on. Several runs may write into one folder.
+    with the reason, and the others go on. Several runs may write into one folder. The files of a
+    case are there while the block of `ready(case)` lasts.
 
     Raises:
-        DataError: the folder cannot be written or belongs to other weights, or an output would
-            replace an input.
+        DataError: the folder cannot be written or belongs to other weights or to somebody else,
+            an output would replace an input or a file that we did not write, or two cases would
+            write one file.
     """
-    _refuse_inputs(predictor, cases, output)
-    ledger = Ledger(output, predictor.target.label_names)
-    _claim(output, ledger, made_by, overwrite)
+    target = predictor.target
+    refuse_inputs(target, cases, output)
+    ledger = Ledger(output, target.label_names)
+    claim(output, older=older_predictions, overwrite=overwrite)
+    settings = {"weights": made_by, **predictor.settings}
+    names = [*ledger.case_ids(), *(case.case_id for case in cases)]
+    labels = {name: output / f"{name}.nii.gz" for name in names}
+    job = _Job(predictor, output, probabilities, ready, settings, labels)
+    is_same = is_made_by(output, made_by, overwrite=overwrite)
+    outcomes = _kept(job, cases, ledger) if is_same and not overwrite else {}
+    anew = [case for case in cases if case.case_id not in outcomes]
+    refuse_files(target, anew, labels, ledger, probabilities=probabilities)
+    begin(output, ledger, made_by, overwrite=overwrite)
     if overwrite:
         ledger.forget(case.case_id for case in cases)
-    settings = {"weights": made_by, **predictor.settings}
-    outcomes = _kept(predictor, cases, ledger, settings, probabilities)
     for case in tqdm(cases, "predict", unit="case", delay=1):
         if case.case_id not in outcomes:
-            source = _made_from(case, settings)
-            outcome = _one(predictor, case, output, probabilities)._replace(made_from=source)
+            outcome = _one(job, case)
             ledger.record(outcome)
             outcomes[case.case_id] = outcome
     return [outcomes[case.case_id] for case in cases]
 
 
-def _kept(
-    predictor: Predictor,
-    cases: Sequence[Case],
-    ledger: Ledger,
-    settings: dict[str, object],
-    probabilities: bool,
-) -> dict[str, Outcome]:
+class _Job(NamedTuple):
+    """What is made of each case, and where."""
+
+    predictor: Predictor
+    output: Path
+    probabilities: bool
+    ready: Ready
+    settings: dict[str, object]
+    labels: Mapping[str, Path]  # label maps of all cases in the folder
+
+    def made_from(self, case: Case) -> str:
+        """Hash of the scan's content and of all that decides a prediction."""
+        images = {contrast: digest(path) for contrast, path in case.images.items()}
+        text = json.dumps({**self.settings, "images": images}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, Outcome]:
     """Finished cases; says which others were made from something else."""
     finished, kept, changed = ledger.finished(), {}, []
     for case in cases:
-        files = _files(predictor, case, ledger.path.parent)
-        wanted = files if probabilities else files[:1]
+        files = files_of(job.predictor.target, case, job.output)
+        wanted = files if job.probabilities else files[:1]
         outcome = finished.get(case.case_id)
         if outcome is None or not all(path.is_file() for path in wanted):
             continue
-        if outcome.made_from == _made_from(case, settings):
+        if outcome.made_from == _source(job, case):
             kept[case.case_id] = outcome
         else:
             changed.append(case.case_id)
@@ -89,85 +119,37 @@ def _kept(
     return kept
 
 
-def _one(predictor: Predictor, case: Case, output: Path, probabilities: bool) -> Outcome:
-    labels, *maps = _files(predictor, case, output)
+def _source(job: _Job, case: Case) -> str:
+    """Hash of what a case would be made from; "" where that cannot be said."""
     try:
-        prediction = predictor.predict(case)
-        if probabilities:
-            save_probabilities(prediction, predictor.target, output)
-        save_labels(prediction, predictor.target, labels)
-    except (DataError, MemoryError, RuntimeError) as error:  # torch's lack of memory is the last
-        stale, outcome = [labels, *maps], Outcome(case.case_id, "failed", {}, _reason(error), "")
+        with job.ready(case):
+            return job.made_from(case)
+    except Exception:  # the same reason stops its prediction, which tells it
+        return ""
+
+
+def _one(job: _Job, case: Case) -> Outcome:
+    """Predict a case; whatever it raises is its outcome."""
+    labels, *maps = files_of(job.predictor.target, case, job.output)
+    source = ""
+    try:
+        check_names(case.case_id, [labels, *maps])
+        with job.ready(case):
+            source = job.made_from(case)
+            prediction = job.predictor.predict(case)
+        if job.probabilities:
+            save_probabilities(prediction, job.predictor.target, job.output)
+        save_labels(prediction, job.predictor.target, labels)
+    except Exception as error:
+        stale = [labels, *maps]
+        outcome = Outcome(case.case_id, "failed", {}, reason_of(error), source)
     else:
-        stale = [] if probabilities else maps  # of an earlier label map
+        stale = [] if job.probabilities else maps  # of an earlier label map
         note = "; ".join(prediction.flags)
-        outcome = Outcome(case.case_id, "done", prediction.volumes_mm3, note, "")
+        outcome = Outcome(case.case_id, "done", prediction.volumes_mm3, note, source)
+    others = {path for name, path in job.labels.items() if name != case.case_id}
     for path in stale:
-        path.unlink(missing_ok=True)
+        if path not in others:  # the map of `a` can be called as the labels of `a_core_probability`
+            with suppress(OSError):  # no file has a name that no file can have
+                remove(path)
     return outcome
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, DataError):
-        return text
-    if isinstance(error, MemoryError) or "memory" in text:
-        return f"out of memory ({text[:200]}); close other programs, or say device=cpu"
-    return f"{type(error).__name__}: {text[:300]}"
-
-
-def _files(predictor: Predictor, case: Case, output: Path) -> list[Path]:
-    """Files a case can have: the label map, then one map per label."""
-    names = predictor.target.label_names
-    maps = [probability_path(output, case.case_id, name) for name in names]
-    return [output / f"{case.case_id}.nii.gz", *maps]
-
-
-def _made_from(case: Case, settings: dict[str, object]) -> str:
-    """Hash of the scan's content and of all that decides a prediction."""
-    images = {contrast: digest(path) for contrast, path in case.images.items()}
-    text = json.dumps({**settings, "images": images}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _refuse_inputs(predictor: Predictor, cases: Sequence[Case], output: Path) -> None:
-    inputs = {Path(path).resolve() for case in cases for path in case.images.values()}
-    ours = [path for case in cases for path in _files(predictor, case, output)]
-    if taken := [path for path in ours if path.resolve() in inputs]:
-        raise DataError(
-            f"{taken[0]}: a prediction would replace the scan itself ({len(taken)} files of "
-            f"{len(cases)} cases); say another output folder"
-        )
-
-
-def _claim(output: Path, ledger: Ledger, made_by: str, overwrite: bool) -> None:
-    """Write down whose predictions lie here."""
-    if output.exists() and not output.is_dir():
-        raise DataError(f"output: found the file {output}, wanted a folder; say another output")
-    path = output / "prediction.json"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with ledger.lock:
-            found = _weights_of(path)
-            if found not in (None, made_by) and not overwrite:
-                raise DataError(
-                    f"{output}: found predictions of other weights ({found[:12]}), wanted an empty "
-                    f"folder or those of {made_by[:12]}; say another output, or overwrite=true"
-                )
-            if found != made_by:  # first, or lines of others would pass for ours if we are killed
-                ledger.path.unlink(missing_ok=True)
-            with written(path) as draft:
-                draft.write_text(json.dumps({"weights": made_by}) + "\n", encoding="utf-8")
-        sweep(output, now_s=path.stat().st_mtime)
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(
-            f"output: {output} cannot be written ({reason}); say a folder that can"
-        ) from error
-
-
-def _weights_of(path: Path) -> str | None:
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["weights"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -1,7 +1,6 @@
 """What to predict: cases found in a file, a folder, a DICOM series, BIDS or a manifest."""
 
 import logging
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from neurotarget.data.attempts import as_data_error
 from neurotarget.data.manifest import ENDINGS, read_manifest
 from neurotarget.data.nnunet import ALIASES
 from neurotarget.data.unfetched import unfetched
@@ -22,6 +22,8 @@ from neurotarget.inference.dicom import (
     list_series,
     unfetched_slices,
 )
+from neurotarget.inference.scratch import Scratch
+from neurotarget.reading import is_there
 from neurotarget.types import Case, DataError, Problem, Target
 
 log = logging.getLogger(__name__)
@@ -31,16 +33,19 @@ OUTPUT = "volumes.tsv"  # marks a folder that predictions were written to
 
 
 class _Dicom(NamedTuple):
-    """Where DICOM is converted to, and which series of several is meant."""
+    """Where DICOM is to be converted, and which series of several is meant."""
 
-    scratch: Path
+    scratch: Scratch
     series: str | None
 
 
 def find_inputs(
-    source: Path, contrasts: Sequence[str], *, scratch: Path, series: str | None = None
+    source: Path, contrasts: Sequence[str], *, scratch: Scratch, series: str | None = None
 ) -> list[Case]:
-    """Cases to predict, in the order of their names; DICOM is converted to NIfTI in `scratch`.
+    """Cases to predict, in the order of their names.
+
+    DICOM is converted to NIfTI in `scratch`, case by case when `scratch.ready` asks for it: what
+    is wrong with a series is an error of its case.
 
     `source` is an image file, a folder of image files (with several contrasts
     `<case>_<contrast>.nii.gz` or nnU-Net's `<case>_0000.nii.gz`, `<case>_0001.nii.gz`; with one,
@@ -52,12 +57,12 @@ def find_inputs(
 
     Raises:
         DataError: nothing is found, contrasts are missing (all cases are listed), names repeat,
-            a DICOM series is not one volume, or several could be meant.
+            or several files could be meant.
     """
     source, contrasts = at_home(source), tuple(contrasts)
-    cases = _find(source, contrasts, _Dicom(Path(scratch), series))
+    cases = _find(source, contrasts, _Dicom(scratch, series))
     paths = [path for case in cases for path in case.images.values()]
-    is_dicom = any(path.parent == Path(scratch) or unfetched(path) for path in paths)
+    is_dicom = any(path.parent == scratch.folder or unfetched(path) for path in paths)
     if series is not None and not is_dicom:
         raise DataError(
             f"series: found no DICOM in {source}, wanted some; leave series={series} out"
@@ -70,9 +75,7 @@ def _find(source: Path, contrasts: tuple[str, ...], dicom: _Dicom) -> list[Case]
         raise DataError(f"input: found {absent.found}: {source}; {absent.todo}")
     if not source.exists():
         raise DataError(f"input: no such file or folder: {source}; check the path")
-    if source.suffix.lower() in ENDINGS or any(
-        os.path.lexists(source / name) for name in DATA_SETS
-    ):
+    if source.suffix.lower() in ENDINGS or any(is_there(source / name) for name in DATA_SETS):
         return _listed(source, contrasts)
     if source.is_file():
         return [_single(source, contrasts)]
@@ -125,7 +128,7 @@ def _in_folder(
         if folders:
             log.warning("input: %d subfolders beside image files are left out", len(folders))
         return _flat(folder, images, contrasts)
-    is_disc = os.path.lexists(folder / INDEX)
+    is_disc = is_there(folder / INDEX)
     series = find_series(folder) if is_disc else list_series(folder)
     lacking = unfetched_slices(folder, is_deep=is_disc)
     if series or (lacking and (is_disc or not folders)):
@@ -135,8 +138,8 @@ def _in_folder(
     for inner in tqdm(folders, "read input folders", unit="case", delay=1):
         try:
             case, wrong = _subfolder(inner, contrasts, dicom)
-        except DataError as error:
-            case, wrong = None, list(error.problems)
+        except Exception as error:
+            case, wrong = _failing(inner.name, contrasts, error, dicom), []
         cases += [case] if case else []
         problems += wrong
     return cases, problems
@@ -209,9 +212,20 @@ def _dicom(
                 "convert the series with dcm2niix and name the contrasts in a manifest",
             )
         )
-    path = dicom.scratch / f"{name}.nii"
-    convert_series(folder, series, path, wanted=dicom.series)
-    return _case(name, {contrasts[0]: path})
+
+    def make(path: Path) -> None:
+        convert_series(folder, series, path, case_id=name, wanted=dicom.series)
+
+    return _case(name, {contrasts[0]: dicom.scratch.plan(make)})
+
+
+def _failing(name: str, contrasts: tuple[str, ...], error: Exception, dicom: _Dicom) -> Case:
+    """A case that fails as soon as it is worked on, so that others go on."""
+
+    def fail(path: Path) -> None:  # noqa: ARG001
+        raise as_data_error(error, name)
+
+    return _case(name, dict.fromkeys(contrasts, dicom.scratch.plan(fail)))
 
 
 def _matched(

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
+from neurotarget.data.attempts import printable
 from neurotarget.files import written
+from neurotarget.reading import opened_text
 
 
 class Outcome(NamedTuple):
@@ -44,16 +46,20 @@ class Ledger:
             if line["status"] == "done"
         }
 
+    def case_ids(self) -> list[str]:
+        """Cases that have a line."""
+        return list(self._lines())
+
     def record(self, outcome: Outcome) -> None:
         """Add or replace the line of one case."""
         volumes = {f"{name}_mm3": f"{v:.1f}" for name, v in outcome.volumes_mm3.items()}
         if volumes:
             volumes["total_mm3"] = f"{sum(outcome.volumes_mm3.values()):.1f}"
         names = ("case_id", "status", "note", "made_from")
-        fixed = {name: getattr(outcome, name) for name in names}
+        fixed = {name: printable(getattr(outcome, name)) for name in names}
         line = dict.fromkeys(self.columns, "n/a") | volumes | fixed
         with self.lock:
-            self._write(self._lines() | {outcome.case_id: line})
+            self._write(self._lines() | {fixed["case_id"]: line})
 
     def forget(self, case_ids: Iterable[str]) -> None:
         """Drop the lines of cases that are to be made anew."""
@@ -66,7 +72,7 @@ class Ledger:
     def _lines(self) -> dict[str, dict[str, str]]:
         """Whole lines as text, by case_id; none where the table is absent or not ours."""
         try:
-            with self.path.open(newline="", encoding="utf-8") as stream:
+            with opened_text(self.path) as stream:
                 table = csv.DictReader(stream, delimiter="\t", strict=True)
                 if table.fieldnames != self.columns:
                     return {}

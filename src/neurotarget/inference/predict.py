@@ -12,12 +12,12 @@ from numpy import ndarray
 from scipy import ndimage
 from torch import nn
 
-from neurotarget.data.formats import GUESSED
 from neurotarget.data.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.labels import to_file_ids
 from neurotarget.data.midplane import middle_of
 from neurotarget.data.prepare import VERSION, Preparation, Scans, read_scans, stored, to_work
 from neurotarget.data.sides import split_probabilities
+from neurotarget.data.stored import GUESSED
 from neurotarget.files import written
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing

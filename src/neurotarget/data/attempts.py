@@ -1,0 +1,81 @@
+"""One case of many: whatever it raises becomes a sentence about it, and the others go on."""
+
+import os
+import traceback
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import TypeVar
+
+from neurotarget.files import DRAFT
+from neurotarget.types import Case, DataError, Problem
+
+T = TypeVar("T")
+LONGEST_NAME = 255  # bytes, on the file systems of Linux, macOS and Windows
+MEMORY_TODO = "close other programs, say fewer workers, or device=cpu"
+
+
+def reason_of(error: Exception) -> str:
+    """What an exception says, on one line; NEUROTARGET_TRACEBACK=1 prints its stack."""
+    text = " ".join(str(error).split())
+    if isinstance(error, DataError):
+        return text
+    if os.environ.get("NEUROTARGET_TRACEBACK"):
+        traceback.print_exception(error)
+    if _is_memory(error):
+        return f"out of memory ({text[:200] or type(error).__name__}); {MEMORY_TODO}"
+    return f"{type(error).__name__}: {text[:300]}"
+
+
+def as_data_error(error: Exception, case_id: str) -> DataError:
+    """An exception as that of bad input, which names its case."""
+    if isinstance(error, DataError) and error.problems:
+        return error
+    if isinstance(error, DataError):
+        return DataError(text if case_id in (text := str(error)) else f"{case_id}: {text}")
+    memory = ("more memory, or a smaller scan", MEMORY_TODO)
+    other = ("a case that can be read", "look at its files, or leave it out")
+    wanted, todo = memory if _is_memory(error) else other
+    return DataError(Problem("error", case_id, "", reason_of(error), wanted, todo))
+
+
+def attempted(act: Callable[[Case], T]) -> Callable[[Case], T | DataError]:
+    """What `act` gives for a case, or as an error of the case whatever it raises."""
+
+    @wraps(act)
+    def safe(case: Case) -> T | DataError:
+        try:
+            return act(case)
+        except Exception as error:
+            return as_data_error(error, case.case_id)
+
+    return safe
+
+
+def check_names(case_id: str, files: Iterable[Path]) -> None:
+    """Refuse a case whose files could not be written under their names.
+
+    Raises:
+        DataError: a name has bytes that are no UTF-8, or is longer than file systems allow.
+    """
+    wanted, todo = "letters of UTF-8", "rename its file"
+    name = printable(case_id)
+    if name != case_id:
+        raise DataError(Problem("error", name, "", "a name in another encoding", wanted, todo))
+    most = LONGEST_NAME - len(f"{DRAFT}{os.getpid()}-")
+    longest = max((len(os.fsencode(path.name)) for path in files), default=0)
+    if longest > most:
+        found, wanted = f"a name of {longest} bytes for what is written", f"at most {most}"
+        raise DataError(Problem("error", f"{name[:40]}…", "", found, wanted, "shorten its name"))
+
+
+def printable(text: str) -> str:
+    """A text with codes in place of bytes that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _is_memory(error: Exception) -> bool:
+    # torch says a lack of memory as a RuntimeError
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "memory" in str(error)
+    )

@@ -1,0 +1,46 @@
+"""Names of columns that a reader takes for one: of other case, blanks, encodings, or letters."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+# letters of other scripts that look like Latin ones, small or capital;
+# a part of https://www.unicode.org/Public/security/latest/confusables.txt
+LOOK_ALIKE = str.maketrans(
+    "авеһіјкмнорԛѕтухуԁɡαβεηικνορτυχıⅼ",
+    "abehijkmhopqstyxydgabehikvoptuxil",
+)
+
+
+def plain_name(name: str) -> str:
+    """A name as a person reads it: without case, blanks, accents' encoding and foreign scripts."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    seen = (sign for sign in folded if not sign.isspace() and unicodedata.category(sign) != "Cf")
+    return "".join(seen).translate(LOOK_ALIKE)
+
+
+def alike_columns(columns: Sequence[str]) -> list[str]:
+    """Sentences that name columns which a person takes for one."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(columns):
+        groups.setdefault(plain_name(name), []).append(name)
+    return [
+        f"the columns {' and '.join(map(_shown, names))}, which read alike"
+        for names in groups.values()
+        if len(names) > 1
+    ]
+
+
+def masked_columns(columns: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Columns that only look like one of the known names, and which it is."""
+    plain = {plain_name(name): name for name in known}
+    return {
+        name: plain[key]
+        for name in columns
+        if (key := plain_name(name)) in plain and name.casefold() != plain[key].casefold()
+    }
+
+
+def _shown(name: str) -> str:
+    """A name between quotes, with codes for letters that are not ASCII."""
+    codes = name.encode("ascii", "backslashreplace").decode("ascii")
+    return f"{name!r}" if codes == name else f"{name!r} ({codes})"

@@ -1,0 +1,94 @@
+"""A private folder for converted scans: one case at a time, and nothing left behind.
+
+The folder is removed when its block ends, also by an exception. One whose process was killed is
+removed when the next one begins: the lock on a file in it shows whether the process still lives.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from neurotarget.types import Case
+
+PREFIX = "neurotarget-"
+LOCK = ".lock"
+YOUNG_S = 60.0  # a folder may be about to get its lock
+UNLOCKED_S = 86_400.0  # folders of earlier versions have no lock
+
+Make = Callable[[Path], None]
+
+
+class Scratch:
+    """Files that are made when their case is worked on, and removed after it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._plans: dict[Path, Make] = {}
+
+    def plan(self, make: Make) -> Path:
+        """Path of a file that `make` is to write there."""
+        path = self.folder / f"{len(self._plans)}.nii"
+        self._plans[path] = make
+        return path
+
+    @contextmanager
+    def ready(self, case: Case) -> Iterator[None]:
+        """Make the planned files of a case for as long as the block lasts.
+
+        Raises:
+            DataError: as their makers do.
+        """
+        planned = [path for path in dict.fromkeys(case.images.values()) if path in self._plans]
+        try:
+            for path in planned:
+                self._plans[path](path)
+            yield
+        finally:
+            for path in planned:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Scratch]:
+    """A folder that only its user can look into, removed with all in it when the block ends."""
+    home = Path(tempfile.gettempdir())
+    sweep_scratch(home, now_s=time.time())
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))  # of mode 0700
+    try:
+        with FileLock(folder / LOCK):
+            yield Scratch(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_scratch(home: Path, now_s: float) -> None:
+    """Remove this user's folders whose process was killed."""
+    for folder in home.glob(f"{PREFIX}*/"):
+        with suppress(OSError):  # another process may be as quick
+            if _is_mine(folder) and _is_left(folder, now_s):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_mine(folder: Path) -> bool:
+    mine = not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
+    return mine and not folder.is_symlink()
+
+
+def _is_left(folder: Path, now_s: float) -> bool:
+    age_s = now_s - folder.stat().st_mtime
+    lock = folder / LOCK
+    if not lock.is_file():
+        return age_s > UNLOCKED_S
+    if age_s < YOUNG_S:
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return True
+    except Timeout:
+        return False

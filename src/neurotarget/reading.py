@@ -1,0 +1,140 @@
+"""The one door at which files are opened to be read: regular files, and nothing else.
+
+A FIFO waits for ever for somebody who writes, a device never ends, and /proc tells about the
+process itself.
+"""
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, BinaryIO
+
+KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe (FIFO)"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+ABSENT = (errno.ENOENT, errno.ENOTDIR)
+SYSTEM = ("/proc", "/sys")  # file systems whose files the kernel makes up as they are read
+# so that opening a FIFO returns; Windows has neither these nor FIFOs with a path
+FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+MOST_TEXT = 1 << 28  # bytes of a table or description; more is no text that somebody wrote
+
+
+def opened(path: Path | str) -> BinaryIO:
+    """Open a regular file to read its bytes; the caller closes it.
+
+    Raises:
+        OSError: there is no such file, it cannot be read, or it is a folder, pipe, socket, device
+            or a file of the kernel.
+    """
+    with _named(path):
+        descriptor = os.open(path, FLAGS)
+    try:
+        _refuse(os.fstat(descriptor), path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def opened_text(path: Path | str, encoding: str = "utf-8") -> TextIOWrapper:
+    """Open a regular file to read its text, with its line ends as they are."""
+    return TextIOWrapper(opened(path), encoding=encoding, newline="")
+
+
+def read_bytes(path: Path | str, most: int | None = None) -> bytes:
+    """Content of a regular file; with `most` a larger one is refused before it is read.
+
+    Raises:
+        OSError: as in `opened`, or the file is larger.
+    """
+    with opened(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if most is not None and size > most:
+            reason = f"a file of {size >> 20} MiB, wanted at most {most >> 20} MiB"
+            raise OSError(errno.EFBIG, reason, os.fspath(path))
+        return stream.read()
+
+
+def read_text(path: Path | str, encoding: str = "utf-8") -> str:
+    """Text of a regular file, with its line ends as they are.
+
+    Raises:
+        OSError: as in `read_bytes`; text has a limit, as parsers need many times its size.
+        UnicodeDecodeError: it is not in this encoding.
+    """
+    return read_bytes(path, MOST_TEXT).decode(encoding)
+
+
+def load_json(path: Path | str) -> Any:  # noqa: ANN401
+    """What a JSON file says.
+
+    Raises:
+        OSError: as in `read_bytes`.
+        ValueError: it is no JSON, not in UTF-8, or nested without measure.
+    """
+    try:
+        return json.loads(read_text(path, "utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError("lists within lists, too deep to read") from error
+
+
+def check_regular(path: Path | str) -> None:
+    """Refuse what `opened` refuses, for libraries that open a path themselves.
+
+    Raises:
+        OSError: as in `opened`.
+    """
+    with _named(path):
+        found = Path(path).stat()
+    _refuse(found, path)
+
+
+def is_there(path: Path | str) -> bool:
+    """Whether anything lies at a path, be it a broken link; nothing has a name that cannot be."""
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # letters that no path has
+        return False
+
+
+def why_not_regular(path: Path | str) -> str | None:
+    """Why a path is that of no regular file, such as `no such file`; None where it is."""
+    try:
+        check_regular(path)
+    except OSError as error:
+        return "no such file" if error.errno in ABSENT else str(error.strerror)
+    return None
+
+
+@contextmanager
+def _named(path: Path | str) -> Iterator[None]:
+    """Say of letters that no path has, as a null byte, that there is no such file."""
+    try:
+        yield
+    except ValueError as error:
+        shown = ascii(os.fspath(path))
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), shown) from error
+
+
+def _refuse(found: os.stat_result, path: Path | str) -> None:
+    kind = next((name for holds, name in KINDS if holds(found.st_mode)), None)
+    if kind is None and found.st_dev in _system_devices():
+        kind = "a file that the kernel makes up"
+    if kind is not None:
+        raise OSError(errno.EINVAL, f"{kind}, no regular file", os.fspath(path))
+
+
+@cache
+def _system_devices() -> frozenset[int]:
+    mounted = [Path(place) for place in SYSTEM if os.path.ismount(place)]
+    return frozenset(place.stat().st_dev for place in mounted)
