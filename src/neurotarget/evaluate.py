@@ -7,7 +7,7 @@ import csv
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import attempted
 from neurotarget.data.labels import class_of_id, rounded_labels, to_classes
+from neurotarget.data.threads import mapped
 from neurotarget.data.volume import Volume, read_volume, same_grid, shifted_grid
 from neurotarget.files import written
 from neurotarget.metrics.beside import Beside
@@ -177,8 +178,8 @@ def _rows_of(
     def attempt(case: Case) -> list[Row]:
         return score(case, warnings)
 
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        done = list(tqdm(pool.map(attempt, cases), what, total=len(cases), unit="case", delay=1))
+    with closing(mapped(attempt, cases, workers)) as results:
+        done = list(tqdm(results, what, total=len(cases), unit="case", delay=1))
     _refuse([found for found in done if isinstance(found, DataError)])
     _log_warnings(warnings)
     return [row for rows in done for row in rows]

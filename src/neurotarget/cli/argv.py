@@ -12,12 +12,13 @@ from hydra.errors import HydraException
 from neurotarget import files
 from neurotarget.cli.errors import print_anything, taught
 from neurotarget.cli.foreign import refuse_replayed
-from neurotarget.cli.jobs import quoted
+from neurotarget.cli.jobs import SITTING, quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_folder import read_words
 from neurotarget.cli.run_output import claim_output
+from neurotarget.cli.stopping import listen
 from neurotarget.types import DataError
 
 QUOTES = ("'", '"')
@@ -56,6 +57,7 @@ def check_argv(config_path: Path, config_name: str) -> None:
 
     The folder that a training writes into is claimed here, before Hydra writes a first file.
     """
+    listen()
     print_anything()
     is_sweep = any(word in FLAGS for word in sys.argv)
     argv = [literal(word, is_sweep=is_sweep) for word in sys.argv[1:]]
@@ -91,9 +93,8 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     now = [word for word in now if word not in options]
     if (folder / MULTIRUN).is_file():
         now = [word for word in now if word not in FLAGS]
-        kept = _kept(
-            read_multirun(folder), {_key(word) for word in (*options, *now)} | {"hydra.sweep.dir"}
-        )
+        anew = {_key(word) for word in (*options, *now)}
+        kept = _kept(read_multirun(folder), anew | {"hydra.sweep.dir", *SITTING})
         if not is_trusted:
             refuse_replayed(kept, folder)
         return ["-m", *options, *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
@@ -103,7 +104,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
             f"resume={folder}: found the folder of one run, wanted that of a multirun beside -m; "
             "leave -m out"
         )
-    kept = _kept(before, {_key(word) for word in (*options, *now)} | {"resume"})
+    kept = _kept(before, {_key(word) for word in (*options, *now)} | set(SITTING))
     if not is_trusted:
         refuse_replayed(kept, folder)
     return [*options, *kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]

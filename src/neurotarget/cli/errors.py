@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from neurotarget.cli.reasons import unwritable
+from neurotarget.cli.reasons import reason_of, unwritable
+from neurotarget.cli.stopping import stoppable
 from neurotarget.data.formats import MIRRORED
 from neurotarget.printable import Shown, one_line, shown
 from neurotarget.types import CaseError, DataError, Problem
@@ -16,7 +17,6 @@ from neurotarget.types import CaseError, DataError, Problem
 P = ParamSpec("P")
 R = TypeVar("R")
 SHOWN = 50  # problems printed before the rest are only counted
-TERMINATED = 143  # exit status of what SIGTERM ended, as shells have it
 
 
 class ShownRecord(logging.LogRecord):
@@ -45,24 +45,19 @@ def print_anything() -> None:
 
 def taught(act: Callable[P, R]) -> Callable[P, R]:
     """Print bad input as sentences and exit with 2; NEUROTARGET_TRACEBACK=1 shows the stack."""
+    whole = stoppable(act)
 
     @functools.wraps(act)
     def safe(*args: P.args, **kwargs: P.kwargs) -> R:
         if os.environ.get("NEUROTARGET_TRACEBACK"):
-            return act(*args, **kwargs)
+            return whole(*args, **kwargs)
         try:
-            return act(*args, **kwargs)
+            return whole(*args, **kwargs)
+        except MemoryError as error:
+            print(f"error: {reason_of(error)}", file=sys.stderr)
+            sys.exit(2)
         except (DataError, CaseError, OSError, UnicodeEncodeError) as error:
             sys.exit(_told(error))
-        except KeyboardInterrupt:
-            print("\nstopped; what was finished is kept", file=sys.stderr)
-            sys.exit(130)
-        except SystemExit as ended:
-            if type(ended) is SystemExit:
-                raise
-            # Lightning's answer to SIGTERM has no status, which a shell takes for success
-            print("\nterminated; what was finished is kept", file=sys.stderr)
-            sys.exit(TERMINATED)
 
     return safe
 

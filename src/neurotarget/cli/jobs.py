@@ -13,7 +13,9 @@ from neurotarget.files import write_text
 
 RESULT = "result.json"
 LOG = "job.log"
-NOWHERE = ("resume=", "trust=", "hydra.", "hydra/")  # overrides that change no result
+ACCEPT = "accept_changed_data"
+SITTING = ("resume", "overwrite", "trust", ACCEPT)  # of one sitting, which no other takes over
+OF_SITTING = (*(f"{key}=" for key in SITTING), "hydra.", "hydra/")  # they change no result
 
 Status = Literal["done", "failed", "pruned", "missing"]
 
@@ -91,7 +93,7 @@ def same_words(some: Sequence[str], others: Sequence[str]) -> bool:
 
 def told(words: Sequence[str]) -> list[str]:
     """Words that say what is computed, in one order."""
-    return sorted(word for word in words if not word.startswith(NOWHERE))
+    return sorted(word for word in words if not word.startswith(OF_SITTING))
 
 
 def _started_with(folder: Path) -> tuple[str, ...]:

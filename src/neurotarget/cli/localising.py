@@ -6,7 +6,7 @@ configuration names stays as it is.
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from neurotarget.data.geometry import whole_grid
 from neurotarget.data.labels import class_of_id, cut_labels, to_classes
 from neurotarget.data.module import TargetData
 from neurotarget.data.placement import Placed, Proposal, measure_mask, propose_placement
+from neurotarget.data.threads import mapped
 from neurotarget.types import Case, DataError, Manifest, Roi, Target, TripleVox
 
 CHOICES = ("propose", "auto", "none")
@@ -96,8 +97,7 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
         grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
         return measure_mask(mask, first.array, grid, case_id=case.case_id)
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        found = pool.map(one, [asked[place] for place in places])
+    with closing(mapped(one, [asked[place] for place in places], workers=2)) as found:
         return [mask for mask in found if isinstance(mask, Placed)]
 
 

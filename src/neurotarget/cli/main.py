@@ -14,6 +14,7 @@ from neurotarget.cli.flags import flag
 from neurotarget.cli.foreign import read_foreign
 from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.settings import read_whole
+from neurotarget.cli.stopping import listen
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
@@ -62,6 +63,7 @@ Words = Mapping[str, str]
 
 def main() -> None:
     """Run one command of the command line and exit with its status."""
+    listen()
     print_anything()
     sys.exit(run(sys.argv[1:]))
 

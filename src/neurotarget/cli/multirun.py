@@ -12,7 +12,7 @@ from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
 from neurotarget.cli.job_names import LONGEST, job_name, marked
-from neurotarget.cli.jobs import Job, JobResult, read_job, same_words, told
+from neurotarget.cli.jobs import SITTING, Job, JobResult, read_job, same_words, told
 from neurotarget.files import write_text
 from neurotarget.stats.learning import NOT_LEARNT, judge_validation
 from neurotarget.types import DataError
@@ -21,7 +21,7 @@ MULTIRUN = "multirun.yaml"
 LATEST = "latest_multirun"
 JOB_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f]+")  # one folder, and not a hidden one
 ROWS = "rows.csv"  # scores of held-out cases, which a comparison reads
-WHERE = ("hydra.mode=", "hydra.sweep.dir=", "resume=")
+WHERE = ("hydra.mode=", "hydra.sweep.dir=", *(f"{key}=" for key in SITTING))
 
 
 def command_words(config: DictConfig) -> list[str]:

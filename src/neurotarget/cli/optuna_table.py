@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from neurotarget.cli.jobs import JobResult
+from neurotarget.cli.jobs import SITTING, JobResult
 from neurotarget.cli.optuna_study import METRICS, Search, importances
 from neurotarget.cli.search_space import Dimension
 from neurotarget.files import table_text, write_text
@@ -31,7 +31,7 @@ AT = "at"  # attribute of a trial: where it is run, and by which process
 PAGE = "sweep.html"
 TABLE = "trials.tsv"
 SHOWN = 8  # trials that a line names
-OWN = ("sweep", "held_out", "resume")  # words that no single training needs
+OWN = ("sweep", "held_out", *SITTING)  # words that no single training needs
 
 
 class Tables(NamedTuple):

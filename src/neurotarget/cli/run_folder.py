@@ -7,6 +7,7 @@ report.html
 
 import csv
 import json
+import math
 import os
 import platform
 import subprocess
@@ -21,13 +22,25 @@ from typing import Any
 import torch
 import yaml
 
+from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.data.table import RATER
-from neurotarget.files import write_text, written
+from neurotarget.files import sweep, write_text, written
 from neurotarget.printable import cell, cells
 from neurotarget.reading import check_regular, read_text
 from neurotarget.types import Case, DataError
 
+PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
+NEEDED = {  # what Lightning takes up in a checkpoint
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "state_dict": dict,
+    "loops": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "callbacks": dict,
+}
 POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
 SHOWN = 3  # tensors in a sentence
 PACKAGES = (
@@ -72,21 +85,34 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
             table.writerow(cells(line))
 
 
-def open_run(folder: Path, config: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """Begin or go on with a run: config, versions, hardware; returns what run.json holds.
+def begin_run(folder: Path, overrides: list[str]) -> None:
+    """Keep the command line before anything takes time, so that a run killed later goes on.
+
+    Drafts that an earlier sitting left go, as this process holds the run's lock.
+    """
+    for place in (folder, *(folder / name for name in PLACES)):
+        sweep(place, now_s=math.inf)
+    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
+    _link_latest(folder)
+
+
+def open_run(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what a run is made of: config, versions, hardware; returns what run.json holds.
 
     `id` names the run for the tracker and stays the same when the run is resumed.
     """
     record_path = folder / "run.json"
-    record = json.loads(record_path.read_text(encoding="utf-8")) if record_path.is_file() else {}
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    record.setdefault("id", os.urandom(4).hex())
-    record.setdefault("started", []).append(started)
+    record = read_plain(record_path)
+    if not record and record_path.is_file():
+        print(f"{record_path}: is broken and written anew, with another id", flush=True)
+    before = record.get("started")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if not isinstance(record.get("id"), str):
+        record["id"] = os.urandom(4).hex()
+    record["started"] = [*(before if isinstance(before, list) else []), now]
     record |= {"versions": _versions(), "code": code(), "hardware": _hardware()}
     write_json(record_path, record)
-    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
     write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
-    _link_latest(folder)
     return record
 
 
@@ -163,25 +189,6 @@ def load_state(path: Path) -> dict[str, Any]:
             f"{path}: found no plain checkpoint ({what}), wanted tensors and plain values; "
             "use weights that neurotarget has written"
         ) from error
-
-
-def refuse_nonfinite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Refuse weights of which some are NaN or infinite, as they predict nothing.
-
-    Raises:
-        DataError: there are such; names the tensors.
-    """
-    wrong = [
-        name
-        for name, value in weights.items()
-        if value.is_floating_point() and not bool(torch.isfinite(value).all())
-    ]
-    if wrong:
-        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise DataError(
-            f"{path}: found NaN or infinite numbers in {', '.join(wrong[:SHOWN])}{more}, wanted "
-            "finite weights; use other weights, such as weights=best, or train anew"
-        )
 
 
 def code() -> dict[str, Any]:

@@ -24,6 +24,7 @@ from numpy import ndarray
 
 from neurotarget.data.geometry import Grid
 from neurotarget.reading import load_json, opened, read_bytes
+from neurotarget.types import DataError
 
 CHUNK = 1 << 22
 READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
@@ -155,6 +156,13 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
             facts["files"] = {path.name: _checksum(path) for path in sorted(draft.glob("*.npy"))}
             (draft / "entry.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
             draft.rename(folder)
+        except OSError as error:
+            if error.filename and draft not in Path(error.filename).parents:
+                raise  # of what is read, not of what is written
+            raise DataError(
+                f"{folder}: a prepared case cannot be written ({error.strerror or error}); make "
+                "room, or say a cache on another disk, such as paths.cache=<folder>"
+            ) from error
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     return folder
