@@ -191,6 +191,46 @@ def load_state(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def refuse_nonfinite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Refuse weights of which some are NaN or infinite, as they predict nothing.
+
+    Raises:
+        DataError: there are such; names the tensors.
+    """
+    wrong = [
+        name
+        for name, value in weights.items()
+        if value.is_floating_point() and not bool(torch.isfinite(value).all())
+    ]
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise DataError(
+            f"{path}: found NaN or infinite numbers in {', '.join(wrong[:SHOWN])}{more}, wanted "
+            "finite weights; use other weights, such as weights=best, or train anew"
+        )
+
+
+def resumable_state(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that a training can go on from.
+
+    Raises:
+        DataError: the file is broken, or lacks what training needs beside weights.
+    """
+    state = load_state(path)
+    found = state if isinstance(state, dict) else {}
+    lacking = [
+        key
+        for key, kind in NEEDED.items()
+        if not isinstance(found.get(key), kind) or not (found[key] or kind is int)
+    ]
+    if lacking:
+        raise DataError(
+            f"{path}: found a checkpoint without a usable {', '.join(lacking)}, wanted one from "
+            "which training can go on; restore the file, or begin anew with pretrained=<this file>"
+        )
+    return state
+
+
 def code() -> dict[str, Any]:
     """Commit of the code that ran, where it is a git checkout."""
     here = Path(__file__).resolve().parent
