@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from neurotarget.cli.acts import predict
 from neurotarget.cli.argv import check_argv
+from neurotarget.cli.stopping import stoppable
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")
@@ -17,4 +18,4 @@ def main(cfg: DictConfig) -> None:
 
 if __name__ == "__main__":
     check_argv(Path(__file__).parent / "conf", "predict")
-    main()
+    stoppable(main)()

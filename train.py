@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from neurotarget.cli.acts import act
 from neurotarget.cli.argv import check_argv
 from neurotarget.cli.run_job import run_as_job
+from neurotarget.cli.stopping import stoppable
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -18,4 +19,4 @@ def main(cfg: DictConfig) -> float:
 
 if __name__ == "__main__":
     check_argv(Path(__file__).parent / "conf", "train")
-    main()
+    stoppable(main)()

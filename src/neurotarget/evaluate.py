@@ -7,7 +7,7 @@ import csv
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,11 +17,13 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import attempted
 from neurotarget.data.labels import class_of_id, rounded_labels, to_classes
+from neurotarget.data.threads import mapped
 from neurotarget.data.volume import Volume, read_volume, same_grid, shifted_grid
 from neurotarget.files import written
 from neurotarget.metrics.beside import Beside
 from neurotarget.metrics.boxes import ClassMap
 from neurotarget.metrics.case import measure_case, score_case
+from neurotarget.printable import cell, uncell
 from neurotarget.reading import check_regular
 from neurotarget.types import Case, DataError, Manifest, Problem, Row, Target
 
@@ -107,7 +109,8 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(Row._fields)
         for row in rows:
-            table.writerow(row._replace(value="" if math.isnan(row.value) else row.value))
+            shown = row._replace(value="" if math.isnan(row.value) else row.value)
+            table.writerow(map(cell, shown))
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -133,6 +136,8 @@ def read_rows(path: Path) -> pd.DataFrame:
             "make it again with neurotarget evaluate"
         )
     table = table[list(Row._fields)]
+    texts = [name for name, kind in kinds.items() if kind is str]
+    table = table.assign(**{name: table[name].map(uncell) for name in texts})
     measured = table["metric"].str.partition("@")[0]  # without the rater
     is_volume = measured.isin(["volume_mm3", "reference_volume_mm3"])
     is_dice = measured.isin(["dice", "rater_dice"])
@@ -173,8 +178,8 @@ def _rows_of(
     def attempt(case: Case) -> list[Row]:
         return score(case, warnings)
 
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        done = list(tqdm(pool.map(attempt, cases), what, total=len(cases), unit="case", delay=1))
+    with closing(mapped(attempt, cases, workers)) as results:
+        done = list(tqdm(results, what, total=len(cases), unit="case", delay=1))
     _refuse([found for found in done if isinstance(found, DataError)])
     _log_warnings(warnings)
     return [row for rows in done for row in rows]

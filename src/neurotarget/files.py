@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pandas as pd
+
+from neurotarget.printable import cell
 from neurotarget.reading import is_there, opened
 from neurotarget.record import NAME_ONLY, record_of
 from neurotarget.types import DataError
@@ -140,6 +143,14 @@ def write_text(path: Path | str, text: str) -> None:
     """
     with written(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
+
+
+def table_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
+    """A table as TSV with what is undefined as `n/a`, as BIDS has it; no text is a formula."""
+    safe = table.map(cell).rename(columns=cell)
+    return safe.to_csv(
+        sep="\t", index=False, na_rep="n/a", lineterminator="\n", float_format=float_format
+    )
 
 
 def at_home(path: Path | str) -> Path:

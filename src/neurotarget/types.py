@@ -16,6 +16,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from neurotarget.hypothesis import Hypothesis, Published
+from neurotarget.printable import file_name, one_line
 
 Image = Float[Tensor, "B C I J K"]
 Logits = Float[Tensor, "B L I J K"]
@@ -68,7 +69,7 @@ class Problem(NamedTuple):
         """One sentence: who, found, wanted, what to do."""
         who = ": ".join(part for part in (self.case_id, self.file) if part)
         head = f"{who}: " if who else ""
-        return f"{head}found {self.found}, wanted {self.wanted}; {self.todo}"
+        return one_line(f"{head}found {self.found}, wanted {self.wanted}; {self.todo}")
 
 
 class CaseError(RuntimeError):
@@ -78,13 +79,10 @@ class CaseError(RuntimeError):
 class DataError(ValueError):
     """Bad input, told in sentences; the command line prints them and exits with 2."""
 
-    def __init__(self, problems: Problem | Sequence[Problem] | str) -> None:
-        if isinstance(problems, str):
-            self.problems: tuple[Problem, ...] = ()
-            super().__init__(problems)
-            return
-        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+    def __init__(self, problems: Problem | str | Sequence[Problem] | Sequence[str]) -> None:
+        many = (problems,) if isinstance(problems, Problem | str) else tuple(problems)
+        self.problems = tuple(one for one in many if isinstance(one, Problem))
+        super().__init__("\n".join(one_line(str(one)) for one in many))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +97,11 @@ class Case:
     fold: int | None = None
     covariates: Mapping[str, Covariate] = field(default_factory=dict)
     raters: Mapping[str, Path] = field(default_factory=dict)  # further masks, by who drew them
+
+    def __post_init__(self) -> None:
+        # names come from files and tables of others, and files are called after them
+        object.__setattr__(self, "case_id", file_name(self.case_id))
+        object.__setattr__(self, "subject_id", file_name(self.subject_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +217,7 @@ class Target:
             "needs at least one label": not self.labels,
             "gives one id to two labels": len(ids) != len(set(ids)),
             "gives a label the id 0, which is background": 0 in ids,
+            f"gives a label a negative id, got {min(ids, default=0)}": min(ids, default=0) < 0,
             f"names unknown labels {sorted(named - set(self.labels))}": named - set(self.labels),
             f"asks about means of {unitless}, without a unit in its units": unitless,
             f"gives units to {foreign}, which are no contrasts of its": foreign,

@@ -110,5 +110,5 @@ def resumed(tiny, train_words) -> Path:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not (folder / "summary.json").exists(), "the run was over before it could be killed"
-    run_python(ROOT / "train.py", f"resume={folder}", cwd=tiny)
+    run_python(ROOT / "train.py", f"--config-dir={tiny / 'conf'}", f"resume={folder}", cwd=tiny)
     return folder

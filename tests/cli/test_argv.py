@@ -157,9 +157,10 @@ def write_multirun(folder):
 @pytest.mark.parametrize("flags", [[], ["-m"], ["--multirun"]])
 def test_a_resumed_multirun_says_again_what_it_was_started_with(tmp_path, flags):
     write_multirun(tmp_path)
-    assert resumed_argv([*flags, f"resume={tmp_path}", "model=a,b,c"]) == [
+    own = "--config-dir=/mine"
+    assert resumed_argv([own, *flags, f"resume={tmp_path}", "model=a,b,c"]) == [
         "-m",
-        "--config-dir=/mine",
+        own,
         "seed=1,2",
         "hydra/launcher=joblib",
         "model=a,b,c",

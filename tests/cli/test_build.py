@@ -40,7 +40,7 @@ def test_foreign_config_builds_nets_and_targets():
     ],
 )
 def test_foreign_config_calls_nothing_else(path):
-    with pytest.raises(DataError, match="use only runs that neurotarget has written"):
+    with pytest.raises(DataError, match="use only files that neurotarget has written"):
         build_foreign({"_target_": path})
 
 

@@ -167,7 +167,7 @@ def test_ensembles_stand_beside_the_nets(tmp_path, capsys):
     [
         ({"common": "yes"}, "common: found yes, wanted true or false"),
         ({"ensembles": "1"}, "ensembles: found 1, wanted true or false"),
-        ({"seed": "-1"}, "seed: got '-1', wanted a whole number such as 0"),
+        ({"seed": "-1"}, "seed: got '-1', wanted a whole number from 0 to 4294967295"),
         ({"wandb": "on"}, "logger.wandb: got 'on', wanted one of auto, online"),
     ],
 )

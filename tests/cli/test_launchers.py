@@ -189,7 +189,7 @@ def test_a_stopped_job_goes_on_where_it_was(run, capfd):
     assert run("-m", "arm=plain,stops,last") == 130
     many = Path("runs/many")
     assert statuses(many) == {"arm=plain": "done", "arm=stops": "missing", "arm=last": "missing"}
-    assert f"python train.py resume={many.resolve()} does the rest" in capfd.readouterr().out
+    assert f"go on with: python train.py resume={many.resolve()}\n" in capfd.readouterr().err
     Path("calm").touch()
     assert run("resume=runs/many") == 0
     assert times_run(many / "arm=stops") == ["anew", "arm=stops"]
@@ -226,9 +226,9 @@ def test_a_job_that_another_process_ended_meanwhile_is_done(run, capfd):
 
 def test_what_a_signal_terminates_is_no_success(run, capfd):
     assert run("arm=terminates") == 143
-    assert "terminated; what was finished is kept" in capfd.readouterr().err
+    assert "stopped by SIGTERM; what was finished is kept" in capfd.readouterr().err
     assert run("-m", "arm=plain,terminates,last") == 143
-    assert "does the rest" in capfd.readouterr().out
+    assert "go on with: python train.py resume=" in capfd.readouterr().err
     many = Path("runs/many")
     assert set(statuses(many).values()) == {"done", "missing"}
     Path("calm").touch()

@@ -1,10 +1,12 @@
 import shutil
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
 from neurotarget.cli.predictor import load_predictor, usable_device
+from neurotarget.cli.pretrained import load_pretrained
 from neurotarget.types import DataError
 from oracles.runs import TARGET, write_images, write_run, write_weights
 
@@ -101,3 +103,26 @@ def test_a_config_that_lacks_parts_is_one_sentence(a_run):
 def edit(run, **settings):
     path = run / "config.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | settings))
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_by_name(wrong, a_run):
+    path = a_run / "weights" / "best.ckpt"
+    state = torch.load(path, weights_only=True)
+    name = next(key for key in state["state_dict"] if key.startswith("net."))
+    state["state_dict"][name].view(-1)[0] = wrong
+    torch.save(state, path)
+    asked = rf"found NaN or infinite numbers in {name.removeprefix('net.')}, wanted finite weights"
+    with pytest.raises(DataError, match=asked):
+        load_predictor(a_run, device="cpu")
+    torch.save(state["state_dict"], a_run / "a.pt")
+    with pytest.raises(DataError, match=r"a\.pt: found NaN or infinite numbers in net"):
+        load_pretrained(a_run / "a.pt", torch.nn.Linear(1, 1))
+
+
+def test_a_case_whose_probabilities_are_not_finite_is_no_mask(a_run):
+    predictor, _ = load_predictor(a_run, device="cpu")
+    with torch.no_grad():
+        next(predictor.net.parameters()).fill_(float("nan"))
+    with pytest.raises(DataError, match="found probabilities that are NaN, wanted numbers"):
+        predictor.probabilities(np.zeros((1, 16, 16, 16), dtype=np.float32))

@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from neurotarget.cli.run_folder import (
+    begin_run,
     load_state,
     open_run,
     read_config,
+    resumable_state,
     weights_path,
     write_cases,
     write_json,
@@ -17,16 +19,36 @@ from neurotarget.types import Case, DataError
 
 
 def test_run_keeps_its_id_when_it_is_opened_again(tmp_path):
-    first = open_run(tmp_path / "a", {"seed": 1}, ["seed=1"])
-    second = open_run(tmp_path / "a", {"seed": 1}, ["seed=1"])
+    first = open_run(tmp_path / "a", {"seed": 1})
+    second = open_run(tmp_path / "a", {"seed": 1})
     assert first["id"] == second["id"]
     assert len(second["started"]) == 2
     assert read_config(tmp_path / "a") == {"seed": 1}
 
 
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"id": 3, "started": 4}', "\0\0"])
+def test_a_broken_record_of_a_run_is_begun_anew(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    record = open_run(tmp_path, {})
+    assert isinstance(record["id"], str)
+    assert len(record["started"]) == 1
+    assert json.loads((tmp_path / "run.json").read_text()) == record
+
+
+def test_drafts_of_a_killed_sitting_go_when_the_run_goes_on(tmp_path):
+    for place in (tmp_path, tmp_path / "weights", tmp_path / "localiser" / "weights"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / ".draft-17-last.ckpt").touch()
+        (place / "last.ckpt").touch()
+    begin_run(tmp_path, [])
+    names = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(names) == ["last.ckpt"] * 3 + ["overrides.yaml"]
+
+
 def test_latest_points_at_the_newest_run(tmp_path):
     for name in ("a", "b"):
-        open_run(tmp_path / name, {}, [])
+        begin_run(tmp_path / name, [])
+        open_run(tmp_path / name, {})
     assert (tmp_path / "latest").resolve() == (tmp_path / "b").resolve()
     assert json.loads((tmp_path / "latest" / "run.json").read_text())["versions"]["torch"]
 
@@ -81,3 +103,17 @@ def test_cases_come_back_with_their_raters(tmp_path):
     first, second = read_manifest(tmp_path / "cases.tsv", None).cases
     assert (first.raters, second.raters) == ({}, {"rater2": files["second"]})
     assert first.covariates == {"age": 30.0}
+
+
+@pytest.mark.parametrize("lacking", ["epoch", "optimizer_states", "loops", "state_dict"])
+def test_a_checkpoint_that_training_cannot_take_up_names_what_lacks(tmp_path, lacking):
+    weights = {"net.a": torch.zeros(1)}
+    whole = {"epoch": 0, "global_step": 4, "pytorch-lightning_version": "2", "loops": {"a": 1}}
+    whole |= {"optimizer_states": [{}], "lr_schedulers": [{}], "callbacks": {"a": 1}}
+    whole |= {"state_dict": weights}
+    torch.save(whole, tmp_path / "a.ckpt")
+    assert resumable_state(tmp_path / "a.ckpt")["global_step"] == 4
+    for value in (None, [], "x"):
+        torch.save(whole | {lacking: value}, tmp_path / "b.ckpt")
+        with pytest.raises(DataError, match=f"without a usable {lacking}, wanted one"):
+            resumable_state(tmp_path / "b.ckpt")

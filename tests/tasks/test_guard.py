@@ -1,6 +1,6 @@
 import pytest
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint
 
 from neurotarget.types import DataError
 
@@ -46,3 +46,19 @@ def test_good_losses_pass(toy, tmp_path):
     trainer = toy.trainer(tmp_path, [keeper(tmp_path)], max_epochs=1)
     trainer.fit(toy.task(), toy.batches(2, 2), toy.batches(2, 1))
     assert torch.isfinite(trainer.callback_metrics["train/loss"])
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("-inf")])
+def test_weights_that_the_last_step_broke_are_not_saved(wrong, toy, tmp_path):
+    task = toy.task()
+
+    def spoil(trainer, *_, **__):
+        if trainer.global_step == 3:
+            task.net.top.weight.data.view(-1)[0] = wrong
+
+    callbacks = [LambdaCallback(on_train_batch_end=spoil), keeper(tmp_path)]
+    trainer = toy.trainer(tmp_path, callbacks, max_epochs=1)
+    found = r"step 3: found NaN or infinite weights \(\d tensors, such as net.top.weight\)"
+    with pytest.raises(DataError, match=found):
+        trainer.fit(task, toy.batches(3, 2))
+    assert sorted(path.name for path in tmp_path.glob("*.ckpt")) == ["step=1.ckpt", "step=2.ckpt"]

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from neurotarget.cli.errors import taught
+from neurotarget.cli.setting_table import check_predict, check_train
 from neurotarget.types import DataError
 
 JOBS = {
@@ -27,12 +29,20 @@ def act(cfg: DictConfig) -> Mapping[str, float]:
     """
     if cfg.job not in JOBS:
         raise DataError(f"job: found {cfg.job!r}, wanted one of {', '.join(JOBS)}")
+    check_train(OmegaConf.to_container(cfg, resolve=True))
     return _program(JOBS[cfg.job])(cfg)
 
 
 def predict(cfg: DictConfig) -> None:
     """Segment scans with a trained run."""
+    checked_predict(cfg)
     _program(PREDICT)(cfg)
+
+
+@taught
+def checked_predict(cfg: DictConfig) -> None:
+    """Refuse settings that are not as they must be, in sentences."""
+    check_predict(OmegaConf.to_container(cfg, resolve=True))
 
 
 def _program(place: str) -> Callable[[DictConfig], Any]:

@@ -11,12 +11,14 @@ from hydra.errors import HydraException
 
 from neurotarget import files
 from neurotarget.cli.errors import print_anything, taught
-from neurotarget.cli.jobs import quoted
+from neurotarget.cli.foreign import refuse_replayed
+from neurotarget.cli.jobs import SITTING, quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
-from neurotarget.cli.overrides import check_overrides
+from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_folder import read_words
 from neurotarget.cli.run_output import claim_output
+from neurotarget.cli.stopping import listen
 from neurotarget.types import DataError
 
 QUOTES = ("'", '"')
@@ -55,6 +57,7 @@ def check_argv(config_path: Path, config_name: str) -> None:
 
     The folder that a training writes into is claimed here, before Hydra writes a first file.
     """
+    listen()
     print_anything()
     is_sweep = any(word in FLAGS for word in sys.argv)
     argv = [literal(word, is_sweep=is_sweep) for word in sys.argv[1:]]
@@ -71,29 +74,40 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     """Command line of what goes on: what it was started with, then what is said now.
 
     A run goes on in its folder. A multirun is said again with its own folder, so that its sweeper
-    does what is missing there.
+    does what is missing there. What the folder says was started may be a stranger's: it only
+    chooses settings, unless `trust=true` stands beside `resume`.
 
     Raises:
-        DataError: `resume` names neither, or a run where `-m` asks for several.
+        DataError: `resume` names neither, or a run where `-m` asks for several, or what it was
+            started with would run code.
     """
     said = [word for word in argv if word.startswith("resume=")]
     if not said or said[-1] in ("resume=null", "resume="):
         return list(argv)
     place = said[-1].removeprefix("resume=")
     folder = Path(at_home(place if exists(place) else _unquoted(place))).resolve()
-    now = [word for word in argv if not word.startswith("resume=")]
+    now = [word for word in joined_options(argv) if not word.startswith("resume=")]
+    is_trusted, now = _trusted(now)
+    # Hydra reads no option between overrides
+    options = [word for word in now if word.startswith("-") and word not in FLAGS]
+    now = [word for word in now if word not in options]
     if (folder / MULTIRUN).is_file():
         now = [word for word in now if word not in FLAGS]
-        kept = _kept(read_multirun(folder), {_key(word) for word in now} | {"hydra.sweep.dir"})
-        return ["-m", *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
+        anew = {_key(word) for word in (*options, *now)}
+        kept = _kept(read_multirun(folder), anew | {"hydra.sweep.dir", *SITTING})
+        if not is_trusted:
+            refuse_replayed(kept, folder)
+        return ["-m", *options, *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
     before = read_words(folder)
     if any(word in FLAGS for word in argv):
         raise DataError(
             f"resume={folder}: found the folder of one run, wanted that of a multirun beside -m; "
             "leave -m out"
         )
-    kept = _kept(before, {_key(word) for word in now} | {"resume"})
-    return [*kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
+    kept = _kept(before, {_key(word) for word in (*options, *now)} | set(SITTING))
+    if not is_trusted:
+        refuse_replayed(kept, folder)
+    return [*options, *kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
 
 
 def check_launcher(argv: Sequence[str]) -> None:
@@ -208,7 +222,16 @@ def _is_there(package: str) -> bool:
 
 
 def _kept(before: Sequence[str], anew: set[str]) -> list[str]:
-    return [word for word in before if _key(word) not in anew]
+    return [word for word in before if _key(word) not in anew | {"trust"}]
+
+
+def _trusted(words: Sequence[str]) -> tuple[bool, list[str]]:
+    """Whether `trust=true` is typed, and the other words."""
+    asked = [word.partition("=")[2] for word in words if _key(word) == "trust"]
+    if odd := [value for value in asked if value.lower() not in ("true", "false")]:
+        raise DataError(f"trust: found {odd[0]}, wanted true or false")
+    rest = [word for word in words if _key(word) != "trust"]
+    return any(value.lower() == "true" for value in asked), rest
 
 
 def _key(word: str) -> str:

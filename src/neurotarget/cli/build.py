@@ -11,11 +11,12 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from neurotarget.cli.foreign import refuse_foreign
 from neurotarget.types import DataError, Target
 
 # what constructors raise on a value that they cannot take: their own, Python's and torch's errors
 REFUSALS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
-SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.prepare.")
+FOREIGN = "a config that is not this program's own"
 
 
 def build(cfg: DictConfig | Mapping, **values: object) -> Any:  # noqa: ANN401
@@ -60,36 +61,27 @@ def _parameters(cfg: object, owner: str) -> list[str]:
 
 
 def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401
-    """Call a `_target_` read from a run folder, which may be a stranger's.
+    """Call a `_target_` read from a run folder or a file, which may be a stranger's.
 
     Only classes that are defined in the shareable modules are called, nothing that these modules
     merely import, so a config cannot run code of its own.
 
     Raises:
-        DataError: the config names anything else, or settings that are refused.
+        DataError: the config names anything else at any depth, or settings that are refused.
     """
-    path = str(cfg.get("_target_", "")) if isinstance(cfg, Mapping) else ""
-    module, _, name = path.rpartition(".")
-    kind = None
-    if path.startswith(SHAREABLE) and all(part.isidentifier() for part in path.split(".")):
-        try:
-            kind = getattr(importlib.import_module(module), name, None)
-        except ImportError:
-            kind = None
-    if not inspect.isclass(kind) or kind.__module__ != module:
-        raise DataError(
-            f"config.yaml of the run: found _target_ {path!r}, wanted a class of "
-            f"{', '.join(SHAREABLE)}; use only runs that neurotarget has written, or say "
-            "trust=true for a run of your own"
-        )
-    given = {key: _foreign_value(value) for key, value in cfg.items() if not key.startswith("_")}
+    node = cfg if isinstance(cfg, Mapping) and "_target_" in cfg else {"_target_": ""}
+    refuse_foreign(node, FOREIGN)
+    module, _, name = str(node["_target_"]).rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    plain_keys = [key for key in node if not str(key).startswith("_")]
+    given = {str(key): _foreign_value(node[key]) for key in plain_keys}
     try:
         return kind(**given, **values)
     except REFUSALS as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
-            f"config.yaml of the run: {name} cannot be made of what stands there "
+            f"{FOREIGN}: {name} cannot be made of what stands there "
             f"({' '.join(str(error).split())}); restore the file, or use the version that wrote it"
         ) from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from neurotarget.files import written
@@ -39,6 +39,36 @@ class BestScores(Callback):
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Go on from a checkpoint."""
         self.values = dict(state_dict)
+
+
+class Checkpoint(ModelCheckpoint):
+    """A checkpoint under one name, with a record that holds wherever the run folder lies.
+
+    Lightning drops the best score where the folder's path is not the one in the checkpoint, so that
+    the first validation of a run that was moved, copied or reached by a link would replace better
+    weights. Here the score is read and the paths are those of this folder.
+    """
+
+    def __init__(self, folder: Path, name: str, **settings: object) -> None:
+        super().__init__(str(folder), name, enable_version_counter=False, **settings)
+
+    @property
+    def state_key(self) -> str:
+        """Lightning's own key, under which earlier runs have kept their record."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
+        """Go on from a checkpoint; where the best weights are lost, no score bars the next ones."""
+        path = Path(self.dirpath) / f"{self.filename}{self.FILE_EXTENSION}"
+        score = state_dict.get("best_model_score")
+        if not path.is_file():
+            return
+        self.best_model_path = str(path)
+        if self.monitor is None or score is None:
+            return
+        self.best_model_score = self.kth_value = self.current_score = torch.as_tensor(score)
+        self.kth_best_model_path = str(path)
+        self.best_k_models = {str(path): self.best_model_score}
 
 
 class RandomState(Callback):
@@ -84,4 +114,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     ) -> None:
         """Write beside the file, then rename."""
         with written(path) as draft:
-            torch.save(checkpoint, draft)
+            try:
+                torch.save(checkpoint, draft)
+            except RuntimeError as error:  # what torch makes of a full disk
+                raise OSError(f"no room, or the disk refuses it: {error}") from error

@@ -8,6 +8,7 @@ this depends on data and splits alone, lies in the cache, and serves every model
 
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -28,7 +29,7 @@ from neurotarget.data.cache import Entry, open_entry
 from neurotarget.data.labels import class_of_id
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.module import TargetData
-from neurotarget.files import write_text
+from neurotarget.files import sweep, write_text
 from neurotarget.inference.localiser import Limits, locate
 from neurotarget.inference.predict import Predictor
 from neurotarget.types import OTHER_ID, OTHERS, DataError, Target
@@ -203,7 +204,7 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
 
 def drawn_box(entry: Entry) -> Box | None:
     """Box of a mask; None where there is none, or it may go on in ignored voxels."""
-    if entry.label is None or entry.facts.get("cut"):
+    if not entry.has_label or entry.facts.get("cut"):
         return None
     return mask_box(np.asarray(entry.label) == 1, entry.grid)
 
@@ -307,6 +308,7 @@ def _learnt(
 def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: Path) -> Predictor:
     """Predictor of one stage; trained unless it was, and a stopped training goes on."""
     done, last = folder / "done", folder / "weights" / "last.ckpt"
+    sweep(last.parent, now_s=math.inf)  # what a stopped training left, as its lock is ours
     if not done.is_file():
         pl.seed_everything(own["seed"], verbose=False)
         data.splits = dict(splits)
@@ -314,7 +316,8 @@ def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: P
         parts = build_parts(own, folder, data.target, data, resumed=last.is_file())
         fit(parts, [], last if last.is_file() else None)
         write_text(done, "")
-    predictor, _ = load_predictor(folder, weights="last", make=build)
+    # with the settings of this run, as the cache may be a stranger's
+    predictor, _ = load_predictor(folder, weights="last", make=build, config=own)
     return predictor
 
 

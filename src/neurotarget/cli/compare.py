@@ -25,6 +25,7 @@ from neurotarget.cli.compare_text import (
 )
 from neurotarget.cli.flags import flag
 from neurotarget.cli.older_output import older_output
+from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.tracking import finish, loggers, on_wandb, wandb_mode
 from neurotarget.files import at_home, remove, sweep, write_text
@@ -219,7 +220,4 @@ def _title(facts: Mapping[str, str]) -> str:
 
 
 def _whole(words: Words, key: str) -> int:
-    value = words.get(key, "0")
-    if not (value.isascii() and value.isdigit()) or int(value) >= 2**32:
-        raise DataError(f"{key}: got {value!r}, wanted a whole number such as 0")
-    return int(value)
+    return read_whole(key, words.get(key, "0"), 0, 2**32 - 1)

@@ -23,6 +23,7 @@ NEVER = (
     "data_fingerprint",
     "paths",
     "resume",
+    "accept_changed_data",
     "logger",
     "callbacks",
     "sweep",

@@ -15,6 +15,7 @@ from neurotarget.cli.run_folder import read_config
 from neurotarget.cli.study_inputs import with_ledger
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import read_rows
+from neurotarget.printable import uncells
 from neurotarget.stats.learning import Training
 from neurotarget.types import DataError, Target
 
@@ -111,9 +112,9 @@ def _splits(path: Path) -> dict[str, str]:
     """Split of each case; empty where the file is gone or is none of ours."""
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            lines = list(csv.DictReader(stream, delimiter="\t"))
+            lines = [uncells(line) for line in csv.DictReader(stream, delimiter="\t")]
         return {line["case_id"]: line["split"] for line in lines if line["split"]}
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError):
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError):
         return {}
 
 

@@ -53,9 +53,9 @@ def read_arms(
     """
     runs, left = _read_all(run_folders(places))
     if not runs:
-        raise DataError("\n".join(["compare: found no finished run, wanted one or more", *left]))
+        raise DataError(["compare: found no finished run, wanted one or more", *left])
     if errors := check_targets(runs if target is None else [_with(runs[0], target), *runs]):
-        raise DataError("\n".join(errors))
+        raise DataError(errors)
     named, notes = _named(runs)
     if common:
         named, more = shared_runs(named)
@@ -69,7 +69,7 @@ def read_arms(
     # which cases a run lacks was told with the reason already
     errors += [] if errors else check_design(arms)
     if errors:
-        raise DataError("\n".join([*_few(errors), *left, *([] if common else [ADVICE])]))
+        raise DataError([*_few(errors), *left, *([] if common else [ADVICE])])
     notes += _machines(named)
     return Gathered(arms, {one.name: one.run for one in named}, (*left, *notes), _facts(named))
 
@@ -120,7 +120,7 @@ def _named(runs: Sequence[Run]) -> tuple[list[Named], list[str]]:
         if len(several) > 1
     ]
     if repeated:
-        raise DataError("\n".join(_few(repeated)))
+        raise DataError(_few(repeated))
     named = [
         Named(arm, f"{arm}/fold={run.fold},seed={run.seed}", run)
         for arm, run in zip(settled.arms, runs, strict=True)

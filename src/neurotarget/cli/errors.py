@@ -8,45 +8,56 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from neurotarget.cli.reasons import unwritable
+from neurotarget.cli.reasons import reason_of, unwritable
+from neurotarget.cli.stopping import stoppable
 from neurotarget.data.formats import MIRRORED
+from neurotarget.printable import Shown, one_line, shown
 from neurotarget.types import CaseError, DataError, Problem
 
 P = ParamSpec("P")
 R = TypeVar("R")
 SHOWN = 50  # problems printed before the rest are only counted
-TERMINATED = 143  # exit status of what SIGTERM ended, as shells have it
+
+
+class ShownRecord(logging.LogRecord):
+    """A line of a log in which every letter is seen."""
+
+    def getMessage(self) -> str:  # noqa: N802
+        """Text of the line."""
+        return shown(super().getMessage())
 
 
 def print_anything() -> None:
-    """Let a terminal whose locale lacks a letter show its code, where Python would raise."""
-    for stream in (sys.stdout, sys.stderr):
+    """Let a terminal show the code of a letter that its locale lacks, or that it would obey.
+
+    Logs are written like that too.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):  # a notebook's or a test's is none
             stream.reconfigure(errors="backslashreplace")
+        if stream is not None and not isinstance(stream, Shown):
+            setattr(sys, name, Shown(stream))
+    logging.setLogRecordFactory(ShownRecord)
     # a library's log file is in the locale's encoding too, and logging would show its stack
     logging.raiseExceptions = bool(os.environ.get("NEUROTARGET_TRACEBACK"))
 
 
 def taught(act: Callable[P, R]) -> Callable[P, R]:
     """Print bad input as sentences and exit with 2; NEUROTARGET_TRACEBACK=1 shows the stack."""
+    whole = stoppable(act)
 
     @functools.wraps(act)
     def safe(*args: P.args, **kwargs: P.kwargs) -> R:
         if os.environ.get("NEUROTARGET_TRACEBACK"):
-            return act(*args, **kwargs)
+            return whole(*args, **kwargs)
         try:
-            return act(*args, **kwargs)
+            return whole(*args, **kwargs)
+        except MemoryError as error:
+            print(f"error: {reason_of(error)}", file=sys.stderr)
+            sys.exit(2)
         except (DataError, CaseError, OSError, UnicodeEncodeError) as error:
             sys.exit(_told(error))
-        except KeyboardInterrupt:
-            print("\nstopped; what was finished is kept", file=sys.stderr)
-            sys.exit(130)
-        except SystemExit as ended:
-            if type(ended) is SystemExit:
-                raise
-            # Lightning's answer to SIGTERM has no status, which a shell takes for success
-            print("\nterminated; what was finished is kept", file=sys.stderr)
-            sys.exit(TERMINATED)
 
     return safe
 
@@ -61,11 +72,11 @@ def _told(error: DataError | CaseError | OSError | UnicodeEncodeError) -> int:
         return 2
     if isinstance(error, CaseError):
         # a worker sends its whole stack as text; its last line is our own sentence
-        print(f"error: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+        print(f"error: {one_line(str(error).strip().splitlines()[-1])}", file=sys.stderr)
     elif isinstance(error, UnicodeEncodeError):
         print(f"error: {unwritable(error)}", file=sys.stderr)
     else:
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{one_line(str(error.filename))}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}; mend the path", file=sys.stderr)
     print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
     return 2

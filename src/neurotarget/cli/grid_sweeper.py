@@ -11,7 +11,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from neurotarget.cli.errors import TERMINATED, taught
+from neurotarget.cli.errors import taught
 from neurotarget.cli.job_names import job_name
 from neurotarget.cli.jobs import Job, JobResult, is_done, read_job, same_words
 from neurotarget.cli.launchers import launch_jobs
@@ -25,6 +25,7 @@ from neurotarget.cli.multirun import (
     to_go_on,
     write_multirun,
 )
+from neurotarget.cli.stopping import going_on
 from neurotarget.types import DataError
 
 
@@ -96,17 +97,15 @@ def sweep_grid(
         print(line, flush=True)
     results: list[JobResult] = []
     size = max_batch_size or (1 if type(launcher).__name__ == "BasicLauncher" else len(jobs))
-    try:
-        for start in range(0, len(jobs), size):
-            batch = jobs[start : start + size]
-            if size == 1 and batch[0].name not in before:
-                print(f"job {start + 1} of {len(jobs)}: {batch[0].name}", flush=True)
-            results += launch_jobs(launcher, batch, folder, first_number=start)
+    with going_on(to_go_on(folder)):
+        try:
+            for start in range(0, len(jobs), size):
+                batch = jobs[start : start + size]
+                if size == 1 and batch[0].name not in before:
+                    print(f"job {start + 1} of {len(jobs)}: {batch[0].name}", flush=True)
+                results += launch_jobs(launcher, batch, folder, first_number=start)
+        finally:
             write_multirun(folder, words, jobs, results)
-    except (KeyboardInterrupt, SystemExit) as stopped:  # the latter is Lightning's at SIGTERM
-        write_multirun(folder, words, jobs, results)
-        print(f"\nstopped; what was finished is kept: {to_go_on(folder)} does the rest", flush=True)
-        sys.exit(TERMINATED if isinstance(stopped, SystemExit) else 130)
     results = [_by_now(result) for result in results]
     write_multirun(folder, words, jobs, results)
     print(overview(folder, results, before), flush=True)

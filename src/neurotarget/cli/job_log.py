@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from neurotarget.printable import shown
 from neurotarget.types import DataError
 
 PROGRESS_S = 60.0  # a bar that is drawn over and over leaves one line so often
@@ -22,7 +23,8 @@ class Both:
         self.line, self.noted_s = "", time.monotonic()
 
     def write(self, text: str) -> int:
-        """Show the text as it is, and log its lines as they stand when they end."""
+        """Show the text, and log its lines as they stand when they end."""
+        text = shown(text)
         if self.shown:
             self.terminal.write(text)
         *ended, self.line = (self.line + text.replace("\r\n", "\n")).split("\n")

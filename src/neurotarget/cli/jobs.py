@@ -13,6 +13,9 @@ from neurotarget.files import write_text
 
 RESULT = "result.json"
 LOG = "job.log"
+ACCEPT = "accept_changed_data"
+SITTING = ("resume", "overwrite", "trust", ACCEPT)  # of one sitting, which no other takes over
+OF_SITTING = (*(f"{key}=" for key in SITTING), "hydra.", "hydra/")  # they change no result
 
 Status = Literal["done", "failed", "pruned", "missing"]
 
@@ -46,10 +49,10 @@ def read_job(folder: Path) -> JobResult:
             for key, value in found["values"].items()
         }
         words = tuple(map(str, found["words"]))
-        status, reason, log = found["status"], str(found["reason"]), folder / found["log"]
+        status, reason = found["status"], str(found["reason"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return missing
-    return JobResult(folder, status, words, values, reason, log)
+    return JobResult(folder, status, words, values, reason, folder / LOG)
 
 
 def write_result(
@@ -90,7 +93,7 @@ def same_words(some: Sequence[str], others: Sequence[str]) -> bool:
 
 def told(words: Sequence[str]) -> list[str]:
     """Words that say what is computed, in one order."""
-    return sorted(word for word in words if not word.startswith(("resume=", "hydra.", "hydra/")))
+    return sorted(word for word in words if not word.startswith(OF_SITTING))
 
 
 def _started_with(folder: Path) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurotarget.data.boxes import Box, box_error_mm, share_inside
 from neurotarget.data.geometry import Grid
-from neurotarget.files import write_text
+from neurotarget.files import table_text, write_text
 from neurotarget.inference.localiser import Limits, Located
 from neurotarget.types import Triple
 
@@ -86,7 +86,7 @@ def write_table(path: Path, found: Mapping[str, Localisation], splits: Mapping[s
         row |= {"confidence": one.located.confidence, "volume_mm3": one.located.volume_mm3}
         row |= {"note": one.located.reason or ("missed" if one.is_miss else "")}
         rows.append(row)
-    text = pd.DataFrame(rows).to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.4g")
+    text = table_text(pd.DataFrame(rows), float_format="%.4g")
     write_text(path, text)
 
 

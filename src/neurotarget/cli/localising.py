@@ -6,14 +6,14 @@ configuration names stays as it is.
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurotarget.cli.build import build
+from neurotarget.cli.build import build_foreign
 from neurotarget.cli.run_folder import read_config
 from neurotarget.data.attempts import attempted
 from neurotarget.data.checkup import examine
@@ -21,7 +21,8 @@ from neurotarget.data.geometry import whole_grid
 from neurotarget.data.labels import class_of_id, cut_labels, to_classes
 from neurotarget.data.module import TargetData
 from neurotarget.data.placement import Placed, Proposal, measure_mask, propose_placement
-from neurotarget.types import Case, DataError, Manifest, Target, TripleVox
+from neurotarget.data.threads import mapped
+from neurotarget.types import Case, DataError, Manifest, Roi, Target, TripleVox
 
 CHOICES = ("propose", "auto", "none")
 MOST_READ = 48  # training cases, one a subject, whose masks are measured
@@ -96,8 +97,7 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
         grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
         return measure_mask(mask, first.array, grid, case_id=case.case_id)
 
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        found = pool.map(one, [asked[place] for place in places])
+    with closing(mapped(one, [asked[place] for place in places], workers=2)) as found:
         return [mask for mask in found if isinstance(mask, Placed)]
 
 
@@ -126,10 +126,18 @@ def _with(kept: Located, proposal: Proposal) -> Located:
 def _as_before(kept: Located, folder: Path) -> Located:
     """What a run that is resumed was trained with."""
     before = read_config(folder)
-    config, roi = kept.config, before["target"].get("roi")
-    if (cascade := before.get("cascade", {})).get("localise"):
-        config = {**config, "cascade": cascade}
+    config, cascade = kept.config, before.get("cascade")
+    target = before.get("target")
+    roi = target.get("roi") if isinstance(target, dict) else None
+    if isinstance(cascade, dict) and cascade.get("localise") is True:
+        config = {**config, "cascade": {**config["cascade"], "localise": True}}
     if roi is None:
         return Located(config, kept.target, [])
+    made = build_foreign(roi)
+    if not isinstance(made, Roi):
+        raise DataError(
+            f"{folder}/config.yaml: found no region of interest in target.roi, wanted the one that "
+            "the run was begun with; restore the file"
+        )
     config = {**config, "target": {**config["target"], "roi": roi}}
-    return Located(config, replace(kept.target, roi=build(roi)), [])
+    return Located(config, replace(kept.target, roi=made), [])

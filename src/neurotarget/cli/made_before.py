@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.held_out import flat
-from neurotarget.cli.jobs import Job
+from neurotarget.cli.jobs import SITTING, Job
 from neurotarget.cli.run_folder import code
 
 CHECKED = 50  # jobs, as composing a configuration takes a tenth of a second
@@ -63,9 +63,7 @@ def _changed(loader: ConfigLoader, config: DictConfig, job: Job, folder: Path) -
 
 def _settings(config: DictConfig) -> dict[str, object]:
     plain = OmegaConf.to_container(config, resolve=False)
-    return dict(
-        flat({key: plain[key] for key in plain if key not in ("hydra", "overwrite", "resume")})
-    )
+    return dict(flat({key: plain[key] for key in plain if key not in ("hydra", *SITTING)}))
 
 
 def _commit(folder: Path) -> str:

@@ -3,16 +3,18 @@
 import difflib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from neurotarget.cli.argv import at_home, exists
-from neurotarget.cli.build import build
+from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.errors import print_anything, taught, tell_problems
 from neurotarget.cli.flags import flag
+from neurotarget.cli.foreign import read_foreign
 from neurotarget.cli.lint import run as run_lint
+from neurotarget.cli.settings import read_whole
+from neurotarget.cli.stopping import listen
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
@@ -52,7 +54,8 @@ HELP = """neurotarget: from scans and masks to the answered question
   python train.py experiment=<name>                          the whole of it
   python predict.py run=<run> input=<scans> output=<folder>  label maps and volumes
 
-A target is a name in conf/target, or the path of such a file.
+A target is a name in conf/target, or the path of such a file, which may be a stranger's: it
+calls nothing but this program's targets, unless trust=true stands beside it.
 """
 
 Words = Mapping[str, str]
@@ -60,6 +63,7 @@ Words = Mapping[str, str]
 
 def main() -> None:
     """Run one command of the command line and exit with its status."""
+    listen()
     print_anything()
     sys.exit(run(sys.argv[1:]))
 
@@ -83,8 +87,10 @@ def run(argv: Sequence[str]) -> int:
     return act(_words(argv[0], argv[1:], allowed))
 
 
-def load_target(name: str) -> Target:
+def load_target(name: str, *, trust: bool = False) -> Target:
     """A target by its name in `conf/target`, or by the path of a YAML file.
+
+    The file may be a stranger's and calls nothing but this program's targets, unless `trust`.
 
     Raises:
         DataError: there is no such file, or it is no target.
@@ -96,10 +102,11 @@ def load_target(name: str) -> Target:
         if name not in there:
             raise DataError(f"target={name}: no such target;{_nearest(name, there)}")
         path = there[name]
+    settings = read_foreign(path)
     try:
-        target = build(OmegaConf.load(path))
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        target = (build if trust else build_foreign)(settings)
+    except DataError as error:
+        reason = " ".join(str(error).split())[:600]
         raise DataError(f"{path}: no target can be read from it ({reason})") from error
     if not isinstance(target, Target):
         raise DataError(f"{path}: found no target, wanted a file such as those in conf/target")
@@ -107,12 +114,12 @@ def load_target(name: str) -> Target:
 
 
 def _lint(words: Words) -> int:
-    target = load_target(words["target"]) if "target" in words else None
+    target = _target(words) if "target" in words else None
     return run_lint(_source(words), target)
 
 
 def _prepare(words: Words) -> int:
-    target = load_target(_needed(words, "target"))
+    target = _target(words)
     cache = Path(words.get("cache", f"cache/{target.name}"))
     manifest = read_manifest(_source(words), target)
     folders = prepare(manifest, target, Preparation(), cache, workers=_number(words, "workers", 2))
@@ -123,7 +130,7 @@ def _prepare(words: Words) -> int:
 
 
 def _evaluate(words: Words) -> int:
-    target = load_target(_needed(words, "target"))
+    target = _target(words)
     predictions = Path(_needed(words, "predictions"))
     path = Path(words.get("rows", "rows.csv"))
     claim_file(path, key="rows", overwrite=flag(words, "overwrite"))
@@ -139,12 +146,13 @@ def _evaluate(words: Words) -> int:
 
 
 def _study(words: Words) -> int:
-    return run_study(words, load_target)
+    return run_study(_without_trust(words), partial(load_target, trust=flag(words, "trust")))
 
 
 def _models(argv: Sequence[str]) -> int:
     models = import_module("neurotarget.cli.models")
-    return models.run(_words("models", argv[1:], models.WORDS), load_target)
+    words = _words("models", argv[1:], (*models.WORDS, "trust"))
+    return models.run(_without_trust(words), partial(load_target, trust=flag(words, "trust")))
 
 
 def _compare(argv: Sequence[str]) -> int:
@@ -187,10 +195,10 @@ HEAVY: dict[str, Callable[[Sequence[str]], int]] = {
     "swi": _maps,
 }
 COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
-    "lint": (_lint, ("source", "target")),
-    "prepare": (_prepare, ("source", "target", "cache", "workers")),
-    "evaluate": (_evaluate, ("source", "target", "predictions", "rows", "overwrite")),
-    "study": (_study, ("source", *STUDY_WORDS)),
+    "lint": (_lint, ("source", "target", "trust")),
+    "prepare": (_prepare, ("source", "target", "trust", "cache", "workers")),
+    "evaluate": (_evaluate, ("source", "target", "trust", "predictions", "rows", "overwrite")),
+    "study": (_study, ("source", "trust", *STUDY_WORDS)),
 }
 
 
@@ -229,11 +237,16 @@ def _needed(words: Words, key: str) -> str:
     return words[key]
 
 
+def _target(words: Words) -> Target:
+    return load_target(_needed(words, "target"), trust=flag(words, "trust"))
+
+
+def _without_trust(words: Words) -> Words:
+    return {key: value for key, value in words.items() if key != "trust"}
+
+
 def _number(words: Words, key: str, default: int) -> int:
-    value = words.get(key, str(default))
-    if not (value.isascii() and value.isdigit()) or int(value) < 1:
-        raise DataError(f"{key}: got {value!r}, wanted a whole number of at least 1")
-    return int(value)
+    return read_whole(key, words.get(key, str(default)), 1, 1024)
 
 
 def _nearest(word: str, known: Mapping | Sequence[str]) -> str:

@@ -20,10 +20,12 @@ from neurotarget.cli.flags import flag
 from neurotarget.cli.jobs import quoted
 from neurotarget.cli.nets import fit_patch, times
 from neurotarget.cli.overrides import no_variant
+from neurotarget.cli.settings import read_whole
 from neurotarget.files import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
 from neurotarget.ownership import claim_file
+from neurotarget.printable import cell
 from neurotarget.report.text import NOTHING, aligned, number
 from neurotarget.types import DataError, Target, TripleVox
 
@@ -141,7 +143,7 @@ def write_table(lines: Sequence[Line], path: Path) -> None:
     with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, delimiter="\t", lineterminator="\n")
         table.writerow(Line._fields)
-        table.writerows([["n/a" if cell is None else cell for cell in line] for line in lines])
+        table.writerows([["n/a" if one is None else cell(one) for one in line] for line in lines])
 
 
 def _line(
@@ -236,15 +238,11 @@ def _cells(line: Line) -> list[str]:
 
 
 def _batch(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise DataError(f"batch: got {text!r}, wanted a whole number of at least 1")
-    return int(text)
+    return read_whole("batch", text, 1, 65_536)
 
 
 def _patch(text: str) -> TripleVox:
     sides = text.strip("[]").split(",")
-    if len(sides) != 3 or not all(
-        side.isascii() and side.isdigit() and int(side) for side in sides
-    ):
+    if len(sides) != 3:
         raise DataError(f"patch: got {text!r}, wanted three sides in voxels such as patch=48,64,48")
-    return tuple(int(side) for side in sides)
+    return tuple(read_whole("patch", side, 1, 4096) for side in sides)

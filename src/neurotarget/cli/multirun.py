@@ -1,6 +1,7 @@
 """The folder of a multirun: the words it was started with, and how far its jobs are."""
 
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,15 +12,16 @@ from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
 from neurotarget.cli.job_names import LONGEST, job_name, marked
-from neurotarget.cli.jobs import Job, JobResult, read_job, same_words, told
+from neurotarget.cli.jobs import SITTING, Job, JobResult, read_job, same_words, told
 from neurotarget.files import write_text
 from neurotarget.stats.learning import NOT_LEARNT, judge_validation
 from neurotarget.types import DataError
 
 MULTIRUN = "multirun.yaml"
 LATEST = "latest_multirun"
+JOB_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f]+")  # one folder, and not a hidden one
 ROWS = "rows.csv"  # scores of held-out cases, which a comparison reads
-WHERE = ("hydra.mode=", "hydra.sweep.dir=", "resume=")
+WHERE = ("hydra.mode=", "hydra.sweep.dir=", *(f"{key}=" for key in SITTING))
 
 
 def command_words(config: DictConfig) -> list[str]:
@@ -88,13 +90,12 @@ def read_multirun(folder: Path) -> list[str]:
     Raises:
         DataError: multirun.yaml cannot be read.
     """
-    words = _read(folder).get("words")
-    if not isinstance(words, list):
+    if not isinstance(_read(folder).get("words"), list):
         raise DataError(
             f"resume={folder}: found no words in its {MULTIRUN}, wanted those it was started with; "
             f"say the command again with {shlex.quote(f'hydra.sweep.dir={folder}')}"
         )
-    return [str(word) for word in words]
+    return _words(folder)
 
 
 def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> str:
@@ -134,9 +135,14 @@ def _unfinished_others(folder: Path, names: set[str]) -> list[str]:
     return [one for one in listed if one not in names and read_job(folder / one).status not in over]
 
 
-def to_go_on(folder: Path) -> str:
-    """Command that goes on with a multirun, as a shell reads it."""
-    return shlex.join(["python", "train.py", f"resume={folder}"])
+def to_go_on(folder: Path, own: Sequence[str] = ()) -> str:
+    """Command that goes on with a run, as a shell reads it.
+
+    `own` are the options for its config folders, for a multirun those that it was started with;
+    they are typed each time, as a run that goes on may be a stranger's.
+    """
+    own = own or [word for word in _words(folder) if word.startswith("--config-dir=")]
+    return shlex.join(["python", "train.py", *own, f"resume={folder}"])
 
 
 def link(place: Path, folder: Path) -> None:
@@ -167,4 +173,45 @@ def _read(folder: Path) -> Mapping[str, Any]:
         record = yaml.safe_load((folder / MULTIRUN).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError):
         return {}
-    return record if isinstance(record, dict) else {}
+    except RecursionError:
+        return {}
+    if not isinstance(record, dict):
+        return {}
+    lines = record.get("jobs") or []
+    if not isinstance(lines, list) or not all(_is_line(line) for line in lines):
+        raise DataError(
+            f"{folder / MULTIRUN}: found jobs without a name and overrides, wanted those that a "
+            "multirun has written; restore the file"
+        )
+    for line in lines:
+        stay_inside(folder, line["name"])
+    return record
+
+
+def _words(folder: Path) -> list[str]:
+    words = _read(folder).get("words")
+    return [str(word) for word in words] if isinstance(words, list) else []
+
+
+def _is_line(line: object) -> bool:
+    is_named = isinstance(line, dict) and isinstance(line.get("name"), str)
+    return (
+        is_named
+        and isinstance(words := line.get("words"), list)
+        and all(isinstance(word, str) for word in words)
+    )
+
+
+def stay_inside(folder: Path, name: str) -> None:
+    """Refuse a job whose folder would lie anywhere but in that of its multirun.
+
+    Raises:
+        DataError: its name is a path, or a link leads away.
+    """
+    place = folder / name
+    is_name = JOB_NAME.fullmatch(name) is not None
+    if not is_name or (place.is_symlink() and place.resolve().parent != folder.resolve()):
+        raise DataError(
+            f"{folder / MULTIRUN}: found the job {name!r}, wanted a folder in that of the multirun;"
+            " restore the file, or start the multirun anew"
+        )

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from neurotarget.cli.build import SHAREABLE, build, build_foreign
+from neurotarget.cli.build import build, build_foreign
+from neurotarget.cli.foreign import is_shareable
 from neurotarget.data.sides import as_trained
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.types import DataError, Target, TripleVox
@@ -134,7 +135,7 @@ def _listed(sides: Sequence[int]) -> str:
 def _parameters(path: str, *, trusted: bool) -> Sequence[str]:
     """Names that a constructor takes; a stranger's path is only looked at among our models."""
     module, _, name = path.rpartition(".")
-    if not module or not (trusted or path.startswith(SHAREABLE)):
+    if not module or not (trusted or is_shareable(path)):
         return ()
     try:
         return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)

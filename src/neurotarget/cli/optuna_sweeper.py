@@ -4,7 +4,6 @@ The study in the storage is the memory: any number of processes may run the same
 that was stopped is run again. What a process that is gone had begun is gone on with.
 """
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from filelock import FileLock
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.cli.errors import TERMINATED, taught
+from neurotarget.cli.errors import taught
 from neurotarget.cli.jobs import Job, JobResult
 from neurotarget.cli.launchers import launch_jobs
 from neurotarget.cli.multirun import LATEST, command_words, link, to_go_on, write_multirun
@@ -44,6 +43,7 @@ from neurotarget.cli.optuna_words import of_trials, signature, split_words
 from neurotarget.cli.optuna_workers import Workers
 from neurotarget.cli.run_lock import is_running
 from neurotarget.cli.search_space import Dimension
+from neurotarget.cli.stopping import going_on
 from neurotarget.types import DataError
 
 if TYPE_CHECKING:
@@ -118,17 +118,15 @@ class Run:
             "  faster?   say that in another terminal: both share the trials",
             flush=True,
         )
-        try:
-            while (batch := self._next(workers)) is not None:
-                if batch:
-                    self._run(batch, tables)
-                else:
-                    time.sleep(POLL_S)
-        except (KeyboardInterrupt, SystemExit) as stopped:  # the latter is Lightning's at SIGTERM
-            tables.write(self.study)
-            print(f"\nstopped; what was finished is kept: {to_go_on(self.folder)}", flush=True)
-            sys.exit(TERMINATED if isinstance(stopped, SystemExit) else 130)
-        tables.write(self.study)
+        with going_on(to_go_on(self.folder)):
+            try:
+                while (batch := self._next(workers)) is not None:
+                    if batch:
+                        self._run(batch, tables)
+                    else:
+                        time.sleep(POLL_S)
+            finally:
+                tables.write(self.study)
         print(conclusion(self.study, tables), flush=True)
 
     def _next(self, workers: Workers) -> list["optuna.Trial"] | None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from neurotarget.cli.jobs import JobResult
+from neurotarget.cli.jobs import SITTING, JobResult
 from neurotarget.cli.optuna_study import METRICS, Search, importances
 from neurotarget.cli.search_space import Dimension
-from neurotarget.files import write_text
+from neurotarget.files import table_text, write_text
 from neurotarget.report.sweep_page import Objective, Parameter, Sweep, write_sweep_page
 from neurotarget.types import DataError
 
@@ -31,7 +31,7 @@ AT = "at"  # attribute of a trial: where it is run, and by which process
 PAGE = "sweep.html"
 TABLE = "trials.tsv"
 SHOWN = 8  # trials that a line names
-OWN = ("sweep", "held_out", "resume")  # words that no single training needs
+OWN = ("sweep", "held_out", *SITTING)  # words that no single training needs
 
 
 class Tables(NamedTuple):
@@ -46,7 +46,7 @@ class Tables(NamedTuple):
     def write(self, study: "optuna.Study") -> None:
         """Write trials.tsv and sweep.html of everything that the study holds by now."""
         trials, best = trials_table(study, self.search, self.space), best_trials(study)
-        write_text(self.folder / TABLE, trials.to_csv(sep="\t", index=False, na_rep="n/a"))
+        write_text(self.folder / TABLE, table_text(trials))
         objectives = self.search.objectives
         shares = importances(study, objectives)
         sweep = Sweep(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -23,6 +24,7 @@ from omegaconf.errors import (
 )
 
 from neurotarget.cli.jobs import quoted
+from neurotarget.cli.setting_table import CHECKS
 from neurotarget.types import DataError
 
 MULTIRUN = ("-m", "--multirun")
@@ -59,14 +61,20 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
     return None
 
 
-def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Take `--config-dir`, the user's own config folder, out as a search path."""
+def joined_options(argv: Sequence[str]) -> list[str]:
+    """The arguments with `--config-dir <folder>` as one, `--config-dir=<folder>`."""
     joined: list[str] = []
     for word in argv:
         if joined and joined[-1] in CONFIG_DIR:
             joined[-1] = f"{CONFIG_DIR[0]}={word}"
         else:
             joined.append(word)
+    return joined
+
+
+def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take `--config-dir`, the user's own config folder, out as a search path."""
+    joined = joined_options(argv)
     folders = [word.partition("=")[2] for word in joined if word.startswith(f"{CONFIG_DIR[0]}=")]
     for folder in folders:
         if not Path(folder).is_dir():
@@ -115,7 +123,8 @@ def _values(override: Override) -> Iterator[str]:
         for value in islice(override.sweep_string_iterator(), many):
             yield f"{key}={value}"
     else:  # an interval, drawn from by the sweeper
-        yield f"{key}={override.value().start}"
+        start = override.value().start  # a float also where both ends were whole
+        yield f"{key}={int(start) if start == int(start) else start}"
 
 
 def _compose(config_name: str, words: list[str]) -> DictConfig:
@@ -127,7 +136,9 @@ def _compose(config_name: str, words: list[str]) -> DictConfig:
         raise DataError(_unknown_choice(error)) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise DataError(_explain(config_name, words, error)) from error
-    _check_references(config)
+    ours = _check_references(config)
+    if ours is not None and config_name in CHECKS:
+        CHECKS[config_name](ours)
     return config
 
 
@@ -136,6 +147,12 @@ def _check_choice(override: Override) -> None:
     if override.is_delete() or override.is_sweep_override():
         return
     options, value = _options(override.key_or_group), override.value()
+    if options and any(_is_path(one) for one in (value if isinstance(value, list) else [value])):
+        raise DataError(
+            f"{override.input_line}: found a path, wanted a name of {override.key_or_group}; put "
+            f"the file into a folder <conf>/{override.key_or_group} of your own and say "
+            "--config-dir=<conf>"
+        )
     if options and not isinstance(value, str | QuotedString | list | dict):
         wanted = f"{override.key_or_group}=<{' | '.join(options)}>"
         raise DataError(
@@ -144,15 +161,24 @@ def _check_choice(override: Override) -> None:
         )
 
 
-def _check_references(config: DictConfig) -> None:
-    """Refuse a value that asks for another one that is not there, as where no target is chosen."""
+def _is_path(choice: object) -> bool:
+    text = choice.text if isinstance(choice, QuotedString) else choice
+    parts = str(text).replace("\\", "/").split("/")
+    return isinstance(text, str) and ("" in parts[:-1] or ".." in parts or text[:1] == "~")
+
+
+def _check_references(config: DictConfig) -> dict[str, Any] | None:
+    """Refuse a value that asks for another one that is not there, as where no target is chosen.
+
+    Returns the plain values, or None where only a running job can tell them.
+    """
     ours = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     try:
-        OmegaConf.to_container(ours, resolve=True)
+        return OmegaConf.to_container(ours, resolve=True)
     except InterpolationKeyError as error:
         raise DataError(_dangling(error)) from error
     except InterpolationResolutionError:
-        return  # what only a running job can resolve
+        return None
 
 
 def _dangling(error: InterpolationKeyError) -> str:

@@ -1,12 +1,13 @@
 """What a run is made of, from its resolved configuration; every setting is tried here."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
@@ -14,13 +15,14 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from neurotarget.cli.budget import apply_budget
 from neurotarget.cli.build import build, refused
-from neurotarget.cli.callbacks import BestScores, RandomState, WholeCheckpoints
+from neurotarget.cli.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
 from neurotarget.cli.cost import CostMeter
 from neurotarget.cli.nets import fit_patch, try_patch
 from neurotarget.cli.precision import precision_for
 from neurotarget.cli.pretrained import load_pretrained
 from neurotarget.cli.pruning import pruning
 from neurotarget.cli.ranks import apart_from_slurm
+from neurotarget.cli.stopping import Stopped, signal_of
 from neurotarget.cli.training_bar import TrainingBar
 from neurotarget.cli.windows import build_windows
 from neurotarget.data.augment import build_augmentation
@@ -106,8 +108,26 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
         trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resumed, weights_only=True)
     except MisconfigurationException as error:
         raise DataError(f"training: {' '.join(str(error).split())}; mend the settings") from error
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        has_begun = not math.isnan(parts.meter.expected_steps)
+        if resumed is None or has_begun or isinstance(error, DataError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{resumed}: training cannot go on from it ({type(error).__name__}: {reason}); restore "
+            "the file, use the settings that it was made with, or begin anew"
+        ) from error
+    except SystemExit as error:  # Lightning's answer to a stop has lost which signal it was
+        if (number := signal_of(error)) is None:
+            raise
+        raise Stopped(number) from error
 
 
 def check_words(config: Config, target: Target) -> None:
@@ -156,15 +176,7 @@ def _trainer(
 
 
 def _callbacks(config: Config, folder: Path) -> list[Callback]:
-    weights, monitor = str(folder / "weights"), config["monitor"]
-    best = ModelCheckpoint(
-        weights, "best", monitor=monitor, mode=mode_of(monitor), enable_version_counter=False
-    )
-    last = ModelCheckpoint(
-        weights,
-        "last",
-        every_n_epochs=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    weights, monitor = folder / "weights", config["monitor"]
+    best = Checkpoint(weights, "best", monitor=monitor, mode=mode_of(monitor))
+    last = Checkpoint(weights, "last", every_n_epochs=1, save_on_train_epoch_end=True)
     return [best, last, LearningRateMonitor("epoch"), RandomState(), TrainingBar(monitor)]

@@ -97,4 +97,4 @@ def _tell(outcomes: list[Outcome], output: Path) -> None:
         f"at; label maps and volumes.tsv are in {output}"
     )
     if failed:
-        raise DataError("\n".join(f"{item.case_id} failed: {item.note}" for item in failed))
+        raise DataError([f"{item.case_id} failed: {item.note}" for item in failed])

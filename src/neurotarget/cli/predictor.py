@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from neurotarget.cli.build import build_foreign
 from neurotarget.cli.nets import fitted_again
 from neurotarget.cli.precision import precision_for
-from neurotarget.cli.run_folder import POSTPROCESSING, load_state, read_config, weights_path
+from neurotarget.cli.run_folder import (
+    POSTPROCESSING,
+    load_state,
+    read_config,
+    refuse_nonfinite,
+    weights_path,
+)
 from neurotarget.cli.windows import build_windows
 from neurotarget.data.sides import as_trained
 from neurotarget.inference.ensemble import differences
@@ -35,11 +41,13 @@ def load_predictor(
     mirror: bool | str | None = None,
     postprocess: str = "run",
     make: Callable[..., Any] = build_foreign,
+    config: Mapping[str, Any] | None = None,
 ) -> tuple[Predictor, str]:
     """Rebuild a run's network with its weights; also returns a hash of the weights.
 
     `make` turns the nodes of the run's config into objects: `build_foreign` for a run that may be
     a stranger's, `build` for one's own. `overlap` and `mirror` are the run's own by default.
+    `config` stands for the run's config.yaml.
     `postprocess` is `run` for the steps that the run has learned for these weights, or `none`.
 
     Raises:
@@ -49,7 +57,7 @@ def load_predictor(
     if postprocess not in ("run", "none"):
         raise DataError(f"postprocess: found {postprocess}, wanted run or none")
     device = usable_device(device)
-    config = read_config(run)
+    config = read_config(run) if config is None else config
     path = weights_path(run, weights)
     found = _net_weights(load_state(path), path)
     try:
@@ -175,6 +183,7 @@ def _fill(net: nn.Module, found: Mapping[str, Tensor], target: Target, path: Pat
             f"{path}: the weights do not fit {type(net).__name__} as config.yaml beside them has "
             f"it ({'; '.join(told)}); use the run folder as it was written"
         )
+    refuse_nonfinite(found, path)
     net.load_state_dict(found)
 
 

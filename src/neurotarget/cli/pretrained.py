@@ -7,8 +7,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from neurotarget.cli.run_folder import load_state, weights_path
+from neurotarget.cli.run_folder import load_state, refuse_nonfinite, weights_path
 from neurotarget.models.pretrained import match
+from neurotarget.reading import check_regular
 from neurotarget.types import DataError
 
 NESTED = ("state_dict", "model_state_dict", "model", "net", "network_weights", "weights")
@@ -29,7 +30,9 @@ def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
             f"pretrained={source}: no such file; give a run folder, a checkpoint (.ckpt, .pt, "
             ".pth) or .safetensors"
         )
-    found = match(read_weights(path), net)
+    weights = read_weights(path)
+    refuse_nonfinite(weights, path)
+    found = match(weights, net)
     if not found.fitting:
         known = getattr(net, "pretrained_with", "")
         also = f", which also takes those of {known}" if known else ""
@@ -50,6 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if path.suffix == ".safetensors":
         try:
+            check_regular(path)
             return load_file(path)
         except (SafetensorError, OSError) as error:
             raise DataError(

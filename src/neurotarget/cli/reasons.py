@@ -15,6 +15,9 @@ def reason_of(error: BaseException) -> str:
         return _data_reason(error)
     if isinstance(error, CaseError):  # a worker sends its whole stack; the last line is ours
         return _short(str(error).strip().splitlines()[-1])
+    if isinstance(error, MemoryError):
+        found = _short(str(error)) or "none left"
+        return f"out of memory ({found}); close other programs, or use a machine with more"
     if isinstance(error, UnicodeEncodeError):
         return unwritable(error)
     if isinstance(error, OSError) and error.strerror:

@@ -22,7 +22,7 @@ from neurotarget.cli.reconstruction_methods import (
     swi_methods,
 )
 from neurotarget.cli.reconstruction_scans import Failed, Scan, drawn_scans, read_scans
-from neurotarget.cli.run_folder import open_run, write_json
+from neurotarget.cli.run_folder import begin_run, open_run, write_json
 from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.swi import bright_window
 from neurotarget.cli.tracking import finish, log_final, loggers, on_wandb
@@ -63,7 +63,8 @@ def reconstruct(cfg: DictConfig) -> dict[str, float]:
     settings, kind = config["reconstruction"], str(config["job"])
     methods = _methods(kind, settings)
     scans = _scans(cfg, config)
-    record = open_run(folder, config, said())
+    begin_run(folder, said())
+    record = open_run(folder, config)
     made = loggers(
         folder,
         config["logger"],

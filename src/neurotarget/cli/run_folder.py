@@ -7,6 +7,7 @@ report.html
 
 import csv
 import json
+import math
 import os
 import platform
 import subprocess
@@ -21,12 +22,27 @@ from typing import Any
 import torch
 import yaml
 
+from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.data.table import RATER
-from neurotarget.files import write_text, written
+from neurotarget.files import sweep, write_text, written
+from neurotarget.printable import cell, cells
+from neurotarget.reading import check_regular, read_text
 from neurotarget.types import Case, DataError
 
+PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
+NEEDED = {  # what Lightning takes up in a checkpoint
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "state_dict": dict,
+    "loops": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "callbacks": dict,
+}
 POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
+SHOWN = 3  # tensors in a sentence
 PACKAGES = (
     "neurotarget",
     "torch",
@@ -57,7 +73,7 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
         draft.open("w", newline="", encoding="utf-8") as stream,
     ):
         table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
-        table.writeheader()
+        table.writerow({name: cell(name) for name in columns})
         for case in cases:
             line = {name: str(Path(path).resolve()) for name, path in case.images.items()}
             line |= {"case_id": case.case_id, "subject_id": case.subject_id}
@@ -65,24 +81,38 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
             if case.label is not None:
                 line["label"] = str(case.label.resolve())
             line |= {f"{RATER}{name}": str(path.resolve()) for name, path in case.raters.items()}
-            table.writerow(line | {k: v for k, v in case.covariates.items() if v is not None})
+            line |= {key: value for key, value in case.covariates.items() if value is not None}
+            table.writerow(cells(line))
 
 
-def open_run(folder: Path, config: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """Begin or go on with a run: config, versions, hardware; returns what run.json holds.
+def begin_run(folder: Path, overrides: list[str]) -> None:
+    """Keep the command line before anything takes time, so that a run killed later goes on.
+
+    Drafts that an earlier sitting left go, as this process holds the run's lock.
+    """
+    for place in (folder, *(folder / name for name in PLACES)):
+        sweep(place, now_s=math.inf)
+    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
+    _link_latest(folder)
+
+
+def open_run(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what a run is made of: config, versions, hardware; returns what run.json holds.
 
     `id` names the run for the tracker and stays the same when the run is resumed.
     """
     record_path = folder / "run.json"
-    record = json.loads(record_path.read_text(encoding="utf-8")) if record_path.is_file() else {}
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    record.setdefault("id", os.urandom(4).hex())
-    record.setdefault("started", []).append(started)
+    record = read_plain(record_path)
+    if not record and record_path.is_file():
+        print(f"{record_path}: is broken and written anew, with another id", flush=True)
+    before = record.get("started")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if not isinstance(record.get("id"), str):
+        record["id"] = os.urandom(4).hex()
+    record["started"] = [*(before if isinstance(before, list) else []), now]
     record |= {"versions": _versions(), "code": code(), "hardware": _hardware()}
     write_json(record_path, record)
-    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
     write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
-    _link_latest(folder)
     return record
 
 
@@ -94,13 +124,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = Path(folder) / "config.yaml"
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = yaml.safe_load(read_text(path))
     except OSError as error:
         raise DataError(
             f"run={folder}: found no config.yaml there, wanted a run folder; "
             "say run=runs/<experiment>/<date_time> or run=runs/<experiment>/latest"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: also of numbers
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: found broken YAML ({reason}); restore the file") from error
     if not isinstance(config, dict):
@@ -148,6 +178,7 @@ def load_state(path: Path) -> dict[str, Any]:
         DataError: the file is broken or holds more than plain values.
     """
     try:
+        check_regular(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch's own words advise to run what the file brings
@@ -158,6 +189,46 @@ def load_state(path: Path) -> dict[str, Any]:
             f"{path}: found no plain checkpoint ({what}), wanted tensors and plain values; "
             "use weights that neurotarget has written"
         ) from error
+
+
+def refuse_nonfinite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Refuse weights of which some are NaN or infinite, as they predict nothing.
+
+    Raises:
+        DataError: there are such; names the tensors.
+    """
+    wrong = [
+        name
+        for name, value in weights.items()
+        if value.is_floating_point() and not bool(torch.isfinite(value).all())
+    ]
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise DataError(
+            f"{path}: found NaN or infinite numbers in {', '.join(wrong[:SHOWN])}{more}, wanted "
+            "finite weights; use other weights, such as weights=best, or train anew"
+        )
+
+
+def resumable_state(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that a training can go on from.
+
+    Raises:
+        DataError: the file is broken, or lacks what training needs beside weights.
+    """
+    state = load_state(path)
+    found = state if isinstance(state, dict) else {}
+    lacking = [
+        key
+        for key, kind in NEEDED.items()
+        if not isinstance(found.get(key), kind) or not (found[key] or kind is int)
+    ]
+    if lacking:
+        raise DataError(
+            f"{path}: found a checkpoint without a usable {', '.join(lacking)}, wanted one from "
+            "which training can go on; restore the file, or begin anew with pretrained=<this file>"
+        )
+    return state
 
 
 def code() -> dict[str, Any]:

@@ -32,6 +32,7 @@ from neurotarget.cli.older_output import older_output
 from neurotarget.cli.ranks import JOB, needs_own_process, rank, run_in_own_process
 from neurotarget.cli.reasons import ENDED, reason_of
 from neurotarget.cli.run_lock import CLAIM_S, claimed_alone, running
+from neurotarget.cli.stopping import Stopped, signal_of
 from neurotarget.ownership import claimed
 from neurotarget.types import DataError
 
@@ -157,9 +158,9 @@ def _attempt(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
         claimed(folder, older=older_output, key="hydra.run.dir")
         return Ended("done", act(cfg), "")
     except (Exception, SystemExit) as error:
-        if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        if _is_stopped(error):
+        if (number := signal_of(error)) is not None:
+            raise Stopped(number) from error
+        if _is_ended_by_submitit(error):
             raise
         if any(kind.__name__ == "TrialPruned" for kind in type(error).__mro__):  # Optuna's
             return Ended("pruned", {}, reason_of(error))
@@ -168,16 +169,13 @@ def _attempt(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
         return Ended("failed", {}, reason_of(error))
 
 
-def _is_stopped(error: BaseException) -> bool:
-    """Whether a signal ends this process: the job has no result then, and goes on another time.
+def _is_ended_by_submitit(error: BaseException) -> bool:
+    """Whether time is up: the job has no result then, and goes on another time.
 
-    Lightning answers SIGTERM with a kind of SystemExit; submitit, which has been told that time
-    is up, raises from its signal handler and, where it may, starts the job again.
+    submitit raises from its signal handler and, where it may, starts the job again.
     """
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
-    if str(innermost.f_globals.get("__name__")).startswith("submitit"):
-        return True
-    return isinstance(error, SystemExit) and type(error) is not SystemExit
+    return str(innermost.f_globals.get("__name__")).startswith("submitit")
 
 
 def _free() -> None:

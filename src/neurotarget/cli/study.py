@@ -7,6 +7,7 @@ from pathlib import Path
 
 from neurotarget.cli.flags import flag
 from neurotarget.cli.older_output import older_output
+from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study_folder import Written, write_study
 from neurotarget.cli.study_inputs import Material, from_masks, from_run, with_asked
 from neurotarget.cli.study_table import from_table
@@ -225,7 +226,4 @@ def _list(words: Words, key: str) -> list[str]:
 
 
 def _whole(words: Words, key: str, default: int) -> int:
-    value = words.get(key, str(default))
-    if not (value.isascii() and value.isdigit()) or int(value) > MOST:
-        raise DataError(f"{key}: got {value!r}, wanted a whole number such as {default}")
-    return int(value)
+    return read_whole(key, words.get(key, str(default)), 0, MOST)

@@ -11,7 +11,7 @@ import pandas as pd
 from neurotarget.cli.older_output import older_output
 from neurotarget.cli.study_cases import RANKS, load_cases
 from neurotarget.cli.study_inputs import Material
-from neurotarget.files import remove, sweep, written
+from neurotarget.files import remove, sweep, table_text, write_text, written
 from neurotarget.ownership import claimed, refuse_foreign
 from neurotarget.report.figure import save_figure, svg_text
 from neurotarget.report.figures import all_figures
@@ -122,5 +122,4 @@ def _picture(case: PageCase, folder: Path) -> Path:
 
 def write_tsv(table: pd.DataFrame, path: Path) -> None:
     """Write a table with what is undefined as `n/a`, as BIDS has it; whole or not at all."""
-    with written(path) as draft:
-        table.to_csv(draft, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+    write_text(path, table_text(table))

@@ -16,6 +16,7 @@ from neurotarget.cli.run_folder import POSTPROCESSING, read_config
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows
 from neurotarget.hypothesis import WORD, Hypothesis
+from neurotarget.printable import uncell
 from neurotarget.report.postprocessing import trials_table
 from neurotarget.report.words import PLANTED, PLANTED_IN_TISSUE
 from neurotarget.stats.learning import Training
@@ -302,7 +303,7 @@ def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:
     if path is None or not path.is_file():
         return rows
     try:
-        ledger = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        ledger = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False).map(uncell)
     except ValueError:
         return rows  # another program's file of this name
     if not {"case_id", "note"} <= set(ledger):

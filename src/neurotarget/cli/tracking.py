@@ -1,21 +1,19 @@
 """Weights & Biases and CSV: what a run tells its trackers, and how it never waits for them."""
 
-import csv
-import json
 import netrc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pandas as pd
 import wandb
-from fsspec.implementations.local import LocalFileSystem
-from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
-from pytorch_lightning.loggers.csv_logs import ExperimentWriter
+from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from neurotarget.cli.finished_runs import read_plain
+from neurotarget.cli.metrics_log import metrics_log
 from neurotarget.cli.run_folder import write_json
 from neurotarget.cli.study_folder import Written
 from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT, Learning
@@ -63,7 +61,7 @@ def loggers(
     project this is; run.json then keeps that id.
     """
     rank_zero_only.rank = 0  # or Lightning's loggers are silent in Slurm's second task
-    made: list[Logger] = [_csv_logger(folder, resumed_step)]
+    made: list[Logger] = [metrics_log(folder, resumed_step)]
     mode = wandb_mode(settings["wandb"])
     if mode == "disabled":
         return made
@@ -175,48 +173,7 @@ def on_wandb(made: Sequence[Logger], act: Callable[["wandb.Run"], object]) -> No
 def _keep_id(folder: Path, run_id: str) -> None:
     """Let a run that goes on later, by itself, be the same one to W&B."""
     path = folder / "run.json"
-    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    write_json(path, record | {"id": run_id})
-
-
-def _csv_logger(folder: Path, resumed_step: int) -> CSVLogger:
-    """Lightning's CSV logger, which would delete the rows of an earlier sitting."""
-    path = folder / "logs" / "metrics.csv"
-    rows: list[dict[str, str]] = []
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = [row for row in csv.DictReader(stream) if int(row["step"]) < resumed_step]
-        path.unlink()
-    logger = Utf8CSVLogger(str(folder), name="logs", version="")
-    if rows:
-        logger.experiment.metrics_keys = sorted(rows[0])
-        with path.open("w", newline="", encoding="utf-8") as stream:
-            table = csv.DictWriter(stream, sorted(rows[0]))
-            table.writeheader()
-            table.writerows(rows)
-    return logger
-
-
-class Utf8CSVLogger(CSVLogger):
-    """Lightning's CSV logger in UTF-8, as labels give metrics their names."""
-
-    @property
-    def experiment(self) -> ExperimentWriter:
-        """What writes the file, and makes its folder."""
-        writer = super().experiment
-        writer._fs = Utf8Files()
-        return writer
-
-
-class Utf8Files(LocalFileSystem):
-    """Local files whose text is UTF-8, whatever the locale."""
-
-    cachable = False
-
-    def open(self, path: str, mode: str = "rb", **how: object) -> IO:
-        """Open a file as fsspec does."""
-        text = {} if "b" in mode else {"encoding": "utf-8"}
-        return super().open(path, mode, **{**text, **how})
+    write_json(path, read_plain(path) | {"id": run_id})
 
 
 def log_final(

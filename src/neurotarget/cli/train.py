@@ -5,6 +5,7 @@ import logging
 import math
 import shlex
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
+from neurotarget.cli.breakdowns import breakdowns
 from neurotarget.cli.budget import planned_steps
 from neurotarget.cli.build import build_target, plain
 from neurotarget.cli.cascade import localise, localiser_facts
 from neurotarget.cli.cost import write_cost
+from neurotarget.cli.data_record import keep_contents
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.held_out import flat, refuse_corrected, score_held_out
+from neurotarget.cli.jobs import ACCEPT, SITTING
 from neurotarget.cli.localising import located
 from neurotarget.cli.multirun import own_folders, to_go_on
 from neurotarget.cli.nets import fit_patch
@@ -28,12 +32,15 @@ from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.postprocess import learn_postprocessing
 from neurotarget.cli.ranks import apart_from_slurm, num_devices, rank
-from neurotarget.cli.run_folder import load_state, open_run, read_config
+from neurotarget.cli.run_folder import begin_run, open_run, read_config, resumable_state
 from neurotarget.cli.step_probe import probed_seconds
+from neurotarget.cli.stopping import going_on
 from neurotarget.cli.tracking import finish, log_final, log_learning, loggers
 from neurotarget.cli.training_bar import duration
 from neurotarget.data.module import TargetData
+from neurotarget.data.prepare import contents
 from neurotarget.files import write_text
+from neurotarget.printable import cell
 from neurotarget.report.learning import banner, banner_text
 from neurotarget.report.postprocessing import postprocessing_line
 from neurotarget.stats.learning import Training, facts_of, judge_validation, time_note
@@ -47,14 +54,22 @@ def train(cfg: DictConfig) -> dict[str, float]:
         DataError: a setting or the data are not as they must be.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
+    command = to_go_on(folder)
+    with going_on(command), breakdowns(command):
+        return _train(cfg, folder)
+
+
+def _train(cfg: DictConfig, folder: Path) -> dict[str, float]:
     _quieten()
     config = plain(cfg)
     pl.seed_everything(_seed(config), verbose=False)
     # Lightning has read it from the environment, which numbers all tasks of Slurm
     rank_zero_only.rank = rank(config["trainer"])
     is_main = rank_zero_only.rank == 0
+    if is_main:
+        begin_run(folder, said())
     last = folder / "weights" / "last.ckpt"
-    state = load_state(last) if config["resume"] and last.is_file() else None
+    state = resumable_state(last) if config["resume"] and last.is_file() else None
     target = build_target(cfg.target)
     data = build_data(config, target)
     net, fitted = _tried(config, target)
@@ -71,27 +86,12 @@ def train(cfg: DictConfig) -> dict[str, float]:
     # all settings are tried before hours are spent on them
     parts = build_parts(config, folder, target, data, resumed=state is not None)
     config["patch_vox"] = list(parts.target.patch_vox)
-    record: dict[str, Any] = {}
     if is_main:
-        for line in (*localised, *planned, *parts.lines):
-            print(f"  {line}", flush=True)
-        _tell_resumed(config, state, folder)
-        record = open_run(folder, config, said())
+        record = _opened(config, folder, [*localised, *planned, *parts.lines], state)
     data.prepare_data()
-    made: list[Logger] = []
     if is_main:
         _keep_corrected(config, folder, data, state=state, parts=parts)
-        tell_problems(data.warnings)
-        write_splits(data, folder, resumed=state is not None)
-        config["data_fingerprint"] = fingerprint(data)
-        made = loggers(
-            folder,
-            config["logger"],
-            run_id=record["id"],
-            name=f"{config['name']}/{folder.name}",
-            config=config | {"versions": record["versions"], "code": record["code"]},
-            resumed_step=state["global_step"] if state else 0,
-        )
+    made = _tracked(config, folder, data, record, state) if is_main else []
     failed = True
     try:
         fit(parts, made, last if state else None)
@@ -115,6 +115,39 @@ def train(cfg: DictConfig) -> dict[str, float]:
     finally:
         finish(made, failed=failed)
     return dict(parts.best.values)
+
+
+def _opened(
+    config: Config, folder: Path, lines: Sequence[str], state: Config | None
+) -> dict[str, Any]:
+    """Say what the run is made of, and write it into its folder; returns what run.json holds."""
+    for line in lines:
+        print(f"  {line}", flush=True)
+    _tell_resumed(config, state, folder)
+    return open_run(folder, config)
+
+
+def _tracked(
+    config: dict[str, Any], folder: Path, data: TargetData, record: Config, state: Config | None
+) -> list[Logger]:
+    """Write what the data are into the run folder, and begin to log."""
+    tell_problems(data.warnings)
+    write_splits(data, folder, resumed=state is not None)
+    keep_contents(
+        folder,
+        contents(data.manifest, data.target),
+        resumed=state is not None,
+        accepted=config[ACCEPT] is True,
+    )
+    config["data_fingerprint"] = fingerprint(data)
+    return loggers(
+        folder,
+        config["logger"],
+        run_id=record["id"],
+        name=f"{config['name']}/{folder.name}",
+        config=config | {"versions": record["versions"], "code": record["code"]},
+        resumed_step=state["global_step"] if state else 0,
+    )
 
 
 def _keep_corrected(
@@ -219,7 +252,7 @@ def _seed(config: Config) -> int:
     return config["seed"]
 
 
-def _tell_resumed(config: Config, state: dict | None, folder: Path) -> None:
+def _tell_resumed(config: Config, state: Config | None, folder: Path) -> None:
     if not config["resume"]:
         return
     if state is None:
@@ -229,7 +262,7 @@ def _tell_resumed(config: Config, state: dict | None, folder: Path) -> None:
     if (folder / "config.yaml").is_file():
         before = dict(flat(read_config(folder)))
         now = dict(flat(config))
-        for key in sorted((before.keys() | now.keys()) - {"overwrite", "resume"}):
+        for key in sorted((before.keys() | now.keys()) - set(SITTING)):
             if before.get(key) != now.get(key):
                 print(f"resumed with {key}: {now.get(key)} (it was {before.get(key)})", flush=True)
 
@@ -269,7 +302,7 @@ def _announce(config: Config, length: str, target: Target, folder: Path) -> None
         f"  training  {length}; the bar shows the time left\n"
         f"  then      {_then(config)}\n"
         f"  results   {folder}\n"
-        f"  stopped?  {to_go_on(folder)}",
+        f"  stopped?  {to_go_on(folder, own_folders(HydraConfig.get()))}",
         flush=True,
     )
 
@@ -335,7 +368,7 @@ def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> No
     """
     lines = ["case_id\tsubject_id\tsplit"]
     lines += [
-        f"{case.case_id}\t{case.subject_id}\t{data.splits[case.case_id]}"
+        f"{cell(case.case_id)}\t{cell(case.subject_id)}\t{data.splits[case.case_id]}"
         for case in data.manifest.cases
     ]
     path, text = folder / "splits.tsv", "\n".join(lines) + "\n"

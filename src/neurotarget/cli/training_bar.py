@@ -93,6 +93,11 @@ class TrainingBar(Callback):
             self.bar.n = min(100 * self.progress(trainer.global_step), 100.0)
             self.bar.close()
 
+    def on_exception(self, *_: object) -> None:
+        """Close the bar as it stands, so that nothing is drawn below what ended the training."""
+        if self.bar is not None:
+            self.bar.close()
+
     def _postfix(self, trainer: pl.Trainer) -> str:
         left_s = self.pace.left_s()
         shown = [] if left_s is None else [f"about {duration(left_s)} left"]

@@ -4,7 +4,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from tqdm import tqdm
 
@@ -13,6 +13,7 @@ from neurotarget.data.checkup import Checkup, check_case
 from neurotarget.data.found import error, some, warning
 from neurotarget.data.labels import class_of_id
 from neurotarget.data.splits import split_conflicts
+from neurotarget.data.threads import mapped
 from neurotarget.types import Case, DataError, Manifest, Problem, Target
 
 FEW_SUBJECTS = 10  # below, a fold of five holds a single subject or two
@@ -68,8 +69,8 @@ def _check_all(
     def check(case: Case) -> Checkup:
         return check_case(case, target, mapping)
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        results = map(_as_checkup, pool.map(check, cases))
+    with closing(mapped(check, cases, workers)) as found:
+        results = map(_as_checkup, found)
         pace = 0.1 if sys.stderr.isatty() else 30.0
         return list(tqdm(results, "lint", len(cases), unit="case", delay=1, mininterval=pace))
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -21,6 +21,7 @@ from neurotarget.data.geometry import Grid, image_to_work, labels_to_work, nativ
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.roi import box_of
 from neurotarget.data.sides import as_trained, to_trained
+from neurotarget.data.threads import mapped
 from neurotarget.data.volume import Volume
 from neurotarget.files import digest
 from neurotarget.types import Case, DataError, Manifest, Problem, Roi, Target
@@ -104,10 +105,8 @@ def prepare(
         own = target if rois is None else replace(target, roi=rois[case.case_id])
         return prepare_case(case, own, preparation, cache, mapping)
 
-    with ThreadPoolExecutor(max_workers=max(workers, 1)) as pool:
-        bar = tqdm(
-            pool.map(one, manifest.cases), "prepare", len(manifest.cases), unit="case", delay=1
-        )
+    with closing(mapped(one, manifest.cases, workers)) as found:
+        bar = tqdm(found, "prepare", len(manifest.cases), unit="case", delay=1)
         results = dict(zip((case.case_id for case in manifest.cases), bar, strict=True))
     errors = [result for result in results.values() if isinstance(result, DataError)]
     if errors:
@@ -165,6 +164,22 @@ def prepare_case(
         return facts
 
     return ensure(folder, make)
+
+
+def contents(manifest: Manifest, target: Target) -> dict[str, str]:
+    """Hash of the files that a network trains on or is judged by, each case's scans and mask."""
+    return {
+        case.case_id: _hash(
+            [case.images[name] for name in target.contrasts if name in case.images]
+            + ([case.label] if case.label else [])
+        )
+        for case in manifest.cases
+    }
+
+
+def _hash(paths: Sequence[Path]) -> str:
+    told = " ".join(digest(path) for path in paths)
+    return hashlib.sha256(told.encode()).hexdigest()[:20]
 
 
 def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
@@ -280,7 +295,7 @@ def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]
 def joined(errors: Sequence[DataError | Problem]) -> DataError:
     """One error that says all that several say; as problems, unless one of them is mere text."""
     if any(isinstance(error, DataError) and not error.problems for error in errors):
-        return DataError("\n".join(map(str, errors)))
+        return DataError([line for error in errors for line in str(error).split("\n")])
     problems = [
         problem
         for error in errors

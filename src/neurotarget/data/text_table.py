@@ -11,13 +11,14 @@ from typing import NamedTuple
 from neurotarget.data.columns import alike_columns
 from neurotarget.data.found import error, some, warning, whole_number
 from neurotarget.data.unfetched import unfetched
+from neurotarget.printable import uncell
 from neurotarget.reading import MOST_TEXT, read_bytes
 from neurotarget.types import Problem
 
 MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 EXCEL_HEAD = re.compile(r"sep=(.)\r?\n")  # a first line by which Excel states its separator
-CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")  # in no text
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 COMMA = re.compile(r"[+-]?\d+,\d+")
 ID = re.compile(  # columns whose cells are names, also where they look like numbers
     r"id|.*[_ ]id|sub(?:ject|jid)?|ses(?:sion)?|run|measure:.*", re.IGNORECASE
@@ -140,7 +141,7 @@ def _cells(path: Path, text: str) -> tuple[list[tuple[int, list[str]]], str]:
     for cells in reader:
         if any(map(CONTROL.search, cells)):
             raise csv.Error(f"control characters in line {begin + skipped}")
-        lines.append((begin + skipped, [cell.strip() for cell in cells]))
+        lines.append((begin + skipped, [uncell(cell.strip()) for cell in cells]))
         begin = reader.line_num + 1  # a quoted cell may run over several lines
     return lines, separator
 

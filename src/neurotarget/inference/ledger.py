@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from neurotarget.data.attempts import printable
 from neurotarget.files import written
+from neurotarget.printable import cells, uncells
 from neurotarget.reading import opened_text
 
 
@@ -76,7 +77,8 @@ class Ledger:
                 table = csv.DictReader(stream, delimiter="\t", strict=True)
                 if table.fieldnames != self.columns:
                     return {}
-                return {line["case_id"]: line for line in table if self._is_whole(line)}
+                whole = [uncells(line) for line in table if self._is_whole(line)]
+                return {line["case_id"]: line for line in whole}
         except (OSError, UnicodeDecodeError, csv.Error):
             return {}
 
@@ -94,4 +96,4 @@ class Ledger:
         with written(self.path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
             table = csv.DictWriter(stream, self.columns, delimiter="\t", lineterminator="\n")
             table.writeheader()
-            table.writerows(lines.values())
+            table.writerows(map(cells, lines.values()))

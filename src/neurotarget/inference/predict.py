@@ -22,7 +22,7 @@ from neurotarget.files import written
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.tiling import SlidingWindow
-from neurotarget.types import Case, Target
+from neurotarget.types import Case, DataError, Target
 
 NO_STEPS = Postprocessing()
 TEXTS = ("descrip", "aux_file", "db_name")  # of a NIfTI header; free text, which may name a person
@@ -149,7 +149,13 @@ class Predictor:
         batch = batch.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             logits = self.inferer(batch, self.net)
-        return torch.softmax(logits[0].float(), dim=0).cpu().numpy()
+        found = torch.softmax(logits[0].float(), dim=0).cpu().numpy()
+        if not np.isfinite(found).all():
+            raise DataError(
+                "found probabilities that are NaN, wanted numbers from 0 to 1; look at the scan "
+                "for voxels that are NaN or huge, or use other weights"
+            )
+        return found
 
 
 def save_labels(prediction: Prediction, target: Target, path: Path) -> None:

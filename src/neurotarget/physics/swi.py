@@ -75,10 +75,9 @@ class SWI:
                     f"{' or '.join(map(str, wanted))}; mend it"
                 )
         for name in ("mask_power", "mip_mm", "window_vox", "high_pass_mm"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise DataError(
-                    f"swi.{name}: found {getattr(self, name)}, wanted more than 0; mend it"
-                )
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+                raise DataError(f"swi.{name}: found {value}, wanted more than 0; mend it")
 
     def make(
         self,

@@ -19,6 +19,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from neurotarget.files import write_text
+from neurotarget.printable import shown
 from neurotarget.report.definitions import KNOWN, Definition, definitions
 from neurotarget.report.figure import COLOURS, DARK, LIGHT, svg_text
 from neurotarget.report.figures import NamedFigure
@@ -191,7 +192,7 @@ def rendered(
     `scripts` are those that run, in their order; `page` is what they know of the page.
     """
     environment = Environment(
-        loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined
+        loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined, finalize=_seen
     )
     return environment.get_template(template).render(
         **context,
@@ -199,6 +200,11 @@ def rendered(
         policy=_policy(scripts),
         page_json=Markup(script_json(page)),
     )
+
+
+def _seen(value: object) -> object:
+    """A text of the page in which every letter is seen; what is HTML already stays."""
+    return shown(value) if type(value) is str else value
 
 
 def scripts(*ours: str, before: Sequence[str] = ()) -> list[Markup]:

@@ -63,11 +63,24 @@ class NaNGuard(Callback):
     def on_save_checkpoint(
         self,
         trainer: pl.Trainer,
-        pl_module: pl.LightningModule,  # noqa: ARG002
-        checkpoint: dict,  # noqa: ARG002
+        pl_module: pl.LightningModule,
+        checkpoint: dict,
     ) -> None:
-        """Read what is left."""
+        """Read what is left, and keep broken weights out of the checkpoint.
+
+        The last step of a training can break them, with no loss after it.
+        """
         self._look(trainer)
+        weights = {**pl_module.state_dict(), **checkpoint.get("state_dict", {})}
+        broken = [
+            name
+            for name, value in weights.items()
+            if value.is_floating_point() and not torch.isfinite(value).all()
+        ]
+        if broken:
+            where = f"training, epoch {trainer.current_epoch}, step {trainer.global_step}"
+            found = f"NaN or infinite weights ({len(broken)} tensors, such as {broken[0]})"
+            raise DataError(_message(f"{where}: found {found}", trainer))
 
     def _look(self, trainer: pl.Trainer) -> None:
         seen, self._seen = self._seen, None
@@ -91,6 +104,6 @@ def _message(found: str, trainer: pl.Trainer) -> str:
     last = max(saved, key=lambda path: path.stat().st_mtime, default=None)
     good = f"the last good checkpoint is {last}" if last else "no checkpoint was saved before"
     return (
-        f"{found}, wanted a finite number; {good}; look at these cases with `neurotarget lint`, "
+        f"{found}, wanted finite numbers; {good}; look at these cases with `neurotarget lint`, "
         "or lower optimizer.lr, or train with trainer.precision=32-true"
     )

@@ -1,0 +1,378 @@
+"""What each setting of `conf/train.yaml` and `conf/predict.yaml` may be.
+
+A key ends where its kind says what its value is; `*` stands for one part of a key. A setting has
+an entry here or, with the reason, in `ELSEWHERE`; a test walks over every file of `conf`.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from neurotarget.cli.settings import (
+    BRANCH,
+    FLAG,
+    NULL,
+    TEXT,
+    TODO,
+    Kind,
+    check_settings,
+    either,
+    integer,
+    listed,
+    matching,
+    number,
+    one_of,
+    optional,
+    whole,
+)
+from neurotarget.types import DataError, Problem
+
+SEED = integer(0, 2**32 - 1)
+SHARE = number(0, 1)
+PART = number(0, 1, below=True)
+POSITIVE = number(0, 1e9, above=True)
+AMOUNT = number(0, 1e9)
+REAL = number(-1e9, 1e9)
+WIDTH = integer(1, 65_536)
+STEP = either(integer(1, 64), listed(integer(1, 64), 3))
+TRIPLE_MM = listed(number(0, 1000, above=True), 3)
+SIDES = listed(integer(1, 4096), 3)
+RANGE = listed(AMOUNT, 2, rising=True)
+STRENGTH = either(AMOUNT, RANGE)
+FACTORS = either(number(1, 100), listed(number(1, 100), 2, rising=True))
+COUNTS = either(integer(1, 100), listed(integer(1, 100), 2, rising=True))
+LABEL = either(TEXT, REAL)  # numbers are names too
+NAME = matching(r"(?!\.)[\w.-]+", "a name of letters, digits, _, - and ., with no . in front")
+IDS = either(integer(1), listed(integer(1)))
+LIMIT = number(0, 1e9)  # of Lightning: a share of the batches, or a number of them
+MAX_TIME = either(
+    NULL,
+    matching(r"(?=.*[1-9])\d+:\d\d:\d\d:\d\d", "such as 00:00:15:00 (days:hours:minutes:seconds)"),
+    BRANCH,
+)
+DEVICES = either(
+    integer(1, 4096),
+    one_of("auto", -1, "-1"),
+    matching(r"\d+(,\d+)*,?", "their numbers"),
+    listed(integer(0, 4096)),
+)
+PRECISIONS = one_of(
+    *("auto", "32-true", "bf16-mixed", "16-mixed", "16-true", "bf16-true", "64-true"),
+    *("32", "16", "64", "bf16", 16, 32, 64, "transformer-engine", "transformer-engine-float16"),
+)
+HANDEDNESS = one_of("auto", 1, -1, "1", "-1")
+STEPS = either(TEXT, listed(TEXT))  # of a reconstruction
+
+GENERAL = {
+    "name": either(matching(r"(?!.*(^|/)\.\.(/|$))[^/\x00-\x1f][^\x00-\x1f]*", "a name"), REAL),
+    "job": one_of("train", "qsm", "swi"),
+    "seed": SEED,
+    "resume": optional(TEXT),
+    "patch_vox": either(one_of("auto"), SIDES),
+    "localise": one_of("propose", "auto", "none"),
+    "pretrained": optional(TEXT),
+    "monitor": TEXT,
+    "weights": one_of("best", "last"),
+    "postprocess": one_of("auto", "none"),
+    "trust": FLAG,
+    "held_out": FLAG,
+    "windows": BRANCH,
+    "windows.overlap": PART,
+    "windows.mirror": one_of(True, False, "auto"),
+    "paths": BRANCH,
+    "paths.*": TEXT,
+    "budget": BRANCH,
+    "budget.kind": optional(one_of("steps", "minutes", "flops")),
+    "budget.epochs": whole(1, 10**7),
+    "budget.steps": whole(1, 10**10),
+    "budget.minutes": number(0, 1e7, above=True),
+    "budget.petaflops": POSITIVE,
+    "plan": BRANCH,
+    "plan.auto": FLAG,
+    "plan.memory_gb": optional(number(0, 1e5, above=True)),
+    "logger": BRANCH,
+    "logger.wandb": one_of("auto", "online", "offline", "disabled"),
+    "logger.project": LABEL,
+    "logger.entity": optional(LABEL),
+    "logger.group": optional(LABEL),
+    "logger.tags": listed(LABEL),
+    "logger.pictures": integer(0, 10_000),
+}
+TARGET = {
+    "target": optional(BRANCH),
+    "target.name": NAME,
+    "target.question": either(matching(".{0}", "empty"), TEXT),
+    "target.contrasts": listed(TEXT),
+    "target.labels": BRANCH,
+    "target.labels.*": IDS,
+    "target.background_ids": either(one_of("others"), integer(-(2**31)), listed(integer(-(2**31)))),
+    "target.ignore_ids": either(integer(-(2**31)), listed(integer(-(2**31)))),
+    "target.pairs": listed(listed(TEXT, 2)),
+    "target.sides": one_of("labels", "split"),
+    "target.units": BRANCH,
+    "target.units.*": TEXT,
+    "target.spacing_mm": TRIPLE_MM,
+    "target.patch_vox": SIDES,
+    "target.roi": optional(BRANCH),
+    "target.roi.anchor": one_of("head", "scan", "world"),
+    "target.roi.offset_mm": listed(number(-1000, 1000), 3),
+    "target.roi.size_mm": TRIPLE_MM,
+    "target.volume_range_mm3": BRANCH,
+    "target.volume_range_mm3.*": listed(either(AMOUNT, one_of(math.inf)), 2, rising=True),
+    "target.surface_tolerance_mm": number(0, 100),
+    "target.hypotheses": BRANCH,
+    "target.hypotheses.*": either(TEXT, BRANCH),
+    "target.hypotheses.*.claim": TEXT,
+    "target.hypotheses.*.expected": optional(REAL),
+    "target.hypotheses.*.source": TEXT,
+    "target.published": listed(BRANCH),
+}
+DATA = {
+    "data": BRANCH,
+    "data.root": optional(TEXT),
+    "data.source": BRANCH,
+    "data.source.folder": TEXT,
+    "data.source.name": TEXT,
+    "data.source.plan": BRANCH,
+    "data.source.plan.num_cases": integer(1, 1_000_000),
+    "data.source.plan.seed": SEED,
+    "data.source.plan.age_range": listed(number(0, 120), 2, rising=True),
+    "data.source.plan.share_women": SHARE,
+    "data.source.plan.voxel_scale": number(0, 20, above=True),
+    "data.source.plan.*_mm3": REAL,
+    "data.source.plan.slope_mm3_per_decade": REAL,
+    "data.source.plan.*_ppm": number(-10, 10),
+    "data.source.plan.ppm_per_year": number(-1, 1),
+    "data.preparation": BRANCH,
+    "data.preparation.intensity": one_of("zscore", "zscore_foreground", "percentile", "none"),
+    "data.preparation.clip_percent": optional(listed(number(0, 100), 2, rising=True)),
+    "data.preparation.scale": POSITIVE,
+    "data.preparation.region_mm": optional(number(0, 1000, above=True)),
+    "data.cache": TEXT,
+    "data.fold": integer(0, 10_000),
+    "data.n_folds": integer(2, 10_000),
+    "data.fold_by": optional(TEXT),
+    "data.external": optional(BRANCH),
+    "data.val_fraction": number(0, 1, above=True, below=True),
+    "data.batch_size": integer(1, 65_536),
+    "data.patches_per_epoch": integer(1, 10**9),
+    "data.foreground_share": SHARE,
+    "data.margin_share": number(0, 2),
+    "data.queue_length": integer(1, 10**6),
+    "data.workers": either(one_of("auto"), integer(0, 1024)),
+    "data.seed": SEED,
+    "data.split_seed": SEED,
+}
+AUGMENT = {
+    "augment": optional(BRANCH),
+    "augment.*": optional(BRANCH),
+    "augment.*.p": SHARE,
+    "augment.affine.scale": listed(number(0, 10, above=True), 2, rising=True),
+    "augment.affine.isotropic": FLAG,
+    "augment.*.degrees": either(number(0, 360), listed(number(-360, 360))),
+    "augment.affine.translate_mm": either(number(0, 1000), listed(number(0, 1000), 3)),
+    "augment.elastic.spacing_mm": number(0, 1000, above=True),
+    "augment.elastic.displacement_mm": number(0, 1000),
+    "augment.flip.axes": listed(integer(0, 2)),
+    "augment.bias_field.coefficients": STRENGTH,
+    "augment.bias_field.order": integer(0, 10),
+    "augment.motion.translation": either(number(0, 1000), listed(number(-1000, 1000))),
+    "augment.motion.num_transforms": integer(1, 100),
+    "augment.ghosting.num_ghosts": COUNTS,
+    "augment.ghosting.intensity": STRENGTH,
+    "augment.low_resolution.downsampling": FACTORS,
+    "augment.blur.std": STRENGTH,
+    "augment.noise.std": STRENGTH,
+    "augment.gamma.log_gamma": either(number(0, 10), listed(number(-10, 10), 2, rising=True)),
+}
+OPTIMIZER = {
+    "lr": number(0, 10, above=True),
+    "weight_decay": number(0, 10),
+    "eps": number(0, 1, above=True),
+    "momentum": PART,
+    "nesterov": FLAG,
+    "betas": listed(PART, 2),
+}
+MODEL = {
+    **dict.fromkeys(("widths", "blocks", "blocks_down", "depths"), listed(WIDTH)),
+    **dict.fromkeys(("width", "base_width", "max_width", "feature_size"), WIDTH),
+    **dict.fromkeys(("hidden_size", "mlp_dim"), WIDTH),
+    "blocks_up": optional(listed(WIDTH)),
+    "checkpointing": FLAG,
+    "deep_supervision": FLAG,
+    "dropout": PART,
+    "kernel": either(integer(1, 63), listed(integer(1, 63), 3)),
+    "max_levels": optional(integer(1, 16)),
+    "norm": one_of("instance", "batch", "group"),
+    "num_heads": either(WIDTH, listed(WIDTH)),
+    "residual": FLAG,
+    "size": one_of("S", "B", "M", "L"),
+    "spacing_mm": optional(TRIPLE_MM),
+    "strides": optional(listed(STEP)),
+    "top_width": optional(WIDTH),
+    "upsample": one_of("nontrainable", "deconv", "pixelshuffle"),
+    "window_vox": integer(1, 64),
+}
+TASK = {
+    "task": BRANCH,
+    "task.loss": BRANCH,
+    "task.loss.dice_weight": AMOUNT,
+    "task.loss.cross_entropy_weight": AMOUNT,
+    "task.loss.batch_dice": FLAG,
+    "task.loss.include_background": FLAG,
+    "task.loss.ignore_label": optional(integer(0)),
+    "task.loss.smooth": AMOUNT,
+    "task.schedule": optional(BRANCH),
+    "task.schedule.warmup_steps": integer(0, 10**9),
+    "task.schedule.power": number(0, 10),
+    "task.schedule.floor": SHARE,
+    "task.ema_decay": optional(number(0, 1, above=True, below=True)),
+    "task.channels_last": FLAG,
+    "trainer": BRANCH,
+    "trainer.accelerator": one_of("auto", "cpu", "gpu", "cuda", "mps", "tpu", "hpu"),
+    "trainer.devices": DEVICES,
+    "trainer.num_nodes": integer(1, 100_000),
+    "trainer.strategy": either(TEXT, BRANCH),
+    "trainer.precision": PRECISIONS,
+    "trainer.max_epochs": either(NULL, one_of(-1), integer(1, 10**7)),
+    "trainer.max_steps": either(NULL, one_of(-1), integer(1, 10**10)),
+    "trainer.max_time": MAX_TIME,
+    "trainer.max_time.*": AMOUNT,
+    "trainer.accumulate_grad_batches": integer(1, 10**6),
+    "trainer.gradient_clip_val": optional(AMOUNT),
+    "trainer.check_val_every_n_epoch": integer(1, 10**7),
+    "trainer.val_check_interval": optional(LIMIT),
+    **{f"trainer.limit_{split}_batches": optional(LIMIT) for split in ("train", "val", "test")},
+    "trainer.num_sanity_val_steps": integer(-1, 10**6),
+    "trainer.log_every_n_steps": integer(1, 10**9),
+    "trainer.deterministic": optional(one_of(True, False, "warn")),
+    "trainer.benchmark": optional(FLAG),
+    "trainer.use_distributed_sampler": FLAG,
+    "trainer.enable_model_summary": FLAG,
+    "trainer.enable_progress_bar": FLAG,
+}
+CASCADE = {
+    "cascade": BRANCH,
+    "cascade.localise": FLAG,
+    "cascade.spacing_mm": TRIPLE_MM,
+    "cascade.patch_vox": SIDES,
+    "cascade.region_mm": number(0, 1000, above=True),
+    "cascade.margin_mm": number(0, 1000),
+    "cascade.folds": integer(2, 1000),
+    "cascade.steps": whole(1, 10**9),
+    "cascade.batch_size": integer(1, 65_536),
+    "cascade.min_confidence": SHARE,
+    "cascade.tolerance": number(1, 1e6),
+    "cascade.min_inside": SHARE,
+    "cascade.seed": SEED,
+}
+RECONSTRUCTION = {
+    "reconstruction": optional(BRANCH),
+    **dict.fromkeys((f"reconstruction.{key}" for key in ("unwrap", "background")), STEPS),
+    **dict.fromkeys((f"reconstruction.{key}" for key in ("inversion", "high_pass")), STEPS),
+    "reconstruction.phase_mask": STEPS,
+    "reconstruction.all_pairs": FLAG,
+    "reconstruction.weighted_edges": FLAG,
+    "reconstruction.maps": FLAG,
+    "reconstruction.reference": one_of("brain", "none"),
+    "reconstruction.handedness": HANDEDNESS,
+    "reconstruction.people_per_site": integer(1, 10**6),
+    "reconstruction.mask": TEXT,
+    "reconstruction.phase_scale": TEXT,
+    "reconstruction.suffix": optional(TEXT),
+    "reconstruction.device": TEXT,
+    "reconstruction.pictures": integer(0, 10_000),
+    "reconstruction.window": listed(number(-100, 100), 2, rising=True),
+    "reconstruction.published": listed(BRANCH),
+    "reconstruction.mask_power": number(0, 100, above=True),
+    "reconstruction.mip_mm": number(0, 1000),
+    "reconstruction.high_pass_mm": number(0, 1000, above=True),
+    "reconstruction.window_vox": integer(2, 4096),
+}
+TRAIN: dict[str, Kind] = {
+    **GENERAL,
+    **TARGET,
+    **DATA,
+    **AUGMENT,
+    **TASK,
+    **CASCADE,
+    **RECONSTRUCTION,
+    "model": BRANCH,
+    "optimizer": BRANCH,
+    **{
+        f"{place}optimizer.{key}": kind
+        for key, kind in OPTIMIZER.items()
+        for place in ("", "cascade.")
+    },
+    **{f"task.optimizer_for.{key}": kind for key, kind in OPTIMIZER.items()},
+    **{f"{place}model.{key}": kind for key, kind in MODEL.items() for place in ("", "cascade.")},
+}
+PREDICT: dict[str, Kind] = {
+    "run": either(TEXT, listed(TEXT)),
+    "input": TEXT,
+    "series": optional(either(TEXT, integer(0))),
+    "output": TEXT,
+    "weights": one_of("best", "last"),
+    "ensemble": one_of("mean", "soup"),
+    "overwrite": FLAG,
+    "probabilities": FLAG,
+    "device": TEXT,
+    "overlap": optional(PART),
+    "mirror": optional(one_of(True, False, "auto")),
+    "postprocess": one_of("run", "none"),
+    "trust": FLAG,
+    "threads": optional(integer(1, 4096)),
+}
+ELSEWHERE = {
+    "hydra": "Hydra has a schema of its own",
+    "sweep": "a search reads its own, before its first trial",
+    "data.external": "values by covariate, which the data set has",
+    "target.published": "a list of records, which the target reads",
+    "reconstruction.published": "rows of the report",
+}
+
+MOST_VOXELS = 2**28  # of a patch: 1 GiB for each channel
+
+
+def check_train(config: Mapping[str, Any]) -> None:
+    """Try every setting of a training or reconstruction, and those that belong together.
+
+    Raises:
+        DataError: all that are refused.
+    """
+    check_settings(config, TRAIN)
+    if wrong := list(_at_odds(config)):
+        raise DataError(wrong)
+
+
+def check_predict(config: Mapping[str, Any]) -> None:
+    """Try every setting of a prediction.
+
+    Raises:
+        DataError: all that are refused.
+    """
+    check_settings(config, PREDICT)
+
+
+CHECKS = {"train": check_train, "predict": check_predict}
+
+
+def _at_odds(config: Mapping[str, Any]) -> Iterator[Problem]:
+    def of(*keys: str) -> Any:  # noqa: ANN401
+        node: Any = config
+        for key in keys:
+            node = node.get(key) if isinstance(node, Mapping) else None
+        return node
+
+    for place in (("patch_vox",), ("target", "patch_vox"), ("cascade", "patch_vox")):
+        sides = of(*place)
+        if isinstance(sides, list) and math.prod(sides) > MOST_VOXELS:
+            found, wanted = f"{sides}", f"at most {MOST_VOXELS:,} voxels in all"
+            yield Problem("error", "", ".".join(place), found, wanted, TODO)
+    batch, epoch = of("data", "batch_size"), of("data", "patches_per_epoch")
+    if isinstance(batch, int) and isinstance(epoch, int) and epoch < batch:
+        found, wanted = f"{epoch}", f"at least one batch of data.batch_size={batch}"
+        yield Problem("error", "", "data.patches_per_epoch", found, wanted, TODO)
+    if of("task", "loss", "dice_weight") == of("task", "loss", "cross_entropy_weight") == 0:
+        found, wanted = "dice_weight and cross_entropy_weight 0", "more than 0 for one of them"
+        yield Problem("error", "", "task.loss", found, wanted, TODO)

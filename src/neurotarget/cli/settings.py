@@ -1,0 +1,168 @@
+"""Every setting is tried before anything is read or trained: its type and its range.
+
+`setting_table` has what each may be; here is what such an entry is, and how a whole configuration
+is compared with the table. What constructors know better, such as which sides a network takes,
+they refuse themselves, when a run is built and before it trains.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from neurotarget.types import DataError, Problem
+
+OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # whose settings the table knows
+MISSING = "???"  # what a run must name, which is asked for elsewhere
+TODO = "mend it on the command line or in conf"
+
+
+class Kind(NamedTuple):
+    """What a setting may be, as the end of `wanted …`, and the test of it."""
+
+    wanted: str
+    fits: Callable[[object], bool]
+
+
+def whole(low: int, high: int = 2**31 - 1) -> Kind:
+    """A whole number from `low` to `high`; 1e5 is one too."""
+    ends = f"of at least {low}" if high == 2**31 - 1 else f"from {low} to {high}"
+
+    def fits(value: object) -> bool:
+        return _is_number(value) and value == int(value) and low <= value <= high
+
+    return Kind(f"a whole number {ends}", fits)
+
+
+def integer(low: int, high: int = 2**31 - 1) -> Kind:
+    """A whole number that is written as one, as what counts or numbers things is."""
+    kind = whole(low, high)
+    return Kind(kind.wanted, lambda value: isinstance(value, int) and kind.fits(value))
+
+
+def number(low: float, high: float, *, above: bool = False, below: bool = False) -> Kind:
+    """A finite number from `low` to `high`; `above` and `below` leave these ends out."""
+    ends = f"{'more than' if above else 'at least'} {low:g} and "
+    ends += f"{'less than' if below else 'at most'} {high:g}"
+
+    def fits(value: object) -> bool:
+        if not _is_number(value):
+            return False
+        return (low < value if above else low <= value) and (
+            value < high if below else value <= high
+        )
+
+    return Kind(f"a number of {ends}", fits)
+
+
+def one_of(*known: object) -> Kind:
+    """One of some words, and of nothing that merely equals it, as True and 1."""
+    said = [str(one).lower() if isinstance(one, bool) else str(one) for one in known]
+    exact = {(type(one), one) for one in known}
+    return Kind(
+        f"one of {', '.join(said)}" if len(said) > 2 else " or ".join(said),
+        lambda value: isinstance(value, str | int | float) and (type(value), value) in exact,
+    )
+
+
+def either(*kinds: Kind) -> Kind:
+    """Any of some kinds."""
+    wanted = ", or ".join(kind.wanted for kind in kinds)
+    return Kind(wanted, lambda value: any(kind.fits(value) for kind in kinds))
+
+
+def listed(kind: Kind, count: int | None = None, *, rising: bool = False) -> Kind:
+    """A list of one kind, of so many items where `count` is given, in rising order."""
+
+    def fits(value: object) -> bool:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return False
+        if not all(map(kind.fits, value)) or (count is not None and len(value) != count):
+            return False
+        return not rising or list(value) == sorted(value)
+
+    many = "a list in which each item is" if count is None else f"a list of {count}, each"
+    return Kind(f"{many} {kind.wanted}{', in rising order' if rising else ''}", fits)
+
+
+def matching(pattern: str, wanted: str) -> Kind:
+    """A text of some form."""
+    form = re.compile(pattern, re.DOTALL)
+    return Kind(wanted, lambda value: isinstance(value, str) and bool(form.fullmatch(value)))
+
+
+FLAG = one_of(True, False)
+NULL = Kind("null", lambda value: value is None)
+TEXT = matching(r"[^\x00-\x1f\x7f]+", "a text")
+BRANCH = Kind("keys with values", lambda value: isinstance(value, Mapping))
+
+
+def optional(kind: Kind) -> Kind:
+    """A kind, or null."""
+    return either(NULL, kind)
+
+
+def check_settings(config: Mapping[str, Any], table: Mapping[str, Kind]) -> None:
+    """Compare a resolved configuration with the table.
+
+    Settings of a class that is neither ours nor that of a library in the table are its own affair.
+
+    Raises:
+        DataError: every setting that is not as the table has it.
+    """
+    wrong: dict[tuple[str, str, str], Problem] = {}
+    for problem in _wrong(config, table, ""):
+        # a value that another setting takes over is named where it was said
+        wrong.setdefault((problem.file.split(".")[-1], problem.found, problem.wanted), problem)
+    if wrong:
+        raise DataError(list(wrong.values()))
+
+
+def kind_of(key: str, table: Mapping[str, Kind]) -> Kind | None:
+    """What the table has of a key: its own entry, else the first pattern that fits."""
+    if key in table:
+        return table[key]
+    dots = key.count(".")
+    patterns = (one for one in table if "*" in one and one.count(".") == dots)
+    return next((table[one] for one in patterns if fnmatchcase(key, one)), None)
+
+
+def read_whole(key: str, text: str, low: int, high: int) -> int:
+    """A whole number of a word `key=<number>`.
+
+    Raises:
+        DataError: it is none, or not from `low` to `high`.
+    """
+    has_digits = text.isascii() and text.isdigit() and len(text) < 20  # Python reads no 5,000
+    if not has_digits or not low <= int(text) <= high:
+        raise DataError(f"{key}: got {_shown(text)}, wanted {whole(low, high).wanted}")
+    return int(text)
+
+
+def _wrong(node: Mapping[str, Any], table: Mapping[str, Kind], above: str) -> Iterator[Problem]:
+    target = str(node.get("_target_", OURS[0]))
+    if not target.startswith(OURS):
+        return
+    for name, value in node.items():
+        key = f"{above}{name}"
+        kind = kind_of(key, table)
+        if value == MISSING or str(name).startswith("_"):
+            continue
+        if kind is not None and not kind.fits(value):
+            yield Problem("error", "", key, _shown(value), kind.wanted, TODO)
+        elif isinstance(value, Mapping):
+            yield from _wrong(value, table, f"{key}.")
+
+
+def _is_number(value: object) -> bool:
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        return is_real and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
+def _shown(value: object) -> str:
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

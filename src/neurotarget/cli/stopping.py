@@ -1,0 +1,113 @@
+"""Signals: Ctrl-C, SIGTERM and SIGHUP end a command with one sentence, and what it has started."""
+
+import functools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not known to Windows
+ECHO_S = 2.0  # in which one stop may come twice: to a process, and to its group
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked this process to end; Python raises no more than KeyboardInterrupt for one."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+class _Listener:
+    """Raises Stopped in the process that listens; a process forked from it ends as by default."""
+
+    def __init__(self) -> None:
+        self.owner, self.stopped_at_s = os.getpid(), -ECHO_S
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if os.getpid() != self.owner:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        before_s, self.stopped_at_s = self.stopped_at_s, time.monotonic()
+        if self.stopped_at_s - before_s > ECHO_S:
+            raise Stopped(number)
+
+
+def listen() -> None:
+    """Let signals raise Stopped from now on.
+
+    Those that are ignored, as `nohup` has it, stay so, and those that others listen to are theirs.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    ours = _Listener()
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        free = (signal.SIG_DFL, signal.default_int_handler)
+        if number is not None and signal.getsignal(number) in free:
+            signal.signal(number, ours)
+
+
+def signal_of(error: BaseException | None) -> int | None:
+    """Signal that an error stands for; None where no signal asked for an end.
+
+    Lightning turns KeyboardInterrupt into an exit with status 1, and SIGTERM into a kind of
+    SystemExit without a status, which a shell takes for success.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return getattr(error, "number", signal.SIGINT)
+    if isinstance(error, SystemExit):
+        if type(error) is not SystemExit:
+            return signal.SIGTERM
+        return signal_of(error.__context__) if error.code == 1 else None
+    return None
+
+
+@contextmanager
+def going_on(command: str) -> Iterator[None]:
+    """Name the command that goes on with what is stopped within."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as error:
+        if signal_of(error) is not None:
+            error.add_note(command)
+        raise
+
+
+def end_stopped(error: BaseException, number: int) -> None:
+    """Print the sentence about a stop and exit with 128 + the signal's number, as shells do."""
+    how = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    told = [f"stopped{how}", "what was finished is kept"]
+    told += [f"go on with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
+    try:
+        print(f"\n{'; '.join(told)}", file=sys.stderr)
+        sys.stdout.flush()
+    except OSError:  # the terminal has gone, and Python would fail again as it ends
+        with suppress(OSError):
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(128 + number)
+
+
+def stoppable(act: Callable[P, R]) -> Callable[P, R]:
+    """End with one sentence and the signal's status where a signal stops `act`."""
+
+    @functools.wraps(act)
+    def safe(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return act(*args, **kwargs)
+        except (KeyboardInterrupt, SystemExit) as error:
+            number = signal_of(error)
+            if number is None:
+                raise
+            end_stopped(error, number)
+
+    return safe
