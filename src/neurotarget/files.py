@@ -25,6 +25,8 @@ STATE = frozenset(  # which every sitting of a run rewrites, and nobody corrects
         "done",
         "ensemble.json",
         "id",
+        "data.json",
+        "metrics.csv",
         "multirun.yaml",
         "overrides.yaml",
         "postprocessing.json",

@@ -26,7 +26,8 @@ def metrics_log(folder: Path, resumed_step: int) -> CSVLogger:
     content = path.read_bytes()
     keys, rows, dropped = read_metrics(content)
     if dropped:
-        path.with_name(UNREAD).write_bytes(content)
+        with written(path.with_name(UNREAD)) as draft:
+            draft.write_bytes(content)
         print(
             f"{path}: lines that were cut or broken are left out ({dropped} of them); the table "
             f"as it was is kept in {UNREAD}",
