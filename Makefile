@@ -1,4 +1,4 @@
-# make setup | pituitary | hippocampus [ROOT=<data>] | test | check
+# make setup | pituitary | hippocampus [ROOT=<data>] | test | check | faults
 # Another Python: make PYTHON=python3.12 …   Arguments for training: make pituitary ARGS="seed=2"
 PYTHON ?= python3
 ROOT ?= null
@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pituitary hippocampus test check
+.PHONY: help setup pituitary hippocampus test check faults
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -38,3 +38,7 @@ test: $(READY)
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# kills, bad inputs and attacks on every command; ARGS="inputs share=0.1" runs a part
+faults: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m faults $(ARGS)

@@ -12,14 +12,16 @@ import neurotarget
 SOURCE = Path(neurotarget.__file__).parent
 
 # rooms that all others see; what a room sees beside itself and these
-SEEN_BY_ALL = {"printable", "hypothesis", "types", "reading", "files"}
+SEEN_BY_ALL = {"printable", "hypothesis", "types", "reading", "record", "files", "ownership"}
 MAY_IMPORT = {
     "__init__": set(),
     "hypothesis": set(),
     "printable": set(),
     "types": set(),
     "reading": set(),
+    "record": set(),
     "files": set(),
+    "ownership": set(),
     "data": {"physics"},
     "models": set(),
     "losses": set(),

@@ -145,20 +145,25 @@ def test_settings_that_cannot_localise_are_told_in_a_sentence(
     assert "Traceback" not in done.stderr
 
 
-def entry_of(facts):
+def entry_of(folder, facts):
     label = np.zeros((8, 8, 8), np.uint8)
     label[2:4, 3:6, 1:3], label[6:] = 1, 2  # 2 is ignored
     grid = whole_grid(label.shape, np.eye(4), (1, 1, 1))
-    return Entry("a", grid, label[None].astype(np.float32), label, np.zeros((0, 4)), facts)
+    np.save(folder / "label.npy", label)
+    return Entry("a", grid, facts | {"files": {"label.npy": ""}}, folder)
 
 
-def test_a_box_is_that_of_a_whole_mask_without_ignored_voxels():
-    assert drawn_box(entry_of({"cut": []})).size_mm == (2, 3, 2)
-    assert drawn_box(entry_of({})).size_mm == (2, 3, 2)  # prepared before voxels were ignored
-    assert drawn_box(entry_of({"cut": ["region"]})) is None
+def test_a_box_is_that_of_a_whole_mask_without_ignored_voxels(tmp_path):
+    assert drawn_box(entry_of(tmp_path, {"cut": []})).size_mm == (2, 3, 2)
+    assert drawn_box(entry_of(tmp_path, {})).size_mm == (
+        2,
+        3,
+        2,
+    )  # prepared before voxels were ignored
+    assert drawn_box(entry_of(tmp_path, {"cut": ["region"]})) is None
 
 
-def test_structures_that_all_go_on_in_ignored_voxels_cannot_be_localised():
+def test_structures_that_all_go_on_in_ignored_voxels_cannot_be_localised(tmp_path):
     target = Target("a", ("t1",), {"a": 1}, (1, 1, 1), (8, 8, 8))
     with pytest.raises(DataError, match="border on ignored voxels in all training cases"):
-        limits_of({}, target, [entry_of({"cut": ["region"]})], {"a": None})
+        limits_of({}, target, [entry_of(tmp_path, {"cut": ["region"]})], {"a": None})

@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 
 from neurotarget.cli.build import build_foreign
-from neurotarget.cli.held_out import score_held_out
+from neurotarget.cli.held_out import refuse_corrected, score_held_out
 from neurotarget.cli.study_inputs import from_run
 from neurotarget.data.module import TargetData
 from neurotarget.data.prepare import Preparation
 from neurotarget.data.sources import Files
 from neurotarget.stats.analysis import analyse
+from neurotarget.types import DataError
 from oracles.runs import TARGET, write_images, write_run
 
 CASES = tuple(f"sub-{number:02d}" for number in range(12))
@@ -51,17 +52,30 @@ def held_out(tmp_path_factory):
             **settings,
         )
         data.prepare_data()
+        score.data[name] = data
         facts = {"experiment": "ball", "model": "unet", "seed": 1, "fold": 0, "train_seconds": 1.0}
         made[name] = folder, score_held_out(folder, data, facts=facts, pictures=3)
         assert made[name][1].error is None
         return made[name]
 
+    score.data = {}
     return score
 
 
 @pytest.fixture
 def unseen(held_out):
     return held_out("unseen", external={"site": ["c"]})
+
+
+def test_a_corrected_mask_is_named_before_a_training_goes_on(held_out, unseen):
+    folder, data = unseen[0], held_out.data["unseen"]
+    refuse_corrected(folder, data)
+    mask = min((folder / "predictions").glob("*.nii.gz"))
+    ours = mask.read_bytes()
+    mask.write_bytes(b"corrected")
+    with pytest.raises(DataError, match=rf"\({mask.name}\).*say another hydra\.run\.dir"):
+        refuse_corrected(folder, data)
+    mask.write_bytes(ours)
 
 
 def test_external_cases_are_predicted_and_scored_beside_the_test_cases(unseen):

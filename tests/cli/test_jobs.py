@@ -7,10 +7,8 @@ from neurotarget.cli.errors import taught
 from neurotarget.cli.jobs import (
     LOG,
     is_done,
-    is_running,
     quoted,
     read_job,
-    running,
     same_words,
     write_result,
 )
@@ -55,13 +53,6 @@ def test_pruned_jobs_are_over_and_failed_ones_are_not(tmp_path, status, is_over)
     write_result(tmp_path, status, WORDS, reason="it was poor")
     assert is_done(tmp_path, WORDS) is is_over
     assert read_job(tmp_path).reason == "it was poor"
-
-
-def test_a_lock_tells_who_runs(tmp_path):
-    assert not is_running(tmp_path)
-    with running(tmp_path):
-        assert is_running(tmp_path)
-    assert not is_running(tmp_path)
 
 
 def test_words_of_hydra_do_not_make_another_job():

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from neurotarget.cli.jobs import read_job, running
+from neurotarget.cli.jobs import read_job
 from neurotarget.cli.ranks import apart_from_slurm, needs_own_process, num_devices, rank
+from neurotarget.cli.run_lock import HELD, running
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = """
@@ -98,6 +99,9 @@ def run(app, monkeypatch):
             runpy.run_path(str(app), run_name="__main__")
         except SystemExit as ended:
             return int(ended.code or 0)
+        finally:
+            while HELD:  # as the end of its process does
+                HELD.popitem()[1].release()
         return 0
 
     log = logging.getLogger()
@@ -160,6 +164,7 @@ def test_a_second_run_does_only_what_is_missing(run, capfd):
 def test_no_multirun_is_begun_in_the_folder_of_a_run(run, capfd):
     Path("runs/many").mkdir(parents=True)
     Path("runs/many/config.yaml").touch()
+    Path("runs/many/run.json").write_text('{"id": "a", "versions": {}}')
     assert run("-m", "seed=1,2") == 2
     assert "found the folder of one run, wanted that of a multirun" in capfd.readouterr().err
     assert not Path("runs/many/seed=1").exists()
@@ -333,7 +338,7 @@ def test_tasks_of_slurm_that_train_apart_are_told_what_to_say(monkeypatch):
 
 
 def test_two_runs_never_write_into_one_folder(run, capfd, monkeypatch):
-    monkeypatch.setattr("neurotarget.cli.run_job.CLAIM_S", 0.1)
+    monkeypatch.setattr("neurotarget.cli.run_lock.CLAIM_S", 0.1)
     assert run("seed=2") == 0
     with running(Path("runs/one")):
         assert run("seed=3") == 2

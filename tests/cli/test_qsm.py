@@ -242,7 +242,7 @@ def test_the_derivatives_of_another_tool_are_not_written_into(bids, tmp_path):
         ({"b0": "0,0,0"}, "b0: got '0,0,0', wanted three numbers"),
         ({"inversion": "tkdd"}, "inversion: got 'tkdd'; did you mean tkd?"),
         ({"handedness": "left"}, "handedness: got 'left', wanted auto, 1 or -1"),
-        ({"overwrite": "yes"}, "overwrite: got 'yes', wanted true or false"),
+        ({"overwrite": "yes"}, "overwrite: found yes, wanted true or false"),
         ({"device": "abacus"}, "device: found abacus"),
         ({"suffix": "MEGRE"}, "suffix=: belongs to a BIDS folder"),
         ({"source": "."}, "magnitude=: has no meaning beside a BIDS folder"),

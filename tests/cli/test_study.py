@@ -146,8 +146,8 @@ def test_rows_that_the_manifest_does_not_know_are_named(trained, tmp_path, capsy
     folder, _ = trained
     cases = (folder / "cases.tsv").read_text().splitlines(keepends=True)
     (tmp_path / "less.tsv").write_text("".join(cases[:-1]))
-    words = [f"rows={folder}", f"manifest={tmp_path / 'less.tsv'}", f"output={tmp_path}", "cases=0"]
-    assert study(*words) == 0
+    words = [f"rows={folder}", f"manifest={tmp_path / 'less.tsv'}", "cases=0"]
+    assert study(*words, f"output={tmp_path / 'study'}") == 0
     lost = cases[-1].split("\t")[0]
     assert f"1 case ({lost}) are not in less.tsv" in capsys.readouterr().out
 
@@ -264,15 +264,16 @@ def test_names_that_no_file_may_have_are_made_fit(tmp_path):
 def test_ages_with_a_decimal_comma_are_told(tmp_path, capsys):
     path = tmp_path / "t.csv"
     path.write_text('id,v,age\na,1,"20,5"\nb,3,"30,1"\nc,6,40\nd,8,"50,9"\n')
-    assert study(f"table={path}", "labels=v", f"output={tmp_path}") == 0
+    assert study(f"table={path}", "labels=v", f"output={tmp_path / 'out'}") == 0
     assert "age = '20,5' and the like, wanted numbers; write a decimal" in capsys.readouterr().out
 
 
 def test_a_method_called_reference_is_the_reference_wherever_it_stands(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("id,v_net,v_reference,age\na,1,2,20\nb,3,4,30\nc,6,7,40\nd,8,9,50\n")
-    assert study(f"table={path}", "labels=v", "methods=net,reference", f"output={tmp_path}") == 0
-    found = table(tmp_path, "agreement")
+    out = tmp_path / "out"
+    assert study(f"table={path}", "labels=v", "methods=net,reference", f"output={out}") == 0
+    found = table(out, "agreement")
     assert set(found["first"]) == {"reference"}
     assert found.set_index("statistic").loc["bias", "value"].tolist()[0] == pytest.approx(-1)
 
@@ -292,11 +293,12 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
     made.to_csv(tmp_path / "volumes.csv", index=False)
     words = [f"table={tmp_path / 'volumes.csv'}", "labels=gland", "methods=hand,net"]
     asked = "ask=volume ~ age + sex: any; volume: F != M"
-    assert study(*words, asked, f"output={tmp_path}", "reference=hand") == 0
-    found = table(tmp_path, "agreement")
+    out = tmp_path / "out"
+    assert study(*words, asked, f"output={out}", "reference=hand") == 0
+    found = table(out, "agreement")
     whole = found[found["stratum"] == "all"].set_index("statistic")["value"]
     assert whole["bias"] == pytest.approx(10, abs=3)
-    assert set(table(tmp_path, "effects")["hypothesis"]) == {"age", "sex"}
+    assert set(table(out, "effects")["hypothesis"]) == {"age", "sex"}
 
 
 @pytest.mark.parametrize(

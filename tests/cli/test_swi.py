@@ -71,11 +71,12 @@ def test_the_sign_that_is_said_is_taken(made, tmp_path):
 
 def test_slices_are_along_the_longest_side_of_voxels(tmp_path):
     affine = np.diag([4.0, 2.0, 2.0, 1.0])
-    words = {**write_plain(tmp_path, affine=affine), "output": str(tmp_path), "handedness": "1"}
+    output = tmp_path / "maps"
+    words = {**write_plain(tmp_path, affine=affine), "output": str(output), "handedness": "1"}
     assert run({**words, "device": "cpu"}) == 0
-    assert json.loads((tmp_path / "magnitude_1_swi.json").read_text())["SliceAxis"] == 0
+    assert json.loads((output / "magnitude_1_swi.json").read_text())["SliceAxis"] == 0
     assert run({**words, "device": "cpu", "axis": "1"}) == 0
-    assert json.loads((tmp_path / "magnitude_1_swi.json").read_text())["SliceAxis"] == 1
+    assert json.loads((output / "magnitude_1_swi.json").read_text())["SliceAxis"] == 1
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 import json
+import mmap
 import multiprocessing
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from neurotarget.data.cache import ensure, entry_folder, is_whole, open_entry
+from neurotarget.data.cache import ensure, entry_folder, held, is_whole, open_entry
 from neurotarget.data.geometry import whole_grid
 
 
@@ -27,9 +29,22 @@ def slow_make(folder, made):
 
 def test_entry_is_memory_mapped(tmp_path):
     entry = open_entry(ensure(tmp_path / "a", make))
-    assert isinstance(entry.image, np.memmap)
+    image = entry.image
+    assert isinstance(image.base, mmap.mmap)
+    assert not image.flags.writeable
     assert entry.label is None
     assert entry.case_id == "a"
+    assert entry.shape == image.shape
+
+
+def test_an_entry_holds_no_file_open_that_nobody_looks_at(tmp_path):
+    entries = [open_entry(ensure(tmp_path / name, make)) for name in "abcde"]
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert sum(int(entry.image.sum()) for entry in entries) > 0
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    image = held(entries[0])
+    assert image.image is image.image
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
 
 
 @pytest.mark.parametrize("harm", ["truncate", "flip", "no json", "half json", "no array"])

@@ -8,7 +8,7 @@ from neurotarget.data.fingerprint import fingerprint
 def entry(sides, corner, box):
     ends = [corner, [low + side - 1 for low, side in zip(corner, box, strict=True)]]
     points = np.array([[1, *end] for end in ends], dtype=np.int16)
-    return SimpleNamespace(image=np.zeros((1, *sides), dtype=np.float16), foreground=points)
+    return SimpleNamespace(shape=(1, *sides), foreground=points)
 
 
 def test_sizes_are_those_of_the_prepared_scans():

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ import torchio as tio
 from neurotarget.data.cache import ensure
 from neurotarget.data.geometry import whole_grid
 from neurotarget.data.patches import (
+    MOST_HELD,
     CaseError,
     DrawSampler,
     PatchQueue,
@@ -69,6 +72,16 @@ def test_epochs_draw_different_patches_and_repeat_themselves(tmp_path):
     first, again, second = epoch_of(data, 0), epoch_of(data, 0), epoch_of(data, 1)
     assert all(torch.equal(a.image, b.image) for a, b in zip(first, again, strict=True))
     assert not any(torch.equal(a.image, b.image) for a, b in zip(first, second, strict=True))
+
+
+def test_many_cases_leave_few_files_open(tmp_path):
+    data, few = regions(tmp_path), MOST_HELD + 5
+    data.folders = [data.folders[number % 3] for number in range(4 * MOST_HELD)]
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    first = [data[number] for number in range(few)]
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2 * MOST_HELD
+    for old, new in zip(first, [data[number] for number in range(few)], strict=True):
+        assert torch.equal(old["image"].data, new["image"].data)
 
 
 def test_one_place_is_never_augmented_twice_alike(tmp_path):

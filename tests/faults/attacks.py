@@ -115,7 +115,7 @@ class Tried:
             new = path.is_file() and not (self.state / path.relative_to(self.work)).exists()
             if not new or path.suffix not in (".html", ".tsv", ".csv", ".json", ".md"):
                 continue
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8", errors="replace")
             if SECRET in text:
                 return f"wrote a secret into {path.name}"
             if path.suffix == ".html" and (SCRIPT in text or IMAGE in text):

@@ -145,7 +145,7 @@ def _bytes() -> Iterator[tuple[str, Write]]:
         yield f"cut at {share}", changed(lambda raw, share=share: raw[: int(len(raw) * share)])
     yield "cut inside the header", changed(lambda raw: gzip.compress(gzip.decompress(raw)[:200]))
     yield "cut inside the voxels", changed(lambda raw: gzip.compress(gzip.decompress(raw)[:-100]))
-    yield "a damaged byte", changed(lambda raw: raw[:900] + bytes([raw[900] ^ 255]) + raw[901:])
+    yield "a damaged byte", changed(lambda raw: raw[:200] + bytes([raw[200] ^ 255]) + raw[201:])
     yield "bytes behind the voxels", changed(lambda raw: raw + b"more")
     yield "zeros of 3 GB", _bomb
     yield "absent", lambda folder: (folder / SCAN).unlink()

@@ -96,6 +96,10 @@ class Server:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
         self.process.stdin.close()
         self.process.wait(timeout=30)
 

@@ -16,6 +16,7 @@ from neurotarget.inference.inputs import find_inputs
 from neurotarget.inference.predict import Predictor
 from neurotarget.inference.scratch import Scratch
 from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.record import CLAIMED
 from neurotarget.types import Case, DataError, Roi, Target
 
 
@@ -291,6 +292,92 @@ def test_a_scan_in_microns_has_the_volume_of_its_twin_in_mm(predictor, cases, tm
     assert mask.header.get_xyzt_units()[0] == "micron"
     np.testing.assert_array_equal(mask.affine, small.affine)
     assert read_volume(tmp_path / "out" / "micron.nii.gz").spacing_mm == pytest.approx((1, 1, 1))
+
+
+def expert_folder(tmp_path):
+    """A folder with masks of somebody else, called as the cases are."""
+    out = tmp_path / "expert"
+    out.mkdir()
+    for name in ("c0.nii.gz", "c1.nii.gz", "volumes.tsv"):
+        (out / name).write_text("drawn by hand")
+    return out
+
+
+def contents(folder):
+    return {one.name: one.read_bytes() for one in folder.iterdir() if one.name[0] != "."}
+
+
+@pytest.mark.parametrize("prediction", [False, True])
+def test_masks_of_somebody_else_are_named_and_not_touched(predictor, cases, tmp_path, prediction):
+    out = expert_folder(tmp_path)
+    if prediction:  # as where an old version wrote here: its table does not list them
+        (out / "prediction.json").write_text('{"weights": "w"}')
+    before = contents(out)
+    named = r"\(volumes.tsv, c0|\(c0\.nii\.gz, c1\.nii\.gz"
+    with pytest.raises(DataError, match=named):
+        predict_all(predictor, cases, out, made_by="w")
+    assert contents(out) == before
+
+
+def test_what_failed_takes_no_mask_of_somebody_else_along(predictor, cases, tmp_path):
+    out = expert_folder(tmp_path)
+    cases[0].images["t1"].write_bytes(b"broken")
+    outcomes = predict_all(predictor, cases, out, made_by="w", overwrite=True)
+    assert [outcome.status for outcome in outcomes] == ["failed", "done"]
+    assert (out / "c0.nii.gz").read_text() == "drawn by hand"
+    assert nib.load(out / "c1.nii.gz").shape == (16, 16, 16)
+
+
+def test_a_mask_that_was_corrected_is_kept_until_it_is_asked_for(predictor, cases, tmp_path):
+    out = tmp_path / "out"
+    predict_all(predictor, cases, out, made_by="w")
+    corrected = nib.Nifti1Image(np.full((16, 16, 16), 9, np.uint8), np.eye(4))
+    nib.save(corrected, out / "c0.nii.gz")
+    before = contents(out)
+    predict_all(predictor, cases, out, made_by="w")  # all are finished
+    scan = nib.load(cases[0].images["t1"])
+    nib.save(nib.Nifti1Image(scan.get_fdata(dtype=np.float32) + 1, np.eye(4)), scan.get_filename())
+    with pytest.raises(DataError, match=r"found 1 file .* changed since \(c0\.nii\.gz\)"):
+        predict_all(predictor, cases, out, made_by="w")
+    assert contents(out) == before
+    predict_all(predictor, cases, out, made_by="w", overwrite=True)
+    assert contents(out)["c0.nii.gz"] != before["c0.nii.gz"]
+
+
+def test_a_folder_of_an_older_version_goes_on_but_for_what_was_corrected(
+    predictor, cases, tmp_path, caplog
+):
+    out = tmp_path / "out"
+    predict_all(predictor, cases, out, made_by="w", probabilities=True)
+    for name in (".neurotarget.sha256", ".neurotarget.lock"):
+        (out / name).unlink()
+    CLAIMED.clear()
+    later_s = (out / "volumes.tsv").stat().st_mtime + 10
+    os.utime(out / "c1.nii.gz", (later_s, later_s))
+    predict_all(predictor, cases, out, made_by="w", probabilities=True)
+    assert not caplog.text
+    with pytest.raises(DataError, match=r"found 1 file .*\(c1\.nii\.gz\)"):
+        predict_all(replace_settings(predictor), cases, out, made_by="w", probabilities=True)
+
+
+def replace_settings(predictor):
+    """The same network with a setting that decides a prediction."""
+    target = replace(predictor.target, volume_range_mm3={"cube": (1, 2)})
+    return Predictor(Bright(), target, predictor.preparation)
+
+
+def test_two_cases_that_would_write_one_file_are_refused(predictor, cases, tmp_path):
+    twins = [replace(cases[0], case_id="a"), replace(cases[1], case_id="a_cube_probability")]
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=r"a_cube_probability\.nii\.gz, as a"):
+        predict_all(predictor, twins, out, made_by="w", probabilities=True)
+    assert not list(out.glob("*.nii.gz"))
+    predict_all(predictor, twins, out, made_by="w")
+    twins[0].images["t1"].write_bytes(b"broken")
+    predict_all(predictor, twins[:1], out, made_by="w")
+    assert set(contents(out)) == {"a_cube_probability.nii.gz", "prediction.json", "volumes.tsv"}
+    with pytest.raises(DataError, match=r"a_cube_probability\.nii\.gz"):  # made another time
+        predict_all(predictor, twins[:1], out, made_by="w", probabilities=True)
 
 
 class Picky(Predictor):

@@ -17,6 +17,7 @@ from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_folder import read_words
+from neurotarget.cli.run_output import claim_output
 from neurotarget.types import DataError
 
 QUOTES = ("'", '"')
@@ -51,13 +52,19 @@ PLUGINS = {
 
 @taught
 def check_argv(config_path: Path, config_name: str) -> None:
-    """Refuse what Hydra would answer with a stack; lets a resumed run say again what it was."""
+    """Refuse what Hydra would answer with a stack; lets a resumed run say again what it was.
+
+    The folder that a training writes into is claimed here, before Hydra writes a first file.
+    """
     print_anything()
     is_sweep = any(word in FLAGS for word in sys.argv)
     argv = [literal(word, is_sweep=is_sweep) for word in sys.argv[1:]]
     argv = resumed_argv(argv) if config_name == "train" else argv
     check_launcher(argv)
-    check_overrides(argv, config_path, config_name)
+    config = check_overrides(argv, config_path, config_name)
+    if config is not None and config_name == "train":
+        argv = [word for word in argv if _key(word) != "overwrite"]  # asked once, not when resumed
+        argv += claim_output(config, is_sweep="-m" in argv or "--multirun" in argv)
     sys.argv[1:] = argv
 
 

@@ -203,7 +203,7 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
 
 def drawn_box(entry: Entry) -> Box | None:
     """Box of a mask; None where there is none, or it may go on in ignored voxels."""
-    if entry.label is None or entry.facts.get("cut"):
+    if not entry.has_label or entry.facts.get("cut"):
         return None
     return mask_box(np.asarray(entry.label) == 1, entry.grid)
 

@@ -23,10 +23,13 @@ from neurotarget.cli.compare_text import (
     summary_rows,
     verdicts,
 )
+from neurotarget.cli.flags import flag
+from neurotarget.cli.older_output import older_output
 from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.tracking import finish, loggers, on_wandb, wandb_mode
-from neurotarget.files import at_home, sweep, write_text
+from neurotarget.files import at_home, remove, sweep, write_text
+from neurotarget.ownership import claim, claimed, refuse_foreign
 from neurotarget.report.compare_figures import all_figures
 from neurotarget.report.compare_page import write_compare_page
 from neurotarget.report.figure import save_figure, svg_text
@@ -47,11 +50,12 @@ HELP = """neurotarget compare: which architecture or setting is best, at what co
   ensembles=false     leave out ensembles and soups, which take time to predict
   output=<folder>     where compare.html, compare.tsv, compare.md and compare/ go; by default
                       <multirun>/compare, or a folder in runs that is named after the arms
+  overwrite=true      replace files of the same names there that neurotarget did not write
   title=<text>        of the page          seed=0  of the intervals
   wandb=auto          online with an API key, else offline; or: online, offline, disabled
   device=auto         where ensembles predict      trust=true  for networks of your own classes
 """
-WORDS = ("output", "common", "ensembles", "title", "seed", "wandb", "device", "trust")
+WORDS = ("output", "overwrite", "common", "ensembles", "title", "seed", "wandb", "device", "trust")
 FIGURES = ("ranks", "dice", "differences", "costs", "icc", "effects")  # names begin with these
 
 Words = Mapping[str, str]
@@ -74,16 +78,18 @@ def run(places: Sequence[str | Path], words: Words) -> int:
         DataError: a word is not understood, or the runs cannot be compared.
     """
     common, ensembles = (
-        _flag(words, "common", default=False),
-        _flag(words, "ensembles", default=True),
+        flag(words, "common"),
+        flag(words, "ensembles", default=True),
     )
-    trust, seed = _flag(words, "trust", default=False), _whole(words, "seed")
+    overwrite = flag(words, "overwrite")
+    trust, seed = flag(words, "trust"), _whole(words, "seed")
     mode = wandb_mode(words.get("wandb", "auto"))
     if not places:
         raise DataError("compare: found no runs, wanted a multirun folder or run folders")
     folders = [at_home(place) for place in places]
     found = read_arms(folders, common=common)
     output = _output(words, folders, found.arms.names)
+    claim(output, older=older_output, overwrite=overwrite)
     if ensembles:
         make = build if trust else build_foreign
         device = words.get("device", "auto")
@@ -105,9 +111,12 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     """
     page, table, readme = (folder / f"compare.{ending}" for ending in ("html", "tsv", "md"))
     tables, drawn = folder / "compare", folder / "compare" / "figures"
+    claimed(folder, older=older_output)
+    written = [tables / f"{name}.tsv" for name in comparison.tables]
+    refuse_foreign([page, table, readme, *written])
     old = [path for name in FIGURES for path in drawn.glob(f"{name}*.[sp][vn]g")]
     for path in (page, table, readme, tables / "parts.tsv", *old):  # not all have parts
-        path.unlink(missing_ok=True)
+        remove(path)
     for place in (folder, tables, drawn):
         sweep(place, now_s=time.time())
     for name, values in comparison.tables.items():
@@ -208,13 +217,6 @@ def _output(words: Words, places: Sequence[Path], arms: Sequence[str]) -> Path:
 
 def _title(facts: Mapping[str, str]) -> str:
     return facts.get("experiment", "").replace("_", " ") or "arms"
-
-
-def _flag(words: Words, key: str, *, default: bool) -> bool:
-    value = words.get(key, str(default)).lower()
-    if value not in ("true", "false"):
-        raise DataError(f"{key}: found {words[key]}, wanted true or false")
-    return value == "true"
 
 
 def _whole(words: Words, key: str) -> int:

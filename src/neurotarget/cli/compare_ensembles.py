@@ -3,7 +3,6 @@
 import hashlib
 import math
 import re
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,8 @@ from neurotarget.cli.study_inputs import read_cases, with_ledger
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
+from neurotarget.inference.output import older_predictions
+from neurotarget.ownership import claim, discard
 from neurotarget.report.words import counted
 from neurotarget.stats.arms import NO_SEED, Arms, listed
 from neurotarget.types import Case, DataError, Manifest
@@ -203,8 +204,9 @@ class Maker:
             make=self.make,
         )
         if read_plain(predictions / "prediction.json").get("weights") not in (None, made_by):
-            shutil.rmtree(predictions)
-        is_new = not predictions.is_dir()
+            claim(predictions, older=older_predictions)
+            discard(predictions)
+        is_new = not any(predictions.glob("*.nii.gz"))
         began = time.perf_counter()
         outcomes = predict_all(predictor, self.cases, predictions, made_by=made_by)
         seconds = (time.perf_counter() - began) / len(self.cases)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
+from neurotarget.cli.flags import FLAGS
 from neurotarget.data.found import whole_number
 from neurotarget.data.gre import Acquisition
 from neurotarget.data.gre_bids import SUFFIXES, Scans, scan_acquisitions
@@ -45,7 +46,6 @@ SCANS_HELP = """\
   device=auto        cpu, cuda, cuda:1                overwrite=false  make finished ones again
 """
 HANDS = {"auto": "auto", "1": 1, "+1": 1, "-1": -1}
-FLAGS = {"true": True, "false": False}
 
 Words = Mapping[str, str]
 Chain = TypeVar("Chain")
@@ -95,18 +95,6 @@ def reading_of(words: Words) -> Reading:
     if asked not in HANDS:
         raise DataError(f"handedness: got {asked!r}, wanted auto, 1 or -1")
     return Reading(words.get("phase_scale", "auto"), HANDS[asked])
-
-
-def flag(words: Words, key: str) -> bool:
-    """A word that is true or false; false where it is not said.
-
-    Raises:
-        DataError: it is neither.
-    """
-    value = words.get(key, "false")
-    if value not in FLAGS:
-        raise DataError(f"{key}: got {value!r}, wanted true or false")
-    return FLAGS[value]
 
 
 def output_of(words: Words) -> Path:

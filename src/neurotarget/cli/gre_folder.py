@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,8 +26,9 @@ from neurotarget.cli.run_folder import write_json
 from neurotarget.data.attempts import check_names, printable, reason_of
 from neurotarget.data.gre import GRE, Acquisition, read_acquisition
 from neurotarget.data.gre_bids import OWN, Scans, is_own
-from neurotarget.files import digest, sweep
+from neurotarget.files import digest, remove, sweep
 from neurotarget.inference.predict import save_like
+from neurotarget.ownership import claim, is_free, refuse_foreign, refuse_twins
 from neurotarget.reading import load_json
 from neurotarget.types import DataError
 
@@ -70,7 +72,8 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
     """Make the maps of every scan; what is wrong with some is told and counted, others go on.
 
     Raises:
-        DataError: no scan can be read, or a map would replace an input or another data set.
+        DataError: no scan can be read, or a map would replace an input, another data set or a
+            file that we did not write.
     """
     errors = [problem for problem in scans.problems if problem.level == "error"]
     if not scans.acquisitions:
@@ -78,6 +81,9 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
     tell_problems(scans.problems)
     _refuse_inputs(scans.acquisitions, work, output)
     _refuse_raw(scans.acquisitions, output)
+    _refuse_other(scans.acquisitions, output)
+    claim(output, older=partial(older_maps, work=work), overwrite=overwrite)
+    _refuse_files(scans.acquisitions, work, output)
     _describe(scans.acquisitions, output)
     found: dict[str, Outcome] = {}
     for problem in errors:  # of names and sidecars: known before any voxel is read
@@ -112,8 +118,8 @@ def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool)
     try:
         check_names(acquisition.case_id, [*paths, *map(_sidecar, paths)])
         made_from = _made_from(acquisition, work)
-        about = read_about(paths[0])
-        if not overwrite and about.get(HASH) == made_from and all(path.is_file() for path in paths):
+        if not overwrite and _is_kept(paths, made_from):
+            about = read_about(paths[0])
             return Outcome(acquisition.case_id, "kept", _look_at(about), about, paths[0])
         gre = read_acquisition(acquisition, phase_scale=work.phase_scale)
         maps = work.make(gre)
@@ -121,11 +127,17 @@ def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool)
     except Exception as error:
         for path in paths:  # of an earlier run with other settings
             with suppress(OSError):  # no file has a name that no file can have
-                _sidecar(path).unlink(missing_ok=True)
-                path.unlink(missing_ok=True)
+                remove(_sidecar(path))
+                remove(path)
         name = printable(acquisition.case_id)
         return Outcome(name, "failed", printable(_reason(acquisition, error)), {}, None)
     return Outcome(acquisition.case_id, "done", _look_at(about), about, paths[0])
+
+
+def _is_kept(paths: Sequence[Path], made_from: str) -> bool:
+    """Whether the maps of a scan are there, the main one first, and were made from this."""
+    is_same = read_about(paths[0]).get(HASH) == made_from
+    return is_same and all(path.is_file() for path in paths)
 
 
 def _save(
@@ -133,7 +145,7 @@ def _save(
 ) -> dict[str, Any]:
     """Write all maps; the main one's JSON comes last, and says that all are there."""
     main = map_path(acquisition, output, maps[0].suffix)
-    _sidecar(main).unlink(missing_ok=True)
+    remove(_sidecar(main), is_replaced=True)
     shared = {"Sources": list(acquisition.sources)}
     for one in reversed(maps):
         path = map_path(acquisition, output, one.suffix)
@@ -218,20 +230,59 @@ def _refuse_raw(acquisitions: Sequence[Acquisition], output: Path) -> None:
             )
 
 
-def _describe(acquisitions: Sequence[Acquisition], output: Path) -> None:
-    """Say that a folder of BIDS maps is a derivative of ours.
+def _refuse_files(acquisitions: Sequence[Acquisition], work: Work, output: Path) -> None:
+    """Refuse to replace what is not ours, but for maps that are kept anyway."""
+    files = {
+        one.case_id: [map_path(one, output, suffix) for suffix in work.suffixes]
+        for one in acquisitions
+    }
+    refuse_twins(files)
+    foreign = []
+    for one in acquisitions:
+        paths = files[one.case_id]
+        theirs = [path for path in (*paths, *map(_sidecar, paths)) if not is_free(path)]
+        if theirs and not _is_kept(paths, _made_from(one, work)):  # reads whole scans
+            foreign += theirs
+    refuse_foreign([output / f"{work.kind}.html", *foreign])
+
+
+def older_maps(folder: Path, *, work: Work) -> list[Path] | None:
+    """Files of a folder that maps were written into before there was a record of them.
+
+    The JSON of a main map is written last, so that a file that is younger was changed since.
+    """
+    ours = [folder / DESCRIPTION] if is_own(folder) else []
+    main = f"_{work.suffixes[0]}"
+    for about in sorted(folder.rglob(f"*{main}.json")):
+        first = about.with_name(f"{about.stem}.nii.gz")
+        if HASH not in read_about(first):
+            continue
+        stem, made_ns = about.stem.removesuffix(main), about.stat().st_mtime_ns
+        paths = [about.with_name(f"{stem}_{suffix}.nii.gz") for suffix in work.suffixes]
+        files = (one for path in paths for one in (path, _sidecar(path)) if one.is_file())
+        ours += [one for one in files if one.stat().st_mtime_ns <= made_ns]
+    return [*ours, folder / f"{work.kind}.html"] if ours else None
+
+
+def _refuse_other(acquisitions: Sequence[Acquisition], output: Path) -> None:
+    """Keep BIDS maps out of a data set of somebody else.
 
     Raises:
-        DataError: the folder is a data set of somebody else.
+        DataError: the folder is one.
     """
-    if not any(one.folder for one in acquisitions):
-        return
     path = output / DESCRIPTION
-    if path.is_file() and not is_own(output):
+    if any(one.folder for one in acquisitions) and path.is_file() and not is_own(output):
         raise DataError(
             f"output: found another data set in {output}, wanted a folder of its own for the maps; "
             f"say output=<data set>/derivatives/{OWN}"
         )
+
+
+def _describe(acquisitions: Sequence[Acquisition], output: Path) -> None:
+    """Say that a folder of BIDS maps is a derivative of ours, unless it says so already."""
+    path = output / DESCRIPTION
+    if path.is_file() or not any(one.folder for one in acquisitions):
+        return
     about = {
         "Name": f"maps by {OWN}",
         "BIDSVersion": "1.10.0",

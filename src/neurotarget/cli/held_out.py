@@ -1,7 +1,6 @@
 """The second half of a run: predict the held-out cases, score the files, study them, say it."""
 
 import hashlib
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import pandas as pd
 from neurotarget.cli.build import build
 from neurotarget.cli.cost import prediction_cost
 from neurotarget.cli.finished_runs import read_plain
+from neurotarget.cli.older_output import older_output
 from neurotarget.cli.predictor import load_predictor
 from neurotarget.cli.run_folder import POSTPROCESSING, weights_path, write_cases, write_json
 from neurotarget.cli.study_folder import Written, study_of, write_files
@@ -26,6 +26,8 @@ from neurotarget.data.module import TargetData
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.inference.folder import predict_all
+from neurotarget.inference.output import older_predictions
+from neurotarget.ownership import claim, claimed, discard, refuse_foreign
 from neurotarget.report.postprocessing import postprocessing_facts
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.stats.learning import Learning, Training
@@ -74,8 +76,10 @@ def score_held_out(
     cases = [case for case in data.manifest.cases if splits[case.case_id] in HELD_OUT]
     predictions = folder / "predictions"
     predictor, made_by = load_predictor(folder, weights=weights, make=build)
+    claimed(folder, older=older_output)
+    claim(predictions, older=older_predictions)
     if _is_stale(predictions, made_by):
-        shutil.rmtree(predictions)
+        discard(predictions)
     with prediction_cost(folder, predictions):
         predict_all(predictor, cases, predictions, made_by=made_by)
     scored = evaluate(data.manifest, predictions, target, splits, which=HELD_OUT)
@@ -118,6 +122,19 @@ def score_held_out(
     if made is not None:
         print(f"report      {made.page}")
     return HeldOut(summary, rows, made, failure, learning)
+
+
+def refuse_corrected(folder: Path, data: TargetData) -> None:
+    """Refuse to train on where the predictions that go hold masks that somebody has corrected.
+
+    Raises:
+        DataError: there are some, by name.
+    """
+    predictions = folder / "predictions"
+    if predictions.is_dir():
+        claim(predictions, older=older_predictions, key="hydra.run.dir")
+        cases = [case for case, split in data.splits.items() if split in HELD_OUT]
+        refuse_foreign([predictions / f"{case}.nii.gz" for case in cases], key="hydra.run.dir")
 
 
 def _is_stale(predictions: Path, made_by: str) -> bool:

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import yaml
-from filelock import FileLock, Timeout
 
 from neurotarget.files import write_text
 
 RESULT = "result.json"
 LOG = "job.log"
-LOCK = ".running.lock"
 NOWHERE = ("resume=", "trust=", "hydra.", "hydra/")  # overrides that change no result
 
 Status = Literal["done", "failed", "pruned", "missing"]
@@ -94,24 +92,6 @@ def same_words(some: Sequence[str], others: Sequence[str]) -> bool:
 def told(words: Sequence[str]) -> list[str]:
     """Words that say what is computed, in one order."""
     return sorted(word for word in words if not word.startswith(NOWHERE))
-
-
-def running(folder: Path) -> FileLock:
-    """Lock that a job holds while it runs; it falls with the process, however that ends."""
-    return FileLock(Path(folder) / LOCK, timeout=0)
-
-
-def is_running(folder: Path) -> bool:
-    """Whether a process works on this job now."""
-    if not (Path(folder) / LOCK).is_file():
-        return False
-    try:
-        with running(folder):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # a file system without locks
-        return False
 
 
 def _started_with(folder: Path) -> tuple[str, ...]:

@@ -22,19 +22,18 @@ from hydra.plugins.launcher import Launcher
 from omegaconf.errors import OmegaConfBaseException
 
 from neurotarget.cli.jobs import (
-    LOCK,
     LOG,
     RESULT,
     Job,
     JobResult,
     is_done,
-    is_running,
     quoted,
     read_job,
     same_words,
 )
 from neurotarget.cli.ranks import PROGRAM
 from neurotarget.cli.reasons import ENDED, reason_of
+from neurotarget.cli.run_lock import is_running
 from neurotarget.types import DataError
 
 POLL_S = 0.5
@@ -95,7 +94,7 @@ def _outcome(folder: Path, job: Job, reason: str) -> JobResult:
 def _unfit(launcher: Launcher, job: Job, folder: Path) -> str:
     """Why a job cannot be launched, or nothing."""
     if is_running(folder):
-        return f"another process works on it now (if none does, delete {folder / LOCK})"
+        return "another process works on it now"
     try:
         launcher.hydra_context.config_loader.load_sweep_config(launcher.config, list(job.words))
     except (HydraException, OmegaConfBaseException) as error:

@@ -63,7 +63,9 @@ def _changed(loader: ConfigLoader, config: DictConfig, job: Job, folder: Path) -
 
 def _settings(config: DictConfig) -> dict[str, object]:
     plain = OmegaConf.to_container(config, resolve=False)
-    return dict(flat({key: plain[key] for key in plain if key not in ("hydra", "resume")}))
+    return dict(
+        flat({key: plain[key] for key in plain if key not in ("hydra", "overwrite", "resume")})
+    )
 
 
 def _commit(folder: Path) -> str:

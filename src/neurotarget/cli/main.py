@@ -10,6 +10,7 @@ from pathlib import Path
 from neurotarget.cli.argv import at_home, exists
 from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.errors import print_anything, taught, tell_problems
+from neurotarget.cli.flags import flag
 from neurotarget.cli.foreign import read_foreign
 from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.settings import read_whole
@@ -22,6 +23,7 @@ from neurotarget.data.manifest import read_manifest
 from neurotarget.data.module import checkup_of
 from neurotarget.data.prepare import Preparation, prepare
 from neurotarget.evaluate import evaluate, read_rows, write_rows
+from neurotarget.ownership import claim_file
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.stats.analysis import analyse
 from neurotarget.stats.measured import from_rows
@@ -34,7 +36,8 @@ HELP = """neurotarget: from scans and masks to the answered question
   neurotarget prepare <manifest | data set> target=<name> [cache=cache/<name>] [workers=2]
       working boxes of every case, written once, as training reads them
   neurotarget evaluate <manifest | data set> predictions=<folder> target=<name> [rows=rows.csv]
-      scores of saved label maps, and the table over them
+      scores of saved label maps, and the table over them; overwrite=true replaces a rows.csv that
+      neurotarget did not write
   neurotarget study rows=<run> | masks=<folder> | table=<tsv> …
       agreement, effects, failures and a report; `neurotarget study help` says more
   neurotarget compare <multirun folder | runs …>
@@ -128,6 +131,7 @@ def _evaluate(words: Words) -> int:
     target = _target(words)
     predictions = Path(_needed(words, "predictions"))
     path = Path(words.get("rows", "rows.csv"))
+    claim_file(path, key="rows", overwrite=flag(words, "overwrite"))
     manifest = read_manifest(_source(words), target, need_images=False)
     splits = {case.case_id: case.split or "test" for case in manifest.cases}
     check_masks(predictions, splits)
@@ -140,13 +144,13 @@ def _evaluate(words: Words) -> int:
 
 
 def _study(words: Words) -> int:
-    return run_study(_without_trust(words), partial(load_target, trust=_trusts(words)))
+    return run_study(_without_trust(words), partial(load_target, trust=flag(words, "trust")))
 
 
 def _models(argv: Sequence[str]) -> int:
     models = import_module("neurotarget.cli.models")
     words = _words("models", argv[1:], (*models.WORDS, "trust"))
-    return models.run(_without_trust(words), partial(load_target, trust=_trusts(words)))
+    return models.run(_without_trust(words), partial(load_target, trust=flag(words, "trust")))
 
 
 def _compare(argv: Sequence[str]) -> int:
@@ -191,7 +195,7 @@ HEAVY: dict[str, Callable[[Sequence[str]], int]] = {
 COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
     "lint": (_lint, ("source", "target", "trust")),
     "prepare": (_prepare, ("source", "target", "trust", "cache", "workers")),
-    "evaluate": (_evaluate, ("source", "target", "trust", "predictions", "rows")),
+    "evaluate": (_evaluate, ("source", "target", "trust", "predictions", "rows", "overwrite")),
     "study": (_study, ("source", "trust", *STUDY_WORDS)),
 }
 
@@ -232,14 +236,7 @@ def _needed(words: Words, key: str) -> str:
 
 
 def _target(words: Words) -> Target:
-    return load_target(_needed(words, "target"), trust=_trusts(words))
-
-
-def _trusts(words: Words) -> bool:
-    value = words.get("trust", "false")
-    if value not in ("true", "false"):
-        raise DataError(f"trust: found {value!r}, wanted true or false")
-    return value == "true"
+    return load_target(_needed(words, "target"), trust=flag(words, "trust"))
 
 
 def _without_trust(words: Words) -> Words:

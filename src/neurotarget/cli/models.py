@@ -16,19 +16,22 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from neurotarget.cli.build import build
+from neurotarget.cli.flags import flag
 from neurotarget.cli.jobs import quoted
 from neurotarget.cli.nets import fit_patch, times
 from neurotarget.cli.overrides import no_variant
 from neurotarget.cli.settings import read_whole
+from neurotarget.data.found import whole_number
 from neurotarget.files import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
+from neurotarget.ownership import claim_file
 from neurotarget.printable import cell
 from neurotarget.report.text import NOTHING, aligned, number
 from neurotarget.types import DataError, Target, TripleVox
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
-WORDS = ("model", "target", "batch", "patch", "tsv")
+WORDS = ("model", "target", "batch", "patch", "tsv", "overwrite")
 ANY_TARGET = Target("any", ("t1",), {"label": 1}, (1, 1, 1), (64, 64, 64))
 GIGA = 1e9
 HEAD = (
@@ -76,6 +79,9 @@ def run(words: Mapping[str, str], load_target: Callable[[str], Target]) -> int:
     Raises:
         DataError: a word has a value that is refused, or the file cannot be written.
     """
+    path, overwrite = words.get("tsv"), flag(words, "overwrite")
+    if path:
+        claim_file(Path(path), key="tsv", overwrite=overwrite)
     name, batch = words.get("target", ""), _batch(words.get("batch", "2"))
     target = load_target(name) if name else ANY_TARGET
     patch_vox = _patch(words["patch"]) if "patch" in words else None
@@ -87,7 +93,7 @@ def run(words: Mapping[str, str], load_target: Callable[[str], Target]) -> int:
     )
     print(aligned([list(HEAD), *map(_cells, lines)]))
     print(NOTE)
-    if path := words.get("tsv"):
+    if path:
         write_table(lines, Path(path))
         print(f"\ntable  {path}")
     return 0
@@ -237,7 +243,8 @@ def _batch(text: str) -> int:
 
 
 def _patch(text: str) -> TripleVox:
-    sides = text.strip("[]").split(",")
-    if len(sides) != 3:
-        raise DataError(f"patch: got {text!r}, wanted three sides in voxels such as patch=48,64,48")
-    return tuple(read_whole("patch", side, 1, 4096) for side in sides)
+    sides = [whole_number(side) or 0 for side in text.strip("[]").split(",")]
+    if len(sides) != 3 or not all(0 < side <= 4096 for side in sides):
+        found = f"{text[:40]!r}"
+        raise DataError(f"patch: got {found}, wanted three sides in voxels such as patch=48,64,48")
+    return tuple(sides)

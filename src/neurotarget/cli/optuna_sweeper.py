@@ -17,7 +17,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from neurotarget.cli.errors import TERMINATED, taught
-from neurotarget.cli.jobs import Job, JobResult, is_running
+from neurotarget.cli.jobs import Job, JobResult
 from neurotarget.cli.launchers import launch_jobs
 from neurotarget.cli.multirun import LATEST, command_words, link, to_go_on, write_multirun
 from neurotarget.cli.optuna_study import (
@@ -42,6 +42,7 @@ from neurotarget.cli.optuna_table import (
 )
 from neurotarget.cli.optuna_words import of_trials, signature, split_words
 from neurotarget.cli.optuna_workers import Workers
+from neurotarget.cli.run_lock import is_running
 from neurotarget.cli.search_space import Dimension
 from neurotarget.types import DataError
 

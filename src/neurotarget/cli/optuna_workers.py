@@ -7,6 +7,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
+from neurotarget.data.found import whole_number
 from neurotarget.files import write_text
 
 FOLDER = ".workers"
@@ -59,8 +60,9 @@ class Workers:
     def claim(self) -> None:
         """Take the numbers of processes that are gone."""
         for path in self.folder.glob("*.lock"):
-            if path.stem.isdigit() and int(path.stem) not in self.held:
-                self._take(int(path.stem))
+            number = whole_number(path.stem)
+            if number is not None and number not in self.held:
+                self._take(number)
 
     def _take(self, number: int) -> None:
         lock = FileLock(self.folder / f"{number}.lock", timeout=0)

@@ -32,24 +32,33 @@ CONFIG_DIR = ("--config-dir", "-cd")
 CHOICES_CHECKED = 50  # of one sweep over a group
 
 
-def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) -> None:
+def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) -> DictConfig | None:
     """Compose the configuration once from `argv` (without the program) and explain what fails.
 
     Sweeps over a group are checked choice by choice, others by their first value. Other flags
-    than `-m` (`--help`, `--cfg`, …) are left to Hydra.
+    than `-m` (`--help`, `--cfg`, …) are left to Hydra. Returns the configuration, of a sweep
+    without what is swept over; None where Hydra is left to it, or needs what is swept over.
 
     Raises:
         DataError: an override cannot be read, or names no key, group or choice; with the nearest.
     """
     own, argv = _own_folder(argv)
     if any(word.startswith("-") and word not in MULTIRUN for word in argv):
-        return
+        return None
     swept = any(word in MULTIRUN for word in argv)
     words = [*own, *(word for word in argv if word not in MULTIRUN)]
     with initialize_config_dir(str(Path(config_path).resolve()), version_base="1.3"):
         overrides = [_parse(word) for word in words]
-        for combination in _combinations(overrides) if swept else [words]:
+        if not swept:
+            return _compose(config_name, words)
+        for combination in _combinations(overrides):
             _compose(config_name, combination)
+        fixed = [
+            word for word, one in zip(words, overrides, strict=True) if not one.is_sweep_override()
+        ]
+        with suppress(HydraException, OmegaConfBaseException):
+            return compose(config_name, fixed, return_hydra_config=True)
+    return None
 
 
 def joined_options(argv: Sequence[str]) -> list[str]:
@@ -118,7 +127,7 @@ def _values(override: Override) -> Iterator[str]:
         yield f"{key}={int(start) if start == int(start) else start}"
 
 
-def _compose(config_name: str, words: list[str]) -> None:
+def _compose(config_name: str, words: list[str]) -> DictConfig:
     for override in map(_parse, words):
         _check_choice(override)
     try:
@@ -130,6 +139,7 @@ def _compose(config_name: str, words: list[str]) -> None:
     ours = _check_references(config)
     if ours is not None and config_name in CHECKS:
         CHECKS[config_name](ours)
+    return config
 
 
 def _check_choice(override: Override) -> None:

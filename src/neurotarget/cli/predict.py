@@ -13,8 +13,10 @@ from neurotarget.cli.errors import taught
 from neurotarget.cli.predictor import load_predictor
 from neurotarget.inference.folder import Outcome, predict_all
 from neurotarget.inference.inputs import find_inputs
+from neurotarget.inference.output import older_predictions
 from neurotarget.inference.predict import Predictor
 from neurotarget.inference.scratch import scratch_folder
+from neurotarget.ownership import claim
 from neurotarget.types import DataError
 
 SHOWN = 5  # names in a sentence
@@ -36,6 +38,7 @@ def predict(cfg: DictConfig) -> None:
     settings = {name: cfg[name] for name in names}
     settings["make"] = build if _flag(cfg, "trust") else build_foreign
     predictor, made_by = _load(runs, cfg.ensemble, settings)
+    claim(output, older=older_predictions, overwrite=overwrite)
     with scratch_folder() as scratch:
         series = None if cfg.get("series") is None else str(cfg.series)
         contrasts = predictor.target.contrasts

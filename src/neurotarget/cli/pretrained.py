@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from neurotarget.cli.run_folder import load_state, refuse_nonfinite, weights_path
 from neurotarget.models.pretrained import match
+from neurotarget.reading import check_regular
 from neurotarget.types import DataError
 
 NESTED = ("state_dict", "model_state_dict", "model", "net", "network_weights", "weights")
@@ -52,6 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if path.suffix == ".safetensors":
         try:
+            check_regular(path)
             return load_file(path)
         except (SafetensorError, OSError) as error:
             raise DataError(

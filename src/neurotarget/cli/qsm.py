@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from neurotarget.cli.flags import flag
 from neurotarget.cli.gre import (
     SCANS_HELP,
     chain_of,
     chain_words,
-    flag,
     output_of,
     reading_of,
     scans_of,

@@ -1,7 +1,6 @@
 """`python train.py experiment=qsm|swi`: scans → maps by several methods → scores and a report."""
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from neurotarget.cli.tracking import finish, log_final, loggers, on_wandb
 from neurotarget.cli.train import said
 from neurotarget.evaluate import read_rows, write_rows
 from neurotarget.inference.predict import save_like
+from neurotarget.ownership import discard
 from neurotarget.report.figure import save_figure
 from neurotarget.report.figures import NamedFigure
 from neurotarget.report.gre_figures import axial_figure, canvas
@@ -118,7 +118,7 @@ def _run(
     kind, settings = str(config["job"]), config["reconstruction"]
     print(f"{config['name']}: {', '.join(methods)}\n  results   {folder}", flush=True)
     for old in ("maps", "pictures"):
-        shutil.rmtree(folder / old, ignore_errors=True)
+        discard(folder / old)
     rows: list[Row] = []
     figures: list[NamedFigure] = []
     failed, notes, count = {}, {}, 0

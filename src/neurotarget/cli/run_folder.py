@@ -25,6 +25,7 @@ from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.data.table import RATER
 from neurotarget.files import write_text, written
 from neurotarget.printable import cell, cells
+from neurotarget.reading import check_regular, read_text
 from neurotarget.types import Case, DataError
 
 POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
@@ -97,13 +98,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = Path(folder) / "config.yaml"
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = yaml.safe_load(read_text(path))
     except OSError as error:
         raise DataError(
             f"run={folder}: found no config.yaml there, wanted a run folder; "
             "say run=runs/<experiment>/<date_time> or run=runs/<experiment>/latest"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: also of numbers
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: found broken YAML ({reason}); restore the file") from error
     if not isinstance(config, dict):
@@ -151,6 +152,7 @@ def load_state(path: Path) -> dict[str, Any]:
         DataError: the file is broken or holds more than plain values.
     """
     try:
+        check_regular(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch's own words advise to run what the file brings

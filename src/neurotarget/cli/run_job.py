@@ -7,7 +7,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -26,16 +25,17 @@ from neurotarget.cli.jobs import (
     Status,
     is_done,
     read_job,
-    running,
     write_result,
 )
 from neurotarget.cli.multirun import MULTIRUN, own_folders
+from neurotarget.cli.older_output import older_output
 from neurotarget.cli.ranks import JOB, needs_own_process, rank, run_in_own_process
 from neurotarget.cli.reasons import ENDED, reason_of
+from neurotarget.cli.run_lock import CLAIM_S, claimed_alone, running
+from neurotarget.ownership import claimed
 from neurotarget.types import DataError
 
 LAST = Path("weights") / "last.ckpt"
-CLAIM_S = 5.0  # whoever only looks whether a job runs lets its lock go at once
 
 Act = Callable[[DictConfig], Mapping[str, float]]
 
@@ -83,23 +83,14 @@ def _rank(cfg: DictConfig) -> int:
 
 
 def _claimed(act: Act, folder: Path) -> Act:
-    """The act under the lock of its folder, as two processes would spoil each other's files."""
+    """The act in a folder that is ours, under its lock."""
 
-    def claimed(cfg: DictConfig) -> Mapping[str, float]:
-        with ExitStack() as held:
-            try:
-                held.enter_context(running(folder).acquire(timeout=CLAIM_S))
-            except Timeout as error:
-                raise DataError(
-                    f"{folder}: another process works in it now, wanted a folder of its own for "
-                    "each; wait for the other, or say hydra.run.dir=<folder>, inside one srun with "
-                    "$SLURM_PROCID in it"
-                ) from error
-            except (OSError, NotImplementedError):  # a file system without locks
-                pass
+    def in_claimed(cfg: DictConfig) -> Mapping[str, float]:
+        claimed(folder, older=older_output, key="hydra.run.dir")
+        with claimed_alone(folder):
             return act(cfg)
 
-    return claimed
+    return in_claimed
 
 
 def _monitor(cfg: DictConfig) -> str:
@@ -156,13 +147,14 @@ def _apart(folder: Path) -> JobResult | Ended:
 
 def _noted(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
     """Run the job and write how it ended."""
-    ended = _attempt(act, cfg, log)
+    ended = _attempt(act, cfg, folder, log)
     write_result(folder, ended.status, _words(), values=ended.values, reason=ended.reason)
     return ended
 
 
-def _attempt(act: Act, cfg: DictConfig, log: TextIO) -> Ended:
+def _attempt(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
     try:
+        claimed(folder, older=older_output, key="hydra.run.dir")
         return Ended("done", act(cfg), "")
     except (Exception, SystemExit) as error:
         if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):

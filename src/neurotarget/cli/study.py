@@ -5,12 +5,15 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from neurotarget.cli.flags import flag
+from neurotarget.cli.older_output import older_output
 from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study_folder import Written, write_study
 from neurotarget.cli.study_inputs import Material, from_masks, from_run, with_asked
 from neurotarget.cli.study_table import from_table
 from neurotarget.files import at_home
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.ownership import claim
 from neurotarget.report.learning import banner, banner_text
 from neurotarget.report.raters import rater_sentences
 from neurotarget.report.words import headlines
@@ -28,6 +31,7 @@ HELP = """neurotarget study: volumes, agreement, effects and a report, from what
   ask="volume ~ age + sex: negative; volume[left]: F > M"   hypotheses in place of the target's;
       mean_qsm ~ age: positive asks about a contrast to which the target gives a unit
   output=<folder>     where report.html and study/ go (the run folder, else study_<target>)
+  overwrite=true      replace files of the same names in output= that neurotarget did not write
   cases=12            cases shown as pictures and in the viewer     seed=0  of the intervals
   predictions=<folder>  masks of the second method, for the pictures of rows=
   id=<column> method=<column> methods=<a,b> unit=mm3|ml   how to read a table: the column of
@@ -45,6 +49,7 @@ WORDS = (
     "labels",
     "ask",
     "output",
+    "overwrite",
     "cases",
     "seed",
     "id",
@@ -70,6 +75,7 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
     """Make one study and say what it found; 0."""
     source = _source(words)
     asked, seed, cases = _asked(words), _whole(words, "seed", 0), _whole(words, "cases", 12)
+    overwrite = flag(words, "overwrite")
     target = load_target(words["target"]) if "target" in words else None
     read = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[source]
     material = read(words, target)
@@ -78,6 +84,7 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
     command = "neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items())
     material = material._replace(facts={**material.facts, "command": command})
     folder = _folder(words, source, material.measured.target)
+    claim(folder, older=older_output, overwrite=overwrite)
     done = write_study(material, folder, seed=seed, cases=cases)
     tell(done)
     return 0

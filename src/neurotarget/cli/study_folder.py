@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from neurotarget.cli.older_output import older_output
 from neurotarget.cli.study_cases import RANKS, load_cases
 from neurotarget.cli.study_inputs import Material
-from neurotarget.files import sweep, table_text, write_text, written
+from neurotarget.files import remove, sweep, table_text, write_text, written
+from neurotarget.ownership import claimed, refuse_foreign
 from neurotarget.report.figure import save_figure, svg_text
 from neurotarget.report.figures import all_figures
 from neurotarget.report.page import PageCase, PageFigure, write_page
@@ -72,10 +74,15 @@ def write_files(
     """Write a study that is computed; what an earlier one left in the folder goes.
 
     The page is written last, so that none stands beside tables that are not its own.
+
+    Raises:
+        DataError: it would replace files that we did not write.
     """
     page = folder / "report.html"
-    _clear(folder, page)
+    claimed(folder, older=older_output)
     tables = {name: folder / "study" / f"{name}.tsv" for name in study.tables}
+    refuse_foreign([page, *tables.values()])
+    _clear(folder, page)
     for name, path in tables.items():
         write_tsv(study.tables[name], path)
     shown, pictures = [], []
@@ -101,7 +108,7 @@ def _clear(folder: Path, page: Path) -> None:
     for rank in RANKS:
         old += (folder / "pictures").glob(f"{rank}_*.png")
     for path in old:
-        path.unlink(missing_ok=True)
+        remove(path)
     for place in (folder, *(folder / name for name in ("study", "study/figures", "pictures"))):
         sweep(place, now_s=time.time())
 

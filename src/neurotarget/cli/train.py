@@ -20,7 +20,7 @@ from neurotarget.cli.build import build_target, plain
 from neurotarget.cli.cascade import localise, localiser_facts
 from neurotarget.cli.cost import write_cost
 from neurotarget.cli.errors import tell_problems
-from neurotarget.cli.held_out import flat, score_held_out
+from neurotarget.cli.held_out import flat, refuse_corrected, score_held_out
 from neurotarget.cli.localising import located
 from neurotarget.cli.multirun import own_folders, to_go_on
 from neurotarget.cli.nets import fit_patch
@@ -81,6 +81,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     data.prepare_data()
     made: list[Logger] = []
     if is_main:
+        _keep_corrected(config, folder, data, state=state, parts=parts)
         tell_problems(data.warnings)
         write_splits(data, folder, resumed=state is not None)
         config["data_fingerprint"] = fingerprint(data)
@@ -115,6 +116,18 @@ def train(cfg: DictConfig) -> dict[str, float]:
     finally:
         finish(made, failed=failed)
     return dict(parts.best.values)
+
+
+def _keep_corrected(
+    config: Config, folder: Path, data: TargetData, *, state: dict | None, parts: Parts
+) -> None:
+    """Refuse to train on, before hours of it, where masks would go that somebody has corrected."""
+    epochs, steps = parts.trainer.max_epochs, parts.trainer.max_steps
+    is_over = state is not None and (
+        state["global_step"] >= steps > 0 or state["epoch"] + 1 >= (epochs or math.inf) > 0
+    )
+    if config["held_out"] and not is_over:  # predictions of the same weights are kept
+        refuse_corrected(folder, data)
 
 
 def _tried(config: Config, target: Target) -> tuple[nn.Module | None, Target]:
@@ -217,8 +230,8 @@ def _tell_resumed(config: Config, state: dict | None, folder: Path) -> None:
     if (folder / "config.yaml").is_file():
         before = dict(flat(read_config(folder)))
         now = dict(flat(config))
-        for key in sorted(before.keys() | now.keys() - {"resume"}):
-            if key != "resume" and before.get(key) != now.get(key):
+        for key in sorted((before.keys() | now.keys()) - {"overwrite", "resume"}):
+            if before.get(key) != now.get(key):
                 print(f"resumed with {key}: {now.get(key)} (it was {before.get(key)})", flush=True)
 
 

@@ -24,12 +24,9 @@ class Fingerprint:
 
 def fingerprint(entries: Sequence[Entry]) -> Fingerprint:
     """Measure prepared cases; those without a labelled voxel say nothing of the target's size."""
-    shapes = np.array([entry.image.shape[1:] for entry in entries])
-    boxes = [
-        np.ptp(entry.foreground[:, 1:].astype(int), axis=0) + 1
-        for entry in entries
-        if len(entry.foreground)
-    ]
+    shapes = np.array([entry.shape[1:] for entry in entries])
+    marked = (entry.foreground for entry in entries)
+    boxes = [np.ptp(voxels[:, 1:].astype(int), axis=0) + 1 for voxels in marked if len(voxels)]
     target = np.percentile(boxes, 95, axis=0) if boxes else np.median(shapes, axis=0)
     return Fingerprint(
         cases=len(entries),

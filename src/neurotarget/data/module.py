@@ -39,7 +39,7 @@ class Wholes(Dataset):
 
     def __getitem__(self, index: int) -> Batch:
         entry = self.entries[index]
-        low, sides = np.zeros(3, dtype=int), np.array(entry.image.shape[1:])
+        low, sides = np.zeros(3, dtype=int), np.array(entry.shape[1:])
         image = cut(entry.image, low, sides)
         label = cut(entry.label[None], low, sides)
         return Batch(torch.from_numpy(image)[None], torch.from_numpy(label).long(), [entry.case_id])
@@ -261,7 +261,7 @@ def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) ->
         problems.append(
             Problem("warning", case.case_id, str(case.label), found, "the whole mask inside", todo)
         )
-    sides = zip(entry.image.shape[1:], target.patch_vox, strict=True)
+    sides = zip(entry.shape[1:], target.patch_vox, strict=True)
     return Checkup(
         problems=problems,
         label_mm3=facts["label_mm3"],

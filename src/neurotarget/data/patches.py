@@ -19,11 +19,12 @@ from torch.utils.data import DataLoader, Sampler, SequentialSampler
 
 from neurotarget.data.augment import build_augmentation
 from neurotarget.data.boxes import Boxes
-from neurotarget.data.cache import Entry, open_entry
+from neurotarget.data.cache import Entry, HeldEntry, held, open_entry
 from neurotarget.types import Batch, CaseError, Target, TripleVox
 
 TIMED = 12  # patches: most of the costly transforms are rare
 
+MOST_HELD = 48  # cases in a process; with two files each far below what a system allows
 TRIES = 1000  # to find a voxel that is not ignored, for the centre of a patch
 
 
@@ -80,6 +81,7 @@ class Regions(tio.SubjectsDataset):
         self.foreground_share, self.augmentation = foreground_share, augmentation
         self.margin_vox, self.boxes, self.ignored_class = margin_vox, boxes, ignored_class
         self._entries: dict[int, Entry] = {}
+        self._held: dict[int, HeldEntry] = {}  # the last one used stands last
 
     def __len__(self) -> int:
         return len(self.folders)
@@ -97,9 +99,14 @@ class Regions(tio.SubjectsDataset):
             ) from error
 
     def _entry(self, case: int) -> Entry:
+        """A case with its arrays open; of many cases the one that was longest unused is closed."""
         if case not in self._entries:
             self._entries[case] = open_entry(self.folders[case])
-        return self._entries[case]
+        entry = self._held.pop(case, None) or held(self._entries[case])
+        self._held[case] = entry
+        if len(self._held) > MOST_HELD:
+            del self._held[next(iter(self._held))]
+        return entry
 
     def _patch(self, entry: Entry, rng: np.random.Generator) -> tio.Subject:
         first, sides = self._box(entry, rng)
@@ -126,7 +133,7 @@ class Regions(tio.SubjectsDataset):
         drawn = None
         if self.boxes is not None:
             drawn = self.boxes.draw(entry.case_id, entry.grid, rng)
-        return drawn or (np.zeros(3, dtype=int), np.array(entry.image.shape[1:]))
+        return drawn or (np.zeros(3, dtype=int), np.array(entry.shape[1:]))
 
     def _centre(
         self, entry: Entry, first: ndarray, sides: ndarray, rng: np.random.Generator
@@ -141,15 +148,18 @@ class Regions(tio.SubjectsDataset):
             voxels = marked[marked[:, 0] == rng.choice(present)]
             return voxels[rng.integers(len(voxels)), 1:].astype(int)
         centre = first + rng.integers(0, sides)
+        if self.ignored_class is None:
+            return centre
+        label = entry.label
         for _ in range(TRIES):
-            if not self._is_ignored(entry, centre):
+            if not self._is_ignored(label, centre):
                 break
             centre = first + rng.integers(0, sides)
         return centre
 
-    def _is_ignored(self, entry: Entry, centre: ndarray) -> bool:
-        inside = (centre >= 0).all() and (centre < entry.label.shape).all()
-        return bool(inside and entry.label[tuple(centre)] == self.ignored_class)
+    def _is_ignored(self, label: ndarray, centre: ndarray) -> bool:
+        inside = (centre >= 0).all() and (centre < label.shape).all()
+        return bool(inside and label[tuple(centre)] == self.ignored_class)
 
 
 class PatchQueue(tio.Queue):

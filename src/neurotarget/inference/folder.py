@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -11,16 +11,19 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from neurotarget.data.attempts import check_names, reason_of
-from neurotarget.files import digest, sweep, written
+from neurotarget.files import digest, remove
 from neurotarget.inference.ledger import Ledger, Outcome
-from neurotarget.inference.predict import (
-    Predictor,
-    probability_path,
-    save_labels,
-    save_probabilities,
+from neurotarget.inference.output import (
+    begin,
+    files_of,
+    is_made_by,
+    older_predictions,
+    refuse_files,
+    refuse_inputs,
 )
-from neurotarget.reading import load_json
-from neurotarget.types import Case, DataError
+from neurotarget.inference.predict import Predictor, save_labels, save_probabilities
+from neurotarget.ownership import claim
+from neurotarget.types import Case
 
 log = logging.getLogger(__name__)
 
@@ -48,17 +51,25 @@ def predict_all(
     case are there while the block of `ready(case)` lasts.
 
     Raises:
-        DataError: the folder cannot be written or belongs to other weights, or an output would
-            replace an input.
+        DataError: the folder cannot be written or belongs to other weights or to somebody else,
+            an output would replace an input or a file that we did not write, or two cases would
+            write one file.
     """
-    _refuse_inputs(predictor, cases, output)
-    ledger = Ledger(output, predictor.target.label_names)
-    _claim(output, ledger, made_by, overwrite)
+    target = predictor.target
+    refuse_inputs(target, cases, output)
+    ledger = Ledger(output, target.label_names)
+    claim(output, older=older_predictions, overwrite=overwrite)
+    settings = {"weights": made_by, **predictor.settings}
+    names = [*ledger.case_ids(), *(case.case_id for case in cases)]
+    labels = {name: output / f"{name}.nii.gz" for name in names}
+    job = _Job(predictor, output, probabilities, ready, settings, labels)
+    is_same = is_made_by(output, made_by, overwrite=overwrite)
+    outcomes = _kept(job, cases, ledger) if is_same and not overwrite else {}
+    anew = [case for case in cases if case.case_id not in outcomes]
+    refuse_files(target, anew, labels, ledger, probabilities=probabilities)
+    begin(output, ledger, made_by, overwrite=overwrite)
     if overwrite:
         ledger.forget(case.case_id for case in cases)
-    settings = {"weights": made_by, **predictor.settings}
-    job = _Job(predictor, output, probabilities, ready, settings)
-    outcomes = _kept(job, cases, ledger)
     for case in tqdm(cases, "predict", unit="case", delay=1):
         if case.case_id not in outcomes:
             outcome = _one(job, case)
@@ -75,6 +86,7 @@ class _Job(NamedTuple):
     probabilities: bool
     ready: Ready
     settings: dict[str, object]
+    labels: Mapping[str, Path]  # label maps of all cases in the folder
 
     def made_from(self, case: Case) -> str:
         """Hash of the scan's content and of all that decides a prediction."""
@@ -87,7 +99,7 @@ def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, Outcome
     """Finished cases; says which others were made from something else."""
     finished, kept, changed = ledger.finished(), {}, []
     for case in cases:
-        files = _files(job.predictor, case, job.output)
+        files = files_of(job.predictor.target, case, job.output)
         wanted = files if job.probabilities else files[:1]
         outcome = finished.get(case.case_id)
         if outcome is None or not all(path.is_file() for path in wanted):
@@ -118,7 +130,7 @@ def _source(job: _Job, case: Case) -> str:
 
 def _one(job: _Job, case: Case) -> Outcome:
     """Predict a case; whatever it raises is its outcome."""
-    labels, *maps = _files(job.predictor, case, job.output)
+    labels, *maps = files_of(job.predictor.target, case, job.output)
     source = ""
     try:
         check_names(case.case_id, [labels, *maps])
@@ -135,57 +147,9 @@ def _one(job: _Job, case: Case) -> Outcome:
         stale = [] if job.probabilities else maps  # of an earlier label map
         note = "; ".join(prediction.flags)
         outcome = Outcome(case.case_id, "done", prediction.volumes_mm3, note, source)
+    others = {path for name, path in job.labels.items() if name != case.case_id}
     for path in stale:
-        with suppress(OSError):  # no file has a name that no file can have
-            path.unlink(missing_ok=True)
+        if path not in others:  # the map of `a` can be called as the labels of `a_core_probability`
+            with suppress(OSError):  # no file has a name that no file can have
+                remove(path)
     return outcome
-
-
-def _files(predictor: Predictor, case: Case, output: Path) -> list[Path]:
-    """Files a case can have: the label map, then one map per label."""
-    names = predictor.target.label_names
-    maps = [probability_path(output, case.case_id, name) for name in names]
-    return [output / f"{case.case_id}.nii.gz", *maps]
-
-
-def _refuse_inputs(predictor: Predictor, cases: Sequence[Case], output: Path) -> None:
-    inputs = {Path(path).resolve() for case in cases for path in case.images.values()}
-    ours = [path for case in cases for path in _files(predictor, case, output)]
-    if taken := [path for path in ours if path.resolve() in inputs]:
-        raise DataError(
-            f"{taken[0]}: a prediction would replace the scan itself ({len(taken)} files of "
-            f"{len(cases)} cases); say another output folder"
-        )
-
-
-def _claim(output: Path, ledger: Ledger, made_by: str, overwrite: bool) -> None:
-    """Write down whose predictions lie here."""
-    if output.exists() and not output.is_dir():
-        raise DataError(f"output: found the file {output}, wanted a folder; say another output")
-    path = output / "prediction.json"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with ledger.lock:
-            found = _weights_of(path)
-            if found not in (None, made_by) and not overwrite:
-                raise DataError(
-                    f"{output}: found predictions of other weights ({found[:12]}), wanted an empty "
-                    f"folder or those of {made_by[:12]}; say another output, or overwrite=true"
-                )
-            if found != made_by:  # first, or lines of others would pass for ours if we are killed
-                ledger.path.unlink(missing_ok=True)
-            with written(path) as draft:
-                draft.write_text(json.dumps({"weights": made_by}) + "\n", encoding="utf-8")
-        sweep(output, now_s=path.stat().st_mtime)
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(
-            f"output: {output} cannot be written ({reason}); say a folder that can"
-        ) from error
-
-
-def _weights_of(path: Path) -> str | None:
-    try:
-        return str(load_json(path)["weights"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -47,6 +47,10 @@ class Ledger:
             if line["status"] == "done"
         }
 
+    def case_ids(self) -> list[str]:
+        """Cases that have a line."""
+        return list(self._lines())
+
     def record(self, outcome: Outcome) -> None:
         """Add or replace the line of one case."""
         volumes = {f"{name}_mm3": f"{v:.1f}" for name, v in outcome.volumes_mm3.items()}
