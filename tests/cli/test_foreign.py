@@ -96,6 +96,7 @@ REFUSED = [
     "name=a${ oc.env : HOME }",
     "name=${paths.${oc.env:HOME}}",
     "sweep.storage=sqlite:////tmp/a.db",
+    "overwrite=true",
 ]
 ALLOWED = [
     "experiment=pituitary",

@@ -16,6 +16,7 @@ import yaml
 from omegaconf import OmegaConf
 from torch.optim import Optimizer
 
+from neurotarget.reading import check_regular
 from neurotarget.types import DataError
 
 SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.prepare.")
@@ -77,6 +78,7 @@ def read_foreign(path: Path) -> dict[str, Any]:
         DataError: it cannot be read, is too large, or holds no settings.
     """
     try:
+        check_regular(path)
         if path.stat().st_size > LARGEST_BYTES:
             raise DataError(f"{path}: found over 4 MB, wanted a config; check the path")
         _refuse_huge(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
@@ -129,6 +131,8 @@ def _why_not(word: str) -> str:
         return "" if is_known and not HYDRAS.search(value) else "names code to call"
     if RESOLVER.search(word):
         return "asks for a value from outside of the configuration"
+    if bare == "overwrite" and value.lower() != "false":
+        return "lets files of others be replaced"
     return "names a database" if bare == "sweep.storage" and value != "null" else ""
 
 

@@ -21,6 +21,7 @@ from neurotarget.cli.jobs import quoted
 from neurotarget.cli.nets import fit_patch, times
 from neurotarget.cli.overrides import no_variant
 from neurotarget.cli.settings import read_whole
+from neurotarget.data.found import whole_number
 from neurotarget.files import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
@@ -242,7 +243,8 @@ def _batch(text: str) -> int:
 
 
 def _patch(text: str) -> TripleVox:
-    sides = text.strip("[]").split(",")
-    if len(sides) != 3:
-        raise DataError(f"patch: got {text!r}, wanted three sides in voxels such as patch=48,64,48")
-    return tuple(read_whole("patch", side, 1, 4096) for side in sides)
+    sides = [whole_number(side) or 0 for side in text.strip("[]").split(",")]
+    if len(sides) != 3 or not all(0 < side <= 4096 for side in sides):
+        found = f"{text[:40]!r}"
+        raise DataError(f"patch: got {found}, wanted three sides in voxels such as patch=48,64,48")
+    return tuple(sides)

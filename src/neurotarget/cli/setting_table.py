@@ -75,6 +75,7 @@ GENERAL = {
     "weights": one_of("best", "last"),
     "postprocess": one_of("auto", "none"),
     "trust": FLAG,
+    "overwrite": FLAG,
     "held_out": FLAG,
     "windows": BRANCH,
     "windows.overlap": PART,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from neurotarget.data.found import whole_number
 from neurotarget.types import DataError, Problem
 
 OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # whose settings the table knows
@@ -134,10 +135,10 @@ def read_whole(key: str, text: str, low: int, high: int) -> int:
     Raises:
         DataError: it is none, or not from `low` to `high`.
     """
-    has_digits = text.isascii() and text.isdigit() and len(text) < 20  # Python reads no 5,000
-    if not has_digits or not low <= int(text) <= high:
+    found = whole_number(text)
+    if found is None or not low <= found <= high:
         raise DataError(f"{key}: got {_shown(text)}, wanted {whole(low, high).wanted}")
-    return int(text)
+    return found
 
 
 def _wrong(node: Mapping[str, Any], table: Mapping[str, Kind], above: str) -> Iterator[Problem]:
