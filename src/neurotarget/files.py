@@ -25,6 +25,7 @@ STATE = frozenset(  # which every sitting of a run rewrites, and nobody corrects
         "done",
         "ensemble.json",
         "id",
+        "metrics.csv",
         "multirun.yaml",
         "overrides.yaml",
         "postprocessing.json",

@@ -19,6 +19,7 @@ HEAD_BYTES = 4096  # of a page, in which its generator stands
 NAMES = (
     *("run.json", "config.yaml", "overrides.yaml", "splits.tsv", "cases.tsv", "cost.json"),
     *("postprocessing.json", "summary.json", "rows.csv", "methods.tsv", "weights/*.ckpt"),
+    "logs/metrics.csv",
     *("localiser/*.*", MULTIRUN, "trials.tsv", *PAGES, "compare.md", "compare.tsv"),
 )
 TABLES = ("study/*.tsv", "compare/*.tsv")
