@@ -19,16 +19,8 @@ HEAD_BYTES = 4096  # of a page, in which its generator stands
 NAMES = (
     *("run.json", "config.yaml", "overrides.yaml", "splits.tsv", "cases.tsv", "cost.json"),
     *("postprocessing.json", "summary.json", "rows.csv", "methods.tsv", "weights/*.ckpt"),
-    *(
-        "data.json",
-        "logs/metrics*.csv",
-        "localiser/*.*",
-        MULTIRUN,
-        "trials.tsv",
-        *PAGES,
-        "compare.md",
-        "compare.tsv",
-    ),
+    *("data.json", "logs/metrics*.csv", "localiser/*.*", MULTIRUN, "trials.tsv"),
+    *(*PAGES, "compare.md", "compare.tsv"),
 )
 TABLES = ("study/*.tsv", "compare/*.tsv")
 FIGURES = (  # names that figures of a study or of a comparison begin with
