@@ -60,15 +60,8 @@ def texts() -> Iterator[Attack]:
         yield Attack(
             f"target, label: {kind}", [*study[:4], "target=odd.yaml", "output=s"], odd_labels
         )
-        yield Attack(f"JSON of a run, compared: {kind}", COMPARE, {}, write=_every_text(text))
-        yield Attack(f"JSON of a run, studied: {kind}", STUDY_RUN, {}, write=_every_text(text))
-        for name, column in (
-            ("rows.csv", "label"),
-            ("rows.csv", "subject_id"),
-            ("cases.tsv", "sex"),
-        ):
-            spoilt = _column(f"run/{name}", column, text)
-            yield Attack(f"{name}, {column}: {kind}", STUDY_RUN, {}, write=spoilt)
+        yield Attack(f"a run of such texts, compared: {kind}", COMPARE, {}, write=_spoilt(text))
+        yield Attack(f"a run of such texts, studied: {kind}", STUDY_RUN, {}, write=_spoilt(text))
         if "/" not in text:
             yield Attack(f"run folder: {kind}", [*COMPARE[:2], text, *COMPARE[3:]], {},
                          write=_renamed(text))  # fmt: skip
@@ -81,8 +74,8 @@ def _manifest(head: str, rows: list[str]) -> dict[str, bytes | str]:
     return {"data/manifest.tsv": head + "\n".join(rows) + "\n"}
 
 
-def _every_text(text: str) -> Callable[[Path], object]:
-    """Replace every text in the JSON files of a run, and plant effects that are called so."""
+def _spoilt(text: str) -> Callable[[Path], object]:
+    """Replace every text in the JSON files of a run, and cells of its tables."""
 
     def replaced(value: object) -> object:
         if isinstance(value, dict):
@@ -95,23 +88,23 @@ def _every_text(text: str) -> Callable[[Path], object]:
         for name in ("summary.json", "cost.json", "run.json", "data.json", "postprocessing.json"):
             path = work / "run" / name
             content = replaced(json.loads(path.read_text()))
-            planted = {"planted": {text: 1.0}, text: text} if name == "summary.json" else {}
-            path.write_text(json.dumps(content | planted))
+            path.write_text(json.dumps({**content, text: text}))
+        for name, column in (
+            ("rows.csv", "subject_id"),
+            ("rows.csv", "unit"),
+            ("cases.tsv", "sex"),
+        ):
+            _spoil_column(work / "run" / name, column, text)
 
     return write
 
 
-def _column(name: str, column: str, text: str) -> Callable[[Path], object]:
+def _spoil_column(path: Path, column: str, text: str) -> None:
     """Replace the first cell of a column by a text, wherever it stands."""
-
-    def write(work: Path) -> None:
-        path = work / name
-        sign = "\t" if path.suffix == ".tsv" else ","
-        table = pd.read_csv(path, sep=sign, dtype=str, keep_default_na=False)
-        table[column] = table[column].replace(table[column][0], text)
-        table.to_csv(path, sep=sign, index=False)
-
-    return write
+    sign = "\t" if path.suffix == ".tsv" else ","
+    table = pd.read_csv(path, sep=sign, dtype=str, keep_default_na=False)
+    table[column] = table[column].replace(table[column][0], text)
+    table.to_csv(path, sep=sign, index=False)
 
 
 def _renamed(name: str) -> Callable[[Path], object]:

@@ -51,6 +51,8 @@ PAYLOADS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("partial", {"_target_": "functools.partial", "_args_": [OPENS]}),
 )
 
+COMPARED = ("os.system", "pandas")
+
 
 class _Evil:
     """Writes the canary where it is unpickled."""
@@ -85,7 +87,8 @@ def _calls() -> Iterator[Attack]:
             yield Attack(f"target, {key}: {name}", LINT, {**evil, "odd.yaml": odd})
         for key in ("target", "model", "data.preparation"):
             yield Attack(f"run, {key}: {name}", PREDICT, dict(evil), {key: payload})
-        for key in ("task.loss", "optimizer", "trainer"):
+        # which a run that goes on only compares with its own: one of a kind is enough
+        for key in ("task.loss", "optimizer", "trainer") if name in COMPARED else ():
             yield Attack(f"resumed, {key}: {name}", RESUME, dict(evil), {key: payload})
         words = yaml.safe_dump([f"+evil={json.dumps(payload)}", "target=ball"])
         yield Attack(f"resumed, overrides: {name}", RESUME, {**evil, "run/overrides.yaml": words})
