@@ -223,7 +223,7 @@ def _is_there(package: str) -> bool:
 
 
 def _kept(before: Sequence[str], anew: set[str]) -> list[str]:
-    return [word for word in before if _key(word) not in anew | {"trust"}]
+    return [word for word in before if _key(word) not in anew]
 
 
 def _trusted(words: Sequence[str]) -> tuple[bool, list[str]]:

@@ -130,8 +130,6 @@ def _why_not(word: str) -> str:
         return "" if is_known and not HYDRAS.search(value) else "names code to call"
     if RESOLVER.search(word):
         return "asks for a value from outside of the configuration"
-    if bare == "overwrite" and value.lower() != "false":
-        return "lets files of others be replaced"
     return "names a database" if bare == "sweep.storage" and value != "null" else ""
 
 
