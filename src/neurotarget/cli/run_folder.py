@@ -25,7 +25,8 @@ import yaml
 from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.data.table import RATER
-from neurotarget.files import sweep, write_text, written
+from neurotarget.drafts import sweep
+from neurotarget.files import write_text, written
 from neurotarget.printable import cell, cells
 from neurotarget.reading import check_regular, read_text
 from neurotarget.types import Case, DataError
