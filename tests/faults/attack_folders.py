@@ -31,7 +31,7 @@ def foreign() -> Iterator[Attack]:
         [*STUDY, "output=theirs"],
         [*COMPARE, "output=theirs"],
         [*PREDICT[:-1], "output=theirs"],
-        ["neurotarget", "qsm", "bids", "output=theirs", "device=cpu"],
+        ["neurotarget", "qsm", "bids", "device=cpu", "output=theirs"],
         ["neurotarget", "swi", "bids", "output=theirs"],
         train(run="theirs"),
         ["train.py", "-m", *train()[1:-1], "seed=1,2", "hydra.sweep.dir=theirs"],
@@ -69,7 +69,7 @@ def links() -> Iterator[Attack]:
     """Links in the run of a stranger: none is written through, and no secret is read by one."""
     for name in (
         *("weights", "logs", ".hydra", "predictions", "study", "pictures", "localiser"),
-        *("weights/last.ckpt", "logs/metrics.csv", "train.log", ".hydra/config.yaml", "rows.csv"),
+        *("weights/last.ckpt", "logs/metrics.csv", "train.log", ".hydra/config.yaml"),
         *(".running.lock", ".running.lease", ".neurotarget.lock", ".neurotarget.sha256"),
     ):
         link = {f"run/{name}": "../" * (name.count("/") + 2) + "outside/new"}

@@ -147,12 +147,29 @@ def read_words(folder: Path) -> list[str]:
     path = Path(folder) / "overrides.yaml"
     try:
         words = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        if not isinstance(words, list):
+            raise yaml.YAMLError
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(
             f"resume={folder}: found no overrides.yaml that can be read there, wanted the folder "
             "of a run that was started; say resume=runs/<experiment>/<date_time>, or start it anew"
         ) from error
     return [str(word) for word in words]
+
+
+def own_cases(folder: Path) -> Path:
+    """The manifest of a run, cases.tsv; the run may be a stranger's, and the file a link.
+
+    Raises:
+        DataError: it is a link to a file elsewhere, which would be read and quoted.
+    """
+    path = Path(folder) / "cases.tsv"
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise DataError(
+            f"{path}: found a link to {path.resolve()}, wanted a file of the run's own; say "
+            "manifest=<manifest or data set>, or put the file there"
+        )
+    return path
 
 
 def weights_path(folder: Path, which: str) -> Path:
