@@ -170,6 +170,21 @@ def read_words(folder: Path) -> list[str]:
     return [str(word) for word in words]
 
 
+def own_cases(folder: Path) -> Path:
+    """The manifest of a run, cases.tsv; the run may be a stranger's, and the file a link.
+
+    Raises:
+        DataError: it is a link to a file elsewhere, which would be read and quoted.
+    """
+    path = Path(folder) / "cases.tsv"
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise DataError(
+            f"{path}: found a link to {path.resolve()}, wanted a file of the run's own; say "
+            "manifest=<manifest or data set>, or put the file there"
+        )
+    return path
+
+
 def weights_path(folder: Path, which: str) -> Path:
     """File of the `best` or the `last` weights.
 
