@@ -12,7 +12,16 @@ import neurotarget
 SOURCE = Path(neurotarget.__file__).parent
 
 # rooms that all others see; what a room sees beside itself and these
-SEEN_BY_ALL = {"printable", "hypothesis", "types", "reading", "record", "files", "ownership"}
+SEEN_BY_ALL = {
+    "printable",
+    "hypothesis",
+    "types",
+    "reading",
+    "record",
+    "drafts",
+    "files",
+    "ownership",
+}
 MAY_IMPORT = {
     "__init__": set(),
     "hypothesis": set(),
@@ -20,6 +29,7 @@ MAY_IMPORT = {
     "types": set(),
     "reading": set(),
     "record": set(),
+    "drafts": set(),
     "files": set(),
     "ownership": set(),
     "data": {"physics"},

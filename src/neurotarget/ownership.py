@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 from unicodedata import normalize
 
-from neurotarget.files import DRAFT, digest, is_ours, is_state, remove
+from neurotarget.drafts import DRAFT, draft_path
+from neurotarget.files import digest, is_ours, is_state, remove
 from neurotarget.record import CLAIMED, LOCK, NAME_ONLY, RECORD, Record, record_of
 from neurotarget.types import DataError
 
@@ -198,7 +199,7 @@ def _is_one_file(path: Path, other: Path) -> bool:
     """Whether the file system takes two names for one."""
     if path.parent != other.parent or not path.parent.is_dir():
         return False
-    tried, twin = (one.with_name(f"{DRAFT}{os.getpid()}-{one.name}") for one in (path, other))
+    tried, twin = map(draft_path, (path, other))
     try:
         tried.touch()
         return os.path.lexists(twin)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from neurotarget.drafts import draft_path
+
 RECORD = ".neurotarget.sha256"
 LOCK = ".neurotarget.lock"
 NAME_ONLY = "-"
@@ -96,7 +98,7 @@ class Record:
             ]
             if 2 * sum(map(len, lines)) > self._read_to:
                 return
-            draft = self.path.with_name(f".draft-{os.getpid()}-{RECORD}")
+            draft = draft_path(self.path)
             with draft.open("wb") as stream:
                 stream.write(f"# compacted {os.urandom(8).hex()}\n".encode())
                 stream.writelines(lines)

@@ -29,7 +29,8 @@ from neurotarget.data.cache import Entry, open_entry
 from neurotarget.data.labels import class_of_id
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.module import TargetData
-from neurotarget.files import sweep, write_text
+from neurotarget.drafts import sweep
+from neurotarget.files import write_text
 from neurotarget.inference.localiser import Limits, locate
 from neurotarget.inference.predict import Predictor
 from neurotarget.reading import load_json, read_plain

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +27,7 @@ from neurotarget.cli.older_output import older_output
 from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.tracking import finish, loggers, on_wandb, wandb_mode
-from neurotarget.files import at_home, remove, sweep, write_text
+from neurotarget.files import at_home, remove, write_text
 from neurotarget.ownership import claim, claimed, refuse_foreign
 from neurotarget.report.compare_figures import all_figures
 from neurotarget.report.compare_page import write_compare_page
@@ -117,8 +116,6 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     old = [path for name in FIGURES for path in drawn.glob(f"{name}*.[sp][vn]g")]
     for path in (page, table, readme, tables / "parts.tsv", *old):  # not all have parts
         remove(path)
-    for place in (folder, tables, drawn):
-        sweep(place, now_s=time.time())
     for name, values in comparison.tables.items():
         write_tsv(values, tables / f"{name}.tsv")
     write_tsv(comparison.tables["arms"], table)

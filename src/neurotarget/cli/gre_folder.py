@@ -26,7 +26,7 @@ from neurotarget.cli.run_folder import write_json
 from neurotarget.data.attempts import check_names, reason_of
 from neurotarget.data.gre import GRE, Acquisition, read_acquisition
 from neurotarget.data.gre_bids import OWN, Scans, is_own
-from neurotarget.files import digest, remove, sweep
+from neurotarget.files import digest, remove
 from neurotarget.inference.predict import save_like
 from neurotarget.ownership import claim, is_free, refuse_foreign, refuse_twins
 from neurotarget.printable import encodable
@@ -156,7 +156,6 @@ def _save(
     about = {**maps[0].about, **shared, **_origin(), HASH: made_from}
     about["Notes"] = [*gre.notes, *about.get("Notes", [])]
     write_json(_sidecar(main), about)
-    sweep(main.parent, now_s=main.stat().st_mtime)
     return about
 
 

@@ -24,7 +24,8 @@ import yaml
 
 from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.data.table import RATER
-from neurotarget.files import sweep, write_text, written
+from neurotarget.drafts import sweep
+from neurotarget.files import write_text, written
 from neurotarget.printable import cell, cells
 from neurotarget.reading import check_regular, load_yaml, read_plain
 from neurotarget.types import Case, DataError
@@ -84,19 +85,21 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
             table.writerow(cells(line))
 
 
-def begin_run(folder: Path, overrides: list[str]) -> None:
+def begin_run(folder: Path, overrides: list[str], *, goes_on: bool = False) -> None:
     """Keep the command line before anything takes time, so that a run killed later goes on.
 
-    Drafts that an earlier sitting left go, as this process holds the run's lock.
+    That of a run that goes on stays until nothing refuses the new one. Drafts that an earlier
+    sitting left go, as this process holds the run's lock.
     """
     for place in (folder, *(folder / name for name in PLACES)):
         sweep(place, now_s=math.inf)
-    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
+    if not goes_on:
+        _write_words(folder, overrides)
     _link_latest(folder)
 
 
-def open_run(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Write what a run is made of: config, versions, hardware; returns what run.json holds.
+def run_record(folder: Path) -> dict[str, Any]:
+    """What run.json is to hold: versions, hardware, and when each sitting was started.
 
     `id` names the run for the tracker and stays the same when the run is resumed.
     """
@@ -110,9 +113,20 @@ def open_run(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         record["id"] = os.urandom(4).hex()
     record["started"] = [*(before if isinstance(before, list) else []), now]
     record |= {"versions": _versions(), "code": code(), "hardware": _hardware()}
-    write_json(record_path, record)
-    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
     return record
+
+
+def open_run(
+    folder: Path, config: Mapping[str, Any], record: Mapping[str, Any], overrides: list[str]
+) -> None:
+    """Write what a run is made of: run.json, config.yaml and overrides.yaml."""
+    write_json(folder / "run.json", record)
+    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+    _write_words(folder, overrides)
+
+
+def _write_words(folder: Path, overrides: list[str]) -> None:
+    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -154,6 +168,21 @@ def read_words(folder: Path) -> list[str]:
             "of a run that was started; say resume=runs/<experiment>/<date_time>, or start it anew"
         ) from error
     return [str(word) for word in words]
+
+
+def own_cases(folder: Path) -> Path:
+    """The manifest of a run, cases.tsv; the run may be a stranger's, and the file a link.
+
+    Raises:
+        DataError: it is a link to a file elsewhere, which would be read and quoted.
+    """
+    path = Path(folder) / "cases.tsv"
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise DataError(
+            f"{path}: found a link to {path.resolve()}, wanted a file of the run's own; say "
+            "manifest=<manifest or data set>, or put the file there"
+        )
+    return path
 
 
 def weights_path(folder: Path, which: str) -> Path:

@@ -7,7 +7,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TypeVar
 
-from neurotarget.files import DRAFT
+from neurotarget.drafts import draft_path
 from neurotarget.printable import encodable
 from neurotarget.types import Case, DataError, Problem
 
@@ -63,7 +63,7 @@ def check_names(case_id: str, files: Iterable[Path]) -> None:
     name = encodable(case_id)
     if name != case_id:
         raise DataError(Problem("error", name, "", "a name in another encoding", wanted, todo))
-    most = LONGEST_NAME - len(f"{DRAFT}{os.getpid()}-")
+    most = LONGEST_NAME - len(draft_path(Path("-")).name) + 1
     longest = max((len(os.fsencode(path.name)) for path in files), default=0)
     if longest > most:
         found, wanted = f"a name of {longest} bytes for what is written", f"at most {most}"

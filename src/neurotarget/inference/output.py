@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from glob import escape
 from pathlib import Path
 
-from neurotarget.files import sweep, write_text
+from neurotarget.files import write_text
 from neurotarget.inference.ledger import Ledger
 from neurotarget.inference.predict import probability_path
 from neurotarget.ownership import refuse_foreign, refuse_twins
@@ -86,7 +86,6 @@ def begin(output: Path, ledger: Ledger, made_by: str, *, overwrite: bool) -> Non
                 # first, or lines of others would pass for ours if we are killed
                 ledger.path.unlink(missing_ok=True)
             write_text(path, json.dumps({"weights": made_by}) + "\n")
-        sweep(output, now_s=path.stat().st_mtime)
     except OSError as error:
         reason = error.strerror or error
         raise DataError(
