@@ -124,7 +124,7 @@ def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
     """Refuse to replace files that are not ours, by name, before the first is written.
 
     Raises:
-        DataError: some are there; none is where `overwrite=true` was said.
+        DataError: some are there; none is where `overwrite=true` was given.
     """
     foreign = [path for path in files if not is_free(path)]
     if foreign:

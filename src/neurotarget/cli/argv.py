@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 
 from neurotarget import files
 from neurotarget.cli.errors import print_anything, taught
+from neurotarget.cli.flags import flag
 from neurotarget.cli.foreign import refuse_replayed
 from neurotarget.cli.jobs import SITTING, quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
@@ -222,16 +223,14 @@ def _is_there(package: str) -> bool:
 
 
 def _kept(before: Sequence[str], anew: set[str]) -> list[str]:
-    return [word for word in before if _key(word) not in anew | {"trust"}]
+    return [word for word in before if _key(word) not in anew]
 
 
 def _trusted(words: Sequence[str]) -> tuple[bool, list[str]]:
     """Whether `trust=true` is typed, and the other words."""
-    asked = [word.partition("=")[2] for word in words if _key(word) == "trust"]
-    if odd := [value for value in asked if value.lower() not in ("true", "false")]:
-        raise DataError(f"trust: found {odd[0]}, wanted true or false")
-    rest = [word for word in words if _key(word) != "trust"]
-    return any(value.lower() == "true" for value in asked), rest
+    values = [word.partition("=")[2] for word in words if _key(word) == "trust"]
+    given = [flag({"trust": value}, "trust") for value in values]
+    return any(given), [word for word in words if _key(word) != "trust"]
 
 
 def _key(word: str) -> str:

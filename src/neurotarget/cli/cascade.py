@@ -33,6 +33,7 @@ from neurotarget.drafts import sweep
 from neurotarget.files import write_text
 from neurotarget.inference.localiser import Limits, locate
 from neurotarget.inference.predict import Predictor
+from neurotarget.reading import load_json, read_plain
 from neurotarget.types import OTHER_ID, OTHERS, DataError, Target
 
 VERSION = 2  # of this file's arithmetic; a change makes every localiser anew
@@ -90,14 +91,30 @@ def localise(config: Config, target: Target, folder: Path) -> Cascade | None:
         shutil.copy2(made / "last.ckpt", kept / "weights" / "last.ckpt")
         for name in FILES:  # boxes.json comes last: with it the folder is complete
             write_text(kept / name, (made / name).read_text(encoding="utf-8"))
-    record = json.loads((kept / "boxes.json").read_text(encoding="utf-8"))
-    return Cascade(Boxes.from_dict(record["boxes"]), told(record["facts"]))
+    return _read(kept / "boxes.json")
 
 
 def localiser_facts(folder: Path) -> dict[str, Any]:
     """Numbers about the localiser of a run; empty where it has none."""
-    path = folder / LOCALISER / "boxes.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))["facts"]) if path.is_file() else {}
+    facts = read_plain(folder / LOCALISER / "boxes.json").get("facts")
+    return facts if isinstance(facts, dict) else {}
+
+
+def _read(path: Path) -> Cascade:
+    """Boxes of a finished localiser.
+
+    Raises:
+        DataError: the file is not as it was written.
+    """
+    try:
+        record = load_json(path)
+        return Cascade(Boxes.from_dict(record["boxes"]), told(record["facts"]))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise DataError(
+            f"{path}: found no boxes of a localiser ({reason}), wanted the file as training wrote "
+            "it; remove it, and the localiser is taken from the cache or trained again"
+        ) from error
 
 
 def _cached(config: Config, target: Target) -> Path:

@@ -23,12 +23,13 @@ from tqdm import tqdm
 
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.run_folder import write_json
-from neurotarget.data.attempts import check_names, printable, reason_of
+from neurotarget.data.attempts import check_names, reason_of
 from neurotarget.data.gre import GRE, Acquisition, read_acquisition
 from neurotarget.data.gre_bids import OWN, Scans, is_own
 from neurotarget.files import digest, remove
 from neurotarget.inference.predict import save_like
 from neurotarget.ownership import claim, is_free, refuse_foreign, refuse_twins
+from neurotarget.printable import encodable
 from neurotarget.reading import load_json
 from neurotarget.types import DataError
 
@@ -129,8 +130,8 @@ def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool)
             with suppress(OSError):  # no file has a name that no file can have
                 remove(_sidecar(path))
                 remove(path)
-        name = printable(acquisition.case_id)
-        return Outcome(name, "failed", printable(_reason(acquisition, error)), {}, None)
+        name = encodable(acquisition.case_id)
+        return Outcome(name, "failed", encodable(_reason(acquisition, error)), {}, None)
     return Outcome(acquisition.case_id, "done", _look_at(about), about, paths[0])
 
 

@@ -18,10 +18,10 @@ import SimpleITK as sitk
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.data.attempts import printable
 from neurotarget.data.unfetched import unfetched
 from neurotarget.data.volume import MOST_ORIGIN_MM, SIDES_MM
 from neurotarget.files import written
+from neurotarget.printable import encodable
 from neurotarget.reading import opened
 from neurotarget.types import DataError, Problem
 
@@ -105,7 +105,7 @@ def list_series(folder: Path) -> list[Series]:
             found.append(Series(uid, number, description or "no description", paths))
     except (RuntimeError, TypeError, UnicodeError) as error:  # the last two of the path
         reason = " ".join(str(error).split())[-120:]
-        raise _Report(printable(folder.name), Path(printable(str(folder)))).error(
+        raise _Report(encodable(folder.name), Path(encodable(str(folder)))).error(
             f"a broken DICOM file (GDCM says: {reason})",
             "whole files of one series",
             "move what is not of the series away, or export it again",
