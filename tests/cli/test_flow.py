@@ -363,7 +363,10 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
             "and UNet wants multiples of 2×2×2 (more than one); say patch_vox",
         ),
         ("trainer.max_epoch=3", "trainer.max_epoch: no such key; did you mean trainer.max_epochs?"),
-        ("target.spacing_mm=[1,1]", "target ball: needs three positive spacings"),
+        (
+            "target.spacing_mm=[1,1]",
+            "target ball: spacing_mm: found [1, 1], wanted a list of 3; mend the target's settings",
+        ),
         ("+data.batchsize=3", "TargetData: no such setting 'batchsize'; did you mean batch_size?"),
         ("trainer.max_time=15min", "15min"),
         ("model.norm=layer", "wanted instance, batch or group"),

@@ -7,6 +7,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.uid import RLELossless
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # "highly experimental", but a second opinion
@@ -295,3 +296,37 @@ def test_numbers_that_no_scanner_writes_are_refused(tmp_path, mr, name, value, f
     told = rf"{re.escape(found)}.* in IM\d+, wanted numbers of a scan"
     with pytest.raises(DataError, match=told):
         convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"Rows": 5}, r"48 bytes of pixels in IM\d+, wanted the 60 bytes of 5 × 6 pixels"),
+        ({"Columns": 3000}, "wanted the 24000 bytes of 4 × 3000 pixels"),
+        ({"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}, "wanted the 24 bytes"),
+        ({"BitsAllocated": 8, "BitsStored": 12}, "12 bits up to bit 15 in 8 in"),
+        ({"BitsStored": 12, "HighBit": 7}, "12 bits up to bit 7 in 16 in"),
+    ],
+)
+def test_pixels_that_do_not_fit_the_header_are_refused(tmp_path, mr, changes, told):
+    slices = [mr.slice_of(number) for number in range(3)]
+    for one in slices:
+        for name, value in changes.items():
+            setattr(one, name, value)
+    refused(mr, tmp_path, slices, told)
+
+
+def test_padding_behind_pixels_is_no_matter(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(3)]
+    for one in slices:
+        one.PixelData += bytes(4)
+    scan = convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+    assert np.asarray(scan.dataobj).T.ravel().tolist() == list(range(3 * mr.rows * mr.columns))
+
+
+def test_compressed_pixels_are_read(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(3)]
+    for one in slices:
+        one.compress(RLELossless)
+    scan = convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+    assert np.asarray(scan.dataobj).T.ravel().tolist() == list(range(3 * mr.rows * mr.columns))
