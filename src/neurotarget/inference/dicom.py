@@ -7,6 +7,7 @@ Terms: the standard's Image Plane Module, PS3.3 C.7.6.2.1.1 (patient coordinates
 
 import os
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -47,7 +48,9 @@ STORED = {
     "0028|0102": "15",
     "0028|0103": "0",
 }
-SHORTEST_PIXELS = 64  # bytes; longer values are not read with a slice's other values
+# what pydicom raises of a broken file
+READ_ERRORS = (InvalidDicomError, OSError, EOFError, ValueError, LookupError, AttributeError)
+READ_ERRORS += (NotImplementedError, TypeError, struct.error)
 FRAMES, SAMPLES, DESCRIPTION, NUMBER = "0028|0008", "0028|0002", "0008|103e", "0020|0011"
 UID_END = 4  # characters that tell UIDs apart in a list
 INDEX = "DICOMDIR"  # marks the root of a CD: one examination, in folders of its own
@@ -339,17 +342,16 @@ def _check_pixels(one: _Slice, report: _Report) -> None:
 
 
 def _pixel_bytes(file: Path, report: _Report) -> int | None:
-    """Bytes of a slice's pixels as the file says, which are not read; None where compressed."""
+    """Bytes of a slice's pixels in the file; None where they are compressed."""
     try:
-        found = dcmread(file, SHORTEST_PIXELS, force=True, specific_tags=["PixelData"])
-        syntax = found.file_meta.get("TransferSyntaxUID")
-        is_compressed = syntax is not None and syntax.is_compressed
-        pixels = None if is_compressed else found.get_item("PixelData")
-    except (InvalidDicomError, OSError, EOFError, ValueError, LookupError, AttributeError) as error:
+        found = dcmread(file, force=True, specific_tags=["PixelData"])
+        syntax, pixels = found.file_meta.get("TransferSyntaxUID"), found.get_item("PixelData")
+        is_compressed = pixels is None or (syntax is not None and syntax.is_compressed)
+        return None if is_compressed else len(pixels.value or b"")
+    except READ_ERRORS as error:
         reason = " ".join(str(error).split())[:120]
         what = f"an unreadable file {file.name} ({reason})"
         raise report.error(what, "a whole series", EXPORT) from error
-    return pixels.length if pixels is not None else None
 
 
 def _numbers(text: str) -> ndarray:
