@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.jobs import ACCEPT
 from neurotarget.cli.run_folder import write_json
 from neurotarget.data.found import some
+from neurotarget.reading import read_plain
 from neurotarget.types import DataError
 
 FILE = "data.json"

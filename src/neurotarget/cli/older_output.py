@@ -3,11 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
-from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.multirun import MULTIRUN
-from neurotarget.reading import opened, read_text
+from neurotarget.reading import load_yaml, opened, read_plain
 
 PAGES = ("report.html", "compare.html", "sweep.html")
 MARKS = {  # keys by which files of a run are told from others of their name
@@ -58,8 +55,8 @@ def _is_ours(folder: Path) -> bool:
 
 def _keys(path: Path) -> set[str]:
     try:
-        found = yaml.safe_load(read_text(path))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        found = load_yaml(path)
+    except (OSError, ValueError):
         return set()
     return set(found) if isinstance(found, dict) else set()
 

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from neurotarget.data.found import error, some
 from neurotarget.files import DRAFT, at_home, write_text, written
+from neurotarget.ownership import link_out
 from neurotarget.reading import load_json, read_bytes
 from neurotarget.types import DataError
 
@@ -125,6 +126,9 @@ class DrawnFolder:
             found = f"no folder to write the built-in cohort to ({reason.strerror})"
             wanted = "a folder that can be written"
             raise DataError(error(found, wanted, ELSEWHERE, file=self.folder)) from reason
+        if (path := link_out(self.folder)) is not None:
+            found = f"the link {path.relative_to(self.folder)}, which leads to {path.resolve()}"
+            raise DataError(error(found, "scans of its own", ELSEWHERE, file=self.folder))
         if names and not {"key", "plan", "planted"} <= _noted(self.folder / "planted.json").keys():
             found = f"files that are not of the built-in cohort ({some(names, 3)})"
             wanted = "an empty folder to draw it into"
