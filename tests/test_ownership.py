@@ -123,6 +123,38 @@ def test_one_file_is_claimed_in_a_folder_of_anything(tmp_path):
         claim_file(tmp_path, key="rows")
 
 
+@pytest.mark.parametrize("place", ["weights", "logs/metrics.csv", ".neurotarget.lock"])
+def test_a_link_that_leads_out_is_refused_and_what_it_leads_to_not_touched(tmp_path, place):
+    outside, folder = tmp_path / "thesis", tmp_path / "run"
+    outside.write_text("theirs")
+    claim(folder)
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).unlink(missing_ok=True)
+    (folder / place).symlink_to(outside)
+    with pytest.raises(DataError, match=rf"found the link {place} .*leads to {outside}"):
+        claim(folder, key="hydra.run.dir")
+    assert outside.read_text() == "theirs"
+    assert claim(folder, overwrite=True).may_replace
+
+
+def test_links_that_stay_inside_and_those_of_trackers_are_left_alone(tmp_path):
+    claim(tmp_path / "run")
+    (tmp_path / "run" / "wandb").mkdir()
+    (tmp_path / "run" / "wandb" / "debug.log").symlink_to(tmp_path / "elsewhere.log")
+    (tmp_path / "run" / "latest").symlink_to("wandb")
+    claim(tmp_path / "run")
+
+
+def test_a_record_is_never_written_through_a_link(tmp_path):
+    outside, folder = tmp_path / "thesis", tmp_path / "shared"
+    folder.mkdir()
+    outside.write_text("theirs")
+    (folder / RECORD).symlink_to(outside)
+    with pytest.raises(DataError, match="cannot be written"):
+        claim_file(folder / "rows.csv", key="rows")
+    assert outside.read_text() == "theirs"
+
+
 def test_what_cannot_be_a_folder_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"output: found the file .*file, wanted a folder"):

@@ -34,6 +34,7 @@ UNSEEN = frozenset(  # what desktops and servers leave in every folder, Hydra be
         RECORD,
     )
 )
+LINKING = ("wandb",)  # folders of trackers, which link to logs of theirs
 UNSEEN_STARTS = ("._", ".nfs", ".running.", ".volumes.tsv.lock", DRAFT)
 
 # Files that a version without a record has written into a folder; None where it is none of ours.
@@ -50,6 +51,7 @@ def claim(
     files: Iterable[Path] = (),
     older: Older = none_older,
     overwrite: bool = False,
+    shared: bool = False,
     key: str = "output",
 ) -> Record:
     """Make a folder ours to write into, before any work.
@@ -58,11 +60,13 @@ def claim(
         folder: made where it is not there.
         files: that will be written, as far as that is known.
         older: knows the folders of versions that kept no record.
-        overwrite: files of others may be replaced.
+        overwrite: files of others may be replaced, also where links lead.
+        shared: it may hold anything; one file is written into it.
         key: argument that names the folder.
 
     Raises:
-        DataError: it holds files that we did not write, or cannot be written.
+        DataError: it holds files that we did not write, or links that lead out, or cannot be
+            written.
     """
     folder = Path(folder)
     if os.path.lexists(folder) and not folder.is_dir():
@@ -71,9 +75,11 @@ def claim(
         folder.mkdir(parents=True, exist_ok=True)
         around = record_of(folder / RECORD)
         record = Record(folder, may_replace=overwrite or bool(around and around.may_replace))
-        known = None if record.path.is_file() else older(folder)
-        if known is None and not record.path.is_file() and not record.may_replace:
-            _refuse_unknown(folder, key)
+        known = None if shared or record.path.is_file() else older(folder)
+        if not shared and not record.may_replace:
+            _refuse_links(folder, key)
+            if known is None and not record.path.is_file():
+                _refuse_unknown(folder, key)
         record.create()
         CLAIMED[record.folder] = record
         adopted = [path for path in known or () if path.is_file() and not path.is_symlink()]
@@ -108,7 +114,7 @@ def claim_file(path: Path, *, key: str, overwrite: bool = False) -> None:
     if path.is_dir():
         raise DataError(f"{key}: found the folder {path}, wanted a file; say another {key}")
     if record_of(path) is None:
-        claim(path.parent, older=lambda _: [], key=key)
+        claim(path.parent, shared=True, key=key)
     record = record_of(path)
     CLAIMED[record.folder] = Record(record.folder, may_replace=overwrite or record.may_replace)
     refuse_foreign([path], key=key)
@@ -157,6 +163,17 @@ def discard(folder: Path) -> None:
         ) from error
 
 
+def link_out(folder: Path) -> Path | None:
+    """A link in a folder, which may be a stranger's, that leads to a place outside of it."""
+    home = Path(folder).resolve()
+    for place, folders, names in os.walk(folder):
+        for path in (Path(place) / name for name in (*folders, *names)):
+            if path.is_symlink() and not path.resolve().is_relative_to(home):
+                return path
+        folders[:] = [name for name in folders if name not in LINKING]
+    return None
+
+
 def refuse_twins(files: Mapping[str, Iterable[Path]], *, key: str = "output") -> None:
     """Refuse two cases whose files would be one, `files` by case.
 
@@ -202,6 +219,15 @@ def _refuse_unknown(folder: Path, key: str) -> None:
             f"{key}: found {more}{_counted(min(len(found), COUNTED))} in {folder} that neurotarget "
             f"did not write ({names}), wanted a new or empty folder, or one of its own; say "
             f"another {key}, or overwrite=true to replace files of the same names"
+        )
+
+
+def _refuse_links(folder: Path, key: str) -> None:
+    if (path := link_out(folder)) is not None:
+        raise DataError(
+            f"{key}: found the link {path.relative_to(folder)} in {folder}, which leads to "
+            f"{path.resolve()}, wanted files of the folder's own; remove the link, say another "
+            f"{key}, or overwrite=true to write where it leads"
         )
 
 

@@ -15,6 +15,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import yaml
+
 KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe (FIFO)"),
@@ -26,6 +28,7 @@ ABSENT = (errno.ENOENT, errno.ENOTDIR)
 SYSTEM = ("/proc", "/sys")  # file systems whose files the kernel makes up as they are read
 # so that opening a FIFO returns; Windows has neither these nor FIFOs with a path
 FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+TOO_DEEP = "lists within lists, too deep to read"
 MOST_TEXT = 1 << 28  # bytes of a table or description; more is no text that somebody wrote
 
 
@@ -85,7 +88,31 @@ def load_json(path: Path | str) -> Any:  # noqa: ANN401
     try:
         return json.loads(read_text(path, "utf-8-sig"))
     except RecursionError as error:
-        raise ValueError("lists within lists, too deep to read") from error
+        raise ValueError(TOO_DEEP) from error
+
+
+def read_plain(path: Path | str) -> dict[str, Any]:
+    """A file of JSON as a mapping; empty where it is absent or broken."""
+    try:
+        found = load_json(path)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def load_yaml(path: Path | str) -> Any:  # noqa: ANN401
+    """Plain values of a YAML file.
+
+    Raises:
+        OSError: as in `read_bytes`.
+        ValueError: it is no YAML, not in UTF-8, or nested without measure.
+    """
+    try:
+        return yaml.safe_load(read_text(path))
+    except RecursionError as error:
+        raise ValueError(TOO_DEEP) from error
+    except (yaml.YAMLError, LookupError, AttributeError, TypeError) as error:
+        raise ValueError(str(error)) from error  # tags, as in `!!bool x`, raise the latter three
 
 
 def check_regular(path: Path | str) -> None:

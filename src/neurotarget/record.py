@@ -56,7 +56,8 @@ class Record:
         Raises:
             OSError: the folder cannot be written.
         """
-        os.close(os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o666))
+        no_link = getattr(os, "O_NOFOLLOW", 0)  # which could make a file elsewhere
+        os.close(os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | no_link, 0o666))
 
     def enter(self, path: Path, digest: str) -> None:
         """Note what a file is about to hold; does nothing where that is known.

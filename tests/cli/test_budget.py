@@ -9,7 +9,7 @@ import yaml
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, Timer
 from torch.utils.data import DataLoader, Sampler
 
-from neurotarget.cli.budget import UNITS, TrainingTimer, apply_budget, planned_steps
+from neurotarget.cli.budget import UNITS, TrainingTimer, apply_budget, planned_steps, warm_up_note
 from neurotarget.tasks.schedule import Schedule, training_progress
 from neurotarget.types import DataError
 
@@ -159,6 +159,14 @@ def test_an_end_of_the_trainers_own_holds_beside_steps():
 )
 def test_steps_are_known_before_where_no_time_ends_a_training(budget, trainer, steps):
     assert planned_steps(budget, trainer, epoch=25) == steps
+
+
+def test_a_warm_up_longer_than_training_is_told():
+    assert "warmup_steps=50, so the learning rate stays below" in warm_up_note(
+        {"warmup_steps": 50}, 49
+    )
+    assert warm_up_note({"warmup_steps": 50}, 50) == ""
+    assert warm_up_note(None, 1) == ""
 
 
 def test_fewer_steps_of_the_trainer_hold_before_a_budget():

@@ -130,8 +130,9 @@ def test_a_run_folder_without_its_localiser_is_refused(cascade, tiny, command):
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("cascade.folds=1", "cascade.folds: found 1"),
-        ("cascade.steps=-1", "cascade.steps: found -1"),
+        ("cascade.folds=1", "cascade.folds=1, wanted at least two"),
+        ("cascade.steps=-1", "budget.steps: got -1"),
+        ("pretrained=data/manifest.tsv", "manifest.tsv"),
     ],
 )
 def test_settings_that_cannot_localise_are_told_in_a_sentence(
@@ -143,6 +144,7 @@ def test_settings_that_cannot_localise_are_told_in_a_sentence(
     assert done.returncode == 2
     assert told in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+    assert "localiser 1 of" not in done.stdout  # refused before hours are spent
 
 
 def entry_of(folder, facts):

@@ -1,3 +1,4 @@
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,12 @@ import torchio as tio
 from neurotarget.data.cache import ensure
 from neurotarget.data.geometry import whole_grid
 from neurotarget.data.patches import (
-    MOST_HELD,
     CaseError,
     DrawSampler,
     PatchQueue,
     Regions,
     cut,
+    most_held,
     patch_loader,
 )
 
@@ -74,14 +75,28 @@ def test_epochs_draw_different_patches_and_repeat_themselves(tmp_path):
     assert not any(torch.equal(a.image, b.image) for a, b in zip(first, second, strict=True))
 
 
-def test_many_cases_leave_few_files_open(tmp_path):
-    data, few = regions(tmp_path), MOST_HELD + 5
-    data.folders = [data.folders[number % 3] for number in range(4 * MOST_HELD)]
+def test_many_cases_leave_few_files_open(tmp_path, monkeypatch):
+    most = 6
+    monkeypatch.setattr("neurotarget.data.patches.most_held", lambda: most)
+    data, few = regions(tmp_path), most + 5
+    data.folders = [data.folders[number % 3] for number in range(4 * most)]
     before = len(list(Path("/proc/self/fd").iterdir()))
     first = [data[number] for number in range(few)]
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2 * MOST_HELD
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2 * most
     for old, new in zip(first, [data[number] for number in range(few)], strict=True):
         assert torch.equal(old["image"].data, new["image"].data)
+
+
+def test_open_files_keep_to_what_the_system_allows():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        for allowed, held in ((256, 32), (1024, 128), (65536, 512)):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(allowed, hard), hard))
+            assert most_held() <= held
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        assert most_held() == 32
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_one_place_is_never_augmented_twice_alike(tmp_path):

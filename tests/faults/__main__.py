@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from faults.attacks import Tried, attacks
+from faults.attack import Tried
+from faults.attacks import attacks
 from faults.bad import Tries
 from faults.bad_headers import headers
 from faults.bad_runs import runs

@@ -11,8 +11,14 @@ GROWTH_MB = 60.0  # between the short and the long one
 def growth_mb(server: Server, state: Path) -> dict[str, float]:
     """Peak of a long command minus that of a short one, MB: training steps, predicted cases."""
     steps = [
-        _peak_mb(server, state, train(f"trainer.max_epochs={epochs}", run=f"long{epochs}"))
-        for epochs in (4, 60)
+        _peak_mb(
+            server,
+            state,
+            train(
+                "trainer.max_epochs=1", f"data.patches_per_epoch={patches}", run=f"long{patches}"
+            ),
+        )
+        for patches in (96, 1440)  # in batches of 4
     ]
     cases = []
     for number in (4, 64):

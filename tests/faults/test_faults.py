@@ -3,7 +3,8 @@
 import pytest
 
 from faults.__main__ import make_trained, part_of
-from faults.attacks import Tried, attacks
+from faults.attack import Tried
+from faults.attacks import attacks
 from faults.bad import Bad, Tries, fault_of
 from faults.bad_headers import headers
 from faults.bad_runs import runs

@@ -91,6 +91,17 @@ def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: 
     return int(min(ends)) if ends else None
 
 
+def warm_up_note(schedule: Mapping[str, Any] | None, steps: int) -> str:
+    """What to know of a warm-up longer than training, as a part of a sentence; else nothing."""
+    warm_up = (schedule or {}).get("warmup_steps", 0)
+    if warm_up <= steps:
+        return ""
+    return (
+        f", fewer than task.schedule.warmup_steps={warm_up:,}, so the learning rate stays below "
+        "optimizer.lr (say fewer, or train for longer)"
+    )
+
+
 def _earlier(own: Mapping[str, Any]) -> str:
     """What may end a training before its budget does, as the end of a sentence."""
     others = [f"trainer.{key}={value}" for key, value in own.items()]

@@ -18,14 +18,15 @@ from neurotarget.cli.compare_design import unlike_masks
 from neurotarget.cli.compare_read import NUMBERS, TEXTS, Run
 from neurotarget.cli.compare_runs import Gathered, score_rows
 from neurotarget.cli.ensemble import hash_of, load_ensemble, own_weights
-from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.run_folder import POSTPROCESSING, weights_path, write_json
 from neurotarget.cli.study_inputs import read_cases, with_ledger
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
+from neurotarget.files import digest
 from neurotarget.inference.folder import predict_all
 from neurotarget.inference.output import older_predictions
 from neurotarget.ownership import claim, discard
+from neurotarget.reading import read_plain
 from neurotarget.report.words import counted
 from neurotarget.stats.arms import NO_SEED, Arms, listed
 from neurotarget.types import Case, DataError, Manifest
@@ -237,7 +238,7 @@ class Maker:
     def identity(self) -> dict[str, Any]:
         """What its rows depend on: weights, configs and cases."""
         hashes = [
-            hashlib.sha256(weights_path(run.folder, which).read_bytes()).hexdigest()
+            digest(weights_path(run.folder, which))
             for run, which in zip(self.runs, self.weights, strict=True)
         ]
         learned = [read_plain(run.folder / POSTPROCESSING).get("steps") for run in self.runs]

@@ -10,12 +10,12 @@ import pandas as pd
 
 from neurotarget.cli.build import build_foreign
 from neurotarget.cli.compare_arms import patch_text, settings_of
-from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.run_folder import read_config
 from neurotarget.cli.study_inputs import with_ledger
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import read_rows
 from neurotarget.printable import uncells
+from neurotarget.reading import read_plain
 from neurotarget.stats.learning import Training
 from neurotarget.types import DataError, Target
 

@@ -16,8 +16,9 @@ from neurotarget.cli.compare_design import (
     shared_runs,
 )
 from neurotarget.cli.compare_read import Run, read_run
-from neurotarget.cli.finished_runs import read_plain, run_folders, why_unfinished
+from neurotarget.cli.finished_runs import run_folders, why_unfinished
 from neurotarget.cli.study_inputs import covariate_table, from_run, read_cases
+from neurotarget.reading import read_plain
 from neurotarget.report.words import counted
 from neurotarget.stats.arms import NET, Arms, check_design, listed
 from neurotarget.types import DataError, Target

@@ -1,6 +1,5 @@
 """What a run costs beside its Dice: seconds a step, memory, energy, seconds a predicted case."""
 
-import json
 import math
 import re
 import sys
@@ -18,6 +17,7 @@ from torch import nn
 from neurotarget.cli.energy import EnergyMeter, Gpus, Processor, Source
 from neurotarget.cli.run_folder import write_json
 from neurotarget.models.profile import profile
+from neurotarget.reading import read_plain
 from neurotarget.types import DataError, TripleVox
 
 try:
@@ -166,7 +166,7 @@ def write_cost(
         "energy_wh": meter.energy.watt_hours,
         "energy_of": meter.energy.whose,
     }
-    kept = _read(folder)  # of a run that goes on, whose predictions may stay
+    kept = read_plain(folder / FILE)  # of a run that goes on, whose predictions may stay
     cost |= {name: kept[name] for name in ("predict_s_per_case", "predict_cases") if name in kept}
     write_json(folder / FILE, cost)
     return cost
@@ -174,7 +174,7 @@ def write_cost(
 
 def add_prediction_cost(folder: Path, seconds_per_case: float, cases: int) -> None:
     """Complete cost.json of a run; nothing to complete where it was trained without one."""
-    if cost := _read(folder):
+    if cost := read_plain(folder / FILE):
         cost |= {"predict_s_per_case": seconds_per_case, "predict_cases": cases}
         write_json(folder / FILE, cost)
 
@@ -231,12 +231,3 @@ def _known(value: float) -> float | None:
 
 def _stamps(predictions: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in predictions.glob("*.nii.gz")}
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    """What cost.json of a run says; nothing where there is none, or none that can be read."""
-    try:
-        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -1,9 +1,7 @@
 """Where runs lie: the folders of a multirun, or a parent of several, and which are finished."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from neurotarget.cli.jobs import RESULT, read_job
 from neurotarget.types import DataError
@@ -48,15 +46,6 @@ def why_unfinished(folder: Path) -> str:
     if absent := [name for name in NEEDED if not (folder / name).is_file()]:
         return f"no {' and no '.join(absent)}: it still runs, or was stopped{log}"
     return ""
-
-
-def read_plain(path: Path) -> dict[str, Any]:
-    """A file of JSON as a mapping; empty where it is absent or broken."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _below(folder: Path, depth: int) -> list[Path]:

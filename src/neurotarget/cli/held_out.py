@@ -1,6 +1,5 @@
 """The second half of a run: predict the held-out cases, score the files, study them, say it."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,6 @@ import pandas as pd
 
 from neurotarget.cli.build import build
 from neurotarget.cli.cost import prediction_cost
-from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.older_output import older_output
 from neurotarget.cli.predictor import load_predictor
 from neurotarget.cli.run_folder import POSTPROCESSING, weights_path, write_cases, write_json
@@ -25,9 +23,11 @@ from neurotarget.cli.study_inputs import (
 from neurotarget.data.module import TargetData
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
+from neurotarget.files import digest
 from neurotarget.inference.folder import predict_all
 from neurotarget.inference.output import older_predictions
 from neurotarget.ownership import claim, claimed, discard, refuse_foreign
+from neurotarget.reading import read_plain
 from neurotarget.report.postprocessing import postprocessing_facts
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.stats.learning import Learning, Training
@@ -89,7 +89,7 @@ def score_held_out(
     covariates = covariate_table(cases)
     planted = data.source.planted(data.root)
     label_ids = data.manifest.label_ids
-    weights_sha256 = hashlib.sha256(weights_path(folder, weights).read_bytes()).hexdigest()
+    weights_sha256 = digest(weights_path(folder, weights))
     learned = read_plain(folder / POSTPROCESSING)
     facts = {**facts, "weights_sha256": weights_sha256}
     facts |= {"postprocessing": postprocessing_facts(learned)} if learned else {}

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import yaml
-
 from neurotarget.files import write_text
+from neurotarget.reading import load_json, load_yaml
 
 RESULT = "result.json"
 LOG = "job.log"
@@ -43,7 +42,7 @@ def read_job(folder: Path) -> JobResult:
     folder = Path(folder)
     missing = JobResult(folder, "missing", _started_with(folder), {}, "", folder / LOG)
     try:
-        found = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        found = load_json(folder / RESULT)
         values = {
             key: math.nan if value is None else float(value)
             for key, value in found["values"].items()
@@ -99,8 +98,8 @@ def told(words: Sequence[str]) -> list[str]:
 def _started_with(folder: Path) -> tuple[str, ...]:
     """Words that Hydra noted when the job began."""
     try:
-        words = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        words = load_yaml(folder / ".hydra" / "overrides.yaml")
+    except (OSError, ValueError):
         return ()
     return tuple(map(str, words)) if isinstance(words, list) else ()
 

@@ -10,10 +10,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.held_out import flat
 from neurotarget.cli.jobs import SITTING, Job
 from neurotarget.cli.run_folder import code
+from neurotarget.reading import read_plain
 
 CHECKED = 50  # jobs, as composing a configuration takes a tenth of a second
 SHOWN = 3  # settings that are named

@@ -19,10 +19,10 @@ def metrics_log(folder: Path, resumed_step: int) -> CSVLogger:
     A table with lines that cannot be read is kept beside as well, and the lines are counted.
     """
     logger = MetricsLogger(str(folder), name="logs", version="")
-    table = logger.experiment
-    path = Path(table.metrics_file_path)
-    if not path.is_file():
+    path = Path(logger.log_dir) / MetricsTable.NAME_METRICS_FILE
+    if not path.is_file():  # nor is there a folder for it, until something is logged
         return logger
+    table = logger.experiment
     content = path.read_bytes()
     keys, rows, dropped = read_metrics(content)
     if dropped:

@@ -15,6 +15,7 @@ from neurotarget.cli.job_names import LONGEST, job_name, marked
 from neurotarget.cli.jobs import SITTING, Job, JobResult, read_job, same_words, told
 from neurotarget.drafts import draft_path, sweep_once
 from neurotarget.files import write_text
+from neurotarget.reading import load_yaml
 from neurotarget.stats.learning import NOT_LEARNT, judge_validation
 from neurotarget.types import DataError
 
@@ -172,10 +173,8 @@ def _line(job: Job, result: JobResult) -> dict[str, Any]:
 
 def _read(folder: Path) -> Mapping[str, Any]:
     try:
-        record = yaml.safe_load((folder / MULTIRUN).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
-        return {}
-    except RecursionError:
+        record = load_yaml(folder / MULTIRUN)
+    except (OSError, ValueError):
         return {}
     if not isinstance(record, dict):
         return {}

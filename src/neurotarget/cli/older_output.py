@@ -3,11 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
-from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.multirun import MULTIRUN
-from neurotarget.reading import opened, read_text
+from neurotarget.reading import load_yaml, opened, read_plain
 
 PAGES = ("report.html", "compare.html", "sweep.html")
 MARKS = {  # keys by which files of a run are told from others of their name
@@ -19,16 +16,8 @@ HEAD_BYTES = 4096  # of a page, in which its generator stands
 NAMES = (
     *("run.json", "config.yaml", "overrides.yaml", "splits.tsv", "cases.tsv", "cost.json"),
     *("postprocessing.json", "summary.json", "rows.csv", "methods.tsv", "weights/*.ckpt"),
-    *(
-        "data.json",
-        "logs/metrics*.csv",
-        "localiser/*.*",
-        MULTIRUN,
-        "trials.tsv",
-        *PAGES,
-        "compare.md",
-        "compare.tsv",
-    ),
+    *("data.json", "logs/metrics*.csv", "localiser/*.*", MULTIRUN, "trials.tsv"),
+    *(*PAGES, "compare.md", "compare.tsv"),
 )
 TABLES = ("study/*.tsv", "compare/*.tsv")
 FIGURES = (  # names that figures of a study or of a comparison begin with
@@ -66,8 +55,8 @@ def _is_ours(folder: Path) -> bool:
 
 def _keys(path: Path) -> set[str]:
     try:
-        found = yaml.safe_load(read_text(path))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        found = load_yaml(path)
+    except (OSError, ValueError):
         return set()
     return set(found) if isinstance(found, dict) else set()
 

@@ -1,6 +1,5 @@
 """What a search has found so far: a table of its trials, its page, the command that comes next."""
 
-import json
 import math
 import shlex
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from neurotarget.cli.jobs import SITTING, JobResult
 from neurotarget.cli.optuna_study import METRICS, Search, importances
 from neurotarget.cli.search_space import Dimension
 from neurotarget.files import table_text, write_text
+from neurotarget.reading import read_plain
 from neurotarget.report.sweep_page import Objective, Parameter, Sweep, write_sweep_page
 from neurotarget.types import DataError
 
@@ -183,8 +183,8 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
 def seconds_of(folder: Path, lasted_s: float | None) -> float | None:
     """Seconds of training over all sittings, as the job noted them; else how long it took."""
     try:
-        return float(json.loads((folder / "cost.json").read_text(encoding="utf-8"))["train_s"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return float(read_plain(folder / "cost.json")["train_s"])
+    except (ValueError, KeyError, TypeError, OverflowError):
         return lasted_s
 
 

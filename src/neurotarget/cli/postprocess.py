@@ -11,7 +11,6 @@ from typing import Any
 from tqdm import tqdm
 
 from neurotarget.cli.build import build
-from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.predictor import load_predictor
 from neurotarget.cli.run_folder import POSTPROCESSING, weights_path, write_json
 from neurotarget.data.labels import class_of_id, to_classes
@@ -21,6 +20,7 @@ from neurotarget.files import digest
 from neurotarget.inference.postprocess_choice import Example, choose
 from neurotarget.inference.predict import Predictor
 from neurotarget.metrics.volume import voxel_mm3
+from neurotarget.reading import read_plain
 from neurotarget.types import Case, DataError
 
 VERSION = 1  # of the rule; a change makes every run that is scored again learn anew

@@ -1,7 +1,6 @@
 """From a run folder to a network that reads scans."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -22,10 +21,12 @@ from neurotarget.cli.run_folder import (
 )
 from neurotarget.cli.windows import build_windows
 from neurotarget.data.sides import as_trained
+from neurotarget.files import digest
 from neurotarget.inference.ensemble import differences
 from neurotarget.inference.localiser import Limits
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.predict import NO_STEPS, Localiser, Predictor
+from neurotarget.reading import load_json, read_text
 from neurotarget.types import DataError, Target
 
 LOCALISER = "localiser"  # folder of a cascade's first stage in the run folder
@@ -75,7 +76,7 @@ def load_predictor(
         ) from error
     _fill(net, found, as_trained(target), path)
     on_gpu = device.startswith("cuda")
-    made_by = hashlib.sha256(path.read_bytes()).hexdigest()
+    made_by = digest(path)
     steps = _learned_steps(Path(run), made_by) if postprocess == "run" else NO_STEPS
     localiser = None
     if (config.get("cascade") or {}).get("localise"):
@@ -104,7 +105,7 @@ def _learned_steps(run: Path, weights_sha256: str) -> Postprocessing:
     if not path.is_file():
         return NO_STEPS
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = load_json(path)
         steps = Postprocessing(**record["steps"])
         is_of_these = record["weights_sha256"] == weights_sha256
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -130,9 +131,9 @@ def _load_localiser(
     predictor, made_by = load_predictor(folder, weights="last", device=device, make=make)
     path = folder / "localiser.json"
     try:
-        text = path.read_text(encoding="utf-8")
-        limits = Limits.from_dict(json.loads(text))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        text = read_text(path)
+        limits = Limits.from_dict(load_json(path))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
             f"{path}: found no limits of a localiser ({' '.join(str(error).split())[:200]}), "
             "wanted the file as training wrote it; copy the whole run folder again"

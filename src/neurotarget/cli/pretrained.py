@@ -19,8 +19,27 @@ def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
     """Load what fits a network from a run folder, a checkpoint or safetensors; says what did.
 
     Raises:
-        DataError: there is no such file, it holds more than tensors and plain values, or nothing
-            in it fits.
+        DataError: as `pretrained_weights`, or nothing in the file fits.
+    """
+    found = match(pretrained_weights(source), net)
+    if not found.fitting:
+        known = getattr(net, "pretrained_with", "")
+        also = f", which also takes those of {known}" if known else ""
+        raise DataError(
+            f"pretrained={source}: found no tensor that fits {type(net).__name__} by name and "
+            f"shape ({'; '.join(found.lines[1:])}); choose the model that these weights belong "
+            f"to{also}"
+        )
+    net.load_state_dict(found.fitting, strict=False)
+    return found.lines
+
+
+def pretrained_weights(source: str | Path) -> dict[str, Tensor]:
+    """Tensors by name of a run folder, a checkpoint or safetensors.
+
+    Raises:
+        DataError: there is no such file, it holds more than tensors and plain values, or numbers
+            that are not finite.
     """
     path = Path(source)
     if path.is_dir():
@@ -32,17 +51,7 @@ def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
         )
     weights = read_weights(path)
     refuse_nonfinite(weights, path)
-    found = match(weights, net)
-    if not found.fitting:
-        known = getattr(net, "pretrained_with", "")
-        also = f", which also takes those of {known}" if known else ""
-        raise DataError(
-            f"pretrained={source}: found no tensor that fits {type(net).__name__} by name and "
-            f"shape ({'; '.join(found.lines[1:])}); choose the model that these weights belong "
-            f"to{also}"
-        )
-    net.load_state_dict(found.fitting, strict=False)
-    return found.lines
+    return weights
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -22,13 +22,12 @@ from typing import Any
 import torch
 import yaml
 
-from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.data.table import RATER
 from neurotarget.drafts import sweep
 from neurotarget.files import write_text, written
 from neurotarget.printable import cell, cells
-from neurotarget.reading import check_regular, read_text
+from neurotarget.reading import check_regular, load_yaml, read_plain
 from neurotarget.types import Case, DataError
 
 PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
@@ -138,13 +137,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = Path(folder) / "config.yaml"
     try:
-        config = yaml.safe_load(read_text(path))
+        config = load_yaml(path)
     except OSError as error:
         raise DataError(
             f"run={folder}: found no config.yaml there, wanted a run folder; "
             "say run=runs/<experiment>/<date_time> or run=runs/<experiment>/latest"
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: also of numbers
+    except ValueError as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path}: found broken YAML ({reason}); restore the file") from error
     if not isinstance(config, dict):
@@ -160,8 +159,10 @@ def read_words(folder: Path) -> list[str]:
     """
     path = Path(folder) / "overrides.yaml"
     try:
-        words = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        words = load_yaml(path) or []
+        if not isinstance(words, list):
+            raise ValueError("no list")
+    except (OSError, ValueError) as error:
         raise DataError(
             f"resume={folder}: found no overrides.yaml that can be read there, wanted the folder "
             "of a run that was started; say resume=runs/<experiment>/<date_time>, or start it anew"

@@ -1,6 +1,5 @@
 """What `neurotarget study` reads: a run or its rows, and folders of masks."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from neurotarget.data.manifest import scan_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows
 from neurotarget.hypothesis import WORD, Hypothesis
 from neurotarget.printable import uncell
+from neurotarget.reading import read_plain
 from neurotarget.report.postprocessing import trials_table
 from neurotarget.report.words import PLANTED, PLANTED_IN_TISSUE
 from neurotarget.stats.learning import Training
@@ -243,15 +243,7 @@ def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
 
 def read_summary(folder: Path) -> dict[str, Any]:
     """summary.json of a run; empty where rows lie alone or it is none of ours."""
-    return _read_json(folder / "summary.json")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (OSError, ValueError):
-        found = {}
-    return _mapping(found)
+    return read_plain(folder / "summary.json")
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -278,7 +270,7 @@ def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
         "run": "run folder",
     }
     facts = {text: str(summary[key]) for key, text in named.items() if summary.get(key) is not None}
-    record = _read_json(folder / "run.json")
+    record = read_plain(folder / "run.json")
     code, hardware = _mapping(record.get("code")), _mapping(record.get("hardware"))
     if code.get("commit"):
         changed = ", with changes that are not committed" if code.get("changed") else ""
@@ -290,7 +282,7 @@ def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 def tables_beside(folder: Path) -> dict[str, pd.DataFrame]:
     """Tables that a run has made before its study: the post-processing that it has tried."""
-    trials = trials_table(_read_json(folder / POSTPROCESSING))
+    trials = trials_table(read_plain(folder / POSTPROCESSING))
     return {"postprocessing": trials} if len(trials) else {}
 
 

@@ -12,10 +12,10 @@ import wandb
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from neurotarget.cli.finished_runs import read_plain
 from neurotarget.cli.metrics_log import metrics_log
 from neurotarget.cli.run_folder import write_json
 from neurotarget.cli.study_folder import Written
+from neurotarget.reading import read_plain
 from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT, Learning
 from neurotarget.types import DataError
 

@@ -17,7 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from neurotarget.cli.breakdowns import breakdowns
-from neurotarget.cli.budget import planned_steps
+from neurotarget.cli.budget import planned_steps, warm_up_note
 from neurotarget.cli.build import build_target, plain
 from neurotarget.cli.callbacks import Opening
 from neurotarget.cli.cascade import localise
@@ -33,7 +33,11 @@ from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.postprocess import learn_postprocessing
+<<<<<<< HEAD
 from neurotarget.cli.predictor import LOCALISER
+=======
+from neurotarget.cli.pretrained import load_pretrained, pretrained_weights
+>>>>>>> main
 from neurotarget.cli.ranks import apart_from_slurm, num_devices, rank
 from neurotarget.cli.run_folder import (
     begin_run,
@@ -79,7 +83,7 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, float]:
     state = resumable_state(last) if config["resume"] and last.is_file() else None
     target = build_target(cfg.target)
     data = build_data(config, target)
-    net, fitted = _tried(config, target)
+    net, fitted = _tried(config, target, resumed=state is not None)
     if is_main:
         done = state["global_step"] if state else 0
         _announce(config, _length(config, fitted, data, net, done=done), target, folder)
@@ -183,11 +187,19 @@ def _keep_corrected(
         refuse_corrected(folder, data)
 
 
-def _tried(config: Config, target: Target) -> tuple[nn.Module | None, Target]:
-    """A network to try and the target with its patch; no network where plan=auto decides them."""
+def _tried(config: Config, target: Target, *, resumed: bool) -> tuple[nn.Module | None, Target]:
+    """A network to try and the target with its patch; no network where plan=auto decides them.
+
+    Weights to start from are tried too, before a localiser trains.
+    """
+    source = None if resumed else config["pretrained"]
     if config["plan"]["auto"]:
+        if source:
+            pretrained_weights(source)
         return None, target
     net, fitted, _ = fit_patch(config["patch_vox"], config["model"], target)
+    if source:
+        load_pretrained(source, net)
     return net, fitted
 
 
@@ -339,7 +351,7 @@ def _length(
     if steps is None:
         text = f"ends with its budget of {budget['kind']}" if budget["kind"] else "ends by its time"
     else:
-        text = f"{steps:,} steps"
+        text = f"{steps:,} steps{warm_up_note(config['task'].get('schedule'), steps)}"
         step_s = None if net is None else probed_seconds(config, target, data, net)
         if step_s is not None:
             left = duration(max(steps - done, 0) * step_s * together)

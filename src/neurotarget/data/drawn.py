@@ -24,8 +24,13 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from neurotarget.data.found import error, some
+<<<<<<< HEAD
 from neurotarget.drafts import sweep
 from neurotarget.files import at_home, write_text, written
+=======
+from neurotarget.files import DRAFT, at_home, write_text, written
+from neurotarget.ownership import link_out
+>>>>>>> main
 from neurotarget.reading import load_json, read_bytes
 from neurotarget.types import DataError
 
@@ -127,6 +132,9 @@ class DrawnFolder:
             found = f"no folder to write the built-in cohort to ({reason.strerror})"
             wanted = "a folder that can be written"
             raise DataError(error(found, wanted, ELSEWHERE, file=self.folder)) from reason
+        if (path := link_out(self.folder)) is not None:
+            found = f"the link {path.relative_to(self.folder)}, which leads to {path.resolve()}"
+            raise DataError(error(found, "scans of its own", ELSEWHERE, file=self.folder))
         if names and not {"key", "plan", "planted"} <= _noted(self.folder / "planted.json").keys():
             found = f"files that are not of the built-in cohort ({some(names, 3)})"
             wanted = "an empty folder to draw it into"

@@ -22,9 +22,14 @@ from neurotarget.data.boxes import Boxes
 from neurotarget.data.cache import Entry, HeldEntry, held, open_entry
 from neurotarget.types import Batch, CaseError, Target, TripleVox
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 TIMED = 12  # patches: most of the costly transforms are rare
 
-MOST_HELD = 48  # cases in a process; with two files each far below what a system allows
+HELD = (32, 512)  # cases whose files a process keeps open: two each
 TRIES = 1000  # to find a voxel that is not ignored, for the centre of a patch
 
 
@@ -50,6 +55,14 @@ class DrawSampler(Sampler):
             lap, place = divmod(draw, self.num_cases)
             order = np.random.default_rng([self.seed, lap]).permutation(self.num_cases)
             yield draw * self.num_cases + int(order[place])
+
+
+def most_held() -> int:
+    """Cases that one process may hold open: a quarter of the files that the system allows it."""
+    if resource is None:
+        return HELD[0]
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return HELD[1] if limit == resource.RLIM_INFINITY else min(max(limit // 8, HELD[0]), HELD[1])
 
 
 class Regions(tio.SubjectsDataset):
@@ -82,6 +95,7 @@ class Regions(tio.SubjectsDataset):
         self.margin_vox, self.boxes, self.ignored_class = margin_vox, boxes, ignored_class
         self._entries: dict[int, Entry] = {}
         self._held: dict[int, HeldEntry] = {}  # the last one used stands last
+        self._most_held = most_held()
 
     def __len__(self) -> int:
         return len(self.folders)
@@ -104,7 +118,7 @@ class Regions(tio.SubjectsDataset):
             self._entries[case] = open_entry(self.folders[case])
         entry = self._held.pop(case, None) or held(self._entries[case])
         self._held[case] = entry
-        if len(self._held) > MOST_HELD:
+        if len(self._held) > self._most_held:
             del self._held[next(iter(self._held))]
         return entry
 
