@@ -130,8 +130,8 @@ def test_a_run_folder_without_its_localiser_is_refused(cascade, tiny, command):
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("cascade.folds=1", "cascade.folds=1, wanted at least two"),
-        ("cascade.steps=-1", "budget.steps: got -1"),
+        ("cascade.folds=1", "cascade.folds: found 1"),
+        ("cascade.steps=-1", "cascade.steps: found -1"),
         ("pretrained=data/manifest.tsv", "manifest.tsv"),
     ],
 )

@@ -7,13 +7,10 @@ from pathlib import Path
 from neurotarget.cli.jobs import ACCEPT
 from neurotarget.cli.run_folder import write_json
 from neurotarget.data.found import some
-<<<<<<< HEAD
 from neurotarget.data.module import TargetData
 from neurotarget.files import write_text
 from neurotarget.printable import cell
-=======
 from neurotarget.reading import read_plain
->>>>>>> main
 from neurotarget.types import DataError
 
 FILE = "data.json"

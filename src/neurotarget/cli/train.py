@@ -33,11 +33,8 @@ from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.postprocess import learn_postprocessing
-<<<<<<< HEAD
 from neurotarget.cli.predictor import LOCALISER
-=======
 from neurotarget.cli.pretrained import load_pretrained, pretrained_weights
->>>>>>> main
 from neurotarget.cli.ranks import apart_from_slurm, num_devices, rank
 from neurotarget.cli.run_folder import (
     begin_run,

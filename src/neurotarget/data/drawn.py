@@ -24,13 +24,9 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from neurotarget.data.found import error, some
-<<<<<<< HEAD
 from neurotarget.drafts import sweep
 from neurotarget.files import at_home, write_text, written
-=======
-from neurotarget.files import DRAFT, at_home, write_text, written
 from neurotarget.ownership import link_out
->>>>>>> main
 from neurotarget.reading import load_json, read_bytes
 from neurotarget.types import DataError
 
