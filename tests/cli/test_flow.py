@@ -363,7 +363,7 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
             "and UNet wants multiples of 2×2×2 (more than one); say patch_vox",
         ),
         ("trainer.max_epoch=3", "trainer.max_epoch: no such key; did you mean trainer.max_epochs?"),
-        ("target.spacing_mm=[1,1]", "wanted a list of 3, each a number of more than 0"),
+        ("target.spacing_mm=[1,1]", "wanted a list of 3"),
         ("+data.batchsize=3", "TargetData: no such setting 'batchsize'; did you mean batch_size?"),
         ("trainer.max_time=15min", "15min"),
         ("model.norm=layer", "wanted one of instance, batch, group"),

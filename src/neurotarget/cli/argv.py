@@ -20,6 +20,7 @@ from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_folder import read_words
 from neurotarget.cli.run_output import claim_output
 from neurotarget.cli.stopping import listen
+from neurotarget.reading import real_path
 from neurotarget.types import DataError
 
 QUOTES = ("'", '"')
@@ -86,7 +87,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     if not said or said[-1] in ("resume=null", "resume="):
         return list(argv)
     place = said[-1].removeprefix("resume=")
-    folder = Path(at_home(place if exists(place) else _unquoted(place))).resolve()
+    folder = real_path(at_home(place if exists(place) else _unquoted(place)))
     now = [word for word in joined_options(argv) if not word.startswith("resume=")]
     is_trusted, now = _trusted(now)
     # Hydra reads no option between overrides

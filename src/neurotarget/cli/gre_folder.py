@@ -30,7 +30,7 @@ from neurotarget.files import digest, remove
 from neurotarget.inference.predict import save_like
 from neurotarget.ownership import claim, is_free, refuse_foreign, refuse_twins
 from neurotarget.printable import encodable
-from neurotarget.reading import load_json
+from neurotarget.reading import load_json, real_path
 from neurotarget.types import DataError
 
 log = logging.getLogger(__name__)
@@ -198,11 +198,11 @@ def _sidecar(path: Path) -> Path:
 
 
 def _refuse_inputs(acquisitions: Sequence[Acquisition], work: Work, output: Path) -> None:
-    inputs = {path.resolve() for one in acquisitions for path in one.files}
+    inputs = {real_path(path) for one in acquisitions for path in one.files}
     for one in acquisitions:
         for suffix in work.suffixes:
             path = map_path(one, output, suffix)
-            if path.resolve() in inputs:
+            if real_path(path) in inputs:
                 raise DataError(
                     f"{path}: a map would replace an input; say another output folder, such as "
                     f"<data set>/derivatives/{OWN}"
@@ -218,8 +218,8 @@ def _refuse_raw(acquisitions: Sequence[Acquisition], output: Path) -> None:
     for one in acquisitions:
         if not one.folder:
             continue
-        root = one.magnitudes[0].parents[len(Path(one.folder).parts)].resolve()
-        inside = output.resolve()
+        root = real_path(one.magnitudes[0].parents[len(Path(one.folder).parts)])
+        inside = real_path(output)
         if root != inside and root not in inside.parents:
             continue
         parts = inside.relative_to(root).parts

@@ -27,7 +27,7 @@ from neurotarget.data.table import RATER
 from neurotarget.drafts import sweep
 from neurotarget.files import write_text, written
 from neurotarget.printable import cell, cells
-from neurotarget.reading import check_regular, load_yaml, read_plain
+from neurotarget.reading import check_regular, load_yaml, read_plain, real_path
 from neurotarget.types import Case, DataError
 
 PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
@@ -75,12 +75,12 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
         table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
         table.writerow({name: cell(name) for name in columns})
         for case in cases:
-            line = {name: str(Path(path).resolve()) for name, path in case.images.items()}
+            line = {name: str(real_path(path)) for name, path in case.images.items()}
             line |= {"case_id": case.case_id, "subject_id": case.subject_id}
             line["split"] = splits[case.case_id]
             if case.label is not None:
-                line["label"] = str(case.label.resolve())
-            line |= {f"{RATER}{name}": str(path.resolve()) for name, path in case.raters.items()}
+                line["label"] = str(real_path(case.label))
+            line |= {f"{RATER}{name}": str(real_path(path)) for name, path in case.raters.items()}
             line |= {key: value for key, value in case.covariates.items() if value is not None}
             table.writerow(cells(line))
 

@@ -20,18 +20,20 @@ from neurotarget.cli.breakdowns import breakdowns
 from neurotarget.cli.budget import planned_steps, warm_up_note
 from neurotarget.cli.build import build_target, plain
 from neurotarget.cli.callbacks import Opening
-from neurotarget.cli.cascade import localise, localiser_facts
+from neurotarget.cli.cascade import localise
 from neurotarget.cli.cost import write_cost
 from neurotarget.cli.data_record import fingerprint, keep_contents, write_splits
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.held_out import flat, refuse_corrected, score_held_out
 from neurotarget.cli.jobs import ACCEPT, SITTING
+from neurotarget.cli.localiser_files import localiser_facts
 from neurotarget.cli.localising import located
 from neurotarget.cli.multirun import own_folders, to_go_on
 from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.postprocess import learn_postprocessing
+from neurotarget.cli.predictor import LOCALISER
 from neurotarget.cli.pretrained import load_pretrained, pretrained_weights
 from neurotarget.cli.ranks import apart_from_slurm, num_devices, rank
 from neurotarget.cli.run_folder import (
@@ -364,7 +366,7 @@ def _then(config: Config) -> str:
 
 
 def _facts(config: Config, folder: Path, parts: Parts) -> dict[str, Any]:
-    localiser, training = localiser_facts(folder), _training(parts, config)
+    localiser, training = localiser_facts(folder / LOCALISER), _training(parts, config)
     note = time_note(training)
     return {
         **({"localiser": localiser} if localiser else {}),
