@@ -15,6 +15,7 @@ SOURCE = Path(neurotarget.__file__).parent
 SEEN_BY_ALL = {
     "printable",
     "hypothesis",
+    "fields",
     "types",
     "reading",
     "record",
@@ -25,6 +26,7 @@ SEEN_BY_ALL = {
 MAY_IMPORT = {
     "__init__": set(),
     "hypothesis": set(),
+    "fields": set(),
     "printable": set(),
     "types": set(),
     "reading": set(),

@@ -11,7 +11,7 @@ import pandas as pd
 
 from neurotarget.drafts import draft_path, sweep_once
 from neurotarget.printable import cell
-from neurotarget.reading import is_there, opened
+from neurotarget.reading import is_there, opened, real_path
 from neurotarget.record import NAME_ONLY, record_of
 from neurotarget.types import DataError
 
@@ -115,7 +115,7 @@ def remove(path: Path, *, is_replaced: bool = False) -> bool:
         return False
     path.unlink(missing_ok=True)
     for folder in path.parents:
-        if folder.resolve() == record.folder:
+        if real_path(folder) == record.folder:
             break
         try:
             folder.rmdir()

@@ -14,6 +14,7 @@ from unicodedata import normalize
 
 from neurotarget.drafts import DRAFT, draft_path
 from neurotarget.files import digest, is_ours, is_state, remove
+from neurotarget.reading import real_path
 from neurotarget.record import CLAIMED, LOCK, NAME_ONLY, RECORD, Record, record_of
 from neurotarget.types import DataError
 
@@ -125,7 +126,7 @@ def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
     """Refuse to replace files that are not ours, by name, before the first is written.
 
     Raises:
-        DataError: some are there; none is where `overwrite=true` was said.
+        DataError: some are there; none is where `overwrite=true` was given.
     """
     foreign = [path for path in files if not is_free(path)]
     if foreign:
@@ -152,7 +153,7 @@ def discard(folder: Path) -> None:
         DataError: the disk refuses it.
     """
     record = record_of(folder / RECORD)
-    place = Path(folder).resolve()
+    place = real_path(folder)
     try:
         for path in record.files() if record else []:
             if place in path.parents and path.name not in (RECORD, LOCK):

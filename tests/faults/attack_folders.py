@@ -1,6 +1,7 @@
 """Folders of strangers with links that lead out of them, and files of others where output goes."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def foreign() -> Iterator[Attack]:
         [*STUDY, "output=theirs"],
         [*COMPARE, "output=theirs"],
         [*PREDICT[:-1], "output=theirs"],
-        ["neurotarget", "qsm", "bids", "output=theirs", "device=cpu"],
+        ["neurotarget", "qsm", "bids", "device=cpu", "output=theirs"],
         ["neurotarget", "swi", "bids", "output=theirs"],
         train(run="theirs"),
         ["train.py", "-m", *train()[1:-1], "seed=1,2", "hydra.sweep.dir=theirs"],
@@ -69,7 +70,7 @@ def links() -> Iterator[Attack]:
     """Links in the run of a stranger: none is written through, and no secret is read by one."""
     for name in (
         *("weights", "logs", ".hydra", "predictions", "study", "pictures", "localiser"),
-        *("weights/last.ckpt", "logs/metrics.csv", "train.log", ".hydra/config.yaml", "rows.csv"),
+        *("weights/last.ckpt", "logs/metrics.csv", "train.log", ".hydra/config.yaml"),
         *(".running.lock", ".running.lease", ".neurotarget.lock", ".neurotarget.sha256"),
     ):
         link = {f"run/{name}": "../" * (name.count("/") + 2) + "outside/new"}
@@ -107,8 +108,12 @@ def links() -> Iterator[Attack]:
         ("sweep/.study", "../../outside"),
         ("sweep/multirun.yaml", "../../secret.txt"),
     ):
-        for argv in ([*RESUME[:2], "resume=sweep"], ["neurotarget", "compare", "sweep"]):
-            yield Attack(f"{name} leads out, {argv[-1]}", argv, sweep, links={name: target})
+        for argv in (
+            [*RESUME[:2], "resume=sweep"],
+            ["neurotarget", "compare", "sweep", "output=c", "wandb=disabled"],
+        ):
+            yield Attack(f"{name} leads out, {argv[1]}", argv, sweep,
+                         links={name: target}, write=with_run)  # fmt: skip
     yield from _listed()
 
 
@@ -131,6 +136,11 @@ def _listed() -> Iterator[Attack]:
             yield Attack(f"rows.csv has the case {name}, {argv[1]}", argv, files)
     boxes = json.dumps({"boxes": {"../../canary": "x"}, "facts": {"x": "../../canary"}})
     yield Attack("boxes.json of a stranger", RESUME, {"run/localiser/boxes.json": boxes})
+
+
+def with_run(work: Path) -> None:
+    """Put a run that is finished beside the jobs of a multirun."""
+    shutil.copytree(work / "run", work / "sweep" / "finished")
 
 
 def _bids(work: Path) -> None:

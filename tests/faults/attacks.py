@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from faults.attack import Attack
-from faults.attack_folders import foreign, links
+from faults.attack_folders import foreign, links, with_run
 from faults.attack_texts import texts
 from oracles.balls import TARGET
 
@@ -163,6 +163,7 @@ def _environment() -> Iterator[Attack]:
 def _paths() -> Iterator[Attack]:
     """Names that lead out of the folder where they belong."""
     head = "case_id\tsubject_id\tt1\tlabel\tage\tsex\n"
+    compare = ["neurotarget", "compare", "sweep", "output=c", "wandb=disabled"]
     for name in ("../escaped", "{canary}", "..", "a/../../escaped", "..\\escaped", "~/escaped"):
         row = f"{name}\ts\tsub-00.nii.gz\tsub-00_seg.nii.gz\t20\tF\n"
         manifest: dict[str, bytes | str] = {"data/manifest.tsv": head + row}
@@ -175,7 +176,7 @@ def _paths() -> Iterator[Attack]:
         jobs = {"words": ["target=ball", "seed=1"], "jobs": [{"name": name, "words": ["seed=1"]}]}
         stranger: dict[str, bytes | str] = {"sweep/multirun.yaml": yaml.safe_dump(jobs)}
         yield Attack(f"job {name}", [*RESUME[:2], "resume=sweep"], stranger)
-        yield Attack(f"compared job {name}", ["neurotarget", "compare", "sweep"], stranger)
+        yield Attack(f"compared job {name}", compare, stranger, write=with_run)
     for file in ("scans/scan.nrrd", "scans/scan.nhdr"):
         text = "NRRD0005\ntype: uchar\ndimension: 3\nsizes: 2 3 3\nencoding: raw\n"
         lines = f"{text}data file: ../../secret.txt\n\n"

@@ -18,7 +18,7 @@ from neurotarget.cli.compare_design import unlike_masks
 from neurotarget.cli.compare_read import NUMBERS, TEXTS, Run
 from neurotarget.cli.compare_runs import Gathered, score_rows
 from neurotarget.cli.ensemble import hash_of, load_ensemble, own_weights
-from neurotarget.cli.run_folder import POSTPROCESSING, weights_path, write_json
+from neurotarget.cli.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
 from neurotarget.cli.study_inputs import read_cases, with_ledger
 from neurotarget.data.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
@@ -301,7 +301,7 @@ def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
     gone = set()
     for run in runs:
         try:
-            manifest, _ = read_cases(run.folder / "cases.tsv", run.target, need_files=False)
+            manifest, _ = read_cases(own_cases(run.folder), run.target, need_files=False)
         except (DataError, OSError):
             continue
         for case in manifest.cases:

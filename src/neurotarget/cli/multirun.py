@@ -15,7 +15,7 @@ from neurotarget.cli.job_names import LONGEST, job_name, marked
 from neurotarget.cli.jobs import SITTING, Job, JobResult, read_job, same_words, told
 from neurotarget.drafts import draft_path, sweep_once
 from neurotarget.files import write_text
-from neurotarget.reading import load_yaml
+from neurotarget.reading import load_yaml, real_path
 from neurotarget.stats.learning import NOT_LEARNT, judge_validation
 from neurotarget.types import DataError
 
@@ -211,7 +211,7 @@ def stay_inside(folder: Path, name: str) -> None:
     """
     place = folder / name
     is_name = JOB_NAME.fullmatch(name) is not None
-    if not is_name or (place.is_symlink() and place.resolve().parent != folder.resolve()):
+    if not is_name or (place.is_symlink() and real_path(place).parent != real_path(folder)):
         raise DataError(
             f"{folder / MULTIRUN}: found the job {name!r}, wanted a folder in that of the multirun;"
             " restore the file, or start the multirun anew"

@@ -27,7 +27,7 @@ from neurotarget.data.table import RATER
 from neurotarget.drafts import sweep
 from neurotarget.files import write_text, written
 from neurotarget.printable import cell, cells
-from neurotarget.reading import check_regular, load_yaml, read_plain
+from neurotarget.reading import check_regular, load_yaml, read_plain, real_path
 from neurotarget.types import Case, DataError
 
 PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
@@ -75,12 +75,12 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
         table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
         table.writerow({name: cell(name) for name in columns})
         for case in cases:
-            line = {name: str(Path(path).resolve()) for name, path in case.images.items()}
+            line = {name: str(real_path(path)) for name, path in case.images.items()}
             line |= {"case_id": case.case_id, "subject_id": case.subject_id}
             line["split"] = splits[case.case_id]
             if case.label is not None:
-                line["label"] = str(case.label.resolve())
-            line |= {f"{RATER}{name}": str(path.resolve()) for name, path in case.raters.items()}
+                line["label"] = str(real_path(case.label))
+            line |= {f"{RATER}{name}": str(real_path(path)) for name, path in case.raters.items()}
             line |= {key: value for key, value in case.covariates.items() if value is not None}
             table.writerow(cells(line))
 
@@ -168,6 +168,21 @@ def read_words(folder: Path) -> list[str]:
             "of a run that was started; say resume=runs/<experiment>/<date_time>, or start it anew"
         ) from error
     return [str(word) for word in words]
+
+
+def own_cases(folder: Path) -> Path:
+    """The manifest of a run, cases.tsv; the run may be a stranger's, and the file a link.
+
+    Raises:
+        DataError: it is a link to a file elsewhere, which would be read and quoted.
+    """
+    path = Path(folder) / "cases.tsv"
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise DataError(
+            f"{path}: found a link to {path.resolve()}, wanted a file of the run's own; say "
+            "manifest=<manifest or data set>, or put the file there"
+        )
+    return path
 
 
 def weights_path(folder: Path, which: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from neurotarget.cli.build import build_foreign
-from neurotarget.cli.run_folder import POSTPROCESSING, read_config
+from neurotarget.cli.run_folder import POSTPROCESSING, own_cases, read_config
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows
 from neurotarget.hypothesis import WORD, Hypothesis
@@ -62,7 +62,7 @@ def from_run(
     summary = read_summary(folder)
     target = with_planted(target, _planted(summary))
     if manifest is None:
-        manifest = folder / "cases.tsv"
+        manifest = own_cases(folder)
         if not manifest.is_file():
             raise DataError(
                 f"{path}: found no cases.tsv beside it, wanted the covariates of its cases; say "
