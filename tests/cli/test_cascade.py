@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.cli.cascade import drawn_box, limits_of, localise, localiser_facts
+from neurotarget.cli.cascade import drawn_box, limits_of
 from neurotarget.data.cache import Entry
 from neurotarget.data.geometry import whole_grid
 from neurotarget.types import DataError, Target
@@ -169,13 +169,3 @@ def test_structures_that_all_go_on_in_ignored_voxels_cannot_be_localised(tmp_pat
     target = Target("a", ("t1",), {"a": 1}, (1, 1, 1), (8, 8, 8))
     with pytest.raises(DataError, match="border on ignored voxels in all training cases"):
         limits_of({}, target, [entry_of(tmp_path, {"cut": ["region"]})], {"a": None})
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"boxes": {}}', "[" * 100_000])
-def test_broken_boxes_of_a_run_that_goes_on_are_one_sentence(tmp_path, text):
-    (tmp_path / "localiser").mkdir()
-    (tmp_path / "localiser" / "boxes.json").write_text(text)
-    target = Target("a", ("t1",), {"a": 1}, (1, 1, 1), (8, 8, 8))
-    with pytest.raises(DataError, match=r"found no boxes of a localiser .* remove it"):
-        localise({"cascade": {"localise": True}}, target, tmp_path)
-    assert localiser_facts(tmp_path) == {}
