@@ -164,7 +164,7 @@ NO_ID = "wanted a whole number of 1 to 2147483647"
         ("ignore_ids", [2.5], "found 2.5, wanted a whole number"),
         ("volume_range_mm3", {"a": [5, 1]}, r"a: found \[5, 1\], wanted the lower number first"),
         ("volume_range_mm3", {"a": 5}, "a: found 5, wanted a list of 2"),
-        ("volume_range_mm3", {"a": [1, INF]}, "a: found inf, wanted a finite number"),
+        ("volume_range_mm3", {"a": [INF, INF]}, "a: found inf, wanted a finite number"),
         ("surface_tolerance_mm", -1, "found -1, wanted a finite number of 0 to"),
         ("hypotheses", ["x"], r"found \['x'\], wanted a mapping of names"),
         ("hypotheses", {"q": {"claim": "volume: F > M", "expected": [1]}}, "wanted claims"),
@@ -189,6 +189,7 @@ def test_what_yaml_overrides_and_arrays_give_is_read():
     assert (found.spacing_mm, found.pairs, found.hypotheses) == ((1.0, 1.0, 1.0), (), ())
     assert found.ignore_ids == (9,)
     assert found.patch_vox == (8, 8, 8)
+    assert Target(**FIELDS, volume_range_mm3={"a": [5, INF]}).volume_range_mm3 == {"a": (5, INF)}
 
 
 @pytest.mark.parametrize(

@@ -139,11 +139,14 @@ def columns(reserved: tuple[str, ...]) -> Reader:
 
 
 def interval(value: object) -> tuple[float, float]:
-    """Two numbers of at least 0, the lower one first."""
-    low, high = exactly(2, number(0))(value)
+    """Two numbers of at least 0, the lower one first; the other may be infinite."""
+    low, high = exactly(2, lambda one: one)(value)
+    low = number(0)(low)
+    if high != math.inf:
+        high = number(0)(high)
     if low >= high:
         raise _unfit(value, "the lower number first")
-    return low, high
+    return low, float(high)
 
 
 def pair(value: object) -> tuple[str, str]:

@@ -76,7 +76,8 @@ def claim(
         folder.mkdir(parents=True, exist_ok=True)
         around = record_of(folder / RECORD)
         record = Record(folder, may_replace=overwrite or bool(around and around.may_replace))
-        known = None if shared or record.path.is_file() else older(folder)
+        # without entries where a kill came before those of an older version
+        known = None if shared or record.files() else older(folder)
         if not shared and not record.may_replace:
             _refuse_links(folder, key)
             if known is None and not record.path.is_file():

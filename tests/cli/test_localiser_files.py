@@ -1,22 +1,47 @@
-"""Broken files of a localiser are found, printed and made anew."""
+"""Files of a localiser that a kill or a loss of power has left cut."""
+
+import json
+from dataclasses import asdict
 
 import pytest
+import torch
 
-from neurotarget.cli.localiser_files import is_whole, read_found
+from neurotarget.cli.localiser_files import BOXES, LIMITS, is_whole, localiser_facts
+from neurotarget.data.boxes import Boxes
+from neurotarget.inference.localiser import Limits
 
-BROKEN = ["", "[]", '{"boxes": {}}', '{"boxes": {}, "facts": {}}', "[" * 100_000]
-
-
-@pytest.mark.parametrize("text", BROKEN)
-def test_broken_boxes_make_a_localiser_anew(tmp_path, capsys, text):
-    (tmp_path / "boxes.json").write_text(text)
-    assert not is_whole(tmp_path, tmp_path / "last.ckpt")
-    printed = f"  {tmp_path / 'boxes.json'}: is broken; the localiser is made anew\n"
-    assert capsys.readouterr().out == printed
-    with pytest.raises(ValueError, match=r"no boxes of a localiser|Expecting value|too deep"):
-        read_found(tmp_path)
+PART = {"cases": 2, "found": 1, "missed": 1, "fallbacks": 0, "error_mm_median": None}
+FACTS = {"training": PART, "other": PART}
+FILES = [BOXES, LIMITS, "config.yaml", "last.ckpt"]
 
 
-def test_an_absent_localiser_is_not_called_broken(tmp_path, capsys):
-    assert not is_whole(tmp_path, tmp_path / "last.ckpt")
+@pytest.fixture
+def folder(tmp_path):
+    boxes = Boxes(2.0, (8.0, 8.0, 8.0), {"a": None}, {"a": None}, ())
+    limits = Limits((8.0, 8.0, 8.0), (1.0, 9.0), 2.0, (8.0, 8.0, 8.0), 0.5, 2.0, 0.5)
+    (tmp_path / BOXES).write_text(json.dumps({"boxes": boxes.as_dict(), "facts": FACTS}))
+    (tmp_path / LIMITS).write_text(json.dumps(asdict(limits)))
+    (tmp_path / "config.yaml").write_text("name: a")
+    torch.save({"state_dict": {}}, tmp_path / "last.ckpt")
+    return tmp_path
+
+
+def test_a_localiser_as_it_was_written_is_whole(folder, capsys):
+    assert is_whole(folder, folder / "last.ckpt")
+    assert localiser_facts(folder) == FACTS
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000])
+@pytest.mark.parametrize("name", FILES)
+def test_a_broken_file_is_named(folder, capsys, name, text):
+    (folder / name).write_text(text)
+    assert not is_whole(folder, folder / "last.ckpt")
+    assert f"{folder / name}: is broken; the localiser is made anew" in capsys.readouterr().out
+
+
+def test_without_boxes_a_localiser_is_not_begun_or_not_finished(folder, capsys):
+    (folder / BOXES).unlink()
+    assert not is_whole(folder, folder / "last.ckpt")
+    assert localiser_facts(folder) == {}
     assert capsys.readouterr().out == ""

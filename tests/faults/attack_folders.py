@@ -17,10 +17,6 @@ STUDY = ["neurotarget", "study", "rows=run"]
 COMPARE = ["neurotarget", "compare", "run", "wandb=disabled"]
 EVALUATE = ["neurotarget", "evaluate", "data/manifest.tsv", "target=ball",
             "predictions=run/predictions"]  # fmt: skip
-DRAWN = [
-    *("train.py", "experiment=pituitary", "data.source.folder=cohort", "trainer.max_epochs=1"),
-    *("data.source.plan.num_cases=6", "logger.wandb=disabled", "hydra.run.dir=other"),
-]
 OUTSIDE, THESIS = "../outside", "../outside/thesis.txt"
 
 
@@ -93,11 +89,6 @@ def links() -> Iterator[Attack]:
         link = {f"run/{name}": "../" * (name.count("/") + 2) + "secret.txt"}
         for argv in commands:
             yield Attack(f"{name} is a secret, {' '.join(argv[:2])}", argv, {}, links=link)
-    for place in ("t1", "checks", "manifest.csv"):
-        marked = {"cohort/planted.json": json.dumps({"key": "x", "plan": {}, "planted": {}})}
-        yield Attack(f"drawn cohort, {place} leads out", DRAWN, marked,
-                     links={f"cohort/{place}": "../../outside/new"},
-                     refused="leads to")  # fmt: skip
     jobs = {"words": ["target=ball", "seed=1"], "jobs": [{"name": "1", "words": ["seed=1"]}]}
     sweep: dict[str, bytes | str] = {"sweep/multirun.yaml": yaml.safe_dump(jobs)}
     for name, target in (

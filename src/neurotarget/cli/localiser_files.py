@@ -38,8 +38,11 @@ def read_found(folder: Path) -> Found:
 
 
 def localiser_facts(folder: Path) -> dict[str, Any]:
-    """Numbers about a localiser; empty where there is none."""
-    return read_found(folder).facts if (folder / BOXES).is_file() else {}
+    """Numbers about a localiser; empty where there is none, or none that can be read."""
+    try:
+        return read_found(folder).facts
+    except (OSError, ValueError):
+        return {}
 
 
 def is_whole(folder: Path, weights: Path) -> bool:
