@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 import neurotarget
-from neurotarget.files import at_home, sweep, write_text, written
+from neurotarget.files import at_home, write_text, written
 from neurotarget.types import DataError
 
 
 def test_drafts_of_two_processes_have_two_names(tmp_path):
     with written(tmp_path / "c.nii.gz") as draft:
-        assert draft.name == f".draft-{os.getpid()}-c.nii.gz"
+        assert f"-{os.getpid()}-" in draft.name
+        assert draft.name.endswith("-c.nii.gz")
         draft.write_text("whole")
     assert [path.name for path in tmp_path.iterdir()] == ["c.nii.gz"]
 
@@ -32,16 +33,6 @@ def test_an_old_text_is_replaced_whole(tmp_path):
     write_text(tmp_path / "new" / "a.tsv", "eins\n")
     write_text(tmp_path / "new" / "a.tsv", "zwei\n")
     assert (tmp_path / "new" / "a.tsv").read_bytes() == b"zwei\n"
-
-
-def test_only_drafts_that_nobody_writes_to_are_swept(tmp_path):
-    for name in (".draft-1-a", "a"):
-        (tmp_path / name).write_text("")
-    now_s = (tmp_path / "a").stat().st_mtime
-    sweep(tmp_path, now_s)
-    assert len(list(tmp_path.iterdir())) == 2
-    sweep(tmp_path, now_s + 3601)
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_tilde_is_home_or_a_letter(monkeypatch, tmp_path):

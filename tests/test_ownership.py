@@ -102,6 +102,14 @@ def test_a_folder_of_an_older_version_is_adopted_by_its_names(tmp_path):
     assert not is_ours(tmp_path / "notes.txt")
 
 
+def test_an_older_folder_is_adopted_where_a_kill_left_an_empty_record(tmp_path):
+    (tmp_path / "metrics.csv").write_text("step\n1\n")
+    (tmp_path / RECORD).touch()
+    claim(tmp_path, older=lambda folder: [folder / "metrics.csv"])
+    write_text(tmp_path / "metrics.csv", "step\n2\n")
+    assert (tmp_path / "metrics.csv").read_text() == "step\n2\n"
+
+
 def test_permission_to_replace_holds_for_folders_inside(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "mask").write_text("theirs")

@@ -12,14 +12,26 @@ import neurotarget
 SOURCE = Path(neurotarget.__file__).parent
 
 # rooms that all others see; what a room sees beside itself and these
-SEEN_BY_ALL = {"printable", "hypothesis", "types", "reading", "record", "files", "ownership"}
+SEEN_BY_ALL = {
+    "printable",
+    "hypothesis",
+    "fields",
+    "types",
+    "reading",
+    "record",
+    "drafts",
+    "files",
+    "ownership",
+}
 MAY_IMPORT = {
     "__init__": set(),
     "hypothesis": set(),
+    "fields": set(),
     "printable": set(),
     "types": set(),
     "reading": set(),
     "record": set(),
+    "drafts": set(),
     "files": set(),
     "ownership": set(),
     "data": {"physics"},

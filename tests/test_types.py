@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 
-from neurotarget.types import Target
+from neurotarget.types import DataError, Roi, Target
+
+NAN, INF = float("nan"), float("inf")
 
 
 def target(name="gland", label="a"):
@@ -23,7 +26,7 @@ def test_words_of_any_script_are_names():
 
 
 def test_no_label_is_called_as_the_sum_of_all():
-    with pytest.raises(ValueError, match=r"names a label total.*mend conf/target"):
+    with pytest.raises(ValueError, match=r"names a label total.*mend the target's settings"):
         target(label="total")
 
 
@@ -119,3 +122,85 @@ def test_ignored_ids_are_neither_labels_nor_background():
         Target(*known, background_ids=[3], ignore_ids=[3])
     with pytest.raises(ValueError, match="give its id as ignore_ids"):
         target(label="ignore")
+
+
+FIELDS = {"name": "gland", "contrasts": ["t1"], "labels": {"a": 1}}
+FIELDS |= {"spacing_mm": [1, 1, 1], "patch_vox": [8, 8, 8]}
+NO_SIDE = "wanted a finite number of 0.02 to 50"
+NO_ID = "wanted a whole number of 1 to 2147483647"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("labels", {}, "found none, wanted at least one label"),
+        ("labels", ["a"], r"found \['a'\], wanted a mapping of names"),
+        ("labels", {"a": -1}, f"a: found -1, {NO_ID}"),
+        ("labels", {"a": 0}, f"a: found 0, {NO_ID}"),
+        ("labels", {"a": 1.5}, f"a: found 1.5, {NO_ID}"),
+        ("labels", {"a": True}, f"a: found True, {NO_ID}"),
+        ("labels", {"a": "one"}, f"a: found 'one', {NO_ID}"),
+        ("labels", {"a": 10**20}, f"a: found {10**20}, {NO_ID}"),
+        ("labels", {"a": []}, r"a: found \[\], wanted at least one id"),
+        ("labels", {"a": 1, "b": [2, 1]}, r"found the ids \[1\] in two labels"),
+        ("contrasts", [], "wanted a list of at least one name"),
+        ("contrasts", "t1", "found 't1', wanted a list of at least one name"),
+        ("contrasts", [3], "found 3, wanted a name"),
+        ("contrasts", ["t1", "T1"], r"found \['t1', 'T1'\], wanted distinct names"),
+        ("contrasts", ["Label"], "found 'Label', wanted a name other than the columns case_id"),
+        ("contrasts", ["t1\u202e"], "wanted a name of letters that can be seen"),
+        ("spacing_mm", [0, 1, 1], f"found 0, {NO_SIDE}"),
+        ("spacing_mm", [NAN, 1, 1], f"found nan, {NO_SIDE}"),
+        ("spacing_mm", [1, INF, 1], f"found inf, {NO_SIDE}"),
+        ("spacing_mm", ["a", 1, 1], f"found 'a', {NO_SIDE}"),
+        ("spacing_mm", [1, 1], r"found \[1, 1\], wanted a list of 3"),
+        ("spacing_mm", 1, "found 1, wanted a list of 3"),
+        ("patch_vox", [8, 8, 1.5], "found 1.5, wanted a whole number of 1 to"),
+        ("patch_vox", [0, 8, 8], "found 0, wanted a whole number of 1 to"),
+        ("pairs", [["a", "a"]], r"found \['a', 'a'\], wanted two that differ"),
+        ("pairs", ["aa"], "found 'aa', wanted a list of 2"),
+        ("background_ids", [1], r"found \[1\], which are ids of labels"),
+        ("background_ids", "all", "found 'all', wanted ids, or others"),
+        ("ignore_ids", [2.5], "found 2.5, wanted a whole number"),
+        ("volume_range_mm3", {"a": [5, 1]}, r"a: found \[5, 1\], wanted the lower number first"),
+        ("volume_range_mm3", {"a": 5}, "a: found 5, wanted a list of 2"),
+        ("volume_range_mm3", {"a": [INF, INF]}, "a: found inf, wanted a finite number"),
+        ("surface_tolerance_mm", -1, "found -1, wanted a finite number of 0 to"),
+        ("hypotheses", ["x"], r"found \['x'\], wanted a mapping of names"),
+        ("hypotheses", {"q": {"claim": "volume: F > M", "expected": [1]}}, "wanted claims"),
+        ("units", ["ppm"], r"found \['ppm'\], wanted a mapping of names"),
+        ("published", [{"what": "dice"}], "wanted what, label, value, source"),
+        ("roi", {"size_mm": [9, 9, 9]}, "wanted null, or size_mm"),
+    ],
+)
+def test_a_field_that_nobody_can_mean_is_named(key, value, told):
+    with pytest.raises(DataError, match=rf"target gland: {key}: .*{told}.*; mend the target's"):
+        Target(**FIELDS | {key: value})
+
+
+def test_all_fields_that_are_wrong_are_told_at_once():
+    with pytest.raises(DataError, match=r"spacing_mm: found 1, .*; patch_vox: found 2, "):
+        Target(**FIELDS | {"spacing_mm": 1, "patch_vox": 2})
+
+
+def test_what_yaml_overrides_and_arrays_give_is_read():
+    more = {"pairs": None, "hypotheses": None, "ignore_ids": np.int64(9)}
+    found = Target(**FIELDS | more | {"spacing_mm": ["1e0", 1, 1], "patch_vox": np.array([8] * 3)})
+    assert (found.spacing_mm, found.pairs, found.hypotheses) == ((1.0, 1.0, 1.0), (), ())
+    assert found.ignore_ids == (9,)
+    assert found.patch_vox == (8, 8, 8)
+    assert Target(**FIELDS, volume_range_mm3={"a": [5, INF]}).volume_range_mm3 == {"a": (5, INF)}
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"size_mm": [9, 9, 0]}, "roi.size_mm: found 0, wanted"),
+        ({"size_mm": [9, 9]}, r"roi.size_mm: found \[9, 9\], wanted a list of 3"),
+        ({"size_mm": [9, 9, 9], "offset_mm": [NAN, 0, 0]}, "roi.offset_mm: found nan, wanted"),
+        ({"size_mm": [9, 9, 9], "anchor": "x"}, "roi.anchor: found 'x', wanted head, scan or"),
+    ],
+)
+def test_a_region_that_cannot_be_is_refused(more, told):
+    with pytest.raises(DataError, match=told):
+        Roi(**more)

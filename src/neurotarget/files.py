@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from neurotarget.drafts import draft_path, sweep_once
 from neurotarget.printable import cell
-from neurotarget.reading import is_there, opened
+from neurotarget.reading import is_there, opened, real_path
 from neurotarget.record import NAME_ONLY, record_of
 from neurotarget.types import DataError
 
-DRAFT = ".draft-"
-ABANDONED_S = 3600.0
 DRAWN = (".html", ".png", ".svg")  # made again from tables and volumes in seconds
 STATE = frozenset(  # which every sitting of a run rewrites, and nobody corrects
     (
@@ -46,19 +45,21 @@ def written(path: Path | str) -> Iterator[Path]:
     """A path to write to; its file takes the place of `path` when the block ends well.
 
     From then on it survives a loss of power, unless its suffix is one of `DRAWN`. In a folder that
-    this process has claimed, the file is entered into the folder's record.
+    this process has claimed, the file is entered into the folder's record. Drafts that killed
+    processes have left in its folder go.
 
     Raises:
         DataError: the disk refuses it, or the file would replace one that we did not write.
     """
     path = Path(path)
-    draft = path.with_name(f"{DRAFT}{os.getpid()}-{path.name}")
+    draft = draft_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield draft
             if path.suffix not in DRAWN:
                 _sync(draft)
+            sweep_once(path.parent, now_s=draft.lstat().st_mtime)
             _enter(path, draft)
             draft.replace(path)
             if path.suffix not in DRAWN:
@@ -114,7 +115,7 @@ def remove(path: Path, *, is_replaced: bool = False) -> bool:
         return False
     path.unlink(missing_ok=True)
     for folder in path.parents:
-        if folder.resolve() == record.folder:
+        if real_path(folder) == record.folder:
             break
         try:
             folder.rmdir()
@@ -172,11 +173,3 @@ def digest(path: Path | str) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return "unread"
-
-
-def sweep(folder: Path, now_s: float) -> None:
-    """Remove drafts that killed runs left: those that nobody has written to for an hour."""
-    for draft in folder.glob(f"{DRAFT}*"):
-        with suppress(OSError):  # another run may be as quick
-            if now_s - draft.stat().st_mtime > ABANDONED_S:
-                draft.unlink()

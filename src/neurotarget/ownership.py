@@ -12,7 +12,9 @@ from itertools import islice
 from pathlib import Path
 from unicodedata import normalize
 
-from neurotarget.files import DRAFT, digest, is_ours, is_state, remove
+from neurotarget.drafts import DRAFT, draft_path
+from neurotarget.files import digest, is_ours, is_state, remove
+from neurotarget.reading import real_path
 from neurotarget.record import CLAIMED, LOCK, NAME_ONLY, RECORD, Record, record_of
 from neurotarget.types import DataError
 
@@ -74,7 +76,8 @@ def claim(
         folder.mkdir(parents=True, exist_ok=True)
         around = record_of(folder / RECORD)
         record = Record(folder, may_replace=overwrite or bool(around and around.may_replace))
-        known = None if shared or record.path.is_file() else older(folder)
+        # without entries where a kill came before those of an older version
+        known = None if shared or record.files() else older(folder)
         if not shared and not record.may_replace:
             _refuse_links(folder, key)
             if known is None and not record.path.is_file():
@@ -123,7 +126,7 @@ def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
     """Refuse to replace files that are not ours, by name, before the first is written.
 
     Raises:
-        DataError: some are there; none is where `overwrite=true` was said.
+        DataError: some are there; none is where `overwrite=true` was given.
     """
     foreign = [path for path in files if not is_free(path)]
     if foreign:
@@ -150,7 +153,7 @@ def discard(folder: Path) -> None:
         DataError: the disk refuses it.
     """
     record = record_of(folder / RECORD)
-    place = Path(folder).resolve()
+    place = real_path(folder)
     try:
         for path in record.files() if record else []:
             if place in path.parents and path.name not in (RECORD, LOCK):
@@ -198,7 +201,7 @@ def _is_one_file(path: Path, other: Path) -> bool:
     """Whether the file system takes two names for one."""
     if path.parent != other.parent or not path.parent.is_dir():
         return False
-    tried, twin = (one.with_name(f"{DRAFT}{os.getpid()}-{one.name}") for one in (path, other))
+    tried, twin = map(draft_path, (path, other))
     try:
         tried.touch()
         return os.path.lexists(twin)

@@ -36,6 +36,11 @@ def one_line(text: str) -> str:
     return escaped(escaped(text, CONTROL), UNSEEN)
 
 
+def encodable(text: str) -> str:
+    """A text, such as a path, with codes in place of bytes that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def file_name(text: str) -> str:
     """A name without control letters, which are written `%0A`, so that it can be a file's."""
     return CONTROL.sub(lambda found: f"%{ord(found[0]):02X}", text)

@@ -134,6 +134,14 @@ def is_there(path: Path | str) -> bool:
         return False
 
 
+def real_path(path: Path | str) -> Path:
+    """Absolute path with its links followed; a link to itself, or a name that cannot be, stays."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):
+        return Path(path).absolute()
+
+
 def why_not_regular(path: Path | str) -> str | None:
     """Why a path is that of no regular file, such as `no such file`; None where it is."""
     try:

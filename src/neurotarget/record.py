@@ -15,6 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from neurotarget.drafts import draft_path
+from neurotarget.reading import real_path
+
 RECORD = ".neurotarget.sha256"
 LOCK = ".neurotarget.lock"
 NAME_ONLY = "-"
@@ -28,7 +31,7 @@ class Record:
     """Which files of a folder we wrote; several processes may append to it."""
 
     def __init__(self, folder: Path, *, may_replace: bool = False) -> None:
-        self.folder, self.may_replace = Path(folder).resolve(), may_replace
+        self.folder, self.may_replace = real_path(folder), may_replace
         self.path = self.folder / RECORD
         self._digests: dict[str, list[str]] = defaultdict(list)
         self._head, self._read_to = b"", 0  # which compacting changes, and how far it was read
@@ -36,7 +39,7 @@ class Record:
     def name(self, path: Path) -> str:
         """Path of a file in the folder, with slashes."""
         path = Path(path)
-        return (path.parent.resolve() / path.name).relative_to(self.folder).as_posix()
+        return (real_path(path.parent) / path.name).relative_to(self.folder).as_posix()
 
     def digests(self, path: Path) -> list[str]:
         """What a file held whenever we wrote it, oldest first; `-` where its name is enough."""
@@ -96,7 +99,7 @@ class Record:
             ]
             if 2 * sum(map(len, lines)) > self._read_to:
                 return
-            draft = self.path.with_name(f".draft-{os.getpid()}-{RECORD}")
+            draft = draft_path(self.path)
             with draft.open("wb") as stream:
                 stream.write(f"# compacted {os.urandom(8).hex()}\n".encode())
                 stream.writelines(lines)
@@ -145,7 +148,7 @@ CLAIMED: dict[Path, Record] = {}  # folders that this process writes into
 
 def record_of(path: Path) -> Record | None:
     """Record of the nearest folder around a file that this process has claimed."""
-    parent = Path(path).parent.resolve()
+    parent = real_path(Path(path).parent)
     return next((CLAIMED[one] for one in (parent, *parent.parents) if one in CLAIMED), None)
 
 

@@ -6,7 +6,7 @@ their unit (`_mm`, `_mm3`, `_vox`, `_s`).
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -15,6 +15,25 @@ from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 from torch import Tensor
 
+from neurotarget.fields import (
+    LARGEST_ID,
+    Reader,
+    columns,
+    exactly,
+    hypotheses,
+    ids,
+    instance,
+    interval,
+    items,
+    label_ids,
+    mapping,
+    number,
+    pair,
+    published,
+    read_fields,
+    text,
+    whole,
+)
 from neurotarget.hypothesis import Hypothesis, Published
 from neurotarget.printable import file_name, one_line
 
@@ -30,6 +49,9 @@ Anchor = Literal["head", "scan", "world"]  # a place that a scan has, see `Roi`
 
 IGNORE = "ignore"  # nnU-Net's reserved label name
 OTHERS = "others"  # as a target's `background_ids`: every id that is not named
+RESERVED = ("case_id", "subject_id", "label", "split", "fold")  # columns of a manifest
+SIDES_MM = (0.02, 50.0)  # of a voxel; what lies outside was written in another unit
+LEAST_SIDE_MM, LARGEST_MM = 0.02, 10_000.0  # of regions and distances in a scan
 OTHER_ID = -(2**31)  # stands for them where ids are listed; no label file has it
 NAME = re.compile(r"(?!\.)[\w.-]+")  # what can be part of a file name and of a column
 
@@ -139,12 +161,43 @@ class Roi:
     offset_mm: Triple = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size_mm", tuple(float(side) for side in self.size_mm))
-        object.__setattr__(self, "offset_mm", tuple(float(step) for step in self.offset_mm))
+        wrong = read_fields(self, ROI_FIELDS)
         if self.anchor not in ("head", "scan", "world"):
-            raise ValueError(f"roi.anchor: got {self.anchor!r}, wanted head, scan or world")
-        if len(self.size_mm) != 3 or min(self.size_mm) <= 0:
-            raise ValueError(f"roi.size_mm: got {self.size_mm}, wanted three positive lengths")
+            wrong.append(f"anchor: found {self.anchor!r}, wanted head, scan or world")
+        if wrong:
+            told = "; ".join(f"roi.{one}" for one in wrong)
+            raise DataError(f"{told}; mend the target's settings")
+
+
+ROI_FIELDS: Mapping[str, Reader] = {
+    "size_mm": exactly(3, number(LEAST_SIDE_MM, LARGEST_MM)),
+    "offset_mm": exactly(3, number(-LARGEST_MM, LARGEST_MM)),
+}
+
+
+def _background_ids(value: object) -> tuple[int, ...]:
+    if isinstance(value, str) and value != OTHERS:
+        raise ValueError(f"found {value!r}, wanted ids, or {OTHERS} for all that are not named")
+    return (OTHER_ID,) if value == OTHERS else ids(OTHER_ID)(value)
+
+
+TARGET_FIELDS: Mapping[str, Reader] = {
+    "name": text,
+    "question": text,
+    "contrasts": columns(RESERVED),
+    "labels": label_ids,
+    "spacing_mm": exactly(3, number(*SIDES_MM)),
+    "patch_vox": exactly(3, whole(1)),
+    "pairs": items(pair),
+    "background_ids": _background_ids,
+    "ignore_ids": ids(-LARGEST_ID),
+    "roi": instance(Roi, "null, or size_mm, anchor and offset_mm of neurotarget.types.Roi"),
+    "volume_range_mm3": mapping(interval),
+    "surface_tolerance_mm": number(0, LARGEST_MM),
+    "hypotheses": hypotheses,
+    "units": mapping(text),
+    "published": items(published),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,60 +230,43 @@ class Target:
     ignore_ids: tuple[int, ...] = ()  # besides the label `ignore` of a dataset.json
 
     def __post_init__(self) -> None:
-        fix = object.__setattr__
-        fix(self, "contrasts", tuple(self.contrasts))
-        fix(self, "labels", {name: _ids(value) for name, value in dict(self.labels).items()})
-        fix(self, "spacing_mm", tuple(float(side) for side in self.spacing_mm))
-        fix(self, "patch_vox", tuple(int(side) for side in self.patch_vox))
-        fix(self, "pairs", tuple((str(left), str(right)) for left, right in self.pairs))
-        others = self.background_ids == OTHERS
-        fix(self, "background_ids", (OTHER_ID,) if others else _ids(self.background_ids))
-        fix(self, "ignore_ids", _ids(self.ignore_ids))
-        ranges = {key: (float(a), float(b)) for key, (a, b) in dict(self.volume_range_mm3).items()}
-        fix(self, "volume_range_mm3", ranges)
-        if isinstance(self.hypotheses, Mapping):
-            parsed = [Hypothesis.read(key, value) for key, value in self.hypotheses.items()]
-            fix(self, "hypotheses", tuple(parsed))
-        fix(self, "units", {str(key): str(value) for key, value in dict(self.units).items()})
-        told = [
-            item if isinstance(item, Published) else Published(**item) for item in self.published
-        ]
-        fix(self, "published", tuple(told))
-        self._check()
+        wrong = read_fields(self, TARGET_FIELDS)
+        # what fields say of each other is asked once each can be read
+        wrong = wrong or [claim for claim, holds in self._claims().items() if holds]
+        if wrong:
+            raise DataError(f"target {self.name}: {'; '.join(wrong)}; mend the target's settings")
 
-    def _check(self) -> None:
+    def _claims(self) -> dict[str, object]:
+        """What could be wrong with fields beside each other, and what shows that it is."""
         ids = [value for many in self.labels.values() for value in many]
+        twice = sorted({value for value in ids if ids.count(value) > 1})
         doubled = sorted({0, *ids, *self.background_ids} & {*self.ignore_ids})
-        named = {name for pair in self.pairs for name in pair} | set(self.volume_range_mm3)
+        both = sorted({*ids} & {*self.background_ids})
+        sided = [name for pair in self.pairs for name in pair]
+        named = {*sided, *self.volume_range_mm3}
         asking = (*self.hypotheses, *self.published)
         named |= {item.label for item in asking} - {"", *self.regions}
         asked = {hypothesis.contrast for hypothesis in self.hypotheses} - {""}
         unitless, foreign = sorted(asked - {*self.units}), sorted({*self.units} - {*self.contrasts})
-        unfit = [name for name in (self.name, *self.labels) if not NAME.fullmatch(str(name))]
-        claims = {
+        unfit = [name for name in (self.name, *self.labels) if not NAME.fullmatch(name)]
+        return {
             f"needs names of letters, digits, _, - and ., with no . in front, got {unfit}": unfit,
             "names a label total, as the sum of all labels is called": "total" in self.labels,
             f"names a label {IGNORE}, as nnU-Net calls voxels that nobody has judged; give its id "
             "as ignore_ids": IGNORE in self.labels,
             f"ignores {doubled}, which it also reads as labels or background": doubled,
-            "needs at least one contrast": not self.contrasts,
-            "needs at least one label": not self.labels,
-            "gives one id to two labels": len(ids) != len(set(ids)),
-            "gives a label the id 0, which is background": 0 in ids,
-            f"gives a label a negative id, got {min(ids, default=0)}": min(ids, default=0) < 0,
+            f"background_ids: found {both}, which are ids of labels, wanted other ids": both,
+            "labels: found none, wanted at least one label": not self.labels,
+            f"labels: found the ids {twice} in two labels, wanted one label an id": twice,
             f"names unknown labels {sorted(named - set(self.labels))}": named - set(self.labels),
+            "pairs: found one label in two pairs, wanted one pair a label": len({*sided})
+            < 2 * len({*self.pairs}),
             f"asks about means of {unitless}, without a unit in its units": unitless,
             f"gives units to {foreign}, which are no contrasts of its": foreign,
             f"needs sides: labels or split, got {self.sides!r}": self.sides
             not in ("labels", "split"),
             "needs pairs for sides: split": self.sides == "split" and not self.pairs,
-            f"needs three positive spacings, got {self.spacing_mm}": len(self.spacing_mm) != 3
-            or min(self.spacing_mm) <= 0,
-            f"needs three patch sides, got {self.patch_vox}": len(self.patch_vox) != 3
-            or min(self.patch_vox) < 1,
         }
-        if wrong := [claim for claim, holds in claims.items() if holds]:
-            raise ValueError(f"target {self.name}: {'; '.join(wrong)}; mend conf/target")
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -287,7 +323,3 @@ def _common(pair: tuple[str, str]) -> str:
     first, second = pair
     is_glued = (first[:1].casefold(), second[:1].casefold()) == ("l", "r")  # Lhippo, Rhippo
     return first[1:] if is_glued and first[1:] == second[1:] else ""
-
-
-def _ids(value: int | Iterable[int]) -> tuple[int, ...]:
-    return (int(value),) if isinstance(value, int) else tuple(int(item) for item in value)

@@ -96,7 +96,6 @@ REFUSED = [
     "name=a${ oc.env : HOME }",
     "name=${paths.${oc.env:HOME}}",
     "sweep.storage=sqlite:////tmp/a.db",
-    "overwrite=true",
 ]
 ALLOWED = [
     "experiment=pituitary",
@@ -131,6 +130,16 @@ def test_trust_is_typed_and_never_taken_from_the_run(word, tmp_path):
     assert "trust=true" not in resumed_argv([f"resume={tmp_path}", "trust=true"])
     with pytest.raises(DataError, match="trust: found 1, wanted true or false"):
         resumed_argv([f"resume={tmp_path}", "trust=1"])
+
+
+@pytest.mark.parametrize("word", ["overwrite=true", "+overwrite=true", "accept_changed_data=true"])
+@pytest.mark.parametrize("trust", [[], ["trust=true"]])
+def test_leave_is_of_one_sitting_and_never_taken_from_the_run(word, trust, tmp_path):
+    (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(["seed=1", word]))
+    words = resumed_argv([f"resume={tmp_path}", *trust])
+    assert words[0] == "seed=1"
+    assert word not in words
+    assert word in resumed_argv([f"resume={tmp_path}", *trust, word])
 
 
 @pytest.mark.parametrize("word", ALLOWED)

@@ -1,4 +1,4 @@
-"""Commands name the files of others and leave them alone, unless `overwrite=true` is said."""
+"""Commands name the files of others and leave them alone, unless `overwrite=true` is given."""
 
 import pytest
 

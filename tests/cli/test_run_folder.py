@@ -10,6 +10,7 @@ from neurotarget.cli.run_folder import (
     open_run,
     read_config,
     resumable_state,
+    run_record,
     weights_path,
     write_cases,
     write_json,
@@ -18,9 +19,14 @@ from neurotarget.data.manifest import read_manifest
 from neurotarget.types import Case, DataError
 
 
+def opened(folder):
+    record = run_record(folder)
+    open_run(folder, {"seed": 1}, record, [])
+    return record
+
+
 def test_run_keeps_its_id_when_it_is_opened_again(tmp_path):
-    first = open_run(tmp_path / "a", {"seed": 1})
-    second = open_run(tmp_path / "a", {"seed": 1})
+    first, second = (opened(tmp_path / "a") for _ in range(2))
     assert first["id"] == second["id"]
     assert len(second["started"]) == 2
     assert read_config(tmp_path / "a") == {"seed": 1}
@@ -29,7 +35,7 @@ def test_run_keeps_its_id_when_it_is_opened_again(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"id": 3, "started": 4}', "\0\0"])
 def test_a_broken_record_of_a_run_is_begun_anew(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
-    record = open_run(tmp_path, {})
+    record = opened(tmp_path)
     assert isinstance(record["id"], str)
     assert len(record["started"]) == 1
     assert json.loads((tmp_path / "run.json").read_text()) == record
@@ -48,7 +54,7 @@ def test_drafts_of_a_killed_sitting_go_when_the_run_goes_on(tmp_path):
 def test_latest_points_at_the_newest_run(tmp_path):
     for name in ("a", "b"):
         begin_run(tmp_path / name, [])
-        open_run(tmp_path / name, {})
+        opened(tmp_path / name)
     assert (tmp_path / "latest").resolve() == (tmp_path / "b").resolve()
     assert json.loads((tmp_path / "latest" / "run.json").read_text())["versions"]["torch"]
 

@@ -22,7 +22,7 @@ def content(tmp_path):
     return bytearray((tmp_path / "plain.nii").read_bytes())
 
 
-def told(path, content=None):
+def refusal(path, content=None):
     if content is not None:
         zipped = path.name.endswith("gz")
         path.write_bytes(gzip.compress(bytes(content), 1) if zipped else bytes(content))
@@ -44,10 +44,10 @@ def told(path, content=None):
 )
 def test_a_size_that_cannot_be_is_refused_by_name(tmp_path, content, name, sides, found):
     struct.pack_into("<4h", content, DIM, 3, *sides)
-    said = told(tmp_path / name, content)
-    assert any(one in said for one in found.split("|")), said
-    assert said.startswith(f"c: {tmp_path / name}: found ")
-    assert "\n" not in said
+    sentence = refusal(tmp_path / name, content)
+    assert any(one in sentence for one in found.split("|")), sentence
+    assert sentence.startswith(f"c: {tmp_path / name}: found ")
+    assert "\n" not in sentence
 
 
 def test_a_gzip_file_is_not_unzipped_past_what_its_header_claims(tmp_path, content):
@@ -57,7 +57,7 @@ def test_a_gzip_file_is_not_unzipped_past_what_its_header_claims(tmp_path, conte
         for _ in range(64):
             stream.write(bytes(1 << 20))
     tracemalloc.start()
-    assert "found more bytes than the 1376 of its header's voxels" in told(path)
+    assert "found more bytes than the 1376 of its header's voxels" in refusal(path)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 8 << 20
@@ -68,13 +68,15 @@ def test_padding_and_several_gzip_members_are_read(tmp_path, content):
     (tmp_path / "a.nii.gz").write_bytes(
         gzip.compress(whole[:700]) + gzip.compress(whole[700:]) + bytes(512)
     )
-    assert told(tmp_path / "a.nii.gz") == ""
-    assert told(tmp_path / "a.nii", whole + bytes(512)) == ""
+    assert refusal(tmp_path / "a.nii.gz") == ""
+    assert refusal(tmp_path / "a.nii", whole + bytes(512)) == ""
 
 
 def test_bytes_behind_gzip_data_are_refused(tmp_path, content):
     (tmp_path / "a.nii.gz").write_bytes(gzip.compress(bytes(content)) + b"more")
-    assert "found an unreadable file (4 bytes behind its gzip data)" in told(tmp_path / "a.nii.gz")
+    assert "found an unreadable file (4 bytes behind its gzip data)" in refusal(
+        tmp_path / "a.nii.gz"
+    )
 
 
 INF, NAN = float("inf"), float("nan")
@@ -86,29 +88,29 @@ INF, NAN = float("inf"), float("nan")
 )
 def test_a_scale_that_is_no_number_is_refused(tmp_path, content, scale, is_read):
     struct.pack_into("<2f", content, SCALE, *scale)
-    said = told(tmp_path / "a.nii", content)
-    assert (said == "") is is_read
-    assert is_read or "wanted finite numbers" in said
+    sentence = refusal(tmp_path / "a.nii", content)
+    assert (sentence == "") is is_read
+    assert is_read or "wanted finite numbers" in sentence
 
 
 @pytest.mark.parametrize("offset", [INF, NAN, -1.0, 1e12])
 def test_voxels_that_begin_nowhere_are_refused(tmp_path, content, offset):
     struct.pack_into("<f", content, OFFSET, offset)
-    assert "found voxels that begin at byte" in told(tmp_path / "a.nii", content)
+    assert "found voxels that begin at byte" in refusal(tmp_path / "a.nii", content)
 
 
 @pytest.mark.parametrize(("value", "is_read"), [(1e300, False), (-1e25, False), (1e17, True)])
 def test_values_whose_squares_float32_cannot_hold_are_refused(tmp_path, value, is_read):
     image = nib.Nifti1Image(np.full((4, 4, 4), value), np.eye(4))
     nib.save(image, tmp_path / "a.nii")
-    assert ("wanted at most 1e+18" in told(tmp_path / "a.nii")) is not is_read
+    assert ("wanted at most 1e+18" in refusal(tmp_path / "a.nii")) is not is_read
 
 
 def test_a_place_that_float32_cannot_tell_is_refused(tmp_path):
     affine = np.eye(4)
     affine[0, 3] = 1e30
     nib.save(nib.Nifti1Image(ARRAY, affine), tmp_path / "a.nii")
-    assert "found a first voxel 1e+30 mm from the scanner" in told(tmp_path / "a.nii")
+    assert "found a first voxel 1e+30 mm from the scanner" in refusal(tmp_path / "a.nii")
 
 
 @pytest.mark.parametrize("side", [0, -4, 1 << 30])
@@ -116,7 +118,7 @@ def test_the_sizes_of_an_mgh_file_are_looked_at_too(tmp_path, side):
     nib.save(nib.MGHImage(ARRAY, np.eye(4)), tmp_path / "a.mgh")
     content = bytearray((tmp_path / "a.mgh").read_bytes())
     struct.pack_into(">i", content, 4, side)
-    assert f"found {side} × 8 × 8 × 1 voxels in the header" in told(tmp_path / "a.mgh", content)
+    assert f"found {side} × 8 × 8 × 1 voxels in the header" in refusal(tmp_path / "a.mgh", content)
 
 
 @pytest.fixture
@@ -148,23 +150,23 @@ def test_headers_that_read_another_file_are_refused(tmp_path, itk_header, suffix
     header, _ = itk_header(suffix)
     path = tmp_path / f"a{suffix}"
     path.write_bytes(header + line.encode() + b"\n\n")
-    assert "found voxels in another file" in told(path)
-    assert "convert the scan to NIfTI" in told(path)
+    assert "found voxels in another file" in refusal(path)
+    assert "convert the scan to NIfTI" in refusal(path)
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
 def test_what_is_one_file_is_read_by_the_reader_of_its_name_alone(tmp_path, itk_header, suffix):
     _, content = itk_header(suffix)
-    assert told(tmp_path / f"a{suffix}", content) == ""
+    assert refusal(tmp_path / f"a{suffix}", content) == ""
     other = {".nrrd": ".mha", ".mha": ".nrrd"}[suffix]
-    assert told(tmp_path / f"b{other}", content) != ""
+    assert refusal(tmp_path / f"b{other}", content) != ""
     long = content.replace(b"\n", b"\n" + b"# long\n" * 20_000, 1)
-    assert "found a header without an end" in told(tmp_path / f"c{suffix}", long)
+    assert "found a header without an end" in refusal(tmp_path / f"c{suffix}", long)
 
 
 @pytest.mark.parametrize("name", ["a.mhd", "a.nhdr", "a.hdr", "a.img"])
 def test_a_scan_in_two_files_is_to_be_converted(tmp_path, name):
-    assert "found a scan in two files" in told(tmp_path / name, b"any")
+    assert "found a scan in two files" in refusal(tmp_path / name, b"any")
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.mgz", "a.nrrd", "a.mha"])
@@ -183,4 +185,4 @@ def test_only_regular_files_are_opened(tmp_path, name, kind):
         pytest.skip("no /proc")
     else:
         path.symlink_to("/proc/self/environ")
-    assert found in told(path)
+    assert found in refusal(path)

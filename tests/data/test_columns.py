@@ -22,8 +22,8 @@ ALIKE = {
 @pytest.mark.parametrize("pair", ALIKE.values(), ids=ALIKE)
 def test_names_that_read_alike_are_one(pair):
     assert plain_name(pair[0]) == plain_name(pair[1])
-    (told,) = alike_columns([*pair, "age"])
-    assert all(repr(name) in told for name in pair)
+    (lines,) = alike_columns([*pair, "age"])
+    assert all(repr(name) in lines for name in pair)
 
 
 @pytest.mark.parametrize("pair", [("t1", "t2"), ("left_mm3", "leftmm3"), ("Ø", "O"), ("é", "e")])
@@ -52,16 +52,16 @@ def test_a_manifest_with_two_columns_that_read_alike_is_refused(tmp_path, target
     head = ",".join([*names, other])
     (tmp_path / "a.csv").write_text(f"{head}\n{',' * len(names)}\n", encoding="utf-8")
     _, problems = scan_manifest(tmp_path / "a.csv", target)
-    told = [str(problem) for problem in problems if problem.level == "error"]
-    assert any(repr(column) in line and repr(other) in line for line in told)
+    lines = [str(problem) for problem in problems if problem.level == "error"]
+    assert any(repr(column) in line and repr(other) in line for line in lines)
 
 
 def test_one_column_that_only_looks_like_a_known_one_is_refused(tmp_path, target):
     assert masked_columns(["l\u0430bel", "Label", "age"], ["label"]) == {"l\u0430bel": "label"}
     (tmp_path / "a.csv").write_text("case_id,t1,l\u0430bel\na,a.nii,b.nii\n", encoding="utf-8")
     _, problems = scan_manifest(tmp_path / "a.csv", target, need_files=False)
-    told = "\n".join(map(str, problems))
-    assert r"found the column 'l\u0430bel', which only looks like label, wanted label" in told
+    lines = "\n".join(map(str, problems))
+    assert r"found the column 'l\u0430bel', which only looks like label, wanted label" in lines
 
 
 def test_a_reserved_column_in_another_case_is_read(tmp_path, target):

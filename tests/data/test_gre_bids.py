@@ -69,6 +69,20 @@ def test_the_frequency_is_taken_where_it_is_told(data, anat):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("MagneticFieldStrength", [3], "MagneticFieldStrength of 3, nan T"),
+        ("MagneticFieldStrength", 0, "MagneticFieldStrength of 0, 3 T"),
+        ("ImagingFrequency", 100, "ImagingFrequency of 100, 123.2 MHz"),
+    ],
+)
+def test_a_sidecar_that_differs_from_others_is_told_by_its_field(data, anat, name, value, words):
+    write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 123.25})
+    write_json(anat / f"{PHASE.format(2)}.json", {"EchoTime": 0.008, name: value})
+    assert f"{words}, wanted one of all echoes; mend the sidecars" in told(data)
+
+
+@pytest.mark.parametrize(
     ("gone", "words"),
     [
         ("*part-mag*", "sub-01: found phase without magnitude"),

@@ -235,3 +235,30 @@ def test_a_file_named_with_a_backslash_is_that_file(table, make_target):
 def test_a_drive_of_windows_is_explained(table, make_target):
     source = table(1, t1=["C:\\scans\\a.nii.gz"])
     assert "has no drive of Windows" in found(source, make_target())
+
+
+def test_a_subject_of_two_sexes_is_refused(table, make_target):
+    source = table(3, subject_id=["a", "a", "b"], sex=["F", "male", "F"])
+    told = r"subject a of 2 values of sex \(F in c00, M in c01\), wanted one a subject; mend"
+    with pytest.raises(DataError, match=told):
+        read_manifest(source, make_target())
+    same = table(3, subject_id=["a", "a", "b"], sex=["F", "female", "M"])
+    assert len(read_manifest(same, make_target()).cases) == 3
+
+
+@pytest.mark.parametrize("letter", ["a", "ü"])
+def test_a_case_whose_files_would_have_too_long_names_is_refused(table, make_target, letter):
+    source = table(1)
+    longest = letter * (150 // len(letter.encode()))
+    content = source.read_text()
+    source.write_text(content.replace("c00,", f"{longest},"), encoding="utf-8")
+    assert "bytes, wanted" not in found(source, make_target())
+    source.write_text(content.replace("c00,", f"{longest}a,"), encoding="utf-8")
+    assert "… of 151 bytes, wanted at most 150; shorten it" in found(source, make_target())
+
+
+@pytest.mark.parametrize("name", ["LABEL", "Label_Path"])
+def test_a_column_of_ours_may_be_written_in_capitals(table, make_target, name):
+    source = table(1)
+    source.write_text(source.read_text().replace(",label", f",{name}"))
+    assert read_manifest(source, make_target()).cases[0].label.name == "c00_mask.nii.gz"

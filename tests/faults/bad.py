@@ -23,17 +23,20 @@ class Bad:
     write: Write  # spoils the files of a working folder
     named: str = ""  # what the answer must hold: a file, a column, a setting
     accepted: bool = False  # it may also be read, as its meaning is clear
+    warned: str = ""  # it may also go on with a warning, which must hold this
 
 
 def fault_of(bad: Bad, ended: Ended) -> str:
     """What is wrong with an answer; nothing where it is as it must be."""
-    allowed = (0, 2) if bad.accepted else (2,)
+    allowed = (0, 2) if bad.accepted or bad.warned else (2,)
     if ended.status == TIMED_OUT:
         return "hung"
     if TRACEBACK in ended.text:
         return f"traceback: {ended.text[-400:]}"
     if ended.status not in allowed:
         return f"ended with {ended.status}: {ended.text[-300:]}"
+    if ended.status == 0 and bad.warned not in ended.text:
+        return f"{bad.warned!r} is not warned of: {ended.text[-300:]}"
     if ended.memory_mb > MEMORY_MB:
         return f"took {ended.memory_mb:.0f} MB"
     if ended.status == 2 and not re.search(r"error: |failed: ", ended.text):

@@ -211,7 +211,7 @@ def runs() -> Iterator[Bad]:
         yield Bad(f"best.ckpt with {name}", predict, _checkpoint("run/weights/best.ckpt", change))
 
 
-RESUME = ["train.py", "resume=run", "trainer.max_epochs=3"]
+RESUME = ["train.py", "--config-dir=conf", "resume=run", "trainer.max_epochs=3"]
 BROKEN = {"empty": b"", "a list": b"[1, 2]", "cut": b"{a: [1,", "binary": b"\x89PNG\0\xff\xfe\0"}
 
 

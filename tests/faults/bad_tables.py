@@ -48,15 +48,16 @@ MANIFESTS: tuple[tuple[str, str, str], ...] = (  # fault, text, what is named
     ("ages below zero", f"{HEAD}\n{ROW.replace('20', '-20')}", "age"),
     ("two sexes of one subject", f"{HEAD}\n{ROW}\nb{ROW[6:-1]}M", "sub-00"),
     ("more cells than columns", f"{HEAD}\n{ROW}\tmore\tmore", "manifest"),
-    ("fewer cells than columns", f"{HEAD}\nsub-00\tsub-00", "sub-00"),
+    ("fewer cells than columns", f"{HEAD}\nsub-00\tsub-00", "line 2"),
     ("a quote that never ends", f'{HEAD}\n"{ROW}', "manifest"),
 )
+READ = ("an age in letters", "an age that is infinite", "ages below zero", "LABEL alone")
 
 
 def tables() -> Iterator[Bad]:
     """Manifests, data sets, sidecars, tables of volumes and targets."""
     for name, text, named in MANIFESTS:
-        read = name in ("an age in letters", "an age that is infinite", "ages below zero")
+        read = name in READ
         yield Bad(f"manifest: {name}", LINT, _text("data/manifest.tsv", text), named, accepted=read)
     for name, content in (
         ("Latin-1", f"{HEAD}\n{ROW}\tM\xfcller".encode("latin-1")),
@@ -146,9 +147,9 @@ def _nnunet() -> Iterator[Bad]:
     for name, text in BROKEN_JSON:
         yield Bad(f"nnU-Net: {name}", argv, written(text), "dataset.json")
     for key, value, read in (
-        ("numTraining", "many", False),
-        ("numTraining", [1], False),
-        ("numTraining", 7, False),
+        ("numTraining", "many", True),
+        ("numTraining", [1], True),
+        ("numTraining", 7, True),
         ("file_ending", ".dcm", False),
         ("file_ending", 3, False),
         ("file_ending", "../x", False),
@@ -162,7 +163,9 @@ def _nnunet() -> Iterator[Bad]:
         ("dataset", {"../a": {"images": [], "label": ""}}, False),
     ):
         content = json.dumps(whole | {key: value})
-        yield Bad(f"nnU-Net: {key} {value!r:.40}", argv, written(content), accepted=read)
+        warned = f"numTraining {value}" if key == "numTraining" else ""
+        name = f"nnU-Net: {key} {value!r:.40}"
+        yield Bad(name, argv, written(content), accepted=read, warned=warned)
 
 
 def _sidecars() -> Iterator[Bad]:
@@ -183,7 +186,8 @@ def _sidecars() -> Iterator[Bad]:
         yield Bad(f"sidecar: EchoTime {value[:12]}", argv, written(text), "EchoTime")
     for value in ("[3]", '"high"', "-3", "0", "1e400", "NaN", MANY_DIGITS, "{}"):
         text = f'{{"EchoTime": 0.008, "MagneticFieldStrength": {value}}}'
-        yield Bad(f"sidecar: field {value[:12]}", argv, written(text), "MagneticFieldStrength")
+        named = "echo-2" if value == MANY_DIGITS else "MagneticFieldStrength"  # is no JSON at all
+        yield Bad(f"sidecar: field {value[:12]}", argv, written(text), named)
 
 
 def _participants() -> Iterator[Bad]:

@@ -48,8 +48,8 @@ def slice_of(number, *, series="1", directions=OBLIQUE, gap=GAP, name="T1 MPRAGE
     slice_.SamplesPerPixel, slice_.PhotometricInterpretation = 1, "MONOCHROME2"
     slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit = 16, 16, 15
     slice_.PixelRepresentation = 0
-    voxels = np.arange(ROWS * COLUMNS, dtype=np.uint16) + ROWS * COLUMNS * number
-    slice_.PixelData = voxels.tobytes()
+    voxels = np.arange(ROWS * COLUMNS) + ROWS * COLUMNS * number
+    slice_.PixelData = voxels.astype(np.uint16).tobytes()
     return slice_
 
 

@@ -295,3 +295,42 @@ def test_numbers_that_no_scanner_writes_are_refused(tmp_path, mr, name, value, f
     told = rf"{re.escape(found)}.* in IM\d+, wanted numbers of a scan"
     with pytest.raises(DataError, match=told):
         convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"Rows": 5}, r"48 bytes of pixels in IM\d+, wanted the 60 bytes of 5 × 6 pixels"),
+        ({"Columns": 3000}, "wanted the 24000 bytes of 4 × 3000 pixels"),
+        ({"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}, "wanted the 24 bytes"),
+        ({"BitsAllocated": 8, "BitsStored": 12}, "12 bits up to bit 15 in 8 in"),
+        ({"BitsStored": 12, "HighBit": 7}, "12 bits up to bit 7 in 16 in"),
+    ],
+)
+def test_pixels_that_do_not_fit_the_header_are_refused(tmp_path, mr, changes, told):
+    slices = [mr.slice_of(number) for number in range(3)]
+    for one in slices:
+        for name, value in changes.items():
+            setattr(one, name, value)
+    refused(mr, tmp_path, slices, told)
+
+
+def test_padding_behind_pixels_is_no_matter(tmp_path, mr):
+    slices = [mr.slice_of(number) for number in range(3)]
+    for one in slices:
+        one.PixelData += bytes(4)
+    scan = convert(mr.write(tmp_path / "dicom", slices), tmp_path)
+    assert np.asarray(scan.dataobj).T.ravel().tolist() == list(range(3 * mr.rows * mr.columns))
+
+
+def test_compressed_pixels_are_read(tmp_path):
+    source = Path(pydicom.__file__).parent / "data" / "test_files" / "MR_small_RLE.dcm"
+    for number in range(3):
+        one = pydicom.dcmread(source)
+        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        one.ImagePositionPatient = [0, 0, number]
+        one.save_as(tmp_path / f"{number}.dcm")
+    wanted = pydicom.dcmread(source.with_name("MR_small.dcm")).pixel_array
+    scan = convert(tmp_path, tmp_path)
+    for number in range(3):
+        np.testing.assert_array_equal(np.asarray(scan.dataobj)[..., number].T, wanted)

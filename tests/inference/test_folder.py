@@ -423,3 +423,13 @@ def test_a_dicom_series_is_converted_for_as_long_as_its_case_is_worked_on(target
         assert [outcome.status for outcome in outcomes] == ["done", "done"]
         assert list(scratch.folder.iterdir()) == []
     assert seen == [["0.nii"], ["1.nii"]]
+
+
+def test_a_scan_that_is_a_link_to_itself_fails_and_others_go_on(predictor, cases, tmp_path):
+    path = tmp_path / "loop.nii.gz"
+    path.symlink_to(path.name)
+    every = [*cases, Case("l", "l", {"t1": path})]
+    outcomes = predict_all(predictor, every, tmp_path / "out", made_by="w")
+    failed = {one.case_id: one.note for one in outcomes if one.status == "failed"}
+    assert list(failed) == ["l"]
+    assert "a broken link" in failed["l"]

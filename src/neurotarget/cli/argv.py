@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 
 from neurotarget import files
 from neurotarget.cli.errors import print_anything, taught
+from neurotarget.cli.flags import flag
 from neurotarget.cli.foreign import refuse_replayed
 from neurotarget.cli.jobs import SITTING, quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
@@ -19,6 +20,7 @@ from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_folder import read_words
 from neurotarget.cli.run_output import claim_output
 from neurotarget.cli.stopping import listen
+from neurotarget.reading import real_path
 from neurotarget.types import DataError
 
 QUOTES = ("'", '"')
@@ -85,7 +87,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     if not said or said[-1] in ("resume=null", "resume="):
         return list(argv)
     place = said[-1].removeprefix("resume=")
-    folder = Path(at_home(place if exists(place) else _unquoted(place))).resolve()
+    folder = real_path(at_home(place if exists(place) else _unquoted(place)))
     now = [word for word in joined_options(argv) if not word.startswith("resume=")]
     is_trusted, now = _trusted(now)
     # Hydra reads no option between overrides
@@ -222,16 +224,14 @@ def _is_there(package: str) -> bool:
 
 
 def _kept(before: Sequence[str], anew: set[str]) -> list[str]:
-    return [word for word in before if _key(word) not in anew | {"trust"}]
+    return [word for word in before if _key(word) not in anew]
 
 
 def _trusted(words: Sequence[str]) -> tuple[bool, list[str]]:
     """Whether `trust=true` is typed, and the other words."""
-    asked = [word.partition("=")[2] for word in words if _key(word) == "trust"]
-    if odd := [value for value in asked if value.lower() not in ("true", "false")]:
-        raise DataError(f"trust: found {odd[0]}, wanted true or false")
-    rest = [word for word in words if _key(word) != "trust"]
-    return any(value.lower() == "true" for value in asked), rest
+    values = [word.partition("=")[2] for word in words if _key(word) == "trust"]
+    given = [flag({"trust": value}, "trust") for value in values]
+    return any(given), [word for word in words if _key(word) != "trust"]
 
 
 def _key(word: str) -> str:

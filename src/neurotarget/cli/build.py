@@ -16,6 +16,8 @@ from neurotarget.types import DataError, Target
 
 # what constructors raise on a value that they cannot take: their own, Python's and torch's errors
 REFUSALS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
+MEND = "mend the setting in conf or on the command line"
+RESTORE = "restore the file, or use the version that wrote it"
 FOREIGN = "a config that is not this program's own"
 
 
@@ -34,14 +36,17 @@ def build(cfg: DictConfig | Mapping, **values: object) -> Any:  # noqa: ANN401
         raise DataError(refused(cfg, error)) from error
 
 
-def refused(cfg: DictConfig | Mapping, error: BaseException) -> str:
+def refused(cfg: DictConfig | Mapping, error: BaseException, todo: str = MEND) -> str:
     """One sentence of what a constructor would not take; the innermost error knows it best."""
     while error.__cause__ is not None:
         error = error.__cause__
     said = " ".join(str(error).split())
     unknown = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", said)
+    absent = re.search(r"([\w.]+)\(\) missing \d+ required positional arguments?: (.+)", said)
+    if absent is not None:
+        return f"{absent[1].split('.')[0]}: found no setting {absent[2]}, wanted a value; add it"
     if unknown is None:
-        advice = "" if "; " in said else "; mend the setting in conf or on the command line"
+        advice = "" if "; " in said else f"; {todo}"
         name = str(cfg.get("_target_", "")).rpartition(".")[2]
         return f"{said}{advice}" if said.startswith(f"{name}:") else f"{name}: {said}{advice}"
     owner, key = unknown[1].split(".")[0], unknown[2]
@@ -80,10 +85,7 @@ def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN
     except REFUSALS as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(
-            f"{FOREIGN}: {name} cannot be made of what stands there "
-            f"({' '.join(str(error).split())}); restore the file, or use the version that wrote it"
-        ) from error
+        raise DataError(f"{FOREIGN}: {refused(node, error, RESTORE)}") from error
 
 
 def _foreign_value(value: object) -> object:

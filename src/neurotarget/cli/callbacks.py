@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,26 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from neurotarget.files import written
+
+
+class Opening(Callback):
+    """Writes what a run that goes on is made of, once training has taken up its checkpoint.
+
+    A refusal before that leaves the run as it was.
+    """
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self._write: Callable[[], None] | None = write
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Write it."""
+        self.open()
+
+    def open(self) -> None:
+        """Write it unless that is done."""
+        write, self._write = self._write, None
+        if write is not None:
+            write()
 
 
 class BestScores(Callback):

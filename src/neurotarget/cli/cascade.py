@@ -21,15 +21,18 @@ import yaml
 from filelock import FileLock
 
 from neurotarget.cli.build import build
-from neurotarget.cli.localisations import Localisation, compared, facts_of, told, write_table
+from neurotarget.cli.localisations import Localisation, compared, facts_of, write_table
+from neurotarget.cli.localiser_files import is_whole, read_found
 from neurotarget.cli.parts import build_data, build_parts, fit
 from neurotarget.cli.predictor import LOCALISER, load_predictor
+from neurotarget.cli.run_folder import resumable_state
 from neurotarget.data.boxes import Box, Boxes, mask_box
 from neurotarget.data.cache import Entry, open_entry
 from neurotarget.data.labels import class_of_id
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.module import TargetData
-from neurotarget.files import sweep, write_text
+from neurotarget.drafts import sweep
+from neurotarget.files import write_text, written
 from neurotarget.inference.localiser import Limits, locate
 from neurotarget.inference.predict import Predictor
 from neurotarget.types import OTHER_ID, OTHERS, DataError, Target
@@ -83,20 +86,18 @@ def localise(config: Config, target: Target, folder: Path) -> Cascade | None:
     if not config["cascade"]["localise"]:
         return None
     kept = folder / LOCALISER
-    if not (kept / "boxes.json").is_file():
+    if not is_whole(kept, kept / "weights" / "last.ckpt"):
         made = _cached(config, target)
-        (kept / "weights").mkdir(parents=True, exist_ok=True)
-        shutil.copy2(made / "last.ckpt", kept / "weights" / "last.ckpt")
+        _copy(made / "last.ckpt", kept / "weights" / "last.ckpt")
         for name in FILES:  # boxes.json comes last: with it the folder is complete
             write_text(kept / name, (made / name).read_text(encoding="utf-8"))
-    record = json.loads((kept / "boxes.json").read_text(encoding="utf-8"))
-    return Cascade(Boxes.from_dict(record["boxes"]), told(record["facts"]))
+    found = read_found(kept)
+    return Cascade(found.boxes, found.lines)
 
 
-def localiser_facts(folder: Path) -> dict[str, Any]:
-    """Numbers about the localiser of a run; empty where it has none."""
-    path = folder / LOCALISER / "boxes.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))["facts"]) if path.is_file() else {}
+def _copy(weights: Path, place: Path) -> None:
+    with written(place) as draft:
+        shutil.copyfile(weights, draft)
 
 
 def _cached(config: Config, target: Target) -> Path:
@@ -108,7 +109,7 @@ def _cached(config: Config, target: Target) -> Path:
     folder = cache / _key(own, config["cascade"], data)
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        if not (folder / "boxes.json").is_file():
+        if not is_whole(folder, folder / "last.ckpt"):
             _make(own, config["cascade"], target, data, folder)
     return folder
 
@@ -309,7 +310,8 @@ def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: P
     """Predictor of one stage; trained unless it was, and a stopped training goes on."""
     done, last = folder / "done", folder / "weights" / "last.ckpt"
     sweep(last.parent, now_s=math.inf)  # what a stopped training left, as its lock is ours
-    if not done.is_file():
+    _drop_broken(last)
+    if not (done.is_file() and last.is_file()):
         pl.seed_everything(own["seed"], verbose=False)
         data.splits = dict(splits)
         write_text(folder / "config.yaml", yaml.safe_dump(dict(own), sort_keys=False))
@@ -319,6 +321,17 @@ def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: P
     # with the settings of this run, as the cache may be a stranger's
     predictor, _ = load_predictor(folder, weights="last", make=build, config=own)
     return predictor
+
+
+def _drop_broken(last: Path) -> None:
+    """Remove a checkpoint that nobody can go on from, as one that a loss of power has cut."""
+    if not last.is_file():
+        return
+    try:
+        resumable_state(last)
+    except DataError as error:
+        print(f"  {error}; here this localiser is trained anew", flush=True)
+        last.unlink()
 
 
 def _write(
@@ -333,7 +346,7 @@ def _write(
     trusted = {name: one.box if one.located.reason == "" else None for name, one in found.items()}
     errors = [one.error_mm for name, one in found.items() if splits[name] == "train" and one.is_hit]
     boxes = Boxes(limits.margin_mm, limits.least_mm, drawn, trusted, tuple(errors))
-    shutil.copy2(kept / "weights" / "last.ckpt", folder / "last.ckpt")
+    _copy(kept / "weights" / "last.ckpt", folder / "last.ckpt")
     config = (kept / "config.yaml").read_text(encoding="utf-8")
     write_text(folder / "config.yaml", config)
     write_text(folder / "localiser.json", json.dumps(asdict(limits), indent=1) + "\n")

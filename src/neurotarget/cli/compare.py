@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,8 +27,9 @@ from neurotarget.cli.older_output import older_output
 from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.tracking import finish, loggers, on_wandb, wandb_mode
-from neurotarget.files import at_home, remove, sweep, write_text
+from neurotarget.files import at_home, remove, write_text
 from neurotarget.ownership import claim, claimed, refuse_foreign
+from neurotarget.reading import real_path
 from neurotarget.report.compare_figures import all_figures
 from neurotarget.report.compare_page import write_compare_page
 from neurotarget.report.figure import save_figure, svg_text
@@ -117,8 +117,6 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     old = [path for name in FIGURES for path in drawn.glob(f"{name}*.[sp][vn]g")]
     for path in (page, table, readme, tables / "parts.tsv", *old):  # not all have parts
         remove(path)
-    for place in (folder, tables, drawn):
-        sweep(place, now_s=time.time())
     for name, values in comparison.tables.items():
         write_tsv(values, tables / f"{name}.tsv")
     write_tsv(comparison.tables["arms"], table)
@@ -205,7 +203,7 @@ def _output(words: Words, places: Sequence[Path], arms: Sequence[str]) -> Path:
     elif len(places) == 1 and not (places[0] / "config.yaml").is_file():
         folder = places[0] / "compare"
     else:
-        named = "\n".join(sorted(str(place.resolve()) for place in places))
+        named = "\n".join(sorted(str(real_path(place)) for place in places))
         mark = hashlib.sha256(named.encode()).hexdigest()[:6]
         folder = Path("runs") / f"compare_{named_after(arms)}_{mark}"
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())

@@ -1,15 +1,49 @@
 """What a run was trained on, kept in its folder: a run that goes on has to find the same data."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from neurotarget.cli.jobs import ACCEPT
 from neurotarget.cli.run_folder import write_json
 from neurotarget.data.found import some
+from neurotarget.data.module import TargetData
+from neurotarget.files import write_text
+from neurotarget.printable import cell
 from neurotarget.reading import read_plain
 from neurotarget.types import DataError
 
 FILE = "data.json"
+
+
+def fingerprint(data: TargetData) -> str:
+    """Hash of the prepared cases (their contents and settings) and of the splits."""
+    parts = [
+        f"{case_id} {data.folders[case_id].name} {split}" for case_id, split in data.splits.items()
+    ]
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
+
+
+def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> None:
+    """Write which case is in which split, and whose it is, as splits.tsv.
+
+    Raises:
+        DataError: a run that goes on had other splits: it may have trained on what is held out.
+    """
+    lines = ["case_id\tsubject_id\tsplit"]
+    lines += [
+        f"{cell(case.case_id)}\t{cell(case.subject_id)}\t{data.splits[case.case_id]}"
+        for case in data.manifest.cases
+    ]
+    path, text = folder / "splits.tsv", "\n".join(lines) + "\n"
+    found = path.read_bytes() if resumed and path.is_file() else text.encode()
+    if found != text.encode():
+        raise DataError(
+            f"{path}: found other splits than those drawn now, wanted the ones that this run has "
+            "trained on; restore the data set, or say data.split_seed=<the seed of this run> for "
+            "one that was begun when seed drew the splits too"
+        )
+    write_text(path, text)
 
 
 def keep_contents(

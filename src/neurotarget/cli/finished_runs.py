@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neurotarget.cli.jobs import RESULT, read_job
+from neurotarget.reading import real_path
 from neurotarget.types import DataError
 
 MARKS = ("config.yaml", RESULT, "summary.json")  # any of them makes a folder a run's
@@ -32,7 +33,7 @@ def run_folders(places: Sequence[Path]) -> list[Path]:
                 "folder, run folders or their parent; check the path"
             )
         for folder in below:
-            found.setdefault(folder.resolve(), folder)
+            found.setdefault(real_path(folder), folder)
     return list(found.values())
 
 

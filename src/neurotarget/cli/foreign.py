@@ -12,11 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 from torch.optim import Optimizer
 
-from neurotarget.reading import check_regular
+from neurotarget.reading import check_regular, load_yaml
 from neurotarget.types import DataError
 
 SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.prepare.")
@@ -81,7 +80,7 @@ def read_foreign(path: Path) -> dict[str, Any]:
         check_regular(path)
         if path.stat().st_size > LARGEST_BYTES:
             raise DataError(f"{path}: found over 4 MB, wanted a config; check the path")
-        _refuse_huge(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+        _refuse_huge(load_yaml(path), str(path))
         found = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except DataError:
         raise
@@ -131,8 +130,6 @@ def _why_not(word: str) -> str:
         return "" if is_known and not HYDRAS.search(value) else "names code to call"
     if RESOLVER.search(word):
         return "asks for a value from outside of the configuration"
-    if bare == "overwrite" and value.lower() != "false":
-        return "lets files of others be replaced"
     return "names a database" if bare == "sweep.storage" and value != "null" else ""
 
 

@@ -23,13 +23,14 @@ from tqdm import tqdm
 
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.run_folder import write_json
-from neurotarget.data.attempts import check_names, printable, reason_of
+from neurotarget.data.attempts import check_names, reason_of
 from neurotarget.data.gre import GRE, Acquisition, read_acquisition
 from neurotarget.data.gre_bids import OWN, Scans, is_own
-from neurotarget.files import digest, remove, sweep
+from neurotarget.files import digest, remove
 from neurotarget.inference.predict import save_like
 from neurotarget.ownership import claim, is_free, refuse_foreign, refuse_twins
-from neurotarget.reading import load_json
+from neurotarget.printable import encodable
+from neurotarget.reading import load_json, real_path
 from neurotarget.types import DataError
 
 log = logging.getLogger(__name__)
@@ -129,8 +130,8 @@ def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool)
             with suppress(OSError):  # no file has a name that no file can have
                 remove(_sidecar(path))
                 remove(path)
-        name = printable(acquisition.case_id)
-        return Outcome(name, "failed", printable(_reason(acquisition, error)), {}, None)
+        name = encodable(acquisition.case_id)
+        return Outcome(name, "failed", encodable(_reason(acquisition, error)), {}, None)
     return Outcome(acquisition.case_id, "done", _look_at(about), about, paths[0])
 
 
@@ -155,7 +156,6 @@ def _save(
     about = {**maps[0].about, **shared, **_origin(), HASH: made_from}
     about["Notes"] = [*gre.notes, *about.get("Notes", [])]
     write_json(_sidecar(main), about)
-    sweep(main.parent, now_s=main.stat().st_mtime)
     return about
 
 
@@ -198,11 +198,11 @@ def _sidecar(path: Path) -> Path:
 
 
 def _refuse_inputs(acquisitions: Sequence[Acquisition], work: Work, output: Path) -> None:
-    inputs = {path.resolve() for one in acquisitions for path in one.files}
+    inputs = {real_path(path) for one in acquisitions for path in one.files}
     for one in acquisitions:
         for suffix in work.suffixes:
             path = map_path(one, output, suffix)
-            if path.resolve() in inputs:
+            if real_path(path) in inputs:
                 raise DataError(
                     f"{path}: a map would replace an input; say another output folder, such as "
                     f"<data set>/derivatives/{OWN}"
@@ -218,8 +218,8 @@ def _refuse_raw(acquisitions: Sequence[Acquisition], output: Path) -> None:
     for one in acquisitions:
         if not one.folder:
             continue
-        root = one.magnitudes[0].parents[len(Path(one.folder).parts)].resolve()
-        inside = output.resolve()
+        root = real_path(one.magnitudes[0].parents[len(Path(one.folder).parts)])
+        inside = real_path(output)
         if root != inside and root not in inside.parents:
             continue
         parts = inside.relative_to(root).parts

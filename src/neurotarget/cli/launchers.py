@@ -34,6 +34,7 @@ from neurotarget.cli.jobs import (
 from neurotarget.cli.ranks import PROGRAM
 from neurotarget.cli.reasons import ENDED, reason_of
 from neurotarget.cli.run_lock import is_running
+from neurotarget.reading import real_path
 from neurotarget.types import DataError
 
 POLL_S = 0.5
@@ -66,7 +67,7 @@ def launch_jobs(
         DataError: the launcher starts nothing at all.
         KeyboardInterrupt: the user stopped it; what was finished is in the folders.
     """
-    folder = Path(folder).resolve()
+    folder = real_path(folder)
     lost: dict[str, str] = {}  # why jobs without a result have none
     todo: list[Job] = []
     for job in jobs:

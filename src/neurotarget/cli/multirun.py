@@ -13,8 +13,9 @@ from omegaconf import DictConfig
 
 from neurotarget.cli.job_names import LONGEST, job_name, marked
 from neurotarget.cli.jobs import SITTING, Job, JobResult, read_job, same_words, told
+from neurotarget.drafts import draft_path, sweep_once
 from neurotarget.files import write_text
-from neurotarget.reading import load_yaml
+from neurotarget.reading import load_yaml, real_path
 from neurotarget.stats.learning import NOT_LEARNT, judge_validation
 from neurotarget.types import DataError
 
@@ -148,9 +149,10 @@ def to_go_on(folder: Path, own: Sequence[str] = ()) -> str:
 
 def link(place: Path, folder: Path) -> None:
     """Let the link `place` name a folder; does nothing on file systems that have no links."""
-    draft = place.with_name(f".{place.name}-{os.getpid()}")
+    draft = draft_path(place)
     try:
         draft.unlink(missing_ok=True)
+        sweep_once(place.parent, now_s=folder.stat().st_mtime)
         draft.symlink_to(os.path.relpath(folder, place.parent), target_is_directory=True)
         draft.replace(place)
     except OSError:
@@ -209,7 +211,7 @@ def stay_inside(folder: Path, name: str) -> None:
     """
     place = folder / name
     is_name = JOB_NAME.fullmatch(name) is not None
-    if not is_name or (place.is_symlink() and place.resolve().parent != folder.resolve()):
+    if not is_name or (place.is_symlink() and real_path(place).parent != real_path(folder)):
         raise DataError(
             f"{folder / MULTIRUN}: found the job {name!r}, wanted a folder in that of the multirun;"
             " restore the file, or start the multirun anew"

@@ -7,7 +7,7 @@ from neurotarget.cli.multirun import MULTIRUN
 from neurotarget.reading import load_yaml, opened, read_plain
 
 PAGES = ("report.html", "compare.html", "sweep.html")
-MARKS = {  # keys by which files of a run are told from others of their name
+MARKS = {  # keys by which files of a run are distinguished from others of their name
     "config.yaml": {"target", "patch_vox", "paths"},
     MULTIRUN: {"words", "jobs"},
 }

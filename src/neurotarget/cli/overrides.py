@@ -25,6 +25,7 @@ from omegaconf.errors import (
 
 from neurotarget.cli.jobs import quoted
 from neurotarget.cli.setting_table import CHECKS
+from neurotarget.reading import real_path
 from neurotarget.types import DataError
 
 MULTIRUN = ("-m", "--multirun")
@@ -80,7 +81,7 @@ def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         if not Path(folder).is_dir():
             raise DataError(f"{CONFIG_DIR[0]}={folder}: no such folder; give one like conf")
     rest = [word for word in joined if not word.startswith(f"{CONFIG_DIR[0]}=")]
-    paths = ",".join(quoted(f"file://{Path(folder).resolve()}") for folder in folders)
+    paths = ",".join(quoted(f"file://{real_path(folder)}") for folder in folders)
     return [f"hydra.searchpath=[{paths}]"] if folders else [], rest
 
 

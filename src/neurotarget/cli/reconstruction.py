@@ -22,7 +22,7 @@ from neurotarget.cli.reconstruction_methods import (
     swi_methods,
 )
 from neurotarget.cli.reconstruction_scans import Failed, Scan, drawn_scans, read_scans
-from neurotarget.cli.run_folder import begin_run, open_run, write_json
+from neurotarget.cli.run_folder import begin_run, open_run, run_record, write_json
 from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.swi import bright_window
 from neurotarget.cli.tracking import finish, log_final, loggers, on_wandb
@@ -64,7 +64,8 @@ def reconstruct(cfg: DictConfig) -> dict[str, float]:
     methods = _methods(kind, settings)
     scans = _scans(cfg, config)
     begin_run(folder, said())
-    record = open_run(folder, config)
+    record = run_record(folder)
+    open_run(folder, config, record, said())
     made = loggers(
         folder,
         config["logger"],

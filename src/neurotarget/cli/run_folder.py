@@ -24,9 +24,10 @@ import yaml
 
 from neurotarget.cli.multirun import MULTIRUN, link
 from neurotarget.data.table import RATER
-from neurotarget.files import sweep, write_text, written
+from neurotarget.drafts import sweep
+from neurotarget.files import write_text, written
 from neurotarget.printable import cell, cells
-from neurotarget.reading import check_regular, load_yaml, read_plain
+from neurotarget.reading import check_regular, load_yaml, read_plain, real_path
 from neurotarget.types import Case, DataError
 
 PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
@@ -74,29 +75,31 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
         table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
         table.writerow({name: cell(name) for name in columns})
         for case in cases:
-            line = {name: str(Path(path).resolve()) for name, path in case.images.items()}
+            line = {name: str(real_path(path)) for name, path in case.images.items()}
             line |= {"case_id": case.case_id, "subject_id": case.subject_id}
             line["split"] = splits[case.case_id]
             if case.label is not None:
-                line["label"] = str(case.label.resolve())
-            line |= {f"{RATER}{name}": str(path.resolve()) for name, path in case.raters.items()}
+                line["label"] = str(real_path(case.label))
+            line |= {f"{RATER}{name}": str(real_path(path)) for name, path in case.raters.items()}
             line |= {key: value for key, value in case.covariates.items() if value is not None}
             table.writerow(cells(line))
 
 
-def begin_run(folder: Path, overrides: list[str]) -> None:
+def begin_run(folder: Path, overrides: list[str], *, goes_on: bool = False) -> None:
     """Keep the command line before anything takes time, so that a run killed later goes on.
 
-    Drafts that an earlier sitting left go, as this process holds the run's lock.
+    That of a run that goes on stays until nothing refuses the new one. Drafts that an earlier
+    sitting left go, as this process holds the run's lock.
     """
     for place in (folder, *(folder / name for name in PLACES)):
         sweep(place, now_s=math.inf)
-    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
+    if not goes_on:
+        _write_words(folder, overrides)
     _link_latest(folder)
 
 
-def open_run(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Write what a run is made of: config, versions, hardware; returns what run.json holds.
+def run_record(folder: Path) -> dict[str, Any]:
+    """What run.json is to hold: versions, hardware, and when each sitting was started.
 
     `id` names the run for the tracker and stays the same when the run is resumed.
     """
@@ -110,9 +113,20 @@ def open_run(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         record["id"] = os.urandom(4).hex()
     record["started"] = [*(before if isinstance(before, list) else []), now]
     record |= {"versions": _versions(), "code": code(), "hardware": _hardware()}
-    write_json(record_path, record)
-    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
     return record
+
+
+def open_run(
+    folder: Path, config: Mapping[str, Any], record: Mapping[str, Any], overrides: list[str]
+) -> None:
+    """Write what a run is made of: run.json, config.yaml and overrides.yaml."""
+    write_json(folder / "run.json", record)
+    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+    _write_words(folder, overrides)
+
+
+def _write_words(folder: Path, overrides: list[str]) -> None:
+    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Self
 
 from filelock import BaseFileLock, FileLock, SoftFileLease, Timeout
 
+from neurotarget.reading import real_path
 from neurotarget.types import DataError
 
 LOCK = ".running.lock"
@@ -30,7 +31,7 @@ class RunLock:
     """The lock of a run folder; a process that holds it may take it again."""
 
     def __init__(self, folder: Path, *, lease_s: float = LEASE_S) -> None:
-        self.folder, self.lease_s = Path(folder).resolve(), lease_s
+        self.folder, self.lease_s = real_path(folder), lease_s
         self._locks: list[BaseFileLock] = []
 
     def acquire(self, timeout: float = 0.0) -> Self:
@@ -104,7 +105,7 @@ def is_running(folder: Path) -> bool:
     """Whether a process works on this job now."""
     if not any((Path(folder) / name).is_file() for name in (LOCK, LEASE)):
         return False
-    if Path(folder).resolve() in HELD:
+    if real_path(folder) in HELD:
         return True
     try:
         with running(folder):

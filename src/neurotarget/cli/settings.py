@@ -59,10 +59,10 @@ def number(low: float, high: float, *, above: bool = False, below: bool = False)
 
 def one_of(*known: object) -> Kind:
     """One of some words, and of nothing that merely equals it, as True and 1."""
-    said = [str(one).lower() if isinstance(one, bool) else str(one) for one in known]
+    names = [str(one).lower() if isinstance(one, bool) else str(one) for one in known]
     exact = {(type(one), one) for one in known}
     return Kind(
-        f"one of {', '.join(said)}" if len(said) > 2 else " or ".join(said),
+        f"one of {', '.join(names)}" if len(names) > 2 else " or ".join(names),
         lambda value: isinstance(value, str | int | float) and (type(value), value) in exact,
     )
 
@@ -114,7 +114,7 @@ def check_settings(config: Mapping[str, Any], table: Mapping[str, Kind]) -> None
     """
     wrong: dict[tuple[str, str, str], Problem] = {}
     for problem in _wrong(config, table, ""):
-        # a value that another setting takes over is named where it was said
+        # a value that another setting takes over is named where it was typed
         wrong.setdefault((problem.file.split(".")[-1], problem.found, problem.wanted), problem)
     if wrong:
         raise DataError(list(wrong.values()))

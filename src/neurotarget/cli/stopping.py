@@ -85,10 +85,10 @@ def going_on(command: str) -> Iterator[None]:
 def end_stopped(error: BaseException, number: int) -> None:
     """Print the sentence about a stop and exit with 128 + the signal's number, as shells do."""
     how = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
-    told = [f"stopped{how}", "what was finished is kept"]
-    told += [f"go on with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
+    parts = [f"stopped{how}", "what was finished is kept"]
+    parts += [f"go on with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
     try:
-        print(f"\n{'; '.join(told)}", file=sys.stderr)
+        print(f"\n{'; '.join(parts)}", file=sys.stderr)
         sys.stdout.flush()
     except OSError:  # the terminal has gone, and Python would fail again as it ends
         with suppress(OSError):

@@ -1,6 +1,5 @@
 """A study on disk: tables, figures, and the page that shows them."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 from neurotarget.cli.older_output import older_output
 from neurotarget.cli.study_cases import RANKS, load_cases
 from neurotarget.cli.study_inputs import Material
-from neurotarget.files import remove, sweep, table_text, write_text, written
+from neurotarget.files import remove, table_text, write_text, written
 from neurotarget.ownership import claimed, refuse_foreign
 from neurotarget.report.figure import save_figure, svg_text
 from neurotarget.report.figures import all_figures
@@ -109,8 +108,6 @@ def _clear(folder: Path, page: Path) -> None:
         old += (folder / "pictures").glob(f"{rank}_*.png")
     for path in old:
         remove(path)
-    for place in (folder, *(folder / name for name in ("study", "study/figures", "pictures"))):
-        sweep(place, now_s=time.time())
 
 
 def _picture(case: PageCase, folder: Path) -> Path:

@@ -1,11 +1,11 @@
 """`python train.py experiment=…`: prepare → train → predict the held-out cases → score → tables."""
 
-import hashlib
 import logging
 import math
 import shlex
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +19,36 @@ from torch import nn
 from neurotarget.cli.breakdowns import breakdowns
 from neurotarget.cli.budget import planned_steps, warm_up_note
 from neurotarget.cli.build import build_target, plain
-from neurotarget.cli.cascade import localise, localiser_facts
+from neurotarget.cli.callbacks import Opening
+from neurotarget.cli.cascade import localise
 from neurotarget.cli.cost import write_cost
-from neurotarget.cli.data_record import keep_contents
+from neurotarget.cli.data_record import fingerprint, keep_contents, write_splits
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.held_out import flat, refuse_corrected, score_held_out
 from neurotarget.cli.jobs import ACCEPT, SITTING
+from neurotarget.cli.localiser_files import localiser_facts
 from neurotarget.cli.localising import located
 from neurotarget.cli.multirun import own_folders, to_go_on
 from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
 from neurotarget.cli.postprocess import learn_postprocessing
+from neurotarget.cli.predictor import LOCALISER
 from neurotarget.cli.pretrained import load_pretrained, pretrained_weights
 from neurotarget.cli.ranks import apart_from_slurm, num_devices, rank
-from neurotarget.cli.run_folder import begin_run, open_run, read_config, resumable_state
+from neurotarget.cli.run_folder import (
+    begin_run,
+    open_run,
+    read_config,
+    resumable_state,
+    run_record,
+)
 from neurotarget.cli.step_probe import probed_seconds
 from neurotarget.cli.stopping import going_on
 from neurotarget.cli.tracking import finish, log_final, log_learning, loggers
 from neurotarget.cli.training_bar import duration
 from neurotarget.data.module import TargetData
 from neurotarget.data.prepare import contents
-from neurotarget.files import write_text
-from neurotarget.printable import cell
 from neurotarget.report.learning import banner, banner_text
 from neurotarget.report.postprocessing import postprocessing_line
 from neurotarget.stats.learning import Training, facts_of, judge_validation, time_note
@@ -68,7 +75,7 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, float]:
     rank_zero_only.rank = rank(config["trainer"])
     is_main = rank_zero_only.rank == 0
     if is_main:
-        begin_run(folder, said())
+        begin_run(folder, said(), goes_on=_goes_on(config, folder))
     last = folder / "weights" / "last.ckpt"
     state = resumable_state(last) if config["resume"] and last.is_file() else None
     target = build_target(cfg.target)
@@ -88,7 +95,8 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, float]:
     parts = build_parts(config, folder, target, data, resumed=state is not None)
     config["patch_vox"] = list(parts.target.patch_vox)
     if is_main:
-        record = _opened(config, folder, [*localised, *planned, *parts.lines], state)
+        record, opening = _opened(config, folder, [*localised, *planned, *parts.lines], state)
+        parts.trainer.callbacks.insert(0, opening)
     data.prepare_data()
     if is_main:
         _keep_corrected(config, folder, data, state=state, parts=parts)
@@ -97,6 +105,7 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, float]:
     try:
         fit(parts, made, last if state else None)
         if is_main:
+            opening.open()  # where nothing was left to train
             write_cost(
                 folder,
                 parts.meter,
@@ -118,14 +127,26 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, float]:
     return dict(parts.best.values)
 
 
+def _goes_on(config: Config, folder: Path) -> bool:
+    """Whether the run has kept the command line of an earlier sitting."""
+    return bool(config["resume"]) and (folder / "overrides.yaml").is_file()
+
+
 def _opened(
     config: Config, folder: Path, lines: Sequence[str], state: Config | None
-) -> dict[str, Any]:
-    """Say what the run is made of, and write it into its folder; returns what run.json holds."""
+) -> tuple[dict[str, Any], Opening]:
+    """Print what the run is made of; returns what run.json is to hold, and what writes it.
+
+    A run that begins is written at once.
+    """
     for line in lines:
         print(f"  {line}", flush=True)
     _tell_resumed(config, state, folder)
-    return open_run(folder, config)
+    record = run_record(folder)
+    opening = Opening(partial(open_run, folder, dict(config), record, said()))
+    if state is None:
+        opening.open()
+    return record, opening
 
 
 def _tracked(
@@ -345,7 +366,7 @@ def _then(config: Config) -> str:
 
 
 def _facts(config: Config, folder: Path, parts: Parts) -> dict[str, Any]:
-    localiser, training = localiser_facts(folder), _training(parts, config)
+    localiser, training = localiser_facts(folder / LOCALISER), _training(parts, config)
     note = time_note(training)
     return {
         **({"localiser": localiser} if localiser else {}),
@@ -359,32 +380,3 @@ def _facts(config: Config, folder: Path, parts: Parts) -> dict[str, Any]:
         "data_fingerprint": config["data_fingerprint"],
         "run": str(folder),
     }
-
-
-def fingerprint(data: TargetData) -> str:
-    """Hash of the prepared cases (their contents and settings) and of the splits."""
-    parts = [
-        f"{case_id} {data.folders[case_id].name} {split}" for case_id, split in data.splits.items()
-    ]
-    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
-
-
-def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> None:
-    """Write which case is in which split, and whose it is, as splits.tsv.
-
-    Raises:
-        DataError: a run that goes on had other splits: it may have trained on what is held out.
-    """
-    lines = ["case_id\tsubject_id\tsplit"]
-    lines += [
-        f"{cell(case.case_id)}\t{cell(case.subject_id)}\t{data.splits[case.case_id]}"
-        for case in data.manifest.cases
-    ]
-    path, text = folder / "splits.tsv", "\n".join(lines) + "\n"
-    if resumed and path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise DataError(
-            f"{path}: found other splits than those drawn now, wanted the ones that this run has "
-            "trained on; restore the data set, or say data.split_seed=<the seed of this run> for "
-            "one that was begun when seed drew the splits too"
-        )
-    write_text(path, text)

@@ -7,7 +7,8 @@ from functools import wraps
 from pathlib import Path
 from typing import TypeVar
 
-from neurotarget.files import DRAFT
+from neurotarget.drafts import draft_path
+from neurotarget.printable import encodable
 from neurotarget.types import Case, DataError, Problem
 
 T = TypeVar("T")
@@ -59,19 +60,14 @@ def check_names(case_id: str, files: Iterable[Path]) -> None:
         DataError: a name has bytes that are no UTF-8, or is longer than file systems allow.
     """
     wanted, todo = "letters of UTF-8", "rename its file"
-    name = printable(case_id)
+    name = encodable(case_id)
     if name != case_id:
         raise DataError(Problem("error", name, "", "a name in another encoding", wanted, todo))
-    most = LONGEST_NAME - len(f"{DRAFT}{os.getpid()}-")
+    most = LONGEST_NAME - len(draft_path(Path("-")).name) + 1
     longest = max((len(os.fsencode(path.name)) for path in files), default=0)
     if longest > most:
         found, wanted = f"a name of {longest} bytes for what is written", f"at most {most}"
         raise DataError(Problem("error", f"{name[:40]}…", "", found, wanted, "shorten its name"))
-
-
-def printable(text: str) -> str:
-    """A text with codes in place of bytes that are no UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _is_memory(error: Exception) -> bool:

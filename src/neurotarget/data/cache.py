@@ -23,6 +23,7 @@ from filelock import FileLock
 from numpy import ndarray
 
 from neurotarget.data.geometry import Grid
+from neurotarget.drafts import draft_path, drafts_of, sweep_once
 from neurotarget.reading import load_json, opened, read_bytes
 from neurotarget.types import DataError
 
@@ -146,11 +147,12 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
         if is_whole(folder):
             return folder
         # whoever holds the lock makes the only draft; others were left by killed processes
-        drafts = folder.parent.glob(f".{glob.escape(folder.name)}.*/")
-        for leftover in (*drafts, folder):
+        older = folder.parent.glob(f".{glob.escape(folder.name)}.*/")
+        for leftover in (*older, *drafts_of(folder), folder):
             shutil.rmtree(leftover, ignore_errors=True)
-        draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+        draft = draft_path(folder)
         draft.mkdir()
+        sweep_once(folder.parent, now_s=draft.stat().st_mtime)
         try:
             facts = dict(make(draft))
             facts["files"] = {path.name: _checksum(path) for path in sorted(draft.glob("*.npy"))}

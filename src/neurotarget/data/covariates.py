@@ -14,6 +14,7 @@ LIMIT = re.compile(
     r"(?:[<>]=?|[≤≥])\s*(?P<after>\d+(?:\.\d+)?)"
     r"|(?P<before>\d+(?:\.\d+)?)\s*(?:\+|(?:and|or) (?:over|older|above|more))"
 )  # such as 89+ and >89, by which ages are made anonymous
+SEX = ("sex", "gender")  # columns of it
 SEXES = {"m": "M", "male": "M", "f": "F", "female": "F"}
 
 
@@ -94,6 +95,24 @@ def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
     return list(dict.fromkeys(problems))
 
 
+def check_sexes(cases: Sequence[Case]) -> list[Problem]:
+    """Say which subjects have two sexes: one of them is mistyped, or two people share an id."""
+    told: dict[tuple[str, str], dict[str, str]] = {}  # by subject and column: sex → a case
+    for case in cases:
+        for name, value in case.covariates.items():
+            if name.casefold() in SEX and value is not None:
+                sexes = told.setdefault((case.subject_id, name), {})
+                sexes.setdefault(str(value), case.case_id)
+    problems = []
+    for (subject, name), sexes in told.items():
+        if len(sexes) > 1:
+            listed = ", ".join(f"{value} in {case_id}" for value, case_id in sexes.items())
+            todo = "mend the column, or give each person a subject_id"
+            found = f"subject {subject} of {len(sexes)} values of {name} ({listed})"
+            problems.append(error(found, "one a subject", todo))
+    return problems
+
+
 def _number(text: str) -> float | str:
     """Number that a text writes, else the text."""
     try:
@@ -117,7 +136,7 @@ def _limits(name: str, texts: Mapping[str, str], file: Path) -> Problem:
 
 
 def _word(name: str, text: str) -> str:
-    return SEXES.get(text.casefold(), text) if name.casefold() in ("sex", "gender") else text
+    return SEXES.get(text.casefold(), text) if name.casefold() in SEX else text
 
 
 def _not_a_number(case_id: str, column: str, text: str, file: Path) -> Problem:

@@ -6,6 +6,7 @@ and `planted.json`, which marks it as drawn. A drawing that was killed goes on.
 
 import errno
 import json
+import math
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,8 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from neurotarget.data.found import error, some
-from neurotarget.files import DRAFT, at_home, write_text, written
+from neurotarget.drafts import sweep
+from neurotarget.files import at_home, write_text, written
 from neurotarget.ownership import link_out
 from neurotarget.reading import load_json, read_bytes
 from neurotarget.types import DataError
@@ -178,8 +180,7 @@ class DrawnFolder:
 
     def _sweep(self, case_ids: Sequence[str]) -> None:
         for place in (*self.places, "checks", "."):
-            for left in (self.folder / place).glob(f"{DRAFT}*"):
-                left.unlink(missing_ok=True)  # nobody writes: the folder is locked
+            sweep(self.folder / place, now_s=math.inf)  # nobody writes: the folder is locked
         for check in (self.folder / "checks").glob("*.json"):
             if check.stem not in case_ids or _noted(check).get("key") != self.key:
                 for place in self.places:

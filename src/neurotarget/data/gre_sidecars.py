@@ -73,10 +73,14 @@ def field_strength(
     """Field strength in T, from the frequency where a sidecar has it, as that is measured."""
     nominal = {_number(one.get("MagneticFieldStrength")) for one in about} - {None}
     tuned = {_number(one.get("ImagingFrequency")) for one in about} - {None}
-    if len(nominal) > 1 or len({round(value, 1) for value in tuned}) > 1:
-        found = f"field strengths of {', '.join(f'{value:g}' for value in sorted(nominal))} T"
-        wanted, todo = "one field strength of all echoes", "mend the sidecars"
-        return 0.0, [error(found, wanted, todo, case_id=case_id)]
+    for name, values, unit in (
+        ("MagneticFieldStrength", nominal, "T"),
+        ("ImagingFrequency", {round(value, 1) for value in tuned}, "MHz"),
+    ):
+        if len(values) > 1:
+            found = f"{name} of {', '.join(f'{value:g}' for value in sorted(values))} {unit}"
+            wanted, todo = "one of all echoes", "mend the sidecars"
+            return 0.0, [error(found, wanted, todo, case_id=case_id)]
     stated = next(iter(nominal), said_t)
     measured = next(iter(tuned)) / MHZ_PER_T if tuned else None
     if stated is None and measured is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.bids import Filters, scan_bids
-from neurotarget.data.covariates import check_hypotheses
+from neurotarget.data.covariates import check_hypotheses, check_sexes
 from neurotarget.data.found import Found, error, read_json
 from neurotarget.data.masks import part_repeats, place_masks
 from neurotarget.data.msd import scan_msd
@@ -25,6 +25,7 @@ from neurotarget.types import Case, DataError, Manifest, Problem, Target
 log = logging.getLogger(__name__)
 
 KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw or BIDS folder"
+LONGEST_ID = 150  # bytes of a case_id: files called after it and a label have at most 255
 ENDINGS = (".csv", ".tsv", ".txt")  # .txt is what spreadsheets call text with tabs
 NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|\ud800-\udfff]|^\.|^$")  # what no file may be called
 
@@ -112,7 +113,7 @@ def scan_manifest(
         cases, told = _with_files(cases, options, has_masks=masks is not None)
         problems += told
     cases = tuple(cases)
-    problems += [*_check_names(cases), *split_conflicts(cases)]
+    problems += [*_check_names(cases), *split_conflicts(cases), *check_sexes(cases)]
     if target is not None and cases:
         problems += check_hypotheses(cases, target)
     if not cases and not any(problem.level == "error" for problem in problems):
@@ -170,6 +171,10 @@ def _check_names(cases: Sequence[Case]) -> list[Problem]:
             todo = "rename it: files are called after their case"
             wanted = "letters, digits, - and _"
             problems.append(error(f"case_id {case_id!r}", wanted, todo))
+        if (size := len(case_id.encode("utf-8", "replace"))) > LONGEST_ID:
+            todo = "shorten it: files are called after their case"
+            found = f"the case_id {case_id[:20]}… of {size} bytes"
+            problems.append(error(found, f"at most {LONGEST_ID}", todo))
     return problems
 
 

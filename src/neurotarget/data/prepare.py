@@ -178,8 +178,8 @@ def contents(manifest: Manifest, target: Target) -> dict[str, str]:
 
 
 def _hash(paths: Sequence[Path]) -> str:
-    told = " ".join(digest(path) for path in paths)
-    return hashlib.sha256(told.encode()).hexdigest()[:20]
+    digests = " ".join(digest(path) for path in paths)
+    return hashlib.sha256(digests.encode()).hexdigest()[:20]
 
 
 def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:

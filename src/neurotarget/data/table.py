@@ -10,11 +10,10 @@ from neurotarget.data.found import Found, error, nearest, some, warning, whole_n
 from neurotarget.data.paths import place
 from neurotarget.data.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.volume import SUFFIXES
-from neurotarget.types import NAME, Case, Problem, Target
+from neurotarget.types import NAME, RESERVED, Case, Problem, Target
 
 SPLITS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 SPLITS |= {name: name for name in ("train", "val", "test", "external")}
-RESERVED = ("case_id", "subject_id", "label", "split", "fold")
 RATER = "label_"  # begins the columns of masks by further raters
 TAKEN = ("reference", "predicted", "all")  # what tables call other masks, and all of them
 
@@ -29,12 +28,12 @@ def scan_table(
 ) -> Found:
     """Read a table of cases; paths in it are relative to its folder, or to `root`.
 
-    Columns: `case_id`, `subject_id` (else the case is its own subject), one of paths for each
-    contrast of the target (named as the contrast, `<contrast>_path`, or `image` where there is
-    one contrast), `label`, `split` or `fold`, and `label_<rater>` for masks of the same scan by
-    further raters; every other column is a covariate. Without a target every column of image
-    paths that is no mask is a contrast. With `images_only` the columns of ids and images are all
-    that is read.
+    Columns, in capitals or small letters: `case_id`, `subject_id` (else the case is its own
+    subject), one of paths for each contrast of the target (named as the contrast,
+    `<contrast>_path`, or `image` where there is one contrast), `label`, `split` or `fold`, and
+    `label_<rater>` for masks of the same scan by further raters; every other column is a
+    covariate. Without a target every column of image paths that is no mask is a contrast.
+    With `images_only` the columns of ids and images are all that is read.
     """
     table = read_text_table(path)
     known = {name.casefold(): name for name in table.columns}

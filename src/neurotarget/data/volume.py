@@ -16,12 +16,11 @@ from neurotarget.data.paths import has_foreign_drive
 from neurotarget.data.stored import Report, Stored, corners_apart, invertible
 from neurotarget.data.unfetched import unfetched
 from neurotarget.reading import why_not_regular
-from neurotarget.types import DataError, Problem
+from neurotarget.types import SIDES_MM, DataError, Problem
 
 SUFFIXES = (*NIFTI, *MGH, *ITK)
 SAME_GRID_VOX = 0.1  # corners of one grid are no further apart
 ROUNDED_MM = 1e-2  # an oblique grid as float32 quaternion, not matrix, moves corners by 8e-3 mm
-SIDES_MM = (0.02, 50.0)  # of a voxel; what lies outside was written in another unit
 MOST_ORIGIN_MM = 1e5  # beyond, float32 does not tell hundredths of a mm apart
 MOST_VALUE = 1e18  # of a voxel: its square is a float32 still, and so are mean and deviation
 # the header of a scan in two files, which may name any other file as the second

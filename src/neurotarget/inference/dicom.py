@@ -7,6 +7,7 @@ Terms: the standard's Image Plane Module, PS3.3 C.7.6.2.1.1 (patient coordinates
 
 import os
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,13 +18,15 @@ import numpy as np
 import SimpleITK as sitk
 from jaxtyping import Float
 from numpy import ndarray
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 
-from neurotarget.data.attempts import printable
 from neurotarget.data.unfetched import unfetched
-from neurotarget.data.volume import MOST_ORIGIN_MM, SIDES_MM
+from neurotarget.data.volume import MOST_ORIGIN_MM
 from neurotarget.files import written
+from neurotarget.printable import encodable
 from neurotarget.reading import opened
-from neurotarget.types import DataError, Problem
+from neurotarget.types import SIDES_MM, DataError, Problem
 
 UNEVEN = 0.1  # of the slice gap: more than positions rounded to 0.1 mm explain
 SKEW_MM_PER_MM = 0.01  # sideways shift from slice to slice: more than rounding explains
@@ -45,6 +48,9 @@ STORED = {
     "0028|0102": "15",
     "0028|0103": "0",
 }
+# what pydicom raises of a broken file
+READ_ERRORS = (InvalidDicomError, OSError, EOFError, ValueError, LookupError, AttributeError)
+READ_ERRORS += (NotImplementedError, TypeError, struct.error)
 FRAMES, SAMPLES, DESCRIPTION, NUMBER = "0028|0008", "0028|0002", "0008|103e", "0020|0011"
 UID_END = 4  # characters that tell UIDs apart in a list
 INDEX = "DICOMDIR"  # marks the root of a CD: one examination, in folders of its own
@@ -105,7 +111,7 @@ def list_series(folder: Path) -> list[Series]:
             found.append(Series(uid, number, description or "no description", paths))
     except (RuntimeError, TypeError, UnicodeError) as error:  # the last two of the path
         reason = " ".join(str(error).split())[-120:]
-        raise _Report(printable(folder.name), Path(printable(str(folder)))).error(
+        raise _Report(encodable(folder.name), Path(encodable(str(folder)))).error(
             f"a broken DICOM file (GDCM says: {reason})",
             "whole files of one series",
             "move what is not of the series away, or export it again",
@@ -283,6 +289,7 @@ def _read_slice(file: Path, report: _Report) -> _Slice:
     spacing_mm = (float(between_rows), float(between_columns))
     made = _Slice(file, values["position"], row, column, spacing_mm, shape, stored)
     _check_numbers(made, report)
+    _check_pixels(made, report)
     return made
 
 
@@ -312,6 +319,39 @@ def _check_numbers(one: _Slice, report: _Report) -> None:
     if found := next((what for what, holds in wrong.items() if holds), None):
         wanted = f"numbers of a scan (pixels of {low:g} to {high:g} mm, finite, unit directions)"
         raise report.error(f"{found} in {one.file.name}", wanted, EXPORT)
+
+
+def _check_pixels(one: _Slice, report: _Report) -> None:
+    """Refuse pixels of another number or size than the header's, which GDCM reads all the same.
+
+    Up to twice as many bytes are read, as padding is common; compressed pixels GDCM checks itself.
+
+    Raises:
+        DataError: says what does not fit.
+    """
+    _, _, allocated, stored, highest, _ = one.stored
+    if not 1 <= stored <= highest + 1 <= allocated:
+        found = f"{stored:g} bits up to bit {highest:g} in {allocated:g} in {one.file.name}"
+        wanted = "BitsStored and HighBit within BitsAllocated"
+        raise report.error(found, wanted, EXPORT)
+    expected, size = int(np.prod(one.shape) * allocated) // 8, _pixel_bytes(one.file, report)
+    if size is not None and not expected <= size < 2 * expected:
+        found = f"{size} bytes of pixels in {one.file.name}"
+        wanted = f"the {expected} bytes of {one.shape[0]} × {one.shape[1]} pixels"
+        raise report.error(found, wanted, EXPORT)
+
+
+def _pixel_bytes(file: Path, report: _Report) -> int | None:
+    """Bytes of a slice's pixels in the file; None where they are compressed."""
+    try:
+        found = dcmread(file, force=True, specific_tags=["PixelData"])
+        syntax, pixels = found.file_meta.get("TransferSyntaxUID"), found.get_item("PixelData")
+        is_compressed = pixels is None or (syntax is not None and syntax.is_compressed)
+        return None if is_compressed else len(pixels.value or b"")
+    except READ_ERRORS as error:
+        reason = " ".join(str(error).split())[:120]
+        what = f"an unreadable file {file.name} ({reason})"
+        raise report.error(what, "a whole series", EXPORT) from error
 
 
 def _numbers(text: str) -> ndarray:

@@ -23,7 +23,7 @@ from neurotarget.inference.dicom import (
     unfetched_slices,
 )
 from neurotarget.inference.scratch import Scratch
-from neurotarget.reading import is_there
+from neurotarget.reading import is_there, real_path
 from neurotarget.types import Case, DataError, Problem, Target
 
 log = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ def _flat(
     for path in images:
         groups[_parted(path, contrasts)[0]].append(path)
     # files that are named as a contrast alone belong to the case that the folder is
-    named = [(name or folder.resolve().name, paths) for name, paths in groups.items()]
+    named = [(name or real_path(folder).name, paths) for name, paths in groups.items()]
     pairs = [_matched(name, paths, contrasts) for name, paths in sorted(named)]
     cases = [case for case, _ in pairs if case.images]
     if spare := [path.name for path in images if _parted(path, contrasts)[1] is None]:
@@ -197,7 +197,7 @@ def _dicom(
     contrasts: tuple[str, ...],
     dicom: _Dicom,
 ) -> Case:
-    name = folder.resolve().name
+    name = real_path(folder).name
     if lacking:  # one stands for all: reading it fails, with the reason
         log.warning("input: %s: %d files were not fetched: %s", name, len(lacking), lacking[:3])
         return _case(name, dict.fromkeys(contrasts, lacking[0]))

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
-from neurotarget.data.attempts import printable
 from neurotarget.files import written
-from neurotarget.printable import cells, uncells
+from neurotarget.printable import cells, encodable, uncells
 from neurotarget.reading import opened_text
 
 
@@ -57,7 +56,7 @@ class Ledger:
         if volumes:
             volumes["total_mm3"] = f"{sum(outcome.volumes_mm3.values()):.1f}"
         names = ("case_id", "status", "note", "made_from")
-        fixed = {name: printable(getattr(outcome, name)) for name in names}
+        fixed = {name: encodable(getattr(outcome, name)) for name in names}
         line = dict.fromkeys(self.columns, "n/a") | volumes | fixed
         with self.lock:
             self._write(self._lines() | {fixed["case_id"]: line})

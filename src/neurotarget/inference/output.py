@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from glob import escape
 from pathlib import Path
 
-from neurotarget.files import sweep, write_text
+from neurotarget.files import write_text
 from neurotarget.inference.ledger import Ledger
 from neurotarget.inference.predict import probability_path
 from neurotarget.ownership import refuse_foreign, refuse_twins
-from neurotarget.reading import load_json, read_text
+from neurotarget.reading import load_json, read_text, real_path
 from neurotarget.types import Case, DataError, Target
 
 MADE_BY = "prediction.json"  # whose weights the predictions of a folder are
@@ -27,9 +27,9 @@ def refuse_inputs(target: Target, cases: Sequence[Case], output: Path) -> None:
     Raises:
         DataError: it would.
     """
-    inputs = {Path(path).resolve() for case in cases for path in case.images.values()}
+    inputs = {real_path(path) for case in cases for path in case.images.values()}
     ours = [path for case in cases for path in files_of(target, case, output)]
-    if taken := [path for path in ours if path.resolve() in inputs]:
+    if taken := [path for path in ours if real_path(path) in inputs]:
         raise DataError(
             f"{taken[0]}: a prediction would replace the scan itself ({len(taken)} files of "
             f"{len(cases)} cases); say another output folder"
@@ -86,7 +86,6 @@ def begin(output: Path, ledger: Ledger, made_by: str, *, overwrite: bool) -> Non
                 # first, or lines of others would pass for ours if we are killed
                 ledger.path.unlink(missing_ok=True)
             write_text(path, json.dumps({"weights": made_by}) + "\n")
-        sweep(output, now_s=path.stat().st_mtime)
     except OSError as error:
         reason = error.strerror or error
         raise DataError(

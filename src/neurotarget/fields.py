@@ -1,0 +1,218 @@
+"""Readers of the fields of records that people write in YAML; each refuses what it cannot take.
+
+A reader takes what a file, an override or code gives and returns it in the type of the field.
+It raises ValueError with what it found and what it wanted; `read_fields` adds the field's name.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+
+from neurotarget.hypothesis import Hypothesis, Published
+from neurotarget.printable import one_line
+
+Reader = Callable[[object], object]
+LARGEST_ID = 2**31 - 1  # of int32; label files of the field have no larger ids
+LONGEST_SHOWN = 80  # letters of a value in a message
+
+
+def read_fields(record: object, readers: Mapping[str, Reader]) -> list[str]:
+    """Replace each field of a frozen dataclass by what its reader makes of it; what is wrong."""
+    wrong = []
+    for key, read in readers.items():
+        try:
+            object.__setattr__(record, key, read(getattr(record, key)))
+        except ValueError as error:
+            wrong.append(f"{key}: {' '.join(str(error).split())}")
+    return wrong
+
+
+def text(value: object) -> str:
+    """A text; a number is taken as it is written."""
+    if isinstance(value, bool) or not isinstance(value, str | Real):
+        raise _unfit(value, "a text")
+    return str(value)
+
+
+def number(low: float = -math.inf, high: float = math.inf) -> Reader:
+    """Reader of a finite number from `low` to `high`."""
+
+    def read(value: object) -> float:
+        try:
+            found = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError, OverflowError):
+            found = math.nan
+        if not (math.isfinite(found) and low <= found <= high):
+            raise _unfit(value, f"a finite number{_range(low, high)}")
+        return found
+
+    return read
+
+
+def whole(low: int, high: int = LARGEST_ID) -> Reader:
+    """Reader of a whole number from `low` to `high`; 1.5, true and texts are none."""
+
+    def read(value: object) -> int:
+        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not (is_whole and low <= value <= high):
+            raise _unfit(value, f"a whole number{_range(low, high)}")
+        return int(value)
+
+    return read
+
+
+def items(read: Reader) -> Reader:
+    """Reader of a list, item by item; null is an empty one."""
+
+    def read_items(value: object) -> tuple:
+        if value is None:
+            return ()
+        if not isinstance(value, list | tuple):
+            raise _unfit(value, "a list")
+        return tuple(map(read, value))
+
+    return read_items
+
+
+def exactly(count: int, read: Reader) -> Reader:
+    """Reader of a list of so many items."""
+
+    def read_items(value: object) -> tuple:
+        if isinstance(value, str | bytes | Mapping) or not _has_items(value, count):
+            raise _unfit(value, f"a list of {count}")
+        return tuple(map(read, value))
+
+    return read_items
+
+
+def mapping(read: Reader) -> Reader:
+    """Reader of a mapping from names to values that `read` takes; null is an empty one."""
+
+    def read_mapping(value: object) -> dict:
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            raise _unfit(value, "a mapping of names")
+        return {text(key): _of(key, read, one) for key, one in value.items()}
+
+    return read_mapping
+
+
+def ids(low: int) -> Reader:
+    """Reader of one whole id or of a list of them."""
+    one = whole(low)
+
+    def read(value: object) -> tuple[int, ...]:
+        several = value if isinstance(value, list | tuple) else [value]
+        return tuple(dict.fromkeys(map(one, several)))
+
+    return read
+
+
+def label_ids(value: object) -> dict[str, tuple[int, ...]]:
+    """Labels with their ids, at least one each; 0 is background and no label's."""
+
+    def read(one: object) -> tuple[int, ...]:
+        if found := ids(1)(one):
+            return found
+        raise _unfit(one, "at least one id")
+
+    return mapping(read)(value)
+
+
+def columns(reserved: tuple[str, ...]) -> Reader:
+    """Reader of distinct names of columns, none of which is reserved or begins as one with `_`."""
+
+    def read(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple) or not value:
+            raise _unfit(value, "a list of at least one name")
+        for one in value:
+            if not isinstance(one, str) or not one.strip() or one_line(one) != one:
+                raise _unfit(one, "a name of letters that can be seen")
+            if one.casefold().removesuffix("_path") in reserved:
+                raise _unfit(one, f"a name other than the columns {', '.join(reserved)}")
+        if len({one.casefold() for one in value}) < len(value):
+            raise _unfit(value, "distinct names")
+        return tuple(value)
+
+    return read
+
+
+def interval(value: object) -> tuple[float, float]:
+    """Two numbers of at least 0, the lower one first; the other may be infinite."""
+    low, high = exactly(2, lambda one: one)(value)
+    low = number(0)(low)
+    if high != math.inf:
+        high = number(0)(high)
+    if low >= high:
+        raise _unfit(value, "the lower number first")
+    return low, float(high)
+
+
+def pair(value: object) -> tuple[str, str]:
+    """Two texts that differ."""
+    left, right = exactly(2, text)(value)
+    if left == right:
+        raise _unfit(value, "two that differ")
+    return left, right
+
+
+def hypotheses(value: object) -> tuple[Hypothesis, ...]:
+    """Claims by name, as `Hypothesis.read` takes them; or such as were read before."""
+    if isinstance(value, tuple) and all(isinstance(one, Hypothesis) for one in value):
+        return value
+    claims = mapping(lambda claim: claim)(value)
+    try:
+        return tuple(Hypothesis.read(name, claim) for name, claim in claims.items())
+    except TypeError as error:  # of an effect that is a list
+        raise _unfit(value, "claims, with a number where an effect is expected") from error
+
+
+def published(value: object) -> Published:
+    """A published score, from its fields; or one that was read before."""
+    if isinstance(value, Published):
+        return value
+    known = Published.__dataclass_fields__
+    needed = ("what", "label", "value", "source")
+    if not isinstance(value, Mapping) or not {*needed} <= {*value} <= {*known}:
+        raise _unfit(value, f"{', '.join(needed)} and, where known, part and spread")
+    numbers = {
+        key: number()(value[key]) for key in ("value", "spread") if value.get(key) is not None
+    }
+    return Published(**{**value, **numbers, "label": text(value["label"])})
+
+
+def instance(kind: type, wanted: str) -> Reader:
+    """Reader of an object of a class, or of null."""
+
+    def read(value: object) -> object:
+        if value is not None and not isinstance(value, kind):
+            raise _unfit(value, wanted)
+        return value
+
+    return read
+
+
+def _of(key: object, read: Reader, value: object) -> object:
+    """What a reader makes of the value of a key, which the message names."""
+    try:
+        return read(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+
+
+def _has_items(value: object, count: int) -> bool:
+    """Whether it is a list, tuple or array of so many items."""
+    return hasattr(value, "__len__") and len(value) == count
+
+
+def _range(low: float, high: float) -> str:
+    if math.isinf(high):
+        return "" if math.isinf(low) else f" of at least {low:g}"
+    return f" of {low:g} to {high:.10g}"
+
+
+def _unfit(value: object, wanted: str) -> ValueError:
+    shown = f"{list(value) if isinstance(value, tuple) else value!r}"
+    shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
+    return ValueError(f"found {shown}, wanted {wanted}")
