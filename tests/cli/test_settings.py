@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,8 @@ GROUPS = sorted(
     for file in CONF.glob("*/**/*.yaml")
     if not file.is_relative_to(CONF / "hydra")
 )
+SMALL = "model/small="  # variants that set the same settings
+SOME = [*(one for one in GROUPS if SMALL not in one), *[one for one in GROUPS if SMALL in one][::4]]
 TABLES = {"train": TRAIN, "predict": PREDICT}
 
 
@@ -39,12 +42,18 @@ def word_of(choice: str) -> str:
 
 
 @cache
-def composed(name: str, *words: str) -> dict:
+def composed(name: str, *words: str, is_resolved: bool = True) -> dict:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return OmegaConf.to_container(compose(name, list(words)), resolve=True)
+        return OmegaConf.to_container(compose(name, list(words)), resolve=is_resolved)
 
 
 def whole_config(choice: str) -> dict:
+    group, _, name = choice.partition("=")
+    text = (CONF / group / f"{name}.yaml").read_text()
+    if "/" not in group and not re.search(r"(?m)^defaults:|^# @package", text):  # as Hydra does
+        config = OmegaConf.create(composed("train", "target=pituitary", is_resolved=False))
+        config[group] = OmegaConf.create(text)
+        return OmegaConf.to_container(config, resolve=True)
     word = word_of(choice)
     target = [] if word.startswith(("target=", "experiment=")) else ["target=pituitary"]
     return composed("train", *target, word)
@@ -68,7 +77,7 @@ def put(config: dict, key: str, value: object) -> dict:
     return changed
 
 
-@pytest.mark.parametrize("choice", GROUPS)
+@pytest.mark.parametrize("choice", SOME)
 def test_the_table_has_every_setting_of_a_file_and_takes_its_value(choice):
     config = whole_config(choice)
     check_train(config)
@@ -174,7 +183,7 @@ def test_a_wrong_setting_is_refused_by_name(word):
         check_train(put(config, key, value_of(word)))
 
 
-@pytest.mark.parametrize("words", [*([word] for word in WRONG[::20]), *ALSO[::2]], ids=" ".join)
+@pytest.mark.parametrize("words", [*([word] for word in WRONG[::40]), *ALSO[::2]], ids=" ".join)
 def test_a_wrong_setting_is_refused_before_anything_is_read(words):
     target = [] if words[0].startswith("experiment=") else ["target=pituitary"]
     with pytest.raises(DataError) as caught:
@@ -193,6 +202,13 @@ series=[1] run=5
 
 @pytest.mark.parametrize("word", PREDICTING)
 def test_a_wrong_setting_of_a_prediction_is_refused(word):
+    key, config = word.partition("=")[0], composed("predict", "input=a", "output=b", "run=c")
+    with pytest.raises(DataError, match=f"^{key}: found .*, wanted "):
+        check_predict(put(config, key, value_of(word)))
+
+
+@pytest.mark.parametrize("word", PREDICTING[::8])
+def test_a_wrong_setting_of_a_prediction_is_refused_before_anything_is_read(word):
     with pytest.raises(DataError, match=f"^{word.partition('=')[0]}: found .*, wanted "):
         check_overrides(["input=a", "output=b", "run=c", word], CONF, "predict")
 

@@ -126,3 +126,14 @@ def test_a_drawing_that_was_killed_goes_on(tmp_path: Path):
     make(tmp_path)
     assert times(tmp_path) == before
     assert len(pd.read_csv(tmp_path / "manifest.csv")) == 4
+
+
+def test_a_folder_with_a_link_that_leads_out_is_refused_and_not_written_through(tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "cohort").mkdir()
+    record = {key: {} for key in ("key", "plan", "planted")}
+    (tmp_path / "cohort" / "planted.json").write_text(json.dumps(record))
+    (tmp_path / "cohort" / "t1").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="found the link t1, which leads to"):
+        make(tmp_path / "cohort")
+    assert not list((tmp_path / "elsewhere").iterdir())

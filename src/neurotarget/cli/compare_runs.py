@@ -17,6 +17,7 @@ from neurotarget.cli.compare_design import (
 )
 from neurotarget.cli.compare_read import Run, read_run
 from neurotarget.cli.finished_runs import run_folders, why_unfinished
+from neurotarget.cli.run_folder import own_cases
 from neurotarget.cli.study_inputs import covariate_table, from_run, read_cases
 from neurotarget.reading import read_plain
 from neurotarget.report.words import counted
@@ -152,12 +153,12 @@ def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
     lines: dict[str, dict[str, Any]] = {}
     notes, unlike, read = [], set(), set()
     for run in runs:
-        path = run.folder / "cases.tsv"
-        text = path.read_bytes() if path.is_file() else b""
-        if not text or text in read:
-            continue
-        read.add(text)
         try:
+            path = own_cases(run.folder)
+            text = path.read_bytes() if path.is_file() else b""
+            if not text or text in read:
+                continue
+            read.add(text)
             # what it lints is this fold's alone, and was told when the run was trained
             manifest, _ = read_cases(path, run.target, need_files=False)
         except DataError as error:
