@@ -77,7 +77,8 @@ class Tried:
             if isinstance(content, str):
                 content = content.replace("{canary}", canary).encode()
             path.write_bytes(content)
-        self._configure(attack.change or {}, canary)
+        if attack.change:
+            self._configure(attack.change, canary)
         for name, target in attack.links.items():
             path = self.work / name
             if path.is_dir() and not path.is_symlink():
@@ -98,8 +99,7 @@ class Tried:
             for parent in parents:
                 node = node[parent]
             node[last] = json.loads(json.dumps(value).replace("{canary}", canary))
-        if change:
-            path.write_text(yaml.safe_dump(config))
+        path.write_text(yaml.safe_dump(config))
 
     def _outside(self) -> dict[str, bytes]:
         """Everything beside the working folder, and what in it is nobody's to change."""
