@@ -76,6 +76,7 @@ GENERAL = {
     "postprocess": one_of("auto", "none"),
     "trust": FLAG,
     "overwrite": FLAG,
+    "accept_changed_data": FLAG,
     "held_out": FLAG,
     "windows": BRANCH,
     "windows.overlap": PART,
