@@ -139,9 +139,7 @@ def refuse_corrected(folder: Path, data: TargetData) -> None:
 
 def _is_stale(predictions: Path, made_by: str) -> bool:
     path = predictions / "prediction.json"
-    return predictions.is_dir() and not (
-        path.is_file() and made_by in path.read_text(encoding="utf-8")
-    )
+    return predictions.is_dir() and not (path.is_file() and made_by.encode() in path.read_bytes())
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -68,7 +68,6 @@ GENERAL = {
     "job": one_of("train", "qsm", "swi"),
     "seed": SEED,
     "resume": optional(TEXT),
-    "accept_changed_data": FLAG,
     "patch_vox": either(one_of("auto"), SIDES),
     "localise": one_of("propose", "auto", "none"),
     "pretrained": optional(TEXT),
