@@ -178,8 +178,8 @@ def test_the_command_that_goes_on_types_again_what_is_not_taken_from_the_run(tmp
         "--config-dir=/mine",
         "paths.cache=/scratch",
     ]
-    with pytest.raises(DataError, match="paths.cache=… again beside resume="):
-        resumed_argv([f"resume={tmp_path}"])
+    with pytest.raises(DataError, match=r"type paths\.cache=… again beside resume="):
+        resumed_argv(["--config-dir=/mine", f"resume={tmp_path}"])
 
 
 @pytest.mark.parametrize("choice", ["../../a", "/tmp/a", "a/../../b", "'../a'"])
