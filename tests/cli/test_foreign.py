@@ -96,6 +96,12 @@ REFUSED = [
     "name=a${ oc.env : HOME }",
     "name=${paths.${oc.env:HOME}}",
     "sweep.storage=sqlite:////tmp/a.db",
+    "data.cache=../a",
+    "data.cache=${paths.cache}/../../../a",
+    "paths.cache='/elsewhere/a b'",
+    "+paths.runs=~/a",
+    "data.source.folder=/elsewhere",
+    "paths={cache:/elsewhere}",
 ]
 ALLOWED = [
     "experiment=pituitary",
@@ -103,6 +109,7 @@ ALLOWED = [
     "model._target_=neurotarget.models.unet.UNet",
     "optimizer._target_=torch.optim.SGD",
     "data.cache=${paths.cache}/a",
+    "paths.cache=cache/b",
     "hydra/launcher=submitit_slurm",
     "hydra.launcher.partition=gpu",
     "hydra.launcher.n_jobs=4",
@@ -161,10 +168,18 @@ def test_options_come_before_overrides_as_hydra_reads_them(tmp_path):
     assert made[:3] == ["--config-dir=/mine", "seed=1", "name=a"]
 
 
-def test_the_command_that_goes_on_types_the_config_folder_again(tmp_path):
-    words = ["--config-dir=/mine", "seed=1,2"]
+def test_the_command_that_goes_on_types_again_what_is_not_taken_from_the_run(tmp_path):
+    words = ["--config-dir=/mine", "paths.cache=/scratch", "paths.runs=runs2", "seed=1,2"]
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": words}))
-    assert to_go_on(tmp_path) == f"python train.py --config-dir=/mine resume={tmp_path}"
+    command = to_go_on(tmp_path)
+    assert command == f"python train.py --config-dir=/mine paths.cache=/scratch resume={tmp_path}"
+    made = resumed_argv(command.split()[2:])
+    assert [word for word in made if "=/" in word][:2] == [
+        "--config-dir=/mine",
+        "paths.cache=/scratch",
+    ]
+    with pytest.raises(DataError, match=r"type paths\.cache=… again beside resume="):
+        resumed_argv(["--config-dir=/mine", f"resume={tmp_path}"])
 
 
 @pytest.mark.parametrize("choice", ["../../a", "/tmp/a", "a/../../b", "'../a'"])

@@ -11,6 +11,7 @@ import yaml
 from faults.attack import Attack
 from faults.attack_folders import foreign, links, with_run
 from faults.attack_texts import texts
+from faults.scenarios import TRAINING
 from oracles.balls import TARGET
 
 LINT = ["neurotarget", "lint", "data/manifest.tsv", "target=odd.yaml"]
@@ -90,7 +91,7 @@ def _calls() -> Iterator[Attack]:
         # which a run that goes on only compares with its own: one of a kind is enough
         for key in ("task.loss", "optimizer", "trainer") if name in COMPARED else ():
             yield Attack(f"resumed, {key}: {name}", RESUME, dict(evil), {key: payload})
-        words = yaml.safe_dump([f"+evil={json.dumps(payload)}", "target=ball"])
+        words = yaml.safe_dump([f"+evil={json.dumps(payload)}", *TRAINING])
         yield Attack(f"resumed, overrides: {name}", RESUME, {**evil, "run/overrides.yaml": words})
     for word in (
         "hydra.callbacks={x: {_target_: os.system, command: 'touch {canary}'}}",
@@ -101,17 +102,19 @@ def _calls() -> Iterator[Attack]:
         "data.source._target_=subprocess.Popen",
         "hydra/launcher=submitit_local",
         "hydra.run.dir=../escaped",
-        "hydra.searchpath=[file:///tmp]",
-        "--config-dir=/tmp",
-        "--config-path=/tmp",
+        "hydra.searchpath=[file://../outside]",
+        "--config-dir=../outside",
+        "--config-path=../outside",
         "--info=all",
         "data.cache=../escaped",
+        "data.cache='{canary}'",
+        "data.source.folder=~/escaped",
         "paths.cache=../escaped",
         "paths.runs=../escaped",
         "logger.wandb=online",
         "pretrained=../secret.txt",
     ):
-        files = {"run/overrides.yaml": yaml.safe_dump(["target=ball", word])}
+        files = {"run/overrides.yaml": yaml.safe_dump([*TRAINING, word])}
         yield Attack(f"resumed, overrides: {word[:50]}", RESUME, files)
 
 
@@ -155,7 +158,7 @@ def _environment() -> Iterator[Attack]:
             yield Attack(f"run, {key}: {form}", PREDICT, {}, {key: form})
             again = ["neurotarget", "study", "rows=run", "output=s"]
             yield Attack(f"studied run, {key}: {form}", again, {}, {key: form})
-        words = yaml.safe_dump(["target=ball", f"name={form}"])
+        words = yaml.safe_dump([*TRAINING, f"name={form}"])
         files: dict[str, bytes | str] = {"run/overrides.yaml": words}
         yield Attack(f"resumed: {form}", RESUME, files)
 

@@ -7,6 +7,7 @@ are compared or studied) and what they in turn name. `trust=true`, typed each ti
 
 import importlib
 import inspect
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch.optim import Optimizer
 from neurotarget.reading import check_regular, load_yaml
 from neurotarget.types import DataError
 
+PLACES = ("data.cache", "data.source.folder", "paths.cache", "paths.datasets", "paths.runs")
 SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.prepare.")
 LARGEST_BYTES = 4_000_000  # of a config; those of runs have a few thousand
 MOST_VALUES = 200_000  # aliases of YAML let a small file stand for a huge one
@@ -108,6 +110,18 @@ def refuse_replayed(words: Sequence[str], folder: Path) -> None:
             )
 
 
+def is_elsewhere(word: str) -> bool:
+    """Whether an override may have files written outside of the folder that we work in."""
+    key, _, value = word.partition("=")
+    bare = key.lstrip("+~")
+    if bare not in PLACES:  # a branch may hold one
+        return value[:1] == "{" and any(one.startswith(f"{bare}.") for one in PLACES)
+    place = value.strip("'\"")
+    here = Path.cwd()
+    found = Path(os.path.normpath(here / place))
+    return place.startswith("~") or not found.is_relative_to(here)
+
+
 def _refuse_huge(node: object, source: str) -> None:
     if any(count >= MOST_VALUES for count, _ in enumerate(_walk(node))):
         raise DataError(
@@ -130,6 +144,8 @@ def _why_not(word: str) -> str:
         return "" if is_known and not HYDRAS.search(value) else "names code to call"
     if RESOLVER.search(word):
         return "asks for a value from outside of the configuration"
+    if is_elsewhere(word):
+        return "may have files written outside of the folder that you work in"
     return "names a database" if bare == "sweep.storage" and value != "null" else ""
 
 

@@ -11,6 +11,7 @@ import yaml
 from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
+from neurotarget.cli.foreign import is_elsewhere
 from neurotarget.cli.job_names import LONGEST, job_name, marked
 from neurotarget.cli.jobs import SITTING, Job, JobResult, read_job, same_words, told
 from neurotarget.drafts import draft_path, sweep_once
@@ -140,11 +141,22 @@ def _unfinished_others(folder: Path, names: set[str]) -> list[str]:
 def to_go_on(folder: Path, own: Sequence[str] = ()) -> str:
     """Command that goes on with a run, as a shell reads it.
 
-    `own` are the options for its config folders, for a multirun those that it was started with;
-    they are typed each time, as a run that goes on may be a stranger's.
+    `own` are the words of `typed_again`, for a multirun of those that it was started with.
     """
-    own = own or [word for word in _words(folder) if word.startswith("--config-dir=")]
+    own = own or [word for word in _words(folder) if _is_typed_again(word)]
     return shlex.join(["python", "train.py", *own, f"resume={folder}"])
+
+
+def typed_again(hydra: HydraConf) -> list[str]:
+    """Words to type whenever a run goes on, as it may be a stranger's.
+
+    They name the user's own config folder, and folders elsewhere that are written to.
+    """
+    return [*own_folders(hydra), *filter(is_elsewhere, hydra.overrides.task)]
+
+
+def _is_typed_again(word: str) -> bool:
+    return word.startswith("--config-dir=") or is_elsewhere(word)
 
 
 def link(place: Path, folder: Path) -> None:

@@ -28,7 +28,7 @@ from neurotarget.cli.held_out import flat, refuse_corrected, score_held_out
 from neurotarget.cli.jobs import ACCEPT, SITTING
 from neurotarget.cli.localiser_files import localiser_facts
 from neurotarget.cli.localising import located
-from neurotarget.cli.multirun import own_folders, to_go_on
+from neurotarget.cli.multirun import own_folders, to_go_on, typed_again
 from neurotarget.cli.nets import fit_patch
 from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
 from neurotarget.cli.plan import as_planned, with_plan
@@ -62,7 +62,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         DataError: a setting or the data are not as they must be.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    command = to_go_on(folder)
+    command = to_go_on(folder, typed_again(HydraConfig.get()))
     with going_on(command), breakdowns(command):
         return _train(cfg, folder)
 
@@ -332,7 +332,7 @@ def _announce(config: Config, length: str, target: Target, folder: Path) -> None
         f"  training  {length}; the bar shows the time left\n"
         f"  then      {_then(config)}\n"
         f"  results   {folder}\n"
-        f"  stopped?  {to_go_on(folder, own_folders(HydraConfig.get()))}",
+        f"  stopped?  {to_go_on(folder, typed_again(HydraConfig.get()))}",
         flush=True,
     )
 
