@@ -1,5 +1,9 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from neurotarget.types import DataError, Roi, Target
 
@@ -204,3 +208,9 @@ def test_what_yaml_overrides_and_arrays_give_is_read():
 def test_a_region_that_cannot_be_is_refused(more, told):
     with pytest.raises(DataError, match=told):
         Roi(**more)
+
+
+def test_a_target_that_hydra_makes_of_its_file_is_the_same():
+    file = Path(__file__).parents[1] / "conf" / "target" / "pituitary.yaml"
+    plain = instantiate(OmegaConf.load(file), _convert_="all")
+    assert instantiate(OmegaConf.load(file)) == plain

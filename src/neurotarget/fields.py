@@ -5,7 +5,7 @@ It raises ValueError with what it found and what it wanted; `read_fields` adds t
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 
 from neurotarget.hypothesis import Hypothesis, Published
@@ -67,7 +67,7 @@ def items(read: Reader) -> Reader:
     def read_items(value: object) -> tuple:
         if value is None:
             return ()
-        if not isinstance(value, list | tuple):
+        if not _is_list(value):
             raise _unfit(value, "a list")
         return tuple(map(read, value))
 
@@ -103,7 +103,7 @@ def ids(low: int) -> Reader:
     one = whole(low)
 
     def read(value: object) -> tuple[int, ...]:
-        several = value if isinstance(value, list | tuple) else [value]
+        several = value if _is_list(value) else [value]
         return tuple(dict.fromkeys(map(one, several)))
 
     return read
@@ -124,7 +124,7 @@ def columns(reserved: tuple[str, ...]) -> Reader:
     """Reader of distinct names of columns, none of which is reserved or begins as one with `_`."""
 
     def read(value: object) -> tuple[str, ...]:
-        if not isinstance(value, list | tuple) or not value:
+        if not _is_list(value) or not value:
             raise _unfit(value, "a list of at least one name")
         for one in value:
             if not isinstance(one, str) or not one.strip() or one_line(one) != one:
@@ -201,6 +201,11 @@ def _of(key: object, read: Reader, value: object) -> object:
         raise ValueError(f"{key}: {error}") from error
 
 
+def _is_list(value: object) -> bool:
+    """Whether it is a list, a tuple or one of OmegaConf's, and no text."""
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
 def _has_items(value: object, count: int) -> bool:
     """Whether it is a list, tuple or array of so many items."""
     return hasattr(value, "__len__") and len(value) == count
@@ -213,6 +218,6 @@ def _range(low: float, high: float) -> str:
 
 
 def _unfit(value: object, wanted: str) -> ValueError:
-    shown = f"{list(value) if isinstance(value, tuple) else value!r}"
+    shown = f"{list(value) if _is_list(value) else value!r}"
     shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
     return ValueError(f"found {shown}, wanted {wanted}")

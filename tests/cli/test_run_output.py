@@ -85,7 +85,7 @@ def test_two_that_resume_one_run_are_told_apart_before_anything_changes(
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         began_s = time.monotonic()
-        done = command(train_words[0], f"resume={folder}", cwd=tiny, check=False)
+        done = command(*train_words[:2], f"resume={folder}", cwd=tiny, check=False)
         process.kill()
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {folder}: another process works in it now")
