@@ -26,7 +26,8 @@ def locale_bound(tree: ast.AST) -> Iterator[int]:
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         if {"encoding", None} & given.keys():  # or `**`, keywords that a caller gave
             continue
-        is_ours = ast.unparse(node.func) == "write_text"  # neurotarget.files'
+        # functions of neurotarget.files and neurotarget.reading, which know one encoding
+        is_ours = ast.unparse(node.func) in ("read_text", "write_text")
         is_text = name in OPENERS and not is_ours and not _is_binary(node)
         if is_text or (name in RUNNERS and {"text", "universal_newlines"} & given.keys()):
             yield node.lineno
@@ -36,7 +37,7 @@ def _is_binary(call: ast.Call) -> bool:
     """Whether a mode is given that ends in b, an encoding by its place, or flags of `os.open`."""
     words = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
     texts = [word.value for word in words if isinstance(word, ast.Constant)]
-    if any(isinstance(text, str) and (text.endswith("b") or "utf-8" in text) for text in texts):
+    if any(isinstance(text, str) and ("b" in text[-2:] or "utf-8" in text) for text in texts):
         return True
     owner = ast.unparse(call.func).partition(".")[0]
     return owner in ("os", "tarfile", "zipfile", "Image")
@@ -54,7 +55,9 @@ def _is_binary(call: ast.Call) -> bool:
         ("path.read_text('utf-8')", False),
         ("path.open(encoding='utf-8-sig')", False),
         ("subprocess.run(words)", False),
+        ("path.open('ab+')", False),
         ("write_text(path, text)", False),
+        ("read_text(path)", False),
     ],
 )
 def test_what_depends_on_the_locale_is_found(line, is_bound):

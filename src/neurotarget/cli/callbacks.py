@@ -25,9 +25,9 @@ class Opening(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Write it."""
-        self.open()
+        self.write_once()
 
-    def open(self) -> None:
+    def write_once(self) -> None:
         """Write it unless that is done."""
         write, self._write = self._write, None
         if write is not None:

@@ -105,7 +105,7 @@ def _train(cfg: DictConfig, folder: Path) -> dict[str, float]:
     try:
         fit(parts, made, last if state else None)
         if is_main:
-            opening.open()  # where nothing was left to train
+            opening.write_once()  # where nothing was left to train
             write_cost(
                 folder,
                 parts.meter,
@@ -145,7 +145,7 @@ def _opened(
     record = run_record(folder)
     opening = Opening(partial(open_run, folder, dict(config), record, said()))
     if state is None:
-        opening.open()
+        opening.write_once()
     return record, opening
 
 
