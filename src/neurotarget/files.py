@@ -87,7 +87,7 @@ def _enter(path: Path, draft: Path) -> None:
 
 
 def is_state(path: Path) -> bool:
-    """Whether a file of ours is told by its name alone."""
+    """Whether a file of ours is recognised by its name alone."""
     is_table = path.parent.name in ("study", "compare")  # which may be called as a ledger is
     return path.suffix == ".ckpt" or (path.name in STATE and not is_table)
 
@@ -133,7 +133,7 @@ def _sync(path: Path) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        # Windows opens no folder, and some file systems know no such thing; a full disk is told
+        # Windows opens no folder, and some file systems know no such thing; a full disk is reported
         if error.errno not in UNSYNCED and not path.is_dir():
             raise
 

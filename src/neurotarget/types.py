@@ -165,8 +165,8 @@ class Roi:
         if self.anchor not in ("head", "scan", "world"):
             wrong.append(f"anchor: found {self.anchor!r}, wanted head, scan or world")
         if wrong:
-            told = "; ".join(f"roi.{one}" for one in wrong)
-            raise DataError(f"{told}; mend the target's settings")
+            problems = "; ".join(f"roi.{one}" for one in wrong)
+            raise DataError(f"{problems}; mend the target's settings")
 
 
 ROI_FIELDS: Mapping[str, Reader] = {

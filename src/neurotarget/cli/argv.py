@@ -77,7 +77,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
 
     A run goes on in its folder. A multirun is said again with its own folder, so that its sweeper
     does what is missing there. What the folder says was started may be a stranger's: it only
-    chooses settings, unless `trust=true` stands beside `resume`.
+    chooses settings, unless `trust=true` is given with `resume`.
 
     Raises:
         DataError: `resume` names neither, or a run where `-m` asks for several, or what it was

@@ -137,7 +137,7 @@ def _as_before(kept: Located, folder: Path) -> Located:
     if not isinstance(made, Roi):
         raise DataError(
             f"{folder}/config.yaml: found no region of interest in target.roi, wanted the one that "
-            "the run was begun with; restore the file"
+            "the run was started with; restore the file"
         )
     config = {**config, "target": {**config["target"], "roi": roi}}
     return Located(config, replace(kept.target, roi=made), [])

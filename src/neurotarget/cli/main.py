@@ -55,7 +55,7 @@ HELP = """neurotarget: from scans and masks to the answered question
   python predict.py run=<run> input=<scans> output=<folder>  label maps and volumes
 
 A target is a name in conf/target, or the path of such a file, which may be a stranger's: it
-calls nothing but this program's targets, unless trust=true stands beside it.
+calls nothing but this program's targets, unless trust=true is given too.
 """
 
 Words = Mapping[str, str]

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from neurotarget.cli.settings import (
+    ADVICE,
     BRANCH,
     FLAG,
     NULL,
     TEXT,
-    TODO,
     Kind,
     check_settings,
     either,
@@ -370,11 +370,11 @@ def _at_odds(config: Mapping[str, Any]) -> Iterator[Problem]:
         sides = of(*place)
         if isinstance(sides, list) and math.prod(sides) > MOST_VOXELS:
             found, wanted = f"{sides}", f"at most {MOST_VOXELS:,} voxels in all"
-            yield Problem("error", "", ".".join(place), found, wanted, TODO)
+            yield Problem("error", "", ".".join(place), found, wanted, ADVICE)
     batch, epoch = of("data", "batch_size"), of("data", "patches_per_epoch")
     if isinstance(batch, int) and isinstance(epoch, int) and epoch < batch:
         found, wanted = f"{epoch}", f"at least one batch of data.batch_size={batch}"
-        yield Problem("error", "", "data.patches_per_epoch", found, wanted, TODO)
+        yield Problem("error", "", "data.patches_per_epoch", found, wanted, ADVICE)
     if of("task", "loss", "dice_weight") == of("task", "loss", "cross_entropy_weight") == 0:
         found, wanted = "dice_weight and cross_entropy_weight 0", "more than 0 for one of them"
-        yield Problem("error", "", "task.loss", found, wanted, TODO)
+        yield Problem("error", "", "task.loss", found, wanted, ADVICE)

@@ -16,7 +16,7 @@ from neurotarget.types import DataError, Problem
 
 OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # whose settings the table knows
 MISSING = "???"  # what a run must name, which is asked for elsewhere
-TODO = "mend it on the command line or in conf"
+ADVICE = "mend it on the command line or in conf"
 
 
 class Kind(NamedTuple):
@@ -151,7 +151,7 @@ def _wrong(node: Mapping[str, Any], table: Mapping[str, Kind], above: str) -> It
         if value == MISSING or str(name).startswith("_"):
             continue
         if kind is not None and not kind.fits(value):
-            yield Problem("error", "", key, _shown(value), kind.wanted, TODO)
+            yield Problem("error", "", key, _shown(value), kind.wanted, ADVICE)
         elif isinstance(value, Mapping):
             yield from _wrong(value, table, f"{key}.")
 

@@ -13,7 +13,7 @@ from neurotarget.types import Case, DataError, Problem
 
 T = TypeVar("T")
 LONGEST_NAME = 255  # bytes, on the file systems of Linux, macOS and Windows
-MEMORY_TODO = "close other programs, say fewer workers, or device=cpu"
+MEMORY_ADVICE = "close other programs, say fewer workers, or device=cpu"
 
 
 def reason_of(error: Exception) -> str:
@@ -24,7 +24,7 @@ def reason_of(error: Exception) -> str:
     if os.environ.get("NEUROTARGET_TRACEBACK"):
         traceback.print_exception(error)
     if _is_memory(error):
-        return f"out of memory ({text[:200] or type(error).__name__}); {MEMORY_TODO}"
+        return f"out of memory ({text[:200] or type(error).__name__}); {MEMORY_ADVICE}"
     return f"{type(error).__name__}: {text[:300]}"
 
 
@@ -34,7 +34,7 @@ def as_data_error(error: Exception, case_id: str) -> DataError:
         return error
     if isinstance(error, DataError):
         return DataError(text if case_id in (text := str(error)) else f"{case_id}: {text}")
-    memory = ("more memory, or a smaller scan", MEMORY_TODO)
+    memory = ("more memory, or a smaller scan", MEMORY_ADVICE)
     other = ("a case that can be read", "look at its files, or leave it out")
     wanted, todo = memory if _is_memory(error) else other
     return DataError(Problem("error", case_id, "", reason_of(error), wanted, todo))

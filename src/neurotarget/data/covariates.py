@@ -97,14 +97,14 @@ def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
 
 def check_sexes(cases: Sequence[Case]) -> list[Problem]:
     """Say which subjects have two sexes: one of them is mistyped, or two people share an id."""
-    told: dict[tuple[str, str], dict[str, str]] = {}  # by subject and column: sex → a case
+    known: dict[tuple[str, str], dict[str, str]] = {}  # by subject and column: sex → a case
     for case in cases:
         for name, value in case.covariates.items():
             if name.casefold() in SEX and value is not None:
-                sexes = told.setdefault((case.subject_id, name), {})
+                sexes = known.setdefault((case.subject_id, name), {})
                 sexes.setdefault(str(value), case.case_id)
     problems = []
-    for (subject, name), sexes in told.items():
+    for (subject, name), sexes in known.items():
         if len(sexes) > 1:
             listed = ", ".join(f"{value} in {case_id}" for value, case_id in sexes.items())
             todo = "mend the column, or give each person a subject_id"

@@ -77,11 +77,11 @@ def begin(output: Path, ledger: Ledger, made_by: str, *, overwrite: bool) -> Non
     """Write down whose predictions lie here.
 
     Raises:
-        DataError: the folder cannot be written, or another process has begun with other weights.
+        DataError: the folder cannot be written, or another process has started with other weights.
     """
     path = output / MADE_BY
     try:
-        with ledger.lock:  # another process may have begun meanwhile
+        with ledger.lock:  # another process may have started meanwhile
             if not is_made_by(output, made_by, overwrite=overwrite):
                 # first, or lines of others would pass for ours if we are killed
                 ledger.path.unlink(missing_ok=True)
