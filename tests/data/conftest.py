@@ -143,3 +143,15 @@ def bids(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def target():
+    """One cube on a grid of 1 mm."""
+    return Target(
+        name="cube",
+        contrasts=["t1"],
+        labels={"cube": 1},
+        spacing_mm=[1, 1, 1],
+        patch_vox=[8, 8, 8],
+    )

@@ -5,7 +5,6 @@ import pytest
 from neurotarget.data.columns import alike_columns, masked_columns, plain_name
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.text_table import read_text_table
-from neurotarget.types import Target
 
 ALIKE = {
     "case": ("label", "Label"),
@@ -29,17 +28,6 @@ def test_names_that_read_alike_are_one(pair):
 @pytest.mark.parametrize("pair", [("t1", "t2"), ("left_mm3", "leftmm3"), ("Ø", "O"), ("é", "e")])
 def test_names_that_differ_stay_apart(pair):
     assert alike_columns(pair) == []
-
-
-@pytest.fixture
-def target():
-    return Target(
-        name="cube",
-        contrasts=["t1"],
-        labels={"cube": 1},
-        spacing_mm=[1, 1, 1],
-        patch_vox=[8, 8, 8],
-    )
 
 
 @pytest.mark.parametrize("column", ["label", "t1", "label_anna", "age", "case_id", "split"])

@@ -10,7 +10,6 @@ from neurotarget.data.gre_sidecars import echo_times, field_strength
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.data.text_table import align_ids
 from neurotarget.reading import load_json, opened, read_bytes
-from neurotarget.types import Target
 
 HUGE = "9" * 5000
 NO_NUMBERS = [
@@ -28,17 +27,6 @@ NO_NUMBERS = [
     1.0,
     10**400,
 ]
-
-
-@pytest.fixture
-def target():
-    return Target(
-        name="cube",
-        contrasts=["t1"],
-        labels={"cube": 1},
-        spacing_mm=[1, 1, 1],
-        patch_vox=[8, 8, 8],
-    )
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS)
