@@ -97,4 +97,6 @@ def _tell(outcomes: list[Outcome], output: Path) -> None:
         f"at; label maps and volumes.tsv are in {output}"
     )
     if failed:
-        raise DataError([f"{item.case_id} failed: {item.note}" for item in failed])
+        # most reasons name their case already
+        notes = [(item.case_id, item.note.removeprefix(f"{item.case_id}: ")) for item in failed]
+        raise DataError([f"{case_id} failed: {note}" for case_id, note in notes])
