@@ -31,7 +31,10 @@ FIGURES = (  # names that figures begin with
 )
 
 # tables that not every study has
-SOMETIMES = ("parts", "raters", "rater_differences", "means", "mean_agreement", "postprocessing")
+SOMETIMES = (
+    *("label_effects", "parts", "raters", "rater_differences", "means", "mean_agreement"),
+    "postprocessing",
+)
 
 
 class Written(NamedTuple):

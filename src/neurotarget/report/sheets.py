@@ -37,12 +37,20 @@ class About:
 TABLES = {  # in reading order
     "effects": About(
         "Effects",
-        "Each hypothesis on the volumes of each method, as declared and adjusted for head size.",
+        "Each hypothesis on the volumes of each method: as declared, with site, and adjusted for "
+        "head size; the model that leads is the one that answers.",
         is_printed=True,
     ),
     "effect_differences": About(
         "Difference of effects between methods",
-        "Second minus first, on the same people; an interval without 0 is a difference.",
+        "Second minus first, on the same people, against the smallest effect of interest.",
+        is_printed=True,
+    ),
+    "label_effects": About(
+        "Effects by label",
+        "Each hypothesis on a whole target, asked of its labels and regions too; p by Holm is "
+        "corrected for them.",
+        headings={"p_holm": "p by Holm", "n_tests": "tests"},
         is_printed=True,
     ),
     "power": About(
