@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import ParamSpec, TypeVar
@@ -41,19 +41,41 @@ class _Listener:
             raise Stopped(number)
 
 
+def quit_while_loading() -> None:
+    """End at once where a signal comes while modules are loaded, until `listen` is called.
+
+    An exception could be lost then, as importlib has callbacks of which Python only prints what
+    they raise; and nothing is begun yet that would have to be cleaned up.
+    """
+    _answer(_quit, free=(signal.SIG_DFL, signal.default_int_handler))
+
+
 def listen() -> None:
     """Let signals raise Stopped from now on.
 
     Those that are ignored, as `nohup` has it, stay so, and those that others listen to are theirs.
     """
+    _answer(_Listener(), free=(signal.SIG_DFL, signal.default_int_handler, _quit))
+
+
+def _answer(handler: Callable[[int, FrameType | None], None], free: Sequence[object]) -> None:
+    """Have signals handled, but for those with another handler than the `free` ones."""
     if threading.current_thread() is not threading.main_thread():
         return
-    ours = _Listener()
     for name in SIGNALS:
         number = getattr(signal, name, None)
-        free = (signal.SIG_DFL, signal.default_int_handler)
         if number is not None and signal.getsignal(number) in free:
-            signal.signal(number, ours)
+            signal.signal(number, handler)
+
+
+def _quit(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    with suppress(OSError):  # the terminal has gone
+        os.write(2, f"\n{_stopped(number)} before anything was begun\n".encode())
+    os._exit(128 + number)
+
+
+def _stopped(number: int) -> str:
+    return "stopped" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
 
 
 def signal_of(error: BaseException | None) -> int | None:
@@ -84,8 +106,7 @@ def going_on(command: str) -> Iterator[None]:
 
 def end_stopped(error: BaseException, number: int) -> None:
     """Print the sentence about a stop and exit with 128 + the signal's number, as shells do."""
-    how = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
-    parts = [f"stopped{how}", "what was finished is kept"]
+    parts = [_stopped(number), "what was finished is kept"]
     parts += [f"go on with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
     try:
         print(f"\n{'; '.join(parts)}", file=sys.stderr)
