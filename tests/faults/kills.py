@@ -85,7 +85,9 @@ class Campaign:
         return found or (f"drafts are left: {', '.join(left[:3])}" if left else "")
 
     def _run(self, argv: Sequence[str], **fault: int) -> Ended:
-        asked = Asked(list(argv), str(self.work), str(self.log), str(self.work), **fault)
+        reads = self.scenario.reads
+        place = str(self.work)
+        asked = Asked(list(argv), place, str(self.log), place, reads=reads, **fault)
         return self.server.run(asked)
 
 

@@ -56,6 +56,7 @@ class Asked:
     kill_at: int = 0  # SIGKILL before the operation of this number, from 1; 0 counts only
     signal_at: int = 0  # likewise, with `signal`
     signal: int = 0
+    reads: bool = False  # files that are read count too
     file_limit: int = -1  # bytes that a file may have before the disk is full; -1 is no limit
     timeout_s: float = 240.0
     environment: dict[str, str] = field(default_factory=dict)
@@ -234,7 +235,8 @@ class _Count:
     def _counts(self, event: str, args: tuple) -> bool:
         if event == "open":
             path, mode, flags = args
-            if not (set(mode or "") & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR)):
+            is_written = set(mode or "") & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR)
+            if not (is_written or self.asked.reads):
                 return False
         else:
             path = args[0]

@@ -44,6 +44,7 @@ class Scenario:
     every: int  # a kill at every so many file operations
     scans: Callable[[Path], object] | None = None  # writes further inputs
     again: list[str] | None = None  # what goes on; otherwise what was printed, or the same
+    reads: bool = False  # it writes little or nothing, and is stopped as it reads
 
 
 def write_balls(folder: Path) -> None:
@@ -63,6 +64,16 @@ TRAINED = train()
 SECOND = train("seed=2", run="run2")
 SCENARIOS = (
     Scenario(
+        "lint", ["neurotarget", "lint", "data/manifest.tsv", "target=ball"], (), 24, reads=True
+    ),
+    Scenario(
+        "models",
+        ["neurotarget", "models", "target=ball", "model=small/unet", "tsv=models.tsv"],
+        (),
+        every=4,
+        reads=True,
+    ),
+    Scenario(
         "prepare",
         ["neurotarget", "prepare", "data/manifest.tsv", "target=ball", "cache=cache", "workers=1"],
         (),
@@ -72,6 +83,20 @@ SCENARIOS = (
     Scenario("train, two stages", train(*CASCADE), (), every=16),
     Scenario(
         "train, planned", train("plan=auto", "plan.memory_gb=1", "trainer.max_epochs=1"), (), 24
+    ),
+    Scenario(
+        "train, region found",
+        train("localise=auto", "trainer.max_epochs=1"),
+        (),
+        every=24,
+        scans=lambda folder: write_cohort(folder / "data", 14, side=32, radius_mm=3.0),
+    ),
+    Scenario(
+        "train, cascade found",
+        train("localise=auto", "trainer.max_epochs=1", *CASCADE[1:]),
+        (),
+        every=48,
+        scans=lambda folder: write_cohort(folder / "data", CASES, side=32, radius_mm=3.0),
     ),
     Scenario(
         "multirun",
@@ -85,6 +110,22 @@ SCENARIOS = (
         ],
         (),
         every=24,
+        again=["train.py", "--config-dir=conf", "resume=sweep"],
+    ),
+    Scenario(
+        "search",
+        [
+            "train.py",
+            "-m",
+            "--config-dir=conf",
+            *TRAINING,
+            "sweep=optuna",
+            "sweep.trials=2",
+            "optimizer.lr=interval(0.001,0.01)",
+            "hydra.sweep.dir=sweep",
+        ],
+        (),
+        every=48,
         again=["train.py", "--config-dir=conf", "resume=sweep"],
     ),
     Scenario(
