@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import wandb
 
+from neurotarget.cli.breakdowns import within_memory
 from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.compare_ensembles import with_ensembles
 from neurotarget.cli.compare_read import Run
@@ -96,9 +97,10 @@ def run(places: Sequence[str | Path], words: Words) -> int:
         found = with_ensembles(found, output / "ensembles", device=device, make=make)
     said = [*map(str, places), *(f"{key}={value}" for key, value in words.items())]
     facts = {**found.facts, "command": f"neurotarget compare {shlex.join(said)}"}
-    comparison = compare(found.arms, seed=seed, notes=found.notes, facts=facts)
     title = words.get("title") or _title(found.facts)
-    done = write_comparison(comparison, output, title=title)
+    with within_memory(f"tables of {len(found.runs)} runs in {output}", "compare fewer of them"):
+        comparison = compare(found.arms, seed=seed, notes=found.notes, facts=facts)
+        done = write_comparison(comparison, output, title=title)
     tell(done)
     track(done, next(iter(found.runs.values())), mode=mode, title=title)
     return 0
