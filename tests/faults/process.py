@@ -247,13 +247,14 @@ class _Count:
 
 
 def printed_command(text: str) -> list[str]:
-    """The command that a killed training printed for going on, or nothing where it printed none."""
+    """The command that was printed last for going on, or nothing where none was."""
+    found = []
     for line in text.splitlines():
-        head, sign, command = line.partition("stopped?")
-        if sign and not head.strip():
-            _, program, *rest = shlex.split(command)
-            return [Path(program).name, *rest]
-    return []
+        for sign in ("  stopped?  ", "go on with: "):
+            _, is_there, command = line.partition(sign)
+            if is_there:
+                found = shlex.split(command)
+    return [Path(found[1]).name, *found[2:]] if found[:1] == ["python"] else found
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class Scenario:
     every: int  # a kill at every so many file operations
     scans: Callable[[Path], object] | None = None  # writes further inputs
     again: list[str] | None = None  # what goes on; otherwise what was printed, or the same
+    goes_on: bool = False  # prints the command that does when it is stopped
     reads: bool = False  # it writes little or nothing, and is stopped as it reads
 
 
@@ -78,6 +79,7 @@ SCENARIOS = (
         ["neurotarget", "prepare", "data/manifest.tsv", "target=ball", "cache=cache", "workers=1"],
         (),
         every=4,
+        goes_on=True,
     ),
     Scenario("train", TRAINED, (), every=4),
     Scenario("train, two stages", train(*CASCADE), (), every=16),
@@ -133,6 +135,7 @@ SCENARIOS = (
         ["predict.py", "run=run", "input=data/manifest.tsv", "output=out", "probabilities=true"],
         (TRAINED,),
         every=4,
+        goes_on=True,
     ),
     Scenario("study", ["neurotarget", "study", "rows=run"], (TRAINED,), every=6),
     Scenario(
@@ -159,6 +162,7 @@ SCENARIOS = (
         ["neurotarget", "qsm", "bids", "output=maps", "device=cpu"],
         (),
         every=3,
+        goes_on=True,
         scans=lambda folder: write_bids(folder / "bids", ["01", "02"]),
     ),
     Scenario(
@@ -166,6 +170,7 @@ SCENARIOS = (
         ["neurotarget", "swi", "bids", "output=maps"],
         (),
         every=4,
+        goes_on=True,
         scans=lambda folder: write_bids(folder / "bids", ["01", "02"]),
     ),
 )
