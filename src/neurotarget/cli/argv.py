@@ -17,6 +17,7 @@ from neurotarget.cli.jobs import SITTING, quoted
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides, joined_options
+from neurotarget.cli.recorded import recorded
 from neurotarget.cli.run_folder import read_words
 from neurotarget.cli.run_output import claim_output
 from neurotarget.cli.stopping import listen
@@ -65,7 +66,8 @@ def check_argv(config_path: Path, config_name: str) -> None:
     argv = [literal(word, is_sweep=is_sweep) for word in sys.argv[1:]]
     argv = resumed_argv(argv) if config_name == "train" else argv
     check_launcher(argv)
-    config = check_overrides(argv, config_path, config_name)
+    with recorded(_resumed(argv), argv):
+        config = check_overrides(argv, config_path, config_name)
     if config is not None and config_name == "train":
         argv = [word for word in argv if _key(word) != "overwrite"]  # asked once, not when resumed
         argv += claim_output(config, is_sweep="-m" in argv or "--multirun" in argv)
@@ -110,6 +112,12 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     if not is_trusted:
         refuse_replayed(kept, folder)
     return [*options, *kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
+
+
+def _resumed(argv: Sequence[str]) -> str | None:
+    """Folder of the run that goes on, of a whole command line; None for a multirun."""
+    said = [word.removeprefix("resume=") for word in argv if word.startswith("resume=")]
+    return _unquoted(said[-1]) if said and said[-1] != "null" else None
 
 
 def check_launcher(argv: Sequence[str]) -> None:
