@@ -112,10 +112,22 @@ def _calls() -> Iterator[Attack]:
         "paths.cache=../escaped",
         "paths.runs=../escaped",
         "logger.wandb=online",
+        "sweep.space={paths.cache:../escaped}",
         "pretrained=../secret.txt",
     ):
         files = {"run/overrides.yaml": yaml.safe_dump([*TRAINING, word])}
         yield Attack(f"resumed, overrides: {word[:50]}", RESUME, files)
+
+    for word in (
+        "hydra.sweeper.params.paths.cache=../escaped",
+        "hydra.sweeper.params.model._target_=os.system",
+        "+hydra.sweeper.params.data.cache='{canary}'",
+    ):
+        words: dict[str, bytes | str] = {
+            "sweep/multirun.yaml": yaml.safe_dump({"words": [*TRAINING, word], "jobs": []})
+        }
+        resume = [*RESUME[:2], "resume=sweep"]
+        yield Attack(f"resumed multirun: {word[:50]}", resume, words, refused="found the override")
 
 
 def _pickles() -> Iterator[Attack]:

@@ -1,6 +1,7 @@
 """The command line before Hydra reads it: checked, and for `resume=` made whole again."""
 
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -12,8 +13,9 @@ from hydra.errors import HydraException
 from neurotarget import files
 from neurotarget.cli.errors import print_anything, taught
 from neurotarget.cli.flags import flag
-from neurotarget.cli.foreign import refuse_replayed
+from neurotarget.cli.foreign import is_elsewhere, refuse_replayed, sends
 from neurotarget.cli.jobs import SITTING, quoted
+from neurotarget.cli.known_caches import CACHES, note_runs
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides, joined_options
@@ -71,6 +73,9 @@ def check_argv(config_path: Path, config_name: str) -> None:
     if config is not None and config_name == "train":
         argv = [word for word in argv if _key(word) != "overwrite"]  # asked once, not when resumed
         argv += claim_output(config, is_sweep="-m" in argv or "--multirun" in argv)
+        for word in argv:
+            if _key(word) in ("hydra.run.dir", "hydra.sweep.dir"):
+                note_runs(_caches(argv), Path(_unquoted(word.partition("=")[2])))
     sys.argv[1:] = argv
 
 
@@ -99,8 +104,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
         now = [word for word in now if word not in FLAGS]
         anew = {_key(word) for word in (*options, *now)}
         kept = _kept(read_multirun(folder), anew | {"hydra.sweep.dir", *SITTING})
-        if not is_trusted:
-            refuse_replayed(kept, folder)
+        kept = kept if is_trusted else _chosen(kept, folder)
         return ["-m", *options, *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
     before = read_words(folder)
     if any(word in FLAGS for word in argv):
@@ -109,9 +113,31 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
             "leave -m out"
         )
     kept = _kept(before, {_key(word) for word in (*options, *now)} | set(SITTING))
-    if not is_trusted:
-        refuse_replayed(kept, folder)
+    kept = kept if is_trusted else _chosen(kept, folder)
     return [*options, *kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
+
+
+def _chosen(words: Sequence[str], folder: Path) -> list[str]:
+    """Recorded words that only choose settings; says which ones are left out.
+
+    Raises:
+        DataError: one does more than that.
+    """
+    refuse_replayed(words, folder)
+    if sending := [word for word in words if sends(word)]:
+        print(
+            f"resume={folder}: {shlex.join(sending)} of its record decides where scores are sent "
+            "and is left out; type it again beside resume= where that is meant",
+            file=sys.stderr,
+        )
+    return [word for word in words if word not in sending]
+
+
+def _caches(argv: Sequence[str]) -> list[Path]:
+    """Caches outside of the working folder, of a whole command line."""
+    typed = [word for word in argv if _key(word) in CACHES and is_elsewhere(word)]
+    values = [_unquoted(word.partition("=")[2]) for word in typed]
+    return [Path(value) for value in values if "," not in value or exists(value)]
 
 
 def _resumed(argv: Sequence[str]) -> str | None:
