@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 import yaml
 
-TIMES = ("train_seconds", "weights_sha256", "weights", "measured", "made_from", "run")
+TIMES = ("train_seconds", "weights_sha256", "weights", "measured", "made_from", "run", "seconds")
 MEASURED = ("_s", "_s_per_case", "_wh", "_mib")  # columns of what a run has cost
 VARYING = frozenset(  # hold times, process numbers or hashes of files that hold such
     (
@@ -25,6 +25,7 @@ VARYING = frozenset(  # hold times, process numbers or hashes of files that hold
         "result.json",
         "run.json",
         "scans.tsv",
+        "study.db",
     )
 )
 DRAFT = ".draft-"
