@@ -9,6 +9,7 @@ no touch for a minute.
 import atexit
 import re
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,12 +27,12 @@ CLAIM_S = 5.0  # whoever only looks whether a job runs lets its lock go at once
 HOST = re.compile(r"^host=(.*)$", re.MULTILINE)
 
 
-class Holder:
+class Holder(ABC):
     """Who holds locks, and gives them back when its block ends."""
 
+    @abstractmethod
     def release(self) -> None:
         """Give all locks back."""
-        raise NotImplementedError
 
     def __exit__(self, *error: object) -> None:
         """Give all locks back."""
