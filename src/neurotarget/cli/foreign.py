@@ -84,14 +84,15 @@ def read_foreign(path: Path) -> dict[str, Any]:
         check_regular(path)
         if path.stat().st_size > LARGEST_BYTES:
             raise DataError(f"{path}: found over 4 MB, wanted a config; check the path")
-        _refuse_huge(load_yaml(path), str(path))
+        plain = load_yaml(path)
+        _refuse_huge(plain, str(path))
         found = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except DataError:
         raise
     except Exception as error:  # of the file system, YAML's, OmegaConf's, too deep a nesting
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{path}: no settings can be read from it ({reason})") from error
-    if not isinstance(found, dict):
+    if not isinstance(plain, dict) or not found:  # OmegaConf takes a word for a key
         raise DataError(f"{path}: found no settings, wanted keys with values; check the file")
     return found
 
