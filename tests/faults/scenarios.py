@@ -173,6 +173,21 @@ SCENARIOS = (
         goes_on=True,
         scans=lambda folder: write_bids(folder / "bids", ["01", "02"]),
     ),
+    Scenario(
+        "reconstruction",
+        [
+            "train.py",
+            "experiment=swi",
+            "data.root=bids",
+            "reconstruction.high_pass=[homodyne]",
+            "reconstruction.device=cpu",
+            "logger.wandb=disabled",
+            "hydra.run.dir=run",
+        ],
+        (),
+        every=12,
+        scans=lambda folder: write_bids(folder / "bids", ["01"]),
+    ),
 )
 
 

@@ -87,6 +87,8 @@ def _weights(path: Path) -> bytes:
 def _table(path: Path) -> bytes:
     table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=str)
     varying = [name for name in table if name in TIMES or name.endswith(MEASURED)]
+    if "metric" in table:  # of rows, one of which may say how long a method took
+        table = table[~table["metric"].str.startswith("seconds")].reset_index(drop=True)
     return table.drop(columns=varying).to_csv().encode()
 
 
@@ -117,4 +119,11 @@ def _settings(path: Path) -> bytes:
 def _without_times(value: object) -> object:
     if isinstance(value, dict):
         return {k: _without_times(v) for k, v in value.items() if k not in TIMES}
-    return [_without_times(one) for one in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without_times(one) for one in value if not _is_time(one)]
+    return value
+
+
+def _is_time(value: object) -> bool:
+    """Whether a line of a list says how long a method took."""
+    return isinstance(value, dict) and value.get("metric") == "seconds"
