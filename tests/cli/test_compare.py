@@ -207,6 +207,23 @@ def test_a_wandb_run_of_its_type_holds_tables_and_figures(multirun, wandb_record
     assert not (multirun / "compare" / "logs").exists()
 
 
+def test_a_run_of_a_stranger_sends_no_comparison_to_an_entity(
+    multirun, wandb_records, monkeypatch, capsys
+):
+    monkeypatch.setenv("HOME", str(multirun))
+    for folder in multirun.iterdir():
+        path = folder / "config.yaml"
+        path.write_text(f'{path.read_text()}logger: {{entity: "them\\e[2J", project: p}}\n')
+    run([multirun], {"wandb": "offline", "ensembles": "false"})
+    wandb.teardown()
+    told = capsys.readouterr().out
+    assert "names the entity them" in told
+    assert "trust=true lets this comparison go to" in told
+    (log,) = (multirun / "compare" / "wandb").glob("offline-run-*/run-*.wandb")
+    (started,) = [record.run for record in wandb_records(log) if record.HasField("run")]
+    assert (started.entity, started.project) == ("", "p")
+
+
 def test_markdown_and_terminal_show_the_same_cells():
     arms = {"arm": ["a|b", "long_name"], "dice": [0.9, 0.8], "dice_low": 0.7, "dice_high": 0.95}
     arms |= {"n_failed": [0, 1], "n_scored": [6, 6], "verdicts": ["sex: shown 1 of 1", ""]}

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from neurotarget.cli.breakdowns import LESS_READ, LESS_SHOWN, within_memory
 from neurotarget.cli.flags import flag
 from neurotarget.cli.older_output import older_output
 from neurotarget.cli.settings import read_whole
@@ -78,14 +79,16 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
     overwrite = flag(words, "overwrite")
     target = load_target(words["target"]) if "target" in words else None
     read = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[source]
-    material = read(words, target)
+    with within_memory(f"{source}={words[source]}", LESS_READ):
+        material = read(words, target)
     if asked:
         material = with_asked(material, asked)
     command = "neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items())
     material = material._replace(facts={**material.facts, "command": command})
     folder = _folder(words, source, material.measured.target)
     claim(folder, older=older_output, overwrite=overwrite)
-    done = write_study(material, folder, seed=seed, cases=cases)
+    with within_memory(f"tables and pictures in {folder}", LESS_SHOWN):
+        done = write_study(material, folder, seed=seed, cases=cases)
     tell(done)
     return 0
 
