@@ -48,19 +48,19 @@ def analyse(
     refused = study_refusals(measured, learning)
     effects = effects_table(measured, refused=refused)
     agreement = agreement_table(measured, seed=seed)
-    scores = scores_table(measured, seed=seed)
+    scores = scores_table(measured)
     parts = parts_table(measured, agreement, scores, seed=seed)
     tables = {
         "effects": effects,
         "effect_differences": effect_differences_table(measured, seed=seed, refused=refused),
         "power": power_table(measured, effects),
         **({"parts": parts} if len(parts) else {}),
-        **_of_raters(measured, agreement, seed),
+        **_of_raters(measured, agreement),
         "agreement": agreement,
         "scores": scores,
         "failures": failures_table(measured),
         "failed_cases": failed_cases_table(measured),
-        "volumes": volumes_table(measured, seed=seed),
+        "volumes": volumes_table(measured),
         **_of_means(measured, seed),
         "age": age_table(measured),
         "curves": curves_table(measured),
@@ -74,12 +74,12 @@ def analyse(
     return Study(measured, tables, told, dict(facts or {}), learning)
 
 
-def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
+def _of_raters(measured: Measured, agreement: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if not measured.raters:
         return {}
     return {
-        "raters": raters_table(measured, agreement, seed=seed),
-        "rater_differences": rater_differences_table(measured, seed=seed),
+        "raters": raters_table(measured, agreement),
+        "rater_differences": rater_differences_table(measured),
     }
 
 
@@ -87,7 +87,7 @@ def _of_means(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
     if not measured.means:
         return {}
     return {
-        "means": means_table(measured, seed=seed),
+        "means": means_table(measured),
         "mean_agreement": mean_agreement_table(measured, seed=seed),
     }
 
