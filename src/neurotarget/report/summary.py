@@ -27,7 +27,7 @@ MOST_LABELS = 12  # beyond, those of lowest Dice are shown
 SCORES = ("dice", "precision", "recall", "hd95_mm", "assd_mm", "surface_dice")
 LEARNING = ("learnt", "learnt_reasons", "learnt_warnings")
 METHODS = ("reference", "predicted")
-AGREEMENT = ("pearson_r", "spearman_rho", "icc_a1", "icc_c1", "ccc")
+AGREEMENT = ("pearson_r", "spearman_rho", "icc_a1", "icc_c1", "ccc", "reference_slope")
 EFFECT = ("estimate", "low", "high", "p", "n", "n_dropped", "unit", "verdict", "detectable")
 EFFECT += ("expected", "matters", "share", "power", "size", "size_low", "size_high", "size_kind")
 EFFECT += ("model", "n_failed", "reason", "remark")
@@ -116,7 +116,8 @@ def _below_half(study: Study) -> int:
 
 
 def _score(found: pd.Series) -> dict:
-    return {key: found[key] for key in ("mean", "sd", "median", "low", "high", "n", "n_nan")}
+    numbers = ("mean", "sd", "median", "q1", "q3", "low", "high", "n", "n_nan", "n_failed")
+    return {key: found[key] for key in numbers}
 
 
 def _means(by_label: Mapping[str, Mapping]) -> dict[str, float]:

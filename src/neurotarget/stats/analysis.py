@@ -52,7 +52,7 @@ def analyse(
     effects = effects_table(measured, refused=refused)
     known, _ = without_failed(measured)
     agreement = agreement_table(measured, seed=seed)
-    scores = scores_table(measured, seed=seed)
+    scores = scores_table(measured)
     parts = parts_table(measured, agreement, scores, seed=seed)
     by_label = label_effects_table(measured, effects, refused=refused)
     tables = {
@@ -61,12 +61,12 @@ def analyse(
         **({"label_effects": by_label} if len(by_label) else {}),
         "power": power_table(known, effects),
         **({"parts": parts} if len(parts) else {}),
-        **_of_raters(measured, agreement, seed),
+        **_of_raters(measured, agreement),
         "agreement": agreement,
         "scores": scores,
         "failures": failures_table(measured),
         "failed_cases": failed_cases_table(measured),
-        "volumes": volumes_table(measured, seed=seed),
+        "volumes": volumes_table(measured),
         **_of_means(measured, seed),
         "age": age_table(known),
         "curves": curves_table(known),
@@ -80,12 +80,12 @@ def analyse(
     return Study(measured, tables, told, dict(facts or {}), learning)
 
 
-def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
+def _of_raters(measured: Measured, agreement: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if not measured.raters:
         return {}
     return {
-        "raters": raters_table(measured, agreement, seed=seed),
-        "rater_differences": rater_differences_table(measured, seed=seed),
+        "raters": raters_table(measured, agreement),
+        "rater_differences": rater_differences_table(measured),
     }
 
 
@@ -93,7 +93,7 @@ def _of_means(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
     if not measured.means:
         return {}
     return {
-        "means": means_table(measured, seed=seed),
+        "means": means_table(measured),
         "mean_agreement": mean_agreement_table(measured, seed=seed),
     }
 
