@@ -15,6 +15,7 @@ SOURCE = Path(neurotarget.__file__).parent
 SEEN_BY_ALL = {
     "printable",
     "hypothesis",
+    "levels",
     "fields",
     "types",
     "reading",
@@ -26,6 +27,7 @@ SEEN_BY_ALL = {
 MAY_IMPORT = {
     "__init__": set(),
     "hypothesis": set(),
+    "levels": set(),
     "fields": set(),
     "printable": set(),
     "types": set(),

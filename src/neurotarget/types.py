@@ -35,6 +35,7 @@ from neurotarget.fields import (
     whole,
 )
 from neurotarget.hypothesis import Hypothesis, Published
+from neurotarget.levels import CodeBook
 from neurotarget.printable import file_name, one_line
 
 Image = Float[Tensor, "B C I J K"]
@@ -197,6 +198,7 @@ TARGET_FIELDS: Mapping[str, Reader] = {
     "hypotheses": hypotheses,
     "units": mapping(text),
     "published": items(published),
+    "levels": mapping(mapping(text)),
 }
 
 
@@ -228,6 +230,7 @@ class Target:
     units: Mapping[str, str] = field(default_factory=dict)  # of contrasts that have one: qsm: ppm
     published: tuple[Published, ...] = ()
     ignore_ids: tuple[int, ...] = ()  # besides the label `ignore` of a dataset.json
+    levels: CodeBook = field(default_factory=dict)  # of covariates in numbers: sex: {0: M, 1: F}
 
     def __post_init__(self) -> None:
         wrong = read_fields(self, TARGET_FIELDS)
