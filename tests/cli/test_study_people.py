@@ -1,4 +1,4 @@
-"""Cohorts as people have them: spellings, codes, other columns, copies, a reference of one value."""
+"""Cohorts as people have them: spellings, codes, other columns, copies, one value throughout."""
 
 import numpy as np
 import pandas as pd

@@ -128,6 +128,11 @@ TARGET = {
     "target.hypotheses.*.expected": optional(REAL),
     "target.hypotheses.*.source": TEXT,
     "target.published": listed(BRANCH),
+    "target.levels": BRANCH,
+    "target.levels.*": BRANCH,
+    "target.levels.*.*": TEXT,
+    "target.acceptable": BRANCH,
+    "target.acceptable.*": number(0, 1e9),
 }
 DATA = {
     "data": BRANCH,

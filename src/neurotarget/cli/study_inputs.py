@@ -36,6 +36,7 @@ class Material(NamedTuple):
     facts: Mapping[str, str]
     beside: Mapping[str, pd.DataFrame] = MappingProxyType({})  # tables that no study computes
     training: Training | None = None  # of the network behind the masks
+    n_listed: int = 0  # cases of the manifest, with those that have no rows
 
 
 def from_run(
@@ -83,6 +84,7 @@ def from_run(
         run_facts(summary, folder),
         tables_beside(folder),
         Training.read(summary.get("training")),
+        len(read.cases),
     )
 
 

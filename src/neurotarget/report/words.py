@@ -309,7 +309,7 @@ def _agreement_lines(study: Study) -> list[str]:
         icc, bias = found["icc_a1"], found["bias"]
         lines.append(
             f"Volumes of {label}, {second} against {first}: ICC(A,1) "
-            f"{estimate(icc, 'value', digits=2)}, bias {estimate(bias, 'value', sign=True)} mm³ "
+            f"{estimate(icc, 'value', digits=3)}, bias {estimate(bias, 'value', sign=True)} mm³ "
             f"({int(icc['n'])} cases)."
         )
     return lines
