@@ -115,3 +115,28 @@ def test_a_reference_of_one_value_allows_no_conclusion(statistics, study, name, 
     assert effects["estimate"].isna().all()
     assert f"no reference spread: v by hand is {value} mm³ in all 30 cases" in effects["reason"][0]
     assert np.isnan(read("effect_differences")["difference"]).all()
+
+
+def test_a_cohort_of_women_is_not_compared_at_equal_sex(statistics, study):
+    done, printed, read = study(
+        statistics / "samesex.csv", "labels=vol", "ask=volume ~ age + sex: negative"
+    )
+    assert done == 0
+    assert effect(read)["n"] == 30
+    assert "equal sex" not in printed
+
+
+def test_repeats_have_slopes_within_and_between_people(statistics, study, tmp_path):
+    words = ("labels=v", "methods=hand,net", "reference=hand", "ask=volume ~ age: negative")
+    done, _, read = study(statistics / "repeats.csv", *words)
+    assert done == 0
+    slopes = read("longitudinal")
+    assert set(slopes["method"]) == {"hand", "net"}
+    assert (slopes["n_people"] == 12).all()
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Change within people" in page
+    text = (tmp_path / "out" / "study" / "methods.md").read_text()
+    assert "within people" in text
+    assert "@laird1982" in text
+    assert "laird1982" in (tmp_path / "out" / "study" / "references.bib").read_text()
+    assert len(read("claim")) == 44

@@ -46,7 +46,7 @@ def flow_figure(study: Study) -> Figure | None:
         axes.plot(*zip(*corners, corners[0], strict=True), color=INK, lw=0.8)
         centre = (LEFT + MIDDLE) / 2
         axes.text(centre, middle, _title(step), ha="center", va="center", fontsize=TEXT_PT)
-        if place:
+        if place and step["step"] != steps[place - 1]["step"]:
             axes.annotate(
                 "",
                 (centre, top),

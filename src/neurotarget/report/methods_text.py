@@ -140,7 +140,8 @@ def _definitions(study: Study) -> str:
 
 def _cited(one: Definition, keys: Mapping[tuple[str, str], str]) -> str:
     key = keys.get((first_source(one.source), one.doi))
-    name = one.name[:1].lower() + one.name[1:] if one.name[1:2].islower() else one.name
+    name = one.name[:1].lower() + one.name[1:]
+    name = name if one.name.split()[0][1:].islower() else one.name
     return f"{name} [@{key}]" if key else name
 
 

@@ -44,7 +44,9 @@ def people_sections(study: Study) -> list[TableSection]:
 def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
     """Table 1 as text: its parts, and a row a characteristic with a cell for each part."""
     table = rows_of(study, "people")
-    parts = list(dict.fromkeys(table["part"])) if len(table) else []
+    if not len(table):
+        return [], []
+    parts = list(dict.fromkeys(table["part"]))
     keys = list(dict.fromkeys(zip(table["characteristic"], table["level"], strict=True)))
     cells = {
         (row["part"], row["characteristic"], row["level"]): _cell(row)

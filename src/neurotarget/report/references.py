@@ -168,7 +168,8 @@ def bibtex(cited: Iterable[Reference]) -> str:
 
 
 def _keys(source: str) -> Iterable[str]:
-    name = re.sub(r"[^a-z]", "", source.split()[0].casefold()) or "work"
+    author = re.split(r" and |,|\s(?=\d)", source)[0]
+    name = re.sub(r"[^a-z]", "", author.casefold()) or "work"
     stem = name + _year(source)
     yield stem
     yield from (f"{stem}{letter}" for letter in "bcdefghijklmnopqrstuvwxyz")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.text import number, unit_text
+from neurotarget.stats.cohort import varying
 from neurotarget.stats.comparison import Comparison
 from neurotarget.stats.failures import FAILED
 from neurotarget.stats.measured import EXTERNAL, PARTS
@@ -108,6 +109,11 @@ def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
     at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
     adjusted = f", at equal {_listed(map(_term, at))}" if at else ""
     return f"The {_quantity(hypothesis, target)} {words}{adjusted}."
+
+
+def claim_of(study: Study, hypothesis: Hypothesis) -> str:
+    """What a hypothesis expects of a cohort, in which terms may be the same for all."""
+    return claim_sentence(varying(hypothesis, study.measured.covariates), study.measured.target)
 
 
 def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
@@ -234,7 +240,7 @@ def headlines(study: Study) -> list[str]:
     lines = []
     for name, rows in declared(study).items():
         asked = named.get(name)
-        head = claim_sentence(asked, study.measured.target) if asked else title_of(name)
+        head = claim_of(study, asked) if asked else title_of(name)
         what = asked_of(asked) if asked else VOLUMES
         told = "; ".join(verdict_sentence(row, what) for row in rows)
         lines.append(f"{head} {told[:1].upper()}{told[1:]}.")

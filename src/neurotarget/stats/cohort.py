@@ -6,6 +6,7 @@ where the hypothesis asks about these.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -98,6 +99,17 @@ def written(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return str(value).strip()
     return f"{value:.15g}"  # fewer figures would make one of two long numbers
+
+
+def varying(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Hypothesis:
+    """The hypothesis without terms that are the same for all: nobody is compared at equal sex."""
+    fixed = {name for name in covariates if covariates[name].dropna().nunique() == 1}
+    kept = [
+        term
+        for term in hypothesis.adjust
+        if not {*SPLINE.sub(r"\1", term).replace(" ", "").split("*")} & fixed
+    ]
+    return replace(hypothesis, adjust=tuple(kept))
 
 
 def other_groups(hypothesis: Hypothesis, covariates: pd.DataFrame) -> str:
