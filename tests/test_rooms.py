@@ -15,6 +15,7 @@ SOURCE = Path(neurotarget.__file__).parent
 SEEN_BY_ALL = {
     "printable",
     "hypothesis",
+    "levels",
     "fields",
     "types",
     "reading",
@@ -27,6 +28,7 @@ MAY_IMPORT = {
     "__init__": set(),
     "__main__": {"cli"},
     "hypothesis": set(),
+    "levels": set(),
     "fields": set(),
     "printable": set(),
     "types": set(),

@@ -8,7 +8,7 @@ from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.text import p_value
 from neurotarget.report.words import (
     asked_of,
-    claim_sentence,
+    claim_of,
     compared,
     comparison_sentence,
     counted,
@@ -95,7 +95,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
     return Card(
         hypothesis.name,
         title_of(hypothesis.name),
-        claim_sentence(hypothesis, study.measured.target),
+        claim_of(study, hypothesis),
         published,
         hypothesis.source,
         tuple(_result(row, what) for row in rows),

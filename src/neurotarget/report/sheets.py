@@ -108,6 +108,22 @@ TABLES = {  # in reading order
         "Steps tried on the validation cases: mean Dice and masks in several pieces, before and "
         "after.",
     ),
+    "people": About("Table 1", "Who was studied, in all and by part."),
+    "flow": About("Flow of cases", "Who was left out on the way, and why."),
+    "longitudinal": About(
+        "Change within people",
+        "Slopes over age within and between people, mm³ a year, clustered by person.",
+        value="within",
+    ),
+    "assumptions": About(
+        "Checks of differences",
+        "Whether limits of agreement may be told in mm³, and whether they are narrow enough.",
+        value="p_normal",
+    ),
+    "tests": About("Tests", "p values as they are and by Holm; variance inflation.", value="vif"),
+    "noninferiority": About(
+        "Non-inferiority", "The network’s Dice beside a second rater’s, against a margin."
+    ),
     "curves": About("Age curves", "The points of the curves with their bands."),
     "cases": About("Cases", "One row a case: covariates, volumes, scores."),
 }

@@ -11,6 +11,7 @@ import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.text import number, unit_text
+from neurotarget.stats.cohort import varying
 from neurotarget.stats.comparison import Comparison
 from neurotarget.stats.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.failures import FAILED
@@ -108,6 +109,11 @@ def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
     at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
     adjusted = f", at equal {_listed(map(_term, at))}" if at else ""
     return f"Hypothesis: the {_quantity(hypothesis, target)} {words}{adjusted}."
+
+
+def claim_of(study: Study, hypothesis: Hypothesis) -> str:
+    """What a hypothesis expects of a cohort, in which terms may be the same for all."""
+    return claim_sentence(varying(hypothesis, study.measured.covariates), study.measured.target)
 
 
 def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
@@ -247,7 +253,7 @@ def headlines(study: Study) -> list[str]:
     lines = []
     for name, rows in leading(study).items():
         asked = named.get(name)
-        head = claim_sentence(asked, study.measured.target) if asked else title_of(name)
+        head = claim_of(study, asked) if asked else title_of(name)
         what = asked_of(asked) if asked else VOLUMES
         verdicts = "; ".join(verdict_sentence(row, what) for row in rows)
         lines.append(f"{head} {_capital(verdicts)}.")
@@ -324,7 +330,7 @@ def _agreement_lines(study: Study) -> list[str]:
         icc, bias = found["icc_a1"], found["bias"]
         lines.append(
             f"Volumes of {label}, {second} against {first}: ICC(A,1) "
-            f"{estimate(icc, 'value', digits=2)}, bias {estimate(bias, 'value', sign=True)} mm³ "
+            f"{estimate(icc, 'value', digits=3)}, bias {estimate(bias, 'value', sign=True)} mm³ "
             f"({int(icc['n'])} cases)."
         )
     return lines

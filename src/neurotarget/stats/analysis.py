@@ -7,6 +7,7 @@ import pandas as pd
 
 from neurotarget.stats.biomarkers import biomarker_differences_table, biomarkers_table
 from neurotarget.stats.by_label import label_effects_table
+from neurotarget.stats.cohort import other_groups
 from neurotarget.stats.curves import age_table, curves_table
 from neurotarget.stats.effect_differences import effect_differences_table
 from neurotarget.stats.effects import NO_CONCLUSION, Refused, effects_table
@@ -142,6 +143,8 @@ def _absent(measured: Measured) -> list[str]:
     for name, values in measured.covariates.drop(columns="subject_id").items():
         if absent := int(values.isna().sum()):
             told.append(f"{absent} of {n} cases have no {name}; what needs it leaves them out.")
+    asked = measured.target.hypotheses
+    told += filter(None, (other_groups(one, measured.covariates) for one in asked))
     repeats = n - measured.subjects.nunique()
     if repeats:
         people = "1 subject" if n - repeats == 1 else f"{n - repeats} subjects"

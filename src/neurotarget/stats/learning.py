@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from neurotarget.stats.failures import failed_masks
@@ -31,6 +32,8 @@ SAFE_FAILED = 0.2  # above: doubtful, and no effect is estimated on such volumes
 LEAST_STEPS = 0.5  # share of the expected steps; below: a warning
 FEW_STEPS = 500  # fewer in a budget of time alone, which expects no number: a warning
 
+FEWEST = 3  # cases, below which equal volumes are no sign of anything
+ROUNDING = 1e-10  # relative
 PREDICTED = "predicted"  # what a network's masks are called in a study of rows
 
 
@@ -201,6 +204,23 @@ def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[
         head = "" if is_network else f"the masks by {method} cannot answer"
         why = refusals(masks, measured.target, learning if is_network else None, whose=head)
         found |= {(method, label): reason for label, reason in why.items()}
+    return found | _without_spread(measured)
+
+
+def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
+    """Labels whose reference is one number throughout: no method can be held against it."""
+    if measured.reference is None:
+        return {}
+    volumes = measured.volumes[measured.reference].dropna(axis="columns", how="all")
+    found = {}
+    for label, values in volumes.items():
+        known = values.dropna()
+        if len(known) >= FEWEST and float(np.ptp(known)) <= ROUNDING * float(known.abs().max()):
+            why = (
+                f"no reference spread: {label} by {measured.reference} is "
+                f"{known.iloc[0]:.4g} mm³ in all {len(known)} cases"
+            )
+            found |= {(method, str(label)): why for method in measured.methods}
     return found
 
 
