@@ -14,6 +14,7 @@ from neurotarget.stats.effects import (
     effects_table,
 )
 from neurotarget.stats.failures import failed_cases_table, failures_table
+from neurotarget.stats.influence import influence_table, outlier_notes
 from neurotarget.stats.learning import Training, study_learning, study_refusals, time_note
 from neurotarget.stats.means import mean_agreement_table, means_table
 from neurotarget.stats.measured import EXTERNAL, Measured
@@ -53,6 +54,7 @@ def analyse(
     tables = {
         "effects": effects,
         "effect_differences": effect_differences_table(measured, seed=seed, refused=refused),
+        "influence": influence_table(measured, refused=refused),
         "power": power_table(measured, effects),
         **({"parts": parts} if len(parts) else {}),
         **_of_raters(measured, agreement, seed),
@@ -70,7 +72,12 @@ def analyse(
         "harmonisation": harmonisation_table(measured, seed=seed),
         "cases": cases_table(measured),
     }
-    told = (*notes, *_absent(measured), *filter(None, [time_note(training or Training())]))
+    told = (
+        *notes,
+        *_absent(measured),
+        *outlier_notes(measured),
+        *filter(None, [time_note(training or Training())]),
+    )
     return Study(measured, tables, told, dict(facts or {}), learning)
 
 

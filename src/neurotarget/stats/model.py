@@ -54,6 +54,8 @@ class Fit(NamedTuple):
     spread: float
     spread_freedom: float
     leverage: float
+    group_spread: float = math.nan  # pooled SD within two groups as they are, not at equal terms
+    group_freedom: float = math.nan
 
 
 def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
@@ -275,4 +277,16 @@ def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
         raise NotEstimableError(f"the {what} do not vary about the model")
     estimate, error = float(found.params[0]) / scale, float(found.bse[0]) / scale
     spread = math.sqrt(found.scale)
-    return Fit(estimate, error, freedom, float(found.pvalues[0]), spread, freedom, error / spread)
+    p = float(found.pvalues[0])
+    within = _within_groups(volumes, columns.tested)
+    return Fit(estimate, error, freedom, p, spread, freedom, error / spread, *within)
+
+
+def _within_groups(volumes: Volumes, tested: ndarray) -> tuple[float, float]:
+    """Pooled SD of volumes within the groups that `tested` marks by 0 and 1, and its freedom."""
+    first = tested == 1
+    if not (first | (tested == 0)).all():
+        return math.nan, math.nan
+    parts, freedom = (volumes[first], volumes[~first]), len(volumes) - 2
+    squares = sum(float(np.square(part - part.mean()).sum()) for part in parts)
+    return math.sqrt(squares / freedom), float(freedom)
