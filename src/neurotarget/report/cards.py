@@ -20,6 +20,7 @@ from neurotarget.report.words import (
     unit_words,
     volumes_of,
 )
+from neurotarget.stats.influence import influence_note
 from neurotarget.stats.study import Study
 from neurotarget.stats.verdict import NO_CONCLUSION, NOT_ENOUGH, REPLICATED
 
@@ -96,7 +97,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
         claim_sentence(hypothesis, study.measured.target),
         published,
         hypothesis.source,
-        tuple(_result(row, what) for row in rows),
+        tuple(_result(row, what, _influence(study, row)) for row in rows),
         _strip(rows),
         tuple(
             _difference(row, what)
@@ -107,7 +108,14 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
     )
 
 
-def _result(row: Mapping, what: str) -> Result:
+def _influence(study: Study, row: Mapping) -> str:
+    """Whether the effect hangs on one person, in a few words."""
+    asked = {key: row[key] for key in ("hypothesis", "label", "method")}
+    found = rows_of(study, "influence", **asked).to_dict("records")
+    return influence_note(found[0]) if found else ""
+
+
+def _result(row: Mapping, what: str, influence: str) -> Result:
     facts = [counted(int(row["n"]), "person") if row["n"] >= 0 else ""]
     if math.isfinite(row["p"]):
         facts.append(f"p {p_value(row['p']) if row['p'] < 0.001 else '= ' + p_value(row['p'])}")
@@ -119,6 +127,7 @@ def _result(row: Mapping, what: str) -> Result:
         facts.append(f"{math.floor(100 * row['power'])} % power to find the expected effect")
     if row["n_dropped"] > 0:
         facts.append(f"{counted(int(row['n_dropped']), 'case')} left out")
+    facts.append(influence)
     known = math.isfinite(row["estimate"])
     value, _, rest = estimate(row, "estimate", sign=True).partition(" [")
     return Result(

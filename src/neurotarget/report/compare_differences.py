@@ -2,7 +2,7 @@
 
 import math
 
-from neurotarget.report.arm_rows import arms_of
+from neurotarget.report.arm_rows import arms_of, known
 from neurotarget.report.compare_forest import Difference, best_net, to_best
 from neurotarget.report.plain_page import Grid, Heading, Section
 from neurotarget.report.text import p_value
@@ -31,6 +31,7 @@ LEAD = (
     "chosen beforehand to order the arms, the other scores show whether it holds beyond overlap."
 )
 BY_TRAININGS = "Intervals count what other trainings would change."
+SHARED = "Folds share training data; what follows from that stands in the notes."
 BY_CASES = (
     "Each arm was trained once, so the intervals say what other cases would change, not what "
     "another training would."
@@ -39,10 +40,10 @@ BY_CASES = (
 
 def difference_sections(comparison: Comparison) -> list[Section]:
     """The differences to the best net; no section where there is none."""
-    known = rows_of(comparison, "differences")
-    if "metric" not in known:
+    table = rows_of(comparison, "differences")
+    if "metric" not in table:
         return []
-    found = {metric: to_best(comparison, metric) for metric in known["metric"].unique()}
+    found = {metric: to_best(comparison, metric) for metric in table["metric"].unique()}
     rows = [
         [one.arm.name, SCORES.get(metric, metric), *_cells(one, metric)]
         for arm in arms_of(comparison)
@@ -54,6 +55,9 @@ def difference_sections(comparison: Comparison) -> list[Section]:
         return []
     is_tested = any(_is_tested(one) for every in found.values() for one in every)
     lead = f"{LEAD} {BY_TRAININGS if is_tested else BY_CASES}"
+    arms = rows_of(comparison, "arms")
+    if is_tested and known(arms, "n_folds") and arms["n_folds"].max() > 1:
+        lead += f" {SHARED}"
     heading = f"Each arm minus {best_net(comparison).name}"
     return [Section("differences", heading, lead, Grid("Differences to the best", COLUMNS, rows))]
 

@@ -86,10 +86,11 @@ def outlier_notes(measured: Measured) -> list[str]:
             if len(cases):
                 far = [f"{case} ({values[case]:,.0f} mm³)" for case in cases[:NAMED]]
                 rest = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
+                lie, masks = ("lies", "this mask") if len(cases) == 1 else ("lie", "these masks")
                 found.append(
-                    f"{len(cases)} of {int(values.notna().sum())} {method} volumes of {label} lie "
-                    f"more than {FAR:g} MAD from the median: {', '.join(far)}{rest}; look at "
-                    "these masks."
+                    f"{len(cases)} of {int(values.notna().sum())} {method} volumes of {label} "
+                    f"{lie} more than {FAR:g} MAD from the median: {', '.join(far)}{rest}; look at "
+                    f"{masks}."
                 )
     return found
 
