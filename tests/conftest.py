@@ -32,3 +32,9 @@ def cases_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("shared/cases is not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def statistics(cases_folder) -> Path:
+    """Folder of tables whose right statistics are known."""
+    return cases_folder.parent / "statistics"

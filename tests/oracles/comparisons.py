@@ -137,7 +137,7 @@ def differences(names, labels, case_dice) -> pd.DataFrame:
                      "model_difference": mean, "model_low": mean - 1.3 * half,
                      "model_high": mean + 1.3 * half, "model_p": 0.001 if told else 0.4,
                      "model_holm_p": 0.001 if told else 0.9,
-                     "told_apart": bool(told), "reason": ""}
+                     "told_apart": "yes" if told else "no", "reason": ""}
                 )  # fmt: skip
     return pd.DataFrame(rows)
 

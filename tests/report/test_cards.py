@@ -26,6 +26,17 @@ def test_each_hypothesis_has_a_card_with_an_answer_by_each_method(found):
     assert age.published == ""
 
 
+def test_a_card_names_the_person_on_whom_an_effect_hangs(found):
+    rows = found.tables["influence"].assign(
+        changes="verdict", case_id="p07", verdict="shown", verdict_without="inconclusive"
+    )
+    facts = cards(replace(found, tables={**found.tables, "influence": rows}))[0].results[0].facts
+    assert facts[-1].startswith("without p07 alone it is ")
+    assert "inconclusive instead of shown; a robust estimate (Huber) is " in facts[-1]
+    calm = replace(found, tables={**found.tables, "influence": rows.assign(changes="")})
+    assert not any("alone it is" in fact for fact in cards(calm)[0].results[0].facts)
+
+
 def test_a_verdict_has_an_icon_beside_its_colour(found):
     verdicts = ["shown", "inconclusive"] * 2
     icons = [[one.icon for one in card.results]

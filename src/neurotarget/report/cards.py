@@ -21,6 +21,7 @@ from neurotarget.report.words import (
     volumes_of,
 )
 from neurotarget.stats.effect_differences import DIFFERENT, EQUIVALENT
+from neurotarget.stats.influence import influence_note
 from neurotarget.stats.study import Study
 from neurotarget.stats.verdict import ABSENT, FOUND, OPPOSITE
 
@@ -98,7 +99,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
         claim_of(study, hypothesis),
         published,
         hypothesis.source,
-        tuple(_result(row, what) for row in rows),
+        tuple(_result(row, what, _influence(study, row)) for row in rows),
         _strip(rows),
         tuple((KINDS.get(finding, "open"), sentence) for finding, sentence in both),
         (*map(_sentence, remarks), *_by_label(study, hypothesis.name)),
@@ -125,7 +126,14 @@ def _by_label(study: Study, name: str) -> list[str]:
     return sentences
 
 
-def _result(row: Mapping, what: str) -> Result:
+def _influence(study: Study, row: Mapping) -> str:
+    """Whether the effect hangs on one person, in a few words."""
+    asked = {key: row[key] for key in ("hypothesis", "label", "method")}
+    found = rows_of(study, "influence", **asked).to_dict("records")
+    return influence_note(found[0]) if found else ""
+
+
+def _result(row: Mapping, what: str, influence: str) -> Result:
     facts = [counted(int(row["n"]), "person") if row["n"] >= 0 else ""]
     if math.isfinite(row["p"]):
         facts.append(_p(row["p"]))
@@ -139,6 +147,7 @@ def _result(row: Mapping, what: str) -> Result:
         facts.append(f"follows {row['share']:.2f} of the reference’s differences")
     if row["n_dropped"] > 0:
         facts.append(f"{counted(int(row['n_dropped']), 'case')} left out")
+    facts.append(influence)
     known = math.isfinite(row["estimate"])
     value, _, rest = estimate(row, "estimate", sign=True).partition(" [")
     return Result(

@@ -138,8 +138,9 @@ KNOWN = (
     ),
     Definition(
         "Hedges’ g",
-        "A group difference in standard deviations, corrected for small samples. 0.2 is small, "
-        "0.5 medium, 0.8 large.",
+        "A group difference in standard deviations within the groups, corrected for small samples; "
+        "with other terms the difference at equal terms, in the same standard deviations. 0.2 is "
+        "small, 0.5 medium, 0.8 large.",
         "Hedges 1981",
         "10.3102/10769986006002107",
         ("effects", "size_kind", "Hedges g"),
@@ -289,8 +290,9 @@ KNOWN = (
     ),
     Definition(
         "AUC",
-        "The chance that a person of the first group has the more telling volume than one of the "
-        "second: 0.5 is guessing, 1 perfect.",
+        "The chance that of two people, one of each group, the one who is claimed to have the "
+        "larger volume has it: 0.5 is guessing, 1 perfect, below 0.5 the opposite of the claim. "
+        "“AUC of” says who that is; where nothing is claimed, the medians of the first method do.",
         "DeLong 1988",
         "10.2307/2531595",
         ("biomarkers", "auc", ""),

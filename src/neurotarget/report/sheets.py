@@ -97,6 +97,21 @@ TABLES = {  # in reading order
         "where 0 is a convention.",
     ),
     "age": About("Age", "Slope of volume over age and whether it bends."),
+    "influence": About(
+        "Influence of single people",
+        "Each hypothesis with everybody, without the one person who changes the verdict or sign "
+        "(or else moves it most), and by a method that single people hardly move; outliers lie "
+        "more than 3 MAD from the rest.",
+        value="estimate",
+        headings={
+            "estimate_without": "Without that person",
+            "verdict_without": "Verdict without",
+            "robust": "Robust",
+            "robust_kind": "Robust method",
+            "n_outliers": "Outliers",
+            "outliers": "Who",
+        },
+    ),
     "biomarkers": About("Group discrimination", "How well a volume tells groups apart."),
     "biomarker_differences": About(
         "Difference of discrimination between methods", "Second minus first, on the same people."
@@ -135,6 +150,8 @@ HEADINGS = {
     "d": "d",
     "sd": "SD",
     "auc": "AUC",
+    "auc_raw": "AUC, first group larger",
+    "auc_of": "AUC of",
     "delta_d": "Δ d",
     "delta_auc": "Δ AUC",
     "q1": "1st quartile",
@@ -202,7 +219,10 @@ VALUES = {
 }
 MAIN = ("estimate", "value", "mean", "difference", "rate", "slope", "volume")  # own low and high
 SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
-STEMS = {"model_difference": ("model",), "icc_a1": ("icc",), "bias_mm3": ("bias",)}
+STEMS = {
+    **{"model_difference": ("model",), "estimate_without": ("without",)},
+    **{"icc_a1": ("icc",), "bias_mm3": ("bias",)},
+}
 COUNTS = frozenset({"n", "folds", "severity"})
 FILTERS = (
     "arm", "other", "objective", "status", "hypothesis", "model", "method", "contrast", "part",

@@ -12,6 +12,7 @@ from neurotarget.stats.curves import age_table, curves_table
 from neurotarget.stats.effect_differences import effect_differences_table
 from neurotarget.stats.effects import NO_CONCLUSION, Refused, effects_table
 from neurotarget.stats.failures import failed_cases_table, failures_table
+from neurotarget.stats.influence import influence_table, outlier_notes
 from neurotarget.stats.learning import (
     Training,
     study_learning,
@@ -60,6 +61,7 @@ def analyse(
         "effects": effects,
         "effect_differences": effect_differences_table(measured, refused=refused),
         **({"label_effects": by_label} if len(by_label) else {}),
+        "influence": influence_table(known, refused=refused),
         "power": power_table(known, effects),
         **({"parts": parts} if len(parts) else {}),
         **_of_raters(measured, agreement),
@@ -77,7 +79,12 @@ def analyse(
         "harmonisation": harmonisation_table(known, seed=seed),
         "cases": cases_table(measured),
     }
-    told = (*notes, *_absent(measured), *filter(None, [time_note(training or Training())]))
+    told = (
+        *notes,
+        *_absent(measured),
+        *outlier_notes(measured),
+        *filter(None, [time_note(training or Training())]),
+    )
     return Study(measured, tables, told, dict(facts or {}), learning)
 
 

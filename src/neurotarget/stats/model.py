@@ -53,6 +53,8 @@ class Fit(NamedTuple):
     spread: float
     spread_freedom: float
     leverage: float
+    group_spread: float = math.nan  # pooled SD within two groups as they are, not at equal terms
+    group_freedom: float = math.nan
 
 
 def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
@@ -247,7 +249,8 @@ def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
     estimate, error = float(found.params[0]) / scale, _robust_error(model.exog, found.resid) / scale
     spread, leverage = math.sqrt(found.scale), float(found.bse[0]) / scale
     p = float(2 * t.sf(abs(estimate) / error, freedom))
-    return Fit(estimate, error, freedom, p, spread, freedom, leverage / spread)
+    within = _within_groups(volumes, columns.tested)
+    return Fit(estimate, error, freedom, p, spread, freedom, leverage / spread, *within)
 
 
 def _robust_error(columns: Float[ndarray, "N P"], left: Volumes) -> float:
@@ -264,3 +267,13 @@ def _robust_error(columns: Float[ndarray, "N P"], left: Volumes) -> float:
     is_own = free < ROUNDING
     weighted = inverse[0] * np.where(is_own, 0.0, left / np.where(is_own, 1.0, free))
     return float(np.linalg.norm(weighted))
+
+
+def _within_groups(volumes: Volumes, tested: ndarray) -> tuple[float, float]:
+    """Pooled SD of volumes within the groups that `tested` marks by 0 and 1, and its freedom."""
+    first = tested == 1
+    if not (first | (tested == 0)).all():
+        return math.nan, math.nan
+    parts, freedom = (volumes[first], volumes[~first]), len(volumes) - 2
+    squares = sum(float(np.square(part - part.mean()).sum()) for part in parts)
+    return math.sqrt(squares / freedom), float(freedom)
