@@ -148,8 +148,8 @@ def test_arms_on_unseen_sites_stand_beside_what_is_published(comparison):
 
 def test_verdicts_are_counted_over_seeds(comparison):
     rows = read(comparison).rows()
-    assert ["reference", "replicated", "replicated"] in rows
-    assert ["model=unet", "replicated (3 of 3)", "replicated (3 of 3)"] in rows
+    assert ["reference", "shown", "shown"] in rows
+    assert ["model=unet", "shown (3 of 3)", "shown (3 of 3)"] in rows
 
 
 def test_verdicts_on_means_are_by_masks_and_those_on_volumes_by_volumes(comparison):

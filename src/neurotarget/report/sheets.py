@@ -37,12 +37,20 @@ class About:
 TABLES = {  # in reading order
     "effects": About(
         "Effects",
-        "Each hypothesis on the volumes of each method, as declared and adjusted for head size.",
+        "Each hypothesis on the volumes of each method: as declared, with site, and adjusted for "
+        "head size; the model that leads is the one that answers.",
         is_printed=True,
     ),
     "effect_differences": About(
         "Difference of effects between methods",
-        "Second minus first, on the same people; an interval without 0 is a difference.",
+        "Second minus first, on the same people, against the smallest effect of interest.",
+        is_printed=True,
+    ),
+    "label_effects": About(
+        "Effects by label",
+        "Each hypothesis on a whole target, asked of its labels and regions too; p by Holm is "
+        "corrected for them.",
+        headings={"p_holm": "p by Holm", "n_tests": "tests"},
         is_printed=True,
     ),
     "power": About(
@@ -74,7 +82,8 @@ TABLES = {  # in reading order
     ),
     "scores": About(
         "Scores of masks",
-        "Overlap and surface distances against the reference, in the cohort and its parts.",
+        "Overlap and surface distances against the reference, in the cohort and its parts. A lost "
+        "mask has no distances: it is counted as undefined and as failed, not in their mean.",
     ),
     "failures": About("Failures", "Cases that failed by each definition.", is_printed=True),
     "failed_cases": About("Failed cases", "Worst first.", is_printed=True),
@@ -114,6 +123,22 @@ TABLES = {  # in reading order
         "Steps tried on the validation cases: mean Dice and masks in several pieces, before and "
         "after.",
     ),
+    "people": About("Table 1", "Who was studied, in all and by part."),
+    "flow": About("Flow of cases", "Who was left out on the way, and why."),
+    "longitudinal": About(
+        "Change within people",
+        "Slopes over age within and between people, mm³ a year, clustered by person.",
+        value="within",
+    ),
+    "assumptions": About(
+        "Checks of differences",
+        "Whether limits of agreement may be told in mm³, and whether they are narrow enough.",
+        value="p_normal",
+    ),
+    "tests": About("Tests", "p values as they are and by Holm; variance inflation.", value="vif"),
+    "noninferiority": About(
+        "Non-inferiority", "The network’s Dice beside a second rater’s, against a margin."
+    ),
     "curves": About("Age curves", "The points of the curves with their bands."),
     "cases": About("Cases", "One row a case: covariates, volumes, scores."),
 }
@@ -135,6 +160,7 @@ HEADINGS = {
     "subject_id": "Subject",
     "n_dropped": "Left out",
     "n_failed": "Failed",
+    "interval": "Kind of interval",
     "n_sites": "Sites",
     "n_perfect": "n, perfect",
     "n_method": "n, method",
@@ -164,6 +190,7 @@ VALUES = {
     "pearson_r": "Pearson r",
     "spearman_rho": "Spearman rho",
     "icc_a1": "ICC(A,1)",
+    "icc_a1_fixed": "ICC(A,1), for these methods alone",
     "icc_c1": "ICC(C,1)",
     "ccc": "CCC",
     "bias": "bias",
@@ -171,7 +198,10 @@ VALUES = {
     "sd_difference": "SD of differences",
     "lower_limit": "lower limit of agreement",
     "upper_limit": "upper limit of agreement",
-    "proportional_slope": "proportional slope",
+    "proportional_slope": "slope of the difference on the mean",
+    "slope_on_reference": "slope of the difference on the reference",
+    "reference_slope": "slope on the reference",
+    "reference_intercept": "intercept on the reference",
     "dice": "Dice",
     "hd95_mm": "HD95",
     "assd_mm": "ASSD",

@@ -2,15 +2,13 @@
 
 import math
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float
-from numpy import ndarray
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.attenuation import share_of
 from neurotarget.stats.cohort import NotEstimableError, gather, quantities
 from neurotarget.stats.measured import Measured
-from neurotarget.stats.model import FEWEST, Design, Fit, design, fit
+from neurotarget.stats.model import FEWEST, Fit, design, fit
 from neurotarget.stats.variants import DECLARED
 from neurotarget.stats.verdict import POWER, power_to_find
 
@@ -119,10 +117,10 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
     found = {"sd": own.spread, "n_perfect": n_perfect}
     if method == reference:
         return found | {"reason": "there is no second method"}
-    share = _followed(columns, cohort.volumes[[reference, method]].to_numpy())
-    if share <= 0:
-        return found | {"reason": f"the {what} by {method} do not follow those by {reference}"}
-    n_method = _subjects(share * row["effect"], own, len(cohort.volumes))
+    share = share_of(measured, hypothesis, method, row["label"])
+    if share.why:
+        return found | {"reason": share.why}
+    n_method = _subjects(share.value * row["effect"], own, len(cohort.volumes))
     is_beyond = math.isnan(n_perfect) or math.isnan(n_method)
     reason = f"more than {MOST:,} subjects" if is_beyond else ""
     return found | {"n_method": n_method, "inflation": n_method / n_perfect, "reason": reason}
@@ -131,10 +129,3 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
 def _subjects(effect: float, fitted: Fit, n: int) -> float:
     size = effect / (fitted.spread * fitted.leverage * math.sqrt(n))
     return subjects_needed(size, terms=n - round(fitted.spread_freedom))
-
-
-def _followed(columns: Design, both: Float[ndarray, "N 2"]) -> float:
-    """Change of the method's volumes per change of the reference's, at equal covariates."""
-    model = np.column_stack([columns.tested / columns.tested.std(), columns.others])
-    rest = both - model @ np.linalg.lstsq(model, both, rcond=None)[0]
-    return float(rest[:, 0] @ rest[:, 1] / (rest[:, 0] @ rest[:, 0]))

@@ -52,6 +52,6 @@ def partial_r(fit: Fit) -> Size:
 
     Source: Fisher 1924 (Metron 3:329), the distribution of the partial correlation coefficient.
     """
-    t = fit.estimate / fit.error
+    t = fit.estimate / (fit.spread * fit.leverage)
     r = t / math.sqrt(t * t + fit.freedom)
     return Size(r, *fisher_interval(r, round(fit.freedom) + 2), PARTIAL)
