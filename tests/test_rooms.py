@@ -26,6 +26,7 @@ SEEN_BY_ALL = {
 }
 MAY_IMPORT = {
     "__init__": set(),
+    "__main__": {"cli"},
     "hypothesis": set(),
     "levels": set(),
     "fields": set(),
@@ -48,7 +49,7 @@ MAY_IMPORT = {
     "evaluate": {"data", "metrics"},
     "report": {"stats"},
 }
-MAY_IMPORT["cli"] = {*MAY_IMPORT} - {"__init__"}
+MAY_IMPORT["cli"] = {*MAY_IMPORT} - {"__init__", "__main__"}
 
 # the only rooms that see a package
 KEPT_IN = {

@@ -39,8 +39,8 @@ def test_the_largest_piece_is_kept_where_specks_cost_dice():
     assert change.dice_before == pytest.approx((2 * dice + 1) / 3)
     assert change.dice_after == 1.0
     assert (change.in_pieces_before, change.in_pieces_after) == (2, 0)
-    # of 160 surface voxels the 95th percentile lies 0.05 of the way to the nearest of the speck
-    assert change.hd95_before_mm == pytest.approx(2 * 0.05 * 7 * math.sqrt(3) / 3)
+    # the speck is 8 % of the surface; 95 % reach into its corners that are 6, 6 and 8 mm away
+    assert change.hd95_before_mm == pytest.approx(2 * math.sqrt(6**2 + 6**2 + 8**2) / 3)
     assert change.hd95_after_mm == 0.0
     assert change.n == 3
 

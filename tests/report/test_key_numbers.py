@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neurotarget.report.key_numbers import MOST_LABELS, failure_lines, key_numbers
@@ -22,7 +23,7 @@ def test_the_numbers_one_asks_for_first(found):
     assert key.heading == "Predicted volumes against reference volumes"
     assert [tile.name for tile in key.tiles] == [
         "Overlap (Dice)", "Agreement of volumes, ICC(A,1)", "Bias of volumes",
-        "Failed cases, predicted",
+        "Failed cases, predicted", "Slope on the reference",
     ]  # fmt: skip
     assert key.tiles[3].value == "2 of 24"
     assert key.tiles[3].interval == "8.3 %, 95 % interval 2.3 to 25.8"  # Wilson
@@ -40,6 +41,59 @@ def test_bias_has_limits_of_agreement_beside_it(found):
     assert key.tiles[2].interval == "95 % interval −14.0 to −6.0"
     assert key.tiles[2].note == "95 % of single differences lie between −28.0 and +8.0 mm³"
     assert key.rows[0].cells[-2:] == ("−10.0 [−14.0, −6.0]", "−28.0 to +8.0")
+
+
+def slope_tile(found, *numbers):
+    table = found.tables["agreement"].copy()
+    table.loc[table["statistic"] == "reference_slope", ["value", "low", "high"]] = numbers
+    (key,) = key_numbers(replace(found, tables={**found.tables, "agreement": table}))
+    return key.tiles[4]
+
+
+def test_a_network_that_shrinks_is_told(found):
+    tile = slope_tile(found, 0.6, 0.5, 0.7)
+    assert (tile.value, tile.interval) == ("0.60", "95 % interval 0.50 to 0.70")
+    span = "predicted volumes span 0.60 of the spread of reference volumes"
+    assert tile.note.startswith(f"{span}: they shrink towards the mean")
+    assert slope_tile(found, 0.6, 0.1, 1.1).note == f"{span}; no shrinking is shown"
+    assert "exaggerate" in slope_tile(found, 1.5, 1.2, 1.8).note
+    assert slope_tile(found, 0.6, np.nan, np.nan).note == span
+
+
+def test_the_rating_follows_the_interval_of_random_methods(found):
+    table = found.tables["agreement"].copy()
+    for name, numbers in (("icc_a1", (0.89, 0.21, 0.97)), ("icc_a1_fixed", (0.89, 0.83, 0.94))):
+        table.loc[table["statistic"] == name, ["value", "low", "high"]] = numbers
+    (key,) = key_numbers(replace(found, tables={**found.tables, "agreement": table}))
+    assert key.tiles[1].interval == "95 % interval 0.21 to 0.97"
+    assert "agreement is poor to excellent" in key.tiles[1].note
+    assert "for these two methods alone, not any two, 0.83 to 0.94" in key.tiles[1].note
+
+
+def test_distances_stand_with_their_median_the_tolerance_and_what_failed(study):
+    cases = study.measured.covariates.index
+    distances = [np.nan, *(1.0 + number % 3 for number in range(1, len(cases)))]
+    near = [np.nan, *[0.9] * (len(cases) - 1)]
+    columns = {"hd95_mm": distances, "surface_dice": near, "failed": [1.0]}
+    more = pd.DataFrame(
+        [
+            (case_id, case_id, "test", "anterior", metric, value, "")
+            for metric, values in columns.items()
+            for case_id, value in zip(cases, values, strict=False)
+        ],
+        columns=study.measured.scores.columns,
+    )
+    scores = pd.concat([study.measured.scores, more], ignore_index=True)
+    (key,) = key_numbers(analyse(replace(study.measured, scores=scores)))
+    tile = key.tiles[-1]
+    assert tile.name == "Distance of surfaces (HD95)"
+    assert tile.value == "2.04 mm"
+    assert "anterior, 23 cases; median 2.00, quartiles 1.00 to 3.00" in tile.note
+    assert "surface Dice 0.90 at 1 mm" in tile.note
+    assert "not counted: 1 case without a surface (1 failed)" in tile.note
+    assert key.columns[1:3] == ("HD95, mm: mean; median", "Surface Dice at 1 mm")
+    row = next(row for row in key.rows if row.label == "anterior")
+    assert row.cells[1].endswith("; 2.00 (1.00 to 3.00); 1 without")
 
 
 def test_methods_without_scores_have_no_dice(found):

@@ -1,6 +1,8 @@
 import itertools
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from neurotarget.report.scatter import scatter_figure
@@ -12,6 +14,24 @@ def test_each_label_and_region_has_a_panel_with_its_agreement(study, texts):
     assert written.count("r 0.930 [0.850, 0.970]") == 3
     assert {"anterior", "posterior", "total", "reference, mm³", "predicted, mm³"} <= {*written}
     assert "n = 23 (1 without both)" in written
+
+
+def test_the_line_on_the_reference_is_drawn_with_its_slope(make_study, texts):
+    study = make_study()
+    rows = study.tables["agreement"]
+    more = [
+        rows.assign(statistic=f"reference_{of}", value=value, low=low, high=high)
+        for of, value, low, high in (("slope", 0.6, 0.5, 0.7), ("intercept", 100.0, 50.0, 150.0))
+    ]
+    line = [table.drop_duplicates(["first", "second", "label"]) for table in more]
+    study.tables["agreement"] = pd.concat([rows, *line], ignore_index=True)
+    figure = scatter_figure(study)
+    assert texts(figure).count("slope 0.600 [0.500, 0.700]") == 3
+    panel = figure.axes[0]
+    drawn = panel.lines[-1]
+    ends = np.array(panel.get_xlim())
+    assert drawn.get_xdata() == pytest.approx(ends)
+    assert drawn.get_ydata() == pytest.approx(100 + 0.6 * ends)
 
 
 def test_points_lie_where_the_volumes_are_and_link_to_their_cases(study):

@@ -50,7 +50,7 @@ def test_each_part_has_its_own_dice_over_cases(rows, table):
         found = at(table, part, "left", "dice").iloc[0]
         assert found["value"] == pytest.approx(dice.mean())
         assert found["sd"] == pytest.approx(dice.std(ddof=1))
-        assert found["low"] < found["value"] < found["high"]
+        assert (found["interval"], found["reason"]) == ("none", "fewer than 10 people: no interval")
         assert (found["n"], found["n_subjects"], found["n_failed"]) == (len(dice), len(dice), 1)
 
 

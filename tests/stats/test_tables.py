@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
+from scipy import stats
 
 from neurotarget.stats.measured import Measured, with_regions
 from neurotarget.stats.tables import (
@@ -16,7 +18,6 @@ from neurotarget.stats.tables import (
 )
 from neurotarget.types import DataError, Row, Target
 from oracles.agreement import bland_altman, ccc, icc_a1, icc_c1, pearson, spearman
-from oracles.bootstrap import bootstrap
 
 TARGET = Target(
     "gland", ("t1",), {"front": 1, "back": 2}, (1, 1, 1), (8, 8, 8), pairs=(("front", "back"),)
@@ -76,7 +77,8 @@ def statistic(table, name, **wanted):
 def test_volumes_have_their_columns_and_units():
     table = volumes_table(two_methods())
     assert " ".join(table) == (
-        "method label stratum level mean low high sd median minimum maximum unit n n_missing reason"
+        "method label stratum level mean low high interval sd median minimum maximum unit n "
+        "n_missing reason"
     )
     assert list(table["label"]) == ["front", "back", "total"] * 2
     assert set(table["unit"]) == {"mm3"}
@@ -88,24 +90,29 @@ def test_volumes_by_hand():
     assert tuple(found[["mean", "median", "minimum", "maximum"]]) == (4, 3, 1, 9)
     assert found["sd"] == pytest.approx(math.sqrt((9 + 4 + 0 + 25) / 3))
     assert (found["n"], found["n_missing"], found["reason"]) == (4, 1, "")
-    assert 1 <= found["low"] < 4 < found["high"] <= 9
+    half = 3.182446 * math.sqrt(38 / 3 / 4)  # t of 3 degrees of freedom
+    assert (found["low"], found["high"]) == pytest.approx((4 - half, 4 + half))
+    assert found["interval"] == "t"
     total = row(table, label="total")
     assert (total["mean"], total["n_missing"]) == (5, 1)
 
 
-def test_a_mean_volume_has_a_corrected_interval_over_subjects():
+def test_a_mean_volume_of_repeated_scans_has_the_error_of_clusters():
     values = np.random.default_rng(0).lognormal(6, 0.5, 24)
-    subjects = [f"s{number // 2}" for number in range(24)]
-    found = row(volumes_table(measured({"a": {"front": values}}, subjects=subjects)), label="front")
-    slow = bootstrap(np.mean, values, seed=0, subjects=subjects, method="bca")
-    assert (found["low"], found["high"]) == pytest.approx((slow.low, slow.high))
+    people = np.arange(24) // 3
+    found = row(volumes_table(measured({"a": {"front": values}}, subjects=people)), label="front")
+    theirs = sm.OLS(values, np.ones(24)).fit(cov_type="cluster", cov_kwds={"groups": people})
+    half = theirs.bse[0] * stats.t.ppf(0.975, 7)  # people less one
+    assert (found["low"], found["high"]) == pytest.approx(
+        (values.mean() - half, values.mean() + half)
+    )
 
 
 def test_agreement_has_its_columns_statistics_and_units():
     table = agreement_table(two_methods())
     assert " ".join(table) == (
-        "first second label stratum level statistic value low high unit n n_subjects n_missing "
-        "reason"
+        "first second label stratum level statistic value low high interval unit n n_subjects "
+        "n_missing reason"
     )
     front = table[table["label"] == "front"]
     assert dict(zip(front["statistic"], front["unit"], strict=True)) == AGREEMENT_UNITS
@@ -121,13 +128,14 @@ def test_agreement_is_that_of_the_plain_formulas():
         found, closed = statistic(table, name), score(*pair)
         assert found["value"] == pytest.approx(closed.value)
         assert found["low"] < found["value"] < found["high"]
-        if name != "icc_a1":  # its closed interval takes the methods for a sample of methods
-            width = found["high"] - found["low"]
-            assert width == pytest.approx(closed.high - closed.low, rel=0.5), name
+        same = (closed.low, closed.high)
+        if name not in ("spearman_rho", "ccc"):  # these have no closed form in the table
+            assert (found["low"], found["high"]) == pytest.approx(same), name
     limits = bland_altman(*pair)
     for name, closed in (("bias", limits.bias), ("lower_limit", limits.lower)):
         found = statistic(table, name)
         assert found["value"] == pytest.approx(closed.value)
+        # Bland and Altman's interval of a limit is an approximation of Carkeet's
         assert (found["low"], found["high"]) == pytest.approx((closed.low, closed.high), abs=10)
 
 
@@ -143,8 +151,13 @@ def test_a_difference_is_second_less_first():
 def test_the_same_seed_gives_the_same_tables():
     cohort = two_methods(scores=scored("dice", np.linspace(0.7, 0.9, 30)))
     for make in TABLES:
-        pd.testing.assert_frame_equal(make(cohort, seed=3), make(cohort, seed=3))
-        assert not make(cohort, seed=3).equals(make(cohort, seed=4))
+        pd.testing.assert_frame_equal(make(cohort), make(cohort))
+    three, four = (agreement_table(cohort, seed=seed) for seed in (3, 4))
+    pd.testing.assert_frame_equal(three, agreement_table(cohort, seed=3))
+    drawn = three["interval"].isin(["BCa", "bootstrap-t"])
+    assert drawn.any()
+    pd.testing.assert_frame_equal(three[~drawn], four[~drawn])
+    assert not three[drawn].equals(four[drawn])
 
 
 def test_repeated_scans_do_not_narrow_an_interval():
@@ -164,8 +177,9 @@ def test_repeated_scans_do_not_narrow_an_interval():
                 statistic(naive, name),
             )
         )
-        assert width == pytest.approx(alone, rel=0.15), name
-        assert blind < 0.8 * width, name
+        assert width == pytest.approx(alone, rel=0.35), name
+        if name != "icc_a1":  # of two methods there are two, however often they are applied
+            assert blind < 0.8 * width, name
     counts = statistic(clustered, "bias")
     assert (counts["n"], counts["n_subjects"], counts["n_missing"]) == (60, 20, 0)
 
@@ -205,11 +219,12 @@ def test_several_raters_have_their_pairs_and_all_at_once():
     pairs = table[["first", "second"]].drop_duplicates().itertuples(index=False, name=None)
     assert [*pairs] == [("ann", "bo"), ("ann", "cy"), ("bo", "cy"), ("all", "all")]
     everyone = table[(table["first"] == "all") & (table["label"] == "front")]
-    assert list(everyone["statistic"]) == ["icc_a1", "icc_c1"]
-    for score, (_, found) in zip((icc_a1, icc_c1), everyone.iterrows(), strict=True):
+    assert list(everyone["statistic"]) == ["icc_a1", "icc_a1_fixed", "icc_c1"]
+    for score, (_, found) in zip((icc_a1, icc_c1), everyone.iloc[[0, 2]].iterrows(), strict=True):
         closed = score(*(by_label["front"] for by_label in raters.values()))
         assert found["value"] == pytest.approx(closed.value)
-        assert (found["low"], found["high"]) == pytest.approx((closed.low, closed.high), abs=0.06)
+        assert (found["low"], found["high"]) == pytest.approx((closed.low, closed.high))
+        assert found["interval"] == "McGraw–Wong"
 
 
 def test_one_method_agrees_with_nobody():
@@ -255,20 +270,33 @@ def test_cases_on_a_falling_line_have_no_slope_and_say_why():
     assert found["reason"] == "no spread in the mean of both"
 
 
-def test_an_interval_that_most_draws_lack_says_so():
-    # both of the cases that differ are in 1 − 2 (7/8)⁸ + (6/8)⁸ = 41 % of the draws
+def test_an_interval_that_one_of_the_people_carries_says_so():
     values = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.0]
     other = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0]
     cohort = measured({"reference": {"front": values}, "predicted": {"front": other}})
     found = statistic(agreement_table(cohort), "pearson_r")
     assert found["value"] == pytest.approx(-1 / 7)
-    assert found["reason"] == "half of the draws of subjects or more have no value"
+    assert found["reason"] == "too few people or too little spread for an interval"
+
+
+def test_a_stratum_of_fewer_than_ten_people_has_values_alone():
+    cohort = two_methods(n=19, sex=["F"] * 9 + ["M"] * 10, scores=scored("dice", [0.8] * 19))
+    for make in TABLES:
+        table = make(cohort)
+        women, men = (table[table["level"] == level] for level in ("F", "M"))
+        told = women["n"] > 0
+        assert set(women.loc[told, "interval"]) == {"none"}
+        known = women.loc[told & ~women["reason"].str.startswith("no spread"), "reason"]
+        assert set(known) == {"fewer than 10 people: no interval"}
+        assert "t" in set(men["interval"])
+    assert math.isfinite(women.loc[told, "mean"].iloc[0])
 
 
 def test_scores_have_their_columns_and_units():
     table = scores_table(two_methods(scores=scored("hd95_mm", [1.0] * 30)))
     assert " ".join(table) == (
-        "label stratum level metric mean low high sd median q1 q3 unit n n_nan reason"
+        "label stratum level metric mean low high interval sd median q1 q3 unit n n_nan n_failed "
+        "reason"
     )
     front = table[table["label"] == "front"]
     assert dict(zip(front["metric"], front["unit"], strict=True)) == SCORE_UNITS
@@ -282,7 +310,16 @@ def test_a_failed_case_counts_in_the_mean_and_its_distances_are_counted_out():
     assert (dice["n"], dice["n_nan"]) == (4, 0)
     assert (dice["q1"], dice["median"], dice["q3"]) == pytest.approx((0.525, 0.75, 0.825))
     assert distance["mean"] == 2
-    assert (distance["n"], distance["n_nan"]) == (3, 1)
+    assert (distance["n"], distance["n_nan"], distance["n_failed"]) == (3, 1, 1)
+    assert (distance["q1"], distance["median"], distance["q3"]) == (1.5, 2, 2.5)
+    assert dice["n_failed"] == row(table, label="mean", metric="dice")["n_failed"] == 1
+    assert row(table, label="back", metric="dice")["n_failed"] == 0
+
+
+def test_the_interval_of_a_score_ends_where_the_score_does():
+    table = scores_table(two_methods(n=12, scores=scored("dice", [0.0] + [0.999] * 11)))
+    found = row(table, label="front", metric="dice")
+    assert found["low"] < found["mean"] < found["high"] == 1
 
 
 def test_the_mean_over_labels_is_that_of_each_case():

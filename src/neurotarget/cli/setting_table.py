@@ -127,6 +127,7 @@ TARGET = {
     "target.hypotheses.*.claim": TEXT,
     "target.hypotheses.*.expected": optional(REAL),
     "target.hypotheses.*.source": TEXT,
+    "target.hypotheses.*.matters": either(REAL, TEXT),
     "target.published": listed(BRANCH),
     "target.levels": BRANCH,
     "target.levels.*": BRANCH,

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from neurotarget.cli.breakdowns import LESS_READ, LESS_SHOWN, within_memory
 from neurotarget.cli.flags import flag
 from neurotarget.cli.older_output import older_output
 from neurotarget.cli.settings import read_whole
@@ -83,7 +84,8 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
     levels = _levels(words)
     target = with_levels(load_target(words["target"]) if "target" in words else None, levels)
     read = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[source]
-    material = read(words, target)
+    with within_memory(f"{source}={words[source]}", LESS_READ):
+        material = read(words, target)
     material = with_asked(material, asked or material.measured.target.hypotheses)
     refuse_codes(material, levels)
     material = refuse_copies(material)
@@ -91,7 +93,8 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
     material = material._replace(facts={**material.facts, "command": command})
     folder = _folder(words, source, material.measured.target)
     claim(folder, older=older_output, overwrite=overwrite)
-    done = write_study(material, folder, seed=seed, cases=cases)
+    with within_memory(f"tables and pictures in {folder}", LESS_SHOWN):
+        done = write_study(material, folder, seed=seed, cases=cases)
     tell(done)
     return 0
 

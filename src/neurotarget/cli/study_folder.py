@@ -38,8 +38,9 @@ FIGURES = (  # names that figures begin with
 
 # tables that not every study has
 SOMETIMES = (
-    *("parts", "raters", "rater_differences", "means", "mean_agreement", "postprocessing"),
+    *("label_effects", "parts", "raters", "rater_differences", "means", "mean_agreement"),
     *("people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
+    "postprocessing",
 )
 
 

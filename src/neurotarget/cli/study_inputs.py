@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from neurotarget.cli.build import build_foreign
+from neurotarget.cli.build import recorded_target
 from neurotarget.cli.run_folder import POSTPROCESSING, own_cases, read_config
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows
@@ -124,13 +124,7 @@ def run_target(folder: Path) -> Target:
             f"{folder}: found no config.yaml, wanted a run folder; say target=<name> for rows "
             "that lie alone"
         )
-    settings = _mapping(read_config(folder).get("target"))
-    target = build_foreign(settings) if settings else None
-    if not isinstance(target, Target):
-        raise DataError(
-            f"{folder}/config.yaml: found no target, wanted that of a run; say target=<name>"
-        )
-    return target
+    return recorded_target(read_config(folder), folder)
 
 
 def with_planted(target: Target, planted: Mapping[str, float | None]) -> Target:

@@ -154,7 +154,9 @@ def _scatter(study: Study, pair: tuple[str, str], more: str) -> NamedFigure:
     caption = (
         f"Volumes by {second} against volumes by {first}. {POINTS} On the grey line both "
         "are equal. ICC(A,1) is the intraclass correlation of absolute agreement: 1 is perfect, a "
-        f"constant error lowers it; Pearson's r is blind to such an error. {BRACKETS}"
+        f"constant error lowers it; Pearson's r is blind to such an error. The dotted line is "
+        f"{second} on {first} where both err alike; a slope below 1 shrinks towards the mean. "
+        f"{BRACKETS}"
     )
     return NamedFigure(name, title, caption + _left_out(shown(study, pair)) + more, figure)
 

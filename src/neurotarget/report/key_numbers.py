@@ -9,6 +9,7 @@ import pandas as pd
 from neurotarget.report.sheets import VALUES
 from neurotarget.report.words import (
     DASH,
+    counted,
     digits_for,
     estimate,
     main_failures,
@@ -94,9 +95,11 @@ def _together(study: Study, first: str, second: str) -> KeyNumbers:
     found = _agreement(study, first, second)
     tiles = [
         _dice_tile(study, label) if _is_scored(study, first, second) else None,
-        _icc_tile(study, found.get((label, "icc_a1")), label),
+        _icc_tile(study, found, label),
         _bias_tile(found, label),
         _failure_tile(study, second),
+        _spread_tile(found, label),
+        _surface_tile(study, label) if _is_scored(study, first, second) else None,
     ]
     has_scores = _is_scored(study, first, second) and len(rows_of(study, "scores"))
     columns = ("ICC(A,1)", "Bias, mm³", "95 % limits of agreement, mm³")
@@ -106,7 +109,7 @@ def _together(study: Study, first: str, second: str) -> KeyNumbers:
     return KeyNumbers(
         f"{title_of(volumes_of(second))} against {volumes_of(first)}",
         tuple(tile for tile in tiles if tile),
-        ("Dice", "HD95, mm", *columns) if has_scores else columns,
+        (*_score_columns(study), *columns) if has_scores else columns,
         tuple(shown_rows) if len(rows) > 1 else (),
         len(rows) - len(shown_rows),
     )
@@ -154,6 +157,44 @@ def _dice_tile(study: Study, label: str) -> Tile | None:
     return Tile("Overlap (Dice)", shown(row["mean"], 2), _ends(row, 2), note)
 
 
+def _surface_tile(study: Study, label: str) -> Tile | None:
+    """HD95 of the label, or of the worst one where a sum has none, with what it leaves out."""
+    rows = rows_of(study, "scores", metric="hd95_mm", stratum="all")
+    known = rows[rows["n"] > 0] if len(rows) else rows
+    own = known[known["label"] == label] if len(known) else known
+    if not len(known):
+        return None
+    row = (own if len(own) else known.nlargest(1, "median")).iloc[0]
+    near = _score(study, row["label"], "surface_dice")
+    note = f"{row['label']}, {counted(int(row['n']), 'case')}; {_quartiles(row)}"
+    if near is not None and math.isfinite(near["mean"]):
+        note += f"; surface Dice {shown(near['mean'], 2)} {_tolerance(study)}"
+    note += "".join(f"; {told}" for told in [_left_out(row)] if told)
+    value = f"{shown(row['mean'], 2)} mm"
+    return Tile("Distance of surfaces (HD95)", value, _ends(row, 2), note)
+
+
+def _quartiles(row: Mapping) -> str:
+    ends = " to ".join(shown(row[key], 2) for key in ("q1", "q3"))
+    return f"median {shown(row['median'], 2)}, quartiles {ends}"
+
+
+def _left_out(row: Mapping) -> str:
+    """Cases without a distance, which the mean cannot count, and how many failed at all."""
+    if not row["n_nan"]:
+        return ""
+    failed = f" ({int(row['n_failed'])} failed)" if row.get("n_failed", 0) else ""
+    return f"not counted: {counted(int(row['n_nan']), 'case')} without a surface{failed}"
+
+
+def _tolerance(study: Study) -> str:
+    return f"at {study.measured.target.surface_tolerance_mm:g} mm"
+
+
+def _score_columns(study: Study) -> tuple[str, ...]:
+    return ("Dice", "HD95, mm: mean; median", f"Surface Dice {_tolerance(study)}")
+
+
 def _by_part(rows: pd.DataFrame, column: str) -> str:
     """A number in each part, where parts are told: `(internal 0.91, external 0.85)`."""
     told = [
@@ -163,16 +204,21 @@ def _by_part(rows: pd.DataFrame, column: str) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _icc_tile(study: Study, row: Mapping | None, label: str) -> Tile | None:
+def _icc_tile(study: Study, found: Mapping, label: str) -> Tile | None:
+    row, name = found.get((label, "icc_a1")), "Agreement of volumes, ICC(A,1)"
     if row is None:
         return None
     if not math.isfinite(row["value"]):
-        return Tile("Agreement of volumes, ICC(A,1)", DASH, "", row["reason"])
+        return Tile(name, DASH, "", row["reason"])
     words = rating(row["low"], row["high"])
     asked = {key: row[key] for key in ("first", "second", "label", "statistic")}
     parts = _by_part(rows_of(study, "agreement", **asked), "value")
     note = f"{label}, {int(row['n'])} cases{parts}" + (f"; agreement is {words}" if words else "")
-    return Tile("Agreement of volumes, ICC(A,1)", shown(row["value"], 2), _ends(row, 2), note)
+    fixed = found.get((label, "icc_a1_fixed"))
+    if fixed is not None and math.isfinite(fixed["low"]):
+        ends = " to ".join(shown(fixed[end], 2) for end in ("low", "high"))
+        note += f"; for these two methods alone, not any two, {ends}"
+    return Tile(name, shown(row["value"], 2), _ends(row, 2), note)
 
 
 def _bias_tile(found: Mapping, label: str) -> Tile | None:
@@ -186,6 +232,22 @@ def _bias_tile(found: Mapping, label: str) -> Tile | None:
     note = f"95 % of single differences lie between {limits} mm³" if limits else ""
     value = f"{shown(row['value'], digits, sign=True)} mm³"
     return Tile("Bias of volumes", value, _ends(row, digits), note)
+
+
+def _spread_tile(found: Mapping, label: str) -> Tile | None:
+    """What share of the first method's spread the second's volumes span."""
+    row = found.get((label, "reference_slope"))
+    if row is None or not math.isfinite(row["value"]):
+        return None
+    slope = shown(row["value"], 2)
+    note = f"{row['second']} volumes span {slope} of the spread of {row['first']} volumes"
+    if row["high"] < 1:
+        note += ": they shrink towards the mean, and so do the effects measured on them"
+    elif row["low"] > 1:
+        note += ": they exaggerate, and so do the effects measured on them"
+    elif row["low"] <= 1 <= row["high"]:
+        note += "; no shrinking is shown"
+    return Tile("Slope on the reference", slope, _ends(row, 2), note)
 
 
 def _failure_tile(study: Study, method: str) -> Tile | None:
@@ -220,9 +282,14 @@ def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyR
         return None
     cells = []
     if has_scores:
-        for metric, digits in (("dice", 3), ("hd95_mm", 2)):
+        for metric, digits in (("dice", 3), ("hd95_mm", 2), ("surface_dice", 2)):
             row = _score(study, label, metric)
-            cells.append(DASH if row is None else estimate(row, "mean", digits=digits))
+            cell = DASH if row is None else estimate(row, "mean", digits=digits)
+            if metric == "hd95_mm" and cell != DASH:
+                ends = f"{shown(row['q1'], 2)} to {shown(row['q3'], 2)}"
+                cell += f"; {shown(row['median'], 2)} ({ends})"
+                cell += f"; {int(row['n_nan'])} without" if row["n_nan"] else ""
+            cells.append(cell)
     cells.append(estimate(icc, "value", digits=3) if icc else DASH)
     cells.append(estimate(bias, "value", sign=True) if bias else DASH)
     cells.append(_limits(found, label).replace(" and ", " to ") or DASH)

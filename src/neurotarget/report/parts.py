@@ -107,7 +107,8 @@ def _ours(row: Mapping) -> str:
         return estimate(row, "value", sign=True)
     text = estimate(row, "value", digits=2)
     if math.isfinite(row["sd"]):
-        text = text.replace(" [", f" ± {shown(row['sd'], 2)} [", 1)
+        value, _, ends = text.partition(" ")
+        text = f"{value} ± {shown(row['sd'], 2)} {ends}".rstrip()
     return f"{text}, p {_p(row['p'])}" if math.isfinite(row["p"]) else text
 
 
@@ -125,7 +126,7 @@ def _lead(table: pd.DataFrame) -> str:
     return (
         "Internal cases are of sites that the network was trained on, external ones of sites that "
         "it has never seen. Dice stands with its SD over cases; square brackets hold 95 % "
-        "intervals over people."
+        "intervals over people, which a part of fewer than 10 people has not."
     )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from neurotarget.report.figure import GRID, WIDTH_INCH, finished, look, new_figure
+from neurotarget.report.figure import GRID, INK, WIDTH_INCH, finished, look, new_figure
 from neurotarget.report.lettering import estimate, not_estimable, plain
 from neurotarget.report.panels import (
     Mark,
@@ -29,8 +29,9 @@ from neurotarget.stats.study import Study
 
 @look()
 def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure | None:
-    """Second against first method with the line of identity, a panel a label; sexes by marks.
+    """Second against first method, with the lines of identity and of the slope on the first.
 
+    A panel a label; sexes by marks. A slope below 1 is a network that shrinks towards the mean.
     None where there is one method only, or no case has both volumes.
     """
     pair = pair or next(iter(pairs(study.measured)), None)
@@ -47,6 +48,7 @@ def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure 
     for panel, label in zip(panels, labels, strict=False):
         cases = points(study, label, pair)
         marks |= _points(panel, cases, shared)
+        _slope(panel, found, label, shared)
         lines = _agreement_lines(found, label, len(cases), len(study.measured.covariates))
         head(panel, label, lines, width_inch=width / columns - 0.8)
     for panel in panels[len(labels) :]:
@@ -76,9 +78,22 @@ def _points(panel: Axes, cases: pd.DataFrame, shared: Scale) -> dict[str, Mark]:
     return marks
 
 
+def _slope(panel: Axes, found: Mapping, label: str, shared: Scale) -> None:
+    """Deming's line of the second method on the first, over the width of the panel."""
+    slope, start = (found.get((label, f"reference_{of}")) for of in ("slope", "intercept"))
+    if slope is None or start is None or not np.isfinite([slope["value"], start["value"]]).all():
+        return
+    ends = np.array(panel.get_xlim())
+    heights = start["value"] / shared.mm3 + slope["value"] * ends
+    panel.plot(ends, heights, color=INK, lw=1.2, ls=(0, (1, 1.5)), zorder=2, scalex=False,
+               scaley=False)  # fmt: skip
+
+
 def _agreement_lines(found: Mapping, label: str, n: int, of: int) -> list[str]:
     lines = []
-    for name, statistic in (("ICC(A,1)", "icc_a1"), ("r", "pearson_r")):
+    for name, statistic in (
+        ("ICC(A,1)", "icc_a1"), ("r", "pearson_r"), ("slope", "reference_slope")
+    ):  # fmt: skip
         row = found.get((label, statistic))
         if row is not None and np.isfinite(row["value"]):
             lines.append(f"{name} {estimate(row, 3)}")

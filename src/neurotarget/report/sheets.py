@@ -37,12 +37,20 @@ class About:
 TABLES = {  # in reading order
     "effects": About(
         "Effects",
-        "Each hypothesis on the volumes of each method, as declared and adjusted for head size.",
+        "Each hypothesis on the volumes of each method: as declared, with site, and adjusted for "
+        "head size; the model that leads is the one that answers.",
         is_printed=True,
     ),
     "effect_differences": About(
         "Difference of effects between methods",
-        "Second minus first, on the same people; an interval without 0 is a difference.",
+        "Second minus first, on the same people, against the smallest effect of interest.",
+        is_printed=True,
+    ),
+    "label_effects": About(
+        "Effects by label",
+        "Each hypothesis on a whole target, asked of its labels and regions too; p by Holm is "
+        "corrected for them.",
+        headings={"p_holm": "p by Holm", "n_tests": "tests"},
         is_printed=True,
     ),
     "power": About(
@@ -74,7 +82,8 @@ TABLES = {  # in reading order
     ),
     "scores": About(
         "Scores of masks",
-        "Overlap and surface distances against the reference, in the cohort and its parts.",
+        "Overlap and surface distances against the reference, in the cohort and its parts. A lost "
+        "mask has no distances: it is counted as undefined and as failed, not in their mean.",
     ),
     "failures": About("Failures", "Cases that failed by each definition.", is_printed=True),
     "failed_cases": About("Failed cases", "Worst first.", is_printed=True),
@@ -88,6 +97,21 @@ TABLES = {  # in reading order
         "where 0 is a convention.",
     ),
     "age": About("Age", "Slope of volume over age and whether it bends."),
+    "influence": About(
+        "Influence of single people",
+        "Each hypothesis with everybody, without the one person who changes the verdict or sign "
+        "(or else moves it most), and by a method that single people hardly move; outliers lie "
+        "more than 3 MAD from the rest.",
+        value="estimate",
+        headings={
+            "estimate_without": "Without that person",
+            "verdict_without": "Verdict without",
+            "robust": "Robust",
+            "robust_kind": "Robust method",
+            "n_outliers": "Outliers",
+            "outliers": "Who",
+        },
+    ),
     "biomarkers": About("Group discrimination", "How well a volume tells groups apart."),
     "biomarker_differences": About(
         "Difference of discrimination between methods", "Second minus first, on the same people."
@@ -126,6 +150,8 @@ HEADINGS = {
     "d": "d",
     "sd": "SD",
     "auc": "AUC",
+    "auc_raw": "AUC, first group larger",
+    "auc_of": "AUC of",
     "delta_d": "Δ d",
     "delta_auc": "Δ AUC",
     "q1": "1st quartile",
@@ -134,6 +160,7 @@ HEADINGS = {
     "subject_id": "Subject",
     "n_dropped": "Left out",
     "n_failed": "Failed",
+    "interval": "Kind of interval",
     "n_sites": "Sites",
     "n_perfect": "n, perfect",
     "n_method": "n, method",
@@ -163,6 +190,7 @@ VALUES = {
     "pearson_r": "Pearson r",
     "spearman_rho": "Spearman rho",
     "icc_a1": "ICC(A,1)",
+    "icc_a1_fixed": "ICC(A,1), for these methods alone",
     "icc_c1": "ICC(C,1)",
     "ccc": "CCC",
     "bias": "bias",
@@ -170,7 +198,10 @@ VALUES = {
     "sd_difference": "SD of differences",
     "lower_limit": "lower limit of agreement",
     "upper_limit": "upper limit of agreement",
-    "proportional_slope": "proportional slope",
+    "proportional_slope": "slope of the difference on the mean",
+    "slope_on_reference": "slope of the difference on the reference",
+    "reference_slope": "slope on the reference",
+    "reference_intercept": "intercept on the reference",
     "dice": "Dice",
     "hd95_mm": "HD95",
     "assd_mm": "ASSD",
@@ -188,7 +219,10 @@ VALUES = {
 }
 MAIN = ("estimate", "value", "mean", "difference", "rate", "slope", "volume")  # own low and high
 SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
-STEMS = {"model_difference": ("model",), "icc_a1": ("icc",), "bias_mm3": ("bias",)}
+STEMS = {
+    **{"model_difference": ("model",), "estimate_without": ("without",)},
+    **{"icc_a1": ("icc",), "bias_mm3": ("bias",)},
+}
 COUNTS = frozenset({"n", "folds", "severity"})
 FILTERS = (
     "arm", "other", "objective", "status", "hypothesis", "model", "method", "contrast", "part",

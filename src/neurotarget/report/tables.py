@@ -6,24 +6,29 @@ from neurotarget.report.text import NOTHING, aligned, interval, number, p_value,
 
 
 def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Dice, HD95, ASSD and surface Dice of each label."""
+    """Dice, HD95 with its median and quartiles, ASSD and surface Dice of each label."""
     tolerance = f"surface Dice at {summary['surface_tolerance_mm']:g} mm"
-    table = [["Masks, mean ± SD", "n", "Dice", "", "HD95 mm", "ASSD mm", tolerance]]
+    heads = ["Masks, mean ± SD", "n", "Dice", "", "HD95 mm", "median", "ASSD mm", tolerance]
+    table, lost = [heads], 0
     for label in labels:
         scores = {metric: by_label[label] for metric, by_label in summary["scores"].items()}
-        dice = scores["dice"]
+        dice, distance = scores["dice"], scores["hd95_mm"]
+        lost += distance["n_nan"] or 0
         table.append(
             [
                 label,
                 str(dice["n"]),
                 _mean_sd(dice, 3),
                 interval(dice["low"], dice["high"], 3),
-                _mean_sd(scores["hd95_mm"], 2),
+                _mean_sd(distance, 2),
+                f"{number(distance['median'], 2)} ({_quartiles(distance)})",
                 _mean_sd(scores["assd_mm"], 2),
                 _mean_sd(scores["surface_dice"], 3),
             ]
         )
     text = aligned(table)
+    if lost:
+        text += "\n(a lost mask has no surface: undefined distances are in no mean or median)"
     if len(summary["dice"]) > len(labels):
         text += f"\n({len(summary['dice']) - len(labels)} labels of higher Dice: see summary.json)"
     return text
@@ -62,8 +67,9 @@ def volumes_table(summary: Mapping, labels: Sequence[str]) -> str:
 
 
 def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Correlations and ICC of predicted with reference volumes."""
+    """Correlations, ICC and slope of predicted on reference volumes."""
     names = {"pearson_r": "Pearson r", "spearman_rho": "Spearman rho", "icc_a1": "ICC(A,1)"}
+    names |= {"reference_slope": "slope on reference"}
     table = [["Agreement of volumes", *(item for name in names.values() for item in (name, ""))]]
     for label in labels:
         found = summary["volume"][label]
@@ -143,8 +149,7 @@ def _notes(name: str, which: str, effect: Mapping) -> list[str]:
         what = "volume" if effect["unit"].startswith("mm3") else "mean"
         lack = f"without a {what} or covariate " if is_steady else ""
         told.append(f"{effect['n_dropped']} {cases} {lack}left out")
-    if effect["reason"]:
-        told.append(effect["reason"])
+    told += [effect[key] for key in ("reason", "remark") if effect.get(key)]
     return [f"  {name}, {which}: {'; '.join(told)}"] if told else []
 
 
@@ -163,6 +168,10 @@ def _published(own: Mapping) -> str:
 def _volume(mean: float | None, sd: float | None) -> str:
     digits = 0 if mean is not None and mean >= 100 else 1
     return f"{number(mean, digits)} ± {number(sd, digits)}"
+
+
+def _quartiles(score: Mapping) -> str:
+    return " to ".join(number(score[key], 2) for key in ("q1", "q3"))
 
 
 def _mean_sd(score: Mapping, digits: int) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy import ndarray
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.levels import level_key
@@ -69,14 +70,21 @@ def gather(
     }
     terms = pd.DataFrame(typed, index=volumes.index)
     if hypothesis.groups:
-        asked, keys = terms[hypothesis.covariate], [key(name) for name in hypothesis.groups]
-        concerned = (asked.isna() | asked.map(key, na_action="ignore").isin(keys)).to_numpy()
-        volumes, terms = volumes[concerned], terms[concerned]
+        is_concerned = concerned(hypothesis, terms)
+        volumes, terms = volumes[is_concerned], terms[is_concerned]
     _refuse_unknown(volumes, terms, quantity(hypothesis))
     whole = (volumes.notna().all(axis=1) & terms.notna().all(axis=1)).to_numpy()
     subjects = known["subject_id"] if "subject_id" in known else known.index.to_series()
     steady = Cohort(volumes[whole].astype(float), terms[whole], int((~whole).sum()))
     return _per_subject(steady, subjects.loc[terms.index[whole]])
+
+
+def concerned(hypothesis: Hypothesis, covariates: pd.DataFrame) -> ndarray:
+    """Whether each case may belong to a hypothesis; of two groups, those of a third do not."""
+    if not hypothesis.groups or hypothesis.covariate not in covariates:
+        return np.ones(len(covariates), dtype=bool)
+    asked, keys = covariates[hypothesis.covariate], [key(name) for name in hypothesis.groups]
+    return (asked.isna() | asked.map(key, na_action="ignore").isin(keys)).to_numpy()
 
 
 def quantity(hypothesis: Hypothesis) -> str:

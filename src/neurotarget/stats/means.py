@@ -22,14 +22,14 @@ MEAN_AGREEMENT_COLUMNS = ["contrast", *AGREEMENT_COLUMNS]
 SHARES = ("bias_percent",)
 
 
-def means_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
+def means_table(measured: Measured) -> pd.DataFrame:
     """Mean over cases of the mean inside each label and region, with its spread, by method.
 
     The columns are those of the table of volumes, the unit that of the contrast; an empty mask has
     no mean and is counted in `n_missing`. No rows where no contrast has a unit.
     """
     found = [
-        volumes_table(view, seed=seed).assign(contrast=contrast, unit=unit)
+        volumes_table(view).assign(contrast=contrast, unit=unit)
         for contrast, unit, view in _views(measured)
     ]
     return _stacked(found, MEANS_COLUMNS)

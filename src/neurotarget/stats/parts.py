@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from neurotarget.hypothesis import Published
+from neurotarget.stats.agreement import NONE
 from neurotarget.stats.arms import Arms
 from neurotarget.stats.failures import failed_masks
 from neurotarget.stats.measured import EXTERNAL, PARTS, Measured, from_rows
@@ -28,7 +29,8 @@ from neurotarget.types import Target
 PAIR = ("reference", "predicted")
 USUAL = ("dice", "icc_a1", "pearson_r", "bias")  # told whether they are published or not
 COLUMNS = [
-    *("part", "against", "label", "statistic", "value", "low", "high", "sd", "p", "unit"),
+    *("part", "against", "label", "statistic", "value", "low", "high", "interval"),
+    *("sd", "p", "unit"),
     *("n", "n_subjects", "n_failed", "published", "published_sd", "source", "reason"),
 ]
 ARM_COLUMNS = ["arm", "seed", *COLUMNS]
@@ -61,7 +63,7 @@ def parts_table(
     rows = _rows(measured, PAIR[0], agreement, scores)
     for rater in measured.raters if PAIR[1] in measured.volumes else ():
         own = _against(measured, rater)
-        rows += _rows(own, rater, agreement_table(own, seed=seed), scores_table(own, seed=seed))
+        rows += _rows(own, rater, agreement_table(own, seed=seed), scores_table(own))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -78,7 +80,7 @@ def arm_parts_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
             means = rows.groupby(KEYS, sort=False)["value"].mean().reset_index()
             measured = from_rows(means, arms.target, known)
             agreement = agreement_table(measured, seed=seed)
-            scores = scores_table(measured, seed=seed)
+            scores = scores_table(measured)
             found = parts_table(measured, agreement, scores, seed=seed)
             tables.append(found.assign(arm=arm, seed=training))
     found = [table for table in tables if len(table)]
@@ -179,6 +181,7 @@ def _label_rows(
         found = table[(table["label"] == label) & (table[column] == statistic)].to_dict("records")
         nothing = dict.fromkeys(("value", "low", "high", "sd", "p"), math.nan)
         row = {"statistic": statistic} | nothing | {"n": 0, "n_subjects": 0, "unit": ""}
+        row |= {"interval": NONE}
         if not found and statistic in theirs:
             yield row | {"reason": NOT_SCORED}
         for one in found:

@@ -13,16 +13,10 @@ import pandas as pd
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from neurotarget.stats.interval import FEWEST
+from neurotarget.stats.interval import FEWEST, mean_interval
 from neurotarget.stats.measured import Measured
-from neurotarget.stats.resample import (
-    codes,
-    ends,
-    pair_means,
-    pair_statistics,
-    replicates,
-    weighted_mean,
-)
+from neurotarget.stats.resample import codes, left_out, pair_means, pair_statistics
+from neurotarget.stats.studentised import jackknife_t
 
 Cases = Float[ndarray, " N"]
 
@@ -45,14 +39,14 @@ STATISTICS = {  # of the study's table: columns here
 MEASURES = ("dice", "icc_a1")
 
 
-def raters_table(measured: Measured, agreement: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
     """Mean Dice, ICCs, Pearson's r and bias of every two of network, reference and raters.
 
     A row a pair and label or region. `n` counts the cases with a Dice of both, `n_missing` those
     without (one of them has not drawn the scan, or neither the label); a prediction that failed
     has Dice 0. The Dice of a region is the mean over its labels. The volumes' statistics over
     `n_volumes` cases are those of `agreement`, the study's table; the bias is second − first.
-    Intervals are BCa over subjects. No rows where nobody else has drawn.
+    Intervals of Dice are Student's t over people. No rows where nobody else has drawn.
     """
     rows = []
     for first, second in measured.pairs if measured.raters else ():
@@ -65,16 +59,17 @@ def raters_table(measured: Measured, agreement: pd.DataFrame, *, seed: int = 0) 
         for label in measured.labels:
             names = {"first": first, "second": second, "label": label}
             volumes = _volumes(found[found["label"] == label])
-            rows.append(names | volumes | _mean_dice(measured, scores[label], seed))
+            rows.append(names | volumes | _mean_dice(measured, scores[label]))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def rater_differences_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
+def rater_differences_table(measured: Measured) -> pd.DataFrame:
     """The network's agreement with a person minus that of another person with the same.
 
     A row each for the mean Dice and for ICC(A,1) of the volumes, over the cases that all three
-    have. `finding` says whether the interval excludes 0, and on which side. Intervals are BCa
-    over subjects and not corrected for the number of rows. No rows without a network.
+    have. `finding` says whether the interval excludes 0, and on which side. Intervals are
+    Student's t over people, of ICC by the jackknife, and not corrected for the number of rows. No
+    rows without a network.
     """
     rows = []
     for network, against, rater in _triples(measured):
@@ -84,9 +79,7 @@ def rater_differences_table(measured: Measured, *, seed: int = 0) -> pd.DataFram
             volumes = [measured.volumes[name][label] for name in (against, network, rater)]
             columns = {"dice": [one[label] for one in scores], "icc_a1": volumes}
             rows += [
-                names
-                | {"measure": measure}
-                | _difference(measured, columns[measure], measure, seed)
+                names | {"measure": measure} | _difference(measured, columns[measure], measure)
                 for measure in MEASURES
             ]
     return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
@@ -135,7 +128,7 @@ def _volumes(found: pd.DataFrame) -> dict:
     return row
 
 
-def _mean_dice(measured: Measured, scores: pd.Series, seed: int) -> dict:
+def _mean_dice(measured: Measured, scores: pd.Series) -> dict:
     values, subjects = _known(measured, scores.to_frame())
     n, (subject, n_subjects) = len(values), codes(subjects)
     row = {"n": n, "n_subjects": n_subjects, "n_missing": len(scores) - n}
@@ -144,12 +137,12 @@ def _mean_dice(measured: Measured, scores: pd.Series, seed: int) -> dict:
     if n:
         row["dice"] = float(values[:, 0].mean())
     if not reason:
-        drawn = weighted_mean(replicates(n_subjects, seed), values[:, 0], subject)
-        row["dice_low"], row["dice_high"] = ends(drawn)
+        low, high = mean_interval(values[:, 0], subject, n_subjects)
+        row["dice_low"], row["dice_high"] = max(low, 0.0), min(high, 1.0)
     return row | {"reason": reason}
 
 
-def _difference(measured: Measured, columns: list[pd.Series], measure: str, seed: int) -> dict:
+def _difference(measured: Measured, columns: list[pd.Series], measure: str) -> dict:
     table = pd.concat(columns, axis=1)
     values, subjects = _known(measured, table)
     n, (subject, n_subjects) = len(values), codes(subjects)
@@ -157,32 +150,30 @@ def _difference(measured: Measured, columns: list[pd.Series], measure: str, seed
     row |= {"n": n, "n_subjects": n_subjects, "n_missing": len(table) - n, "finding": ""}
     if reason := _too_few(n, n_subjects):
         return row | {"reason": reason}
-    network, rater = _replicated(replicates(n_subjects, seed), values, subject, measure)
-    row |= {"of_network": float(network[0]), "of_rater": float(rater[0])}
-    if math.isnan(apart := float(network[0] - rater[0])):
+    if measure == "dice":
+        network, rater = values.mean(axis=0).tolist()
+        low, high = mean_interval(values[:, 0] - values[:, 1], subject, n_subjects)
+    else:
+        network, rater, low, high = _iccs(values, subject, n_subjects)
+    row |= {"of_network": network, "of_rater": rater}
+    if math.isnan(apart := network - rater):
         return row | {"reason": "the volumes do not vary"}
-    low, high = ends(network - rater)
     if math.isnan(low):
-        return row | {"difference": apart, "reason": "half of the draws of subjects have no value"}
+        return row | {"difference": apart, "reason": "too little spread for an interval"}
     finding = CLOSER if low > 0 else LESS if high < 0 else OPEN
     return row | {"difference": apart, "low": low, "high": high, "finding": finding, "reason": ""}
 
 
-def _replicated(
-    weights: Float[ndarray, "R S"],
-    values: Float[ndarray, "N K"],
-    subject: Integer[ndarray, " N"],
-    measure: str,
-) -> tuple[Float[ndarray, " R"], Float[ndarray, " R"]]:
-    """The measure of network and of rater in every draw of subjects."""
-    if measure == "dice":
-        network, rater = (weighted_mean(weights, column, subject) for column in values.T)
-        return network, rater
+def _iccs(
+    values: Float[ndarray, "N 3"], subject: Integer[ndarray, " N"], n_subjects: int
+) -> tuple[float, float, float, float]:
+    """ICC(A,1) of network and of rater with the person, and the ends of their difference."""
+    weights = np.concatenate([np.ones((1, n_subjects)), left_out(n_subjects)])
     against, *others = values.T
     network, rater = (
         pair_statistics(pair_means(weights, against, other, subject))["icc_a1"] for other in others
     )
-    return network, rater
+    return float(network[0]), float(rater[0]), *jackknife_t(network - rater)
 
 
 def _known(measured: Measured, table: pd.DataFrame) -> tuple[Float[ndarray, "N K"], Cases]:

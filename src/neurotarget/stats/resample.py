@@ -161,12 +161,16 @@ def pair_means(weights: Weights, x: Cases, y: Cases, subject: Codes) -> PairMean
 def pair_statistics(pair: PairMeans) -> dict[str, Values]:
     """Agreement of y with x for every row, by name; NaN where a draw has no spread.
 
-    The differences are y − x, their limits 1.96 SD wide, and the slope is theirs on the mean of
-    both; scatter that differs between the methods tilts it too, without any bias.
+    The differences are y − x, their limits 1.96 SD wide, and the proportional slope is theirs on
+    the mean of both; scatter that differs between the methods tilts it too, without any bias, and
+    where both spread alike it is 0 whatever the network shrinks. `slope_on_reference` is theirs on
+    x alone, by least squares, which errors of x tilt downwards. `reference_slope` is that of y on
+    x by Deming's line, in which both err alike: 0.6 where y spans 0.6 of the spread of x.
 
     Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30 (ICC, table 4); Lin 1989,
     doi:10.2307/2532051 (CCC); Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8 (limits)
-    and 1999, doi:10.1177/096228029900800204 (slope).
+    and 1999, doi:10.1177/096228029900800204 (slope); Linnet 1993, doi:10.1093/clinchem/39.3.424
+    (Deming's line, errors in the ratio 1).
     """
     bias = pair.mean_y - pair.mean_x
     both = np.where((pair.var_x > 0) & (pair.var_y > 0), pair.var_x + pair.var_y, 0)
@@ -184,6 +188,19 @@ def pair_statistics(pair: PairMeans) -> dict[str, Values]:
         "lower_limit": bias - LIMIT_SD * sd,
         "upper_limit": bias + LIMIT_SD * sd,
         "proportional_slope": _ratio(pair.cov_dm, pair.var_m),
+        "slope_on_reference": _ratio(pair.cov_xy, pair.var_x) - 1,
+        **_deming(pair),
+    }
+
+
+def _deming(pair: PairMeans) -> dict[str, Values]:
+    """Slope and intercept of y on x where both err alike; NaN where they are not correlated."""
+    apart, twice = pair.var_y - pair.var_x, 2 * pair.cov_xy
+    root = apart + np.hypot(apart, twice)
+    slope = np.divide(root, twice, out=np.full(root.shape, math.nan), where=twice != 0)
+    return {
+        "reference_slope": slope,
+        "reference_intercept": pair.mean_y - slope * pair.mean_x,
     }
 
 

@@ -1,9 +1,9 @@
 """The study's tables of volumes, of the agreement of methods, and of scores of masks.
 
 Every table has a row for each label and region and each stratum; a number that cannot be told is
-NaN and its row says why in `reason`. Intervals are at 95 %, BCa over 2,000 draws of subjects. In
-simulations of normal volumes they cover the truth in 93–95 % from 40 subjects on; with 8, the
-bias in 90 % and the limits of agreement in 80 %: of few subjects they are too narrow.
+NaN and its row says why in `reason`. Intervals are at 95 % over people, and `interval` names the
+kind of each: of means Student's t with people − 1 degrees of freedom, of agreement what
+`agreement.agreement_intervals` chooses. Strata of fewer than ten people have values alone.
 """
 
 import math
@@ -12,22 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
-from neurotarget.stats.interval import FEWEST
+from neurotarget.stats.agreement import NONE, Found, T, agreement_intervals, agreement_values
+from neurotarget.stats.failures import failed_masks
+from neurotarget.stats.interval import FEWEST, mean_interval
 from neurotarget.stats.measured import Measured
-from neurotarget.stats.resample import (
-    ROUNDING,
-    all_methods,
-    codes,
-    ends,
-    pair_means,
-    pair_statistics,
-    replicates,
-    weighted_mean,
-    weighted_spearman,
-)
+from neurotarget.stats.resample import ROUNDING, codes
 from neurotarget.types import DataError
 
 Cases = Float[ndarray, " N"]
@@ -37,6 +29,7 @@ AGREEMENT_UNITS = {
     "pearson_r": "",
     "spearman_rho": "",
     "icc_a1": "",
+    "icc_a1_fixed": "",
     "icc_c1": "",
     "ccc": "",
     "bias": "mm3",
@@ -45,6 +38,9 @@ AGREEMENT_UNITS = {
     "lower_limit": "mm3",
     "upper_limit": "mm3",
     "proportional_slope": "",
+    "slope_on_reference": "",
+    "reference_slope": "",
+    "reference_intercept": "mm3",
 }
 SCORE_UNITS = {
     "dice": "",
@@ -55,17 +51,22 @@ SCORE_UNITS = {
     "surface_dice": "",
     "volume_similarity": "",
 }
+LARGEST = dict.fromkeys(("dice", "precision", "recall", "surface_dice", "volume_similarity"), 1.0)
 ALL_LABELS = "mean"  # the row of the mean Dice of each case over its labels
 PLACE = ["label", "stratum", "level"]
-MEAN = ["mean", "low", "high", "sd", "median"]
+MEAN = ["mean", "low", "high", "interval", "sd", "median"]
+ICCS = ("icc_a1", "icc_a1_fixed", "icc_c1")
 COUNTS = ["unit", "n", "n_subjects", "n_missing", "reason"]
 VOLUME_COLUMNS = ["method", *PLACE, *MEAN, "minimum", "maximum", "unit", "n", "n_missing", "reason"]
-AGREEMENT_COLUMNS = ["first", "second", *PLACE, "statistic", "value", "low", "high", *COUNTS]
-SCORE_COLUMNS = [*PLACE, "metric", *MEAN, "q1", "q3", "unit", "n", "n_nan", "reason"]
+AGREEMENT_COLUMNS = ["first", "second", *PLACE, "statistic", "value", "low", "high", "interval"]
+AGREEMENT_COLUMNS += COUNTS
+SCORE_COLUMNS = [*PLACE, "metric", *MEAN, "q1", "q3", "unit", "n", "n_nan", "n_failed", "reason"]
+FEWEST_OF_STRATUM = 10  # people, below which a part of the cohort has no interval
 
 NO_VALUE = "no case has a value"
 NO_SCORES = "no scores"
-NO_DRAWS = "half of the draws of subjects or more have no value"
+NO_ERROR = "too few people or too little spread for an interval"
+FEW_IN_STRATUM = "fewer than 10 people: no interval"
 
 
 class Part(NamedTuple):
@@ -75,8 +76,17 @@ class Part(NamedTuple):
     cases: Integer[ndarray, " N"]
     subjects: Codes
 
+    def too_few(self, n: int, n_subjects: int) -> str:
+        """Why there is no interval, or "" where there are enough cases and people."""
+        if n < FEWEST:
+            return "fewer than 3 cases" if n else NO_VALUE
+        if n_subjects < FEWEST:
+            return "all cases are of one subject" if n_subjects == 1 else "fewer than 3 subjects"
+        is_small = self.names["stratum"] != "all" and n_subjects < FEWEST_OF_STRATUM
+        return FEW_IN_STRATUM if is_small else ""
 
-def volumes_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
+
+def volumes_table(measured: Measured) -> pd.DataFrame:
     """Mean volume of every label by every method, with its spread, in mm³."""
     rows = []
     for part in _parts(measured):
@@ -87,7 +97,7 @@ def volumes_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
                 values = values[known]
                 rows.append(
                     {"method": method, "label": label, **part.names}
-                    | _mean(values, part.subjects[known], seed, NO_VALUE)
+                    | _mean(values, part, known, NO_VALUE)
                     | {
                         "minimum": values.min() if len(values) else math.nan,
                         "maximum": values.max() if len(values) else math.nan,
@@ -102,9 +112,10 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     """Agreement of every two methods in their volumes; differences are second − first.
 
     `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0).
-    With three methods or more, rows `all`, `all` hold the ICCs over all of them. The intervals
-    hold for these methods, so that of ICC(A,1) is narrower than the closed form's, which takes
-    them for a sample of methods. Formulas and sources stand in `resample.pair_statistics`.
+    With three methods or more, rows `all`, `all` hold the ICCs over all of them. The interval of
+    `icc_a1` takes the methods for a sample of methods, as is usual; `icc_a1_fixed` is the same
+    number with that of these very methods. `reference_slope` and `reference_intercept` are those
+    of the second method on the first. Formulas and sources stand in `resample.pair_statistics`.
     """
     groups = [(first, second, (first, second)) for first, second in measured.pairs]
     if len(measured.methods) > 2:
@@ -120,16 +131,20 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
 
 
-def scores_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
+def scores_table(measured: Measured) -> pd.DataFrame:
     """Mean of every score of the masks with its spread; a lost mask counts with Dice 0.
 
-    Scores that are NaN are left out and counted (`n_nan`). A region has rows where it was scored.
+    Scores that are NaN are left out and counted (`n_nan`): a lost mask has no surface, so the
+    distances are those of the other masks, and `n_failed` says how many cases failed in the label
+    (of `mean`: in any). An interval ends where the score does. A region has rows where it was
+    scored.
     Where there are several labels, `mean` is the mean Dice of each case over its labels.
 
     Raises:
         DataError: a case has two values of one score.
     """
     values, rated = _score_columns(measured)
+    failed = _failed(measured, values)
     rows = []
     for part in _parts(measured):
         for label, metric in values:
@@ -139,8 +154,11 @@ def scores_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
             nothing = NO_VALUE if n_rated else NO_SCORES
             rows.append(
                 {"label": label, **part.names, "metric": metric, "unit": SCORE_UNITS[metric]}
-                | _mean(here[known], part.subjects[known], seed, nothing)
-                | {"n_nan": n_rated - int(known.sum())}
+                | _mean(here[known], part, known, nothing, metric)
+                | {
+                    "n_nan": n_rated - int(known.sum()),
+                    "n_failed": int(failed[label].to_numpy()[part.cases].sum()),
+                }
             )
     return pd.DataFrame(rows, columns=SCORE_COLUMNS)
 
@@ -152,21 +170,25 @@ def _parts(measured: Measured) -> Iterator[Part]:
         yield Part({"stratum": stratum, "level": level}, cases, subjects[cases])
 
 
-def _mean(values: Cases, subjects: Codes, seed: int, nothing: str) -> dict[str, float | str]:
+def _mean(
+    values: Cases, part: Part, known: Bool[ndarray, " M"], nothing: str, metric: str = ""
+) -> dict[str, float | str]:
     """Mean with its interval, SD, median and quartiles; `nothing` is the reason of no value."""
     n = len(values)
     names = ("mean", "low", "high", "sd", "median", "q1", "q3")
     if not n:
-        return dict.fromkeys(names, math.nan) | {"n": 0, "reason": nothing}
-    subject, n_subjects = codes(subjects)
+        return dict.fromkeys(names, math.nan) | {"interval": NONE, "n": 0, "reason": nothing}
+    subject, n_subjects = codes(part.subjects[known])
     mean, low, high = float(values.mean()), math.nan, math.nan
-    reason = _too_few(n, n_subjects)
+    reason = part.too_few(n, n_subjects)
     if not reason:
-        low, high = ends(weighted_mean(replicates(n_subjects, seed), values, subject))
+        low, high = mean_interval(values, subject, n_subjects)
+        low = max(low, 0.0) if metric else low
+        high = min(high, LARGEST.get(metric, math.inf))
     sd = float(values.std(ddof=1)) if n > 1 else math.nan
     middle = np.quantile(values, [0.5, 0.25, 0.75]).tolist()
     numbers = dict(zip(names, (mean, low, high, sd, *middle), strict=True))
-    return numbers | {"n": n, "reason": reason}
+    return numbers | {"interval": NONE if reason else T, "n": n, "reason": reason}
 
 
 def _agreement(
@@ -175,47 +197,44 @@ def _agreement(
     """Rows of one label in one stratum; two methods have all statistics, more have the ICCs."""
     known = np.isfinite(table).all(axis=1)
     table, (subject, n_subjects) = table[known], codes(part.subjects[known])
-    n, too_few = len(table), _too_few(len(table), n_subjects)
-    values = {}
-    if n >= FEWEST:
-        whole = np.ones((1, n_subjects))  # a value without an interval
-        values = _statistics(whole if too_few else replicates(n_subjects, seed), table, subject)
+    n, too_few = len(table), part.too_few(int(known.sum()), n_subjects)
+    found: dict[str, Found] = {}
+    if n >= FEWEST and too_few:
+        found = agreement_values(table, subject, n_subjects)
+    elif n >= FEWEST:
+        found = agreement_intervals(table, subject, n_subjects, seed=seed)
     flat = [name for name, column in zip(methods, table.T, strict=True) if _is_flat(column)]
-    if flat and values and len(methods) == 2:  # 0 in every draw, with an interval of no width
-        values |= dict.fromkeys(("icc_a1", "icc_c1"), np.full(1, math.nan))
+    if flat and found and len(methods) == 2:  # 0 in every sample, with an interval of no width
+        found |= dict.fromkeys(ICCS, Found(math.nan))
     counts = {"n": n, "n_subjects": n_subjects, "n_missing": len(known) - n}
     return [
         {"statistic": name, "unit": AGREEMENT_UNITS[name]}
-        | _found(values.get(name), too_few, flat)
+        | found.get(name, Found(math.nan))._asdict()
+        | {"reason": _reason(found.get(name), too_few, flat)}
         | counts
-        for name in (AGREEMENT_UNITS if len(methods) == 2 else ("icc_a1", "icc_c1"))
+        for name in (AGREEMENT_UNITS if len(methods) == 2 else ICCS)
     ]
 
 
-def _found(
-    replicated: Float[ndarray, " R"] | None, too_few: str, flat: Sequence[str]
-) -> dict[str, float | str]:
-    """A statistic with its interval, and why something of it is NaN."""
-    found = {"value": math.nan, "low": math.nan, "high": math.nan, "reason": too_few}
-    if replicated is None:
-        return found
-    found["value"] = float(replicated[0])
-    if math.isnan(replicated[0]):
-        return found | {"reason": f"no spread in {' and '.join(flat) or 'the mean of both'}"}
-    if too_few:
-        return found
-    low, high = ends(replicated)
-    return found | {"low": low, "high": high, "reason": NO_DRAWS if math.isnan(low) else ""}
+def _reason(found: Found | None, too_few: str, flat: Sequence[str]) -> str:
+    """Why something of a statistic is NaN."""
+    if found is None:
+        return too_few
+    if math.isnan(found.value):
+        return f"no spread in {' and '.join(flat) or 'the mean of both'}"
+    return too_few or (NO_ERROR if math.isnan(found.low) else "")
 
 
-def _statistics(
-    weights: Float[ndarray, "R S"], table: Float[ndarray, "N K"], subject: Codes
-) -> dict[str, Float[ndarray, " R"]]:
-    if table.shape[1] > 2:
-        return all_methods(weights, table, subject)
-    x, y = table.T
-    ranks = {"spearman_rho": weighted_spearman(weights, x, y, subject)}
-    return pair_statistics(pair_means(weights, x, y, subject)) | ranks
+def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
+    """Whether each case failed in each label, or in any of a region's; a row a case."""
+    labels, cases = list(measured.target.label_names), measured.covariates.index
+    masks = failed_masks(measured.scores)
+    own = masks.unstack("label") if len(masks) else pd.DataFrame(index=cases)
+    own = own.reindex(index=cases, columns=labels).eq(True)
+    parts = {label: [label] for label in labels} | measured.target.regions
+    parts = {ALL_LABELS: labels} | parts
+    named = dict.fromkeys(values.columns.get_level_values(0))
+    return pd.DataFrame({name: own[list(parts[name])].any(axis=1) for name in named})
 
 
 def _score_columns(measured: Measured) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -246,12 +265,3 @@ def _score_columns(measured: Measured) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _is_flat(values: Cases) -> bool:
     return not len(values) or bool(np.ptp(values) <= ROUNDING * np.abs(values).max())
-
-
-def _too_few(n: int, n_subjects: int) -> str:
-    """Why there is no interval, or "" where there are enough cases and subjects."""
-    if n < FEWEST:
-        return "fewer than 3 cases" if n else NO_VALUE
-    if n_subjects < FEWEST:
-        return "all cases are of one subject" if n_subjects == 1 else "fewer than 3 subjects"
-    return ""
