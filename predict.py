@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+from neurotarget.cli.stopping import quit_while_loading, stoppable
+
+if __name__ == "__main__":
+    quit_while_loading()  # torch and others, for seconds
+
 import hydra
 from omegaconf import DictConfig
 
 from neurotarget.cli.acts import predict
 from neurotarget.cli.argv import check_argv
-from neurotarget.cli.stopping import stoppable
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")

@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+from neurotarget.cli.stopping import quit_while_loading, stoppable
+
+if __name__ == "__main__":
+    quit_while_loading()  # torch and others, for seconds
+
 import hydra
 from omegaconf import DictConfig
 
 from neurotarget.cli.acts import act
 from neurotarget.cli.argv import check_argv
 from neurotarget.cli.run_job import run_as_job
-from neurotarget.cli.stopping import stoppable
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")

@@ -2,6 +2,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# the same inputs in every run; folders of a test are shared by all of its inputs
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("fixed")
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +32,9 @@ def cases_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("shared/cases is not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def statistics(cases_folder) -> Path:
+    """Folder of tables whose right statistics are known."""
+    return cases_folder.parent / "statistics"

@@ -1,6 +1,7 @@
 """The two scripts from a shell, in a folder of their own: what a stranger types first."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,29 @@ def test_too_few_words_are_answered_with_what_to_say(tmp_path, words, told):
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "words", [[ROOT / "train.py"], [ROOT / "predict.py"], ["-m", "neurotarget"]]
+)
+def test_a_stop_while_torch_is_loaded_is_one_sentence(tmp_path, words, number):
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", *map(str, words)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    while "numpy" not in process.stderr.readline():  # which torch imports early
+        assert process.poll() is None
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    how = "" if number == signal.SIGINT else " by SIGTERM"
+    assert process.returncode == 128 + number
+    assert err.endswith(f"\nstopped{how} before anything was begun\n")
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(

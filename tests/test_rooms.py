@@ -15,6 +15,7 @@ SOURCE = Path(neurotarget.__file__).parent
 SEEN_BY_ALL = {
     "printable",
     "hypothesis",
+    "levels",
     "fields",
     "types",
     "reading",
@@ -25,7 +26,9 @@ SEEN_BY_ALL = {
 }
 MAY_IMPORT = {
     "__init__": set(),
+    "__main__": {"cli"},
     "hypothesis": set(),
+    "levels": set(),
     "fields": set(),
     "printable": set(),
     "types": set(),
@@ -46,7 +49,7 @@ MAY_IMPORT = {
     "evaluate": {"data", "metrics"},
     "report": {"stats"},
 }
-MAY_IMPORT["cli"] = {*MAY_IMPORT} - {"__init__"}
+MAY_IMPORT["cli"] = {*MAY_IMPORT} - {"__init__", "__main__"}
 
 # the only rooms that see a package
 KEPT_IN = {

@@ -1,5 +1,6 @@
 """What is asked of a target, and what others have published of it; imports nothing of ours."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,9 @@ HYPOTHESIS_FORMS = (
 PUBLISHED = ("dice", "icc_a1", "icc_c1", "pearson_r", "hd95_mm", "assd_mm", "surface_dice")
 WORD = r"[\w.-]+"
 SPLINE = re.compile(rf"spline\(({WORD})\)")
+MATTERS = re.compile(r"(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*(.*)")
+OWN_UNITS = ("", "mm3", "mm³", "ppm")  # in which an effect is given as it is
+MATTERS_FORMS = "20, '20 mm3', '5 %' of the reference's mean, or '0.3 d' of its SD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,39 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Matters:
+    """The smallest effect of interest, in either direction.
+
+    `unit` says how `value` is meant: "" in the unit of the effect (mm³, or mm³ per unit of the
+    covariate), "%" of the reference's mean, "d" in SDs of the reference about the model; of a
+    slope each per unit of the covariate, or for "d" per SD of it.
+    """
+
+    value: float
+    unit: Literal["", "%", "d"] = ""
+
+    @classmethod
+    def read(cls, name: str, value: object) -> "Matters":
+        """Read `20`, `20 mm3`, `5 %` or `0.3 d`.
+
+        Raises:
+            ValueError: it is none of these, or not above 0.
+        """
+        match = MATTERS.fullmatch(str(value).strip())
+        number, unit = (float(match[1]), match[2].strip()) if match else (0.0, "")
+        unit = "" if unit in OWN_UNITS else unit
+        if not (match and 0 < number < math.inf and unit in ("", "%", "d")):
+            raise ValueError(
+                f"hypothesis {name}: got matters {value!r}, wanted the smallest effect of interest "
+                f"above 0: {MATTERS_FORMS}"
+            )
+        return cls(number, unit)
+
+    def __str__(self) -> str:
+        return f"{self.value:g} {self.unit}".strip()
+
+
+@dataclass(frozen=True, slots=True)
 class Hypothesis:
     """What the study asks of the volumes: a group difference or a slope.
 
@@ -47,7 +84,9 @@ class Hypothesis:
     difference has `groups` (A, B) and is the mean of A minus the mean of B; a slope is the change
     per unit of `covariate`. A covariate `a*b` is their interaction: the difference of the slopes.
     `adjust` holds the other terms of the linear model: names, `a*b` and `spline(a)`. `expected`
-    is the effect as published by `source`, in mm³ or mm³ per unit of the covariate.
+    is the effect as published by `source`, in mm³ or mm³ per unit of the covariate; `matters` the
+    smallest effect of interest. Where that is not given it is half of what is published, and where
+    nothing is, nothing can be called absent.
     """
 
     name: str
@@ -59,6 +98,7 @@ class Hypothesis:
     expected: float | None = None
     source: str = ""
     measure: str = "volume"
+    matters: Matters | None = None
 
     @property
     def contrast(self) -> str:
@@ -78,22 +118,37 @@ class Hypothesis:
 
     @classmethod
     def read(cls, name: str, value: str | Mapping) -> "Hypothesis":
-        """Parse a claim, or a mapping of `claim`, `expected` and `source`.
+        """Parse a claim, or a mapping of `claim`, `expected`, `source` and `matters`.
 
         Raises:
-            ValueError: the claim has no known form, or the mapping another key.
+            ValueError: the claim has no known form, the mapping another key, or `expected` points
+                against the claim.
         """
         if not isinstance(value, Mapping):
             return cls.parse(name, value)
-        wanted = ("claim", "expected", "source")
+        wanted = ("claim", "expected", "source", "matters")
         if "claim" not in value or set(value) - set(wanted):
             raise ValueError(
                 f"hypothesis {name}: got the keys {', '.join(map(str, value))}, wanted claim and, "
-                "where one is published, expected and source"
+                "where they are known, expected, source and matters"
             )
         parsed, expected = cls.parse(name, value["claim"]), value.get("expected")
         expected = None if expected is None else float(expected)
-        return replace(parsed, expected=expected, source=str(value.get("source") or ""))
+        if expected is not None and not math.isfinite(expected):
+            raise ValueError(f"hypothesis {name}: got expected {expected}, wanted a number")
+        if expected is not None and parsed.sign * expected < 0:
+            raise ValueError(
+                f"hypothesis {name}: got the claim {value['claim']!r} and expected: {expected:g}, "
+                "which points the other way; wanted the effect with the sign of the claim (the "
+                "first group minus the second, or the slope)"
+            )
+        matters = value.get("matters")
+        return replace(
+            parsed,
+            expected=expected,
+            source=str(value.get("source") or ""),
+            matters=None if matters is None else Matters.read(name, matters),
+        )
 
     @classmethod
     def parse(cls, name: str, text: str) -> "Hypothesis":

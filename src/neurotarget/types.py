@@ -35,6 +35,7 @@ from neurotarget.fields import (
     whole,
 )
 from neurotarget.hypothesis import Hypothesis, Published
+from neurotarget.levels import CodeBook
 from neurotarget.printable import file_name, one_line
 
 Image = Float[Tensor, "B C I J K"]
@@ -58,6 +59,13 @@ NAME = re.compile(r"(?!\.)[\w.-]+")  # what can be part of a file name and of a 
 
 FAILED_DICE = 0.1  # of a near-complete failure; deepPGSegNet, doi:10.3389/fendo.2024.1338743
 FAILED = f"no mask, an empty one where the reference is not empty, or a Dice below {FAILED_DICE:g}"
+
+
+ACCEPTABLE = {  # what a target may set before its data are seen
+    "limits_mm3": "half width of the limits of agreement",
+    "limits_percent": "the same, in % of the mean volume",
+    "dice_margin": "how much lower than a second rater's Dice still counts as not inferior",
+}
 
 
 def has_failed(dice: float, *, is_lost: bool) -> bool:
@@ -197,6 +205,8 @@ TARGET_FIELDS: Mapping[str, Reader] = {
     "hypotheses": hypotheses,
     "units": mapping(text),
     "published": items(published),
+    "levels": mapping(mapping(text)),
+    "acceptable": mapping(number(0)),
 }
 
 
@@ -228,6 +238,8 @@ class Target:
     units: Mapping[str, str] = field(default_factory=dict)  # of contrasts that have one: qsm: ppm
     published: tuple[Published, ...] = ()
     ignore_ids: tuple[int, ...] = ()  # besides the label `ignore` of a dataset.json
+    levels: CodeBook = field(default_factory=dict)  # of covariates in numbers: sex: {0: M, 1: F}
+    acceptable: Mapping[str, float] = field(default_factory=dict)  # see ACCEPTABLE
 
     def __post_init__(self) -> None:
         wrong = read_fields(self, TARGET_FIELDS)
@@ -265,6 +277,10 @@ class Target:
             f"gives units to {foreign}, which are no contrasts of its": foreign,
             f"needs sides: labels or split, got {self.sides!r}": self.sides
             not in ("labels", "split"),
+            f"acceptable: knows {', '.join(ACCEPTABLE)}, got {', '.join(self.acceptable)}": {
+                *self.acceptable
+            }
+            - {*ACCEPTABLE},
             "needs pairs for sides: split": self.sides == "split" and not self.pairs,
         }
 

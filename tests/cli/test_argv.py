@@ -1,13 +1,17 @@
 import shlex
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from neurotarget.cli.argv import at_home, check_launcher, literal, resumed_argv
+from neurotarget.cli.argv import at_home, check_argv, check_launcher, literal, resumed_argv
 from neurotarget.cli.multirun import to_go_on
 from neurotarget.types import DataError
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 def test_resumed_run_says_again_what_it_was_started_with(tmp_path):
@@ -187,3 +191,16 @@ def test_other_launchers_are_left_to_hydra(word):
 def test_resuming_no_run_is_refused(tmp_path):
     with pytest.raises(DataError, match="wanted the folder of a run that was started"):
         resumed_argv([f"resume={tmp_path / 'none'}"])
+
+
+def test_a_refused_setting_that_a_run_has_recorded_names_its_file(tmp_path, monkeypatch, capsys):
+    record = ["target=pituitary", "data.root=a", "seed=x", "optimizer.lr=-1"]
+    (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(record))
+    typed = ["train.py", f"resume={tmp_path}", "data.fold=y", "optimizer.lr=-2"]
+    monkeypatch.setattr(sys, "argv", typed)
+    with pytest.raises(SystemExit, match="2"):
+        check_argv(CONF, "train")
+    lines = sorted(line.removeprefix("error: ") for line in capsys.readouterr().err.splitlines())
+    assert len(lines) == 3
+    assert lines[0].startswith(f"{tmp_path / 'overrides.yaml'}: seed: found 'x', wanted")
+    assert [line.split(":")[0] for line in lines[1:]] == ["data.fold", "optimizer.lr"]

@@ -1,8 +1,73 @@
+import matplotlib.figure
+import pandas as pd
 import pytest
 import torch
 
 from neurotarget.cli.breakdowns import breakdowns
+from neurotarget.cli.main import run
 from neurotarget.types import CaseError, DataError
+from oracles.balls import TARGET, write_cohort
+from oracles.runs import write_run
+
+
+def no_memory(*args, **kwargs):
+    raise MemoryError
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for model in ("unet", "resunet"):
+        write_run(tmp_path / "runs" / model, model=model, fold=0, seed=1)
+    return tmp_path / "runs"
+
+
+def sentence(capsys, *words):
+    """What a command prints as its last line when it ends with 2."""
+    with pytest.raises(SystemExit, match="2"):
+        run(list(map(str, words)))
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_study_without_memory_names_what_it_reads(runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pd, "read_csv", no_memory)
+    rows = f"rows={runs / 'unet'}"
+    told = sentence(capsys, "study", rows, f"output={tmp_path / 'out'}")
+    assert told.startswith(f"error: {rows}: out of memory (MemoryError); close other programs")
+
+
+def test_a_study_without_memory_for_its_figures_says_fewer_cases(
+    runs, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", no_memory)
+    told = sentence(capsys, "study", f"rows={runs / 'unet'}", f"output={tmp_path / 'out'}")
+    assert told.startswith(f"error: tables and pictures in {tmp_path / 'out'}: out of memory")
+    assert "say fewer cases=" in told
+
+
+def test_lack_of_memory_leaves_no_run_out_of_a_comparison(runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pd, "read_csv", no_memory)
+    told = sentence(capsys, "compare", runs, f"output={tmp_path / 'out'}", "wandb=disabled")
+    assert told.startswith(f"error: {runs / 'resunet' / 'rows.csv'}: out of memory")
+
+
+def test_an_evaluation_without_memory_names_its_table(tmp_path, capsys, monkeypatch):
+    manifest = write_cohort(tmp_path, 3)
+    (tmp_path / "ball.yaml").write_text(TARGET)
+    (tmp_path / "masks").mkdir()
+    for number in range(3):
+        mask = tmp_path / f"sub-{number:02d}_seg.nii.gz"
+        (tmp_path / "masks" / f"sub-{number:02d}.nii.gz").hardlink_to(mask)
+    monkeypatch.setattr(pd, "read_csv", no_memory)
+    told = sentence(
+        capsys,
+        "evaluate",
+        manifest,
+        f"target={tmp_path / 'ball.yaml'}",
+        f"predictions={tmp_path / 'masks'}",
+        f"rows={tmp_path / 'rows.csv'}",
+    )
+    assert told.startswith(f"error: {tmp_path / 'rows.csv'}: out of memory (MemoryError); the sc")
+    assert (tmp_path / "rows.csv").is_file()
 
 
 @pytest.mark.parametrize(

@@ -207,9 +207,26 @@ def test_a_wandb_run_of_its_type_holds_tables_and_figures(multirun, wandb_record
     assert not (multirun / "compare" / "logs").exists()
 
 
+def test_a_run_of_a_stranger_sends_no_comparison_to_an_entity(
+    multirun, wandb_records, monkeypatch, capsys
+):
+    monkeypatch.setenv("HOME", str(multirun))
+    for folder in multirun.iterdir():
+        path = folder / "config.yaml"
+        path.write_text(f'{path.read_text()}logger: {{entity: "them\\e[2J", project: p}}\n')
+    run([multirun], {"wandb": "offline", "ensembles": "false"})
+    wandb.teardown()
+    told = capsys.readouterr().out
+    assert "names the entity them" in told
+    assert "trust=true lets this comparison go to" in told
+    (log,) = (multirun / "compare" / "wandb").glob("offline-run-*/run-*.wandb")
+    (started,) = [record.run for record in wandb_records(log) if record.HasField("run")]
+    assert (started.entity, started.project) == ("", "p")
+
+
 def test_markdown_and_terminal_show_the_same_cells():
     arms = {"arm": ["a|b", "long_name"], "dice": [0.9, 0.8], "dice_low": 0.7, "dice_high": 0.95}
-    arms |= {"n_failed": [0, 1], "n_scored": [6, 6], "verdicts": ["sex: replicated 1 of 1", ""]}
+    arms |= {"n_failed": [0, 1], "n_scored": [6, 6], "verdicts": ["sex: shown 1 of 1", ""]}
     arms |= {"p_best": [0.973, float("nan")], "seed_sd": [float("nan")] * 2}
     arms |= {"total_icc_a1": [0.9, float("nan")]}
     target = Target("t", ("t1",), {"x": 1}, (1, 1, 1), (8, 8, 8))
@@ -220,7 +237,7 @@ def test_markdown_and_terminal_show_the_same_cells():
         ["a|b", "0.900 [0.700, 0.950]", "97 %", "0.900", "0 of 6"],
         ["long_name", "0.800 [0.700, 0.950]", "–", "–", "1 of 6"],
     ]
-    assert verdicts(found) == {"a|b": "sex: replicated 1 of 1"}
+    assert verdicts(found) == {"a|b": "sex: shown 1 of 1"}
     one = found.tables["arms"].rename(columns={"total_icc_a1": "gland_icc_a1"})
     alone = replace(found, tables={**found.tables, "arms": one})
     assert summary_rows(alone)[0][3] == "ICC gland"
@@ -235,7 +252,7 @@ def test_markdown_and_terminal_show_the_same_cells():
         "| --- | ---: | ---: | ---: | ---: |\n"
         "| a\\|b | 0.900 \\[0.700, 0.950\\] | 97 % | 0.900 | 0 of 6 |\n"
         "| long\\_name | 0.800 \\[0.700, 0.950\\] | – | – | 1 of 6 |\n\n"
-        "Verdicts on the hypotheses, over seeds:\n\n- a\\|b: sex: replicated 1 of 1\n\n"
+        "Verdicts on the hypotheses, over seeds:\n\n- a\\|b: sex: shown 1 of 1\n\n"
         "Notes:\n\n- A note.\n\n- runs: 2\n"
     )
 

@@ -1,17 +1,24 @@
 """Configurations of strangers run nothing, read nothing of the environment, and stay inside."""
 
+import os
+import shlex
+import sys
+from pathlib import Path
+
 import pytest
 import yaml
 
 from neurotarget.cli import overrides
-from neurotarget.cli.argv import resumed_argv
+from neurotarget.cli.argv import check_argv, resumed_argv
 from neurotarget.cli.foreign import read_foreign, refuse_foreign, refuse_replayed
 from neurotarget.cli.jobs import Job, read_job
+from neurotarget.cli.known_caches import RUNS, note_runs
 from neurotarget.cli.localising import located
 from neurotarget.cli.main import load_target
 from neurotarget.cli.multirun import read_multirun, settled, to_go_on
 from neurotarget.types import DataError
 
+CONF = Path(__file__).parents[2] / "conf"
 TARGET = """
 _target_: neurotarget.types.Target
 name: a
@@ -102,6 +109,11 @@ REFUSED = [
     "+paths.runs=~/a",
     "data.source.folder=/elsewhere",
     "paths={cache:/elsewhere}",
+    "hydra.sweeper.params.paths.cache=/elsewhere",
+    "+hydra.sweeper.params.model._target_=os.system",
+    "hydra.sweeper.params.hydra.sweeper.params.data.cache=../a",
+    "sweep.space.paths.cache=/elsewhere",
+    "sweep.space={paths.cache:/elsewhere}",
 ]
 ALLOWED = [
     "experiment=pituitary",
@@ -180,6 +192,114 @@ def test_the_command_that_goes_on_types_again_what_is_not_taken_from_the_run(tmp
     ]
     with pytest.raises(DataError, match=r"type paths\.cache=… again beside resume="):
         resumed_argv(["--config-dir=/mine", f"resume={tmp_path}"])
+
+
+SENDING = [
+    "logger.wandb=online",
+    "logger.wandb=auto",
+    "+logger.entity=them",
+    "logger.project=theirs",
+    "logger.url=https://them",
+    "logger=theirs",
+    "logger={wandb:online}",
+    "~logger.wandb",
+    "hydra.sweeper.params.logger.wandb=online,offline",
+    "sweep.space={logger.wandb:online}",
+]
+
+
+@pytest.mark.parametrize("word", SENDING)
+@pytest.mark.parametrize("record", ["overrides.yaml", "multirun.yaml"])
+def test_only_what_is_typed_decides_where_scores_are_sent(word, record, tmp_path, capsys):
+    words = ["seed=1", word, "logger.wandb=offline", "logger.tags=[a]"]
+    (tmp_path / record).write_text(yaml.safe_dump({"words": words} if record[0] == "m" else words))
+    made = resumed_argv([f"resume={tmp_path}"])
+    assert [one for one in made if one in words] == [one for one in words if one != word]
+    told = capsys.readouterr().err
+    assert told.startswith(f"resume={tmp_path}: {shlex.quote(word)} of its record decides where")
+    assert told.count("\n") == 1
+    assert shlex.quote(word) in to_go_on(tmp_path, [word])
+    assert word in resumed_argv([f"resume={tmp_path}", "trust=true"])
+
+
+def test_the_command_that_goes_on_types_again_where_scores_are_sent(tmp_path):
+    words = ["logger.wandb=online", "logger.project=mine", "seed=1,2"]
+    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": words}))
+    command = to_go_on(tmp_path)
+    assert command == (f"python train.py logger.wandb=online logger.project=mine resume={tmp_path}")
+    assert [one for one in resumed_argv(command.split()[2:]) if one in words] == [
+        "seed=1,2",
+        "logger.wandb=online",
+        "logger.project=mine",
+    ]
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A run in the working folder, and a cache beside that, which was typed for the run."""
+    run, cache = tmp_path / "work" / "runs" / "a", tmp_path / "cache"
+    run.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    (run / "overrides.yaml").write_text(yaml.safe_dump([f"paths.cache={cache}", "seed=1"]))
+    note_runs([cache], run)
+    return run, cache
+
+
+def test_a_cache_that_was_typed_for_a_run_need_not_be_typed_again(elsewhere):
+    run, cache = elsewhere
+    assert f"paths.cache={cache}" in resumed_argv([f"resume={run}"])
+    job = run / "seed=1"
+    job.mkdir()
+    (job / "overrides.yaml").write_text(yaml.safe_dump([f"paths.cache={cache}"]))
+    assert f"paths.cache={cache}" in resumed_argv([f"resume={job}"])
+    (run / "multirun.yaml").write_text(yaml.safe_dump({"words": [f"paths.cache={cache}"]}))
+    assert to_go_on(run) == f"python train.py resume={run}"
+
+
+def refuses(run):
+    with pytest.raises(DataError, match=r"type paths\.cache=… again beside resume="):
+        resumed_argv([f"resume={run}"])
+    return True
+
+
+def test_a_cache_that_was_typed_for_another_run_is_typed_again(elsewhere):
+    run, _ = elsewhere
+    assert refuses(run.rename(run.with_name("b")))
+
+
+def test_a_list_that_came_with_a_cache_lets_nothing_be_written_outside_of_it(elsewhere):
+    run, cache = elsewhere
+    (cache / "entry").symlink_to(run.parent)
+    assert refuses(run)
+
+
+def test_a_list_of_others_or_that_others_may_change_is_none(elsewhere, monkeypatch):
+    run, cache = elsewhere
+    (cache / RUNS).chmod(0o666)
+    assert refuses(run)
+    (cache / RUNS).chmod(0o600)
+    assert resumed_argv([f"resume={run}"])
+    monkeypatch.setattr(os, "getuid", lambda: -1)
+    assert refuses(run)
+
+
+def test_a_link_in_place_of_the_list_is_none(elsewhere):
+    run, cache = elsewhere
+    (cache / RUNS).rename(cache / "list")
+    (cache / RUNS).symlink_to(cache / "list")
+    assert refuses(run)
+
+
+def test_a_training_lists_itself_in_the_cache_that_is_typed(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    words = ["target=pituitary", "data.root=a", "paths.cache=../cache", "hydra.run.dir=runs/a"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *words])
+    check_argv(CONF, "train")
+    assert (tmp_path / "cache" / RUNS).read_text() == f"{tmp_path}/work/runs/a\n"
+    monkeypatch.setattr(sys, "argv", ["train.py", *words])
+    check_argv(CONF, "train")
+    assert (tmp_path / "cache" / RUNS).read_text() == f"{tmp_path}/work/runs/a\n"
 
 
 @pytest.mark.parametrize("choice", ["../../a", "/tmp/a", "a/../../b", "'../a'"])

@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
+from neurotarget.cli import predict as program
 from neurotarget.cli.ensemble import load_ensemble
-from neurotarget.cli.predict import predict
+from neurotarget.cli.errors import taught
 from neurotarget.cli.predictor import load_predictor
 from neurotarget.types import Case, DataError
 from oracles.runs import TARGET, write_images, write_run
+
+predict = taught(program.predict)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import yaml
 
 from neurotarget.cli.predictor import load_predictor, usable_device
 from neurotarget.cli.pretrained import load_pretrained
+from neurotarget.cli.study_inputs import run_target
 from neurotarget.types import DataError
 from oracles.runs import TARGET, write_images, write_run, write_weights
 
@@ -126,3 +127,17 @@ def test_a_case_whose_probabilities_are_not_finite_is_no_mask(a_run):
         next(predictor.net.parameters()).fill_(float("nan"))
     with pytest.raises(DataError, match="found probabilities that are NaN, wanted numbers"):
         predictor.probabilities(np.zeros((1, 16, 16, 16), dtype=np.float32))
+
+
+def test_a_refused_target_of_a_run_names_its_file(a_run):
+    edit(a_run, target=TARGET | {"labels": {"core": 0}})
+    with pytest.raises(DataError, match=rf"^{a_run}/config\.yaml: .*labels"):
+        load_predictor(a_run, device="cpu")
+
+
+def test_a_target_of_a_stranger_that_names_code_names_its_file(a_run):
+    edit(a_run, target=TARGET | {"question": {"_target_": "os.system"}})
+    with pytest.raises(DataError, match=rf"^{a_run}/config\.yaml: found _target_ 'os\.system'"):
+        load_predictor(a_run, device="cpu")
+    with pytest.raises(DataError, match=rf"^{a_run}/config\.yaml: found _target_ 'os\.system'"):
+        run_target(a_run)

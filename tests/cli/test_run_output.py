@@ -1,5 +1,7 @@
 """The folder of a run is claimed before Hydra writes a first file into it."""
 
+import errno
+import os
 import subprocess
 import sys
 import time
@@ -93,3 +95,12 @@ def test_two_that_resume_one_run_are_told_apart_before_anything_changes(
     after = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     assert {path: after.get(path) for path in before} == before
     assert {path.name for path in set(after) - set(before)} <= {".running.lease"}
+
+
+def test_a_disk_that_is_full_is_told_before_hydra_writes(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(DataError, match=r"run: cannot be written \(No space left .* make room"):
+        claim_output(config(tmp_path / "run"), is_sweep=False)

@@ -9,7 +9,9 @@ import time
 
 import pytest
 
-from neurotarget.cli.stopping import Stopped, going_on, signal_of, stoppable
+from neurotarget.cli.errors import taught
+from neurotarget.cli.stopping import Stopped, going_on, same_command, signal_of, stoppable
+from neurotarget.types import DataError
 
 PROGRAM = """
 import os, signal, sys, time
@@ -107,3 +109,37 @@ def test_an_exit_of_its_own_passes():
 
     with pytest.raises(SystemExit, match="3"):
         stoppable(ends)()
+
+
+@pytest.mark.parametrize(
+    ("program", "shown"),
+    [
+        ("/venv/bin/neurotarget", "neurotarget"),
+        ("/venv/neurotarget/__main__.py", "python -m neurotarget"),
+        ("a b/predict.py", "python 'a b/predict.py'"),
+    ],
+)
+def test_the_same_command_is_shown_as_a_shell_reads_it(monkeypatch, program, shown):
+    monkeypatch.setattr(sys, "argv", [program])
+    assert same_command(["output=a b", "c"]) == f"{shown} 'output=a b' c"
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (DataError("a: cannot be written (No space left on device); make room"), True),
+        (OSError(28, "No space left on device", "a"), True),
+        (MemoryError(), True),
+        (DataError("a: found no label, wanted one"), False),
+        (FileNotFoundError(2, "No such file or directory", "a"), False),
+    ],
+)
+def test_a_full_disk_and_lack_of_memory_name_the_command_too(capsys, error, named):
+    @taught
+    def act():
+        with going_on("neurotarget prepare a"):
+            raise error
+
+    with pytest.raises(SystemExit, match="2"):
+        act()
+    assert capsys.readouterr().err.endswith("go on with: neurotarget prepare a\n") is named

@@ -247,7 +247,7 @@ def test_a_clinical_status_is_a_covariate(write):
 
 def test_usual_covariates_are_found_in_any_case(write):
     found = read(write("case_id,gland,Age,Gender,SITE,Dx", "a,400,30,f,X,1"))
-    assert list(found.covariates.columns) == ["subject_id", "age", "sex", "site", "Dx"]
+    assert list(found.covariates.columns) == ["subject_id", "age", "sex", "site", "group"]
     assert found.covariates.loc["a", "sex"] == "F"
 
 
@@ -349,7 +349,8 @@ def test_real_tables_of_patients_and_volumes_join(shared_data, tmp_path):
     assert found.volumes["measured"].loc["sub-PX003"].tolist() == [4209.5, 3950.3]
     assert found.covariates.loc["sub-PX005", "ICV"] == 1198380
     assert list(found.covariates.columns).count("ICV") == 1
-    assert [problem.level for problem in found.problems] == ["warning"]  # of the sex in numbers
+    levels = [problem.level for problem in found.problems]
+    assert levels == ["warning"] * 2  # Dx is taken for the group; sex is in numbers
     changed = tmp_path / "changed.csv"
     changed.write_text(paths[1].read_text().replace("1684160", "1684161"))
     with pytest.raises(DataError, match=r"sub-PX003: .*ICV = '1684160' and '1684161'"):

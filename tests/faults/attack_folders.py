@@ -8,13 +8,10 @@ from pathlib import Path
 import yaml
 
 from faults.attack import Attack
+from faults.given import COMPARE, HEAD, PREDICT, RESUME, RESUME_SWEEP, STUDY
 from faults.scenarios import train
 from oracles.gre_scans import write_bids
 
-RESUME = ["train.py", "--config-dir=conf", "resume=run", "trainer.max_epochs=3"]
-PREDICT = ["predict.py", "run=run", "input=data/manifest.tsv", "output=out"]
-STUDY = ["neurotarget", "study", "rows=run"]
-COMPARE = ["neurotarget", "compare", "run", "wandb=disabled"]
 EVALUATE = ["neurotarget", "evaluate", "data/manifest.tsv", "target=ball",
             "predictions=run/predictions"]  # fmt: skip
 OUTSIDE, THESIS = "../outside", "../outside/thesis.txt"
@@ -25,8 +22,8 @@ def foreign() -> Iterator[Attack]:
     commands = (
         ["neurotarget", "models", "model=resunet", "target=ball", "tsv=theirs.tsv"],
         [*EVALUATE, "rows=theirs.tsv"],
-        [*STUDY, "output=theirs"],
-        [*COMPARE, "output=theirs"],
+        [*STUDY[:-1], "output=theirs"],
+        [*COMPARE[:-1], "output=theirs"],
         [*PREDICT[:-1], "output=theirs"],
         ["neurotarget", "qsm", "bids", "device=cpu", "output=theirs"],
         ["neurotarget", "swi", "bids", "output=theirs"],
@@ -70,21 +67,20 @@ def links() -> Iterator[Attack]:
         *(".running.lock", ".running.lease", ".neurotarget.lock", ".neurotarget.sha256"),
     ):
         link = {f"run/{name}": "../" * (name.count("/") + 2) + "outside/new"}
-        for argv in (RESUME, STUDY):
+        for argv in (RESUME, STUDY[:-1]):
             yield Attack(f"{name} leads out, {argv[1]}", argv, {}, links=link, refused="leads to")
-    study, compare = [*STUDY, "output=s"], [*COMPARE, "output=c"]
     for name, commands in (
-        ("config.yaml", (study, compare, PREDICT)),
-        ("overrides.yaml", (compare, RESUME)),
-        ("rows.csv", (study, compare)),
-        ("cases.tsv", (study, compare)),
-        ("summary.json", (study, compare)),
-        ("run.json", (compare,)),
-        ("cost.json", (compare,)),
-        ("postprocessing.json", (study, PREDICT)),
+        ("config.yaml", (STUDY, COMPARE, PREDICT)),
+        ("overrides.yaml", (COMPARE, RESUME)),
+        ("rows.csv", (STUDY, COMPARE)),
+        ("cases.tsv", (STUDY, COMPARE)),
+        ("summary.json", (STUDY, COMPARE)),
+        ("run.json", (COMPARE,)),
+        ("cost.json", (COMPARE,)),
+        ("postprocessing.json", (STUDY, PREDICT)),
         ("weights/best.ckpt", (PREDICT,)),
-        ("predictions/volumes.tsv", (study,)),
-        ("logs/metrics.csv", (compare,)),
+        ("predictions/volumes.tsv", (STUDY,)),
+        ("logs/metrics.csv", (COMPARE,)),
     ):
         link = {f"run/{name}": "../" * (name.count("/") + 2) + "secret.txt"}
         for argv in commands:
@@ -100,7 +96,7 @@ def links() -> Iterator[Attack]:
         ("sweep/multirun.yaml", "../../secret.txt"),
     ):
         for argv in (
-            [*RESUME[:2], "resume=sweep"],
+            RESUME_SWEEP,
             ["neurotarget", "compare", "sweep", "output=c", "wandb=disabled"],
         ):
             yield Attack(f"{name} leads out, {argv[1]}", argv, sweep,
@@ -110,11 +106,11 @@ def links() -> Iterator[Attack]:
 
 def _listed() -> Iterator[Attack]:
     """A run of a stranger whose tables name files of the user, and cases that are paths."""
-    head = "case_id\tsubject_id\tt1\tlabel\tsplit\tage\tsex\n"
+    head = HEAD.replace("age", "split\tage") + "\n"
     for place in ("../secret.txt", "../../secret.txt", "~/secret.txt", "conf/target/ball.yaml"):
         row = f"sub-05\tsub-05\t{place}\t{place}\ttest\t40\tM\n"
         cases: dict[str, bytes | str] = {"run/cases.tsv": head + row}
-        for argv in ([*STUDY, "output=s"], [*COMPARE, "output=c", "ensembles=true"]):
+        for argv in (STUDY, [*COMPARE, "ensembles=true"]):
             yield Attack(f"cases.tsv names {place}, {argv[1]}", argv, cases)
     rows = "case_id,subject_id,split,label,metric,value,unit\n"
     for name in ("../../../canary", "{canary}", "../study/report", "a/../../../canary"):
@@ -123,7 +119,7 @@ def _listed() -> Iterator[Attack]:
         table = rows + "\n".join(lines) + "\n"
         named = f"{name}\ts\tsub-05.nii.gz\tsub-05_seg.nii.gz\ttest\t40\tM\n"
         files: dict[str, bytes | str] = {"run/rows.csv": table, "run/cases.tsv": head + named}
-        for argv in ([*STUDY, "output=s"], [*COMPARE, "output=c"]):
+        for argv in (STUDY, COMPARE):
             yield Attack(f"rows.csv has the case {name}, {argv[1]}", argv, files)
     boxes = json.dumps({"boxes": {"../../canary": "x"}, "facts": {"x": "../../canary"}})
     yield Attack("boxes.json of a stranger", RESUME, {"run/localiser/boxes.json": boxes})

@@ -8,11 +8,9 @@ import pandas as pd
 import yaml
 
 from faults.attack import Attack
+from faults.given import COMPARE, HEAD, LINT, PREDICT, STUDY
 from oracles.balls import TARGET
 
-PREDICT = ["predict.py", "run=run", "input=data/manifest.tsv", "output=out"]
-STUDY_RUN = ["neurotarget", "study", "rows=run", "output=s"]
-COMPARE = ["neurotarget", "compare", "run", "output=c", "wandb=disabled"]
 TEXTS = {
     "markup": '"></script><script>alert(1)</script><img src=x onerror=alert(1)>'
     "<svg onload=alert(1)>",
@@ -27,7 +25,7 @@ TEXTS = {
 
 def texts() -> Iterator[Attack]:
     """Texts that would be a page's script, a terminal's code or a table's formula."""
-    with_head = "case_id\tsubject_id\tt1\tlabel\tage\tsex\tsite\n"
+    with_head = f"{HEAD}\tsite\n"
     study = ["neurotarget", "study", "masks=run/predictions", "manifest=data/manifest.tsv",
              "target=ball", "output=s"]  # fmt: skip
     for kind, text in TEXTS.items():
@@ -40,13 +38,12 @@ def texts() -> Iterator[Attack]:
         column = with_head.replace("site", text)
         yield Attack(f"column: {kind}", study, _manifest(column, rows))
         odd = [row.replace("sub-00\tsub-00\t", f"{text}\tsub-00\t") for row in rows]
-        for argv in (PREDICT, study, ["neurotarget", "lint", "data/manifest.tsv", "target=ball"]):
+        for argv in (PREDICT, study, LINT):
             yield Attack(f"case: {kind}, {argv[1]}", argv, _manifest(with_head, odd))
         subjects = [row.replace("sub-00\tsub-00\t", f"sub-00\t{text}\t") for row in rows]
         yield Attack(f"subject: {kind}", study, _manifest(with_head, subjects))
         for key in ("target.question", "target.name", "name"):
-            again = ["neurotarget", "study", "rows=run", "output=s"]
-            yield Attack(f"run, {key}: {kind}", again, {}, {key: text})
+            yield Attack(f"run, {key}: {kind}", STUDY, {}, {key: text})
         labels = {text: 1, "shell": 2}
         yield Attack(f"run, label: {kind}", PREDICT, {}, {"target.labels": labels})
         target = yaml.safe_dump(yaml.safe_load(TARGET) | {"name": text, "question": text})
@@ -61,7 +58,7 @@ def texts() -> Iterator[Attack]:
             f"target, label: {kind}", [*study[:4], "target=odd.yaml", "output=s"], odd_labels
         )
         yield Attack(f"a run of such texts, compared: {kind}", COMPARE, {}, write=_spoilt(text))
-        yield Attack(f"a run of such texts, studied: {kind}", STUDY_RUN, {}, write=_spoilt(text))
+        yield Attack(f"a run of such texts, studied: {kind}", STUDY, {}, write=_spoilt(text))
         if "/" not in text:
             yield Attack(f"run folder: {kind}", [*COMPARE[:2], text, *COMPARE[3:]], {},
                          write=_renamed(text))  # fmt: skip

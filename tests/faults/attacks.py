@@ -11,13 +11,23 @@ import yaml
 from faults.attack import Attack
 from faults.attack_folders import foreign, links, with_run
 from faults.attack_texts import texts
+from faults.given import (
+    COMPARE,
+    HEAD,
+    LINT,
+    PREDICT,
+    PREDICT_SCANS,
+    PREPARE,
+    RESUME,
+    RESUME_SWEEP,
+    STUDY,
+    meta_header,
+    nrrd_header,
+)
 from faults.scenarios import TRAINING
 from oracles.balls import TARGET
 
-LINT = ["neurotarget", "lint", "data/manifest.tsv", "target=odd.yaml"]
-PREDICT = ["predict.py", "run=run", "input=data/manifest.tsv", "output=out"]
-# its target is typed by the user, as nothing that a run records may name a folder of configs
-RESUME = ["train.py", "--config-dir=conf", "resume=run", "trainer.max_epochs=3"]
+LINT_ODD = [*LINT[:-1], "target=odd.yaml"]
 
 
 def attacks() -> Iterator[Attack]:
@@ -82,10 +92,10 @@ def _calls() -> Iterator[Attack]:
     for name, payload in PAYLOADS:
         text = yaml.safe_dump(payload)
         nested = yaml.safe_load(TARGET)
-        yield Attack(f"target: {name}", LINT, {**evil, "odd.yaml": text})
+        yield Attack(f"target: {name}", LINT_ODD, {**evil, "odd.yaml": text})
         for key, value in (("question", payload), ("hypotheses", {"q": payload})):
             odd = yaml.safe_dump(nested | {key: value})
-            yield Attack(f"target, {key}: {name}", LINT, {**evil, "odd.yaml": odd})
+            yield Attack(f"target, {key}: {name}", LINT_ODD, {**evil, "odd.yaml": odd})
         for key in ("target", "model", "data.preparation"):
             yield Attack(f"run, {key}: {name}", PREDICT, dict(evil), {key: payload})
         # which a run that goes on only compares with its own: one of a kind is enough
@@ -112,10 +122,23 @@ def _calls() -> Iterator[Attack]:
         "paths.cache=../escaped",
         "paths.runs=../escaped",
         "logger.wandb=online",
+        "sweep.space={paths.cache:../escaped}",
         "pretrained=../secret.txt",
     ):
         files = {"run/overrides.yaml": yaml.safe_dump([*TRAINING, word])}
         yield Attack(f"resumed, overrides: {word[:50]}", RESUME, files)
+
+    for word in (
+        "hydra.sweeper.params.paths.cache=../escaped",
+        "hydra.sweeper.params.model._target_=os.system",
+        "+hydra.sweeper.params.data.cache='{canary}'",
+    ):
+        words: dict[str, bytes | str] = {
+            "sweep/multirun.yaml": yaml.safe_dump({"words": [*TRAINING, word], "jobs": []})
+        }
+        yield Attack(
+            f"resumed multirun: {word[:50]}", RESUME_SWEEP, words, refused="found the override"
+        )
 
 
 def _pickles() -> Iterator[Attack]:
@@ -129,19 +152,19 @@ def _pickles() -> Iterator[Attack]:
         ("stranger.ckpt", [*train, "pretrained=stranger.ckpt"]),
         ("stranger.safetensors", [*train, "pretrained=stranger.safetensors"]),
         ("data/sub-00.nii.gz", PREDICT),
-        ("scans/scan.npy", ["predict.py", "run=run", "input=scans", "output=out"]),
-        ("scans/scan.pkl", ["predict.py", "run=run", "input=scans", "output=out"]),
+        ("scans/scan.npy", PREDICT_SCANS),
+        ("scans/scan.pkl", PREDICT_SCANS),
         ("volumes.csv", ["neurotarget", "study", "table=volumes.csv", "target=ball"]),
-        ("run/rows.csv", ["neurotarget", "study", "rows=run", "output=s"]),
+        ("run/rows.csv", STUDY),
     ):  # fmt: skip
         yield Attack(f"pickle as {name}", argv, {name: evil})
     for name, argv in (
         ("run/config.yaml", PREDICT),
-        ("run/config.yaml", ["neurotarget", "study", "rows=run", "output=s"]),
+        ("run/config.yaml", STUDY),
         ("run/overrides.yaml", RESUME),
-        ("odd.yaml", LINT),
+        ("odd.yaml", LINT_ODD),
         ("run/multirun.yaml", RESUME),
-        ("run/multirun.yaml", ["neurotarget", "compare", "run", "output=c"]),
+        ("run/multirun.yaml", COMPARE),
     ):
         yield Attack(f"YAML tag in {name}, {argv[1]}", argv, {name: tag})
 
@@ -151,13 +174,12 @@ def _environment() -> Iterator[Attack]:
     for form in ("${oc.env:NEUROTARGET_SECRET}", "${env:NEUROTARGET_SECRET}",
                  "${oc.decode:${oc.env:NEUROTARGET_SECRET}}", "${hydra:runtime.cwd}"):  # fmt: skip
         odd = yaml.safe_dump(yaml.safe_load(TARGET) | {"question": form, "name": form})
-        yield Attack(f"target: {form}", LINT, {"odd.yaml": odd})
+        yield Attack(f"target: {form}", LINT_ODD, {"odd.yaml": odd})
         unknown = yaml.safe_dump(yaml.safe_load(TARGET) | {"labels": {form: "x"}})
-        yield Attack(f"target, labels: {form}", LINT, {"odd.yaml": unknown})
+        yield Attack(f"target, labels: {form}", LINT_ODD, {"odd.yaml": unknown})
         for key in ("target.name", "target.question", "name"):
             yield Attack(f"run, {key}: {form}", PREDICT, {}, {key: form})
-            again = ["neurotarget", "study", "rows=run", "output=s"]
-            yield Attack(f"studied run, {key}: {form}", again, {}, {key: form})
+            yield Attack(f"studied run, {key}: {form}", STUDY, {}, {key: form})
         words = yaml.safe_dump([*TRAINING, f"name={form}"])
         files: dict[str, bytes | str] = {"run/overrides.yaml": words}
         yield Attack(f"resumed: {form}", RESUME, files)
@@ -165,26 +187,35 @@ def _environment() -> Iterator[Attack]:
 
 def _paths() -> Iterator[Attack]:
     """Names that lead out of the folder where they belong."""
-    head = "case_id\tsubject_id\tt1\tlabel\tage\tsex\n"
     compare = ["neurotarget", "compare", "sweep", "output=c", "wandb=disabled"]
     for name in ("../escaped", "{canary}", "..", "a/../../escaped", "..\\escaped", "~/escaped"):
         row = f"{name}\ts\tsub-00.nii.gz\tsub-00_seg.nii.gz\t20\tF\n"
-        manifest: dict[str, bytes | str] = {"data/manifest.tsv": head + row}
+        manifest: dict[str, bytes | str] = {"data/manifest.tsv": f"{HEAD}\n{row}"}
         yield Attack(f"case {name}", PREDICT, manifest)
-        prepare = ["neurotarget", "prepare", "data/manifest.tsv", "target=ball", "cache=other"]
-        yield Attack(f"prepared case {name}", prepare, manifest)
+        yield Attack(f"prepared case {name}", PREPARE, manifest)
         labels = {name: 1, "shell": 2}
         maps = [*PREDICT, "probabilities=true"]
         yield Attack(f"run, label {name}", maps, {}, {"target.labels": labels})
         jobs = {"words": ["target=ball", "seed=1"], "jobs": [{"name": name, "words": ["seed=1"]}]}
         stranger: dict[str, bytes | str] = {"sweep/multirun.yaml": yaml.safe_dump(jobs)}
-        yield Attack(f"job {name}", [*RESUME[:2], "resume=sweep"], stranger)
+        yield Attack(f"job {name}", RESUME_SWEEP, stranger)
         yield Attack(f"compared job {name}", compare, stranger, write=with_run)
-    for file in ("scans/scan.nrrd", "scans/scan.nhdr"):
-        text = "NRRD0005\ntype: uchar\ndimension: 3\nsizes: 2 3 3\nencoding: raw\n"
-        lines = f"{text}data file: ../../secret.txt\n\n"
-        argv = ["predict.py", "run=run", "input=scans", "output=out"]
-        yield Attack(f"{file} of a secret", argv, {file: lines})
+    place = "../../secret.txt"
+    for file, content in (
+        ("scan.nrrd", nrrd_header(data_file=place) + b"\n\n"),
+        ("scan.nhdr", nrrd_header(data_file=place) + b"\n"),
+        ("scan.mha", meta_header(ElementDataFile=place)),
+        ("scan.mhd", meta_header(ElementDataFile=place)),
+    ):
+        yield Attack(
+            f"{file} of a secret", PREDICT_SCANS, {f"scans/{file}": content}, refused="scan"
+        )
+    for file, content in (
+        ("scan.nhdr", nrrd_header(data_file="scan.raw") + b"\n"),
+        ("scan.mhd", meta_header(ElementDataFile="scan.raw")),
+    ):
+        yield Attack(f"{file} with a link to a secret", PREDICT_SCANS, {f"scans/{file}": content},
+                     links={"scans/scan.raw": place}, refused="scan.raw")  # fmt: skip
     listed = {
         "channel_names": {"0": "t1"},
         "labels": {"background": 0, "core": 1, "shell": 2},

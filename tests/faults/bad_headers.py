@@ -9,10 +9,23 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import generate_uid
 
 from faults.bad import Bad, Write
+from faults.given import (
+    LINT,
+    PREDICT,
+    PREDICT_SCANS,
+    PREPARE,
+    VOXELS,
+    dicom_slice,
+    meta,
+    meta_header,
+    mgh,
+    nrrd,
+    nrrd_header,
+    written,
+)
 
 SCAN = "data/sub-00.nii.gz"
 # name of a fault, offset in a NIfTI-1 header, format, values
@@ -60,8 +73,8 @@ def headers() -> Iterator[Bad]:
     """Every fault of a header, met by lint and by prediction."""
     for name, write in _faults():
         for command, argv in (
-            ("lint", ["neurotarget", "lint", "data/manifest.tsv", "target=ball"]),
-            ("predict", ["predict.py", "run=run", "input=data/manifest.tsv", "output=out"]),
+            ("lint", LINT),
+            ("predict", PREDICT),
         ):
             warned = LEFT_OUT if name in UNFETCHED and command == "lint" else ""
             is_read = name in READ
@@ -69,7 +82,7 @@ def headers() -> Iterator[Bad]:
     for name, write in _faults():
         yield Bad(
             f"prepare: mask, {name}",
-            ["neurotarget", "prepare", "data/manifest.tsv", "target=ball", "cache=other"],
+            PREPARE,
             _on_mask(write),
             "sub-00",
             accepted=name in READ,
@@ -222,69 +235,38 @@ def _on_mask(write: Write) -> Write:
 
 def _foreign_formats() -> Iterator[Bad]:
     """NRRD, MetaImage, MGH and DICOM, given to prediction as a folder."""
-    argv = ["predict.py", "run=run", "input=scans", "output=out"]
     for name, file, content in (*_nrrd(), *_meta(), *_mgh()):
         is_read = name == "NRRD, gzip that is none"  # its voxels are whole, and read as they are
-        write = _file(f"scans/{file}", content)
-        yield Bad(f"predict: {name}", argv, write, Path(file).stem[:4], accepted=is_read)
+        write = written(f"scans/{file}", content)
+        yield Bad(f"predict: {name}", PREDICT_SCANS, write, "scan", accepted=is_read)
+    for name, write in _detached():
+        yield Bad(f"predict: {name}", PREDICT_SCANS, write, "scan")
     for name, changes in DICOM:
-        yield Bad(f"predict: DICOM, {name}", argv, _dicom(changes), "error")
-
-
-def _file(name: str, content: bytes) -> Write:
-    def write(folder: Path) -> None:
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(content)
-
-    return write
+        yield Bad(f"predict: DICOM, {name}", PREDICT_SCANS, _dicom(changes), "error")
 
 
 def _nrrd() -> Iterator[tuple[str, str, bytes]]:
-    fields = {
-        "type": "float",
-        "dimension": "3",
-        "space": "left-posterior-superior",
-        "sizes": "8 8 8",
-        "space directions": "(1,0,0) (0,1,0) (0,0,1)",
-        "space origin": "(0,0,0)",
-        "endian": "little",
-        "encoding": "raw",
-    }
-    voxels = np.arange(512, dtype=np.float32).tobytes()
     for name, changes in (
-        ("data of another file", {"data file": "/etc/passwd"}),
-        ("data above its folder", {"data file": "../data/sub-00.nii.gz"}),
-        ("data of a device", {"data file": "/dev/zero"}),
+        ("data of another file", {"data_file": "/etc/passwd"}),
+        ("data above its folder", {"data_file": "../data/sub-00.nii.gz"}),
+        ("data of a device", {"data_file": "/dev/zero"}),
         ("sides of zero", {"sizes": "0 8 8"}),
         ("sides below zero", {"sizes": "-8 8 8"}),
         ("sides of a million", {"sizes": "1000000 1000000 1000000"}),
         ("no sides", {"sizes": ""}),
-        ("directions of NaN", {"space directions": "(nan,0,0) (0,nan,0) (0,0,nan)"}),
-        ("directions of zero", {"space directions": "(0,0,0) (0,0,0) (0,0,0)"}),
-        ("voxels of 1e30 mm", {"space directions": "(1e30,0,0) (0,1e30,0) (0,0,1e30)"}),
+        ("directions of NaN", {"space_directions": "(nan,0,0) (0,nan,0) (0,0,nan)"}),
+        ("directions of zero", {"space_directions": "(0,0,0) (0,0,0) (0,0,0)"}),
+        ("voxels of 1e30 mm", {"space_directions": "(1e30,0,0) (0,1e30,0) (0,0,1e30)"}),
         ("unknown type", {"type": "block"}),
         ("unknown encoding", {"encoding": "secret"}),
         ("gzip that is none", {"encoding": "gzip"}),
         ("dimension 99", {"dimension": "99"}),
     ):
-        lines = "\n".join(f"{key}: {value}" for key, value in (fields | changes).items())
-        yield f"NRRD, {name}", "scan.nrrd", f"NRRD0005\n{lines}\n\n".encode() + voxels
+        yield f"NRRD, {name}", "scan.nrrd", nrrd(**changes)
     yield "NRRD, cut", "scan.nrrd", b"NRRD0005\ntype: float\n"
 
 
 def _meta() -> Iterator[tuple[str, str, bytes]]:
-    fields = {
-        "ObjectType": "Image",
-        "NDims": "3",
-        "DimSize": "8 8 8",
-        "ElementSpacing": "1 1 1",
-        "ElementType": "MET_FLOAT",
-        "ElementByteOrderMSB": "False",
-        "TransformMatrix": "1 0 0 0 1 0 0 0 1",
-        "Offset": "0 0 0",
-        "ElementDataFile": "LOCAL",
-    }
-    voxels = np.arange(512, dtype=np.float32).tobytes()
     for name, changes in (
         ("data of another file", {"ElementDataFile": "/etc/passwd"}),
         ("data above its folder", {"ElementDataFile": "../data/sub-00.nii.gz"}),
@@ -299,25 +281,48 @@ def _meta() -> Iterator[tuple[str, str, bytes]]:
         ("unknown type", {"ElementType": "MET_OTHER"}),
         ("matrix of zeros", {"TransformMatrix": "0 0 0 0 0 0 0 0 0"}),
     ):
-        lines = "\n".join(f"{key} = {value}" for key, value in (fields | changes).items())
-        yield f"MetaImage, {name}", "scan.mha", f"{lines}\n".encode() + voxels
+        yield f"MetaImage, {name}", "scan.mha", meta(**changes)
 
 
 def _mgh() -> Iterator[tuple[str, str, bytes]]:
-    def mgh(*, version: int = 1, sides: tuple = (8, 8, 8, 1), kind: int = 3, mm: float = 1.0):
-        head = struct.pack(">7i", version, *sides, kind, 0) + struct.pack(">h3f", 1, mm, mm, mm)
-        head += struct.pack(">12f", -1, 0, 0, 0, 0, -1, 0, 1, 0, 0, 0, 0)
-        return head.ljust(284, b"\0") + np.arange(512, dtype=">f4").tobytes()
-
     yield "MGH, version 7", "scan.mgh", mgh(version=7)
     yield "MGH, sides of zero", "scan.mgh", mgh(sides=(0, 8, 8, 1))
     yield "MGH, sides below zero", "scan.mgh", mgh(sides=(-8, 8, 8, 1))
     yield "MGH, huge sides", "scan.mgh", mgh(sides=(2**30, 2**30, 2**30, 1))
     yield "MGH, unknown type", "scan.mgh", mgh(kind=99)
-    yield "MGH, voxels of NaN mm", "scan.mgh", mgh(mm=float("nan"))
-    yield "MGH, voxels of 0 mm", "scan.mgh", mgh(mm=0.0)
+    yield "MGH, voxels of NaN mm", "scan.mgh", mgh(side_mm=float("nan"))
+    yield "MGH, voxels of 0 mm", "scan.mgh", mgh(side_mm=0.0)
     yield "MGH, cut", "scan.mgh", mgh()[:300]
     yield "MGH, empty", "scan.mgh", b""
+
+
+def _detached() -> Iterator[tuple[str, Write]]:
+    """Headers whose voxels should lie beside them, and what lies there instead."""
+    headers = {
+        "scan.mhd": lambda place: meta_header(ElementDataFile=place),
+        "scan.nhdr": lambda place: nrrd_header(data_file=place) + b"\n",
+    }
+    beside: tuple[tuple[str, str, Callable[[Path], object]], ...] = (
+        ("absent", "scan.raw", Path.exists),
+        ("cut", "scan.raw", lambda path: path.write_bytes(VOXELS[:-1])),
+        ("too long", "scan.raw", lambda path: path.write_bytes(VOXELS + b"x")),
+        ("a folder", "scan.raw", Path.mkdir),
+        ("a pipe", "scan.raw", os.mkfifo),
+        ("a device", "scan.raw", lambda path: path.symlink_to("/dev/zero")),
+        ("a link out", "scan.raw", lambda path: path.symlink_to("../data/manifest.tsv")),
+        ("of another name", "other.raw", lambda path: path.write_bytes(VOXELS)),
+        ("above", "../scan.raw", lambda path: path.write_bytes(VOXELS)),
+        ("a list", "scan%d.raw 1 2 1", lambda path: path.write_bytes(VOXELS)),
+    )
+    for file, header in headers.items():
+        for name, place, make in beside:
+
+            def write(folder: Path, file=file, header=header, place=place, make=make) -> None:
+                (folder / "scans").mkdir()
+                (folder / "scans" / file).write_bytes(header(place))
+                make(folder / "scans" / place.split()[0])
+
+            yield f"voxels of {file} {name}", write
 
 
 DICOM: tuple[tuple[str, dict[str, object]], ...] = (
@@ -342,7 +347,7 @@ def _dicom(changes: dict[str, object]) -> Write:
         series.mkdir()
         study, uid = generate_uid(), generate_uid()
         for number in range(8):
-            one = _slice(number, study, uid)
+            one = dicom_slice(number, study, uid)
             for key, value in changes.items():
                 if value is None:
                     delattr(one, key)
@@ -351,21 +356,3 @@ def _dicom(changes: dict[str, object]) -> Write:
             one.save_as(series / f"{number}.dcm", enforce_file_format=True)
 
     return write
-
-
-def _slice(number: int, study: str, series: str) -> Dataset:
-    one = Dataset()
-    one.file_meta = FileMetaDataset()
-    one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID = MRImageStorage
-    one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID = generate_uid()
-    one.StudyInstanceUID, one.SeriesInstanceUID = study, series
-    one.Modality, one.PatientID, one.InstanceNumber = "MR", "nobody", number
-    one.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    one.ImagePositionPatient = [0, 0, number]
-    one.PixelSpacing, one.SliceThickness = [1, 1], 1
-    one.Rows = one.Columns = 16
-    one.SamplesPerPixel, one.PhotometricInterpretation = 1, "MONOCHROME2"
-    one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = 16, 16, 15, 0
-    one.PixelData = np.full(256, 100 + number, np.uint16).tobytes()
-    return one

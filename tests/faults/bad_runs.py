@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from faults.bad import Bad, Write
+from faults.given import COMPARE, PREDICT, RESUME, STUDY, written
 from faults.scenarios import train
 
 SETTINGS: tuple[str, ...] = (
@@ -171,25 +172,24 @@ def runs() -> Iterator[Bad]:
     for words in COMMANDS:
         name = " ".join(words)[:60]
         yield Bad(f"neurotarget {name}", ["neurotarget", *words], _nothing)
-    predict = ["predict.py", "run=run", "input=data/manifest.tsv", "output=out"]
-    study = ["neurotarget", "study", "rows=run", "output=s"]
-    compare = ["neurotarget", "compare", "run", "output=c", "wandb=disabled"]
     for name, content in BROKEN.items():
-        yield Bad(f"config.yaml {name}", predict, _file("run/config.yaml", content), "config.yaml")
-        yield Bad(f"overrides.yaml {name}", RESUME, _file("run/overrides.yaml", content), "")
-        yield Bad(f"rows.csv {name}", study, _file("run/rows.csv", content), "rows.csv")
-        yield Bad(f"best.ckpt {name}", predict, _file("run/weights/best.ckpt", content), "best")
-        yield Bad(f"last.ckpt {name}", RESUME, _file("run/weights/last.ckpt", content), "last")
+        yield Bad(
+            f"config.yaml {name}", PREDICT, written("run/config.yaml", content), "config.yaml"
+        )
+        yield Bad(f"overrides.yaml {name}", RESUME, written("run/overrides.yaml", content), "")
+        yield Bad(f"rows.csv {name}", STUDY, written("run/rows.csv", content), "rows.csv")
+        yield Bad(f"best.ckpt {name}", PREDICT, written("run/weights/best.ckpt", content), "best")
+        yield Bad(f"last.ckpt {name}", RESUME, written("run/weights/last.ckpt", content), "last")
         # these are made anew, or leave out what they would add
         for file, argv in (
             ("run/run.json", RESUME),
-            ("run/cost.json", compare),
-            ("run/summary.json", compare),
+            ("run/cost.json", COMPARE),
+            ("run/summary.json", COMPARE),
             ("run/splits.tsv", RESUME),
             ("run/logs/metrics.csv", RESUME),
-            ("run/postprocessing.json", predict),
+            ("run/postprocessing.json", PREDICT),
         ):
-            yield Bad(f"{file} {name}", argv, _file(file, content), accepted=True)
+            yield Bad(f"{file} {name}", argv, written(file, content), accepted=True)
     for name, change in (
         ("an empty table", lambda state: state.clear()),
         ("no epoch", lambda state: state.pop("epoch")),
@@ -208,19 +208,14 @@ def runs() -> Iterator[Bad]:
         ("infinite weights", _filled(float("inf"))),
         ("weights of another net", lambda state: state["state_dict"].popitem()),
     ):
-        yield Bad(f"best.ckpt with {name}", predict, _checkpoint("run/weights/best.ckpt", change))
+        yield Bad(f"best.ckpt with {name}", PREDICT, _checkpoint("run/weights/best.ckpt", change))
 
 
-RESUME = ["train.py", "--config-dir=conf", "resume=run", "trainer.max_epochs=3"]
 BROKEN = {"empty": b"", "a list": b"[1, 2]", "cut": b"{a: [1,", "binary": b"\x89PNG\0\xff\xfe\0"}
 
 
 def _nothing(folder: Path) -> None:
     """The files are as they should be."""
-
-
-def _file(name: str, content: bytes) -> Write:
-    return lambda folder: (folder / name).write_bytes(content)
 
 
 def _checkpoint(name: str, change) -> Write:

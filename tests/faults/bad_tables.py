@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faults.bad import Bad, Write
+from faults.given import HEAD, LINT, written
 from oracles.balls import TARGET
 from oracles.gre_scans import write_bids
 
-LINT = ["neurotarget", "lint", "data/manifest.tsv", "target=ball"]
-HEAD = "case_id\tsubject_id\tt1\tlabel\tage\tsex"
 ROW = "sub-00\tsub-00\tsub-00.nii.gz\tsub-00_seg.nii.gz\t20\tF"
 MANY_DIGITS, DEEP = "9" * 5000, "[" * 100_000
 
@@ -58,32 +57,22 @@ def tables() -> Iterator[Bad]:
     """Manifests, data sets, sidecars, tables of volumes and targets."""
     for name, text, named in MANIFESTS:
         read = name in READ
-        yield Bad(f"manifest: {name}", LINT, _text("data/manifest.tsv", text), named, accepted=read)
+        yield Bad(
+            f"manifest: {name}", LINT, written("data/manifest.tsv", text), named, accepted=read
+        )
     for name, content in (
         ("Latin-1", f"{HEAD}\n{ROW}\tM\xfcller".encode("latin-1")),
         ("UTF-16 cut", f"{HEAD}\n{ROW}".encode("utf-16")[:-1]),
         ("a picture", b"\x89PNG\r\n\x1a\n" + bytes(range(256))),
         ("an Excel file", b"PK\x03\x04" + bytes(100)),
     ):
-        yield Bad(f"manifest: {name}", LINT, _raw("data/manifest.tsv", content), "manifest")
+        yield Bad(f"manifest: {name}", LINT, written("data/manifest.tsv", content), "manifest")
     yield from _decathlon()
     yield from _nnunet()
     yield from _sidecars()
     yield from _participants()
     yield from _targets()
     yield from _volumes()
-
-
-def _text(name: str, text: str) -> Write:
-    return _raw(name, text.encode())
-
-
-def _raw(name: str, content: bytes) -> Write:
-    def write(folder: Path) -> None:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-
-    return write
 
 
 BROKEN_JSON: tuple[tuple[str, str], ...] = (
@@ -108,7 +97,7 @@ def _decathlon() -> Iterator[Bad]:
         "training": [{"image": "../data/sub-00.nii.gz", "label": "../data/sub-00_seg.nii.gz"}],
     }
     for name, text in BROKEN_JSON:
-        yield Bad(f"dataset.json: {name}", argv, _text("msd/dataset.json", text), "dataset.json")
+        yield Bad(f"dataset.json: {name}", argv, written("msd/dataset.json", text), "dataset.json")
     for key, value in (
         ("training", {}),
         ("training", "all"),
@@ -122,7 +111,7 @@ def _decathlon() -> Iterator[Bad]:
     ):
         content = json.dumps(whole | {key: value})
         name = f"dataset.json: {key} {json.dumps(value)[:40]}"
-        yield Bad(name, argv, _text("msd/dataset.json", content))
+        yield Bad(name, argv, written("msd/dataset.json", content))
 
 
 def _nnunet() -> Iterator[Bad]:
@@ -134,7 +123,7 @@ def _nnunet() -> Iterator[Bad]:
         "file_ending": ".nii.gz",
     }
 
-    def written(content: str) -> Write:
+    def with_file(content: str) -> Write:
         def write(folder: Path) -> None:
             for name, source in (("imagesTr/a_0000", "sub-00"), ("labelsTr/a", "sub-00_seg")):
                 path = folder / "raw" / f"{name}.nii.gz"
@@ -145,7 +134,7 @@ def _nnunet() -> Iterator[Bad]:
         return write
 
     for name, text in BROKEN_JSON:
-        yield Bad(f"nnU-Net: {name}", argv, written(text), "dataset.json")
+        yield Bad(f"nnU-Net: {name}", argv, with_file(text), "dataset.json")
     for key, value, read in (
         ("numTraining", "many", True),
         ("numTraining", [1], True),
@@ -165,13 +154,13 @@ def _nnunet() -> Iterator[Bad]:
         content = json.dumps(whole | {key: value})
         warned = f"numTraining {value}" if key == "numTraining" else ""
         name = f"nnU-Net: {key} {value!r:.40}"
-        yield Bad(name, argv, written(content), accepted=read, warned=warned)
+        yield Bad(name, argv, with_file(content), accepted=read, warned=warned)
 
 
 def _sidecars() -> Iterator[Bad]:
     argv = ["neurotarget", "qsm", "bids", "output=maps", "device=cpu"]
 
-    def written(text: str) -> Write:
+    def with_file(text: str) -> Write:
         def write(folder: Path) -> None:
             write_bids(folder / "bids", ["01"])
             for path in (folder / "bids" / "sub-01" / "anat").glob("*echo-2*.json"):
@@ -180,20 +169,20 @@ def _sidecars() -> Iterator[Bad]:
         return write
 
     for name, text in BROKEN_JSON:
-        yield Bad(f"sidecar: {name}", argv, written(text), "echo-2")
+        yield Bad(f"sidecar: {name}", argv, with_file(text), "echo-2")
     for value in ("[0.008]", '"fast"', "-0.008", "0", "1e400", "NaN", MANY_DIGITS, "{}", "true"):
         text = f'{{"EchoTime": {value}}}'
-        yield Bad(f"sidecar: EchoTime {value[:12]}", argv, written(text), "EchoTime")
+        yield Bad(f"sidecar: EchoTime {value[:12]}", argv, with_file(text), "EchoTime")
     for value in ("[3]", '"high"', "-3", "0", "1e400", "NaN", MANY_DIGITS, "{}"):
         text = f'{{"EchoTime": 0.008, "MagneticFieldStrength": {value}}}'
         named = "echo-2" if value == MANY_DIGITS else "MagneticFieldStrength"  # is no JSON at all
-        yield Bad(f"sidecar: field {value[:12]}", argv, written(text), named)
+        yield Bad(f"sidecar: field {value[:12]}", argv, with_file(text), named)
 
 
 def _participants() -> Iterator[Bad]:
     argv = ["neurotarget", "lint", "set", "target=ball"]
 
-    def written(name: str, content: bytes) -> Write:
+    def with_file(name: str, content: bytes) -> Write:
         def write(folder: Path) -> None:
             root = folder / "set"
             for place, source in (
@@ -216,10 +205,10 @@ def _participants() -> Iterator[Bad]:
         ("a picture", "\x89PNG\0\0"),
         ("age of 5,000 digits", f"{head}sub-00\t{MANY_DIGITS}\tF\n"),
     ):
-        content = written("participants.tsv", text.encode())
+        content = with_file("participants.tsv", text.encode())
         yield Bad(f"participants: {name}", argv, content, "participants", accepted="digits" in name)
     for name, text in BROKEN_JSON:
-        content = written("dataset_description.json", text.encode())
+        content = with_file("dataset_description.json", text.encode())
         yield Bad(f"dataset_description: {name}", argv, content, accepted=True)
 
 
@@ -275,7 +264,7 @@ def _targets() -> Iterator[Bad]:
         if key == "hypotheses":
             kept = [line for line in kept if not line.startswith("  ")]
         text = "\n".join([*kept, f"{key}: {value}"])
-        yield Bad(f"target: {key} {value}", argv, _text("odd.yaml", text), named)
+        yield Bad(f"target: {key} {value}", argv, written("odd.yaml", text), named)
     for name, text in (
         ("empty", ""),
         ("a list", "- a"),
@@ -286,7 +275,7 @@ def _targets() -> Iterator[Bad]:
         ("5,000 digits", f"labels: {{core: {MANY_DIGITS}}}"),
         ("aliases without end", "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]"),
     ):
-        yield Bad(f"target: {name}", argv, _text("odd.yaml", text), "odd.yaml")
+        yield Bad(f"target: {name}", argv, written("odd.yaml", text), "odd.yaml")
 
 
 def _volumes() -> Iterator[Bad]:
@@ -305,4 +294,4 @@ def _volumes() -> Iterator[Bad]:
         ("NUL", "\0\0\0"),
         ("no volume", "case_id,age\na,3\n"),
     ):
-        yield Bad(f"volumes: {name}", argv, _text("volumes.csv", text), "volumes.csv")
+        yield Bad(f"volumes: {name}", argv, written("volumes.csv", text), "volumes.csv")

@@ -54,6 +54,8 @@ class Campaign:
             problem = f"{sent.name} ended with {ended.status}, not {128 + sent}"
         elif TRACEBACK in ended.text:
             problem = f"{sent.name} printed a traceback"
+        elif ended.status and self.scenario.goes_on and not printed_command(ended.text):
+            problem = f"{sent.name} printed no command that goes on: {ended.text[-300:]}"
         fault = f"{sent.name} at operation {number}"
         fired = ended.status != 0
         return Kill(self.scenario.name, fault, fired, problem or self._recovered(ended))
@@ -72,7 +74,7 @@ class Campaign:
 
     def _recovered(self, ended: Ended) -> str:
         """Run again as a user would; what differs from a run that nobody killed."""
-        again = printed_command(ended.text) if self.scenario.argv[0] == "train.py" else []
+        again = printed_command(ended.text)
         if self.scenario.again and (self.work / MULTIRUN_FOLDER / MULTIRUN).is_file():
             again = self.scenario.again
         second = self._run(again or self.scenario.argv)
@@ -85,7 +87,9 @@ class Campaign:
         return found or (f"drafts are left: {', '.join(left[:3])}" if left else "")
 
     def _run(self, argv: Sequence[str], **fault: int) -> Ended:
-        asked = Asked(list(argv), str(self.work), str(self.log), str(self.work), **fault)
+        reads = self.scenario.reads
+        place = str(self.work)
+        asked = Asked(list(argv), place, str(self.log), place, reads=reads, **fault)
         return self.server.run(asked)
 
 

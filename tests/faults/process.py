@@ -56,6 +56,7 @@ class Asked:
     kill_at: int = 0  # SIGKILL before the operation of this number, from 1; 0 counts only
     signal_at: int = 0  # likewise, with `signal`
     signal: int = 0
+    reads: bool = False  # files that are read count too
     file_limit: int = -1  # bytes that a file may have before the disk is full; -1 is no limit
     timeout_s: float = 240.0
     environment: dict[str, str] = field(default_factory=dict)
@@ -234,7 +235,8 @@ class _Count:
     def _counts(self, event: str, args: tuple) -> bool:
         if event == "open":
             path, mode, flags = args
-            if not (set(mode or "") & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR)):
+            is_written = set(mode or "") & set("wax+") or flags & (os.O_WRONLY | os.O_RDWR)
+            if not (is_written or self.asked.reads):
                 return False
         else:
             path = args[0]
@@ -245,13 +247,14 @@ class _Count:
 
 
 def printed_command(text: str) -> list[str]:
-    """The command that a killed training printed for going on, or nothing where it printed none."""
+    """The command that was printed last for going on, or nothing where none was."""
+    found = []
     for line in text.splitlines():
-        head, sign, command = line.partition("stopped?")
-        if sign and not head.strip():
-            _, program, *rest = shlex.split(command)
-            return [Path(program).name, *rest]
-    return []
+        for sign in ("  stopped?  ", "go on with: "):
+            _, is_there, command = line.partition(sign)
+            if is_there:
+                found = shlex.split(command)
+    return [Path(found[1]).name, *found[2:]] if found[:1] == ["python"] else found
 
 
 if __name__ == "__main__":

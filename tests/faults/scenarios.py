@@ -44,6 +44,8 @@ class Scenario:
     every: int  # a kill at every so many file operations
     scans: Callable[[Path], object] | None = None  # writes further inputs
     again: list[str] | None = None  # what goes on; otherwise what was printed, or the same
+    goes_on: bool = False  # prints the command that does when it is stopped
+    reads: bool = False  # it writes little or nothing, and is stopped as it reads
 
 
 def write_balls(folder: Path) -> None:
@@ -63,15 +65,40 @@ TRAINED = train()
 SECOND = train("seed=2", run="run2")
 SCENARIOS = (
     Scenario(
+        "lint", ["neurotarget", "lint", "data/manifest.tsv", "target=ball"], (), 24, reads=True
+    ),
+    Scenario(
+        "models",
+        ["neurotarget", "models", "target=ball", "model=small/unet", "tsv=models.tsv"],
+        (),
+        every=4,
+        reads=True,
+    ),
+    Scenario(
         "prepare",
         ["neurotarget", "prepare", "data/manifest.tsv", "target=ball", "cache=cache", "workers=1"],
         (),
         every=4,
+        goes_on=True,
     ),
     Scenario("train", TRAINED, (), every=4),
     Scenario("train, two stages", train(*CASCADE), (), every=16),
     Scenario(
         "train, planned", train("plan=auto", "plan.memory_gb=1", "trainer.max_epochs=1"), (), 24
+    ),
+    Scenario(
+        "train, region found",
+        train("localise=auto", "trainer.max_epochs=1"),
+        (),
+        every=24,
+        scans=lambda folder: write_cohort(folder / "data", 14, side=32, radius_mm=3.0),
+    ),
+    Scenario(
+        "train, cascade found",
+        train("localise=auto", "trainer.max_epochs=1", *CASCADE[1:]),
+        (),
+        every=48,
+        scans=lambda folder: write_cohort(folder / "data", CASES, side=32, radius_mm=3.0),
     ),
     Scenario(
         "multirun",
@@ -88,10 +115,27 @@ SCENARIOS = (
         again=["train.py", "--config-dir=conf", "resume=sweep"],
     ),
     Scenario(
+        "search",
+        [
+            "train.py",
+            "-m",
+            "--config-dir=conf",
+            *TRAINING,
+            "sweep=optuna",
+            "sweep.trials=2",
+            "optimizer.lr=interval(0.001,0.01)",
+            "hydra.sweep.dir=sweep",
+        ],
+        (),
+        every=48,
+        again=["train.py", "--config-dir=conf", "resume=sweep"],
+    ),
+    Scenario(
         "predict",
         ["predict.py", "run=run", "input=data/manifest.tsv", "output=out", "probabilities=true"],
         (TRAINED,),
         every=4,
+        goes_on=True,
     ),
     Scenario("study", ["neurotarget", "study", "rows=run"], (TRAINED,), every=6),
     Scenario(
@@ -118,6 +162,7 @@ SCENARIOS = (
         ["neurotarget", "qsm", "bids", "output=maps", "device=cpu"],
         (),
         every=3,
+        goes_on=True,
         scans=lambda folder: write_bids(folder / "bids", ["01", "02"]),
     ),
     Scenario(
@@ -125,7 +170,23 @@ SCENARIOS = (
         ["neurotarget", "swi", "bids", "output=maps"],
         (),
         every=4,
+        goes_on=True,
         scans=lambda folder: write_bids(folder / "bids", ["01", "02"]),
+    ),
+    Scenario(
+        "reconstruction",
+        [
+            "train.py",
+            "experiment=swi",
+            "data.root=bids",
+            "reconstruction.high_pass=[homodyne]",
+            "reconstruction.device=cpu",
+            "logger.wandb=disabled",
+            "hydra.run.dir=run",
+        ],
+        (),
+        every=12,
+        scans=lambda folder: write_bids(folder / "bids", ["01"]),
     ),
 )
 

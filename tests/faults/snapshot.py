@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 import yaml
 
-TIMES = ("train_seconds", "weights_sha256", "weights", "measured", "made_from", "run")
+TIMES = ("train_seconds", "weights_sha256", "weights", "measured", "made_from", "run", "seconds")
 MEASURED = ("_s", "_s_per_case", "_wh", "_mib")  # columns of what a run has cost
 VARYING = frozenset(  # hold times, process numbers or hashes of files that hold such
     (
@@ -25,6 +25,7 @@ VARYING = frozenset(  # hold times, process numbers or hashes of files that hold
         "result.json",
         "run.json",
         "scans.tsv",
+        "study.db",
     )
 )
 DRAFT = ".draft-"
@@ -86,6 +87,8 @@ def _weights(path: Path) -> bytes:
 def _table(path: Path) -> bytes:
     table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=str)
     varying = [name for name in table if name in TIMES or name.endswith(MEASURED)]
+    if "metric" in table:  # of rows, one of which may say how long a method took
+        table = table[~table["metric"].str.startswith("seconds")].reset_index(drop=True)
     return table.drop(columns=varying).to_csv().encode()
 
 
@@ -116,4 +119,11 @@ def _settings(path: Path) -> bytes:
 def _without_times(value: object) -> object:
     if isinstance(value, dict):
         return {k: _without_times(v) for k, v in value.items() if k not in TIMES}
-    return [_without_times(one) for one in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without_times(one) for one in value if not _is_time(one)]
+    return value
+
+
+def _is_time(value: object) -> bool:
+    """Whether a line of a list says how long a method took."""
+    return isinstance(value, dict) and value.get("metric") == "seconds"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.stats.effects import effect_differences_table, effects_table
+from neurotarget.stats.effect_differences import effect_differences_table
+from neurotarget.stats.effects import effects_table
 from neurotarget.stats.measured import Measured
 from neurotarget.types import Target
 
@@ -52,7 +53,7 @@ def tables():
     measured = Measured(
         TARGET, volumes, table[["subject_id", *names[:4]]], pd.DataFrame(), "reference"
     )
-    return effects_table(measured), effect_differences_table(measured, seed=1)
+    return effects_table(measured), effect_differences_table(measured)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Arms of a comparison with planted means and spreads, and arms counted by hand."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,14 @@ def arms_of(rows: Sequence[tuple], of: Target, covariates: pd.DataFrame | None =
         cases = scores.drop_duplicates("case_id").set_index("case_id")
         covariates = cases[["subject_id"]]
     return Arms(of, scores, runs, covariates)
+
+
+def read_arms(path: Path, of: Target) -> Arms:
+    """Arms of a table as `Arms.scores` is."""
+    scores = pd.read_csv(path)
+    runs = scores.drop_duplicates("run").set_index("run")[["arm", "kind", "fold", "seed"]]
+    cases = scores.drop_duplicates("case_id").set_index("case_id")
+    return Arms(of, scores, runs, cases[["subject_id"]])
 
 
 def dice_of(tables: Mapping[str, Sequence[float]], seed: int = 1) -> Arms:

@@ -31,15 +31,18 @@ SMALL = [
 ]
 
 
-def write_cohort(folder: Path, cases: int = 12) -> Path:
-    """Balls with a bright core and a grey shell in noise; women's are larger."""
+def write_cohort(folder: Path, cases: int = 12, *, side: int = 24, radius_mm: float = 5.0) -> Path:
+    """Balls with a bright core and a grey shell in noise; women's are larger.
+
+    Scans of `side`³ voxels of 1 mm³.
+    """
     rng = np.random.default_rng(0)
     lines = ["case_id\tsubject_id\tt1\tlabel\tage\tsex"]
     for number in range(cases):
         sex = "FM"[number % 2]
-        radius = 5.0 + 0.8 * (sex == "F") + rng.normal(0, 0.3)
+        radius = radius_mm + 0.8 * (sex == "F") + rng.normal(0, 0.3)
         centre = rng.uniform(10, 14, 3)
-        far = np.linalg.norm(np.moveaxis(np.indices((24, 24, 24)), 0, -1) - centre, axis=-1)
+        far = np.linalg.norm(np.moveaxis(np.indices((side, side, side)), 0, -1) - centre, axis=-1)
         label = (far < radius) * 2 - (far < radius / 2)
         image = 100.0 * (label == 1) + 50.0 * (label == 2) + rng.normal(0, 5, label.shape)
         affine = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -113,7 +113,7 @@ def arms_table(names, labels, case_dice, runs, seeds, folds) -> pd.DataFrame:
             row |= {f"{label}_dice": mean, f"{label}_icc_a1": 0.93 - 0.02 * place}
         if len(labels) > 1:
             row["total_icc_a1"] = 0.94 - 0.03 * place
-        row["verdicts"] = f"sex_difference: replicated {max(3 - place, 0)} of 3; age_slope: 0 of 3"
+        row["verdicts"] = f"sex_difference: shown {max(3 - place, 0)} of 3; age_slope: 0 of 3"
         row |= own[costs].mean().to_dict()
         row |= {"patch_vox": "40×56×40", "optimizer": "adamw", "learning_rate": 1e-4, "reason": ""}
         rows.append(row)
@@ -137,7 +137,7 @@ def differences(names, labels, case_dice) -> pd.DataFrame:
                      "model_difference": mean, "model_low": mean - 1.3 * half,
                      "model_high": mean + 1.3 * half, "model_p": 0.001 if told else 0.4,
                      "model_holm_p": 0.001 if told else 0.9,
-                     "told_apart": bool(told), "reason": ""}
+                     "told_apart": "yes" if told else "no", "reason": ""}
                 )  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -187,7 +187,7 @@ def effects(runs) -> pd.DataFrame:
             return {"arm": arm, "seed": seed, "hypothesis": what[0], "claim": what[1],
                     "estimate": estimate, "low": estimate - half, "high": estimate + half,
                     "p": 0.01, "unit": what[2],
-                    "verdict": "replicated" if abs(estimate) > half else "not replicated", "n": N,
+                    "verdict": "shown" if abs(estimate) > half else "inconclusive", "n": N,
                     "reason": ""}  # fmt: skip
 
         rows.append(row("reference", -1, size, wide))

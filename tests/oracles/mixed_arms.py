@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 import statsmodels.formula.api as smf
 
+from neurotarget.stats.best_arm import best_probabilities
 from neurotarget.stats.mixed import Blocks, MixedFit, fit_blocks
 from neurotarget.stats.paired import holm
 
@@ -84,16 +85,21 @@ def statsmodels_fit(folds: Sequence[np.ndarray]) -> object:
     return found
 
 
-def false_rates(count: int, seed: int = 0, **design: object) -> tuple[float, float]:
-    """Of equal arms: share of intervals that exclude 0, and of comparisons with a find by Holm."""
+def false_rates(count: int, seed: int = 0, **design: object) -> tuple[float, float, float]:
+    """Of equal arms: share of intervals that exclude 0, and of comparisons with a false find.
+
+    A find is a pair that trainings part after Holm, or an arm with a chance above 95 % to be best.
+    """
     rng = np.random.default_rng(seed)
-    pairs, finds = [], []
+    pairs, finds, bests = [], [], []
     for _ in range(count):
         fit = fitted(blocks(rng, **design))
-        told = [fit.difference(*pair) for pair in combinations(fit.means, 2)]
-        pairs.append(np.mean([one.low > 0 or one.high < 0 for one in told]))
-        finds.append(holm(np.array([one.p for one in told])).min() < 0.05)
-    return float(np.mean(pairs)), float(np.mean(finds))
+        between = [fit.difference(*pair) for pair in combinations(fit.means, 2)]
+        pairs.append(np.mean([one.low > 0 or one.high < 0 for one in between]))
+        finds.append(fit.has_runs and holm(np.array([one.p for one in between])).min() < 0.05)
+        chances, _ = best_probabilities(fit, tuple(fit.means))
+        bests.append(max(chances.values()) > 0.95)
+    return float(np.mean(pairs)), float(np.mean(finds)), float(np.mean(bests))
 
 
 if __name__ == "__main__":

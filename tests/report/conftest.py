@@ -104,7 +104,8 @@ def effects(measured: Measured) -> pd.DataFrame:
                 {"hypothesis": name, "claim": claim, "label": measured.labels[-1],
                  "method": method, "model": "declared", "estimate": three[0], "low": three[1],
                  "high": three[2], "unit": unit, "expected": expected,
-                 "verdict": "replicated" if three[1] > 0 else "not replicated", "reason": ""}
+                 "verdict": "shown" if three[1] > 0 else "inconclusive", "reason": "",
+                 "leads": True, "remark": ""}
             )  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -26,14 +26,24 @@ def test_each_hypothesis_has_a_card_with_an_answer_by_each_method(found):
     assert age.published == ""
 
 
+def test_a_card_names_the_person_on_whom_an_effect_hangs(found):
+    rows = found.tables["influence"].assign(
+        changes="verdict", case_id="p07", verdict="shown", verdict_without="inconclusive"
+    )
+    facts = cards(replace(found, tables={**found.tables, "influence": rows}))[0].results[0].facts
+    assert facts[-1].startswith("without p07 alone it is ")
+    assert "inconclusive instead of shown; a robust estimate (Huber) is " in facts[-1]
+    calm = replace(found, tables={**found.tables, "influence": rows.assign(changes="")})
+    assert not any("alone it is" in fact for fact in cards(calm)[0].results[0].facts)
+
+
 def test_a_verdict_has_an_icon_beside_its_colour(found):
-    verdicts = ["replicated", "not enough data"] * 2
+    verdicts = ["shown", "inconclusive"] * 2
     icons = [[one.icon for one in card.results]
              for card in cards(changed(found, "effects", verdict=verdicts))]  # fmt: skip
     assert icons == [["yes", "open"]] * 2
-    opposite = changed(found, "effects", verdict="not replicated", reason="the opposite is found")
+    opposite = changed(found, "effects", verdict="opposite", reason="")
     assert cards(opposite)[0].results[0].icon == "no"
-    assert cards(opposite)[0].results[0].reason == "The opposite is found."
 
 
 def test_places_on_the_strip_keep_their_proportions(found):
@@ -64,19 +74,30 @@ def test_what_cannot_be_estimated_has_a_reason_and_no_strip(found):
     assert card.results[0].facts == ("24 people",)
 
 
-def test_a_difference_says_whether_its_interval_excludes_0(found):
-    apart = changed(found, "effect_differences", difference=8.0, low=3.0, high=13.0)
-    assert "excludes 0" in cards(apart)[0].differences[0]
-    alike = changed(found, "effect_differences", difference=8.0, low=-3.0, high=13.0)
-    assert cards(alike)[0].differences[0].startswith("Predicted minus reference: +8.0 [−3.0, 13.0]")
-    assert "includes 0" in cards(alike)[0].differences[0]
-    lost = changed(found, "effect_differences", difference=np.nan, reason="2 people")
-    assert cards(lost)[0].differences[0].endswith("not estimable (2 people).")
+def test_what_two_methods_find_is_compared_by_the_difference(found):
+    def concluded(**values):
+        return cards(changed(found, "effect_differences", **values))[0].conclusions
+
+    apart = {"difference": 8.0, "low": 3.0, "high": 13.0, "matters": 23.0}
+    assert concluded(**apart, finding="different") == (
+        (
+            "other",
+            "The network measures another effect than the reference, by +8.0 [3.0, 13.0] mm³.",
+        ),
+    )
+    assert concluded(**apart, finding="equivalent")[0][0] == "same"
+    assert (
+        "lies within the smallest effect of interest (23 mm³)"
+        in (concluded(**apart, finding="equivalent")[0][1])
+    )
+    assert concluded(difference=np.nan, reason="2 people") == (
+        ("open", "The two effects cannot be compared: 2 people."),
+    )
 
 
-def test_one_method_has_no_difference_and_no_conclusion(alone):
+def test_one_method_has_no_conclusion(alone):
     card = cards(analyse(alone.measured))[0]
-    assert card.differences == card.conclusions == ()
+    assert card.conclusions == ()
     assert len(card.results) == 1
 
 

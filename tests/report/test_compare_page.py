@@ -75,6 +75,46 @@ def test_where_all_trained_equally_long_the_fastest_to_predict_is_named(comparis
     assert "model=unet predicts a case the fastest: in 0.2 s instead of 0.5 s" in words
 
 
+def beside(comparison):
+    """The differences in Dice again as those of volume error, of the means alone."""
+    rows = comparison.tables["differences"]
+    columns = ["mean_difference", "low", "high", "model_difference", "model_low", "model_high"]
+    more = rows[rows["label"] == "mean"].assign(
+        metric="volume_error_abs_mm3", **{key: 1000 * rows[key] for key in columns}
+    )
+    return {**comparison.tables, "differences": pd.concat([rows, more], ignore_index=True)}
+
+
+def test_differences_are_shown_in_dice_and_in_the_scores_beside_it(comparison):
+    page = read(replace(comparison, tables=beside(comparison)))
+    assert "Each arm minus model=nnunet_resenc,optimizer.lr=0.01" in page.text
+    rows = [row for row in page.rows() if row[0] == "model=unet" and len(row) == 5]
+    dice, error = rows
+    assert dice[1] == "Dice"
+    assert error[1] == "volume error, mm³ (less is better)"
+    value = float(dice[2].split()[0].replace("−", "-"))
+    assert float(error[2].split()[0].replace("−", "-")) == pytest.approx(1000 * value, abs=0.6)
+    assert dice[3:] == error[3:]
+
+
+def test_one_training_has_no_chance_and_no_test(comparison):
+    rows = comparison.tables["differences"]
+    once = rows.assign(told_apart="not testable from one training")
+    page = read(
+        replace(
+            with_arms(comparison, p_best=np.nan),
+            tables={**comparison.tables, "differences": once}
+            | {"arms": comparison.tables["arms"].assign(p_best=np.nan)},
+        )
+    )
+    words = " ".join(page.text)
+    assert "No net has a chance to be best: it asks for two seeds or three folds" in words
+    assert "not what another training would" in words
+    first, second = (next(row for row in page.rows() if row[0] == n) for n in "12")
+    assert (first[4:6], second[4:6]) == (["–", "best net"], ["–", "not testable from one training"])
+    assert ["–", "not testable from one training"] in [row[3:] for row in page.rows()]
+
+
 def with_parts(comparison):
     columns = ["arm", "seed", "part", "against", "label", "statistic", "value", "published"]
     rows = [
@@ -108,8 +148,8 @@ def test_arms_on_unseen_sites_stand_beside_what_is_published(comparison):
 
 def test_verdicts_are_counted_over_seeds(comparison):
     rows = read(comparison).rows()
-    assert ["reference", "replicated", "replicated"] in rows
-    assert ["model=unet", "replicated (3 of 3)", "replicated (3 of 3)"] in rows
+    assert ["reference", "shown", "shown"] in rows
+    assert ["model=unet", "shown (3 of 3)", "shown (3 of 3)"] in rows
 
 
 def test_verdicts_on_means_are_by_masks_and_those_on_volumes_by_volumes(comparison):

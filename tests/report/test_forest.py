@@ -28,8 +28,8 @@ def test_estimates_intervals_and_zero_are_where_they_should_be(study):
 
 def test_verdicts_and_numbers_stand_at_the_right(study, texts):
     written = texts(forest_figure(study))
-    assert written.count("+75 [50, 100]") == written.count("replicated") == 2
-    assert written.count("−1.00 [−2.50, 0.50]") == written.count("not replicated") == 2
+    assert written.count("+75 [50, 100]") == written.count("shown") == 2
+    assert written.count("−1.00 [−2.50, 0.50]") == written.count("inconclusive") == 2
 
 
 def test_the_published_effect_is_a_hollow_diamond_of_its_own(study, texts):
@@ -72,10 +72,10 @@ def test_a_model_alone_is_named_with_its_method(make_study, texts):
 def test_what_could_not_be_estimated_says_why(make_study, texts):
     study = make_study()
     rows = study.tables["effects"]
-    values = [np.nan, np.nan, np.nan, "not enough data", "2 subjects with sex M, wanted 3 or more"]
+    values = [np.nan, np.nan, np.nan, "inconclusive", "2 subjects with sex M, wanted 3 or more"]
     rows.loc[1, ["estimate", "low", "high", "verdict", "reason"]] = values
-    found = [text for text in texts(forest_figure(study)) if text.startswith("not enough data")]
-    assert found[0].startswith("not enough data: 2 subj")
+    found = [text for text in texts(forest_figure(study)) if text.startswith("inconclusive")]
+    assert found[0].startswith("inconclusive: 2 subj")
 
 
 def test_texts_stay_on_the_figure_and_apart(make_study):

@@ -11,13 +11,12 @@ from neurotarget.report.words import (
     answer,
     claim_sentence,
     cohort,
-    conclusion,
+    comparison_sentence,
     digits_for,
     estimate,
     headlines,
     not_estimated,
     rating,
-    same_conclusion,
     shown,
     title_of,
     unit_words,
@@ -28,16 +27,22 @@ from neurotarget.types import Target
 
 ROW = {
     "method": "reference",
-    "verdict": "replicated",
+    "verdict": "shown",
     "estimate": 132.4,
     "low": 58.2,
     "high": 206.6,
     "unit": "mm3",
     "reason": "",
 }
-NOTHING = {"verdict": "not replicated", "reason": ""}
-OPPOSITE = {"verdict": "not replicated", "reason": "the opposite is found"}
-TOO_FEW = {"verdict": "not enough data", "reason": "2 subjects, wanted more"}
+APART = {
+    "difference": -6.0,
+    "low": -15.0,
+    "high": 3.0,
+    "matters": 23.0,
+    "unit": "mm3",
+    "finding": "equivalent",
+    "reason": "",
+}
 
 
 def row(method="predicted", **changes):
@@ -58,53 +63,56 @@ def a_target(*labels):
 @pytest.mark.parametrize(
     ("claim", "sentence"),
     [
-        ("volume: F > M", "The pituitary volume is larger in women than in men."),
+        ("volume: F > M", "is larger in women than in men."),
         (
             "volume ~ group + age: patient < control",
-            "The pituitary volume is smaller in the group “patient” than in the group “control”, "
-            "at equal age.",
+            "is smaller in the group “patient” than in the group “control”, at equal age.",
         ),
-        ("volume: F != M", "The pituitary volume differs between women and men."),
+        ("volume: F != M", "differs between women and men."),
         (
             "volume ~ age + sex + tiv: negative",
-            "The pituitary volume shrinks with age, at equal sex and TIV.",
+            "shrinks with age, at equal sex and TIV.",
         ),
-        ("volume ~ age + eTIV: any", "The pituitary volume changes with age, at equal eTIV."),
-        ("volume ~ age: positive", "The pituitary volume grows with age."),
-        ("volume ~ bmi: any", "The pituitary volume changes with bmi."),
+        (
+            "volume ~ age + eTIV: any",
+            "changes with age, at equal eTIV.",
+        ),
+        ("volume ~ age: positive", "grows with age."),
+        ("volume ~ bmi: any", "changes with bmi."),
         (
             "volume ~ sex + spline(age): F > M",
-            "The pituitary volume is larger in women than in men, at equal age (as a curve).",
+            "is larger in women than in men, at equal age (as a curve).",
         ),
         (
             "volume ~ age*sex: any",
-            "The pituitary volume changes with age in a way that depends on sex.",
+            "changes with age in a way that depends on sex.",
         ),
         (
             "volume ~ age*dose: negative",
-            "The pituitary volume has a slope over age that falls with dose.",
+            "has a slope over age that falls with dose.",
         ),
         (
             "volume ~ age*sex: positive",
-            "The pituitary volume rises more, or falls less, with age in men than in women.",
+            "rises more, or falls less, with age in men than in women.",
         ),
         (
             "volume ~ sex*dose: negative",
-            "The pituitary volume rises less, or falls more, with dose in men than in women.",
+            "rises less, or falls more, with dose in men than in women.",
         ),
     ],
 )
 def test_claims_are_sentences(claim, sentence):
-    assert claim_sentence(Hypothesis.parse("x", claim), a_target()) == sentence
+    found = claim_sentence(Hypothesis.parse("x", claim), a_target())
+    assert found == f"Hypothesis: the pituitary volume {sentence}"
 
 
 def test_a_claim_without_label_is_of_the_total_of_several():
     asked = Hypothesis.parse("x", "volume: F > M")
     sentence = claim_sentence(asked, a_target("left", "right_part"))
-    assert sentence == "The total gland volume is larger in women than in men."
+    assert sentence == "Hypothesis: the total gland volume is larger in women than in men."
     of_one = replace(asked, label="right_part")
     assert claim_sentence(of_one, a_target("left", "right_part")).startswith(
-        "The right part volume"
+        "Hypothesis: the right part volume"
     )
 
 
@@ -153,65 +161,55 @@ def test_units_and_names_are_words():
 
 
 def test_a_verdict_stands_with_its_effect_or_the_reason():
-    text = "replicated on the reference volumes, +132 [58, 207] mm³"
+    text = "shown on the reference volumes, +132 [58, 207] mm³"
     assert verdict_sentence(ROW) == text
-    lost = row("rater A", estimate=math.nan, verdict="not enough data", reason="one sex")
-    assert verdict_sentence(lost) == "not enough data on the volumes by rater A: one sex"
+    lost = row("rater A", estimate=math.nan, verdict="inconclusive", reason="one sex")
+    assert verdict_sentence(lost) == "inconclusive on the volumes by rater A: one sex"
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "same"),
+    ("changes", "text"),
     [
-        (ROW, row(), True),
-        (NOTHING, NOTHING, True),
-        (NOTHING, OPPOSITE, False),
-        (OPPOSITE, OPPOSITE, True),
-        (ROW, NOTHING, False),
-        (ROW, TOO_FEW, False),
-        (TOO_FEW, TOO_FEW, None),
-        (ROW, row(estimate=-132.0, low=-207.0, high=-58.0), False),
-    ],
-)
-def test_conclusions_are_compared_by_what_was_found(first, second, same):
-    assert same_conclusion(first, second) is same
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "text"),
-    [
-        (ROW, row(), "The network’s volumes lead to the same conclusion."),
         (
-            ROW,
-            row(**NOTHING),
-            "The network’s volumes lead to another conclusion: “not replicated” instead of "
-            "“replicated”.",
+            {},
+            "The network measures the same effect as the reference: the difference, "
+            "−6.0 [−15.0, 3.0] mm³, lies within the smallest effect of interest (23 mm³).",
         ),
         (
-            ROW,
-            row(**TOO_FEW),
-            "The network’s volumes do not allow a conclusion; the reference volumes do.",
+            {"finding": "different by less than matters", "high": -1.0},
+            "The network measures another effect than the reference, by −6.0 [−15.0, −1.0] mm³: "
+            "less than the smallest effect of interest (23 mm³).",
         ),
         (
-            ROW,
-            row(estimate=-132.0, low=-207.0, high=-58.0),
-            "The network’s volumes lead to another conclusion: an effect of the opposite "
-            "direction.",
+            {"finding": "different", "low": -45.0, "high": -1.0, "difference": -20.0},
+            "The network measures another effect than the reference, by −20.0 [−45.0, −1.0] mm³.",
         ),
         (
-            row("reference", **TOO_FEW),
-            row(),
-            "The network’s volumes allow a conclusion; the reference volumes do not.",
+            {"finding": "undecided", "low": -45.0, "high": 33.0},
+            "Whether the network measures the same effect as the reference is undecided: the "
+            "interval of the difference, −6.0 [−45.0, 33.0] mm³, reaches beyond the smallest "
+            "effect of interest (23 mm³).",
         ),
-        (row("A"), row("B"), "The volumes by B lead to the same conclusion as those by A."),
         (
-            row(**TOO_FEW),
-            row(**TOO_FEW),
-            "Neither set of volumes has enough data for a verdict.",
+            {"finding": "undecided", "matters": math.nan},
+            "Whether the network measures the same effect as the reference is undecided: the "
+            "difference is −6.0 [−15.0, 3.0] mm³, and nothing says which would matter.",
+        ),
+        (
+            {"difference": math.nan, "reason": "one sex"},
+            "The two effects cannot be compared: one sex.",
         ),
     ],
 )
-def test_a_conclusion_is_a_sentence(first, second, text):
-    assert conclusion(first, second) == text
+def test_two_effects_are_compared_by_their_difference(changes, text):
+    finding, sentence = comparison_sentence(ROW, row(), APART | changes)
+    assert sentence == text
+    assert finding == ("undecided" if "reason" in changes else {**APART, **changes}["finding"])
+
+
+def test_methods_are_named_where_they_are_neither_network_nor_reference():
+    _, sentence = comparison_sentence(row("A"), row("B"), APART)
+    assert sentence.startswith("The method B measures the same effect as A: the difference, ")
 
 
 def test_ratings_follow_the_interval():
@@ -221,26 +219,27 @@ def test_ratings_follow_the_interval():
     assert rating(math.nan, 0.9) == ""
 
 
-def test_the_answer_counts_what_each_method_replicates(study):
-    assert answer(study) == (
-        "The reference volumes replicate 1 of 2 hypotheses and the predicted volumes 1 of 2; "
-        "both lead to the same conclusion in 2 of 2."
+def with_findings(study, *findings):
+    rows = [
+        APART | {"hypothesis": name, "first": "reference", "second": "predicted"}
+        | {"model": "declared", "finding": finding}
+        for name, finding in zip(("sex_difference", "age_slope"), findings, strict=True)
+    ]  # fmt: skip
+    return replace(study, tables={**study.tables, "effect_differences": pd.DataFrame(rows)})
+
+
+def test_the_answer_counts_what_each_method_shows_and_where_they_differ(study):
+    assert answer(with_findings(study, "equivalent", "different")) == (
+        "The reference volumes show 1 of 2 expected effects and the predicted volumes show 1 of 2 "
+        "expected effects; of the 2 comparisons of both, the same in 1 and different in 1."
+    )
+    assert answer(with_findings(study, "undecided", "undecided")).endswith(
+        "; of the 2 comparisons of both, undecided in 2."
     )
 
 
-def test_what_allows_no_conclusion_is_no_agreement(study):
-    effects = study.tables["effects"]
-    is_slope = effects["hypothesis"] == "age_slope"
-    open_one = effects.assign(verdict=effects["verdict"].mask(is_slope, "not enough data"))
-    told = answer(replace(study, tables={**study.tables, "effects": open_one}))
-    assert told.endswith("; both lead to the same conclusion in 1 of 1 that allow one.")
-    neither = effects.assign(verdict="not enough data")
-    told = answer(replace(study, tables={**study.tables, "effects": neither}))
-    assert "conclusion" not in told
-
-
 def test_one_method_has_an_answer_of_its_own(alone):
-    assert answer(alone) == "The reference volumes replicate 1 of 2 hypotheses."
+    assert answer(alone) == "The reference volumes show 1 of 2 expected effects."
 
 
 def test_a_study_without_hypotheses_has_no_answer(make_study):
@@ -257,7 +256,9 @@ def test_the_cohort_is_told_in_numbers(study, with_covariates):
 def test_headlines_tell_verdicts_agreement_and_failures(study):
     real = analyse(study.measured)
     lines = headlines(real)
-    assert lines[0].startswith("The total gland volume is larger in women than in men. ")
+    assert lines[0].startswith(
+        "Hypothesis: the total gland volume is larger in women than in men. "
+    )
     assert "on the reference volumes" in lines[0]
     assert "on the predicted volumes" in lines[0]
     assert any(line.startswith("Volumes of total, predicted against reference:") for line in lines)

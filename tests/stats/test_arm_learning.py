@@ -7,7 +7,7 @@ from oracles.arms import dice_of, simulated
 
 
 def three(**changed):
-    """A good arm, and two that have not learnt anything."""
+    """A good arm, and two that have not learnt anything, each trained once."""
     good = {"good": [0.8, 0.85, 0.9, 0.75, 0.82, 0.88, 0.79]}
     bad = {"weak": [0.03, 0.05, 0.04, 0.03, 0.04, 0.05, 0.03], "none": [0.02, 0.01] * 3 + [0.02]}
     return compare(dice_of(good | bad | changed))
@@ -20,7 +20,6 @@ def test_arms_that_have_not_learnt_have_no_rank_and_no_chance():
         "good": "learnt", "fair": "learnt", "weak": "not learnt", "none": "not learnt"
     }  # fmt: skip
     assert arms.loc[["weak", "none"], ["mean_rank", "p_best"]].isna().all(axis=None)
-    assert arms.loc["good", "p_best"] == 1
     assert arms.loc[["good", "fair"], "mean_rank"].tolist() == [1, 2]
     assert arms.loc["weak", "n_failed"] == 7
     assert "not learnt: The mean Dice of 7 held-out masks is 0.039" in arms.loc["weak", "reason"]

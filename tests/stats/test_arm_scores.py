@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from neurotarget.stats.arm_scores import mean_of, score_arms, undefined
+from neurotarget.stats.arm_scores import mean_of, score_arms, score_beside, undefined
 from oracles.arms import arms_of, target
 
 NAN = math.nan
@@ -74,3 +74,36 @@ def test_a_metric_that_nobody_has_is_nan():
     arms = arms_of([("unet", 0, 1, "c1", "front", "dice", 0.6)], target("front"))
     assert math.isnan(mean_of("hd95_mm", arms)["unet"])
     assert mean_of("dice", arms)["unet"] == 0.6
+
+
+def test_a_lost_mask_errs_by_the_whole_volume_and_has_no_surface():
+    """Of three masks one is lost: without a volume, or with one of 0, and without distances."""
+    cases = {
+        "c1": {"dice": 0.9, "volume_mm3": 90.0, "surface_dice": 0.95, "hd95_mm": 1.0},
+        "c2": {"dice": 0.0, "volume_mm3": NAN, "surface_dice": NAN, "hd95_mm": NAN},
+        "c3": {"dice": NAN, "volume_mm3": 0.0, "surface_dice": NAN, "hd95_mm": NAN},  # in neither
+    }
+    rows = [
+        ("a", 0, 1, case, "front", metric, value)
+        for case, values in cases.items()
+        for metric, value in {**values, "reference_volume_mm3": 100.0}.items()
+        if metric != "reference_volume_mm3" or case != "c3"
+    ]
+    found = score_beside(arms_of(rows, target("front")))
+    assert list(found) == ["volume_error_abs_mm3", "surface_dice"]
+    error, surface = (scored.by_arm["mean"]["a"].tolist() for scored in found.values())
+    assert error == pytest.approx([10, 100, NAN], nan_ok=True)
+    assert surface == pytest.approx([0.95, 0, NAN], nan_ok=True)
+
+
+def test_hd95_has_no_worst_value_so_a_case_with_a_lost_mask_has_none():
+    rows = [
+        ("a", 0, 1, case, label, metric, value)
+        for case, label, dice, distance in (
+            ("c1", "front", 0.9, 1.0), ("c1", "back", 0.8, 3.0),
+            ("c2", "front", 0.9, 1.0), ("c2", "back", 0.0, NAN),
+        )
+        for metric, value in (("dice", dice), ("hd95_mm", distance))
+    ]  # fmt: skip
+    (found,) = score_beside(arms_of(rows, target("front", "back"))).values()
+    assert found.by_arm["mean"]["a"].tolist() == pytest.approx([2, NAN], nan_ok=True)

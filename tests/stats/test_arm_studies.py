@@ -96,18 +96,18 @@ def test_each_arm_and_the_reference_are_asked_for_the_effects():
     found = table[table["arm"] == "reference"].set_index("hypothesis")["estimate"]
     assert found.to_dict() == pytest.approx(expected.to_dict())
     words = table.groupby("arm")["verdict"].agg(set)
-    assert words["good"] == words["reference"] == {"replicated"}
-    assert words["blind"] == {"not replicated"}
+    assert words["good"] == words["reference"] == {"shown"}
+    assert words["blind"] == {"no conclusion"}
 
 
 def test_verdicts_are_counted_over_seeds():
     effects = pd.DataFrame(
-        [("a", "sex", "replicated"), ("a", "sex", "replicated"), ("a", "age", "replicated"),
-         ("a", "age", "not enough data"), ("b", "age", "replicated")],
+        [("a", "sex", "shown"), ("a", "sex", "shown"), ("a", "age", "shown"),
+         ("a", "age", "inconclusive"), ("b", "age", "shown")],
         columns=["arm", "hypothesis", "verdict"],
     )  # fmt: skip
     assert verdict_text(effects, "a") == (
-        "sex: replicated 2 of 2; age: replicated 1 of 2, not enough data 1 of 2"
+        "sex: shown 2 of 2; age: shown 1 of 2, inconclusive 1 of 2"
     )
     assert verdict_text(effects, "c") == ""
 
@@ -116,7 +116,7 @@ def test_unknown_covariates_give_a_reason():
     arms, _, covariates = planted(seeds=(1,))
     blank = type(arms)(arms.target, arms.scores, arms.runs, covariates[["subject_id"]][:0])
     table = effects_table(blank)
-    assert set(table["verdict"]) == {"not enough data"}
+    assert set(table["verdict"]) == {"inconclusive", "no conclusion"}
     assert (table["reason"] != "").all()
 
 

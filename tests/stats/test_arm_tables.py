@@ -148,7 +148,7 @@ def test_made_arms_have_no_rank_and_say_why():
     assert list(table.index) == ["all", "a", "b"]
     assert table.loc["all", ["mean_rank", "p_best"]].isna().all()
     assert "made of trained nets" in table.at["all", "reason"]
-    assert table["p_best"].dropna().to_dict() == {"a": 1, "b": 0}
+    assert table["p_best"].isna().all()  # one training of each
     assert table["mean_rank"].dropna().to_dict() == {"a": 1, "b": 2}
 
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from neurotarget.stats.biomarkers import (
     biomarker_differences_table,
     biomarkers_table,
 )
+from neurotarget.stats.contrast import Contrast, adjusted_sample, groups_of
+from neurotarget.stats.discrimination import auc_difference
 from neurotarget.stats.measured import Measured, with_regions
 from neurotarget.types import Target
 
@@ -229,6 +232,60 @@ def test_a_noisier_method_tells_the_groups_apart_worse():
     assert (row["p"], row["n"]) == (1 / 2000, 120)
 
 
+def groups120(statistics, **hypotheses):
+    """Right hippocampi by hand and by a network, of 46 patients and 74 controls."""
+    table = pd.read_csv(statistics / "groups120.csv", index_col="case_id")
+    table.insert(0, "subject_id", table.index)
+    volumes = {name: {"hip": table[f"RHip_{name}"]} for name in ("hand", "net")}
+    kept = table[["subject_id", "age", "sex", "eTIV", "group"]]
+    study = measured(kept, hypotheses, **volumes)
+    return replace(study, reference="hand")
+
+
+def test_a_paired_difference_of_auc_is_that_of_proc(statistics):
+    """pROC::roc.test of right hippocampi at equal age, sex and TIV; R 4.2."""
+    study = groups120(statistics)
+    groups = groups_of(study, Contrast("group", "patient", "control"))
+    both = {name: volumes["hip"] for name, volumes in study.volumes.items()}
+    sample = adjusted_sample(groups, pd.DataFrame(both))
+    pairs = zip(sample.a.T, sample.b.T, strict=True)
+    assert auc_difference(*pairs)[:3] == pytest.approx((0.01528, -0.026, 0.057), abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("claim", "sign"),
+    [("patient < control", -1), ("control > patient", -1), ("patient > control", 1)],
+)
+def test_auc_is_oriented_by_the_claim_and_so_is_its_difference(statistics, claim, sign):
+    study = groups120(statistics, h=f"volume: {claim}")
+    found = biomarkers_table(study)
+    is_patient_first = claim.startswith("patient")
+    raw = found["auc_raw"] if is_patient_first else 1 - found["auc_raw"]
+    assert found["auc"].to_numpy() == pytest.approx(raw if sign > 0 else 1 - raw)
+    assert ((found["auc_low"] < found["auc"]) & (found["auc"] < found["auc_high"])).all()
+    larger = "control larger than patient" if sign < 0 else "patient larger than control"
+    assert set(found["auc_of"]) == {f"{larger}, as claimed"}
+    delta = biomarker_differences_table(study).iloc[0]
+    turned = 1 if is_patient_first else -1  # d is of the first group as written
+    assert delta["delta_auc"] == pytest.approx(sign * 0.01528, abs=5e-6)
+    assert np.sign(delta["delta_d"]) == turned
+    # a little wider than 0.0412, as the slopes were estimated
+    assert (delta["delta_auc_high"] - delta["delta_auc_low"]) / 2 == pytest.approx(0.042, abs=2e-4)
+
+
+def test_clear_atrophy_reads_as_an_auc_above_one_half(statistics):
+    """Without a claim the medians of the reference decide, for all methods, and that is said."""
+    found = biomarkers_table(groups120(statistics))
+    assert (found["auc"] > 0.55).all()
+    assert (found["auc_raw"] < 0.45).all()
+    assert set(found["auc_of"]) == {"control larger than patient, as by the medians of hand"}
+
+
+def test_claims_that_disagree_decide_nothing(statistics):
+    study = groups120(statistics, a="volume: patient < control", b="volume: control < patient")
+    assert biomarkers_table(study)["auc_of"].str.endswith("as by the medians of hand").all()
+
+
 def few(table):
     return table.groupby("group").head(2)
 
@@ -266,7 +323,8 @@ def test_constant_and_absent_volumes_are_told():
     told = "no subject of these groups has a volume"
     assert found.loc["absent", "reason"].tolist() == [told] * 2
     steps = found.loc["steps"].iloc[0]
-    assert (steps["auc"], steps["auc_low"]) == (0, 0)
+    assert (steps["auc"], steps["auc_high"], steps["auc_raw"]) == (1, 1, 0)
+    assert steps["auc_of"] == "control larger than patient, as by the medians of reference"
     assert math.isnan(steps["d"])
     assert steps["reason"] == "the volumes do not vary within the groups"
     deltas = biomarker_differences_table(measured(bare, reference=labels, predicted=labels))

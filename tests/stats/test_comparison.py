@@ -51,7 +51,7 @@ TABLES = {
 
 
 def test_every_table_has_its_columns():
-    found = compare(simulated({"a": 0.7, "b": 0.8}, seeds=(1, 2, 3), n=12))
+    found = compare(simulated({"a": 0.7, "b": 0.8}, folds=1, seeds=(1, 2, 3), n=12))
     assert {name: list(table) for name, table in found.tables.items()} == TABLES
     assert found.notes == ()
 
@@ -78,7 +78,25 @@ def test_a_large_comparison_takes_seconds():
     started = time.process_time()
     found = compare(arms)
     assert time.process_time() - started < 10
-    assert len(found.tables["differences"]) == 15 * 3
+    assert len(found.tables["differences"]) == 15 * (3 + 2)  # Dice of labels, two scores beside
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [((1,), "the variance of a difference is raised 2.5-fold"), ((1, 2), "rest on seeds and say")],
+)
+def test_folds_that_share_training_data_are_told(seeds, words):
+    found = compare(simulated({"a": 0.79, "b": 0.8}, seeds=seeds, n=18))
+    assert found.notes[0].startswith("The 3 folds share training data")
+    assert words in found.notes[0]
+
+
+def test_volume_error_and_a_boundary_score_are_tested_beside_dice():
+    table = compare(simulated({"a": 0.7, "b": 0.8}, seeds=(1, 2), n=24)).tables["differences"]
+    assert table.groupby("metric", sort=False)["label"].unique().map(list).to_dict() == {
+        "dice": ["mean", "front", "back"], "volume_error_abs_mm3": ["mean"], "hd95_mm": ["mean"]
+    }  # fmt: skip
+    assert table[["low", "high", "model_low", "model_high"]].notna().all(axis=None)
 
 
 def test_facts_and_notes_are_kept():
@@ -110,7 +128,7 @@ def rows_of(values, seed=1):
         ),
         (
             rows_of({"a": {"c1": 0.5, "c2": 0.6}, "b": {"c1": 0.5, "c2": 0.7}}),
-            "Each arm was trained once per fold",
+            "No net has a chance to be best: it asks for two seeds or three folds",
         ),
     ],
 )

@@ -8,8 +8,8 @@ from scipy.stats import mannwhitneyu, nct, norm, ttest_ind
 from neurotarget.stats.discrimination import (
     Slopes,
     auc,
+    auc_difference,
     cohen_d,
-    weighted_auc,
     weighted_d,
     welch_p,
     widening,
@@ -47,6 +47,19 @@ def test_midranks_give_delongs_variance_over_all_pairs(ties):
     half = norm.ppf(0.975) * math.sqrt(variance) / (value * (1 - value))
     low, high = (1 / (1 + math.exp(-math.log(value / (1 - value)) - s * half)) for s in (-1, 1))
     assert auc(a, b) == pytest.approx((value, low, high, 21))
+
+
+def test_a_paired_difference_of_auc_is_delongs_over_all_pairs():
+    first, second = two_groups(1), two_groups(2)
+    wins = pairwise(*second) - pairwise(*first)
+    variance = wins.mean(axis=1).var(ddof=1) / 12 + wins.mean(axis=0).var(ddof=1) / 9
+    half = norm.ppf(0.975) * math.sqrt(variance)
+    value = wins.mean()
+    found = auc_difference(first, second)
+    assert found == pytest.approx((value, value - half, value + half, 21))
+    assert auc_difference(first, first) == (0, 0, 0, 21)
+    few = np.ones(2), np.ones(5)
+    assert math.isnan(auc_difference(few, few).value)
 
 
 def test_ties_count_half_as_in_mann_and_whitney():
@@ -115,14 +128,11 @@ def test_weighted_statistics_are_those_of_the_repeated_subjects(ties):
     weights = [
         generator.multinomial(len(g), [1 / len(g)] * len(g), 7).T.astype(float) for g in (a, b)
     ]
-    for measure, weighted in ((cohen_d, weighted_d), (auc, weighted_auc)):
-        drawn = [
-            measure(
-                *(np.repeat(g, w[:, i].astype(int)) for g, w in zip((a, b), weights, strict=True))
-            )
-            for i in range(7)
-        ]
-        assert weighted(a, b, *weights) == pytest.approx([found.value for found in drawn])
+    drawn = [
+        cohen_d(*(np.repeat(g, w[:, i].astype(int)) for g, w in zip((a, b), weights, strict=True)))
+        for i in range(7)
+    ]
+    assert weighted_d(a, b, *weights) == pytest.approx([found.value for found in drawn])
 
 
 def test_a_draw_of_one_subject_a_group_has_no_d():

@@ -51,7 +51,7 @@ def test_a_region_without_a_voxel_has_no_mean():
 def test_effects_on_means_are_in_their_unit_and_find_what_was_planted(study, measured):
     effects = study.tables["effects"].set_index(["hypothesis", "method"])
     gap = effects.loc[("susceptibility", "predicted")]
-    assert (gap["unit"], gap["verdict"], gap["label"]) == ("ppm", "replicated", "total")
+    assert (gap["unit"], gap["verdict"], gap["label"]) == ("ppm", "shown", "total")
     assert gap["low"] < GAP_PPM < gap["high"]
     assert gap["expected"] == GAP_PPM
     slope = effects.loc[("iron_with_age", "reference")]

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
-from neurotarget.stats.arm_scores import score_arms
+from neurotarget.stats.arm_scores import score_arms, score_beside
 from neurotarget.stats.mixed import fit_arms
 from neurotarget.stats.paired import differences_table, holm, order, signed_rank_p, told_apart
 from oracles.arms import arms_of, dice_of, simulated, target
@@ -29,7 +31,7 @@ def test_a_difference_is_counted_by_hand():
     assert (found["wins"], found["ties"], found["losses"]) == (2, 1, 1)
     assert found["low"] < 0.1 < found["high"]
     assert (found["n_cases"], found["n_subjects"]) == (4, 4)
-    assert not found["told_apart"]
+    assert found["told_apart"] == "not testable from one training"
     assert "fewer than 6 subjects differ" in found["reason"]
 
 
@@ -75,7 +77,6 @@ def test_arms_that_never_differ_have_p_1():
     found = table_of(dice_of({"a": [0.1, 0.2, 0.3], "b": [0.1, 0.2, 0.3]})).iloc[0]
     assert (found["wilcoxon_p"], found["holm_p"], found["model_p"]) == (1, 1, 1)
     assert (found["mean_difference"], found["low"], found["high"]) == (0, 0, 0)
-    assert not found["told_apart"]
     assert "no case differs" in found["reason"]
 
 
@@ -85,9 +86,28 @@ def test_rounding_is_no_difference():
 
 
 def test_a_planted_difference_is_told_apart_and_equal_arms_are_not():
-    table = table_of(simulated({"a": 0.80, "b": 0.80, "c": 0.85}, n=90))
+    table = table_of(simulated({"a": 0.80, "b": 0.80, "c": 0.85}, seeds=(1, 2), n=90))
     assert told_apart(table) == {frozenset("ac"), frozenset("bc")}
     assert row(table, "c", "a")["model_low"] < 0.05 < row(table, "c", "a")["model_high"]
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+def test_one_training_in_all_is_not_tested_however_clear(folds):
+    """Of equal nets that were trained once three in four comparisons would find one better."""
+    arms = simulated({"a": 0.5, "b": 0.9}, folds=folds, n=90)
+    words = {1: "not testable from one training", 3: "yes"}
+    assert set(table_of(arms)["told_apart"]) == {words[folds]}
+
+
+def test_arms_that_share_some_cases_only_are_not_tested():
+    rows = [
+        (arm, fold, 1, f"c{case}", "front", "dice", 0.5 + 0.01 * case + 0.2 * (arm == "b"))
+        for arm in "ab"
+        for fold, cases in ((0, range(8)), (1, range(4, 12)))
+        for case in cases
+    ]
+    found = table_of(arms_of(rows, target("front"))).iloc[0]
+    assert found["told_apart"].startswith("not testable, as not every arm")
 
 
 def test_what_other_trainings_could_undo_is_not_told_apart():
@@ -96,18 +116,18 @@ def test_what_other_trainings_could_undo_is_not_told_apart():
     table = table_of(arms)
     sure = table[(table["label"] == "mean") & (table["holm_p"] < 0.05)]
     assert len(sure) >= 3
-    assert not sure["told_apart"].any()
+    assert set(sure["told_apart"]) == {"no"}
     assert sure["reason"].str.contains("others could undo it").all()
 
 
 def test_tests_that_point_to_different_arms_tell_none_apart():
     steady = np.linspace(0.7, 0.8, 100)
     fails = np.where(np.arange(100) < 15, 0.0, steady + np.linspace(0.01, 0.02, 100))
-    table = table_of(dice_of({"steady": steady, "fails": fails}))
+    table = table_of(repeated({"steady": steady, "fails": fails}))
     found = row(table, "steady", "fails", "mean")
     assert found["holm_p"] < 0.05
     assert found["model_holm_p"] < 0.05
-    assert not found["told_apart"]
+    assert found["told_apart"] == "no"
     assert found["reason"].endswith("the other is better on most subjects")
 
 
@@ -138,6 +158,17 @@ def test_cases_that_one_arm_lacks_are_left_out():
     assert table_of(arms).iloc[0]["n_cases"] == 3
 
 
+def repeated(values):
+    """Two trainings of each arm with almost the same Dice."""
+    rows = [
+        (arm, 0, seed, f"c{number}", "front", "dice", value + 0.001 * (-1) ** (number + seed))
+        for arm, own in values.items()
+        for seed in (1, 2)
+        for number, value in enumerate(own)
+    ]
+    return arms_of(rows, target("front"))
+
+
 def with_ensemble(shift, parts=None):
     """Three nets, and an ensemble that is `shift` above the second."""
     nets = simulated({"a": 0.80, "b": 0.78, "c": 0.76}, folds=1, labels=("front",), n=20)
@@ -165,21 +196,45 @@ def test_an_ensemble_is_held_against_the_best_net_its_parts_or_if_best_all(shift
     made = table[is_made]
     assert {*made["arm"], *made["other"]} - {"all"} == others
     assert len(table) - len(made) == 3  # pairs of nets
-    assert made["reason"].str.contains("made of trained nets").all()
+    assert set(made["told_apart"]) == {"not testable from one training"}
     assert table[~is_made]["holm_p"].to_numpy() == pytest.approx(
         multipletests(table[~is_made]["wilcoxon_p"], method="holm")[1]
     )
 
 
-def test_the_model_of_a_made_arm_is_a_paired_t_test():
-    arms = with_ensemble(0.1)
-    found, scores = row(table_of(arms), "all", "b"), score_arms(arms).by_arm["mean"]
-    apart = scores["all"] - scores["b"]
-    error = apart.std() / np.sqrt(len(apart))
-    assert found["model_difference"] == pytest.approx(apart.mean())
-    assert (found["model_high"] - found["model_low"]) / 2 == pytest.approx(
-        2.093 * error, rel=1e-3  # Student's t at 19 degrees of freedom
-    )  # fmt: skip
+def test_an_ensemble_in_each_fold_is_tested_by_its_folds():
+    """A net is below its ensemble by 0.1 in each fold, more or less: t of three folds."""
+    shifts = (0.09, 0.10, 0.11)
+    rows = [
+        (arm, fold, seed, f"c{fold}{case}", "front", "dice", 0.7 + 0.01 * case + shift)
+        for fold, shift in enumerate(shifts)
+        for arm, seed, shift in (("a", 1, 0.0), ("a", 2, 0.0), ("all", -1, shift))
+        for case in range(6)
+    ]
+    found = row(table_of(arms_of(rows, target("front"))), "all", "a")
+    assert found["model_difference"] == pytest.approx(0.1)
+    # SD 0.01 over folds; of three folds two are trained on; Student's t at 2 degrees of freedom
+    half = 4.303 * 0.01 * np.sqrt(1 / 3 + 1 / 2)
+    assert (found["model_high"] - found["model_low"]) / 2 == pytest.approx(half, rel=1e-2)
+    assert found["told_apart"] == "yes"
+
+
+@pytest.mark.parametrize("metric", ["volume_error_abs_mm3", "hd95_mm"])
+def test_of_errors_and_distances_less_is_better(metric):
+    """Arm b draws 20 mm³ more than arm a, and its surfaces lie 1 mm further off."""
+    arms = repeated({"a": np.full(8, 0.9), "b": np.full(8, 0.8)})
+    more = [
+        arms.scores.assign(metric=name, value=value + np.where(arms.scores["arm"] == "b", by, 0))
+        for name, value, by in (("volume_mm3", 110, 20), ("reference_volume_mm3", 100, 0),
+                                ("hd95_mm", 2, 1))
+    ]  # fmt: skip
+    arms = replace(arms, scores=pd.concat([arms.scores, *more]))
+    scored = score_beside(arms)[metric]
+    fits = {"mean": fit_arms(scored, "mean", arms.nets)}
+    found = differences_table(scored, fits, metric=metric).iloc[0]
+    better = found if found["arm"] == "a" else {"wins": found["losses"]}
+    assert better["wins"] == 8
+    assert abs(found["mean_difference"]) == pytest.approx(1 if metric == "hd95_mm" else 20)
 
 
 def test_arms_without_scores_are_last():

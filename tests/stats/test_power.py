@@ -43,8 +43,11 @@ def measured(table, hypotheses=CLAIMS, truth="reference", **volumes):
     return Measured(target, tables, table, pd.DataFrame(), truth)
 
 
-def sized(study):
-    return power_table(study, effects_table(study)).set_index("hypothesis")
+def sized(study, **matters):
+    """The table by hypothesis, of which some state the smallest effect of interest."""
+    effects = effects_table(study)
+    effects["matters"] = effects["hypothesis"].map(matters).astype(float)
+    return power_table(study, effects).set_index("hypothesis")
 
 
 def test_half_an_sd_takes_sixty_four_a_group():
@@ -101,27 +104,25 @@ def test_so_many_noisy_subjects_find_the_effect_as_often_as_promised():
     assert found(int(perfect), 1 / math.sqrt(reliability)) < 0.65
 
 
-def test_the_published_effect_is_asked_for_and_else_the_one_found():
+def test_a_stated_effect_is_asked_for_never_the_one_found():
     table, volumes = cohort()
-    found = sized(measured(table, reference=volumes, predicted=volumes))
+    study = measured(table, reference=volumes, predicted=volumes)
+    found = sized(study, sex=20, age=1.0)
     assert (found.index.name, *found.columns) == COLUMNS
-    assert found["effect_is"].tolist() == [
-        "expected",
-        "found on the reference",
-        "found on the reference",
-    ]
-    assert found.loc["sex", "effect"] == 50
-    assert found.loc["age", "effect"] == pytest.approx(-2, abs=0.4)
+    assert found["effect_is"].tolist() == ["expected", "smallest of interest", ""]
+    assert found["effect"].tolist()[:2] == [50, -1]
     assert found["unit"].tolist() == ["mm3", "mm3/year", "mm3/year"]
     assert set(found["label"]) == {"x"}
     # SD within sex: noise of 100 and age of 2 × 50 / √12 = 28.9
     assert found.loc["sex", "sd"] == pytest.approx(math.hypot(100, 28.9), rel=0.03)
     assert found.loc["sex", "n_perfect"] == subjects_needed(25 / found.loc["sex", "sd"])
     assert found.loc["age", "sd"] == pytest.approx(100, rel=0.03)
-    slope = 2 * 50 / math.sqrt(12) / 100
-    assert found.loc["age", "n_perfect"] == pytest.approx(subjects_needed(slope, terms=3), rel=0.3)
-    assert found["inflation"].tolist() == [1, 1, 1]
-    assert set(found["reason"]) == {""}
+    slope = 1 * 50 / math.sqrt(12) / 100
+    assert found.loc["age", "n_perfect"] == pytest.approx(subjects_needed(slope, terms=3), rel=0.1)
+    assert found["inflation"].tolist()[:2] == [1, 1]
+    why = "no effect is stated to plan for; give the hypothesis expected: or matters:"
+    assert found["reason"].tolist() == ["", "", why]
+    assert math.isnan(found.loc["both", "n_perfect"])
 
 
 def test_the_cohorts_own_ratio_is_kept():
@@ -139,7 +140,9 @@ def test_a_method_that_shrinks_volumes_gains_nothing():
     against = volumes.mean() - 0.5 * (volumes - volumes.mean())
     found = sized(measured(table, reference=volumes, predicted=against)).loc["sex"]
     assert math.isnan(found["n_method"])
-    assert found["reason"] == "the volumes by predicted do not follow those by reference"
+    assert found["reason"].startswith(
+        "the volumes by predicted are not shown to follow those by reference: their slope on them"
+    )
 
 
 def test_every_method_has_a_row_and_the_reference_alone_too():
@@ -177,9 +180,7 @@ def test_without_a_reference_or_an_effect_it_is_told():
     equals = measured(table, truth=None, a=volumes)
     found = sized(equals)
     assert found.loc["sex", "reason"] == "no method counts as the reference"
-    assert found.loc["age", "reason"] == (
-        "no effect is expected, and none is found: no method counts as the reference"
-    )
+    assert found.loc["age", "reason"].startswith("no effect is stated to plan for")
     nothing = {"sex": {"claim": "volume: F > M", "expected": 0}}
     found = sized(measured(table, nothing, reference=volumes, predicted=volumes)).loc["sex"]
     assert found["reason"] == "an effect of 0 is never found"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.stats.effects import NOT_ENOUGH, REPLICATED, estimate_effect
+from neurotarget.stats.effects import INCONCLUSIVE, estimate_effect
 from neurotarget.stats.measured import Measured, with_regions
 from neurotarget.stats.sites import (
     COLUMNS,
@@ -14,6 +14,7 @@ from neurotarget.stats.sites import (
     harmonisation_table,
     sites_table,
 )
+from neurotarget.stats.verdict import SHOWN
 from neurotarget.types import Target
 
 AGE = {"age_slope": "volume ~ age + sex: negative"}
@@ -87,8 +88,8 @@ def test_the_verdict_shows_that_a_result_hangs_on_one_site():
     ages, here = measured.covariates["age"], measured.covariates["site"] == "B"
     measured.volumes["reference"].loc[here, "gland"] -= 10 * (ages[here] - 45)
     verdicts = sites_table(measured).set_index("site")["verdict_without"]
-    assert verdicts["A"] == verdicts["C"] == REPLICATED
-    assert verdicts["B"] != REPLICATED
+    assert verdicts["A"] == verdicts["C"] == SHOWN
+    assert verdicts["B"] != SHOWN
 
 
 def test_a_site_off_by_200_mm3_is_found_and_combat_takes_the_bias_away():
@@ -111,7 +112,7 @@ def test_the_same_seed_gives_the_same_tables():
 def test_a_group_difference_is_looked_at_site_by_site():
     measured = cohort(what=target({"sex": "volume: M > F"}))
     table = sites_table(measured)
-    assert set(table["verdict_without"]) == {REPLICATED}
+    assert set(table["verdict_without"]) == {SHOWN}
     assert set(table["unit"]) == {"mm3"}
     assert table[ERRORS].notna().all(axis=None)
 
@@ -186,7 +187,7 @@ def test_one_site_has_its_own_effect_and_nothing_to_compare():
     found = row(sites_table(measured), site="A")
     assert found[ESTIMATES].notna().all()
     assert found[["estimate_without", *ERRORS]].isna().all()
-    assert found["verdict_without"] == NOT_ENOUGH
+    assert found["verdict_without"] == INCONCLUSIVE
     assert found["reason"] == "there is no other site; nobody was scanned at other sites alone"
     shares = harmonisation_table(measured).iloc[0]
     assert shares[SHARES].isna().all()
@@ -367,7 +368,7 @@ def test_23_real_sites_shrink_the_hippocampus_with_age_whichever_is_left_out(hip
     shares = harmonisation_table(hippocampi).set_index("label")
     assert time.process_time() - start < 15
     assert len(table) == 3 * 23
-    assert set(table["verdict_without"]) == {REPLICATED}
+    assert set(table["verdict_without"]) == {SHOWN}
     few = row(table, label="total", site="Pittsburgh")
     assert few["n"] == 3
     assert "3 subjects" in few["reason"]

@@ -6,9 +6,12 @@ from scipy.stats import t
 from statsmodels.stats.power import TTestIndPower
 
 from neurotarget.stats.verdict import (
-    NOT_ENOUGH,
-    NOT_REPLICATED,
-    REPLICATED,
+    ABSENT,
+    INCONCLUSIVE,
+    OPPOSITE,
+    SHOWN,
+    SMALLER,
+    Interval,
     detectable,
     judge,
     power_to_find,
@@ -17,50 +20,87 @@ from neurotarget.stats.verdict import (
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def judged(low, high, *, sign=1, expected=math.nan, power=math.nan, unit="mm3"):
-    return judge(low, high, sign=sign, expected=expected, power=power, least=92.4, unit=unit)
+def judged(estimate, half, *, sign=1, expected=math.nan, matters=math.nan, share=1.0, unit="mm3"):
+    """The verdict on an interval of a large sample, whose half width at 95 % is given."""
+    return judge(
+        Interval.of(estimate, half / 1.959964, 1e9),
+        sign=sign,
+        expected=expected,
+        matters=matters,
+        power=0.356,
+        least=92.4,
+        unit=unit,
+        share=share,
+    )
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "sign", "word"),
+    ("estimate", "sign", "word"),
     [
-        (5, 90, 1, REPLICATED),
-        (5, 90, 0, REPLICATED),
-        (5, 90, -1, NOT_REPLICATED),
-        (-90, -5, -1, REPLICATED),
-        (-90, -5, 0, REPLICATED),
-        (-90, -5, 1, NOT_REPLICATED),
+        *[(50, 1, SHOWN), (50, 0, SHOWN), (50, -1, OPPOSITE)],
+        *[(-50, -1, SHOWN), (-50, 0, SHOWN), (-50, 1, OPPOSITE)],
     ],
 )
-def test_an_interval_without_0_is_judged_by_its_side(low, high, sign, word):
-    found = judged(low, high, sign=sign, expected=500.0, power=0.1)  # neither counts any more
-    assert found == (word, "" if word == REPLICATED else "the opposite is found")
+def test_an_interval_without_0_is_judged_by_its_side(estimate, sign, word):
+    assert judged(estimate, 40, sign=sign) == (word, "")
 
 
 def test_an_interval_that_touches_0_includes_it():
-    assert judged(0.0, 90).word == NOT_REPLICATED
+    ends = Interval(0.0, 90.0, 7.0, 83.0)
+    found = judge(
+        ends, sign=1, expected=math.nan, matters=math.nan, power=math.nan, least=92.4, unit="mm3"
+    )
+    assert found == (INCONCLUSIVE, "these data find 92.4 mm³ with 80 % power")
 
 
-def test_a_small_cohort_that_holds_both_0_and_the_published_effect_is_not_enough():
-    found = judged(-50, 120, expected=46.0, power=0.356)
-    assert found.word == NOT_ENOUGH
-    assert found.reason == "the power to find the expected effect of +46 mm³ was 35 %, wanted 80 %"
+def test_without_a_smallest_effect_of_interest_nothing_is_absent():
+    assert judged(0, 0.001).word == INCONCLUSIVE
 
 
-def test_with_the_power_to_find_it_it_is_not_replicated():
-    found = judged(-40, 50, expected=46.0, power=0.8)
-    assert found.word == NOT_REPLICATED
-    assert found.reason == "the power to find the expected effect of +46 mm³ was 80 %"
+def test_an_interval_of_two_one_sided_tests_within_what_matters_is_absent():
+    # 1.96 to 1.645: a half width of 20 at 95 % is one of 16.8 at 90 %
+    assert judged(0, 20, matters=17).word == ABSENT
+    assert judged(0, 20, matters=16.7).word == INCONCLUSIVE
+    assert judged(-1, 20, matters=17).word == INCONCLUSIVE
+    assert judged(0, 20, matters=17).reason == (
+        "the 90 % interval [−16.8, 16.8] lies within the smallest effect of interest, 17 mm³"
+    )
 
 
-def test_an_interval_without_the_published_effect_speaks_against_it_whatever_the_power():
-    found = judged(-2.7, 3.4, sign=-1, expected=-3.3, power=0.57, unit="mm3/year")
-    assert found.word == NOT_REPLICATED
-    assert found.reason == "the interval excludes the expected effect of −3.3 mm³/year"
+def test_what_is_shown_but_does_not_matter_says_so():
+    found = judged(5, 4, matters=23)
+    assert found == (SHOWN, "it lies within the smallest effect of interest, 23 mm³")
 
 
-def test_where_nothing_is_published_the_detectable_effect_is_told():
-    assert judged(-50, 120) == (NOT_REPLICATED, "with 80 % power it would find 92.4 mm³ or more")
+def test_direction_and_size_are_judged_apart():
+    # −0.84 [−1.18, −0.50] where −8 is published
+    found = judged(-0.84, 0.34, sign=-1, expected=-8.0, unit="mm3/year")
+    assert found == (SMALLER, "the interval excludes the published −8 mm³/year")
+    assert judged(-6, 2.5, sign=-1, expected=-8.0) == (SHOWN, "")
+    assert judged(-16, 2.5, sign=-1, expected=-8.0).reason == "larger than the published −8 mm³"
+    assert judged(6, 2.5, sign=0, expected=-8.0) == (
+        SHOWN,
+        "the published −8 mm³ points the other way",
+    )
+
+
+def test_a_published_effect_that_the_data_exclude_is_named():
+    found = judged(0.3, 3.05, sign=-1, expected=-3.3, matters=1.65, unit="mm3/year")
+    assert found.word == INCONCLUSIVE
+    assert found.reason.startswith("the interval excludes the published −3.3 mm³/year; the power ")
+    found = judged(35, 85, expected=46.0, matters=23)
+    assert found == (
+        INCONCLUSIVE,
+        "the power to find the published +46 mm³ was 35 %; these data find 92.4 mm³ with 80 % "
+        "power",
+    )
+
+
+def test_volumes_that_show_a_share_of_an_effect_are_held_against_that_share():
+    assert judged(0, 20, matters=17, share=0.6).word == INCONCLUSIVE
+    assert judged(0, 20, matters=30, share=0.6).word == ABSENT
+    assert judged(25, 10, expected=46.0).word == SMALLER
+    assert judged(25, 10, expected=46.0, share=0.6) == (SHOWN, "")
 
 
 @pytest.mark.parametrize(("gap", "n"), [(0.0, 10), (0.5, 64), (0.8, 26), (1.5, 30)])

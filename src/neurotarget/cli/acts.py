@@ -3,6 +3,7 @@
 A slip on the command line is so answered before torch, Lightning and MONAI are read from disk.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurotarget.cli.errors import taught
 from neurotarget.cli.setting_table import check_predict, check_train
+from neurotarget.cli.stopping import going_on, same_command
 from neurotarget.types import DataError
 
 JOBS = {
@@ -33,16 +35,12 @@ def act(cfg: DictConfig) -> Mapping[str, float]:
     return _program(JOBS[cfg.job])(cfg)
 
 
+@taught
 def predict(cfg: DictConfig) -> None:
     """Segment scans with a trained run."""
-    checked_predict(cfg)
-    _program(PREDICT)(cfg)
-
-
-@taught
-def checked_predict(cfg: DictConfig) -> None:
-    """Refuse settings that are not as they must be, in sentences."""
     check_predict(OmegaConf.to_container(cfg, resolve=True))
+    with going_on(same_command(sys.argv[1:])):
+        _program(PREDICT)(cfg)
 
 
 def _program(place: str) -> Callable[[DictConfig], Any]:

@@ -1,6 +1,7 @@
 """The command line before Hydra reads it: checked, and for `resume=` made whole again."""
 
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -12,11 +13,13 @@ from hydra.errors import HydraException
 from neurotarget import files
 from neurotarget.cli.errors import print_anything, taught
 from neurotarget.cli.flags import flag
-from neurotarget.cli.foreign import refuse_replayed
+from neurotarget.cli.foreign import is_elsewhere, refuse_replayed, sends
 from neurotarget.cli.jobs import SITTING, quoted
+from neurotarget.cli.known_caches import CACHES, note_runs
 from neurotarget.cli.multirun import MULTIRUN, read_multirun
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides, joined_options
+from neurotarget.cli.recorded import recorded
 from neurotarget.cli.run_folder import read_words
 from neurotarget.cli.run_output import claim_output
 from neurotarget.cli.stopping import listen
@@ -65,10 +68,14 @@ def check_argv(config_path: Path, config_name: str) -> None:
     argv = [literal(word, is_sweep=is_sweep) for word in sys.argv[1:]]
     argv = resumed_argv(argv) if config_name == "train" else argv
     check_launcher(argv)
-    config = check_overrides(argv, config_path, config_name)
+    with recorded(_resumed(argv), argv):
+        config = check_overrides(argv, config_path, config_name)
     if config is not None and config_name == "train":
         argv = [word for word in argv if _key(word) != "overwrite"]  # asked once, not when resumed
         argv += claim_output(config, is_sweep="-m" in argv or "--multirun" in argv)
+        for word in argv:
+            if _key(word) in ("hydra.run.dir", "hydra.sweep.dir"):
+                note_runs(_caches(argv), Path(_unquoted(word.partition("=")[2])))
     sys.argv[1:] = argv
 
 
@@ -97,8 +104,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
         now = [word for word in now if word not in FLAGS]
         anew = {_key(word) for word in (*options, *now)}
         kept = _kept(read_multirun(folder), anew | {"hydra.sweep.dir", *SITTING})
-        if not is_trusted:
-            refuse_replayed(kept, folder)
+        kept = kept if is_trusted else _chosen(kept, folder)
         return ["-m", *options, *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
     before = read_words(folder)
     if any(word in FLAGS for word in argv):
@@ -107,9 +113,37 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
             "leave -m out"
         )
     kept = _kept(before, {_key(word) for word in (*options, *now)} | set(SITTING))
-    if not is_trusted:
-        refuse_replayed(kept, folder)
+    kept = kept if is_trusted else _chosen(kept, folder)
     return [*options, *kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
+
+
+def _chosen(words: Sequence[str], folder: Path) -> list[str]:
+    """Recorded words that only choose settings; says which ones are left out.
+
+    Raises:
+        DataError: one does more than that.
+    """
+    refuse_replayed(words, folder)
+    if sending := [word for word in words if sends(word)]:
+        print(
+            f"resume={folder}: {shlex.join(sending)} of its record decides where scores are sent "
+            "and is left out; type it again beside resume= where that is meant",
+            file=sys.stderr,
+        )
+    return [word for word in words if word not in sending]
+
+
+def _caches(argv: Sequence[str]) -> list[Path]:
+    """Caches outside of the working folder, of a whole command line."""
+    typed = [word for word in argv if _key(word) in CACHES and is_elsewhere(word)]
+    values = [_unquoted(word.partition("=")[2]) for word in typed]
+    return [Path(value) for value in values if "," not in value or exists(value)]
+
+
+def _resumed(argv: Sequence[str]) -> str | None:
+    """Folder of the run that goes on, of a whole command line; None for a multirun."""
+    said = [word.removeprefix("resume=") for word in argv if word.startswith("resume=")]
+    return _unquoted(said[-1]) if said and said[-1] != "null" else None
 
 
 def check_launcher(argv: Sequence[str]) -> None:

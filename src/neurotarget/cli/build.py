@@ -4,7 +4,9 @@ import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -86,6 +88,30 @@ def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN
         if isinstance(error, DataError):
             raise
         raise DataError(f"{FOREIGN}: {refused(node, error, RESTORE)}") from error
+
+
+def recorded_target(config: Mapping[str, Any], folder: Path) -> Target:
+    """The target of a run, which may be a stranger's, as its config.yaml has it.
+
+    Raises:
+        DataError: it has none, or one that is refused.
+    """
+    path = folder / "config.yaml"
+    with read_from(path):
+        target = build_foreign(config["target"]) if config.get("target") else None
+    if not isinstance(target, Target):
+        raise DataError(f"{path}: found no target, wanted that of a run; say target=<name>")
+    return target
+
+
+@contextmanager
+def read_from(path: Path) -> Iterator[None]:
+    """Name the file of a run's configuration in all that is wrong with what it holds."""
+    try:
+        yield
+    except DataError as error:
+        reason = str(error).removeprefix(f"{FOREIGN}: ")
+        raise DataError(reason if str(path) in reason else f"{path}: {reason}") from error
 
 
 def _foreign_value(value: object) -> object:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import wandb
 
+from neurotarget.cli.breakdowns import within_memory
 from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.compare_ensembles import with_ensembles
 from neurotarget.cli.compare_read import Run
@@ -29,6 +30,7 @@ from neurotarget.cli.study_folder import write_tsv
 from neurotarget.cli.tracking import finish, loggers, on_wandb, wandb_mode
 from neurotarget.files import at_home, remove, write_text
 from neurotarget.ownership import claim, claimed, refuse_foreign
+from neurotarget.printable import one_line
 from neurotarget.reading import real_path
 from neurotarget.report.compare_figures import all_figures
 from neurotarget.report.compare_page import write_compare_page
@@ -96,11 +98,12 @@ def run(places: Sequence[str | Path], words: Words) -> int:
         found = with_ensembles(found, output / "ensembles", device=device, make=make)
     said = [*map(str, places), *(f"{key}={value}" for key, value in words.items())]
     facts = {**found.facts, "command": f"neurotarget compare {shlex.join(said)}"}
-    comparison = compare(found.arms, seed=seed, notes=found.notes, facts=facts)
     title = words.get("title") or _title(found.facts)
-    done = write_comparison(comparison, output, title=title)
+    with within_memory(f"tables of {len(found.runs)} runs in {output}", "compare fewer of them"):
+        comparison = compare(found.arms, seed=seed, notes=found.notes, facts=facts)
+        done = write_comparison(comparison, output, title=title)
     tell(done)
-    track(done, next(iter(found.runs.values())), mode=mode, title=title)
+    track(done, next(iter(found.runs.values())), mode=mode, title=title, trust=trust)
     return 0
 
 
@@ -133,11 +136,20 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     return Written(comparison, page, table, readme, pictures)
 
 
-def track(done: Written, first: Run, *, mode: str, title: str) -> None:
-    """Put tables and figures into one W&B run of the type `comparison`."""
+def track(done: Written, first: Run, *, mode: str, title: str, trust: bool = False) -> None:
+    """Put tables and figures into one W&B run of the type `comparison`.
+
+    It goes to the entity that the first run names, a team for example, only with `trust`: the run
+    may be a stranger's.
+    """
     if mode == "disabled":
         return
     tracker: dict[str, Any] = dict(first.config.get("logger") or {})
+    if tracker.get("entity") and not trust:
+        print(
+            f"W&B: {first.folder} names the entity {one_line(str(tracker.pop('entity')))}, which "
+            "trust=true lets this comparison go to; it goes to your own"
+        )
     settings = {
         "wandb": mode,
         "project": tracker.get("project") or "neurotarget",

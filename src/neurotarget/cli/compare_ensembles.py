@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from neurotarget.cli.breakdowns import within_memory
 from neurotarget.cli.build import build_foreign
 from neurotarget.cli.compare_design import unlike_masks
 from neurotarget.cli.compare_read import NUMBERS, TEXTS, Run
@@ -127,7 +128,8 @@ def with_ensembles(
     arms, notes = found.arms, []
     for maker in makers:
         try:
-            rows = maker.rows()
+            with within_memory("its cases", "close other programs, say ensembles=false"):
+                rows = maker.rows()
         except DataError as error:
             notes.append(f"There is no {maker.plan.name}: {' '.join(str(error).split())}.")
             continue

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from neurotarget.cli.build import build_foreign
+from neurotarget.cli.build import recorded_target
 from neurotarget.cli.compare_arms import patch_text, settings_of
 from neurotarget.cli.run_folder import read_config
 from neurotarget.cli.study_inputs import with_ledger
@@ -79,9 +79,7 @@ def read_run(folder: Path) -> Run:
         DataError: a file of it is broken or does not belong to the others.
     """
     config = read_config(folder)
-    target = build_foreign(config.get("target") or {})
-    if not isinstance(target, Target):
-        raise DataError(f"{folder}/config.yaml: found no target, wanted that of a run")
+    target = recorded_target(config, folder)
     summary = _design(folder, config)
     path = folder / "rows.csv"
     if path.read_bytes()[-1:] != b"\n":

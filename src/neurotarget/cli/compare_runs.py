@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from neurotarget.cli.breakdowns import within_memory
 from neurotarget.cli.compare_arms import settle_arms
 from neurotarget.cli.compare_design import (
     Named,
@@ -91,17 +92,24 @@ def _read_all(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
     runs, left = [], []
     for folder in folders:
         reason = why_unfinished(folder)
-        if not reason:
-            try:
-                runs.append(read_run(folder))
-            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-                reason = " ".join(str(error).split())
+        # outside: what memory lacks for is no reason to leave a run out
+        with within_memory(str(folder / "rows.csv"), "close other programs"):
+            reason = reason or _read_into(runs, folder)
         if reason:
             left.append(f"{folder.name}: {reason}.")
     if left:
         verb = "is" if len(left) == 1 else "are"
         left = [f"{len(left)} of {counted(len(folders), 'run')} {verb} left out.", *_few(left)]
     return runs, left
+
+
+def _read_into(runs: list[Run], folder: Path) -> str:
+    """Read a run; the reason where it cannot be read, else nothing."""
+    try:
+        runs.append(read_run(folder))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return " ".join(str(error).split())
+    return ""
 
 
 def _named(runs: Sequence[Run]) -> tuple[list[Named], list[str]]:

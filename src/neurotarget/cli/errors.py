@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from neurotarget.cli.reasons import reason_of, unwritable
-from neurotarget.cli.stopping import stoppable
+from neurotarget.cli.stopping import stoppable, way_on
 from neurotarget.data.formats import MIRRORED
 from neurotarget.printable import Shown, one_line, shown
 from neurotarget.types import CaseError, DataError, Problem
@@ -53,23 +53,30 @@ def taught(act: Callable[P, R]) -> Callable[P, R]:
             return whole(*args, **kwargs)
         try:
             return whole(*args, **kwargs)
-        except MemoryError as error:
-            print(f"error: {reason_of(error)}", file=sys.stderr)
-            sys.exit(2)
-        except (DataError, CaseError, OSError, UnicodeEncodeError) as error:
+        except (DataError, CaseError, OSError, UnicodeEncodeError, MemoryError) as error:
             sys.exit(_told(error))
 
     return safe
 
 
-def _told(error: DataError | CaseError | OSError | UnicodeEncodeError) -> int:
+def _told(error: DataError | CaseError | OSError | UnicodeEncodeError | MemoryError) -> int:
     """Print an error as sentences; the exit status that goes with it."""
     if isinstance(error, BrokenPipeError):  # who read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, DataError):
         tell(error)
-        return 2
+    elif isinstance(error, MemoryError):
+        print(f"error: {reason_of(error)}", file=sys.stderr)
+    else:
+        _tell_other(error)
+    for line in way_on(error):
+        print(line, file=sys.stderr)
+    return 2
+
+
+def _tell_other(error: CaseError | OSError | UnicodeEncodeError) -> None:
+    """Print an error that may be a fault of ours, and how to see where it is."""
     if isinstance(error, CaseError):
         # a worker sends its whole stack as text; its last line is our own sentence
         print(f"error: {one_line(str(error).strip().splitlines()[-1])}", file=sys.stderr)
@@ -79,7 +86,6 @@ def _told(error: DataError | CaseError | OSError | UnicodeEncodeError) -> int:
         where = f"{one_line(str(error.filename))}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}; mend the path", file=sys.stderr)
     print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
-    return 2
 
 
 def tell(error: DataError) -> None:

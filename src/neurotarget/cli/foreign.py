@@ -16,9 +16,12 @@ from typing import Any
 from omegaconf import OmegaConf
 from torch.optim import Optimizer
 
+from neurotarget.cli.known_caches import CACHES, is_noted
 from neurotarget.reading import check_regular, load_yaml
 from neurotarget.types import DataError
 
+KEPT_HERE = re.compile(r"logger\.((group|tags|pictures)=.*|wandb=(offline|disabled))", re.DOTALL)
+PARAMS = ("hydra.sweeper.params.", "sweep.space.")  # before the keys that a sweep sets
 PLACES = ("data.cache", "data.source.folder", "paths.cache", "paths.datasets", "paths.runs")
 SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.prepare.")
 LARGEST_BYTES = 4_000_000  # of a config; those of runs have a few thousand
@@ -31,7 +34,6 @@ HARMLESS = re.compile(  # settings of Hydra itself that neither name code nor a 
     r"hydra/launcher=(basic|joblib|ray|slurm|submitit_local|submitit_slurm)"
     r"|hydra/sweeper=(grid|neurotarget_optuna)"
     r"|hydra\.(run|sweep)\.dir=.*"  # which are set anew
-    r"|hydra\.sweeper\.params\.[\w.]+=.*"
     r"|hydra\.launcher\.(n_jobs|timeout_min|cpus_per_task|gpus_per_node|gpus_per_task|mem_gb|nodes"
     r"|tasks_per_node|array_parallelism|max_num_timeout)=\d+"
     r"|hydra\.launcher\.(partition|qos|account|constraint)=[\w.-]+",
@@ -82,14 +84,15 @@ def read_foreign(path: Path) -> dict[str, Any]:
         check_regular(path)
         if path.stat().st_size > LARGEST_BYTES:
             raise DataError(f"{path}: found over 4 MB, wanted a config; check the path")
-        _refuse_huge(load_yaml(path), str(path))
+        plain = load_yaml(path)
+        _refuse_huge(plain, str(path))
         found = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except DataError:
         raise
     except Exception as error:  # of the file system, YAML's, OmegaConf's, too deep a nesting
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{path}: no settings can be read from it ({reason})") from error
-    if not isinstance(found, dict):
+    if not isinstance(plain, dict) or not found:  # OmegaConf takes a word for a key
         raise DataError(f"{path}: found no settings, wanted keys with values; check the file")
     return found
 
@@ -101,7 +104,7 @@ def refuse_replayed(words: Sequence[str], folder: Path) -> None:
         DataError: one names code, a config folder, an environment variable or a database.
     """
     for word in words:
-        if reason := _why_not(word):
+        if reason := _why_not(word, folder):
             key = word.partition("=")[0]
             raise DataError(
                 f"resume={folder}: found the override {word!r} among those that it was started "
@@ -110,12 +113,27 @@ def refuse_replayed(words: Sequence[str], folder: Path) -> None:
             )
 
 
+def sends(word: str) -> bool:
+    """Whether an override may have scores and pictures sent away, or to somebody else."""
+    bare = _bare(word)
+    if bare.startswith("sweep.space="):
+        return "logger" in bare
+    return bool(re.match(r"logger\b", bare)) and not KEPT_HERE.fullmatch(bare)
+
+
+def is_known_cache(word: str, folder: Path) -> bool:
+    """Whether an override names a cache that was typed for the run in `folder`."""
+    key, _, value = _bare(word).partition("=")
+    return key in CACHES and value[:1] != "~" and is_noted(Path(value.strip("'\"")), folder)
+
+
 def is_elsewhere(word: str) -> bool:
     """Whether an override may have files written outside of the folder that we work in."""
-    key, _, value = word.partition("=")
-    bare = key.lstrip("+~")
-    if bare not in PLACES:  # a branch may hold one
-        return value[:1] == "{" and any(one.startswith(f"{bare}.") for one in PLACES)
+    bare, _, value = _bare(word).partition("=")
+    if bare not in PLACES:  # a branch may hold one, or the values of a search
+        is_space = bare == "sweep.space" and any(one in value for one in PLACES)
+        is_branch = value[:1] == "{" and any(one.startswith(f"{bare}.") for one in PLACES)
+        return is_space or is_branch
     place = value.strip("'\"")
     here = Path.cwd()
     found = Path(os.path.normpath(here / place))
@@ -130,9 +148,17 @@ def _refuse_huge(node: object, source: str) -> None:
         )
 
 
-def _why_not(word: str) -> str:
+def _bare(word: str) -> str:
+    """An override as `key=value`, also one that a sweep is to set."""
+    bare = word.lstrip("+~")
+    return next((bare.removeprefix(one) for one in PARAMS if bare.startswith(one)), bare)
+
+
+def _why_not(word: str, folder: Path) -> str:
     key, _, value = word.partition("=")
     bare = key.lstrip("+~")
+    if bare.startswith(PARAMS):
+        return _why_not(_bare(word), folder)
     if word.startswith("-"):
         return "names a config folder" if word.startswith("--config-dir=") else "is an option"
     if bare.startswith(("hydra.", "hydra/", "hydra@")) or bare == "hydra":
@@ -144,7 +170,7 @@ def _why_not(word: str) -> str:
         return "" if is_known and not HYDRAS.search(value) else "names code to call"
     if RESOLVER.search(word):
         return "asks for a value from outside of the configuration"
-    if is_elsewhere(word):
+    if is_elsewhere(word) and not is_known_cache(word, folder):
         return "may have files written outside of the folder that you work in"
     return "names a database" if bare == "sweep.storage" and value != "null" else ""
 

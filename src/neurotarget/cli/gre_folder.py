@@ -24,9 +24,10 @@ from tqdm import tqdm
 from neurotarget.cli.errors import tell_problems
 from neurotarget.cli.run_folder import write_json
 from neurotarget.data.attempts import check_names, reason_of
+from neurotarget.data.detached import scan_digest
 from neurotarget.data.gre import GRE, Acquisition, read_acquisition
 from neurotarget.data.gre_bids import OWN, Scans, is_own
-from neurotarget.files import digest, remove
+from neurotarget.files import remove
 from neurotarget.inference.predict import save_like
 from neurotarget.ownership import claim, is_free, refuse_foreign, refuse_twins
 from neurotarget.printable import encodable
@@ -180,7 +181,7 @@ def _made_from(acquisition: Acquisition, work: Work) -> str:
     """Hash of the files' contents and of all that decides the maps."""
     facts = {
         "version": VERSION,
-        "files": [digest(path) for path in acquisition.files],
+        "files": [scan_digest(path) for path in acquisition.files],
         "te_s": acquisition.te_s,
         "field_t": acquisition.field_t,
         "b0": acquisition.b0,

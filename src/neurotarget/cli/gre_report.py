@@ -56,7 +56,8 @@ def finish_folder(
     if failed:
         names = ", ".join(outcome.case_id for outcome in failed[:SHOWN])
         more = ", …" if len(failed) > SHOWN else ""
-        print(f"failed: {names}{more}; the page says why", file=sys.stderr)
+        again = "the same command makes them when that is mended"
+        print(f"failed: {names}{more}; the page says why, and {again}", file=sys.stderr)
     return 2 if failed else 0
 
 

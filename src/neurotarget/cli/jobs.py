@@ -17,6 +17,7 @@ SITTING = ("resume", "overwrite", "trust", ACCEPT)  # of one sitting, which no o
 OF_SITTING = (*(f"{key}=" for key in SITTING), "hydra.", "hydra/")  # they change no result
 
 Status = Literal["done", "failed", "pruned", "missing"]
+STATUSES: dict[str, Status] = {"done": "done", "failed": "failed", "pruned": "pruned"}  # noted ones
 
 
 class Job(NamedTuple):
@@ -48,7 +49,7 @@ def read_job(folder: Path) -> JobResult:
             for key, value in found["values"].items()
         }
         words = tuple(map(str, found["words"]))
-        status, reason = found["status"], str(found["reason"])
+        status, reason = STATUSES[found["status"]], str(found["reason"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return missing
     return JobResult(folder, status, words, values, reason, folder / LOG)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neurotarget.cli.build import build_foreign
+from neurotarget.cli.build import build_foreign, read_from
 from neurotarget.cli.run_folder import read_config
 from neurotarget.data.attempts import attempted
 from neurotarget.data.checkup import examine
@@ -133,7 +133,8 @@ def _as_before(kept: Located, folder: Path) -> Located:
         config = {**config, "cascade": {**config["cascade"], "localise": True}}
     if roi is None:
         return Located(config, kept.target, [])
-    made = build_foreign(roi)
+    with read_from(folder / "config.yaml"):
+        made = build_foreign(roi)
     if not isinstance(made, Roi):
         raise DataError(
             f"{folder}/config.yaml: found no region of interest in target.roi, wanted the one that "

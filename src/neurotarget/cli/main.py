@@ -3,18 +3,20 @@
 import difflib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from neurotarget.cli.argv import at_home, exists
+from neurotarget.cli.breakdowns import within_memory
 from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.errors import print_anything, taught, tell_problems
 from neurotarget.cli.flags import flag
 from neurotarget.cli.foreign import read_foreign
 from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.settings import read_whole
-from neurotarget.cli.stopping import listen
+from neurotarget.cli.stopping import going_on, listen, same_command
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
@@ -78,13 +80,14 @@ def run(argv: Sequence[str]) -> int:
     if argv[0] == "study" and _asks_help(argv):
         print(STUDY_HELP)
         return 0
-    if argv[0] in HEAVY:
-        return HEAVY[argv[0]](argv)
-    if argv[0] not in COMMANDS:
+    if argv[0] not in (*HEAVY, *COMMANDS):
         known = [*HEAVY, *COMMANDS]
         raise DataError(f"neurotarget {argv[0]}: no such command;{_nearest(argv[0], known)}")
-    act, allowed = COMMANDS[argv[0]]
-    return act(_words(argv[0], argv[1:], allowed))
+    with going_on(same_command(argv)) if argv[0] in KEEPING else nullcontext():
+        if argv[0] in HEAVY:
+            return HEAVY[argv[0]](argv)
+        act, allowed = COMMANDS[argv[0]]
+        return act(_words(argv[0], argv[1:], allowed))
 
 
 def load_target(name: str, *, trust: bool = False) -> Target:
@@ -139,8 +142,9 @@ def _evaluate(words: Words) -> int:
     check_masks(predictions, splits)
     rows = evaluate(manifest, predictions, target, splits, which=set(splits.values()))
     write_rows(rows, path)
-    measured = from_rows(read_rows(path), target, covariate_table(manifest.cases))
-    print(summary_text(summarise(analyse(measured))))
+    with within_memory(str(path), "the scores are written: close other programs and study them"):
+        measured = from_rows(read_rows(path), target, covariate_table(manifest.cases))
+        print(summary_text(summarise(analyse(measured))))
     print(f"\nrows  {path}")
     return 0
 
@@ -194,6 +198,7 @@ HEAVY: dict[str, Callable[[Sequence[str]], int]] = {
     "qsm": _maps,
     "swi": _maps,
 }
+KEEPING = ("prepare", "qsm", "swi")  # typed again they do what is missing
 COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
     "lint": (_lint, ("source", "target", "trust")),
     "prepare": (_prepare, ("source", "target", "trust", "cache", "workers")),

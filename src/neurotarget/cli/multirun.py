@@ -11,7 +11,7 @@ import yaml
 from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
-from neurotarget.cli.foreign import is_elsewhere
+from neurotarget.cli.foreign import is_elsewhere, is_known_cache, sends
 from neurotarget.cli.job_names import LONGEST, job_name, marked
 from neurotarget.cli.jobs import SITTING, Job, JobResult, read_job, same_words, told
 from neurotarget.drafts import draft_path, sweep_once
@@ -143,20 +143,24 @@ def to_go_on(folder: Path, own: Sequence[str] = ()) -> str:
 
     `own` are the words of `typed_again`, for a multirun of those that it was started with.
     """
-    own = own or [word for word in _words(folder) if _is_typed_again(word)]
+    own = own or [word for word in _words(folder) if _is_typed_again(word, folder)]
     return shlex.join(["python", "train.py", *own, f"resume={folder}"])
 
 
 def typed_again(hydra: HydraConf) -> list[str]:
     """Words to type whenever a run goes on, as it may be a stranger's.
 
-    They name the user's own config folder, and folders elsewhere that are written to.
+    They name the user's own config folder, folders elsewhere that are written to, and where
+    scores are sent.
     """
-    return [*own_folders(hydra), *filter(is_elsewhere, hydra.overrides.task)]
+    folder = Path(hydra.runtime.output_dir)
+    again = [word for word in hydra.overrides.task if _is_typed_again(word, folder)]
+    return [*own_folders(hydra), *again]
 
 
-def _is_typed_again(word: str) -> bool:
-    return word.startswith("--config-dir=") or is_elsewhere(word)
+def _is_typed_again(word: str, folder: Path) -> bool:
+    is_far = is_elsewhere(word) and not is_known_cache(word, folder)
+    return word.startswith("--config-dir=") or is_far or sends(word)
 
 
 def link(place: Path, folder: Path) -> None:

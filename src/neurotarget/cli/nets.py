@@ -86,7 +86,7 @@ def fitted_again(
     net = build_net(config["model"], target, target.patch_vox, make=make)
     if getattr(net, "nearest", tuple)(target.patch_vox) != target.patch_vox:
         raise DataError(
-            f"config.yaml of the run: found patch_vox {list(target.patch_vox)}, and "
+            f"found patch_vox {list(target.patch_vox)}, and "
             f"{type(net).__name__} wants {net.rule()}; use the run folder as it was written"
         )
     return net, target

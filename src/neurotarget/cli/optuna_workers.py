@@ -3,17 +3,17 @@
 import os
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 
 from filelock import FileLock, Timeout
 
+from neurotarget.cli.run_lock import Holder
 from neurotarget.data.found import whole_number
 from neurotarget.files import write_text
 
 FOLDER = ".workers"
 
 
-class Workers:
+class Workers(Holder):
     """Numbers that this process holds: its own, and those of processes that are gone.
 
     A trial is marked with the number of its process. Where the lock of a number can be taken, its
@@ -46,12 +46,7 @@ class Workers:
                 self._take(next(numbers))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def release(self) -> None:
         """Give all numbers back."""
         for lock in self.held.values():
             lock.release()

@@ -9,7 +9,6 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from neurotarget.cli.build import build, build_foreign
 from neurotarget.cli.ensemble import MODES, load_ensemble, trained_runs
-from neurotarget.cli.errors import taught
 from neurotarget.cli.predictor import load_predictor
 from neurotarget.inference.folder import Outcome, predict_all
 from neurotarget.inference.inputs import find_inputs
@@ -20,9 +19,12 @@ from neurotarget.types import DataError
 SHOWN = 5  # names in a sentence
 
 
-@taught
 def predict(cfg: DictConfig) -> None:
-    """Predict every case of `cfg.input` into `cfg.output` and say what was found."""
+    """Predict every case of `cfg.input` into `cfg.output` and say what was found.
+
+    Raises:
+        DataError: a setting, run or input is unfit, or some cases failed.
+    """
     if missing := sorted(OmegaConf.missing_keys(cfg) & {"run", "input", "output"}):
         raise DataError(
             f"no {', '.join(missing)}; say python predict.py run=<run folder> input=<scan, folder "

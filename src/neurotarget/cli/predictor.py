@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from neurotarget.cli.build import build_foreign
+from neurotarget.cli.build import build_foreign, read_from
 from neurotarget.cli.nets import fitted_again
 from neurotarget.cli.precision import precision_for
 from neurotarget.cli.run_folder import (
@@ -62,8 +62,9 @@ def load_predictor(
     path = weights_path(run, weights)
     found = _net_weights(load_state(path), path)
     try:
-        preparation = make(config["data"]["preparation"])
-        net, target = fitted_again(config, make(config["target"]), make=make)
+        with read_from(Path(run) / "config.yaml"):
+            preparation = make(config["data"]["preparation"])
+            net, target = fitted_again(config, make(config["target"]), make=make)
         margin = getattr(net, "margin_vox", 0)
         windows = build_windows(config, target, overlap=overlap, mirror=mirror, margin_vox=margin)
     except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:

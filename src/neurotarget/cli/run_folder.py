@@ -41,6 +41,7 @@ NEEDED = {  # what Lightning takes up in a checkpoint
     "lr_schedulers": list,
     "callbacks": dict,
 }
+OVERRIDES = "overrides.yaml"  # the words that the run was started with
 POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
 SHOWN = 3  # tensors in a sentence
 PACKAGES = (
@@ -126,7 +127,7 @@ def open_run(
 
 
 def _write_words(folder: Path, overrides: list[str]) -> None:
-    write_text(folder / "overrides.yaml", yaml.safe_dump(overrides))
+    write_text(folder / OVERRIDES, yaml.safe_dump(overrides))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -157,7 +158,7 @@ def read_words(folder: Path) -> list[str]:
     Raises:
         DataError: this is no run folder, or its run ended before it had begun.
     """
-    path = Path(folder) / "overrides.yaml"
+    path = Path(folder) / OVERRIDES
     try:
         words = load_yaml(path) or []
         if not isinstance(words, list):

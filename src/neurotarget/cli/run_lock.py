@@ -9,10 +9,10 @@ no touch for a minute.
 import atexit
 import re
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from filelock import BaseFileLock, FileLock, SoftFileLease, Timeout
@@ -27,7 +27,19 @@ CLAIM_S = 5.0  # whoever only looks whether a job runs lets its lock go at once
 HOST = re.compile(r"^host=(.*)$", re.MULTILINE)
 
 
-class RunLock:
+class Holder(ABC):
+    """Who holds locks, and gives them back when its block ends."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give all locks back."""
+
+    def __exit__(self, *error: object) -> None:
+        """Give all locks back."""
+        self.release()
+
+
+class RunLock(Holder):
     """The lock of a run folder; a process that holds it may take it again."""
 
     def __init__(self, folder: Path, *, lease_s: float = LEASE_S) -> None:
@@ -82,15 +94,6 @@ class RunLock:
     def __enter__(self) -> Self:
         """Take the lock unless that is done; raises `Timeout` where another process holds it."""
         return self if self._locks else self.acquire()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Give the lock back."""
-        self.release()
 
 
 HELD: dict[Path, RunLock] = {}  # until this process ends

@@ -12,6 +12,7 @@ from neurotarget.cli.jobs import quoted
 from neurotarget.cli.older_output import older_output
 from neurotarget.cli.ranks import JOB, rank
 from neurotarget.cli.run_lock import hold
+from neurotarget.drafts import draft_path
 from neurotarget.ownership import claim
 from neurotarget.types import DataError
 
@@ -42,9 +43,28 @@ def claim_output(config: DictConfig, *, is_sweep: bool) -> list[str]:
     is_timed = CLOCK in str(OmegaConf.to_container(node, resolve=False)["dir"])
     folder = _made_anew(place, key) if is_timed else place
     claim(folder, older=older_output, overwrite=overwrite, key=key)
+    _check_room(folder, config)
     if not is_sweep:
         hold(folder)
     return [f"{key}={quoted(folder)}"] if is_timed else []
+
+
+def _check_room(folder: Path, config: DictConfig) -> None:
+    """Refuse a full disk before Hydra writes its record of a run there, as it shows a stack.
+
+    Raises:
+        DataError: as much as that record cannot be written.
+    """
+    draft = draft_path(folder / "config.yaml")
+    try:
+        draft.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be written ({error.strerror or error}); make room, or say another "
+            "folder"
+        ) from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _made_anew(place: Path, key: str) -> Path:

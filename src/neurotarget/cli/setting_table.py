@@ -127,7 +127,13 @@ TARGET = {
     "target.hypotheses.*.claim": TEXT,
     "target.hypotheses.*.expected": optional(REAL),
     "target.hypotheses.*.source": TEXT,
+    "target.hypotheses.*.matters": either(REAL, TEXT),
     "target.published": listed(BRANCH),
+    "target.levels": BRANCH,
+    "target.levels.*": BRANCH,
+    "target.levels.*.*": TEXT,
+    "target.acceptable": BRANCH,
+    "target.acceptable.*": number(0, 1e9),
 }
 DATA = {
     "data": BRANCH,

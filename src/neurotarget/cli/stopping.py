@@ -1,19 +1,23 @@
 """Signals: Ctrl-C, SIGTERM and SIGHUP end a command with one sentence, and what it has started."""
 
+import errno
 import functools
 import os
+import shlex
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not known to Windows
+FULL = ("out of memory", *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))  # or disk
 ECHO_S = 2.0  # in which one stop may come twice: to a process, and to its group
 
 
@@ -41,19 +45,41 @@ class _Listener:
             raise Stopped(number)
 
 
+def quit_while_loading() -> None:
+    """End at once where a signal comes while modules are loaded, until `listen` is called.
+
+    An exception could be lost then, as importlib has callbacks of which Python only prints what
+    they raise; and nothing is begun yet that would have to be cleaned up.
+    """
+    _answer(_quit, free=(signal.SIG_DFL, signal.default_int_handler))
+
+
 def listen() -> None:
     """Let signals raise Stopped from now on.
 
     Those that are ignored, as `nohup` has it, stay so, and those that others listen to are theirs.
     """
+    _answer(_Listener(), free=(signal.SIG_DFL, signal.default_int_handler, _quit))
+
+
+def _answer(handler: Callable[[int, FrameType | None], None], free: Sequence[object]) -> None:
+    """Have signals handled, but for those with another handler than the `free` ones."""
     if threading.current_thread() is not threading.main_thread():
         return
-    ours = _Listener()
     for name in SIGNALS:
         number = getattr(signal, name, None)
-        free = (signal.SIG_DFL, signal.default_int_handler)
         if number is not None and signal.getsignal(number) in free:
-            signal.signal(number, ours)
+            signal.signal(number, handler)
+
+
+def _quit(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    with suppress(OSError):  # the terminal has gone
+        os.write(2, f"\n{_stopped(number)} before anything was begun\n".encode())
+    os._exit(128 + number)
+
+
+def _stopped(number: int) -> str:
+    return "stopped" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
 
 
 def signal_of(error: BaseException | None) -> int | None:
@@ -73,20 +99,33 @@ def signal_of(error: BaseException | None) -> int | None:
 
 @contextmanager
 def going_on(command: str) -> Iterator[None]:
-    """Name the command that goes on with what is stopped within."""
+    """Name the command that goes on with what a signal, a full disk or lack of memory stops."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit) as error:
-        if signal_of(error) is not None:
+    except BaseException as error:
+        is_full = isinstance(error, MemoryError) or any(words in str(error) for words in FULL)
+        if is_full or signal_of(error) is not None:
             error.add_note(command)
         raise
 
 
+def same_command(words: Sequence[str]) -> str:
+    """The command of this process with these words, as a shell reads it."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return shlex.join(["python", "-m", "neurotarget", *words])
+    begun = ["python", str(program)] if program.suffix == ".py" else [program.name]
+    return shlex.join([*begun, *words])
+
+
+def way_on(error: BaseException) -> list[str]:
+    """The command that `going_on` has named, as a part of a sentence; nothing where it has not."""
+    return [f"go on with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
+
+
 def end_stopped(error: BaseException, number: int) -> None:
     """Print the sentence about a stop and exit with 128 + the signal's number, as shells do."""
-    how = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
-    parts = [f"stopped{how}", "what was finished is kept"]
-    parts += [f"go on with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
+    parts = [_stopped(number), "what was finished is kept", *way_on(error)]
     try:
         print(f"\n{'; '.join(parts)}", file=sys.stderr)
         sys.stdout.flush()

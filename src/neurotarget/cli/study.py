@@ -5,14 +5,17 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from neurotarget.cli.breakdowns import LESS_READ, LESS_SHOWN, within_memory
 from neurotarget.cli.flags import flag
 from neurotarget.cli.older_output import older_output
 from neurotarget.cli.settings import read_whole
+from neurotarget.cli.study_asked import refuse_codes, refuse_copies, with_asked, with_levels
 from neurotarget.cli.study_folder import Written, write_study
-from neurotarget.cli.study_inputs import Material, from_masks, from_run, with_asked
+from neurotarget.cli.study_inputs import Material, from_masks, from_run, run_target
 from neurotarget.cli.study_table import from_table
 from neurotarget.files import at_home
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.levels import code_book
 from neurotarget.ownership import claim
 from neurotarget.report.learning import banner, banner_text
 from neurotarget.report.raters import rater_sentences
@@ -30,6 +33,7 @@ HELP = """neurotarget study: volumes, agreement, effects and a report, from what
 
   ask="volume ~ age + sex: negative; volume[left]: F > M"   hypotheses in place of the target's;
       mean_qsm ~ age: positive asks about a contrast to which the target gives a unit
+  levels="sex: 0=M, 1=F; dx: 0=control, 1=patient"   what codes of covariates stand for
   output=<folder>     where report.html and study/ go (the run folder, else study_<target>)
   overwrite=true      replace files of the same names in output= that neurotarget did not write
   cases=12            cases shown as pictures and in the viewer     seed=0  of the intervals
@@ -48,6 +52,7 @@ WORDS = (
     "predictions",
     "labels",
     "ask",
+    "levels",
     "output",
     "overwrite",
     "cases",
@@ -76,16 +81,20 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
     source = _source(words)
     asked, seed, cases = _asked(words), _whole(words, "seed", 0), _whole(words, "cases", 12)
     overwrite = flag(words, "overwrite")
-    target = load_target(words["target"]) if "target" in words else None
+    levels = _levels(words)
+    target = with_levels(load_target(words["target"]) if "target" in words else None, levels)
     read = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[source]
-    material = read(words, target)
-    if asked:
-        material = with_asked(material, asked)
+    with within_memory(f"{source}={words[source]}", LESS_READ):
+        material = read(words, target)
+    material = with_asked(material, asked or material.measured.target.hypotheses)
+    refuse_codes(material, levels)
+    material = refuse_copies(material)
     command = "neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items())
     material = material._replace(facts={**material.facts, "command": command})
     folder = _folder(words, source, material.measured.target)
     claim(folder, older=older_output, overwrite=overwrite)
-    done = write_study(material, folder, seed=seed, cases=cases)
+    with within_memory(f"tables and pictures in {folder}", LESS_SHOWN):
+        done = write_study(material, folder, seed=seed, cases=cases)
     tell(done)
     return 0
 
@@ -109,9 +118,11 @@ def tell(done: Written) -> None:
 
 def _from_rows(words: Words, target: Target | None) -> Material:
     manifest, predictions = _path(words, "manifest"), _existing_folder(words, "predictions")
-    return from_run(
-        _existing(words, "rows"), manifest=manifest, target=target, predictions=predictions
-    )
+    source, levels = _existing(words, "rows"), _levels(words)
+    if target is None and levels:
+        own = run_target(source if source.is_dir() else source.parent)
+        target = with_levels(own, levels)
+    return from_run(source, manifest=manifest, target=target, predictions=predictions)
 
 
 def _from_masks(words: Words, target: Target | None) -> Material:
@@ -138,6 +149,7 @@ def _from_table(words: Words, target: Target | None) -> Material:
         target=target,
         labels=_list(words, "labels") or None,
         words={
+            "levels": _levels(words),
             **options,
             "methods": _list(words, "methods"),
             "unit": words.get("unit", "mm3"),
@@ -190,6 +202,14 @@ def _asked(words: Words) -> list[Hypothesis]:
         except ValueError as error:
             raise DataError(f"ask: {str(error).removeprefix('hypothesis ask: ')}") from error
     return asked
+
+
+def _levels(words: Words) -> dict[str, dict[str, str]]:
+    """What codes of covariates stand for, as the command line says it."""
+    try:
+        return code_book(words.get("levels", ""))
+    except ValueError as error:
+        raise DataError(f"levels: {error}") from error
 
 
 def _folder(words: Words, source: str, target: Target) -> Path:

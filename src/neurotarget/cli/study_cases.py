@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from neurotarget.cli.breakdowns import within_memory
 from neurotarget.cli.study_inputs import Material
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.volume import Volume, read_volume, same_grid
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase]:
     """Scans and masks of `count` cases: failures, then worst, median and best.
 
-    A case whose files cannot be read is left out and logged.
+    A case whose files cannot be read, or for which memory does not suffice, is left out and logged.
     """
     shown = []
     for case_id, rank in choose_cases(study, count).items():
@@ -37,7 +38,8 @@ def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase
         if case is None:
             continue
         try:
-            shown.append(_load(case, rank, study, material))
+            with within_memory(case_id, "close other programs"):
+                shown.append(_load(case, rank, study, material))
         except DataError as error:
             log.warning("not drawn: %s", error)
     return shown

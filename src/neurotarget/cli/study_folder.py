@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,13 +14,17 @@ from neurotarget.cli.study_cases import RANKS, load_cases
 from neurotarget.cli.study_inputs import Material
 from neurotarget.files import remove, table_text, write_text, written
 from neurotarget.ownership import claimed, refuse_foreign
+from neurotarget.report.claim import claim_table
 from neurotarget.report.figure import save_figure, svg_text
 from neurotarget.report.figures import all_figures
+from neurotarget.report.methods_text import methods_text
 from neurotarget.report.page import PageCase, PageFigure, write_page
 from neurotarget.stats.analysis import analyse
+from neurotarget.stats.reporting import with_reporting
 from neurotarget.stats.study import Study
 
 FIGURES = (  # names that figures begin with
+    "flow",
     "effects",
     "volumes",
     "ages",
@@ -31,7 +37,11 @@ FIGURES = (  # names that figures begin with
 )
 
 # tables that not every study has
-SOMETIMES = ("parts", "raters", "rater_differences", "means", "mean_agreement", "postprocessing")
+SOMETIMES = (
+    *("label_effects", "parts", "raters", "rater_differences", "means", "mean_agreement"),
+    *("people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
+    "postprocessing",
+)
 
 
 class Written(NamedTuple):
@@ -61,10 +71,17 @@ def study_of(material: Material, *, seed: int = 0) -> Study:
         material.measured,
         seed=seed,
         notes=material.notes,
-        facts=material.facts,
+        facts={**material.facts, "study seed": str(seed), "software": software()},
         training=material.training,
     )
+    study = with_reporting(study, n_listed=material.n_listed, listed=material.listed)
     return replace(study, tables={**study.tables, **material.beside})
+
+
+def software() -> str:
+    """Versions of what computes a study, in words."""
+    named = ("neurotarget", "numpy", "scipy", "pandas", "statsmodels")
+    return f"Python {python_version()}, " + ", ".join(f"{one} {version(one)}" for one in named)
 
 
 def write_files(
@@ -80,10 +97,16 @@ def write_files(
     page = folder / "report.html"
     claimed(folder, older=older_output)
     tables = {name: folder / "study" / f"{name}.tsv" for name in study.tables}
-    refuse_foreign([page, *tables.values()])
+    text, claim = folder / "study" / "methods.md", folder / "study" / "claim.tsv"
+    cited = folder / "study" / "references.bib"
+    refuse_foreign([page, *tables.values(), text, claim, cited])
     _clear(folder, page)
     for name, path in tables.items():
         write_tsv(study.tables[name], path)
+    paragraphs = methods_text(study)
+    write_text(text, paragraphs.text)
+    write_text(cited, paragraphs.references)
+    write_tsv(claim_table(study), claim)
     shown, pictures = [], []
     for name, caption_title, caption, figure in all_figures(study):
         svg = None

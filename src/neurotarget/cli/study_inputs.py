@@ -1,6 +1,5 @@
 """What `neurotarget study` reads: a run or its rows, and folders of masks."""
 
-import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +9,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from neurotarget.cli.build import build_foreign
+from neurotarget.cli.build import recorded_target
 from neurotarget.cli.run_folder import POSTPROCESSING, own_cases, read_config
 from neurotarget.data.manifest import scan_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows
-from neurotarget.hypothesis import WORD, Hypothesis
 from neurotarget.printable import uncell
 from neurotarget.reading import read_plain
 from neurotarget.report.postprocessing import trials_table
@@ -38,6 +36,8 @@ class Material(NamedTuple):
     facts: Mapping[str, str]
     beside: Mapping[str, pd.DataFrame] = MappingProxyType({})  # tables that no study computes
     training: Training | None = None  # of the network behind the masks
+    n_listed: int = 0  # cases of the manifest, with those that have no rows
+    listed: pd.DataFrame | None = None  # covariates of all cases of a run, and their `split`
 
 
 def from_run(
@@ -85,6 +85,7 @@ def from_run(
         run_facts(summary, folder),
         tables_beside(folder),
         Training.read(summary.get("training")),
+        len(read.cases),
     )
 
 
@@ -108,69 +109,8 @@ def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Targ
     names = names if names[0] != names[1] else (str(masks), str(second))
     measured = from_rows(table, target, covariates, methods=names)
     if spare := _spare_files(second, cases):
-        notes.append(_named(spare, f"in {second} belong to no case of {manifest}", "mask"))
+        notes.append(named(spare, f"in {second} belong to no case of {manifest}", "mask"))
     return Material(measured, cases, second, read.label_ids, tuple(notes), {})
-
-
-def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:
-    """The same cohort with other hypotheses; covariates are found in whatever case.
-
-    Raises:
-        DataError: one names a label that is not there.
-    """
-    measured = material.measured
-    known = [*measured.target.label_names, *measured.target.regions]
-    for item in asked:
-        if item.label and item.label not in known:
-            raise DataError(f"ask: no label {item.label}; known are {', '.join(known)}")
-    spelled = tuple(_spelled(item, measured.covariates.columns) for item in asked)
-    try:
-        target = replace(measured.target, hypotheses=spelled)
-    except ValueError as error:
-        raise DataError(f"ask: {error}") from error
-    return material._replace(measured=replace(measured, target=target))
-
-
-def _spelled(hypothesis: Hypothesis, columns: Sequence[str]) -> Hypothesis:
-    """The hypothesis with its covariates written as the columns are."""
-    known = {name.casefold(): name for name in columns}
-    ours = {
-        name: known.get(name.casefold(), name)
-        for name in hypothesis.variables
-        if name not in columns
-    }
-
-    def written(term: str) -> str:
-        return re.sub(WORD, lambda match: ours.get(match[0], match[0]), term)
-
-    terms = tuple(written(term) for term in hypothesis.adjust)
-    return replace(hypothesis, covariate=written(hypothesis.covariate), adjust=terms)
-
-
-def with_covariates(material: Material, table: pd.DataFrame) -> Material:
-    """The same cohort with further covariates, or others in the place of those of one name.
-
-    `table` is indexed by `case_id`; cases that it lacks have no value there, and its cases that
-    the cohort does not have are counted in a note.
-
-    Raises:
-        DataError: a case comes twice, or none of the cohort is there.
-    """
-    known = material.measured.covariates
-    if table.index.has_duplicates:
-        twice = table.index[table.index.duplicated()][0]
-        raise DataError(f"covariates: found the case {twice} twice, wanted one row a case")
-    if not set(table.index) & set(known.index):
-        raise DataError(
-            f"covariates: found none of the cohort's cases (such as {known.index[0]}) among "
-            f"{', '.join(map(str, table.index[:3]))} …, wanted the same case_id; mend the column"
-        )
-    more = table.drop(columns="subject_id", errors="ignore").reindex(known.index)
-    joined = pd.concat([known.drop(columns=[*more], errors="ignore"), more], axis=1)
-    spare = sorted(map(str, set(table.index) - set(known.index)))
-    told = (_named(spare, "of the covariates are not in the cohort", "case"),) if spare else ()
-    measured = replace(material.measured, covariates=joined)
-    return material._replace(measured=measured, notes=(*material.notes, *told))
 
 
 def run_target(folder: Path) -> Target:
@@ -184,13 +124,7 @@ def run_target(folder: Path) -> Target:
             f"{folder}: found no config.yaml, wanted a run folder; say target=<name> for rows "
             "that lie alone"
         )
-    settings = _mapping(read_config(folder).get("target"))
-    target = build_foreign(settings) if settings else None
-    if not isinstance(target, Target):
-        raise DataError(
-            f"{folder}/config.yaml: found no target, wanted that of a run; say target=<name>"
-        )
-    return target
+    return recorded_target(read_config(folder), folder)
 
 
 def with_planted(target: Target, planted: Mapping[str, float | None]) -> Target:
@@ -322,11 +256,9 @@ def _unmatched(scored: pd.Index, listed: pd.Index, manifest: Path) -> list[str]:
         )
     told = []
     if strange:
-        told.append(_named(strange, f"are not in {manifest.name}: they have no covariates", "case"))
+        told.append(named(strange, f"are not in {manifest.name}: they have no covariates", "case"))
     if silent:
-        told.append(
-            _named(silent, f"of {manifest.name} have no rows: they are not studied", "case")
-        )
+        told.append(named(silent, f"of {manifest.name} have no rows: they are not studied", "case"))
     return told
 
 
@@ -340,10 +272,11 @@ def _with_files(cases: Sequence[Case]) -> tuple[dict[str, Case], list[str]]:
         if len(images) < len(case.images) or (case.label and not label):
             gone.append(case.case_id)
     missing = "no longer have all their files: what is gone is not drawn"
-    return found, [_named(gone, missing, "case")] if gone else []
+    return found, [named(gone, missing, "case")] if gone else []
 
 
-def _named(names: Sequence[str], what: str, noun: str) -> str:
+def named(names: Sequence[str], what: str, noun: str) -> str:
+    """A sentence on some cases or masks: how many, which, and what of them."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     plural = "" if len(names) == 1 else "s"
     return f"{len(names)} {noun}{plural} ({', '.join(names[:SHOWN])}{more}) {what}."

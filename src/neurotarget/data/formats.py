@@ -30,7 +30,7 @@ from neurotarget.reading import opened
 
 NIFTI = (".nii.gz", ".nii")
 MGH = (".mgz", ".mgh")
-ITK = (".nrrd", ".mha")
+ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 QUATERNION_EXCESS = 1e-3  # of b² + c² + d² over 1; from four decimals on it is rounding
 UNNOTICED_EXCESS = 1e-7  # what float32 adds
 FORMS_APART_VOX = 0.5

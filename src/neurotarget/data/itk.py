@@ -1,18 +1,21 @@
 """NRRD and MetaImage files, through ITK, which is let at them only after a look at the header.
 
 Their headers may name other files, on this machine or anywhere, as the place of the voxels; such
-a file is refused before ITK sees it. ITK could take a field for another than we do, so that a
-header is read so as to refuse too much rather than too little.
+a file is refused before ITK sees it, but for one beside its header (`detached.py`). ITK could take
+a field for another than we do, so that a header is read so as to refuse too much rather than too
+little.
 """
 
 import mmap
 import re
+from math import prod
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from neurotarget.data.bounded import check_shape
+from neurotarget.data.detached import check_length, suffix_of, voxels_beside
 from neurotarget.data.stored import Report, Stored, in_mm, made
 from neurotarget.reading import check_regular, opened
 
@@ -32,21 +35,30 @@ PLACES = re.compile(rb"ElementDataFile\s*[=:]?[ \t]*([^\r\n]{0,255})")
 
 
 def read_itk(path: Path, report: Report) -> Stored:
-    """Read a `.nrrd` or `.mha` file that holds its own voxels.
+    """Read a `.nrrd` or `.mha` file that holds its own voxels, or a header with them beside it.
 
     Raises:
-        DataError: the voxels lie in another file, or the header's sizes cannot be.
+        DataError: the voxels lie elsewhere, or the header's sizes cannot be.
         OSError, RuntimeError: the file cannot be read.
     """
     check_regular(path)
-    is_nrrd = path.name.lower().endswith(".nrrd")
+    is_nrrd = path.name.lower().endswith((".nrrd", ".nhdr"))
     fields = _text_fields(path, report)
-    _refuse_detached(path, fields, report, is_nrrd=is_nrrd)
+    places, data = _places(path, fields, is_nrrd=is_nrrd), None
+    if suffix_of(path):
+        encoding = fields.get("encoding", "").casefold() if is_nrrd else ""
+        data = voxels_beside(path, places, encoding, report)
+    elif places:
+        todo = "convert the scan to NIfTI, which is one file"
+        raise report.refused(f"voxels in another file ({places[0]!r})", "voxels in the file", todo)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(READERS[is_nrrd])
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
-    check_shape(reader.GetSize(), VOXEL_BYTES * reader.GetNumberOfComponents(), report)
+    components = reader.GetNumberOfComponents()
+    check_shape(reader.GetSize(), VOXEL_BYTES * components, report)
+    if data is not None:
+        check_length(data, prod(reader.GetSize()) * components * _voxel_bytes(reader), report)
     image = reader.Execute()
     array = sitk.GetArrayFromImage(image)
     if image.GetNumberOfComponentsPerPixel() > 1:
@@ -77,18 +89,21 @@ def _text_fields(path: Path, report: Report) -> dict[str, str]:
     return {pair[0].strip().casefold(): pair[1].strip() for pair in pairs if len(pair) == 2}
 
 
-def _refuse_detached(path: Path, fields: dict[str, str], report: Report, *, is_nrrd: bool) -> None:
-    """Refuse a header that names another file as the place of its voxels."""
+def _places(path: Path, fields: dict[str, str], *, is_nrrd: bool) -> list[str]:
+    """Files that a header names as the place of its voxels, other than itself."""
     if is_nrrd:
-        places = [value for name, value in fields.items() if "".join(name.split()) in DATA_FILES]
-    else:
-        # wherever such a field stands: which of several counts is for ITK to say
-        with opened(path) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            found = [match[1].decode("latin-1").strip() for match in PLACES.finditer(text)]
-        places = [place for place in found if place.casefold() != "local"] if found else ["nowhere"]
-    if places:
-        todo = "convert the scan to NIfTI, which is one file"
-        raise report.refused(f"voxels in another file ({places[0]!r})", "voxels in the file", todo)
+        return [value for name, value in fields.items() if "".join(name.split()) in DATA_FILES]
+    # wherever such a field stands: which of several counts is for ITK to say
+    with opened(path) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        found = [match[1].decode("latin-1").strip() for match in PLACES.finditer(text)]
+    return [place for place in found if place.casefold() != "local"] if found else ["nowhere"]
+
+
+def _voxel_bytes(reader: sitk.ImageFileReader) -> int:
+    """Bytes of one number of a voxel, from a kind such as `vector of 16-bit signed integer`."""
+    kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
+    found = re.search(r"(\d+)-bit", kind)
+    return int(found[1]) // 8 if found else VOXEL_BYTES
 
 
 def _named_unit_mm(fields: dict[str, str], report: Report) -> float:

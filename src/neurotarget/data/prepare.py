@@ -17,13 +17,13 @@ from tqdm import tqdm
 from neurotarget.data.attempts import attempted
 from neurotarget.data.cache import ensure, entry_folder
 from neurotarget.data.checkup import examine
+from neurotarget.data.detached import scan_digest
 from neurotarget.data.geometry import Grid, image_to_work, labels_to_work, native_spans, whole_grid
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.roi import box_of
 from neurotarget.data.sides import as_trained, to_trained
 from neurotarget.data.threads import mapped
 from neurotarget.data.volume import Volume
-from neurotarget.files import digest
 from neurotarget.types import Case, DataError, Manifest, Problem, Roi, Target
 
 VERSION = 6  # of this file's arithmetic; a change makes every cache entry anew
@@ -178,7 +178,7 @@ def contents(manifest: Manifest, target: Target) -> dict[str, str]:
 
 
 def _hash(paths: Sequence[Path]) -> str:
-    digests = " ".join(digest(path) for path in paths)
+    digests = " ".join(scan_digest(path) for path in paths)
     return hashlib.sha256(digests.encode()).hexdigest()[:20]
 
 
@@ -336,9 +336,11 @@ def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[
         "labels": [target.label_names, sorted(mapping.items())] if case.label else None,
         # nothing for the other way, as entries of before there were two
         **({"sides": target.sides} if case.label and target.sides != "labels" else {}),
-        "images": [digest(case.images[name]) for name in target.contrasts if name in case.images],
-        "label": digest(case.label) if case.label else None,
+        "images": [
+            scan_digest(case.images[name]) for name in target.contrasts if name in case.images
+        ],
+        "label": scan_digest(case.label) if case.label else None,
     }
     if case.label and case.raters:
-        settings["raters"] = {name: digest(path) for name, path in case.raters.items()}
+        settings["raters"] = {name: scan_digest(path) for name, path in case.raters.items()}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,7 @@ from neurotarget.data.text_table import TextTable, align_ids, is_missing
 from neurotarget.types import Problem
 
 IDS = ("case_id", "participant_id", "subject_id", "sub_id", "subjid", "subject", "id")
-SESSIONS = ("session_id", "session", "ses")
+SESSIONS = ("session_id", "session", "ses", "visit")
 BIDS_VISIT = re.compile(r"(.+?)_(?:ses|run)-[^_]+.*")  # an id with its session or run
 SESSION_ID = re.compile(r"(?P<person>.+?)_ses-(?P<session>[^_]+)(?P<rest>.*)")
 FREESURFER = re.compile(r"(?:measure:|[lr]h\.[\w.-]+\.)(\w+)", re.IGNORECASE)
@@ -17,9 +17,13 @@ VOLUMES = ("volume", "grayvol")  # measures of FreeSurfer's tables that are in m
 
 
 def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first of some names, in whatever case, that is a column."""
-    spelt = {name.casefold(): name for name in columns}
-    return next((spelt[name.casefold()] for name in names if name.casefold() in spelt), None)
+    """The first of some names, in whatever case and with `_` or blanks, that is a column."""
+    spelt = {_plain(name): name for name in columns}
+    return next((spelt[_plain(name)] for name in names if _plain(name) in spelt), None)
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace(" ", "_")
 
 
 def find_ids(columns: Sequence[str]) -> str | None:

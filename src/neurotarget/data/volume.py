@@ -23,8 +23,7 @@ SAME_GRID_VOX = 0.1  # corners of one grid are no further apart
 ROUNDED_MM = 1e-2  # an oblique grid as float32 quaternion, not matrix, moves corners by 8e-3 mm
 MOST_ORIGIN_MM = 1e5  # beyond, float32 does not tell hundredths of a mm apart
 MOST_VALUE = 1e18  # of a voxel: its square is a float32 still, and so are mean and deviation
-# the header of a scan in two files, which may name any other file as the second
-PAIRED = (".mhd", ".nhdr", ".hdr", ".img")
+PAIRED = (".hdr", ".img")  # a scan in two files whose header says little of where it lies
 UNREADABLE = (
     OSError,  # also gzip.BadGzipFile
     EOFError,
@@ -64,7 +63,8 @@ class Volume(NamedTuple):
 def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None = None) -> Volume:
     """Read a 3-D scan whose voxels and geometry can be trusted.
 
-    Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`. Trailing axes of length one are
+    Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`, and `.nhdr` and `.mhd` with their
+    voxels beside them. Trailing axes of length one are
     dropped; scaled voxels come scaled, others in their stored type, in native byte order. A unit
     of length that the header names is turned into mm. Warnings are appended to `warnings`.
 

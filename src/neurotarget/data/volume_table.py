@@ -3,13 +3,18 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.data.covariates import SEXES, type_covariates
+from neurotarget.data.covariates import (
+    NO_CODES,
+    asked_covariates,
+    renamed_problems,
+    type_covariates,
+)
 from neurotarget.data.found import error, nearest, some, warning
 from neurotarget.data.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.volume_columns import (
@@ -21,6 +26,7 @@ from neurotarget.data.volume_columns import (
     no_labels,
 )
 from neurotarget.files import at_home
+from neurotarget.levels import CodeBook, level_key, usual_columns
 from neurotarget.types import DataError, Problem, Target
 
 ONE_METHOD = "measured"  # what volumes are called where nothing says whose they are
@@ -58,6 +64,7 @@ def read_volume_table(
     methods: Sequence[str] = (),
     unit: str = "mm3",
     target: Target | None = None,
+    levels: CodeBook = NO_CODES,
 ) -> VolumeTable:
     """Read CSV or TSV tables of volumes and covariates and join them by id.
 
@@ -68,7 +75,7 @@ def read_volume_table(
     a subject apart. The volumes of a label are in a column of its
     name, alone or with `_volume`, `_mm3`, `_ml` or `_cm3`, in whatever case; `unit` (mm3, ml, cm3)
     is that of names that say none. `labels` are those of the target by default. All other columns
-    are covariates.
+    are covariates; `levels`, or the target's, say what codes such as 0 and 1 stand for.
 
     Several methods have a row each (column `method` or `rater`, or `method_column`), or a column
     each, `<label>_<method>` or `<method>_<label>`, if `methods` names them; of rows, `methods`
@@ -94,10 +101,10 @@ def read_volume_table(
     problems += wrong
     if not roles:
         _refuse(problems)
-    cohort = _Cohort(roles)
+    cohort = _Cohort(roles, asked_covariates(target))
     for table in roles:
         cohort.add(table)
-    covariates, untyped = cohort.covariates(target)
+    covariates, untyped = cohort.covariates(target, levels)
     volumes, unknown = cohort.volumes_by_method(asked)
     problems += [*cohort.problems, *_told(cohort.wrong), *untyped, *unknown, *_codes(covariates)]
     problems += _commas(covariates)
@@ -108,17 +115,16 @@ def read_volume_table(
 class _Cohort:
     """Cases of several tables, with what each table says of them."""
 
-    def __init__(self, tables: Sequence[Roles]) -> None:
+    def __init__(self, tables: Sequence[Roles], names: Collection[str]) -> None:
         self.names, self.cases_of = _cases(tables)
         self.volumes: dict[tuple[str, str], dict[str, float]] = {}  # method, label → case → mm³
         self.cells: dict[str, dict[str, str]] = {}  # covariate → case → text
         self.columns: dict[str, tuple[str, Path]] = {}  # covariate → its name and its table
         self.subjects: dict[str, str] = {}
-        self.problems: list[Problem] = []
         self.wrong: list[_Wrong] = []
-        self.has_sex = any(
-            name.casefold() == "sex" for table in tables for name in table.covariates
-        )
+        columns = list(dict.fromkeys(name for table in tables for name in table.covariates))
+        self.renamed, several = usual_columns(columns, names)
+        self.problems = renamed_problems(self.renamed, several)
 
     def add(self, table: Roles) -> None:
         """Take over the rows of a table."""
@@ -170,10 +176,9 @@ class _Cohort:
         if table.subject_id and not is_missing(row[table.subject_id]):
             self._add_cell(table, table.subject_id, row, case, self.subjects)
         for column in table.covariates:
-            name = column.casefold()
-            if name == "gender" and not self.has_sex:
-                name = "sex"
-            spelt = name if name in USUAL else column
+            called = self.renamed.get(column, column)
+            name = called.casefold()
+            spelt = name if name in USUAL else called
             self.columns.setdefault(name, (spelt, table.path))
             self._add_cell(table, column, row, case, self.cells.setdefault(name, {}))
 
@@ -183,7 +188,7 @@ class _Cohort:
         text, before = row[column], known.get(case, "")
         if is_missing(before):
             known[case] = text
-        elif not is_missing(text) and not _same(before, text):
+        elif not is_missing(text) and not _same(before, text, column):
             todo = "mend one of them, or drop the column"
             told = f"{before!r} and {text!r}"
             self._complain(case, table, column, told, ("one value a case", todo))
@@ -193,7 +198,9 @@ class _Cohort:
     ) -> None:
         self.wrong.append(_Wrong(self.names[case], table.path, column, text, *rule))
 
-    def covariates(self, target: Target | None) -> tuple[pd.DataFrame, list[Problem]]:
+    def covariates(
+        self, target: Target | None, levels: CodeBook
+    ) -> tuple[pd.DataFrame, list[Problem]]:
         """Typed covariates of all cases, and what has no type."""
         case_ids = list(self.names.values())
         subjects = [self.subjects.get(case, name) for case, name in self.names.items()]
@@ -205,7 +212,7 @@ class _Cohort:
                 {name: self.cells[key].get(case, "") for key, name in names.items()}
                 for case in self.names
             ]
-            typed, wrong = type_covariates(texts, case_ids, target=target, file=path)
+            typed, wrong = type_covariates(texts, case_ids, target=target, file=path, codes=levels)
             problems += wrong
             for part, values in zip(parts, typed, strict=True):
                 part |= values
@@ -298,11 +305,11 @@ def _check_rows(table: Roles) -> list[Problem]:
     return problems
 
 
-def _same(first: str, second: str) -> bool:
+def _same(first: str, second: str, column: str) -> bool:
     if is_number(first) and is_number(second):
         return math.isclose(float(first), float(second), rel_tol=1e-9)
-    words = [SEXES.get(text.casefold(), _key(text)) for text in (first, second)]
-    return words[0] == words[1]
+    keys = [level_key(text, column) for text in (first, second)]
+    return keys[0] == keys[1] or _key(first) == _key(second)
 
 
 def _told(wrong: Sequence[_Wrong]) -> Iterator[Problem]:
@@ -341,5 +348,8 @@ def _codes(covariates: pd.DataFrame) -> list[Problem]:
     if not codes:
         return []
     found = f"sex = {' or '.join(f'{code:g}' for code in codes[:4])}"
-    todo = "write F and M so that women and men can be compared; until then it is a number"
+    todo = (
+        'say levels="sex: 0=M, 1=F", as the codes are, or write F and M, so that women and men can '
+        "be compared; until then it is a number"
+    )
     return [warning(found, "F or M", todo)]

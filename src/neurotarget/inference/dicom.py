@@ -7,7 +7,6 @@ Terms: the standard's Image Plane Module, PS3.3 C.7.6.2.1.1 (patient coordinates
 
 import os
 import re
-import struct
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,17 +17,14 @@ import numpy as np
 import SimpleITK as sitk
 from jaxtyping import Float
 from numpy import ndarray
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 
+from neurotarget.data.stored import Report
 from neurotarget.data.unfetched import unfetched
-from neurotarget.data.volume import MOST_ORIGIN_MM
 from neurotarget.files import written
+from neurotarget.inference.slices import EXPORT, Slice, check_gaps, check_numbers, check_pixels
 from neurotarget.printable import encodable
 from neurotarget.reading import opened
-from neurotarget.types import SIDES_MM, DataError, Problem
 
-UNEVEN = 0.1  # of the slice gap: more than positions rounded to 0.1 mm explain
 SKEW_MM_PER_MM = 0.01  # sideways shift from slice to slice: more than rounding explains
 SAME_DIRECTION = 1e-3  # between direction cosines of two slices
 TAGS = {
@@ -48,9 +44,6 @@ STORED = {
     "0028|0102": "15",
     "0028|0103": "0",
 }
-# what pydicom raises of a broken file
-READ_ERRORS = (InvalidDicomError, OSError, EOFError, ValueError, LookupError, AttributeError)
-READ_ERRORS += (NotImplementedError, TypeError, struct.error)
 FRAMES, SAMPLES, DESCRIPTION, NUMBER = "0028|0008", "0028|0002", "0008|103e", "0020|0011"
 UID_END = 4  # characters that tell UIDs apart in a list
 INDEX = "DICOMDIR"  # marks the root of a CD: one examination, in folders of its own
@@ -60,11 +53,8 @@ NO_SLICE = re.compile(
     re.IGNORECASE,
 )
 ONE = ("1", "0", "")  # what a count of one may be written as
-NOT_SQUARE = 1e-2  # of two direction cosines: more than rounding to two decimals
-MOST_PIXELS = 1 << 26  # of a slice
 DEEPEST = 6  # folders down that series are looked for
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-EXPORT = "export the whole series again, or convert it with dcm2niix and give the NIfTI file"
 
 
 class Series(NamedTuple):
@@ -81,16 +71,6 @@ class Series(NamedTuple):
         places = sorted({path.parent.relative_to(root).as_posix() for path in self.files} - {"."})
         place = f", in {', '.join(places[:3])}" if places else ""
         return f"{number}{self.description} ({len(self.files)} slices{place})"
-
-
-class _Slice(NamedTuple):
-    file: Path
-    position: Float[ndarray, "3"]  # LPS mm of the centre of the first voxel
-    row: Float[ndarray, "3"]  # direction of growing column index
-    column: Float[ndarray, "3"]  # direction of growing row index
-    spacing_mm: tuple[float, float]  # between rows, between columns
-    shape: tuple[int, int]  # rows, columns
-    stored: tuple[float, ...]  # as `STORED`
 
 
 def list_series(folder: Path) -> list[Series]:
@@ -111,7 +91,7 @@ def list_series(folder: Path) -> list[Series]:
             found.append(Series(uid, number, description or "no description", paths))
     except (RuntimeError, TypeError, UnicodeError) as error:  # the last two of the path
         reason = " ".join(str(error).split())[-120:]
-        raise _Report(encodable(folder.name), Path(encodable(str(folder)))).error(
+        raise Report(encodable(folder.name), Path(encodable(str(folder)))).error(
             f"a broken DICOM file (GDCM says: {reason})",
             "whole files of one series",
             "move what is not of the series away, or export it again",
@@ -171,12 +151,12 @@ def convert_series(
         DataError: several series or none that is wanted, several volumes in one, slices missing,
             uneven, skewed or of different geometry, or files without a place in space.
     """
-    report = _Report(case_id or path.name.removesuffix(".nii"), folder)
+    report = Report(case_id or path.name.removesuffix(".nii"), str(folder))
     chosen = _choose(series, wanted)
     if len(chosen) != 1:
         listed = "; ".join(_listings(chosen or series, folder))
         which = "one series" if wanted is None else f"one that series={wanted} names"
-        raise report.error(
+        raise report.refused(
             f"{len(chosen or series)} DICOM series: {listed}",
             which,
             "say series= with the number, the description or the end of the UID of one, or give a "
@@ -192,7 +172,7 @@ def convert_series(
         image = sitk.ReadImage([str(one.file) for one in slices], kind)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-200:]
-        raise report.error(f"unreadable voxels ({reason})", "a whole series", EXPORT) from error
+        raise report.refused(f"unreadable voxels ({reason})", "a whole series", EXPORT) from error
     array = sitk.GetArrayViewFromImage(image).T  # (columns, rows, slices), as the affine has it
     if array.dtype.kind == "f" or array.dtype.itemsize > 4:
         array = array.astype(np.float32)
@@ -202,14 +182,6 @@ def convert_series(
     scan.header.set_xyzt_units("mm")
     with written(path) as draft:
         nib.save(scan, draft)
-
-
-class _Report(NamedTuple):
-    case_id: str
-    folder: Path
-
-    def error(self, found: str, wanted: str, todo: str) -> DataError:
-        return DataError(Problem("error", self.case_id, str(self.folder), found, wanted, todo))
 
 
 def _listings(series: Sequence[Series], folder: Path) -> list[str]:
@@ -241,12 +213,12 @@ def _choose(series: Sequence[Series], wanted: str | None) -> list[Series]:
     return named or [one for one in series if word in one.description.casefold()]
 
 
-def _refuse_broken(folder: Path, series: Sequence[Series], report: _Report) -> None:
+def _refuse_broken(folder: Path, series: Sequence[Series], report: Report) -> None:
     """GDCM passes over files that were cut short; at the end of a stack no gap would show it."""
     known = {file for one in series for file in one.files} | {folder / INDEX}
     others = sorted(path for path in folder.iterdir() if path.is_file() and path not in known)
     if broken := [path.name for path in others if _is_dicom(path)]:
-        raise report.error(
+        raise report.refused(
             f"{len(broken)} DICOM files that cannot be read ({', '.join(broken[:3])})",
             "whole files of one series",
             "copy or export the series again, or move these files away",
@@ -265,15 +237,15 @@ def _read_tags(file: str | Path) -> dict[str, str]:
     return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
 
 
-def _read_slice(file: Path, report: _Report) -> _Slice:
+def _read_slice(file: Path, report: Report) -> Slice:
     try:
         tags = _read_tags(file)
     except RuntimeError as error:
-        raise report.error(f"an unreadable file {file.name}", "a whole series", EXPORT) from error
+        raise report.refused(f"an unreadable file {file.name}", "a whole series", EXPORT) from error
     if tags.get(FRAMES, "1").strip() not in ONE:  # GDCM orders frames in a way of its own
-        raise report.error(f"a multi-frame file {file.name}", "one file a slice", EXPORT)
+        raise report.refused(f"a multi-frame file {file.name}", "one file a slice", EXPORT)
     if tags.get(SAMPLES, "1").strip() not in ONE:
-        raise report.error(f"a colour image {file.name}", "one value a voxel", EXPORT)
+        raise report.refused(f"a colour image {file.name}", "one value a voxel", EXPORT)
     try:
         values = {name: _numbers(tags[tag]) for name, tag in TAGS.items()}
         row, column = values["orientation"][:3], values["orientation"][3:]
@@ -281,94 +253,33 @@ def _read_slice(file: Path, report: _Report) -> _Slice:
         shape = int(values["rows"][0]), int(values["columns"][0])
         stored = tuple(float(tags.get(tag, "").strip() or usual) for tag, usual in STORED.items())
     except (KeyError, ValueError) as error:
-        raise report.error(
+        raise report.refused(
             f"no position, orientation or spacing in {file.name}",
             "slices with a place in space",
             "give the original images of the scanner, not screenshots or derived ones",
         ) from error
     spacing_mm = (float(between_rows), float(between_columns))
-    made = _Slice(file, values["position"], row, column, spacing_mm, shape, stored)
-    _check_numbers(made, report)
-    _check_pixels(made, report)
+    made = Slice(file, values["position"], row, column, spacing_mm, shape, stored)
+    check_numbers(made, report)
+    check_pixels(made, report)
     return made
-
-
-def _check_numbers(one: _Slice, report: _Report) -> None:
-    """Refuse numbers that no scanner writes; some would turn a scan, and mirror it.
-
-    Raises:
-        DataError: names the first of them.
-    """
-    low, high = SIDES_MM
-    axes = np.array([one.row, one.column]) if len(one.column) == 3 else np.zeros((2, 3))
-    apart = np.abs(axes @ axes.T - np.eye(2)).max()
-    count = int(np.prod(one.shape))
-    wrong = {
-        f"pixels of {one.spacing_mm[0]:g} × {one.spacing_mm[1]:g} mm": not all(
-            low <= side <= high for side in one.spacing_mm
-        ),
-        f"direction cosines {[*one.row.tolist(), *one.column.tolist()]}": not apart <= NOT_SQUARE,
-        f"a position {one.position.tolist()} mm": not (
-            len(one.position) == 3 and np.abs(one.position).max() <= MOST_ORIGIN_MM
-        ),
-        f"{one.shape[0]} × {one.shape[1]} pixels": min(one.shape) < 1 or count > MOST_PIXELS,
-        f"a slope {one.stored[0]:g} with intercept {one.stored[1]:g}": not (
-            np.isfinite(one.stored).all() and one.stored[0] != 0
-        ),
-    }
-    if found := next((what for what, holds in wrong.items() if holds), None):
-        wanted = f"numbers of a scan (pixels of {low:g} to {high:g} mm, finite, unit directions)"
-        raise report.error(f"{found} in {one.file.name}", wanted, EXPORT)
-
-
-def _check_pixels(one: _Slice, report: _Report) -> None:
-    """Refuse pixels of another number or size than the header's, which GDCM reads all the same.
-
-    Up to twice as many bytes are read, as padding is common; compressed pixels GDCM checks itself.
-
-    Raises:
-        DataError: says what does not fit.
-    """
-    _, _, allocated, stored, highest, _ = one.stored
-    if not 1 <= stored <= highest + 1 <= allocated:
-        found = f"{stored:g} bits up to bit {highest:g} in {allocated:g} in {one.file.name}"
-        wanted = "BitsStored and HighBit within BitsAllocated"
-        raise report.error(found, wanted, EXPORT)
-    expected, size = int(np.prod(one.shape) * allocated) // 8, _pixel_bytes(one.file, report)
-    if size is not None and not expected <= size < 2 * expected:
-        found = f"{size} bytes of pixels in {one.file.name}"
-        wanted = f"the {expected} bytes of {one.shape[0]} × {one.shape[1]} pixels"
-        raise report.error(found, wanted, EXPORT)
-
-
-def _pixel_bytes(file: Path, report: _Report) -> int | None:
-    """Bytes of a slice's pixels in the file; None where they are compressed."""
-    try:
-        found = dcmread(file, force=True, specific_tags=["PixelData"])
-        syntax, pixels = found.file_meta.get("TransferSyntaxUID"), found.get_item("PixelData")
-        is_compressed = pixels is None or (syntax is not None and syntax.is_compressed)
-        return None if is_compressed else len(pixels.value or b"")
-    except READ_ERRORS as error:
-        reason = " ".join(str(error).split())[:120]
-        what = f"an unreadable file {file.name} ({reason})"
-        raise report.error(what, "a whole series", EXPORT) from error
 
 
 def _numbers(text: str) -> ndarray:
     return np.array([float(part) for part in text.split("\\")])
 
 
-def _sort(slices: list[_Slice], report: _Report) -> list[_Slice]:
+def _sort(slices: list[Slice], report: Report) -> list[Slice]:
     """Slices along their normal, after checks that they are one stack."""
     if len(slices) < 2:
-        raise report.error("one DICOM slice", "a series of slices", EXPORT)
+        raise report.refused("one DICOM slice", "a series of slices", EXPORT)
     first = slices[0]
     for one in slices[1:]:
         turned = np.abs([one.row - first.row, one.column - first.column]).max() > SAME_DIRECTION
         grid = (one.shape, one.spacing_mm) != (first.shape, first.spacing_mm)
         if turned or grid:
             what = "orientation" if turned else "size or spacing"
-            raise report.error(
+            raise report.refused(
                 f"slices of different {what} ({first.file.name}, {one.file.name})",
                 "one stack of parallel slices",
                 "move localisers and other planes into a folder of their own",
@@ -377,16 +288,16 @@ def _sort(slices: list[_Slice], report: _Report) -> list[_Slice]:
     return sorted(slices, key=lambda one: float(one.position @ normal))
 
 
-def _affine(slices: list[_Slice], report: _Report) -> Float[ndarray, "4 4"]:
+def _affine(slices: list[Slice], report: Report) -> Float[ndarray, "4 4"]:
     """Affine (columns, rows, slices) to RAS mm, from the first and last slice's position."""
     first, last = slices[0], slices[-1]
     normal = np.cross(first.row, first.column)
     gaps = np.diff([one.position @ normal for one in slices])
-    _check_gaps(gaps, report)
+    check_gaps(gaps, report)
     step = (last.position - first.position) / (len(slices) - 1)
     skew = float(np.linalg.norm(step - normal * (step @ normal))) / float(step @ normal)
     if skew > SKEW_MM_PER_MM:
-        raise report.error(
+        raise report.refused(
             f"slices that shift sideways by {skew:.2f} mm a mm (a tilted gantry)",
             "slices stacked along their normal",
             "convert it with dcm2niix, which undoes the tilt, and give the NIfTI file",
@@ -396,28 +307,3 @@ def _affine(slices: list[_Slice], report: _Report) -> Float[ndarray, "4 4"]:
     affine[:3, 1] = first.column * first.spacing_mm[0]
     affine[:3, 2], affine[:3, 3] = step, first.position
     return LPS_TO_RAS @ affine
-
-
-def _check_gaps(gaps: ndarray, report: _Report) -> None:
-    usual = float(np.median(gaps))
-    if usual > SIDES_MM[1]:
-        found, wanted = f"slices {usual:g} mm apart", f"at most {SIDES_MM[1]:g} mm"
-        raise report.error(found, wanted, EXPORT)
-    if gaps.min() <= UNEVEN * usual or usual <= 0:
-        same = int((gaps <= UNEVEN * max(usual, 0.01)).sum())
-        raise report.error(
-            f"{same + 1} of {len(gaps) + 1} slices where another one lies",
-            "one volume a series",
-            "split it by echo, time or phase (dcm2niix does) and give one NIfTI file",
-        )
-    if np.abs(gaps - usual).max() <= UNEVEN * usual:
-        return
-    worst = int(np.abs(gaps - usual).argmax())
-    missing = round(float((gaps / usual).round().clip(min=1).sum())) - len(gaps)
-    what = f"slices that seem to be missing: {missing}" if missing else "uneven spacing"
-    raise report.error(
-        f"a gap of {gaps[worst]:.2f} mm between slices {worst + 1} and {worst + 2} where "
-        f"{usual:.2f} mm is usual ({what})",
-        "evenly spaced slices",
-        EXPORT,
-    )

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from neurotarget.data.attempts import check_names, reason_of
-from neurotarget.files import digest, remove
+from neurotarget.data.detached import scan_digest
+from neurotarget.files import remove
 from neurotarget.inference.ledger import Ledger, Outcome
 from neurotarget.inference.output import (
     begin,
@@ -90,7 +91,7 @@ class _Job(NamedTuple):
 
     def made_from(self, case: Case) -> str:
         """Hash of the scan's content and of all that decides a prediction."""
-        images = {contrast: digest(path) for contrast, path in case.images.items()}
+        images = {contrast: scan_digest(path) for contrast, path in case.images.items()}
         text = json.dumps({**self.settings, "images": images}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -8,22 +8,25 @@ from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.text import p_value
 from neurotarget.report.words import (
     asked_of,
-    claim_sentence,
-    conclusion,
+    claim_of,
+    compared,
+    comparison_sentence,
     counted,
-    declared,
     estimate,
+    leading,
     rows_of,
-    same_conclusion,
     shown,
     title_of,
     unit_words,
     volumes_of,
 )
+from neurotarget.stats.effect_differences import DIFFERENT, EQUIVALENT
+from neurotarget.stats.influence import influence_note
 from neurotarget.stats.study import Study
-from neurotarget.stats.verdict import NO_CONCLUSION, NOT_ENOUGH, REPLICATED
+from neurotarget.stats.verdict import ABSENT, FOUND, OPPOSITE
 
-ICONS = {REPLICATED: "yes", NOT_ENOUGH: "open", NO_CONCLUSION: "open"}  # anything else is "no"
+ICONS = dict.fromkeys(FOUND, "yes") | dict.fromkeys((ABSENT, OPPOSITE), "no")  # else "open"
+KINDS = {EQUIVALENT: "same", DIFFERENT: "other"}  # else "open"
 ROOM = 0.06  # of the strip's width, free at both ends
 
 
@@ -71,94 +74,101 @@ class Card(NamedTuple):
     source: str
     results: tuple[Result, ...]
     strip: Strip | None
-    differences: tuple[str, ...]
     conclusions: tuple[tuple[str, str], ...]  # same, other or open, and the sentence
+    remarks: tuple[str, ...]  # on the model that answers, and on each label
 
 
 def cards(study: Study) -> list[Card]:
     """A card for each hypothesis of the target that the tables speak of."""
-    effects = declared(study)
+    effects = leading(study)
     asked = {hypothesis.name: hypothesis for hypothesis in study.measured.target.hypotheses}
     return [_card(study, asked[name], rows) for name, rows in effects.items() if name in asked]
 
 
 def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card:
     first, others, what = rows[0], rows[1:], asked_of(hypothesis)
-    kinds = {True: "same", False: "other", None: "open"}
-    refused = {row["reason"] for row in rows if row["verdict"] == NO_CONCLUSION}
     published = ""
     if math.isfinite(expected := first["expected"]):
         figures = _decimals(float(f"{expected:.3g}"))
         published = f"{shown(expected, figures, sign=True)} {unit_words(first['unit'])}"
+    both = (comparison_sentence(first, row, compared(study, first, row)) for row in others)
+    remarks = dict.fromkeys(row["remark"] for row in rows if row["remark"])
     return Card(
         hypothesis.name,
         title_of(hypothesis.name),
-        claim_sentence(hypothesis, study.measured.target),
+        claim_of(study, hypothesis),
         published,
         hypothesis.source,
-        tuple(_result(row, what) for row in rows),
+        tuple(_result(row, what, _influence(study, row)) for row in rows),
         _strip(rows),
-        tuple(
-            _difference(row, what)
-            for row in _differences(study, hypothesis.name)
-            if row["reason"] not in refused  # the conclusion says it
-        ),
-        tuple((kinds[same_conclusion(first, row)], conclusion(first, row, what)) for row in others),
+        tuple((KINDS.get(finding, "open"), sentence) for finding, sentence in both),
+        (*map(_sentence, remarks), *_by_label(study, hypothesis.name)),
     )
 
 
-def _result(row: Mapping, what: str) -> Result:
+def _by_label(study: Study, name: str) -> list[str]:
+    """A sentence a method on the effects of each label, with p corrected for their number."""
+    rows, sentences = rows_of(study, "label_effects", hypothesis=name), []
+    for method, own in rows.groupby("method", sort=False) if len(rows) else ():
+        each = [
+            f"{row['label'].replace('_', ' ')} {estimate(row, 'estimate', sign=True)} "
+            f"({_p(row['p_holm'])})"
+            for row in own.to_dict("records")
+            if math.isfinite(row["estimate"])
+        ]
+        unit = unit_words(own["unit"].iloc[0])
+        if each:
+            count = int(own["n_tests"].iloc[0])
+            sentences.append(
+                f"By label, {method}, in {unit}, p corrected for {count} tests (Holm): "
+                f"{', '.join(each)}."
+            )
+    return sentences
+
+
+def _influence(study: Study, row: Mapping) -> str:
+    """Whether the effect hangs on one person, in a few words."""
+    asked = {key: row[key] for key in ("hypothesis", "label", "method")}
+    found = rows_of(study, "influence", **asked).to_dict("records")
+    return influence_note(found[0]) if found else ""
+
+
+def _result(row: Mapping, what: str, influence: str) -> Result:
     facts = [counted(int(row["n"]), "person") if row["n"] >= 0 else ""]
     if math.isfinite(row["p"]):
-        facts.append(f"p {p_value(row['p']) if row['p'] < 0.001 else '= ' + p_value(row['p'])}")
+        facts.append(_p(row["p"]))
     if math.isfinite(row["size"]):
         size = {"value": row["size"], "low": row["size_low"], "high": row["size_high"]}
         facts.append(f"{row['size_kind'].replace('Hedges g', 'Hedges’ g')} "
                      f"{estimate(size, 'value', digits=2)}")  # fmt: skip
     if math.isfinite(row["power"]):
-        facts.append(f"{math.floor(100 * row['power'])} % power to find the expected effect")
+        facts.append(f"{math.floor(100 * row['power'])} % power to find the published effect")
+    if row["share"] < 1 and math.isfinite(row["estimate"]):
+        facts.append(f"follows {row['share']:.2f} of the reference’s differences")
     if row["n_dropped"] > 0:
         facts.append(f"{counted(int(row['n_dropped']), 'case')} left out")
+    facts.append(influence)
     known = math.isfinite(row["estimate"])
     value, _, rest = estimate(row, "estimate", sign=True).partition(" [")
     return Result(
         row["method"],
         volumes_of(row["method"], what),
         row["verdict"],
-        ICONS.get(row["verdict"], "no"),
+        ICONS.get(row["verdict"], "open"),
         value if known else "Not estimable",
         f"[{rest}" if rest else "",
         unit_words(row["unit"]) if known else "",
         tuple(fact for fact in facts if fact),
-        _plain_reason(row["reason"]),
+        _sentence(row["reason"]),
     )
 
 
-def _plain_reason(text: str) -> str:
-    """The reason of a verdict as a sentence for its card."""
-    told = text.replace("it would find", "these data would find an effect of")
-    return f"{told[:1].upper()}{told[1:]}." if told else ""
+def _p(value: float) -> str:
+    return f"p {p_value(value) if value < 0.001 else '= ' + p_value(value)}"
 
 
-def _differences(study: Study, name: str) -> list[dict]:
-    """Of every two methods; where there are further raters, of the first with each other."""
-    rows = rows_of(study, "effect_differences", hypothesis=name, model="declared")
-    if study.measured.raters and len(rows):
-        rows = rows[rows["first"] == study.measured.methods[0]]
-    return rows.to_dict("records")
-
-
-def _difference(row: Mapping, what: str) -> str:
-    """How far the effect moves when the second method measures."""
-    whose = f"{row['second'][:1].upper()}{row['second'][1:]} minus {row['first']}"
-    if not math.isfinite(row["difference"]):
-        return f"{whose}: not estimable ({row['reason'] or 'no reason given'})."
-    text = f"{whose}: {estimate(row, 'difference', sign=True)} {unit_words(row['unit'])}"
-    if not (math.isfinite(row["low"]) and math.isfinite(row["high"])):
-        return f"{text}."
-    if row["low"] <= 0 <= row["high"]:
-        return f"{text}. The interval includes 0: no difference is shown."
-    return f"{text}. The interval excludes 0: the two sets of {what} measure different effects."
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _strip(rows: Sequence[Mapping]) -> Strip | None:

@@ -13,6 +13,7 @@ from neurotarget.stats.comparison import Comparison
 
 MOST_HYPOTHESES = 6
 SEEDS = "Each line is one seed, the first at the top: a marker with its 95 % confidence interval."
+UNTESTED = "Arms that were trained once cannot be tested so: another training may turn them round. "
 BRACKETS = "Square brackets hold 95 % confidence intervals."
 
 
@@ -36,8 +37,9 @@ def _ranks(comparison: Comparison) -> NamedFigure:
     caption = (
         "On each case the nets are ranked by Dice, 1 is the best; their mean ranks stand on the "
         "axis and, in grey, beside their names (critical difference diagram). Bars join, by dots, "
-        "nets of which no two can be told apart on these cases. Mean ranks that lie further apart "
-        "than the critical difference differ by ranks alone (Nemenyi's test). The number before a "
+        "nets of which no two can be told apart. Mean ranks that lie further apart "
+        "than the critical difference differ by ranks alone (Nemenyi's test), which takes the "
+        "trainings as they are. The number before a "
         "name is the arm's place by mean Dice, the same in all figures."
     )
     if not groups(ranked(comparison)):
@@ -75,19 +77,17 @@ def _differences(comparison: Comparison) -> NamedFigure:
         "bootstrap interval over subjects, and Wilcoxon's p: would other cases say the same? The "
         f"square is the difference by a mixed model, {_asked(comparison)}. Filled markers: told "
         "apart, as both p values are below 0.05 after Holm's correction for the number of pairs "
-        f"and both tests point to the same arm. {BRACKETS}"
+        f"and both tests point to the same arm. {UNTESTED}{BRACKETS}"
     )
     return NamedFigure("differences", title, caption, figure)
 
 
 def _asked(comparison: Comparison) -> str:
-    """What the mixed model asks, which is less where an arm is one training or made of several."""
+    """What the mixed model asks, which is less where each arm is one training."""
     runs = rows_of(comparison, "variance", component="run")
     if not known(runs, "sd"):
         return "which knows one training of each arm and so asks for the cases alone as well"
-    asked = "which asks whether other trainings would, too"
-    is_made = any(arm.kind != "net" for arm in arms_of(comparison))
-    return f"{asked} (of ensembles and soups it counts the cases alone)" if is_made else asked
+    return "which asks whether other trainings would, too"
 
 
 def _costs(comparison: Comparison) -> NamedFigure:

@@ -28,13 +28,15 @@ from neurotarget.report.text import p_value
 from neurotarget.report.words import rows_of
 from neurotarget.stats.comparison import Comparison
 from neurotarget.stats.learning import NOT_LEARNT
+from neurotarget.stats.paired import APART, ONE_TRAINING, OTHER_DESIGN
 
 TOP, FOOT, ROW_INCH = 0.62, 0.6, 0.46
-RIGHT = 2.85  # inches, of the words at the right
+RIGHT = 3.0  # inches, of the words at the right
 ESTIMATE_AT, P_AT, TOLD_AT = 0.12, 1.62, 2.22
+TEXTS = ("told_apart", "reason")
 HEADS = (("difference [95 %]", ESTIMATE_AT), ("p (Holm)", P_AT), ("told apart", TOLD_AT))
 METHODS = (("bootstrap", "o", SERIES[0], -0.19), ("mixed model", "s", SERIES[1], 0.19))
-TOLD = {True: "yes", False: "no"}
+SHORT = {ONE_TRAINING: "not testable", OTHER_DESIGN: "not testable"}
 
 
 class Interval(NamedTuple):
@@ -51,7 +53,7 @@ class Difference(NamedTuple):
 
     arm: Arm
     by: tuple[Interval, Interval]
-    told_apart: bool
+    apart: str  # yes, no, or why that cannot be tested
     reason: str
 
 
@@ -85,9 +87,9 @@ def best_net(comparison: Comparison) -> Arm | None:
     return next((arm for arm in arms if arm.kind == "net"), arms[0] if arms else None)
 
 
-def to_best(comparison: Comparison) -> list[Difference]:
+def to_best(comparison: Comparison, metric: str = "dice") -> list[Difference]:
     """Every other arm minus the best net, in the arms' order; those without a row are left out."""
-    rows, best = rows_of(comparison, "differences", metric="dice"), best_net(comparison)
+    rows, best = rows_of(comparison, "differences", metric=metric), best_net(comparison)
     if not len(rows) or best is None:
         return []
     rows = rows[rows["label"] == main_label(rows)]
@@ -110,9 +112,8 @@ def _difference(arm: Arm, row: pd.Series, sign: int) -> Difference:
     ):
         ends = [sign * number_of(row, key) for key in (low, high)]
         by.append(Interval(sign * number_of(row, value), *ends[::sign], number_of(row, p)))
-    told = row.get("told_apart")
-    reason = "" if pd.isna(row.get("reason")) else str(row.get("reason"))
-    return Difference(arm, (by[0], by[1]), bool(told) if pd.notna(told) else False, reason)
+    apart, reason = ("" if pd.isna(one := row.get(key)) else str(one) for key in TEXTS)
+    return Difference(arm, (by[0], by[1]), apart, reason)
 
 
 def _draw(axes: Axes, place: int, one: Difference, left: float) -> None:
@@ -126,14 +127,14 @@ def _draw(axes: Axes, place: int, one: Difference, left: float) -> None:
         if np.isfinite(found.low + found.high):
             axes.plot([found.low, found.high], [y, y], color=colour, lw=1.7, zorder=3)
         axes.plot([found.value], [y], ls="none", marker=marker, markersize=5.5, zorder=4,
-                  markerfacecolor=colour if one.told_apart else "none", markeredgecolor=colour,
+                  markerfacecolor=colour if one.apart == APART else "none", markeredgecolor=colour,
                   markeredgewidth=1.3)  # fmt: skip
         text = estimate(found._asdict(), 3, sign=True)
         write_column(axes, y, text, at=ESTIMATE_AT, width=P_AT - ESTIMATE_AT)
         if np.isfinite(found.p):
             write_column(axes, y, p_value(found.p), at=P_AT, width=TOLD_AT - P_AT)
-    weight = {"fontweight": "bold"} if one.told_apart else {"color": MUTED}
-    text = TOLD[one.told_apart]
+    weight = {"fontweight": "bold"} if one.apart == APART else {"color": MUTED}
+    text = SHORT.get(one.apart, one.apart)
     write_column(axes, place, text, at=TOLD_AT, width=RIGHT - TOLD_AT, **weight)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from neurotarget.report.amounts import amount, chance, duration, energy, memory, operations
 from neurotarget.report.arm_rows import Arm, arms_of, known, number_of
+from neurotarget.report.compare_differences import difference_sections
 from neurotarget.report.compare_forest import best_net, to_best
 from neurotarget.report.compare_parts import parts_sections
 from neurotarget.report.compare_tables import DEFINITIONS, WORDS, tables_about
@@ -23,8 +24,10 @@ from neurotarget.report.plain_page import (
     write_plain,
 )
 from neurotarget.report.words import DASH, all_asked, counted, estimate, rows_of, shown, title_of
+from neurotarget.stats.best_arm import FEW_TRAININGS
 from neurotarget.stats.comparison import Comparison
 from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT
+from neurotarget.stats.paired import NOT_APART
 
 FIGURES_LEAD = "A point that stands for a case leads to its row in the tables."
 REFERENCE = "reference"
@@ -85,7 +88,7 @@ def _page(
         words=WORDS,
         figures_lead=FIGURES_LEAD,
     )
-    sections = (_arms, _costs, parts_sections, _conclusions)
+    sections = (_arms, difference_sections, _costs, parts_sections, _conclusions)
     return head, body, [section for made in sections for section in made(comparison)]
 
 
@@ -121,10 +124,10 @@ def _arms(comparison: Comparison) -> list[Section]:
     table = rows_of(comparison, "arms")
     every = [str(key) for key in table if str(key).endswith("_icc_a1")]
     icc = "total_icc_a1" if "total_icc_a1" in every else next(iter(every), "")
-    apart = {one.arm.name: one.told_apart for one in to_best(comparison)}
+    apart = {one.arm.name: one.apart for one in to_best(comparison)}
     best = best_net(comparison)
     rows = [
-        _row(arm, row, _told(arm, best, apart), icc)
+        _row(arm, row, _apart(arm, best, apart), icc)
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
     lead = (
@@ -132,8 +135,8 @@ def _arms(comparison: Comparison) -> list[Section]:
         "other cases would change, the SD of seeds what another training would. Told apart is "
         "meant from the best net."
     )
-    if any(arm.kind != "net" for arm in arms):
-        lead += " Of ensembles and soups it counts the cases alone."
+    if not known(table, "p_best") and len(arms) > 1:
+        lead += f" {FEW_TRAININGS[:1].upper()}{FEW_TRAININGS[1:]}."
     return [Section("arms", "Arms", lead, Grid("Arms, best first", COLUMNS, rows))]
 
 
@@ -153,7 +156,7 @@ def _costs(comparison: Comparison) -> list[Section]:
     return [Section("costs", "Cost", lead, grid, after=_cheapest(comparison))]
 
 
-def _row(arm: Arm, row: Mapping, told: str, icc: str) -> list[str]:
+def _row(arm: Arm, row: Mapping, apart: str, icc: str) -> list[str]:
     says_kind = arm.kind == "net" or arm.name.endswith(arm.kind)
     name = arm.name if says_kind else f"{arm.name} ({arm.kind})"
     name += f" ({arm.learnt})" if arm.learnt in (NOT_LEARNT, DOUBTFUL) else ""
@@ -168,7 +171,7 @@ def _row(arm: Arm, row: Mapping, told: str, icc: str) -> list[str]:
         ),
         shown(number_of(row, "seed_sd"), 4),
         chance(number_of(row, "p_best")),
-        told,
+        apart,
         shown(number_of(row, icc), 3) if icc else DASH,
         f"{failed:.0f} of {scored:.0f}" if math.isfinite(failed + scored) else DASH,
     ]
@@ -178,10 +181,10 @@ def _place(arm: Arm) -> str:
     return DASH if arm.learnt == NOT_LEARNT else str(arm.number)
 
 
-def _told(arm: Arm, best: Arm | None, apart: Mapping[str, bool]) -> str:
+def _apart(arm: Arm, best: Arm | None, apart: Mapping[str, str]) -> str:
     if best is not None and arm.name == best.name:
         return "best net"
-    return {True: "yes", False: "no", None: DASH}[apart.get(arm.name)]
+    return apart.get(arm.name) or DASH
 
 
 def _cheapest(comparison: Comparison) -> list[str]:
@@ -193,7 +196,7 @@ def _cheapest(comparison: Comparison) -> list[str]:
     table = rows_of(comparison, "arms")
     if best is None or "kind" not in table:
         return []
-    tied = [best.name, *(one.arm.name for one in to_best(comparison) if not one.told_apart)]
+    tied = [best.name, *(one.arm.name for one in to_best(comparison) if one.apart == NOT_APART)]
     nets = table[table["arm"].isin(tied) & (table["kind"] == "net")]
     for cost, act in CHEAP:
         seconds = nets[cost].astype(float).dropna() if cost in nets else nets.index[:0]

@@ -6,7 +6,7 @@ from neurotarget.report.definitions import INTERVAL, KNOWN, VERDICT, Definition
 from neurotarget.report.sheets import VALUES, About
 from neurotarget.types import FAILED
 
-WORDS = {**VALUES, "True": "yes", "False": "no"}
+WORDS = {**VALUES, "volume_error_abs_mm3": "volume error, mm³"}
 MADE = "Seed −1: made from the runs of several seeds."
 COST_HEADINGS = {
     "parameters": "Parameters, millions",
@@ -66,8 +66,10 @@ DIFFERENCE_HEADINGS = {
 TABLES = {  # beside the one of arms, whose columns have the names of labels
     "differences": About(
         "Differences between arms",
-        "The arm minus the one it is compared with, on the same cases. Told apart: both p "
-        "values are below 0.05 after Holm's correction, and both tests point to the same arm.",
+        "The arm minus the one it is compared with, on the same cases: Dice by label, and over "
+        "the labels the absolute volume error and a boundary score (of errors and distances less "
+        "is better). Told apart: both p values are below 0.05 after Holm's correction, and both "
+        "tests point to the same arm; one training of an arm does not allow that test.",
         value="mean_difference",
         headings=DIFFERENCE_HEADINGS,
         kinds=dict.fromkeys(("wilcoxon_p", "holm_p", "model_p", "model_holm_p"), "p"),
@@ -169,10 +171,11 @@ DEFINITIONS = (
     ),
     Definition(
         "Probability of being best",
-        "In what share of draws of subjects, and of trainings where there are several, the net has "
-        "the highest mean Dice (bootstrap).",
-        "Wiesenfarth 2021",
-        "10.1038/s41598-021-82017-6",
+        "How often the net would have the highest mean Dice, were other cases and trainings "
+        "drawn (by the mixed model, means drawn towards each other by what chance alone explains). "
+        "It asks for two seeds or three folds.",
+        "Efron and Morris 1975",
+        "10.1080/01621459.1975.10479864",
         ("arms", "p_best", ""),
     ),
     Definition(
@@ -203,9 +206,11 @@ DEFINITIONS = (
     Definition(
         "Mixed model",
         "A regression of the Dice of every run on every case, with arms as fixed effects, cases "
-        "and runs as random ones: it knows that all cases of a run share one training.",
-        "Baayen 2008",
-        "10.1016/j.jml.2007.12.005",
+        "and runs as random ones: it knows that all cases of a run share one training. Degrees of "
+        "freedom are Satterthwaite's. Where folds alone tell of trainings its variance is raised, "
+        "as they share training data (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366).",
+        "Kuznetsova 2017",
+        "10.18637/jss.v082.i13",
         ("differences", "model_difference", ""),
     ),
     Definition(

@@ -50,20 +50,40 @@ KIND = Definition(
 )
 VERDICT = Definition(
     "Verdict",
-    "Replicated: the 95 % interval excludes 0 on the expected side. Not replicated: it excludes "
-    "the expected effect (the published one, or the one planted in a generated cohort), lies on "
-    "the other side, or the data had 80 % power to find the expected effect and did not. Not "
-    "enough data: the interval includes both 0 and the expected effect, and the power was lower. "
-    "No conclusion: more than a fifth of the masks failed, or the network has not learnt. "
-    "Without an expected effect the smallest that would have been found stands beside the verdict.",
-    "Hoenig and Heisey 2001",
-    "10.1198/000313001300339897",
+    "Shown: the 95 % interval excludes 0 on the expected side; smaller than published, where it "
+    "also excludes the published size. Opposite: it excludes 0 on the other side. Absent: it "
+    "includes 0, and the 90 % interval lies within the smallest effect of interest on both sides "
+    "(two one-sided tests at 5 %). Inconclusive: the data speak neither for nor against the "
+    "effect, or come of fewer than 10 people (5 a group). No conclusion: more than a fifth of the "
+    "masks failed, the network has not learnt, or its volumes are not shown to follow the "
+    "reference’s.",
+    "Lakens 2018",
+    "10.1177/2515245918770963",
     ("effects", "", ""),
+)
+INTEREST = Definition(
+    "Smallest effect of interest",
+    "The effect below which it would not matter whether there is one: as the hypothesis states it "
+    "(matters), else half of the published one. Without either nothing can be called absent, and "
+    "no two effects the same.",
+    "Lakens 2018",
+    "10.1177/2515245918770963",
+    ("effects", "matters", ""),
+)
+SHARE = Definition(
+    "Share of an effect that volumes show",
+    "Change of a method’s volumes per change of the reference’s. A network that draws all masks "
+    "towards the mean shows a share of every effect, and its small spread looks like precision; "
+    "power, the published size and the smallest effect of interest are taken times the share, for "
+    "verdicts its lower end at 90 %.",
+    "Frost and Thompson 2000",
+    "10.1111/1467-985X.00164",
+    ("effects", "share", ""),
 )
 POWER = Definition(
     "Power",
-    "The chance that a cohort of this size and noise finds the expected effect (two-sided, 5 %). "
-    "80 % is usually wanted.",
+    "The chance that a cohort of this size and noise finds the published effect (two-sided, 5 %), "
+    "of which a method’s volumes show a share. 80 % is usually wanted.",
     "Cohen 1988",
     "10.4324/9780203771587",
     ("effects", "power", ""),
@@ -72,6 +92,8 @@ KNOWN = (
     INTERVAL,
     KIND,
     VERDICT,
+    INTEREST,
+    SHARE,
     POWER,
     Definition(
         "Sample size",
@@ -90,9 +112,35 @@ KNOWN = (
         ("effects", "size_kind", "Hedges g"),
     ),
     Definition(
+        "Robust standard errors",
+        "Models with covariates are least squares with errors that hold where the spread is "
+        "unequal too (HC3).",
+        "MacKinnon and White 1985",
+        "10.1016/0304-4076(85)90158-7",
+        ("effects", "", ""),
+    ),
+    Definition(
+        "Model with site",
+        "Where site explains a tenth or more of what is tested, people of one site are compared "
+        "with each other: each site has a volume of its own, as a fixed term or as a random one.",
+        "Laird and Ware 1982",
+        "10.2307/2529876",
+        ("effects", "model", "with_site"),
+    ),
+    Definition(
+        "Same effect",
+        "Two methods’ effects are compared by their difference on the same people: the same where "
+        "its 90 % interval lies within the smallest effect of interest and the 95 % one includes "
+        "0, different where that excludes 0, undecided otherwise.",
+        "Schuirmann 1987",
+        "10.1007/BF01068419",
+        ("effect_differences", "finding", ""),
+    ),
+    Definition(
         "Hedges’ g",
-        "A group difference in standard deviations, corrected for small samples. 0.2 is small, "
-        "0.5 medium, 0.8 large.",
+        "A group difference in standard deviations within the groups, corrected for small samples; "
+        "with other terms the difference at equal terms, in the same standard deviations. 0.2 is "
+        "small, 0.5 medium, 0.8 large.",
         "Hedges 1981",
         "10.3102/10769986006002107",
         ("effects", "size_kind", "Hedges g"),
@@ -242,8 +290,9 @@ KNOWN = (
     ),
     Definition(
         "AUC",
-        "The chance that a person of the first group has the more telling volume than one of the "
-        "second: 0.5 is guessing, 1 perfect.",
+        "The chance that of two people, one of each group, the one who is claimed to have the "
+        "larger volume has it: 0.5 is guessing, 1 perfect, below 0.5 the opposite of the claim. "
+        "“AUC of” says who that is; where nothing is claimed, the medians of the first method do.",
         "DeLong 1988",
         "10.2307/2531595",
         ("biomarkers", "auc", ""),

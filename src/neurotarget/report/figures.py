@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from neurotarget.report.ages import MOST_METHODS, ages_figure, ages_labels, ages_methods
 from neurotarget.report.bland_altman import bland_altman_figure, bland_altman_labels
 from neurotarget.report.failures import failures_figure
+from neurotarget.report.flow import NAME as FLOW
+from neurotarget.report.flow import flow_figure
 from neurotarget.report.forest import forest_figure, forest_groups
 from neurotarget.report.lettering import plain
 from neurotarget.report.panels import MOST_PAIRS, MOST_PANELS, Shown, pair_name, pairs, shown, table
@@ -60,7 +62,15 @@ def all_figures(study: Study) -> list[NamedFigure]:
         _dice(study),
         _failures(study),
         *_sites(study),
+        *_flow(study),
     ]
+
+
+def _flow(study: Study) -> list[NamedFigure]:
+    """Who was left out on the way, where the study counts it."""
+    figure = flow_figure(study)
+    caption = "Cases from those that were listed to those behind each effect, which counts people."
+    return [] if figure is None else [NamedFigure(FLOW, "Flow of cases", caption, figure)]
 
 
 def _effects(study: Study) -> NamedFigure:

@@ -25,6 +25,8 @@ from neurotarget.stats.study import Study
 
 MODELS = {
     "declared": "",
+    "with_site": "with site",
+    "site_random": "site as random effect",
     "tiv_ancova": "head size as covariate",
     "tiv_residual": "head size regressed out",
     "tiv_proportion": "share of head size",

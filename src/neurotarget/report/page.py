@@ -18,6 +18,7 @@ from neurotarget.report.key_numbers import failure_lines, key_numbers
 from neurotarget.report.learning import banner
 from neurotarget.report.means import means_sections
 from neurotarget.report.parts import parts_section
+from neurotarget.report.people import people_sections
 from neurotarget.report.plain_page import (
     PRED,
     TRUTH,
@@ -137,9 +138,10 @@ def _findings(study: Study) -> dict:
 
 
 def _tabled(study: Study) -> list[TableSection]:
-    """Sections of tables that only some studies have: parts, raters, means, post-processing."""
+    """Sections of tables: parts, raters, means, post-processing; who was studied, and checks."""
     several = (parts_section(study), raters_section(study), *means_sections(study))
-    return [section for section in (*several, postprocessing_section(study)) if section]
+    several = (*several, postprocessing_section(study), *people_sections(study))
+    return [section for section in several if section]
 
 
 def _strip_words(card: Card) -> str:

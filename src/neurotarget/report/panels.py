@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy import ndarray
 
+from neurotarget.levels import level
 from neurotarget.report.figure import CASE, INK, MUTED, SERIES, SMALL_PT, TEXT_PT
 from neurotarget.report.lettering import fitted, plain, thousands
 from neurotarget.stats.measured import Measured
@@ -144,9 +145,7 @@ def sex_name(value: object) -> str:
     """F, M or another sex as written; "sex unknown" where it is missing."""
     if pd.isna(value) or not str(value).strip():
         return UNKNOWN
-    text = str(value).strip()
-    short = {"f": "F", "female": "F", "m": "M", "male": "M"}
-    return short.get(text.casefold(), text)
+    return level(value, "sex")
 
 
 def method_mark(measured: Measured, method: str) -> Mark:

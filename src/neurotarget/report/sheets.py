@@ -37,12 +37,20 @@ class About:
 TABLES = {  # in reading order
     "effects": About(
         "Effects",
-        "Each hypothesis on the volumes of each method, as declared and adjusted for head size.",
+        "Each hypothesis on the volumes of each method: as declared, with site, and adjusted for "
+        "head size; the model that leads is the one that answers.",
         is_printed=True,
     ),
     "effect_differences": About(
         "Difference of effects between methods",
-        "Second minus first, on the same people; an interval without 0 is a difference.",
+        "Second minus first, on the same people, against the smallest effect of interest.",
+        is_printed=True,
+    ),
+    "label_effects": About(
+        "Effects by label",
+        "Each hypothesis on a whole target, asked of its labels and regions too; p by Holm is "
+        "corrected for them.",
+        headings={"p_holm": "p by Holm", "n_tests": "tests"},
         is_printed=True,
     ),
     "power": About(
@@ -89,6 +97,21 @@ TABLES = {  # in reading order
         "where 0 is a convention.",
     ),
     "age": About("Age", "Slope of volume over age and whether it bends."),
+    "influence": About(
+        "Influence of single people",
+        "Each hypothesis with everybody, without the one person who changes the verdict or sign "
+        "(or else moves it most), and by a method that single people hardly move; outliers lie "
+        "more than 3 MAD from the rest.",
+        value="estimate",
+        headings={
+            "estimate_without": "Without that person",
+            "verdict_without": "Verdict without",
+            "robust": "Robust",
+            "robust_kind": "Robust method",
+            "n_outliers": "Outliers",
+            "outliers": "Who",
+        },
+    ),
     "biomarkers": About("Group discrimination", "How well a volume tells groups apart."),
     "biomarker_differences": About(
         "Difference of discrimination between methods", "Second minus first, on the same people."
@@ -99,6 +122,22 @@ TABLES = {  # in reading order
         "Post-processing",
         "Steps tried on the validation cases: mean Dice and masks in several pieces, before and "
         "after.",
+    ),
+    "people": About("Table 1", "Who was studied, in all and by part."),
+    "flow": About("Flow of cases", "Who was left out on the way, and why."),
+    "longitudinal": About(
+        "Change within people",
+        "Slopes over age within and between people, mm³ a year, clustered by person.",
+        value="within",
+    ),
+    "assumptions": About(
+        "Checks of differences",
+        "Whether limits of agreement may be told in mm³, and whether they are narrow enough.",
+        value="p_normal",
+    ),
+    "tests": About("Tests", "p values as they are and by Holm; variance inflation.", value="vif"),
+    "noninferiority": About(
+        "Non-inferiority", "The network’s Dice beside a second rater’s, against a margin."
     ),
     "curves": About("Age curves", "The points of the curves with their bands."),
     "cases": About("Cases", "One row a case: covariates, volumes, scores."),
@@ -111,6 +150,8 @@ HEADINGS = {
     "d": "d",
     "sd": "SD",
     "auc": "AUC",
+    "auc_raw": "AUC, first group larger",
+    "auc_of": "AUC of",
     "delta_d": "Δ d",
     "delta_auc": "Δ AUC",
     "q1": "1st quartile",
@@ -178,7 +219,10 @@ VALUES = {
 }
 MAIN = ("estimate", "value", "mean", "difference", "rate", "slope", "volume")  # own low and high
 SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
-STEMS = {"model_difference": ("model",), "icc_a1": ("icc",), "bias_mm3": ("bias",)}
+STEMS = {
+    **{"model_difference": ("model",), "estimate_without": ("without",)},
+    **{"icc_a1": ("icc",), "bias_mm3": ("bias",)},
+}
 COUNTS = frozenset({"n", "folds", "severity"})
 FILTERS = (
     "arm", "other", "objective", "status", "hypothesis", "model", "method", "contrast", "part",

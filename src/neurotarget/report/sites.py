@@ -138,7 +138,7 @@ def _overall(
     """The effect in the whole cohort, as a line behind the sites."""
     for method, mark in marks.items():
         rows = table(
-            study, "effects", hypothesis=hypothesis, label=label, method=method, model="declared"
+            study, "effects", hypothesis=hypothesis, label=label, method=method, leads=True
         )
         if len(rows) and math.isfinite(rows.iloc[0]["estimate"]):
             panel.axvline(

@@ -17,11 +17,10 @@ from neurotarget.report.tables import (
 )
 from neurotarget.report.text import number
 from neurotarget.report.words import counted, rows_of
-from neurotarget.stats.effects import NOT_ENOUGH, claim
+from neurotarget.stats.effects import INCONCLUSIVE, claim
 from neurotarget.stats.failures import BELOW_HALF, failed_masks
 from neurotarget.stats.study import Study
 from neurotarget.stats.tables import ALL_LABELS
-from neurotarget.stats.variants import DECLARED
 from neurotarget.types import FAILED
 
 MOST_LABELS = 12  # beyond, those of lowest Dice are shown
@@ -30,7 +29,8 @@ LEARNING = ("learnt", "learnt_reasons", "learnt_warnings")
 METHODS = ("reference", "predicted")
 AGREEMENT = ("pearson_r", "spearman_rho", "icc_a1", "icc_c1", "ccc", "reference_slope")
 EFFECT = ("estimate", "low", "high", "p", "n", "n_dropped", "unit", "verdict", "detectable")
-EFFECT += ("expected", "power", "size", "size_low", "size_high", "size_kind", "reason")
+EFFECT += ("expected", "matters", "share", "power", "size", "size_low", "size_high", "size_kind")
+EFFECT += ("model", "n_failed", "reason", "remark")
 
 
 def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> dict:
@@ -196,7 +196,7 @@ def _parts(study: Study) -> dict[str, dict]:
 
 def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:
     table = study.tables["effects"]
-    table = table[(table["hypothesis"] == name) & (table["model"] == DECLARED)]
+    table = table[(table["hypothesis"] == name) & table["leads"].astype(bool)]
     by_method = {line["method"]: line for line in table.to_dict("records")}
     asked = next(item for item in study.measured.target.hypotheses if item.name == name)
     what, unit = ("means" if asked.contrast else "volumes"), study.measured.unit_of(asked)
@@ -218,7 +218,8 @@ def _effect(line: Mapping | None, what: str, unit: str) -> dict:
     if line is not None:
         return {key: line[key] for key in EFFECT}
     nothing = dict.fromkeys(EFFECT, math.nan)
-    words = {"unit": unit, "size_kind": "", "verdict": NOT_ENOUGH, "n": 0, "n_dropped": 0}
+    words = {"unit": unit, "size_kind": "", "verdict": INCONCLUSIVE, "n": 0, "n_dropped": 0}
+    words |= {"model": "", "n_failed": 0, "remark": ""}
     return nothing | words | {"reason": f"there are no {what}"}
 
 

@@ -149,8 +149,7 @@ def _notes(name: str, which: str, effect: Mapping) -> list[str]:
         what = "volume" if effect["unit"].startswith("mm3") else "mean"
         lack = f"without a {what} or covariate " if is_steady else ""
         told.append(f"{effect['n_dropped']} {cases} {lack}left out")
-    if effect["reason"]:
-        told.append(effect["reason"])
+    told += [effect[key] for key in ("reason", "remark") if effect.get(key)]
     return [f"  {name}, {which}: {'; '.join(told)}"] if told else []
 
 

@@ -11,16 +11,18 @@ import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.text import number, unit_text
+from neurotarget.stats.cohort import varying
 from neurotarget.stats.comparison import Comparison
+from neurotarget.stats.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.failures import FAILED
 from neurotarget.stats.measured import EXTERNAL, PARTS
 from neurotarget.stats.study import Study
-from neurotarget.stats.verdict import NO_CONCLUSION, NOT_ENOUGH, OPPOSITE, REPLICATED
+from neurotarget.stats.variants import DECLARED, WITH_SITE
+from neurotarget.stats.verdict import FOUND, NO_CONCLUSION
 from neurotarget.types import FAILED as FAILED_IS
 from neurotarget.types import Target
 
 MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
-DECLARED = "declared"
 PREDICTED = "predicted"
 VOLUMES, MASKS = "volumes", "masks"
 SEX = ("sex", "gender")
@@ -29,7 +31,6 @@ SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
 PLANTED = "planted in the generated cohort"  # source of the effects that such a cohort has
 PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
-WHAT_COUNTS = (" replicate", " hypotheses")
 FEWER_VOLUMES = "Round brackets hold the number of cases with both volumes, where it is another."
 
 
@@ -103,11 +104,16 @@ def all_asked(target: Target) -> str:
 
 
 def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
-    """What a hypothesis expects, as a sentence: `The volume … is larger in women than in men.`."""
+    """What a hypothesis expects: `Hypothesis: the volume … is larger in women than in men.`."""
     words = _groups(hypothesis) if hypothesis.groups else _slope(hypothesis)
     at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
     adjusted = f", at equal {_listed(map(_term, at))}" if at else ""
-    return f"The {_quantity(hypothesis, target)} {words}{adjusted}."
+    return f"Hypothesis: the {_quantity(hypothesis, target)} {words}{adjusted}."
+
+
+def claim_of(study: Study, hypothesis: Hypothesis) -> str:
+    """What a hypothesis expects of a cohort, in which terms may be the same for all."""
+    return claim_sentence(varying(hypothesis, study.measured.covariates), study.measured.target)
 
 
 def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
@@ -120,44 +126,54 @@ def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
     return text
 
 
-def same_conclusion(first: Mapping, second: Mapping) -> bool | None:
-    """Whether two verdicts on one hypothesis are the same; None where neither could be given.
-
-    Masks that allow no conclusion say neither.
-
-    To find the opposite and to find nothing are both *not replicated*, and not the same; nor are
-    two effects of either direction that point in opposite ones.
-    """
-    if first["verdict"] == second["verdict"] == NOT_ENOUGH or _no_conclusion(first, second):
-        return None
-    if first["verdict"] == second["verdict"] == REPLICATED:
-        return (first["estimate"] > 0) == (second["estimate"] > 0)
-    return _finding(first) == _finding(second)
-
-
-def conclusion(first: Mapping, second: Mapping, what: str = VOLUMES) -> str:
-    """Whether the second method's volumes, or masks, lead to the first's conclusion."""
-    whose = (
-        f"The network’s {what}"
-        if second["method"] == PREDICTED
-        else f"The {what} by {second['method']}"
+def compared(study: Study, first: Mapping, second: Mapping) -> Mapping | None:
+    """The paired difference of two methods' effects of one hypothesis, by the answering model."""
+    rows = rows_of(
+        study,
+        "effect_differences",
+        hypothesis=first["hypothesis"],
+        first=first["method"],
+        second=second["method"],
     )
-    than = "" if first["method"] == "reference" else f" as those by {first['method']}"
-    if _no_conclusion(first, second):
-        return f"{_capital(_no_conclusion(first, second))}."
-    same = same_conclusion(first, second)
-    if same is None:
-        return f"Neither set of {what} has enough data for a verdict."
-    if same:
-        return f"{whose} lead to the same conclusion{than}."
-    if second["verdict"] == NOT_ENOUGH:
-        return f"{whose} do not allow a conclusion; the {volumes_of(first['method'], what)} do."
-    if first["verdict"] == NOT_ENOUGH:
-        return f"{whose} allow a conclusion; the {volumes_of(first['method'], what)} do not."
-    if second["verdict"] == first["verdict"] == REPLICATED:
-        return f"{whose} lead to another conclusion: an effect of the opposite direction."
-    instead = f"“{_finding(second)}” instead of “{_finding(first)}”"
-    return f"{whose} lead to another conclusion: {instead}."
+    for model in (first["model"], WITH_SITE, DECLARED):  # a mixed model has no paired difference
+        if len(found := rows[rows["model"] == model] if len(rows) else rows):
+            return found.iloc[0].to_dict()
+    return None
+
+
+def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) -> tuple[str, str]:
+    """Whether two methods measure the same effect: a finding, and the sentence that says it.
+
+    The two estimates are compared, never their verdicts: two wide intervals agree on nothing.
+    """
+    if why := _no_conclusion(first, second):
+        return UNDECIDED, f"{_capital(why)}."
+    whose = "network" if second["method"] == PREDICTED else f"method {second['method']}"
+    other = "the reference" if first["method"] == "reference" else first["method"]
+    if row is None or not math.isfinite(row["difference"]):
+        why = row["reason"] if row is not None and row["reason"] else "one is not estimable"
+        return UNDECIDED, f"The two effects cannot be compared: {why}."
+    unit = unit_words(row["unit"])
+    apart = f"{estimate(row, 'difference', sign=True)} {unit}"
+    finding, matters = row["finding"], row["matters"]
+    figures = f"{matters:.3g}"
+    margin = shown(float(figures), len(figures.partition(".")[2]))
+    small = f"the smallest effect of interest ({margin} {unit})"
+    if finding == EQUIVALENT:
+        text = f"The {whose} measures the same effect as {other}: the difference, {apart}, "
+        return finding, f"{text}lies within {small}."
+    if finding == SLIGHT:
+        text = f"The {whose} measures another effect than {other}, by {apart}: less than "
+        return finding, f"{text}{small}."
+    if finding == DIFFERENT:
+        return finding, f"The {whose} measures another effect than {other}, by {apart}."
+    end = f"the interval of the difference, {apart}, reaches beyond {small}"
+    if not math.isfinite(matters):
+        end = f"the difference is {apart}, and nothing says which would matter"
+    return (
+        UNDECIDED,
+        f"Whether the {whose} measures the same effect as {other} is undecided: {end}.",
+    )
 
 
 def _no_conclusion(*rows: Mapping) -> str:
@@ -169,10 +185,10 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def declared(study: Study) -> dict[str, list[dict]]:
-    """Rows of the effects as declared, by hypothesis, in the order of the methods."""
+def leading(study: Study) -> dict[str, list[dict]]:
+    """Rows of the effects by the answering model, by hypothesis, in the order of the methods."""
     found: dict[str, list[dict]] = {}
-    for row in rows_of(study, "effects", model=DECLARED).to_dict("records"):
+    for row in rows_of(study, "effects", leads=True).to_dict("records"):
         found.setdefault(row["hypothesis"], []).append(row)
     return found
 
@@ -203,43 +219,48 @@ def part_counts(study: Study) -> dict[str, int]:
 
 def answer(study: Study) -> str:
     """The study in a sentence; empty where it asks nothing."""
-    effects, measured = declared(study), study.measured
-    what, told = all_asked(measured.target), []
+    effects, measured = leading(study), study.measured
+    what, parts = all_asked(measured.target), []
     for method in measured.methods:
         rows = [row for every in effects.values() for row in every if row["method"] == method]
         if rows and all(row["verdict"] == NO_CONCLUSION for row in rows):
-            told.append(f"the {volumes_of(method, what)} allow no conclusion")
+            parts.append(f"the {volumes_of(method, what)} allow no conclusion")
         elif rows:
-            count = sum(row["verdict"] == REPLICATED for row in rows)
-            words = ("", "") if any(" replicate " in one for one in told) else WHAT_COUNTS
-            told.append(
-                f"the {volumes_of(method, what)}{words[0]} {count or 'none'} of "
-                f"{len(rows)}{words[1]}"
-            )
-    if not told:
+            count = sum(row["verdict"] in FOUND for row in rows)
+            of = f"{count or 'none'} of {counted(len(rows), 'expected effect')}"
+            parts.append(f"the {volumes_of(method, what)} show {of}")
+    if not parts:
         return ""
-    text = _listed(told)
     pairs = [rows for rows in map(_without_raters(study), effects.values()) if len(rows) == 2]
-    judged = [same for same in (same_conclusion(*rows) for rows in pairs) if same is not None]
-    if judged:
+    findings = [comparison_sentence(*rows, compared(study, *rows))[0] for rows in pairs]
+    if findings:
+        words = (
+            (EQUIVALENT, "the same"),
+            (SLIGHT, "different by less than matters"),
+            (DIFFERENT, "different"),
+            (UNDECIDED, "undecided"),
+        )
+        told = [f"{word} in {n}" for name, word in words if (n := findings.count(name))]
         both = _listed(measured.methods[:2]) if measured.raters else "both"
-        text += f"; {both} lead to the same conclusion in {sum(judged)} of {len(judged)}"
-        text += " that allow one" if len(judged) < len(pairs) else ""
-    return f"{text[:1].upper()}{text[1:]}."
+        parts.append(f"of the {counted(len(findings), 'comparison')} of {both}, {_listed(told)}")
+    text = _listed(parts[:-1]) + f"; {parts[-1]}" if findings else _listed(parts)
+    return f"{_capital(text)}."
 
 
 def headlines(study: Study) -> list[str]:
     """A line for each hypothesis, for agreement and for failures."""
     named = {hypothesis.name: hypothesis for hypothesis in study.measured.target.hypotheses}
     lines = []
-    for name, rows in declared(study).items():
+    for name, rows in leading(study).items():
         asked = named.get(name)
-        head = claim_sentence(asked, study.measured.target) if asked else title_of(name)
+        head = claim_of(study, asked) if asked else title_of(name)
         what = asked_of(asked) if asked else VOLUMES
-        told = "; ".join(verdict_sentence(row, what) for row in rows)
-        lines.append(f"{head} {told[:1].upper()}{told[1:]}.")
+        verdicts = "; ".join(verdict_sentence(row, what) for row in rows)
+        lines.append(f"{head} {_capital(verdicts)}.")
+        if remark := rows[0]["remark"]:
+            lines[-1] += f" {_capital(remark)}."
         if len(two := _without_raters(study)(rows)) == 2 and not _no_conclusion(*two):
-            lines[-1] += f" {conclusion(*two, what)}"
+            lines[-1] += f" {comparison_sentence(*two, compared(study, *two))[1]}"
     return lines + _agreement_lines(study) + _failure_lines(study)
 
 
@@ -309,7 +330,7 @@ def _agreement_lines(study: Study) -> list[str]:
         icc, bias = found["icc_a1"], found["bias"]
         lines.append(
             f"Volumes of {label}, {second} against {first}: ICC(A,1) "
-            f"{estimate(icc, 'value', digits=2)}, bias {estimate(bias, 'value', sign=True)} mm³ "
+            f"{estimate(icc, 'value', digits=3)}, bias {estimate(bias, 'value', sign=True)} mm³ "
             f"({int(icc['n'])} cases)."
         )
     return lines
@@ -336,10 +357,6 @@ def counted(n: int, what: str) -> str:
 def _without_raters(study: Study) -> Callable[[Sequence[dict]], list[dict]]:
     raters = set(study.measured.raters)
     return lambda rows: [row for row in rows if row["method"] not in raters]
-
-
-def _finding(row: Mapping) -> str:
-    return OPPOSITE if OPPOSITE in str(row.get("reason", "")) else str(row["verdict"])
 
 
 def _quantity(hypothesis: Hypothesis, target: Target) -> str:

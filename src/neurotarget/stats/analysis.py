@@ -6,15 +6,20 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from neurotarget.stats.biomarkers import biomarker_differences_table, biomarkers_table
+from neurotarget.stats.by_label import label_effects_table
+from neurotarget.stats.cohort import other_groups
 from neurotarget.stats.curves import age_table, curves_table
-from neurotarget.stats.effects import (
-    NO_CONCLUSION,
-    Refused,
-    effect_differences_table,
-    effects_table,
-)
+from neurotarget.stats.effect_differences import effect_differences_table
+from neurotarget.stats.effects import NO_CONCLUSION, Refused, effects_table
 from neurotarget.stats.failures import failed_cases_table, failures_table
-from neurotarget.stats.learning import Training, study_learning, study_refusals, time_note
+from neurotarget.stats.influence import influence_table, outlier_notes
+from neurotarget.stats.learning import (
+    Training,
+    study_learning,
+    study_refusals,
+    time_note,
+    without_failed,
+)
 from neurotarget.stats.means import mean_agreement_table, means_table
 from neurotarget.stats.measured import EXTERNAL, Measured
 from neurotarget.stats.parts import parts_table
@@ -47,13 +52,17 @@ def analyse(
     learning = study_learning(measured, training)
     refused = study_refusals(measured, learning)
     effects = effects_table(measured, refused=refused)
+    known, _ = without_failed(measured)
     agreement = agreement_table(measured, seed=seed)
     scores = scores_table(measured)
     parts = parts_table(measured, agreement, scores, seed=seed)
+    by_label = label_effects_table(measured, effects, refused=refused)
     tables = {
         "effects": effects,
-        "effect_differences": effect_differences_table(measured, seed=seed, refused=refused),
-        "power": power_table(measured, effects),
+        "effect_differences": effect_differences_table(measured, refused=refused),
+        **({"label_effects": by_label} if len(by_label) else {}),
+        "influence": influence_table(known, refused=refused),
+        "power": power_table(known, effects),
         **({"parts": parts} if len(parts) else {}),
         **_of_raters(measured, agreement),
         "agreement": agreement,
@@ -62,15 +71,20 @@ def analyse(
         "failed_cases": failed_cases_table(measured),
         "volumes": volumes_table(measured),
         **_of_means(measured, seed),
-        "age": age_table(measured),
-        "curves": curves_table(measured),
-        "biomarkers": biomarkers_table(measured),
-        "biomarker_differences": biomarker_differences_table(measured, seed=seed),
-        "sites": _without_refused(sites_table(measured, seed=seed), refused),
-        "harmonisation": harmonisation_table(measured, seed=seed),
+        "age": age_table(known),
+        "curves": curves_table(known),
+        "biomarkers": biomarkers_table(known),
+        "biomarker_differences": biomarker_differences_table(known, seed=seed),
+        "sites": _without_refused(sites_table(known, seed=seed), refused),
+        "harmonisation": harmonisation_table(known, seed=seed),
         "cases": cases_table(measured),
     }
-    told = (*notes, *_absent(measured), *filter(None, [time_note(training or Training())]))
+    told = (
+        *notes,
+        *_absent(measured),
+        *outlier_notes(measured),
+        *filter(None, [time_note(training or Training())]),
+    )
     return Study(measured, tables, told, dict(facts or {}), learning)
 
 
@@ -136,6 +150,8 @@ def _absent(measured: Measured) -> list[str]:
     for name, values in measured.covariates.drop(columns="subject_id").items():
         if absent := int(values.isna().sum()):
             told.append(f"{absent} of {n} cases have no {name}; what needs it leaves them out.")
+    asked = measured.target.hypotheses
+    told += filter(None, (other_groups(one, measured.covariates) for one in asked))
     repeats = n - measured.subjects.nunique()
     if repeats:
         people = "1 subject" if n - repeats == 1 else f"{n - repeats} subjects"

@@ -1,9 +1,12 @@
-"""Dice of every case by every run and by every arm.
+"""Dice of every case by every run and by every arm, and two scores beside it.
 
-A case's score is its mean Dice over the labels, then over all runs of an arm that hold it out. A
-lost mask counts 0; a label that neither mask has is undefined and left out.
+A case's score is its mean over the labels, then over all runs of an arm that hold it out. A lost
+mask has a Dice and a surface Dice of 0 and a volume error of the whole reference; HD95 has no
+worst value, so a case with a lost mask has none. A label that neither mask has is undefined and
+left out.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,13 +16,16 @@ from neurotarget.stats.arms import Arms, listed
 
 MEAN = "mean"  # in place of a label: the mean over the labels
 DICE = "dice"
+VOLUME_ERROR = "volume_error_abs_mm3"
+SURFACE_DICE, HD95 = "surface_dice", "hd95_mm"
+LESS_IS_BETTER = (VOLUME_ERROR, HD95)
 SAME = 1e-9  # Dice closer than this is equal; rounding is all that is left
 
 
 class Scored(NamedTuple):
-    """Dice as tables of a row a case (index `case_id`), by label; `mean` is the first label.
+    """One score as tables of a row a case (index `case_id`), by label; `mean` is the first label.
 
-    `held_out` says which cases each run was scored on, whether their Dice is defined or not.
+    `held_out` says which cases each run was scored on, whether their score is defined or not.
     """
 
     arms: Arms
@@ -54,11 +60,48 @@ class Scored(NamedTuple):
 
 def score_arms(arms: Arms) -> Scored:
     """Gather the Dice of all runs; a score that a run has twice counts with its mean."""
-    rows = arms.scores[(arms.scores["metric"] == DICE) & arms.scores["label"].isin(arms.labels)]
+    rows = _of_labels(arms, DICE)
     by_label = wide(rows, arms)
     by_run = {MEAN: _over_labels(by_label)}
     if len(arms.labels) > 1:
         by_run |= by_label
+    return _scored(rows, by_run, arms)
+
+
+def score_beside(arms: Arms) -> dict[str, Scored]:
+    """Absolute volume error, and surface Dice or else HD95, over the labels; those that are there.
+
+    Source: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z (a boundary score beside an
+    overlap).
+    """
+    dice = _of_labels(arms, DICE)
+    keys = ["run", "case_id", "label"]
+    scores = dice.set_index(keys)[["value"]].rename(columns={"value": DICE})
+    scores = scores.groupby(level=keys).mean()
+    for metric in ("volume_mm3", "reference_volume_mm3", SURFACE_DICE, HD95):
+        scores[metric] = _of_labels(arms, metric).groupby(keys)["value"].mean()
+    reference, is_lost = scores["reference_volume_mm3"], scores[DICE] == 0
+    error = (scores["volume_mm3"] - reference).abs()
+    scores[VOLUME_ERROR] = error.where(error.notna() | ~is_lost, reference)
+    for metric, worst in ((SURFACE_DICE, 0.0), (HD95, math.inf)):
+        scores[metric] = scores[metric].where(scores[metric].notna() | ~is_lost, worst)
+    boundary = HD95 if _of_labels(arms, SURFACE_DICE)["value"].isna().all() else SURFACE_DICE
+    found = {}
+    for metric in (VOLUME_ERROR, boundary):
+        values = scores[metric].rename("value").reset_index()
+        by_run = _over_labels(wide(values, arms)).replace(math.inf, math.nan)
+        if by_run.notna().any(axis=None):
+            found[metric] = _scored(dice, {MEAN: by_run}, arms)
+    return found
+
+
+def _of_labels(arms: Arms, metric: str) -> pd.DataFrame:
+    is_asked = (arms.scores["metric"] == metric) & arms.scores["label"].isin(arms.labels)
+    return arms.scores[is_asked].astype({"value": float})
+
+
+def _scored(rows: pd.DataFrame, by_run: Mapping[str, pd.DataFrame], arms: Arms) -> Scored:
+    """Scores by run and by arm, and who was scored, by `rows` of Dice."""
     cases = by_run[MEAN].index
     pairs = rows.drop_duplicates(["case_id", "run"]).assign(value=True)
     held_out = pairs.pivot(index="case_id", columns="run", values="value").notna()
@@ -99,13 +142,16 @@ def over_runs(table: pd.DataFrame, arms: Arms) -> pd.DataFrame:
 
 def mean_of(metric: str, arms: Arms) -> pd.Series:
     """Mean of a metric by arm, over labels, runs and cases as for Dice; NaN where it has none."""
-    rows = arms.scores[(arms.scores["metric"] == metric) & arms.scores["label"].isin(arms.labels)]
-    return over_runs(_over_labels(wide(rows, arms)), arms).mean().reindex(list(arms.names))
+    return (
+        over_runs(_over_labels(wide(_of_labels(arms, metric), arms)), arms)
+        .mean()
+        .reindex(list(arms.names))
+    )
 
 
 def undefined(arms: Arms) -> list[str]:
     """Sentences on labels whose Dice is undefined in some cases."""
-    rows = arms.scores[(arms.scores["metric"] == DICE) & arms.scores["label"].isin(arms.labels)]
+    rows = _of_labels(arms, DICE)
     told = []
     for label, absent in rows[rows["value"].isna()].groupby("label", sort=False):
         cases = sorted(set(absent["case_id"]))

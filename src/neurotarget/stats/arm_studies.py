@@ -16,7 +16,6 @@ from neurotarget.stats.arms import Arms
 from neurotarget.stats.effects import effects_table as study_effects
 from neurotarget.stats.measured import Measured, means_with_regions, with_regions
 from neurotarget.stats.tables import agreement_table as study_agreement
-from neurotarget.stats.variants import DECLARED
 
 REFERENCE = "reference"
 AGREEMENT_COLUMNS = [
@@ -82,7 +81,7 @@ def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFram
         found = study_effects(
             measured, refused={(cohort.arm, label): told for label, told in why.items()}
         )
-        found = found[found["model"] == DECLARED]
+        found = found[found["leads"].astype(bool)]
         if number == 0:
             tables.append(found[found["method"] == REFERENCE].assign(arm=REFERENCE, seed=pd.NA))
         tables.append(found[found["method"] != REFERENCE].assign(arm=cohort.arm, seed=cohort.seed))
@@ -92,7 +91,7 @@ def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFram
 
 
 def verdict_text(effects: pd.DataFrame, arm: str) -> str:
-    """Verdicts of an arm over its seeds: `sex_difference: replicated 2 of 2; age: …`."""
+    """Verdicts of an arm over its seeds: `sex_difference: shown 2 of 2; age: …`."""
     told = []
     for hypothesis, rows in effects[effects["arm"] == arm].groupby("hypothesis", sort=False):
         counts = Counter(rows["verdict"]).most_common()

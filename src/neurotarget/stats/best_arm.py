@@ -1,100 +1,64 @@
 """How likely each net is to have the highest mean score, were other cases and trainings drawn.
 
-Subjects are drawn with replacement and, where an arm was trained several times on the same fold,
-its trainings too, a seed with its runs on all folds. Of few trainings a plain bootstrap would draw
-too little spread ((n − 1) / n of the variance), so n − 1 of n are drawn and weighted by
-n / (n − 1). Two seeds stay few: of equal arms one is then too often the best for sure.
+Drawn from the mixed model, whose error counts trainings. Of the nets in a comparison the one that
+came out best was lucky more often than not, so means are first drawn towards their common mean,
+by as much as chance alone would part them: of two equal nets a chance above 95 % is then as rare
+as an interval of their difference that excludes 0.
 
-Source: Efron 1979, doi:10.1214/aos/1176344552; Rao and Wu 1988,
-doi:10.1080/01621459.1988.10478591 (draws of n − 1).
+Source: Efron and Morris 1975, doi:10.1080/01621459.1975.10479864 (shrinkage); Gelman et al. 2012,
+doi:10.1080/19345747.2011.618213 (instead of a correction for the number of pairs).
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 from numpy import ndarray
+from scipy.special import stdtrit
 
-from neurotarget.stats.arm_scores import MEAN, SAME, Scored
-from neurotarget.stats.resample import DRAWS, codes, draws
+from neurotarget.stats.arm_scores import SAME
+from neurotarget.stats.mixed import MixedFit
 
-ONE_TRAINING = (
-    "each arm was trained once per fold, so the probability of being best counts the chance of "
-    "the cases and not that of the training"
+DRAWS = 20_000
+FEWEST_SEEDS, FEWEST_FOLDS = 2, 3
+FEW_TRAININGS = (
+    "no net has a chance to be best: it asks for two seeds or three folds of each, as one training "
+    "does not tell how another would come out"
 )
-
-TWO_TRAININGS = (
-    "each arm was trained twice per fold at most, so the probability of being best counts only a "
-    "part of the chance of the training"
-)
+NOTHING_SHARED = "no case has a score by all arms"
 
 
-def best_probabilities(scored: Scored, *, seed: int = 0) -> tuple[dict[str, float], str]:
-    """Share of draws in which each net has the highest mean score, and what they leave out.
+def best_probabilities(
+    fit: MixedFit, nets: Sequence[str], *, seed: int = 0
+) -> tuple[dict[str, float], str]:
+    """Share of draws in which each net has the highest mean, and why there is none.
 
-    Arms that tie share a draw. Cases that a net has no score of are left out. NaN where there is
-    no other net.
+    NaN where there is no other net, and from fewer than two seeds or three folds. Nets whose
+    means are the same share a draw.
     """
-    nets = list(scored.arms.nets)
-    if len(nets) == 1:
-        return {nets[0]: math.nan}, ""
-    table = scored.complete(MEAN, nets)
-    if not len(table) or not nets:
-        return dict.fromkeys(nets, math.nan), "no case has a score by all arms"
-    runs = [run for arm in nets for run in scored.runs_of(arm)]
-    strata = _strata(scored, runs)
-    times = np.ones((DRAWS, len(runs)))
-    generator = np.random.default_rng((seed, len(runs)))  # apart from that of the subjects
-    for members in strata:
-        times[:, members] = _rescaled(generator, len(members))[:, :, None]
-    totals = _totals(scored, table.index, runs, seed) * times
-    arm_of = np.array([nets.index(scored.arms.runs.at[run, "arm"]) for run in runs])
-    means = np.zeros((DRAWS, len(nets)))
-    for column, number in zip(totals.T, arm_of, strict=True):
-        means[:, number] += column
-    is_best = means >= means.max(axis=1, keepdims=True) - SAME
+    none = dict.fromkeys(nets, math.nan)
+    if len(nets) < 2:
+        return none, ""
+    if not fit.n_cases:
+        return none, NOTHING_SHARED
+    if not fit.has_runs or (fit.n_seeds < FEWEST_SEEDS and fit.n_folds < FEWEST_FOLDS):
+        return none, FEW_TRAININGS
+    means = np.array([fit.means[net] for net in nets])
+    drawn = means[None] if fit.error < SAME else _drawn(means, fit.error, fit.freedom, seed)
+    is_best = drawn >= drawn.max(axis=1, keepdims=True) - SAME
     shares = (is_best / is_best.sum(axis=1, keepdims=True)).mean(axis=0)
-    most = max(len(members) for members in strata)
-    why = {1: ONE_TRAINING, 2: TWO_TRAININGS}.get(most, "")
-    return dict(zip(nets, shares.tolist(), strict=True)), why
+    return dict(zip(nets, shares.tolist(), strict=True)), ""
 
 
-def _strata(scored: Scored, runs: list[str]) -> list[Integer[ndarray, "n F"]]:
-    """Places of runs of one arm in rows of which one may stand for another.
-
-    Runs on the same cases may. Where an arm has the same seeds on all folds a row is a seed with
-    its runs on all of them, as they begin from the same weights.
-    """
-    seeds = scored.arms.runs["seed"]
-    found: dict[str, dict[bytes, list[int]]] = {}
-    for place in sorted(range(len(runs)), key=lambda place: seeds[runs[place]]):
-        cases = scored.held_out[runs[place]].to_numpy().tobytes()
-        own = found.setdefault(scored.arms.runs.at[runs[place], "arm"], {})
-        own.setdefault(cases, []).append(place)
-    strata = []
-    for own in found.values():
-        folds = [np.array(places) for places in own.values()]
-        of_folds = {tuple(seeds[runs[place]] for place in places) for places in folds}
-        is_joint = len(of_folds) == 1
-        strata += [np.column_stack(folds)] if is_joint else [places[:, None] for places in folds]
-    return strata
-
-
-def _rescaled(generator: np.random.Generator, n: int) -> Float[ndarray, "D n"]:
-    if n < 2:
-        return np.ones((DRAWS, n))
-    return generator.multinomial(n - 1, np.full(n, 1 / n), size=DRAWS) * (n / (n - 1))
-
-
-def _totals(scored: Scored, cases: object, runs: list[str], seed: int) -> Float[ndarray, "D R"]:
-    """What each run adds to the mean of its arm in each draw of subjects."""
-    subject, n_subjects = codes(scored.subjects[cases])
-    values = scored.by_run[MEAN].loc[cases, runs]
-    arms = scored.arms.runs.loc[runs, "arm"].to_numpy()
-    shared = values.notna().T.groupby(arms).transform("sum").T  # runs of the arm that hold a case
-    parts = (values / shared).fillna(0.0).to_numpy()
-    weights = draws(n_subjects, seed)
-    per_subject = np.zeros((n_subjects, len(runs)))
-    np.add.at(per_subject, subject, parts)
-    counts = np.bincount(subject, minlength=n_subjects)
-    return weights @ per_subject / (weights @ counts)[:, None]
+def _drawn(
+    means: Float[ndarray, " A"], error: float, freedom: float, seed: int
+) -> Float[ndarray, "D A"]:
+    """Means after shrinkage with Student's errors; all alike where chance explains them."""
+    own = error**2 / 2  # variance of one mean
+    two_sided, one_sided = (float(stdtrit(freedom, p)) for p in (0.975, 0.95))
+    by_chance = (two_sided**2 - one_sided**2) * own
+    kept = max(0.0, 1 - by_chance / max(float(means.var(ddof=1)), SAME**2))
+    generator = np.random.default_rng(seed)
+    scale = np.sqrt(kept * own * freedom / generator.chisquare(freedom, (DRAWS, 1)))
+    return kept * (means - means.mean()) + scale * generator.normal(size=(DRAWS, len(means)))

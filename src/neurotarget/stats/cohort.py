@@ -6,12 +6,15 @@ where the hypothesis asks about these.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy import ndarray
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
+from neurotarget.levels import level_key
 
 # named so, numbers are names of groups and no quantities
 CATEGORIES = frozenset({"sex", "gender", "group", "diagnosis", "site", "scanner", "rater"})
@@ -58,19 +61,30 @@ def gather(
     known = covariates.reindex(volumes.index)
     quantities = {*numbers, *_quantities(hypothesis)}
     typed = {
-        name: _typed(known[name], is_number=name in quantities, is_group=_asks(hypothesis, name))
+        name: _typed(
+            known[name],
+            is_number=name in quantities,
+            groups=hypothesis.groups if name == hypothesis.covariate else None,
+        )
         for name in names
     }
     terms = pd.DataFrame(typed, index=volumes.index)
     if hypothesis.groups:
-        asked, keys = terms[hypothesis.covariate], [key(name) for name in hypothesis.groups]
-        concerned = (asked.isna() | asked.map(key, na_action="ignore").isin(keys)).to_numpy()
-        volumes, terms = volumes[concerned], terms[concerned]
+        is_concerned = concerned(hypothesis, terms)
+        volumes, terms = volumes[is_concerned], terms[is_concerned]
     _refuse_unknown(volumes, terms, quantity(hypothesis))
     whole = (volumes.notna().all(axis=1) & terms.notna().all(axis=1)).to_numpy()
     subjects = known["subject_id"] if "subject_id" in known else known.index.to_series()
     steady = Cohort(volumes[whole].astype(float), terms[whole], int((~whole).sum()))
     return _per_subject(steady, subjects.loc[terms.index[whole]])
+
+
+def concerned(hypothesis: Hypothesis, covariates: pd.DataFrame) -> ndarray:
+    """Whether each case may belong to a hypothesis; of two groups, those of a third do not."""
+    if not hypothesis.groups or hypothesis.covariate not in covariates:
+        return np.ones(len(covariates), dtype=bool)
+    asked, keys = covariates[hypothesis.covariate], [key(name) for name in hypothesis.groups]
+    return (asked.isna() | asked.map(key, na_action="ignore").isin(keys)).to_numpy()
 
 
 def quantity(hypothesis: Hypothesis) -> str:
@@ -93,6 +107,34 @@ def written(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return str(value).strip()
     return f"{value:.15g}"  # fewer figures would make one of two long numbers
+
+
+def varying(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Hypothesis:
+    """The hypothesis without terms that are the same for all: nobody is compared at equal sex."""
+    fixed = {name for name in covariates if covariates[name].dropna().nunique() == 1}
+    kept = [
+        term
+        for term in hypothesis.adjust
+        if not {*SPLINE.sub(r"\1", term).replace(" ", "").split("*")} & fixed
+    ]
+    return replace(hypothesis, adjust=tuple(kept))
+
+
+def other_groups(hypothesis: Hypothesis, covariates: pd.DataFrame) -> str:
+    """Which cases a comparison of two groups leaves out as of neither; "" where it needs all."""
+    if not hypothesis.groups or hypothesis.covariate not in covariates:
+        return ""
+    name = hypothesis.covariate
+    values = covariates[name].dropna().map(written)
+    asked = {level_key(group, name) for group in hypothesis.groups}
+    others = values[~values.map(lambda value: level_key(value, name)).isin(asked)]
+    if not len(others):
+        return ""
+    counts = ", ".join(f"{value} {n}" for value, n in others.value_counts().items())
+    return (
+        f"{len(others)} of {len(covariates)} cases are of neither group of {name} in "
+        f"{' and '.join(hypothesis.groups)} ({counts}); {hypothesis.name} leaves them out."
+    )
 
 
 def levels(values: pd.Series) -> list[str]:
@@ -123,10 +165,6 @@ def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame, what: str) -> No
         raise NotEstimableError(f"no case has a value of {', '.join(unknown)}")
 
 
-def _asks(hypothesis: Hypothesis, name: str) -> bool:
-    return hypothesis.groups is not None and name == hypothesis.covariate
-
-
 def _quantities(hypothesis: Hypothesis) -> set[str]:
     """Covariates that the model takes as numbers: the one of a slope, and those of splines."""
     curved = (SPLINE.fullmatch(term) for term in hypothesis.adjust)
@@ -136,18 +174,19 @@ def _quantities(hypothesis: Hypothesis) -> set[str]:
     return found
 
 
-def _typed(values: pd.Series, *, is_number: bool, is_group: bool) -> pd.Series:
-    """A covariate as floats, or as text where it names categories."""
+def _typed(values: pd.Series, *, is_number: bool, groups: tuple[str, str] | None) -> pd.Series:
+    """A covariate as floats, or as text where it names categories; asked `groups` as asked."""
     present = values.dropna()
     numbers = pd.to_numeric(present, errors="coerce")
     wrong = numbers.isna() | ~np.isfinite(numbers.astype(float))
     if is_number and wrong.any():
         raise NotEstimableError(f"{values.name} is not a number (such as {present[wrong].iloc[0]})")
-    named = is_group or str(values.name).casefold() in CATEGORIES or wrong.any()
+    named = groups is not None or str(values.name).casefold() in CATEGORIES or wrong.any()
     if is_number or not named:
         return numbers.astype(float).reindex(values.index)
-    keys = present.map(key)
-    shown = present.map(written).groupby(keys).first()  # as the table writes it first
+    keys = present.map(lambda value: level_key(value, str(values.name)))
+    shown = dict(present.map(written).groupby(keys).first())  # as the table writes it first
+    shown |= {level_key(group, str(values.name)): group for group in groups or ()}
     return keys.map(shown).astype(object).reindex(values.index)
 
 

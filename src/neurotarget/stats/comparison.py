@@ -8,15 +8,22 @@ import pandas as pd
 from scipy.stats import f
 
 from neurotarget.stats.arm_learning import Learnings, learning_of_arms, learnt_alone
-from neurotarget.stats.arm_scores import MEAN, SAME, Scored, score_arms, undefined
+from neurotarget.stats.arm_scores import (
+    MEAN,
+    SAME,
+    Scored,
+    score_arms,
+    score_beside,
+    undefined,
+)
 from neurotarget.stats.arm_studies import agreement_table, effects_table
 from neurotarget.stats.arm_tables import arms_table, cases_table, costs_table, spread_table
 from neurotarget.stats.arms import NET, Arms, check_design
 from neurotarget.stats.best_arm import best_probabilities
 from neurotarget.stats.headline import headline
-from neurotarget.stats.mixed import fit_arms, variance_table
+from neurotarget.stats.mixed import MixedFit, fit_arms, training_overlap, variance_table
 from neurotarget.stats.paired import COLUMNS as DIFFERENCE_COLUMNS
-from neurotarget.stats.paired import differences_table
+from neurotarget.stats.paired import compared_pairs, differences_table
 from neurotarget.stats.parts import arm_parts_table, of_arms, without_external
 from neurotarget.stats.ranks import COLUMNS as RANK_COLUMNS
 from neurotarget.stats.ranks import ranks_table
@@ -59,34 +66,69 @@ def compare(
     arms, more = without_external(every)
     scored, learnings = score_arms(arms), learning_of_arms(arms)
     ranked = learnt_alone(scored, learnings)
+    fits = _fits(ranked)
     tables = {
-        **_rankings(ranked, seed),
+        **_rankings(ranked, fits, seed),
         "spread": spread_table(scored),
         "agreement": agreement_table(arms, seed=seed),
         "effects": effects_table(of_arms(every, arms.names), learnings),
         "costs": costs_table(scored),
         "cases": cases_table(scored),
     }
-    chances, why = best_probabilities(ranked, seed=seed) if ranked else ({}, "")
+    chances, why = (
+        best_probabilities(fits[MEAN], ranked.arms.nets, seed=seed) if ranked else ({}, "")
+    )
     tables = {"arms": arms_table(scored, tables, learnings, chances, seed=seed)} | tables
     tables |= {"parts": parts} if len(parts) else {}
-    told = (*notes, *more, *_notes(scored, ranked, why), *_on_learning(learnings))
+    told = (*notes, *more, *_notes(scored, ranked, why), *_on_folds(fits), *_on_learning(learnings))
     return Comparison(arms.target, tables, told, dict(facts or {}), headline(tables))
 
 
-def _rankings(ranked: Scored | None, seed: int) -> dict[str, pd.DataFrame]:
+def _fits(ranked: Scored | None) -> dict[str, MixedFit]:
+    """Mixed model of the nets by label; none where no net has learnt."""
+    if ranked is None:
+        return {}
+    return {label: fit_arms(ranked, label, ranked.arms.nets) for label in ranked.labels}
+
+
+def _rankings(
+    ranked: Scored | None, fits: Mapping[str, MixedFit], seed: int
+) -> dict[str, pd.DataFrame]:
     """What holds arms against each other; tables without a row where no net has learnt."""
     if ranked is None:
         empty = {"differences": DIFFERENCE_COLUMNS, "ranks": RANK_COLUMNS}
         tables = {name: pd.DataFrame(columns=columns) for name, columns in empty.items()}
         return {**tables, "variance": variance_table({})}
-    fits = {label: fit_arms(ranked, label, ranked.arms.nets) for label in ranked.labels}
-    differences = differences_table(ranked, fits, seed=seed)
+    pairs = compared_pairs(ranked)
+    blocks = [differences_table(ranked, fits, pairs=pairs, seed=seed)]
+    for metric, scored in score_beside(ranked.arms).items():
+        fit = {MEAN: fit_arms(scored, MEAN, ranked.arms.nets)}
+        blocks.append(differences_table(scored, fit, metric=metric, pairs=pairs, seed=seed))
+    differences = pd.concat([block for block in blocks if len(block)] or blocks, ignore_index=True)
     return {
         "differences": differences,
-        "variance": variance_table(fits),
+        "variance": variance_table(dict(fits)),
         "ranks": ranks_table(ranked, differences),
     }
+
+
+def _on_folds(fits: Mapping[str, MixedFit]) -> Iterator[str]:
+    """A sentence on folds that share training data, and what is done about it."""
+    fit = fits.get(MEAN)
+    if fit is None or not fit.has_runs or fit.n_folds < 2:
+        return
+    shared = f"The {fit.n_folds} folds share training data, so they are no independent trainings"
+    if fit.shares_training:
+        yield (
+            f"{shared}: where the spread between folds is what tells of trainings, the variance of "
+            f"a difference is raised {training_overlap(fit.n_folds):.2g}-fold (Nadeau and Bengio "
+            "2003, doi:10.1023/A:1024068626366)."
+        )
+    else:
+        yield (
+            f"{shared}; the intervals of the mixed model rest on seeds and say nothing of other "
+            "training data."
+        )
 
 
 def _on_learning(learnings: Learnings) -> Iterator[str]:

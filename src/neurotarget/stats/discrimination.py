@@ -58,9 +58,7 @@ def auc(a: Values, b: Values, slopes: Slopes = NONE) -> Estimate:
     both = np.concatenate([a, b])
     if min(n_a, n_b) < FEWEST or np.ptp(both) == 0:
         return Estimate.undefined(n_a + n_b)
-    ranks = rankdata(both)
-    below = (ranks[:n_a] - rankdata(a)) / n_b  # share of b below each a
-    above = 1 - (ranks[n_a:] - rankdata(b)) / n_a  # share of a above each b
+    below, above = _placements(a, b)
     value = float(below.mean())
     if value in (0, 1):
         pairs = min(n_a, n_b)
@@ -71,6 +69,39 @@ def auc(a: Values, b: Values, slopes: Slopes = NONE) -> Estimate:
     half /= value * (1 - value)
     low, high = expit(logit(value) - half), expit(logit(value) + half)
     return Estimate(value, float(low), float(high), n_a + n_b)
+
+
+def auc_difference(
+    first: tuple[Values, Values], second: tuple[Values, Values], slopes: Slopes = NONE
+) -> Estimate:
+    """AUC of `second` minus that of `first`, both (a, b) of the same subjects, with its interval.
+
+    The interval is DeLong's of a paired difference; for adjusted values its variance grows as that
+    of the difference of the means does (without, of 20 subjects a group it holds the truth in 92 %,
+    with it in 96 %). Fewer than three a group, or values that are all equal, give NaN.
+
+    Source: DeLong et al. 1988, doi:10.2307/2531595.
+    """
+    n_a, n_b = map(len, first)
+    flat = any(np.ptp(np.concatenate(pair)) == 0 for pair in (first, second) if n_a and n_b)
+    if min(n_a, n_b) < FEWEST or flat:
+        return Estimate.undefined(n_a + n_b)
+    below, above = (
+        after - before
+        for before, after in zip(_placements(*first), _placements(*second), strict=True)
+    )
+    value = float(below.mean())
+    value = value if abs(value) > ROUNDING else 0.0
+    variance = below.var(ddof=1) / n_a + above.var(ddof=1) / n_b
+    half = norm.ppf(TAIL) * math.sqrt(variance * widening(n_a, n_b, slopes))
+    return Estimate(value, value - half, value + half, n_a + n_b)
+
+
+def _placements(a: Values, b: Values) -> tuple[Values, Values]:
+    """Share of b below each a, and of a above each b, by midranks."""
+    n_a = len(a)
+    ranks = rankdata(np.concatenate([a, b]))
+    return (ranks[:n_a] - rankdata(a)) / len(b), 1 - (ranks[n_a:] - rankdata(b)) / n_a
 
 
 def cohen_d(a: Values, b: Values, slopes: Slopes = NONE) -> Estimate:
@@ -135,15 +166,6 @@ def weighted_d(
     nothing = np.full_like(within, np.nan)
     freedom = len(a) + len(b) - 2 - slopes.lost_a - slopes.lost_b
     return np.divide(gap * math.sqrt(freedom), pooled, out=nothing, where=spread)
-
-
-def weighted_auc(a: Values, b: Values, weights_a: Weights, weights_b: Weights) -> Drawn:
-    """AUC of each draw; ties count half."""
-    order = np.argsort(b)
-    below = np.vstack([np.zeros(weights_b.shape[1]), np.cumsum(weights_b[order], axis=0)])
-    low, high = (np.searchsorted(b[order], a, side=side) for side in ("left", "right"))
-    shares = (below[low] + below[high]) / (2 * len(b))  # of the b's below each a
-    return np.einsum("nd,nd->d", shares, weights_a) / len(a)
 
 
 def is_flat(a: Values, b: Values) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from neurotarget.stats.arm_scores import MEAN, SAME
+from neurotarget.stats.arm_scores import DICE, MEAN, SAME
 from neurotarget.stats.arms import NET
 from neurotarget.stats.learning import NOT_LEARNT
-from neurotarget.stats.paired import ALPHA, SPLIT, told_apart
+from neurotarget.stats.paired import ALPHA, APART, NOT_APART, SPLIT, told_apart
 
 VISIBLE = 0.0005  # a smaller SD would be written as 0.000
 
@@ -77,7 +77,10 @@ def _lead(tables: Tables, nets: pd.DataFrame) -> str:
     if math.isnan(shift):
         return f"{found}, but no case has a score by both it and {second}."
     low, high = _interval(row) if shift >= 0 else (-end for end in reversed(_interval(row)))
-    interval = "" if math.isnan(low) else f" (95 % interval {_signed(low)} to {_signed(high)})"
+    over = "" if _is_tested(row) else " over cases"
+    interval = (
+        "" if math.isnan(low) else f" (95 % interval{over} {_signed(low)} to {_signed(high)})"
+    )
     if shift < 0:  # means of arms are over their own cases
         return (
             f"{found}, but on the {row['n_cases']} cases that both have a score of {second} is "
@@ -91,23 +94,33 @@ def _lead(tables: Tables, nets: pd.DataFrame) -> str:
 
 def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     best, *others = nets["arm"]
+    end = f"{_made(arms, nets)}."
+    if not any(_is_tested(_pair(tables, best, arm)) for arm in others):
+        return f"Whether {_whose(len(nets))} is {_pair(tables, best, others[0])['told_apart']}{end}"
     apart = told_apart(tables["differences"])
     tied = [arm for arm in others if frozenset((best, arm)) not in apart]
     why = _why_tied(tables, best, tied[0], len(nets)) if tied else ""
-    end = f"{_made(arms, nets)}."
-    once = "" if _run_sd(tables).notna().any() else " by these trainings"
     if len(others) == 1:
-        return f"The two can{f'not be told apart{why}' if tied else f' be told apart{once}'}{end}"
+        return f"The two can{f'not be told apart{why}' if tied else ' be told apart'}{end}"
     if not tied:
         both = "both" if len(others) == 2 else "all"
-        return f"It can be told apart from {both} others{once}{end}"
+        return f"It can be told apart from {both} others{end}"
     if len(tied) == len(others):
         return f"None of the other {len(others)} can be told apart from it{why}{end}"
     rest = [arm for arm in others if arm not in tied]
     is_behind = all(_pair(tables, best, arm)["mean_difference"] > 0 for arm in rest)
     verb = f"{'is' if len(rest) == 1 else 'are'} behind" if is_behind else "can"
-    behind = f"the other {'one' if len(rest) == 1 else len(rest)} {verb}{once}"
+    behind = f"the other {'one' if len(rest) == 1 else len(rest)} {verb}"
     return f"{spoken(tied)} cannot be told apart from it{why}; {behind}{end}"
+
+
+def _whose(n_nets: int) -> str:
+    both = "the two" if n_nets == 2 else f"the {n_nets}"
+    return f"{both} differ by more than another training would change"
+
+
+def _is_tested(row: pd.Series) -> bool:
+    return row["told_apart"] in (APART, NOT_APART)
 
 
 def _why_tied(tables: Tables, best: str, other: str, n_nets: int) -> str:
@@ -127,12 +140,14 @@ def _why_tied(tables: Tables, best: str, other: str, n_nets: int) -> str:
 
 def _pair(tables: Tables, best: str, other: str) -> pd.Series:
     rows = tables["differences"]
-    return rows[(rows["arm"] == best) & (rows["other"] == other) & (rows["label"] == MEAN)].iloc[0]
+    rows = rows[(rows["label"] == MEAN) & (rows["metric"] == DICE)]
+    return rows[(rows["arm"] == best) & (rows["other"] == other)].iloc[0]
 
 
 def _interval(row: pd.Series) -> tuple[float, float]:
-    """That of the mixed model, or where it has none that of the cases."""
-    ends = ("low", "high") if math.isnan(row["model_low"]) else ("model_low", "model_high")
+    """That of the mixed model, or where it knows no trainings that of the cases."""
+    by_model = _is_tested(row) and not math.isnan(row["model_low"])
+    ends = ("model_low", "model_high") if by_model else ("low", "high")
     return float(row[ends[0]]), float(row[ends[1]])
 
 

@@ -9,9 +9,11 @@ Source: Cohen 1960, doi:10.1177/001316446002000104 (correction for chance).
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from neurotarget.stats.failures import failed_masks
@@ -30,6 +32,8 @@ SAFE_FAILED = 0.2  # above: doubtful, and no effect is estimated on such volumes
 LEAST_STEPS = 0.5  # share of the expected steps; below: a warning
 FEW_STEPS = 500  # fewer in a budget of time alone, which expects no number: a warning
 
+FEWEST = 3  # cases, below which equal volumes are no sign of anything
+ROUNDING = 1e-10  # relative
 PREDICTED = "predicted"  # what a network's masks are called in a study of rows
 
 
@@ -195,15 +199,70 @@ def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[
     Of a method without scores the volumes tell which masks are empty where the reference is not.
     """
     found: dict[tuple[str, str], str] = {}
-    for number, method in enumerate(_asked(measured)):
+    for method, masks in _judged(measured):
         is_network = method == PREDICTED
-        masks = failed_masks(measured.scores) if number == 0 else _empty(measured, method)
-        if not len(masks):
-            masks = _empty(measured, method)
         head = "" if is_network else f"the masks by {method} cannot answer"
-        told = refusals(masks, measured.target, learning if is_network else None, whose=head)
-        found |= {(method, label): why for label, why in told.items()}
+        why = refusals(masks, measured.target, learning if is_network else None, whose=head)
+        found |= {(method, label): reason for label, reason in why.items()}
+    return found | _without_spread(measured)
+
+
+def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
+    """Labels whose reference is one number throughout: no method can be held against it."""
+    if measured.reference is None:
+        return {}
+    volumes = measured.volumes[measured.reference].dropna(axis="columns", how="all")
+    found = {}
+    for label, values in volumes.items():
+        known = values.dropna()
+        if len(known) >= FEWEST and float(np.ptp(known)) <= ROUNDING * float(known.abs().max()):
+            why = (
+                f"no reference spread: {label} by {measured.reference} is "
+                f"{known.iloc[0]:.4g} mm³ in all {len(known)} cases"
+            )
+            found |= {(method, str(label)): why for method in measured.methods}
     return found
+
+
+def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame]]:
+    """A cohort whose failed masks have neither volume nor mean, and which these are.
+
+    An empty mask has no volume of 0 mm³: it says nothing of the structure. The tables of the second
+    result have a row a case and a column a label or region; a region fails with any of its labels.
+    """
+    failed = {
+        method: _wide(masks, measured)
+        for method, masks in _judged(measured)
+        if len(masks) and masks.any()
+    }
+
+    def known(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+        return {
+            method: table.mask(failed[method]) if method in failed else table
+            for method, table in tables.items()
+        }
+
+    means = {contrast: known(tables) for contrast, tables in measured.means.items()}
+    return replace(measured, volumes=known(measured.volumes), means=means), failed
+
+
+def _judged(measured: Measured) -> Iterator[tuple[str, pd.Series]]:
+    """Which masks of each method failed, by case and label; people's count as right."""
+    for number, method in enumerate(_asked(measured)):
+        masks = failed_masks(measured.scores) if number == 0 else _empty(measured, method)
+        yield method, masks if len(masks) else _empty(measured, method)
+
+
+def _wide(masks: pd.Series, measured: Measured) -> pd.DataFrame:
+    target = measured.target
+    table = (
+        masks.astype(float)
+        .unstack("label")
+        .reindex(index=measured.covariates.index, columns=list(target.label_names))
+    )
+    table = table.fillna(0.0) > 0
+    sums = {name: table[list(parts)].any(axis=1) for name, parts in target.regions.items()}
+    return table.assign(**sums)
 
 
 def _asked(measured: Measured) -> Iterable[str]:

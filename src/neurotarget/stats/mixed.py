@@ -8,20 +8,18 @@ complete design (every run of a fold scores the same cases) the likelihood depen
 squares only, and the numbers are those of statsmodels' MixedLM, in 2 ms instead of 100.
 
 A difference of two arms has the error of both arms' mean runs. Its interval is Student's t with
-the degrees of freedom that the spread of runs was estimated with, (arms − 1)(folds − 1) +
-arms × folds × (seeds − 1), as in the analysis of variance of a split plot; fewer than
-Satterthwaite's where the spread of runs is small, so the interval is then too wide, not too
-narrow. Where arms differ more between folds than their seeds explain, the error is that of folds;
-where a seed is good or bad in all folds alike, it is that of the seeds' means.
-
-In simulations of equal arms (case SD 0.03, run SD 0.005, 5 arms × 3 folds of 20 to 67 cases) the
-interval of a pair excludes 0 in 3 to 5 % with one seed or two, and in 6 % where arms differ by fold
-or by seed as well; after Holm any pair does in 1 to 6 % of the comparisons. With one training per
-arm the model knows the cases alone, and 40 % of the intervals exclude 0.
+Satterthwaite's degrees of freedom, as lmerTest gives them. Where an arm was trained once per fold
+the spread between folds is all that tells of trainings; as folds share most of their training
+data their variance is raised by Nadeau and Bengio's factor. Where arms differ more between folds
+than their seeds explain, the error is that of folds, raised alike; where a seed is good or bad in
+all folds alike, it is that of the seeds' means. With one training per arm in all, the model knows
+the cases alone, 40 % of the intervals of equal arms exclude 0, and nothing is concluded from it.
+How often equal arms pass for different stands in tests/oracles/mixed_arms.py.
 
 Source: Patterson and Thompson 1971, doi:10.1093/biomet/58.3.545 (REML); Satterthwaite 1946,
-doi:10.2307/3002019 (degrees of freedom); Bouthillier et al. 2021, arXiv:2103.03098 (runs as a
-source of variance).
+doi:10.2307/3002019, as in Kuznetsova et al. 2017, doi:10.18637/jss.v082.i13 (degrees of freedom);
+Nadeau and Bengio 2003, doi:10.1023/A:1024068626366 (folds); Bouthillier et al. 2021,
+arXiv:2103.03098 (runs as a source of variance).
 """
 
 import math
@@ -38,9 +36,16 @@ from scipy.special import fdtrc, stdtr, stdtrit
 
 from neurotarget.stats.arm_scores import SAME, Scored
 from neurotarget.stats.interval import LEVEL
+from neurotarget.stats.split_plot import (
+    FLOOR,
+    Block,
+    Sums,
+    arm_contrasts,
+    deviance,
+    satterthwaite,
+    sum_blocks,
+)
 
-Block = Float[ndarray, "N A S"]  # cases, arms and trainings of each arm on one fold
-FLOOR = 1e-10  # share of the whole variance that stands for none, so that logarithms exist
 POOLED = 0.25  # p from which seeds and folds are taken to tell of one and the same spread
 NOTHING = 1e-8  # a component below this share is none: the search ends near 0, not on it
 
@@ -62,7 +67,9 @@ class MixedFit:
     """Arms' means by the model (they differ from plain means where folds differ in size).
 
     `error` is the standard error of the difference of any two arms, and `freedom` its degrees of
-    freedom; both are NaN where nothing could be estimated, which `reason` explains.
+    freedom; both are NaN where nothing could be estimated, which `reason` explains. `has_runs`
+    says whether trainings count, `shares_training` whether folds, which share training data,
+    are what tells of them.
     """
 
     means: dict[str, float]
@@ -70,7 +77,10 @@ class MixedFit:
     freedom: float
     variances: dict[str, float] = field(default_factory=dict)
     has_runs: bool = False
+    shares_training: bool = False
     n_cases: int = 0
+    n_folds: int = 0
+    n_seeds: int = 0
     reason: str = ""
 
     def difference(self, arm: str, other: str) -> Difference:
@@ -93,31 +103,11 @@ class Blocks(NamedTuple):
     notes: tuple[str, ...]
 
 
-class _Sums(NamedTuple):
-    """What the likelihood needs of the data; B blocks, A arms, S seeds."""
-
-    n: Float[ndarray, " B"]  # cases
-    means: Float[ndarray, "B A"]
-    arms: int
-    seeds: int
-    case_square: float  # mean square of the cases' means
-    within: float  # squares of case × arm, on the mean over seeds
-    rest: float  # squares of case × seed within arm
-    runs: Float[ndarray, " B"]  # squares of the runs' means about their arm's
-    of_seeds: float  # variance of an arm's mean, by how its seeds differ over all folds
-
-
 def fit_arms(scored: Scored, label: str, arms: Sequence[str]) -> MixedFit:
     """Fit the model to the Dice of one label, over the runs of all `arms`."""
     if len(arms) < 2:
         return MixedFit({}, math.nan, math.nan, reason="there is one arm")
     return fit_blocks(_gather(scored, label, arms), arms)
-
-
-def fit_cases(scored: Scored, label: str, arms: Sequence[str], reason: str) -> MixedFit:
-    """Fit a model that knows no runs to the mean scores of `arms`; of two, a paired t test."""
-    blocks = Blocks(_without_runs(scored, label, arms), False, (reason,))
-    return fit_blocks(blocks, arms)
 
 
 def fit_blocks(gathered: Blocks, arms: Sequence[str]) -> MixedFit:
@@ -128,7 +118,7 @@ def fit_blocks(gathered: Blocks, arms: Sequence[str]) -> MixedFit:
     if n_cases - len(blocks) < 2:
         why = (*notes, "too few cases that all arms have a score of")
         return MixedFit({}, math.nan, math.nan, n_cases=n_cases, reason="; ".join(why))
-    sums = _sum(blocks)
+    sums = sum_blocks(blocks)
     run_freedom = (sums.arms - 1) * (len(blocks) - 1)
     run_freedom += sums.arms * len(blocks) * (sums.seeds - 1)
     has_runs = gathered.has_runs and run_freedom > 0
@@ -137,20 +127,27 @@ def fit_blocks(gathered: Blocks, arms: Sequence[str]) -> MixedFit:
     spread = _block_variances(sums, residual, case_arm, run)
     means = (sums.means / spread[:, None]).sum(axis=0) / (1 / spread).sum()
     variance = 1 / float((1 / spread).sum())
-    if has_runs and sums.seeds > 1 and len(blocks) > 1:
-        variance, run_freedom = _guarded(sums, variance, run_freedom)
+    freedom, of_folds = float((sums.arms - 1) * (n_cases - len(blocks))), False
+    if has_runs:
+        freedom = float(run_freedom)
+        if sums.seeds > 1:
+            freedom = satterthwaite(sums, (residual, case_arm, run), run_freedom)
+        variance, freedom, of_folds = _guarded(sums, variance, freedom, run_freedom)
+    variance *= training_overlap(len(blocks)) if of_folds else 1.0
     case = max(sums.case_square - (case_arm + residual / sums.seeds) / sums.arms, 0.0)
     variances = {"case": case}
     variances |= {"case_arm": case_arm} if sums.seeds > 1 else {}
     variances |= {"run": run} if has_runs else {}
-    within_freedom = (sums.arms - 1) * (n_cases - len(blocks))
     return MixedFit(
         dict(zip(arms, means.tolist(), strict=True)),
         math.sqrt(2 * variance),
-        float(run_freedom if has_runs else within_freedom),
+        freedom,
         variances | {"residual": residual},
         has_runs,
+        of_folds,
         n_cases,
+        len(blocks),
+        sums.seeds,
         "; ".join(notes if has_runs or not gathered.has_runs else (*notes, CASES_ONLY)),
     )
 
@@ -216,31 +213,7 @@ def _without_runs(scored: Scored, label: str, arms: Sequence[str]) -> list[Block
     return [table.to_numpy()[:, :, None]]
 
 
-def _sum(blocks: Sequence[Block]) -> _Sums:
-    _, arms, seeds = blocks[0].shape
-    n = np.array([len(block) for block in blocks], dtype=float)
-    case = within = rest = 0.0
-    runs, means = [], []
-    for block in blocks:
-        of_arm = block.mean(axis=2)  # (N, A)
-        of_run = block.mean(axis=0)  # (A, S)
-        of_case = of_arm.mean(axis=1, keepdims=True)
-        mean = of_arm.mean(axis=0)
-        apart = of_arm - of_case - mean + mean.mean()
-        case += float(((of_case - of_case.mean()) ** 2).sum())
-        within += float((apart**2).sum())
-        seed = block - of_arm[:, :, None] - of_run + mean[:, None]
-        rest += float((seed**2).sum())
-        runs.append(of_run)
-        means.append(mean)
-    free, by_run, by_arm = float(n.sum() - len(n)), np.array(runs), np.array(means)
-    squares = ((by_run - by_arm[:, :, None]) ** 2).sum(axis=(1, 2))
-    of_seed = by_run.mean(axis=0)  # (A, S)
-    of_seeds = float(of_seed.var(axis=1, ddof=1).mean()) / seeds if seeds > 1 else 0.0
-    return _Sums(n, by_arm, arms, seeds, case / free, within, rest, squares, of_seeds)
-
-
-def _reml(sums: _Sums, scale: float, *, has_runs: bool) -> tuple[float, float, float]:
+def _reml(sums: Sums, scale: float, *, has_runs: bool) -> tuple[float, float, float]:
     """Variances of residual, case × arm and run that make the data the likeliest."""
     start = _moments(sums)
     if max(start) + _between_blocks(sums) <= NOTHING**2 * scale:
@@ -253,14 +226,14 @@ def _reml(sums: _Sums, scale: float, *, has_runs: bool) -> tuple[float, float, f
         return tuple(found.tolist())
 
     def loss(sds: ndarray) -> float:
-        return _deviance(sums, *variances(sds), floor=FLOOR * scale)
+        return deviance(sums, *variances(sds), floor=FLOOR * scale)
 
     sds = np.sqrt(np.maximum(np.array(start)[free] / scale, 1e-4))
     found = minimize(loss, sds, method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-8})
     return tuple(one if one > NOTHING * scale else 0.0 for one in variances(found.x))
 
 
-def _moments(sums: _Sums) -> tuple[float, float, float]:
+def _moments(sums: Sums) -> tuple[float, float, float]:
     """Estimates from mean squares, exact where folds are of one size and none is negative."""
     free, n = float(sums.n.sum() - len(sums.n)), float(sums.n.mean())
     within = sums.within / ((sums.arms - 1) * free)
@@ -272,62 +245,54 @@ def _moments(sums: _Sums) -> tuple[float, float, float]:
     return rest, max(within - rest / sums.seeds, 0.0), max(run - rest / n, 0.0)
 
 
-def _deviance(sums: _Sums, residual: float, case_arm: float, run: float, *, floor: float) -> float:
-    """−2 × restricted log likelihood, without what is constant or the cases' own.
-
-    Contrasts of arms, contrasts of seeds within an arm, and among each the block's mean and what
-    differs from it, are independent: each has one variance and one sum of squares.
-    """
-    residual += floor
-    n, arms, seeds = sums.n, sums.arms, sums.seeds
-    free = float(n.sum() - len(n))
-    within = case_arm + residual / seeds
-    spread = run / seeds + within / n
-    centre = (sums.means / spread[:, None]).sum(axis=0) / (1 / spread).sum()
-    apart = _arm_contrasts(sums.means - centre)
-    value = (arms - 1) * free * math.log(within) + sums.within / within
-    value += (arms - 1) * float(np.log(spread).sum() + np.log((1 / spread).sum()))
-    value += float(((apart**2).sum(axis=1) / spread).sum())
-    if seeds > 1:
-        own = arms * (seeds - 1)
-        of_runs = run + residual / n
-        value += own * free * math.log(residual) + sums.rest / residual
-        value += float((own * np.log(of_runs) + sums.runs / of_runs).sum())
-    return value
-
-
 def _block_variances(
-    sums: _Sums, residual: float, case_arm: float, run: float
+    sums: Sums, residual: float, case_arm: float, run: float
 ) -> Float[ndarray, " B"]:
     """Variance of an arm's mean in each block, as far as arms differ in it."""
     found = run / sums.seeds + (case_arm + residual / sums.seeds) / sums.n
     return np.maximum(found, FLOOR**2)
 
 
-def _guarded(sums: _Sums, variance: float, freedom: int) -> tuple[float, int]:
+def training_overlap(folds: int) -> float:
+    """By how much the variance of a mean over folds is raised, as their training data overlap.
+
+    1 + k · n_test / n_train, with n_test / n_train = 1 / (k − 1) of k folds of all cases.
+
+    Source: Nadeau and Bengio 2003, doi:10.1023/A:1024068626366; Bouckaert and Frank 2004,
+    doi:10.1007/978-3-540-24775-3_3 (cross-validation).
+    """
+    return 1 + folds / (folds - 1)
+
+
+def _guarded(
+    sums: Sums, variance: float, freedom: float, run_freedom: int
+) -> tuple[float, float, bool]:
     """Error variance of an arm's mean that is no less than folds or seeds say, and its freedom.
 
     Where a seed is good or bad in all folds alike, as they begin from the same weights, seeds
     alone estimate it. Where arms differ between folds more than their seeds explain, folds do;
-    both are pooled as long as a test, which is easy to fail, does not part them.
+    both are pooled as long as a test, which is easy to fail, does not part them. With one seed
+    there are folds alone. The last value says whether the error is that of folds.
     """
+    if len(sums.n) < 2:
+        return variance, freedom, False
+    if sums.seeds == 1:
+        return variance, freedom, True
     of_folds, own = _between_blocks(sums), (sums.arms - 1) * (len(sums.n) - 1)
     if sums.of_seeds > max(variance, of_folds):
-        return sums.of_seeds, sums.arms * (sums.seeds - 1)
+        return sums.of_seeds, float(sums.arms * (sums.seeds - 1)), False
     if of_folds <= variance:
-        return variance, freedom
+        return variance, freedom, False
     is_apart = fdtrc(own, freedom, of_folds / max(variance, FLOOR**2)) < POOLED
-    return of_folds, own if is_apart else freedom
+    if is_apart:
+        return of_folds, float(own), True
+    return of_folds, min(freedom, float(run_freedom)), False
 
 
-def _between_blocks(sums: _Sums) -> float:
+def _between_blocks(sums: Sums) -> float:
     """Variance of an arm's mean over blocks, by how the arms' differences vary between them."""
     blocks = len(sums.n)
     if blocks < 2:
         return 0.0
-    apart = _arm_contrasts(sums.means - sums.means.mean(axis=0))
+    apart = arm_contrasts(sums.means - sums.means.mean(axis=0))
     return float((apart**2).sum()) / ((sums.arms - 1) * (blocks - 1)) / blocks
-
-
-def _arm_contrasts(means: Float[ndarray, "B A"]) -> Float[ndarray, "B A"]:
-    return means - means.mean(axis=1, keepdims=True)

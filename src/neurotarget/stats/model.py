@@ -1,6 +1,6 @@
-"""The linear model of a hypothesis: its columns, its fit, and its effect in resampled cohorts.
+"""The linear model of a hypothesis: its columns and its fit.
 
-N subjects, P columns, D draws, M outcomes.
+N subjects, P columns.
 """
 
 import math
@@ -21,7 +21,6 @@ from neurotarget.stats.cohort import NotEstimableError, is_category, key, levels
 from neurotarget.stats.spline import knots, natural_spline
 
 FEWEST = 3  # subjects a group and degrees of freedom left, below which nothing is said
-BLOCK_ROWS = 500  # draws at once, so that large cohorts fit into memory
 ROUNDING = 1e-10  # relative; what is smaller is left by rounding
 
 Volumes = Float[ndarray, " N"]
@@ -42,9 +41,9 @@ class Design(NamedTuple):
 class Fit(NamedTuple):
     """An effect in the unit of its volumes per unit of its covariate.
 
-    `spread` is the SD of the volumes about the model, `spread_freedom` its degrees of freedom, and
-    `leverage` the standard error that the effect would have at a spread of 1. Only Welch's test
-    has an `error` and a `freedom` that differ from these.
+    `error` holds where the spread is unequal too (Welch's, or HC3). `spread` is the SD of the
+    volumes about the model, `spread_freedom` its degrees of freedom, and `leverage` the standard
+    error that the effect would have at an equal spread of 1.
     """
 
     estimate: float
@@ -54,6 +53,8 @@ class Fit(NamedTuple):
     spread: float
     spread_freedom: float
     leverage: float
+    group_spread: float = math.nan  # pooled SD within two groups as they are, not at equal terms
+    group_freedom: float = math.nan
 
 
 def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
@@ -86,11 +87,12 @@ def term_columns(hypothesis: Hypothesis, terms: pd.DataFrame) -> Float[ndarray, 
 
 
 def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "volumes") -> Fit:
-    """Fit by ordinary least squares, or compare two groups by Welch's test.
+    """Fit by least squares with robust errors (HC3), or compare two groups by Welch's test.
 
     `what` names the outcome, where it does not vary.
 
-    Source: Welch 1947, doi:10.1093/biomet/34.1-2.28.
+    Source: Welch 1947, doi:10.1093/biomet/34.1-2.28; MacKinnon and White 1985,
+    doi:10.1016/0304-4076(85)90158-7 (HC3).
 
     Raises:
         NotEstimableError: the volumes do not vary, or too few subjects are left.
@@ -100,19 +102,6 @@ def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "
     if welch:
         return _welch(volumes, columns.tested == 1, what)
     return _least_squares(volumes, columns, what)
-
-
-def weighted_effects(
-    columns: Design, outcomes: Float[ndarray, "N M"], weights: Float[ndarray, "D N"]
-) -> Float[ndarray, "D M"]:
-    """Effect on each outcome in each draw by weighted least squares; NaN where it has none.
-
-    The tested column is cleared of the others in each draw, and each outcome regressed on what
-    is left of it (Frisch and Waugh 1933, doi:10.2307/1907330; Lovell 1963), so that a draw
-    without a site still gives an effect and one without a group gives none.
-    """
-    blocks = np.array_split(weights, -(-len(weights) // BLOCK_ROWS) or 1)
-    return np.concatenate([_weighted_effects(columns, outcomes, block) for block in blocks])
 
 
 def independent(columns: Float[ndarray, "N P"]) -> Integer[ndarray, " Q"]:
@@ -125,22 +114,6 @@ def independent(columns: Float[ndarray, "N P"]) -> Integer[ndarray, " Q"]:
     _, triangle, order = qr(columns, mode="economic", pivoting=True)
     sizes = np.abs(np.diag(triangle))
     return np.sort(order[: len(sizes)][sizes > ROUNDING * sizes[0]])
-
-
-def _weighted_effects(columns: Design, outcomes: ndarray, weights: ndarray) -> ndarray:
-    tested, others = columns.tested, columns.others
-    n, p = others.shape
-    squares = (others[:, :, None] * others[:, None, :]).reshape(n, p * p)
-    gram = (weights @ squares).reshape(-1, p, p)
-    cross = weights @ (others * tested[:, None])  # (D, P)
-    inverse = np.linalg.pinv(gram, rcond=ROUNDING, hermitian=True)
-    rest = tested - (inverse @ cross[:, :, None])[:, :, 0] @ others.T  # (D, N)
-    weighted = weights * rest
-    power = (weighted * rest).sum(axis=1)
-    has = power > ROUNDING * (weights @ np.square(tested - tested.mean()) + tested.var())
-    effects = np.full((len(weights), outcomes.shape[1]), math.nan)
-    effects[has] = (weighted[has] @ outcomes) / power[has, None]
-    return effects
 
 
 def _tested(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
@@ -273,6 +246,34 @@ def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
     found = model.fit()
     if found.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:
         raise NotEstimableError(f"the {what} do not vary about the model")
-    estimate, error = float(found.params[0]) / scale, float(found.bse[0]) / scale
-    spread = math.sqrt(found.scale)
-    return Fit(estimate, error, freedom, float(found.pvalues[0]), spread, freedom, error / spread)
+    estimate, error = float(found.params[0]) / scale, _robust_error(model.exog, found.resid) / scale
+    spread, leverage = math.sqrt(found.scale), float(found.bse[0]) / scale
+    p = float(2 * t.sf(abs(estimate) / error, freedom))
+    within = _within_groups(volumes, columns.tested)
+    return Fit(estimate, error, freedom, p, spread, freedom, leverage / spread, *within)
+
+
+def _robust_error(columns: Float[ndarray, "N P"], left: Volumes) -> float:
+    """Standard error of the first coefficient that holds for unequal spread too (HC3).
+
+    A subject whom the model fits by a term of their own (the only one of a site) says nothing of
+    the effect, and has no part in its error.
+
+    Source: MacKinnon and White 1985, doi:10.1016/0304-4076(85)90158-7; Long and Ervin 2000,
+    doi:10.1080/00031305.2000.10474549 (for small samples).
+    """
+    inverse = np.linalg.pinv(columns)
+    free = 1 - np.einsum("np,pn->n", columns, inverse)
+    is_own = free < ROUNDING
+    weighted = inverse[0] * np.where(is_own, 0.0, left / np.where(is_own, 1.0, free))
+    return float(np.linalg.norm(weighted))
+
+
+def _within_groups(volumes: Volumes, tested: ndarray) -> tuple[float, float]:
+    """Pooled SD of volumes within the groups that `tested` marks by 0 and 1, and its freedom."""
+    first = tested == 1
+    if not (first | (tested == 0)).all():
+        return math.nan, math.nan
+    parts, freedom = (volumes[first], volumes[~first]), len(volumes) - 2
+    squares = sum(float(np.square(part - part.mean()).sum()) for part in parts)
+    return math.sqrt(squares / freedom), float(freedom)

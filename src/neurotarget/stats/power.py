@@ -2,21 +2,19 @@
 
 import math
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float
-from numpy import ndarray
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.attenuation import share_of
 from neurotarget.stats.cohort import NotEstimableError, gather, quantities
 from neurotarget.stats.measured import Measured
-from neurotarget.stats.model import FEWEST, Design, Fit, design, fit
+from neurotarget.stats.model import FEWEST, Fit, design, fit
 from neurotarget.stats.variants import DECLARED
 from neurotarget.stats.verdict import POWER, power_to_find
 
 MOST = 10_000_000  # subjects; who needs more will not find them
 EXPECTED = "expected"  # published, or planted in a generated cohort
-FOUND = "found on the reference"
+SMALLEST = "smallest of interest"
 COLUMNS = (
     *("hypothesis", "label", "method", "effect", "effect_is", "sd"),
     *("n_perfect", "n_method", "inflation", "unit", "reason"),
@@ -26,7 +24,9 @@ COLUMNS = (
 def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
     """Subjects in all that find each effect with 80 % power at two-sided 5 %, by method.
 
-    The effect is the expected one, else that which `effects` found on the reference. `n_perfect`
+    The effect is a stated one: the expected, else the smallest of interest (`matters`). That which
+    was found is none to plan on: it is too large wherever it had to be significant to be believed
+    (Gelman and Carlin 2014, doi:10.1177/1745691614551642). `n_perfect`
     takes the SD of the reference's volumes about the declared model, `n_method` the method's
     own (`sd`, in mm³ or in the unit of the contrast). The method is asked for as much of the
     effect as its volumes follow the reference's: one that draws all volumes towards their mean has
@@ -78,22 +78,23 @@ def _row(measured: Measured, effects: pd.DataFrame, hypothesis: Hypothesis, meth
     if len(told):
         row |= {"label": told["label"].iloc[0], "unit": told["unit"].iloc[0]}
     try:
-        row |= _effect(told, hypothesis, measured.reference)
+        row |= _effect(told, hypothesis)
         return row | _needed(measured, hypothesis, row, method)
     except NotEstimableError as why:
         return row | {"reason": str(why)}
 
 
-def _effect(told: pd.DataFrame, hypothesis: Hypothesis, reference: str | None) -> dict:
+def _effect(told: pd.DataFrame, hypothesis: Hypothesis) -> dict:
     """The effect to look for, in the unit of the table of effects."""
+    matters = told["matters"].dropna() if "matters" in told else told["estimate"][:0]
     if hypothesis.expected is not None:
         found, what = float(hypothesis.expected), EXPECTED
+    elif len(matters):
+        found, what = (hypothesis.sign or 1) * float(matters.iloc[0]), SMALLEST
     else:
-        rows = told[told["method"] == reference]
-        found, what = float(rows["estimate"].iloc[0]) if len(rows) else math.nan, FOUND
-        if math.isnan(found):
-            why = rows["reason"].iloc[0] if len(rows) else "no method counts as the reference"
-            raise NotEstimableError(f"no effect is expected, and none is found: {why}")
+        raise NotEstimableError(
+            "no effect is stated to plan for; give the hypothesis expected: or matters:"
+        )
     if not found:
         raise NotEstimableError("an effect of 0 is never found")
     return {"effect": found, "effect_is": what}
@@ -116,10 +117,10 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
     found = {"sd": own.spread, "n_perfect": n_perfect}
     if method == reference:
         return found | {"reason": "there is no second method"}
-    share = _followed(columns, cohort.volumes[[reference, method]].to_numpy())
-    if share <= 0:
-        return found | {"reason": f"the {what} by {method} do not follow those by {reference}"}
-    n_method = _subjects(share * row["effect"], own, len(cohort.volumes))
+    share = share_of(measured, hypothesis, method, row["label"])
+    if share.why:
+        return found | {"reason": share.why}
+    n_method = _subjects(share.value * row["effect"], own, len(cohort.volumes))
     is_beyond = math.isnan(n_perfect) or math.isnan(n_method)
     reason = f"more than {MOST:,} subjects" if is_beyond else ""
     return found | {"n_method": n_method, "inflation": n_method / n_perfect, "reason": reason}
@@ -128,10 +129,3 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
 def _subjects(effect: float, fitted: Fit, n: int) -> float:
     size = effect / (fitted.spread * fitted.leverage * math.sqrt(n))
     return subjects_needed(size, terms=n - round(fitted.spread_freedom))
-
-
-def _followed(columns: Design, both: Float[ndarray, "N 2"]) -> float:
-    """Change of the method's volumes per change of the reference's, at equal covariates."""
-    model = np.column_stack([columns.tested / columns.tested.std(), columns.others])
-    rest = both - model @ np.linalg.lstsq(model, both, rcond=None)[0]
-    return float(rest[:, 0] @ rest[:, 1] / (rest[:, 0] @ rest[:, 0]))

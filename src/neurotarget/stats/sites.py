@@ -15,7 +15,7 @@ import pandas as pd
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.stats.cohort import NotEstimableError, written
-from neurotarget.stats.effects import NOT_ENOUGH, Effect, estimate_effect
+from neurotarget.stats.effects import INCONCLUSIVE, Effect, estimate_effect
 from neurotarget.stats.interval import FEWEST
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.multisite import (
@@ -285,7 +285,7 @@ def _row(label: str, **found: object) -> dict:
     """A row of the table of sites, with NaN for what was not found."""
     nothing = dict.fromkeys(COLUMNS, math.nan)
     nothing |= {"site": "", "hypothesis": "", "n": 0, "unit": "", "reason": ""}
-    return nothing | {"label": label, "verdict_without": NOT_ENOUGH} | found
+    return nothing | {"label": label, "verdict_without": INCONCLUSIVE} | found
 
 
 def _joined(*reasons: str) -> str:

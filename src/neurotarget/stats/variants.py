@@ -1,4 +1,4 @@
-"""The models in which a hypothesis is put to volumes: as declared, and at equal head size."""
+"""The models in which a hypothesis is put to volumes: as declared, by site, at equal head size."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,33 +11,49 @@ from numpy import ndarray
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import Cohort, NotEstimableError, key
+from neurotarget.stats.confounding import SITE, explains
 from neurotarget.stats.tiv import CONTROLS, find_tiv, proportion, residual
 
 DECLARED = "declared"
+WITH_SITE = "with_site"
+SITE_RANDOM = "site_random"
 ANCOVA = "tiv_ancova"
 RESIDUAL = "tiv_residual"
 PROPORTION = "tiv_proportion"
 
 
 class Variant(NamedTuple):
-    """A hypothesis, and the covariate of head size that is taken out of its volumes before."""
+    """A hypothesis, the covariate of head size that is taken out of its volumes before, and the
+    one whose groups have intercepts of their own (random effects).
+    """
 
     name: str
     hypothesis: Hypothesis
     tiv: str | None = None
+    random: str | None = None
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """Covariates that are needed beside those of the hypothesis."""
+        """Numbers that are needed beside those of the hypothesis."""
         return (self.tiv,) if self.tiv else ()
+
+    @property
+    def needs(self) -> Hypothesis:
+        """The hypothesis with all covariates that subjects must have."""
+        more = (self.random,) if self.random else ()
+        return replace(self.hypothesis, adjust=(*self.hypothesis.adjust, *more))
 
 
 def variants(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Iterator[Variant]:
-    """As declared; then, where there is a TIV that it lacks, by ANCOVA, residual, proportion.
+    """As declared; with site, fixed and random, where site explains what is tested; by head size.
 
-    The mean of a contrast does not grow with the head, so it is only tested as declared.
+    Where there is a TIV that the hypothesis lacks, it is taken out by ANCOVA, residual and
+    proportion. The mean of a contrast does not grow with the head, so it is tested without.
     """
     yield Variant(DECLARED, hypothesis)
+    if explains(hypothesis, covariates):
+        yield Variant(WITH_SITE, replace(hypothesis, adjust=(*hypothesis.adjust, SITE)))
+        yield Variant(SITE_RANDOM, hypothesis, random=SITE)
     tiv = None if hypothesis.contrast else find_tiv(covariates.columns)
     if tiv is None or find_tiv(hypothesis.variables) is not None:
         return

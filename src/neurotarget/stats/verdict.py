@@ -1,17 +1,29 @@
-"""Whether a published effect is replicated, in one of three words and a reason.
+"""What an interval says of a hypothesis, in one of six words and a reason.
 
-An effect is *replicated* where its 95 % interval excludes 0 on the expected side. On the other
-side the opposite is found, and it is *not replicated*. An interval that includes 0 may come of an
-absent effect or of a small cohort. If it includes the published effect too, and the data had less
-than 80 % power to find that effect, they speak neither for nor against it: *not enough data*. If
-it excludes the published effect, or the power was there, it is *not replicated*. Without a
-published effect there is no power to speak of: it is *not replicated*, and the smallest effect
-that would have been found stands in the reason, so that the reader can judge.
+Two questions are asked of one estimate. Against 0: is there an effect, and on the expected side?
+Against the smallest effect of interest, by two one-sided tests at 5 % each, which is whether the
+90 % interval lies within it on both sides: is there none that matters? So an effect is
 
-Nothing is judged, *no conclusion*, on volumes of masks that failed too often (see `learning`).
+- *shown* where the 95 % interval excludes 0 on the expected side,
+- *shown, smaller than published* where it also excludes the published size from below,
+- *opposite* where it excludes 0 on the other side,
+- *absent* where it includes 0, and the 90 % interval lies within the smallest effect of interest,
+- *inconclusive* otherwise: the data speak neither for nor against it,
+- *no conclusion* where masks that failed cannot be asked (see `learning`).
 
-Power is that of the published effect, never of the observed one, which only repeats the p value
+The smallest effect of interest is what the hypothesis states, else half of the published effect,
+else none: then nothing is ever absent, since an interval that includes 0 is no evidence of absence
+(Altman and Bland 1995, doi:10.1136/bmj.311.7003.485).
+
+Volumes that follow the reference's by a share only (as those of a network that draws all masks
+towards the mean) show that share of any effect, so that the published size and the smallest effect
+of interest are taken times the share for them.
+
+Power is that of a stated effect, never of the observed one, which only repeats the p value
 (Hoenig and Heisey 2001, doi:10.1198/000313001300339897).
+
+Source: Schuirmann 1987, doi:10.1007/BF01068419 (two one-sided tests); Lakens 2018,
+doi:10.1177/2515245918770963 (the smallest effect of interest).
 """
 
 import math
@@ -21,19 +33,40 @@ from scipy.stats import nct, t
 
 from neurotarget.stats.interval import LEVEL
 
-REPLICATED = "replicated"
-NOT_REPLICATED = "not replicated"
-NOT_ENOUGH = "not enough data"
+SHOWN = "shown"
+SMALLER = "shown, smaller than published"
+ABSENT = "absent"
+OPPOSITE = "opposite"
+INCONCLUSIVE = "inconclusive"
 NO_CONCLUSION = "no conclusion"  # too many of the masks failed, or the network has not learnt
-OPPOSITE = "the opposite is found"
+FOUND = (SHOWN, SMALLER)
+VERDICTS = (*FOUND, ABSENT, OPPOSITE, INCONCLUSIVE, NO_CONCLUSION)
 POWER = 0.8  # Cohen 1988, doi:10.4324/9780203771587
+TWO_TESTS = 0.9  # level of the interval that two one-sided tests at 5 % amount to
 
 
 class Verdict(NamedTuple):
-    """One of the words, and why it is not the first."""
+    """One of the words, and what it rests on."""
 
     word: str
     reason: str = ""
+
+
+class Interval(NamedTuple):
+    """An estimate's ends at 95 % and at 90 %, in the unit of the effect."""
+
+    low: float
+    high: float
+    low_90: float
+    high_90: float
+
+    @classmethod
+    def of(cls, estimate: float, error: float, freedom: float) -> "Interval":
+        """Student's, about an estimate with its standard error."""
+        half, half_90 = (
+            float(t.ppf((1 + level) / 2, freedom)) * error for level in (LEVEL, TWO_TESTS)
+        )
+        return cls(estimate - half, estimate + half, estimate - half_90, estimate + half_90)
 
 
 def power_to_find(effect: float, error: float, freedom: float) -> float:
@@ -54,35 +87,80 @@ def detectable(error: float, freedom: float) -> float:
 
 
 def judge(
-    low: float, high: float, *, sign: int, expected: float, power: float, least: float, unit: str
+    ends: Interval,
+    *,
+    sign: int,
+    expected: float,
+    matters: float,
+    power: float,
+    least: float,
+    unit: str,
+    share: float = 1.0,
 ) -> Verdict:
     """Judge an interval by the rule at the head of this file.
 
-    `sign` is the expected direction, 0 where either counts; `expected` the published effect, NaN
-    where there is none; `power` the chance to find it and `least` the detectable effect.
+    `sign` is the expected direction, 0 where either counts; `expected` the published effect and
+    `matters` the smallest of interest, NaN where there is none; `power` the chance to find the
+    published one and `least` the effect that is found with 80 %; `share` in [0, 1] how much of an
+    effect these volumes show at least.
     """
+    low, high = ends.low, ends.high
+    margin, of_share = matters * share, ""
+    if share != 1:
+        of_share = f", of which these volumes show {share:.2g}"
+    is_small = -margin < ends.low_90 and ends.high_90 < margin
+    within = f"lies within the smallest effect of interest, {_amount(matters, unit)}{of_share}"
+    published = f"the published {_amount(expected, unit, '+')}"
+    furthest = max(math.copysign(1.0, expected) * end for end in (low, high))
+    too_large = []  # reasons: a published effect that the interval excludes from below
+    if furthest < abs(expected) * share:
+        too_large.append(f"the interval excludes {published}{of_share}")
     if low > 0 or high < 0:
-        found = 1 if low > 0 else -1
-        is_expected = sign in (0, found)
-        return Verdict(REPLICATED) if is_expected else Verdict(NOT_REPLICATED, OPPOSITE)
+        small = [f"it {within}"] if is_small else []
+        return _found(low, high, sign, expected, published, too_large, small)
+    if is_small:
+        ninety = f"[{_plain(ends.low_90)}, {_plain(ends.high_90)}]"
+        return Verdict(ABSENT, f"the 90 % interval {ninety} {within}")
+    could = _could(expected, power, least, unit)
+    return Verdict(INCONCLUSIVE, "; ".join([*too_large, could]))
+
+
+def _found(
+    low: float,
+    high: float,
+    sign: int,
+    expected: float,
+    published: str,
+    too_large: list[str],
+    small: list[str],
+) -> Verdict:
+    """The verdict on an interval that excludes 0."""
+    found = 1 if low > 0 else -1
+    if sign not in (0, found):
+        return Verdict(OPPOSITE)
+    if expected * found < 0:
+        return Verdict(SHOWN, "; ".join([*small, f"{published} points the other way"]))
+    if too_large:
+        return Verdict(SMALLER, "; ".join([*too_large, *small]))
+    if min(abs(low), abs(high)) > abs(expected):
+        small = [*small, f"larger than {published}"]
+    return Verdict(SHOWN, "; ".join(small))
+
+
+def _could(expected: float, power: float, least: float, unit: str) -> str:
+    """What the data could have found."""
+    found = f"these data find {_amount(least, unit)} with 80 % power"
     if math.isnan(expected):
-        return Verdict(
-            NOT_REPLICATED, f"with 80 % power it would find {_amount(least, unit, '')} or more"
-        )
-    published = f"the expected effect of {_amount(expected, unit, '+')}"
-    if not low <= expected <= high:
-        return Verdict(NOT_REPLICATED, f"the interval excludes {published}")
-    if power < POWER:
-        return Verdict(
-            NOT_ENOUGH, f"the power to find {published} was {_percent(power)}, wanted 80 %"
-        )
-    return Verdict(NOT_REPLICATED, f"the power to find {published} was {_percent(power)}")
+        return found
+    return (
+        f"the power to find the published {_amount(expected, unit, '+')} was "
+        f"{math.floor(100 * power)} %; {found}"
+    )
 
 
-def _percent(share: float) -> str:
-    return f"{math.floor(100 * share)} %"
+def _plain(value: float, sign: str = "") -> str:
+    return f"{float(f'{value:.3g}'):{sign}g}".replace("-", "−")  # three figures
 
 
-def _amount(value: float, unit: str, sign: str) -> str:
-    text = f"{float(f'{value:.3g}'):{sign}g}".replace("-", "−")  # three figures
-    return f"{text} {unit.replace('mm3', 'mm³')}"
+def _amount(value: float, unit: str, sign: str = "") -> str:
+    return f"{_plain(value, sign)} {unit.replace('mm3', 'mm³')}"

@@ -1,0 +1,66 @@
+"""The hypotheses on a whole target, asked of each of its labels and regions too."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.effects import NONE_REFUSED, Refused, answered, label_of
+from neurotarget.stats.learning import without_failed
+from neurotarget.stats.measured import Measured
+from neurotarget.stats.variants import variants
+
+COLUMNS = (
+    *("hypothesis", "method", "model", "label", "estimate", "low", "high", "unit"),
+    *("p", "p_holm", "n_tests", "n", "verdict", "reason"),
+)
+MOST_LABELS = 12  # of a target with more, the first are asked
+
+
+def label_effects_table(
+    measured: Measured, effects: pd.DataFrame, *, refused: Refused = NONE_REFUSED
+) -> pd.DataFrame:
+    """Effects on each label by the answering model, left, right and total together.
+
+    `p_holm` is corrected for the labels of one hypothesis and method; the verdict is that of the
+    interval, which is not. No rows where the target has one label, or hypotheses name theirs.
+
+    Source: Holm 1979 (Scand J Statist 6:65).
+    """
+    known, _ = without_failed(measured)
+    rows = []
+    for hypothesis in known.target.hypotheses:
+        if hypothesis.label or len(known.labels) < 2:
+            continue
+        lead = effects[(effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)]
+        for method, model in zip(lead["method"], lead["model"], strict=True):
+            own = list(_rows(known, hypothesis, method, model, refused))
+            _correct(own)
+            rows += own
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows(
+    measured: Measured, hypothesis: Hypothesis, method: str, model: str, refused: Refused
+) -> Iterator[dict]:
+    main = label_of(hypothesis, measured)
+    for label in dict.fromkeys((main, *measured.labels[:MOST_LABELS])):
+        # what is published is of the whole
+        asked = hypothesis if label == main else replace(hypothesis, expected=None)
+        chosen = next(one for one in variants(asked, measured.covariates) if one.name == model)
+        effect = answered(measured, asked, chosen, method, label, refused=refused)
+        names = {"hypothesis": hypothesis.name, "method": method, "model": model, "label": label}
+        yield {name: getattr(effect, name, "") for name in COLUMNS} | names
+
+
+def _correct(rows: list[dict]) -> None:
+    """Add Holm's p and how many tests it corrects for."""
+    tested = [row for row in rows if math.isfinite(row["p"])]
+    corrected = multipletests([row["p"] for row in tested], method="holm")[1] if tested else []
+    for row in rows:
+        row |= {"p_holm": math.nan, "n_tests": len(tested)}
+    for row, p in zip(tested, corrected, strict=True):
+        row["p_holm"] = float(p)

@@ -1,0 +1,158 @@
+"""Sums of squares of a split plot, the likelihood of its variances, and their degrees of freedom.
+
+Arms are tested within cases and, where there are several, trainings within arms; a block is the
+cases of a fold. B blocks, N cases, A arms, S seeds.
+
+Source: Patterson and Thompson 1971, doi:10.1093/biomet/58.3.545 (REML); Kuznetsova et al. 2017,
+doi:10.18637/jss.v082.i13 (Satterthwaite's degrees of freedom).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+Block = Float[ndarray, "N A S"]  # scores of the cases of a fold
+FLOOR = 1e-10  # share of the whole variance that stands for none, so that logarithms exist
+LEAST = 1e-6  # share of case × arm below which a residual is none
+STEP = 1e-3  # of a variance, to tell how the likelihood bends
+
+
+class Sums(NamedTuple):
+    """What the likelihood needs of the data; B blocks, A arms, S seeds."""
+
+    n: Float[ndarray, " B"]  # cases
+    means: Float[ndarray, "B A"]
+    arms: int
+    seeds: int
+    case_square: float  # mean square of the cases' means
+    within: float  # squares of case × arm, on the mean over seeds
+    rest: float  # squares of case × seed within arm
+    runs: Float[ndarray, " B"]  # squares of the runs' means about their arm's
+    of_seeds: float  # variance of an arm's mean, by how its seeds differ over all folds
+
+
+def sum_blocks(blocks: Sequence[Block]) -> Sums:
+    """What the likelihood needs of blocks that were scored by the same arms."""
+    _, arms, seeds = blocks[0].shape
+    n = np.array([len(block) for block in blocks], dtype=float)
+    case = within = rest = 0.0
+    runs, means = [], []
+    for block in blocks:
+        of_arm = block.mean(axis=2)  # (N, A)
+        of_run = block.mean(axis=0)  # (A, S)
+        of_case = of_arm.mean(axis=1, keepdims=True)
+        mean = of_arm.mean(axis=0)
+        apart = of_arm - of_case - mean + mean.mean()
+        case += float(((of_case - of_case.mean()) ** 2).sum())
+        within += float((apart**2).sum())
+        seed = block - of_arm[:, :, None] - of_run + mean[:, None]
+        rest += float((seed**2).sum())
+        runs.append(of_run)
+        means.append(mean)
+    free, by_run, by_arm = float(n.sum() - len(n)), np.array(runs), np.array(means)
+    squares = ((by_run - by_arm[:, :, None]) ** 2).sum(axis=(1, 2))
+    of_seed = by_run.mean(axis=0)  # (A, S)
+    of_seeds = float(of_seed.var(axis=1, ddof=1).mean()) / seeds if seeds > 1 else 0.0
+    return Sums(n, by_arm, arms, seeds, case / free, within, rest, squares, of_seeds)
+
+
+def deviance(sums: Sums, residual: float, case_arm: float, run: float, *, floor: float) -> float:
+    """−2 × restricted log likelihood, without what is constant or the cases' own.
+
+    Contrasts of arms, contrasts of seeds within an arm, and among each the block's mean and what
+    differs from it, are independent: each has one variance and one sum of squares.
+    """
+    residual += floor
+    n, arms, seeds = sums.n, sums.arms, sums.seeds
+    free = float(n.sum() - len(n))
+    within = case_arm + residual / seeds
+    spread = run / seeds + within / n
+    centre = (sums.means / spread[:, None]).sum(axis=0) / (1 / spread).sum()
+    apart = arm_contrasts(sums.means - centre)
+    value = (arms - 1) * free * math.log(within) + sums.within / within
+    value += (arms - 1) * float(np.log(spread).sum() + np.log((1 / spread).sum()))
+    value += float(((apart**2).sum(axis=1) / spread).sum())
+    if seeds > 1:
+        own = arms * (seeds - 1)
+        of_runs = run + residual / n
+        value += own * free * math.log(residual) + sums.rest / residual
+        value += float((own * np.log(of_runs) + sums.runs / of_runs).sum())
+    return value
+
+
+def satterthwaite(sums: Sums, variances: tuple[float, float, float], fewest: int) -> float:
+    """Degrees of freedom of the variance V of an arm's mean over several seeds, 2 V² / var V.
+
+    The variance of V is that of the estimated components, along V's gradient; theirs is twice the
+    inverse of the curvature of the deviance, or, where a component lies on the edge of its range
+    and the deviance does not bend, the inverse of their expected information. `fewest` where
+    nothing varies.
+    """
+    residual, case_arm, run = variances
+    within = case_arm + residual / sums.seeds
+    if within <= FLOOR**2:
+        return float(fewest)
+    residual = max(residual, LEAST * within)  # of trainings that are alike
+    at = np.array([residual, case_arm, run])
+    # a step may leave the range of a component, never that of a sum that has a logarithm
+    steps = STEP * np.array([residual, within, run + residual / sums.n.max()])
+    scaled = _curvature(sums, at, np.diag(steps))
+    if np.linalg.eigvalsh(scaled).min() <= 0:
+        scaled = _information(sums, at) * np.outer(steps, steps)
+    spread = run / sums.seeds + within / sums.n
+    value = 1 / float((1 / spread).sum())
+    slope = steps * (_by_spread(sums).T @ spread**-2) * value**2
+    found = float(value**2 / (slope @ np.linalg.solve(scaled, slope)))
+    return max(found, float(sums.arms * (sums.seeds - 1) * len(sums.n)))  # of trainings alone
+
+
+def _curvature(sums: Sums, at: Float[ndarray, "3"], steps: Float[ndarray, "3 3"]) -> ndarray:
+    """Second differences of the deviance, for steps along each component."""
+
+    def loss(one: ndarray) -> float:
+        return deviance(sums, *one.tolist(), floor=0.0)
+
+    return np.array(
+        [
+            [
+                loss(at + one + two) - loss(at + one - two)
+                - loss(at - one + two) + loss(at - one - two)
+                for two in steps
+            ]
+            for one in steps
+        ]
+    ) / 4  # fmt: skip
+
+
+def _information(sums: Sums, at: Float[ndarray, "3"]) -> Float[ndarray, "3 3"]:
+    """What the curvature is expected to be."""
+    residual, case_arm, run = at
+    n, arms, seeds = sums.n, sums.arms, sums.seeds
+    free, own = float(n.sum() - len(n)), arms * (seeds - 1)
+    within = case_arm + residual / seeds
+    by_within, by_residual = np.array([1 / seeds, 1, 0]), np.array([1.0, 0, 0])
+    by_runs = np.column_stack([1 / n, np.zeros(len(n)), np.ones(len(n))])
+    by_runs /= (run + residual / n)[:, None]
+    by_spread, weights = _by_spread(sums), 1 / (run / seeds + within / n)
+    centred = np.diag(weights) - np.outer(weights, weights) / weights.sum()  # one mean an arm
+    return (
+        (arms - 1) * free * np.outer(by_within, by_within) / within**2
+        + (arms - 1) * by_spread.T @ centred**2 @ by_spread
+        + own * free * np.outer(by_residual, by_residual) / residual**2
+        + own * by_runs.T @ by_runs
+    )
+
+
+def _by_spread(sums: Sums) -> Float[ndarray, "B 3"]:
+    """Derivatives of the variance of an arm's mean in each block, by residual, case × arm, run."""
+    n, seeds = sums.n, sums.seeds
+    return np.column_stack([1 / (seeds * n), 1 / n, np.full(len(n), 1 / seeds)])
+
+
+def arm_contrasts(means: Float[ndarray, "B A"]) -> Float[ndarray, "B A"]:
+    """Each arm less the mean of all, by block."""
+    return means - means.mean(axis=1, keepdims=True)
