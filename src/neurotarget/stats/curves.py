@@ -34,8 +34,8 @@ Ages = Float[ndarray, " N"]
 def age_table(measured: Measured) -> pd.DataFrame:
     """Slope with age at equal sex, its partial r, and tests of a bend and of sex × age.
 
-    `p_curve` is Wald's F test of a natural cubic spline against the line (HC3), `p_interaction` that of
-    slopes that differ between the sexes. `reason` says why one of them is missing.
+    `p_curve` is Wald's F test of a natural cubic spline against the line (HC3), `p_interaction`
+    that of slopes that differ between the sexes. `reason` says why one of them is missing.
     """
     age, sex = _names(measured.covariates)
     rows = [
