@@ -134,7 +134,7 @@ ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (RESULTS, "failures", _failures),
     (END, "limitations", None),
     (END, "what follows for practice", None),
-    (END, "full protocol", _fact("command")),
+    (END, "full protocol", None),
     (END, "software, model and data to share", None),
     (END, "funding", None),
 )
