@@ -91,7 +91,7 @@ def test_the_first_lines_speak_of_all_masks(drawn):
     assert cohort(drawn).endswith("Volumes: reference, predicted, again and rater2.")
     told = answer(drawn)
     assert told.startswith("The reference masks show 3 of 3 expected effects, the predicted masks")
-    assert "; of the 3 comparisons of reference and predicted, " in told
+    assert "; in 3 comparisons of reference and predicted the effect is " in told
     lines = headlines(drawn)
     assert not [line for line in lines if line.startswith("Volumes of total, rater2")]
     assert " the network measures " in lines[1] or "The network measures " in lines[1]

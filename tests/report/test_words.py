@@ -230,11 +230,11 @@ def with_findings(study, *findings):
 
 def test_the_answer_counts_what_each_method_shows_and_where_they_differ(study):
     assert answer(with_findings(study, "equivalent", "different")) == (
-        "The reference volumes show 1 of 2 expected effects and the predicted volumes show 1 of 2 "
-        "expected effects; of the 2 comparisons of both, the same in 1 and different in 1."
+        "The reference volumes show 1 of 2 expected effects and the predicted volumes 1; in 2 "
+        "comparisons of reference and predicted the effect is the same in 1 and different in 1."
     )
     assert answer(with_findings(study, "undecided", "undecided")).endswith(
-        "; of the 2 comparisons of both, undecided in 2."
+        "; in 2 comparisons of reference and predicted the effect is undecided in 2."
     )
 
 

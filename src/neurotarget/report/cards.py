@@ -23,6 +23,7 @@ from neurotarget.report.words import (
 from neurotarget.stats.effect_differences import DIFFERENT, EQUIVALENT
 from neurotarget.stats.influence import influence_note
 from neurotarget.stats.study import Study
+from neurotarget.stats.variants import DECLARED
 from neurotarget.stats.verdict import ABSENT, FOUND, OPPOSITE
 
 ICONS = dict.fromkeys(FOUND, "yes") | dict.fromkeys((ABSENT, OPPOSITE), "no")  # else "open"
@@ -130,7 +131,8 @@ def _influence(study: Study, row: Mapping) -> str:
     """Whether the effect hangs on one person, in a few words."""
     asked = {key: row[key] for key in ("hypothesis", "label", "method")}
     found = rows_of(study, "influence", **asked).to_dict("records")
-    return influence_note(found[0]) if found else ""
+    note = influence_note(found[0]) if found else ""
+    return note if row["model"] == DECLARED or not note else f"in the model as declared, {note}"
 
 
 def _result(row: Mapping, what: str, influence: str) -> Result:

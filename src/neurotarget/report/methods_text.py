@@ -29,7 +29,7 @@ CHANGE = (
 )
 CHECKS = ("Bland and Altman 1999", "10.1177/096228029900800204")
 THEMES = {  # how a sentence on some tables begins
-    "Effects are reported with": ("effects", "power"),
+    "Effects are reported with": ("effects", "effect_differences", "power"),
     "Agreement of volumes is reported as": ("agreement", "parts", "rater_differences"),
     "Masks are scored by": ("scores",),
     "Failures are reported as": ("failures",),
@@ -128,6 +128,9 @@ def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
     for theme, tables in THEMES.items():
         own = [_cited(one, keys) for one in named if one.needs[0] in tables and one.source]
         told += [f"{theme} {', '.join(own)}."] if own else []
+    others = {table for tables in THEMES.values() for table in tables} | {""}
+    more = [_cited(one, keys) for one in named if one.needs[0] not in others and one.source]
+    told += [f"Reported as well: {', '.join(more)}."] if more else []
     general = [_cited(one, keys) for one in named if not one.needs[0]]
     told += [f"Intervals are at 95 % ({', '.join(general)})."] if general else []
     return " ".join(told)

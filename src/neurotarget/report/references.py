@@ -128,6 +128,44 @@ TITLES = {  # DOI → authors, title, where
         "Measuring Agreement in Method Comparison Studies",
         "Statistical Methods in Medical Research 8:135-160",
     ),
+    "10.1007/BF01068419": (
+        "Schuirmann, D. J.",
+        "A Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing "
+        "the Equivalence of Average Bioavailability",
+        "Journal of Pharmacokinetics and Biopharmaceutics 15:657-680",
+    ),
+    "10.1016/0304-4076(85)90158-7": (
+        "MacKinnon, J. G. and White, H.",
+        "Some Heteroskedasticity-Consistent Covariance Matrix Estimators with Improved Finite "
+        "Sample Properties",
+        "Journal of Econometrics 29:305-325",
+    ),
+    "10.1093/biomet/61.1.1": (
+        "Miller, R. G.",
+        "The Jackknife: A Review",
+        "Biometrika 61:1-15",
+    ),
+    "10.1093/clinchem/39.3.424": (
+        "Linnet, K.",
+        "Evaluation of Regression Procedures for Methods Comparison Studies",
+        "Clinical Chemistry 39:424-432",
+    ),
+    "10.1097/OPX.0000000000000513": (
+        "Carkeet, A.",
+        "Exact Parametric Confidence Intervals for Bland-Altman Limits of Agreement",
+        "Optometry and Vision Science 92:e71-e80",
+    ),
+    "10.1111/1467-985X.00164": (
+        "Frost, C. and Thompson, S. G.",
+        "Correcting for Regression Dilution Bias: Comparison of Methods for a Single Predictor "
+        "Variable",
+        "Journal of the Royal Statistical Society A 163:173-189",
+    ),
+    "10.1177/2515245918770963": (
+        "Lakens, D. and Scheel, A. M. and Isager, P. M.",
+        "Equivalence Testing for Psychological Research: A Tutorial",
+        "Advances in Methods and Practices in Psychological Science 1:259-269",
+    ),
     "10.1148/ryai.240300": (
         "Tejani, A. S. and others",
         "Checklist for Artificial Intelligence in Medical Imaging (CLAIM): 2024 Update",

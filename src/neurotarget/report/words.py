@@ -227,8 +227,10 @@ def answer(study: Study) -> str:
             parts.append(f"the {volumes_of(method, what)} allow no conclusion")
         elif rows:
             count = sum(row["verdict"] in FOUND for row in rows)
-            of = f"{count or 'none'} of {counted(len(rows), 'expected effect')}"
-            parts.append(f"the {volumes_of(method, what)} show {of}")
+            of = f" of {counted(len(rows), 'expected effect')}"
+            is_first = not any(" show " in part for part in parts)
+            verb, of = ("show ", of) if is_first else ("", "")
+            parts.append(f"the {volumes_of(method, what)} {verb}{count or 'none'}{of}")
     if not parts:
         return ""
     pairs = [rows for rows in map(_without_raters(study), effects.values()) if len(rows) == 2]
@@ -241,8 +243,10 @@ def answer(study: Study) -> str:
             (UNDECIDED, "undecided"),
         )
         told = [f"{word} in {n}" for name, word in words if (n := findings.count(name))]
-        both = _listed(measured.methods[:2]) if measured.raters else "both"
-        parts.append(f"of the {counted(len(findings), 'comparison')} of {both}, {_listed(told)}")
+        both = _listed(measured.methods[:2])
+        one = f"in the comparison of {both} the effect is {told[0].removesuffix(' in 1')}"
+        several = f"in {len(findings)} comparisons of {both} the effect is {_listed(told)}"
+        parts.append(one if len(findings) == 1 else several)
     text = _listed(parts[:-1]) + f"; {parts[-1]}" if findings else _listed(parts)
     return f"{_capital(text)}."
 

@@ -82,7 +82,7 @@ def analyse(
     told = (
         *notes,
         *_absent(measured),
-        *outlier_notes(measured),
+        *outlier_notes(known),
         *filter(None, [time_note(training or Training())]),
     )
     return Study(measured, tables, told, dict(facts or {}), learning)

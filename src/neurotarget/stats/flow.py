@@ -48,7 +48,7 @@ def _step(step: str, of: str, n: int, people: int, left_out: int, why: str) -> d
 
 
 def _declared(effects: pd.DataFrame, hypothesis: Hypothesis) -> list[dict]:
-    own = effects[(effects["hypothesis"] == hypothesis.name) & (effects["model"] == "declared")]
+    own = effects[(effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)]
     return own.to_dict("records")
 
 

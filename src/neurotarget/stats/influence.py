@@ -27,7 +27,7 @@ from statsmodels.robust.robust_linear_model import RLM
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import Cohort, NotEstimableError, gather
-from neurotarget.stats.effects import Effect, estimate_effect
+from neurotarget.stats.effects import Effect, estimate_effect, label_of
 from neurotarget.stats.interval import LEVEL
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.model import Design, design
@@ -106,7 +106,7 @@ def influence_table(
     """
     rows = []
     for hypothesis in measured.target.hypotheses:
-        label = _label(hypothesis, measured)
+        label = label_of(hypothesis, measured)
         for method, volumes in measured.asked(hypothesis).items():
             row = NOTHING | {"hypothesis": hypothesis.name, "label": label, "method": method}
             if why := refused.get((method, label)):
@@ -133,11 +133,6 @@ def _words(value: float, low: float, high: float) -> str:
     digits = max(0, 1 - math.floor(math.log10(abs(value) or 1.0)))
     texts = (f"{round(number, digits) + 0.0:.{digits}f}" for number in (value, low, high))
     return "{} [{}, {}]".format(*(text.replace("-", "−") for text in texts))
-
-
-def _label(hypothesis: Hypothesis, measured: Measured) -> str:
-    labels = measured.labels
-    return hypothesis.label or ("total" if "total" in labels else labels[0])
 
 
 def _row(hypothesis: Hypothesis, volumes: pd.Series, covariates: pd.DataFrame, unit: str) -> dict:

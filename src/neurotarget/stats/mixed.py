@@ -46,7 +46,7 @@ from neurotarget.stats.split_plot import (
     sum_blocks,
 )
 
-POOLED = 0.25  # p from which seeds and folds are taken to tell of one and the same spread
+POOLED = 0.5  # p from which seeds and folds are taken to tell of one and the same spread
 NOTHING = 1e-8  # a component below this share is none: the search ends near 0, not on it
 
 CASES_ONLY = "one training per arm: the model counts the cases alone, not the chance of training"
