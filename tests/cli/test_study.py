@@ -1,5 +1,6 @@
 """`neurotarget study` as its user runs it: masks alone, two raters, rows, tables, slips."""
 
+import math
 import shutil
 
 import nibabel as nib
@@ -294,11 +295,14 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
     words = [f"table={tmp_path / 'volumes.csv'}", "labels=gland", "methods=hand,net"]
     asked = "ask=volume ~ age + sex: any; volume: F != M"
     out = tmp_path / "out"
-    assert study(*words, asked, f"output={out}", "reference=hand") == 0
+    assert study(*words, asked, "matters=5 %", f"output={out}", "reference=hand") == 0
     found = table(out, "agreement")
     whole = found[found["stratum"] == "all"].set_index("statistic")["value"]
     assert whole["bias"] == pytest.approx(10, abs=3)
-    assert set(table(out, "effects")["hypothesis"]) == {"age", "sex"}
+    effects = table(out, "effects").drop_duplicates("hypothesis").set_index("hypothesis")
+    assert set(effects.index) == {"age", "sex"}
+    assert effects.loc["sex", "matters"] == pytest.approx(0.05 * truth.mean(), rel=1e-6)
+    assert math.isnan(effects.loc["age", "matters"])  # a share is of a group difference
 
 
 @pytest.mark.parametrize(
@@ -314,6 +318,7 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
         (["tabel=x"], "did you mean table?"),
         (["table={table}", "labels=v", "ask=volume ~ : x"], "ask: .*wanted one of"),
         (["table={table}", "labels=v", "ask=volume[w]: F > M"], "ask: no label w; known are v"),
+        (["table={table}", "labels=v", "matters=1 cm"], "got matters '1 cm', wanted the smallest"),
         (["table={table}", "labels=v", "reference=net"], "wanted one of the methods"),
         (["table={table}", "labels=v", "target=pituitary"], "v, which target pituitary does not"),
         (["table={table}", "labels=v", "seed=-1"], "seed: got '-1', wanted a whole number"),

@@ -2,7 +2,8 @@
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from neurotarget.cli.breakdowns import LESS_READ, LESS_SHOWN, within_memory
@@ -14,7 +15,7 @@ from neurotarget.cli.study_folder import Written, write_study
 from neurotarget.cli.study_inputs import Material, from_masks, from_run, run_target
 from neurotarget.cli.study_table import from_table
 from neurotarget.files import at_home
-from neurotarget.hypothesis import Hypothesis
+from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.levels import code_book
 from neurotarget.ownership import claim
 from neurotarget.report.learning import banner, banner_text
@@ -34,6 +35,8 @@ HELP = """neurotarget study: volumes, agreement, effects and a report, from what
   ask="volume ~ age + sex: negative; volume[left]: F > M"   hypotheses in place of the target's;
       mean_qsm ~ age: positive asks about a contrast to which the target gives a unit
   levels="sex: 0=M, 1=F; dx: 0=control, 1=patient"   what codes of covariates stand for
+  matters="5 %"       smallest group difference of interest, where a hypothesis states none: in %
+      of the reference's mean or in mm3 ("20 mm3"); in SDs ("0.3 d") of slopes as well
   output=<folder>     where report.html and study/ go (the run folder, else study_<target>)
   overwrite=true      replace files of the same names in output= that neurotarget did not write
   cases=12            cases shown as pictures and in the viewer     seed=0  of the intervals
@@ -52,6 +55,7 @@ WORDS = (
     "predictions",
     "labels",
     "ask",
+    "matters",
     "levels",
     "output",
     "overwrite",
@@ -86,7 +90,8 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
     read = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[source]
     with within_memory(f"{source}={words[source]}", LESS_READ):
         material = read(words, target)
-    material = with_asked(material, asked or material.measured.target.hypotheses)
+    hypotheses = asked or material.measured.target.hypotheses
+    material = with_asked(material, _with_interest(hypotheses, words.get("matters")))
     refuse_codes(material, levels)
     material = refuse_copies(material)
     command = "neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items())
@@ -210,6 +215,25 @@ def _levels(words: Words) -> dict[str, dict[str, str]]:
         return code_book(words.get("levels", ""))
     except ValueError as error:
         raise DataError(f"levels: {error}") from error
+
+
+def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypothesis]:
+    """Hypotheses with a smallest effect of interest, where they state none.
+
+    A share or a volume is of a group difference; a slope's would be per unit of its covariate.
+    """
+    if text is None:
+        return list(asked)
+    try:
+        matters = Matters.read("matters", text)
+    except ValueError as error:
+        raise DataError(str(error).removeprefix("hypothesis matters: ")) from error
+    return [
+        replace(one, matters=matters)
+        if one.matters is None and (one.groups or matters.unit == "d")
+        else one
+        for one in asked
+    ]
 
 
 def _folder(words: Words, source: str, target: Target) -> Path:

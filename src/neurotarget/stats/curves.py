@@ -34,8 +34,8 @@ Ages = Float[ndarray, " N"]
 def age_table(measured: Measured) -> pd.DataFrame:
     """Slope with age at equal sex, its partial r, and tests of a bend and of sex × age.
 
-    `p_curve` is the F test of a natural cubic spline against the line, `p_interaction` that of
-    slopes that differ between the sexes. `reason` says why one of them is missing.
+    `p_curve` is Wald's F test of a natural cubic spline against the line (HC3), `p_interaction`
+    that of slopes that differ between the sexes. `reason` says why one of them is missing.
     """
     age, sex = _names(measured.covariates)
     rows = [
@@ -89,18 +89,22 @@ def _slope(volumes: pd.Series, covariates: pd.DataFrame, age: str, sex: str | No
 
 
 def _p_curve(cohort: Cohort, age: str, adjust: tuple[str, ...]) -> tuple[float, str]:
-    """P of the F test of a spline against a line, or NaN and why there is none."""
+    """P of Wald's F test of a spline against a line (HC3), or NaN and why there is none."""
     ages = cohort.covariates[age].to_numpy()
     columns = design(_hypothesis(age, *adjust), cohort.covariates)
     scale = (ages - ages.mean()) / ages.std()
     bends = standard(natural_spline(scale, knots(scale))[:, 1:])
     volumes = cohort.volumes.iloc[:, 0].to_numpy()
-    line = OLS(volumes, np.column_stack([columns.others, scale]))
-    both = np.column_stack([line.exog, bends])
-    curve = OLS(volumes, both[:, independent(both)])
-    if curve.df_resid == line.df_resid or curve.df_resid < FEWEST:
+    line = np.column_stack([columns.others, scale])
+    both = np.column_stack([line, bends])
+    kept = independent(both)
+    curve = OLS(volumes, both[:, kept])
+    is_bend = np.asarray(kept) >= line.shape[1]
+    if not is_bend.any() or curve.df_resid < FEWEST:
         return math.nan, "no curve: too few subjects or ages"
-    return float(curve.fit().compare_f_test(line.fit())[1]), ""
+    found = curve.fit(cov_type="HC3", use_t=True)
+    straight = np.eye(len(kept))[is_bend]
+    return float(found.wald_test(straight, use_f=True, scalar=True).pvalue), ""
 
 
 def _p_interaction(
@@ -140,7 +144,7 @@ def _curve(ages: Ages, volumes: Ages) -> pd.DataFrame:
 
     kept = independent(columns(ages))
     grid = np.linspace(*np.quantile(ages, ENDS), GRID)
-    fitted = OLS(volumes, columns(ages)[:, kept]).fit()
+    fitted = OLS(volumes, columns(ages)[:, kept]).fit(cov_type="HC3", use_t=True)
     found = fitted.get_prediction(columns(grid)[:, kept])
     low, high = found.conf_int(alpha=1 - LEVEL).T
     return pd.DataFrame({"age": grid, "volume": found.predicted_mean, "low": low, "high": high})
