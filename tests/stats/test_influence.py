@@ -131,6 +131,8 @@ def test_a_note_names_the_person_and_what_is_found_without():
         "without s1 alone it is −2.3 [−3.9, 0.0], shown instead of inconclusive; a robust estimate "
         "(Huber) is −1.6 [−3.3, 0.0]"
     )
+    turned = influence_note({**row, "changes": "sign"})
+    assert turned.startswith("without s1 alone it is −2.3 [−3.9, 0.0], of the other sign; a robust")
 
 
 def test_what_cannot_be_estimated_or_is_refused_says_why():

@@ -126,8 +126,15 @@ def test_many_arms_have_letters_beyond_z():
     assert (found["arm00"], found["arm26"]) == ("a", "a1")
 
 
+def test_nets_that_were_trained_once_share_a_letter_and_say_why():
+    table, _ = ranked(dice_of({"a": [0.5, 0.9, 0.4], "b": [0.3, 0.8, 0.2], "c": [0.1, 0.7, 0.1]}))
+    assert set(table["group"]) == {"a"}
+    assert table["reason"].str.contains("is not known from one").all()
+
+
 def test_groups_follow_the_tests_of_pairs():
     table, differences = ranked(simulated({"a": 0.80, "b": 0.80, "c": 0.85}, n=90))
+    assert not table["reason"].str.contains("is not known from one").any()
     assert told_apart(differences) == pairs("ac", "bc")
     groups = table[table["label"] == "mean"].set_index("arm")["group"].to_dict()
     assert groups == {"c": "a", "a": "b", "b": "b"}

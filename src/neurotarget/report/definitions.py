@@ -97,7 +97,8 @@ KNOWN = (
     POWER,
     Definition(
         "Sample size",
-        "People needed to find an effect with 80 % power, by perfect volumes and by this "
+        "People needed to find a stated effect (the published one, else the smallest of interest; "
+        "never the one found here) with 80 % power, by perfect volumes and by this "
         "method’s; the inflation is what its noise costs.",
         "Cohen 1988",
         "10.4324/9780203771587",

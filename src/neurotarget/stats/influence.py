@@ -125,6 +125,8 @@ def influence_note(row: Mapping) -> str:
     note = f"without {row['case_id']} alone it is {without}"
     if VERDICT in row["changes"]:
         note += f", {row['verdict_without']} instead of {row['verdict']}"
+    elif SIGN in row["changes"]:
+        note += ", of the other sign"
     robust = _words(row["robust"], row["robust_low"], row["robust_high"])
     return f"{note}; a robust estimate ({row['robust_kind']}) is {robust}"
 

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.stats import friedmanchisquare, studentized_range
 
 from neurotarget.stats.arm_scores import SAME, Scored
-from neurotarget.stats.paired import order, told_apart
+from neurotarget.stats.paired import ONE_TRAINING, order, told_apart
 
 ALPHA = 0.05
 COLUMNS = [
@@ -29,6 +29,7 @@ COLUMNS = [
 
 TWO_ARMS = "Friedman's test asks for three arms, see the differences of the two"
 ONE_ARM = "there is one arm"
+UNTESTED = "all share a letter, as what another training would change is not known from one"
 NO_CASES = "no case has a score by all arms"
 
 
@@ -51,6 +52,8 @@ def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
         ranks = (-table / SAME).round().rank(axis=1).mean()
         p, why = friedman_p(table)
         critical = critical_difference(len(nets), len(table))
+        if _is_untested(differences, label):
+            reasons.append(UNTESTED)
         named = letters(
             list(ranks.sort_values(kind="stable").index), told_apart(differences, label)
         )
@@ -59,6 +62,11 @@ def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
             (label, arm, ranks[arm], p, critical, named[arm], n_cases, reason) for arm in named
         ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _is_untested(differences: pd.DataFrame, label: str) -> bool:
+    own = differences.loc[differences["label"] == label, "told_apart"]
+    return bool(len(own)) and bool((own == ONE_TRAINING).all())
 
 
 def friedman_p(table: pd.DataFrame) -> tuple[float, str]:
