@@ -56,6 +56,8 @@ def test_a_network_that_shrinks_is_told(found):
     span = "predicted volumes span 0.60 of the spread of reference volumes"
     assert tile.note.startswith(f"{span}: they shrink towards the mean")
     assert slope_tile(found, 0.6, 0.1, 1.1).note == f"{span}; no shrinking is shown"
+    nothing = "predicted volumes are not shown to follow reference volumes"
+    assert slope_tile(found, 3.4, -3.1, 9.9).note == nothing
     assert "exaggerate" in slope_tile(found, 1.5, 1.2, 1.8).note
     assert slope_tile(found, 0.6, np.nan, np.nan).note == span
 

@@ -163,13 +163,3 @@ def test_the_network_beside_a_second_rater_is_held_against_a_margin(low, high, v
         "the default",
     )
     assert noninferiority_table(table, {"dice_margin": 0.1}).iloc[0]["margin_from"] == "the target"
-
-
-def test_table_1_has_the_splits_of_a_run():
-    measured = cohort()
-    train = measured.covariates.assign(split="train").set_axis([f"t{n}" for n in range(N)])
-    train = train.assign(subject_id=train.index)
-    listed = pd.concat([measured.covariates.assign(split="test"), train])
-    found = people_table(measured, listed).set_index(["part", "characteristic", "level"])
-    assert found.loc[("split train", "people", ""), "n"] == N
-    assert found.loc[("split test", "age", ""), "mean"] == found.loc[("all", "age", ""), "mean"]

@@ -106,8 +106,6 @@ def score_held_out(
         run_facts(facts, folder),
         tables_beside(folder),
         Training.read(facts.get("training")),
-        len(cases),
-        covariate_table(data.manifest.cases).assign(split=pd.Series(dict(splits))),
     )
     made = failure = learning = None
     try:

@@ -74,7 +74,7 @@ def study_of(material: Material, *, seed: int = 0) -> Study:
         facts={**material.facts, "study seed": str(seed), "software": software()},
         training=material.training,
     )
-    study = with_reporting(study, n_listed=material.n_listed, listed=material.listed)
+    study = with_reporting(study, n_listed=material.n_listed)
     return replace(study, tables={**study.tables, **material.beside})
 
 

@@ -37,7 +37,6 @@ class Material(NamedTuple):
     beside: Mapping[str, pd.DataFrame] = MappingProxyType({})  # tables that no study computes
     training: Training | None = None  # of the network behind the masks
     n_listed: int = 0  # cases of the manifest, with those that have no rows
-    listed: pd.DataFrame | None = None  # covariates of all cases of a run, and their `split`
 
 
 def from_run(

@@ -241,11 +241,13 @@ def _spread_tile(found: Mapping, label: str) -> Tile | None:
         return None
     slope = shown(row["value"], 2)
     note = f"{row['second']} volumes span {slope} of the spread of {row['first']} volumes"
-    if row["high"] < 1:
+    if row["low"] <= 0:
+        note = f"{row['second']} volumes are not shown to follow {row['first']} volumes"
+    elif row["high"] < 1:
         note += ": they shrink towards the mean, and so do the effects measured on them"
     elif row["low"] > 1:
         note += ": they exaggerate, and so do the effects measured on them"
-    elif row["low"] <= 1 <= row["high"]:
+    elif math.isfinite(row["low"]):
         note += "; no shrinking is shown"
     return Tile("Slope on the reference", slope, _ends(row, 2), note)
 

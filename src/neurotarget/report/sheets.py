@@ -143,11 +143,7 @@ TABLES = {  # in reading order
     "cases": About("Cases", "One row a case: covariates, volumes, scores."),
 }
 HEADINGS = {
-    "n": "n",
-    "p": "p",
-    "q": "q",
-    "r": "r",
-    "d": "d",
+    **{letter: letter for letter in "npqrd"},
     "sd": "SD",
     "auc": "AUC",
     "auc_raw": "AUC, first group larger",

@@ -18,19 +18,15 @@ COLUMNS = [
 ]
 
 
-def people_table(measured: Measured, listed: pd.DataFrame | None = None) -> pd.DataFrame:
+def people_table(measured: Measured) -> pd.DataFrame:
     """Table 1: people and scans, age, head size, sex, group and site, in all and by part.
 
     Numbers and categories are of people: of several scans the first value that is known. `percent`
     is of the people of the part, those without a value too, who are counted as missing. Parts are
-    internal and external cases, the two groups of each hypothesis but sexes, and the splits of
-    `listed`: covariates of all cases of the manifest, with a column `split`.
+    internal and external, or the splits, where the cases have several; and the two groups of
+    hypotheses.
     """
-    table = measured.covariates
-    rows = [row for part, cases in _parts(measured) for row in _rows(table.loc[cases], part)]
-    if listed is not None:
-        for split, own in listed.groupby("split", sort=False):
-            rows += _rows(own.reindex(columns=table.columns), f"split {split}")
+    rows = [row for part, cases in _parts(measured) for row in _rows(measured, part, cases)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -55,11 +51,12 @@ def _parts(measured: Measured) -> Iterator[tuple[str, pd.Index]]:
                 yield f"{name} {group}", cases
 
 
-def _rows(table: pd.DataFrame, part: str) -> Iterator[dict]:
+def _rows(measured: Measured, part: str, cases: pd.Index) -> Iterator[dict]:
+    table = measured.covariates.loc[cases]
     people = table.groupby(table["subject_id"].astype(str).to_numpy(), sort=False).first()
     yield {"part": part, "characteristic": "people", "level": "", "n": len(people)}
-    yield {"part": part, "characteristic": "scans", "level": "", "n": len(table)}
-    for name in _shown(table):
+    yield {"part": part, "characteristic": "scans", "level": "", "n": len(cases)}
+    for name in _shown(measured.covariates):
         values = people[name]
         missing = int(values.isna().sum())
         head = {"part": part, "characteristic": name, "n_missing": missing}

@@ -17,17 +17,16 @@ MARGIN = 0.05  # of Dice, where the target states no other
 BETTER, NOT_INFERIOR, INFERIOR, OPEN = "better", "not inferior", "inferior", "undecided"
 
 
-def with_reporting(study: Study, *, n_listed: int = 0, listed: pd.DataFrame | None = None) -> Study:
+def with_reporting(study: Study, *, n_listed: int = 0) -> Study:
     """The study with Table 1, the flow of cases, checks of the models, and change within people.
 
-    `n_listed` cases were in the manifest that it was made of; `listed` are the covariates of those
-    of a run with their `split`. Tables without rows are left out.
+    `n_listed` cases were in the manifest that it was made of. Tables without rows are left out.
     """
     measured, tables = study.measured, dict(study.tables)
     agreement = tables["agreement"]
     differences = tables.get("rater_differences")
     found = {
-        "people": people_table(measured, listed),
+        "people": people_table(measured),
         "flow": flow_table(measured, tables["effects"], n_listed=n_listed),
         "assumptions": assumptions_table(measured, agreement),
         "tests": tests_table(measured, tables["effects"]),
