@@ -147,7 +147,7 @@ def test_a_study_with_nothing_in_it_has_a_page(found, undefined, tables):
     page = read(study, cases=[a_case()])
     words = " ".join(page.text)
     assert "nan" not in words.lower().split()
-    expected = {"none": "nothing to replicate", "empty": "Without any row:",
+    expected = {"none": "nothing to test", "empty": "Without any row:",
                 "undefined": "could not be estimated: constant volumes"}  # fmt: skip
     assert expected[tables] in words
 
