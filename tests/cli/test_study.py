@@ -372,11 +372,11 @@ def test_real_sites_are_left_out_one_by_one(shared_data, tmp_path):
     words = [f"table={path}", "id=sub_id"]
     labels = "labels=Left-Hippocampus,Right-Hippocampus"
     asked = "ask=volume ~ age + sex + EstimatedTotalIntraCranialVol: negative"
-    assert study(*words, labels, asked, f"output={tmp_path}") == 0
-    sites = table(tmp_path, "sites")
+    assert study(*words, labels, asked, f"output={tmp_path / 'out'}") == 0
+    sites = table(tmp_path / "out", "sites")
     assert sites["site"].nunique() == 23
     assert set(sites["label"]) == {"Left-Hippocampus", "Right-Hippocampus", "total"}
-    effects = table(tmp_path, "effects").set_index("model")
+    effects = table(tmp_path / "out", "effects").set_index("model")
     assert effects.loc["declared", "n"] == 1077
     assert effects.loc["declared", "verdict"] == "shown"
     assert effects.loc["with_site", "verdict"] == "inconclusive"
