@@ -6,10 +6,10 @@ import pytest
 from neurotarget.cli.study_inputs import with_planted
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.cards import cards
+from neurotarget.report.claims import claim_sentence
 from neurotarget.report.means import means_sections
 from neurotarget.report.summary import summarise, summary_text
 from neurotarget.report.tables import hypotheses_table
-from neurotarget.report.words import claim_sentence
 from neurotarget.stats.analysis import analyse
 from neurotarget.stats.measured import from_rows
 from oracles.drawn import GAP_PPM, TARGET, drawn_cohort, drawn_rows

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.report.claims import claim_sentence
 from neurotarget.report.text import number
 from neurotarget.report.words import (
     answer,
-    claim_sentence,
     cohort,
     comparison_sentence,
     digits_for,

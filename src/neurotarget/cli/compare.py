@@ -32,12 +32,12 @@ from neurotarget.files import at_home, remove, write_text
 from neurotarget.ownership import claim, claimed, refuse_foreign
 from neurotarget.printable import one_line
 from neurotarget.reading import real_path
+from neurotarget.report.claims import all_asked
 from neurotarget.report.compare_figures import all_figures
 from neurotarget.report.compare_page import write_compare_page
 from neurotarget.report.figure import save_figure, svg_text
 from neurotarget.report.learning import arms_banner, banner_text
 from neurotarget.report.plain_page import PageFigure
-from neurotarget.report.words import all_asked
 from neurotarget.stats.comparison import Comparison, compare
 from neurotarget.types import DataError
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from neurotarget.report.amounts import amount, chance, duration, memory
+from neurotarget.report.claims import all_asked
 from neurotarget.report.learning import arms_banner
-from neurotarget.report.words import DASH, all_asked, estimate, shown
+from neurotarget.report.words import DASH, estimate, shown
 from neurotarget.stats.comparison import Comparison
 from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT
 

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.report.claims import asked_of, claim_of
 from neurotarget.report.text import p_value
 from neurotarget.report.words import (
-    asked_of,
-    claim_of,
     compared,
     comparison_sentence,
     counted,

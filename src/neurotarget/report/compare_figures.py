@@ -1,6 +1,7 @@
 """All figures of a comparison with their captions; those that cannot be drawn say why."""
 
 from neurotarget.report.arm_rows import arms_of, known
+from neurotarget.report.claims import VOLUMES, asked_of
 from neurotarget.report.compare_cost import cost_figure, unknown_costs
 from neurotarget.report.compare_dice import dice_arms_figure
 from neurotarget.report.compare_forest import best_net, differences_figure
@@ -8,7 +9,7 @@ from neurotarget.report.compare_seeds import effect_figure, hypotheses, icc_figu
 from neurotarget.report.critical_difference import critical_difference_figure, groups, ranked
 from neurotarget.report.figures import NamedFigure, reasons_sentence
 from neurotarget.report.lettering import plain
-from neurotarget.report.words import VOLUMES, asked_of, counted, rows_of, title_of
+from neurotarget.report.words import counted, rows_of, title_of
 from neurotarget.stats.comparison import Comparison
 
 MOST_HYPOTHESES = 6

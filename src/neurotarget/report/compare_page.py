@@ -8,6 +8,7 @@ import pandas as pd
 
 from neurotarget.report.amounts import amount, chance, duration, energy, memory, operations
 from neurotarget.report.arm_rows import Arm, arms_of, known, number_of
+from neurotarget.report.claims import all_asked
 from neurotarget.report.compare_differences import difference_sections
 from neurotarget.report.compare_forest import best_net, to_best
 from neurotarget.report.compare_parts import parts_sections
@@ -23,7 +24,7 @@ from neurotarget.report.plain_page import (
     render_page,
     write_plain,
 )
-from neurotarget.report.words import DASH, all_asked, counted, estimate, rows_of, shown, title_of
+from neurotarget.report.words import DASH, counted, estimate, rows_of, shown, title_of
 from neurotarget.stats.best_arm import FEW_TRAININGS
 from neurotarget.stats.comparison import Comparison
 from neurotarget.stats.learning import DOUBTFUL, NOT_LEARNT

@@ -16,6 +16,7 @@ from numpy import ndarray
 from neurotarget.levels import level
 from neurotarget.report.figure import CASE, INK, MUTED, SERIES, SMALL_PT, TEXT_PT
 from neurotarget.report.lettering import fitted, plain, thousands
+from neurotarget.stats.learning import without_failed
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.study import Study
 
@@ -106,9 +107,9 @@ def shown(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> Show
 def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:
     """Volumes of a label in mm³ by all of the methods, a row a case, with `sex` and `age`.
 
-    Cases without one of the volumes are left out.
+    Cases without one of the volumes, or whose masks failed, are left out.
     """
-    measured = study.measured
+    measured, _ = without_failed(study.measured)
     columns = {
         name: volumes[label].astype(float)
         for name, volumes in measured.volumes.items()

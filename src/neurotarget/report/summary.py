@@ -19,6 +19,7 @@ from neurotarget.report.text import number
 from neurotarget.report.words import counted, rows_of
 from neurotarget.stats.effects import INCONCLUSIVE, claim
 from neurotarget.stats.failures import BELOW_HALF, failed_masks
+from neurotarget.stats.learning import without_failed
 from neurotarget.stats.study import Study
 from neurotarget.stats.tables import ALL_LABELS
 from neurotarget.types import FAILED
@@ -131,7 +132,7 @@ def _mean(values: Sequence[float]) -> float:
 
 def _volume(study: Study, label: str) -> dict:
     """Agreement of a label's volumes over the cases that have both."""
-    measured = study.measured
+    measured, _ = without_failed(study.measured)
     empty = pd.Series(math.nan, index=measured.covariates.index)
     both = pd.DataFrame(
         {

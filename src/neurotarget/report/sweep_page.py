@@ -30,6 +30,7 @@ from neurotarget.report.sweep import (
     Sweep,
 )
 from neurotarget.report.sweep_figures import all_figures, done, importances_of
+from neurotarget.report.text import listed
 from neurotarget.report.words import DASH, counted
 from neurotarget.stats.learning import NOT_LEARNT
 
@@ -122,7 +123,7 @@ def sentence(sweep: Sweep) -> str:
     if not len(sweep.best):
         unlearnt = "No network has learnt, so no trial is best."
         return "No trial is done yet." if not len(rows) else unlearnt * bool(len(_unlearnt(sweep)))
-    names = _listed([one.name for one in sweep.objectives])
+    names = listed([one.name for one in sweep.objectives])
     if len(sweep.objectives) > 1:
         count = len(sweep.best)
         verb = "is" if count == 1 else "are"
@@ -130,7 +131,7 @@ def sentence(sweep: Sweep) -> str:
     else:
         row = sweep.trials[sweep.trials["trial"] == sweep.best[0]].iloc[0]
         text = f"Trial {sweep.best[0]} is best, {names} {_value(row[sweep.objectives[0].name])}"
-        settings = _listed([f"{one.name}={_setting(row[one.name])}" for one in sweep.parameters])
+        settings = listed([f"{one.name}={_setting(row[one.name])}" for one in sweep.parameters])
         text += f", with {settings}." if settings else "."
     shares = importances_of(sweep)
     if len(shares):
@@ -153,7 +154,7 @@ def _banner(sweep: Sweep) -> Banner | None:
     named = [str(number) for number in rows["trial"]]
     lines = (
         f"{counted(len(rows), 'trial')} of {len(done(sweep))} that are done: "
-        f"{_listed(named[:MOST_BEST])}{' …' if len(named) > MOST_BEST else ''}.",
+        f"{listed(named[:MOST_BEST])}{' …' if len(named) > MOST_BEST else ''}.",
         f"Trial {named[0]}: {rows['reason'].iloc[0]}",
     )
     return Banner("no" if not len(sweep.best) else "open", UNLEARNT_TRIALS, lines)
@@ -164,7 +165,7 @@ def _question(sweep: Sweep) -> str:
         f"the {'highest' if one.direction == 'maximize' else 'lowest'} {one.name}"
         for one in sweep.objectives
     ]
-    return f"Which settings give {_listed(told)} for the target {sweep.target.replace('_', ' ')}?"
+    return f"Which settings give {listed(told)} for the target {sweep.target.replace('_', ' ')}?"
 
 
 def _amounts(sweep: Sweep) -> str:
@@ -248,7 +249,3 @@ def _setting(value: object) -> str:
     if isinstance(value, float):
         return figures(value) if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}"
     return str(value)
-
-
-def _listed(parts: list[str]) -> str:
-    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)

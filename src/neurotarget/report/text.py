@@ -1,7 +1,7 @@
 """Numbers and tables as text, for terminals and files."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 NOTHING = "-"
 
@@ -45,3 +45,9 @@ def p_value(p: float | None) -> str:
 def unit_text(unit: str) -> str:
     """Unit of a file as it is read: mm3 as mm³."""
     return unit.replace("mm3", "mm³")
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Names as a sentence lists them: `a, b and c`."""
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last

@@ -4,14 +4,12 @@ Nothing is computed here: every number is read from a table. What is not there i
 """
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from neurotarget.hypothesis import Hypothesis
-from neurotarget.report.text import number, unit_text
-from neurotarget.stats.cohort import varying
+from neurotarget.report.claims import VOLUMES, all_asked, asked_of, claim_of
+from neurotarget.report.text import listed, number, unit_text
 from neurotarget.stats.comparison import Comparison
 from neurotarget.stats.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.failures import FAILED
@@ -20,14 +18,9 @@ from neurotarget.stats.study import Study
 from neurotarget.stats.variants import DECLARED, WITH_SITE
 from neurotarget.stats.verdict import FOUND, NO_CONCLUSION
 from neurotarget.types import FAILED as FAILED_IS
-from neurotarget.types import Target
 
 MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 PREDICTED = "predicted"
-VOLUMES, MASKS = "volumes", "masks"
-SEX = ("sex", "gender")
-HEADS = {"tiv": "TIV", "icv": "ICV", "etiv": "eTIV"}
-SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
 PLANTED = "planted in the generated cohort"  # source of the effects that such a cohort has
 PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
@@ -91,29 +84,6 @@ def title_of(name: str) -> str:
 def volumes_of(method: str, what: str = VOLUMES) -> str:
     """What the volumes of a method, or its masks, are called in a sentence."""
     return f"{method} {what}" if method in ("reference", PREDICTED) else f"{what} by {method}"
-
-
-def asked_of(hypothesis: Hypothesis) -> str:
-    """What a hypothesis is put to: volumes, or masks, inside which a mean is taken."""
-    return MASKS if hypothesis.contrast else VOLUMES
-
-
-def all_asked(target: Target) -> str:
-    """What all hypotheses together are put to: masks, where any asks about a mean."""
-    return MASKS if any(hypothesis.contrast for hypothesis in target.hypotheses) else VOLUMES
-
-
-def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
-    """What a hypothesis expects: `Hypothesis: the volume … is larger in women than in men.`."""
-    words = _groups(hypothesis) if hypothesis.groups else _slope(hypothesis)
-    at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
-    adjusted = f", at equal {_listed(map(_term, at))}" if at else ""
-    return f"Hypothesis: the {_quantity(hypothesis, target)} {words}{adjusted}."
-
-
-def claim_of(study: Study, hypothesis: Hypothesis) -> str:
-    """What a hypothesis expects of a cohort, in which terms may be the same for all."""
-    return claim_sentence(varying(hypothesis, study.measured.covariates), study.measured.target)
 
 
 def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
@@ -203,11 +173,11 @@ def cohort(study: Study) -> str:
     if "site" in table and (sites := table["site"].nunique()):
         text += f" from {counted(sites, 'site')}"
     if told := [f"{number} {part}" for part, number in part_counts(study).items()]:
-        text += f", {_listed(told)}"
+        text += f", {listed(told)}"
     methods = study.measured.methods
     if not methods:
         return f"{text}."
-    return f"{text}. Volumes: {_listed(methods)}."
+    return f"{text}. Volumes: {listed(methods)}."
 
 
 def part_counts(study: Study) -> dict[str, int]:
@@ -243,11 +213,11 @@ def answer(study: Study) -> str:
             (UNDECIDED, "undecided"),
         )
         told = [f"{word} in {n}" for name, word in words if (n := findings.count(name))]
-        both = _listed(measured.methods[:2])
+        both = listed(measured.methods[:2])
         one = f"in the comparison of {both} the effect is {told[0].removesuffix(' in 1')}"
-        several = f"in {len(findings)} comparisons of {both} the effect is {_listed(told)}"
+        several = f"in {len(findings)} comparisons of {both} the effect is {listed(told)}"
         parts.append(one if len(findings) == 1 else several)
-    text = _listed(parts[:-1]) + f"; {parts[-1]}" if findings else _listed(parts)
+    text = listed(parts[:-1]) + f"; {parts[-1]}" if findings else listed(parts)
     return f"{_capital(text)}."
 
 
@@ -361,56 +331,3 @@ def counted(n: int, what: str) -> str:
 def _without_raters(study: Study) -> Callable[[Sequence[dict]], list[dict]]:
     raters = set(study.measured.raters)
     return lambda rows: [row for row in rows if row["method"] not in raters]
-
-
-def _quantity(hypothesis: Hypothesis, target: Target) -> str:
-    label = hypothesis.label or (target.label_names[0] if len(target.labels) == 1 else "total")
-    if hypothesis.contrast:
-        whole = f"the whole {target.name}" if label == "total" else label
-        return f"mean {hypothesis.contrast} of {whole.replace('_', ' ')}"
-    if label == "total":
-        return f"total {target.name.replace('_', ' ')} volume"
-    return f"{label.replace('_', ' ')} volume"
-
-
-def _groups(hypothesis: Hypothesis) -> str:
-    first, second = (_group(name, hypothesis.covariate) for name in hypothesis.groups)
-    if hypothesis.sign == 0:
-        return f"differs between {first} and {second}"
-    ways = ("lower", "higher") if hypothesis.contrast else ("smaller", "larger")
-    return f"is {ways[hypothesis.sign > 0]} in {first} than in {second}"
-
-
-def _slope(hypothesis: Hypothesis) -> str:
-    sign, tested = hypothesis.sign + 1, hypothesis.covariate
-    if "*" in tested:
-        first, second = map(_term, tested.split("*")[:2])
-        if first.casefold() in SEX:
-            first, second = second, first
-        if hypothesis.sign and second.casefold() in SEX:  # M counts minus F
-            ways = ("rises less, or falls more,", "", "rises more, or falls less,")
-            return f"{ways[sign]} with {first} in men than in women"
-        if hypothesis.sign == 0:
-            return f"changes with {first} in a way that depends on {second}"
-        return f"has a slope over {first} that {('falls', '', 'rises')[sign]} with {second}"
-    if tested.casefold() in ("age", "age_years") and not hypothesis.contrast:
-        return f"{('shrinks', 'changes', 'grows')[sign]} with age"
-    return f"{('falls', 'changes', 'rises')[sign]} with {_term(tested)}"
-
-
-def _group(name: str, covariate: str) -> str:
-    if covariate.casefold() in SEX:
-        return SEXES.get(name, SEXES.get(name.casefold(), f"“{name}”"))
-    return f"the group “{name}”"
-
-
-def _term(term: str) -> str:
-    if found := re.fullmatch(r"spline\((.+)\)", term):
-        return f"{found[1]} (as a curve)"
-    text = term.replace("*", " × ").replace("_", " ")
-    return HEADS.get(text.casefold(), text)
-
-
-def _listed(parts: Iterable[str]) -> str:
-    *most, last = parts
-    return f"{', '.join(most)} and {last}" if most else last

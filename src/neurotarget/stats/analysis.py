@@ -46,16 +46,17 @@ def analyse(
     What a cohort does not have (a second method, sites, groups) gives empty tables or rows with
     a reason, never an error. `parts` is there where cases are external or scores published,
     `raters` and `rater_differences` where further raters have drawn, `means` and `mean_agreement`
-    where a contrast has a unit. `training` is what is known of the network's; masks that failed too
+    where a contrast has a unit. Failed masks have no volume: they are counted, and left out of all
+    but scores and failures. `training` is what is known of the network's; masks that failed too
     often, or of a network that has not learnt, have effects without a conclusion.
     """
     learning = study_learning(measured, training)
     refused = study_refusals(measured, learning)
     effects = effects_table(measured, refused=refused)
     known, _ = without_failed(measured)
-    agreement = agreement_table(measured, seed=seed)
+    agreement = agreement_table(known, seed=seed)
     scores = scores_table(measured)
-    parts = parts_table(measured, agreement, scores, seed=seed)
+    parts = parts_table(known, agreement, scores, seed=seed)
     by_label = label_effects_table(measured, effects, refused=refused)
     tables = {
         "effects": effects,
@@ -64,13 +65,13 @@ def analyse(
         "influence": influence_table(known, refused=refused),
         "power": power_table(known, effects),
         **({"parts": parts} if len(parts) else {}),
-        **_of_raters(measured, agreement),
+        **_of_raters(known, agreement),
         "agreement": agreement,
         "scores": scores,
         "failures": failures_table(measured),
         "failed_cases": failed_cases_table(measured),
-        "volumes": volumes_table(measured),
-        **_of_means(measured, seed),
+        "volumes": volumes_table(known),
+        **_of_means(known, seed),
         "age": age_table(known),
         "curves": curves_table(known),
         "biomarkers": biomarkers_table(known),

@@ -21,6 +21,8 @@ from neurotarget.stats.resample import (
     Weights,
 )
 
+NO_ERROR = 1e-8  # share of the sample's own below which the error of a draw is rounding
+MOST_LOG = 700.0  # whose exponential is still a number
 CERTAIN = 1 - 1e-12  # Fisher's z of a coefficient of 1 has no end
 
 
@@ -63,15 +65,21 @@ def bootstrap_t(values: Cases, subject: Codes, weights: Weights) -> dict[str, tu
     for name, (value, error) in whole.items():
         with np.errstate(all="ignore"):  # a draw without spread has no error
             t = (drawn[name][0] - value) / drawn[name][1]
-        t = t[np.isfinite(t)]
+        # two values in equal parts have an SD without an error, but for rounding
+        t = t[np.isfinite(t) & (drawn[name][1] > NO_ERROR * error[0])]
         if 2 * len(t) <= len(weights) or not error[0] > 0:
             found[name] = (math.nan, math.nan)
             continue
         tails = np.quantile(t, [(1 + LEVEL) / 2, (1 - LEVEL) / 2])
         low, high = (value - tails * error).tolist()
         is_log = name == "sd_difference"
-        found[name] = (math.exp(low), math.exp(high)) if is_log else (low + middle, high + middle)
+        found[name] = _exponentials(low, high) if is_log else (low + middle, high + middle)
     return found
+
+
+def _exponentials(low: float, high: float) -> tuple[float, float]:
+    """Ends on the scale of the SD; NaN where draws are so unlike that one is beyond all numbers."""
+    return (math.exp(low), math.exp(high)) if high < MOST_LOG else (math.nan, math.nan)
 
 
 def _limits_and_errors(
@@ -81,7 +89,9 @@ def _limits_and_errors(
     n, total, square = (weights @ sums).T
     mean = total / n
     with np.errstate(all="ignore"):
-        variance = np.maximum(square / n - mean**2, 0)
+        variance = square / n - mean**2
+        least = ROUNDING * sums[:, 2].sum() / sums[:, 0].sum()  # what rounding leaves of none
+        variance = np.where(variance > least, variance, math.nan)
         sd = np.sqrt(variance * n / (n - 1))
         # what each person adds to the mean, and to the logarithm of the SD
         on_mean = sums[:, 1] - mean[:, None] * sums[:, 0]
