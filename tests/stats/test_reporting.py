@@ -71,7 +71,7 @@ def test_people_count_once_and_missing_values_are_counted():
 def test_the_flow_counts_whom_each_effect_leaves_out():
     effects = pd.DataFrame(
         {"hypothesis": ["sex"], "method": ["net"], "model": ["declared"], "n": [55]}
-    ).assign(n_dropped=3, n_failed=2)
+    ).assign(n_dropped=3, n_failed=2, leads=True)
     found = flow_table(cohort(), effects, n_listed=N + 4)
     assert list(found["n"]) == [N + 4, N, N, N, 55]
     assert found.iloc[1]["n_left_out"] == 4
