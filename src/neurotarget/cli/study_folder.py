@@ -26,6 +26,7 @@ from neurotarget.stats.study import Study
 FIGURES = (  # names that figures begin with
     "flow",
     "effects",
+    "residuals",
     "volumes",
     "ages",
     "scatter",

@@ -15,6 +15,8 @@ from neurotarget.report.lettering import plain
 from neurotarget.report.panels import MOST_PAIRS, MOST_PANELS, Shown, pair_name, pairs, shown, table
 from neurotarget.report.part_strips import NAME as PARTS
 from neurotarget.report.part_strips import parts_figure
+from neurotarget.report.residuals import NAME as RESIDUALS
+from neurotarget.report.residuals import residuals_figure
 from neurotarget.report.scatter import scatter_figure
 from neurotarget.report.sites import (
     MOST_EFFECTS,
@@ -55,6 +57,7 @@ def all_figures(study: Study) -> list[NamedFigure]:
     alone = len(study.measured.methods) < 2
     return [
         _effects(study),
+        *_residuals(study),
         *([_volumes(study)] if alone else []),
         _ages(study),
         *_compared(study),
@@ -91,6 +94,17 @@ def _effects(study: Study) -> NamedFigure:
     count = len(forest_groups(study))
     more = f" The first {MOST_PANELS} of {count} are shown." if count > MOST_PANELS else ""
     return NamedFigure("effects", title, caption + more, figure)
+
+
+def _residuals(study: Study) -> list[NamedFigure]:
+    """What the answering models leave of each person, where something was estimated."""
+    figure = residuals_figure(study)
+    caption = (
+        "Checks of the models that answer, a row a hypothesis and method. Left: a funnel or a bend "
+        "says that the spread or the line is not as the model has it (its errors hold for unequal "
+        "spread). Right: people far from zero carry the effect, most of all far to the right."
+    )
+    return [] if figure is None else [NamedFigure(RESIDUALS, "Residuals", caption, figure)]
 
 
 def _volumes(study: Study) -> NamedFigure:

@@ -37,8 +37,7 @@ class About:
 TABLES = {  # in reading order
     "effects": About(
         "Effects",
-        "Each hypothesis on the volumes of each method: as declared, with site, and adjusted for "
-        "head size; the model that leads is the one that answers.",
+        "Each hypothesis by each method in each of its models; the one that leads answers.",
         is_printed=True,
     ),
     "effect_differences": About(
@@ -46,10 +45,13 @@ TABLES = {  # in reading order
         "Second minus first, on the same people, against the smallest effect of interest.",
         is_printed=True,
     ),
+    "residuals": About(
+        "Residuals",
+        "What the answering model leaves of each person, and the effect's change without them.",
+    ),
     "label_effects": About(
         "Effects by label",
-        "Each hypothesis on a whole target, asked of its labels and regions too; p by Holm is "
-        "corrected for them.",
+        "Each hypothesis on a whole target, by label; p by Holm is corrected for their number.",
         headings={"p_holm": "p by Holm", "n_tests": "tests"},
         is_printed=True,
     ),
@@ -67,8 +69,7 @@ TABLES = {  # in reading order
     ),
     "rater_differences": About(
         "Network beside raters",
-        "Agreement of the network with a person minus that of another person with the same, on "
-        "the same cases.",
+        "Agreement of the network with a person minus that of another person, on the same cases.",
     ),
     "agreement": About(
         "Agreement of volumes",

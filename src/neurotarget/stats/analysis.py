@@ -9,6 +9,7 @@ from neurotarget.stats.biomarkers import biomarker_differences_table, biomarkers
 from neurotarget.stats.by_label import label_effects_table
 from neurotarget.stats.cohort import other_groups
 from neurotarget.stats.curves import age_table, curves_table
+from neurotarget.stats.diagnostics import residuals_table
 from neurotarget.stats.effect_differences import effect_differences_table
 from neurotarget.stats.effects import NO_CONCLUSION, Refused, effects_table
 from neurotarget.stats.failures import failed_cases_table, failures_table
@@ -63,6 +64,7 @@ def analyse(
         "effect_differences": effect_differences_table(measured, refused=refused),
         **({"label_effects": by_label} if len(by_label) else {}),
         "influence": influence_table(known, refused=refused),
+        "residuals": residuals_table(measured, effects),
         "power": power_table(known, effects),
         **({"parts": parts} if len(parts) else {}),
         **_of_raters(known, agreement),
