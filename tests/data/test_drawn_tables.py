@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurotarget.data.manifest import scan_manifest
-from neurotarget.data.text_table import read_text_table
+from neurotarget.data.text_table import is_missing, read_text_table
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
-WORDS = st.from_regex(r"[A-Za-zäöé][A-Za-zäöé .,;\"'|-]{0,12}[a-zé]", fullmatch=True)
+WORDS = st.from_regex(r"[A-Za-zäöé][A-Za-zäöé .,;\"'|-]{0,12}[a-zé]", fullmatch=True).filter(
+    lambda word: not is_missing(word)
+)
 NUMBERS = st.integers(-(10**6), 10**6) | st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
 KINDS = [("a.tsv", "\t"), ("a.csv", ","), ("a.csv", ";"), ("a.txt", "\t")]
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16"]
