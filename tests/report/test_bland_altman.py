@@ -1,10 +1,12 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neurotarget.report.bland_altman import bland_altman_figure, bland_altman_labels
 from neurotarget.report.figure import INK, MUTED
+from neurotarget.stats.learning import without_failed
 
 
 def lines(panel, colour):
@@ -34,7 +36,10 @@ def test_intervals_are_bands(study):
 
 def test_points_are_differences_over_means(study):
     women, _ = bland_altman_figure(study).axes[0].collections
-    truth, pred = (volumes["anterior"].iloc[0] for volumes in study.measured.volumes.values())
+    known, failed = without_failed(study.measured)
+    assert failed["predicted"]["anterior"].any()  # and these are not drawn
+    both = pd.DataFrame({name: table["anterior"] for name, table in known.volumes.items()})
+    truth, pred = both[study.measured.covariates["sex"] == "F"].dropna().iloc[0]
     assert list(women.get_offsets()[0]) == pytest.approx([(truth + pred) / 2, pred - truth])
 
 
