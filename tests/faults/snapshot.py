@@ -14,12 +14,14 @@ TIMES = ("train_seconds", "weights_sha256", "weights", "measured", "made_from", 
 MEASURED = ("_s", "_s_per_case", "_wh", "_mib")  # columns of what a run has cost
 VARYING = frozenset(  # hold times, process numbers or hashes of files that hold such
     (
+        "claim.tsv",
         "compare.md",
         "cost.json",
         "costs.png",
         "costs.svg",
         "ensemble.json",
         "job.log",
+        "methods.md",
         "multirun.yaml",
         "prediction.json",
         "result.json",

@@ -288,11 +288,11 @@ def test_a_downloaded_table_is_the_table(page, study):
 def test_rows_are_filtered_found_and_paged(page):
     agreement = opened_table(page, "agreement")
     rows = agreement.locator("tbody tr")
-    sync_api.expect(rows).to_have_count(33)  # of the whole cohort: 3 labels, 11 statistics
+    sync_api.expect(rows).to_have_count(45)  # of the whole cohort: 3 labels, 15 statistics
     agreement.locator("select").first.select_option(index=1)
-    sync_api.expect(rows).to_have_count(11)
+    sync_api.expect(rows).to_have_count(15)
     agreement.locator("input[type=search]").fill("icc")
-    sync_api.expect(rows).to_have_count(2)
+    sync_api.expect(rows).to_have_count(3)
     many = opened_table(page, "long")
     sync_api.expect(many.locator("tbody tr")).to_have_count(500)
     many.get_by_text("Next rows").click()
