@@ -197,10 +197,13 @@ def answer(study: Study) -> str:
             parts.append(f"the {volumes_of(method, what)} allow no conclusion")
         elif rows:
             count = sum(row["verdict"] in FOUND for row in rows)
-            of = f" of {counted(len(rows), 'expected effect')}"
             is_first = not any(" show " in part for part in parts)
-            verb, of = ("show ", of) if is_first else ("", "")
-            parts.append(f"the {volumes_of(method, what)} {verb}{count or 'none'}{of}")
+            shows = f"show {count or 'none'} of {len(rows)} expected effects"
+            if len(rows) == 1:
+                shows = f"{'show' if count else 'do not show'} the expected effect"
+            elif not is_first:
+                shows = str(count or "none")
+            parts.append(f"the {volumes_of(method, what)} {shows}")
     if not parts:
         return ""
     pairs = [rows for rows in map(_without_raters(study), effects.values()) if len(rows) == 2]
