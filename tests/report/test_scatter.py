@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurotarget.report.panels import case_urls
 from neurotarget.report.scatter import scatter_figure
+from neurotarget.stats.learning import without_failed
 
 
 def test_each_label_and_region_has_a_panel_with_its_agreement(study, texts):
@@ -13,7 +15,7 @@ def test_each_label_and_region_has_a_panel_with_its_agreement(study, texts):
     assert written.count("ICC(A,1) 0.900 [0.800, 0.950]") == 3
     assert written.count("r 0.930 [0.850, 0.970]") == 3
     assert {"anterior", "posterior", "total", "reference, mm³", "predicted, mm³"} <= {*written}
-    assert "n = 23 (1 without both)" in written
+    assert "n = 22 (2 without both)" in written
 
 
 def test_the_line_on_the_reference_is_drawn_with_its_slope(make_study, texts):
@@ -37,13 +39,13 @@ def test_the_line_on_the_reference_is_drawn_with_its_slope(make_study, texts):
 def test_points_lie_where_the_volumes_are_and_link_to_their_cases(study):
     panel = scatter_figure(study).axes[0]
     women, men = panel.collections
-    assert (len(women.get_offsets()), len(men.get_offsets())) == (12, 11)  # a man failed
-    volumes = study.measured.volumes
-    first = [volumes[name]["anterior"].iloc[0] for name in ("reference", "predicted")]
-    assert list(women.get_offsets()[0]) == pytest.approx(first)
-    assert women.get_urls()[0] == (
-        "#case-%3Cscript%3Ealert%281%29%3C%2Fscript%3E%20%24x%24%20a%26b"
-    )
+    assert (len(women.get_offsets()), len(men.get_offsets())) == (11, 11)  # one of each failed
+    known, _ = without_failed(study.measured)
+    both = pd.DataFrame({name: table["anterior"] for name, table in known.volumes.items()})
+    both = both[study.measured.covariates["sex"] == "F"].dropna()
+    assert list(women.get_offsets()[0]) == pytest.approx(list(both.iloc[0]))
+    assert women.get_urls()[0] == f"#case-{both.index[0]}"
+    assert case_urls(["<script>$x$ a&b"]) == ["#case-%3Cscript%3E%24x%24%20a%26b"]
     assert panel.get_xlim() == panel.get_ylim()
 
 
