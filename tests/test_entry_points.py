@@ -49,7 +49,7 @@ def test_a_stop_while_torch_is_loaded_is_one_sentence(tmp_path, words, number):
     _, err = process.communicate(timeout=60)
     how = "" if number == signal.SIGINT else " by SIGTERM"
     assert process.returncode == 128 + number
-    assert err.endswith(f"\nstopped{how} before anything was begun\n")
+    assert err.endswith(f"\nstopped{how} before anything was started\n")
     assert "Traceback" not in err
 
 

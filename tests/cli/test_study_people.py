@@ -9,12 +9,6 @@ from neurotarget.cli.main import run
 ASKED = "ask=volume ~ sex + age: F > M"
 
 
-@pytest.fixture(scope="session")
-def statistics(cases_folder):
-    """Folder of tables for which the right answer is known."""
-    return cases_folder.parent / "statistics"
-
-
 @pytest.fixture
 def study(tmp_path, capsys):
     """`study(table, *words)` makes a study: its exit code, what it printed, its tables."""

@@ -32,8 +32,8 @@ import statsmodels.formula.api as smf
 from scipy.stats import wilcoxon
 
 from neurotarget.stats.best_arm import best_probabilities
+from neurotarget.stats.holm import holm
 from neurotarget.stats.mixed import Blocks, MixedFit, fit_blocks
-from neurotarget.stats.paired import holm
 
 NAMES = tuple("abcdefgh")
 

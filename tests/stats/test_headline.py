@@ -2,7 +2,7 @@ import pytest
 
 from neurotarget.stats.comparison import compare
 from neurotarget.stats.headline import spoken
-from oracles.arms import arms_of, dice_of, simulated, target
+from oracles.arms import arms_of, dice_of, simulated, target, twice
 
 
 def said(arms):
@@ -17,17 +17,6 @@ def shifted(**shifts):
             for arm, shift in shifts.items()
         }
     )
-
-
-def twice(values):
-    """Two trainings of each arm that are almost alike."""
-    rows = [
-        (arm, 0, seed, f"c{number}", "front", "dice", value + 0.001 * (-1) ** (number + seed))
-        for arm, own in values.items()
-        for seed in (1, 2)
-        for number, value in enumerate(own)
-    ]
-    return arms_of(rows, target("front"))
 
 
 def test_one_arm_is_not_compared():

@@ -7,9 +7,10 @@ from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
 from neurotarget.stats.arm_scores import score_arms, score_beside
+from neurotarget.stats.holm import holm
 from neurotarget.stats.mixed import fit_arms
-from neurotarget.stats.paired import differences_table, holm, order, signed_rank_p, told_apart
-from oracles.arms import arms_of, dice_of, simulated, target
+from neurotarget.stats.paired import differences_table, order, signed_rank_p, told_apart
+from oracles.arms import arms_of, dice_of, simulated, target, twice
 
 
 def table_of(arms, seed=0):
@@ -123,7 +124,7 @@ def test_what_other_trainings_could_undo_is_not_told_apart():
 def test_tests_that_point_to_different_arms_tell_none_apart():
     steady = np.linspace(0.7, 0.8, 100)
     fails = np.where(np.arange(100) < 15, 0.0, steady + np.linspace(0.01, 0.02, 100))
-    table = table_of(repeated({"steady": steady, "fails": fails}))
+    table = table_of(twice({"steady": steady, "fails": fails}))
     found = row(table, "steady", "fails", "mean")
     assert found["holm_p"] < 0.05
     assert found["model_holm_p"] < 0.05
@@ -156,17 +157,6 @@ def test_two_subjects_have_no_interval():
 def test_cases_that_one_arm_lacks_are_left_out():
     arms = dice_of({"a": [0.1, 0.2, 0.3, 0.4], "b": [0.3, 0.1, np.nan, 0.2]})
     assert table_of(arms).iloc[0]["n_cases"] == 3
-
-
-def repeated(values):
-    """Two trainings of each arm with almost the same Dice."""
-    rows = [
-        (arm, 0, seed, f"c{number}", "front", "dice", value + 0.001 * (-1) ** (number + seed))
-        for arm, own in values.items()
-        for seed in (1, 2)
-        for number, value in enumerate(own)
-    ]
-    return arms_of(rows, target("front"))
 
 
 def with_ensemble(shift, parts=None):
@@ -222,7 +212,7 @@ def test_an_ensemble_in_each_fold_is_tested_by_its_folds():
 @pytest.mark.parametrize("metric", ["volume_error_abs_mm3", "hd95_mm"])
 def test_of_errors_and_distances_less_is_better(metric):
     """Arm b draws 20 mm³ more than arm a, and its surfaces lie 1 mm further off."""
-    arms = repeated({"a": np.full(8, 0.9), "b": np.full(8, 0.8)})
+    arms = twice({"a": np.full(8, 0.9), "b": np.full(8, 0.8)})
     more = [
         arms.scores.assign(metric=name, value=value + np.where(arms.scores["arm"] == "b", by, 0))
         for name, value, by in (("volume_mm3", 110, 20), ("reference_volume_mm3", 100, 0),

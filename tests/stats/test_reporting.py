@@ -122,7 +122,9 @@ def test_holm_counts_the_hypotheses_of_each_method():
     effects = pd.DataFrame(
         {"hypothesis": ["sex", "group"] * 2, "method": ["hand"] * 2 + ["net"] * 2}
     )
-    effects = effects.assign(model="declared", label="v", p=[0.01, 0.04, 0.3, np.nan], n=60)
+    effects = effects.assign(
+        model="declared", leads=True, label="v", p=[0.01, 0.04, 0.3, np.nan], n=60
+    )
     found = table_of_tests(cohort(), effects)
     assert list(found["p_holm"][:3]) == pytest.approx([0.02, 0.04, 0.3])
     assert list(found["n_tests"][:3]) == [2, 2, 1]

@@ -142,8 +142,8 @@ def _caches(argv: Sequence[str]) -> list[Path]:
 
 def _resumed(argv: Sequence[str]) -> str | None:
     """Folder of the run that goes on, of a whole command line; None for a multirun."""
-    said = [word.removeprefix("resume=") for word in argv if word.startswith("resume=")]
-    return _unquoted(said[-1]) if said and said[-1] != "null" else None
+    given = [word.removeprefix("resume=") for word in argv if word.startswith("resume=")]
+    return _unquoted(given[-1]) if given and given[-1] != "null" else None
 
 
 def check_launcher(argv: Sequence[str]) -> None:

@@ -49,7 +49,7 @@ def quit_while_loading() -> None:
     """End at once where a signal comes while modules are loaded, until `listen` is called.
 
     An exception could be lost then, as importlib has callbacks of which Python only prints what
-    they raise; and nothing is begun yet that would have to be cleaned up.
+    they raise; and nothing is started yet that would have to be cleaned up.
     """
     _answer(_quit, free=(signal.SIG_DFL, signal.default_int_handler))
 
@@ -74,7 +74,7 @@ def _answer(handler: Callable[[int, FrameType | None], None], free: Sequence[obj
 
 def _quit(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     with suppress(OSError):  # the terminal has gone
-        os.write(2, f"\n{_stopped(number)} before anything was begun\n".encode())
+        os.write(2, f"\n{_stopped(number)} before anything was started\n".encode())
     os._exit(128 + number)
 
 
@@ -114,8 +114,8 @@ def same_command(words: Sequence[str]) -> str:
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
         return shlex.join(["python", "-m", "neurotarget", *words])
-    begun = ["python", str(program)] if program.suffix == ".py" else [program.name]
-    return shlex.join([*begun, *words])
+    program_words = ["python", str(program)] if program.suffix == ".py" else [program.name]
+    return shlex.join([*program_words, *words])
 
 
 def way_on(error: BaseException) -> list[str]:

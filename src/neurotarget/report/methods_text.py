@@ -33,7 +33,7 @@ THEMES = {  # how a sentence on some tables begins
     "Agreement of volumes is reported as": ("agreement", "parts", "rater_differences"),
     "Masks are scored by": ("scores",),
     "Failures are reported as": ("failures",),
-    "Groups are told apart by": ("biomarkers",),
+    "Groups are discriminated by": ("biomarkers",),
     "Sites are harmonised by": ("harmonisation",),
 }
 NETWORK = ("experiment", "model", "seed", "fold", "weights (SHA-256)", "commit", "trained by")
@@ -86,11 +86,11 @@ def _data(study: Study) -> str:
 
 
 def _network(study: Study) -> str:
-    told = [f"{name} {study.facts[name]}" for name in NETWORK if name in study.facts]
-    if not told:
+    parts = [f"{name} {study.facts[name]}" for name in NETWORK if name in study.facts]
+    if not parts:
         return ""
     reasons = " ".join(study.learning.reasons) if study.learning else ""
-    return f"The masks are those of a network: {'; '.join(told)}. {reasons}".strip()
+    return f"The masks are those of a network: {'; '.join(parts)}. {reasons}".strip()
 
 
 def _effects(study: Study) -> str:
@@ -116,7 +116,7 @@ def _change(study: Study, keys: Mapping[str, str]) -> str:
     random = "intercepts and slopes" if (table["terms"] == SLOPES).any() else "intercepts"
     laird, pol = (keys[doi] for _, doi in CHANGE)
     return (
-        f"Change within people was told from differences between them [@{pol}] by a mixed model "
+        f"Change within people was parted from differences between them [@{pol}] by a mixed model "
         f"with random {random} of people [@{laird}], with intervals clustered by person."
     )
 
@@ -124,16 +124,16 @@ def _change(study: Study, keys: Mapping[str, str]) -> str:
 def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
     """Which statistics are reported, by theme, each with its source."""
     named = definitions(study.tables)
-    told = []
+    parts = []
     for theme, tables in THEMES.items():
         own = [_cited(one, keys) for one in named if one.needs[0] in tables and one.source]
-        told += [f"{theme} {', '.join(own)}."] if own else []
+        parts += [f"{theme} {', '.join(own)}."] if own else []
     others = {table for tables in THEMES.values() for table in tables} | {""}
     more = [_cited(one, keys) for one in named if one.needs[0] not in others and one.source]
-    told += [f"Reported as well: {', '.join(more)}."] if more else []
+    parts += [f"Reported as well: {', '.join(more)}."] if more else []
     general = [_cited(one, keys) for one in named if not one.needs[0]]
-    told += [f"Intervals are at 95 % ({', '.join(general)})."] if general else []
-    return " ".join(told)
+    parts += [f"Intervals are at 95 % ({', '.join(general)})."] if general else []
+    return " ".join(parts)
 
 
 def _definitions(study: Study) -> str:
@@ -159,12 +159,12 @@ def _checks(study: Study, keys: Mapping[str, str]) -> str:
 
 def _software(study: Study) -> str:
     facts = study.facts
-    told = [facts["software"]] if "software" in facts else []
-    told += (
+    parts = [facts["software"]] if "software" in facts else []
+    parts += (
         [f"intervals were drawn with seed {facts['study seed']}"] if "study seed" in facts else []
     )
     command = f" Command: `{facts['command']}`." if "command" in facts else ""
-    return f"Software: {'; '.join(told)}.{command}" if told else ""
+    return f"Software: {'; '.join(parts)}.{command}" if parts else ""
 
 
 def _people(study: Study) -> str:
@@ -173,5 +173,5 @@ def _people(study: Study) -> str:
 
 
 def _findings(study: Study) -> list[str]:
-    told = [*headlines(study), *change_sentences(study), *limits_sentences(study)]
-    return [" ".join(told), " ".join(study.notes)]
+    parts = [*headlines(study), *change_sentences(study), *limits_sentences(study)]
+    return [" ".join(parts), " ".join(study.notes)]

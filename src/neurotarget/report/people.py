@@ -78,12 +78,12 @@ def missing_sentence(study: Study) -> str:
     if not len(table):
         return ""
     lacking = table[table["n_missing"] > 0].drop_duplicates("characteristic")
-    told = [
+    parts = [
         f"{row['characteristic']} of {counted(int(row['n_missing']), 'person')} "
         f"({shown(row['percent_missing'], 1)} %)"
         for row in lacking.to_dict("records")
     ]
-    return f"Missing: {', '.join(told)}. {COMPLETE}" if told else NO_MISSING
+    return f"Missing: {', '.join(parts)}. {COMPLETE}" if parts else NO_MISSING
 
 
 def change_sentences(study: Study) -> list[str]:

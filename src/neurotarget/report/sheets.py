@@ -133,7 +133,7 @@ TABLES = {  # in reading order
     ),
     "assumptions": About(
         "Checks of differences",
-        "Whether limits of agreement may be told in mm³, and whether they are narrow enough.",
+        "Whether limits of agreement may be stated in mm³, and whether they are narrow enough.",
         value="p_normal",
     ),
     "tests": About("Tests", "p values as they are and by Holm; variance inflation.", value="vif"),

@@ -10,7 +10,7 @@ Spearman's rho. `tests/oracles/coverage.py` counts how often each holds the trut
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,6 @@ from numpy import ndarray
 from neurotarget.stats.interval import (
     FEWEST,
     Ends,
-    Estimate,
     MeanSquares,
     fisher_interval,
     icc_a1_interval,
@@ -33,7 +32,6 @@ from neurotarget.stats.interval import (
 from neurotarget.stats.resample import (
     DRAWS,
     all_methods,
-    codes,
     draws,
     ends,
     left_out,
@@ -99,27 +97,6 @@ def agreement_intervals(
             kind = "z" if name in COEFFICIENTS else ""
             ends_of[name] = (jackknife_t(replicated[name], kind), JACKKNIFE_T)
     return {name: _found(float(values[0]), *ends_of[name]) for name, values in replicated.items()}
-
-
-def reference_slope(
-    reference: Sequence[float], predicted: Sequence[float], subjects: Sequence
-) -> Estimate:
-    """Slope of predicted on reference volumes by Deming's line, both erring alike.
-
-    0.6 means that the predicted volumes span 0.6 of the reference's spread: a network that
-    shrinks towards the mean. The interval is the jackknife's over people. Cases without both
-    values are left out; fewer than three cases or people, or no correlation, give NaN.
-
-    Source: Linnet 1993, doi:10.1093/clinchem/39.3.424.
-    """
-    table = np.stack([np.asarray(reference, float), np.asarray(predicted, float)], axis=1)
-    known = np.isfinite(table).all(axis=1)
-    table, (subject, n_subjects) = table[known], codes(np.asarray([*subjects])[known])
-    if min(len(table), n_subjects) < FEWEST:
-        return Estimate.undefined(len(table))
-    weights = np.concatenate([np.ones((1, n_subjects)), left_out(n_subjects)])
-    slopes = pair_statistics(pair_means(weights, *table.T, subject))["reference_slope"]
-    return Estimate(float(slopes[0]), *jackknife_t(slopes), len(table))
 
 
 def _found(value: float, ends_of: Ends, interval: str) -> Found:

@@ -1,4 +1,4 @@
-"""Whether limits of agreement may be told in mm³, and whether they are narrow enough for use.
+"""Whether limits of agreement may be stated in mm³, and whether they are narrow enough for use.
 
 Limits of agreement suppose that differences are normal and of one spread. Where either fails, those
 of the logarithm (of the ratio of both volumes) stand beside. Whether two methods may replace each

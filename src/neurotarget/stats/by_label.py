@@ -1,14 +1,14 @@
 """The hypotheses on a whole target, asked of each of its labels and regions too."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.effects import NONE_REFUSED, Refused, answered, label_of
+from neurotarget.stats.holm import holm
 from neurotarget.stats.learning import without_failed
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.variants import variants
@@ -38,8 +38,12 @@ def label_effects_table(
         lead = effects[(effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)]
         for method, model in zip(lead["method"], lead["model"], strict=True):
             own = list(_rows(known, hypothesis, method, model, refused))
-            _correct(own)
-            rows += own
+            p = np.array([row["p"] for row in own])
+            tests = {"n_tests": int(np.isfinite(p).sum())}
+            rows += [
+                row | tests | {"p_holm": float(corrected)}
+                for row, corrected in zip(own, holm(p), strict=True)
+            ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -54,13 +58,3 @@ def _rows(
         effect = answered(measured, asked, chosen, method, label, refused=refused)
         names = {"hypothesis": hypothesis.name, "method": method, "model": model, "label": label}
         yield {name: getattr(effect, name, "") for name in COLUMNS} | names
-
-
-def _correct(rows: list[dict]) -> None:
-    """Add Holm's p and how many tests it corrects for."""
-    tested = [row for row in rows if math.isfinite(row["p"])]
-    corrected = multipletests([row["p"] for row in tested], method="holm")[1] if tested else []
-    for row in rows:
-        row |= {"p_holm": math.nan, "n_tests": len(tested)}
-    for row, p in zip(tested, corrected, strict=True):
-        row["p_holm"] = float(p)

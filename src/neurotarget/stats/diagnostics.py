@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from statsmodels.regression.linear_model import OLS
-from statsmodels.stats.outliers_influence import OLSInfluence
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import NotEstimableError, gather
@@ -63,11 +62,10 @@ def _rows(measured: Measured, hypothesis: Hypothesis, method: str, name: str) ->
     fit = OLS(values, np.column_stack([tested, columns.others])).fit()
     if len(values) > MOST_PEOPLE or fit.df_resid < 1 or _is_exact(fit.ssr, values):
         return
-    found = OLSInfluence(fit)
-    leverage = found.hat_matrix_diag
-    weights = np.linalg.pinv(fit.model.exog)[0]
+    inverse = np.linalg.pinv(fit.model.exog)
+    leverage = np.einsum("np,pn->n", fit.model.exog, inverse)
     free = np.where(1 - leverage < ROUNDING, math.nan, 1 - leverage)
-    moved = weights * fit.resid / free / float(fit.bse[0])
+    moved = inverse[0] * fit.resid / free / float(fit.bse[0])
     names = {"hypothesis": hypothesis.name, "method": method, "model": name, "label": label}
     names |= {"unit": measured.unit_of(hypothesis)}
     for subject, *numbers in zip(

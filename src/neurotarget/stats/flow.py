@@ -37,7 +37,7 @@ def flow_table(measured: Measured, effects: pd.DataFrame, *, n_listed: int = 0) 
     rows += [
         _effect_step(hypothesis, row)
         for hypothesis in measured.target.hypotheses
-        for row in _declared(effects, hypothesis)
+        for row in _leading(effects, hypothesis)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -47,13 +47,13 @@ def _step(step: str, of: str, n: int, people: int, left_out: int, why: str) -> d
     return found | {"n_left_out": left_out, "why": why}
 
 
-def _declared(effects: pd.DataFrame, hypothesis: Hypothesis) -> list[dict]:
+def _leading(effects: pd.DataFrame, hypothesis: Hypothesis) -> list[dict]:
     own = effects[(effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)]
     return own.to_dict("records")
 
 
 def _effect_step(hypothesis: Hypothesis, row: dict) -> dict:
-    dropped, failed = int(row["n_dropped"]), int(row.get("n_failed", 0) or 0)
+    dropped, failed = int(row["n_dropped"]), int(row["n_failed"])
     parts = [f"{dropped} without a value of {' or '.join(hypothesis.variables)} or a volume"]
     parts = parts if dropped else []
     parts += [f"{failed} whose mask failed"] if failed else []

@@ -23,6 +23,7 @@ from scipy.stats import rankdata, wilcoxon
 
 from neurotarget.stats.arm_scores import DICE, HD95, LESS_IS_BETTER, MEAN, SAME, Scored
 from neurotarget.stats.arms import NET
+from neurotarget.stats.holm import holm
 from neurotarget.stats.interval import FEWEST
 from neurotarget.stats.mixed import MixedFit, fit_arms
 from neurotarget.stats.resample import codes, ends, replicates, weighted_mean
@@ -84,19 +85,6 @@ def differences_table(
     found = np.where(is_clear & is_sure, APART, NOT_APART)
     table["told_apart"] = table["told_apart"].mask(table["told_apart"] == "", found)
     return table[COLUMNS]
-
-
-def holm(p: Float[ndarray, " N"]) -> Float[ndarray, " N"]:
-    """Holm's corrected p values; NaN stays NaN and is not counted.
-
-    Those of statsmodels' multipletests, which collects garbage at each call and takes 0.1 s for it.
-    """
-    found = np.full(len(p), math.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    ordered = known[np.argsort(p[known], kind="stable")]
-    raised = p[ordered] * np.arange(len(ordered), 0, -1)
-    found[ordered] = np.minimum(np.maximum.accumulate(raised), 1)
-    return found
 
 
 def order(scored: Scored) -> list[str]:

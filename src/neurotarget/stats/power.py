@@ -84,9 +84,9 @@ def _row(measured: Measured, effects: pd.DataFrame, hypothesis: Hypothesis, meth
         return row | {"reason": str(why)}
 
 
-def _effect(told: pd.DataFrame, hypothesis: Hypothesis) -> dict:
+def _effect(rows: pd.DataFrame, hypothesis: Hypothesis) -> dict:
     """The effect to look for, in the unit of the table of effects."""
-    matters = told["matters"].dropna() if "matters" in told else told["estimate"][:0]
+    matters = rows["matters"].dropna()
     if hypothesis.expected is not None:
         found, what = float(hypothesis.expected), EXPECTED
     elif len(matters):

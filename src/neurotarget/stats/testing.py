@@ -14,10 +14,10 @@ import math
 import numpy as np
 import pandas as pd
 from statsmodels.regression.linear_model import OLS
-from statsmodels.stats.multitest import multipletests
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort import NotEstimableError, gather
+from neurotarget.stats.holm import holm
 from neurotarget.stats.measured import Measured
 from neurotarget.stats.model import design
 
@@ -28,18 +28,14 @@ MUCH = 5.0  # variance inflation, from which a term is hard to tell from the oth
 def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
     """A row for each hypothesis and method: p as it is and by Holm, and the variance inflation.
 
-    The model is the one that answers (`leads`), else the declared one. What could not be estimated
-    is no test.
+    The model is the one that answers (`leads`). What could not be estimated is no test.
     """
-    leading = (
-        effects["leads"].astype(bool) if "leads" in effects else effects["model"] == "declared"
-    )
-    found = effects[leading][["hypothesis", "method", "label", "p", "n"]].copy()
+    kept = ["hypothesis", "method", "label", "p", "n"]
+    found = effects.loc[effects["leads"].astype(bool), kept].copy()
     for method in found["method"].unique():
         own = (found["method"] == method) & found["p"].notna()
         found.loc[own, "n_tests"] = int(own.sum())
-        if own.any():
-            found.loc[own, "p_holm"] = multipletests(found.loc[own, "p"], method="holm")[1]
+        found.loc[own, "p_holm"] = holm(found.loc[own, "p"].to_numpy(float))
     named = {item.name: item for item in measured.target.hypotheses}
     inflation = [
         variance_inflation(named[row.hypothesis], measured.covariates)
