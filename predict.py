@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from neurotarget.cli.stopping import quit_while_loading, stoppable
+from neurotarget.process.signals import quit_while_loading, stoppable
 
 if __name__ == "__main__":
     quit_while_loading()  # torch and others, for seconds

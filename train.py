@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from neurotarget.cli.stopping import quit_while_loading, stoppable
+from neurotarget.process.signals import quit_while_loading, stoppable
 
 if __name__ == "__main__":
     quit_while_loading()  # torch and others, for seconds
@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from neurotarget.cli.acts import act
 from neurotarget.cli.argv import check_argv
-from neurotarget.cli.run_job import run_as_job
+from neurotarget.sweeps.run_job import run_as_job
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from neurotarget.cli.waiting import wait_policy
+from neurotarget.process.waiting import wait_policy
 
 ROOT = Path(__file__).parents[1]
 

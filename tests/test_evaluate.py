@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.data.manifest import read_manifest
+from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows, write_rows
-from neurotarget.metrics.beside import Beside
+from neurotarget.metrics.rater_rows import Beside
 from neurotarget.metrics.case import score_case
-from neurotarget.types import Case, DataError, Manifest, Row, Target
+from neurotarget.types import Case, Manifest, Row, Target
+from neurotarget.problems import DataError
 
 spec = importlib.util.spec_from_file_location(
     "make_rows", Path(__file__).parent / "golden" / "make_rows.py"

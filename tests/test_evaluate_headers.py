@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurotarget.data.manifest import read_manifest
+from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.evaluate import evaluate, measure
 from neurotarget.types import Manifest, Target
 

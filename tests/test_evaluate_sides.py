@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from neurotarget.data.lint import lint
+from neurotarget.data.cases.lint import lint
 from neurotarget.evaluate import evaluate, measure
 from neurotarget.types import Case, Manifest, Target
 

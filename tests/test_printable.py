@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurotarget.cli.errors import ShownRecord, print_anything
-from neurotarget.cli.job_log import logged
+from neurotarget.process.exit_codes import ShownRecord, print_anything
+from neurotarget.sweeps.job_log import logged
 from neurotarget.cli.main import run
-from neurotarget.data.text_table import read_text_table
+from neurotarget.data.tables.text_table import read_text_table
 from neurotarget.evaluate import read_rows, write_rows
-from neurotarget.files import table_text
-from neurotarget.inference.folder import Outcome
+from neurotarget.files.writing import table_text
+from neurotarget.inference.predict_folder import Outcome
 from neurotarget.inference.ledger import Ledger
 from neurotarget.printable import CONTROL, UNSEEN, Shown, cell, one_line, shown, uncell
-from neurotarget.report.plain_page import _seen
-from neurotarget.types import Case, DataError, Problem, Row
+from neurotarget.report.pages.plain_page import _seen
+from neurotarget.types import Case, Row
+from neurotarget.problems import DataError, Problem
 
 HOSTILE = [
     "\x1b[31mred",

@@ -150,7 +150,7 @@ def test_a_planted_fault_is_caught(tmp_path, file, code, told):
     [
         ("cli/a.py", "from neurotarget.tasks.x import y\nimport hydra"),
         ("tasks/a.py", "from neurotarget.losses import dice\nfrom neurotarget.types import Batch"),
-        ("data/a.py", "import torchio\nfrom neurotarget.data.volume import read_volume"),
+        ("data/a.py", "import torchio\nfrom neurotarget.data.scans.volume import read_volume"),
         ("cli/a.py", "def f():\n    import submitit"),
     ],
 )

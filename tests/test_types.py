@@ -5,7 +5,8 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from neurotarget.types import DataError, Roi, Target
+from neurotarget.problems import DataError
+from neurotarget.types import Roi, Target
 
 NAN, INF = float("nan"), float("inf")
 

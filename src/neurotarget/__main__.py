@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from neurotarget.cli.stopping import quit_while_loading
+from neurotarget.process.signals import quit_while_loading
 
 
 def main() -> None:

@@ -18,14 +18,15 @@ from tqdm import tqdm
 from neurotarget.data.attempts import attempted
 from neurotarget.data.labels import class_of_id, rounded_labels, to_classes
 from neurotarget.data.threads import mapped
-from neurotarget.data.volume import Volume, read_volume, same_grid, shifted_grid
-from neurotarget.files import written
-from neurotarget.metrics.beside import Beside
-from neurotarget.metrics.boxes import ClassMap
+from neurotarget.data.scans.volume import Volume, read_volume, same_grid, shifted_grid
+from neurotarget.files.writing import written
+from neurotarget.metrics.rater_rows import Beside
+from neurotarget.metrics.label_boxes import ClassMap
 from neurotarget.metrics.case import measure_case, score_case
 from neurotarget.printable import cell, uncell
-from neurotarget.reading import check_regular
-from neurotarget.types import Case, DataError, Manifest, Problem, Row, Target
+from neurotarget.files.reading import check_regular
+from neurotarget.types import Case, Manifest, Row, Target
+from neurotarget.problems import DataError, Problem
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
-from neurotarget.types import Labels, Logits
+from neurotarget.shapes import Labels, Logits
 
 Levels = Sequence[Float[Tensor, "B L _ _ _"]]
 Loss = Callable[[Logits, Labels], Tensor]

@@ -160,7 +160,7 @@ class Roi:
     """A box in canonical axes that holds the target in every scan.
 
     `anchor` is the point that `offset_mm` starts from: `head`, the centre line below the vertex
-    of the head (see `neurotarget.data.roi`), `scan`, the centre of the grid, or `world`, the
+    of the head (see `neurotarget.data.batches.roi`), `scan`, the centre of the grid, or `world`, the
     origin of the affine (for scans that were put into a template's space).
     """
 

@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from neurotarget.cli.acts import JOBS, PREDICT, act
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -2,13 +2,14 @@ import pytest
 import yaml
 
 from neurotarget.cli.build import build, build_foreign
-from neurotarget.models.unet import UNet
-from neurotarget.types import DataError, Target
+from neurotarget.models.nets.unet import UNet
+from neurotarget.problems import DataError
+from neurotarget.types import Target
 
 
 def test_foreign_config_builds_nets_and_targets():
     net = build_foreign(
-        {"_target_": "neurotarget.models.unet.UNet", "widths": [4, 8]}, in_channels=1, num_labels=2
+        {"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4, 8]}, in_channels=1, num_labels=2
     )
     assert isinstance(net, UNet)
     text = """
@@ -30,10 +31,10 @@ def test_foreign_config_builds_nets_and_targets():
     [
         "os.system",
         "subprocess.Popen",
-        "neurotarget.data.cache.shutil.rmtree",
-        "neurotarget.models.unet.torch.load",
-        "neurotarget.models.unet.MonaiUNet",
-        "neurotarget.models.unet.__class__",
+        "neurotarget.data.batches.cache.shutil.rmtree",
+        "neurotarget.models.nets.unet.torch.load",
+        "neurotarget.models.nets.unet.MonaiUNet",
+        "neurotarget.models.nets.unet.__class__",
         "neurotarget.models.nothing.Net",
         "neurotarget.cli.main.main",
         "",
@@ -47,7 +48,7 @@ def test_foreign_config_calls_nothing_else(path):
 def test_foreign_config_is_checked_inside_too():
     inner = {"_target_": "os.system", "command": "true"}
     with pytest.raises(DataError, match=r"found _target_ 'os.system'"):
-        build_foreign({"_target_": "neurotarget.models.unet.UNet", "widths": inner})
+        build_foreign({"_target_": "neurotarget.models.nets.unet.UNet", "widths": inner})
 
 
 @pytest.mark.parametrize("make", [build, build_foreign])
@@ -66,15 +67,15 @@ def test_values_that_a_constructor_cannot_take_are_refused(make, name, settings)
 
 
 def test_a_constructor_that_says_its_name_is_not_named_twice():
-    cfg = {"_target_": "neurotarget.models.unet.UNet", "widths": [4]}
+    cfg = {"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4]}
     with pytest.raises(DataError, match=r"^UNet: got 1 widths"):
         build(cfg, in_channels=1, num_labels=2)
 
 
 def test_unknown_setting_is_named_with_the_nearest_one_also_inside():
-    plan = {"_target_": "neurotarget.data.phantom_plan.Plan", "num_case": 3}
-    cohort = {"_target_": "neurotarget.data.sources.Cohort", "folder": "a", "plan": plan}
+    plan = {"_target_": "neurotarget.phantom.gland.plan.Plan", "num_case": 3}
+    cohort = {"_target_": "neurotarget.data.cases.sources.Cohort", "folder": "a", "plan": plan}
     with pytest.raises(DataError, match="Plan: no such setting 'num_case'; did you mean num_cases"):
         build(cohort)
     with pytest.raises(DataError, match="UNet: no such setting 'width'; did you mean widths"):
-        build({"_target_": "neurotarget.models.unet.UNet", "width": [4]}, in_channels=1)
+        build({"_target_": "neurotarget.models.nets.unet.UNet", "width": [4]}, in_channels=1)

@@ -6,10 +6,11 @@ import pytest
 import wandb
 
 from neurotarget.cli.compare import run
-from neurotarget.cli.compare_text import aligned, markdown, named_after, summary_rows, verdicts
-from neurotarget.cli.errors import taught
-from neurotarget.stats.comparison import Comparison
-from neurotarget.types import DataError, Target
+from neurotarget.comparison.arms_text import aligned, markdown, named_after, summary_rows, verdicts
+from neurotarget.process.exit_codes import taught
+from neurotarget.stats.arms.comparison import Comparison
+from neurotarget.problems import DataError
+from neurotarget.types import Target
 from oracles.runs import write_images, write_run
 
 QUIET = {"wandb": "disabled", "ensembles": "false"}

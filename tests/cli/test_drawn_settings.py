@@ -14,10 +14,11 @@ from omegaconf import OmegaConf
 
 from neurotarget.cli.argv import literal, resumed_argv
 from neurotarget.cli.build import build_foreign
-from neurotarget.cli.foreign import read_foreign
+from neurotarget.runs.folder.foreign import read_foreign
 from neurotarget.cli.setting_table import check_train
-from neurotarget.reading import load_yaml
-from neurotarget.types import DataError, Target
+from neurotarget.files.reading import load_yaml
+from neurotarget.problems import DataError
+from neurotarget.types import Target
 
 CONF = Path(__file__).parents[2] / "conf"
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from neurotarget.cli.swi import run
-from neurotarget.record import CLAIMED
-from neurotarget.types import DataError
+from neurotarget.files.record import CLAIMED
+from neurotarget.problems import DataError
 from oracles.gre_scans import write_plain
 
 THEIRS = "magnitude_1_swi.nii.gz", "magnitude_1_minIP.json", "swi.html"

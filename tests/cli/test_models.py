@@ -8,8 +8,9 @@ from neurotarget.cli.main import load_target
 from neurotarget.cli.models import list_models, optimizer_states, run
 from neurotarget.losses import DeepSupervision, DiceCrossEntropy
 from neurotarget.models.profile import profile
-from neurotarget.models.unet import UNet
-from neurotarget.types import DataError, Target
+from neurotarget.models.nets.unet import UNet
+from neurotarget.problems import DataError
+from neurotarget.types import Target
 
 CONF = Path(__file__).parents[2] / "conf"
 TWO = Target("two", ("t1", "t2"), {"a": 1, "b": 2}, (1, 1, 1), (16, 24, 16))
@@ -18,7 +19,7 @@ SMALL = """# @package _global_
 defaults:
   - override /optimizer: sgd
 model:
-  _target_: neurotarget.models.unet.UNet
+  _target_: neurotarget.models.nets.unet.UNet
   widths: [4, 8, 16]
   deep_supervision: true
 """
@@ -78,7 +79,7 @@ def test_a_patch_that_a_model_brings_is_used_unless_one_is_said(conf):
     ("old", "new", "told"),
     [
         ("widths", "width", "no such setting 'width'; did you mean widths?"),
-        ("neurotarget.models.unet.UNet", "no_such_package.Net", "no_such_package"),
+        ("neurotarget.models.nets.unet.UNet", "no_such_package.Net", "no_such_package"),
         ("[4, 8, 16]", "[4]", "got 1 widths"),
         ("optimizer: sgd", "optimizer: sgdd", "optimizer/sgdd"),
     ],

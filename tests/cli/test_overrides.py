@@ -4,7 +4,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from neurotarget.cli.overrides import check_overrides
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 
 CONF = {
     "train.yaml": """

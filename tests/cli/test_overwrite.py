@@ -3,7 +3,7 @@
 import pytest
 
 from neurotarget.cli.main import run
-from neurotarget.record import CLAIMED
+from neurotarget.files.record import CLAIMED
 
 THEIRS = ("report.html", "study/volumes.tsv", "pictures/best_a.png", "study/figures/ages.png")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neurotarget.cli.qsm import WORDS, run
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 from oracles.gre_scans import (
     AFFINE,
     BRAIN,

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf, open_dict
 
 from neurotarget.cli.reconstruction import reconstruct
 from neurotarget.cli.reconstruction_methods import qsm_methods
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 from oracles.gre_scans import BRAIN, IRON, IRON_PPM, save, write_bids, write_json
 
 CONF = Path(__file__).parents[2] / "conf"

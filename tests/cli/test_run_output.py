@@ -11,10 +11,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from neurotarget.cli import run_output
-from neurotarget.cli.run_lock import HELD
+from neurotarget.runs.folder.run_lock import HELD
 from neurotarget.cli.run_output import claim_output
-from neurotarget.record import RECORD
-from neurotarget.types import DataError
+from neurotarget.files.record import RECORD
+from neurotarget.problems import DataError
 
 
 def config(place, *, overwrite=False):
@@ -80,7 +80,7 @@ def test_two_that_resume_one_run_are_told_apart_before_anything_changes(
     folder, _ = trained
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     code = (
-        "import sys; from pathlib import Path; from neurotarget.cli.run_lock import hold\n"
+        "import sys; from pathlib import Path; from neurotarget.runs.folder.run_lock import hold\n"
         "hold(Path(sys.argv[1])); print('held', flush=True); input()"
     )
     words = [sys.executable, "-c", code, str(folder)]

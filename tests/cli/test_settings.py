@@ -13,15 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from neurotarget.cli.overrides import check_overrides
-from neurotarget.cli.setting_table import (
-    ELSEWHERE,
-    PREDICT,
-    TRAIN,
-    check_predict,
-    check_train,
-)
+from neurotarget.cli.setting_table import ELSEWHERE, PREDICT, TRAIN, check_predict, check_train
 from neurotarget.cli.settings import check_settings, kind_of, number, one_of, read_whole
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = sorted(
@@ -223,7 +217,7 @@ def test_every_wrong_setting_is_named_at_once():
 def test_settings_of_a_class_of_ones_own_are_its_own_affair():
     node = {"_target_": "mine.Net", "widths": "wide", "kernel": "gauss"}
     check_settings({"model": node}, TRAIN)
-    node["_target_"] = "neurotarget.models.unet.UNet"
+    node["_target_"] = "neurotarget.models.nets.unet.UNet"
     with pytest.raises(DataError, match=r"model.widths: found 'wide', wanted a list"):
         check_settings({"model": node}, TRAIN)
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from neurotarget.cli.main import run
-from neurotarget.cli.study_inputs import sentence
-from neurotarget.types import Problem
+from neurotarget.study.study_inputs import sentence
+from neurotarget.problems import Problem
 
 TARGET = """
 _target_: neurotarget.types.Target

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurotarget.data.checkup import check_case
+from neurotarget.data.cases.checkup import check_case
 from neurotarget.types import Case
 
 

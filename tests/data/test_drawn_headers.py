@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurotarget.data.volume import inspect_volume
+from neurotarget.data.scans.volume import inspect_volume
 
 VOXELS = np.arange(4 * 5 * 6, dtype=np.int16)
 SIZE, BEGIN = 348, 352  # bytes of a header, and before the voxels

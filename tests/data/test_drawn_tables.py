@@ -7,8 +7,8 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurotarget.data.manifest import scan_manifest
-from neurotarget.data.text_table import is_missing, read_text_table
+from neurotarget.data.cases.manifest import scan_manifest
+from neurotarget.data.tables.text_table import is_missing, read_text_table
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
 WORDS = st.from_regex(r"[A-Za-zäöé][A-Za-zäöé .,;\"'|-]{0,12}[a-zé]", fullmatch=True).filter(

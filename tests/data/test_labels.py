@@ -9,8 +9,9 @@ from neurotarget.data.labels import (
     to_classes,
     to_file_ids,
 )
-from neurotarget.data.volume import read_volume
-from neurotarget.types import DataError, Target
+from neurotarget.data.scans.volume import read_volume
+from neurotarget.problems import DataError
+from neurotarget.types import Target
 
 
 def target(labels, **more):

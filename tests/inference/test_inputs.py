@@ -5,10 +5,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurotarget.data.volume import read_volume
+from neurotarget.data.scans.volume import read_volume
 from neurotarget.inference.inputs import find_inputs
-from neurotarget.inference.scratch import Scratch
-from neurotarget.types import DataError
+from neurotarget.data.scans.scratch import Scratch
+from neurotarget.problems import DataError
 
 
 def scan(path):

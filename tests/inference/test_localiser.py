@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from neurotarget.data.geometry import whole_grid
+from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.inference.localiser import Limits, locate
 
 GRID = whole_grid((120, 120, 120), np.eye(4), (4.0, 4.0, 4.0))  # 30³ voxels of 4 mm

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from neurotarget.data.patches import _clamped, cut
+from neurotarget.data.batches.patches import _clamped, cut
 from neurotarget.inference.tiling import SlidingWindow
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 
 
 def identity(window):

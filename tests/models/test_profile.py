@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from neurotarget.models.profile import cross_entropy, profile
-from neurotarget.models.unet import UNet
-from neurotarget.types import DataError
+from neurotarget.models.nets.unet import UNet
+from neurotarget.problems import DataError
 
 FLOAT = 4  # bytes
 LONG = 8

@@ -18,8 +18,8 @@ from numpy import ndarray
 from scipy.stats import f as f_distribution
 from scipy.stats import norm, rankdata, t
 
-from neurotarget.stats.interval import FEWEST, LEVEL, Estimate, fisher_interval
-from neurotarget.stats.resample import LIMIT_SD
+from neurotarget.stats.core.interval import FEWEST, LEVEL, Estimate, fisher_interval
+from neurotarget.stats.core.resample import LIMIT_SD
 from oracles.bootstrap import bootstrap
 
 Cases = Float[ndarray, " N"]

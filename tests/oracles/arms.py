@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from neurotarget.stats.arms import Arms
+from neurotarget.stats.arms.arms import Arms
 from neurotarget.types import Target
 
 COLUMNS = (

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from neurotarget.stats.interval import FEWEST, Estimate
-from neurotarget.stats.resample import DRAWS, LEVEL, bca
+from neurotarget.stats.core.interval import FEWEST, Estimate
+from neurotarget.stats.core.resample import DRAWS, LEVEL, bca
 
 
 def bootstrap(
@@ -28,7 +28,7 @@ def bootstrap(
     same interval. Fewer than three subjects give the value without an interval; draws in which
     the statistic is undefined are left out, and half of them or more leave no interval. `bca`
     corrects the percentiles for bias and skew. A statistic of weighted means is computed faster
-    by `neurotarget.stats.resample`.
+    by `neurotarget.stats.core.resample`.
 
     Source: Efron and Tibshirani 1993, doi:10.1201/9780429246593 (percentile interval); `bca` as
     in `resample.bca`.

@@ -21,7 +21,7 @@ CONFIG = {
     "model": {"_target_": "oracles.bright.Bright", "widths": []},
     "data": {
         "preparation": {
-            "_target_": "neurotarget.data.prepare.Preparation",
+            "_target_": "neurotarget.data.batches.prepare.Preparation",
             "intensity": "none",
             "clip_percent": None,
         }

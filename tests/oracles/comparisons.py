@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from neurotarget.stats.comparison import Comparison
+from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.types import Target
 
 N = 20

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from neurotarget.stats.measured import Measured, from_rows
+from neurotarget.stats.cohort.measured import Measured, from_rows
 from neurotarget.types import Row, Target
 
 GAP_PPM, SLOPE_PPM = 0.03, 0.0005  # per year

@@ -31,9 +31,9 @@ import pandas as pd
 import statsmodels.formula.api as smf
 from scipy.stats import wilcoxon
 
-from neurotarget.stats.best_arm import best_probabilities
-from neurotarget.stats.holm import holm
-from neurotarget.stats.mixed import Blocks, MixedFit, fit_blocks
+from neurotarget.stats.arms.best_arm import best_probabilities
+from neurotarget.stats.core.holm import holm
+from neurotarget.stats.arms.mixed import Blocks, MixedFit, fit_blocks
 
 NAMES = tuple("abcdefgh")
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 import yaml
 
-from neurotarget.models.plain_unet import PlainUNet
-from neurotarget.models.unet import UNet
+from neurotarget.models.nets.plain_unet import PlainUNet
+from neurotarget.models.nets.unet import UNet
 from neurotarget.types import Row
 
 TARGET = {
@@ -22,7 +22,7 @@ TARGET = {
     "patch_vox": [16, 16, 16],
     "hypotheses": {"sex_difference": "volume: F > M"},
 }
-RESIDUAL, PLAIN = "neurotarget.models.unet.UNet", "neurotarget.models.plain_unet.PlainUNet"
+RESIDUAL, PLAIN = "neurotarget.models.nets.unet.UNet", "neurotarget.models.nets.plain_unet.PlainUNet"
 MODELS = {
     "unet": {"_target_": PLAIN, "widths": [2, 4]},
     "resunet": {"_target_": RESIDUAL, "widths": [2, 4]},
@@ -84,7 +84,7 @@ def settings_of(model: str, fold: int, seed: int, further: Mapping) -> dict:
             "split_seed": 1,
             "batch_size": 2,
             "preparation": {
-                "_target_": "neurotarget.data.prepare.Preparation",
+                "_target_": "neurotarget.data.batches.prepare.Preparation",
                 "intensity": "zscore",
                 "clip_percent": [0.5, 99.5],
             },

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.sweep import Objective, Parameter, Sweep
+from neurotarget.report.search.search import Objective, Parameter, Sweep
 
 PARAMETERS = (
     Parameter("optimizer.lr", is_log=True),

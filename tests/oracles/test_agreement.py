@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.stats import pearsonr, spearmanr
 
-from neurotarget.metrics import agreement as per_epoch
+from neurotarget.metrics import volume_agreement as per_epoch
 from oracles.agreement import (
     bland_altman,
     ccc,

@@ -13,9 +13,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from neurotarget.stats.effects import effects_table
-from neurotarget.stats.measured import Measured
-from neurotarget.stats.verdict import ABSENT, FOUND, OPPOSITE, SMALLER
+from neurotarget.stats.effects.effects import effects_table
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.verdict import ABSENT, FOUND, OPPOSITE, SMALLER
 from neurotarget.types import Target
 
 SD, PUBLISHED = 60.0, -48.0  # mm³: a published effect of 0.8 SD

@@ -3,7 +3,7 @@ import torch
 
 from neurotarget.physics.background import default_radii_mm, pdf, sharp, sphere_kernel, vsharp
 from neurotarget.physics.extent import squared_depth_mm2
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 from oracles.magnetised import ball_field, places
 
 B0 = (0.0, 0.6, 0.8)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from neurotarget.physics.dipole import dipole_field, dipole_kernel, direction
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 from oracles.magnetised import ball, ball_field, places, rod, rod_field
 
 OBLIQUE = (0.36, 0.48, 0.8)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from neurotarget.physics.mask import brain_mask, reliable
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 from oracles.magnetised import places
 
 SHAPE, SPACING_MM = (72, 84, 60), (2.5, 2.5, 3.0)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from neurotarget.physics.phase import asymmetry, handedness, to_radians, wrap
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 
 ANGLES = np.linspace(-math.pi, math.pi, 4096, endpoint=False).reshape(16, 16, 16)
 

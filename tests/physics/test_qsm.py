@@ -7,7 +7,7 @@ import torch
 
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T, dipole_field
 from neurotarget.physics.qsm import QSM
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 from oracles.magnetised import ball_field
 
 B0 = (0.08, 0.16, 0.984)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from neurotarget.physics.scan import as_tensor, check_arrays, check_field
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 
 
 def test_images_of_two_grids_are_refused():

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from neurotarget.stats.measured import Measured, with_regions
-from neurotarget.stats.study import Study
+from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.study.results import Study
 from neurotarget.types import Target
 
 ARGUMENTS = [

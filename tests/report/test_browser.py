@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from neurotarget.report.page import PageCase, PageFigure, write_page
-from neurotarget.stats.analysis import analyse
+from neurotarget.report.pages.study_page import PageCase, PageFigure, write_page
+from neurotarget.stats.study.analysis import analyse
 
 sync_api = pytest.importorskip("playwright.sync_api")
 

@@ -9,9 +9,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.losses import DiceCrossEntropy
-from neurotarget.models.unet import UNet
+from neurotarget.models.nets.unet import UNet
 from neurotarget.tasks.segmentation import SegmentationTask
-from neurotarget.types import Batch, Target
+from neurotarget.shapes import Batch
+from neurotarget.types import Target
 
 TARGET = Target("toy", ("t1",), {"cube": 1}, (1, 1, 2), (16, 16, 16))
 

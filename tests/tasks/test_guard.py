@@ -2,7 +2,7 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint
 
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 
 
 def keeper(folder):

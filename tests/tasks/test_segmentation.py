@@ -11,9 +11,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from neurotarget.inference.tiling import SlidingWindow
-from neurotarget.models.unet import UNet
+from neurotarget.models.nets.unet import UNet
 from neurotarget.tasks.segmentation import SegmentationTask
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

@@ -7,7 +7,7 @@ from hydra_plugins.neurotarget_sweepers.launching import LaunchingSweeper
 
 
 class GridSweeper(LaunchingSweeper):
-    """Runs every combination of the values listed; see `neurotarget.cli.grid_sweeper`."""
+    """Runs every combination of the values listed; see `neurotarget.sweeps.grid_sweeper`."""
 
     def __init__(
         self, max_batch_size: int | None = None, params: Mapping[str, Any] | None = None
@@ -18,7 +18,7 @@ class GridSweeper(LaunchingSweeper):
     def sweep(self, arguments: list[str]) -> object:
         """Run the jobs of a command line."""
         # every program with Hydra in this environment imports its plugins when it starts
-        from neurotarget.cli.grid_sweeper import sweep_grid
+        from neurotarget.sweeps.grid_sweeper import sweep_grid
 
         return sweep_grid(
             arguments,

@@ -4,11 +4,11 @@ from hydra_plugins.neurotarget_sweepers.launching import LaunchingSweeper
 
 
 class OptunaSweeper(LaunchingSweeper):
-    """Asks Optuna for the overrides of each job; see `neurotarget.cli.optuna_sweeper`."""
+    """Asks Optuna for the overrides of each job; see `neurotarget.sweeps.optuna_sweeper`."""
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the whole search."""
         # every program with Hydra in this environment imports its plugins when it starts
-        from neurotarget.cli.optuna_sweeper import search
+        from neurotarget.sweeps.optuna_sweeper import search
 
         search(self.launcher, self.config, arguments)

@@ -1,5 +1,5 @@
 """Entry points: the only readers of configs, argv and the clock."""
 
-from neurotarget.cli.waiting import choose_wait_policy
+from neurotarget.process.waiting import choose_wait_policy
 
 choose_wait_policy()  # torch reads it when it is loaded, which every module of this room does

@@ -10,10 +10,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.cli.errors import taught
+from neurotarget.process.exit_codes import taught
 from neurotarget.cli.setting_table import check_predict, check_train
-from neurotarget.cli.stopping import going_on, same_command
-from neurotarget.types import DataError
+from neurotarget.process.signals import going_on, same_command
+from neurotarget.problems import DataError
 
 JOBS = {
     "train": "neurotarget.cli.train:train",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 
 FLAGS = {"true": True, "false": False}
 

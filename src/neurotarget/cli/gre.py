@@ -10,11 +10,12 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 
 from neurotarget.cli.flags import FLAGS
 from neurotarget.data.found import whole_number
-from neurotarget.data.gre import Acquisition
-from neurotarget.data.gre_bids import SUFFIXES, Scans, scan_acquisitions
-from neurotarget.data.volume import file_stem
-from neurotarget.files import at_home
-from neurotarget.types import DataError, Triple
+from neurotarget.maps.gre import Acquisition
+from neurotarget.maps.gre_bids import SUFFIXES, Scans, scan_acquisitions
+from neurotarget.data.scans.volume import file_stem
+from neurotarget.files.writing import at_home
+from neurotarget.problems import DataError
+from neurotarget.types import Triple
 
 PAIRS = (("magnitude", "phase"), ("real", "imaginary"))
 PLAIN = (*PAIRS[0], *PAIRS[1], "te_ms", "mask")  # words of files without sidecars

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from neurotarget.cli.gre_folder import Outcome
-from neurotarget.data.volume import inspect_volume
-from neurotarget.report.gre_figures import Window, canvas, planes_figure
-from neurotarget.report.gre_page import MOST_PICTURES, GRECase, write_gre_page
+from neurotarget.data.scans.volume import inspect_volume
+from neurotarget.report.figures.map_pictures import Window, canvas, planes_figure
+from neurotarget.report.pages.maps_page import MOST_PICTURES, GRECase, write_gre_page
 
 SAID = {  # keys of a map's JSON by their headings on the page
     "Echo times": "EchoTime",

@@ -2,8 +2,8 @@
 
 import sys
 
-from neurotarget.data.lint import lint
-from neurotarget.data.manifest import scan_manifest
+from neurotarget.data.cases.lint import lint
+from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.types import Target
 
 

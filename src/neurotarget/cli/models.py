@@ -17,18 +17,19 @@ from torch import nn
 
 from neurotarget.cli.build import build
 from neurotarget.cli.flags import flag
-from neurotarget.cli.jobs import quoted
-from neurotarget.cli.nets import fit_patch, times
+from neurotarget.runs.folder.jobs import quoted
+from neurotarget.runs.network.fitting import fit_patch, times
 from neurotarget.cli.overrides import no_variant
 from neurotarget.cli.settings import read_whole
 from neurotarget.data.found import whole_number
-from neurotarget.files import written
+from neurotarget.files.writing import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
-from neurotarget.ownership import claim_file
+from neurotarget.files.ownership import claim_file
 from neurotarget.printable import cell
-from neurotarget.report.text import NOTHING, aligned, number
-from neurotarget.types import DataError, Target, TripleVox
+from neurotarget.report.words.numbers import NOTHING, aligned, number
+from neurotarget.problems import DataError
+from neurotarget.types import Target, TripleVox
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 WORDS = ("model", "target", "batch", "patch", "tsv", "overwrite")

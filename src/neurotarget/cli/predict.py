@@ -8,13 +8,13 @@ import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from neurotarget.cli.build import build, build_foreign
-from neurotarget.cli.ensemble import MODES, load_ensemble, trained_runs
-from neurotarget.cli.predictor import load_predictor
-from neurotarget.inference.folder import Outcome, predict_all
+from neurotarget.runs.network.run_ensemble import MODES, load_ensemble, trained_runs
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.inference.predict_folder import Outcome, predict_all
 from neurotarget.inference.inputs import find_inputs
-from neurotarget.inference.predict import Predictor
-from neurotarget.inference.scratch import scratch_folder
-from neurotarget.types import DataError
+from neurotarget.inference.segment import Predictor
+from neurotarget.data.scans.scratch import scratch_folder
+from neurotarget.problems import DataError
 
 SHOWN = 5  # names in a sentence
 

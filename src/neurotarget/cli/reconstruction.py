@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import Logger
 from tqdm import tqdm
 
 from neurotarget.cli.build import build, plain
-from neurotarget.cli.predictor import usable_device
+from neurotarget.runs.network.predictor import usable_device
 from neurotarget.cli.reconstruction_methods import (
     Made,
     Method,
@@ -22,18 +22,18 @@ from neurotarget.cli.reconstruction_methods import (
     swi_methods,
 )
 from neurotarget.cli.reconstruction_scans import Failed, Scan, drawn_scans, read_scans
-from neurotarget.cli.run_folder import begin_run, open_run, run_record, write_json
-from neurotarget.cli.study_folder import write_tsv
+from neurotarget.runs.folder.run_folder import begin_run, open_run, run_record, write_json
+from neurotarget.study.study_folder import write_tsv
 from neurotarget.cli.swi import bright_window
-from neurotarget.cli.tracking import finish, log_final, loggers, on_wandb
+from neurotarget.runs.tracking.trackers import finish, log_final, loggers, on_wandb
 from neurotarget.cli.train import said
 from neurotarget.evaluate import read_rows, write_rows
-from neurotarget.inference.predict import save_like
-from neurotarget.ownership import discard
-from neurotarget.report.figure import save_figure
-from neurotarget.report.figures import NamedFigure
-from neurotarget.report.gre_figures import axial_figure, canvas
-from neurotarget.report.reconstruction_page import (
+from neurotarget.inference.segment import save_like
+from neurotarget.files.ownership import discard
+from neurotarget.report.drawing.figure import save_figure
+from neurotarget.report.figures.study_figures import NamedFigure
+from neurotarget.report.figures.map_pictures import axial_figure, canvas
+from neurotarget.report.pages.reconstruction_page import (
     SHORT,
     Comparison,
     cells,
@@ -41,8 +41,9 @@ from neurotarget.report.reconstruction_page import (
     sentence,
     write_reconstruction_page,
 )
-from neurotarget.report.text import aligned
-from neurotarget.types import DataError, Row
+from neurotarget.report.words.numbers import aligned
+from neurotarget.problems import DataError
+from neurotarget.types import Row
 
 KEPT = ("name", "job", "seed", "reconstruction", "logger", "paths")  # of the configuration
 SUFFIXES = {"qsm": "Chimap", "swi": "swi"}

@@ -23,7 +23,8 @@ from neurotarget.metrics.susceptibility import (
 )
 from neurotarget.physics.qsm import QSM
 from neurotarget.physics.swi import SWI
-from neurotarget.types import DataError, Row
+from neurotarget.problems import DataError
+from neurotarget.types import Row
 
 MAGNITUDE = "magnitude"
 

@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from neurotarget.cli.errors import tell_problems
-from neurotarget.data.gre import GRE, Acquisition, read_acquisition
-from neurotarget.data.gre_bids import scan_acquisitions
-from neurotarget.data.qsm_cohort import simulated
-from neurotarget.data.qsm_plan import QSMPlan, draw_subjects
-from neurotarget.data.volume import read_volume
+from neurotarget.process.exit_codes import tell_problems
+from neurotarget.maps.gre import GRE, Acquisition, read_acquisition
+from neurotarget.maps.gre_bids import scan_acquisitions
+from neurotarget.phantom.dentate.cohort import simulated
+from neurotarget.phantom.dentate.plan import QSMPlan, draw_subjects
+from neurotarget.data.scans.volume import read_volume
 from neurotarget.metrics.susceptibility import surroundings
-from neurotarget.types import DataError, Problem
+from neurotarget.problems import DataError, Problem
 
 LABELS = {"dentate_left": 1, "dentate_right": 2}
 RING_MM = (2.0, 5.0)  # of a vein's surroundings

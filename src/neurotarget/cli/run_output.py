@@ -8,13 +8,13 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from neurotarget.cli.jobs import quoted
-from neurotarget.cli.older_output import older_output
-from neurotarget.cli.ranks import JOB, rank
-from neurotarget.cli.run_lock import hold
-from neurotarget.drafts import draft_path
-from neurotarget.ownership import claim
-from neurotarget.types import DataError
+from neurotarget.runs.folder.jobs import quoted
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.training.devices import JOB, rank
+from neurotarget.runs.folder.run_lock import hold
+from neurotarget.files.drafts import draft_path
+from neurotarget.files.ownership import claim
+from neurotarget.problems import DataError
 
 CLOCK = "${now:"  # in a folder's name: it is meant to be a new one
 

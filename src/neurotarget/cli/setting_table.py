@@ -25,7 +25,7 @@ from neurotarget.cli.settings import (
     optional,
     whole,
 )
-from neurotarget.types import DataError, Problem
+from neurotarget.problems import DataError, Problem
 
 SEED = integer(0, 2**32 - 1)
 SHARE = number(0, 1)

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from neurotarget.data.found import whole_number
-from neurotarget.types import DataError, Problem
+from neurotarget.problems import DataError, Problem
 
 OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # whose settings the table knows
 MISSING = "???"  # what a run must name, which is asked for elsewhere

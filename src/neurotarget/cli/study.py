@@ -6,22 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from neurotarget.cli.breakdowns import LESS_READ, LESS_SHOWN, within_memory
+from neurotarget.files.memory_limits import LESS_READ, LESS_SHOWN, within_memory
 from neurotarget.cli.flags import flag
-from neurotarget.cli.older_output import older_output
+from neurotarget.runs.folder.older_output import older_output
 from neurotarget.cli.settings import read_whole
-from neurotarget.cli.study_asked import refuse_codes, refuse_copies, with_asked, with_levels
-from neurotarget.cli.study_folder import Written, write_study
-from neurotarget.cli.study_inputs import Material, from_masks, from_run, run_target
-from neurotarget.cli.study_table import from_table
-from neurotarget.files import at_home
+from neurotarget.study.asked import refuse_codes, refuse_copies, with_asked, with_levels
+from neurotarget.study.study_folder import Written, write_study
+from neurotarget.study.study_inputs import Material, from_masks, from_run, run_target
+from neurotarget.study.measured_volumes import from_table
+from neurotarget.files.writing import at_home
 from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.levels import code_book
-from neurotarget.ownership import claim
-from neurotarget.report.learning import banner, banner_text
-from neurotarget.report.raters import rater_sentences
-from neurotarget.report.words import headlines
-from neurotarget.types import DataError, Target
+from neurotarget.files.ownership import claim
+from neurotarget.report.words.learning_banner import banner, banner_text
+from neurotarget.report.pages.raters_section import rater_sentences
+from neurotarget.report.words.sentences import headlines
+from neurotarget.problems import DataError
+from neurotarget.types import Target
 
 HELP = """neurotarget study: volumes, agreement, effects and a report, from what is there
 

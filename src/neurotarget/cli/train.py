@@ -16,43 +16,44 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
-from neurotarget.cli.breakdowns import breakdowns
-from neurotarget.cli.budget import planned_steps, warm_up_note
+from neurotarget.files.memory_limits import breakdowns
+from neurotarget.training.budget import planned_steps, warm_up_note
 from neurotarget.cli.build import build_target, plain
-from neurotarget.cli.callbacks import Opening
-from neurotarget.cli.cascade import localise
-from neurotarget.cli.cost import write_cost
-from neurotarget.cli.data_record import fingerprint, keep_contents, write_splits
-from neurotarget.cli.errors import tell_problems
-from neurotarget.cli.held_out import flat, refuse_corrected, score_held_out
-from neurotarget.cli.jobs import ACCEPT, SITTING
-from neurotarget.cli.localiser_files import localiser_facts
-from neurotarget.cli.localising import located
-from neurotarget.cli.multirun import own_folders, to_go_on, typed_again
-from neurotarget.cli.nets import fit_patch
-from neurotarget.cli.parts import Config, Parts, build_data, build_parts, fit
-from neurotarget.cli.plan import as_planned, with_plan
-from neurotarget.cli.postprocess import learn_postprocessing
-from neurotarget.cli.predictor import LOCALISER
-from neurotarget.cli.pretrained import load_pretrained, pretrained_weights
-from neurotarget.cli.ranks import apart_from_slurm, num_devices, rank
-from neurotarget.cli.run_folder import (
+from neurotarget.training.callbacks import Opening
+from neurotarget.training.cascade import localise
+from neurotarget.runs.tracking.cost import write_cost
+from neurotarget.training.data_record import fingerprint, keep_contents, write_splits
+from neurotarget.process.exit_codes import tell_problems
+from neurotarget.training.held_out import flat, refuse_corrected, score_held_out
+from neurotarget.runs.folder.jobs import ACCEPT, SITTING
+from neurotarget.runs.network.localiser_files import localiser_facts
+from neurotarget.training.localising import located
+from neurotarget.runs.folder.multirun import own_folders, to_go_on, typed_again
+from neurotarget.runs.network.fitting import fit_patch
+from neurotarget.training.training_parts import Config, Parts, build_data, build_parts, fit
+from neurotarget.training.plan_auto import as_planned, with_plan
+from neurotarget.training.learn_postprocessing import learn_postprocessing
+from neurotarget.runs.network.predictor import LOCALISER
+from neurotarget.runs.network.pretrained import load_pretrained, pretrained_weights
+from neurotarget.training.devices import apart_from_slurm, num_devices, rank
+from neurotarget.runs.folder.run_folder import (
     begin_run,
     open_run,
     read_config,
     resumable_state,
     run_record,
 )
-from neurotarget.cli.step_probe import probed_seconds
-from neurotarget.cli.stopping import going_on
-from neurotarget.cli.tracking import finish, log_final, log_learning, loggers
-from neurotarget.cli.training_bar import duration
-from neurotarget.data.module import TargetData
-from neurotarget.data.prepare import contents
-from neurotarget.report.learning import banner, banner_text
-from neurotarget.report.postprocessing import postprocessing_line
-from neurotarget.stats.learning import Training, facts_of, judge_validation, time_note
-from neurotarget.types import DataError, Target
+from neurotarget.training.step_probe import probed_seconds
+from neurotarget.process.signals import going_on
+from neurotarget.runs.tracking.trackers import finish, log_final, log_learning, loggers
+from neurotarget.training.training_bar import duration
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.batches.prepare import contents
+from neurotarget.report.words.learning_banner import banner, banner_text
+from neurotarget.report.pages.postprocessing import postprocessing_line
+from neurotarget.stats.cohort.learning import Training, facts_of, judge_validation, time_note
+from neurotarget.problems import DataError
+from neurotarget.types import Target
 
 
 def train(cfg: DictConfig) -> dict[str, float]:

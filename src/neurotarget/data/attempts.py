@@ -7,9 +7,10 @@ from functools import wraps
 from pathlib import Path
 from typing import TypeVar
 
-from neurotarget.drafts import draft_path
+from neurotarget.files.drafts import draft_path
 from neurotarget.printable import encodable
-from neurotarget.types import Case, DataError, Problem
+from neurotarget.types import Case
+from neurotarget.problems import DataError, Problem
 
 T = TypeVar("T")
 LONGEST_NAME = 255  # bytes, on the file systems of Linux, macOS and Windows

@@ -6,8 +6,9 @@ import numpy as np
 from numpy import ndarray
 from scipy.ndimage import binary_dilation
 
-from neurotarget.data.found import error, some, warning
-from neurotarget.types import IGNORE, OTHER_ID, OTHERS, DataError, Problem, Target
+from neurotarget.problems import error, some, warning
+from neurotarget.types import IGNORE, OTHER_ID, OTHERS, Target
+from neurotarget.problems import DataError, Problem
 
 WHOLE = 1e-3  # of a label: a value this near to a whole number is that number
 LONGEST_TABLE = 2**20  # FreeSurfer's ids end near 15,000

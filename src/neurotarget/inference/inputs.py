@@ -9,12 +9,12 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from neurotarget.data.attempts import as_data_error
-from neurotarget.data.manifest import ENDINGS, read_manifest
-from neurotarget.data.nnunet import ALIASES
-from neurotarget.data.unfetched import unfetched
-from neurotarget.data.volume import SUFFIXES, file_stem
-from neurotarget.files import at_home
-from neurotarget.inference.dicom import (
+from neurotarget.data.cases.manifest import ENDINGS, read_manifest
+from neurotarget.data.cases.nnunet import ALIASES
+from neurotarget.files.unfetched import unfetched
+from neurotarget.data.scans.volume import SUFFIXES, file_stem
+from neurotarget.files.writing import at_home
+from neurotarget.data.scans.dicom import (
     INDEX,
     Series,
     convert_series,
@@ -22,9 +22,10 @@ from neurotarget.inference.dicom import (
     list_series,
     unfetched_slices,
 )
-from neurotarget.inference.scratch import Scratch
-from neurotarget.reading import is_there, real_path
-from neurotarget.types import Case, DataError, Problem, Target
+from neurotarget.data.scans.scratch import Scratch
+from neurotarget.files.reading import is_there, real_path
+from neurotarget.types import Case, Target
+from neurotarget.problems import DataError, Problem
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.data.boxes import Box, mask_box
-from neurotarget.data.geometry import Grid
+from neurotarget.data.batches.target_boxes import Box, mask_box
+from neurotarget.data.scans.geometry import Grid
 from neurotarget.types import Roi, Triple
 
 MARKED = 0.5  # probability from which a voxel belongs to the region

@@ -18,7 +18,7 @@ from jaxtyping import Integer
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.types import Mask
+from neurotarget.shapes import Mask
 
 ClassMap = Integer[ndarray, "I J K"]
 Box = tuple[slice, ...]

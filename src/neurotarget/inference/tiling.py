@@ -8,7 +8,8 @@ from monai.data.utils import compute_importance_map, dense_patch_slices
 from monai.inferers import SlidingWindowInferer
 from torch import Tensor
 
-from neurotarget.types import DataError, Image, Logits
+from neurotarget.problems import DataError
+from neurotarget.shapes import Image, Logits
 
 Scores = Callable[[Tensor], Tensor]
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.metrics.beside import NOTHING, Beside, beside_scores
-from neurotarget.metrics.boxes import Boxes, ClassMap, label_boxes, same_ignored, union, wider
+from neurotarget.metrics.rater_rows import NOTHING, Beside, beside_scores
+from neurotarget.metrics.label_boxes import Boxes, ClassMap, label_boxes, same_ignored, union, wider
 from neurotarget.metrics.overlap import dice, precision, recall
 from neurotarget.metrics.shape import borders_on, pieces, swapped, swapped_in_space, touches_edge
 from neurotarget.metrics.surface import (
@@ -23,14 +23,15 @@ from neurotarget.metrics.surface import (
     surface_dice,
     surface_distances,
 )
-from neurotarget.metrics.volume import (
+from neurotarget.metrics.volume_error import (
     volume_error_mm3,
     volume_error_percent,
     volume_mm3,
     volume_similarity,
     voxel_mm3,
 )
-from neurotarget.types import Case, Mask, Row, Target, Triple, has_failed
+from neurotarget.types import Case, Row, Target, Triple, has_failed
+from neurotarget.shapes import Mask
 
 Affine = Float[ndarray, "4 4"]
 Scores = dict[str, float]

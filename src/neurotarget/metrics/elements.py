@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from neurotarget.types import Mask, Triple
+from neurotarget.shapes import Mask
+from neurotarget.types import Triple
 
 # For each way in which the first of eight voxels is outside and the others are in or out: the
 # normals of its triangles, at most four, as sizes of their components times 8. A way and its

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Num
 from numpy import ndarray
 
-from neurotarget.types import Mask
+from neurotarget.shapes import Mask
 
 
 def mean_inside(scan: Num[ndarray, "I J K"], mask: Mask) -> float:

@@ -6,7 +6,7 @@
 
 import math
 
-from neurotarget.types import Mask
+from neurotarget.shapes import Mask
 
 
 def dice(truth: Mask, pred: Mask) -> float:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.ndimage import binary_dilation, label
 
-from neurotarget.types import Mask
+from neurotarget.shapes import Mask
 
 CORNERS = np.ones((3, 3, 3), dtype=bool)  # voxels that share a corner belong together
 

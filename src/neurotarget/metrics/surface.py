@@ -22,7 +22,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 
 from neurotarget.metrics.elements import Elements, surface_elements
-from neurotarget.types import Mask, Triple
+from neurotarget.shapes import Mask
+from neurotarget.types import Triple
 
 # spacing read from a float32 affine is off by about 1e-7; a distance equal to the tolerance counts
 SLACK_MM = 1e-4

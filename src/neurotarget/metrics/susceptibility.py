@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.types import Mask, Triple
+from neurotarget.shapes import Mask
+from neurotarget.types import Triple
 
 Map = Float[ndarray, "I J K"]
 

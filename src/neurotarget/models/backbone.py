@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from torch import nn
 
-from neurotarget.types import Image, Logits, TripleVox
+from neurotarget.shapes import Image, Logits
+from neurotarget.types import TripleVox
 
 
 class Backbone(nn.Module):

@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from neurotarget.types import DataError
+from neurotarget.problems import DataError
 
 MIB = 2**20
 Shape = Sequence[int]

@@ -15,14 +15,9 @@ from torch import Tensor
 
 from neurotarget.physics.dipole import dipole_kernel
 from neurotarget.physics.extent import bounding_box, squared_depth_mm2
-from neurotarget.physics.fourier import (
-    MaskVolume,
-    Volume,
-    fast_sides,
-    spectrum,
-    volume,
-)
-from neurotarget.types import DataError, Triple, TripleVox
+from neurotarget.physics.fourier import MaskVolume, Volume, fast_sides, spectrum, volume
+from neurotarget.problems import DataError
+from neurotarget.types import Triple, TripleVox
 
 WIDEST_MM = 12.0
 STEP_MM = 2.0

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from neurotarget.physics.fourier import Volume, fast_side, frequencies, spectrum, volume
-from neurotarget.types import DataError, Triple
+from neurotarget.problems import DataError
+from neurotarget.types import Triple
 
 GAMMA_HZ_PER_T = 42.577478518e6  # of the proton, CODATA 2018
 

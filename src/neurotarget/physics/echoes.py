@@ -12,7 +12,8 @@ from neurotarget.physics.extent import bounding_box
 from neurotarget.physics.fourier import MaskVolume, Volume, smooth
 from neurotarget.physics.phase import TURN, wrap
 from neurotarget.physics.unwrap import difference, integrate, pairs, unwrap_path
-from neurotarget.types import DataError, Triple
+from neurotarget.problems import DataError
+from neurotarget.types import Triple
 
 OFFSET_MM = 6.0  # standard deviation that the coils' phase, at echo time 0, is smoothed by
 

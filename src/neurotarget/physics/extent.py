@@ -3,7 +3,8 @@
 import torch
 
 from neurotarget.physics.fourier import MaskVolume, Volume
-from neurotarget.types import DataError, Triple
+from neurotarget.problems import DataError
+from neurotarget.types import Triple
 
 
 def bounding_box(mask: MaskVolume) -> tuple[slice, slice, slice]:

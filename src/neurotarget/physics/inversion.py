@@ -14,14 +14,7 @@ from torch import Tensor
 
 from neurotarget.physics.dipole import dipole_kernel
 from neurotarget.physics.extent import bounding_box
-from neurotarget.physics.fourier import (
-    MaskVolume,
-    Volume,
-    fast_sides,
-    laplacian,
-    spectrum,
-    volume,
-)
+from neurotarget.physics.fourier import MaskVolume, Volume, fast_sides, laplacian, spectrum, volume
 from neurotarget.types import Triple, TripleVox
 
 MARGIN_MM = 20.0

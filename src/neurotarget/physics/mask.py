@@ -18,7 +18,8 @@ from torch import Tensor
 from neurotarget.physics.extent import squared_depth_mm2
 from neurotarget.physics.fourier import MaskVolume, Volume
 from neurotarget.physics.phase import wrap
-from neurotarget.types import DataError, Triple
+from neurotarget.problems import DataError
+from neurotarget.types import Triple
 
 COARSE_MM = 2.0  # grid that the search runs on
 SHADING_MM = 25.0  # standard deviation of the mean that evens out the coils

@@ -15,7 +15,8 @@ from numpy import ndarray
 
 from neurotarget.physics.extent import bounding_box, squared_depth_mm2
 from neurotarget.physics.fourier import MaskVolume, Volume, smooth
-from neurotarget.types import DataError, Triple
+from neurotarget.problems import DataError
+from neurotarget.types import Triple
 
 TURN = 2 * math.pi
 FULL = 0.95  # share of the range that wrapped phase with noise around the head surely fills

@@ -18,7 +18,8 @@ from neurotarget.physics.inversion import invert_l2, invert_tkd, invert_tv
 from neurotarget.physics.mask import brain_mask, reliable
 from neurotarget.physics.phase import handedness
 from neurotarget.physics.scan import as_tensor, check_arrays, check_field
-from neurotarget.types import DataError, Triple
+from neurotarget.problems import DataError
+from neurotarget.types import Triple
 
 CHOICES = {
     "unwrap": ("laplacian", "path"),

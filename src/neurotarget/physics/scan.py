@@ -9,7 +9,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
-from neurotarget.types import DataError, Triple
+from neurotarget.problems import DataError
+from neurotarget.types import Triple
 
 WEAKEST_T, STRONGEST_T = 0.05, 25.0
 LEAST_VOX = 4  # per axis

@@ -16,7 +16,8 @@ from neurotarget.physics.fourier import MaskVolume, Volume, smooth
 from neurotarget.physics.mask import brain_mask
 from neurotarget.physics.scan import as_tensor, check_arrays, check_spacing
 from neurotarget.physics.unwrap import unwrap_laplacian
-from neurotarget.types import DataError, Triple
+from neurotarget.problems import DataError
+from neurotarget.types import Triple
 
 CHOICES = {
     "high_pass": ("homodyne", "unwrap"),

@@ -14,7 +14,8 @@ from torch import Tensor
 from neurotarget.physics.extent import bounding_box
 from neurotarget.physics.fourier import MaskVolume, Volume, solve_poisson
 from neurotarget.physics.phase import TURN, wrap
-from neurotarget.types import DataError, Triple
+from neurotarget.problems import DataError
+from neurotarget.types import Triple
 
 
 def unwrap_laplacian(phase: Volume, spacing_mm: Triple, mask: MaskVolume | None = None) -> Volume:

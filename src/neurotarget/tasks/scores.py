@@ -12,8 +12,9 @@ import torch.distributed as dist
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.metrics.agreement import icc_a1, pearson_r, spearman_rho
-from neurotarget.types import Labels, Logits, Target, has_failed
+from neurotarget.metrics.volume_agreement import icc_a1, pearson_r, spearman_rho
+from neurotarget.shapes import Labels, Logits
+from neurotarget.types import Target, has_failed
 
 AGREEMENT = {"r": pearson_r, "rho": spearman_rho, "icc": icc_a1}
 

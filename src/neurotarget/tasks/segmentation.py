@@ -14,7 +14,9 @@ from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
 from neurotarget.tasks.schedule import Schedule, training_progress
 from neurotarget.tasks.scores import CaseScore, gather, score_case, summarise
-from neurotarget.types import Batch, DataError, Image, Logits, Target
+from neurotarget.shapes import Batch, Image, Logits
+from neurotarget.problems import DataError
+from neurotarget.types import Target
 
 OptimizerFor = Callable[[Iterable[nn.Parameter]], Optimizer]
 Inferer = Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor]

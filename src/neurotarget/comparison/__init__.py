@@ -1,0 +1,1 @@
+"""Finished runs gathered into arms that can be compared."""

@@ -1,0 +1,135 @@
+"""The table of arms in short: lines for a terminal, and Markdown for a README."""
+
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from neurotarget.report.words.amounts import amount, chance, duration, memory
+from neurotarget.report.words.claims import all_asked
+from neurotarget.report.words.learning_banner import arms_banner
+from neurotarget.report.words.sentences import DASH, estimate, shown
+from neurotarget.stats.arms.comparison import Comparison
+from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
+
+Rows = list[list[str]]  # the head first; the first cell of a row is an arm
+
+
+def summary_rows(comparison: Comparison) -> Rows:
+    """What is read of every arm, the best first; columns of which nothing is known are left out."""
+    arms = comparison.tables["arms"]
+    iccs = [str(key) for key in arms if str(key).endswith("_icc_a1")]
+    icc = "total_icc_a1" if "total_icc_a1" in iccs else next(iter(iccs), "")
+    read = {
+        "dice": ("Dice [95 %]", _dice),
+        "seed_sd": ("SD of seeds", lambda row: shown(_number(row, "seed_sd"), 4)),
+        "p_best": ("best", _chance),
+        "hd95_mm": ("HD95, mm", lambda row: shown(_number(row, "hd95_mm"), 2)),
+        icc: (f"ICC {icc.removesuffix('_icc_a1')}", lambda row: shown(_number(row, icc), 3)),
+        "n_failed": ("failed", _failed),
+        "parameters": ("parameters", lambda row: amount(_number(row, "parameters"))),
+        "train_s": ("training", lambda row: duration(_number(row, "train_s"))),
+        "peak_memory_mib": ("memory", lambda row: memory(_number(row, "peak_memory_mib"))),
+        "predict_s_per_case": ("a case", lambda row: duration(_number(row, "predict_s_per_case"))),
+    }
+    known = [key for key in read if key in arms and pd.to_numeric(arms[key]).notna().any()]
+    head = ["arm", *(read[key][0] for key in known)]
+    lines = [[_named(row), *(read[key][1](row) for key in known)] for _, row in arms.iterrows()]
+    return [head, *lines]
+
+
+def _named(row: Mapping) -> str:
+    word = row.get("learnt")
+    return f"{row['arm']} ({word})" if word in (NOT_LEARNT, DOUBTFUL) else str(row["arm"])
+
+
+def aligned(rows: Rows) -> str:
+    """Rows as columns of equal width; names at the left, numbers at the right."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        name, *numbers = zip(row, widths, strict=True)
+        cells = [f"{name[0]}{' ' * (name[1] - _width(name[0]))}"]
+        cells += [f"{' ' * (width - _width(cell))}{cell}" for cell, width in numbers]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def markdown(comparison: Comparison, title: str) -> str:
+    """The comparison as a README has it: sentence, table, verdicts, notes, where it comes from."""
+    head, *lines = [[_escaped(cell) for cell in row] for row in summary_rows(comparison)]
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *lines))
+    loud = arms_banner(comparison)
+    first = [f"**{_escaped(loud.head)}**", *map(_escaped, loud.lines)] if loud else []
+    parts = [f"# {_escaped(title)}", *first, _escaped(comparison.sentence), table]
+    if found := verdicts(comparison):
+        told = [f"- {_escaped(arm)}: {_escaped(words)}" for arm, words in found.items()]
+        parts.append("\n".join(["Verdicts on the hypotheses, over seeds:", "", *told]))
+    if comparison.notes:
+        parts.append("\n".join(["Notes:", "", *(f"- {_escaped(one)}" for one in comparison.notes)]))
+    if comparison.facts:
+        facts = [f"- {_escaped(name)}: {_escaped(one)}" for name, one in comparison.facts.items()]
+        parts.append("\n".join(facts))
+    return "\n\n".join(parts) + "\n"
+
+
+def verdicts(comparison: Comparison) -> dict[str, str]:
+    """What the target's hypotheses come to on the reference's volumes, or masks, and each arm's."""
+    arms = comparison.tables["arms"]
+    effects = comparison.tables["effects"]
+    found = {}
+    if len(effects):
+        reference = effects[effects["arm"] == "reference"]
+        told = [f"{row['hypothesis']}: {row['verdict']}" for _, row in reference.iterrows()]
+        found[f"reference {all_asked(comparison.target)}"] = "; ".join(told)
+    found |= dict(zip(arms["arm"], arms["verdicts"], strict=True))
+    return {str(arm): str(told) for arm, told in found.items() if told}
+
+
+def _dice(row: Mapping) -> str:
+    values = {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]}
+    return estimate(values, "value", digits=3)
+
+
+def _chance(row: Mapping) -> str:
+    """Probability of being the best net."""
+    return chance(_number(row, "p_best"))
+
+
+def _failed(row: Mapping) -> str:
+    failed, scored = _number(row, "n_failed"), _number(row, "n_scored")
+    return f"{failed:.0f} of {scored:.0f}" if math.isfinite(failed + scored) else DASH
+
+
+def _number(row: Mapping, key: str) -> float:
+    value = row[key]
+    return math.nan if pd.isna(value) else float(value)
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes."""
+    drawn = [one for one in text if not unicodedata.combining(one)]
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in drawn)
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    for sign in ("\\", "`", "*", "_", "[", "]", "<", ">", "|"):
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())
+
+
+def listed_files(paths: Mapping[str, object]) -> str:
+    """Where files lie, names in one column."""
+    width = max(map(len, paths))
+    return "\n".join(f"{name:<{width}}  {path}" for name, path in paths.items())
+
+
+def named_after(arms: Sequence[str], most: int = 60) -> str:
+    """Arms as a part of a file's name."""
+    text = "_vs_".join(
+        "".join(c if c.isalnum() or c in "=.-" else "_" for c in arm) for arm in arms
+    )
+    return text[:most].strip("._")

@@ -1,0 +1,195 @@
+"""Whether runs were trained and scored on the same cases, and what of them all arms share."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.comparison.read_run import Run
+from neurotarget.report.words.sentences import counted
+from neurotarget.stats.arms.arms import Arms, listed
+from neurotarget.problems import DataError
+
+SIGHT = (
+    *("target.contrasts", "target.spacing_mm", "target.roi", "target.sides"),
+    *("data.preparation", "cascade.localise"),  # a cascade is prepared without region of interest
+)
+SAME_MM3 = 0.05  # reference volumes that differ by less are of the same mask
+
+
+class Named(NamedTuple):
+    """A run with its arm and its name in the comparison."""
+
+    arm: str
+    name: str
+    run: Run
+
+
+def check_targets(runs: Sequence[Run]) -> list[str]:
+    """Sentences on runs whose target has other labels, ids or tolerance than the first's."""
+    first, told = runs[0], defaultdict(list)
+    for run in runs:
+        for what in ("labels", "surface_tolerance_mm"):
+            ours, theirs = getattr(first.target, what), getattr(run.target, what)
+            if ours != theirs or (what == "labels" and list(ours) != list(theirs)):
+                told[f"the {what} {theirs}, wanted {ours}"].append(run)
+    return [
+        f"{listed(str(run.folder) for run in others)}: found {text} as in {first.folder}; compare "
+        "runs of one target"
+        for text, others in told.items()
+    ]
+
+
+def check_data(named: Sequence[Named], *, common: bool) -> tuple[list[str], list[str]]:
+    """Reasons against a comparison, and notes, from what runs of one fold were made of.
+
+    Runs of one fold are to have the same test cases, the same cases in all and the same files.
+    With `common` other cases are no reason but a note.
+    """
+    errors, notes = [], []
+    for fold, group in _by_fold(named).items():
+        first, *others = group
+        for other in others:
+            cases = _other_cases(first, other, fold)
+            errors += _other_masks(first, other)
+            if cases:
+                (notes if common else errors).append(cases)
+            elif text := _other_files(first, other):
+                errors.append(text)
+    return list(dict.fromkeys(errors)), list(dict.fromkeys(notes))
+
+
+def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
+    """Runs of the folds and seeds that all arms have.
+
+    Raises:
+        DataError: there is no such pair.
+    """
+    slots: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for arm, _, run in named:
+        slots[arm].add((run.fold, run.seed))
+    shared = set.intersection(*slots.values())
+    if not shared:
+        have = "; ".join(f"{arm}: {listed(_slots(own))}" for arm, own in slots.items())
+        raise DataError(
+            f"compare: found no fold and seed that all arms have ({have}), wanted at least one; "
+            "train what is lacking, or name fewer runs"
+        )
+    kept = [one for one in named if (one.run.fold, one.run.seed) in shared]
+    left = [one.name for one in named if (one.run.fold, one.run.seed) not in shared]
+    told = f"Left out {counted(len(left), 'run')} of folds and seeds that not every arm has: "
+    return kept, [f"{told}{listed(left)}."] if left else []
+
+
+def shared_cases(arms: Arms) -> tuple[Arms, list[str]]:
+    """Scores of the cases of each fold that every run of it has scored.
+
+    Raises:
+        DataError: a fold has no such case.
+    """
+    shared, left = [], set()
+    for fold, rows in arms.scores.groupby("fold"):
+        cases = [set(part["case_id"]) for _, part in rows.groupby("run")]
+        kept = set.intersection(*cases)
+        if not kept:
+            raise DataError(
+                f"compare: found no case of fold {fold} that all runs have scored, wanted at least "
+                "one; compare runs of the same folds"
+            )
+        left |= set.union(*cases) - kept
+        shared.append(rows[rows["case_id"].isin(kept)])
+    scores = pd.concat(shared).loc[lambda table: table.index.sort_values()]
+    told = f"Left out {counted(len(left), 'case')} that not every run of the fold has scored: "
+    return replace(arms, scores=scores), [f"{told}{listed(sorted(left))}."] if left else []
+
+
+def _by_fold(named: Sequence[Named]) -> dict[int, list[Named]]:
+    groups: dict[int, list[Named]] = defaultdict(list)
+    for one in named:
+        groups[one.run.fold].append(one)
+    return groups
+
+
+def _slots(slots: set[tuple[int, int]]) -> Iterator[str]:
+    return (f"fold {fold} seed {seed}" for fold, seed in sorted(slots))
+
+
+def _other_cases(first: Named, other: Named, fold: int) -> str:
+    """How the cases of two runs of one fold differ; empty where they do not."""
+    ours, theirs = first.run, other.run
+    if text := _only(first, other, ours.test_cases, theirs.test_cases):
+        hint = "; use the same data and folds for all"
+        if ours.seed != theirs.seed and "split_seed" not in _data(theirs):
+            hint = "; each seed of such older runs drew folds of its own: compare one seed"
+        return f"fold {fold} holds out other cases: {text}{hint}"
+    if not (ours.splits and theirs.splits):
+        return ""
+    if text := _only(first, other, ours.splits.keys(), theirs.splits.keys()):
+        return f"fold {fold} has other training cases: {text}; use the same data for all"
+    moved = [case for case, split in ours.splits.items() if theirs.splits[case] != split]
+    if moved and _data(ours).get("val_fraction") == _data(theirs).get("val_fraction"):
+        return (
+            f"fold {fold} trains {first.name} and {other.name} on other cases: {listed(moved)} "
+            "are not in the same split; use the same data.split_seed for all"
+        )
+    return ""
+
+
+def _data(run: Run) -> Mapping:
+    return run.config.get("data") or {}
+
+
+def _only(first: Named, other: Named, ours: frozenset | set, theirs: frozenset | set) -> str:
+    told = [
+        f"only {one.name} has {listed(sorted(own))}"
+        for one, own in ((first, ours - theirs), (other, theirs - ours))
+        if own
+    ]
+    return ", ".join(told)
+
+
+def _other_files(first: Named, other: Named) -> str:
+    """That equal cases were not made of equal files; empty where they were or it is unknown."""
+    prints = {one.run.summary.get("data_fingerprint") for one in (first, other)}
+    if len(prints) < 2 or None in prints or _sight(first.run) != _sight(other.run):
+        return ""
+    if _data(first.run).get("val_fraction") != _data(other.run).get("val_fraction"):
+        return ""
+    return (
+        f"{first.name} and {other.name} have the same cases and other files (data_fingerprint "
+        f"{' and '.join(sorted(map(str, prints)))}): a scan or a mask has changed, or another "
+        "version prepared them; train both on the same files"
+    )
+
+
+def _sight(run: Run) -> dict[str, object]:
+    """Settings that decide how files are prepared."""
+    settings = run.settings
+    return {key: settings[key] for key in settings if key.startswith(SIGHT)}
+
+
+def _other_masks(first: Named, other: Named) -> list[str]:
+    """Cases that two runs of one fold were not scored against the same masks of."""
+    cases = unlike_masks(first.run.rows, other.run.rows)
+    if not cases:
+        return []
+    number = counted(len(cases), "case")
+    return [
+        f"{first.name} and {other.name} were scored against other masks of {number}: "
+        f"{listed(cases)}; score both against the same masks"
+    ]
+
+
+def unlike_masks(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
+    """Cases of two tables of rows whose reference masks differ, by volumes on the scans' grids."""
+    first, second = _reference(ours), _reference(theirs)
+    both = first.index.intersection(second.index)
+    unlike = (first[both] - second[both]).abs() > SAME_MM3
+    return list(dict.fromkeys(case for case, _ in both[unlike.to_numpy()]))
+
+
+def _reference(rows: pd.DataFrame) -> pd.Series:
+    found = rows[rows["metric"] == "reference_volume_mm3"].drop_duplicates(["case_id", "label"])
+    return found.set_index(["case_id", "label"])["value"]

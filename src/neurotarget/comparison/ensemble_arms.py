@@ -1,0 +1,350 @@
+"""Ensembles and soups as further arms of a comparison, each case by networks that held it out."""
+
+import hashlib
+import math
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from neurotarget.files.memory_limits import within_memory
+from neurotarget.cli.build import build_foreign
+from neurotarget.comparison.design import unlike_masks
+from neurotarget.comparison.read_run import NUMBERS, TEXTS, Run
+from neurotarget.comparison.gather_runs import Gathered, score_rows
+from neurotarget.runs.network.run_ensemble import hash_of, load_ensemble, own_weights
+from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
+from neurotarget.study.study_inputs import read_cases, with_ledger
+from neurotarget.data.cases.splits import HELD_OUT
+from neurotarget.evaluate import evaluate, read_rows, write_rows
+from neurotarget.files.writing import digest
+from neurotarget.inference.predict_folder import predict_all
+from neurotarget.inference.prediction_folder import older_predictions
+from neurotarget.files.ownership import claim, discard
+from neurotarget.files.reading import read_plain
+from neurotarget.report.words.sentences import counted
+from neurotarget.stats.arms.arms import NO_SEED, Arms, listed
+from neurotarget.types import Case, Manifest
+from neurotarget.problems import DataError
+
+ALL = "all arms"
+RECORD = "ensemble.json"
+SUMS = ("parameters", "steps", "train_s", "energy_wh")  # costs of members that add up
+SHARED = ("batch_size", "patch_vox", "optimizer", "learning_rate")
+SOUPS = (
+    "A soup is the mean of the weights of runs that began from different random weights; such "
+    "weights need not be alike, and a soup that segments nothing is then no fault of a run."
+)
+COSTS = "What an ensemble or a soup cost is what all its members cost together."
+
+
+class Plan(NamedTuple):
+    """One ensemble: its members, none of which has trained on its cases."""
+
+    arm: str
+    kind: str  # ensemble | soup
+    name: str  # of the run, `<arm>/fold=<k>`
+    fold: int
+    seed: int
+    members: tuple[str, ...]  # names of runs
+    cases: tuple[str, ...]
+
+    @property
+    def mode(self) -> str:
+        """What is averaged."""
+        return "soup" if self.kind == "soup" else "mean"
+
+    @property
+    def place(self) -> Path:
+        """Folder below that of all ensembles."""
+        return Path(*map(_file_name, self.name.rsplit("/", 1)))
+
+    @property
+    def passes(self) -> int:
+        """How often a case goes through a network."""
+        return len(self.cases) * (1 if self.kind == "soup" else len(self.members))
+
+
+def plan_ensembles(arms: Arms) -> list[Plan]:
+    """Every ensemble that the runs of nets allow without leakage.
+
+    A case is predicted only by runs that have held it out: for each arm the ensemble of these
+    where there are two or more, the soup of runs with exactly the same test cases, and for each
+    fold and seed the ensemble over all arms.
+    """
+    nets = arms.runs[arms.runs["kind"] == "net"]
+    held_out = arms.scores.groupby("run")["case_id"].unique()
+    tested = {run: frozenset(held_out[run]) for run in nets.index}
+    plans = []
+    for arm, rows in nets.groupby("arm", sort=False):
+        own = {run: tested[run] for run in rows.index}
+        for kind, groups in (("ensemble", _by_case(own)), ("soup", _by_test_set(own))):
+            plans += [
+                _plan(f"{arm} {kind}", kind, members, cases, nets)
+                for members, cases in groups.items()
+                if len(members) > 1
+            ]
+    if nets["arm"].nunique() > 1:
+        for (fold, seed), rows in nets.groupby(["fold", "seed"]):
+            cases = frozenset.intersection(*(tested[run] for run in rows.index))
+            plan = _plan(f"{ALL} ensemble", "ensemble", tuple(rows.index), cases, nets)
+            name = f"{plan.arm}/fold={fold},seed={seed}"
+            plans += [plan._replace(name=name, fold=int(fold), seed=int(seed))]
+    return plans
+
+
+def with_ensembles(
+    found: Gathered,
+    output: Path,
+    *,
+    device: str = "auto",
+    make: Callable[..., Any] = build_foreign,
+) -> Gathered:
+    """Add ensembles and soups as arms; predictions and rows are kept below `output`.
+
+    What an earlier call has finished from the same weights is not made again. Where scans or
+    masks are gone, or networks do not fit together, notes say so.
+    """
+    plans = plan_ensembles(found.arms)
+    if not plans:
+        told = "There are no ensembles: no case was held out by two runs."
+        return found._replace(notes=(*found.notes, told))
+    cases, gone = _cases(found.runs.values())
+    wanted = {case for plan in plans for case in plan.cases}
+    if lacking := sorted(wanted - cases.keys() | wanted & gone):
+        number = counted(len(lacking), "case")
+        told = f"There are no ensembles: scans or masks of {number} are gone "
+        return found._replace(notes=(*found.notes, f"{told}({listed(lacking)})."))
+    makers = [
+        Maker(plan, found, cases, folder=output / plan.place, device=device, make=make)
+        for plan in plans
+    ]
+    print(cost_sentence(makers), flush=True)
+    arms, notes = found.arms, []
+    for maker in makers:
+        try:
+            with within_memory("its cases", "close other programs, say ensembles=false"):
+                rows = maker.rows()
+        except DataError as error:
+            notes.append(f"There is no {maker.plan.name}: {' '.join(str(error).split())}.")
+            continue
+        arms = _joined(arms, maker.plan, rows, maker.cost())
+    kinds = set(arms.kinds.values())
+    notes += [text for kind, text in (("ensemble", COSTS), ("soup", SOUPS)) if kind in kinds]
+    return found._replace(arms=arms, notes=(*found.notes, *dict.fromkeys(notes)))
+
+
+class Maker:
+    """One planned ensemble and the folder that holds what it gives."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        found: Gathered,
+        cases: Mapping[str, Case],
+        *,
+        folder: Path,
+        device: str,
+        make: Callable[..., Any],
+    ) -> None:
+        self.plan, self.folder, self.device, self.make = plan, folder, device, make
+        self.runs = [found.runs[name] for name in plan.members]
+        self.cases = [cases[case] for case in plan.cases]
+        self.target = found.arms.target
+
+    @property
+    def weights(self) -> list[str]:
+        """Which weights each member has predicted with."""
+        return [own_weights(run.folder) for run in self.runs]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the weights of all members are there."""
+        try:
+            return bool(self.identity)
+        except DataError:
+            return False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether rows of the same weights and cases lie in the folder."""
+        record = read_plain(self.folder / RECORD)
+        has_rows = (self.folder / "rows.csv").is_file()
+        wanted = self.identity
+        return has_rows and all(record.get(key) == value for key, value in wanted.items())
+
+    def rows(self) -> pd.DataFrame:
+        """Scores of the ensemble on its cases, made now unless they lie there.
+
+        Raises:
+            DataError: members are gone or do not fit together, or a mask cannot be used or is not
+                the one that members were scored against.
+        """
+        if not self.is_done:
+            self._make()
+        rows = read_rows(self.folder / "rows.csv")
+        if unlike := sorted({case for run in self.runs for case in unlike_masks(run.rows, rows)}):
+            (self.folder / RECORD).unlink(missing_ok=True)
+            raise DataError(
+                f"masks of {counted(len(unlike), 'case')} have changed since its runs were scored "
+                f"({listed(unlike)}); score the runs against the same masks, or train them anew"
+            )
+        return with_ledger(rows, self.folder / "predictions")
+
+    def _make(self) -> None:
+        """Predict and score the cases; what failed is counted so, and tried again next time."""
+        predictions = self.folder / "predictions"
+        predictor, made_by = load_ensemble(
+            [run.folder for run in self.runs],
+            mode=self.plan.mode,
+            weights=self.weights,
+            device=self.device,
+            make=self.make,
+        )
+        if read_plain(predictions / "prediction.json").get("weights") not in (None, made_by):
+            claim(predictions, older=older_predictions)
+            discard(predictions)
+        is_new = not any(predictions.glob("*.nii.gz"))
+        began = time.perf_counter()
+        outcomes = predict_all(predictor, self.cases, predictions, made_by=made_by)
+        seconds = (time.perf_counter() - began) / len(self.cases)
+        label_ids = self.runs[0].summary.get("label_ids") or None
+        manifest = Manifest(tuple(self.cases), self.folder, label_ids)
+        splits = {case.case_id: case.split or "test" for case in self.cases}
+        rows = evaluate(manifest, predictions, self.target, splits, which=HELD_OUT)
+        write_rows(rows, self.folder / "rows.csv")
+        if all(outcome.status == "done" for outcome in outcomes):
+            record = {**self.identity, "predict_s_per_case": round(seconds, 3) if is_new else None}
+            write_json(self.folder / RECORD, record)
+
+    def cost(self) -> dict[str, Any]:
+        """Columns of cost, of all members together."""
+        costs = [run.cost for run in self.runs]
+        whole: dict[str, Any] = dict.fromkeys(NUMBERS, math.nan) | dict.fromkeys(TEXTS, "")
+        whole |= {name: sum(cost[name] for cost in costs) for name in SUMS}
+        if self.plan.kind == "soup":
+            whole["parameters"] = costs[0]["parameters"]
+        for name in SHARED:
+            values = {repr(cost[name]): cost[name] for cost in costs}
+            unknown = "" if isinstance(costs[0][name], str) else math.nan
+            whole[name] = costs[0][name] if len(values) == 1 else unknown
+        seconds = read_plain(self.folder / RECORD).get("predict_s_per_case")
+        return whole | {"predict_s_per_case": math.nan if seconds is None else float(seconds)}
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What its rows depend on: weights, configs and cases."""
+        hashes = [
+            digest(weights_path(run.folder, which))
+            for run, which in zip(self.runs, self.weights, strict=True)
+        ]
+        learned = [read_plain(run.folder / POSTPROCESSING).get("steps") for run in self.runs]
+        steps = {"postprocessing": learned} if any(learned) else {}
+        configs = sorted((run.folder / "config.yaml").read_text("utf-8") for run in self.runs)
+        return {
+            "weights": hash_of(hashes, self.plan.mode),
+            "configs": hashlib.sha256("\n".join(configs).encode()).hexdigest(),
+            "runs": list(self.plan.members),
+            "cases": list(self.plan.cases),
+            **steps,
+        }
+
+
+def cost_sentence(every: Sequence[Maker]) -> str:
+    """What is to be predicted before the comparison, and about how long that takes."""
+    possible = [maker for maker in every if maker.is_possible]
+    makers = [maker for maker in possible if not maker.is_done]
+    if not makers:
+        return f"{len(possible)} of {counted(len(every), 'ensemble')} are there already"
+    passes = sum(maker.plan.passes for maker in makers)
+    seconds = sum(
+        maker.plan.passes * _mean([run.cost["predict_s_per_case"] for run in maker.runs])
+        for maker in makers
+    )
+    length = "" if math.isnan(seconds) else f", about {_length(seconds)} as the runs took"
+    return (
+        f"{counted(len(makers), 'ensemble')} to predict: {passes} times a case through a "
+        f"network{length}; ensembles=false leaves them out, and what is finished is kept"
+    )
+
+
+def _by_case(tested: Mapping[str, frozenset[str]]) -> dict[tuple[str, ...], list[str]]:
+    """Cases by the runs that have held them out."""
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for case in sorted(set().union(*tested.values())):
+        groups[tuple(run for run, own in tested.items() if case in own)].append(case)
+    return groups
+
+
+def _by_test_set(tested: Mapping[str, frozenset[str]]) -> dict[tuple[str, ...], list[str]]:
+    """Test sets by the runs that have exactly these."""
+    runs: dict[frozenset[str], list[str]] = defaultdict(list)
+    for run, own in tested.items():
+        runs[own].append(run)
+    return {tuple(members): sorted(own) for own, members in runs.items()}
+
+
+def _plan(
+    arm: str, kind: str, members: tuple[str, ...], cases: Sequence[str], nets: pd.DataFrame
+) -> Plan:
+    folds = sorted({int(nets.loc[run, "fold"]) for run in members})
+    name = f"{arm}/fold={'+'.join(map(str, folds))}"
+    return Plan(arm, kind, name, folds[0], NO_SEED, members, tuple(sorted(cases)))
+
+
+def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
+    """Test cases of runs as their cases.tsv list them, and those whose files are gone."""
+    found: dict[str, Case] = {}
+    gone = set()
+    for run in runs:
+        try:
+            manifest, _ = read_cases(own_cases(run.folder), run.target, need_files=False)
+        except (DataError, OSError):
+            continue
+        for case in manifest.cases:
+            known = found.get(case.case_id, case)  # arms may read other contrasts
+            images = {**case.images, **known.images}
+            found[case.case_id] = replace(known, images=images)
+            files = [*images.values(), *([case.label] if case.label else [])]
+            if not images or not all(Path(path).is_file() for path in files):
+                gone.add(case.case_id)
+    return found, gone
+
+
+def _joined(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any]) -> Arms:
+    slot = (plan.fold, plan.seed)
+    scores = score_rows(rows, arm=plan.arm, kind=plan.kind, run=plan.name, slot=slot)
+    if "parts" not in arms.runs:
+        arms = replace(arms, runs=arms.runs.assign(parts=""))
+    line = {"arm": plan.arm, "kind": plan.kind, "fold": plan.fold, "seed": plan.seed, **cost}
+    runs = pd.DataFrame([line], index=pd.Index([plan.name], name="run"))
+    runs = runs.reindex(columns=arms.runs.columns).astype(arms.runs.dtypes)
+    runs["parts"] = "\n".join(dict.fromkeys(arms.runs.loc[list(plan.members), "arm"]))
+    return replace(
+        arms,
+        scores=pd.concat([arms.scores, scores], ignore_index=True),
+        runs=pd.concat([arms.runs, runs]),
+    )
+
+
+def _file_name(name: str) -> str:
+    """A name that every file system takes, told from others that would become the same."""
+    plain = re.sub(r"[^\w.,=+-]+", "_", name).strip(".")[:80]
+    mark = hashlib.sha256(name.encode()).hexdigest()[:6]
+    return plain if plain == name.replace(" ", "_") else f"{plain}-{mark}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _length(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,256 @@
+"""Finished runs → arms that can be compared; whatever forbids it is told at once."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from neurotarget.files.memory_limits import within_memory
+from neurotarget.comparison.arm_names import settle_arms
+from neurotarget.comparison.design import (
+    Named,
+    check_data,
+    check_targets,
+    shared_cases,
+    shared_runs,
+)
+from neurotarget.comparison.read_run import Run, read_run
+from neurotarget.runs.folder.finished_runs import run_folders, why_unfinished
+from neurotarget.runs.folder.run_folder import own_cases
+from neurotarget.study.study_inputs import covariate_table, from_run, read_cases
+from neurotarget.files.reading import read_plain
+from neurotarget.report.words.sentences import counted
+from neurotarget.stats.arms.arms import NET, Arms, check_design, listed
+from neurotarget.problems import DataError
+from neurotarget.types import Target
+
+ADVICE = "common=true compares only the folds, seeds and cases that all arms have"
+SHOWN = 12  # reasons that are told before the rest are counted
+SCORE = ["case_id", "subject_id", "label", "metric", "value", "unit", "split"]
+
+
+Slot = tuple[int, int]  # fold and seed
+
+
+class Gathered(NamedTuple):
+    """Arms to compare, the runs behind them by name, and what was found on the way."""
+
+    arms: Arms
+    runs: Mapping[str, Run]  # by the name that `arms.runs` has as index
+    notes: tuple[str, ...]
+    facts: Mapping[str, str]
+
+
+def read_arms(
+    places: Sequence[Path], *, target: Target | None = None, common: bool = False
+) -> Gathered:
+    """Read every finished run at some places and sort them into arms.
+
+    A place is a multirun folder, a run folder, or a parent of such. Runs that are not finished
+    are left out and told. With `common`, runs and cases that some arm lacks are left out too,
+    where they would be refused else. `target` asks its hypotheses in place of the runs' own.
+
+    Raises:
+        DataError: no run is finished, or the runs cannot be compared; all reasons are listed.
+    """
+    runs, left = _read_all(run_folders(places))
+    if not runs:
+        raise DataError(["compare: found no finished run, wanted one or more", *left])
+    if errors := check_targets(runs if target is None else [_with(runs[0], target), *runs]):
+        raise DataError(errors)
+    named, notes = _named(runs)
+    if common:
+        named, more = shared_runs(named)
+        notes += more
+    errors, more = check_data(named, common=common)
+    arms, told = _arms(named, target)
+    notes += [*more, *told]
+    if common and not errors:
+        arms, more = shared_cases(arms)
+        notes += more
+    # which cases a run lacks was told with the reason already
+    errors += [] if errors else check_design(arms)
+    if errors:
+        raise DataError([*_few(errors), *left, *([] if common else [ADVICE])])
+    notes += _machines(named)
+    return Gathered(arms, {one.name: one.run for one in named}, (*left, *notes), _facts(named))
+
+
+def score_rows(rows: pd.DataFrame, *, arm: str, kind: str, run: str, slot: Slot) -> pd.DataFrame:
+    """Rows of rows.csv as a comparison has them; `slot` is fold and seed."""
+    table = rows[SCORE].reset_index(drop=True)
+    for place, (name, value) in enumerate(
+        {"arm": arm, "kind": kind, "run": run, "fold": slot[0], "seed": slot[1]}.items()
+    ):
+        table.insert(place, name, value)
+    return table
+
+
+def _read_all(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
+    """Finished runs, and a sentence on each other one."""
+    runs, left = [], []
+    for folder in folders:
+        reason = why_unfinished(folder)
+        # outside: what memory lacks for is no reason to leave a run out
+        with within_memory(str(folder / "rows.csv"), "close other programs"):
+            reason = reason or _read_into(runs, folder)
+        if reason:
+            left.append(f"{folder.name}: {reason}.")
+    if left:
+        verb = "is" if len(left) == 1 else "are"
+        left = [f"{len(left)} of {counted(len(folders), 'run')} {verb} left out.", *_few(left)]
+    return runs, left
+
+
+def _read_into(runs: list[Run], folder: Path) -> str:
+    """Read a run; the reason where it cannot be read, else nothing."""
+    try:
+        runs.append(read_run(folder))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return " ".join(str(error).split())
+    return ""
+
+
+def _named(runs: Sequence[Run]) -> tuple[list[Named], list[str]]:
+    """Runs with arms and names, and notes on what differs between the arms.
+
+    Raises:
+        DataError: two runs have the same arm, fold and seed; all such are listed.
+    """
+    slots = [(run.fold, run.seed) for run in runs]
+    settled = settle_arms([run.settings for run in runs], [run.model for run in runs], slots)
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for arm, (fold, seed), run in zip(settled.arms, slots, runs, strict=True):
+        groups[f"{arm}/fold={fold},seed={seed}"].append(run)
+    repeated = [
+        f"{name}: found {counted(len(several), 'run')} of it, wanted one "
+        f"({listed(str(run.folder) for run in several)}); name only one of them"
+        for name, several in groups.items()
+        if len(several) > 1
+    ]
+    if repeated:
+        raise DataError(_few(repeated))
+    named = [
+        Named(arm, f"{arm}/fold={run.fold},seed={run.seed}", run)
+        for arm, run in zip(settled.arms, runs, strict=True)
+    ]
+    asked = {run.target.hypotheses for run in runs}
+    others = "Runs ask other hypotheses than the first; the first one's are studied for all."
+    return named, [*settled.notes, *([others] if len(asked) > 1 else [])]
+
+
+def _arms(named: Sequence[Named], target: Target | None) -> tuple[Arms, list[str]]:
+    """Scores, costs and covariates of runs, and notes on covariates."""
+    scores = [
+        score_rows(run.rows, arm=arm, kind=NET, run=name, slot=(run.fold, run.seed))
+        for arm, name, run in named
+    ]
+    costs: dict[str, dict[str, Any]] = {
+        name: {"arm": arm, "kind": NET, "fold": run.fold, "seed": run.seed, **run.cost}
+        for arm, name, run in named
+    }
+    runs = pd.DataFrame.from_dict(costs, orient="index").rename_axis("run")
+    covariates, notes = _covariates([one.run for one in named])
+    known = target or _planted([one.run for one in named])
+    return Arms(known, pd.concat(scores, ignore_index=True), runs, covariates), notes
+
+
+def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
+    """Covariates of all cases by case_id; of a case with several, those of its first run."""
+    lines: dict[str, dict[str, Any]] = {}
+    notes, unlike, read = [], set(), set()
+    for run in runs:
+        try:
+            path = own_cases(run.folder)
+            text = path.read_bytes() if path.is_file() else b""
+            if not text or text in read:
+                continue
+            read.add(text)
+            # what it lints is this fold's alone, and was told when the run was trained
+            manifest, _ = read_cases(path, run.target, need_files=False)
+        except DataError as error:
+            why = " ".join(str(error).split())
+            notes.append(f"Covariates of {run.folder.name} cannot be read: {why}.")
+            continue
+        table = covariate_table(manifest.cases)
+        for case_id, line in zip(table.index, table.to_dict("records"), strict=True):
+            if lines.setdefault(case_id, line) != line:
+                unlike.add(case_id)
+    if unlike:
+        told = (
+            f"Covariates of {counted(len(unlike), 'case')} differ between runs, the first count: "
+        )
+        notes.append(f"{told}{listed(sorted(unlike))}.")
+    scored = set().union(*(run.test_cases for run in runs))
+    if lacking := sorted(scored - lines.keys()):
+        told = (
+            f"No covariates of {counted(len(lacking), 'case')}, as cases.tsv of the run is gone or "
+            "cannot be read: "
+        )
+        notes.append(f"{told}{listed(lacking)}.")
+    table = pd.DataFrame.from_dict(lines, orient="index").rename_axis("case_id")
+    table = table if len(table) else pd.DataFrame(columns=["subject_id"]).rename_axis("case_id")
+    return table, list(dict.fromkeys(notes))
+
+
+def _planted(runs: Sequence[Run]) -> Target:
+    """Target of the first run, with the effects that a generated cohort is known to have."""
+    for run in runs:
+        if (run.folder / "cases.tsv").is_file():
+            try:
+                return from_run(run.folder).measured.target
+            except DataError:  # told with the covariates
+                continue
+    return runs[0].target
+
+
+def _facts(named: Sequence[Named]) -> dict[str, str]:
+    """Where the numbers come from, in words."""
+    runs = [one.run for one in named]
+    records = [read_plain(run.folder / "run.json") for run in runs]
+    codes = [record.get("code") or {} for record in records]
+    commits = [
+        f"{code['commit']}{', with changes that are not committed' if code.get('changed') else ''}"
+        for code in codes
+        if code.get("commit")
+    ]
+    found = {
+        "experiment": [str(run.summary.get("experiment", "")) for run in runs],
+        "data fingerprint": [str(run.summary.get("data_fingerprint") or "") for run in runs],
+        "commit": commits,
+        "hardware": [_hardware(record.get("hardware") or {}) for record in records],
+        "folder": [str(run.folder.parent) for run in runs],
+    }
+    unique = {name: [one for one in dict.fromkeys(many) if one] for name, many in found.items()}
+    return {"runs": str(len(runs)), **{name: listed(many) for name, many in unique.items() if many}}
+
+
+def _machines(named: Sequence[Named]) -> list[str]:
+    """A sentence where runs were made on several machines, or on the GPU and the CPU of one."""
+    known: dict[str, list[str]] = defaultdict(list)
+    for _, name, run in named:
+        machine = _hardware(read_plain(run.folder / "run.json").get("hardware") or {})
+        if machine:
+            used = " on its GPU" if run.cost["peak_memory_of"] == "gpu" else ""
+            known[machine + used].append(name)
+    if len(known) < 2:
+        return []
+    told = "; ".join(f"{machine}: {listed(runs)}" for machine, runs in known.items())
+    return [f"Runs had different hardware, so their costs are not to be compared ({told})."]
+
+
+def _hardware(record: Mapping[str, Any]) -> str:
+    """Processor and GPUs that a run had."""
+    parts = [record.get("processor"), *(record.get("gpus") or [])]
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _few(lines: Sequence[str]) -> list[str]:
+    rest = len(lines) - SHOWN
+    return [*lines[:SHOWN], *([f"… and {rest} more"] if rest > 0 else [])]
+
+
+def _with(run: Run, target: Target) -> Run:
+    return run._replace(target=target, folder=Path(f"target {target.name}"))

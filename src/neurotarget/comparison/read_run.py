@@ -1,0 +1,168 @@
+"""One finished run as a comparison reads it; what is broken in its folder is one sentence."""
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from neurotarget.cli.build import recorded_target
+from neurotarget.comparison.arm_names import patch_text, settings_of
+from neurotarget.runs.folder.run_folder import read_config
+from neurotarget.study.study_inputs import with_ledger
+from neurotarget.data.cases.splits import HELD_OUT
+from neurotarget.evaluate import read_rows
+from neurotarget.printable import uncells
+from neurotarget.files.reading import read_plain
+from neurotarget.stats.cohort.learning import Training
+from neurotarget.problems import DataError
+from neurotarget.types import Target
+
+NUMBERS = (  # of cost.json
+    "parameters",
+    "flops_per_step",
+    "steps",
+    "step_s",
+    "train_s",
+    "peak_memory_mib",
+    "predict_s_per_case",
+    "energy_wh",
+)
+TEXTS = ("peak_memory_of", "energy_of")
+AGAIN = "make it again with neurotarget evaluate, or train the run anew"
+
+
+class Run(NamedTuple):
+    """What a comparison needs of one run."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    target: Target
+    rows: pd.DataFrame  # as rows.csv
+    splits: Mapping[str, str]  # of every case; empty where splits.tsv is gone
+    cost: Mapping[str, Any]
+
+    @property
+    def fold(self) -> int:
+        """Which fold was held out."""
+        return int(self.summary["fold"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+        return int(self.summary["seed"])
+
+    @property
+    def model(self) -> str:
+        """The choice of model, as the user said it."""
+        named = self.summary.get("model")
+        path = str((self.config.get("model") or {}).get("_target_", "model"))
+        return str(named) if named else path.rpartition(".")[2]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What may tell its arm from others."""
+        return settings_of(self.config)
+
+    @property
+    def test_cases(self) -> frozenset[str]:
+        """Cases that it never trained on and that are scored."""
+        return frozenset(self.rows["case_id"])
+
+
+def read_run(folder: Path) -> Run:
+    """Read a finished run.
+
+    Raises:
+        DataError: a file of it is broken or does not belong to the others.
+    """
+    config = read_config(folder)
+    target = recorded_target(config, folder)
+    summary = _design(folder, config)
+    path = folder / "rows.csv"
+    if path.read_bytes()[-1:] != b"\n":
+        raise DataError(f"{path}: the table breaks off within a line; {AGAIN}")
+    rows = with_ledger(read_rows(path), folder / "predictions")
+    splits = _splits(folder / "splits.tsv")
+    _check_whole(path, rows, splits, target)
+    return Run(folder, config, summary, target, rows, splits, _cost(folder, config, summary))
+
+
+def _design(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """summary.json with a fold and a seed that are whole numbers."""
+    summary = read_plain(folder / "summary.json")
+    if not summary:
+        raise DataError(f"{folder}/summary.json: found no JSON, wanted a summary; {AGAIN}")
+    fallback = {"seed": config.get("seed"), "fold": (config.get("data") or {}).get("fold")}
+    found = {**fallback, **summary}
+    for name in fallback:
+        if not isinstance(found[name], int) or isinstance(found[name], bool):
+            raise DataError(
+                f"{folder}/summary.json: found {name} {found[name]}, wanted a whole number; "
+                "train the run anew"
+            )
+    return found
+
+
+def _splits(path: Path) -> dict[str, str]:
+    """Split of each case; empty where the file is gone or is none of ours."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            lines = [uncells(line) for line in csv.DictReader(stream, delimiter="\t")]
+        return {line["case_id"]: line["split"] for line in lines if line["split"]}
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError):
+        return {}
+
+
+def _check_whole(path: Path, rows: pd.DataFrame, splits: Mapping[str, str], target: Target) -> None:
+    """Refuse a table that breaks off, or that has a case that the run trained on.
+
+    Raises:
+        DataError: it is so.
+    """
+    scored = rows[rows["metric"] == "failed"]  # every label of every case has this score
+    pairs = set(zip(scored["case_id"], scored["label"], strict=True))
+    wanted = {case for case, split in splits.items() if split in HELD_OUT}
+    wanted = wanted or set(rows.loc[~rows["split"].isin(["train", "val"]), "case_id"])
+    absent = [
+        f"{case}: {label}"
+        for case in sorted(wanted)
+        for label in target.label_names
+        if (case, label) not in pairs
+    ]
+    if absent or rows.empty:
+        what = f" (no score of {', '.join(absent[:3])})" if absent else ""
+        raise DataError(f"{path}: the table breaks off{what}; {AGAIN}")
+    if trained := sorted(set(rows["case_id"]) - wanted):
+        raise DataError(
+            f"{path}: found scores of {len(trained)} cases that were not held out "
+            f"({', '.join(trained[:3])}), wanted those of test and external ones; {AGAIN}"
+        )
+
+
+def _cost(folder: Path, config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of a run's cost; NaN and empty where nothing is known."""
+    written = read_plain(folder / "cost.json")
+    cost: dict[str, Any] = {name: _number(written.get(name)) for name in NUMBERS}
+    if math.isnan(cost["train_s"]):
+        cost["train_s"] = _number(summary.get("train_seconds"))
+    cost |= {name: str(written.get(name) or "") for name in TEXTS}
+    training = Training.read(summary.get("training"))
+    cost["expected_steps"] = training.expected_steps
+    cost |= {"val_dice": training.dice, "val_all_foreground_dice": training.all_foreground_dice}
+    cost["time_limit"] = training.time_limit
+    data, optimizer = config.get("data") or {}, config.get("optimizer") or {}
+    settings = settings_of(config)
+    cost["batch_size"] = _number(written.get("batch_size", data.get("batch_size")))
+    cost["patch_vox"] = patch_text(written.get("patch_vox") or settings.get("patch_vox"))
+    cost["optimizer"] = str(optimizer.get("_target_", "")).rpartition(".")[2]
+    cost["learning_rate"] = _number(optimizer.get("lr"))
+    return cost
+
+
+def _number(value: object) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else math.nan

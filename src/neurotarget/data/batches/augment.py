@@ -1,0 +1,112 @@
+"""Augmentation from settings: which transforms, how often, how strong.
+
+Order is fixed: the head moves (affine, elastic, flip), then the scanner shades, blurs and
+disturbs, then noise, then the grey scale. All randomness comes from torch's global generator.
+"""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Mapping
+
+import torchio as tio
+
+from neurotarget.data.batches.shading import BiasField, Gamma
+from neurotarget.data.batches.warp import Affine, Elastic, Flip, Warp
+from neurotarget.problems import DataError
+from neurotarget.types import Target
+
+SPATIAL = {"affine": Affine, "elastic": Elastic, "flip": Flip}
+INTENSITY = {
+    "bias_field": BiasField,
+    "motion": tio.RandomMotion,
+    "ghosting": tio.RandomGhosting,
+    "low_resolution": tio.RandomAnisotropy,
+    "blur": tio.RandomBlur,
+    "noise": tio.RandomNoise,
+    "gamma": Gamma,
+}
+FIXED = {"low_resolution": {"scalars_only": True}}
+LATERAL = re.compile(r"^(left|right)|(^|[\W_])(left|right|lh|rh|l|r)($|[\W_])", re.IGNORECASE)
+
+Settings = Mapping[str, Mapping[str, object] | None]
+
+
+def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Transform:
+    """Compose the transforms named in `settings`, for subjects with `image` and `label`.
+
+    Each entry is a transform's name and its parameters, among them its probability `p`; an entry
+    that is null, or whose p is 0, is left out. Intensity transforms leave labels alone; labels
+    are read at the nearest voxel; a left/right flip swaps the target's pairs.
+
+    Raises:
+        DataError: an unknown transform or parameter, or a left/right flip of a target with
+            lateral labels that are not paired.
+    """
+    for name, values in (settings or {}).items():
+        _refuse_unknown(name, values)
+    asked = {
+        name: _plain(values)
+        for name, values in (settings or {}).items()
+        if values is not None and values.get("p", 1) != 0
+    }
+    parts = {name: _make(name, asked[name]) for name in (*SPATIAL, *INTENSITY) if name in asked}
+    moves = {name: part for name, part in parts.items() if name in SPATIAL}
+    refuse_unpaired(moves.get("flip"), target)
+    swap = (*target.swap, target.ignored_class)  # which a mirror keeps
+    warp = [Warp(**moves, swap=swap, copy=False)] if moves else []
+    return tio.Compose(warp + [part for name, part in parts.items() if name in INTENSITY])
+
+
+def refuse_unpaired(flip: Flip | None, target: Target) -> None:
+    """Refuse a left/right flip that would leave a lateral label on the wrong side.
+
+    Raises:
+        DataError: a label is named for one side and is in no pair.
+    """
+    if flip is None or 0 not in flip.axes:
+        return
+    paired = {name for pair in target.pairs for name in pair}
+    loose = [name for name in target.label_names if LATERAL.search(name) and name not in paired]
+    if loose:
+        raise DataError(
+            f"target {target.name}: found a left/right flip with unpaired lateral labels "
+            f"{', '.join(loose)}, wanted every one of them in pairs; name the pairs in "
+            "conf/target or set augment.flip.p=0"
+        )
+
+
+def _make(name: str, values: dict[str, object]) -> Affine | Elastic | Flip | tio.Transform:
+    try:
+        if name in SPATIAL:
+            return SPATIAL[name](**values)
+        return INTENSITY[name](**values, **FIXED.get(name, {}), copy=False)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"augment.{name}: found {values}, wanted values it takes ({error}); mend conf/augment"
+        ) from error
+
+
+def _refuse_unknown(name: str, values: object) -> None:
+    """Refuse a misspelt transform or parameter, naming the nearest."""
+    _refuse_word("augment", name, [*SPATIAL, *INTENSITY])
+    if values is not None and not isinstance(values, Mapping):
+        raise DataError(
+            f"augment.{name}: found {values!r}, wanted its parameters or null; mend conf/augment"
+        )
+    make: Callable = SPATIAL.get(name) or INTENSITY[name]
+    known = {*inspect.signature(make).parameters, "p"} - {"kwargs", *FIXED.get(name, {})}
+    for parameter in values or {}:
+        _refuse_word(f"augment.{name}", parameter, sorted(known))
+
+
+def _refuse_word(where: str, word: str, known: list[str]) -> None:
+    if word not in known:
+        near = difflib.get_close_matches(word, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "mend conf/augment"
+        raise DataError(f"{where}: found {word!r}, wanted one of {', '.join(known)}; {hint}")
+
+
+def _plain(values: Mapping[str, object]) -> dict[str, object]:
+    """Turn YAML's lists into the tuples that TorchIO wants."""
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in values.items()}

@@ -1,0 +1,194 @@
+"""Prepared cases on disk: written once, whole or not at all, and memory-mapped ever after.
+
+An entry is a folder of plain `.npy` files and `entry.json`, which holds their checksums. It is
+made under a name of its own and renamed into place, so a reader sees all of it or nothing; a lock
+file keeps several processes from making the same entry twice.
+"""
+
+import glob
+import json
+import mmap
+import os
+import re
+import shutil
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+import numpy as np
+from filelock import FileLock
+from numpy import ndarray
+
+from neurotarget.data.scans.geometry import Grid
+from neurotarget.files.drafts import draft_path, drafts_of, sweep_once
+from neurotarget.files.reading import load_json, opened, read_bytes
+from neurotarget.problems import DataError
+
+CHUNK = 1 << 22
+READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+READ_HEAD = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+class _Stored(NamedTuple):
+    """Where the values of a `.npy` file lie in it, so that opening it again takes no parsing."""
+
+    path: Path
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    order: Literal["C", "F"]
+    offset: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Read the head of a file."""
+        with opened(path) as stream:
+            read = READ_HEAD[np.lib.format.read_magic(stream)]
+            shape, is_fortran, dtype = read(stream)
+            if dtype.hasobject:
+                raise ValueError(f"{path}: objects in place of numbers")
+            return cls(path, dtype, shape, "F" if is_fortran else "C", stream.tell())
+
+    def mapped(self) -> ndarray:
+        """The values, mapped into memory for as long as the array lives."""
+        descriptor = os.open(self.path, READ_ONLY)  # a patch is made in a few ms
+        try:
+            content = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+        return np.ndarray(self.shape, self.dtype, content, self.offset, order=self.order)
+
+    def whole(self) -> ndarray:
+        """The values in memory; of a small file that is all read, quicker than a map."""
+        return np.ndarray(
+            self.shape, self.dtype, read_bytes(self.path), self.offset, order=self.order
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One prepared case; its arrays are memory maps that cost nothing until they are sliced.
+
+    Each look at one opens its file, which is closed as soon as nobody holds the array: an open
+    file for each case would be more than a system allows.
+    """
+
+    case_id: str
+    grid: Grid
+    facts: Mapping  # what entry.json says
+    folder: Path
+
+    @property
+    def image(self) -> ndarray:
+        """Image (C, I, J, K) in float16, or float32 where values are large."""
+        return self._stored["image"].mapped()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Contrasts and sides (C, I, J, K) of the image."""
+        return self._stored["image"].shape
+
+    @property
+    def label(self) -> ndarray | None:
+        """Classes (I, J, K); None where nobody has drawn a mask."""
+        return self._stored["label"].mapped() if self.has_label else None
+
+    @property
+    def has_label(self) -> bool:
+        """Whether there is a mask."""
+        return "label.npy" in self.facts["files"]
+
+    @property
+    def foreground(self) -> ndarray:
+        """Class, i, j, k of labelled voxels, a sample per class: (N, 4) int16."""
+        return self._stored["foreground"].whole()
+
+    @cached_property
+    def _stored(self) -> dict[str, _Stored]:
+        names = [Path(name).stem for name in self.facts["files"]]
+        return {name: _Stored.of(self.folder / f"{name}.npy") for name in names}
+
+
+class HeldEntry(Entry):
+    """The same, but what was looked at stays open: a file each for image and label."""
+
+    image = cached_property(lambda self: Entry.image.fget(self))
+    label = cached_property(lambda self: Entry.label.fget(self))
+    foreground = cached_property(lambda self: Entry.foreground.fget(self))
+
+
+def held(entry: Entry) -> HeldEntry:
+    """An entry that keeps its arrays open for as long as it lives."""
+    copy = HeldEntry(entry.case_id, entry.grid, entry.facts, entry.folder)
+    copy.__dict__["_stored"] = entry._stored
+    return copy
+
+
+def entry_folder(cache: Path, case_id: str, key: str) -> Path:
+    """Where a case with this content and these settings lies; never outside `cache`."""
+    plain = re.sub(r"[^\w-]", "_", case_id)[:80]
+    return Path(cache) / f"{plain}-{key[:20]}"
+
+
+def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
+    """Make an entry unless a whole one is there; a broken one is made again.
+
+    `make` writes `.npy` files into the folder it is given and returns the facts about them.
+    """
+    if is_whole(folder):
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if is_whole(folder):
+            return folder
+        # whoever holds the lock makes the only draft; others were left by killed processes
+        older = folder.parent.glob(f".{glob.escape(folder.name)}.*/")
+        for leftover in (*older, *drafts_of(folder), folder):
+            shutil.rmtree(leftover, ignore_errors=True)
+        draft = draft_path(folder)
+        draft.mkdir()
+        sweep_once(folder.parent, now_s=draft.stat().st_mtime)
+        try:
+            facts = dict(make(draft))
+            facts["files"] = {path.name: _checksum(path) for path in sorted(draft.glob("*.npy"))}
+            (draft / "entry.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+            draft.rename(folder)
+        except OSError as error:
+            if error.filename and draft not in Path(error.filename).parents:
+                raise  # of what is read, not of what is written
+            raise DataError(
+                f"{folder}: a prepared case cannot be written ({error.strerror or error}); make "
+                "room, or say a cache on another disk, such as paths.cache=<folder>"
+            ) from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether every file of an entry is there with the checksum it was written with."""
+    try:
+        files = load_json(folder / "entry.json")["files"]
+        return all(_checksum(folder / name) == value for name, value in files.items())
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+
+
+def open_entry(folder: Path) -> Entry:
+    """What is known of a prepared case, without reading its voxels."""
+    facts = load_json(folder / "entry.json")
+    return Entry(facts["case_id"], Grid.from_dict(facts["grid"]), facts, folder)
+
+
+def _checksum(path: Path) -> str:
+    value, size = 0, 0
+    with opened(path) as stream:
+        while chunk := stream.read(CHUNK):
+            value = zlib.crc32(chunk, value)
+            size += len(chunk)
+    return f"{size}:{value:08x}"

@@ -1,0 +1,279 @@
+"""The LightningDataModule: manifest, splits, prepared cases, and the loaders over them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from neurotarget.data.batches.augment import build_augmentation
+from neurotarget.data.batches.target_boxes import Boxes
+from neurotarget.data.batches.cache import Entry, open_entry
+from neurotarget.data.cases.checkup import Checkup, label_problems, rater_problems
+from neurotarget.data.labels import class_of_id
+from neurotarget.data.cases.lint import lint
+from neurotarget.data.cases.manifest import scan_manifest
+from neurotarget.data.batches.patches import DrawSampler, PatchQueue, Regions, cut, patch_loader
+from neurotarget.data.batches.prepare import Preparation, joined, prepare
+from neurotarget.data.sides.pairs import as_trained
+from neurotarget.data.cases.sources import Source
+from neurotarget.data.cases.splits import assign_splits, check_external
+from neurotarget.shapes import Batch
+from neurotarget.types import Case, Manifest, Roi, Target
+from neurotarget.problems import DataError, Problem
+
+T = TypeVar("T")
+OUTSIDE_PERCENT = 0.5  # of a mask beyond the region of interest before it is worth a warning
+
+
+class Wholes(Dataset):
+    """Whole prepared volumes, for validation, one case a batch."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.entries = entries
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> Batch:
+        entry = self.entries[index]
+        low, sides = np.zeros(3, dtype=int), np.array(entry.shape[1:])
+        image = cut(entry.image, low, sides)
+        label = cut(entry.label[None], low, sides)
+        return Batch(torch.from_numpy(image)[None], torch.from_numpy(label).long(), [entry.case_id])
+
+
+class TargetData(pl.LightningDataModule):
+    """Cases of one target, from files to batches.
+
+    `fold` of `n_folds` is the test set and `val_fraction` of the other subjects is the
+    validation set, unless the manifest has splits or folds of its own. `root` is the user's data
+    set, where `source` asks for one. `patches_per_epoch` is what one epoch means. `split_seed`
+    deals the subjects and `seed` the patches, so that runs of several seeds share their folds.
+    `external` marks cases of unseen sites, as `{site: [c, d]}`, and `fold_by` makes each value of
+    a covariate a fold; `assign_splits` says how.
+
+    Raises:
+        DataError: `external` says no values by covariate.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        source: Source,
+        *,
+        cache: str | Path,
+        preparation: Preparation,
+        root: str | None = None,
+        augmentation: Mapping | None = None,
+        fold: int = 0,
+        n_folds: int = 5,
+        val_fraction: float = 0.15,
+        batch_size: int = 2,
+        patches_per_epoch: int = 200,
+        foreground_share: float = 0.5,
+        margin_share: float = 0.25,
+        queue_length: int = 16,
+        workers: int | str = "auto",
+        seed: int = 1,
+        split_seed: int = 1,
+        external: Mapping[str, Sequence] | None = None,
+        fold_by: str | None = None,
+    ) -> None:
+        super().__init__()
+        if external is not None:
+            check_external(external)
+        self.target, self.source, self.preparation = target, source, preparation
+        self.cache, self.root, self.augmentation = Path(cache), root, augmentation
+        self.fold, self.n_folds, self.val_fraction = fold, n_folds, val_fraction
+        self.batch_size, self.patches_per_epoch = batch_size, patches_per_epoch
+        self.foreground_share, self.margin_share = foreground_share, margin_share
+        self.queue_length, self.seed, self.split_seed = queue_length, seed, split_seed
+        self.external, self.fold_by = external, fold_by
+        self.margin_vox = 0  # that the network loses at each face of a patch
+        self.boxes: Boxes | None = None  # of the cases, where a localiser has found them
+        self.workers = loader_workers() if workers == "auto" else int(workers)
+        self.manifest: Manifest | None = None
+        self.splits: dict[str, str] = {}
+        self.folders: dict[str, Path] = {}
+        self.warnings: list[Problem] = []
+
+    def prepare_data(self) -> None:
+        """Bring the data set to disk and prepare every case; once per machine."""
+        if self.manifest is None:  # Lightning asks again after the caller did
+            self._load()
+
+    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002
+        """Read the manifest, draw the splits and find the prepared cases."""
+        if self.manifest is None:
+            self._load()
+
+    def read_training(self) -> tuple[Manifest, list[Case]]:
+        """Manifest and training cases, before anything is prepared.
+
+        Raises:
+            DataError: the data set or the settings of its splits are wrong.
+        """
+        manifest, _ = self._scan()
+        splits = self._splits_of(manifest)
+        return manifest, [case for case in manifest.cases if splits[case.case_id] == "train"]
+
+    def _scan(self) -> tuple[Manifest, list[Problem]]:
+        manifest, problems = scan_manifest(self.source.obtain(self.root), self.target)
+        if manifest is None:
+            raise DataError(problems)
+        return manifest, problems
+
+    def _splits_of(self, manifest: Manifest) -> dict[str, str]:
+        return assign_splits(
+            manifest,
+            fold=self.fold,
+            n_folds=self.n_folds,
+            val_fraction=self.val_fraction,
+            seed=self.split_seed,
+            external=self.external,
+            fold_by=self.fold_by,
+        )
+
+    def _load(self) -> None:
+        manifest, problems = self._scan()
+        try:
+            splits = self._splits_of(manifest)
+            folders = prepare(
+                manifest,
+                self.target,
+                self.preparation,
+                self.cache,
+                workers=max(self.workers, 2),
+                rois=self._rois(splits),
+            )
+        except DataError as error:
+            raise joined([*problems, error]) from error
+        if _has_error(problems):
+            raise DataError(problems)
+        self.splits = splits
+        entries = [open_entry(folders[case.case_id]) for case in manifest.cases]
+        checkups = [
+            checkup_of(case, entry, self.target, self.margin_vox)
+            for case, entry in zip(manifest.cases, entries, strict=True)
+        ]
+        problems += lint(manifest, self.target, splits=self.splits, checkups=checkups)
+        if _has_error(problems):
+            raise DataError(problems)
+        self.warnings = problems
+        self.manifest, self.folders = manifest, folders
+
+    def _rois(self, splits: Mapping[str, str]) -> dict[str, Roi | None] | None:
+        """Region of interest of each case, where boxes say so."""
+        if self.boxes is None:
+            return None
+        return {
+            case_id: self.boxes.roi_of(case_id, trains=split == "train", otherwise=self.target.roi)
+            for case_id, split in splits.items()
+        }
+
+    @property
+    def has_ignored(self) -> bool:
+        """Whether masks may have ignored voxels, by the target or the data set's label names."""
+        mapping = class_of_id(self.target, self.manifest.label_ids)
+        return self.target.ignored_class in mapping.values()
+
+    def cases(self, split: str) -> list[Case]:
+        """Cases of `train`, `val`, `test` or `external`, in the manifest's order."""
+        return [case for case in self.manifest.cases if self.splits[case.case_id] == split]
+
+    def train_dataloader(self) -> DataLoader:
+        """Augmented patches; a fixed number an epoch."""
+        folders = [self.folders[case.case_id] for case in self.cases("train")]
+        augmentation = None
+        if self.augmentation:
+            augmentation = build_augmentation(self.augmentation, target=as_trained(self.target))
+        regions = Regions(
+            folders,
+            patch_vox=self.target.patch_vox,
+            foreground_share=self.foreground_share,
+            margin_share=self.margin_share if augmentation else 0.0,
+            seed=self.seed,
+            augmentation=augmentation,
+            margin_vox=self.margin_vox,
+            boxes=self.boxes,
+            ignored_class=as_trained(self.target).ignored_class,
+        )
+        trainer = self.trainer
+        draws = DrawSampler(
+            len(folders),
+            self.patches_per_epoch,
+            seed=self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            ranks=trainer.world_size if trainer else 1,
+        )
+        queue = PatchQueue(regions, draws, length=self.queue_length, workers=self.workers)
+        return patch_loader(queue, batch_size=self.batch_size, pin_memory=torch.cuda.is_available())
+
+    def val_dataloader(self) -> DataLoader:
+        """Whole validation volumes, one a batch."""
+        return self._wholes("val")
+
+    def test_dataloader(self) -> DataLoader:
+        """Whole test volumes on the working grid; files on the native grid are `predict`'s."""
+        return self._wholes("test")
+
+    def _wholes(self, split: str) -> DataLoader:
+        entries = [open_entry(self.folders[case.case_id]) for case in self.cases(split)]
+        trainer = self.trainer
+        if trainer and trainer.world_size > 1:
+            entries = share_of(entries, trainer.global_rank, trainer.world_size)
+        return DataLoader(Wholes(entries), batch_size=None, shuffle=False)
+
+
+def loader_workers() -> int:
+    """Processes that make patches: none where the network needs the few cores there are."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 0 if cores < 4 else min(cores - 2, 8)
+
+
+def share_of(items: Sequence[T], rank: int, ranks: int) -> list[T]:
+    """Items of one rank; a copy of the first where there are fewer than ranks, as none may be idle.
+
+    Scores are joined by case, so that a copy counts once.
+    """
+    return list(items[rank::ranks] or items[:1])
+
+
+def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) -> Checkup:
+    """What lint would find in a case, from what was kept when it was prepared.
+
+    Of a patch that loses `margin_vox` at each face, the inner voxels are what a volume must fill.
+    """
+    facts = entry.facts
+    files = {**case.images, "label": case.label}  # where they lie now
+    files |= {f"label_{name}": path for name, path in case.raters.items()}
+    kept = [Problem(*fields) for fields in facts["warnings"]]
+    problems = [problem._replace(file=str(files.get(problem.file, ""))) for problem in kept]
+    cut = tuple(facts.get("cut", ()))
+    problems += label_problems(case, facts["label_mm3"], facts["right_mm"], target, cut)
+    problems += rater_problems(case, facts["raters"], target)
+    if (outside := facts.get("outside_percent", 0.0)) > OUTSIDE_PERCENT:
+        found = f"{outside} % of the mask outside the region of interest"
+        todo = "enlarge target.roi.size_mm or move its offset_mm"
+        problems.append(
+            Problem("warning", case.case_id, str(case.label), found, "the whole mask inside", todo)
+        )
+    sides = zip(entry.shape[1:], target.patch_vox, strict=True)
+    return Checkup(
+        problems=problems,
+        label_mm3=facts["label_mm3"],
+        right_mm=facts["right_mm"],
+        is_small=any(side < patch - 2 * margin_vox for side, patch in sides),
+        off_grid=(),
+        digest=facts["digest"],
+        cut=cut,
+    )
+
+
+def _has_error(problems: Sequence[Problem]) -> bool:
+    return any(problem.level == "error" for problem in problems)

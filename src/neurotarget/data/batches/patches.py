@@ -1,0 +1,304 @@
+"""Patches for training: TorchIO's queue fed with regions read straight from memory maps.
+
+Every patch has a number, its draw. The draw decides case, place and augmentation, whatever the
+number of workers: the same seed repeats a run to the voxel, epochs differ, a run that was stopped
+goes on with the very patches it would have seen, and any one patch can be made again.
+"""
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchio as tio
+from numpy import ndarray
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
+
+from neurotarget.data.batches.augment import build_augmentation
+from neurotarget.data.batches.target_boxes import Boxes
+from neurotarget.data.batches.cache import Entry, HeldEntry, held, open_entry
+from neurotarget.shapes import Batch
+from neurotarget.problems import CaseError
+from neurotarget.types import Target, TripleVox
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+TIMED = 12  # patches: most of the costly transforms are rare
+
+HELD = (32, 512)  # cases whose files a process keeps open: two each
+TRIES = 1000  # to find a voxel that is not ignored, for the centre of a patch
+
+
+class DrawSampler(Sampler):
+    """Draws of one epoch: each case equally often, in an order of the seed's own.
+
+    Yields `draw * num_cases + case`. Ranks of a distributed run share out the draws.
+    """
+
+    def __init__(
+        self, num_cases: int, num_draws: int, *, seed: int, rank: int = 0, ranks: int = 1
+    ) -> None:
+        self.num_cases, self.num_draws, self.seed = num_cases, num_draws // ranks, seed
+        self.rank, self.ranks, self.epoch = rank, ranks, 0
+
+    def __len__(self) -> int:
+        return self.num_draws
+
+    def __iter__(self) -> Iterator[int]:
+        first = self.epoch * self.num_draws
+        for step in range(first, first + self.num_draws):
+            draw = step * self.ranks + self.rank
+            lap, place = divmod(draw, self.num_cases)
+            order = np.random.default_rng([self.seed, lap]).permutation(self.num_cases)
+            yield draw * self.num_cases + int(order[place])
+
+
+def most_held() -> int:
+    """Cases that one process may hold open: a quarter of the files that the system allows it."""
+    if resource is None:
+        return HELD[0]
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return HELD[1] if limit == resource.RLIM_INFINITY else min(max(limit // 8, HELD[0]), HELD[1])
+
+
+class Regions(tio.SubjectsDataset):
+    """Augmented patches of prepared cases, one per draw.
+
+    A region about the patch is cut from the memory map, so that a rotation finds voxels beyond
+    the patch's edge; then it is augmented and cut to the patch. With `boxes`, a patch lies in a
+    box that is jittered as a localiser errs, since that is what the network sees in prediction.
+    No patch is centred on a voxel of `ignored_class`, as far as a case has others.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        *,
+        patch_vox: TripleVox,
+        foreground_share: float,
+        margin_share: float,
+        seed: int,
+        augmentation: tio.Transform | None = None,
+        margin_vox: int = 0,
+        boxes: Boxes | None = None,
+        ignored_class: int | None = None,
+    ) -> None:
+        super().__init__([tio.Subject(empty=tio.ScalarImage(tensor=torch.zeros(1, 1, 1, 1)))])
+        self.folders, self.seed = [Path(folder) for folder in folders], seed
+        self.patch_vox = np.array(patch_vox)
+        self.region_vox = region_of(patch_vox, margin_share)
+        self.foreground_share, self.augmentation = foreground_share, augmentation
+        self.margin_vox, self.boxes, self.ignored_class = margin_vox, boxes, ignored_class
+        self._entries: dict[int, Entry] = {}
+        self._held: dict[int, HeldEntry] = {}  # the last one used stands last
+        self._most_held = most_held()
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def __getitem__(self, index: int) -> tio.Subject:
+        draw, case = divmod(index, len(self.folders))
+        try:
+            with seeded(self.seed, draw):
+                return self._patch(self._entry(case), np.random.default_rng([self.seed, draw]))
+        except Exception as error:
+            # one line, as only the last one of a worker's text is shown
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise CaseError(
+                f"{self.folders[case].name}: making patch {draw} failed: {reason}"
+            ) from error
+
+    def _entry(self, case: int) -> Entry:
+        """A case with its arrays open; of many cases the one that was longest unused is closed."""
+        if case not in self._entries:
+            self._entries[case] = open_entry(self.folders[case])
+        entry = self._held.pop(case, None) or held(self._entries[case])
+        self._held[case] = entry
+        if len(self._held) > self._most_held:
+            del self._held[next(iter(self._held))]
+        return entry
+
+    def _patch(self, entry: Entry, rng: np.random.Generator) -> tio.Subject:
+        first, sides = self._box(entry, rng)
+        # what a network without padding scores lies in the volume, and its margin may lie outside
+        scored = self.patch_vox - 2 * self.margin_vox
+        centre = self._centre(entry, first, sides, rng)
+        low = first + _clamped(centre - first - scored // 2, sides, scored) - self.margin_vox
+        low = low - (self.region_vox - self.patch_vox) // 2
+        image = cut(entry.image, low, self.region_vox, fill=entry.facts["minimum"])
+        subject = tio.Subject(
+            image=tio.ScalarImage(tensor=torch.from_numpy(image)),
+            label=tio.LabelMap(
+                tensor=torch.from_numpy(cut(entry.label[None], low, self.region_vox))
+            ),
+            case_id=entry.case_id,
+        )
+        if self.augmentation is not None:
+            subject = self.augmentation(subject)
+        margin = (self.region_vox - self.patch_vox) // 2
+        return tio.Crop(tuple(np.repeat(margin, 2).tolist()))(subject) if margin.any() else subject
+
+    def _box(self, entry: Entry, rng: np.random.Generator) -> tuple[ndarray, ndarray]:
+        """First voxel and sides of what the network could see of a case."""
+        drawn = None
+        if self.boxes is not None:
+            drawn = self.boxes.draw(entry.case_id, entry.grid, rng)
+        return drawn or (np.zeros(3, dtype=int), np.array(entry.shape[1:]))
+
+    def _centre(
+        self, entry: Entry, first: ndarray, sides: ndarray, rng: np.random.Generator
+    ) -> ndarray:
+        """Voxel the patch is centred on: of a class drawn evenly, or anywhere in the box."""
+        marked = entry.foreground
+        if self.boxes is not None:
+            places = marked[:, 1:].astype(int) - first
+            marked = marked[((places >= 0) & (places < sides)).all(axis=1)]
+        present = np.unique(marked[:, 0])
+        if present.size and rng.random() < self.foreground_share:
+            voxels = marked[marked[:, 0] == rng.choice(present)]
+            return voxels[rng.integers(len(voxels)), 1:].astype(int)
+        centre = first + rng.integers(0, sides)
+        if self.ignored_class is None:
+            return centre
+        label = entry.label
+        for _ in range(TRIES):
+            if not self._is_ignored(label, centre):
+                break
+            centre = first + rng.integers(0, sides)
+        return centre
+
+    def _is_ignored(self, label: ndarray, centre: ndarray) -> bool:
+        inside = (centre >= 0).all() and (centre < label.shape).all()
+        return bool(inside and label[tuple(centre)] == self.ignored_class)
+
+
+class PatchQueue(tio.Queue):
+    """TorchIO's queue, of one patch per draw; `set_epoch` starts that epoch's draws anew."""
+
+    def __init__(self, regions: Regions, draws: DrawSampler, *, length: int, workers: int) -> None:
+        super().__init__(
+            regions,
+            max_length=length,
+            samples_per_volume=1,
+            sampler=tio.UniformSampler(tuple(regions.patch_vox.tolist())),
+            subject_sampler=draws,
+            num_workers=workers,
+            shuffle_subjects=False,
+            shuffle_patches=False,  # the draws are shuffled already, reproducibly
+            start_background=False,
+        )
+
+    @property
+    def iterations_per_epoch(self) -> int:
+        """Patches of an epoch."""
+        return len(self.subject_sampler)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Drop what is queued and begin the draws of `epoch`."""
+        self.subject_sampler.epoch = epoch
+        self.patches_list.clear()
+        self._subjects_iterable = None
+        self._num_sampled_subjects = 0
+
+
+class EpochSampler(SequentialSampler):
+    """Passes Lightning's epoch number on to the queue."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch, also after resuming."""
+        self.data_source.set_epoch(epoch)
+
+
+def patch_loader(queue: PatchQueue, *, batch_size: int, pin_memory: bool = False) -> DataLoader:
+    """Batches from a queue; the queue has the workers, so the loader itself has none."""
+    return DataLoader(
+        queue,
+        batch_size=batch_size,
+        sampler=EpochSampler(queue),
+        collate_fn=to_batch,
+        num_workers=0,
+        drop_last=True,
+        pin_memory=pin_memory,
+    )
+
+
+def to_batch(subjects: Sequence[Mapping]) -> Batch:
+    """Stack patches into a plain batch: (B, C, I, J, K) float32 and (B, I, J, K) int64."""
+    return Batch(
+        torch.stack([subject["image"].data for subject in subjects]).float(),
+        torch.stack([subject["label"].data[0] for subject in subjects]).long(),
+        [subject["case_id"] for subject in subjects],
+    )
+
+
+def cut(
+    array: ndarray, low: ndarray, sides: ndarray, *, fill: Sequence[float] | float = 0
+) -> ndarray:
+    """Copy a box out of a (C, I, J, K) array; beyond the edge stands `fill`, one value a channel.
+
+    For an image that is each channel's smallest value in the whole volume, as in prediction.
+    Labels come out as uint8 or uint16 and images as float32.
+    """
+    kind = np.float32 if array.dtype.kind == "f" else array.dtype
+    shape = np.array(array.shape[1:])
+    first, last = np.maximum(low, 0), np.minimum(low + sides, shape)
+    inner = np.array(array[(slice(None), *map(slice, first, last))], dtype=kind)
+    if (inner.shape[1:] == sides).all():
+        return inner
+    box = np.empty((len(array), *sides), dtype=kind)
+    box[:] = np.reshape(fill, (-1, 1, 1, 1))
+    box[(slice(None), *map(slice, first - low, last - low))] = inner
+    return box
+
+
+def region_of(patch_vox: TripleVox, margin_share: float) -> ndarray:
+    """Sides of the region that is augmented about a patch, in voxels."""
+    patch = np.array(patch_vox)
+    return patch + 2 * np.ceil(patch * margin_share / 2).astype(int)  # the patch in its middle
+
+
+def patch_seconds(
+    settings: Mapping | None, target: Target, *, margin_share: float, seed: int
+) -> float:
+    """Seconds of augmenting one patch of noise on this machine, as a mean over the first draws."""
+    if not settings:
+        return 0.0
+    augmentation = build_augmentation(settings, target=target)
+    sides = region_of(target.patch_vox, margin_share).tolist()
+    image = torch.randn(len(target.contrasts), *sides)
+    label = torch.zeros(1, *sides, dtype=torch.uint8)
+    started = time.perf_counter()
+    for draw in range(TIMED):
+        with seeded(seed, draw):
+            augmentation(
+                tio.Subject(
+                    image=tio.ScalarImage(tensor=image.clone()), label=tio.LabelMap(tensor=label)
+                )
+            )
+    return (time.perf_counter() - started) / TIMED
+
+
+@contextmanager
+def seeded(seed: int, draw: int) -> Iterator[None]:
+    """Give TorchIO's transforms the random numbers of one draw, and leave the others' alone."""
+    state = random.getstate()
+    with torch.random.fork_rng(devices=[]):
+        value = int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0] >> 1)
+        torch.manual_seed(value)
+        random.seed(value)
+        try:
+            yield
+        finally:
+            random.setstate(state)
+
+
+def _clamped(low: ndarray, sides: ndarray, patch: ndarray) -> ndarray:
+    """Keep a patch inside the volume, or the volume in the middle of a larger patch."""
+    room = sides - patch
+    return np.where(room >= 0, np.clip(low, 0, np.maximum(room, 0)), room // 2)

@@ -1,0 +1,161 @@
+"""Where a small target lies in scans, and how a network should be brought to it.
+
+A target that fills a hundredth of a scan or less is hard to learn on whole scans: nearly all
+patches are background, and the network may label places that it has seldom seen. Training masks
+say whether a box at a fixed place holds the target of everybody, or whether it has to be found in
+each scan by the first stage of a cascade.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from neurotarget.data.scans.geometry import Grid
+from neurotarget.data.batches.roi import anchor_vox, grid_spacing_mm
+from neurotarget.types import Anchor, Roi, Target
+from neurotarget.problems import DataError
+
+SMALL_SHARE = 0.01  # of a scan's voxels
+FEW_PATCHES = 4.0  # a scan of so many patches is quickly seen whole
+MOST_PATCHES = 8.0  # volume of a region over a patch's, above which finding the target pays
+FEWEST = 8  # people who show how much a place varies
+SPREADS = 4.0  # standard deviations of a face; holds 99 % of people with 95 % confidence at n = 12
+MARGIN_MM = 5.0  # beyond the outermost face, for what the network has to see about the target
+ALIGNED = 0.999  # least cosine of a scan's axes with those of the world, for an anchor there
+
+
+class Placed(NamedTuple):
+    """A training mask in its scan."""
+
+    case_id: str
+    share: float  # of the scan's voxels that are labelled
+    scan_mm3: float
+    faces_mm: Mapping[Anchor, Float[ndarray, "2 3"]]  # low and high faces from each anchor
+
+
+class Proposal(NamedTuple):
+    """What the training masks ask for: `none` where whole scans will do."""
+
+    kind: Literal["none", "region", "cascade"]
+    roi: Roi | None  # of a region
+    reason: str  # "" for none
+
+
+def measure_mask(
+    mask: Bool[ndarray, "I J K"], scan: ndarray, grid: Grid, *, case_id: str
+) -> Placed | None:
+    """Measure where a mask lies; mask and scan are in stored order, None for an empty mask.
+
+    An anchor that the scan does not have (no outline of a head, axes turned against the world) is
+    left out.
+    """
+    marked = grid.canonical(mask)
+    if not marked.any():
+        return None
+    spacing = np.array(grid_spacing_mm(grid.canonical_affine))
+    spans = [np.flatnonzero(marked.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    faces = np.array([[span[0] - 0.5 for span in spans], [span[-1] + 0.5 for span in spans]])
+    found: dict[Anchor, ndarray] = {}
+    for anchor in ("head", "scan", "world"):
+        if anchor == "world" and not _is_aligned(grid):
+            continue
+        try:
+            origin = anchor_vox(scan, grid, anchor, case_id=case_id, file="")
+        except DataError:
+            continue
+        found[anchor] = (faces - origin) * spacing
+    return Placed(case_id, float(marked.mean()), float(marked.size * spacing.prod()), found)
+
+
+def propose_placement(placed: Sequence[Placed], target: Target) -> Proposal:
+    """Propose a region or a cascade for a target from the masks of training cases, one a subject.
+
+    A region is proposed where it holds each mask even when it is laid about the others alone, and
+    is at most as large as a few patches. It reaches beyond the outermost mask by a margin, and as
+    far as the masks' spread says that unseen people reach. Among the anchors the smallest region
+    wins, but one at the head is preferred up to twice the size, since it does not depend on how
+    scans were cropped.
+    """
+    patch_mm = np.array(target.patch_vox) * target.spacing_mm
+    patches = float(np.median([one.scan_mm3 for one in placed]) / patch_mm.prod()) if placed else 0
+    share = float(np.median([one.share for one in placed])) if placed else 1.0
+    if share >= SMALL_SHARE or patches <= FEW_PATCHES:
+        return Proposal("none", None, "")
+    small = f"{target.name} fills {percent(share)} of these scans"
+    if len(placed) < FEWEST:
+        why = f"{len(placed)} training masks are too few to say where it may lie"
+        return Proposal("cascade", None, f"{small}, and {why}")
+    regions = {name: region_about(faces, patch_mm) for name, faces in _by_anchor(placed).items()}
+    best = min(
+        regions, key=lambda name: regions[name].volume_mm3 * (0.5 if name == "head" else 1.0)
+    )
+    low, high = regions[best].low_mm, regions[best].high_mm
+    times = regions[best].volume_mm3 / float(patch_mm.prod())
+    missed = _missed(_by_anchor(placed)[best], patch_mm)
+    if times > MOST_PATCHES or missed:
+        why = "no box at a fixed place holds it in everybody"
+        return Proposal("cascade", None, f"{small}, and {why}")
+    size, middle = high - low, (low + high) / 2
+    roi = Roi(tuple(size.round(1)), best, tuple(middle.round(1)))
+    sides = " × ".join(f"{side:.0f}" for side in size)
+    why = f"a box of {sides} mm ({_where(best)}) holds all {len(placed)} training masks"
+    return Proposal("region", roi, f"{small}; {why}")
+
+
+class Region(NamedTuple):
+    """Faces of a box from its anchor, mm."""
+
+    low_mm: Float[ndarray, "3"]
+    high_mm: Float[ndarray, "3"]
+
+    @property
+    def volume_mm3(self) -> float:
+        """Volume, mm³."""
+        return float((self.high_mm - self.low_mm).prod())
+
+
+def region_about(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) -> Region:
+    """Box about the masks of people seen, wide enough for others, at least `least_mm` a side."""
+    reach = SPREADS * faces.std(axis=0, ddof=1)
+    low = np.minimum(faces[:, 0].min(axis=0), faces[:, 0].mean(axis=0) - reach[0]) - MARGIN_MM
+    high = np.maximum(faces[:, 1].max(axis=0), faces[:, 1].mean(axis=0) + reach[1]) + MARGIN_MM
+    lacking = np.maximum(least_mm - (high - low), 0) / 2
+    return Region(low - lacking, high + lacking)
+
+
+def percent(share: float) -> str:
+    """A share in percent with two digits that matter."""
+    return f"{100 * share:.2g} %"
+
+
+def _missed(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) -> int:
+    """Masks that stick out of a region laid about all others."""
+    missed = 0
+    for place in range(len(faces)):
+        region = region_about(np.delete(faces, place, axis=0), least_mm)
+        inside = (faces[place, 0] >= region.low_mm) & (faces[place, 1] <= region.high_mm)
+        missed += not inside.all()
+    return missed
+
+
+def _by_anchor(placed: Sequence[Placed]) -> dict[Anchor, Float[ndarray, "N 2 3"]]:
+    """Faces from each anchor that all scans have."""
+    names: Iterable[Anchor] = ("head", "scan", "world")
+    shared = [name for name in names if all(name in one.faces_mm for one in placed)]
+    return {name: np.stack([one.faces_mm[name] for one in placed]) for name in shared}
+
+
+def _is_aligned(grid: Grid) -> bool:
+    axes = grid.canonical_affine[:3, :3]
+    return bool((np.diag(axes / np.linalg.norm(axes, axis=0)) > ALIGNED).all())
+
+
+def _where(anchor: Anchor) -> str:
+    return {
+        "head": "placed by the outline of the head",
+        "scan": "placed by the middle of the scan, so that new scans must be cropped alike",
+        "world": "placed in the coordinates of the scans, as of a template",
+    }[anchor]

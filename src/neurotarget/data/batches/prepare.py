@@ -1,0 +1,353 @@
+"""From a case's files to its working box: canonical axes, target spacing, one intensity scale."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import nibabel as nib
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from tqdm import tqdm
+
+from neurotarget.data.attempts import attempted
+from neurotarget.data.batches.cache import ensure, entry_folder
+from neurotarget.data.cases.checkup import examine
+from neurotarget.data.scans.detached import scan_digest
+from neurotarget.data.scans.geometry import (
+    Grid,
+    image_to_work,
+    labels_to_work,
+    native_spans,
+    whole_grid,
+)
+from neurotarget.data.labels import class_of_id, to_classes
+from neurotarget.data.batches.roi import box_of
+from neurotarget.data.sides.pairs import as_trained, to_trained
+from neurotarget.data.threads import mapped
+from neurotarget.data.scans.volume import Volume
+from neurotarget.types import Case, Manifest, Roi, Target
+from neurotarget.problems import DataError, Problem
+
+VERSION = 6  # of this file's arithmetic; a change makes every cache entry anew
+SAMPLED = 1_000_000  # voxels that intensity statistics are taken from
+FOREGROUND = 5_000  # labelled voxels remembered per class, for sampling patches
+
+
+class Scans(NamedTuple):
+    """A case's contrasts as they were read, on one intensity scale, in stored order."""
+
+    case: Case
+    values: Mapping[str, Float[ndarray, "..."]]  # contrast → (I, J, K) float32
+    first: Volume  # as it lies on disk
+    warnings: tuple[str, ...] = ()  # of its files, found and to do
+
+
+class Work(NamedTuple):
+    """A case's contrasts on its working box, and what is needed to find the way back."""
+
+    image: Float[ndarray, "C I J K"]
+    grid: Grid
+    header: nib.Nifti1Header  # of the first contrast
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """Settings of the intensity scale, taken from the whole scan before it is cut to a box.
+
+    `zscore` uses all voxels (as deepPGSegNet does, doi:10.3389/fendo.2024.1338743),
+    `zscore_foreground` those above the scan's mean, `percentile` maps the clip percentiles to
+    [0, 1], `none` keeps the scan's own unit (QSM in ppm) times `scale`, so that a network sees
+    values near 1: 10 for ppm. With `region_mm` the label is what a localiser learns: one ellipsoid
+    in the bounding box of all labelled voxels, each of its axes at least as long as this.
+    """
+
+    intensity: Literal["zscore", "zscore_foreground", "percentile", "none"] = "zscore"
+    clip_percent: tuple[float, float] | None = (0.5, 99.5)
+    scale: float = 1.0
+    region_mm: float | None = None
+
+    def __post_init__(self) -> None:
+        known = ("zscore", "zscore_foreground", "percentile", "none")
+        if self.intensity not in known:
+            raise ValueError(f"intensity: got {self.intensity!r}, wanted one of {known}")
+        if self.clip_percent is not None:
+            low, high = (float(value) for value in self.clip_percent)
+            object.__setattr__(self, "clip_percent", (low, high))
+            if not 0 <= low < high <= 100:
+                raise ValueError(f"clip_percent: got {low, high}, wanted 0 ≤ low < high ≤ 100")
+        elif self.intensity == "percentile":
+            raise ValueError("intensity: percentile needs clip_percent, such as [0.5, 99.5]")
+        if not self.scale > 0 or (self.scale != 1 and self.intensity != "none"):
+            raise ValueError(
+                f"scale: got {self.scale} for intensity {self.intensity}, wanted a positive number "
+                "for intensity none, and 1 for the others, which have a scale of their own"
+            )
+
+
+def prepare(
+    manifest: Manifest,
+    target: Target,
+    preparation: Preparation,
+    cache: Path,
+    *,
+    workers: int = 2,
+    rois: Mapping[str, Roi | None] | None = None,
+) -> dict[str, Path]:
+    """Prepare every case once and return the entry folder of each, by case_id.
+
+    `rois` are regions of interest of single cases, in place of the target's.
+
+    Raises:
+        DataError: every case that could not be prepared, in one list.
+    """
+    mapping = class_of_id(target, manifest.label_ids)
+
+    @attempted
+    def one(case: Case) -> Path:
+        own = target if rois is None else replace(target, roi=rois[case.case_id])
+        return prepare_case(case, own, preparation, cache, mapping)
+
+    with closing(mapped(one, manifest.cases, workers)) as found:
+        bar = tqdm(found, "prepare", len(manifest.cases), unit="case", delay=1)
+        results = dict(zip((case.case_id for case in manifest.cases), bar, strict=True))
+    errors = [result for result in results.values() if isinstance(result, DataError)]
+    if errors:
+        raise joined(errors)
+    return {case_id: folder for case_id, folder in results.items() if isinstance(folder, Path)}
+
+
+def prepare_case(
+    case: Case,
+    target: Target,
+    preparation: Preparation,
+    cache: Path,
+    mapping: Mapping[int, int],
+) -> Path:
+    """Prepare one case, or find it prepared from the same content with the same settings.
+
+    Raises:
+        DataError: a file is missing or broken, grids differ, or labels are unknown.
+    """
+    folder = entry_folder(cache, case.case_id, _key(case, target, preparation, mapping))
+
+    def make(draft: Path) -> dict:
+        checkup, volumes = examine(case, target, mapping)
+        if errors := [problem for problem in checkup.problems if problem.level == "error"]:
+            raise DataError(errors)
+        image, grid, _ = to_work(_scans(case, volumes, target, preparation), target)
+        image = stored(image)
+        np.save(draft / "image.npy", image)
+        facts = {
+            "case_id": case.case_id,
+            "grid": grid.as_dict(),
+            "minimum": image.min(axis=(1, 2, 3)).tolist(),  # stands beyond the edge
+            "warnings": _by_role(checkup.problems, case),
+            "digest": checkup.digest,
+            "label_mm3": checkup.label_mm3,
+            "right_mm": checkup.right_mm,
+            "raters": checkup.raters,
+            "cut": checkup.cut,
+        }
+        foreground = np.zeros((0, 4), dtype=np.int16)
+        if case.label is not None:
+            # the label is what the network is to give
+            trained, num_labels = to_trained(mapping, target), as_trained(target).num_labels
+            native = to_classes(
+                volumes["label"].array, trained, case_id=case.case_id, file=str(case.label)
+            )
+            classes, outside = _work_labels(native, grid, num_labels)
+            if preparation.region_mm is not None:
+                region = _region(native, grid, num_labels, preparation.region_mm)
+                classes = np.where(region | (classes < num_labels), region, classes)
+            np.save(draft / "label.npy", classes)
+            foreground = _sample_foreground(classes, num_labels)
+            facts["outside_percent"] = outside
+        np.save(draft / "foreground.npy", foreground)
+        return facts
+
+    return ensure(folder, make)
+
+
+def contents(manifest: Manifest, target: Target) -> dict[str, str]:
+    """Hash of the files that a network trains on or is judged by, each case's scans and mask."""
+    return {
+        case.case_id: _hash(
+            [case.images[name] for name in target.contrasts if name in case.images]
+            + ([case.label] if case.label else [])
+        )
+        for case in manifest.cases
+    }
+
+
+def _hash(paths: Sequence[Path]) -> str:
+    digests = " ".join(scan_digest(path) for path in paths)
+    return hashlib.sha256(digests.encode()).hexdigest()[:20]
+
+
+def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
+    """Read a case's contrasts whole, on one intensity scale.
+
+    Raises:
+        DataError: a contrast is missing, broken, or on another grid than the first.
+    """
+    checkup, volumes = examine(replace(case, label=None), target, None)
+    if errors := [problem for problem in checkup.problems if problem.level == "error"]:
+        raise DataError(errors)
+    several = len(target.contrasts) > 1  # then a warning says whose it is
+    warnings = dict.fromkeys(
+        f"{f'{Path(item.file).name}: ' if several else ''}{item.found} ({item.todo})"
+        for item in checkup.problems
+    )
+    return _scans(case, volumes, target, preparation)._replace(warnings=tuple(warnings))
+
+
+def to_work(scans: Scans, target: Target) -> Work:
+    """Cut scans to the working box of a target, which may be another than they were read for.
+
+    Raises:
+        DataError: the region of interest misses the scan.
+    """
+    first = scans.first
+    grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
+    if target.roi is not None:
+        case, file = scans.case, str(scans.case.images[target.contrasts[0]])
+        grid = box_of(first.array, grid, target.roi, case_id=case.case_id, file=file)
+    work = [image_to_work(scans.values[name], grid) for name in target.contrasts]
+    return Work(np.stack(work), grid, first.header)
+
+
+def stored(image: Float[ndarray, "C I J K"]) -> ndarray:
+    """Image as entries keep it: float16, or float32 where values are too large for that.
+
+    A network sees these values in training, so prediction has to round alike.
+    """
+    fits = float(np.abs(image).max()) <= float(np.finfo(np.float16).max)
+    return image.astype(np.float16 if fits else np.float32)
+
+
+def _scans(
+    case: Case, volumes: Mapping[str, Volume], target: Target, preparation: Preparation
+) -> Scans:
+    if absent := [name for name in target.contrasts if name not in case.images]:
+        raise DataError(
+            Problem(
+                "error",
+                case.case_id,
+                "",
+                f"no {' and no '.join(absent)} image (only {', '.join(case.images) or 'none'})",
+                f"the contrasts {', '.join(target.contrasts)}",
+                f"add a column {absent[0]} with the file's path",
+            )
+        )
+    values = {name: _scaled(volumes[name].array, preparation) for name in target.contrasts}
+    return Scans(case, values, volumes[target.contrasts[0]])
+
+
+def _work_labels(classes: ndarray, grid: Grid, num_labels: int) -> tuple[ndarray, float]:
+    """Class map on the working box, and the share of the mask that the box leaves out, in %."""
+    box = tuple(slice(low, stop) for low, stop in native_spans(grid))
+    marked = (classes > 0) & (classes < num_labels)
+    total, kept = (int(part.sum()) for part in (marked, grid.canonical(marked)[box]))
+    outside = 100 * (1 - kept / total) if total else 0.0
+    return labels_to_work(classes, grid), round(outside, 1)
+
+
+def _region(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) -> ndarray:
+    """Ellipsoid of class 1 about all labelled voxels, on the working box.
+
+    Its box is that of the mask on the scan's own grid, so that a thin structure keeps its ends
+    where a coarse voxel would lose them.
+    """
+    marked = grid.canonical((classes > 0) & (classes < num_labels))
+    region = np.zeros(grid.shape, dtype=classes.dtype)
+    if not marked.any():
+        return region
+    inside = np.zeros(grid.shape, dtype=np.float32)
+    for axis, (start, step, side) in enumerate(
+        zip(grid.start, grid.scale, grid.shape, strict=True)
+    ):
+        span = np.flatnonzero(marked.any(axis=tuple({0, 1, 2} - {axis})))
+        middle = ((span[0] + span[-1]) / 2 - start) / step  # in working voxels
+        half = max((span[-1] - span[0] + 1) / step, least_mm / grid.spacing_mm[axis]) / 2
+        apart = ((np.arange(side) - middle) / half) ** 2
+        inside += apart.reshape([-1 if other == axis else 1 for other in range(3)])
+    region[inside <= 1] = 1
+    return region
+
+
+def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]:
+    values = array.astype(np.float32)
+    if preparation.intensity == "none" and preparation.clip_percent is None:
+        return values * np.float32(preparation.scale)
+    step = max(int(np.cbrt(values.size / SAMPLED)), 1)
+    sample = values[::step, ::step, ::step]
+    if preparation.clip_percent is not None:
+        low, high = (float(item) for item in np.percentile(sample, preparation.clip_percent))
+        values, sample = np.clip(values, low, high), np.clip(sample, low, high)
+    if preparation.intensity == "none":
+        return values * np.float32(preparation.scale)
+    if preparation.intensity == "percentile":
+        return (values - low) / max(high - low, 1e-6)
+    if preparation.intensity == "zscore_foreground":
+        inside = sample[sample > sample.mean()]
+        sample = inside if inside.size else sample
+    return (values - float(sample.mean())) / max(float(sample.std()), 1e-6)
+
+
+def joined(errors: Sequence[DataError | Problem]) -> DataError:
+    """One error that says all that several say; as problems, unless one of them is mere text."""
+    if any(isinstance(error, DataError) and not error.problems for error in errors):
+        return DataError([line for error in errors for line in str(error).split("\n")])
+    problems = [
+        problem
+        for error in errors
+        for problem in (error.problems if isinstance(error, DataError) else [error])
+    ]
+    return DataError(problems)
+
+
+def _by_role(problems: Sequence[Problem], case: Case) -> list[Problem]:
+    """Problems whose file is a contrast or `label`: the same voxels may lie elsewhere later."""
+    roles = {str(path): name for name, path in case.images.items()}
+    roles |= {str(path): f"label_{name}" for name, path in case.raters.items()}
+    if case.label is not None:
+        roles[str(case.label)] = "label"
+    return [problem._replace(file=roles.get(problem.file, "")) for problem in problems]
+
+
+def _sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
+    rng = np.random.default_rng(0)  # a fixed sample: patches draw from it with their own seed
+    parts = []
+    for label in range(1, num_labels):
+        voxels = np.argwhere(classes == label)
+        if len(voxels) > FOREGROUND:
+            voxels = voxels[np.sort(rng.choice(len(voxels), FOREGROUND, replace=False))]
+        parts.append(np.column_stack([np.full(len(voxels), label), voxels]))
+    return np.concatenate(parts).astype(np.int16)
+
+
+def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[int, int]) -> str:
+    """Hash of all that decides an entry's voxels: file contents, settings, this code's version."""
+    settings = {
+        "version": VERSION,
+        "case_id": case.case_id,
+        "spacing_mm": target.spacing_mm,
+        "roi": asdict(target.roi) if target.roi else None,
+        "preparation": asdict(preparation),
+        # by name, too: the facts about a label are kept under its name
+        "labels": [target.label_names, sorted(mapping.items())] if case.label else None,
+        # nothing for the other way, as entries of before there were two
+        **({"sides": target.sides} if case.label and target.sides != "labels" else {}),
+        "images": [
+            scan_digest(case.images[name]) for name in target.contrasts if name in case.images
+        ],
+        "label": scan_digest(case.label) if case.label else None,
+    }
+    if case.label and case.raters:
+        settings["raters"] = {name: scan_digest(path) for name, path in case.raters.items()}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

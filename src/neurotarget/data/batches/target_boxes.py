@@ -1,0 +1,147 @@
+"""Boxes about a target: as drawn, as a localiser found them, and as training should see them.
+
+A box has its centre in world mm and its sides along the scan's canonical axes, so that it means
+the same on the coarse grid it was found on and on the fine one that is cut.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from neurotarget.data.scans.geometry import Grid
+from neurotarget.types import Roi, Triple
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Centre in world mm, sides in mm along the canonical axes of its scan."""
+
+    centre_mm: Triple
+    size_mm: Triple
+
+    def roi(self, *, margin_mm: float, least_mm: Triple, room_mm: Triple = (0, 0, 0)) -> Roi:
+        """Region of interest with a margin at each face, at least `least_mm`, plus `room_mm`."""
+        sides = np.maximum(np.array(self.size_mm) + 2 * margin_mm, least_mm) + np.array(room_mm)
+        return Roi(_triple(sides), "world", self.centre_mm)
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Boxes of a data set's cases, and how a localiser errs on people it has not seen.
+
+    `drawn` are those of the masks, `found` those of a localiser that never trained on the case;
+    None where it found none that can be trusted. `errors_mm` has a line a trusted case: found
+    minus drawn, of the centre along the three axes and of the three sides.
+    """
+
+    margin_mm: float
+    least_mm: Triple
+    drawn: Mapping[str, Box | None]
+    found: Mapping[str, Box | None]
+    errors_mm: tuple[tuple[float, ...], ...]
+
+    @property
+    def reach_mm(self) -> Triple:
+        """How much longer than its sides a region is in which every jittered box lies, mm."""
+        if not self.errors_mm:
+            return (0.0, 0.0, 0.0)
+        errors = np.abs(np.array(self.errors_mm))
+        return _triple(2 * errors[:, :3].max(axis=0) + errors[:, 3:].max(axis=0))
+
+    def roi_of(self, case_id: str, *, trains: bool, otherwise: Roi | None) -> Roi | None:
+        """Region to prepare of a case: wide for training, as found for all others.
+
+        A training case without a mask is taken where it was found; who has neither is prepared
+        in the region `otherwise`, as prediction does.
+        """
+        least = {"margin_mm": self.margin_mm, "least_mm": self.least_mm}
+        if trains and (drawn := self.drawn.get(case_id)) is not None:
+            return drawn.roi(**least, room_mm=self.reach_mm)
+        found = self.found.get(case_id)
+        return otherwise if found is None else found.roi(**least)
+
+    def draw(
+        self, case_id: str, grid: Grid, rng: np.random.Generator
+    ) -> tuple[ndarray, ndarray] | None:
+        """A box of a case as the localiser might have found it: first voxel and sides (3,).
+
+        None where the case has no drawn box: then all that was prepared is its box.
+        """
+        drawn = self.drawn.get(case_id)
+        if drawn is None:
+            return None
+        error = np.zeros(6)
+        if self.errors_mm:
+            error = np.array(self.errors_mm[rng.integers(len(self.errors_mm))])
+            error[:3] *= rng.choice([-1.0, 1.0], 3)  # few errors do not say which side is rarer
+        spacing = np.array(grid.spacing_mm)
+        size = np.array(drawn.size_mm) + error[3:] + 2 * self.margin_mm
+        sides = np.round(np.maximum(size, self.least_mm) / spacing).astype(int)
+        centre = np.linalg.inv(grid.work_affine) @ [*drawn.centre_mm, 1.0]
+        low = np.round(centre[:3] + error[:3] / spacing - (sides - 1) / 2).astype(int)
+        return low, sides
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "margin_mm": self.margin_mm,
+            "least_mm": list(self.least_mm),
+            "drawn": {name: _plain(box) for name, box in self.drawn.items()},
+            "found": {name: _plain(box) for name, box in self.found.items()},
+            "errors_mm": [list(error) for error in self.errors_mm],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Boxes":
+        """Read what `as_dict` wrote."""
+        return cls(
+            float(values["margin_mm"]),
+            _triple(values["least_mm"]),
+            {name: _box(box) for name, box in values["drawn"].items()},
+            {name: _box(box) for name, box in values["found"].items()},
+            tuple(tuple(float(part) for part in error) for error in values["errors_mm"]),
+        )
+
+
+def mask_box(mask: Bool[ndarray, "I J K"], grid: Grid) -> Box | None:
+    """Box of the marked voxels of a working grid; None where there are none."""
+    if not mask.any():
+        return None
+    spans = [np.flatnonzero(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    low, high = np.array([[span[0], span[-1]] for span in spans]).T
+    centre = grid.work_affine @ [*((low + high) / 2), 1.0]
+    return Box(_triple(centre[:3]), _triple((high - low + 1) * np.array(grid.spacing_mm)))
+
+
+def box_error_mm(found: Box, drawn: Box, grid: Grid) -> tuple[float, ...]:
+    """Found minus drawn: centre along the grid's axes, then sides; six lengths in mm."""
+    axes = grid.work_affine[:3, :3] / np.array(grid.spacing_mm)
+    centre = np.linalg.solve(axes, np.subtract(found.centre_mm, drawn.centre_mm))
+    return tuple(float(part) for part in [*centre, *np.subtract(found.size_mm, drawn.size_mm)])
+
+
+def share_inside(drawn: Box, cut: Box, grid: Grid) -> float:
+    """Share of a drawn box that lies in a box that is cut, 0 to 1."""
+    apart = np.abs(box_error_mm(cut, drawn, grid)[:3])
+    sides, room = np.array(drawn.size_mm), np.array(cut.size_mm)
+    shared = np.clip((sides + room) / 2 - apart, 0, np.minimum(sides, room))
+    return float(np.prod(shared / sides))
+
+
+def _plain(box: Box | None) -> dict[str, Sequence[float]] | None:
+    return None if box is None else {"centre_mm": box.centre_mm, "size_mm": box.size_mm}
+
+
+def _box(values: Mapping[str, Sequence[float]] | None) -> Box | None:
+    if values is None:
+        return None
+    return Box(_triple(values["centre_mm"]), _triple(values["size_mm"]))
+
+
+def _triple(values: Float[ndarray, "3"] | Sequence[float]) -> Triple:
+    first, second, third = (float(value) for value in values)
+    return first, second, third

@@ -1,0 +1,283 @@
+"""One case, looked at voxel by voxel: what is wrong with its files, and how much is labelled."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from neurotarget.problems import error, some, warning
+from neurotarget.data.scans.geometry import whole_grid
+from neurotarget.data.labels import cut_labels, label_values, rounded_labels, to_classes
+from neurotarget.data.scans.volume import Volume, inspect_volume, same_grid, shifted_grid
+from neurotarget.types import Case, Target
+from neurotarget.problems import DataError, Problem
+
+
+class Checkup(NamedTuple):
+    """What is known of a case after each of its files was read once."""
+
+    problems: list[Problem]
+    label_mm3: Mapping[str, float] | None  # None without a label that can be read
+    right_mm: Mapping[str, float]  # how far to the right the centre of each label lies
+    is_small: bool  # smaller than the target's patch
+    off_grid: tuple[str, ...]  # contrasts on another grid than the first, where no target asks
+    digest: str  # of the voxels of its first image, else of its label
+    raters: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}  # mm³ and right_mm
+    cut: tuple[str, ...] = ()  # labels that border on ignored voxels, in which they may go on
+
+
+def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | None) -> Checkup:
+    """Read a case's images and label once and say all that is wrong with them.
+
+    `mapping` is that of `class_of_id`; without it label values are only asked to be whole.
+    """
+    checkup, _ = examine(case, target, mapping)
+    if target is None or mapping is None:
+        return checkup
+    wrong = label_problems(case, checkup.label_mm3, checkup.right_mm, target, checkup.cut)
+    wrong += rater_problems(case, checkup.raters, target)
+    return checkup._replace(problems=[*checkup.problems, *wrong])
+
+
+def examine(
+    case: Case, target: Target | None, mapping: Mapping[int, int] | None
+) -> tuple[Checkup, dict[str, Volume]]:
+    """Check the files of a case, without what the target's sizes and pairs say of its masks.
+
+    Also returns what was read: each contrast, and the label as `label`. Masks of further raters
+    are only looked at, and only where masks are asked for.
+    """
+    volumes, off_grid, problems = _read_images(case, target)
+    label_mm3, right_mm, cut, known = None, {}, (), {"target": target, "mapping": mapping}
+    if case.label is not None:
+        label, label_mm3, right_mm, cut, wrong = _read_mask(case, "label", volumes, **known)
+        problems += wrong
+        if label is not None:
+            volumes["label"] = label
+    raters = {}
+    for name in case.raters if target is None or mapping is not None else ():
+        theirs = replace(case, label=case.raters[name])
+        _, *found, wrong = _read_mask(theirs, f"label_{name}", volumes, **known)
+        problems += wrong
+        if found[0] is not None:
+            raters[name] = tuple(found[:2])
+    first = next(iter(volumes.values()), None)
+    is_placed = first is not None and first.is_placed
+    is_small = is_placed and target is not None and _is_small(first, target)
+    digest = _digest(first.array) if first is not None else ""
+    checkup = Checkup(problems, label_mm3, right_mm, is_small, tuple(off_grid), digest, raters, cut)
+    return checkup, volumes
+
+
+def rater_problems(
+    case: Case,
+    raters: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]],
+    target: Target,
+) -> list[Problem]:
+    """What sizes and sides of further raters' masks say of them; mm³ and right_mm by rater."""
+    return [
+        problem
+        for name, (label_mm3, right_mm) in raters.items()
+        for problem in label_problems(
+            replace(case, label=case.raters[name]), label_mm3, right_mm, target
+        )
+    ]
+
+
+def label_problems(
+    case: Case,
+    label_mm3: Mapping[str, float] | None,
+    right_mm: Mapping[str, float],
+    target: Target,
+    cut: Collection[str] = (),
+) -> list[Problem]:
+    """What the target knows against a label: that it is empty, its sizes, its sides.
+
+    Labels in `cut` may go on in ignored voxels, so that none of them is called too small.
+    """
+    if label_mm3 is None:
+        return []
+    if not any(label_mm3.values()):
+        return [] if _may_be_empty(target) else [_empty(case)]
+    return [*_check_sizes(case, label_mm3, target, cut), *_check_sides(case, right_mm, target)]
+
+
+def _read_mask(
+    case: Case,
+    name: str,
+    volumes: Mapping[str, Volume],
+    *,
+    target: Target | None,
+    mapping: Mapping[int, int] | None,
+) -> tuple[
+    Volume | None, dict[str, float] | None, dict[str, float], tuple[str, ...], list[Problem]
+]:
+    """The mask in `case.label`, its measures as in `_measure_label`, and what is wrong with it."""
+    label, problems = inspect_volume(case.label, case_id=case.case_id)
+    if label is None:
+        return None, None, {}, (), problems
+    own = volumes if target is not None else _nearest(label, volumes)
+    problems += _check_grid(case, name, label, own)
+    *measured, wrong = _measure_label(case, label, target, mapping)
+    problems += rounded_labels(label.array, case_id=case.case_id, file=str(case.label))
+    return label, *measured, [*problems, *wrong]
+
+
+def _read_images(
+    case: Case, target: Target | None
+) -> tuple[dict[str, Volume], list[str], list[Problem]]:
+    """Contrasts that could be read, those off the first one's grid, and what is wrong."""
+    volumes: dict[str, Volume] = {}
+    off_grid, problems = [], []
+    for contrast, path in case.images.items():
+        volume, wrong = inspect_volume(path, case_id=case.case_id)
+        problems += wrong
+        if volume is None:
+            continue
+        if volume.array.min() == volume.array.max():
+            found, todo = "one value in all voxels", "export the image again"
+            problems.append(warning(found, "an image", todo, case_id=case.case_id, file=path))
+        if target is not None:
+            problems += _check_grid(case, contrast, volume, volumes)
+        elif not _shares_grid(volume, list(volumes.values())[:1]):
+            off_grid.append(contrast)
+        volumes[contrast] = volume
+    return volumes, off_grid, problems
+
+
+def _shares_grid(volume: Volume, others: Sequence[Volume]) -> bool:
+    placed = [other for other in others if other.is_placed]
+    # a broken affine has been said: there is no grid to compare
+    return not placed or not volume.is_placed or any(same_grid(other, volume) for other in placed)
+
+
+def _nearest(label: Volume, volumes: Mapping[str, Volume]) -> Mapping[str, Volume]:
+    """Images with the one that a mask lies on first: without a target it may be any of them."""
+    on_it = [name for name, volume in volumes.items() if _shares_grid(label, [volume])]
+    return {name: volumes[name] for name in (*on_it[:1], *volumes)}
+
+
+def _check_grid(
+    case: Case, name: str, volume: Volume, others: Mapping[str, Volume]
+) -> list[Problem]:
+    placed = {key: other for key, other in others.items() if other.is_placed}
+    file = case.images.get(name, case.label)
+    if _shares_grid(volume, list(placed.values())[:1]):
+        place = {"case_id": case.case_id, "file": str(file)}
+        return [
+            problem
+            for reference, first in list(placed.items())[:1]
+            for problem in shifted_grid(first, volume, reference, **place)
+        ]
+    reference, first = next(iter(placed.items()))
+    has, wanted = (" × ".join(map(str, item.array.shape)) for item in (volume, first))
+    if has == wanted:
+        apart = np.abs(volume.affine - first.affine)[:3].max(axis=1).round(3).tolist()
+        has, wanted = f"{has} voxels elsewhere (affines differ by {apart})", "one affine"
+    else:
+        has, wanted = f"{has} voxels", f"{wanted} voxels, as {reference} has"
+    todo = f"resample the {name} to the grid of {reference}"
+    return [error(f"a grid of {has}", wanted, todo, case_id=case.case_id, file=file)]
+
+
+def _measure_label(
+    case: Case, label: Volume, target: Target | None, mapping: Mapping[int, int] | None
+) -> tuple[dict[str, float] | None, dict[str, float], tuple[str, ...], list[Problem]]:
+    """Volume in mm³ and place in mm to the right of each label (of each id without a target).
+
+    Then the labels that border on ignored voxels, and what is wrong.
+    """
+    file = str(case.label)
+    voxel_mm3 = abs(float(np.linalg.det(label.affine[:3, :3]))) if label.is_placed else None
+    try:
+        if target is None or mapping is None:
+            values = label_values(label.array, case_id=case.case_id, file=file)
+            if voxel_mm3 is None:
+                return None, {}, (), []
+            label_mm3 = {str(value): voxel_mm3 for value in values.tolist() if value}
+            return label_mm3, {}, (), [] if label_mm3 else [_empty(case)]
+        classes = to_classes(label.array, mapping, case_id=case.case_id, file=file)
+    except DataError as wrong:
+        return None, {}, (), list(wrong.problems)
+    if voxel_mm3 is None:
+        return None, {}, (), []
+    counts = np.bincount(classes.ravel(order="K"), minlength=target.num_labels)
+    sizes = (counts[1 : target.num_labels] * voxel_mm3).tolist()
+    label_mm3 = dict(zip(target.label_names, sizes, strict=True))
+    right_mm = _right_mm(classes, label.affine, target) if label.is_oriented else {}
+    return label_mm3, right_mm, cut_labels(classes, target), []
+
+
+def _check_sizes(
+    case: Case, label_mm3: Mapping[str, float], target: Target, cut: Collection[str]
+) -> list[Problem]:
+    place = {"case_id": case.case_id, "file": str(case.label)}
+    problems, absent = [], []
+    for name, size in label_mm3.items():
+        low, high = target.volume_range_mm3.get(name, (1e-9, np.inf))
+        low = min(low, 1e-9) if name in cut else low
+        if size == 0 and low > 0:
+            absent.append(name)
+        elif not low <= size <= high:
+            found = f"{size:.0f} mm³ of {name}"
+            todo = "look at the mask; the case stays in"
+            problems.append(warning(found, f"{low:.0f} to {high:.0f} mm³", todo, **place))
+    if absent:
+        found = f"no voxel of {some(absent)}"
+        problems.append(warning(found, "all labels", "look at the mask", **place))
+    return problems
+
+
+def _right_mm(classes: ndarray, affine: ndarray, target: Target) -> dict[str, float]:
+    """Centre of each label that is there, in mm to the right."""
+    indices = np.nonzero((classes > 0) & (classes < target.ignored_class))
+    labels = classes[indices]
+    counts = np.bincount(labels, minlength=target.num_labels)
+    centres = [
+        np.bincount(labels, weights=index, minlength=target.num_labels) / np.maximum(counts, 1)
+        for index in indices
+    ]
+    to_right_mm = affine[0, :3] @ np.array(centres) + affine[0, 3]
+    names = enumerate(target.label_names, start=1)
+    return {name: float(to_right_mm[number]) for number, name in names if counts[number]}
+
+
+def _check_sides(case: Case, right_mm: Mapping[str, float], target: Target) -> list[Problem]:
+    """Find left labels whose centre lies to the right of their partner's."""
+    problems = []
+    for left, right in target.pairs:
+        if left in right_mm and right in right_mm and right_mm[left] > right_mm[right]:
+            found = f"{left} to the right of {right}"
+            todo = "swap the ids, or mend the orientation in the header"
+            place = {"case_id": case.case_id, "file": str(case.label)}
+            problems.append(warning(found, "the left on the left", todo, **place))
+    return problems
+
+
+def _empty(case: Case) -> Problem:
+    todo = "draw the mask, or leave the label out"
+    place = {"case_id": case.case_id, "file": str(case.label)}
+    return error("an empty label", "a voxel of the target", todo, **place)
+
+
+def _may_be_empty(target: Target) -> bool:
+    """Whether a volume of 0 mm³ is plausible for each label, as of a lesion."""
+    return all(target.volume_range_mm3.get(name, (1.0,))[0] <= 0 for name in target.label_names)
+
+
+def _is_small(volume: Volume, target: Target) -> bool:
+    sides = whole_grid(volume.array.shape, volume.affine, target.spacing_mm).shape
+    if target.roi is not None:
+        box = (
+            size / side for size, side in zip(target.roi.size_mm, target.spacing_mm, strict=True)
+        )
+        sides = tuple(min(side, round(edge)) for side, edge in zip(sides, box, strict=True))
+    return any(side < patch for side, patch in zip(sides, target.patch_vox, strict=True))
+
+
+def _digest(array: ndarray) -> str:
+    # transposed, as files are stored with the first axis running fastest: no copy is made
+    return hashlib.blake2b(np.ascontiguousarray(array.T), digest_size=16).hexdigest()

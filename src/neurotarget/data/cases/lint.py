@@ -1,0 +1,198 @@
+"""Everything that is wrong with a data set, found in one pass over its files."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+
+from tqdm import tqdm
+
+from neurotarget.data.attempts import attempted
+from neurotarget.data.cases.checkup import Checkup, check_case
+from neurotarget.problems import error, some, warning
+from neurotarget.data.labels import class_of_id
+from neurotarget.data.cases.splits import split_conflicts
+from neurotarget.data.threads import mapped
+from neurotarget.types import Case, Manifest, Target
+from neurotarget.problems import DataError, Problem
+
+FEW_SUBJECTS = 10  # below, a fold of five holds a single subject or two
+
+
+def lint(
+    manifest: Manifest,
+    target: Target | None,
+    *,
+    splits: Mapping[str, str] | None = None,
+    checkups: Sequence[Checkup] | None = None,
+    workers: int | None = None,
+) -> list[Problem]:
+    """Check every file of a data set once, and the data set as a whole.
+
+    `checkups` are those of the manifest's cases where the files were read already.
+
+    `splits` (by case_id) are those that a run has drawn; by default those of the manifest. What
+    its reader found is not repeated here: see `scan_manifest`.
+    """
+    problems: list[Problem] = split_conflicts(manifest.cases)
+    mapping = None
+    if target is not None:
+        try:
+            mapping = class_of_id(target, manifest.label_ids)
+        except DataError as wrong:
+            problems += [item._replace(file=str(manifest.source)) for item in wrong.problems]
+    if checkups is None:
+        workers = workers or min(os.cpu_count() or 1, 8)
+        checkups = _check_all(manifest.cases, target, mapping, workers)
+    problems += [problem for checkup in checkups for problem in checkup.problems]
+    splits = splits or _given_splits(manifest.cases)
+    problems += _check_copies(manifest.cases, checkups, splits)
+    problems += _check_folds(manifest.cases)
+    problems += _check_contrasts(checkups)
+    if target is not None:
+        problems += _check_labelled(manifest.cases)
+        if mapping is not None:  # else nobody knows which voxels are whose
+            problems += _check_foreground(manifest.cases, checkups, splits, target)
+        problems += _check_patch(checkups, target)
+    problems += _check_cut(checkups)
+    return list(dict.fromkeys(problems))
+
+
+def _check_all(
+    cases: Sequence[Case],
+    target: Target | None,
+    mapping: Mapping[int, int] | None,
+    workers: int,
+) -> list[Checkup]:
+    # threads: unzipping and counting leave the interpreter free
+    @attempted
+    def check(case: Case) -> Checkup:
+        return check_case(case, target, mapping)
+
+    with closing(mapped(check, cases, workers)) as found:
+        results = map(_as_checkup, found)
+        pace = 0.1 if sys.stderr.isatty() else 30.0
+        return list(tqdm(results, "lint", len(cases), unit="case", delay=1, mininterval=pace))
+
+
+def _as_checkup(found: Checkup | DataError) -> Checkup:
+    """A checkup; of a case that could not be looked at, the reason."""
+    if isinstance(found, Checkup):
+        return found
+    problems = list(found.problems) or [error(str(found), "a case that can be read", "look at it")]
+    return Checkup(problems, None, {}, False, (), "")
+
+
+def _given_splits(cases: Sequence[Case]) -> dict[str, str]:
+    if all(case.split is None for case in cases):
+        return {}
+    return {case.case_id: case.split or "train" for case in cases}
+
+
+def _check_copies(
+    cases: Sequence[Case], checkups: Sequence[Checkup], splits: Mapping[str, str]
+) -> list[Problem]:
+    """Find cases with the same voxels; in two splits they let a net be tested on what it saw."""
+    copies: dict[str, list[Case]] = {}
+    for case, checkup in zip(cases, checkups, strict=True):
+        if checkup.digest:
+            copies.setdefault(checkup.digest, []).append(case)
+    problems = []
+    for same in copies.values():
+        names = list(dict.fromkeys(case.case_id for case in same))
+        if len(names) < 2:
+            continue
+        leaks = len({splits.get(name) for name in names}) > 1
+        say = error if leaks else warning
+        found = f"the same voxels in the cases {some(names)}"
+        found += " of two splits" if leaks else ""
+        problems.append(
+            say(found, "one case a scan", "keep one, or give the others their own files")
+        )
+    return problems
+
+
+def _check_folds(cases: Sequence[Case]) -> list[Problem]:
+    if any(case.split is not None for case in cases):
+        return []
+    without = [case.case_id for case in cases if case.fold is None]
+    if not without or len(without) == len(cases):
+        return []
+    found = f"no fold for {some(without)}"
+    return [warning(found, "a fold for each case", "number it; it trains in every fold now")]
+
+
+def _check_contrasts(checkups: Sequence[Checkup]) -> list[Problem]:
+    """Count the contrasts that lie on other grids, where no target says whether that matters."""
+    apart = Counter(name for checkup in checkups for name in checkup.off_grid)
+    found = [f"{name} off the grid of the first contrast in {n} cases" for name, n in apart.items()]
+    todo = "resample it if a target is to take both"
+    return [warning(item, "one grid a case", todo) for item in found]
+
+
+def _check_labelled(cases: Sequence[Case]) -> list[Problem]:
+    labelled = [case for case in cases if case.label is not None]
+    without = [case.case_id for case in cases if case.label is None]
+    problems = []
+    if without:
+        found = f"no label for {len(without)} of {len(cases)} cases ({some(without)})"
+        todo = "give their masks' paths, or leave them out of a training run"
+        problems.append(error(found, "a mask for every case", todo))
+    subjects = {case.subject_id for case in labelled}
+    if 0 < len(subjects) < FEW_SUBJECTS:
+        found = f"{len(subjects)} labelled subjects"
+        todo = "read the scores as anecdotes"
+        problems.append(warning(found, f"at least {FEW_SUBJECTS}", todo))
+    return problems
+
+
+def _check_foreground(
+    cases: Sequence[Case],
+    checkups: Sequence[Checkup],
+    splits: Mapping[str, str],
+    target: Target,
+) -> list[Problem]:
+    """Find labels that no case of a split has; without splits, no case at all."""
+    if all(case.label is None for case in cases):
+        return []
+    total: dict[str, dict[str, float]] = {}
+    unread = set()  # splits of which too little is known
+    for case, checkup in zip(cases, checkups, strict=True):
+        split = splits.get(case.case_id, "")
+        sums = total.setdefault(split, dict.fromkeys(target.labels, 0.0))
+        for name, size in (checkup.label_mm3 or {}).items():
+            sums[name] = sums.get(name, 0.0) + size
+        if case.label is not None and checkup.label_mm3 is None:
+            unread.add(split)
+    problems = []
+    for split, sums in total.items():
+        if split in unread:
+            continue
+        if absent := [name for name, size in sums.items() if size == 0]:
+            where = f"the {split} cases" if split else "the data set"
+            found = f"no voxel of {some(absent)} in {where}"
+            todo = "add labelled cases, mend the target's labels, or draw the splits anew"
+            problems.append(error(found, "each label in each split", todo))
+    return problems
+
+
+def _check_cut(checkups: Sequence[Checkup]) -> list[Problem]:
+    """Count the structures whose ends nobody has judged."""
+    cut = [checkup.cut for checkup in checkups if checkup.cut]
+    if not cut:
+        return []
+    names = dict.fromkeys(name for names in cut for name in names)
+    found = f"{some(names)} beside ignored voxels in {len(cut)} of {len(checkups)} cases"
+    todo = "where a structure goes on in them, all volumes are those of its judged part"
+    return [warning(found, "whole structures", todo)]
+
+
+def _check_patch(checkups: Sequence[Checkup], target: Target) -> list[Problem]:
+    small = sum(checkup.is_small for checkup in checkups)
+    if not small:
+        return []
+    patch = " × ".join(map(str, target.patch_vox))
+    found = f"{small} of {len(checkups)} volumes smaller than the patch of {patch} voxels"
+    todo = "they are padded; a smaller patch_vox would train faster"
+    return [warning(found, "volumes of at least one patch", todo)]

@@ -1,0 +1,238 @@
+"""The validated table of cases, whatever form the data set has."""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from neurotarget.data.cases.bids import Filters, scan_bids
+from neurotarget.data.tables.covariates import check_hypotheses, check_sexes
+from neurotarget.data.found import Found, read_json
+from neurotarget.problems import error
+from neurotarget.data.cases.masks import part_repeats, place_masks
+from neurotarget.data.cases.msd import scan_msd
+from neurotarget.data.cases.nnunet import scan_nnunet
+from neurotarget.data.cases.splits import split_conflicts
+from neurotarget.data.cases.case_table import scan_table
+from neurotarget.files.unfetched import Unfetched, unfetched
+from neurotarget.data.scans.volume import missing_file
+from neurotarget.files.writing import at_home
+from neurotarget.files.reading import is_there
+from neurotarget.types import Case, Manifest, Target
+from neurotarget.problems import DataError, Problem
+
+log = logging.getLogger(__name__)
+
+KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw or BIDS folder"
+LONGEST_ID = 150  # bytes of a case_id: files called after it and a label have at most 255
+ENDINGS = (".csv", ".tsv", ".txt")  # .txt is what spreadsheets call text with tabs
+NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|\ud800-\udfff]|^\.|^$")  # what no file may be called
+
+
+class _Options(NamedTuple):
+    root: Path | None
+    need_images: bool
+    images_only: bool
+    filters: Filters | None
+
+
+def read_manifest(
+    source: Path | str,
+    target: Target | None,
+    *,
+    root: Path | str | None = None,
+    need_images: bool = True,
+    images_only: bool = False,
+    filters: Filters | None = None,
+    masks: Path | str | None = None,
+    repeats: bool = False,
+) -> Manifest:
+    """Read the cases of a data set and log warnings; see `scan_manifest` for the options.
+
+    Raises:
+        DataError: everything that is wrong with the data set, in one list.
+    """
+    manifest, problems = scan_manifest(
+        source,
+        target,
+        root=root,
+        need_images=need_images,
+        images_only=images_only,
+        filters=filters,
+        masks=masks,
+        repeats=repeats,
+    )
+    errors = [problem for problem in problems if problem.level == "error"]
+    if errors or manifest is None:
+        raise DataError(errors)
+    for problem in problems:
+        log.warning("%s", problem)
+    return manifest
+
+
+def scan_manifest(
+    source: Path | str,
+    target: Target | None,
+    *,
+    root: Path | str | None = None,
+    need_images: bool = True,
+    images_only: bool = False,
+    filters: Filters | None = None,
+    masks: Path | str | None = None,
+    repeats: bool = False,
+    need_files: bool = True,
+) -> tuple[Manifest | None, list[Problem]]:
+    """Read the cases that can be read and all that is wrong with them; None where there are none.
+
+    `source` is a CSV or TSV file, or a folder: MSD, nnU-Net raw, BIDS. For a table, `root` is the
+    folder that its paths start from, and `need_images=False` allows cases that have only masks;
+    `filters` choose among files of a BIDS data set (see `scan_bids`). With `images_only`, as
+    prediction asks, masks, splits, folds and covariates are neither read nor checked.
+
+    `masks` is a folder that the masks are in, whatever the data set says (see `place_masks`). With
+    `repeats`, rows of one case_id with masks of their own are several masks of one scan: each
+    becomes a case, called `<case_id>_mask1` and so on, and is told. Both are for studies of masks.
+    `need_files=False` asks nothing of the files of cases: their scores are studied, not they.
+
+    A case with a file that was not fetched (a broken link of git-annex or datalad, a pointer) is
+    left out with a warning; it is an error where none is left.
+    """
+    source = at_home(source)
+    root = at_home(root) if root is not None else None
+    options = _Options(root, need_images, images_only, filters)
+    found = _scan(source, target, options)
+    cases, problems = found.cases, list(found.problems)
+    if repeats:  # by what the table names, though the folder may lack it
+        cases, told = part_repeats(cases)
+        problems += told
+    if masks is not None and cases:
+        cases, told = place_masks(cases, at_home(masks))
+        problems += told
+    if need_files:
+        cases, told = _with_files(cases, options, has_masks=masks is not None)
+        problems += told
+    cases = tuple(cases)
+    problems += [*_check_names(cases), *split_conflicts(cases), *check_sexes(cases)]
+    if target is not None and cases:
+        problems += check_hypotheses(cases, target)
+    if not cases and not any(problem.level == "error" for problem in problems):
+        problems.append(error("no case", "at least one", "add cases", file=source))
+    problems = list(dict.fromkeys(problems))
+    return (Manifest(cases, source, found.label_ids) if cases else None), problems
+
+
+def _scan(source: Path, target: Target | None, options: _Options) -> Found:
+    if not source.exists():
+        absent = unfetched(source) or Unfetched("no such file or folder", "check the path")
+        return Found([], [error(absent.found, KINDS, absent.todo, file=source)])
+    if source.is_file() and source.suffix.lower() in ENDINGS:
+        root, need_images, images_only, _ = options
+        return scan_table(
+            source, target, root=root, need_images=need_images, images_only=images_only
+        )
+    folder = source if source.is_dir() else source.parent
+    if folder.name in ("imagesTr", "labelsTr"):
+        folder = folder.parent
+    if source.is_dir() or source.name == "dataset.json":
+        if is_there(folder / "dataset.json"):
+            description, _ = read_json(folder / "dataset.json")
+            listed = isinstance(description.get("training"), list)
+            scan = scan_msd if listed else scan_nnunet
+            return scan(folder, target, images_only=options.images_only)
+        if _is_bids(folder):
+            return scan_bids(
+                folder, target, filters=options.filters, images_only=options.images_only
+            )
+    return Found([], [_unknown_kind(source)])
+
+
+def _is_bids(folder: Path) -> bool:
+    has_subjects = any(path.is_dir() for path in folder.glob("sub-*"))
+    return has_subjects or is_there(folder / "dataset_description.json")
+
+
+def _unknown_kind(source: Path) -> Problem:
+    todo = "write a table with the columns case_id, one per contrast, and label"
+    if source.is_dir() and (tables := sorted(source.glob("*.[ct]sv"))):
+        todo = f"give the table itself, such as {tables[0].name}"
+    elif source.is_dir() and (source / "imagesTr").is_dir():
+        todo = "put its dataset.json back"
+    return error("no data set of a known kind", KINDS, todo, file=source)
+
+
+def _check_names(cases: Sequence[Case]) -> list[Problem]:
+    problems = []
+    for case_id, times in Counter(case.case_id for case in cases).items():
+        if times > 1:
+            todo = "give each scan session an id of its own, or remove the copies"
+            problems.append(error(f"case_id {case_id!r} {times} times", "one row a case", todo))
+        if NO_NAME.search(case_id):
+            todo = "rename it: files are called after their case"
+            wanted = "letters, digits, - and _"
+            problems.append(error(f"case_id {case_id!r}", wanted, todo))
+        if (size := len(case_id.encode("utf-8", "replace"))) > LONGEST_ID:
+            todo = "shorten it: files are called after their case"
+            found = f"the case_id {case_id[:20]}… of {size} bytes"
+            problems.append(error(found, f"at most {LONGEST_ID}", todo))
+    return problems
+
+
+def _with_files(
+    cases: Sequence[Case], options: _Options, *, has_masks: bool
+) -> tuple[list[Case], list[Problem]]:
+    """Cases without those whose files were not fetched, and what is wrong with any file.
+
+    Where images alone are asked for, as prediction does, a case stays without its files and without
+    a problem as long as another has them: its prediction fails with the reason.
+    """
+    kept, problems = [], []
+    for case in cases:
+        # whose mask is in no folder of masks was told already
+        wrong = _check_files(case) if not has_masks or case.images or case.label else []
+        if options.images_only or not any(unfetched(Path(item.file)) for item in wrong):
+            kept.append(case)
+            problems += wrong
+            continue
+        case, told = _without_unfetched(case, wrong, need_images=options.need_images)
+        kept += [case] if case else []
+        problems += told
+    broken = {problem.case_id for problem in problems if problem.level == "error"}
+    if options.images_only and any(case.case_id not in broken for case in kept):
+        problems = []
+    if cases and not kept:
+        problems = [problem._replace(level="error") for problem in problems]
+    return kept, problems
+
+
+def _without_unfetched(
+    case: Case, wrong: Sequence[Problem], *, need_images: bool
+) -> tuple[Case | None, list[Problem]]:
+    """A case without its files that were not fetched; None where it needs one of them."""
+    absent = {item.file for item in wrong if unfetched(Path(item.file))}
+    needed = [case.label, *(case.images.values() if need_images or not case.label else ())]
+    is_left_out = any(str(path) in absent for path in needed if path)
+    rest = "the case is left out" if is_left_out else "the case goes without it"
+    told = [
+        item._replace(level="warning", todo=f"{item.todo}; {rest}") if item.file in absent else item
+        for item in wrong
+    ]
+    if is_left_out:
+        return None, told
+
+    def there(files: Mapping[str, Path]) -> dict[str, Path]:
+        return {name: path for name, path in files.items() if str(path) not in absent}
+
+    return replace(case, images=there(case.images), raters=there(case.raters)), told
+
+
+def _check_files(case: Case) -> list[Problem]:
+    if not case.images and case.label is None:
+        todo = "fill in its paths, or leave the case out"
+        return [error("neither image nor label", "a file", todo, case_id=case.case_id)]
+    masks = [*([case.label] if case.label else []), *case.raters.values()]
+    paths = [*case.images.values(), *masks]
+    found = [missing_file(path, case_id=case.case_id) for path in dict.fromkeys(paths)]
+    return [problem for problem in found if problem is not None]

@@ -1,0 +1,119 @@
+"""Masks beside a table of cases: found in a folder by name, and several of one scan."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from neurotarget.problems import error, some, warning
+from neurotarget.data.scans.volume import SUFFIXES, file_stem
+from neurotarget.types import Case
+from neurotarget.problems import Problem
+
+
+def place_masks(cases: Sequence[Case], folder: Path) -> tuple[list[Case], list[Problem]]:
+    """Give cases the masks in a folder, whatever folder their label names.
+
+    A case has the file that its label is called there, by its path or its name alone; else
+    `<case_id>.nii.gz`, or the one file whose name begins with its id and goes on with `_`, `-` or
+    `.`. A case without a mask stays, without a label, and is told with the others; so are files
+    that belong to no case.
+    """
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "no such folder"
+        return list(cases), [error(found, "a folder of masks", "check its path", file=folder)]
+    files = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(SUFFIXES)]
+    named = Counter(label.name for label in {case.label for case in cases} if label)
+    placed, problems = [], []
+    for case in cases:
+        fits = _fits(case, folder, files, named)
+        if len(fits) > 1:
+            problems.append(_unclear(case, fits, folder))
+        placed.append(replace(case, label=fits[0] if fits else None))
+    problems += [*_shared(placed), *_left_over(placed, files, folder)]
+    return placed, problems
+
+
+def part_repeats(cases: Sequence[Case]) -> tuple[list[Case], list[Problem]]:
+    """Make cases of their own of several masks of one scan: `<case_id>_mask1`, `<case_id>_mask2`.
+
+    They keep their subject. Cases of one id with the same mask, or without one, are copies and
+    stay as they are, for the manifest to refuse.
+    """
+    masks: dict[str, list[Path | None]] = {}
+    for case in cases:
+        masks.setdefault(case.case_id, []).append(case.label)
+    parted, problems = {}, []
+    for case_id, labels in masks.items():
+        if len(labels) == 1 or None in labels or len(set(labels)) < len(labels):
+            continue
+        parted[case_id] = count(1)
+        found = f"{len(labels)} masks of one scan ({some(path.name for path in labels if path)})"
+        todo = (
+            f"each is measured, as {case_id}_mask1 and so on, and their subject counts once; "
+            "take out those that are not meant"
+        )
+        problems.append(warning(found, "one mask a scan", todo, case_id=case_id))
+    named = [
+        replace(case, case_id=f"{case.case_id}_mask{next(parted[case.case_id])}")
+        if case.case_id in parted
+        else case
+        for case in cases
+    ]
+    return named, problems
+
+
+def _fits(case: Case, folder: Path, files: Sequence[Path], named: Mapping[str, int]) -> list[Path]:
+    """Files that may be the mask of a case; `named` counts the labels of each file name."""
+    if case.label is not None:
+        parts = case.label.parts
+        ends = [folder.joinpath(*parts[start:]) for start in range(1, len(parts) - 1)]
+        # in folders of one mask a case the name alone says nothing
+        ends += [folder / case.label.name] if named[case.label.name] == 1 else []
+        if (mask := next((end for end in ends if end.is_file()), None)) is not None:
+            return [mask]
+    exact = [path for path in files if file_stem(path) == case.case_id]
+    return exact or [path for path in files if _begins(path.name, case.case_id)]
+
+
+def _begins(name: str, case_id: str) -> bool:
+    # the mask of IXI251 is none of IXI25
+    return name.startswith(case_id) and name[len(case_id) : len(case_id) + 1] in tuple("_-.")
+
+
+def _unclear(case: Case, fits: Sequence[Path], folder: Path) -> Problem:
+    found = f"{len(fits)} masks that may be meant ({some(path.name for path in fits)})"
+    todo = "name the file of each case in a column label"
+    return error(found, "one mask a case", todo, case_id=case.case_id, file=folder)
+
+
+def _shared(cases: Sequence[Case]) -> list[Problem]:
+    """Find files that several cases would take for their mask."""
+    users: dict[Path, set[str]] = {}
+    for case in cases:
+        if case.label is not None:
+            users.setdefault(case.label, set()).add(case.case_id)
+    todo = "name the file of each case in a column label"
+    return [
+        error(f"one mask for the cases {some(sorted(ids))}", "one mask a case", todo, file=path)
+        for path, ids in users.items()
+        if len(ids) > 1
+    ]
+
+
+def _left_over(cases: Sequence[Case], files: Sequence[Path], folder: Path) -> list[Problem]:
+    """Find cases without a mask and masks without a case."""
+    problems, used = [], {case.label for case in cases}
+    spare = [path.name for path in files if path not in used]
+    without = [case.case_id for case in cases if case.label is None]
+    if without:
+        say = error if len(without) == len(cases) else warning
+        found = f"no mask for {len(without)} of {len(cases)} cases ({some(without)})"
+        todo = "name it after its case_id, or name its file in a column label"
+        problems.append(say(found, "one mask a case", todo, file=folder))
+    if spare:
+        found = f"{len(spare)} file{'s' * (len(spare) > 1)} of no case ({some(spare)})"
+        todo = "add their cases to the table; these files are not measured"
+        problems.append(warning(found, "one case a mask", todo, file=folder))
+    return problems

@@ -1,0 +1,88 @@
+"""Data sets of the Medical Segmentation Decathlon: a dataset.json that lists images and labels.
+
+Source: Antonelli et al. 2022, doi:10.1038/s41467-022-30695-9.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from neurotarget.data.found import Found, named_labels, read_json
+from neurotarget.problems import error, warning
+from neurotarget.data.cases.nnunet import channel_names, channels_of
+from neurotarget.data.tables.participants import add_participants
+from neurotarget.files.written_paths import place
+from neurotarget.data.scans.volume import file_stem
+from neurotarget.files.reading import is_there
+from neurotarget.types import Case, Target
+from neurotarget.problems import Problem
+
+
+def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) -> Found:
+    """Read the training cases of an MSD data set; its test images have no labels and are left out.
+
+    Several channels are read where they lie in files of their own (`CASE_0000.nii.gz`, as
+    nnU-Net v1 asks), not as a fourth axis. A `participants.tsv` in the folder gives covariates.
+    With `images_only` neither labels nor covariates are read.
+    """
+    path = folder / "dataset.json"
+    description, problems = read_json(path)
+    entries = description.get("training")
+    if not isinstance(entries, list):
+        found = error("no list of training cases", "training: […]", "export it again", file=path)
+        return Found([], problems or [found])
+    names = channel_names(description)
+    channels, wrong = channels_of(target, names)
+    cases, stacked = [], 0
+    for entry in entries:
+        if not isinstance(entry, Mapping) or "image" not in entry:
+            todo = "write {image: path, label: path}"
+            problems.append(error(f"the training entry {entry}", "an image", todo, file=path))
+            continue
+        image = place(folder, str(entry["image"]))
+        if image.name.startswith("._"):  # what macOS leaves beside each file in an archive
+            continue
+        has_label = entry.get("label") and not images_only
+        label = place(folder, str(entry["label"])) if has_label else None
+        split_up = _channel_files(image, channels)
+        stacked += len(names) > 1 and split_up is None
+        case_id = re.sub(r"_0000$", "", file_stem(image))
+        images = split_up or dict.fromkeys(list(channels)[:1], image)
+        cases.append(Case(case_id, case_id, images, label))
+    if stacked:
+        problems.append(_stacked(names, stacked, path))
+    else:
+        problems += [problem._replace(file=str(path)) for problem in wrong]
+    problems += _miscounted(description, len(cases), path)
+    if images_only:
+        return Found(cases, problems)
+    cases, wrong = add_participants(cases, folder, target)
+    return Found(cases, problems + wrong, named_labels(description.get("labels")))
+
+
+def _channel_files(image: Path, channels: Mapping[str, int]) -> dict[str, Path] | None:
+    stem = re.sub(r"_0000$", "", file_stem(image))
+    suffix = image.name[len(file_stem(image)) :]
+    if not is_there(image.with_name(f"{stem}_0000{suffix}")):  # a broken link will do
+        return None
+    return {
+        contrast: image.with_name(f"{stem}_{number:04d}{suffix}")
+        for contrast, number in channels.items()
+    }
+
+
+def _stacked(names: list[str], cases: int, path: Path) -> Problem:
+    found = f"{len(names)} channels ({', '.join(names)}) in one file in {cases} cases"
+    todo = (
+        "write each channel to a file of its own, CASE_0000.nii.gz, CASE_0001.nii.gz, …, "
+        "beside the old one (nibabel.four_to_three splits a file)"
+    )
+    return error(found, "one file per channel", todo, file=path)
+
+
+def _miscounted(description: Mapping, found: int, path: Path) -> list[Problem]:
+    expected = description.get("numTraining")
+    if expected is None or str(expected) == str(found):
+        return []
+    todo = "complete the list, or mend numTraining"
+    return [warning(f"{found} training cases", f"numTraining {expected}", todo, file=path)]

@@ -1,0 +1,266 @@
+"""Who trains, who stops the training, who is held out: drawn per subject, never per case.
+
+Two splits are held out. `test` are cases of the sites (or scanners, studies …) that the training
+knows, `external` are cases of others: no case of these is ever trained or validated on, nor dealt
+to a fold. So the split alone tells which part of the held-out cases a case belongs to: a site
+that `fold_by` leaves out is unseen too, and its cases are `external`, not `test`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from neurotarget.problems import error, nearest, some
+from neurotarget.types import Case, Covariate, Manifest
+from neurotarget.problems import DataError, Problem
+
+Split = Literal["train", "val", "test", "external"]
+HELD_OUT = ("test", "external")  # predicted and scored when the training is over
+
+
+def assign_splits(
+    manifest: Manifest,
+    *,
+    fold: int,
+    n_folds: int,
+    val_fraction: float,
+    seed: int,
+    external: Mapping[str, Covariate | Sequence[Covariate]] | None = None,
+    fold_by: str | None = None,
+) -> dict[str, Split]:
+    """Split of each case, by case_id.
+
+    Cases are external that the manifest says to be, or that have one of the values of `external`
+    (values by covariate, as `{site: [c, d]}`). What follows is about the others. Splits that the
+    manifest gives are kept (a case without one trains), folds too: `fold` is the test set, or the
+    validation set where the test set is given. Without either, the subjects are dealt to
+    `n_folds` folds and `fold` is the test set. With `fold_by` each value of that covariate is a
+    fold instead, in the order of their names; its cases are external, and none is a test case.
+    What `external` says of that covariate is set aside then, as each value has its turn. A
+    validation set that is not given is `val_fraction` of the training subjects, at least one.
+    Equal seeds draw equal splits.
+
+    Raises:
+        DataError: a subject in two splits, folds or sites, a fold, covariate or value that does
+            not exist, too few subjects, or a split without cases.
+    """
+    cases = manifest.cases
+    if problems := split_conflicts(cases):
+        raise DataError(problems)
+    if not 0 < val_fraction < 1:
+        raise DataError(f"data.val_fraction is {val_fraction}; give a share between 0 and 1")
+    outside = {case.subject_id for case in cases if case.split == "external"}
+    if external is not None:
+        check_external(external)
+        outside |= _unseen(cases, {key: external[key] for key in external if key != fold_by})
+    inside = [case for case in cases if case.subject_id not in outside]
+    if not inside:
+        found = f"all {len(cases)} cases external, and nothing left to train on"
+        raise DataError(error(found, "others too", "mark fewer of them", file=manifest.source))
+    splits: dict[str, Split] = dict.fromkeys(outside, "external")
+    if fold_by is not None:
+        splits |= _left_out(inside, fold_by, fold)
+    else:
+        splits |= _told_or_drawn(inside, fold, n_folds, seed, beside=len(outside))
+    if "val" not in splits.values():
+        splits |= _validation(splits, val_fraction, np.random.default_rng([seed, fold]))
+    by_case = {case.case_id: splits[case.subject_id] for case in cases}
+    wanted = ("train", "val") if "external" in by_case.values() else ("train", "val", "test")
+    if empty := [split for split in wanted if split not in by_case.values()]:
+        todo = f"mark cases as {' and '.join(empty)}, or leave the split out and have it drawn"
+        found = f"no {' and no '.join(empty)} case among {len(cases)}"
+        raise DataError(error(found, "cases in each split", todo, file=manifest.source))
+    return by_case
+
+
+def split_conflicts(cases: Sequence[Case]) -> list[Problem]:
+    """One problem for each subject whose cases lie in several splits or folds."""
+    problems = []
+    for name in ("split", "fold"):
+        places: dict[str, dict] = {}
+        for case in cases:
+            value = getattr(case, name)
+            if value is not None:
+                places.setdefault(case.subject_id, {}).setdefault(value, case.case_id)
+        for subject, found in places.items():
+            if len(found) > 1:
+                listed = ", ".join(f"{case_id} in {value}" for value, case_id in found.items())
+                text = f"subject {subject} in {len(found)} {name}s ({listed})"
+                todo = f"give all cases of {subject} the same {name}"
+                problems.append(error(text, f"one {name} a subject", todo))
+    return problems
+
+
+def _told_or_drawn(
+    cases: Sequence[Case], fold: int, n_folds: int, seed: int, *, beside: int
+) -> dict[str, Split]:
+    """Splits by subject as the manifest gives them, by its folds, or by folds drawn now."""
+    if any(case.split is not None for case in cases):
+        return _given(cases, fold)
+    if any(case.fold is not None for case in cases):
+        return _by_fold(cases, fold)
+    return _drawn(cases, fold, n_folds, seed, beside=beside)
+
+
+def _given(cases: Sequence[Case], fold: int) -> dict[str, Split]:
+    splits: dict[str, Split] = {}
+    for case in cases:  # a subject whose split stands in one row only has it in all
+        if case.split is not None or case.subject_id not in splits:
+            splits[case.subject_id] = case.split or "train"
+    if "val" not in splits.values():
+        held = {case.subject_id for case in cases if case.fold == fold}
+        splits |= {
+            name: "val" for name, split in splits.items() if name in held and split != "test"
+        }
+    return splits
+
+
+def _by_fold(cases: Sequence[Case], fold: int) -> dict[str, Split]:
+    folds = {case.fold for case in cases} - {None}
+    if fold not in folds:
+        found = f"the folds {', '.join(map(str, sorted(folds)))}"
+        raise DataError(error(found, f"fold {fold}", "set data.fold to one of them"))
+    held = {case.subject_id for case in cases if case.fold == fold}
+    return {case.subject_id: "test" if case.subject_id in held else "train" for case in cases}
+
+
+def _drawn(
+    cases: Sequence[Case], fold: int, n_folds: int, seed: int, *, beside: int
+) -> dict[str, Split]:
+    subjects = sorted({case.subject_id for case in cases})
+    if not 0 <= fold < n_folds or n_folds < 2:
+        found = f"data.fold={fold} of data.n_folds={n_folds}"
+        raise DataError(error(found, "0 ≤ fold < n_folds and two folds", "mend the settings"))
+    if len(subjects) < max(n_folds, 3):
+        todo = "set data.n_folds lower, or add subjects"
+        wanted = f"at least {max(n_folds, 3)} for {n_folds} folds"
+        found = f"{len(subjects)} subjects" + (f" beside {beside} external ones" if beside else "")
+        raise DataError(error(found, wanted, todo))
+    order = np.random.default_rng(seed).permutation(len(subjects))
+    held = {subjects[index] for index in order[fold::n_folds]}
+    return {subject: "test" if subject in held else "train" for subject in subjects}
+
+
+def check_external(external: object) -> None:
+    """Refuse what says no values by covariate, before any data is read.
+
+    Raises:
+        DataError: it is no mapping.
+    """
+    if not isinstance(external, Mapping):
+        wanted, todo = "values by covariate", "write it as data.external={site: [c, d]}"
+        raise DataError(error(f"data.external={external}", wanted, todo))
+
+
+def _unseen(
+    cases: Sequence[Case], external: Mapping[str, Covariate | Sequence[Covariate]]
+) -> set[str]:
+    """Subjects of the cases that have one of the values."""
+    found: set[str] = set()
+    for name, wanted in external.items():
+        if wanted is None:  # takes a covariate of an experiment's own settings out
+            continue
+        of_case = _values(cases, name, "data.external")
+        known = {value.casefold(): value for value in of_case.values()}
+        several = not isinstance(wanted, str) and isinstance(wanted, Sequence)
+        asked = [_written(value) for value in (wanted if several else [wanted])]
+        if not asked:
+            todo = "name one, or say data.external=null"
+            raise DataError(error(f"data.external: no value of {name}", "one or more", todo))
+        if strange := [value for value in asked if value.casefold() not in known]:
+            close = nearest(strange[0], known.values())
+            todo = f"did you mean {close}?" if close else "mend data.external"
+            there = f"no case with {name} {', '.join(strange)}"
+            raise DataError(error(there, f"one of {some(_sorted(known.values()))}", todo))
+        sought = {value.casefold() for value in asked}
+        is_unseen = {case: value.casefold() in sought for case, value in of_case.items()}
+        if problems := _across(cases, is_unseen, of_case, name):
+            raise DataError(problems)
+        found |= {case.subject_id for case in cases if is_unseen[case.case_id]}
+    return found
+
+
+def _left_out(cases: Sequence[Case], name: str, fold: int) -> dict[str, Split]:
+    """All cases of the site number `fold` external, those of the others training."""
+    if any(case.split is not None for case in cases):
+        todo = "take the column split out, or leave data.fold_by out"
+        raise DataError(error("splits in the manifest", f"folds by {name} alone", todo))
+    of_case = _values(cases, name, "data.fold_by")
+    known = {value.casefold(): value for value in of_case.values()}
+    sites = _sorted(known.values())
+    if len(sites) < 2:
+        found = f"{name} {sites[0]} in all {len(cases)} cases, and nothing left to train on"
+        raise DataError(error(found, "two values or more", "leave data.fold_by out"))
+    if not 0 <= fold < len(sites):
+        listed = some(f"{number}: {site}" for number, site in enumerate(sites))
+        found = f"data.fold={fold} of {len(sites)} folds by {name}"
+        raise DataError(error(found, f"one of {listed}", "set data.fold to one of them"))
+    site_of = {case: value.casefold() for case, value in of_case.items()}
+    if problems := _across(cases, site_of, of_case, name):
+        raise DataError(problems)
+    held = sites[fold].casefold()
+    return {
+        case.subject_id: "external" if site_of[case.case_id] == held else "train" for case in cases
+    }
+
+
+def _values(cases: Sequence[Case], name: str, key: str) -> dict[str, str]:
+    """Value of a covariate by case_id, as it is written.
+
+    Raises:
+        DataError: there is no such covariate, or a case has none: it may be of any site.
+    """
+    there = list(dict.fromkeys(known for case in cases for known in case.covariates))
+    if name not in there:
+        close = nearest(name, there)
+        todo = f"did you mean {close}?" if close else f"mend {key}, or add the column"
+        raise DataError(error(f"{key}: no covariate {name}", f"one of {some(there)}", todo))
+    if without := [case.case_id for case in cases if case.covariates.get(name) is None]:
+        found = f"no {name} of {some(without)}, and no way to tell whether it was trained on"
+        todo = "fill it in, or leave these cases out"
+        raise DataError(error(found, f"a {name} for every case, by {key}", todo))
+    return {case.case_id: _written(case.covariates[name]) for case in cases}
+
+
+def _across(
+    cases: Sequence[Case], sides: Mapping[str, str | bool], of_case: Mapping[str, str], name: str
+) -> list[Problem]:
+    """One problem for each subject whose cases are not on one side; `sides` are by case_id."""
+    places: dict[str, dict[str | bool, Case]] = {}
+    for case in cases:
+        places.setdefault(case.subject_id, {}).setdefault(sides[case.case_id], case)
+    problems = []
+    for subject, found in places.items():
+        if len(found) > 1:
+            listed = ", ".join(f"{one.case_id} in {of_case[one.case_id]}" for one in found.values())
+            text = f"subject {subject} on both sides of an unseen {name} ({listed})"
+            todo = f"leave out the cases of {subject} on one side, or a subject is no longer unseen"
+            problems.append(error(text, f"one side of {name} a subject", todo))
+    return problems
+
+
+def _written(value: Covariate) -> str:
+    """A value as text: 1.0 as 1, as tables and configs may write the same number."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if is_whole else str(value).strip()
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    """Names in the order of the alphabet, numbers by size and first."""
+
+    def place(name: str) -> tuple[bool, float, str]:
+        is_number = name.removeprefix("-").replace(".", "", 1).isdecimal()
+        return not is_number, float(name) if is_number else 0.0, name.casefold()
+
+    return sorted(names, key=place)
+
+
+def _validation(
+    splits: Mapping[str, Split], val_fraction: float, rng: np.random.Generator
+) -> dict[str, Split]:
+    subjects = sorted(subject for subject, split in splits.items() if split == "train")
+    if len(subjects) < 2:
+        return {}
+    number = min(max(round(val_fraction * len(subjects)), 1), len(subjects) - 1)
+    return {subjects[index]: "val" for index in rng.permutation(len(subjects))[:number]}

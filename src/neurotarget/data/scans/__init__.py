@@ -1,0 +1,1 @@
+"""Files to voxels and geometry: one scan, whatever its format."""

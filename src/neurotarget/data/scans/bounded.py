@@ -1,0 +1,97 @@
+"""Content of an image file, read no further than its own header says that it goes."""
+
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from math import prod
+from pathlib import Path
+
+from neurotarget.data.scans.stored import Report
+from neurotarget.files.reading import opened
+
+GZIP = b"\x1f\x8b"
+GZIP_WINDOW = 31  # of zlib: a gzip header in front
+MOST_RATIO = 1040  # of deflate, 1032, and its frame; https://zlib.net/zlib_tech.html
+HEAD = 1024  # bytes; longer than the headers of NIfTI and MGH
+SPARE = 1 << 20  # bytes behind the voxels: padding, or the tags of an MGH file
+MOST_VOXELS = 1 << 31  # a head at 0.2 mm has half of them
+GIB = 1 << 30
+WHOLE = ("a whole image", "copy or export it again")
+SIZE_WRONG = "mend the sizes in the header, or export the scan again"
+
+
+def check_shape(shape: Sequence[int], voxel_bytes: int, report: Report) -> int:
+    """Bytes of all voxels of a scan.
+
+    Raises:
+        DataError: a side is not positive, or the voxels are too many or too large for this machine.
+    """
+    sides = " × ".join(map(str, shape)) or "no"
+    if not shape or min(shape) < 1:
+        raise report.refused(f"{sides} voxels in the header", "sides of at least 1", SIZE_WRONG)
+    count = prod(map(int, shape))
+    if count > MOST_VOXELS:
+        wanted = f"at most {MOST_VOXELS} voxels a file"
+        raise report.refused(f"{sides} voxels in the header", wanted, SIZE_WRONG)
+    memory = _machine_bytes()
+    if memory and count * voxel_bytes > memory:
+        found = f"{sides} voxels of {count * voxel_bytes / GIB:.1f} GiB in the header"
+        wanted = f"less than this machine's memory of {memory / GIB:.1f} GiB"
+        raise report.refused(found, wanted, f"{SIZE_WRONG}; a true scan of this size is to be cut")
+    return count * voxel_bytes
+
+
+def read_bounded(path: Path, size_of: Callable[[bytes], int], report: Report) -> bytes:
+    """Content of a file, its gzip undone; `size_of` takes the header and gives the bytes of all.
+
+    Raises:
+        DataError: there are fewer bytes than the header asks for, or many more.
+        OSError, zlib.error: it cannot be read, or its gzip is broken.
+    """
+    with opened(path) as stream:
+        begin = stream.read(HEAD)
+        stream.seek(0)
+        if not begin.startswith(GZIP):
+            size = size_of(begin)
+            content = stream.read(size + SPARE + 1)
+        else:
+            zipped = stream.read()
+            begin = zlib.decompressobj(GZIP_WINDOW).decompress(zipped[: 1 << 16], HEAD)
+            size = size_of(begin)
+            if size > MOST_RATIO * len(zipped):
+                content = b""  # the rest can only be cut off: nothing is gained by unzipping it
+            else:
+                content = _unzipped(zipped, size + SPARE + 1, report)
+    if len(content) < size:
+        found = f"an unreadable file (it ends before the {size} bytes of its header's voxels)"
+        raise report.refused(found, *WHOLE)
+    if len(content) > size + SPARE:
+        found = f"more bytes than the {size} of its header's voxels"
+        raise report.refused(found, "a header that counts all voxels", SIZE_WRONG)
+    return content
+
+
+def _unzipped(zipped: bytes, most: int, report: Report) -> bytes:
+    """At most so many bytes of a gzip file, which may have several members."""
+    parts, size = [], 0
+    while zipped and size < most:
+        member = zlib.decompressobj(GZIP_WINDOW)
+        parts.append(member.decompress(zipped, most - size))
+        size += len(parts[-1])
+        if size >= most:
+            break
+        if not member.eof:
+            raise report.refused("an unreadable file (its gzip data end early)", *WHOLE)
+        zipped = member.unused_data.lstrip(b"\0")  # some writers pad to whole blocks
+        if zipped and not zipped.startswith(GZIP):
+            found = f"an unreadable file ({len(zipped)} bytes behind its gzip data)"
+            raise report.refused(found, *WHOLE)
+    return b"".join(parts) if len(parts) > 1 else parts[0]
+
+
+def _machine_bytes() -> int:
+    """Memory of this machine; 0 where it does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return 0

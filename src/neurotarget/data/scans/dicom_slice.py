@@ -1,0 +1,131 @@
+"""One slice of a DICOM series, and what no scanner writes of it.
+
+ITK and GDCM read such numbers all the same: they turn a scan, mirror it, or fill it up with zeros.
+"""
+
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+
+from neurotarget.data.scans.stored import Report
+from neurotarget.data.scans.volume import MOST_ORIGIN_MM
+from neurotarget.types import SIDES_MM
+
+UNEVEN = 0.1  # of the slice gap: more than positions rounded to 0.1 mm explain
+NOT_SQUARE = 1e-2  # of two direction cosines: more than rounding to two decimals
+MOST_PIXELS = 1 << 26  # of a slice
+# what pydicom raises of a broken file
+READ_ERRORS = (InvalidDicomError, OSError, EOFError, ValueError, LookupError, AttributeError)
+READ_ERRORS += (NotImplementedError, TypeError, struct.error)
+EXPORT = "export the whole series again, or convert it with dcm2niix and give the NIfTI file"
+
+
+class Slice(NamedTuple):
+    """A file of a series: where it lies, and how its voxels are stored."""
+
+    file: Path
+    position: Float[ndarray, "3"]  # LPS mm of the centre of the first voxel
+    row: Float[ndarray, "3"]  # direction of growing column index
+    column: Float[ndarray, "3"]  # direction of growing row index
+    spacing_mm: tuple[float, float]  # between rows, between columns
+    shape: tuple[int, int]  # rows, columns
+    stored: tuple[float, ...]  # slope, intercept, bits allocated and stored, the highest, if signed
+
+
+def check_numbers(one: Slice, report: Report) -> None:
+    """Refuse numbers that no scanner writes; some would turn a scan, and mirror it.
+
+    Raises:
+        DataError: names the first of them.
+    """
+    low, high = SIDES_MM
+    axes = np.array([one.row, one.column]) if len(one.column) == 3 else np.zeros((2, 3))
+    apart = np.abs(axes @ axes.T - np.eye(2)).max()
+    count = int(np.prod(one.shape))
+    wrong = {
+        f"pixels of {one.spacing_mm[0]:g} × {one.spacing_mm[1]:g} mm": not all(
+            low <= side <= high for side in one.spacing_mm
+        ),
+        f"direction cosines {[*one.row.tolist(), *one.column.tolist()]}": not apart <= NOT_SQUARE,
+        f"a position {one.position.tolist()} mm": not (
+            len(one.position) == 3 and np.abs(one.position).max() <= MOST_ORIGIN_MM
+        ),
+        f"{one.shape[0]} × {one.shape[1]} pixels": min(one.shape) < 1 or count > MOST_PIXELS,
+        f"a slope {one.stored[0]:g} with intercept {one.stored[1]:g}": not (
+            np.isfinite(one.stored).all() and one.stored[0] != 0
+        ),
+    }
+    if found := next((what for what, holds in wrong.items() if holds), None):
+        wanted = f"numbers of a scan (pixels of {low:g} to {high:g} mm, finite, unit directions)"
+        raise report.refused(f"{found} in {one.file.name}", wanted, EXPORT)
+
+
+def check_pixels(one: Slice, report: Report) -> None:
+    """Refuse pixels of another number or size than the header's, which GDCM reads all the same.
+
+    Up to twice as many bytes are read, as padding is common; compressed pixels GDCM checks itself.
+
+    Raises:
+        DataError: says what does not fit.
+    """
+    _, _, allocated, stored, highest, _ = one.stored
+    if not 1 <= stored <= highest + 1 <= allocated:
+        found = f"{stored:g} bits up to bit {highest:g} in {allocated:g} in {one.file.name}"
+        wanted = "BitsStored and HighBit within BitsAllocated"
+        raise report.refused(found, wanted, EXPORT)
+    expected, size = int(np.prod(one.shape) * allocated) // 8, _pixel_bytes(one.file, report)
+    if size is not None and not expected <= size < 2 * expected:
+        found = f"{size} bytes of pixels in {one.file.name}"
+        wanted = f"the {expected} bytes of {one.shape[0]} × {one.shape[1]} pixels"
+        raise report.refused(found, wanted, EXPORT)
+
+
+def _pixel_bytes(file: Path, report: Report) -> int | None:
+    """Bytes of a slice's pixels in the file; None where they are compressed."""
+    try:
+        found = dcmread(file, force=True, specific_tags=["PixelData"])
+        syntax, pixels = found.file_meta.get("TransferSyntaxUID"), found.get_item("PixelData")
+        is_compressed = pixels is None or (syntax is not None and syntax.is_compressed)
+        return None if is_compressed else len(pixels.value or b"")
+    except READ_ERRORS as error:
+        reason = " ".join(str(error).split())[:120]
+        what = f"an unreadable file {file.name} ({reason})"
+        raise report.refused(what, "a whole series", EXPORT) from error
+
+
+def check_gaps(gaps: ndarray, report: Report) -> None:
+    """Refuse slices that are missing, uneven, or lie where another one does.
+
+    `gaps` are those between neighbours, in mm along their normal.
+
+    Raises:
+        DataError: says what is wrong with them.
+    """
+    usual = float(np.median(gaps))
+    if usual > SIDES_MM[1]:
+        found, wanted = f"slices {usual:g} mm apart", f"at most {SIDES_MM[1]:g} mm"
+        raise report.refused(found, wanted, EXPORT)
+    if gaps.min() <= UNEVEN * usual or usual <= 0:
+        same = int((gaps <= UNEVEN * max(usual, 0.01)).sum())
+        raise report.refused(
+            f"{same + 1} of {len(gaps) + 1} slices where another one lies",
+            "one volume a series",
+            "split it by echo, time or phase (dcm2niix does) and give one NIfTI file",
+        )
+    if np.abs(gaps - usual).max() <= UNEVEN * usual:
+        return
+    worst = int(np.abs(gaps - usual).argmax())
+    missing = round(float((gaps / usual).round().clip(min=1).sum())) - len(gaps)
+    what = f"slices that seem to be missing: {missing}" if missing else "uneven spacing"
+    raise report.refused(
+        f"a gap of {gaps[worst]:.2f} mm between slices {worst + 1} and {worst + 2} where "
+        f"{usual:.2f} mm is usual ({what})",
+        "evenly spaced slices",
+        EXPORT,
+    )

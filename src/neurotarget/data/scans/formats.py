@@ -1,0 +1,214 @@
+"""Image files of each kind: voxels as stored, an affine to RAS+ in mm, and what a header claims.
+
+Tolerances: a quaternion may be too long by `QUATERNION_EXCESS` (it is shortened), sform and qform
+may put a corner `FORMS_APART_VOX` apart. Beyond, a warning or an error names what was found.
+"""
+
+import gzip
+import math
+import struct
+from io import BytesIO
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy import ndarray
+
+from neurotarget.data.scans.bounded import check_shape, read_bounded
+from neurotarget.data.scans.itk import read_itk
+from neurotarget.data.scans.stored import (
+    GUESSED,
+    Report,
+    Stored,
+    corners_apart,
+    in_mm,
+    invertible,
+    made,
+    native,
+)
+from neurotarget.files.reading import opened
+
+NIFTI = (".nii.gz", ".nii")
+MGH = (".mgz", ".mgh")
+ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
+QUATERNION_EXCESS = 1e-3  # of b² + c² + d² over 1; from four decimals on it is rounding
+UNNOTICED_EXCESS = 1e-7  # what float32 adds
+FORMS_APART_VOX = 0.5
+MIRRORED = "LEFT AND RIGHT MIRRORED"  # loud, as nothing else in a result would show it
+NIFTI_UNITS = {0: ("unknown", 1.0), 1: ("metre", 1e3), 2: ("mm", 1.0), 3: ("micron", 1e-3)}
+GOOD_RAS_BYTE = 28  # of an MGH header: behind seven numbers of four bytes
+MGH_VOXELS = 284  # bytes before them
+MGH_VOXEL_BYTES = {0: 1, 1: 4, 3: 4, 4: 2}  # of a voxel, by its type's code
+MOST_OFFSET = 1 << 26  # bytes before the voxels; extensions of a NIfTI header are shorter
+
+
+def read_stored(path: Path, report: Report) -> Stored:
+    """Read a file of any known kind; what its header has against it goes to the report.
+
+    Raises:
+        OSError, ValueError and others: the file cannot be read (`neurotarget.data.scans.volume` lists).
+    """
+    name = path.name.lower()
+    if name.endswith(NIFTI):
+        return _read_nifti(path, report)
+    if name.endswith(MGH):
+        return _read_mgh(path, report)
+    return read_itk(path, report)
+
+
+def read_grid(path: Path) -> tuple[tuple[int, ...], ndarray]:
+    """Shape and affine in mm of a NIfTI file, without its voxels.
+
+    Raises:
+        OSError, ValueError and others: the file cannot be read.
+    """
+    size = nib.Nifti2Header.template_dtype.itemsize
+    with opened(path) as file:
+        is_zipped = path.name.lower().endswith(".gz")
+        _, header = _nifti_header((gzip.GzipFile(fileobj=file) if is_zipped else file).read(size))
+    unit_mm = _mend(header, Report("", str(path)))
+    return header.get_data_shape(), in_mm(_affine_of(header), unit_mm)
+
+
+def _read_mgh(path: Path, report: Report) -> Stored:
+    content = read_bounded(path, lambda begin: _mgh_size(begin, report), report)
+    image = nib.MGHImage.from_stream(BytesIO(content))
+    # from the bytes, as nibabel puts its default in and sets the flag
+    is_oriented = struct.unpack_from(">h", content, GOOD_RAS_BYTE)[0] == 1
+    if not is_oriented:
+        report.no_orientation("goodRASFlag is 0")
+    return made(np.asanyarray(image.dataobj), image.affine, is_oriented=is_oriented)
+
+
+def _read_nifti(path: Path, report: Report) -> Stored:
+    content = read_bounded(path, lambda begin: _nifti_size(begin, report), report)
+    kind, stored = _nifti_header(content)
+    before, size = stored.binaryblock, kind.header_class.template_dtype.itemsize
+    unit_mm = _mend(stored, report)
+    if stored.binaryblock != before:
+        content = stored.binaryblock + content[size:]
+    is_broken = any(problem.level == "error" for problem in report.problems)
+    image = kind.from_stream(BytesIO(content))
+    sform, qform = (int(image.header[f"{form}_code"]) for form in ("sform", "qform"))
+    if not (is_broken or sform > 0 or qform > 0):
+        report.no_orientation("sform and qform codes are 0")
+    if not is_broken and sform > 0 and qform > 0:
+        _compare_forms(image.header, unit_mm, report)
+    return Stored(
+        native(np.asanyarray(image.dataobj)),
+        in_mm(_affine_of(image.header), unit_mm),
+        image.header,
+        tuple(float(side) * unit_mm for side in image.header.get_zooms()[:3]),
+        is_oriented=sform > 0 or qform > 0,
+    )
+
+
+def _mgh_size(begin: bytes, report: Report) -> int:
+    """Bytes of an MGH file, by its header."""
+    _, *shape, kind = struct.unpack_from(">6i", begin)
+    return MGH_VOXELS + check_shape(shape, MGH_VOXEL_BYTES[kind], report)
+
+
+def _nifti_size(begin: bytes, report: Report) -> int:
+    """Bytes of a NIfTI file, by its header.
+
+    Raises:
+        DataError: the header's sizes, or the numbers that scale voxels, cannot be.
+    """
+    _, header = _nifti_header(begin)
+    axes = int(header["dim"][0])
+    shape = [int(side) for side in header["dim"][1 : 1 + min(max(axes, 0), 7)]]
+    size = check_shape(shape, header.get_data_dtype().itemsize, report)
+    offset = float(header["vox_offset"])
+    if not 0 <= offset <= MOST_OFFSET:
+        todo = "export the scan again"
+        found = f"voxels that begin at byte {offset:g} (vox_offset)"
+        raise report.refused(found, f"0 to {MOST_OFFSET}", todo)
+    scale = [float(header[name]) for name in ("scl_slope", "scl_inter")]
+    is_unset = all(map(math.isnan, scale))  # nibabel's sign for values as they are stored
+    if not is_unset and not all(map(math.isfinite, scale)):
+        found = f"scl_slope {scale[0]:g} and scl_inter {scale[1]:g}"
+        raise report.refused(found, "finite numbers", "write scl_slope 1 and scl_inter 0 if unsure")
+    return int(offset) + size
+
+
+def _nifti_header(content: bytes) -> tuple[type[nib.Nifti1Image], nib.Nifti1Header]:
+    kinds = (nib.Nifti1Image, nib.Nifti2Image)
+    kind = next((kind for kind in kinds if kind.header_class.may_contain_header(content)), None)
+    if kind is None:
+        raise ValueError("it has no NIfTI header")
+    size = kind.header_class.template_dtype.itemsize
+    # checked, it would be mended unsaid
+    return kind, kind.header_class(content[:size], check=False)
+
+
+def _mend(header: nib.Nifti1Header, report: Report) -> float:
+    """Report what is wrong with sides, quaternion and unit, mend it to look at the rest.
+
+    Returns the header's unit of length in mm.
+    """
+    sides = [float(side) for side in header["pixdim"][1:4]]
+    bad = [axis for axis, side in enumerate(sides) if not (side > 0 and np.isfinite(side))]
+    if bad:
+        report.error(
+            f"spacing {' × '.join(f'{side:g}' for side in sides)} mm",
+            "three positive lengths",
+            "set the header's pixdim from the scanner's protocol",
+        )
+        header["pixdim"][[axis + 1 for axis in bad]] = 1
+    if header["qform_code"] > 0:
+        _mend_quaternion(header, report)
+    code = int(header["xyzt_units"]) & 7
+    if code not in NIFTI_UNITS:
+        wanted = "metre, mm, micron or none (codes 1, 2, 3, 0)"
+        report.error(f"an unknown unit of length (xyzt_units code {code})", wanted, "set it to mm")
+    return NIFTI_UNITS.get(code, ("", 1.0))[1]
+
+
+def _mend_quaternion(header: nib.Nifti1Header, report: Report) -> None:
+    names = ("quatern_b", "quatern_c", "quatern_d")
+    squared = sum(float(header[name]) ** 2 for name in names)
+    if squared - 1 <= UNNOTICED_EXCESS:
+        return
+    found, wanted = f"a qform quaternion with |q|² − 1 = {squared - 1:.1g}", "0 (unit length)"
+    if squared - 1 <= QUATERNION_EXCESS:
+        for name in names:
+            header[name] = float(header[name]) / np.sqrt(squared)
+        report.warning(found, wanted, f"up to {QUATERNION_EXCESS:g} it is shortened")
+        return
+    header["qform_code"] = 0
+    if header["sform_code"] > 0:
+        report.warning(found, wanted, "the sform is used; set the qform from it")
+    else:
+        report.error(found, wanted, "export the scan again, or set the sform")
+
+
+def _compare_forms(header: nib.Nifti1Header, unit_mm: float, report: Report) -> None:
+    """Warn where sform and qform put the voxels at different places."""
+    sform, qform = (in_mm(form, unit_mm) for form in (header.get_sform(), header.get_qform()))
+    if not (invertible(sform) and invertible(qform)):
+        return
+    by_sform, by_qform = ("".join(nib.aff2axcodes(form)) for form in (sform, qform))
+    axes = f"axes run {by_sform} by the sform, {by_qform} by the qform"
+    if np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
+        report.warning(
+            f"{MIRRORED} between sform and qform ({axes})",
+            "one handedness",
+            "the sform is used, and programs that take the qform show the other side: find out "
+            "which is right and write it into both",
+        )
+        return
+    apart_mm, apart_vox = corners_apart(header.get_data_shape()[:3], sform, qform)
+    if apart_vox > FORMS_APART_VOX:
+        turned = f"; {axes}" if by_sform != by_qform else ""
+        report.warning(
+            f"sform and qform that put corners up to {apart_mm:.3g} mm apart{turned}",
+            f"one place, within {FORMS_APART_VOX:g} voxel",
+            "the sform is used; write the right one into both",
+        )
+
+
+def _affine_of(header: nib.Nifti1Header) -> ndarray:
+    """Affine of a header: by its codes, but that of a map beside a scan without orientation."""
+    is_guessed = header["descrip"].item() == GUESSED and not header["sform_code"]
+    return header.get_sform() if is_guessed else header.get_best_affine()

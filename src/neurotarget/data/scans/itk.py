@@ -1,0 +1,126 @@
+"""NRRD and MetaImage files, through ITK, which is let at them only after a look at the header.
+
+Their headers may name other files, on this machine or anywhere, as the place of the voxels; such
+a file is refused before ITK sees it, but for one beside its header (`detached.py`). ITK could take
+a field for another than we do, so that a header is read so as to refuse too much rather than too
+little.
+"""
+
+import mmap
+import re
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from neurotarget.data.scans.bounded import check_shape
+from neurotarget.data.scans.detached import check_length, suffix_of, voxels_beside
+from neurotarget.data.scans.stored import Report, Stored, in_mm, made
+from neurotarget.files.reading import check_regular, opened
+
+NAMED_UNITS_MM = {
+    **dict.fromkeys(("", "?", "unknown", "mm", "millimeter", "millimeters"), 1.0),
+    **dict.fromkeys(("um", "µm", "micron", "microns", "micrometer", "micrometers"), 1e-3),
+    **dict.fromkeys(("cm", "centimeter", "centimeters"), 10.0),
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1e3),
+}
+GUESSED = b"orientation unknown, sform of the source"  # a header's description in our own maps
+TEXT_HEADER = 1 << 16  # bytes; headers of NRRD and MetaImage are shorter
+ANATOMICAL = re.compile(r"(right|left)-(anterior|posterior)-(superior|inferior)|[rl][ap][si]t?\b")
+DATA_FILES = ("datafile", "elementdatafile")  # fields of NRRD and of MetaImage, without blanks
+READERS = {True: "NrrdImageIO", False: "MetaImageIO"}  # for `is_nrrd`; else the content chooses
+VOXEL_BYTES = 8  # of the largest kind of voxel
+PLACES = re.compile(rb"ElementDataFile\s*[=:]?[ \t]*([^\r\n]{0,255})")
+
+
+def read_itk(path: Path, report: Report) -> Stored:
+    """Read a `.nrrd` or `.mha` file that holds its own voxels, or a header with them beside it.
+
+    Raises:
+        DataError: the voxels lie elsewhere, or the header's sizes cannot be.
+        OSError, RuntimeError: the file cannot be read.
+    """
+    check_regular(path)
+    is_nrrd = path.name.lower().endswith((".nrrd", ".nhdr"))
+    fields = _text_fields(path, report)
+    places, data = _places(path, fields, is_nrrd=is_nrrd), None
+    if suffix_of(path):
+        encoding = fields.get("encoding", "").casefold() if is_nrrd else ""
+        data = voxels_beside(path, places, encoding, report)
+    elif places:
+        todo = "convert the scan to NIfTI, which is one file"
+        raise report.refused(f"voxels in another file ({places[0]!r})", "voxels in the file", todo)
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(READERS[is_nrrd])
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    components = reader.GetNumberOfComponents()
+    check_shape(reader.GetSize(), VOXEL_BYTES * components, report)
+    if data is not None:
+        check_length(data, prod(reader.GetSize()) * components * _voxel_bytes(reader), report)
+    image = reader.Execute()
+    array = sitk.GetArrayFromImage(image)
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        array = np.moveaxis(array, -1, 0)
+    if image.GetDimension() != 3:
+        return made(array.T, np.eye(4))
+    unit_mm = _named_unit_mm(fields, report)
+    axes = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = axes, image.GetOrigin()
+    affine = in_mm(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine, unit_mm)  # ITK's LPS to RAS
+    without = _unoriented(fields, is_nrrd=is_nrrd)
+    if without:
+        report.no_orientation(without)
+    return made(array.T, affine, is_oriented=not without)
+
+
+def _text_fields(path: Path, report: Report) -> dict[str, str]:
+    """Fields of a text header, NRRD's `name: value` or MetaImage's `name = value`."""
+    with opened(path) as stream:
+        head = stream.read(TEXT_HEADER)
+    header = re.split(rb"\r?\n\r?\n|(?<=ElementDataFile)", head)[0]
+    if len(header) == TEXT_HEADER:
+        wanted = f"one of at most {TEXT_HEADER} bytes"
+        raise report.refused("a header without an end", wanted, "convert the scan to NIfTI")
+    text = header.decode("latin-1")
+    pairs = (re.split(r"\s*[:=]+\s*", line, maxsplit=1) for line in text.splitlines())
+    return {pair[0].strip().casefold(): pair[1].strip() for pair in pairs if len(pair) == 2}
+
+
+def _places(path: Path, fields: dict[str, str], *, is_nrrd: bool) -> list[str]:
+    """Files that a header names as the place of its voxels, other than itself."""
+    if is_nrrd:
+        return [value for name, value in fields.items() if "".join(name.split()) in DATA_FILES]
+    # wherever such a field stands: which of several counts is for ITK to say
+    with opened(path) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        found = [match[1].decode("latin-1").strip() for match in PLACES.finditer(text)]
+    return [place for place in found if place.casefold() != "local"] if found else ["nowhere"]
+
+
+def _voxel_bytes(reader: sitk.ImageFileReader) -> int:
+    """Bytes of one number of a voxel, from a kind such as `vector of 16-bit signed integer`."""
+    kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
+    found = re.search(r"(\d+)-bit", kind)
+    return int(found[1]) // 8 if found else VOXEL_BYTES
+
+
+def _named_unit_mm(fields: dict[str, str], report: Report) -> float:
+    keys = ("space units", "units", "distanceunits")
+    text = next((fields[key] for key in keys if key in fields), "")
+    names = {name.strip('"').casefold() for name in text.split()} or {""}
+    lengths = {NAMED_UNITS_MM.get(name) for name in names}
+    if len(lengths) == 1 and (unit_mm := lengths.pop()) is not None:
+        return unit_mm
+    report.error(f"lengths in {' and '.join(sorted(names))}", "mm", "convert it to mm")
+    return 1.0
+
+
+def _unoriented(fields: dict[str, str], *, is_nrrd: bool) -> str:
+    """Why nothing says where left and right are; "" where something does."""
+    if is_nrrd:
+        space = fields.get("space", "")
+        return "" if ANATOMICAL.match(space.casefold()) else f"space is {space or 'absent'}"
+    axes = {"transformmatrix", "rotation", "orientation"}
+    return "" if axes & set(fields) else "no TransformMatrix"

@@ -1,0 +1,99 @@
+"""What an image file of any kind holds, and what its header has against it."""
+
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+from numpy import ndarray
+
+from neurotarget.problems import DataError, Problem
+
+GUESSED = b"orientation unknown, sform of the source"  # a header's description in our own maps
+
+
+class Report:
+    """Problems of one file, gathered while it is read."""
+
+    def __init__(self, case_id: str, file: str) -> None:
+        self.case_id, self.file = case_id, file
+        self.problems: list[Problem] = []
+
+    def error(self, found: str, wanted: str, todo: str) -> None:
+        """Add what nobody should go on over."""
+        self.problems.append(Problem("error", self.case_id, self.file, found, wanted, todo))
+
+    def warning(self, found: str, wanted: str, todo: str) -> None:
+        """Add what a person should look at."""
+        self.problems.append(Problem("warning", self.case_id, self.file, found, wanted, todo))
+
+    def refused(self, found: str, wanted: str, todo: str) -> DataError:
+        """Error of a file that is not read any further."""
+        return DataError(Problem("error", self.case_id, self.file, found, wanted, todo))
+
+    def no_orientation(self, reason: str) -> None:
+        """Add that nothing in the file says where left and right are."""
+        self.warning(
+            f"no orientation ({reason})",
+            "a known left and right",
+            "left and right are a guess; export it again from DICOM, or set the sform",
+        )
+
+
+class Stored(NamedTuple):
+    """What a file holds, before it is checked."""
+
+    array: ndarray
+    affine: ndarray  # (4, 4) to RAS+ in mm
+    header: nib.Nifti1Header  # as stored, in the file's own unit of length
+    sides_mm: tuple[float, ...]  # of a voxel, as the header has them
+    is_oriented: bool  # whether the file says where left and right are
+
+
+def made(array: ndarray, affine: ndarray, *, is_oriented: bool = True) -> Stored:
+    """Contents of a file that has no NIfTI header, with a NIfTI header made for it."""
+    array = native(array)
+    header = nib.Nifti1Header()
+    header.set_data_dtype(array.dtype)
+    header.set_data_shape(array.shape)
+    header.set_xyzt_units("mm")
+    if invertible(affine):
+        # maps beside the scan need its place; guessed, it is one that only we read
+        code = "scanner" if is_oriented else "unknown"
+        header.set_sform(affine, code=code)
+        header.set_qform(affine, code=code)
+        header["descrip"] = b"" if is_oriented else GUESSED
+    sides_mm = tuple(float(side) for side in header.get_zooms()[:3])
+    return Stored(array, affine, header, sides_mm, is_oriented)
+
+
+def in_mm(affine: ndarray, unit_mm: float) -> ndarray:
+    """An affine whose unit of length has so many mm, in mm."""
+    scaled = np.array(affine, dtype=np.float64)
+    scaled[:3] *= unit_mm
+    return scaled
+
+
+def native(array: ndarray) -> ndarray:
+    """An array in the machine's byte order that can be written to."""
+    # torch takes neither foreign byte order nor read-only memory
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array if array.flags.writeable else array.copy(order="K")
+
+
+def invertible(affine: ndarray) -> bool:
+    """Whether an affine has three independent axes."""
+    axes = affine[:3, :3]
+    if not np.isfinite(affine).all():
+        return False
+    lengths = np.linalg.norm(axes, axis=0)
+    # the volume of a unit cell against that of its bounding brick: 0 where two axes fall together
+    return bool(lengths.min() > 0 and abs(np.linalg.det(axes / lengths)) > 1e-4)
+
+
+def corners_apart(shape: tuple[int, ...], a: ndarray, b: ndarray) -> tuple[float, float]:
+    """How far two affines put the corners of one box apart, at most: in mm and in voxels of `a`."""
+    last = np.array(shape) - 1
+    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * last
+    apart = (a - b)[:3] @ np.column_stack([corners, np.ones(8)]).T
+    steps = np.linalg.solve(a[:3, :3], apart)
+    return float(np.linalg.norm(apart, axis=0).max()), float(np.abs(steps).max())

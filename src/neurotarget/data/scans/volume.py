@@ -1,0 +1,238 @@
+"""One scan from disk, checked: voxels as stored, affine in RAS+ mm, header."""
+
+import struct
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from numpy import ndarray
+
+from neurotarget.data.scans.formats import ITK, MGH, NIFTI, read_stored
+from neurotarget.files.written_paths import has_foreign_drive
+from neurotarget.data.scans.stored import Report, Stored, corners_apart, invertible
+from neurotarget.files.unfetched import unfetched
+from neurotarget.files.reading import why_not_regular
+from neurotarget.types import SIDES_MM
+from neurotarget.problems import DataError, Problem
+
+SUFFIXES = (*NIFTI, *MGH, *ITK)
+SAME_GRID_VOX = 0.1  # corners of one grid are no further apart
+ROUNDED_MM = 1e-2  # an oblique grid as float32 quaternion, not matrix, moves corners by 8e-3 mm
+MOST_ORIGIN_MM = 1e5  # beyond, float32 does not tell hundredths of a mm apart
+MOST_VALUE = 1e18  # of a voxel: its square is a float32 still, and so are mean and deviation
+PAIRED = (".hdr", ".img")  # a scan in two files whose header says little of where it lies
+UNREADABLE = (
+    OSError,  # also gzip.BadGzipFile
+    EOFError,
+    MemoryError,  # a broken header asks for absurd sizes
+    LookupError,
+    OverflowError,
+    RuntimeError,  # what SimpleITK raises
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    HeaderDataError,
+    ImageFileError,
+)
+
+
+class Volume(NamedTuple):
+    """A scan as it lies on disk: array (I, J, K) in stored order, affine to RAS+ in mm."""
+
+    array: ndarray
+    affine: ndarray  # (4, 4) float64; NaN throughout where spacing or axes are broken
+    header: nib.Nifti1Header  # as stored, in the file's own unit of length
+    is_oriented: bool = True  # whether the file says where left and right are
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Side of a voxel along each stored axis, in mm."""
+        i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(i), float(j), float(k)
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is known where the voxels lie."""
+        return bool(np.isfinite(self.affine).all())
+
+
+def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None = None) -> Volume:
+    """Read a 3-D scan whose voxels and geometry can be trusted.
+
+    Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`, and `.nhdr` and `.mhd` with their
+    voxels beside them. Trailing axes of length one are
+    dropped; scaled voxels come scaled, others in their stored type, in native byte order. A unit
+    of length that the header names is turned into mm. Warnings are appended to `warnings`.
+
+    Raises:
+        DataError: missing, unreadable or truncated, not 3-D, NaN or Inf voxels, spacing that is
+            not positive, affine that cannot be inverted, an unknown unit of length.
+    """
+    volume, problems = inspect_volume(path, case_id=case_id)
+    if errors := [problem for problem in problems if problem.level == "error"]:
+        raise DataError(errors)
+    assert volume is not None  # without a volume there is an error
+    if warnings is not None:
+        warnings += problems
+    return volume
+
+
+def inspect_volume(path: Path, *, case_id: str = "") -> tuple[Volume | None, list[Problem]]:
+    """Read a scan and everything that is wrong with it; None where no 3-D array is in it."""
+    volumes, problems = _inspect(path, case_id, most_axes=3)
+    return (volumes[0] if volumes else None), problems
+
+
+def inspect_stack(path: Path, *, case_id: str = "") -> tuple[list[Volume], list[Problem]]:
+    """As `inspect_volume`, for a 4-D file too: its volumes along the last axis."""
+    return _inspect(path, case_id, most_axes=4)
+
+
+def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume], list[Problem]]:
+    path = Path(path)
+    report = Report(case_id, str(path))
+    if (missing := missing_file(path, case_id=case_id)) is not None:
+        return [], [missing]
+    if not path.name.lower().endswith(SUFFIXES):
+        is_paired = path.name.lower().endswith(PAIRED)
+        found = "a scan in two files" if is_paired else "an unknown kind of file"
+        report.error(found, f"one of {' '.join(SUFFIXES)}", "convert it to NIfTI")
+        return [], report.problems
+    try:
+        stored = read_stored(path, report)
+    except DataError as error:
+        return [], [*report.problems, *error.problems]
+    except UNREADABLE as error:
+        reason = " ".join(str(error).split())[-200:] or type(error).__name__
+        report.error(f"an unreadable file ({reason})", "a whole image", "copy or export it again")
+        return [], report.problems
+    _check_affine(stored, report)
+    affine, header = stored.affine, stored.header
+    if any(problem.level == "error" for problem in report.problems):
+        affine = np.full((4, 4), np.nan)  # so that nothing is measured with it
+    _check_voxels(stored.array, report)
+    arrays = _volumes(stored.array, report, most_axes)
+    if len(arrays) > 1:
+        header = header.copy()
+        header.set_data_shape(arrays[0].shape)
+    return [Volume(array, affine, header, stored.is_oriented) for array in arrays], report.problems
+
+
+def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
+    """Problem of a path that is no file, or None."""
+    absent, found = unfetched(path), why_not_regular(path)
+    if absent is None and found is None:
+        return None
+    todo = "check the path in the manifest, or restore the file"
+    if has_foreign_drive(path):
+        todo = "write the path relative to the manifest: this machine has no drive of Windows"
+    found, todo = absent or (found, todo)
+    return Problem("error", case_id, str(path), found, "an image file", todo)
+
+
+def same_grid(a: Volume, b: Volume) -> bool:
+    """Whether two volumes have one shape and corners within `SAME_GRID_VOX` voxel of each other."""
+    if a.array.shape != b.array.shape:
+        return False
+    return corners_apart(a.array.shape, a.affine, b.affine)[1] <= SAME_GRID_VOX
+
+
+def shifted_grid(
+    reference: Volume, volume: Volume, name: str, *, case_id: str, file: str
+) -> list[Problem]:
+    """Warning of a volume that counts as on the grid of `name` and lies off by more than rounding.
+
+    NaN affines, whose problems are known, give none.
+    """
+    mm, vox = corners_apart(volume.array.shape, reference.affine, volume.affine)
+    if not mm > ROUNDED_MM:
+        return []
+    found = f"a grid {mm:.3f} mm or {vox:.3f} voxel off"
+    wanted = f"the grid of {name}"
+    todo = f"up to {SAME_GRID_VOX:g} voxel it is taken for the same; nothing is resampled"
+    return [Problem("warning", case_id, file, found, wanted, todo)]
+
+
+def file_stem(path: Path) -> str:
+    """Name of an image file without its (double) suffix."""
+    name = Path(path).name
+    suffix = next((end for end in SUFFIXES if name.lower().endswith(end)), Path(name).suffix)
+    return name[: len(name) - len(suffix)]
+
+
+def _check_affine(stored: Stored, report: Report) -> None:
+    affine, sides = stored.affine, np.array(stored.sides_mm)
+    if not invertible(affine):
+        rows = "; ".join(" ".join(f"{value:g}" for value in row) for row in affine[:3])
+        report.error(
+            f"an affine that cannot be inverted ({rows})",
+            "three independent axes",
+            "set the sform from the qform, or export the scan again",
+        )
+        return
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    if any(problem.level == "error" for problem in report.problems):  # of the spacing
+        return
+    if sides.shape == (3,) and not np.allclose(lengths, sides, rtol=1e-2):
+        report.warning(
+            f"spacing {sides.round(4).tolist()} mm beside an affine of {lengths.round(4).tolist()}",
+            "one spacing",
+            "the affine is used; set pixdim to match it",
+        )
+    low, high = SIDES_MM
+    if lengths.min() < low or lengths.max() > high:
+        report.error(
+            f"voxels of {' × '.join(f'{side:g}' for side in lengths)} mm by the header's unit",
+            f"sides of {low:g} to {high:g} mm",
+            "write lengths in mm, and mm as their unit (xyzt_units of NIfTI)",
+        )
+    origin = np.abs(affine[:3, 3]).max()
+    if origin > MOST_ORIGIN_MM:
+        report.error(
+            f"a first voxel {origin:g} mm from the scanner's centre",
+            f"at most {MOST_ORIGIN_MM:g} mm",
+            "set the offset of the affine from the scanner's protocol, or to 0",
+        )
+
+
+def _volumes(array: ndarray, report: Report, most_axes: int) -> list[ndarray]:
+    """The array without trailing axes of one, or its volumes along a fourth axis."""
+    if array.dtype.kind not in "biuf":
+        report.error(
+            f"voxels of type {array.dtype}", "one real number a voxel", "split the components"
+        )
+        return []
+    shape = array.shape
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if not 3 <= len(shape) <= most_axes or 0 in shape:
+        report.error(
+            f"{len(shape)}-D voxels {' × '.join(map(str, array.shape))}",
+            "one 3-D volume a file",
+            "write each channel or time point to a file of its own",
+        )
+        return []
+    array = array.reshape(shape, order="A")
+    return [array] if len(shape) == 3 else list(np.moveaxis(array, -1, 0))
+
+
+def _check_voxels(array: ndarray, report: Report) -> None:
+    if array.dtype.kind != "f" or not array.size:
+        return
+    if (finite := np.isfinite(array)).all():
+        largest = max(float(array.max()), -float(array.min()))
+        if largest > MOST_VALUE:
+            todo = "look for voxels that were never written, or scale the values"
+            report.error(f"values up to {largest:.3g}", f"at most {MOST_VALUE:g}", todo)
+        return
+    absent = array.size - int(finite.sum())
+    report.error(
+        f"NaN or Inf in {absent} of {array.size} voxels",
+        "finite voxels",
+        "fill them (outside the head with 0) or export the scan again",
+    )

@@ -1,0 +1,1 @@
+"""Left and right of a pair of structures."""

@@ -1,0 +1,74 @@
+"""The two halves of a pair: groups of voxels beside each other, and the plane between them."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from neurotarget.data.sides.midplane import Plane, Points
+
+TILTS = np.radians((-40.0, -20.0, 0.0, 20.0, 40.0))  # of a head, about two axes
+SAMPLED = 4_000  # voxels that the border is found from
+CLEAR = 5.0  # distance of two halves, in SDs of a half along it; a bar cut in two has 3.5
+LIKE_SHARE = 0.5  # of the larger half that the smaller one has where both say the border alone
+ACROSS = 0.5  # cosine of the angle between the line of their centres and the scanner's left–right
+
+
+class Halves(NamedTuple):
+    """Two groups of voxels, the right one with the larger x."""
+
+    left_mm: Float[ndarray, "3"]  # centre
+    right_mm: Float[ndarray, "3"]
+    apart: float  # distance of the centres in SDs of a half along it
+    like: float  # size of the smaller half as a share of the larger one
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether they lie well apart and beside each other, not one above or behind the other."""
+        way = self.right_mm - self.left_mm
+        return bool(way[0] > ACROSS * np.linalg.norm(way)) and self.apart >= CLEAR
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether they are the two sides, whatever is known of the head."""
+        return self.is_apart and self.like >= LIKE_SHARE
+
+    @property
+    def border(self) -> Plane:
+        """Plane halfway between their centres."""
+        way, point = self.right_mm - self.left_mm, (self.left_mm + self.right_mm) / 2
+        normal = way / np.linalg.norm(way)
+        return Plane(tuple(point.tolist()), tuple(normal.tolist()), "the plane between them")
+
+
+def halves_of(points: Points) -> Halves | None:
+    """The two groups that points fall into, side by side; None where they are all in one place."""
+    if len(points) < 2 or np.ptp(points, axis=0).max() == 0:
+        return None
+    points = points[:: max(len(points) // SAMPLED, 1)]
+    is_right = _best_cut(points)
+    left, right = points[~is_right], points[is_right]
+    ends = sorted((left.mean(axis=0), right.mean(axis=0)), key=lambda centre: centre[0])
+    way = ends[1] - ends[0]
+    length = float(np.linalg.norm(way))
+    rest = np.concatenate([group - group.mean(axis=0) for group in (left, right)])
+    spread = float((rest @ way).std()) / length
+    few, many = sorted((len(left), len(right)))
+    return Halves(ends[0], ends[1], length / max(spread, 1e-3), few / many)
+
+
+def _best_cut(points: Points) -> Bool[ndarray, " N"]:
+    """Points to the right of the cut that leaves least of their variance within the two parts."""
+    # Otsu's criterion, doi:10.1109/TSMC.1979.4310076, along each way
+    yaw, roll = (angles.ravel() for angles in np.meshgrid(TILTS, TILTS))
+    ways = np.stack([np.cos(yaw) * np.cos(roll), np.sin(yaw) * np.cos(roll), np.sin(roll)])
+    along = (points - points.mean(axis=0)) @ ways  # (N, 25)
+    ordered = np.sort(along, axis=0)
+    counts = np.arange(1, len(points))[:, None]
+    # between the parts, as a share of all; sums over all are 0
+    between = ordered.cumsum(axis=0)[:-1] ** 2 / (counts * (len(points) - counts))
+    share = between / np.maximum((ordered**2).mean(axis=0), 1e-9)
+    share[np.diff(ordered, axis=0) <= 0] = -1  # no cut through one place
+    cut, way = np.unravel_index(share.argmax(), share.shape)
+    return along[:, way] > ordered[cut, way]

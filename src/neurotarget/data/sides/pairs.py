@@ -1,0 +1,289 @@
+"""Left and right of a pair, told apart after both were segmented as one class.
+
+A target has either way in `sides`. With `labels` left and right are two classes: a flip has to
+swap them, in training and in prediction, and the network must learn where the middle is. With
+`split` a pair is one class: one class less a pair, twice the voxels in it, and a flip is free;
+the price is that a nucleus found alone says nothing of its side, which then comes from the middle
+of the head and is noted.
+
+Sides are parted in scanner coordinates and by the halves themselves, so that neither the order
+of voxels nor the place or the tilt of the head matters.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+from numpy import ndarray
+from scipy import ndimage
+
+from neurotarget.data.sides.halves import Halves, halves_of
+from neurotarget.data.labels import class_of_id
+from neurotarget.data.sides.midplane import Plane, Points, middle_of_grid
+from neurotarget.shapes import Mask
+from neurotarget.types import Target
+
+MAIN_SHARE = 0.1  # of the largest piece; smaller ones do not say where the border is
+BOTH_SHARE = 0.2  # of a pair beyond the middle of the head before it is there on both sides
+CUT_SHARE = 0.25  # of the way from the border to a centre: a piece that reaches further is cut
+OTHERS = "the plane between the other pairs"
+CORNERS = np.ones((3, 3, 3), dtype=bool)  # voxels that share a corner belong together
+
+Classes = Integer[ndarray, "I J K"]
+Affine = Float[ndarray, "4 4"]
+Middle = Plane | Callable[[], Plane] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The voxels of a merged class; sequences run along them."""
+
+    box: tuple[slice, ...]
+    mask: Mask  # within the box
+    points: Points  # in mm
+    pieces: Integer[ndarray, " N"]  # number of the piece that each voxel is part of
+    main: Points  # of the pieces that are no specks
+    halves: Halves | None  # None where all voxels are in one place
+
+
+def as_trained(target: Target) -> Target:
+    """The target that a network sees: with `sides: split`, each pair is one label.
+
+    A merged label has the ids of both sides, the sum of their volume ranges, and what their names
+    have in common, else `both`. What only makes sense of sides, pairs, hypotheses and published
+    scores, is left out.
+    """
+    if target.sides == "labels":
+        return target
+    names = _class_names(target)
+    labels: dict[str, tuple[int, ...]] = {}
+    members: dict[str, list[str]] = {}
+    for label, ids in target.labels.items():
+        labels[names[label]] = (*labels.get(names[label], ()), *ids)
+        members.setdefault(names[label], []).append(label)
+    known = target.volume_range_mm3
+    ranges = {
+        name: tuple(np.sum([known[label] for label in parts], axis=0).tolist())
+        for name, parts in members.items()
+        if all(label in known for label in parts)
+    }
+    return replace(
+        target,
+        labels=labels,
+        pairs=(),
+        sides="labels",
+        volume_range_mm3=ranges,
+        hypotheses=(),
+        published=(),
+    )
+
+
+def trained_class(target: Target) -> tuple[int, ...]:
+    """Class of `as_trained(target)` that each class of the target is part of; 0 stays 0."""
+    names = _class_names(target)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names.values()), start=1)}
+    return (0, *(numbers[names[label]] for label in target.labels))
+
+
+def trained_class_of_id(
+    target: Target, label_ids: Mapping[str, int] | None = None
+) -> dict[int, int]:
+    """Class of `as_trained(target)` of each id in a label file.
+
+    Names are looked up as the target's own, so that a data set's names of the two sides count.
+
+    Raises:
+        DataError: as `class_of_id` does.
+    """
+    return to_trained(class_of_id(target, label_ids), target)
+
+
+def to_trained(mapping: Mapping[int, int], target: Target) -> dict[int, int]:
+    """The mapping of `class_of_id` for a target, with the classes of `as_trained(target)`."""
+    into = (*trained_class(target), as_trained(target).ignored_class)
+    return {value: into[number] for value, number in mapping.items()}
+
+
+def split_sides(
+    classes: Classes, affine: Affine, target: Target, *, middle: Middle = None
+) -> tuple[Classes, tuple[str, ...]]:
+    """Turn classes of `as_trained(target)` into the target's, each pair parted into its sides.
+
+    Pieces go to a side as wholes; one that reaches far across the border is cut there. `affine`
+    leads from voxels, in any order, to scanner coordinates (RAS+, mm). `middle` is the plane
+    between the halves of the head, or what finds it, asked only where a pair does not say its
+    border itself; by default the middle of the grid. Notes say where that was needed.
+    """
+    final, _, notes = _split(classes, affine, target, middle)
+    return final, notes
+
+
+def split_probabilities(
+    probabilities: Float[ndarray, "T I J K"],
+    affine: Affine,
+    target: Target,
+    *,
+    middle: Middle = None,
+) -> tuple[Float[ndarray, "L I J K"], tuple[str, ...]]:
+    """Turn probabilities of `as_trained(target)` into the target's; see `split_sides`.
+
+    A pair's probability goes to the one side that a voxel belongs to, 0 to the other: the side of
+    its piece, and off the pieces that of the border. The likeliest classes are then those of
+    `split_sides`.
+    """
+    if target.sides == "labels":
+        return probabilities, ()
+    final, borders, notes = _split(probabilities.argmax(axis=0), affine, target, middle)
+    into = trained_class(target)
+    result = probabilities[list(into)]
+    for left, right in _pair_classes(target):
+        border = borders.get(into[left])  # none of a pair that is in no voxel
+        plane = border or middle_of_grid(final.shape, affine)
+        is_right = _right_of(plane, final.shape, affine)
+        is_right[final == left] = False
+        is_right[final == right] = True
+        result[left][is_right] = 0
+        result[right][~is_right] = 0
+    return result, notes
+
+
+def _class_names(target: Target) -> dict[str, str]:
+    """Name of the trained label that each label is part of."""
+    names = {label: label for label in target.labels}
+    if target.sides == "labels":
+        return names
+    # regions call a pair by what its names share only where there are several pairs
+    regions = replace(target, pairs=target.pairs * 2).regions
+    sums = ("left", "right", "total")
+    shared = {parts: name for name, parts in regions.items() if name not in sums}
+    for number, pair in enumerate(target.pairs, start=1):
+        spare = "both" if len(target.pairs) == 1 else f"both_{number}"
+        for label in pair:
+            names[label] = shared.get(pair, spare)
+    return names
+
+
+def _pair_classes(target: Target) -> list[tuple[int, int]]:
+    """Classes of the left and the right label of each pair."""
+    number = {name: place for place, name in enumerate(target.labels, start=1)}
+    return [(number[left], number[right]) for left, right in target.pairs]
+
+
+def _split(
+    classes: Classes, affine: Affine, target: Target, middle: Middle
+) -> tuple[Classes, dict[int, Plane], tuple[str, ...]]:
+    """The target's classes, the border of each merged class that is there, and notes."""
+    if target.sides == "labels":
+        return classes, {}, ()
+    affine, into = np.asarray(affine, dtype=float), trained_class(target)
+    sides = {into[left]: (left, right) for left, right in _pair_classes(target)}
+    result = np.zeros(classes.shape, dtype=np.min_scalar_type(target.num_labels - 1))
+    pairs: dict[int, Pair] = {}
+    for number, box in enumerate(ndimage.find_objects(classes, max(into)), start=1):
+        if box is None:
+            continue
+        mask = classes[box] == number
+        if number in sides:
+            pairs[number] = _pair(box, mask, affine)
+        else:
+            result[box][mask] = into.index(number)
+    head = _head(list(pairs.values()), middle, classes.shape, affine)
+    borders, notes = {}, []
+    for number, pair in pairs.items():
+        borders[number], reach_mm = _border(pair, head)
+        is_right, is_cut = _sides_of(pair, borders[number], reach_mm)
+        left, right = sides[number]
+        result[pair.box][pair.mask] = np.where(is_right, right, left)
+        names = (target.label_names[left - 1], target.label_names[right - 1])
+        notes += _notes(names, pair, borders[number], is_right, is_cut=is_cut)
+    return result, borders, tuple(notes)
+
+
+def _pair(box: tuple[slice, ...], mask: Mask, affine: Affine) -> Pair:
+    points = np.argwhere(mask) + [side.start for side in box]
+    points = points @ affine[:3, :3].T + affine[:3, 3]
+    pieces = ndimage.label(mask, structure=CORNERS)[0][mask] - 1
+    sizes = np.bincount(pieces)
+    main = points[sizes[pieces] >= MAIN_SHARE * sizes.max()]
+    return Pair(box, mask, points, pieces, main, halves_of(main))
+
+
+def _head(
+    pairs: Sequence[Pair], middle: Middle, shape: tuple[int, ...], affine: Affine
+) -> Callable[[], Plane]:
+    """What finds the middle of the head once it is asked: other pairs know it best."""
+    known = [pair.halves.border for pair in pairs if pair.halves and pair.halves.is_clear]
+
+    @cache
+    def find() -> Plane:
+        if known:
+            point = np.mean([plane.point_mm for plane in known], axis=0)
+            normal = np.sum([plane.normal for plane in known], axis=0)
+            normal /= np.linalg.norm(normal)
+            return Plane(tuple(point.tolist()), tuple(normal.tolist()), OTHERS)
+        if middle is None:
+            return middle_of_grid(shape, affine)
+        return middle if isinstance(middle, Plane) else middle()
+
+    return find
+
+
+def _border(pair: Pair, head: Callable[[], Plane]) -> tuple[Plane, float]:
+    """Border of a pair, and how far a piece may reach across it and stay whole, in mm.
+
+    It is halfway between the halves, where these are clear or the middle of the head agrees, else
+    the middle of the head; without two sides nothing is cut.
+    """
+    halves = pair.halves
+    if halves is not None and halves.is_apart:
+        ends_mm = np.array([halves.left_mm, halves.right_mm])
+        if halves.is_clear or np.prod(head().right_mm(ends_mm)) < 0:
+            return halves.border, CUT_SHARE * float(np.linalg.norm(np.diff(ends_mm, axis=0))) / 2
+    plane = head()
+    across = plane.right_mm(pair.main)
+    share = float((across > 0).mean())
+    is_there_twice = min(share, 1 - share) >= BOTH_SHARE
+    return plane, CUT_SHARE * float(np.abs(across).mean()) if is_there_twice else np.inf
+
+
+def _sides_of(pair: Pair, border: Plane, reach_mm: float) -> tuple[Bool[ndarray, " N"], bool]:
+    """Whether each voxel is on the right, and whether a piece had to be cut."""
+    beyond = border.right_mm(pair.points)
+    is_right = np.bincount(pair.pieces, weights=beyond) > 0  # of each piece, by its centre
+    high, low = np.full(len(is_right), -np.inf), np.full(len(is_right), np.inf)
+    np.maximum.at(high, pair.pieces, beyond)
+    np.minimum.at(low, pair.pieces, beyond)
+    is_cut = np.minimum(high, -low) > reach_mm
+    return np.where(is_cut[pair.pieces], beyond > 0, is_right[pair.pieces]), bool(is_cut.any())
+
+
+def _right_of(plane: Plane, shape: tuple[int, ...], affine: Affine) -> Mask:
+    """Whether each voxel of a grid lies to the right of a plane."""
+    to_right = np.array(plane.normal) @ np.asarray(affine, float)[:3, :3]  # mm a voxel
+    start = float(plane.right_mm(np.asarray(affine, float)[:3, 3]))
+    i, j, k = (np.arange(side) * step for side, step in zip(shape, to_right, strict=True))
+    return i[:, None, None] + (j[:, None] + k) > -start
+
+
+def _notes(
+    names: tuple[str, str],
+    pair: Pair,
+    border: Plane,
+    is_right: Bool[ndarray, " N"],
+    *,
+    is_cut: bool,
+) -> list[str]:
+    """What a person should look at: one side alone, a bridge, a border that is not the pair's."""
+    both, source = " and ".join(names), border.source
+    if not is_right.any() or is_right.all():
+        found = names[int(is_right[0])]
+        away = abs(float(border.right_mm(pair.points.mean(axis=0))))
+        return [f"{both}: only one side found, called {found}: it lies {away:.0f} mm off {source}"]
+    if source == OTHERS:
+        return []
+    if is_cut:
+        return [f"{both}: in one piece, cut at {source}"]
+    is_own = pair.halves is not None and source == pair.halves.border.source
+    return [] if is_own else [f"{both}: no two clear halves, parted at {source}"]

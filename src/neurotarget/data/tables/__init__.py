@@ -1,0 +1,1 @@
+"""Tables that people keep: covariates, ids, volumes measured elsewhere."""

@@ -1,0 +1,256 @@
+"""Covariates of cases: what the cells of a table mean, and what hypotheses ask of them."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from neurotarget.problems import error, nearest, some, warning
+from neurotarget.data.tables.text_table import is_missing
+from neurotarget.hypothesis import SPLINE, Hypothesis
+from neurotarget.levels import (
+    CATEGORIES,
+    CodeBook,
+    code_key,
+    codes_of,
+    level_key,
+    one_spelling,
+    usual_columns,
+    usual_name,
+)
+from neurotarget.types import Case, Covariate, Target
+from neurotarget.problems import Problem
+
+LIMIT = re.compile(
+    r"(?:[<>]=?|[≤≥])\s*(?P<after>\d+(?:\.\d+)?)"
+    r"|(?P<before>\d+(?:\.\d+)?)\s*(?:\+|(?:and|or) (?:over|older|above|more))"
+)  # such as 89+ and >89, by which ages are made anonymous
+NO_CODES: CodeBook = {}
+
+
+def type_covariates(
+    rows: Sequence[Mapping[str, str]],
+    case_ids: Sequence[str],
+    *,
+    target: Target | None,
+    file: Path,
+    codes: CodeBook = NO_CODES,
+) -> tuple[list[dict[str, Covariate]], list[Problem]]:
+    """Turn one row of text per case into covariates: numbers, else text, None where missing.
+
+    A column is numeric where all its values are numbers, where most are, or where a slope
+    hypothesis of the target needs it; a value of it that is no number is an error. A limit such
+    as `89+` or `>89` is read as its number, with a warning. Names that a hypothesis writes in
+    another case are taken over from there; a column of another usual name (`Gender`, `Age at
+    scan`) is called as a study knows it, with a warning. Categories have one spelling each: that
+    of the hypotheses, F and M for sexes, else the first. `codes`, or the target's `levels`, say
+    what numbers stand for.
+    """
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    names, problems = _names(columns, target, file)
+    slopes = numeric_covariates(target)
+    codes = {**(target.levels if target else {}), **codes}
+    typed: list[dict[str, Covariate]] = [{} for _ in rows]
+    for column in columns:
+        name = names[column]
+        texts = _decoded([row.get(column, "") for row in rows], codes_of(name, codes))
+        values, wrong = _values(name, texts, case_ids, file, is_number=name in slopes)
+        problems += wrong
+        if any(isinstance(value, str) for value in values):
+            values, wrong = _categories(name, values, target, file)
+            problems += wrong
+        for row, value in zip(typed, values, strict=True):
+            row[name] = value
+    return typed, problems
+
+
+def _names(
+    columns: Sequence[str], target: Target | None, file: Path
+) -> tuple[dict[str, str], list[Problem]]:
+    """What each column is called, and where another name was taken for a usual one."""
+    asked = {name.casefold(): name for name in asked_covariates(target)}
+    renamed, several = usual_columns(columns, asked.values())
+    names = {name: renamed.get(name, asked.get(name.casefold(), name)) for name in columns}
+    return names, renamed_problems(renamed, several, file)
+
+
+def renamed_problems(
+    renamed: Mapping[str, str], several: Mapping[str, Sequence[str]], file: Path | str = ""
+) -> list[Problem]:
+    """Say which columns were taken for a usual one, and of which it is open."""
+    taken = [
+        warning(f"the column {column!r}", name, f"it is taken for {name}", file=file)
+        for column, name in renamed.items()
+    ]
+    return taken + [
+        warning(
+            f"the columns {' and '.join(map(repr, columns))}",
+            f"one that means {name}",
+            f"name the one that is meant {name}; until then neither is taken for it",
+            file=file,
+        )
+        for name, columns in several.items()
+    ]
+
+
+def _decoded(texts: Sequence[str], codes: Mapping[str, str]) -> list[str]:
+    """Texts with what a code book says in the place of its codes."""
+    return [codes.get(code_key(text), text) for text in texts]
+
+
+def _values(
+    name: str, texts: Sequence[str], case_ids: Sequence[str], file: Path, *, is_number: bool
+) -> tuple[list[Covariate], list[Problem]]:
+    """Numbers or texts of a column, and which of its cells are neither."""
+    values: list[Covariate] = [None if is_missing(text) else _number(text) for text in texts]
+    words = [index for index, value in enumerate(values) if isinstance(value, str)]
+    limits = {index: limit for index in words if (limit := _limit(texts[index])) is not None}
+    broken = [index for index in words if index not in limits]
+    numbers = sum(isinstance(value, float) for value in values)
+    if not is_number and numbers <= len(broken):
+        if not words:
+            return values, []
+        return [None if is_missing(text) else text for text in texts], []
+    for index in words:
+        values[index] = limits.get(index)
+    problems = [_not_a_number(case_ids[index], name, texts[index], file) for index in broken]
+    if limits:
+        problems.append(_limits(name, {case_ids[index]: texts[index] for index in limits}, file))
+    return values, problems
+
+
+def _categories(
+    name: str, values: Sequence[Covariate], target: Target | None, file: Path
+) -> tuple[list[Covariate], list[Problem]]:
+    """Values of a column in one spelling a category, and what of it people should know."""
+    usual = usual_name(name)
+    if usual not in CATEGORIES and name.casefold() not in CATEGORIES:
+        return list(values), []
+    words = [value for value in values if isinstance(value, str)]
+    asked = target.hypotheses if target else ()
+    wanted = [group for item in asked if item.covariate == name for group in item.groups or ()]
+    spelt = one_spelling(words, name, wanted)
+    problems = []
+    if usual != "sex":
+        problems += [_merged(name, found, spelt, file) for found in _merges(spelt)]
+    elif odd := {one: words.count(one) for one in spelt if level_key(one, name) not in ("f", "m")}:
+        listed = ", ".join(f"{text!r} in {count}" for text, count in odd.items())
+        todo = "mend them, or know that they are categories of their own"
+        problems.append(
+            warning(f"{name} = {listed} of {len(values)} cases", "F or M", todo, file=file)
+        )
+    return [
+        spelt.get(value, value) if isinstance(value, str) else value for value in values
+    ], problems
+
+
+def _merges(spelt: Mapping[str, str]) -> list[list[str]]:
+    """Spellings of one category that differ in more than their case."""
+    groups: dict[str, list[str]] = {}
+    for text, name in spelt.items():
+        groups.setdefault(name, []).append(text)
+    return [texts for texts in groups.values() if len({text.casefold() for text in texts}) > 1]
+
+
+def _merged(name: str, texts: Sequence[str], spelt: Mapping[str, str], file: Path) -> Problem:
+    todo = f"they are taken for {spelt[texts[0]]}; give each a name of its own if they differ"
+    return warning(f"{name} = {' and '.join(map(repr, texts))}", "one spelling", todo, file=file)
+
+
+def asked_covariates(target: Target | None) -> set[str]:
+    """Covariates that the hypotheses of a target name."""
+    if target is None:
+        return set()
+    return {name for item in target.hypotheses for name in item.variables}
+
+
+def numeric_covariates(target: Target | None) -> set[str]:
+    """Covariates that the hypotheses of a target take as numbers: slopes and curves."""
+    found = set()
+    for item in target.hypotheses if target else ():
+        if item.groups is None and "*" not in item.covariate:
+            found.add(item.covariate)
+        found |= {match[1] for term in item.adjust if (match := SPLINE.fullmatch(term))}
+    return found
+
+
+def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
+    """Say which hypotheses of a target these covariates cannot answer."""
+    problems = []
+    columns = list(dict.fromkeys(name for case in cases for name in case.covariates))
+    for item in target.hypotheses:
+        for name in item.variables:
+            if name not in columns:
+                close = nearest(name, columns)
+                todo = f"rename the column {close}" if close else f"add a column {name}"
+                problems.append(_untestable(item.name, f"no covariate {name}", name, todo))
+        values = {case.covariates.get(item.covariate) for case in cases} - {None}
+        has = {f"{value:g}" if isinstance(value, float) else value for value in values}
+        keys = {level_key(value, item.covariate) for value in has}
+        absent = [one for one in item.groups or () if level_key(one, item.covariate) not in keys]
+        if has and absent:
+            found = f"no case of {item.covariate} {' or '.join(sorted(absent))}"
+            todo = f"write the groups so; the column has {some(sorted(has))}"
+            if all(isinstance(value, float) for value in values):
+                todo += f", and the target says what they mean: {book_of(item, has)}"
+            problems.append(_untestable(item.name, found, " and ".join(item.groups), todo))
+    return list(dict.fromkeys(problems))
+
+
+def book_of(hypothesis: Hypothesis, codes: Iterable[str]) -> str:
+    """How a code book for the groups of a hypothesis is written: `levels: {sex: {0: M, 1: F}}`."""
+    groups = sorted(hypothesis.groups or (), reverse=True)
+    pairs = ", ".join(f"{code}: {name}" for code, name in zip(sorted(codes), groups, strict=False))
+    return f"levels: {{{hypothesis.covariate}: {{{pairs}}}}}"
+
+
+def check_sexes(cases: Sequence[Case]) -> list[Problem]:
+    """Say which subjects have two sexes: one of them is mistyped, or two people share an id."""
+    known: dict[tuple[str, str], dict[str, str]] = {}  # by subject and column: sex → a case
+    for case in cases:
+        for name, value in case.covariates.items():
+            if usual_name(name) == "sex" and value is not None:
+                sexes = known.setdefault((case.subject_id, name), {})
+                sexes.setdefault(str(value), case.case_id)
+    problems = []
+    for (subject, name), sexes in known.items():
+        if len(sexes) > 1:
+            listed = ", ".join(f"{value} in {case_id}" for value, case_id in sexes.items())
+            todo = "mend the column, or give each person a subject_id"
+            found = f"subject {subject} of {len(sexes)} values of {name} ({listed})"
+            problems.append(error(found, "one a subject", todo))
+    return problems
+
+
+def _number(text: str) -> float | str:
+    """Number that a text writes, else the text."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return value if math.isfinite(value) else text
+
+
+def _limit(text: str) -> float | None:
+    match = LIMIT.fullmatch(text.casefold())
+    limit = float(match["after"] or match["before"]) if match else None
+    return limit if limit is None or math.isfinite(limit) else None
+
+
+def _limits(name: str, texts: Mapping[str, str], file: Path) -> Problem:
+    """Say which cases have a limit in the place of a value."""
+    found = f"the limit {name} = {some(sorted(set(texts.values())))} in {some(texts)}"
+    todo = f"it is read as its number, which effects of {name} take as exact"
+    return warning(found, "a number", todo, file=file)
+
+
+def _not_a_number(case_id: str, column: str, text: str, file: Path) -> Problem:
+    todo = "mend the cell, or write n/a where it is not known"
+    if isinstance(_number(text.replace(",", ".")), float):
+        todo = "write a decimal point, not a comma"
+    found = f"the covariate {column} = {text!r}, which is not a number"
+    return error(found, "a number, as in the other cases", todo, case_id=case_id, file=file)
+
+
+def _untestable(name: str, found: str, wanted: str, todo: str) -> Problem:
+    return warning(f"{found}, so hypothesis {name} cannot be tested", wanted, todo)

@@ -1,0 +1,160 @@
+"""Ids in tables of volumes and covariates: of people and of their visits, however spelt."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from neurotarget.problems import some, warning
+from neurotarget.data.tables.text_table import TextTable, align_ids, is_missing
+from neurotarget.problems import Problem
+
+IDS = ("case_id", "participant_id", "subject_id", "sub_id", "subjid", "subject", "id")
+SESSIONS = ("session_id", "session", "ses", "visit")
+BIDS_VISIT = re.compile(r"(.+?)_(?:ses|run)-[^_]+.*")  # an id with its session or run
+SESSION_ID = re.compile(r"(?P<person>.+?)_ses-(?P<session>[^_]+)(?P<rest>.*)")
+FREESURFER = re.compile(r"(?:measure:|[lr]h\.[\w.-]+\.)(\w+)", re.IGNORECASE)
+VOLUMES = ("volume", "grayvol")  # measures of FreeSurfer's tables that are in mm³
+
+
+def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """The first of some names, in whatever case and with `_` or blanks, that is a column."""
+    spelt = {_plain(name): name for name in columns}
+    return next((spelt[_plain(name)] for name in names if _plain(name) in spelt), None)
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace(" ", "_")
+
+
+def find_ids(columns: Sequence[str]) -> str | None:
+    """Column of ids: of a usual name, else the first of a table by FreeSurfer."""
+    if (named := find_column(columns, IDS)) is not None:
+        return named
+    return columns[0] if columns and FREESURFER.fullmatch(columns[0]) else None
+
+
+def measure_of(column: str) -> str | None:
+    """What a table by FreeSurfer measures, by the name of its first column."""
+    match = FREESURFER.fullmatch(column)
+    return match[1].casefold() if match else None
+
+
+def name_visits(
+    tables: Sequence[tuple[TextTable, Path]],
+) -> tuple[list[tuple[TextTable, Path]], list[Problem]]:
+    """The tables with an id for each visit, and the person's beside it; ids that were respelt.
+
+    Where a person has several sessions, an id and a `session_id` become `<id>_ses-<session>`, as
+    BIDS names cases. An id of this form says whose it is, unless another column does. People and
+    sessions are first spelt as in the first table that has them.
+    """
+    ids = [find_ids(table.columns) for table, _ in tables]
+    named = [(table, column) for (table, _), column in zip(tables, ids, strict=True) if column]
+    has_visits = any(_has_visits(table, column) for table, column in named)
+    tables, problems = _aligned(tables, ids) if has_visits else (tables, [])
+    named_tables = [
+        (_named(table, column, has_visits=has_visits) if column else table, path)
+        for (table, path), column in zip(tables, ids, strict=True)
+    ]
+    return named_tables, problems
+
+
+def _aligned(
+    tables: Sequence[tuple[TextTable, Path]], ids: Sequence[str | None]
+) -> tuple[list[tuple[TextTable, Path]], list[Problem]]:
+    """The tables with people and sessions in one spelling, where only zeros in front differ."""
+    known: dict[str, dict[str, None]] = {"person": {}, "session": {}}
+    aligned, problems = [], []
+    for (table, path), column in zip(tables, ids, strict=True):
+        if column is None:
+            aligned.append((table, path))
+            continue
+        session = find_column(table.columns, SESSIONS)
+        parts = [_parts(row, column, session) for row in table.rows]
+        for name, prefix in (("person", "sub-"), ("session", "ses-")):
+            problems += align_rows(parts, name, list(known[name]), path, prefix=prefix)
+            known[name] |= dict.fromkeys(part[name] for part in parts)
+        rows = [
+            row | _written(part, column, session)
+            for row, part in zip(table.rows, parts, strict=True)
+        ]
+        aligned.append((table._replace(rows=rows), path))
+    return aligned, problems
+
+
+def _parts(row: Mapping[str, str], column: str, session: str | None) -> dict[str, str]:
+    """Person and session that a row says, in its id or in two columns."""
+    if match := SESSION_ID.fullmatch(row[column]):
+        return match.groupdict()
+    visit = row[session] if session else ""
+    return {"person": row[column], "session": visit}
+
+
+def _written(part: Mapping[str, str], column: str, session: str | None) -> dict[str, str]:
+    """Cells of a row that say a person and a session, as `_parts` found them."""
+    if "rest" in part:
+        label = part["session"].removeprefix("ses-")
+        return {column: f"{part['person']}_ses-{label}{part['rest']}"}
+    return {column: part["person"]} | ({session: part["session"]} if session else {})
+
+
+def _has_visits(table: TextTable, column: str) -> bool:
+    session = find_column(table.columns, SESSIONS)
+    sessions: dict[str, set[str]] = {}
+    for row in table.rows:
+        if session and not is_missing(row[session]):
+            sessions.setdefault(row[column], set()).add(row[session].removeprefix("ses-"))
+    has_names = any(BIDS_VISIT.fullmatch(row[column]) for row in table.rows)
+    return has_names or any(len(labels) > 1 for labels in sessions.values())
+
+
+def _named(table: TextTable, column: str, *, has_visits: bool) -> TextTable:
+    session = find_column(table.columns, SESSIONS)
+    of_cases = column.casefold() == IDS[0]
+    person_column = find_column(table.columns, IDS[1:]) if of_cases else None
+    visits = [_visit(row, column, session) for row in table.rows] if has_visits else []
+    if person_column and not (session and has_visits):
+        return table
+    persons = [match[1] if (match := BIDS_VISIT.fullmatch(name)) else name for name in visits]
+    if visits == persons:  # nobody's visits are told apart
+        return table
+    gone = {column, *([session] if session else [])}
+    rows = [
+        {
+            "case_id": visit,
+            **({} if person_column else {"subject_id": person}),
+            **{name: text for name, text in row.items() if name not in gone},
+        }
+        for row, visit, person in zip(table.rows, visits, persons, strict=True)
+    ]
+    return table._replace(columns=list(rows[0]), rows=rows)
+
+
+def _visit(row: Mapping[str, str], column: str, session: str | None) -> str:
+    name, label = row[column], row[session] if session else ""
+    if is_missing(label) or is_missing(name) or BIDS_VISIT.fullmatch(name):
+        return name
+    return f"{name}_ses-{label.removeprefix('ses-')}"
+
+
+def align_rows(
+    rows: Sequence[dict[str, str]],
+    column: str,
+    known: Sequence[str],
+    path: Path,
+    *,
+    prefix: str = "sub-",
+) -> list[Problem]:
+    """Write the ids of some rows as other tables do, where only zeros in front are lacking."""
+    texts = list(dict.fromkeys(row[column] for row in rows if not is_missing(row[column])))
+    means = align_ids(texts, [text for text in known if not is_missing(text)], prefix)
+    changed = {
+        text: other
+        for text, other in means.items()
+        if text.removeprefix(prefix) != other.removeprefix(prefix)
+    }
+    for row in rows:
+        row[column] = changed.get(row[column], row[column])
+    found = f"ids without leading zeros ({some(changed)})"
+    todo = f"they are taken for {some(changed.values())}"
+    return [warning(found, "one spelling", todo, file=path)] if changed else []

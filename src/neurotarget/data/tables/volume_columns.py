@@ -1,0 +1,240 @@
+"""Which column of a table of volumes is what: ids, methods, volumes of labels, covariates."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from neurotarget.problems import error, nearest, some
+from neurotarget.data.tables.table_ids import (
+    IDS,
+    VOLUMES,
+    align_rows,
+    find_column,
+    find_ids,
+    measure_of,
+    name_visits,
+)
+from neurotarget.data.tables.text_table import TextTable, is_missing
+from neurotarget.problems import Problem
+
+METHODS = ("method", "rater")
+UNITS_MM3 = {"mm3": 1.0, "mm³": 1.0, "ml": 1000.0, "cm3": 1000.0, "cm³": 1000.0}
+ENDS = {"": None, "_volume": None, "_mm3": 1.0, "_ml": 1000.0, "_cm3": 1000.0}  # of names; mm³
+OURS = ("status", "note", "made_from", "total_mm3")  # of volumes.tsv, beside the volumes
+LIKELY_MM3 = (100.0, 1e6)  # of one structure of the brain
+MOST = 40  # columns in a sentence
+
+
+class Asked(NamedTuple):
+    """What the caller says of the columns."""
+
+    labels: tuple[str, ...]
+    methods: tuple[str, ...] = ()
+    id_column: str | None = None
+    method_column: str | None = None
+    unit: str = "mm3"
+
+
+class VolumeColumn(NamedTuple):
+    """Where the volumes of a label are."""
+
+    label: str
+    method: str  # "" where the name of the column does not say it
+    column: str
+    unit_mm3: float  # mm³ in one unit of the column
+
+
+class Roles(NamedTuple):
+    """A table and what its columns are."""
+
+    path: Path
+    rows: list[dict[str, str]]
+    case_id: str
+    subject_id: str | None
+    method: str | None  # None where a case has one row
+    volumes: list[VolumeColumn]
+    covariates: list[str]
+    is_ledger: bool  # the volumes.tsv of predictions
+
+
+def find_roles(
+    tables: Sequence[tuple[TextTable, Path]], asked: Asked
+) -> tuple[list[Roles], list[Problem]]:
+    """Say what each column of some tables is, and what is not there."""
+    tables, respelt = (tables, []) if asked.id_column else name_visits(tables)
+    ids = [_id_column(table, asked) for table, _ in tables]
+    problems = [
+        _no_ids(table, path, asked)
+        for (table, path), column in zip(tables, ids, strict=True)
+        if column is None
+    ]
+    by_method = [_method_column(table, asked) for table, _ in tables]
+    if asked.method_column and not any(by_method):
+        problems += [_no_column(table, path, asked.method_column) for table, path in tables]
+    if problems:
+        return [], problems
+    if asked.method_column is None and not _has_repeats(tables, ids, by_method):
+        by_method = [None] * len(tables)  # who drew each case is a covariate
+    roles = []
+    for (table, path), case_id, method in zip(tables, ids, by_method, strict=True):
+        found, wrong = _roles(table, path, asked, (case_id, method))
+        roles.append(found)
+        problems += wrong
+    return roles, [*respelt, *problems, *_align(roles), *_absent(roles, asked)]
+
+
+def no_labels(tables: Sequence[tuple[TextTable, Path]]) -> str:
+    """Sentence that asks for labels and lists the columns that may be meant."""
+    names = list(dict.fromkeys(name for table, _ in tables for name in _numeric(table)))
+    names = [name for name in names if name.casefold() not in (*IDS, "age", "sex")]
+    files = ", ".join(str(path) for _, path in tables)
+    return (
+        f"{files}: found no labels, wanted the names of the columns that hold volumes; say "
+        f"labels={','.join(names[:2]) or 'a,b'}, of the numeric columns {some(names, MOST)}"
+    )
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _roles(
+    table: TextTable, path: Path, asked: Asked, keys: tuple[str, str | None]
+) -> tuple[Roles, list[Problem]]:
+    case_id, method = keys
+    spelt = {name.casefold(): name for name in table.columns if name != case_id}
+    subject_id = next((spelt[name] for name in IDS[1:] if name in spelt), None)
+    volumes, problems = _volumes(table.columns, path, asked, () if method else asked.methods)
+    measure = measure_of(case_id)
+    if volumes and measure not in (None, *VOLUMES):
+        todo = "write it with --meas volume (asegstats2table, aparcstats2table)"
+        problems.append(error(f"FreeSurfer's measure {measure}", "volumes", todo, file=path))
+    is_ledger = {"status", "made_from"} <= set(table.columns)
+    fixed = {case_id, subject_id, method, *(item.column for item in volumes)}
+    fixed |= set(OURS) if is_ledger else set()
+    covariates = [name for name in table.columns if name not in fixed]
+    roles = Roles(path, table.rows, case_id, subject_id, method, volumes, covariates, is_ledger)
+    return roles, problems
+
+
+def _volumes(
+    columns: Sequence[str], path: Path, asked: Asked, methods: Sequence[str]
+) -> tuple[list[VolumeColumn], list[Problem]]:
+    """Columns of the labels that are there, one for each method that names of columns tell."""
+    spelt: dict[str, list[str]] = {}
+    for name in columns:
+        spelt.setdefault(_key(name), []).append(name)
+    found, problems = [], []
+    for label in asked.labels:
+        for method in methods or ("",):
+            units = {
+                _key(name): UNITS_MM3[asked.unit] if unit_mm3 is None else unit_mm3
+                for end, unit_mm3 in ENDS.items()
+                for name in _names(label, method, end)
+            }
+            fits = [(name, units[key]) for key in units for name in spelt.get(key, ())]
+            found += [VolumeColumn(label, method, *fit) for fit in fits[:1]]
+            if len(fits) > 1:
+                names = " and ".join(name for name, _ in fits)
+                whose = f"{label} by {method}" if method else label
+                told = f"the columns {names} for {whose}"
+                problems.append(error(told, "one", "rename or drop the others", file=path))
+    return found, problems
+
+
+def _absent(tables: Sequence[Roles], asked: Asked) -> list[Problem]:
+    """Say which volumes are in no table."""
+    there = {(item.label, item.method) for table in tables for item in table.volumes}
+    is_wide = bool(asked.methods) and not any(table.method for table in tables)
+    methods = asked.methods if is_wide else ("",)
+    names = list(dict.fromkeys(name for table in tables for name in table.covariates))
+    files = ", ".join(str(table.path) for table in tables)
+    problems = []
+    for label, method in ((label, method) for label in asked.labels for method in methods):
+        if (label, method) not in there:
+            name = f"{label}_{method}" if method else label
+            close = nearest(name, names)
+            todo = f"write {close} if it is meant" if close else "add it, or name other labels"
+            found = f"no column {name} (only {some(names)})"
+            problems.append(error(found, f"the volumes of {label}", todo, file=files))
+    return problems
+
+
+def _has_repeats(
+    tables: Sequence[tuple[TextTable, Path]],
+    ids: Sequence[str | None],
+    by_method: Sequence[str | None],
+) -> bool:
+    """Whether tables that say a method have several rows of one case, together or each."""
+    keys = [
+        row[case_id]
+        for (table, _), case_id, method in zip(tables, ids, by_method, strict=True)
+        if case_id and method
+        for row in table.rows
+    ]
+    return len(set(keys)) < len(keys)
+
+
+def _id_column(table: TextTable, asked: Asked) -> str | None:
+    if asked.id_column:
+        return find_column(table.columns, [asked.id_column])
+    return find_ids(table.columns)
+
+
+def _method_column(table: TextTable, asked: Asked) -> str | None:
+    return find_column(table.columns, [asked.method_column] if asked.method_column else METHODS)
+
+
+def _align(tables: Sequence[Roles]) -> list[Problem]:
+    """Write ids in one way throughout, as the first table that has them does."""
+    known: dict[str, None] = {}
+    problems = []
+    for table in tables:
+        for column in (table.case_id, table.subject_id):
+            if column:
+                problems += align_rows(table.rows, column, list(known), table.path)
+        columns = [column for column in (table.case_id, table.subject_id) if column]
+        known |= dict.fromkeys(row[column] for row in table.rows for column in columns)
+    return problems
+
+
+def _no_ids(table: TextTable, path: Path, asked: Asked) -> Problem:
+    if asked.id_column:
+        return _no_column(table, path, asked.id_column)
+    found = f"no column of ids (only {some(table.columns)})"
+    return error(found, f"one of {', '.join(IDS)}", "rename it, or say its name", file=path)
+
+
+def _no_column(table: TextTable, path: Path, name: str) -> Problem:
+    close = nearest(name, table.columns)
+    todo = f"write {close}" if close else "write one of them"
+    found = f"no column {name} (only {some(table.columns)})"
+    return error(found, "the column that was named", todo, file=path)
+
+
+def _names(label: str, method: str, end: str) -> list[str]:
+    if not method:
+        return [f"{label}{end}"]
+    return [f"{label}_{method}{end}", f"{method}_{label}{end}", f"{label}{end}_{method}"]
+
+
+def _key(name: str) -> str:
+    return name.casefold().replace("-", "_").replace(" ", "_")
+
+
+def _numeric(table: TextTable) -> list[str]:
+    """Columns of numbers; those that may well be volumes in mm³ first."""
+    typical = {}
+    for name in table.columns:
+        texts = [row[name] for row in table.rows if not is_missing(row[name])]
+        numbers = [float(text) for text in texts if is_number(text)]
+        if 2 * len(numbers) > len(texts):
+            typical[name] = median(numbers)
+    # codes, thicknesses and ratios are smaller, and the intracranial volume is larger
+    return sorted(typical, key=lambda name: not LIKELY_MM3[0] < typical[name] < LIKELY_MM3[1])

@@ -1,0 +1,356 @@
+"""Tables of volumes and covariates, without any image: one method or several, one file or more."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.data.tables.covariates import (
+    NO_CODES,
+    asked_covariates,
+    renamed_problems,
+    type_covariates,
+)
+from neurotarget.problems import error, nearest, some, warning
+from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
+from neurotarget.data.tables.volume_columns import (
+    UNITS_MM3,
+    Asked,
+    Roles,
+    find_roles,
+    is_number,
+    no_labels,
+)
+from neurotarget.files.writing import at_home
+from neurotarget.levels import CodeBook, level_key, usual_columns
+from neurotarget.problems import DataError, Problem
+from neurotarget.types import Target
+
+ONE_METHOD = "measured"  # what volumes are called where nothing says whose they are
+TRUTH = "reference"  # the method of this name comes first
+USUAL = ("age", "sex", "site", "group", "scanner")  # covariates that a study knows by name
+COMMA = re.compile(r"[+-]?\d+,\d+")
+SENTENCES = 5  # beyond, trouble of one kind is told once
+
+
+class VolumeTable(NamedTuple):
+    """Volumes in mm³ (case × label) by method, covariates by case, and warnings on the way."""
+
+    volumes: dict[str, pd.DataFrame]
+    covariates: pd.DataFrame  # first subject_id
+    problems: list[Problem]
+
+
+class _Wrong(NamedTuple):
+    """A cell that cannot be read as it stands."""
+
+    case_id: str
+    path: Path
+    column: str
+    text: str
+    wanted: str
+    todo: str
+
+
+def read_volume_table(
+    paths: Sequence[Path | str],
+    *,
+    labels: Sequence[str] | None = None,
+    id_column: str | None = None,
+    method_column: str | None = None,
+    methods: Sequence[str] = (),
+    unit: str = "mm3",
+    target: Target | None = None,
+    levels: CodeBook = NO_CODES,
+) -> VolumeTable:
+    """Read CSV or TSV tables of volumes and covariates and join them by id.
+
+    Ids are in `id_column`, else in `case_id`, `participant_id`, `subject_id`, `sub_id`, `subjid`,
+    `subject`, `id` or the first column of FreeSurfer's tables (`Measure:volume`); with and without
+    `sub-` and leading zeros they are the same. A table of subjects joins to all cases of each where
+    another table has both ids, or BIDS' `sub-01_ses-1`; a column `session_id` tells several rows of
+    a subject apart. The volumes of a label are in a column of its
+    name, alone or with `_volume`, `_mm3`, `_ml` or `_cm3`, in whatever case; `unit` (mm3, ml, cm3)
+    is that of names that say none. `labels` are those of the target by default. All other columns
+    are covariates; `levels`, or the target's, say what codes such as 0 and 1 stand for.
+
+    Several methods have a row each (column `method` or `rater`, or `method_column`), or a column
+    each, `<label>_<method>` or `<method>_<label>`, if `methods` names them; of rows, `methods`
+    chooses. Else there is one, called measured. A volume that is missing, or of a prediction
+    that failed, is NaN.
+
+    Raises:
+        DataError: the unit is unknown, nothing says the labels, or everything that is wrong with
+            the tables, in one list.
+    """
+    paths = [at_home(path) for path in paths]
+    if unit.casefold() not in UNITS_MM3:
+        raise DataError(f"unit: got {unit!r}, wanted one of {', '.join(UNITS_MM3)}; write one")
+    if not labels and target is not None:
+        labels = target.label_names
+    tables = [(_read(path, id_column), path) for path in paths]
+    problems = [problem for table, path in tables for problem in _table_problems(table, path)]
+    if not labels or not all(table.rows for table, _ in tables):
+        _refuse(problems)
+        raise DataError(no_labels(tables))
+    asked = Asked(tuple(labels), tuple(methods), id_column, method_column, unit.casefold())
+    roles, wrong = find_roles(tables, asked)
+    problems += wrong
+    if not roles:
+        _refuse(problems)
+    cohort = _Cohort(roles, asked_covariates(target))
+    for table in roles:
+        cohort.add(table)
+    covariates, untyped = cohort.covariates(target, levels)
+    volumes, unknown = cohort.volumes_by_method(asked)
+    problems += [*cohort.problems, *_told(cohort.wrong), *untyped, *unknown, *_codes(covariates)]
+    problems += _commas(covariates)
+    _refuse(problems)
+    return VolumeTable(volumes, covariates, list(dict.fromkeys(problems)))
+
+
+class _Cohort:
+    """Cases of several tables, with what each table says of them."""
+
+    def __init__(self, tables: Sequence[Roles], names: Collection[str]) -> None:
+        self.names, self.cases_of = _cases(tables)
+        self.volumes: dict[tuple[str, str], dict[str, float]] = {}  # method, label → case → mm³
+        self.cells: dict[str, dict[str, str]] = {}  # covariate → case → text
+        self.columns: dict[str, tuple[str, Path]] = {}  # covariate → its name and its table
+        self.subjects: dict[str, str] = {}
+        self.wrong: list[_Wrong] = []
+        columns = list(dict.fromkeys(name for table in tables for name in table.covariates))
+        self.renamed, several = usual_columns(columns, names)
+        self.problems = renamed_problems(self.renamed, several)
+
+    def add(self, table: Roles) -> None:
+        """Take over the rows of a table."""
+        self.problems += _check_rows(table)
+        seen, failed = set(), []
+        done = set()
+        for row in table.rows:
+            key, method = _key(row[table.case_id]), row.get(table.method or "", ONE_METHOD)
+            if is_missing(key) or is_missing(method) or (key, method) in done:
+                continue
+            done.add((key, method))
+            is_failed = table.is_ledger and row["status"].casefold() == "failed"
+            failed += [row[table.case_id]] if is_failed else []
+            for case in [key] if key in self.names else self.cases_of.get(key, []):
+                seen.add(case)
+                self._add_covariates(table, row, case)
+                self._add_volumes(table, row, case, method, is_failed=is_failed)
+        if failed:
+            found = f"{len(failed)} of {len(done)} predictions failed ({some(failed)})"
+            todo = "look at their notes; their volumes are missing"
+            self.problems.append(warning(found, "a volume of each", todo, file=table.path))
+        if absent := [name for key, name in self.names.items() if key not in seen]:
+            found = f"no row of {len(absent)} of {len(self.names)} cases ({some(absent)})"
+            todo = "add them, or write the ids alike; the values of its columns are missing"
+            self.problems.append(warning(found, "a row a case", todo, file=table.path))
+
+    def _add_volumes(
+        self, table: Roles, row: Mapping[str, str], case: str, method: str, *, is_failed: bool
+    ) -> None:
+        for item in table.volumes:
+            text = row[item.column]
+            values = self.volumes.setdefault((item.method or method, item.label), {})
+            if is_failed or is_missing(text):
+                continue
+            value = float(text) * item.unit_mm3 if is_number(text) else math.nan
+            known = values.setdefault(case, value)
+            if not 0 <= value < math.inf:
+                todo = "mend the cell, or write n/a where there is none"
+                if is_number(text.replace(",", ".")) and "," in text:
+                    todo = "write a decimal point, not a comma"
+                rule = ("a volume of 0 or more", todo)
+                self._complain(case, table, item.column, repr(text), rule)
+            elif not math.isclose(known, value, rel_tol=1e-9):
+                todo = "mend one of them, or say whose each is in a column method"
+                told = f"{known:g} and {value:g} mm³"
+                self._complain(case, table, item.column, told, ("one volume", todo))
+
+    def _add_covariates(self, table: Roles, row: Mapping[str, str], case: str) -> None:
+        if table.subject_id and not is_missing(row[table.subject_id]):
+            self._add_cell(table, table.subject_id, row, case, self.subjects)
+        for column in table.covariates:
+            called = self.renamed.get(column, column)
+            name = called.casefold()
+            spelt = name if name in USUAL else called
+            self.columns.setdefault(name, (spelt, table.path))
+            self._add_cell(table, column, row, case, self.cells.setdefault(name, {}))
+
+    def _add_cell(
+        self, table: Roles, column: str, row: Mapping[str, str], case: str, known: dict[str, str]
+    ) -> None:
+        text, before = row[column], known.get(case, "")
+        if is_missing(before):
+            known[case] = text
+        elif not is_missing(text) and not _same(before, text, column):
+            todo = "mend one of them, or drop the column"
+            told = f"{before!r} and {text!r}"
+            self._complain(case, table, column, told, ("one value a case", todo))
+
+    def _complain(
+        self, case: str, table: Roles, column: str, text: str, rule: tuple[str, str]
+    ) -> None:
+        self.wrong.append(_Wrong(self.names[case], table.path, column, text, *rule))
+
+    def covariates(
+        self, target: Target | None, levels: CodeBook
+    ) -> tuple[pd.DataFrame, list[Problem]]:
+        """Typed covariates of all cases, and what has no type."""
+        case_ids = list(self.names.values())
+        subjects = [self.subjects.get(case, name) for case, name in self.names.items()]
+        parts: list[dict] = [{"subject_id": subject} for subject in subjects]
+        problems = []
+        for path in dict.fromkeys(path for _, path in self.columns.values()):
+            names = {key: name for key, (name, where) in self.columns.items() if where == path}
+            texts = [
+                {name: self.cells[key].get(case, "") for key, name in names.items()}
+                for case in self.names
+            ]
+            typed, wrong = type_covariates(texts, case_ids, target=target, file=path, codes=levels)
+            problems += wrong
+            for part, values in zip(parts, typed, strict=True):
+                part |= values
+        return pd.DataFrame(parts, index=pd.Index(case_ids, name="case_id")), problems
+
+    def volumes_by_method(self, asked: Asked) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
+        """A table in mm³ for each method, in the order asked for, else the reference first."""
+        known = list(dict.fromkeys(method for method, _ in self.volumes))
+        names = list(asked.methods) or sorted(known, key=lambda name: name != TRUTH)
+        problems = []
+        for name in [name for name in names if name not in known]:
+            close = nearest(name, known)
+            todo = f"write {close}" if close else "write one of them"
+            problems.append(error(f"no method {name} (only {some(known)})", "its rows", todo))
+        cases = list(self.names)
+        tables = {}
+        for name in names:
+            columns = {label: self.volumes.get((name, label), {}) for label in asked.labels}
+            values = {
+                label: [found.get(case, math.nan) for case in cases]
+                for label, found in columns.items()
+            }
+            index = pd.Index(self.names.values(), name="case_id")
+            tables[name] = pd.DataFrame(values, index=index, dtype=float)
+        return tables, problems
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if errors := [problem for problem in problems if problem.level == "error"]:
+        raise DataError(list(dict.fromkeys(errors)))
+
+
+def _read(path: Path, id_column: str | None) -> TextTable:
+    if path.is_file() or path.is_symlink():
+        return read_text_table(path, ids=(id_column,) if id_column else ())
+    found = "a folder" if path.is_dir() else "no such file"
+    return TextTable([], [], [error(found, "a CSV or TSV file", "check the path", file=path)])
+
+
+def _table_problems(table: TextTable, path: Path) -> list[Problem]:
+    if {"metric", "value", "label"} <= set(table.columns):
+        todo = "give it as rows, not as a table"
+        return [*table.problems, error("rows of scores", "a row a case", todo, file=path)]
+    if not table.rows and not table.problems:
+        return [error("no row", "a row a case", "check the file", file=path)]
+    return table.problems
+
+
+def _cases(tables: Sequence[Roles]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Case ids by key, and the keys of the cases of each subject that a table tells."""
+    cases_of: dict[str, list[str]] = {}
+    told = set()
+    for table in tables:
+        for row in table.rows if table.subject_id else ():
+            key = _key(row[table.case_id])
+            told.add(key)
+            cases = cases_of.setdefault(_key(row[table.subject_id]), [])
+            cases += [key] if key not in cases else []
+    names: dict[str, str] = {}
+    for table in tables:
+        for row in table.rows:
+            key = _key(row[table.case_id])
+            is_person = key in cases_of and key not in told
+            if not is_missing(key) and not is_person:
+                names.setdefault(key, row[table.case_id])
+    return names, cases_of
+
+
+def _key(text: str) -> str:
+    return text.removeprefix("sub-")
+
+
+def _check_rows(table: Roles) -> list[Problem]:
+    """Say which rows have no id or no method, or the same as others."""
+    problems = []
+    for column in (table.case_id, table.method):
+        if column and (empty := sum(is_missing(row[column]) for row in table.rows)):
+            found = f"no {column} in {empty} of {len(table.rows)} rows"
+            todo = "fill the cells, or drop the rows"
+            problems.append(error(found, "one a row", todo, file=table.path))
+    keys = Counter(
+        (_key(row[table.case_id]), row.get(table.method or "", "")) for row in table.rows
+    )
+    for (key, method), times in keys.items():
+        if times > 1 and not is_missing(key):
+            found = f"{times} rows" + (f" of the method {method}" if method else "")
+            todo = "remove the copies, or give each scan session an id of its own"
+            todo += "" if method else "; rows of several methods need a column method"
+            problems.append(error(found, "one a case", todo, case_id=key, file=table.path))
+    return problems
+
+
+def _same(first: str, second: str, column: str) -> bool:
+    if is_number(first) and is_number(second):
+        return math.isclose(float(first), float(second), rel_tol=1e-9)
+    keys = [level_key(text, column) for text in (first, second)]
+    return keys[0] == keys[1] or _key(first) == _key(second)
+
+
+def _told(wrong: Sequence[_Wrong]) -> Iterator[Problem]:
+    """One sentence a cell, or one for many of a kind."""
+    kinds: dict[tuple[Path, str, str], list[_Wrong]] = {}
+    for item in wrong:
+        kinds.setdefault((item.path, item.column, item.wanted), []).append(item)
+    for (path, column, wanted), items in kinds.items():
+        if len(items) <= SENTENCES:
+            for item in items:
+                found = f"{column} = {item.text}"
+                yield error(found, wanted, item.todo, case_id=item.case_id, file=path)
+            continue
+        cases = some(item.case_id for item in items)
+        found = f"{column} = {items[0].text} and the like in {cases}"
+        yield error(found, wanted, items[0].todo, file=path)
+
+
+def _commas(covariates: pd.DataFrame) -> list[Problem]:
+    """Say that numbers with a decimal comma are taken for words."""
+    problems = []
+    for name in covariates.columns.drop("subject_id"):
+        texts = [text for text in covariates[name] if isinstance(text, str)]
+        if texts and all(COMMA.fullmatch(text) or is_number(text) for text in texts):
+            found = f"{name} = {next(filter(COMMA.fullmatch, texts), texts[0])!r} and the like"
+            todo = "write a decimal point, not a comma; until then they are words"
+            problems.append(warning(found, "numbers", todo))
+    return problems
+
+
+def _codes(covariates: pd.DataFrame) -> list[Problem]:
+    """Say that a sex written in numbers cannot be told."""
+    if "sex" not in covariates or not pd.api.types.is_numeric_dtype(covariates["sex"]):
+        return []
+    codes = sorted(covariates["sex"].dropna().unique())
+    if not codes:
+        return []
+    found = f"sex = {' or '.join(f'{code:g}' for code in codes[:4])}"
+    todo = (
+        'say levels="sex: 0=M, 1=F", as the codes are, or write F and M, so that women and men can '
+        "be compared; until then it is a number"
+    )
+    return [warning(found, "F or M", todo)]

@@ -1,0 +1,63 @@
+"""What a machine refuses, memory above all, as a sentence with the way on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from neurotarget.problems import CaseError, DataError
+
+WORKER = "DataLoader worker"  # how torch begins or names the death of one
+MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # torch's words
+LESS_READ = "close other programs, take cases or columns out that are not asked about"
+LESS_SHOWN = "close other programs, say fewer cases="
+
+
+@contextmanager
+def breakdowns(going_on: str) -> Iterator[None]:
+    """Raise lack of memory and dead workers as DataError; `going_on` is the command to say then.
+
+    Raises:
+        DataError: memory did not suffice, or the system ended a process that makes patches.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, CaseError) or (todo := _todo(error)) is None:
+            raise
+        raise DataError(
+            f"training: {_reason(error)}; {todo}, close other programs, and go on with: {going_on}"
+        ) from error
+
+
+@contextmanager
+def within_memory(what: str, todo: str) -> Iterator[None]:
+    """Raise lack of memory as DataError that names the table or cases that are worked on.
+
+    Raises:
+        DataError: memory did not suffice.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        reason = _reason(error)
+        raise DataError(
+            f"{what}: out of memory ({reason}); {todo}, or use a machine with more"
+        ) from error
+
+
+def _reason(error: MemoryError | RuntimeError) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _is_memory(error: MemoryError | RuntimeError) -> bool:
+    return isinstance(error, MemoryError) or any(words in str(error) for words in MEMORY)
+
+
+def _todo(error: MemoryError | RuntimeError) -> str | None:
+    """What to do about it; None for an error of another kind."""
+    if WORKER in str(error):
+        return "usually memory is what lacks: say fewer data.workers (0 for none)"
+    if _is_memory(error):
+        return "say a smaller data.batch_size or patch_vox, or fewer data.workers"
+    return None

@@ -1,0 +1,175 @@
+"""Files that are whole or not there: written as a draft beside their place, then renamed."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+
+from neurotarget.files.drafts import draft_path, sweep_once
+from neurotarget.printable import cell
+from neurotarget.files.reading import is_there, opened, real_path
+from neurotarget.files.record import NAME_ONLY, record_of
+from neurotarget.problems import DataError
+
+DRAWN = (".html", ".png", ".svg")  # made again from tables and volumes in seconds
+STATE = frozenset(  # which every sitting of a run rewrites, and nobody corrects
+    (
+        "boxes.json",
+        "config.yaml",
+        "cost.json",
+        "done",
+        "ensemble.json",
+        "id",
+        "data.json",
+        "metrics.csv",
+        "multirun.yaml",
+        "overrides.yaml",
+        "postprocessing.json",
+        "prediction.json",
+        "result.json",
+        "run.json",
+        "splits.tsv",
+        "trials.tsv",
+        "volumes.tsv",
+    )
+)
+UNSYNCED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+
+
+@contextmanager
+def written(path: Path | str) -> Iterator[Path]:
+    """A path to write to; its file takes the place of `path` when the block ends well.
+
+    From then on it survives a loss of power, unless its suffix is one of `DRAWN`. In a folder that
+    this process has claimed, the file is entered into the folder's record. Drafts that killed
+    processes have left in its folder go.
+
+    Raises:
+        DataError: the disk refuses it, or the file would replace one that we did not write.
+    """
+    path = Path(path)
+    draft = draft_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield draft
+            if path.suffix not in DRAWN:
+                _sync(draft)
+            sweep_once(path.parent, now_s=draft.lstat().st_mtime)
+            _enter(path, draft)
+            draft.replace(path)
+            if path.suffix not in DRAWN:
+                _sync(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror or error}); make room, or say a folder "
+            "that can be written"
+        ) from error
+
+
+def _enter(path: Path, draft: Path) -> None:
+    """Enter a draft into the record of its folder."""
+    record = record_of(path)
+    if record is None:
+        return
+    if os.path.lexists(path) and not (record.may_replace or is_ours(path)):
+        raise DataError(
+            f"{path}: found a file that neurotarget did not write or that was changed since, "
+            "wanted a new name; move it, or say overwrite=true"
+        )
+    record.enter(path, NAME_ONLY if is_state(path) else digest(draft))
+
+
+def is_state(path: Path) -> bool:
+    """Whether a file of ours is recognised by its name alone."""
+    is_table = path.parent.name in ("study", "compare")  # which may be called as a ledger is
+    return path.suffix == ".ckpt" or (path.name in STATE and not is_table)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether we wrote a file, and nobody has changed it since."""
+    record = record_of(path)
+    known = record.digests(path) if record else []
+    if not known or path.is_symlink() or not path.is_file():
+        return False
+    # a loss of power may leave an empty file, in which there is nothing to lose
+    return NAME_ONLY in known or path.stat().st_size == 0 or digest(path) in known
+
+
+def remove(path: Path, *, is_replaced: bool = False) -> bool:
+    """Remove a file that is ours, with its folder where that became empty; False where it is not.
+
+    What `is_replaced` next may be anybody's where the user lets us replace that.
+
+    Raises:
+        OSError: the disk refuses it.
+    """
+    record = record_of(path)
+    if record is None or not (is_ours(path) or (is_replaced and record.may_replace)):
+        return False
+    path.unlink(missing_ok=True)
+    for folder in path.parents:
+        if real_path(folder) == record.folder:
+            break
+        try:
+            folder.rmdir()
+        except OSError:  # it holds something still
+            break
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, on the disk before going on."""
+    try:
+        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        # Windows opens no folder, and some file systems know no such thing; a full disk is reported
+        if error.errno not in UNSYNCED and not path.is_dir():
+            raise
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    with written(path) as draft:
+        draft.write_text(text, encoding="utf-8", newline="")
+
+
+def table_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
+    """A table as TSV with what is undefined as `n/a`, as BIDS has it; no text is a formula."""
+    safe = table.map(cell).rename(columns=cell)
+    return safe.to_csv(
+        sep="\t", index=False, na_rep="n/a", lineterminator="\n", float_format=float_format
+    )
+
+
+def at_home(path: Path | str) -> Path:
+    """A path from `~` or `~<user>`; as it is where it is there, or where no user is called so."""
+    path = Path(path)
+    if is_there(path):
+        return path
+    with suppress(RuntimeError, ValueError):  # a name may begin with a tilde
+        return path.expanduser()
+    return path
+
+
+def digest(path: Path | str) -> str:
+    """SHA-256 of a file's content; `unread` where it cannot be read, which its reader will say."""
+    try:
+        with opened(path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return "unread"

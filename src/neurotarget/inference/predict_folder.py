@@ -1,0 +1,156 @@
+"""Predict many cases into a folder: label maps, volumes.tsv, and nothing twice."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from neurotarget.data.attempts import check_names, reason_of
+from neurotarget.data.scans.detached import scan_digest
+from neurotarget.files.writing import remove
+from neurotarget.inference.ledger import Ledger, Outcome
+from neurotarget.inference.prediction_folder import (
+    begin,
+    files_of,
+    is_made_by,
+    older_predictions,
+    refuse_files,
+    refuse_inputs,
+)
+from neurotarget.inference.segment import Predictor, save_labels, save_probabilities
+from neurotarget.files.ownership import claim
+from neurotarget.types import Case
+
+log = logging.getLogger(__name__)
+
+SHOWN = 5  # names in a sentence
+
+Ready = Callable[[Case], AbstractContextManager]
+
+
+def predict_all(
+    predictor: Predictor,
+    cases: Sequence[Case],
+    output: Path,
+    *,
+    made_by: str,
+    overwrite: bool = False,
+    probabilities: bool = False,
+    ready: Ready = nullcontext,
+) -> list[Outcome]:
+    """Write `<case_id>.nii.gz` for each case and volumes.tsv over all; finished cases are kept.
+
+    A case is finished if all its files are there and were made from the same scan, with the same
+    weights and settings; else it is predicted, again if need be. `made_by` names the weights: a
+    folder that holds predictions of others is refused. A case that fails is a line of volumes.tsv
+    with the reason, and the others go on. Several runs may write into one folder. The files of a
+    case are there while the block of `ready(case)` lasts.
+
+    Raises:
+        DataError: the folder cannot be written or belongs to other weights or to somebody else,
+            an output would replace an input or a file that we did not write, or two cases would
+            write one file.
+    """
+    target = predictor.target
+    refuse_inputs(target, cases, output)
+    ledger = Ledger(output, target.label_names)
+    claim(output, older=older_predictions, overwrite=overwrite)
+    settings = {"weights": made_by, **predictor.settings}
+    names = [*ledger.case_ids(), *(case.case_id for case in cases)]
+    labels = {name: output / f"{name}.nii.gz" for name in names}
+    job = _Job(predictor, output, probabilities, ready, settings, labels)
+    is_same = is_made_by(output, made_by, overwrite=overwrite)
+    outcomes = _kept(job, cases, ledger) if is_same and not overwrite else {}
+    anew = [case for case in cases if case.case_id not in outcomes]
+    refuse_files(target, anew, labels, ledger, probabilities=probabilities)
+    begin(output, ledger, made_by, overwrite=overwrite)
+    if overwrite:
+        ledger.forget(case.case_id for case in cases)
+    for case in tqdm(cases, "predict", unit="case", delay=1):
+        if case.case_id not in outcomes:
+            outcome = _one(job, case)
+            ledger.record(outcome)
+            outcomes[case.case_id] = outcome
+    return [outcomes[case.case_id] for case in cases]
+
+
+class _Job(NamedTuple):
+    """What is made of each case, and where."""
+
+    predictor: Predictor
+    output: Path
+    probabilities: bool
+    ready: Ready
+    settings: dict[str, object]
+    labels: Mapping[str, Path]  # label maps of all cases in the folder
+
+    def made_from(self, case: Case) -> str:
+        """Hash of the scan's content and of all that decides a prediction."""
+        images = {contrast: scan_digest(path) for contrast, path in case.images.items()}
+        text = json.dumps({**self.settings, "images": images}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, Outcome]:
+    """Finished cases; says which others were made from something else."""
+    finished, kept, changed = ledger.finished(), {}, []
+    for case in cases:
+        files = files_of(job.predictor.target, case, job.output)
+        wanted = files if job.probabilities else files[:1]
+        outcome = finished.get(case.case_id)
+        if outcome is None or not all(path.is_file() for path in wanted):
+            continue
+        if outcome.made_from == _source(job, case):
+            kept[case.case_id] = outcome
+        else:
+            changed.append(case.case_id)
+    if changed:
+        names = ", ".join(changed[:SHOWN]) + (", …" if len(changed) > SHOWN else "")
+        log.warning(
+            "%d finished cases were made from another scan or with other settings, and are "
+            "predicted again: %s",
+            len(changed),
+            names,
+        )
+    return kept
+
+
+def _source(job: _Job, case: Case) -> str:
+    """Hash of what a case would be made from; "" where that cannot be said."""
+    try:
+        with job.ready(case):
+            return job.made_from(case)
+    except Exception:  # the same reason stops its prediction, which tells it
+        return ""
+
+
+def _one(job: _Job, case: Case) -> Outcome:
+    """Predict a case; whatever it raises is its outcome."""
+    labels, *maps = files_of(job.predictor.target, case, job.output)
+    source = ""
+    try:
+        check_names(case.case_id, [labels, *maps])
+        with job.ready(case):
+            source = job.made_from(case)
+            prediction = job.predictor.predict(case)
+        if job.probabilities:
+            save_probabilities(prediction, job.predictor.target, job.output)
+        save_labels(prediction, job.predictor.target, labels)
+    except Exception as error:
+        stale = [labels, *maps]
+        outcome = Outcome(case.case_id, "failed", {}, reason_of(error), source)
+    else:
+        stale = [] if job.probabilities else maps  # of an earlier label map
+        note = "; ".join(prediction.flags)
+        outcome = Outcome(case.case_id, "done", prediction.volumes_mm3, note, source)
+    others = {path for name, path in job.labels.items() if name != case.case_id}
+    for path in stale:
+        if path not in others:  # the map of `a` can be called as the labels of `a_core_probability`
+            with suppress(OSError):  # no file has a name that no file can have
+                remove(path)
+    return outcome

@@ -1,0 +1,125 @@
+"""The folder that predictions go into: whose they are, and which of its files are ours."""
+
+import json
+from collections.abc import Mapping, Sequence
+from glob import escape
+from pathlib import Path
+
+from neurotarget.files.writing import write_text
+from neurotarget.inference.ledger import Ledger
+from neurotarget.inference.segment import probability_path
+from neurotarget.files.ownership import refuse_foreign, refuse_twins
+from neurotarget.files.reading import load_json, read_text, real_path
+from neurotarget.types import Case, Target
+from neurotarget.problems import DataError
+
+MADE_BY = "prediction.json"  # whose weights the predictions of a folder are
+
+
+def files_of(target: Target, case: Case, output: Path) -> list[Path]:
+    """Files a case can have: the label map, then one map per label."""
+    maps = [probability_path(output, case.case_id, name) for name in target.label_names]
+    return [output / f"{case.case_id}.nii.gz", *maps]
+
+
+def refuse_inputs(target: Target, cases: Sequence[Case], output: Path) -> None:
+    """Refuse a folder in which a prediction would replace a scan.
+
+    Raises:
+        DataError: it would.
+    """
+    inputs = {real_path(path) for case in cases for path in case.images.values()}
+    ours = [path for case in cases for path in files_of(target, case, output)]
+    if taken := [path for path in ours if real_path(path) in inputs]:
+        raise DataError(
+            f"{taken[0]}: a prediction would replace the scan itself ({len(taken)} files of "
+            f"{len(cases)} cases); say another output folder"
+        )
+
+
+def refuse_files(
+    target: Target,
+    cases: Sequence[Case],
+    labels: Mapping[str, Path],
+    ledger: Ledger,
+    *,
+    probabilities: bool,
+) -> None:
+    """Refuse to write what would replace a file of another case or of somebody else.
+
+    Raises:
+        DataError: two of the cases, whose `labels` are given by name, or of those would be one
+            file; or a file of one of `cases` is there and is not ours.
+    """
+    files = {case_id: [path] for case_id, path in labels.items()}
+    for case in cases if probabilities else ():
+        files[case.case_id] = files_of(target, case, ledger.path.parent)
+    refuse_twins(files)
+    asked = [path for case in cases for path in files[case.case_id]]
+    refuse_foreign([ledger.path, *asked])
+
+
+def is_made_by(output: Path, made_by: str, *, overwrite: bool) -> bool:
+    """Whether the predictions in a folder are of these weights.
+
+    Raises:
+        DataError: they are of others, and `overwrite` does not ask to replace them.
+    """
+    found = _weights_of(output / MADE_BY)
+    if found not in (None, made_by) and not overwrite:
+        raise DataError(
+            f"{output}: found predictions of other weights ({found[:12]}), wanted an empty folder "
+            f"or those of {made_by[:12]}; say another output, or overwrite=true"
+        )
+    return found == made_by
+
+
+def begin(output: Path, ledger: Ledger, made_by: str, *, overwrite: bool) -> None:
+    """Write down whose predictions lie here.
+
+    Raises:
+        DataError: the folder cannot be written, or another process has started with other weights.
+    """
+    path = output / MADE_BY
+    try:
+        with ledger.lock:  # another process may have started meanwhile
+            if not is_made_by(output, made_by, overwrite=overwrite):
+                # first, or lines of others would pass for ours if we are killed
+                ledger.path.unlink(missing_ok=True)
+            write_text(path, json.dumps({"weights": made_by}) + "\n")
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(
+            f"output: {output} cannot be written ({reason}); say a folder that can"
+        ) from error
+
+
+def older_predictions(folder: Path) -> list[Path] | None:
+    """Files of a folder that was predicted into before there was a record of them.
+
+    Its table says which cases are ours; a map that is younger than it was corrected since.
+    """
+    table = folder / "volumes.tsv"
+    if _weights_of(folder / MADE_BY) is None:
+        return None
+    ours = [folder / MADE_BY]
+    try:
+        lines = read_text(table).splitlines()[1:]
+        written_ns = table.stat().st_mtime_ns
+    except (OSError, UnicodeDecodeError):
+        return ours
+    for case_id in (line.partition("\t")[0] for line in lines):
+        maps = folder.glob(f"{escape(case_id)}_*_probability.nii.gz")
+        ours += [one for one in (folder / f"{case_id}.nii.gz", *maps) if _is_older(one, written_ns)]
+    return [*ours, table]
+
+
+def _is_older(path: Path, time_ns: int) -> bool:
+    return path.is_file() and path.stat().st_mtime_ns <= time_ns
+
+
+def _weights_of(path: Path) -> str | None:
+    try:
+        return str(load_json(path)["weights"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,231 @@
+"""From a scan to a label map on the scan's own grid, with volumes and a look at what is odd."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import torch
+from jaxtyping import Float, Integer
+from numpy import ndarray
+from scipy import ndimage
+from torch import nn
+
+from neurotarget.data.scans.geometry import Grid, image_to_native, labels_to_native
+from neurotarget.data.labels import to_file_ids
+from neurotarget.data.sides.midplane import middle_of
+from neurotarget.data.batches.prepare import (
+    VERSION,
+    Preparation,
+    Scans,
+    read_scans,
+    stored,
+    to_work,
+)
+from neurotarget.data.sides.pairs import split_probabilities
+from neurotarget.data.scans.stored import GUESSED
+from neurotarget.files.writing import written
+from neurotarget.inference.localiser import Limits, Located, locate
+from neurotarget.inference.postprocess import Postprocessing
+from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.types import Case, Target
+from neurotarget.problems import DataError
+
+NO_STEPS = Postprocessing()
+TEXTS = ("descrip", "aux_file", "db_name")  # of a NIfTI header; free text, which may name a person
+
+
+class Prediction(NamedTuple):
+    """What was found in one scan, on the scan's own grid and in its stored order."""
+
+    case_id: str
+    classes: Integer[ndarray, "..."]  # class indices, 0 is background
+    probabilities: Float[ndarray, "L I J K"]  # on the working box
+    grid: Grid
+    header: nib.Nifti1Header  # of the first contrast; files are written with its geometry
+    volumes_mm3: dict[str, float]
+    flags: tuple[str, ...]  # what a person should look at
+    located: Located | None = None  # by the localiser of a cascade
+
+
+class Localiser(NamedTuple):
+    """First stage of a cascade: a predictor on a coarse grid, of one label, and its limits."""
+
+    predictor: "Predictor"
+    limits: Limits
+
+    def locate(self, scans: Scans) -> Located:
+        """Find the target in whole scans."""
+        work = to_work(scans, self.predictor.target)
+        return locate(self.predictor.probabilities(work.image)[1], work.grid, self.limits)
+
+
+class Predictor:
+    """A trained network with all it needs to read scans; one for a whole folder of them.
+
+    With a `localiser` the network sees the box that this one finds. Where that cannot be trusted
+    it sees the target's own region of interest, or the whole scan, and the prediction is flagged.
+    `postprocessing` changes the final label map, and with it volumes and flags; probabilities, and
+    what a localiser marks, stay as the network gave them.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        target: Target,
+        preparation: Preparation,
+        *,
+        inferer: SlidingWindow | None = None,
+        device: str = "cpu",
+        bf16: bool = False,
+        localiser: Localiser | None = None,
+        postprocessing: Postprocessing = NO_STEPS,
+    ) -> None:
+        self.localiser, self.postprocessing = localiser, postprocessing
+        self.device, self.bf16 = torch.device(device), bf16
+        self.net = net.eval().to(self.device, memory_format=torch.channels_last_3d)
+        self.target, self.preparation = target, preparation
+        self.inferer = inferer or SlidingWindow(target.patch_vox)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What decides a prediction beside the weights and the scan, as plain values."""
+        target, first = self.target, self.localiser
+        # without steps the hash of cases that were finished before there were any stays
+        steps = {"postprocessing": self.postprocessing.as_dict()} if self.postprocessing else {}
+        return {
+            **steps,
+            "version": VERSION,
+            "localiser": first and [first.predictor.settings, asdict(first.limits)],
+            "contrasts": target.contrasts,
+            "labels": dict(target.labels),
+            "sides": target.sides,
+            "spacing_mm": target.spacing_mm,
+            "roi": asdict(target.roi) if target.roi else None,
+            "volume_range_mm3": dict(target.volume_range_mm3),
+            "preparation": asdict(self.preparation),
+            "window_vox": self.inferer.window_vox,
+            "overlap": self.inferer.inferer.overlap,
+            "mirror": self.inferer.swap is not None,
+        }
+
+    def predict(self, case: Case) -> Prediction:
+        """Segment one case.
+
+        Raises:
+            DataError: a file is missing or broken, or the region of interest misses the scan.
+        """
+        scans = read_scans(case, self.target, self.preparation)
+        target, located = self.target, None
+        if self.localiser is not None:
+            located = self.localiser.locate(scans)
+            roi = located.roi(self.localiser.limits) or target.roi
+            target = replace(target, roi=roi)
+        image, grid, header = to_work(scans, target)
+        warnings = scans.warnings
+        del scans  # the network needs the memory more
+        probabilities, notes = split_probabilities(
+            self.probabilities(image),
+            grid.work_affine,
+            target,
+            middle=lambda: middle_of(image[0], grid.work_affine),
+        )
+        names = target.label_names
+        voxel_mm3, work_mm3 = (
+            abs(float(np.linalg.det(affine[:3, :3])))
+            for affine in (grid.native_affine, grid.work_affine)
+        )
+        classes = labels_to_native(probabilities, grid)
+        classes = self.postprocessing.apply(classes, names, voxel_mm3)
+        boxed = self.postprocessing.apply(probabilities.argmax(axis=0), names, work_mm3)
+        counts = np.bincount(classes.ravel(), minlength=target.num_labels)
+        volumes = {name: counts[i] * voxel_mm3 for i, name in enumerate(names, start=1)}
+        flags = (*_flags(target, volumes, boxed), *notes, *warnings)
+        if located is not None and located.reason:
+            place = "the region of interest" if target.roi else "the whole scan"
+            flags = (f"not localised ({located.reason}): {place} was segmented", *flags)
+        return Prediction(
+            case.case_id, classes, probabilities, grid, header, volumes, flags, located
+        )
+
+    @torch.inference_mode()
+    def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
+        """Probability of every class in every voxel of a working box."""
+        # rounded as the patches of training are on disk
+        batch = torch.from_numpy(stored(image)).float()[None].to(self.device)
+        batch = batch.contiguous(memory_format=torch.channels_last_3d)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            logits = self.inferer(batch, self.net)
+        found = torch.softmax(logits[0].float(), dim=0).cpu().numpy()
+        if not np.isfinite(found).all():
+            raise DataError(
+                "found probabilities that are NaN, wanted numbers from 0 to 1; look at the scan "
+                "for voxels that are NaN or huge, or use other weights"
+            )
+        return found
+
+
+def save_labels(prediction: Prediction, target: Target, path: Path) -> None:
+    """Write the label map, whole or not at all."""
+    save_like(to_file_ids(prediction.classes, target), prediction.header, path)
+
+
+def save_probabilities(prediction: Prediction, target: Target, folder: Path) -> None:
+    """Write one map per label, 0 to 1, as `<case_id>_<label>_probability.nii.gz`."""
+    for number, name in enumerate(target.label_names, start=1):
+        values = image_to_native(prediction.probabilities[number], prediction.grid)
+        save_like(values, prediction.header, probability_path(folder, prediction.case_id, name))
+
+
+def probability_path(folder: Path, case_id: str, label: str) -> Path:
+    """File of one label's map."""
+    return folder / f"{case_id}_{label}_probability.nii.gz"
+
+
+def save_like(array: ndarray, header: nib.Nifti1Header, path: Path) -> None:
+    """Write an array as NIfTI with the geometry of `header` and nothing else of it.
+
+    Geometry is affine, sform and qform codes, and the stored shape: a scan (I, J, K, 1) gets a
+    map (I, J, K, 1). Extensions and free text, which may name a patient, stay behind.
+    """
+    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+    array = array.reshape(header.get_data_shape())
+    plain = header.copy()
+    plain.extensions.clear()
+    plain.set_data_offset(0)  # without extensions, voxels begin right behind the header
+    plain.set_intent("none")
+    for text in TEXTS:
+        if text in plain and plain[text].item() != GUESSED:
+            plain[text] = b""
+    plain.set_data_dtype(array.dtype)
+    plain.set_slope_inter(1, 0)
+    plain["cal_min"], plain["cal_max"] = float(array.min(initial=0)), float(array.max(initial=0))
+    with written(path) as draft:
+        nib.save(kind(array, None, plain), draft)
+
+
+def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple[str, ...]:
+    """Signs of a failure that need no reference."""
+    flags = []
+    for number, (name, volume) in enumerate(volumes.items(), start=1):
+        mask = classes == number
+        if not mask.any():
+            flags.append(f"{name}: empty")
+            continue
+        low, high = target.volume_range_mm3.get(name, (0.0, np.inf))
+        if not low <= volume <= high:
+            flags.append(f"{name}: {volume:.0f} mm3 is outside {low:.0f}-{high:.0f}")
+        if target.roi is not None and _touches_edge(mask):
+            flags.append(f"{name}: touches the edge of the region of interest")
+        if (pieces := _pieces(mask)) > 1:
+            flags.append(f"{name}: {pieces} pieces")
+    return tuple(flags)
+
+
+def _touches_edge(mask: ndarray) -> bool:
+    return any(mask.take(end, axis=axis).any() for axis in range(3) for end in (0, -1))
+
+
+def _pieces(mask: ndarray) -> int:
+    return int(ndimage.label(mask, structure=np.ones((3, 3, 3)))[1])

@@ -1,0 +1,1 @@
+"""Gradient-echo scans, from which susceptibility maps and weighted images are made."""

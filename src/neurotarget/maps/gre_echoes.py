@@ -1,0 +1,88 @@
+"""Echoes from disk: one 3-D file each, or one 4-D file with echoes last."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from neurotarget.problems import error
+from neurotarget.data.scans.volume import Volume, inspect_stack, same_grid
+from neurotarget.problems import Problem
+
+
+def read_echoes(
+    paths: Sequence[Path], kind: str, case_id: str, wanted: int
+) -> tuple[list[Volume], list[Problem]]:
+    """`wanted` echoes of one kind, and what is wrong with them."""
+    volumes, problems = [], []
+    for path in paths:
+        found, wrong = inspect_stack(path, case_id=case_id)
+        volumes += found
+        problems += wrong
+    if volumes and len(volumes) != wanted:
+        found = f"{len(volumes)} echoes of {kind} beside {wanted} echo times"
+        todo = "give as many echo times as there are echoes"
+        problems.append(error(found, "one each", todo, case_id=case_id))
+    return volumes, problems
+
+
+def polar(
+    case_id: str, reals: Sequence[Volume], imaginaries: Sequence[Volume]
+) -> tuple[list[Volume], list[Volume], list[Problem]]:
+    """Magnitude and phase in radians of real and imaginary parts, echo by echo."""
+    if min(float(one.array.min()) for one in (*reals, *imaginaries)) >= 0:
+        found = "no negative value in real and imaginary parts"
+        todo = "export them with their sign; a stored offset belongs into the rescale intercept"
+        return [], [], [error(found, "values of either sign", todo, case_id=case_id)]
+    magnitudes, phases = [], []
+    for real, imaginary in zip(reals, imaginaries, strict=True):
+        signal = real.array.astype(np.float32) + 1j * imaginary.array.astype(np.float32)
+        magnitudes.append(real._replace(array=np.abs(signal)))
+        phases.append(imaginary._replace(array=np.angle(signal)))
+    return magnitudes, phases, []
+
+
+def grid_problems(
+    case_id: str, first: Volume, read: Mapping[str, Sequence[Volume]]
+) -> list[Problem]:
+    """One problem for each kind of image that lies elsewhere than the first."""
+    problems, (one, other_kind) = [], read
+    for kind, volumes in read.items():
+        other = next((v for v in volumes if v.is_placed and not same_grid(first, v)), None)
+        if other is not None:
+            there, here = grid_words(other, first)
+            found = f"{kind} on a grid of {there}"
+            wanted = f"the grid of the first echo's {one}, {here}"
+            todo = f"export {one} and {other_kind} of one scan, without resampling either"
+            problems.append(error(found, wanted, todo, case_id=case_id))
+    return problems
+
+
+def empty_problems(case_id: str, magnitudes: Sequence[Volume]) -> list[Problem]:
+    """One problem for magnitude without any signal."""
+    dark = [number for number, one in enumerate(magnitudes, 1) if not (one.array > 0).any()]
+    if not dark:
+        return []
+    found = f"no value above 0 in the magnitude of echo {', '.join(map(str, dark))}"
+    todo = "export the magnitude again, or leave that echo out"
+    return [error(found, "signal", todo, case_id=case_id)]
+
+
+def grid_words(one: Volume, other: Volume) -> tuple[str, str]:
+    """Sides and spacing of two grids; axes and place too where they have the same voxels."""
+    words = tuple(_voxels(volume) for volume in (one, other))
+    if words[0] != words[1]:
+        return words
+    return tuple(f"{words[0]} {_place(volume)}" for volume in (one, other))
+
+
+def _voxels(volume: Volume) -> str:
+    shape = " × ".join(map(str, volume.array.shape))
+    return f"{shape} voxels of {' × '.join(f'{side:.3g}' for side in volume.spacing_mm)} mm"
+
+
+def _place(volume: Volume) -> str:
+    axes = "".join(nib.aff2axcodes(volume.affine))
+    corner = ", ".join(f"{place:.1f}" for place in volume.affine[:3, 3])
+    return f"with axes {axes} from ({corner}) mm"

@@ -1,0 +1,104 @@
+"""Sidecars of gradient-echo scans: echo times and field strength, by BIDS' inheritance.
+
+A sidecar holds for all files beside and below it that have its suffix and its entities; those
+further in, and those of more entities, go before others.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from neurotarget.data.cases.bids_files import BidsFile
+from neurotarget.problems import error
+from neurotarget.data.found import read_json
+from neurotarget.maps.gre import field_problems, te_problems
+from neurotarget.problems import Problem
+
+MHZ_PER_T = 42.577478518  # of protons; CODATA 2018
+APART = 0.1  # share by which frequency and field strength may differ; a 3 T scanner has 2.89 T
+
+
+def read_sidecars(
+    files: Sequence[BidsFile], suffixes: Sequence[str]
+) -> tuple[list[tuple[BidsFile, dict]], list[Problem]]:
+    """Sidecars of gradient-echo scans with what they say; broken ones are problems."""
+    read, problems = [], []
+    for file in files:
+        is_ours = file.entities.get("suffix") in suffixes
+        if is_ours and file.entities.get("extension") == ".json":
+            content, wrong = read_json(file.path)
+            problems += wrong
+            read.append((file, content))
+    # from the outermost folder inwards, and there from the fewest entities on
+    read.sort(key=lambda one: (len(one[0].path.parts), len(one[0].entities)))
+    return read, problems
+
+
+def metadata(file: BidsFile, sidecars: Sequence[tuple[BidsFile, dict]]) -> dict[str, object]:
+    """All that the sidecars say of a file."""
+    said: dict[str, object] = {}
+    for sidecar, content in sidecars:
+        fits = sidecar.entities.get("suffix") == file.entities.get("suffix")
+        fits = fits and sidecar.free.items() <= file.free.items()
+        if fits and sidecar.path.parent in file.path.parents:
+            said |= content
+    return said
+
+
+def echo_times(
+    case_id: str,
+    about: Sequence[Sequence[Mapping]],
+    kinds: tuple[str, str] = ("magnitude", "phase"),
+) -> tuple[tuple[float, ...], list[Problem]]:
+    """Echo times in s, which the two `kinds` of image must not tell differently."""
+    te_s = []
+    for echo, (magnitude, phase) in enumerate(zip(*about, strict=True), start=1):
+        told = [_number(one.get("EchoTime")) for one in (magnitude, phase)]
+        known = [value for value in told if value is not None]
+        which = f" of echo {echo}" if len(about[0]) > 1 else ""
+        if not known:
+            todo = "add EchoTime in s to the sidecar of the images"
+            found = f"no EchoTime{which}"
+            return (), [error(found, "a time in seconds", todo, case_id=case_id)]
+        if len({round(value, 7) for value in known}) > 1:
+            first, second = kinds
+            found = f"EchoTime {known[0]:g} s for {first} and {known[1]:g} s for {second}{which}"
+            return (), [error(found, "one time", "mend the sidecars", case_id=case_id)]
+        te_s.append(known[0])
+    todo = "write EchoTime in seconds into the sidecars (0.004 for 4 ms)"
+    return tuple(te_s), te_problems(case_id, te_s, todo)
+
+
+def field_strength(
+    case_id: str, about: Sequence[Mapping], said_t: float | None
+) -> tuple[float, list[Problem]]:
+    """Field strength in T, from the frequency where a sidecar has it, as that is measured."""
+    nominal = {_number(one.get("MagneticFieldStrength")) for one in about} - {None}
+    tuned = {_number(one.get("ImagingFrequency")) for one in about} - {None}
+    for name, values, unit in (
+        ("MagneticFieldStrength", nominal, "T"),
+        ("ImagingFrequency", {round(value, 1) for value in tuned}, "MHz"),
+    ):
+        if len(values) > 1:
+            found = f"{name} of {', '.join(f'{value:g}' for value in sorted(values))} {unit}"
+            wanted, todo = "one of all echoes", "mend the sidecars"
+            return 0.0, [error(found, wanted, todo, case_id=case_id)]
+    stated = next(iter(nominal), said_t)
+    measured = next(iter(tuned)) / MHZ_PER_T if tuned else None
+    if stated is None and measured is None:
+        todo = "add MagneticFieldStrength in T to the sidecar, or say field_t=3"
+        return 0.0, [error("no field strength", "one in T", todo, case_id=case_id)]
+    if None not in (stated, measured) and abs(measured - stated) > APART * measured:
+        found = f"{stated:g} T beside a frequency of {next(iter(tuned)):g} MHz ({measured:.2f} T)"
+        return 0.0, [error(found, "numbers that agree", "mend the sidecar", case_id=case_id)]
+    field_t = stated if measured is None else round(measured, 4)
+    return field_t, field_problems(case_id, field_t)
+
+
+def _number(value: object) -> float | None:
+    """A number of a sidecar; NaN is kept, so that it is told as unfit."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return math.nan

@@ -1,0 +1,119 @@
+"""What further raters and measured scans add to the rows of a case."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from jaxtyping import Float, Num
+from numpy import ndarray
+
+from neurotarget.metrics.label_boxes import ClassMap, label_boxes, same_ignored, union
+from neurotarget.metrics.intensity import mean_inside
+from neurotarget.metrics.overlap import dice
+from neurotarget.metrics.volume_error import volume_mm3, voxel_mm3
+from neurotarget.types import Target
+
+Scan = Num[ndarray, "I J K"]
+Scores = dict[str, dict[str, float]]  # label → metric → value
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else is known of a case, on the grid of its maps.
+
+    `raters` holds further masks of the scan by who drew them, `scans` the contrasts that have a
+    unit, whose means inside every mask are rows too.
+    """
+
+    raters: Mapping[str, ClassMap] = field(default_factory=dict)
+    scans: Mapping[str, Scan] = field(default_factory=dict)
+
+
+NOTHING = Beside()
+
+
+def beside_scores(
+    truth: ClassMap | None,
+    beside: Beside,
+    target: Target,
+    affine: Float[ndarray, "4 4"],
+    *,
+    pred: ClassMap | None = None,
+    alone: bool = False,
+) -> Scores:
+    """Metrics of every label that raters and scans add; none without either.
+
+    Each rater has `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`, and
+    `rater_dice@<rater>` against the reference, `rater_dice@<a>@<b>` against another rater. Each
+    scan has `mean_<contrast>` inside the prediction, `reference_mean_<contrast>` inside the
+    reference, and with `@<rater>` behind inside that rater's mask; NaN where a mask is empty. A
+    prediction that is not there has Dice 0 and no mean; `alone`, none was asked for.
+    """
+    scores: Scores = {label: {} for label in target.labels}
+    if not (beside.raters or beside.scans):
+        return scores
+    truth, pred, beside = _cut(truth, pred, beside, target)
+    if not alone:
+        _add_prediction(scores, pred, beside, target)
+    maps = {"": truth} if truth is not None else {}
+    maps |= {f"@{name}": drawn for name, drawn in beside.raters.items()}
+    for name, classes in maps.items():
+        _add_means(scores, f"reference_mean_{{}}{name}", classes, beside, target)
+        if name:
+            _add_volumes(scores, name, classes, target, affine)
+    for (first, ours), (second, theirs) in combinations(maps.items(), 2):
+        for label, value in _dice(ours, theirs, target).items():
+            scores[label][f"rater_dice{first}{second}"] = value
+    return scores
+
+
+def _cut(
+    truth: ClassMap | None, pred: ClassMap | None, beside: Beside, target: Target
+) -> tuple[ClassMap | None, ClassMap | None, Beside]:
+    """The same, cut to the box of all labels: every later pass is short."""
+    maps = [one for one in (truth, pred, *beside.raters.values()) if one is not None]
+    box = union(*(box for one in maps for box in label_boxes(one, target).values()))
+    inside = (None if one is None else one[box] for one in (truth, pred))
+    raters = {name: drawn[box] for name, drawn in beside.raters.items()}
+    scans = {name: scan[box] for name, scan in beside.scans.items()}
+    return *inside, Beside(raters, scans)
+
+
+def _add_prediction(scores: Scores, pred: ClassMap | None, beside: Beside, target: Target) -> None:
+    _add_means(scores, "mean_{}", pred, beside, target)
+    for name, drawn in beside.raters.items():
+        found = dict.fromkeys(scores, 0.0) if pred is None else _dice(drawn, pred, target)
+        for label, value in found.items():
+            scores[label][f"dice@{name}"] = value
+
+
+def _add_means(
+    scores: Scores, metric: str, classes: ClassMap | None, beside: Beside, target: Target
+) -> None:
+    """Add the means of all scans inside each label of a map; `metric` has {} for the contrast."""
+    boxes = dict.fromkeys(target.labels) if classes is None else label_boxes(classes, target)
+    for contrast, scan in beside.scans.items():
+        for number, (label, box) in enumerate(boxes.items(), start=1):
+            found = math.nan if box is None else mean_inside(scan[box], classes[box] == number)
+            scores[label][metric.format(contrast)] = found
+
+
+def _add_volumes(
+    scores: Scores, name: str, classes: ClassMap, target: Target, affine: Float[ndarray, "4 4"]
+) -> None:
+    one_voxel_mm3 = voxel_mm3(affine)
+    for number, (label, box) in enumerate(label_boxes(classes, target).items(), start=1):
+        mask = classes[union(box)] == number
+        scores[label][f"reference_volume_mm3{name}"] = volume_mm3(mask, one_voxel_mm3)
+
+
+def _dice(one: ClassMap, other: ClassMap, target: Target) -> dict[str, float]:
+    """Dice of each label of two maps, outside of the voxels that either ignores."""
+    one, other, _ = same_ignored(target, one, other)
+    both = [label_boxes(classes, target) for classes in (one, other)]
+    found = {}
+    for number, label in enumerate(target.labels, start=1):
+        box = union(*(boxes[label] for boxes in both))
+        found[label] = dice(one[box] == number, other[box] == number)
+    return found

@@ -1,0 +1,117 @@
+"""The plain 3D U-Net: two convolutions a level, pooling down, transposed convolution up."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from monai.networks.blocks import Convolution, UpSample
+from torch import nn
+
+from neurotarget.models.backbone import Backbone
+from neurotarget.models.small_grids import guard_small_grids
+from neurotarget.models.nets.unet import Levels, norm_of, steps_between
+from neurotarget.shapes import Image, Logits
+from neurotarget.types import TripleVox
+
+
+class PlainUNet(Backbone):
+    """U-Net as published: no residuals, no attention, full resolution from the first layer.
+
+    The widths and the order of channels are the paper's, which doubles them before it pools and
+    has 19,069,955 parameters; ours pads, has instead of batch norm in batches of one the instance
+    norm that this amounts to, and counts that norm's 2,336 scales besides.
+
+    Source: Çiçek et al. 2016, doi:10.1007/978-3-319-46723-8_49.
+    """
+
+    needs_spread = True  # or its norm has no variance
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_labels: int,
+        *,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        strides: Sequence[int | Sequence[int]] | None = None,
+        kernel: int | Sequence[int] = 3,
+        norm: str = "instance",
+        dropout: float = 0.0,
+        deep_supervision: bool = False,
+    ) -> None:
+        """Build the net; `strides` has one entry fewer than `widths`, by default all 2.
+
+        Args:
+            in_channels: number of contrasts.
+            num_labels: classes including background.
+            widths: channels of each level, finest first; a level's first convolution has half.
+            strides: pooling between levels, one number or one per axis.
+            kernel: side of the convolutions in voxels, odd, one number or one per axis.
+            norm: `instance`, `batch` or `group`.
+            dropout: probability of dropping a value after each convolution.
+            deep_supervision: in training, also score every coarser decoder level.
+
+        Raises:
+            ValueError: the strides do not fit the widths, or the norm is unknown.
+        """
+        super().__init__()
+        steps = steps_between(strides, len(widths), net="PlainUNet")
+        self.stride: TripleVox = tuple(math.prod(axis) for axis in zip(*steps, strict=True))
+        self.deep_supervision = deep_supervision
+        halves = [max(width // 2, 1) for width in widths]
+        settings = {
+            "kernel": kernel if isinstance(kernel, int) else tuple(kernel),
+            "norm": norm_of(norm, [*widths, *halves], net="PlainUNet"),
+            "dropout": dropout or None,
+        }
+        before = [in_channels, *widths[:-1]]
+        self.downs = nn.ModuleList(
+            _two(*channels, **settings) for channels in zip(before, halves, widths, strict=True)
+        )
+        self.pools = nn.ModuleList(nn.MaxPool3d(step) for step in steps)
+        self.raises, self.ups = nn.ModuleList(), nn.ModuleList()
+        for below, width, step in zip(widths[:0:-1], widths[-2::-1], steps[::-1], strict=True):
+            self.raises.append(UpSample(3, below, below, scale_factor=step, bias=False))
+            self.ups.append(_two(below + width, width, width, **settings))
+        coarse = widths[-2:0:-1] if deep_supervision else ()
+        self.heads = nn.ModuleList(nn.Conv3d(width, num_labels, 1) for width in coarse)
+        self.top = nn.Conv3d(widths[0], num_labels, 1)
+        guard_small_grids(self)
+
+    def forward(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
+
+        Raises:
+            ValueError: a side is not a multiple of `stride`, or all sides equal it.
+        """
+        self.check(image)
+        feature = self.downs[0](image)
+        skips = []
+        for pool, down in zip(self.pools, self.downs[1:], strict=True):
+            skips.append(feature)
+            feature = down(pool(feature))
+        levels = []
+        for lift, up in zip(self.raises, self.ups, strict=True):  # coarsest first
+            feature = up(torch.cat([skips.pop(), lift(feature)], dim=1))
+            levels.append(feature)
+        logits = self.top(feature)
+        if not (self.training and len(self.heads)):
+            return logits
+        coarse = [head(level) for head, level in zip(self.heads, levels[:-1], strict=True)]
+        return [logits, *reversed(coarse)]
+
+
+def _two(
+    before: int,
+    between: int,
+    after: int,
+    *,
+    kernel: int | tuple[int, ...],
+    norm: tuple[str, dict[str, bool | int]],
+    dropout: float | None,
+) -> nn.Sequential:
+    """Two convolutions, each with norm and ReLU; a bias before a norm would do nothing."""
+    settings = {"kernel_size": kernel, "norm": norm, "dropout": dropout, "bias": False}
+    return nn.Sequential(
+        Convolution(3, before, between, act="relu", **settings),
+        Convolution(3, between, after, act="relu", **settings),
+    )

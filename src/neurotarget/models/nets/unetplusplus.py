@@ -1,0 +1,85 @@
+"""UNet++: MONAI's, whose skips are filled with convolutions at every level."""
+
+from collections.abc import Sequence
+
+from monai.networks.nets import BasicUNetPlusPlus
+from torch import nn
+
+from neurotarget.models.backbone import Backbone
+from neurotarget.models.small_grids import guard_small_grids
+from neurotarget.models.nets.unet import Levels, norm_of
+from neurotarget.shapes import Image, Logits
+
+LEVELS = 5
+
+
+class UNetPlusPlus(Backbone):
+    """Nested U-Net of five levels.
+
+    With deep supervision the four decoders of growing depth each score the full grid, the deepest
+    first: `DeepSupervision` weighs them 1, 1/2, 1/4, 1/8, where the paper weighs them alike. In
+    evaluation the deepest alone is used, one of the paper's two modes; the other is their mean.
+
+    Source: Zhou et al. 2018, doi:10.1007/978-3-030-00889-5_1.
+    """
+
+    stride = (2 ** (LEVELS - 1),) * 3
+    needs_spread = True  # or its norm has no variance
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_labels: int,
+        *,
+        widths: Sequence[int] = (32, 32, 64, 128, 256, 32),
+        norm: str = "instance",
+        dropout: float = 0.0,
+        deep_supervision: bool = False,
+    ) -> None:
+        """Build the net.
+
+        Args:
+            in_channels: number of contrasts.
+            num_labels: classes including background.
+            widths: channels of the five levels, finest first, and of the last layer before the
+                scores; the default is MONAI's.
+            norm: `instance`, `batch` or `group`.
+            dropout: probability of dropping a value after each convolution.
+            deep_supervision: in training, also score with the three shallower decoders.
+
+        Raises:
+            ValueError: there are not six widths, or the norm is unknown.
+        """
+        super().__init__()
+        if len(widths) != LEVELS + 1:
+            raise ValueError(
+                f"UNetPlusPlus: got {len(widths)} widths, wanted {LEVELS} of levels and one of the "
+                "last layer; mend model.widths"
+            )
+        self.deep_supervision = deep_supervision
+        self.net = BasicUNetPlusPlus(
+            spatial_dims=3,
+            in_channels=in_channels,
+            out_channels=num_labels,
+            features=tuple(widths),
+            deep_supervision=deep_supervision,
+            norm=norm_of(norm, widths, net="UNetPlusPlus"),
+            dropout=dropout,
+        )
+        if not deep_supervision:  # MONAI computes these scores and drops them
+            self.net.final_conv_0_1 = nn.Identity()
+            self.net.final_conv_0_2 = nn.Identity()
+            self.net.final_conv_0_3 = nn.Identity()
+        guard_small_grids(self)
+
+    def forward(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, by four decoders, deepest first.
+
+        Raises:
+            ValueError: a side is not a multiple of 16, or all are 16.
+        """
+        self.check(image)
+        *shallower, deepest = self.net(image)
+        if self.training and self.deep_supervision:
+            return [deepest, *reversed(shallower)]
+        return deepest

@@ -1,0 +1,1 @@
+"""Built-in cohorts: drawn heads with planted effects."""

@@ -1,0 +1,216 @@
+"""Drawn cases on disk: whole or not there, kept while their plan is the same.
+
+A folder holds a place (a folder) for each kind of scan, `checks/` with one note for each case,
+and `planted.json`, which marks it as drawn. A drawing that was killed goes on.
+"""
+
+import errno
+import json
+import math
+import os
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from numpy import ndarray
+from tqdm import tqdm
+
+from neurotarget.problems import error, some
+from neurotarget.files.drafts import sweep
+from neurotarget.files.writing import at_home, write_text, written
+from neurotarget.files.ownership import link_out
+from neurotarget.files.reading import load_json, read_bytes
+from neurotarget.problems import DataError
+
+Scans = Mapping[str, nib.Nifti1Image]  # place → scan of one case
+Draw = Callable[[int], Scans]
+ELSEWHERE = "set data.source.folder to another one"
+
+
+class Plan(Protocol):
+    """A dataclass that says all about a cohort; one key, one set of voxels."""
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of the cohort."""
+
+
+class Person(Protocol):
+    """A named tuple of who is drawn."""
+
+    case_id: str
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+P = TypeVar("P", bound=Plan)
+
+
+@dataclass(frozen=True)
+class Drawing(Generic[P]):
+    """How the cohorts of one kind of plan are drawn.
+
+    `people` are who a plan has, in the manifest's order, and `draw` gives the scans of number n of
+    them, by place. `planted` are values that a study should recover, for planted.json. `columns`
+    are columns of the manifest and the places of their files, `covariates` are fields of a person
+    that become columns. `warm` is called once before the threads start, for what they share, and
+    `told` is what the bar says.
+    """
+
+    people: Callable[[P], Sequence[Person]]
+    draw: Callable[[P, int], Scans]
+    planted: Callable[[P], Mapping[str, float]]
+    columns: Mapping[str, str]
+    covariates: Sequence[str]
+    warm: Callable[[], object]
+    told: str
+
+
+def draw_cohort(
+    folder: Path | str, plan: P, drawing: Drawing[P], *, workers: int = 2, progress: bool = True
+) -> Path:
+    """Draw the people of a plan into a folder and return their manifest.
+
+    Writes a folder for each place, `manifest.csv` and `planted.json` (the plan, the planted values
+    and those of each person). Cases that are complete and of the same plan are kept, all others
+    are drawn again; `workers` threads change the time, not the voxels. Without `progress` there is
+    no bar.
+
+    Raises:
+        DataError: the folder cannot be written, or holds files of somebody else.
+    """
+    folder, people = at_home(folder), drawing.people(plan)
+    drawn = DrawnFolder(folder, key=plan.key, places=tuple(drawing.columns.values()))
+    with FileLock(folder / ".lock"):
+        record = {"key": plan.key, "planted": drawing.planted(plan), "plan": asdict(plan)}
+        record["cases"] = [person._asdict() for person in people]
+        # first, as it marks the folder as ours
+        write_text(folder / "planted.json", json.dumps(record, indent=1))
+        names = [person.case_id for person in people]
+        todo = {names[number]: number for number in drawn.missing(names)}
+        if todo:
+            drawing.warm()
+        told = drawing.told if progress and todo else ""
+        drawn.draw(todo, partial(drawing.draw, plan), workers=workers, told=told)
+        rows = [
+            {"case_id": name, "subject_id": name}
+            | {column: f"{place}/{name}.nii.gz" for column, place in drawing.columns.items()}
+            | {field: getattr(person, field) for field in drawing.covariates}
+            for name, person in zip(names, people, strict=True)
+        ]
+        write_text(folder / "manifest.csv", pd.DataFrame(rows).to_csv(index=False))
+    return folder / "manifest.csv"
+
+
+class DrawnFolder:
+    """Cases of one plan in one folder; whoever uses it holds the folder's lock."""
+
+    def __init__(self, folder: Path, *, key: str, places: Sequence[str]) -> None:
+        self.folder, self.key, self.places = folder, key, tuple(places)
+        self._open()
+
+    def _open(self) -> None:
+        """Make the folder; refuse one that holds anything else, or that cannot be written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            names = sorted(p.name for p in self.folder.iterdir() if not p.name.startswith("."))
+            if not os.access(self.folder, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as reason:
+            found = f"no folder to write the built-in cohort to ({reason.strerror})"
+            wanted = "a folder that can be written"
+            raise DataError(error(found, wanted, ELSEWHERE, file=self.folder)) from reason
+        if (path := link_out(self.folder)) is not None:
+            found = f"the link {path.relative_to(self.folder)}, which leads to {path.resolve()}"
+            raise DataError(error(found, "scans of its own", ELSEWHERE, file=self.folder))
+        if names and not {"key", "plan", "planted"} <= _noted(self.folder / "planted.json").keys():
+            found = f"files that are not of the built-in cohort ({some(names, 3)})"
+            wanted = "an empty folder to draw it into"
+            raise DataError(error(found, wanted, ELSEWHERE, file=self.folder))
+
+    def scan(self, place: str, case_id: str) -> Path:
+        """Where a scan lies."""
+        return self.folder / place / f"{case_id}.nii.gz"
+
+    def missing(self, case_ids: Sequence[str]) -> list[int]:
+        """Numbers of the cases to draw: absent, broken or of another plan.
+
+        Files of cases that are not wanted any more are taken away; files not ours stay.
+        """
+        self._sweep(case_ids)
+        return [number for number, name in enumerate(case_ids) if not self._is_complete(name)]
+
+    def draw(self, cases: Mapping[str, int], draw: Draw, *, workers: int, told: str) -> None:
+        """Draw cases and note that they are complete; `draw` gets each one's number.
+
+        A bar says what is `told`; there is none without words.
+        """
+        with ThreadPoolExecutor(max(workers, 1)) as pool:
+            jobs = [pool.submit(self._make, name, draw, number) for name, number in cases.items()]
+            try:
+                done = as_completed(jobs)
+                for job in tqdm(done, told, len(jobs), unit="head", disable=not told):
+                    job.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _check(self, case_id: str) -> Path:
+        return self.folder / "checks" / f"{case_id}.json"
+
+    def _sums(self, case_id: str) -> dict[str, int | None]:
+        paths = {place: self.scan(place, case_id) for place in self.places}
+        return {
+            place: zlib.crc32(read_bytes(path)) if path.is_file() else None
+            for place, path in paths.items()
+        }
+
+    def _is_complete(self, case_id: str) -> bool:
+        """Whether all files are there and unbroken, by the sums noted when they were written."""
+        noted = _noted(self._check(case_id))
+        return noted.get("key") == self.key and noted.get("sums") == self._sums(case_id)
+
+    def _sweep(self, case_ids: Sequence[str]) -> None:
+        for place in (*self.places, "checks", "."):
+            sweep(self.folder / place, now_s=math.inf)  # nobody writes: the folder is locked
+        for check in (self.folder / "checks").glob("*.json"):
+            if check.stem not in case_ids or _noted(check).get("key") != self.key:
+                for place in self.places:
+                    self.scan(place, check.stem).unlink(missing_ok=True)
+                check.unlink()
+
+    def _make(self, case_id: str, draw: Draw, number: int) -> None:
+        self._check(case_id).unlink(missing_ok=True)
+        for place, scan in draw(number).items():
+            with written(self.scan(place, case_id)) as draft:
+                nib.save(scan, draft)
+        note = {"key": self.key, "sums": self._sums(case_id)}
+        write_text(self._check(case_id), json.dumps(note))
+
+
+def nifti(array: ndarray, affine: ndarray, *, step: float | None = None) -> nib.Nifti1Image:
+    """A scan in mm whose place is known; `step` stores real numbers as multiples of it (int16)."""
+    if step is not None:
+        array = np.rint(array / step).clip(-32767, 32767).astype(np.int16)
+    scan = nib.Nifti1Image(array, affine)
+    scan.header.set_xyzt_units("mm")
+    scan.set_qform(affine, code=1)
+    scan.set_sform(affine, code=1)
+    if step is not None:
+        scan.header.set_slope_inter(step, 0)
+    return scan
+
+
+def _noted(path: Path) -> dict:
+    try:
+        return dict(load_json(path))
+    except (OSError, ValueError, TypeError):
+        return {}

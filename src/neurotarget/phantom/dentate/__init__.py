@@ -1,0 +1,1 @@
+"""Drawn susceptibility maps with dentate nuclei."""

@@ -1,0 +1,146 @@
+"""One person in a scanner for susceptibility: maps of the tissues, and the two dentate nuclei.
+
+A head is the template seen through a smooth warp, as in `neurotarget.phantom.gland.anatomy`; the
+dentates are drawn from finer samples, so that a voxel holds the share that they fill of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, UInt8
+from numpy import ndarray
+from scipy import ndimage
+
+from neurotarget.phantom.gland.anatomy import SLAB_VOX, Scene, blocks
+from neurotarget.phantom.atlas import head_atlas
+from neurotarget.phantom.canvas import ORIGIN_MM
+from neurotarget.phantom.gland.scanner import Warp
+from neurotarget.phantom.dentate.nuclei import REACH_MM, Dentate, in_dentate
+from neurotarget.phantom.dentate.template import paint
+from neurotarget.types import TripleVox
+
+FINE = 3  # samples per voxel side about a dentate
+ROUNDS = 4  # in which its size is found; the volume goes with the cube
+GRAIN = 0.12  # SD of susceptibility within a dentate, relative
+GRAIN_MM = 1.0
+LEFT, RIGHT = 1, 2  # ids in the label
+
+
+@dataclass(frozen=True, slots=True)
+class QSMPerson:
+    """Whom to draw; pairs are of the left and the right dentate, volumes and means of the truth."""
+
+    tiv_ml: float
+    dentate_mm3: tuple[float, float]
+    dentate_ppm: tuple[float, float]
+    seed: tuple[int, ...]
+
+
+class Maps(NamedTuple):
+    """Tissues on the scan's grid. Susceptibility is 0 outside brain and veins."""
+
+    chi_ppm: Float[ndarray, "I J K"]
+    brightness: Float[ndarray, "I J K"]  # of white matter: 1
+    r2star_hz: Float[ndarray, "I J K"]  # at 3 T, without what susceptibility adds
+    brain: Float[ndarray, "I J K"]  # share
+    bulk_ppm: Float[ndarray, "I J K"]  # air, bone and soft tissue, against air
+    label: UInt8[ndarray, "I J K"]  # LEFT and RIGHT dentate
+
+
+class Filled(NamedTuple):
+    """A dentate on the voxels of a box."""
+
+    box: tuple[slice, ...]
+    share: Float[ndarray, "i j k"]  # of each voxel that it fills
+    chi_ppm: Float[ndarray, "i j k"]  # mean over what it fills, 0 where that is nothing
+    label: Bool[ndarray, "i j k"]
+
+
+def draw_maps(
+    person: QSMPerson, warp: Warp, shape: TripleVox, affine: Float[ndarray, "4 4"], *,
+    dentates: Sequence[Dentate], rng: np.random.Generator,
+) -> Maps:  # fmt: skip
+    """Draw the tissues of one head on a grid seen through a warp.
+
+    Raises:
+        ValueError: the grid misses a dentate.
+    """
+    maps = looked_up(torch.from_numpy(paint(rng)), warp, shape)
+    chi = maps[0]
+    label = np.zeros(shape, dtype=np.uint8)
+    wanted = zip((LEFT, RIGHT), dentates, person.dentate_mm3, person.dentate_ppm, strict=True)
+    for number, nucleus, volume_mm3, mean_ppm in wanted:
+        scene = Scene(head_atlas(), warp, shape, affine, np.array(nucleus.centre))
+        filled = fill_dentate(scene, nucleus, volume_mm3, mean_ppm=mean_ppm, rng=rng)
+        chi[filled.box] += filled.share * (filled.chi_ppm - chi[filled.box])
+        label[filled.box][filled.label] = number
+    return Maps(*maps, label)
+
+
+def fill_dentate(
+    scene: Scene, nucleus: Dentate, volume_mm3: float, *, mean_ppm: float, rng: np.random.Generator
+) -> Filled:
+    """Size a nucleus for its volume on the scan's grid, and fill voxels with it.
+
+    Susceptibility has grain about `mean_ppm`, its mean over the nucleus. The label holds the
+    voxels that are filled most, as many as make up the volume: all but those filled by half.
+
+    Raises:
+        ValueError: the grid misses the nucleus.
+    """
+    try:
+        box = scene.box(REACH_MM)
+    except ValueError as reason:
+        raise ValueError(
+            f"draw_maps: the dentate at {scene.centre.round()} mm of MNI152 lies outside the scan; "
+            "widen site.extent_mm"
+        ) from reason
+    offsets = scene.offsets(box, FINE)
+    few = offsets[:, 1::2, 1::2, 1::2]
+    sample_mm3 = scene.voxel_mm3 * (2 / FINE) ** 3
+    for _ in range(ROUNDS):
+        found = max(float(in_dentate(nucleus, few).sum()) * sample_mm3, sample_mm3)
+        nucleus = nucleus.sized((volume_mm3 / found) ** (1 / 3))
+    inside = in_dentate(nucleus, offsets)
+    share = blocks(inside.astype(np.float32), FINE)
+    sides_mm = np.linalg.norm(scene.affine[:3, :3], axis=0) / FINE
+    noise = ndimage.gaussian_filter(
+        rng.standard_normal(inside.shape, dtype=np.float32), GRAIN_MM / sides_mm
+    )
+    noise = (noise - noise[inside].mean()) / noise[inside].std() * GRAIN
+    filled = blocks((1 + noise) * mean_ppm * inside, FINE) / np.maximum(share, 1e-6)
+    order = np.argsort(-share, axis=None, kind="stable")
+    label = np.zeros(share.size, dtype=bool)
+    label[order[: max(round(volume_mm3 / scene.voxel_mm3), 1)]] = True
+    return Filled(box, share, filled.astype(np.float32), label.reshape(share.shape))
+
+
+def looked_up(
+    channels: Float[torch.Tensor, "C X Y Z"], warp: Warp, shape: TripleVox
+) -> Float[ndarray, "C I J K"]:
+    """Channels of the template at every native voxel; its edge goes on outwards."""
+    found = np.empty((len(channels), *shape), dtype=np.float32)
+    rows = max(SLAB_VOX // (shape[1] * shape[2]), 1)
+    others = [np.arange(side) for side in shape[1:]]
+    for first in range(0, shape[0], rows):
+        span = np.arange(first, min(first + rows, shape[0]))
+        places = warp.at(span, *others)
+        found[:, first : first + rows] = at_places(channels, places)
+    return found
+
+
+def at_places(
+    channels: Float[torch.Tensor, "C X Y Z"],
+    where_mm: Float[ndarray, "3 i j k"],
+) -> Float[ndarray, "C i j k"]:
+    """Channels of the template where a scan sees it, by linear interpolation."""
+    half = (np.array(channels.shape[1:]) - 1) / 2
+    scale, start = 1 / half, -1 - ORIGIN_MM / half
+    places = where_mm * scale.reshape(3, 1, 1, 1) + start.reshape(3, 1, 1, 1)
+    grid = torch.from_numpy(np.stack(places[::-1], axis=-1).astype(np.float32))
+    found = F.grid_sample(channels[None], grid[None], padding_mode="border", align_corners=True)
+    return found[0].numpy()

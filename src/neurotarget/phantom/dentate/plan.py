@@ -1,0 +1,286 @@
+"""The plan of the built-in cohort of susceptibility maps: who is in it, and what is planted.
+
+The planted numbers, and where they come from:
+
+- 800 mm³ a dentate in healthy adults: 600 to 1,000 mm³ in masks of one person (group atlases are
+  larger, as they hold everybody's); 170 mm³ between people of one group in the total, with the
+  two sides correlated by 0.8: assumed.
+- −480 mm³ (−30 %) in Friedreich's ataxia: 18 people, SUIT atlas study of 2019.
+- −130 mm³ (−8 %) in multiple sclerosis: assumed, less than in Friedreich's ataxia.
+- 0.152 ppm at 40 years: qsm-forward 0.32 (Ridani et al. 2026, doi:10.64898/2026.04.07.716972).
+- +0.0008 ppm a year: the direction is that of Li et al. 2021 (623 people); the size is assumed.
+- +0.025 ppm in Friedreich's ataxia: the direction is that of Ward et al. 2019 (20 and 18 people);
+  the size is assumed.
+
+Head size is as in `neurotarget.phantom.gland.plan` and does not act on the dentates.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+from scipy import stats
+
+from neurotarget.phantom.gland.plan import LIMIT_SD
+from neurotarget.phantom.dentate.scanner import GRESite
+from neurotarget.phantom.simulated_raters import RATER_1, RATER_2, Rater
+from neurotarget.physics.qsm import QSM
+
+DRAWING = 2  # raise it when the same plan comes to give other voxels
+GROUPS = ("control", "friedreich", "ms")
+TRIES = 30
+FROM_AGE = 40.0  # years, where `chi_ppm` holds
+_WIDEN = float(1 / stats.truncnorm(-LIMIT_SD, LIMIT_SD).std())
+EXTENT_MM = (172.0, 220.0, 184.0)
+SITES = (
+    GRESite(
+        "north",
+        (1.0, 1.0, 1.0),
+        EXTENT_MM,
+        te_s=(0.008, 0.016, 0.024),
+        noise=0.03,
+        chain=QSM(background="vsharp", inversion="l2", handedness=1),
+    ),
+    GRESite(
+        "south",
+        (1.2, 0.9375, 0.9375),
+        EXTENT_MM,
+        axes="PSR",
+        oblique_deg=8.0,
+        te_s=(0.020,),
+        white=250.0,
+        shading=0.18,
+        noise=0.04,
+        chain=QSM(background="sharp", inversion="tkd", handedness=1),
+    ),
+    GRESite(
+        "east",
+        (0.9, 0.9, 2.0),
+        EXTENT_MM,
+        axes="LAS",
+        field_t=1.5,
+        te_s=(0.040,),
+        white=600.0,
+        noise=0.04,
+        chain=QSM(background="vsharp", inversion="tkd", handedness=1),
+    ),
+    GRESite(
+        "west",
+        (0.85, 0.85, 0.85),
+        EXTENT_MM,
+        axes="LPS",
+        oblique_deg=5.0,
+        field_t=7.0,
+        te_s=(0.006, 0.012),
+        white=900.0,
+        shading=0.30,
+        noise=0.03,
+        chain=QSM(
+            background="vsharp",
+            inversion="l2",
+            handedness=1,
+            inversion_options={"weight_mm2": 0.003},
+        ),
+    ),
+    GRESite(
+        "island",
+        (1.1, 1.1, 1.1),
+        EXTENT_MM,
+        axes="ASR",
+        oblique_deg=12.0,
+        te_s=(0.010, 0.025),
+        white=350.0,
+        shading=0.14,
+        noise=0.05,
+        chain=QSM(background="pdf", inversion="tkd", handedness=1),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QSMPlan:
+    """Everything that can be chosen about a cohort; `voxel_scale` multiplies voxel sides.
+
+    Volumes are of both dentates, mm³: `control_mm3`, and what is added to it in the two other
+    groups. `shares` are the groups' parts of the people.
+    """
+
+    num_cases: int = 60
+    seed: int = 1
+    age_range: tuple[float, float] = (16.0, 64.0)
+    share_women: float = 0.5
+    shares: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(GROUPS, 1.0))
+    control_mm3: float = 1600.0
+    friedreich_mm3: float = -480.0
+    ms_mm3: float = -130.0
+    spread_mm3: float = 170.0  # SD between people of one group
+    side_correlation: float = 0.8  # of the left and the right volume within a group
+    chi_ppm: float = 0.152  # of controls at 40 years
+    friedreich_ppm: float = 0.025
+    ppm_per_year: float = 0.0008
+    spread_ppm: float = 0.012  # SD between people
+    side_ppm: float = 0.004  # SD of each side about its person's mean
+    tiv_ml: Mapping[str, float] = field(default_factory=lambda: {"F": 1410.0, "M": 1600.0})
+    tiv_spread_ml: float = 120.0
+    voxel_scale: float = 1.0
+    sites: tuple[GRESite, ...] = SITES
+    rater_1: Rater = RATER_1
+    rater_2: Rater = RATER_2
+
+    def __post_init__(self) -> None:
+        fix = object.__setattr__
+        sites = [site if isinstance(site, GRESite) else GRESite(**site) for site in self.sites]
+        fix(self, "sites", tuple(sites))
+        fix(self, "age_range", tuple(float(age) for age in self.age_range))
+        fix(self, "shares", {key: float(self.shares.get(key, 0)) for key in GROUPS})
+        fix(self, "tiv_ml", {key: float(self.tiv_ml[key]) for key in ("F", "M")})
+        for name in ("rater_1", "rater_2"):
+            if isinstance(getattr(self, name), Mapping):
+                fix(self, name, Rater(**getattr(self, name)))
+        wrong = {
+            "num_cases must be at least 1": self.num_cases < 1,
+            "age_range must rise": self.age_range[0] >= self.age_range[1],
+            "share_women must lie in 0 to 1": not 0 <= self.share_women <= 1,
+            "shares must be 0 or more, and not all 0": min(self.shares.values()) < 0
+            or not any(self.shares.values()),
+            "side_correlation must lie above -1 and up to 1": not -1 < self.side_correlation <= 1,
+            "voxel_scale must be positive": self.voxel_scale <= 0,
+            "needs at least one site": not self.sites,
+            "needs site names that differ": len({site.name for site in sites}) < len(sites),
+            "gives the smallest dentates less than 50 mm³": self._smallest_mm3() < 50,
+            "gives a susceptibility below 0": self._lowest_ppm() < 0,
+        }
+        if said := [text for text, holds in wrong.items() if holds]:
+            raise ValueError(f"QSM plan: {'; '.join(said)}; mend the plan (conf/data)")
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of the cohort: same key, same voxels."""
+        text = json.dumps({"drawing": DRAWING, **asdict(self)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def expected_mm3(self, group: str) -> float:
+        """Mean volume of both dentates in a group, mm³."""
+        more = {"control": 0.0, "friedreich": self.friedreich_mm3, "ms": self.ms_mm3}
+        return self.control_mm3 + more[group]
+
+    def expected_ppm(self, group: str, age: float) -> float:
+        """Mean susceptibility in a group at an age (years), ppm."""
+        more = self.friedreich_ppm if group == "friedreich" else 0.0
+        return self.chi_ppm + more + self.ppm_per_year * (age - FROM_AGE)
+
+    @property
+    def sides_mm3(self) -> float:
+        """SD of the difference of the right and the left volume, mm³."""
+        shared = max(1 + self.side_correlation, 1e-6)
+        return self.spread_mm3 * float(np.sqrt(max(1 - self.side_correlation, 0) / shared))
+
+    def _smallest_mm3(self) -> float:
+        least = min(self.expected_mm3(group) for group in GROUPS)
+        return (least - LIMIT_SD * _WIDEN * (self.spread_mm3 + self.sides_mm3)) / 2
+
+    def _lowest_ppm(self) -> float:
+        means = [self.expected_ppm(group, age) for group in GROUPS for age in self.age_range]
+        return min(means) - LIMIT_SD * _WIDEN * (self.spread_ppm + self.side_ppm)
+
+
+class QSMSubject(NamedTuple):
+    """One planned person; volumes and mean susceptibilities are the truth, left and right."""
+
+    case_id: str
+    age: float
+    sex: str
+    group: str
+    site: str
+    tiv_ml: float
+    dentate_mm3: tuple[float, float]
+    dentate_ppm: tuple[float, float]
+
+
+def draw_subjects(plan: QSMPlan) -> list[QSMSubject]:
+    """Draw who is scanned where.
+
+    In each group and sex, ages are even, sites take turns, and what else sets people apart has
+    the planned spread and goes little with age: small cohorts show what is planted too.
+    """
+    rng = np.random.default_rng([plan.seed, 0])
+    drawn = []
+    for group, people in _dealt(plan.num_cases, plan.shares).items():
+        women = plan.share_women
+        for sex, count in _dealt(people, {"F": women, "M": 1 - women}).items():
+            low, high = plan.age_range
+            ages = low + (high - low) * (np.arange(count) + rng.random(count)) / max(count, 1)
+            where = rng.permutation((len(drawn) + np.arange(count)) % len(plan.sites))
+            heads_ml = plan.tiv_ml[sex] + plan.tiv_spread_ml * _cut(rng.standard_normal(count))
+            uniform = (_apart_from_age(count, rng) + rng.random((count, 5))) / max(count, 1)
+            residuals = _WIDEN * stats.truncnorm.ppf(uniform, -LIMIT_SD, LIMIT_SD)
+            for age, site, tiv_ml, apart in zip(ages, where, heads_ml, residuals, strict=True):
+                who = QSMSubject(
+                    "", round(float(age), 1), sex, group, plan.sites[site].name,
+                    round(float(tiv_ml), 1), (0.0, 0.0), (0.0, 0.0),
+                )  # fmt: skip
+                drawn.append(_with_dentates(who, plan, apart))
+    digits = len(str(plan.num_cases))
+    return [
+        drawn[place]._replace(case_id=f"qsm{number + 1:0{digits}d}")
+        for number, place in enumerate(rng.permutation(plan.num_cases))
+    ]
+
+
+def _apart_from_age(count: int, rng: np.random.Generator) -> Integer[ndarray, "N 5"]:
+    """Ranks of people in age's order: of some tries, those that go least with age."""
+    age = np.arange(count) - (count - 1) / 2
+    tries = [rng.permuted(np.tile(np.arange(count), (5, 1)), axis=1) for _ in range(TRIES)]
+    return min(tries, key=lambda ranks: float(np.abs(ranks @ age).max())).T
+
+
+def _cut(residuals: Float[ndarray, " N"]) -> Float[ndarray, " N"]:
+    return np.clip(residuals, -LIMIT_SD, LIMIT_SD)
+
+
+def _with_dentates(
+    subject: QSMSubject, plan: QSMPlan, residuals: Float[ndarray, "5"]
+) -> QSMSubject:
+    """Give a person dentates as residuals of total, difference, mean, left and right say."""
+    total, apart, mean, left, right = residuals.tolist()
+    volume_mm3 = plan.expected_mm3(subject.group) + plan.spread_mm3 * total
+    apart *= plan.sides_mm3
+    chi_ppm = plan.expected_ppm(subject.group, subject.age) + plan.spread_ppm * mean
+    return subject._replace(
+        dentate_mm3=(round((volume_mm3 - apart) / 2, 1), round((volume_mm3 + apart) / 2, 1)),
+        dentate_ppm=(
+            round(chi_ppm + plan.side_ppm * left, 5),
+            round(chi_ppm + plan.side_ppm * right, 5),
+        ),
+    )
+
+
+def _dealt(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Whole numbers that add up to `count`, by largest remainders."""
+    total = sum(shares.values())
+    exact = {name: count * share / total for name, share in shares.items()}
+    whole = {name: int(value) for name, value in exact.items()}
+    left = sorted(shares, key=lambda name: whole[name] - exact[name])
+    for name in left[: count - sum(whole.values())]:
+        whole[name] += 1
+    return whole
+
+
+def planted(plan: QSMPlan) -> dict[str, float]:
+    """Values that a study of the truth should recover, by hypothesis.
+
+    `friedreich_volume`, `multiple_sclerosis_volume`: mm³ of both dentates, group minus control.
+    `friedreich_susceptibility`: ppm, Friedreich's ataxia minus control.
+    `susceptibility_age_slope`: ppm per year.
+    """
+    return {
+        "friedreich_volume": float(plan.friedreich_mm3),
+        "multiple_sclerosis_volume": float(plan.ms_mm3),
+        "friedreich_susceptibility": float(plan.friedreich_ppm),
+        "susceptibility_age_slope": float(plan.ppm_per_year),
+    }

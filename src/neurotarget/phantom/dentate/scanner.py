@@ -1,0 +1,163 @@
+"""The drawn scanners for susceptibility: gradient echoes with magnitude and phase, and the map
+that each site makes of them.
+
+Source: signal of a spoiled gradient echo, its phase 2π·γ·B0·field·TE, as in Marques et al. 2021,
+doi:10.1002/mrm.28716; R2' of 137 Hz/ppm at 3 T, Shin et al. 2021,
+doi:10.1016/j.neuroimage.2021.118371; noise in both parts of the complex signal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from numpy import ndarray
+from scipy import ndimage
+
+from neurotarget.phantom.atlas import head_atlas
+from neurotarget.phantom.gland.scanner import Site, draw_shading, draw_warp, stored_grid
+from neurotarget.phantom.dentate.anatomy import Maps, QSMPerson, draw_maps
+from neurotarget.phantom.dentate.field import field_ppm, own_brain
+from neurotarget.phantom.dentate.nuclei import draw_dentates
+from neurotarget.physics.dipole import GAMMA_HZ_PER_T
+from neurotarget.physics.qsm import QSM, Reconstruction
+from neurotarget.types import Triple
+
+MIDDLE_MM = np.array([0.0, -11.0, 12.0])  # of the scan, from the point that heads are put at
+R2PRIME_HZ_PER_PPM = 137.0  # at 3 T
+FIELD_POWER = 0.6  # of tissue's own R2* with the main field
+OFFSET_RAD = 0.2  # spread of the receiver's phase over the head
+DIM = 0.25  # a brain voxel darker than this share of white matter is left out of the mask
+
+
+@dataclass(frozen=True, slots=True)
+class GRESite(Site):
+    """A scanner for gradient echoes and the chain that makes its maps.
+
+    `noise` is the SD of each part of the complex signal against white matter at echo time 0,
+    `white` its stored brightness.
+    """
+
+    field_t: float = 3.0
+    te_s: tuple[float, ...] = (0.020,)
+    chain: QSM = field(default_factory=lambda: QSM(handedness=1))
+
+    def __post_init__(self) -> None:
+        Site.__post_init__(self)
+        object.__setattr__(self, "te_s", tuple(float(te) for te in self.te_s))
+        if isinstance(self.chain, Mapping):
+            object.__setattr__(self, "chain", QSM(**self.chain))
+        if not self.te_s or min(self.te_s) <= 0 or list(self.te_s) != sorted(set(self.te_s)):
+            raise ValueError(f"site {self.name}: te_s is {self.te_s}, wanted rising times in s")
+        if self.field_t <= 0:
+            raise ValueError(f"site {self.name}: field_t is {self.field_t}, wanted a positive one")
+
+
+class GRESimulation(NamedTuple):
+    """Echoes of one head in stored order, and the truth behind them.
+
+    `chi_ppm` is of brain and veins, against soft tissue, and 0 elsewhere: it leaves out air and
+    bone. `label` is the true dentate, 1 left and 2 right; `mask` the brain where there is signal.
+    """
+
+    magnitude: Float[ndarray, "E I J K"]
+    phase_rad: Float[ndarray, "E I J K"]  # −π to π; a paramagnetic sphere's inside is positive
+    te_s: tuple[float, ...]
+    field_t: float
+    spacing_mm: Triple
+    b0: Triple  # along the stored axes
+    affine: Float[ndarray, "4 4"]
+    chi_ppm: Float[ndarray, "I J K"]
+    mask: Bool[ndarray, "I J K"]
+    label: UInt8[ndarray, "I J K"]
+
+
+def scan_gre(person: QSMPerson, site: GRESite, *, voxel_scale: float = 1.0) -> GRESimulation:
+    """Scan one head; the same person, site and scale give the same voxels.
+
+    `voxel_scale` multiplies the site's voxel sides.
+
+    Raises:
+        ValueError: the site's field of view misses a dentate.
+    """
+    rng = np.random.default_rng(person.seed)
+    shape, affine = stored_grid(site, voxel_scale, rng)
+    affine[:3, 3] += MIDDLE_MM
+    spacing_mm = tuple(float(side) for side in np.linalg.norm(affine[:3, :3], axis=0))
+    b0 = tuple(float(part) for part in affine[2, :3] / spacing_mm)
+    scale = (person.tiv_ml / head_atlas().intracranial_ml) ** (1 / 3)
+    dentates = draw_dentates(rng)
+    warp = draw_warp(shape, affine, scale, rng)
+    maps = draw_maps(person, warp, shape, affine, dentates=dentates, rng=rng)
+    total = field_ppm(maps, warp, spacing_mm, b0)
+    magnitude, phase = _echoes(maps, total, site, rng)
+    mask = _mask(maps, magnitude[0], site, spacing_mm)
+    return GRESimulation(
+        magnitude,
+        phase,
+        site.te_s,
+        site.field_t,
+        spacing_mm,
+        b0,
+        affine,
+        maps.chi_ppm,
+        mask,
+        maps.label,
+    )
+
+
+def reconstructed(scan: GRESimulation, site: GRESite) -> Reconstruction:
+    """Susceptibility map of a scan by its site's chain, within the scan's brain mask."""
+    return site.chain.reconstruct(
+        scan.magnitude,
+        scan.phase_rad,
+        scan.te_s,
+        field_t=scan.field_t,
+        spacing_mm=scan.spacing_mm,
+        b0=scan.b0,
+        mask=scan.mask,
+    )
+
+
+def _echoes(
+    maps: Maps, total_ppm: Float[ndarray, "I J K"], site: GRESite, rng: np.random.Generator
+) -> tuple[Float[ndarray, "E I J K"], Float[ndarray, "E I J K"]]:
+    """Magnitude and wrapped phase of every echo."""
+    shape = total_ppm.shape
+    hz = total_ppm * np.float32(GAMMA_HZ_PER_T * site.field_t * 1e-6)
+    r2star = maps.r2star_hz * np.float32((site.field_t / 3) ** FIELD_POWER)
+    r2star += np.abs(maps.chi_ppm) * np.float32(R2PRIME_HZ_PER_PPM * site.field_t / 3)
+    bright = maps.brightness * np.exp(draw_shading(shape, site.shading, rng)) * site.white
+    offset = draw_shading(shape, OFFSET_RAD, rng) + np.float32(rng.uniform(-np.pi, np.pi))
+    spread = np.float32(site.noise * site.white)
+    slopes = _slopes(hz)
+    magnitude, phase = np.empty((2, len(site.te_s), *shape), dtype=np.float32)
+    for echo, te in enumerate(site.te_s):
+        signal = bright * np.exp(-np.float32(te) * r2star)
+        for slope in slopes:  # spins of one voxel run apart
+            signal *= np.sinc(slope * np.float32(te))
+        angle = offset + np.float32(2 * np.pi * te) * hz
+        real = signal * np.cos(angle) + spread * rng.standard_normal(shape, dtype=np.float32)
+        imaginary = signal * np.sin(angle) + spread * rng.standard_normal(shape, dtype=np.float32)
+        np.hypot(real, imaginary, out=magnitude[echo])
+        np.arctan2(imaginary, real, out=phase[echo])
+    return magnitude, phase
+
+
+def _slopes(hz: Float[ndarray, "I J K"]) -> list[Float[ndarray, "I J K"]]:
+    """Change of the frequency across a voxel along each axis, Hz."""
+    return [np.gradient(hz, axis=axis) for axis in range(3)]
+
+
+def _mask(
+    maps: Maps, first_echo: Float[ndarray, "I J K"], site: GRESite, spacing_mm: Triple
+) -> Bool[ndarray, "I J K"]:
+    """Brain with signal, in one piece and without holes, as a careful mask for it would be.
+
+    It holds no bone or air: what lies outside the mask, and that alone, is background.
+    """
+    lit = ndimage.uniform_filter(first_echo, 3) > DIM * site.white + 2 * site.noise * site.white
+    parts, count = ndimage.label(own_brain(maps, spacing_mm) & lit)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+    return ndimage.binary_fill_holes(parts == 1 + int(np.argmax(sizes)))

@@ -1,0 +1,1 @@
+"""Drawn heads with a pituitary gland."""

@@ -1,0 +1,192 @@
+"""One drawn T1-weighted head and the label of its pituitary gland.
+
+A head is the template's tissues seen through a smooth warp (pose, head size, individual shape);
+around the sella it is painted again from finer samples. Then come the scanner's shading and
+noise. Nothing is resampled twice: every native voxel asks where it lies in the template.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int16, UInt8
+from numpy import ndarray
+from scipy import ndimage
+
+from neurotarget.phantom.gland import sella as phantom_sella
+from neurotarget.phantom.atlas import Atlas, head_atlas
+from neurotarget.phantom.canvas import ORIGIN_MM
+from neurotarget.phantom.gland.scanner import (
+    Site,
+    Warp,
+    draw_brightness,
+    draw_warp,
+    scanned,
+    stored_grid,
+)
+from neurotarget.phantom.gland.sella import Sella
+from neurotarget.types import TripleVox
+
+SLAB_VOX = 600_000  # voxels drawn at a time, so that they stay in the processor's cache
+FINE = 2  # samples per voxel side around the sella
+EXACT = 3  # and for the gland's own volume
+TEXTURE = 0.08  # spread of the brightness within the tissues about the sella
+WANDER_MM = (0.7, 1.0, 0.7)  # spread of the gland's place between people, template mm
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom to draw; `gland_mm3` is the true volume of the gland."""
+
+    age: float
+    sex: str
+    tiv_ml: float
+    gland_mm3: float
+    seed: tuple[int, ...]
+
+
+class Head(NamedTuple):
+    """A drawn scan and its label on one grid, in stored order."""
+
+    image: Int16[ndarray, "I J K"]
+    label: UInt8[ndarray, "I J K"]
+    affine: Float[ndarray, "4 4"]
+
+
+class Scene(NamedTuple):
+    """Where a head lies in its scan."""
+
+    atlas: Atlas
+    warp: Warp
+    shape: TripleVox
+    affine: Float[ndarray, "4 4"]
+    centre: Float[ndarray, "3"]  # of the gland, template mm
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of a stored voxel."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    def box(self, reach_mm: float) -> tuple[slice, slice, slice]:
+        """Voxels that hold a cube of template space about the gland, with some to spare."""
+        lattice = [np.linspace(0, side - 1, 48) for side in self.shape]
+        far = np.abs(self._offsets(lattice)).max(axis=0)
+        if far.min() > reach_mm:
+            raise ValueError("draw_head: the gland lies outside the scan; widen site.extent_mm")
+        spans = []
+        for axis, places in enumerate(lattice):
+            hit = np.flatnonzero((far < reach_mm).any(axis=tuple({0, 1, 2} - {axis})))
+            low, high = max(hit[0] - 1, 0), min(hit[-1] + 1, len(places) - 1)
+            spans.append(slice(int(places[low]), int(np.ceil(places[high])) + 1))
+        return tuple(spans)
+
+    def offsets(self, box: Sequence[slice], samples: int) -> Float[ndarray, "3 i j k"]:
+        """Template mm from the gland at `samples` per voxel side."""
+        inner = (np.arange(samples) + 0.5) / samples - 0.5
+        spans = [np.arange(part.start, part.stop) for part in box]
+        return self._offsets([(span[:, None] + inner).ravel() for span in spans])
+
+    def _offsets(self, places_vox: list[ndarray]) -> Float[ndarray, "3 i j k"]:
+        centre = self.centre.astype(np.float32)
+        return self.warp.at(*places_vox) - centre[:, None, None, None]
+
+
+def draw_head(person: Person, site: Site, *, voxel_scale: float = 1.0) -> Head:
+    """Draw one scan; the same person, site and scale give the same voxels.
+
+    `voxel_scale` multiplies the site's voxel sides. The label is the whole gland, anterior and
+    posterior lobe without the stalk: the voxels it fills most, as many as make up
+    `person.gland_mm3` to the nearest voxel.
+
+    Raises:
+        ValueError: the site's field of view misses the gland.
+    """
+    rng = np.random.default_rng(person.seed)
+    atlas = head_atlas()
+    shape, affine = stored_grid(site, voxel_scale, rng)
+    scale = (person.tiv_ml / atlas.intracranial_ml) ** (1 / 3)
+    warp = draw_warp(shape, affine, scale, rng)
+    sella = phantom_sella.draw_sella(
+        rng, age=person.age, sex=person.sex, volume_mm3=person.gland_mm3, scale=scale
+    )
+    centre = np.array(phantom_sella.CENTRE_MM) + rng.normal(0, WANDER_MM)
+    scene = Scene(atlas, warp, shape, affine, centre)
+    sella, label = fit_gland(scene, sella, person.gland_mm3)
+    brightness = draw_brightness(site, rng)
+    template = atlas.intensity(brightness)
+    image = _coarse(scene, template)
+    _paint_sella(scene, sella, image, template=template, brightness=brightness, rng=rng)
+    return Head(scanned(image, site, rng), label, affine)
+
+
+def fit_gland(
+    scene: Scene, sella: Sella, volume_mm3: float
+) -> tuple[Sella, UInt8[ndarray, "I J K"]]:
+    """Solve the gland's height for its native volume, and draw its label."""
+    box = scene.box(0.5 * max(sella.width, sella.length) + 3.0)
+    offsets = scene.offsets(box, EXACT)
+    axes = phantom_sella.turned(sella, offsets)
+    sample_mm3 = scene.voxel_mm3 / EXACT**3
+    for _ in range(3):  # the volume is all but proportional to the height
+        found = phantom_sella.in_gland(sella, axes).sum() * sample_mm3
+        sella = sella.with_height(float(sella.height * volume_mm3 / max(found, sample_mm3)))
+    share = blocks(phantom_sella.in_gland(sella, axes).astype(np.float32), EXACT)
+    far = blocks(sum(axis**2 for axis in offsets), EXACT)
+    order = np.lexsort((far.ravel(), -share.ravel()))  # ties: the nearer to the middle
+    part = np.zeros(share.size, dtype=np.uint8)
+    part[order[: max(round(volume_mm3 / scene.voxel_mm3), 1)]] = 1
+    label = np.zeros(scene.shape, dtype=np.uint8)
+    label[box] = part.reshape(share.shape)
+    return sella, label
+
+
+def _coarse(scene: Scene, template: Float[ndarray, "I J K"]) -> Float[ndarray, "..."]:
+    """The template's picture at every native voxel."""
+    image = np.empty(scene.shape, dtype=np.float32)
+    rows = max(SLAB_VOX // (scene.shape[1] * scene.shape[2]), 1)
+    others = [np.arange(side) for side in scene.shape[1:]]
+    for first in range(0, scene.shape[0], rows):
+        span = np.arange(first, min(first + rows, scene.shape[0]))
+        image[first : first + rows] = _look_up(template, scene.warp.at(span, *others))
+    return image
+
+
+def _look_up(template: ndarray, where_mm: Float[ndarray, "3 ..."]) -> Float[ndarray, "..."]:
+    """Linear interpolation in the template; its edge goes on outwards, as the neck does."""
+    index = where_mm - ORIGIN_MM.astype(np.float32).reshape(3, *[1] * (where_mm.ndim - 1))
+    return ndimage.map_coordinates(template, index, order=1, mode="nearest", prefilter=False)
+
+
+def _paint_sella(
+    scene: Scene,
+    sella: Sella,
+    image: Float[ndarray, "I J K"],
+    *,
+    template: Float[ndarray, "I J K"],
+    brightness: Float[ndarray, " T"],
+    rng: np.random.Generator,
+) -> None:
+    """Draw the box about the gland again from finer samples, in place, with some texture."""
+    box = scene.box(phantom_sella.REACH_MM * 1.1)
+    offsets = scene.offsets(box, FINE)
+    axes = phantom_sella.turned(sella, offsets)
+    weight = phantom_sella.near(axes)
+    here = weight > 0
+    where = offsets[:, here] + scene.centre.astype(np.float32)[:, None]
+    fine = _look_up(template, where)
+    brain = _look_up(scene.atlas.brain_map(), where)
+    points = tuple(axis[here] for axis in axes)
+    phantom_sella.paint_sella(fine, points, brain, sella=sella, brightness=brightness)
+    painted = np.zeros(weight.shape, dtype=np.float32)
+    painted[here] = fine
+    painted, weight = blocks(painted * weight, FINE), blocks(weight, FINE)
+    grain = ndimage.gaussian_filter(rng.standard_normal(weight.shape, dtype=np.float32), 0.9)
+    painted *= 1 + TEXTURE * grain / grain.std()
+    image[box] += painted - weight * image[box]
+
+
+def blocks(fine: Float[ndarray, "i j k"], side: int) -> Float[ndarray, "I J K"]:
+    """Means of cubes of `side` samples."""
+    i, j, k = (length // side for length in fine.shape)
+    return fine.reshape(i, side, j, side, k, side).mean(axis=(1, 3, 5))

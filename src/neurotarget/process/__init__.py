@@ -1,0 +1,1 @@
+"""What a process owes its user: signals, exit codes, reasons."""

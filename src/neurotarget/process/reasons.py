@@ -1,0 +1,51 @@
+"""Why something failed, as one sentence."""
+
+from neurotarget.problems import CaseError, DataError
+
+SHOWN = 400  # letters
+ENDED = "ended without a result: it was killed, or ran out of memory, disk or time"
+
+
+def reason_of(error: BaseException) -> str:
+    """The sentence of bad input as it is; of another error its kind and its words."""
+    if isinstance(error, SystemExit):
+        why = error.__context__
+        return reason_of(why) if why is not None else f"it ended itself with status {error.code}"
+    if isinstance(error, DataError):
+        return _data_reason(error)
+    if isinstance(error, CaseError):  # a worker sends its whole stack; the last line is ours
+        return _short(str(error).strip().splitlines()[-1])
+    if isinstance(error, MemoryError):
+        found = _short(str(error)) or "none left"
+        return f"out of memory ({found}); close other programs, or use a machine with more"
+    if isinstance(error, UnicodeEncodeError):
+        return unwritable(error)
+    if isinstance(error, OSError) and error.strerror:
+        return _short(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+    words = _short(str(error))
+    if type(error).__name__ == "TrialPruned":  # Optuna's, which is no error
+        return words
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def unwritable(error: UnicodeEncodeError) -> str:
+    """The sentence of a name that is not text here: typed, or of a file, in another encoding."""
+    before = error.object[: error.start].split()[-1:] if error.start else []
+    name = "".join(before) + error.object[error.start : error.end]
+    return (
+        f"{name!a}: found letters that {error.encoding} does not have, wanted a name that this "
+        "locale can write; set PYTHONUTF8=1 before the command, or rename it"
+    )
+
+
+def _data_reason(error: DataError) -> str:
+    worst = sorted(error.problems, key=lambda problem: problem.level != "error")
+    if not worst:
+        return _short(str(error))
+    more = f" (and {len(worst) - 1} more)" if len(worst) > 1 else ""
+    return _short(str(worst[0])) + more
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= SHOWN else f"{plain[: SHOWN - 1]}…"

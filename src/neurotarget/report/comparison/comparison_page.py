@@ -1,0 +1,250 @@
+"""The page of a comparison: which arm is best, what it costs, and how sure that is."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from neurotarget.report.words.amounts import amount, chance, duration, energy, memory, operations
+from neurotarget.report.comparison.arm_rows import Arm, arms_of, known, number_of
+from neurotarget.report.words.claims import all_asked
+from neurotarget.report.comparison.differences_section import difference_sections
+from neurotarget.report.comparison.forest_figure import best_net, to_best
+from neurotarget.report.comparison.parts_of_arms import parts_sections
+from neurotarget.report.comparison.comparison_sheets import DEFINITIONS, WORDS, tables_about
+from neurotarget.report.words.learning_banner import arms_banner
+from neurotarget.report.pages.plain_page import (
+    Body,
+    Grid,
+    Head,
+    Heading,
+    PageFigure,
+    Section,
+    render_page,
+    write_plain,
+)
+from neurotarget.report.words.sentences import DASH, counted, estimate, rows_of, shown, title_of
+from neurotarget.stats.arms.best_arm import FEW_TRAININGS
+from neurotarget.stats.arms.comparison import Comparison
+from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
+from neurotarget.stats.arms.paired import NOT_APART
+
+FIGURES_LEAD = "A point that stands for a case leads to its row in the tables."
+REFERENCE = "reference"
+DESIGN = {"n_folds": "fold", "n_seeds": "seed", "n_cases": "case", "n_subjects": "person"}
+COLUMNS = (
+    Heading("Place", "number"),
+    Heading("Arm", "text"),
+    Heading("Dice [95 %]"),
+    Heading("SD of seeds"),
+    Heading("Chance to be best"),
+    Heading("Told apart", "text"),
+    Heading("ICC of volumes"),
+    Heading("Failed cases"),
+)
+
+
+COSTS = (
+    ("parameters", "Parameters", amount),
+    ("flops_per_step", "Operations of a step", operations),
+    ("step_s", "Training step", duration),
+    ("train_s", "Training", duration),
+    ("peak_memory_mib", "Peak memory", memory),
+    ("predict_s_per_case", "Prediction of a case", duration),
+    ("energy_wh", "Energy of training", energy),
+)
+CHEAP = (("train_s", "trained"), ("predict_s_per_case", "predicts a case"))
+EQUALLY_LONG = 1.05  # ratio of times that a budget of minutes leaves
+
+
+def write_compare_page(
+    path: Path, comparison: Comparison, figures: Sequence[PageFigure], *, title: str
+) -> None:
+    """Write `compare.html`, one file that asks for nothing, whole or not at all.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    write_plain(path, *_page(comparison, figures, title), target=comparison.target.name)
+
+
+def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title: str) -> str:
+    """The page as text."""
+    return render_page(*_page(comparison, figures, title), target=comparison.target.name)
+
+
+def _page(
+    comparison: Comparison, figures: Sequence[PageFigure], title: str
+) -> tuple[Head, Body, list[Section]]:
+    told = question(comparison), _design(comparison), comparison.sentence
+    head = Head(title, "Comparison", *told, arms_banner(comparison))
+    body = Body(
+        figures,
+        comparison.tables,
+        comparison.notes,
+        comparison.facts,
+        about=tables_about(comparison.target.label_names),
+        known=DEFINITIONS,
+        words=WORDS,
+        figures_lead=FIGURES_LEAD,
+    )
+    sections = (_arms, difference_sections, _costs, parts_sections, _conclusions)
+    return head, body, [section for made in sections for section in made(comparison)]
+
+
+def question(comparison: Comparison) -> str:
+    """What the comparison asks: of architectures, or of whatever differs between its arms."""
+    keys = {
+        part.partition("=")[0]
+        for arm in arms_of(comparison)
+        for part in arm.name.split(",")
+        if "=" in part
+    }
+    what = "architecture is" if keys <= {"model"} else "of these settings is"
+    return f"Which {what} best for the target {comparison.target.name.replace('_', ' ')}?"
+
+
+def _design(comparison: Comparison) -> str:
+    """How many arms, trainings and cases; ensembles and soups are no trainings of their own."""
+    table = rows_of(comparison, "arms")
+    if not len(table):
+        return ""
+    most = {key: int(table[key].max()) for key in DESIGN if known(table, key)}
+    parts = [counted(len(table), "arm")]
+    nets = table[table["kind"] == "net"]
+    parts += [counted(int(nets["n_runs"].sum()), "training")] if known(nets, "n_runs") else []
+    parts += [counted(most[key], name) for key, name in DESIGN.items() if key in most]
+    return f"{', '.join(parts)}."
+
+
+def _arms(comparison: Comparison) -> list[Section]:
+    arms = arms_of(comparison)
+    if not arms:
+        return []
+    table = rows_of(comparison, "arms")
+    every = [str(key) for key in table if str(key).endswith("_icc_a1")]
+    icc = "total_icc_a1" if "total_icc_a1" in every else next(iter(every), "")
+    apart = {one.arm.name: one.apart for one in to_best(comparison)}
+    best = best_net(comparison)
+    rows = [
+        _row(arm, row, _apart(arm, best, apart), icc)
+        for arm, row in zip(arms, table.to_dict("records"), strict=True)
+    ]
+    lead = (
+        "Best first. Dice is the mean over labels, seeds and cases; its 95 % interval says what "
+        "other cases would change, the SD of seeds what another training would. Told apart is "
+        "meant from the best net."
+    )
+    if not known(table, "p_best") and len(arms) > 1:
+        lead += f" {FEW_TRAININGS[:1].upper()}{FEW_TRAININGS[1:]}."
+    return [Section("arms", "Arms", lead, Grid("Arms, best first", COLUMNS, rows))]
+
+
+def _costs(comparison: Comparison) -> list[Section]:
+    """What each arm costs, in units that people use; no section where nothing is known."""
+    table, arms = rows_of(comparison, "arms"), arms_of(comparison)
+    if not any(known(table, key) for key, *_ in COSTS):
+        return []
+    shown_costs = [cost for cost in COSTS if known(table, cost[0])]
+    rows = [
+        [_place(arm), arm.name, *(read(number_of(row, key)) for key, _, read in shown_costs)]
+        for arm, row in zip(arms, table.to_dict("records"), strict=True)
+    ]
+    columns = [*COLUMNS[:2], *(Heading(name) for _, name, _ in shown_costs)]
+    lead = "Means over runs, on the hardware that is named at the end of the page."
+    grid = Grid("What the arms cost", columns, rows)
+    return [Section("costs", "Cost", lead, grid, after=_cheapest(comparison))]
+
+
+def _row(arm: Arm, row: Mapping, apart: str, icc: str) -> list[str]:
+    says_kind = arm.kind == "net" or arm.name.endswith(arm.kind)
+    name = arm.name if says_kind else f"{arm.name} ({arm.kind})"
+    name += f" ({arm.learnt})" if arm.learnt in (NOT_LEARNT, DOUBTFUL) else ""
+    failed, scored = number_of(row, "n_failed"), number_of(row, "n_scored")
+    return [
+        _place(arm),
+        name,
+        estimate(
+            {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]},
+            "value",
+            digits=3,
+        ),
+        shown(number_of(row, "seed_sd"), 4),
+        chance(number_of(row, "p_best")),
+        apart,
+        shown(number_of(row, icc), 3) if icc else DASH,
+        f"{failed:.0f} of {scored:.0f}" if math.isfinite(failed + scored) else DASH,
+    ]
+
+
+def _place(arm: Arm) -> str:
+    return DASH if arm.learnt == NOT_LEARNT else str(arm.number)
+
+
+def _apart(arm: Arm, best: Arm | None, apart: Mapping[str, str]) -> str:
+    if best is not None and arm.name == best.name:
+        return "best net"
+    return apart.get(arm.name) or DASH
+
+
+def _cheapest(comparison: Comparison) -> list[str]:
+    """The cheapest net among those that are not told apart from the best.
+
+    Cheap to train, or to predict with where a budget of time made training equally long.
+    """
+    best = best_net(comparison)
+    table = rows_of(comparison, "arms")
+    if best is None or "kind" not in table:
+        return []
+    tied = [best.name, *(one.arm.name for one in to_best(comparison) if one.apart == NOT_APART)]
+    nets = table[table["arm"].isin(tied) & (table["kind"] == "net")]
+    for cost, act in CHEAP:
+        seconds = nets[cost].astype(float).dropna() if cost in nets else nets.index[:0]
+        if len(seconds) < 2 or seconds.max() <= EQUALLY_LONG * seconds.min():
+            continue
+        row = nets.loc[seconds.idxmin()]
+        if row["arm"] == best.name:
+            return [
+                f"Of the {len(seconds)} nets that cannot be told apart, the best also {act} the "
+                f"fastest ({duration(number_of(row, cost))})."
+            ]
+        than = table[table["arm"] == best.name].iloc[0]
+        own, others = (amount(number_of(one, "parameters")) for one in (row, than))
+        size = "as many parameters" if own == others else f"{own} parameters instead of {others}"
+        return [
+            f"Of the nets that cannot be told apart from the best, {row['arm']} {act} the "
+            f"fastest: in {duration(number_of(row, cost))} instead of "
+            f"{duration(number_of(than, cost))}, with {size}."
+        ]
+    return []
+
+
+def _conclusions(comparison: Comparison) -> list[Section]:
+    """Verdicts of every arm over its seeds, a column a hypothesis, the reference first."""
+    rows = rows_of(comparison, "effects")
+    if not len(rows):
+        return []
+    names, what = list(dict.fromkeys(rows["hypothesis"].astype(str))), all_asked(comparison.target)
+    claims = rows.drop_duplicates("hypothesis").set_index("hypothesis")["claim"]
+    arms = [REFERENCE, *(arm.name for arm in arms_of(comparison))]
+    cells = [
+        [_verdicts(rows[(rows["arm"] == arm) & (rows["hypothesis"] == name)]) for name in names]
+        for arm in arms
+    ]
+    columns = [
+        Heading(title_of(what), "text"),
+        *(Heading(f"{title_of(name)} ({claims[name]})", "text") for name in names),
+    ]
+    told = [[arm, *row] for arm, row in zip(arms, cells, strict=True) if any(row)]
+    lead = f"What the target's hypotheses come to on the {what} of each arm, counted over seeds."
+    grid = Grid("Verdicts of each arm", columns, told)
+    return [Section("conclusions", "Conclusions", lead, grid)]
+
+
+def _verdicts(rows: pd.DataFrame) -> str:
+    counts = rows["verdict"].astype(str).value_counts()
+    if len(counts) == 1:
+        (verdict,) = counts.index
+        return verdict if len(rows) == 1 else f"{verdict} ({len(rows)} of {len(rows)})"
+    return ", ".join(f"{verdict} ({count} of {len(rows)})" for verdict, count in counts.items())

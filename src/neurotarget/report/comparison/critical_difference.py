@@ -1,0 +1,160 @@
+"""Mean ranks of arms on one axis; bars join arms that cannot be told apart.
+
+Source: Demšar 2006, jmlr.org/papers/v7/demsar06a.html.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neurotarget.report.comparison.arm_rows import (
+    LINE_INCH,
+    Arm,
+    arms_of,
+    least_inch,
+    main_label,
+    name_lines,
+)
+from neurotarget.report.drawing.figure import (
+    INK,
+    MUTED,
+    SMALL_PT,
+    TEXT_PT,
+    finished,
+    look,
+    new_figure,
+)
+from neurotarget.report.drawing.lettering import words
+from neurotarget.report.words.numbers import p_value
+from neurotarget.report.words.sentences import rows_of
+from neurotarget.stats.arms.comparison import Comparison
+
+SIDE, AXIS = 2.75, 2.55  # inches, of the names at each side and of the axis between them
+WIDTH = 2 * SIDE + AXIS
+TOP, BAR_INCH = 0.75, 0.12  # to the axis; from one bar to the next
+GAP = 0.14  # from a name to its line
+
+
+class Ranked(NamedTuple):
+    """An arm with its mean rank and the letters of its groups."""
+
+    arm: Arm
+    rank: float
+    group: str
+
+
+@look()
+def critical_difference_figure(comparison: Comparison) -> Figure | None:
+    """Demšar's diagram of the mean over labels; None where there are no ranks of two arms."""
+    found = ranked(comparison)
+    if len(found) < 2:
+        return None
+    bars = groups(found)
+    half = -(-len(found) // 2)
+    row = least_inch([one.arm for one in found], 0.27)
+    first = TOP + 0.16 + BAR_INCH * len(bars) + 0.2
+    height = first + (half - 1) * row + 0.25
+    figure = new_figure("ranks", WIDTH, height, free=True)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, WIDTH), ylim=(height, 0))
+    axes.axis("off")
+    _axis(axes, len(found))
+    for number, ranks in enumerate(bars):
+        y = TOP + 0.18 + BAR_INCH * number
+        at = [_x(rank, len(found)) for rank in ranks]
+        axes.plot([min(at), max(at)], [y, y], color=INK, lw=2.5, zorder=4)
+        axes.plot(at, [y] * len(at), ls="none", marker="o", markersize=5.5, color=INK, zorder=5)
+    for place, one in enumerate(found):
+        at_left = place < half
+        y = first + row * (place if at_left else len(found) - 1 - place)
+        _arm(axes, one, len(found), y, at_left=at_left)
+    _critical(axes, comparison, len(found))
+    return finished(figure)
+
+
+def ranked(comparison: Comparison) -> list[Ranked]:
+    """Arms that have a rank, best first."""
+    rows = _rows(comparison)
+    known = {arm.name: arm for arm in arms_of(comparison)}
+    found = [
+        Ranked(known[row["arm"]], float(row["mean_rank"]), str(row.get("group", "") or ""))
+        for row in rows.to_dict("records")
+        if row["arm"] in known and np.isfinite(row["mean_rank"])
+    ]
+    return sorted(found, key=lambda one: one.rank)
+
+
+def groups(found: Sequence[Ranked]) -> list[list[float]]:
+    """Ranks of the arms of each group that cannot be told apart, of at least two arms.
+
+    Groups come from tests of pairs, so an arm of another group may stand in their midst.
+    """
+    letters = sorted({letter for one in found for letter in _letters(one)})
+    members = [[one.rank for one in found if letter in _letters(one)] for letter in letters]
+    return [ranks for ranks in members if len(ranks) > 1]
+
+
+def _letters(one: Ranked) -> list[str]:
+    return re.findall(r"[a-z]\d*", one.group)
+
+
+def _rows(comparison: Comparison) -> pd.DataFrame:
+    rows = rows_of(comparison, "ranks")
+    return rows[rows["label"] == main_label(rows)] if len(rows) else rows
+
+
+def _x(rank: float, count: int) -> float:
+    return SIDE + AXIS * (rank - 1) / (count - 1)
+
+
+def _axis(axes: Axes, count: int) -> None:
+    axes.plot([SIDE, SIDE + AXIS], [TOP, TOP], color=INK, lw=1.0)
+    step = 1 if count <= 8 else 2
+    for rank in range(1, count + 1):
+        tall = (rank - 1) % step == 0
+        x = _x(rank, count)
+        axes.plot([x, x], [TOP - (0.07 if tall else 0.04), TOP], color=INK, lw=1.0)
+        if tall:
+            axes.text(x, TOP - 0.11, str(rank), fontsize=SMALL_PT, ha="center", va="bottom")
+    style = {"fontsize": SMALL_PT, "color": MUTED, "va": "bottom"}
+    axes.text(SIDE - 0.15, TOP - 0.08, "better", ha="right", **style)
+    axes.text(SIDE + AXIS + 0.15, TOP - 0.08, "worse", ha="left", **style)
+
+
+def _arm(axes: Axes, one: Ranked, count: int, y: float, *, at_left: bool) -> None:
+    """Line from an arm's rank down and to its name at the side."""
+    x, end = _x(one.rank, count), SIDE - 0.05 if at_left else SIDE + AXIS + 0.05
+    axes.plot([x, x, end], [TOP, y, y], color=MUTED, lw=0.9, zorder=3)
+    lines = name_lines(f"{one.arm.number}  {one.arm.name}", SIDE - 0.75)
+    where = {"ha": "right" if at_left else "left", "va": "center_baseline"}
+    sign = -1 if at_left else 1
+    axes.text(end + sign * 0.05, y, words(one.rank, 1), fontsize=SMALL_PT, color=MUTED, **where)
+    for number, line in enumerate(lines):
+        down = (number - (len(lines) - 1) / 2) * LINE_INCH
+        axes.text(end + sign * (0.27 + GAP), y + down, line, fontsize=TEXT_PT, **where)
+
+
+def _critical(axes: Axes, comparison: Comparison, count: int) -> None:
+    """Length of the critical difference above the axis, and the test of all arms."""
+    row = _rows(comparison).iloc[0]
+    size, p = float(row["critical_difference"]), float(row["friedman_p"])
+    style = {"fontsize": SMALL_PT, "va": "center_baseline"}
+    if np.isfinite(p):
+        text = f"Friedman test of all: p {p_value(p) if p < 0.001 else '= ' + p_value(p)}"
+        axes.text(0.1, 0.2, text, color=MUTED, **style)
+    if not np.isfinite(size):
+        return
+    end, y = SIDE + size * AXIS / (count - 1), 0.36
+    if end > WIDTH - 0.1:
+        text = f"critical difference {words(size, 2)}, more than all ranks"
+        axes.text(WIDTH - 0.1, 0.2, text, ha="right", **style)
+        return
+    axes.plot([SIDE, end], [y, y], color=INK, lw=1.4)
+    for x in (SIDE, end):
+        axes.plot([x, x], [y - 0.05, y + 0.05], color=INK, lw=1.4)
+    axes.text(SIDE, 0.2, f"critical difference {words(size, 2)}", **style)

@@ -1,0 +1,79 @@
+"""Each arm minus the best net, in Dice and in the scores beside it, as a table of the page."""
+
+import math
+
+from neurotarget.report.comparison.arm_rows import arms_of, known
+from neurotarget.report.comparison.forest_figure import Difference, best_net, to_best
+from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.words.numbers import p_value
+from neurotarget.report.words.sentences import DASH, digits_for, estimate, rows_of
+from neurotarget.stats.arms.comparison import Comparison
+from neurotarget.stats.arms.paired import APART, NOT_APART
+
+SCORES = {
+    "dice": "Dice",
+    "volume_error_abs_mm3": "volume error, mm³ (less is better)",
+    "surface_dice": "surface Dice",
+    "hd95_mm": "HD95, mm (less is better)",
+}
+DIGITS = {"dice": 3, "surface_dice": 3}
+COLUMNS = (
+    Heading("Arm", "text"),
+    Heading("Score", "text"),
+    Heading("Difference [95 %]"),
+    Heading("p (Holm)"),
+    Heading("Told apart", "text"),
+)
+LEAD = (
+    "On the same cases, mean over labels. The volume error is the absolute difference from the "
+    "reference's volume; a lost mask errs by all of it, and has a surface Dice of 0. p is the "
+    "larger of Wilcoxon's and the mixed model's, each corrected for the number of pairs; Dice was "
+    "chosen beforehand to order the arms, the other scores show whether it holds beyond overlap."
+)
+BY_TRAININGS = "Intervals count what other trainings would change."
+SHARED = "Folds share training data; what follows from that stands in the notes."
+BY_CASES = (
+    "Each arm was trained once, so the intervals say what other cases would change, not what "
+    "another training would."
+)
+
+
+def difference_sections(comparison: Comparison) -> list[Section]:
+    """The differences to the best net; no section where there is none."""
+    table = rows_of(comparison, "differences")
+    if "metric" not in table:
+        return []
+    found = {metric: to_best(comparison, metric) for metric in table["metric"].unique()}
+    rows = [
+        [one.arm.name, SCORES.get(metric, metric), *_cells(one, metric)]
+        for arm in arms_of(comparison)
+        for metric, differences in found.items()
+        for one in differences
+        if one.arm.name == arm.name
+    ]
+    if not rows:
+        return []
+    is_tested = any(_is_tested(one) for every in found.values() for one in every)
+    lead = f"{LEAD} {BY_TRAININGS if is_tested else BY_CASES}"
+    arms = rows_of(comparison, "arms")
+    if is_tested and known(arms, "n_folds") and arms["n_folds"].max() > 1:
+        lead += f" {SHARED}"
+    heading = f"Each arm minus {best_net(comparison).name}"
+    return [Section("differences", heading, lead, Grid("Differences to the best", COLUMNS, rows))]
+
+
+def _is_tested(one: Difference) -> bool:
+    return one.apart in (APART, NOT_APART)
+
+
+def _cells(one: Difference, metric: str) -> list[str]:
+    by_cases, by_model = one.by
+    is_tested = _is_tested(one) and math.isfinite(by_model.low)
+    shown = by_model if is_tested else by_cases
+    digits = DIGITS.get(metric, digits_for(*shown[:3]))
+    p = max(by_cases.p, by_model.p) if is_tested else math.nan
+    return [
+        estimate(shown._asdict(), "value", digits=digits, sign=True),
+        p_value(p) if math.isfinite(p) else DASH,
+        one.apart or DASH,
+    ]

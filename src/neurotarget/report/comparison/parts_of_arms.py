@@ -1,0 +1,86 @@
+"""Each arm on known and on unseen sites, label by label, with what is published for the target."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from neurotarget.report.comparison.arm_rows import arms_of
+from neurotarget.report.figures.part_strips import MARKS, mean_sd, parts_labels
+from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.words.sheets import VALUES
+from neurotarget.report.words.sentences import DASH, counted, rows_of, shown
+from neurotarget.stats.arms.comparison import Comparison
+from neurotarget.stats.study.tables import ALL_LABELS
+
+REFERENCE, ALL = "reference", "all"
+STATISTICS = ("dice", "pearson_r", "icc_a1")
+LEAD = (
+    "Internal cases are of sites that were trained on, external ones of others. For all labels, "
+    "Dice is their mean, and r and ICC are those of the total volume. Means over seeds; each seed "
+    "with its intervals stands in the table of internal and external. Published values are of "
+    "other scans, raters and networks: nothing here tests whether ours meet them."
+)
+Column = tuple[str, str, str]  # against whose masks, statistic, part
+
+
+def parts_sections(comparison: Comparison) -> list[Section]:
+    """Dice, r and ICC of every arm by label and part; no section where nothing tells parts."""
+    table = rows_of(comparison, "parts")
+    if not len(table):
+        return []
+    # Dice has a mean over labels where volumes have a total: one row for both
+    table = table.assign(label=table["label"].replace([ALL_LABELS, "total"], ALL))
+    labels, left_out = parts_labels(table)
+    columns, owners = _columns(table), _owners(comparison, table)
+    rows = [
+        [label, title, *_cells(own[own["label"] == label], columns, column)]
+        for label in labels
+        for title, own, column in owners
+    ]
+    rows = [row for row in rows if set(row[2:]) != {DASH}]
+    headings = [Heading("Label", "text"), Heading("Masks", "text"), *map(_heading, columns)]
+    told = [f"{counted(left_out, 'more label')} in the tables below."] if left_out else []
+    grid = Grid("Internal and external", headings, rows)
+    return [Section("parts", "Internal and external", LEAD, grid, after=told)]
+
+
+def _owners(comparison: Comparison, table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:
+    """Arms in their order and what is published, with the column of their values."""
+    ordered = [arm.name for arm in arms_of(comparison)]
+    names = [*ordered, *(name for name in dict.fromkeys(table["arm"]) if name not in ordered)]
+    owners = [(name, table[table["arm"] == name], "value") for name in names]
+    known = table[table["published"].notna()].drop_duplicates(
+        ["part", "against", "label", "statistic", "published", "source"]
+    )
+    return [*owners, ("published", known, "published")]
+
+
+def _columns(table: pd.DataFrame) -> list[Column]:
+    """What agrees with the reference, by statistic and part, then Dice with further raters."""
+    parts = [part for part in MARKS if (table["part"] == part).any()]
+    raters = [name for name in dict.fromkeys(table["against"]) if name != REFERENCE]
+    columns = [(REFERENCE, name, part) for name in STATISTICS for part in parts]
+    columns += [(rater, "dice", part) for rater in raters for part in parts]
+    there = set(zip(table["against"], table["statistic"], table["part"], strict=True))
+    return [column for column in columns if column in there]
+
+
+def _heading(column: Column) -> Heading:
+    against, statistic, part = column
+    name = VALUES.get(statistic, statistic)
+    return Heading(f"{name}{'' if against == REFERENCE else f' with {against}'}, {part}")
+
+
+def _cells(rows: pd.DataFrame, columns: Sequence[Column], value: str) -> list[str]:
+    cells = []
+    for against, statistic, part in columns:
+        where = (rows["against"] == against) & (rows["statistic"] == statistic)
+        own = rows[where & (rows["part"] == part)]
+        if value == "published":
+            told = own[["published", "published_sd"]].drop_duplicates().to_numpy(float)
+            cells.append("; ".join(mean_sd(*pair) for pair in told) or DASH)
+        else:
+            mean = own.drop_duplicates("seed")[value].mean(skipna=False) if len(own) else math.nan
+            cells.append(shown(mean, 3))
+    return cells

@@ -1,0 +1,248 @@
+"""What all figures share: their look, colours that everyone can tell apart, and writing them.
+
+Figures need no display and leave matplotlib's settings as they were. They are laid out in
+DejaVu Sans, which is wider than most, so that text still fits in the font of a page.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from neurotarget.files.writing import write_text, written
+from neurotarget.report.drawing.lettering import plain
+
+# Okabe and Ito's colours that stand out on a grey scan as on white; told apart in the common
+# forms of colour blindness (jfly.uni-koeln.de/color)
+COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
+PRINT_DPI = 200  # of figures
+PX_PER_INCH = 120  # on a page, where text is read from further away than on paper
+
+# the same colours in the order of series, and the greys; a page names them --ink, --c1 …
+LIGHT = {
+    "ink": "#1f2328",
+    "muted": "#59636e",
+    "grid": "#d1d9e0",
+    "c1": "#0072b2",
+    "c2": "#d55e00",
+    "c3": "#009e73",
+    "c4": "#cc79a7",
+    "c5": "#e69f00",
+    "c6": "#56b4e9",
+}
+# what a dark page may put in their place
+DARK = {
+    "ink": "#e6edf3",
+    "muted": "#a3adb8",
+    "grid": "#3d444d",
+    "c1": "#58b1ea",
+    "c2": "#ff8f45",
+    "c3": "#33c79e",
+    "c4": "#e5a3c9",
+    "c5": "#f2b63c",
+    "c6": "#9ad6f8",
+}
+INK, MUTED, GRID = (LIGHT[name] for name in ("ink", "muted", "grid"))
+SERIES = tuple(LIGHT[f"c{number}"] for number in range(1, 7))
+
+WIDTH_INCH = 7.5  # of a figure with several columns
+TEXT_PT, SMALL_PT = 9.0, 8.0
+LOOK = {
+    "text.parse_math": False,  # names are text, whatever $ and _ they hold
+    "axes.formatter.use_mathtext": False,
+    "axes.formatter.useoffset": False,
+    "font.size": TEXT_PT,
+    "axes.titlesize": TEXT_PT,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": TEXT_PT,
+    "xtick.labelsize": SMALL_PT,
+    "ytick.labelsize": SMALL_PT,
+    "legend.fontsize": SMALL_PT,
+    "legend.frameon": False,
+    "legend.borderpad": 0.4,
+    "legend.handletextpad": 0.4,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.06,
+    "lines.solid_capstyle": "butt",
+    "svg.fonttype": "none",
+}
+
+SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+HREF = f"{{{XLINK}}}href"
+CASE = "#case-"  # what a point of a case links to, its id quoted as in a URL
+FONT = re.compile(r"\s*font-family:(?:[^;']|'[^']*')*;?")
+HEX = re.compile(r"#[0-9a-f]{6}\b")
+REFERENCE = re.compile(r"url\(#([^)]+)\)")
+DECIMALS = re.compile(r"(\.\d\d)\d+")
+ElementTree.register_namespace("", SVG)
+ElementTree.register_namespace("xlink", XLINK)
+
+
+def colour(number: int) -> str:
+    """Colour of class `number`, from 1; they come round again after the last."""
+    return COLOURS[(number - 1) % len(COLOURS)]
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """The look of all figures, whatever a user's own settings; also as decorator `@look()`."""
+    with rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a page's font has it
+        rcdefaults()
+        rcParams.update(LOOK)
+        yield
+
+
+def new_figure(name: str, width_inch: float, height_inch: float, *, free: bool = False) -> Figure:
+    """An empty figure whose parts arrange themselves, or are placed by hand where `free`.
+
+    `name` is a word of its own in a report: ids inside the SVG begin with it.
+    """
+    return Figure(
+        figsize=(width_inch, height_inch), label=name, layout=None if free else "constrained"
+    )
+
+
+def finished(figure: Figure) -> Figure:
+    """The figure with its layout settled, so that it is the same in every format."""
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+@look()
+def svg_text(figure: Figure) -> str:
+    """SVG to stand inside an HTML page, the same bytes for the same figure.
+
+    Colours are the page's variables (`--ink`, `--muted`, `--grid`, `--c1` … `--c6`), the font is
+    the page's, and text is text. It is as wide as drawn, or as the page where that is narrower;
+    a page that would rather scroll than shrink sets `--figure-least` to the share of the width
+    that is to stay, such as 0.9. Points of a case link to `#case-<id>`, the id quoted as in a URL.
+    """
+    root = _drawn(figure, "none")
+    width_px, height_px = (PX_PER_INCH * side for side in figure.get_size_inches())
+    root.attrib.pop("height")
+    root.set("width", f"{width_px:.0f}")
+    root.set("role", "group")
+    root.set("aria-label", figure.get_label().replace("_", " "))
+    variables = {colour: f"var(--{name},{colour})" for name, colour in LIGHT.items()}
+    for element in root.iter():
+        _restyle(element, variables)
+        if element.tag == f"{{{SVG}}}a":
+            _link(element)
+    root.set(
+        "style",
+        f"max-width:100%;height:auto;aspect-ratio:{width_px:.0f}/{height_px:.0f};"
+        f"min-width:calc(var(--figure-least,0)*{width_px:.0f}px);"
+        "stroke-linejoin:round;stroke-linecap:butt;font-family:inherit",
+    )
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+@look()
+def save_figure(figure: Figure, stem: Path) -> None:
+    """Write a figure on white as `<stem>.svg` and `<stem>.png`, each whole or not at all."""
+    root = _drawn(figure, "white")
+    for element in root.iter():
+        _restyle(element, {})
+        if element.tag == f"{{{SVG}}}a":
+            _link(element)
+            element.tag = f"{{{SVG}}}g"  # outside a page a link leads nowhere
+            del element.attrib[HREF], element.attrib["tabindex"]
+    root.set(
+        "style",
+        "stroke-linejoin:round;stroke-linecap:butt;"
+        "font-family:Arial,Helvetica,'Liberation Sans','DejaVu Sans',sans-serif",
+    )
+    head = '<?xml version="1.0" encoding="utf-8"?>\n'
+    text = head + ElementTree.tostring(root, encoding="unicode") + "\n"
+    write_text(stem.with_name(f"{stem.name}.svg"), text)
+    content = BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(
+        content, format="png", dpi=PRINT_DPI, facecolor="white", metadata={"Software": None}
+    )
+    with written(stem.with_name(f"{stem.name}.png")) as draft:
+        draft.write_bytes(content.getvalue())
+
+
+def _drawn(figure: Figure, background: str) -> ElementTree.Element:
+    """What matplotlib draws, without its metadata, its style for the whole page and idle ids."""
+    rcParams["svg.hashsalt"] = figure.get_label()
+    content = BytesIO()
+    figure.savefig(content, format="svg", facecolor=background, metadata={"Date": None})
+    root = ElementTree.fromstring(content.getvalue())
+    for parent in list(root.iter()):
+        for child in list(parent):
+            is_style = child.find(f"{{{SVG}}}style") is not None
+            if is_style or child.tag == f"{{{SVG}}}metadata":
+                parent.remove(child)
+    used = {
+        name
+        for element in root.iter()
+        for key, value in element.attrib.items()
+        for name in ([value.removeprefix("#")] if key == HREF else REFERENCE.findall(value))
+    }
+    for element in root.iter():
+        element.tail = element.text = None if element.tag != f"{{{SVG}}}text" else element.text
+        _rename(element, used, figure.get_label())
+    return root
+
+
+def _rename(element: ElementTree.Element, used: set[str], prefix: str) -> None:
+    """Put the figure's name before ids that are used, and take the others away."""
+    if (name := element.attrib.pop("id", None)) in used:
+        element.set("id", f"{prefix}-{name}")
+    for key, value in element.attrib.items():
+        if key == HREF and element.tag == f"{{{SVG}}}use":
+            element.set(key, f"#{prefix}-{value.removeprefix('#')}")
+        elif "url(#" in value:
+            element.set(key, REFERENCE.sub(rf"url(#{prefix}-\1)", value))
+
+
+def _restyle(element: ElementTree.Element, colours: Mapping[str, str]) -> None:
+    for key in ("style", "fill", "stroke"):
+        if key in element.attrib:
+            style = FONT.sub("", element.attrib[key])
+            element.set(key, HEX.sub(lambda found: colours.get(found[0], found[0]), style))
+    for key in ("d", "x", "y", "transform"):
+        if key in element.attrib:
+            element.set(key, DECIMALS.sub(r"\1", element.attrib[key]))
+
+
+def _link(element: ElementTree.Element) -> None:
+    """Name the case where the pointer rests; keyboards have the list of cases instead."""
+    element.attrib.pop("target", None)
+    element.set("tabindex", "-1")
+    title = ElementTree.Element(f"{{{SVG}}}title")
+    title.text = plain(unquote(element.get(HREF, "").removeprefix(CASE)))
+    element.insert(0, title)

@@ -1,0 +1,79 @@
+"""Words and numbers of figures: plain, short, and no wider than their place."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+from neurotarget.report.words.numbers import NOTHING, number
+
+PT_PER_INCH = 72
+MOST_LETTERS = 200  # of a text that is cut
+MINUS = "\N{MINUS SIGN}"
+
+
+def fitted(text: object, width_inch: float, size_pt: float, *, bold: bool = False) -> str:
+    """Plain text no wider than this, its middle left out where it must be."""
+    text = plain(text)
+    if wide_inch([text], size_pt, bold=bold) <= width_inch:
+        return text
+    if len(text) > MOST_LETTERS:
+        text = text[: MOST_LETTERS // 2] + text[-MOST_LETTERS // 2 :]
+    for keep in range(len(text) - 1, 1, -1):
+        cut = f"{text[: (keep + 1) // 2].rstrip()}…{text[len(text) - keep // 2 :].lstrip()}"
+        if wide_inch([cut], size_pt, bold=bold) <= width_inch:
+            return cut
+    return text[:1]
+
+
+def wide_inch(texts: Sequence[str], size_pt: float, *, bold: bool = False) -> float:
+    """Width of the widest of these texts as drawn, in inches."""
+    font = FontProperties(family="DejaVu Sans", size=size_pt, weight="bold" if bold else "normal")
+    sizes = [text_to_path.get_text_width_height_descent(text, font, False) for text in texts]
+    return max((size[0] for size in sizes), default=0.0) / PT_PER_INCH
+
+
+def plain(text: object) -> str:
+    """One line of text without control characters, which no SVG can hold."""
+    unfit = ("Cc", "Cs", "Cn")  # control, half of a pair, not a character
+    line = re.sub(r"[ \t\r\n\v\f]+", " ", str(text))
+    return "".join("\ufffd" if unicodedata.category(sign) in unfit else sign for sign in line)
+
+
+def words(value: float, digits: int | None = None, *, sign: bool = False) -> str:
+    """A number as read, a dash where there is none."""
+    if not np.isfinite(value):
+        return NOTHING
+    return number(float(value), digits, sign=sign).replace("-", MINUS)
+
+
+def estimate(row: Mapping, digits: int | None = None, *, sign: bool = False) -> str:
+    """Value with its interval in square brackets; `row` has value, low and high."""
+    value, low, high = (float(row[key]) for key in ("value", "low", "high"))
+    digits = decimals(value, low, high) if digits is None else digits
+    text = words(value, digits, sign=sign)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return text
+    return f"{text} [{words(low, digits)}, {words(high, digits)}]"
+
+
+def decimals(*values: float) -> int:
+    """Decimals that show about three figures of the largest, so that all have as many."""
+    known = [abs(value) for value in values if np.isfinite(value)]
+    most = max(known, default=0.0)
+    steps = (100.0, 10.0, 0.1, 0.01, 0.001)
+    return sum(most < step for step in steps) if most else 0
+
+
+def thousands(value: float, _: int | None = None) -> str:
+    """A tick's label, its thousands set apart by thin spaces."""
+    text = f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:.10g}"
+    return text.replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", MINUS)
+
+
+def not_estimable(row: Mapping | None) -> str:
+    """Why a row has no value; "" where it has one or says nothing."""
+    return "" if row is None else str(row.get("reason", "") or "")

@@ -1,0 +1,272 @@
+"""Pictures of one case: three slices with the outlines of both masks, and where they differ."""
+
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
+from matplotlib.patheffects import Normal, Stroke
+from numpy import ndarray
+from PIL import Image
+from scipy import ndimage
+
+from neurotarget.report.drawing.figure import COLOURS, colour, look
+from neurotarget.report.drawing.lettering import fitted
+from neurotarget.report.drawing.scene import (
+    PLANES,
+    ClassMap,
+    Mask,
+    Plane,
+    Scene,
+    error_scenes,
+    scene_of,
+)
+
+TITLE_PT = 11.0
+WIDTH_INCH, GAP_INCH, HEAD_INCH, FOOT_INCH = 9.6, 0.08, 0.5, 0.34
+BARS_MM, LEAST_BAR = (10.0, 20.0, 50.0), 0.13  # share of a panel, for the words above
+MOST_HIGH_INCH = 3.4  # of a row that shows errors
+MOST_LABELS = 6  # in the legend
+NO_IMAGE = "0.24"  # grey behind masks without a scan
+FILL = 0.5  # opacity of masks without a scan
+STRAY, STRAY_FILL = "#FF4D4D", 0.6  # of pieces off the reference
+SMALL_SHARE, RING_SHARE, MOST_RINGS = 0.08, 0.015, 40  # of the width that a panel shows
+VIEWS = {"slice": "", "error": ", largest error", "projection": ", projection"}
+PAGE_DPIS = (90, 75, 60, 45)  # of pictures on a page: the first that is small enough
+PAGE_BYTES = 120_000
+PAGE_GREYS = 80  # of pictures on a page
+
+
+@look()
+def overlay_bytes(
+    image: Float[ndarray, "I J K"] | None,
+    truth: ClassMap | None,
+    pred: ClassMap | None,
+    affine: Float[ndarray, "4 4"],
+    *,
+    title: str = "",
+    label_names: Sequence[str] = (),
+    dpis: Sequence[int] = PAGE_DPIS,
+    errors: bool = False,
+) -> bytes:
+    """Draw a case as PNG: reference outlined solid in colour, prediction dashed in white.
+
+    Arrays are in stored order with their `affine`; they are shown along the nearest anatomical
+    axes, true to scale, in radiological convention (the patient's right is on the left). The
+    slices go through the centre of the reference, or of the prediction where there is none.
+    Without an image the mask is filled, on grey. Of `dpis` the first is taken that gives at most
+    120 kB, else the last.
+
+    With `errors` the slices are those of the largest error, and a second row looks through the
+    whole volume along each axis, so that no distant piece is missed; pieces of the prediction that
+    lie off the reference are filled and ringed.
+
+    Raises:
+        ValueError: there is neither image nor mask.
+    """
+    scene, content = scene_of(image, truth, pred, affine), b""
+    figure = _figure((errors and error_scenes(scene)) or [scene], title, label_names)
+    canvas = FigureCanvasAgg(figure)
+    for dpi in dpis:
+        figure.set_dpi(dpi)
+        canvas.draw()
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        few = picture.quantize(palette=_palette(), dither=Image.Dither.NONE)
+        buffer = BytesIO()
+        few.save(buffer, format="png", optimize=True)
+        content = buffer.getvalue()
+        if len(content) <= PAGE_BYTES:
+            break
+    return content
+
+
+def _palette() -> Image.Image:
+    """Greys, and the colours of outlines as they are and mixed with dark, middle and white."""
+    greys = np.repeat(np.linspace(0, 1, PAGE_GREYS)[:, None], 3, axis=1)
+    pure = np.array([to_rgb(name) for name in (*COLOURS, STRAY)])
+    mixes = [
+        share * pure + (1 - share) * grey
+        for share in (0.3, 0.5, 0.75)
+        for grey in (0.0, float(NO_IMAGE), 0.6, 1.0)
+    ]
+    colours = np.concatenate([greys, pure, *mixes])
+    holder = Image.new("P", (1, 1))
+    holder.putpalette(np.rint(255 * colours).astype(np.uint8).tobytes())
+    return holder
+
+
+def _figure(scenes: Sequence[Scene], title: str, label_names: Sequence[str]) -> Figure:
+    """Rows of three planes; within a row a mm has one length."""
+    head = HEAD_INCH if title else GAP_INCH
+    inches = [_inch_per_mm(scene) for scene in scenes]
+    highs = [
+        max(scene.side_mm(plane.up) for plane in PLANES) * inch
+        for scene, inch in zip(scenes, inches, strict=True)
+    ]
+    height = sum(highs) + head + FOOT_INCH + GAP_INCH * (len(scenes) - 1)
+    figure = Figure(figsize=(WIDTH_INCH, height), facecolor="black")
+    top = height - head
+    for scene, inch, high in zip(scenes, inches, highs, strict=True):
+        used = sum(scene.side_mm(plane.across) for plane in PLANES) * inch
+        left = (WIDTH_INCH - used - 2 * GAP_INCH) / 2
+        for plane in PLANES:
+            width, tall = scene.side_mm(plane.across) * inch, scene.side_mm(plane.up) * inch
+            bottom = top - (high + tall) / 2
+            place = (left / WIDTH_INCH, bottom / height, width / WIDTH_INCH, tall / height)
+            _draw(figure.add_axes(place), plane, scene)
+            left += width + GAP_INCH
+        top -= high + GAP_INCH
+    middle = 1 - head / 2 / height
+    text = fitted(title, WIDTH_INCH - 0.2, TITLE_PT)
+    figure.text(0.01, middle, text, color="white", fontsize=TITLE_PT, va="center")
+    _legend(figure, scenes[0], label_names)
+    return figure
+
+
+def _inch_per_mm(scene: Scene) -> float:
+    """As wide as the figure, but not higher than a row may be."""
+    wide = sum(scene.side_mm(plane.across) for plane in PLANES)
+    high = max(scene.side_mm(plane.up) for plane in PLANES)
+    inch = (WIDTH_INCH - 4 * GAP_INCH) / wide
+    return inch if scene.view == "slice" else min(inch, MOST_HIGH_INCH / high)
+
+
+def _draw(panel: Axes, plane: Plane, scene: Scene) -> None:
+    _background(panel, plane, scene)
+    maps = [(scene.truth, False), (scene.pred, True)]
+    known = [(classes, dashed) for classes, dashed in maps if classes is not None]
+    for place, (classes, dashed) in enumerate(known):
+        if scene.image is None and place == 0:
+            _fill(panel, classes, plane, scene)
+        _outline(panel, classes, plane, scene, dashed=dashed)
+    if scene.stray is not None and scene.stray.any():
+        _mark_stray(panel, scene.stray, plane, scene)
+    across, up = ((scene.box[axis], scene.spacing_mm[axis]) for axis in (plane.across, plane.up))
+    panel.set_xlim(across[0].stop * across[1], across[0].start * across[1])  # falls: R is left
+    panel.set_ylim(up[0].start * up[1], up[0].stop * up[1])
+    panel.set_axis_off()
+    for place, align, text in ((0.02, "left", plane.ends[0]), (0.98, "right", plane.ends[1])):
+        _mark(panel, place, 0.5, text, ha=align, va="center")
+    _mark(panel, 0.02, 0.98, f"{plane.name}{VIEWS[scene.view]}", ha="left", va="top")
+    if plane is PLANES[0]:
+        _scale_bar(panel, scene.side_mm(plane.across))
+
+
+def _background(panel: Axes, plane: Plane, scene: Scene) -> None:
+    """The slice of the scan, or grey where there is none."""
+    ends = []
+    for axis in (plane.across, plane.up):
+        ends += [0, scene.shape[axis] * scene.spacing_mm[axis]]
+    if scene.image is None:
+        panel.fill_between(ends[:2], *ends[2:], color=NO_IMAGE, lw=0)
+        panel.set_aspect("equal")
+        return
+    low, high = np.percentile(scene.image[tuple(scene.box)], (0.5, 99.5))
+    panel.imshow(
+        scene.seen(scene.image, plane).astype(float),
+        cmap="gray",
+        vmin=low,
+        vmax=max(high, low + 1e-6),
+        origin="lower",
+        extent=ends,
+        interpolation="bicubic",
+        aspect="equal",
+    )
+
+
+def _fill(panel: Axes, classes: ClassMap, plane: Plane, scene: Scene) -> None:
+    for number, x, y, inside in _grids(classes, plane, scene):
+        panel.contourf(x, y, inside, levels=[0.5, 1.5], colors=[colour(number)], alpha=FILL)
+
+
+def _outline(panel: Axes, classes: ClassMap, plane: Plane, scene: Scene, *, dashed: bool) -> None:
+    for number, x, y, inside in _grids(classes, plane, scene):
+        drawn = panel.contour(
+            x,
+            y,
+            inside,
+            levels=[0.5],
+            colors="white" if dashed else colour(number),
+            linewidths=1.3 if dashed else 1.8,
+            linestyles=[(0, (3, 2))] if dashed else "solid",
+        )
+        drawn.set_path_effects([Stroke(linewidth=2.4, foreground="black", alpha=0.6), Normal()])
+
+
+def _grids(
+    classes: ClassMap, plane: Plane, scene: Scene
+) -> Iterator[tuple[int, ndarray, ndarray, ndarray]]:
+    """Each class that a plane shows, with the places of its voxels in mm."""
+    for number, seen in scene.classes_seen(classes, plane):
+        yield number, *_grid(seen, plane, scene)
+
+
+def _grid(seen: ndarray, plane: Plane, scene: Scene) -> tuple[ndarray, ndarray, ndarray]:
+    """Places of voxels across and up in mm, and a mask of them, as contours need them."""
+    padded = np.pad(seen, 1)  # an outline at the border closes
+    steps = [scene.spacing_mm[axis] for axis in (plane.up, plane.across)]
+    y, x = ((np.arange(side) - 0.5) * step for side, step in zip(padded.shape, steps, strict=True))
+    return x, y, padded.astype(float)
+
+
+def _mark_stray(panel: Axes, stray: Mask, plane: Plane, scene: Scene) -> None:
+    """Fill the pieces off the reference, and ring those that are too small to be seen."""
+    seen = scene.seen(stray, plane)
+    if not seen.any():
+        return
+    panel.contourf(*_grid(seen, plane, scene), levels=[0.5, 1.5], colors=[STRAY], alpha=STRAY_FILL)
+    pieces, _ = ndimage.label(seen, structure=np.ones((3, 3)))
+    sides_mm = scene.spacing_mm[[plane.up, plane.across]]
+    shown_mm = scene.side_mm(plane.across)
+    for box in ndimage.find_objects(pieces)[:MOST_RINGS]:
+        low, high = (np.array([getattr(side, end) for side in box]) for end in ("start", "stop"))
+        extent_mm = float(np.hypot(*((high - low) * sides_mm)))
+        if extent_mm < SMALL_SHARE * shown_mm:
+            middle = ((low + high - 1) / 2 + 0.5) * sides_mm
+            radius = extent_mm / 2 + RING_SHARE * shown_mm
+            panel.add_patch(Circle(middle[::-1], radius, fill=False, color=STRAY, lw=1.2))
+
+
+def _scale_bar(panel: Axes, side_mm: float) -> None:
+    length_mm = next((bar for bar in BARS_MM if bar > LEAST_BAR * side_mm), BARS_MM[-1])
+    ends = [0.97 - length_mm / side_mm, 0.97]
+    bar = panel.plot(ends, [0.04, 0.04], color="white", lw=2, transform=panel.transAxes)
+    bar[0].set_path_effects([Stroke(linewidth=3.5, foreground="black"), Normal()])
+    _mark(panel, sum(ends) / 2, 0.055, f"{length_mm:g} mm", ha="center", va="bottom")
+
+
+def _mark(panel: Axes, x: float, y: float, text: str, **align: str) -> None:
+    panel.text(x, y, text, color="white", fontsize=9, transform=panel.transAxes, **align).set(
+        path_effects=[Stroke(linewidth=2, foreground="black"), Normal()]
+    )
+
+
+def _legend(figure: Figure, scene: Scene, label_names: Sequence[str]) -> None:
+    lines = []
+    if scene.truth is not None:
+        names = label_names if 1 < len(label_names) <= MOST_LABELS else ("reference",)
+        for number, name in enumerate(names, start=1):
+            text = name if name == "reference" else f"{name}, reference"
+            lines.append(Line2D([], [], color=colour(number), lw=1.8, label=text))
+    if scene.pred is not None:
+        lines.append(Line2D([], [], color="white", lw=1.3, ls=(0, (3, 2)), label="prediction"))
+    if scene.stray is not None and scene.stray.any():
+        ring = {"marker": "o", "ms": 7, "color": STRAY, "ls": "none"}
+        lines.append(Line2D([], [], label="piece off the reference", **ring))
+    legend = figure.legend(
+        handles=lines,
+        loc="lower center",
+        ncols=len(lines) or 1,
+        frameon=False,
+        labelcolor="white",
+        fontsize=9,
+        borderaxespad=0.3,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

@@ -1,0 +1,273 @@
+"""What the panels of figures share: which labels, whose points, marks, words that fit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy import ndarray
+
+from neurotarget.levels import level
+from neurotarget.report.drawing.figure import CASE, INK, MUTED, SERIES, SMALL_PT, TEXT_PT
+from neurotarget.report.drawing.lettering import fitted, plain, thousands
+from neurotarget.stats.cohort.learning import without_failed
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.study.results import Study
+
+MOST_PANELS = 12
+LINES_WIDER_INCH = 0.3  # than titles: numbers are cut only where they must be
+CROWDS = ((150, 15, 0.6), (400, 9, 0.5), (np.inf, 5, 0.35))  # up to so many: pt², opacity
+MOST_PAIRS = 3
+LARGE_MM3 = 50_000.0  # from here on volumes are shown in cm³
+
+
+class Mark(NamedTuple):
+    """How a sex or a method is drawn; never by colour alone."""
+
+    colour: str
+    marker: str
+    line: str | tuple
+
+
+SEXES = {
+    "F": Mark(SERIES[1], "o", "-"),
+    "M": Mark(SERIES[0], "^", (0, (5, 2))),
+}
+OTHER_SEXES = Mark(SERIES[3], "D", (0, (1, 1.2)))
+NO_SEX = Mark(MUTED, "s", (0, (3, 1, 1, 1)))
+EVERYBODY = Mark(INK, "o", "-")
+METHODS = (
+    Mark(INK, "o", "-"),
+    Mark(SERIES[2], "s", (0, (5, 2))),
+    Mark(SERIES[3], "D", (0, (1, 1.2))),
+    Mark(SERIES[4], "^", (0, (3, 1, 1, 1))),
+)
+SEX_WORDS = {"F": "women", "M": "men"}
+UNKNOWN = "sex unknown"
+
+
+class Scale(NamedTuple):
+    """Unit in which a figure shows volumes, and how many mm³ it has."""
+
+    unit: str
+    mm3: float
+
+
+class Shown(NamedTuple):
+    """Labels that have a panel, in the target's order, and how many more there are."""
+
+    labels: list[str]
+    left_out: int
+
+
+def table(study: Study, name: str, **wanted: str) -> pd.DataFrame:
+    """Rows of a study's table with these values in these columns; none where there is no table."""
+    rows = study.tables.get(name)
+    if rows is None or not len(rows) or set(wanted) - set(rows):
+        return pd.DataFrame()
+    for column, value in wanted.items():
+        rows = rows[rows[column] == value]
+    return rows
+
+
+def agreement(study: Study, pair: tuple[str, str]) -> dict[tuple[str, str], pd.Series]:
+    """Agreement of two methods over the whole cohort, by label and statistic."""
+    rows = table(study, "agreement", first=pair[0], second=pair[1], stratum="all")
+    return {(row["label"], row["statistic"]): row for _, row in rows.iterrows()}
+
+
+def pairs(measured: Measured) -> list[tuple[str, str]]:
+    """Pairs of methods that have figures of their own: the first three."""
+    return list(measured.pairs[:MOST_PAIRS])
+
+
+def pair_name(measured: Measured, pair: tuple[str, str], kind: str) -> str:
+    """Name of a pair's figure: the kind, numbered from the second pair on."""
+    number = measured.pairs.index(pair) + 1
+    return kind if number == 1 else f"{kind}_{number}"
+
+
+def shown(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> Shown:
+    """Labels and regions that have volumes; of too many, those on which methods agree least."""
+    labels = [label for label in study.measured.labels if len(points(study, label, methods))]
+    if len(labels) <= most:
+        return Shown(labels, 0)
+    found = agreement(study, (*methods, "", "")[:2])
+    values = {label: float(_value(found, label, "icc_a1")) for label in labels}
+    worst = sorted(labels, key=lambda label: (np.isnan(values[label]), values[label]))[:most]
+    return Shown([label for label in labels if label in worst], len(labels) - most)
+
+
+def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:
+    """Volumes of a label in mm³ by all of the methods, a row a case, with `sex` and `age`.
+
+    Cases without one of the volumes, or whose masks failed, are left out.
+    """
+    measured, _ = without_failed(study.measured)
+    columns = {
+        name: volumes[label].astype(float)
+        for name, volumes in measured.volumes.items()
+        if name in methods and label in volumes
+    }
+    if len(columns) < len(set(methods)):
+        return pd.DataFrame()
+    found = pd.DataFrame(columns, index=measured.covariates.index)[list(methods)]
+    found = found[np.isfinite(found).all(axis=1)]
+    found.columns = pd.RangeIndex(len(methods))
+    known = measured.covariates.loc[found.index]
+    age = known["age"] if "age" in known else pd.Series(np.nan, index=known.index)
+    found["age"] = pd.to_numeric(age, errors="coerce")
+    found["sex"] = known["sex"].map(sex_name) if "sex" in known else ""
+    return found
+
+
+def by_sex(cases: pd.DataFrame) -> Iterator[tuple[str, Mark, pd.DataFrame]]:
+    """Name, mark and rows of each sex; one without a name where no sex is known."""
+    known = [name for name in sorted(cases["sex"].unique()) if name not in ("", UNKNOWN)]
+    for name in known:
+        yield SEX_WORDS.get(name, name), sex_mark(name), cases[cases["sex"] == name]
+    rest = cases[cases["sex"].isin(["", UNKNOWN])]
+    if len(rest):
+        yield (UNKNOWN, NO_SEX, rest) if known else ("", EVERYBODY, rest)
+
+
+def sex_mark(name: str) -> Mark:
+    """Mark of a sex as it stands in the covariates; "all" is everybody."""
+    return EVERYBODY if name == "all" else SEXES.get(sex_name(name), OTHER_SEXES)
+
+
+def sex_name(value: object) -> str:
+    """F, M or another sex as written; "sex unknown" where it is missing."""
+    if pd.isna(value) or not str(value).strip():
+        return UNKNOWN
+    return level(value, "sex")
+
+
+def method_mark(measured: Measured, method: str) -> Mark:
+    """Mark of a method: the first, which is the reference where there is one, is ink."""
+    known = measured.methods
+    return METHODS[known.index(method) % len(METHODS) if method in known else -1]
+
+
+def case_urls(case_ids: Sequence[object]) -> list[str]:
+    """Links of points, to be followed by the page's viewer."""
+    return [f"{CASE}{quote(str(name), safe='', errors='replace')}" for name in case_ids]
+
+
+def scatter(axes: Axes, x: Sequence, y: Sequence, mark: Mark, case_ids: Sequence) -> None:
+    """Draw cases as points that link to them; in a crowd they are smaller and fainter."""
+    area, alpha = next(found for most, *found in CROWDS if len(case_ids) <= most)
+    drawn = axes.scatter(
+        x,
+        y,
+        s=area,
+        marker=mark.marker,
+        facecolor=mark.colour,
+        alpha=alpha,
+        linewidths=0,
+        clip_on=False,
+        zorder=3,
+    )
+    drawn.set_urls(case_urls(case_ids))
+
+
+def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) -> None:
+    """One legend above all panels; none for a single nameless mark."""
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=mark.colour,
+            marker=mark.marker,
+            markersize=4.5,
+            ls=mark.line if lines else "none",
+            lw=1.6,
+            label=plain(name),
+        )
+        for name, mark in marks.items()
+        if name
+    ]
+    if handles:
+        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+
+
+def scale(study: Study, labels: Sequence[str]) -> Scale:
+    """mm³, or cm³ where even the smallest of the labels has many thousands."""
+    first = next(iter(study.measured.volumes.values()))
+    known = first[[label for label in labels if label in first]].median()
+    return Scale("cm³", 1000.0) if known.min() >= LARGE_MM3 else Scale("mm³", 1.0)
+
+
+def head(axes: Axes, title: str, lines: Sequence[str] = (), *, width_inch: float) -> None:
+    """Title of a panel in bold with lines of plain text below it, cut to about the width."""
+    axes.set_title(fitted(title, width_inch, TEXT_PT, bold=True), pad=6 + 11 * len(lines))
+    for above, line in enumerate(reversed(lines)):
+        axes.annotate(
+            fitted(line, width_inch + LINES_WIDER_INCH, SMALL_PT),
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 5 + 11 * above),
+            textcoords="offset points",
+            fontsize=SMALL_PT,
+            va="bottom",
+        )
+
+
+def ticks(axes: Axes, which: str, most: int = 5) -> None:
+    """A few round ticks, thousands set apart by thin spaces."""
+    axis = getattr(axes, f"{which}axis")
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(thousands))
+
+
+def apart(
+    places: Sequence[float], least: float, low: float = -np.inf, high: float = np.inf
+) -> list[float]:
+    """The places of labels, moved as little as need be to stand `least` apart and inside."""
+    order = np.argsort(places, kind="stable")
+    moved = np.asarray(places, float)[order]
+    groups: list[list[float]] = []  # sum of (place − rank × least), count: pooled neighbours
+    for rank, place in enumerate(moved):
+        groups.append([place - rank * least, 1])
+        while len(groups) > 1 and groups[-2][0] / groups[-2][1] > groups[-1][0] / groups[-1][1]:
+            total, count = groups.pop()
+            groups[-1][0] += total
+            groups[-1][1] += count
+    starts = np.concatenate([np.full(int(count), total / count) for total, count in groups])
+    starts = np.clip(starts, low, max(high - (len(moved) - 1) * least, low))
+    result = np.empty(len(moved))
+    result[order] = starts + np.arange(len(moved)) * least
+    return [float(place) for place in result]
+
+
+def jitter(values: Float[ndarray, " N"], half: float) -> Float[ndarray, " N"]:
+    """Offsets within ±`half` that spread points where they are dense; the same every time."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return np.zeros(len(values))
+    order = np.argsort(values, kind="stable")
+    ranked = values[order]
+    near = max(float(np.ptp(values)) / 15, np.finfo(float).tiny)
+    dense = np.searchsorted(ranked, ranked + near, "right") - np.searchsorted(ranked, ranked - near)
+    offsets = np.empty(len(values))
+    offsets[order] = (_van_der_corput(len(values)) - 0.5) * 2 * half * np.sqrt(dense / dense.max())
+    return np.where(dense[np.argsort(order)] == 1, 0.0, offsets)
+
+
+def _van_der_corput(count: int) -> Float[ndarray, " N"]:
+    numbers, result, share = np.arange(1, count + 1), np.zeros(count), 0.5
+    while numbers.any():
+        result += share * (numbers % 2)
+        numbers, share = numbers // 2, share / 2
+    return result
+
+
+def _value(found: Mapping, label: str, statistic: str) -> float:
+    row = found.get((label, statistic))
+    return np.nan if row is None else row["value"]

@@ -1,0 +1,1 @@
+"""One figure of a study a file."""

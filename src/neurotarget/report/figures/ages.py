@@ -1,0 +1,118 @@
+"""Volumes over age by sex, each method beside the others on the same axes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neurotarget.report.drawing.figure import WIDTH_INCH, finished, look, new_figure
+from neurotarget.report.drawing.lettering import estimate
+from neurotarget.report.drawing.panels import (
+    MOST_PANELS,
+    Mark,
+    Shown,
+    by_sex,
+    head,
+    legend,
+    points,
+    scale,
+    scatter,
+    sex_mark,
+    sex_name,
+    shown,
+    table,
+    ticks,
+)
+from neurotarget.report.words.numbers import unit_text
+from neurotarget.stats.study.results import Study
+
+MOST_METHODS = 3
+PANEL_INCH = 2.75
+
+
+@look()
+def ages_figure(study: Study) -> Figure | None:
+    """Volumes over age with a curve and its 95 % band for each sex, a column a method.
+
+    Of one method alone, a panel a label. None where no curve could be fitted.
+    """
+    methods, labels = ages_methods(study), ages_labels(study).labels
+    if not labels:
+        return None
+    columns = len(methods) if len(methods) > 1 else min(len(labels), 3)
+    cells = [(label, method) for label in labels for method in methods]
+    rows = -(-len(cells) // columns)
+    width = {1: 4.4}.get(columns, WIDTH_INCH)
+    figure = new_figure("ages", width, PANEL_INCH * rows + 0.4)
+    panels = figure.subplots(
+        rows, columns, squeeze=False, sharex=True, sharey="row" if len(methods) > 1 else False
+    )
+    shared, marks = scale(study, labels), {}
+    for panel, (label, method) in zip(panels.ravel(), cells, strict=False):
+        curves = table(study, "curves", label=label, method=method)
+        marks |= _draw(panel, points(study, label, (method,)), curves, shared.mm3)
+        title = label if len(methods) == 1 else f"{label}, {method}"
+        lines = _slope_lines(study, label, method)
+        lines = lines if columns > 2 else [", ".join(lines)] if lines else []
+        head(panel, title, lines, width_inch=width / columns - 0.75)
+    for panel in panels.ravel()[len(cells) :]:
+        panel.set_visible(False)
+    _label_last_of_columns(panels, len(cells))
+    figure.supxlabel("age, years", fontsize=9)
+    figure.supylabel(f"volume, {shared.unit}", fontsize=9)
+    legend(figure, marks, lines=True)
+    return finished(figure)
+
+
+def ages_methods(study: Study) -> tuple[str, ...]:
+    """The methods side by side: the first three."""
+    return study.measured.methods[:MOST_METHODS]
+
+
+def ages_labels(study: Study) -> Shown:
+    """Labels with at least one curve; of too many, those on which the methods agree least."""
+    methods = ages_methods(study)
+    known = shown(study, methods, MOST_PANELS // max(len(methods), 1))
+    curves = table(study, "curves")
+    drawn = set(curves.dropna(subset=["volume"])["label"]) if len(curves) else set()
+    return Shown([label for label in known.labels if label in drawn], known.left_out)
+
+
+def _draw(panel: Axes, cases: pd.DataFrame, curves: pd.DataFrame, mm3: float) -> dict[str, Mark]:
+    marks = {}
+    for name, mark, part in by_sex(cases.dropna(subset=["age"])):
+        scatter(panel, part["age"], part[0] / mm3, mark, part.index)
+        marks[name] = mark
+    if not len(curves):
+        return marks
+    for sex, part in curves.dropna(subset=["age", "volume"]).groupby("sex"):
+        line, mark = part.sort_values("age"), sex_mark(sex_name(sex))
+        panel.fill_between(
+            line["age"], line["low"] / mm3, line["high"] / mm3, color=mark.colour, alpha=0.22, lw=0
+        )
+        panel.plot(line["age"], line["volume"] / mm3, color=mark.colour, ls=mark.line, lw=1.8,
+                   zorder=4)  # fmt: skip
+    ticks(panel, "x", 5)
+    ticks(panel, "y", 5)
+    return marks
+
+
+def _slope_lines(study: Study, label: str, method: str) -> list[str]:
+    rows = table(study, "age", label=label, method=method)
+    if not len(rows):
+        return []
+    row: Mapping = rows.iloc[0]
+    if not np.isfinite(row["slope"]):
+        return [str(row["reason"] or "slope not estimable")]
+    slope = {"value": row["slope"], "low": row["low"], "high": row["high"]}
+    unit = unit_text(str(row["unit"]))
+    return [f"{estimate(slope, sign=True)} {unit}", f"n = {int(row['n'])}"]
+
+
+def _label_last_of_columns(panels: np.ndarray, count: int) -> None:
+    """Shared ages stand below the lowest panel of each column, also where its row is not full."""
+    columns = panels.shape[1]
+    for number in range(max(count - columns, 0), count):
+        panels.ravel()[number].tick_params(labelbottom=True)

@@ -1,0 +1,102 @@
+"""Volumes of one method against those of another, a panel per label."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neurotarget.report.drawing.figure import GRID, INK, WIDTH_INCH, finished, look, new_figure
+from neurotarget.report.drawing.lettering import estimate, not_estimable, plain
+from neurotarget.report.drawing.panels import (
+    Mark,
+    Scale,
+    agreement,
+    by_sex,
+    head,
+    legend,
+    pair_name,
+    pairs,
+    points,
+    scale,
+    scatter,
+    shown,
+    ticks,
+)
+from neurotarget.stats.study.results import Study
+
+
+@look()
+def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure | None:
+    """Second against first method, with the lines of identity and of the slope on the first.
+
+    A panel a label; sexes by marks. A slope below 1 is a network that shrinks towards the mean.
+    None where there is one method only, or no case has both volumes.
+    """
+    pair = pair or next(iter(pairs(study.measured)), None)
+    labels = shown(study, pair).labels if pair else []
+    if not pair or not labels:
+        return None
+    columns = _columns(len(labels))
+    rows = -(-len(labels) // columns)
+    width = {1: 4.0, 2: 5.6}.get(columns, WIDTH_INCH)
+    name = pair_name(study.measured, pair, "scatter")
+    figure = new_figure(name, width, (width / columns + 0.42) * rows + 0.4)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    found, shared, marks = agreement(study, pair), scale(study, labels), {}
+    for panel, label in zip(panels, labels, strict=False):
+        cases = points(study, label, pair)
+        marks |= _points(panel, cases, shared)
+        _slope(panel, found, label, shared)
+        lines = _agreement_lines(found, label, len(cases), len(study.measured.covariates))
+        head(panel, label, lines, width_inch=width / columns - 0.8)
+    for panel in panels[len(labels) :]:
+        panel.set_visible(False)
+    figure.supxlabel(f"{plain(pair[0])}, {shared.unit}", fontsize=9)
+    figure.supylabel(f"{plain(pair[1])}, {shared.unit}", fontsize=9)
+    legend(figure, marks)
+    return finished(figure)
+
+
+def _columns(count: int) -> int:
+    return count if count <= 3 else 2 if count == 4 else 3
+
+
+def _points(panel: Axes, cases: pd.DataFrame, shared: Scale) -> dict[str, Mark]:
+    both = cases[[0, 1]].to_numpy() / shared.mm3
+    margin = 0.06 * (np.ptp(both) or abs(both.max()) or 1.0)
+    ends = both.min() - margin, both.max() + margin
+    panel.plot(ends, ends, color=GRID, lw=1.2, zorder=1)
+    marks = {}
+    for name, mark, part in by_sex(cases):
+        scatter(panel, part[0] / shared.mm3, part[1] / shared.mm3, mark, part.index)
+        marks[name] = mark
+    panel.set(xlim=ends, ylim=ends, aspect="equal")
+    ticks(panel, "x", 4)
+    ticks(panel, "y", 4)
+    return marks
+
+
+def _slope(panel: Axes, found: Mapping, label: str, shared: Scale) -> None:
+    """Deming's line of the second method on the first, over the width of the panel."""
+    slope, start = (found.get((label, f"reference_{of}")) for of in ("slope", "intercept"))
+    if slope is None or start is None or not np.isfinite([slope["value"], start["value"]]).all():
+        return
+    ends = np.array(panel.get_xlim())
+    heights = start["value"] / shared.mm3 + slope["value"] * ends
+    panel.plot(ends, heights, color=INK, lw=1.2, ls=(0, (1, 1.5)), zorder=2, scalex=False,
+               scaley=False)  # fmt: skip
+
+
+def _agreement_lines(found: Mapping, label: str, n: int, of: int) -> list[str]:
+    lines = []
+    for name, statistic in (
+        ("ICC(A,1)", "icc_a1"), ("r", "pearson_r"), ("slope", "reference_slope")
+    ):  # fmt: skip
+        row = found.get((label, statistic))
+        if row is not None and np.isfinite(row["value"]):
+            lines.append(f"{name} {estimate(row, 3)}")
+        elif row is not None:
+            lines.append(f"{name}: {not_estimable(row) or 'not estimable'}")
+    return [*lines, f"n = {n}" + (f" ({of - n} without both)" if of > n else "")]

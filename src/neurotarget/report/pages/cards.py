@@ -1,0 +1,215 @@
+"""A card for each hypothesis: what was claimed, what each set of volumes says of it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.report.words.claims import asked_of, claim_of
+from neurotarget.report.words.numbers import p_value
+from neurotarget.report.words.sentences import (
+    compared,
+    comparison_sentence,
+    counted,
+    estimate,
+    leading,
+    rows_of,
+    shown,
+    title_of,
+    unit_words,
+    volumes_of,
+)
+from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT
+from neurotarget.stats.effects.influence import influence_note
+from neurotarget.stats.study.results import Study
+from neurotarget.stats.effects.variants import DECLARED
+from neurotarget.stats.effects.verdict import ABSENT, FOUND, OPPOSITE
+
+ICONS = dict.fromkeys(FOUND, "yes") | dict.fromkeys((ABSENT, OPPOSITE), "no")  # else "open"
+KINDS = {EQUIVALENT: "same", DIFFERENT: "other"}  # else "open"
+ROOM = 0.06  # of the strip's width, free at both ends
+
+
+class Result(NamedTuple):
+    """One method's answer to a hypothesis."""
+
+    method: str
+    volumes: str
+    verdict: str
+    icon: str  # yes, no or open
+    estimate: str
+    interval: str
+    unit: str
+    facts: tuple[str, ...]
+    reason: str
+
+
+class Mark(NamedTuple):
+    """A place, or an interval, on a strip, in % of its width."""
+
+    text: str
+    at: float
+    low: float
+    high: float
+    number: int  # of the method
+
+
+class Strip(NamedTuple):
+    """Effects of one hypothesis on a common scale."""
+
+    marks: tuple[Mark, ...]
+    zero: float
+    published: float | None
+    ticks: tuple[tuple[float, str], ...]
+    unit: str
+
+
+class Card(NamedTuple):
+    """A hypothesis with the answers of all methods."""
+
+    name: str
+    title: str
+    claim: str
+    published: str
+    source: str
+    results: tuple[Result, ...]
+    strip: Strip | None
+    conclusions: tuple[tuple[str, str], ...]  # same, other or open, and the sentence
+    remarks: tuple[str, ...]  # on the model that answers, and on each label
+
+
+def cards(study: Study) -> list[Card]:
+    """A card for each hypothesis of the target that the tables speak of."""
+    effects = leading(study)
+    asked = {hypothesis.name: hypothesis for hypothesis in study.measured.target.hypotheses}
+    return [_card(study, asked[name], rows) for name, rows in effects.items() if name in asked]
+
+
+def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card:
+    first, others, what = rows[0], rows[1:], asked_of(hypothesis)
+    published = ""
+    if math.isfinite(expected := first["expected"]):
+        figures = _decimals(float(f"{expected:.3g}"))
+        published = f"{shown(expected, figures, sign=True)} {unit_words(first['unit'])}"
+    both = (comparison_sentence(first, row, compared(study, first, row)) for row in others)
+    remarks = dict.fromkeys(row["remark"] for row in rows if row["remark"])
+    return Card(
+        hypothesis.name,
+        title_of(hypothesis.name),
+        claim_of(study, hypothesis),
+        published,
+        hypothesis.source,
+        tuple(_result(row, what, _influence(study, row)) for row in rows),
+        _strip(rows),
+        tuple((KINDS.get(finding, "open"), sentence) for finding, sentence in both),
+        (*map(_sentence, remarks), *_by_label(study, hypothesis.name)),
+    )
+
+
+def _by_label(study: Study, name: str) -> list[str]:
+    """A sentence a method on the effects of each label, with p corrected for their number."""
+    rows, sentences = rows_of(study, "label_effects", hypothesis=name), []
+    for method, own in rows.groupby("method", sort=False) if len(rows) else ():
+        each = [
+            f"{row['label'].replace('_', ' ')} {estimate(row, 'estimate', sign=True)} "
+            f"({_p(row['p_holm'])})"
+            for row in own.to_dict("records")
+            if math.isfinite(row["estimate"])
+        ]
+        unit = unit_words(own["unit"].iloc[0])
+        if each:
+            count = int(own["n_tests"].iloc[0])
+            sentences.append(
+                f"By label, {method}, in {unit}, p corrected for {count} tests (Holm): "
+                f"{', '.join(each)}."
+            )
+    return sentences
+
+
+def _influence(study: Study, row: Mapping) -> str:
+    """Whether the effect hangs on one person, in a few words."""
+    asked = {key: row[key] for key in ("hypothesis", "label", "method")}
+    found = rows_of(study, "influence", **asked).to_dict("records")
+    note = influence_note(found[0]) if found else ""
+    return note if row["model"] == DECLARED or not note else f"in the model as declared, {note}"
+
+
+def _result(row: Mapping, what: str, influence: str) -> Result:
+    facts = [counted(int(row["n"]), "person") if row["n"] >= 0 else ""]
+    if math.isfinite(row["p"]):
+        facts.append(_p(row["p"]))
+    if math.isfinite(row["size"]):
+        size = {"value": row["size"], "low": row["size_low"], "high": row["size_high"]}
+        facts.append(f"{row['size_kind'].replace('Hedges g', 'Hedges’ g')} "
+                     f"{estimate(size, 'value', digits=2)}")  # fmt: skip
+    if math.isfinite(row["power"]):
+        facts.append(f"{math.floor(100 * row['power'])} % power to find the published effect")
+    if row["share"] < 1 and math.isfinite(row["estimate"]):
+        facts.append(f"follows {row['share']:.2f} of the reference’s differences")
+    if row["n_dropped"] > 0:
+        facts.append(f"{counted(int(row['n_dropped']), 'case')} left out")
+    facts.append(influence)
+    known = math.isfinite(row["estimate"])
+    value, _, rest = estimate(row, "estimate", sign=True).partition(" [")
+    return Result(
+        row["method"],
+        volumes_of(row["method"], what),
+        row["verdict"],
+        ICONS.get(row["verdict"], "open"),
+        value if known else "Not estimable",
+        f"[{rest}" if rest else "",
+        unit_words(row["unit"]) if known else "",
+        tuple(fact for fact in facts if fact),
+        _sentence(row["reason"]),
+    )
+
+
+def _p(value: float) -> str:
+    return f"p {p_value(value) if value < 0.001 else '= ' + p_value(value)}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _strip(rows: Sequence[Mapping]) -> Strip | None:
+    known = [
+        (number, row)
+        for number, row in enumerate(rows)
+        if all(math.isfinite(row[key]) for key in ("estimate", "low", "high"))
+    ]
+    if not known:
+        return None
+    expected = rows[0]["expected"]
+    ends = [row[key] for _, row in known for key in ("low", "high")]
+    ends += [0.0, *([expected] if math.isfinite(expected) else [])]
+    low, high = min(ends), max(ends)
+    width = (high - low) or 1.0
+
+    def place(value: float) -> float:
+        return round(100 * (ROOM + (1 - 2 * ROOM) * (value - low) / width), 2)
+
+    marks = tuple(
+        Mark(row["method"], *(place(row[key]) for key in ("estimate", "low", "high")), number)
+        for number, row in known
+    )
+    return Strip(
+        marks,
+        place(0.0),
+        place(expected) if math.isfinite(expected) else None,
+        tuple((place(tick), shown(tick, _decimals(tick))) for tick in _ticks(low, high)),
+        unit_words(known[0][1]["unit"]),
+    )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three to five round numbers between two ends."""
+    step = 10 ** math.floor(math.log10((high - low) or 1.0))
+    step = next(part * step for part in (1, 0.5, 0.25, 0.2) if (high - low) / (part * step) >= 2.5)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [number * step for number in range(first, last + 1)]
+
+
+def _decimals(value: float) -> int:
+    text = f"{value:.12f}".rstrip("0")
+    return len(text.partition(".")[2])

@@ -1,0 +1,333 @@
+"""The numbers that one asks for first: overlap, agreement, bias, failures."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.report.words.sheets import VALUES
+from neurotarget.report.words.sentences import (
+    DASH,
+    counted,
+    digits_for,
+    estimate,
+    main_failures,
+    main_label,
+    own_methods,
+    own_pairs,
+    percent,
+    rating,
+    rows_of,
+    shown,
+    title_of,
+    volumes_of,
+)
+from neurotarget.stats.study.results import Study
+from neurotarget.types import FAILED
+
+MOST_PAIRS = 3
+MOST_LABELS = 12
+MEAN_LABEL = "mean"  # the row of scores that averages the labels of a case
+
+
+class Tile(NamedTuple):
+    """One key number."""
+
+    name: str
+    value: str
+    interval: str
+    note: str
+
+
+class KeyRow(NamedTuple):
+    """Agreement and overlap of one label."""
+
+    label: str
+    cells: tuple[str, ...]
+
+
+class KeyNumbers(NamedTuple):
+    """The numbers of a pair of methods, or of one method alone; `left_out` labels have no row."""
+
+    heading: str
+    tiles: tuple[Tile, ...]
+    columns: tuple[str, ...]
+    rows: tuple[KeyRow, ...]
+    left_out: int
+
+
+def key_numbers(study: Study) -> list[KeyNumbers]:
+    """For each pair of methods, up to three; volumes alone where there is no pair.
+
+    Further raters have a section of their own.
+    """
+    pairs = own_pairs(study)[:MOST_PAIRS]
+    if not pairs:
+        return [_alone(study, method) for method in own_methods(study)]
+    return [_together(study, *pair) for pair in pairs]
+
+
+def failure_lines(study: Study) -> list[KeyRow]:
+    """Rate of failures by definition, a cell a method; definitions that nobody was put to are left
+    out.
+    """
+    table = rows_of(study, "failures")
+    found = {(row["definition"], row["method"]): row for row in table.to_dict("records")}
+    return [
+        KeyRow(
+            VALUES.get(name, name).capitalize().replace("dice", "Dice"),
+            tuple(_failed(found.get((name, method))) for method in own_methods(study)),
+        )
+        for name in dict.fromkeys(name for name, _ in found)
+        if any(row["n"] > 0 for (other, _), row in found.items() if other == name)
+    ]
+
+
+def _failed(row: Mapping | None) -> str:
+    if row is None or not row["n"] > 0:
+        return DASH
+    return f"{int(row['n_failed'])} of {int(row['n'])}, {percent(row)}"
+
+
+def _together(study: Study, first: str, second: str) -> KeyNumbers:
+    label = main_label(study)
+    found = _agreement(study, first, second)
+    tiles = [
+        _dice_tile(study, label) if _is_scored(study, first, second) else None,
+        _icc_tile(study, found, label),
+        _bias_tile(found, label),
+        _failure_tile(study, second),
+        _spread_tile(found, label),
+        _surface_tile(study, label) if _is_scored(study, first, second) else None,
+    ]
+    has_scores = _is_scored(study, first, second) and len(rows_of(study, "scores"))
+    columns = ("ICC(A,1)", "Bias, mm³", "95 % limits of agreement, mm³")
+    rows = [_key_row(study, found, name, bool(has_scores)) for name in study.measured.labels]
+    rows = [row for row in rows if row is not None]
+    shown_rows = _worst(study, rows, found)
+    return KeyNumbers(
+        f"{title_of(volumes_of(second))} against {volumes_of(first)}",
+        tuple(tile for tile in tiles if tile),
+        (*_score_columns(study), *columns) if has_scores else columns,
+        tuple(shown_rows) if len(rows) > 1 else (),
+        len(rows) - len(shown_rows),
+    )
+
+
+def _is_scored(study: Study, first: str, second: str) -> bool:
+    """Whether the scores of masks are of this pair: of the reference and the next method."""
+    return first == study.measured.reference and (first, second) == study.measured.methods[:2]
+
+
+def _worst(study: Study, rows: Sequence[KeyRow], found: Mapping) -> list[KeyRow]:
+    """Rows in the target's order; of many labels those of the lowest Dice, or ICC, and the main."""
+    if len(rows) <= MOST_LABELS:
+        return list(rows)
+    dice = {row.label: _score(study, row.label, "dice") for row in rows}
+    if any(dice.values()):
+        worth = {label: score["mean"] if score else math.nan for label, score in dice.items()}
+    else:
+        worth = {label: found.get((label, "icc_a1"), {}).get("value", math.nan) for label in dice}
+    worst = sorted(worth, key=lambda label: (math.isnan(worth[label]), worth[label]))
+    main = main_label(study)
+    kept = {main, *[label for label in worst if label != main][: MOST_LABELS - 1]}
+    return [row for row in rows if row.label in kept]
+
+
+def _agreement(study: Study, first: str, second: str) -> dict[tuple[str, str], dict]:
+    rows = rows_of(study, "agreement", first=first, second=second, stratum="all")
+    return {(row["label"], row["statistic"]): row for row in rows.to_dict("records")}
+
+
+def _score(study: Study, label: str, metric: str) -> dict | None:
+    rows = rows_of(study, "scores", label=label, metric=metric, stratum="all").to_dict("records")
+    return rows[0] if rows else None
+
+
+def _dice_tile(study: Study, label: str) -> Tile | None:
+    labels = study.measured.labels
+    is_mean = len(labels) > 1 and MEAN_LABEL not in labels  # else it is a label of that name
+    row = _score(study, MEAN_LABEL if is_mean else label, "dice")
+    if row is None or not math.isfinite(row["mean"]):
+        return None
+    what = "mean over the labels" if is_mean else row["label"]
+    parts = _by_part(rows_of(study, "scores", label=row["label"], metric="dice"), "mean")
+    note = f"{what}, {int(row['n'])} cases{parts}; a lost mask counts as 0"
+    return Tile("Overlap (Dice)", shown(row["mean"], 2), _ends(row, 2), note)
+
+
+def _surface_tile(study: Study, label: str) -> Tile | None:
+    """HD95 of the label, or of the worst one where a sum has none, with what it leaves out."""
+    rows = rows_of(study, "scores", metric="hd95_mm", stratum="all")
+    known = rows[rows["n"] > 0] if len(rows) else rows
+    own = known[known["label"] == label] if len(known) else known
+    if not len(known):
+        return None
+    row = (own if len(own) else known.nlargest(1, "median")).iloc[0]
+    near = _score(study, row["label"], "surface_dice")
+    note = f"{row['label']}, {counted(int(row['n']), 'case')}; {_quartiles(row)}"
+    if near is not None and math.isfinite(near["mean"]):
+        note += f"; surface Dice {shown(near['mean'], 2)} {_tolerance(study)}"
+    note += "".join(f"; {told}" for told in [_left_out(row)] if told)
+    value = f"{shown(row['mean'], 2)} mm"
+    return Tile("Distance of surfaces (HD95)", value, _ends(row, 2), note)
+
+
+def _quartiles(row: Mapping) -> str:
+    ends = " to ".join(shown(row[key], 2) for key in ("q1", "q3"))
+    return f"median {shown(row['median'], 2)}, quartiles {ends}"
+
+
+def _left_out(row: Mapping) -> str:
+    """Cases without a distance, which the mean cannot count, and how many failed at all."""
+    if not row["n_nan"]:
+        return ""
+    failed = f" ({int(row['n_failed'])} failed)" if row.get("n_failed", 0) else ""
+    return f"not counted: {counted(int(row['n_nan']), 'case')} without a surface{failed}"
+
+
+def _tolerance(study: Study) -> str:
+    return f"at {study.measured.target.surface_tolerance_mm:g} mm"
+
+
+def _score_columns(study: Study) -> tuple[str, ...]:
+    return ("Dice", "HD95, mm: mean; median", f"Surface Dice {_tolerance(study)}")
+
+
+def _by_part(rows: pd.DataFrame, column: str) -> str:
+    """A number in each part, where parts are told: `(internal 0.91, external 0.85)`."""
+    told = [
+        f"{row['level']} {shown(row[column], 2)}"
+        for row in rows[rows["stratum"] == "part"].to_dict("records")
+    ]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _icc_tile(study: Study, found: Mapping, label: str) -> Tile | None:
+    row, name = found.get((label, "icc_a1")), "Agreement of volumes, ICC(A,1)"
+    if row is None:
+        return None
+    if not math.isfinite(row["value"]):
+        return Tile(name, DASH, "", row["reason"])
+    words = rating(row["low"], row["high"])
+    asked = {key: row[key] for key in ("first", "second", "label", "statistic")}
+    parts = _by_part(rows_of(study, "agreement", **asked), "value")
+    note = f"{label}, {int(row['n'])} cases{parts}" + (f"; agreement is {words}" if words else "")
+    fixed = found.get((label, "icc_a1_fixed"))
+    if fixed is not None and math.isfinite(fixed["low"]):
+        ends = " to ".join(shown(fixed[end], 2) for end in ("low", "high"))
+        note += f"; for these two methods alone, not any two, {ends}"
+    return Tile(name, shown(row["value"], 2), _ends(row, 2), note)
+
+
+def _bias_tile(found: Mapping, label: str) -> Tile | None:
+    row = found.get((label, "bias"))
+    if row is None:
+        return None
+    if not math.isfinite(row["value"]):
+        return Tile("Bias of volumes", DASH, "", row["reason"])
+    digits = digits_for(row["value"], row["low"], row["high"])
+    limits = _limits(found, label)
+    note = f"95 % of single differences lie between {limits} mm³" if limits else ""
+    value = f"{shown(row['value'], digits, sign=True)} mm³"
+    return Tile("Bias of volumes", value, _ends(row, digits), note)
+
+
+def _spread_tile(found: Mapping, label: str) -> Tile | None:
+    """What share of the first method's spread the second's volumes span."""
+    row = found.get((label, "reference_slope"))
+    if row is None or not math.isfinite(row["value"]):
+        return None
+    slope = shown(row["value"], 2)
+    note = f"{row['second']} volumes span {slope} of the spread of {row['first']} volumes"
+    if row["low"] <= 0:
+        note = f"{row['second']} volumes are not shown to follow {row['first']} volumes"
+    elif row["high"] < 1:
+        note += ": they shrink towards the mean, and so do the effects measured on them"
+    elif row["low"] > 1:
+        note += ": they exaggerate, and so do the effects measured on them"
+    elif math.isfinite(row["low"]):
+        note += "; no shrinking is shown"
+    return Tile("Slope on the reference", slope, _ends(row, 2), note)
+
+
+def _failure_tile(study: Study, method: str) -> Tile | None:
+    row = main_failures(study, method)
+    if row is None:
+        return None
+    rate = {key: 100 * row[key] for key in ("rate", "low", "high")}
+    text = f"{shown(rate['rate'], 1)} %, {_ends(rate, 1)}".rstrip(", ")
+    return Tile(
+        f"Failed cases, {method}", f"{int(row['n_failed'])} of {int(row['n'])}", text, FAILED
+    )
+
+
+def _ends(row: Mapping, digits: int) -> str:
+    if not (math.isfinite(row["low"]) and math.isfinite(row["high"])):
+        return ""
+    return f"95 % interval {shown(row['low'], digits)} to {shown(row['high'], digits)}"
+
+
+def _limits(found: Mapping, label: str) -> str:
+    ends = [found.get((label, name), {"value": math.nan})["value"] for name in
+            ("lower_limit", "upper_limit")]  # fmt: skip
+    if not all(math.isfinite(end) for end in ends):
+        return ""
+    digits = digits_for(*ends)
+    return " and ".join(shown(end, digits, sign=True) for end in ends)
+
+
+def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyRow | None:
+    icc, bias = (found.get((label, name)) for name in ("icc_a1", "bias"))
+    if icc is None and bias is None:
+        return None
+    cells = []
+    if has_scores:
+        for metric, digits in (("dice", 3), ("hd95_mm", 2), ("surface_dice", 2)):
+            row = _score(study, label, metric)
+            cell = DASH if row is None else estimate(row, "mean", digits=digits)
+            if metric == "hd95_mm" and cell != DASH:
+                ends = f"{shown(row['q1'], 2)} to {shown(row['q3'], 2)}"
+                cell += f"; {shown(row['median'], 2)} ({ends})"
+                cell += f"; {int(row['n_nan'])} without" if row["n_nan"] else ""
+            cells.append(cell)
+    cells.append(estimate(icc, "value", digits=3) if icc else DASH)
+    cells.append(estimate(bias, "value", sign=True) if bias else DASH)
+    cells.append(_limits(found, label).replace(" and ", " to ") or DASH)
+    return KeyRow(label, tuple(cells))
+
+
+def _alone(study: Study, method: str) -> KeyNumbers:
+    table = rows_of(study, "volumes", method=method, stratum="all")
+    rows = [_volume_row(row) for row in table.to_dict("records")] if len(table) else []
+    label = main_label(study)
+    whole = table[table["label"] == label] if len(table) else pd.DataFrame()
+    tiles = [_volume_tile(row) for row in whole.to_dict("records")]
+    tiles.append(_failure_tile(study, method))
+    return KeyNumbers(
+        f"{title_of(volumes_of(method))}, without another set to compare with",
+        tuple(tile for tile in tiles if tile),
+        ("Mean, mm³", "SD", "Median", "Range", "Cases"),
+        tuple(rows[:MOST_LABELS]) if len(rows) > 1 else (),
+        max(len(rows) - MOST_LABELS, 0),
+    )
+
+
+def _volume_row(row: Mapping) -> KeyRow:
+    ends = " to ".join(shown(row[key], 0) for key in ("minimum", "maximum"))
+    cells = (
+        estimate(row, "mean"),
+        shown(row["sd"]),
+        shown(row["median"]),
+        ends,
+        str(int(row["n"])),
+    )
+    return KeyRow(row["label"], cells)
+
+
+def _volume_tile(row: Mapping) -> Tile:
+    digits = digits_for(row["mean"])
+    note = f"{int(row['n'])} cases, SD {shown(row['sd'], digits)} mm³"
+    return Tile(f"Mean volume of {row['label']}", f"{shown(row['mean'], digits)} mm³",
+                _ends(row, digits), note)  # fmt: skip

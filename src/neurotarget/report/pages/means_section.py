@@ -1,0 +1,77 @@
+"""Mean intensities inside the masks: by method, and how well the methods agree in them."""
+
+from collections.abc import Sequence
+
+from neurotarget.report.pages.plain_page import Grid, Heading
+from neurotarget.report.pages.section import TableSection
+from neurotarget.report.words.sentences import (
+    PLANTED_IN_TISSUE,
+    digits_for,
+    estimate,
+    rows_of,
+    shown,
+)
+from neurotarget.stats.study.results import Study
+
+MOST_LABELS = 12
+CAUTION = (
+    "A mean inside a mask moves with the mask: voxels at its border hold other tissue too, so "
+    "that a larger mask pulls the mean towards what lies around."
+)
+PLANTED = (
+    "What is planted in this generated cohort is a property of the tissue. Reconstruction from "
+    "noisy echoes takes some of it, and voxels at a mask’s border hold other tissue: means, and "
+    "effects on them, are expected to come out smaller than planted."
+)
+
+
+def means_sections(study: Study) -> list[TableSection]:
+    """A section for each contrast that has a unit, with a row a label."""
+    return [_section(study, contrast) for contrast in study.measured.means]
+
+
+def _section(study: Study, contrast: str) -> TableSection:
+    measured = study.measured
+    unit, methods = measured.target.units[contrast], list(measured.means[contrast])
+    labels, title = _labels(measured.labels), f"Mean {contrast}"
+    columns = [Heading("Label", "text"), Heading("Masks", "text"), Heading(f"Mean, {unit}")]
+    columns += [Heading(f"SD, {unit}"), Heading("Cases"), Heading("Missing")]
+    if len(methods) > 1:
+        columns += [
+            Heading(f"Bias to {methods[0]}, {unit}"),
+            Heading(f"ICC(A,1) with {methods[0]}"),
+        ]
+    rows = [_row(study, contrast, label, methods, place) for label in labels
+            for place in range(len(methods))]  # fmt: skip
+    left = len(measured.labels) - len(labels)
+    more = [f"{left} more labels are in the tables below."] if left else []
+    lead = (
+        f"Mean {contrast} of the voxels inside each mask, averaged over cases; square brackets "
+        "hold 95 % intervals over people. A region is the mean of its labels, weighted by volume. "
+        "An empty mask, or none, has no mean and is missing."
+    )
+    asked = measured.target.hypotheses
+    is_planted = (contrast, PLANTED_IN_TISSUE) in {(item.contrast, item.source) for item in asked}
+    after = [*more, CAUTION, *([PLANTED] if is_planted else [])]
+    return TableSection(f"means-{contrast}", title, lead, [Grid(title, columns, rows)], after)
+
+
+def _labels(labels: Sequence[str]) -> list[str]:
+    """All labels, or of many the first ones and the last, which is the sum of all."""
+    return list(labels) if len(labels) <= MOST_LABELS else [*labels[: MOST_LABELS - 1], labels[-1]]
+
+
+def _row(study: Study, contrast: str, label: str, methods: Sequence[str], place: int) -> list[str]:
+    """A method's mean of one label, and its agreement with the first method."""
+    method, here = methods[place], {"contrast": contrast, "label": label, "stratum": "all"}
+    found = rows_of(study, "means", method=method, **here).to_dict("records")
+    row = found[0]  # the table has every method and label
+    cells = [label, method, estimate(row, "mean"), shown(row["sd"], digits_for(row["mean"]))]
+    cells += [str(int(row["n"])), str(int(row["n_missing"]))]
+    if len(methods) == 1:
+        return cells
+    pair = rows_of(study, "mean_agreement", first=methods[0], second=method, **here)
+    beside = {one["statistic"]: one for one in pair.to_dict("records")}
+    for statistic, options in (("bias", {"sign": True}), ("icc_a1", {"digits": 2})):
+        cells.append(estimate(beside.get(statistic, {}), "value", **options))
+    return cells

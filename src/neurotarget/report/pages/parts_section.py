@@ -1,0 +1,137 @@
+"""Internal beside external cases, and published values beside ours, as a section of a page.
+
+What is published is of other scans, raters and networks. It is shown, and never claimed as met.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from neurotarget.report.figures.part_strips import MARKS, NAME, mean_sd, parts_labels
+from neurotarget.report.pages.plain_page import Grid, Heading
+from neurotarget.report.pages.section import TableSection
+from neurotarget.report.words.sheets import VALUES
+from neurotarget.report.words.numbers import p_value
+from neurotarget.report.words.sentences import (
+    DASH,
+    FEWER_VOLUMES,
+    PLANTED,
+    PLANTED_IN_TISSUE,
+    cases_told,
+    estimate,
+    rows_of,
+    shown,
+)
+from neurotarget.stats.study.results import Study
+from neurotarget.stats.study.tables import AGREEMENT_UNITS, ALL_LABELS
+
+TITLE = "Internal and external"
+STATISTICS = {"bias": "Bias, mm³"}  # headings, beside those of values
+THEIRS = (
+    "Published values are of other scans, raters and networks than these. They stand here for "
+    "orientation: nothing on this page tests whether ours meet them."
+)
+NO_PATIENTS = "The cases of this study are generated, so its numbers say nothing about patients."
+
+
+def parts_section(study: Study) -> TableSection | None:
+    """Each label of each part with what is published for it; None where there is no such table."""
+    table = rows_of(study, "parts")
+    if not len(table):
+        return None
+    labels, left_out = parts_labels(table)
+    persons = list(dict.fromkeys(table["against"]))
+    grids = [
+        _grid(study, table[table["against"] == person], labels, _caption(person, len(persons) > 1))
+        for person in persons
+    ]
+    more = [f"{left_out} labels that do better are in the tables below."] if left_out else []
+    if any("(" in row[2] for grid in grids for row in grid.rows):
+        more.append(FEWER_VOLUMES)
+    return TableSection(NAME, TITLE, _lead(table), grids, [*more, *_sources(study, table)])
+
+
+def _caption(person: str, is_one_of_several: bool) -> str:
+    if not is_one_of_several:
+        return TITLE
+    return f"Against {'the reference' if person == 'reference' else person}"
+
+
+def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str) -> Grid:
+    """What agrees with one person's masks: a row a label and part."""
+    statistics = list(dict.fromkeys(table["statistic"]))
+    has_published = {name for name, rows in table.groupby("statistic")
+                     if rows["published"].notna().any()}  # fmt: skip
+    columns = [Heading("Label", "text"), Heading("Cases", "text"), Heading("n"), Heading("Failed")]
+    for name in statistics:
+        columns.append(Heading(STATISTICS.get(name) or VALUES.get(name, name)))
+        columns += [Heading("published")] if name in has_published else []
+    rows = [
+        [_shown(study, label), part, *_cells(rows, statistics, has_published)]
+        for label in labels
+        for part in MARKS
+        if len(rows := table[(table["label"] == label) & (table["part"] == part)])
+    ]
+    return Grid(caption, columns, rows)
+
+
+def is_generated(study: Study) -> bool:
+    """Whether the cases are those of a built-in cohort, by what its effects are said to be."""
+    sources = {item.source for item in study.measured.target.hypotheses}
+    return bool(sources & {PLANTED, PLANTED_IN_TISSUE})
+
+
+def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -> list[str]:
+    """Cells of one label in one part, from n on."""
+    scored, volumes = rows["statistic"] == "dice", rows["statistic"].isin(AGREEMENT_UNITS)
+    counts = [int(rows.loc[where, "n"].max()) for where in (scored, volumes) if where.any()]
+    cells = [cases_told(counts[0], counts[-1]), str(int(rows["n_failed"].iloc[0]))]
+    for name in statistics:
+        own = rows[rows["statistic"] == name].to_dict("records")
+        cells.append(_ours(own[0]) if own else DASH)
+        if name in published:
+            told = [row for row in own if math.isfinite(row["published"])]
+            theirs = [mean_sd(row["published"], row["published_sd"]) for row in told]
+            cells.append("; ".join(theirs) or DASH)
+    return cells
+
+
+def _shown(study: Study, label: str) -> str:
+    is_mean = label == ALL_LABELS and label not in study.measured.labels
+    return "mean of labels" if is_mean else label
+
+
+def _ours(row: Mapping) -> str:
+    if row["statistic"] == "bias":
+        return estimate(row, "value", sign=True)
+    text = estimate(row, "value", digits=2)
+    if math.isfinite(row["sd"]):
+        value, _, ends = text.partition(" ")
+        text = f"{value} ± {shown(row['sd'], 2)} {ends}".rstrip()
+    return f"{text}, p {_p(row['p'])}" if math.isfinite(row["p"]) else text
+
+
+def _p(p: float) -> str:
+    text = p_value(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _lead(table: pd.DataFrame) -> str:
+    there = set(table["part"])
+    if there == {"external"}:
+        return "All held-out cases are external: of a site that the network has never seen."
+    if there == {"internal"}:
+        return "All held-out cases are internal: of sites that the network was trained on."
+    return (
+        "Internal cases are of sites that the network was trained on, external ones of sites that "
+        "it has never seen. Dice stands with its SD over cases; square brackets hold 95 % "
+        "intervals over people, which a part of fewer than 10 people has not."
+    )
+
+
+def _sources(study: Study, table: pd.DataFrame) -> list[str]:
+    """Where published values come from, and what they are not."""
+    sources = [text for text in dict.fromkeys(table["source"]) if text]
+    told = [f"Published by {'; '.join(sources)}.", THEIRS] if sources else []
+    return [*told, NO_PATIENTS] if is_generated(study) else told

@@ -1,0 +1,292 @@
+"""Who was studied, who was left out, how people changed, and whether the models held: sections."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from neurotarget.report.pages.plain_page import Grid, Heading
+from neurotarget.report.pages.section import TableSection
+from neurotarget.report.words.numbers import p_value
+from neurotarget.report.words.sentences import (
+    DASH,
+    counted,
+    main_label,
+    rows_of,
+    shown,
+    title_of,
+    unit_words,
+)
+from neurotarget.stats.cohort.people import ALL
+from neurotarget.stats.study.results import Study
+from neurotarget.stats.effects.testing import MUCH
+
+PEOPLE, FLOW, CHANGE, CHECKS = "people", "flow", "longitudinal", "checks"
+MOST_TOLD = 6  # categories of one kind in a sentence
+NO_MISSING = "Nothing is missing of these variables."
+COMPLETE = (
+    "Missing values are not filled in: a case without one is left out of the effects that need it, "
+    "and counted there."
+)
+WITHIN_BETWEEN = (
+    "The slope within people is how fast they change; the slope between people compares those of "
+    "other ages, and bears what sets generations apart. Where both differ, the slope of a table of "
+    "one scan a person is no rate of change."
+)
+
+
+def people_sections(study: Study) -> list[TableSection]:
+    """Table 1, flow of cases, change within people, and checks of models, where there are such."""
+    found = (_people(study), _flow(study), _change(study), _checks(study))
+    return [section for section in found if section]
+
+
+def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
+    """Table 1 as text: its parts, and a row a characteristic with a cell for each part."""
+    table = rows_of(study, "people")
+    if not len(table):
+        return [], []
+    parts = list(dict.fromkeys(table["part"]))
+    keys = list(dict.fromkeys(zip(table["characteristic"], table["level"], strict=True)))
+    cells = {
+        (row["part"], row["characteristic"], row["level"]): _cell(row)
+        for row in table.to_dict("records")
+    }
+    rows = [
+        [_named(name, level), *(cells.get((part, name, level), DASH) for part in parts)]
+        for name, level in keys
+    ]
+    return parts, rows
+
+
+def people_lines(study: Study) -> list[str]:
+    """Table 1 of all people as parts of a sentence; of many categories their number."""
+    table = rows_of(study, "people", part=ALL)
+    lines = []
+    for name, rows in table.groupby("characteristic", sort=False) if len(table) else ():
+        cells = [(row["level"], _cell(row)) for row in rows.to_dict("records")]
+        if len(cells) > MOST_TOLD:
+            lines.append(f"{name} {len(cells)} different")
+        else:
+            lines.append(f"{name} {', '.join(f'{level} {text}'.strip() for level, text in cells)}")
+    return lines
+
+
+def missing_sentence(study: Study) -> str:
+    """What is missing of each variable, and what is done about it."""
+    table = rows_of(study, "people", part=ALL)
+    if not len(table):
+        return ""
+    lacking = table[table["n_missing"] > 0].drop_duplicates("characteristic")
+    parts = [
+        f"{row['characteristic']} of {counted(int(row['n_missing']), 'person')} "
+        f"({shown(row['percent_missing'], 1)} %)"
+        for row in lacking.to_dict("records")
+    ]
+    return f"Missing: {', '.join(parts)}. {COMPLETE}" if parts else NO_MISSING
+
+
+def change_sentences(study: Study) -> list[str]:
+    """Change per year within and between people, of the main label by each method."""
+    table = rows_of(study, "longitudinal", label=main_label(study))
+    return [
+        f"By {row['method']}, the {row['label']} volume changes by {_slope(row, 'within')} within "
+        f"people ({shown(row['percent_a_year'], 2, sign=True)} % a year; {int(row['n_repeated'])} "
+        f"people with scans at two ages or more), and differs by {_slope(row, 'between')} between "
+        "people."
+        for row in table.to_dict("records")
+        if math.isfinite(row["within"])
+    ]
+
+
+def tests_sentence(study: Study) -> str:
+    """How many hypotheses were tested, and what was corrected."""
+    table = rows_of(study, "tests")
+    known = table[table["p"].notna()] if len(table) else table
+    if not len(known):
+        return ""
+    most = int(known["n_tests"].max())
+    if most == 1:
+        return "One hypothesis was tested, so no p value is corrected."
+    return (
+        f"{most} hypotheses were tested by each method; their p values and intervals stand "
+        "uncorrected, and those by Holm beside them."
+    )
+
+
+def limits_sentences(study: Study) -> list[str]:
+    """For each two methods, whether the limits of the main label are inside what was accepted."""
+    table = rows_of(study, "assumptions", label=main_label(study))
+    return [
+        f"The limits of agreement of {row['second']} and {row['first']} are {row['verdict']} "
+        f"{'' if row['verdict'] != 'undecided' else 'against '}the ± "
+        f"{shown(row['acceptable'])} mm³ that were set as acceptable before."
+        for row in table.to_dict("records")
+        if row["verdict"]
+    ]
+
+
+def _people(study: Study) -> TableSection | None:
+    parts, rows = people_rows(study)
+    if not rows:
+        return None
+    columns = [Heading("Characteristic", "text"), *map(Heading, map(_part_name, parts))]
+    lead = "People count once, whatever the number of their scans; mean ± SD (range), or n (%)."
+    return TableSection(
+        PEOPLE, "People", lead, [Grid("Table 1", columns, rows)], [missing_sentence(study)]
+    )
+
+
+def _flow(study: Study) -> TableSection | None:
+    table = rows_of(study, "flow")
+    if not len(table):
+        return None
+    heads = [Heading("Step", "text"), Heading("Of", "text"), Heading("n"), Heading("Left out")]
+    rows = [
+        [
+            *(row["step"], row["of"] or DASH, str(int(row["n"])), str(int(row["n_left_out"]))),
+            row["why"] or DASH,
+        ]
+        for row in table.fillna({"why": "", "of": ""}).to_dict("records")
+    ]
+    lead = "From the cases that were listed to those behind each effect, where n counts people."
+    return TableSection(
+        FLOW, "Flow of cases", lead, [Grid("Flow", [*heads, Heading("Why", "text")], rows)]
+    )
+
+
+def _change(study: Study) -> TableSection | None:
+    table = rows_of(study, "longitudinal")
+    if not len(table):
+        return None
+    heads = ["Within people", "p", "% a year", "Between people", "p", "People", "With repeats"]
+    columns = [Heading("Label", "text"), Heading("Method", "text"), *map(Heading, heads)]
+    rows = [
+        [
+            *(row["label"], row["method"], _slope(row, "within"), _p(row["p_within"])),
+            shown(row["percent_a_year"], 2, sign=True),
+            *(_slope(row, "between"), _p(row["p_between"])),
+            *(str(int(row["n_people"])), str(int(row["n_repeated"]))),
+        ]
+        for row in table.to_dict("records")
+    ]
+    reasons = [f"{title_of(one)}." for one in table["reason"].unique() if one]
+    lead = (
+        "Slopes over age of a mixed model, with 95 % intervals that are clustered by person "
+        "(sandwich, Student’s t)."
+    )
+    return TableSection(
+        CHANGE,
+        "Change within people",
+        lead,
+        [Grid("Slopes over age", columns, rows)],
+        [*reasons, WITHIN_BETWEEN],
+        change_sentences(study),
+    )
+
+
+def _checks(study: Study) -> TableSection | None:
+    grids = [grid for grid in (_differences(study), _tests(study), _beside(study)) if grid.rows]
+    if not grids:
+        return None
+    after = [tests_sentence(study)] if tests_sentence(study) else []
+    lead = (
+        "Limits of agreement suppose normal differences of one spread (Shapiro–Wilk, "
+        "Breusch–Pagan; a p below 0.05 speaks against it). Variance inflation from "
+        f"{MUCH:g} says that a term is hard to tell from the others."
+    )
+    return TableSection(CHECKS, "Checks", lead, grids, after, limits_sentences(study))
+
+
+def _differences(study: Study) -> Grid:
+    names = ("p, normal", "p, one spread", "Ratio with 95 % limits", "Acceptable, mm³")
+    columns = [Heading("Methods", "text"), Heading("Label", "text"), Heading("People")]
+    columns += [*map(Heading, names), Heading("Verdict", "text"), Heading("Remark", "text")]
+    table = rows_of(study, "assumptions")
+    rows = [
+        [
+            *(f"{row['second']} – {row['first']}", row["label"], str(int(row["n"]))),
+            *(_p(row["p_normal"]), _p(row["p_constant"]), _ratio(row)),
+            *(shown(row["acceptable"]), row["verdict"] or DASH, row["reason"] or DASH),
+        ]
+        for row in (table.to_dict("records") if len(table) else ())
+        if row["label"] in _labels(study)
+    ]
+    return Grid("Differences of methods", columns, rows)
+
+
+def _tests(study: Study) -> Grid:
+    columns = [Heading("Hypothesis", "text"), Heading("Method", "text")]
+    columns += [Heading(text) for text in ("p", "p by Holm", "Hypotheses", "Variance inflation")]
+    table = rows_of(study, "tests")
+    rows = [
+        [
+            *(title_of(row["hypothesis"]), row["method"], _p(row["p"]), _p(row["p_holm"])),
+            *(shown(row["n_tests"], 0), shown(row["vif"], 1)),
+        ]
+        for row in (table.to_dict("records") if len(table) else ())
+    ]
+    return Grid("Tests", columns, rows)
+
+
+def _beside(study: Study) -> Grid:
+    columns = [Heading("Network beside", "text"), Heading("Against", "text")]
+    columns += [Heading("Difference of Dice"), Heading("Margin"), Heading("Verdict", "text")]
+    table = rows_of(study, "noninferiority", label=main_label(study))
+    rows = [
+        [
+            *(row["rater"], row["against"], _ends(row, "difference", "low", "high", 3)),
+            f"{shown(row['margin'], 2)}, {row['margin_from']}",
+            row["verdict"],
+        ]
+        for row in (table.to_dict("records") if len(table) else ())
+    ]
+    return Grid("Non-inferiority to a second rater", columns, rows)
+
+
+def _labels(study: Study) -> Sequence[str]:
+    labels = study.measured.labels
+    return labels if len(labels) <= 12 else [*study.measured.target.regions]
+
+
+def _cell(row: Mapping) -> str:
+    if math.isfinite(row["mean"]):
+        digits = 0 if abs(row["maximum"]) >= 1000 else 1
+        mean, sd, low, high = (
+            shown(row[name], digits) for name in ("mean", "sd", "minimum", "maximum")
+        )
+        return f"{mean} ± {sd} ({low} to {high})"
+    share = f" ({shown(row['percent'], 1)} %)" if math.isfinite(row["percent"]) else ""
+    return f"{int(row['n'])}{share}"
+
+
+def _named(name: str, level: str) -> str:
+    return f"{title_of(name)}{': ' if level else ''}{level}"
+
+
+def _part_name(part: str) -> str:
+    return "All" if part == ALL else part
+
+
+def _slope(row: Mapping, name: str) -> str:
+    text = _ends(row, name, f"{name}_low", f"{name}_high", None)
+    return text if text == DASH else f"{text} {unit_words(row['unit'])}"
+
+
+def _ends(row: Mapping, value: str, low: str, high: str, digits: int | None) -> str:
+    if not math.isfinite(row[value]):
+        return DASH
+    ends = f"[{shown(row[low], digits)}, {shown(row[high], digits)}]"
+    return f"{shown(row[value], digits, sign=True)} {ends}"
+
+
+def _ratio(row: Mapping) -> str:
+    if not math.isfinite(row["ratio"]):
+        return DASH
+    return (
+        f"{shown(row['ratio'], 3)} [{shown(row['ratio_lower'], 3)}, {shown(row['ratio_upper'], 3)}]"
+    )
+
+
+def _p(value: float) -> str:
+    return DASH if pd.isna(value) else p_value(float(value))

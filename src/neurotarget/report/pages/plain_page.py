@@ -1,0 +1,274 @@
+"""What every page is made of: head, styles, scripts, figures, tables, notes; and plain pages.
+
+A page is one file that asks for nothing. What comes from its input reaches it as escaped text, as
+JSON in which no tag can begin, or as SVG of our own. A content security policy allows no request
+and no script but our own.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from neurotarget.files.writing import write_text
+from neurotarget.printable import shown
+from neurotarget.report.words.definitions import KNOWN, Definition, definitions
+from neurotarget.report.drawing.figure import COLOURS, DARK, LIGHT, svg_text
+from neurotarget.report.figures.study_figures import NamedFigure
+from neurotarget.report.words.learning_banner import Banner
+from neurotarget.report.words.sheets import (
+    TABLES,
+    VALUES,
+    About,
+    Sheet,
+    empty_tables,
+    reasons,
+    script_json,
+    sheets,
+)
+
+# names of the page's colours beside those of the figures
+DARK_PAGE = {
+    "paper": "#10141a",
+    "sheet": "#191f27",
+    "line": "#333c47",
+    "accent": "#7cc4f5",
+    "on-accent": "#10141a",
+    "yes": "#8fcdf8",
+    "yes-back": "#12334a",
+    "no": "#f6b57e",
+    "no-back": "#43260d",
+    "open": "#c0c9d2",
+    "open-back": "#2a323b",
+    "mark": "#4a3f12",
+    "shadow": "none",
+    "edge": "#00000099",
+}
+TRUTH, PRED = COLOURS[0], COLOURS[1]  # of masks in the viewer, on a grey scan
+MOST_REASONS = 5
+
+
+class PageFigure(NamedTuple):
+    """A figure as it stands on the page; without `svg` the caption says why it was left out."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str | None
+
+
+class Heading(NamedTuple):
+    """Head of a column of a grid; numbers stand at the right."""
+
+    text: str
+    kind: str = "number"  # or text
+
+
+class Grid(NamedTuple):
+    """A table that stands on the page as it is; the first cell of a row names it."""
+
+    caption: str
+    columns: Sequence[Heading]
+    rows: Sequence[Sequence[str]]
+
+
+class Code(NamedTuple):
+    """Lines to read or copy: a command, a search space."""
+
+    heading: str
+    text: str
+
+
+class Section(NamedTuple):
+    """A part of a plain page before its figures; `name` is its address on the page."""
+
+    name: str
+    heading: str
+    lead: str = ""
+    grid: Grid | None = None
+    codes: Sequence[Code] = ()
+    after: Sequence[str] = ()  # sentences below
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is read first."""
+
+    title: str
+    eyebrow: str
+    question: str = ""
+    cohort: str = ""
+    answer: str = ""
+    banner: Banner | None = None  # above everything else
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a page shows below its findings.
+
+    `about` says what the tables are, `known` are the definitions to choose from, `words` are
+    values of texts as they are read.
+    """
+
+    figures: Sequence[PageFigure]
+    tables: Mapping[str, pd.DataFrame]
+    notes: Sequence[str]
+    facts: Mapping[str, str]
+    about: Mapping[str, About] = field(default_factory=lambda: TABLES)
+    known: Sequence[Definition] = KNOWN
+    words: Mapping[str, str] = field(default_factory=lambda: VALUES)
+    figures_lead: str = ""
+
+
+def page_figures(named: Sequence[NamedFigure]) -> list[PageFigure]:
+    """Figures as SVG, in the page's colours."""
+    return [
+        PageFigure(
+            one.name, one.title, one.caption, None if one.figure is None else svg_text(one.figure)
+        )
+        for one in named
+    ]
+
+
+def write_plain(
+    path: Path, head: Head, body: Body, sections: Sequence[Section], *, target: str
+) -> None:
+    """Write a page without cases or viewer as one file, whole or not at all.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    write_text(path, render_page(head, body, sections, target=target))
+
+
+def render_page(head: Head, body: Body, sections: Sequence[Section], *, target: str) -> str:
+    """A page of text, grids and code above figures, sortable tables and notes.
+
+    `target` begins the names of downloaded tables.
+    """
+    page = {"target": target, "cases": [], "known": [], "words": dict(body.words)}
+    links = [(one.name, one.heading) for one in sections]
+    links += [("figures", "Figures")] if body.figures else []
+    links += [("tables", "Tables")] if any(len(table) for table in body.tables.values()) else []
+    context = {**shared(head, body), "parts": sections, "sections": [*links, ("notes", "Notes")]}
+    return rendered("plain.html.j2", context, scripts=scripts("page.js"), page=page)
+
+
+def shared(head: Head, body: Body) -> dict[str, object]:
+    """What the base of all pages asks for, but for the links in `sections`."""
+    found = sheets(body.tables, body.about)
+    return {
+        **{name: getattr(head, name) for name in Head.__dataclass_fields__},
+        "figures": [figure._replace(svg=_svg(figure.svg)) for figure in body.figures],
+        "figures_lead": body.figures_lead,
+        "sheets": found,
+        "sheets_json": [_sheet_json(sheet) for sheet in found],
+        "notes": body.notes,
+        "reasons": [_reason(*every) for every in reasons(body.tables, body.about)],
+        "empty": empty_tables(body.tables, body.about),
+        "definitions": definitions(body.tables, body.known),
+        "facts": body.facts,
+        "css": _css(),
+    }
+
+
+def rendered(
+    template: str,
+    context: Mapping[str, object],
+    *,
+    scripts: Sequence[Markup],
+    page: Mapping[str, object],
+) -> str:
+    """A template of the assets, filled in; all that is not Markup is escaped.
+
+    `scripts` are those that run, in their order; `page` is what they know of the page.
+    """
+    environment = Environment(
+        loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined, finalize=_seen
+    )
+    return environment.get_template(template).render(
+        **context,
+        scripts=scripts,
+        policy=_policy(scripts),
+        page_json=Markup(script_json(page)),
+    )
+
+
+def _seen(value: object) -> object:
+    """A text of the page in which every letter is seen; what is HTML already stays."""
+    return shown(value) if type(value) is str else value
+
+
+def scripts(*ours: str, before: Sequence[str] = ()) -> list[Markup]:
+    """Scripts in the order they run, ours as one; none can end its element early."""
+    texts = [asset(name) for name in before]
+    texts.append("".join(map(asset, ours)) + "\nwindow.neurotargetReport.ready();\n")
+    return [Markup(_in_script(text)) for text in texts]
+
+
+def asset(name: str) -> str:
+    """Text of a file that pages are made from."""
+    return (resources("neurotarget.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _reason(heading: str, count: int, why: Mapping[str, int]) -> str:
+    most = list(why.items())[:MOST_REASONS]
+    parts = [f"{reason} ({n})" if len(why) > 1 else reason for reason, n in most]
+    more = f"; and {len(why) - MOST_REASONS} more reasons" if len(why) > MOST_REASONS else ""
+    rows = "1 row" if count == 1 else f"{count} rows"
+    return f"{heading}: {rows} could not be estimated: {'; '.join(parts)}{more}."
+
+
+def _sheet_json(sheet: Sheet) -> Markup:
+    known = {key: value for key, value in sheet._asdict().items() if key != "about"}
+    columns = [column._asdict() for column in sheet.columns]
+    return Markup(script_json({**known, "columns": columns}))
+
+
+def _svg(text: str | None) -> Markup | None:
+    """A figure without what belongs to a file of its own."""
+    return None if text is None else Markup(re.sub(r"^.*?(?=<svg\b)", "", text, flags=re.DOTALL))
+
+
+def _css() -> Markup:
+    """Styles with the colours of the figures filled in."""
+
+    def properties(colours: Mapping[str, str]) -> str:
+        return " ".join(f"--{name}: {value};" for name, value in colours.items())
+
+    filled = {
+        "light": properties(LIGHT),
+        "dark_all": properties({**DARK, **DARK_PAGE}) + " color-scheme: dark;",
+        "truth": TRUTH,
+        "pred": PRED,
+    }
+    text = asset("page.css")
+    for name, value in filled.items():
+        text = text.replace("{{ " + name + " }}", value)
+    return Markup(text)
+
+
+def _in_script(text: str) -> str:
+    """JavaScript in which no text ends the element it stands in."""
+    return re.sub(r"<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE)
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Only these scripts run, and nothing is fetched from anywhere."""
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

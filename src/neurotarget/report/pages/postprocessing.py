@@ -1,0 +1,151 @@
+"""Post-processing that a run has learned: a line, a table for the terminal, a part of the page.
+
+A record is what `postprocessing.json` holds, as plain values; what is undefined is None.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.report.pages.plain_page import Grid, Heading
+from neurotarget.report.pages.section import TableSection
+from neurotarget.report.words.numbers import aligned, number
+from neurotarget.report.words.sentences import counted, rows_of, shown
+from neurotarget.stats.study.results import Study
+
+NAME, TITLE = "postprocessing", "Post-processing"
+MOST_ROWS = 12  # on the page and in the terminal; all are in the table
+STEPS = {
+    "largest_together": "largest piece of all labels together",
+    "largest_piece": "largest piece only",
+    "smallest_piece_mm3": "no smaller pieces",
+    "fill_holes": "holes filled",
+}
+COLUMNS = ("step", "label", "size_mm3", "kept", "reason", "n", "dice_before", "dice_after")
+COLUMNS += ("in_pieces_before", "in_pieces_after")
+LEAD = (
+    "What is done to every predicted mask after the network, learned on validation cases: a step "
+    "is kept where the mean Dice of a label does not fall, no case loses more than 0.01 or than "
+    "the mean gains, and Dice rises or fewer pieces are left (after Isensee 2021, "
+    "doi:10.1038/s41592-020-01008-z). Steps were tried in this order, each on what those kept "
+    "before it have left. The validation cases also chose the weights, so that the held-out cases "
+    "may gain less."
+)
+
+Record = Mapping[str, Any]
+
+
+def trials_table(record: Record) -> pd.DataFrame:
+    """Every step that was tried, a row a step and label; none where the record has none."""
+    trials = [one for one in record.get("trials") or [] if isinstance(one, Mapping)]
+    table = pd.DataFrame(trials).reindex(columns=list(COLUMNS))
+    numbers = ["size_mm3", "dice_before", "dice_after"]
+    return table.assign(**{name: table[name].astype(float) for name in numbers})
+
+
+def postprocessing_facts(record: Record) -> dict[str, Any]:
+    """What a summary holds of a record: the steps, and each label before and after them."""
+    changes = {
+        one["label"]: {key: value for key, value in one.items() if key != "label"}
+        for one in record["changes"]
+    }
+    return {"n_cases": record["n_cases"], "steps": record["steps"], "labels": changes}
+
+
+def postprocessing_line(record: Record) -> str:
+    """What was learned, in one line."""
+    n, steps, changes = record["n_cases"], steps_words(record["steps"]), record["changes"]
+    of = counted(n, "validation case")
+    if not changes:
+        return f"postprocess  nothing learned from {of}: too few"
+    if not steps:
+        return f"postprocess  nothing kept: no step helps on {of} ({_effect(changes, n)})"
+    return f"postprocess  {'; '.join(steps)}: on {of} {_effect(changes, n)}"
+
+
+def steps_words(steps: Record) -> list[str]:
+    """Kept steps in words, labels joined."""
+    told = [STEPS["largest_together"]] if steps["largest_together"] else []
+    for key in ("largest_piece", "fill_holes"):
+        if steps[key]:
+            told.append(f"{STEPS[key]} ({_few(steps[key])})")
+    if sizes := steps["smallest_piece_mm3"]:
+        told.append(f"no pieces below {_few([f'{mm3:g} mm³ ({n})' for n, mm3 in sizes.items()])}")
+    return told
+
+
+def postprocessing_text(facts: Record) -> str:
+    """Labels before and after the kept steps as a table for the terminal."""
+    steps, labels = steps_words(facts["steps"]), facts["labels"]
+    of = counted(facts["n_cases"], "validation case")
+    if not steps:
+        return f"Post-processing: none ({'too few: ' if not labels else 'no step helps on '}{of})"
+    head = [f"Post-processing, on {of}", "Dice before", "after", "in pieces before", "after"]
+    table = [[*head, "HD95 mm before", "after"]]
+    changed = [name for name, found in labels.items() if found["hd95_before_mm"] is not None]
+    for name in changed[:MOST_ROWS]:
+        found = labels[name]
+        table.append(
+            [
+                name,
+                *(number(found[f"dice_{when}"], 3) for when in ("before", "after")),
+                *(str(found[f"in_pieces_{when}"]) for when in ("before", "after")),
+                *(number(found[f"hd95_{when}_mm"], 2) for when in ("before", "after")),
+            ]
+        )
+    return "\n".join([aligned(table), f"kept: {'; '.join(steps)}"])
+
+
+def postprocessing_section(study: Study) -> TableSection | None:
+    """The steps that were tried; None where a study knows of none."""
+    table = rows_of(study, NAME)
+    if not len(table):
+        return None
+    moves = table["kept"] | ((table["dice_before"] - table["dice_after"]).abs() > 0)
+    moves |= table["in_pieces_before"] != table["in_pieces_after"]
+    chosen = table[moves] if moves.any() else table
+    chosen = chosen.sort_values("kept", ascending=False, kind="stable")[:MOST_ROWS].sort_index()
+    columns = [Heading("Step", "text"), Heading("Label", "text"), Heading("Kept", "text")]
+    columns += [Heading("Validation cases"), Heading("Dice before"), Heading("after")]
+    columns += [Heading("Masks in several pieces before"), Heading("after")]
+    grid = Grid(TITLE, columns, [_row(row) for row in chosen.to_dict("records")])
+    left = len(table) - len(chosen)
+    after = [f"{counted(left, 'more trial')}, without effect or for want of room: see the tables."]
+    kept = [f"{row[0]} ({row[1]})" for row in map(_row, table[table["kept"]].to_dict("records"))]
+    found = f"Kept: {_few(kept, MOST_ROWS)}." if kept else "No step is kept."
+    return TableSection(NAME, TITLE, LEAD, [grid], after if left else (), [found])
+
+
+def _row(row: Record) -> list[str]:
+    step = STEPS.get(row["step"], row["step"])
+    if np.isfinite(row["size_mm3"]):
+        step = f"no pieces below {row['size_mm3']:g} mm³"
+    return [
+        step,
+        row["label"],
+        "kept" if row["kept"] else f"no: {row['reason']}",
+        str(int(row["n"])),
+        *(shown(row[f"dice_{when}"], 4) for when in ("before", "after")),
+        *(str(int(row[f"in_pieces_{when}"])) for when in ("before", "after")),
+    ]
+
+
+def _effect(changes: Sequence[Record], n: int) -> str:
+    """Mean Dice and masks in several pieces over all labels, before and after."""
+    dice, pieces = [], []
+    for when in ("before", "after"):
+        known = [one[f"dice_{when}"] for one in changes if one[f"dice_{when}"] is not None]
+        dice.append(number(float(np.mean(known)) if known else None, 3))
+        pieces.append(str(sum(one[f"in_pieces_{when}"] for one in changes)))
+    masks = counted(n * len(changes), "mask")
+    return f"Dice {_arrow(dice)}, {_arrow(pieces)} of {masks} in several pieces"
+
+
+def _arrow(pair: Sequence[str]) -> str:
+    return " → ".join(dict.fromkeys(pair))
+
+
+def _few(names: Sequence[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,244 @@
+"""The page that compares ways of reconstruction on the same scans."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from neurotarget.report.words.amounts import duration
+from neurotarget.report.words.definitions import Definition
+from neurotarget.report.figures.study_figures import NamedFigure
+from neurotarget.report.pages.plain_page import (
+    Body,
+    Grid,
+    Head,
+    Heading,
+    Section,
+    page_figures,
+    write_plain,
+)
+from neurotarget.report.words.sheets import About
+from neurotarget.report.words.sentences import counted, shown
+
+TITLES = {
+    "qsm": "Ways to susceptibility",
+    "swi": "Ways to susceptibility-weighted images",
+}
+QUESTIONS = {
+    "qsm": "Which way from phase to susceptibility comes nearest to the truth, and at what cost?",
+    "swi": "How much further do veins stand out than in the magnitude?",
+}
+SHORT = (
+    "nrmse",
+    "mask_left",
+    "correlation",
+    "slope",
+    "bias_qsm",
+    "contrast_to_noise",
+    "contrast",
+    "seconds",
+)
+NAMES = {
+    "nrmse": "error of the brain, %",
+    "correlation": "r with the truth",
+    "slope": "slope over the truth",
+    "sd_qsm": "SD in the brain, ppm",
+    "mean_qsm": "mean, ppm",
+    "reference_mean_qsm": "true mean, ppm",
+    "bias_qsm": "bias, ppm",
+    "contrast_to_noise": "contrast to noise",
+    "contrast": "darker than around, %",
+    "mask_left": "share of the brain left",
+    "seconds": "time",
+}
+MAGNITUDE = "magnitude"
+BEST = (  # label, metric, words of its best, whether that is the least
+    ("brain", "nrmse", "the smallest error", True),
+    ("veins", "contrast_to_noise", "the highest contrast of veins", False),
+)
+DIGITS = {
+    "nrmse": 1,
+    "correlation": 3,
+    "slope": 3,
+    "contrast_to_noise": 2,
+    "contrast": 1,
+    "mask_left": 2,
+}
+DEFINITIONS = (
+    Definition(
+        "Error of the brain",
+        "Root mean square difference from the truth, each without its mean over the brain, in % of "
+        "the truth's SD. An empty map has 100 %. Each is of the brain that the method leaves; the "
+        "rim, which some leave out, is the hardest part.",
+        "Langkammer 2018",
+        "10.1002/mrm.26830",
+        ("methods", "metric", "nrmse"),
+    ),
+    Definition(
+        "Mean and bias of a nucleus",
+        "Mean susceptibility in the part of the nucleus that the map has, above the brain's mean, "
+        "and how much more than the truth's on the same voxels.",
+        "",
+        "",
+        ("methods", "metric", "bias_qsm"),
+    ),
+    Definition(
+        "Contrast to noise",
+        "How much darker veins, or the nuclei together, are than what lies 2 to 5 mm around them, "
+        "in SDs of that. A vein "
+        "across the main field that is thicker than a voxel has negative phase, which the positive "
+        "mask leaves bright: weighting gains in thin veins and flat voxels. Drawn veins are thick.",
+        "Xu 2006",
+        "10.1016/j.mri.2005.10.030",
+        ("methods", "metric", "contrast_to_noise"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the methods came to.
+
+    `methods` has a row for each method, label and metric: mean and sd over `n` scans.
+    """
+
+    kind: str  # qsm | swi
+    methods: pd.DataFrame
+    n_scans: int
+    failed: Mapping[str, str]  # why, by scan
+    published: Sequence[Mapping[str, object]] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what to look at, by scan
+
+
+def method_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean and SD over scans of each metric by method, from rows whose metric is name@method."""
+    parts = rows["metric"].str.partition("@")
+    table = rows.assign(metric=parts[0], method=parts[2])
+    keys = ["method", "label", "metric", "unit"]
+    grouped = table.groupby(keys, sort=False)["value"]
+    return grouped.agg(mean="mean", sd="std", n="count").reset_index()
+
+
+def write_reconstruction_page(
+    path: Path, found: Comparison, figures: Sequence[NamedFigure], *, title: str = ""
+) -> None:
+    """Write the page as one file, whole or not at all.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    failed = f", {len(found.failed)} failed" if found.failed else ""
+    cohort = f"{counted(found.n_scans, 'scan')}{failed}."
+    head = Head(
+        title or TITLES[found.kind],
+        "Reconstruction",
+        QUESTIONS[found.kind],
+        cohort,
+        sentence(found),
+    )
+    about = {"methods": About("Methods", "Mean and SD over the scans.", is_printed=True)}
+    body = Body(
+        page_figures(figures),
+        {"methods": found.methods},
+        [
+            *(f"{case_id}: {reason}" for case_id, reason in found.failed.items()),
+            *(f"{case_id}: {note}" for case_id, told in found.notes.items() for note in told),
+        ],
+        found.facts,
+        about=about,
+        known=DEFINITIONS,
+        words=NAMES,
+        figures_lead="One slice of each method on one grey scale; the patient's right is on the "
+        "left.",
+    )
+    write_plain(path, head, body, [*_methods(found), *_published(found)], target=found.kind)
+
+
+def sentence(found: Comparison) -> str:
+    """Which method is best by the first score that is there, and the magnitude beside it."""
+    for label, metric, words, is_least in BEST:
+        known = (found.methods["label"] == label) & (found.methods["metric"] == metric)
+        rows = found.methods[known].dropna(subset="mean")
+        own = rows[rows["method"] != MAGNITUDE]
+        if not len(own):
+            continue
+        row = own.loc[own["mean"].idxmin() if is_least else own["mean"].idxmax()]
+        unit = f" {row['unit']}" if row["unit"] else ""
+        text = f"{row['method']} has {words}, {shown(row['mean'], DIGITS[metric])}{unit}"
+        text += _over(found, str(row["method"]))
+        beside = rows.loc[rows["method"] == MAGNITUDE, "mean"]
+        told = f"; the magnitude has {shown(beside.iloc[0], DIGITS[metric])}" if len(beside) else ""
+        return f"{text}{told}."
+    return "There is no reference, so nothing is scored."
+
+
+def _over(found: Comparison, method: str) -> str:
+    """Of how much of the brain a method's error is: those that leave less of its rim have less."""
+    table = found.methods
+    share = table.loc[(table["metric"] == "mask_left") & (table["method"] == method), "mean"]
+    return (
+        f" over the {100 * share.iloc[0]:.0f} % of the brain that it leaves" if len(share) else ""
+    )
+
+
+def cells(
+    found: Comparison, metrics: Sequence[str] = tuple(NAMES)
+) -> tuple[list[str], list[list[str]]]:
+    """A table with a row a method: headings, and texts of these metrics, in their order."""
+    table = found.methods
+    there = dict.fromkeys(zip(table["label"], table["metric"], strict=True))
+    columns = sorted(
+        (one for one in there if one[1] in metrics), key=lambda one: metrics.index(one[1])
+    )
+    heads = ["method", *(_head(label, metric) for label, metric in columns)]
+    lines = []
+    for method, part in table.groupby("method", sort=False):
+        rows = part.set_index(["label", "metric"])
+        lines.append([str(method), *(_cell(rows, key) for key in columns)])
+    return heads, lines
+
+
+def _head(label: str, metric: str) -> str:
+    name = NAMES.get(metric, metric)
+    return name if label in ("brain", "veins") else f"{label.replace('_', ' ')}: {name}"
+
+
+def _cell(rows: pd.DataFrame, key: tuple[str, str]) -> str:
+    if key not in rows.index:
+        return ""
+    row = rows.loc[key]
+    if key[1] == "seconds":
+        return duration(float(row["mean"]))
+    digits = DIGITS.get(key[1], 4)
+    spread = f" ± {shown(row['sd'], digits)}" if row["n"] > 1 else ""
+    return f"{shown(row['mean'], digits, sign=key[1].startswith('bias'))}{spread}"
+
+
+def _methods(found: Comparison) -> list[Section]:
+    if not len(found.methods):
+        return []
+    heads, lines = cells(found)
+    columns = [
+        Heading("Method", "text"),
+        *(Heading(f"{head[:1].upper()}{head[1:]}") for head in heads[1:]),
+    ]
+    lead = "Mean ± SD over the scans, a row a method."
+    return [Section("methods", "Methods", lead, Grid("Methods", columns, lines))]
+
+
+def _published(found: Comparison) -> list[Section]:
+    if not found.published:
+        return []
+    columns = [Heading("Tissue", "text"), Heading("Susceptibility, ppm"), Heading("From", "text")]
+    lines = [
+        (str(one["label"]), _ppm(one["value"]), str(one.get("source", "")))
+        for one in found.published
+    ]
+    lead = "Published values, for comparison: other scans, and other references than this brain's."
+    return [Section("published", "Published values", lead, Grid("Published", columns, lines))]
+
+
+def _ppm(value: object) -> str:
+    return shown(float(value), 3) if isinstance(value, int | float) else str(value)

@@ -1,0 +1,276 @@
+"""The report: one HTML file that needs nothing else, verdicts first.
+
+What comes from the study reaches the page as escaped text, as JSON in which no tag can begin, or
+as base64. A content security policy allows no request and no script but our own.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from neurotarget.files.writing import write_text
+from neurotarget.report.pages.cards import Card, cards
+from neurotarget.report.drawing.figure import COLOURS
+from neurotarget.report.pages.key_numbers import failure_lines, key_numbers
+from neurotarget.report.words.learning_banner import banner
+from neurotarget.report.pages.means_section import means_sections
+from neurotarget.report.pages.parts_section import parts_section
+from neurotarget.report.pages.people_section import people_sections
+from neurotarget.report.pages.plain_page import (
+    PRED,
+    TRUTH,
+    Body,
+    Head,
+    PageFigure,
+    asset,
+    rendered,
+    scripts,
+    shared,
+)
+from neurotarget.report.pages.postprocessing import postprocessing_section
+from neurotarget.report.pages.raters_section import raters_section
+from neurotarget.report.pages.section import TableSection
+from neurotarget.report.words.sheets import VALUES
+from neurotarget.report.pages.viewer import (
+    MOST_CLASSES,
+    PageCase,
+    Volumes,
+    fit_budget,
+    fit_pictures,
+)
+from neurotarget.report.words.sentences import answer, cohort, own_methods, title_of
+from neurotarget.stats.study.results import Study
+
+__all__ = ["PageCase", "PageFigure", "page_html", "write_page"]
+
+PAGE_BYTES = 23_500_000  # everything together; browsers and mail grow slow beyond
+VOLUMES_BYTES = 14_000_000
+PICTURES_BYTES = 7_000_000
+VIEWS = (
+    ("multi", "Slices"),
+    ("render", "3-D"),
+    ("axial", "Axial"),
+    ("coronal", "Coronal"),
+    ("sagittal", "Sagittal"),
+)
+NO_PICTURE = "There is no picture of this case."
+NO_ROOM = "The picture was left out, to keep this page small."
+PARTS = ("image", "truth", "pred")
+FIGURES_LEAD = "A point that stands for a case leads to that case."
+
+
+class _Place(NamedTuple):
+    """A case in the gallery; `png` is base64, `why` says what stands in its place."""
+
+    case_id: str
+    anchor: str
+    rank: str
+    caption: str
+    flags: Sequence[str]
+    png: str | None
+    why: str
+    has_volumes: bool
+
+
+def write_page(
+    path: Path,
+    study: Study,
+    figures: Sequence[PageFigure],
+    cases: Sequence[PageCase],
+    *,
+    title: str,
+) -> None:
+    """Write the report of a study as one file, whole or not at all.
+
+    Pictures and volumes of the most telling cases are kept, others left out and counted on the
+    page, so that it stays below 25 MB.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    write_text(path, page_html(study, figures, cases, title=title))
+
+
+def page_html(
+    study: Study, figures: Sequence[PageFigure], cases: Sequence[PageCase], *, title: str
+) -> str:
+    """The report as text."""
+    pictures = fit_pictures(cases, PICTURES_BYTES)
+    body = Body(figures, study.tables, study.notes, study.facts, figures_lead=FIGURES_LEAD)
+    context = shared(_head(study, title), body)
+    svgs = [figure.svg for figure in context["figures"]]
+    used = sum(len(text or "") for text in (*pictures, *svgs, *context["sheets_json"]))
+    room = PAGE_BYTES - used - len(asset("niivue.umd.js"))
+    volumes = fit_budget(cases, max(min(VOLUMES_BYTES, room), 0))
+    tabled, drawn = _tabled(study), context["figures"]
+    found = {section.name: section.title for section in tabled}
+    context["figures"] = [figure for figure in drawn if figure.name not in found]
+    return rendered(
+        "page.html.j2",
+        {
+            **context,
+            **_findings(study),
+            **_viewer(study, volumes),
+            "tabled": tabled,
+            "beside": {figure.name: figure for figure in drawn if figure.name in found},
+            "gallery": [_place(*every) for every in zip(cases, pictures, volumes, strict=True)],
+            "notes": [*study.notes, *_left_out(cases, pictures, volumes)],
+            "sections": _sections(context["figures"], cases, context["sheets"], found),
+        },
+        scripts=_scripts(has_viewer=any(volumes)),
+        page=_page_data(study, cases, volumes),
+    )
+
+
+def _head(study: Study, title: str) -> Head:
+    """What is read first."""
+    question = study.measured.target.question
+    return Head(
+        title, "Study report", question, cohort(study), answer(study), banner(study.learning)
+    )
+
+
+def _findings(study: Study) -> dict:
+    """Verdicts and key numbers."""
+    return {
+        "cards": [{**card._asdict(), "strip_words": _strip_words(card)} for card in cards(study)],
+        "numbers": key_numbers(study),
+        "failures": failure_lines(study),
+        "methods": own_methods(study),
+    }
+
+
+def _tabled(study: Study) -> list[TableSection]:
+    """Sections of tables: parts, raters, means, post-processing; who was studied, and checks."""
+    several = (parts_section(study), raters_section(study), *means_sections(study))
+    several = (*several, postprocessing_section(study), *people_sections(study))
+    return [section for section in several if section]
+
+
+def _strip_words(card: Card) -> str:
+    told = [
+        f"{one.volumes}: {one.estimate} {one.interval} {one.unit}".strip() for one in card.results
+    ]
+    published = f"; expected {card.published}" if card.published else ""
+    return f"Effects with 95 % intervals: {'; '.join(told)}{published}"
+
+
+def _viewer(study: Study, volumes: Sequence[Volumes | None]) -> dict[str, object]:
+    methods = own_methods(study)
+    shown = [
+        (number, part, Markup(text))
+        for number, one in enumerate(volumes)
+        if one
+        for part, text in zip(PARTS, one, strict=True)
+        if text
+    ]
+    return {
+        "has_viewer": bool(shown),
+        "views": VIEWS,
+        "volumes": shown,
+        "masks": [
+            (part, methods[place], str(place + 1))
+            for place, part in enumerate(PARTS[1:])
+            if place < len(methods)
+        ],
+        "label_names": study.measured.target.label_names,
+        "palette": COLOURS,
+    }
+
+
+def _page_data(
+    study: Study, cases: Sequence[PageCase], volumes: Sequence[Volumes | None]
+) -> dict[str, object]:
+    """What scripts know of the page."""
+    listed = [
+        {
+            "id": case.case_id,
+            "number": number,
+            "rank": case.rank,
+            "caption": _bare_caption(case),
+            "flags": list(dict.fromkeys(case.flags)),
+            "parts": [part for part, text in zip(PARTS, one or (), strict=False) if text],
+        }
+        for number, (case, one) in enumerate(zip(cases, volumes, strict=True))
+    ]
+    labels = study.measured.target.label_names
+    return {
+        "target": study.measured.target.name,
+        "cases": listed,
+        "known": [case.case_id for case in cases],
+        "colours": {"truth": _rgb(TRUTH), "pred": _rgb(PRED)},
+        "palette": [_rgb(colour) for colour in COLOURS],
+        "labels": labels if len(labels) <= MOST_CLASSES else [],
+        "words": VALUES,
+    }
+
+
+def _place(case: PageCase, png: str | None, volumes: Volumes | None) -> _Place:
+    return _Place(
+        case.case_id,
+        quote(case.case_id, safe=""),
+        case.rank,
+        _bare_caption(case),
+        list(dict.fromkeys(case.flags)),
+        Markup(png) if png else None,
+        NO_ROOM if case.png else NO_PICTURE,
+        volumes is not None,
+    )
+
+
+def _bare_caption(case: PageCase) -> str:
+    """Caption without the id and rank, which stand above it."""
+    return case.caption.removeprefix(f"{case.case_id} ({case.rank})").lstrip(",:; ")
+
+
+def _left_out(
+    cases: Sequence[PageCase],
+    pictures: Sequence[str | None],
+    volumes: Sequence[Volumes | None],
+) -> list[str]:
+    """Sentences on what the page itself leaves out."""
+    told = []
+    pairs = list(zip(cases, pictures, volumes, strict=True))
+    if dark := sum(bool(case.png) and png is None for case, png, _ in pairs):
+        told.append(
+            f"{dark} of {len(cases)} pictures of cases were left out to keep the page small."
+        )
+    has_any = [any(part is not None for part in case[5:8]) for case in cases]
+    if shut := sum(has and one is None for has, (_, _, one) in zip(has_any, pairs, strict=True)):
+        told.append(
+            f"The viewer holds {sum(has_any) - shut} of {sum(has_any)} cases; the others were left "
+            "out to keep the page small."
+        )
+    return told
+
+
+def _sections(
+    figures: Sequence[PageFigure],
+    cases: Sequence[PageCase],
+    sheets: Sequence,
+    found: Mapping[str, str],
+) -> list[tuple[str, str]]:
+    """Address and heading of each section that is there; `found` are those of some studies."""
+    there = {
+        "verdicts": True,
+        "numbers": True,
+        **dict.fromkeys(found, True),
+        "figures": figures,
+        "cases": cases,
+        "tables": sheets,
+        "notes": True,
+    }
+    words = {"numbers": "Key numbers", **found}
+    return [(name, words.get(name, title_of(name))) for name, has in there.items() if has]
+
+
+def _scripts(*, has_viewer: bool) -> list[Markup]:
+    names = ["niivue.umd.js"] if has_viewer else []
+    return scripts("page.js", "volumes.js", "viewer.js", before=names)
+
+
+def _rgb(colour: str) -> list[int]:
+    return list(bytes.fromhex(colour.removeprefix("#")))

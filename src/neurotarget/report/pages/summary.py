@@ -1,0 +1,280 @@
+"""The numbers of a study as plain values: what summary.json holds and `summary_text` prints."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.report.words.learning_banner import told as learning_text
+from neurotarget.report.pages.postprocessing import postprocessing_text
+from neurotarget.report.words.text_tables import (
+    agreement_table,
+    hypotheses_table,
+    parts_table,
+    scores_table,
+    volumes_table,
+)
+from neurotarget.report.words.numbers import number
+from neurotarget.report.words.sentences import counted, rows_of
+from neurotarget.stats.effects.effects import INCONCLUSIVE, claim
+from neurotarget.stats.cohort.failures import BELOW_HALF, failed_masks
+from neurotarget.stats.cohort.learning import without_failed
+from neurotarget.stats.study.results import Study
+from neurotarget.stats.study.tables import ALL_LABELS
+from neurotarget.types import FAILED
+
+MOST_LABELS = 12  # beyond, those of lowest Dice are shown
+SCORES = ("dice", "precision", "recall", "hd95_mm", "assd_mm", "surface_dice")
+LEARNING = ("learnt", "learnt_reasons", "learnt_warnings")
+METHODS = ("reference", "predicted")
+AGREEMENT = ("pearson_r", "spearman_rho", "icc_a1", "icc_c1", "ccc", "reference_slope")
+EFFECT = ("estimate", "low", "high", "p", "n", "n_dropped", "unit", "verdict", "detectable")
+EFFECT += ("expected", "matters", "share", "power", "size", "size_low", "size_high", "size_kind")
+EFFECT += ("model", "n_failed", "reason", "remark")
+
+
+def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> dict:
+    """Scores, volume agreement and hypotheses of a study of rows, safe for JSON.
+
+    The numbers are those of the study's tables. `dice` and the other scores hold the mean of each
+    label, `scores` its spread and interval. `planted` holds the true effect of each hypothesis
+    where the cases were generated. A mask that is lost counts with Dice 0; what is undefined is
+    None, left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects. `parts`,
+    where the study tells internal from external cases, holds the numbers of each with those
+    published. `learnt` says in a word whether the network has, where there is one.
+    """
+    measured = study.measured
+    target, rows = measured.target, measured.scores
+    masks = failed_masks(rows)
+    failed = masks[masks].index.get_level_values("case_id").unique()
+    labels = target.label_names
+    table = study.tables["scores"]
+    whole = table[table["stratum"] == "all"].set_index(["metric", "label"])
+    scores = {
+        metric: {label: _score(whole.loc[metric, label]) for label in labels} for metric in SCORES
+    }
+    means = {
+        f"{metric}_mean": _mean(list(_means(by_label).values()))
+        for metric, by_label in scores.items()
+    }
+    return _plain(
+        {
+            "target": target.name,
+            "question": target.question,
+            **_learning(study),
+            "n_test": len(measured.covariates),
+            "n_subjects": measured.subjects.nunique(),
+            "n_failed": len(failed),
+            "failed_cases": sorted(failed),
+            "n_below_half": _below_half(study),
+            "surface_tolerance_mm": target.surface_tolerance_mm,
+            **means,
+            **{metric: _means(by_label) for metric, by_label in scores.items()},
+            "scores": scores,
+            "volume": {label: _volume(study, label) for label in labels},
+            **_parts(study),
+            "hypotheses": {
+                hypothesis.name: _hypothesis(study, hypothesis.name, (planted or {}))
+                for hypothesis in target.hypotheses
+            },
+        }
+    )
+
+
+def summary_text(summary: Mapping) -> str:
+    """Lay out what `summarise` found: scores, volumes, agreement, hypotheses; with units.
+
+    A network that has not learnt is told before anything else.
+
+    Square brackets hold 95 % intervals. Undefined and failed cases are counted beside the number
+    that lacks them.
+    """
+    shown = _shown(summary)
+    loud = learning_text(*(summary.get(key) or "" for key in LEARNING))
+    parts = [*([loud] if loud else []), _head(summary), scores_table(summary, shown)]
+    if any(summary["volume"][label]["n"] for label in shown):
+        parts += [volumes_table(summary, shown), agreement_table(summary, shown)]
+    if summary.get("parts"):
+        parts.append(parts_table(summary["parts"], shown))
+    if summary.get("postprocessing"):
+        parts.append(postprocessing_text(summary["postprocessing"]))
+    if summary["hypotheses"]:
+        parts.append(hypotheses_table(summary))
+    return "\n\n".join(parts)
+
+
+def _learning(study: Study) -> dict:
+    found = study.learning
+    values = ("", (), ()) if found is None else (found.word, found.reasons, found.warnings)
+    return dict(zip(LEARNING, values, strict=True))
+
+
+def _below_half(study: Study) -> int:
+    """Cases with a label below a Dice of 0.5, those that failed among them."""
+    rows = rows_of(study, "failures", method=METHODS[1], definition=BELOW_HALF.name)
+    return int(rows["n_failed"].sum())
+
+
+def _score(found: pd.Series) -> dict:
+    numbers = ("mean", "sd", "median", "q1", "q3", "low", "high", "n", "n_nan", "n_failed")
+    return {key: found[key] for key in numbers}
+
+
+def _means(by_label: Mapping[str, Mapping]) -> dict[str, float]:
+    return {label: score["mean"] for label, score in by_label.items()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _volume(study: Study, label: str) -> dict:
+    """Agreement of a label's volumes over the cases that have both."""
+    measured, _ = without_failed(study.measured)
+    empty = pd.Series(math.nan, index=measured.covariates.index)
+    both = pd.DataFrame(
+        {
+            method: measured.volumes[method][label] if method in measured.volumes else empty
+            for method in METHODS
+        }
+    )
+    known = both.dropna()
+    found = {"n": len(known), "n_nan": len(both) - len(known)}
+    for method in METHODS:
+        found[f"{method}_mean_mm3"] = _mean(known[method].to_list())
+        found[f"{method}_sd_mm3"] = float(known[method].std()) if len(known) > 1 else math.nan
+    table = study.tables["agreement"]
+    table = table[(table["stratum"] == "all") & (table["label"] == label)]
+    table = table[(table["first"] == METHODS[0]) & (table["second"] == METHODS[1])]
+    by_statistic = table.drop_duplicates("statistic").set_index("statistic")
+
+    def value(statistic: str, column: str = "value") -> float:
+        known = statistic in by_statistic.index
+        return float(by_statistic.loc[statistic, column]) if known else math.nan
+
+    for statistic in (*AGREEMENT, "bias"):
+        key = "bias_mm3" if statistic == "bias" else statistic
+        ends = {f"{key}_{end}": value(statistic, end) for end in ("low", "high")}
+        found |= {key: value(statistic), **ends}
+    found |= {"sd_mm3": value("sd_difference"), "proportional_slope": value("proportional_slope")}
+    found |= {f"{end}_limit_mm3": value(f"{end}_limit") for end in ("lower", "upper")}
+    return found | _errors(measured.scores, label)
+
+
+def _errors(rows: pd.DataFrame, label: str) -> dict[str, float]:
+    """Mean errors of a label's volumes over the cases that have them."""
+
+    def values(metric: str) -> pd.Series:
+        return rows[(rows["metric"] == metric) & (rows["label"] == label)]["value"]
+
+    percent = values("volume_error_percent")
+    return {
+        "error_abs_mm3": _mean(values("volume_error_abs_mm3").to_list()),
+        "error_percent": _mean(percent.to_list()),
+        "volume_similarity": _mean(values("volume_similarity").to_list()),
+        "error_abs_percent": _mean(percent.abs().to_list()),
+    }
+
+
+def _parts(study: Study) -> dict[str, dict]:
+    """Numbers against the reference by part, statistic and label, and those published."""
+    table = rows_of(study, "parts", against=METHODS[0])
+    if not len(table):
+        return {}
+    numbers = ("value", "low", "high", "sd", "p", "n", "n_failed")
+    found: dict[str, dict] = {}
+    for row in table.to_dict("records"):
+        by_label = found.setdefault(row["part"], {}).setdefault(row["statistic"], {})
+        own = by_label.setdefault(row["label"], {key: row[key] for key in numbers})
+        theirs = own.setdefault("published", [])
+        if math.isfinite(row["published"]):
+            spread, source = row["published_sd"], row["source"]
+            theirs.append({"value": row["published"], "sd": spread, "source": source})
+    return {"parts": found}
+
+
+def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:
+    table = study.tables["effects"]
+    table = table[(table["hypothesis"] == name) & table["leads"].astype(bool)]
+    by_method = {line["method"]: line for line in table.to_dict("records")}
+    asked = next(item for item in study.measured.target.hypotheses if item.name == name)
+    what, unit = ("means" if asked.contrast else "volumes"), study.measured.unit_of(asked)
+    effects = {
+        method: _effect(by_method.get(method), f"{method} {what}", unit) for method in METHODS
+    }
+    value, ours = planted.get(name), effects["predicted"]
+    known = value is not None and math.isfinite(ours["estimate"])
+    return {
+        "label": asked.label,
+        "claim": claim(asked),
+        **effects,
+        "planted": value,
+        "recovered": ours["low"] <= value <= ours["high"] if known else None,
+    }
+
+
+def _effect(line: Mapping | None, what: str, unit: str) -> dict:
+    if line is not None:
+        return {key: line[key] for key in EFFECT}
+    nothing = dict.fromkeys(EFFECT, math.nan)
+    words = {"unit": unit, "size_kind": "", "verdict": INCONCLUSIVE, "n": 0, "n_dropped": 0}
+    words |= {"model": "", "n_failed": 0, "remark": ""}
+    return nothing | words | {"reason": f"there are no {what}"}
+
+
+def _plain(value: object) -> object:
+    """Plain Python values for JSON; what is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _shown(summary: Mapping) -> list[str]:
+    dice = summary["dice"]
+    if len(dice) <= MOST_LABELS:
+        return list(dice)
+    return sorted(dice, key=lambda label: (dice[label] is None, dice[label]))[:MOST_LABELS]
+
+
+def _head(summary: Mapping) -> str:
+    lines = [
+        f"{summary['target']}: {counted(summary['n_test'], 'held-out case')} of "
+        f"{counted(summary['n_subjects'], 'subject')}, mean Dice {number(summary['dice_mean'], 3)}"
+        f"{_by_part(summary)}"
+    ]
+    if summary.get("experiment"):
+        lines.append(
+            f"experiment {summary['experiment']}, model {summary.get('model')}, "
+            f"seed {summary.get('seed')}, trained {summary.get('train_seconds', 0) / 60:.1f} min"
+        )
+    if summary["question"]:
+        lines.append(summary["question"])
+    if failed := summary["failed_cases"]:
+        names = ", ".join(failed[:8]) + (", ..." if len(failed) > 8 else "")
+        lines.append(f"{counted(len(failed), 'case')} failed ({FAILED}): {names}")
+    elif summary["dice_mean"] is not None:
+        lines.append("no case failed")
+    if (poor := summary.get("n_below_half") or 0) > len(failed):
+        lines.append(f"{counted(poor, 'case')} with a poor mask (Dice below 0.5), failed or not")
+    if note := summary.get("depends_on_machine"):
+        lines.append(note)
+    return "\n".join(lines)
+
+
+def _by_part(summary: Mapping) -> str:
+    """Mean Dice of each part, where there are both."""
+    means = {}
+    for part, found in (summary.get("parts") or {}).items():
+        dice = found.get("dice", {})
+        own = dice.get(ALL_LABELS) or next(iter(dice.values()), None)
+        if own:
+            means[part] = f"{part} {number(own['value'], 3)} of {own['n']}"
+    return f" ({', '.join(means.values())})" if len(means) > 1 else ""

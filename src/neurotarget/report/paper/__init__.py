@@ -1,0 +1,1 @@
+"""Texts for a paper: methods, references, checklist."""

@@ -1,0 +1,140 @@
+"""The checklist CLAIM, item by item: what a study fills in, and what is left to its authors.
+
+The items are those of the 2024 update in words of our own; only the numbers are quoted.
+
+Source: Tejani et al. 2024, doi:10.1148/ryai.240300.
+"""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from neurotarget.report.pages.people_section import missing_sentence, people_lines, tests_sentence
+from neurotarget.report.words.sentences import cohort, headlines, part_counts, rows_of
+from neurotarget.stats.study.results import Study
+
+COLUMNS = ["item", "section", "topic", "filled_by", "text"]
+STUDY, AUTHORS = "study", "authors"
+Fill = Callable[[Study], str]
+
+
+def claim_table(study: Study) -> pd.DataFrame:
+    """A row an item; `filled_by` is the study, with its text, or the authors, who must add it."""
+    rows = []
+    for number, (section, topic, fill) in enumerate(ITEMS, start=1):
+        text = fill(study) if fill else ""
+        who = STUDY if text else AUTHORS
+        rows.append((number, section, topic, who, text))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _fact(*names: str) -> Fill:
+    def fill(study: Study) -> str:
+        return "; ".join(f"{name} {study.facts[name]}" for name in names if name in study.facts)
+
+    return fill
+
+
+def _see(table: str, words: str) -> Fill:
+    """These words where the study has rows of a table."""
+    return lambda study: words if len(rows_of(study, table)) else ""
+
+
+def _hypotheses(study: Study) -> str:
+    target = study.measured.target
+    asked = [f"{one.name} ({' + '.join(one.terms)})" for one in target.hypotheses]
+    return " ".join(filter(None, [target.question, "; ".join(asked)]))
+
+
+def _reference(study: Study) -> str:
+    reference = study.measured.reference
+    return f"The volumes by {reference} are the reference." if reference else ""
+
+
+def _raters(study: Study) -> str:
+    raters = study.measured.raters
+    return f"Between raters ({', '.join(raters)}): study/raters.tsv." if raters else ""
+
+
+def _disjoint(study: Study) -> str:
+    return "Splits and folds are drawn by person." if "seed" in study.facts else ""
+
+
+def _network(study: Study) -> str:
+    return _fact("experiment", "model", "fold", "weights (SHA-256)")(study)
+
+
+def _external(study: Study) -> str:
+    parts = part_counts(study)
+    return "; ".join(f"{n} {part} cases" for part, n in parts.items())
+
+
+def _demographics(study: Study) -> str:
+    lines = people_lines(study)
+    return f"Table 1, study/people.tsv: {'; '.join(lines)}." if lines else ""
+
+
+def _results(study: Study) -> str:
+    return " ".join(headlines(study))
+
+
+def _failures(study: Study) -> str:
+    cases = rows_of(study, "failed_cases")
+    n = cases["case_id"].nunique() if len(cases) else 0
+    return f"{n} cases failed or were flagged: study/failed_cases.tsv." if n else ""
+
+
+def _sample(study: Study) -> str:
+    power = rows_of(study, "power")
+    return "Power and people needed: study/power.tsv." if len(power) else ""
+
+
+TITLE, INTRODUCTION, METHODS, RESULTS, END = (
+    *("title and abstract", "introduction", "methods", "results", "discussion and other"),
+)
+ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
+    (TITLE, "say that it is a study of AI, and of which kind", None),
+    (TITLE, "structured summary", None),
+    (INTRODUCTION, "background, use that is meant", None),
+    (INTRODUCTION, "aims and hypotheses", _hypotheses),
+    (METHODS, "prospective or retrospective", None),
+    (METHODS, "goal of the study", lambda study: study.measured.target.question),
+    (METHODS, "sources of data", cohort),
+    (METHODS, "who was included and excluded", _see("flow", "Flow of cases: study/flow.tsv.")),
+    (METHODS, "preprocessing", _fact("experiment", "data fingerprint")),
+    (METHODS, "choice of parts of the data", None),
+    (METHODS, "de-identification", None),
+    (METHODS, "missing data", missing_sentence),
+    (METHODS, "how images were acquired", None),
+    (METHODS, "how the reference was made", _reference),
+    (METHODS, "why this reference", None),
+    (METHODS, "who annotated", None),
+    (METHODS, "annotation of the test set", None),
+    (METHODS, "variability between and within raters", _raters),
+    (METHODS, "how cases were split", _fact("seed", "fold")),
+    (METHODS, "level at which splits are disjoint", _disjoint),
+    (METHODS, "intended sample size", _sample),
+    (METHODS, "the model", _network),
+    (METHODS, "software", _fact("software", "commit")),
+    (METHODS, "how weights began", None),
+    (METHODS, "training", _fact("trained by", "training, s", "seed")),
+    (METHODS, "how the final model was chosen", None),
+    (METHODS, "ensembles", None),
+    (METHODS, "measures of performance", _see("scores", "Scores of masks: study/scores.tsv.")),
+    (METHODS, "statistics and uncertainty", tests_sentence),
+    (METHODS, "robustness", _see("sites", "Leave one site out: study/sites.tsv.")),
+    (METHODS, "explainability", None),
+    (METHODS, "evaluation on internal data", _see("agreement", "study/agreement.tsv, all cases.")),
+    (METHODS, "testing on external data", _external),
+    (METHODS, "registration of the trial", None),
+    (RESULTS, "numbers included and excluded", _see("flow", "study/flow.tsv and its figure.")),
+    (RESULTS, "people of each part", _demographics),
+    (RESULTS, "performance with uncertainty", _results),
+    (RESULTS, "diagnostic performance", _see("biomarkers", "AUC: study/biomarkers.tsv.")),
+    (RESULTS, "failures", _failures),
+    (END, "limitations", None),
+    (END, "what follows for practice", None),
+    (END, "full protocol", None),
+    (END, "software, model and data to share", None),
+    (END, "funding", None),
+)

@@ -1,0 +1,177 @@
+"""Methods and results as paragraphs for a paper, from what was done and from the page's numbers.
+
+Every sentence on a statistic is the page's own definition of it, which is there only where the
+tables hold it; every number passes through the functions that write it on the page. So page, text
+and tables cannot tell different things.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.report.words.definitions import Definition, definitions
+from neurotarget.report.pages.people_section import (
+    change_sentences,
+    limits_sentences,
+    missing_sentence,
+    people_lines,
+    tests_sentence,
+)
+from neurotarget.report.paper.references import bibtex, first_source, references
+from neurotarget.report.words.sentences import cohort, headlines, rows_of
+from neurotarget.stats.effects.longitudinal import SLOPES
+from neurotarget.stats.study.results import Study
+
+CLAIM = ("Tejani 2024", "10.1148/ryai.240300")
+CHANGE = (
+    ("Laird and Ware 1982", "10.2307/2529876"),
+    ("van de Pol and Wright 2009", "10.1016/j.anbehav.2008.11.006"),
+)
+CHECKS = ("Bland and Altman 1999", "10.1177/096228029900800204")
+THEMES = {  # how a sentence on some tables begins
+    "Effects are reported with": ("effects", "effect_differences", "power"),
+    "Agreement of volumes is reported as": ("agreement", "parts", "rater_differences"),
+    "Masks are scored by": ("scores",),
+    "Failures are reported as": ("failures",),
+    "Groups are discriminated by": ("biomarkers",),
+    "Sites are harmonised by": ("harmonisation",),
+}
+NETWORK = ("experiment", "model", "seed", "fold", "weights (SHA-256)", "commit", "trained by")
+
+
+class Written(NamedTuple):
+    """Markdown of the paragraphs, and BibTeX of what they cite."""
+
+    text: str
+    references: str
+
+
+def methods_text(study: Study) -> Written:
+    """A paragraph of methods for each theme and one of results, with citations `[@key]`."""
+    named = definitions(study.tables)
+    cited = [(one.source, one.doi) for one in named if one.source]
+    cited += [*(CHANGE if len(rows_of(study, "longitudinal")) else ())]
+    cited += [CHECKS] if len(rows_of(study, "assumptions")) else []
+    listed = references([*cited, CLAIM])
+    keys = {(one.source, one.doi): one.key for one in listed}
+    known = {one.doi: one.key for one in listed if one.doi}
+    parts = [
+        f"# Methods and results: {study.measured.target.name}",
+        "Drawn up from what this study did; `references.bib` lies beside. Add what no program "
+        "knows: ethics, funding, acquisition, who drew the masks.",
+        "## Methods",
+        *filter(None, (_data(study), _network(study), _effects(study), _change(study, known))),
+        _statistics(study, keys),
+        _checks(study, known),
+        _software(study),
+        "## Results",
+        *filter(None, (_people(study), *_findings(study))),
+        "## Statistics, as they are defined here",
+        _definitions(study),
+        f"Items of the checklist CLAIM [@{known[CLAIM[1]]}] stand in `claim.tsv`.",
+    ]
+    return Written("\n\n".join(part for part in parts if part) + "\n", bibtex(listed))
+
+
+def _data(study: Study) -> str:
+    target, covariates = study.measured.target, study.measured.covariates
+    asked = f" The question was: {target.question}" if target.question else ""
+    raters = study.measured.raters
+    more = f" Further masks were drawn by {', '.join(raters)}." if raters else ""
+    repeats = len(covariates) - study.measured.subjects.nunique()
+    once = " A person counts once in every interval and effect." if repeats else ""
+    reference = study.measured.reference
+    truth = f" The volumes by {reference} are the reference." if reference else ""
+    return f"{cohort(study)}{asked}{truth}{more}{once} {missing_sentence(study)}".strip()
+
+
+def _network(study: Study) -> str:
+    parts = [f"{name} {study.facts[name]}" for name in NETWORK if name in study.facts]
+    if not parts:
+        return ""
+    reasons = " ".join(study.learning.reasons) if study.learning else ""
+    return f"The masks are those of a network: {'; '.join(parts)}. {reasons}".strip()
+
+
+def _effects(study: Study) -> str:
+    asked = study.measured.target.hypotheses
+    if not asked:
+        return ""
+    models = "; ".join(f"{item.name}: `{_formula(item)}`" for item in asked)
+    return (
+        f"{'One hypothesis was' if len(asked) == 1 else f'{len(asked)} hypotheses were'} declared "
+        f"({models}). {tests_sentence(study)}"
+    ).strip()
+
+
+def _formula(item: Hypothesis) -> str:
+    left = f"{item.measure}[{item.label}]" if item.label else item.measure
+    return f"{left} ~ {' + '.join(item.terms)}"
+
+
+def _change(study: Study, keys: Mapping[str, str]) -> str:
+    table = rows_of(study, "longitudinal")
+    if not len(table):
+        return ""
+    random = "intercepts and slopes" if (table["terms"] == SLOPES).any() else "intercepts"
+    laird, pol = (keys[doi] for _, doi in CHANGE)
+    return (
+        f"Change within people was parted from differences between them [@{pol}] by a mixed model "
+        f"with random {random} of people [@{laird}], with intervals clustered by person."
+    )
+
+
+def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
+    """Which statistics are reported, by theme, each with its source."""
+    named = definitions(study.tables)
+    parts = []
+    for theme, tables in THEMES.items():
+        own = [_cited(one, keys) for one in named if one.needs[0] in tables and one.source]
+        parts += [f"{theme} {', '.join(own)}."] if own else []
+    others = {table for tables in THEMES.values() for table in tables} | {""}
+    more = [_cited(one, keys) for one in named if one.needs[0] not in others and one.source]
+    parts += [f"Reported as well: {', '.join(more)}."] if more else []
+    general = [_cited(one, keys) for one in named if not one.needs[0]]
+    parts += [f"Intervals are at 95 % ({', '.join(general)})."] if general else []
+    return " ".join(parts)
+
+
+def _definitions(study: Study) -> str:
+    """What each statistic is, in the page's words."""
+    return "\n".join(f"- {one.name}: {one.words}" for one in definitions(study.tables))
+
+
+def _cited(one: Definition, keys: Mapping[tuple[str, str], str]) -> str:
+    key = keys.get((first_source(one.source), one.doi))
+    name = one.name[:1].lower() + one.name[1:]
+    name = name if one.name.split()[0][1:].islower() else one.name
+    return f"{name} [@{key}]" if key else name
+
+
+def _checks(study: Study, keys: Mapping[str, str]) -> str:
+    if not len(rows_of(study, "assumptions")):
+        return ""
+    return (
+        "Whether differences are normal and of one spread was checked, with limits of the ratio "
+        f"beside [@{keys[CHECKS[1]]}]."
+    )
+
+
+def _software(study: Study) -> str:
+    facts = study.facts
+    parts = [facts["software"]] if "software" in facts else []
+    parts += (
+        [f"intervals were drawn with seed {facts['study seed']}"] if "study seed" in facts else []
+    )
+    command = f" Command: `{facts['command']}`." if "command" in facts else ""
+    return f"Software: {'; '.join(parts)}.{command}" if parts else ""
+
+
+def _people(study: Study) -> str:
+    lines = people_lines(study)
+    return f"{'; '.join(lines)}." if lines else ""
+
+
+def _findings(study: Study) -> list[str]:
+    parts = [*headlines(study), *change_sentences(study), *limits_sentences(study)]
+    return [" ".join(parts), " ".join(study.notes)]

@@ -1,0 +1,334 @@
+"""Figures of a search: its history, what mattered, each setting, and the Pareto front."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from neurotarget.report.drawing.figure import (
+    INK,
+    MUTED,
+    SERIES,
+    SMALL_PT,
+    TEXT_PT,
+    WIDTH_INCH,
+    finished,
+    look,
+    new_figure,
+)
+from neurotarget.report.figures.study_figures import NamedFigure
+from neurotarget.report.drawing.lettering import fitted, plain, wide_inch, words
+from neurotarget.report.drawing.panels import Mark, jitter, legend, ticks
+from neurotarget.report.search.search import Objective, Parameter, Sweep
+from neurotarget.report.words.sentences import counted
+
+DONE = Mark(SERIES[0], "o", "-")
+BEST = Mark(SERIES[1], "D", "-")
+PRUNED = Mark(MUTED, "|", "-")
+FAILED = Mark(SERIES[3], "x", "-")
+MOST_PANELS = 12  # parameters of a figure
+MOST_BARS = 20
+BAR_INCH = 0.26
+FEWEST_DECADES = 2  # from which on ticks between powers of ten would crowd
+
+
+def all_figures(sweep: Sweep) -> list[NamedFigure]:
+    """Every figure of a search in reading order."""
+    pareto = [_pareto(sweep)] if len(sweep.objectives) > 1 else []
+    return [_history(sweep), *pareto, _importances(sweep), *_parameters(sweep)]
+
+
+def _history(sweep: Sweep) -> NamedFigure:
+    title = "History"
+    if not len(done(sweep)):
+        return NamedFigure("history", title, "No trial is done.", None)
+    caption = (
+        "Every trial in the order in which it began. The line is the best value so far: while it "
+        "still rises, more trials may find better settings; where it has long been flat, they will "
+        "hardly. Diamonds are the best trials; trials without a value, which were stopped early or "
+        "failed, stand at the foot."
+    )
+    if any(one.direction == "minimize" for one in sweep.objectives):
+        caption += " Lower is better where the axis says so."
+    return NamedFigure("history", title, caption, history_figure(sweep))
+
+
+@look()
+def history_figure(sweep: Sweep) -> Figure:
+    """Value of each objective over trials, with the best so far; a panel an objective."""
+    count = len(sweep.objectives)
+    figure = new_figure("history", WIDTH_INCH, 2.5 * count + 0.35)
+    panels = figure.subplots(count, 1, squeeze=False, sharex=True).ravel()
+    for axes, objective in zip(panels, sweep.objectives, strict=True):
+        _history_panel(axes, sweep, objective)
+    panels[-1].set_xlabel("trial")
+    last = max(int(sweep.trials["trial"].max()), 1)
+    panels[-1].set_xlim(-0.03 * last, 1.03 * last)
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend(figure, _history_marks(sweep))
+    return finished(figure)
+
+
+def _history_panel(axes: Axes, sweep: Sweep, objective: Objective) -> None:
+    rows = done(sweep).sort_values("trial")
+    values = rows[objective.name].astype(float)
+    so_far = values.cummax() if objective.direction == "maximize" else values.cummin()
+    if len(so_far):
+        last = [*rows["trial"], max(sweep.trials["trial"])]
+        axes.step(last, [*so_far, so_far.iloc[-1]], where="post", color=INK, lw=1.3, zorder=2)
+    _points(axes, rows["trial"], values, _is_best(sweep, rows))
+    for status, mark in (("pruned", PRUNED), ("failed", FAILED)):
+        others = sweep.trials[sweep.trials["status"] == status]["trial"]
+        if not len(others):  # what draws nothing would confuse the layout
+            continue
+        axes.plot(others, [0.03] * len(others), ls="none", marker=mark.marker, color=mark.colour,
+                  markersize=5.5, markeredgewidth=1.2, transform=axes.get_xaxis_transform(),
+                  clip_on=False, zorder=3)  # fmt: skip
+    axes.margins(y=0.16)
+    axes.set_ylabel(fitted(axis_name(objective), 2.2, TEXT_PT))
+    axes.grid(axis="y")
+    ticks(axes, "y", 5)
+
+
+def _history_marks(sweep: Sweep) -> dict[str, Mark]:
+    counts = sweep.trials["status"].value_counts()
+    named = {"done": DONE, "pruned": PRUNED, "failed": FAILED}
+    marks = {f"{name} ({counts[name]})": mark for name, mark in named.items() if name in counts}
+    return {**marks, "best": BEST} if sweep.best else marks
+
+
+def _pareto(sweep: Sweep) -> NamedFigure:
+    title, figure = "Pareto front", pareto_figure(sweep)
+    if figure is None:
+        return NamedFigure("pareto", title, "No trial is done.", None)
+    first, second = (plain(one.name) for one in sweep.objectives[:2])
+    caption = (
+        f"Each trial by {first} and {second}. Diamonds with their numbers are the Pareto front: "
+        "no other trial is better in one objective without being worse in another. Which of them "
+        "to take is a choice, not a result."
+    )
+    if len(sweep.objectives) > 2:
+        caption += f" The first two of {len(sweep.objectives)} objectives are shown."
+    return NamedFigure("pareto", title, caption, figure)
+
+
+@look()
+def pareto_figure(sweep: Sweep) -> Figure | None:
+    """The first two objectives against each other; None where no trial is done."""
+    rows = done(sweep)
+    if not len(rows) or len(sweep.objectives) < 2:
+        return None
+    x, y = sweep.objectives[:2]
+    figure = new_figure("pareto", 5.6, 4.0)
+    axes = figure.subplots()
+    best = _is_best(sweep, rows)
+    _points(axes, rows[x.name].astype(float), rows[y.name].astype(float), best)
+    front = rows[rows["trial"].isin(sweep.best)].sort_values(x.name)
+    if len(sweep.objectives) == 2:
+        axes.plot(front[x.name], front[y.name], color=BEST.colour, lw=1.0, zorder=2)
+    axes.margins(0.1)
+    _name_front(axes, front, (x.name, y.name))
+    axes.set_xlabel(fitted(axis_name(x), 4.5, TEXT_PT))
+    axes.set_ylabel(fitted(axis_name(y), 3.2, TEXT_PT))
+    axes.grid()
+    for which in "xy":
+        ticks(axes, which, 5)
+    legend(figure, {"done": DONE, "on the front": BEST})
+    return finished(figure)
+
+
+def _name_front(axes: Axes, front: pd.DataFrame, keys: tuple[str, str]) -> None:
+    """Numbers beside the points of the front, as far as they lie apart."""
+    span = np.array([np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())])
+    written = np.empty((0, 2))
+    for row in front.to_dict("records"):
+        at = np.array([row[key] for key in keys], float)
+        if len(written) and (np.abs((written - at) / span) < (0.06, 0.05)).all(axis=1).any():
+            continue
+        written = np.vstack([written, at])
+        axes.annotate(str(row["trial"]), at, xytext=(7, 5), textcoords="offset points",
+                      fontsize=SMALL_PT)  # fmt: skip
+
+
+def _importances(sweep: Sweep) -> NamedFigure:
+    title, figure = "What mattered", importances_figure(sweep)
+    if figure is None:
+        why = "There are too few trials that are done, or there is one parameter only."
+        return NamedFigure("importances", title, f"Importances are not known. {why}", None)
+    caption = (
+        "How much each setting has to do with a good value: its share of what sets the best trials "
+        "apart from all others. A small share means only that the values that were tried made "
+        "little difference."
+    )
+    return NamedFigure("importances", title, caption, figure)
+
+
+@look()
+def importances_figure(sweep: Sweep) -> Figure | None:
+    """Shares as bars, a panel an objective, in one order; None where there are none."""
+    table = importances_of(sweep)
+    if not len(table):
+        return None
+    table = table.iloc[:MOST_BARS]
+    names = [fitted(name, 2.4, TEXT_PT) for name in table.index]
+    left, right, gap = wide_inch(names, TEXT_PT) + 0.25, 0.5, 0.55
+    count, height = len(table.columns), BAR_INCH * len(table) + 0.95
+    width = (WIDTH_INCH - left - right - gap * (count - 1)) / count
+    figure = new_figure("importances", WIDTH_INCH, height, free=True)
+    for number, (objective, shares) in enumerate(table.items()):
+        axes = figure.add_axes(
+            ((left + number * (width + gap)) / WIDTH_INCH, 0.6 / height, width / WIDTH_INCH,
+             BAR_INCH * len(table) / height)
+        )  # fmt: skip
+        axes.barh(range(len(table)), 100 * shares, height=0.62, color=SERIES[0])
+        for place, share in enumerate(100 * shares):
+            text = "< 1" if 0 < share < 1 else words(share, 0)
+            axes.annotate(text, (share, place), xytext=(4, 0), textcoords="offset points",
+                          fontsize=SMALL_PT, va="center_baseline")  # fmt: skip
+        axes.set(ylim=(len(table) - 0.5, -0.5), xlim=(0, 100 * float(table.max(axis=None)) * 1.02))
+        axes.set_yticks(range(len(table)), names if number == 0 else [])
+        axes.tick_params(axis="y", length=0, labelsize=TEXT_PT)
+        axes.set_title(fitted(objective, width, TEXT_PT, bold=True) if count > 1 else "")
+        axes.set_xlabel("importance, %")
+        ticks(axes, "x", 4)
+    return finished(figure)
+
+
+def importances_of(sweep: Sweep) -> pd.DataFrame:
+    """Shares as parameters × objectives, the most important for the first objective first."""
+    rows = sweep.importances
+    if not len(rows):
+        return pd.DataFrame()
+    table = rows.pivot_table(index="parameter", columns="objective", values="importance")
+    names = [one.name for one in sweep.objectives if one.name in table]
+    return table[names].sort_values(names[0], ascending=False, kind="stable") if names else table
+
+
+def _parameters(sweep: Sweep) -> list[NamedFigure]:
+    """Each objective over each setting, a figure an objective."""
+    found = []
+    for number, objective in enumerate(sweep.objectives, start=1):
+        name = "settings" if number == 1 else f"settings_{number}"
+        title = "Settings"
+        if len(sweep.objectives) > 1:
+            title += f": {plain(objective.name)}"
+        figure = settings_figure(sweep, objective, name)
+        if figure is None:
+            found.append(NamedFigure(name, title, "No trial is done.", None))
+            continue
+        caption = (
+            f"{plain(objective.name)} of every trial over each setting; diamonds are the best "
+            "trials. Where they crowd at the end of an axis, values beyond it may be better: widen "
+            "the search there."
+        )
+        if len(sweep.parameters) > MOST_PANELS:
+            caption += (
+                f" The {MOST_PANELS} most important of "
+                f"{counted(len(sweep.parameters), 'setting')} are shown."
+            )
+        found.append(NamedFigure(name, title, caption[:1].upper() + caption[1:], figure))
+    return found
+
+
+@look()
+def settings_figure(sweep: Sweep, objective: Objective, name: str) -> Figure | None:
+    """A panel a parameter, logarithmic where it was searched so; None where no trial is done."""
+    rows = done(sweep)
+    if not len(rows) or not sweep.parameters:
+        return None
+    shown = _by_importance(sweep)[:MOST_PANELS]
+    columns = min(len(shown), 3)
+    lines = -(-len(shown) // columns)
+    width = {1: 4.0, 2: 5.8}.get(columns, WIDTH_INCH)
+    figure = new_figure(name, width, 2.3 * lines + 0.35)
+    panels = figure.subplots(lines, columns, squeeze=False, sharey=True).ravel()
+    for place, (axes, parameter) in enumerate(zip(panels, shown, strict=False)):
+        x = _setting(axes, parameter, rows[parameter.name], rows[objective.name])
+        known = rows.loc[x.index]
+        _points(axes, x, known[objective.name].astype(float), _is_best(sweep, known))
+        axes.margins(y=0.12)
+        axes.grid(axis="y")
+        axes.set_xlabel(fitted(parameter.name, width / columns - 0.4, TEXT_PT))
+        if place % columns == 0:
+            axes.set_ylabel(fitted(axis_name(objective), 2.0, TEXT_PT))
+    for axes in panels[len(shown) :]:
+        axes.set_visible(False)
+    ticks(panels[0], "y", 5)
+    legend(figure, {"done": DONE, "best": BEST})
+    return finished(figure)
+
+
+def _by_importance(sweep: Sweep) -> list[Parameter]:
+    order = {name: place for place, name in enumerate(importances_of(sweep).index)}
+    return sorted(sweep.parameters, key=lambda one: order.get(one.name, len(order)))
+
+
+def _setting(axes: Axes, parameter: Parameter, settings: pd.Series, values: pd.Series) -> pd.Series:
+    """Lay out the axis of a parameter; where each trial that had it stands on it."""
+    is_text = not pd.api.types.is_numeric_dtype(settings) or pd.api.types.is_bool_dtype(settings)
+    if is_text:
+        return _named(axes, settings.dropna().astype(str), values)
+    found = settings.astype(float)
+    found = found[np.isfinite(found)]
+    if parameter.is_log and len(found) and found.min() > 0:
+        _log(axes, found)
+    else:
+        ticks(axes, "x", 4)
+    return found
+
+
+def _named(axes: Axes, settings: pd.Series, values: pd.Series) -> pd.Series:
+    """A place for each word, the trials of one spread a little where they are dense."""
+    names = sorted(settings.unique())
+    found = settings.map(names.index).astype(float)
+    for _, part in settings.groupby(settings):
+        found[part.index] += jitter(values[part.index].to_numpy(float), 0.22)
+    room = 1.9 / max(len(names), 1)
+    is_tight = wide_inch([plain(one) for one in names], SMALL_PT) > room
+    axes.set_xticks(range(len(names)), [fitted(one, 1.2, SMALL_PT) for one in names],
+                    rotation=35 if is_tight else 0, ha="right" if is_tight else "center",
+                    rotation_mode="anchor")  # fmt: skip
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    return found
+
+
+def _log(axes: Axes, values: pd.Series) -> None:
+    axes.set_xscale("log")
+    low, high = float(values.min()), float(values.max())
+    margin = (high / low) ** 0.06 if high > low else 1.3
+    axes.set_xlim(low / margin, high * margin)
+    decades = np.log10(high / low)
+    if decades < 1:  # hardly a power of ten in it: round numbers instead
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+    else:
+        steps = (1, 3) if decades < FEWEST_DECADES else (1,)
+        axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=6))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("e-0", "e−"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _points(axes: Axes, x: pd.Series, y: pd.Series, best: pd.Series) -> None:
+    """Trials as points, the best as diamonds above them."""
+    for mark, which, size in ((DONE, ~best, 20), (BEST, best, 38)):
+        if not which.any():
+            continue
+        axes.scatter(x[which], y[which], s=size, marker=mark.marker, facecolor=mark.colour,
+                     alpha=0.75 if mark is DONE else 1.0, linewidths=0, clip_on=False,
+                     zorder=4 if mark is DONE else 5)  # fmt: skip
+
+
+def _is_best(sweep: Sweep, rows: pd.DataFrame) -> pd.Series:
+    return rows["trial"].isin(sweep.best)
+
+
+def done(sweep: Sweep) -> pd.DataFrame:
+    """Trials that came to their end with a value of every objective."""
+    rows = sweep.trials[sweep.trials["status"] == "done"]
+    return rows.dropna(subset=[one.name for one in sweep.objectives])
+
+
+def axis_name(objective: Objective) -> str:
+    """Name of an objective, with its direction where lower is better."""
+    lower = objective.direction == "minimize"
+    return f"{objective.name}, lower is better" if lower else objective.name

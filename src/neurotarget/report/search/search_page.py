@@ -1,0 +1,251 @@
+"""The page of a search over settings: what was tried, what mattered, what to train."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from neurotarget.report.words.amounts import duration, figures
+from neurotarget.report.words.definitions import Definition
+from neurotarget.report.words.learning_banner import Banner
+from neurotarget.report.pages.plain_page import (
+    Body,
+    Code,
+    Grid,
+    Head,
+    Heading,
+    Section,
+    page_figures,
+    render_page,
+    write_plain,
+)
+from neurotarget.report.words.sheets import About
+from neurotarget.report.search.search import (
+    STATUSES,
+    TRIAL_COLUMNS,
+    Direction,
+    Objective,
+    Parameter,
+    Sweep,
+)
+from neurotarget.report.search.search_figures import all_figures, done, importances_of
+from neurotarget.report.words.numbers import listed
+from neurotarget.report.words.sentences import DASH, counted
+from neurotarget.stats.cohort.learning import NOT_LEARNT
+
+__all__ = [
+    "STATUSES",
+    "TRIAL_COLUMNS",
+    "Direction",
+    "Objective",
+    "Parameter",
+    "Sweep",
+    "sweep_html",
+    "write_sweep_page",
+]
+
+MOST_BEST = 20  # trials of the front that stand at the top; all are in the table
+UNLEARNT_TRIALS = "NOT LEARNT: trials whose network has not learnt are never the best"
+TRIAL_HEADINGS = {
+    "trial": "Trial",
+    "status": "Status",
+    "seconds": "Seconds",
+    "folder": "Folder",
+    "reason": "Reason",
+}
+DEFINITIONS = (
+    Definition(
+        "Trial",
+        "One training with settings that the search chose. Its value is measured on validation "
+        "cases; the best of many is a little too good, as chance had a hand in it.",
+        "Cawley and Talbot 2010, jmlr.org/papers/v11/cawley10a.html",
+        "",
+        ("trials", "", ""),
+    ),
+    Definition(
+        "Pruned",
+        "Stopped early, because it did worse than others had at the same time.",
+        "Li 2018, jmlr.org/papers/v18/16-558.html",
+        "",
+        ("trials", "status", "pruned"),
+    ),
+    Definition(
+        "Importance",
+        "How differently a setting is spread among the best trials and among all (PED-ANOVA), as a "
+        "share of the sum over settings. It says nothing of settings that were not varied.",
+        "Watanabe 2023",
+        "10.24963/ijcai.2023/488",
+        ("importances", "", ""),
+    ),
+)
+FRONT = Definition(
+    "Pareto front",
+    "The trials that no other beats in one objective without losing in another.",
+    "Deb 2002",
+    "10.1109/4235.996017",
+    ("trials", "", ""),
+)
+
+
+def write_sweep_page(path: Path, sweep: Sweep, *, title: str) -> None:
+    """Write `sweep.html`, one file that asks for nothing, whole or not at all.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    write_plain(path, *_page(sweep, title), target=sweep.target)
+
+
+def sweep_html(sweep: Sweep, *, title: str) -> str:
+    """The page as text."""
+    return render_page(*_page(sweep, title), target=sweep.target)
+
+
+def _page(sweep: Sweep, title: str) -> tuple[Head, Body, list[Section]]:
+    told = _question(sweep), _amounts(sweep), sentence(sweep)
+    head = Head(title, "Search", *told, _banner(sweep))
+    body = Body(
+        page_figures(all_figures(sweep)),
+        {"trials": sweep.trials, "importances": sweep.importances},
+        sweep.notes,
+        sweep.facts,
+        about=_about(sweep),
+        known=(*DEFINITIONS, FRONT) if len(sweep.objectives) > 1 else DEFINITIONS,
+        figures_lead="",
+    )
+    return head, body, [*_best(sweep), *_words(sweep)]
+
+
+def sentence(sweep: Sweep) -> str:
+    """Which trial is best and with which settings, or how many share the front."""
+    rows = done(sweep)
+    if not len(sweep.best):
+        unlearnt = "No network has learnt, so no trial is best."
+        return "No trial is done yet." if not len(rows) else unlearnt * bool(len(_unlearnt(sweep)))
+    names = listed([one.name for one in sweep.objectives])
+    if len(sweep.objectives) > 1:
+        count = len(sweep.best)
+        verb = "is" if count == 1 else "are"
+        text = f"{counted(count, 'trial')} {verb} on the Pareto front of {names}."
+    else:
+        row = sweep.trials[sweep.trials["trial"] == sweep.best[0]].iloc[0]
+        text = f"Trial {sweep.best[0]} is best, {names} {_value(row[sweep.objectives[0].name])}"
+        settings = listed([f"{one.name}={_setting(row[one.name])}" for one in sweep.parameters])
+        text += f", with {settings}." if settings else "."
+    shares = importances_of(sweep)
+    if len(shares):
+        most = shares.iloc[:, 0]
+        text += (
+            f" {most.index[0]} mattered most for {most.name} ({100 * float(most.iloc[0]):.0f} %)."
+        )
+    return text
+
+
+def _unlearnt(sweep: Sweep) -> pd.DataFrame:
+    return sweep.trials[sweep.trials["reason"].str.startswith(NOT_LEARNT)]
+
+
+def _banner(sweep: Sweep) -> Banner | None:
+    """Which trials have not learnt."""
+    rows = _unlearnt(sweep)
+    if not len(rows):
+        return None
+    named = [str(number) for number in rows["trial"]]
+    lines = (
+        f"{counted(len(rows), 'trial')} of {len(done(sweep))} that are done: "
+        f"{listed(named[:MOST_BEST])}{' …' if len(named) > MOST_BEST else ''}.",
+        f"Trial {named[0]}: {rows['reason'].iloc[0]}",
+    )
+    return Banner("no" if not len(sweep.best) else "open", UNLEARNT_TRIALS, lines)
+
+
+def _question(sweep: Sweep) -> str:
+    told = [
+        f"the {'highest' if one.direction == 'maximize' else 'lowest'} {one.name}"
+        for one in sweep.objectives
+    ]
+    return f"Which settings give {listed(told)} for the target {sweep.target.replace('_', ' ')}?"
+
+
+def _amounts(sweep: Sweep) -> str:
+    counts = sweep.trials["status"].value_counts()
+    told = ", ".join(f"{counts[name]} {name}" for name in STATUSES if name in counts)
+    text = counted(len(sweep.trials), "trial") + (f" ({told})" if told else "")
+    text += f" of {counted(len(sweep.parameters), 'setting')}"
+    total = float(pd.to_numeric(sweep.trials["seconds"]).sum())
+    return f"{text}; {duration(total)} of training in all." if total > 0 else f"{text}."
+
+
+def _best(sweep: Sweep) -> list[Section]:
+    """The best trials with their settings, and how to train with those of the first."""
+    if not len(sweep.best):
+        return []
+    ranked = {number: place for place, number in enumerate(sweep.best[:MOST_BEST])}
+    rows = sweep.trials[sweep.trials["trial"].isin(ranked)]
+    rows = rows.sort_values("trial", key=lambda numbers: numbers.map(ranked))
+    columns = [Heading("Trial"), *(Heading(one.name) for one in sweep.objectives)]
+    columns += [Heading(one.name, _kind(sweep.trials[one.name])) for one in sweep.parameters]
+    columns += [Heading("Training")]
+    many = len(sweep.objectives) > 1
+    heading = "Pareto front" if many else "Best trial"
+    after = []
+    if left := len(sweep.best) - MOST_BEST:
+        after = [f"{left} more are in the table of trials."] if left > 0 else []
+    grid = Grid(heading, columns, [_row(sweep, row) for row in rows.to_dict("records")])
+    codes = [Code("Train with these settings", sweep.command)] if sweep.command else []
+    if many and codes:
+        codes = [Code("Train with the settings of the first", sweep.command)]
+    return [Section("best", heading, "", grid, codes, after)]
+
+
+def _row(sweep: Sweep, row: Mapping) -> list[str]:
+    return [
+        str(row["trial"]),
+        *(_value(row[one.name]) for one in sweep.objectives),
+        *(_setting(row[one.name]) for one in sweep.parameters),
+        duration(float(row["seconds"])) if pd.notna(row["seconds"]) else DASH,
+    ]
+
+
+def _words(sweep: Sweep) -> list[Section]:
+    if not sweep.space:
+        return []
+    lead = "What was searched, one setting a line."
+    return [Section("space", "Search space", lead, codes=[Code("Settings", sweep.space)])]
+
+
+def _about(sweep: Sweep) -> dict[str, About]:
+    objectives = [one.name for one in sweep.objectives]
+    return {
+        "trials": About(
+            "Trials",
+            "A row a trial, in the order in which they began.",
+            is_printed=True,
+            headings={**TRIAL_HEADINGS, **{name: name for name in objectives}},
+            kinds={"trial": "count", **dict.fromkeys(objectives, "number")},
+            own_names=True,
+        ),
+        "importances": About(
+            "Importances",
+            "Share of each setting in what sets the best trials apart from all others.",
+            is_printed=True,
+            kinds={"importance": "share"},
+        ),
+    }
+
+
+def _kind(values: pd.Series) -> str:
+    return "number" if pd.api.types.is_numeric_dtype(values) else "text"
+
+
+def _value(value: float) -> str:
+    return DASH if not math.isfinite(value) else f"{value:.4f}".replace("-", "−")
+
+
+def _setting(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return DASH
+    if isinstance(value, float):
+        return figures(value) if 1e-4 <= abs(value) < 1e6 or value == 0 else f"{value:.3g}"
+    return str(value)

@@ -1,0 +1,85 @@
+"""What hypotheses expect, in sentences."""
+
+import re
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.report.words.numbers import listed
+from neurotarget.stats.cohort.subjects import varying
+from neurotarget.stats.study.results import Study
+from neurotarget.types import Target
+
+VOLUMES, MASKS = "volumes", "masks"
+SEX = ("sex", "gender")
+HEADS = {"tiv": "TIV", "icv": "ICV", "etiv": "eTIV"}
+SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
+
+
+def asked_of(hypothesis: Hypothesis) -> str:
+    """What a hypothesis is put to: volumes, or masks, inside which a mean is taken."""
+    return MASKS if hypothesis.contrast else VOLUMES
+
+
+def all_asked(target: Target) -> str:
+    """What all hypotheses together are put to: masks, where any asks about a mean."""
+    return MASKS if any(hypothesis.contrast for hypothesis in target.hypotheses) else VOLUMES
+
+
+def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
+    """What a hypothesis expects: `Hypothesis: the volume … is larger in women than in men.`."""
+    words = _groups(hypothesis) if hypothesis.groups else _slope(hypothesis)
+    at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
+    adjusted = f", at equal {listed(map(_term, at))}" if at else ""
+    return f"Hypothesis: the {_quantity(hypothesis, target)} {words}{adjusted}."
+
+
+def claim_of(study: Study, hypothesis: Hypothesis) -> str:
+    """What a hypothesis expects of a cohort, in which terms may be the same for all."""
+    return claim_sentence(varying(hypothesis, study.measured.covariates), study.measured.target)
+
+
+def _quantity(hypothesis: Hypothesis, target: Target) -> str:
+    label = hypothesis.label or (target.label_names[0] if len(target.labels) == 1 else "total")
+    if hypothesis.contrast:
+        whole = f"the whole {target.name}" if label == "total" else label
+        return f"mean {hypothesis.contrast} of {whole.replace('_', ' ')}"
+    if label == "total":
+        return f"total {target.name.replace('_', ' ')} volume"
+    return f"{label.replace('_', ' ')} volume"
+
+
+def _groups(hypothesis: Hypothesis) -> str:
+    first, second = (_group(name, hypothesis.covariate) for name in hypothesis.groups)
+    if hypothesis.sign == 0:
+        return f"differs between {first} and {second}"
+    ways = ("lower", "higher") if hypothesis.contrast else ("smaller", "larger")
+    return f"is {ways[hypothesis.sign > 0]} in {first} than in {second}"
+
+
+def _slope(hypothesis: Hypothesis) -> str:
+    sign, tested = hypothesis.sign + 1, hypothesis.covariate
+    if "*" in tested:
+        first, second = map(_term, tested.split("*")[:2])
+        if first.casefold() in SEX:
+            first, second = second, first
+        if hypothesis.sign and second.casefold() in SEX:  # M counts minus F
+            ways = ("rises less, or falls more,", "", "rises more, or falls less,")
+            return f"{ways[sign]} with {first} in men than in women"
+        if hypothesis.sign == 0:
+            return f"changes with {first} in a way that depends on {second}"
+        return f"has a slope over {first} that {('falls', '', 'rises')[sign]} with {second}"
+    if tested.casefold() in ("age", "age_years") and not hypothesis.contrast:
+        return f"{('shrinks', 'changes', 'grows')[sign]} with age"
+    return f"{('falls', 'changes', 'rises')[sign]} with {_term(tested)}"
+
+
+def _group(name: str, covariate: str) -> str:
+    if covariate.casefold() in SEX:
+        return SEXES.get(name, SEXES.get(name.casefold(), f"“{name}”"))
+    return f"the group “{name}”"
+
+
+def _term(term: str) -> str:
+    if found := re.fullmatch(r"spline\((.+)\)", term):
+        return f"{found[1]} (as a curve)"
+    text = term.replace("*", " × ").replace("_", " ")
+    return HEADS.get(text.casefold(), text)

@@ -1,0 +1,61 @@
+"""The banner of a network that has not learnt: on a terminal, and at the head of a page."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from neurotarget.report.words.sentences import rows_of
+from neurotarget.stats.arms.arms import NET
+from neurotarget.stats.arms.comparison import Comparison
+from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT, Learning
+
+HEADS = {
+    NOT_LEARNT: "NOT LEARNT: no conclusion can be drawn from this network",
+    DOUBTFUL: "DOUBTFUL: it is not sure that this network has learnt",
+}
+NONE_LEARNT = "NOT LEARNT: no network has, so this comparison says nothing"
+SOME_LEARNT = "NOT LEARNT: some arms have no rank, and no conclusion is drawn from them"
+DOUBTED = "DOUBTFUL: it is not sure that every arm has learnt"
+WARNED = "WARNING: the training was cut short"
+
+
+class Banner(NamedTuple):
+    """What stands above everything else on a page; `kind` is its colour: no, or open."""
+
+    kind: str
+    head: str
+    lines: tuple[str, ...]
+
+
+def banner(learning: Learning | None) -> Banner | None:
+    """None where the network has learnt and nothing is to be warned of."""
+    if learning is None:
+        return None
+    if learning.word in HEADS:
+        kind = "no" if learning.word == NOT_LEARNT else "open"
+        lines = (*learning.reasons, *learning.warnings)
+        return Banner(kind, HEADS[learning.word], lines)
+    return Banner("open", WARNED, learning.warnings) if learning.warnings else None
+
+
+def arms_banner(comparison: Comparison) -> Banner | None:
+    """Of a comparison: which arms have not learnt, or may not have."""
+    table = rows_of(comparison, "arms")
+    if "learnt" not in table or not (loud := table["learnt"].isin(HEADS)).any():
+        return None
+    nets = table[table["kind"] == NET]
+    lines = tuple(f"{row['arm']}: {row['reason']}." for _, row in table[loud].iterrows())
+    if len(nets) and (nets["learnt"] == NOT_LEARNT).all():
+        return Banner("no", NONE_LEARNT, lines)
+    if (table["learnt"] == NOT_LEARNT).any():
+        return Banner("no", SOME_LEARNT, lines)
+    return Banner("open", DOUBTED, lines)
+
+
+def banner_text(found: Banner | None) -> str:
+    """The same for a terminal; empty where there is none."""
+    return "" if found is None else "\n".join([found.head, *(f"  {line}" for line in found.lines)])
+
+
+def told(word: str, reasons: Sequence[str], warnings: Sequence[str]) -> str:
+    """The text of what summary.json holds."""
+    return banner_text(banner(Learning(word, tuple(reasons), tuple(warnings))))

@@ -1,0 +1,336 @@
+"""What the tables of a study say, in sentences: claims, verdicts, headlines.
+
+Nothing is computed here: every number is read from a table. What is not there is left unsaid.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+
+from neurotarget.report.words.claims import VOLUMES, all_asked, asked_of, claim_of
+from neurotarget.report.words.numbers import listed, number, unit_text
+from neurotarget.stats.arms.comparison import Comparison
+from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
+from neurotarget.stats.cohort.failures import FAILED
+from neurotarget.stats.cohort.measured import EXTERNAL, PARTS
+from neurotarget.stats.study.results import Study
+from neurotarget.stats.effects.variants import DECLARED, WITH_SITE
+from neurotarget.stats.effects.verdict import FOUND, NO_CONCLUSION
+from neurotarget.types import FAILED as FAILED_IS
+
+MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
+PREDICTED = "predicted"
+RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
+PLANTED = "planted in the generated cohort"  # source of the effects that such a cohort has
+PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
+FEWER_VOLUMES = "Round brackets hold the number of cases with both volumes, where it is another."
+
+
+def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFrame:
+    """Rows of a table that have these values; none where it, or a column, is missing."""
+    table = study.tables.get(name)
+    if table is None or set(wanted) - set(table):
+        return pd.DataFrame()
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    return table
+
+
+def shown(value: object, digits: int | None = None, *, sign: bool = False) -> str:
+    """A number as it is read, with a true minus; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = number(float(value), digits, sign=sign)
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    whole, _, decimals = text.partition(".")
+    if len(whole.lstrip("+-")) > 4:
+        whole = f"{int(whole):{'+' if sign else ''},}".replace(",", NARROW)
+    return (f"{whole}.{decimals}" if decimals else whole).replace("-", MINUS)
+
+
+def digits_for(*values: float) -> int:
+    """Decimals that suit the largest of these values; small ones keep two figures."""
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    if 0 < largest < 0.01:
+        return 1 - math.floor(math.log10(largest))
+    return next((count for edge, count in ((100, 0), (10, 1), (1, 2)) if largest >= edge), 3)
+
+
+def unit_words(unit: str) -> str:
+    """A unit in a sentence: `mm³ per year`."""
+    return unit_text(unit).replace("/", " per ")
+
+
+def estimate(row: Mapping, key: str, *, digits: int | None = None, sign: bool = False) -> str:
+    """Value with its interval in square brackets, all in equal decimals; no unit."""
+    value, low, high = (float(row.get(name, math.nan)) for name in (key, "low", "high"))
+    if not math.isfinite(value):
+        return DASH
+    digits = digits_for(value, low, high) if digits is None else digits
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return shown(value, digits, sign=sign)
+    ends = f"[{shown(low, digits)}, {shown(high, digits)}]"
+    return f"{shown(value, digits, sign=sign)} {ends}"
+
+
+def title_of(name: str) -> str:
+    """A name from a file as a heading: `sex_difference` as `Sex difference`."""
+    text = name.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def volumes_of(method: str, what: str = VOLUMES) -> str:
+    """What the volumes of a method, or its masks, are called in a sentence."""
+    return f"{method} {what}" if method in ("reference", PREDICTED) else f"{what} by {method}"
+
+
+def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
+    """Verdict on the volumes, or masks, of one method with the effect and its interval."""
+    text = f"{row['verdict']} on the {volumes_of(row['method'], what)}"
+    if math.isfinite(row["estimate"]):
+        text += f", {estimate(row, 'estimate', sign=True)} {unit_words(row['unit'])}"
+    elif row["reason"]:
+        text += f": {row['reason']}"
+    return text
+
+
+def compared(study: Study, first: Mapping, second: Mapping) -> Mapping | None:
+    """The paired difference of two methods' effects of one hypothesis, by the answering model."""
+    rows = rows_of(
+        study,
+        "effect_differences",
+        hypothesis=first["hypothesis"],
+        first=first["method"],
+        second=second["method"],
+    )
+    for model in (first["model"], WITH_SITE, DECLARED):  # a mixed model has no paired difference
+        if len(found := rows[rows["model"] == model] if len(rows) else rows):
+            return found.iloc[0].to_dict()
+    return None
+
+
+def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) -> tuple[str, str]:
+    """Whether two methods measure the same effect: a finding, and the sentence that says it.
+
+    The two estimates are compared, never their verdicts: two wide intervals agree on nothing.
+    """
+    if why := _no_conclusion(first, second):
+        return UNDECIDED, f"{_capital(why)}."
+    whose = "network" if second["method"] == PREDICTED else f"method {second['method']}"
+    other = "the reference" if first["method"] == "reference" else first["method"]
+    if row is None or not math.isfinite(row["difference"]):
+        why = row["reason"] if row is not None and row["reason"] else "one is not estimable"
+        return UNDECIDED, f"The two effects cannot be compared: {why}."
+    unit = unit_words(row["unit"])
+    apart = f"{estimate(row, 'difference', sign=True)} {unit}"
+    finding, matters = row["finding"], row["matters"]
+    figures = f"{matters:.3g}"
+    margin = shown(float(figures), len(figures.partition(".")[2]))
+    small = f"the smallest effect of interest ({margin} {unit})"
+    if finding == EQUIVALENT:
+        text = f"The {whose} measures the same effect as {other}: the difference, {apart}, "
+        return finding, f"{text}lies within {small}."
+    if finding == SLIGHT:
+        text = f"The {whose} measures another effect than {other}, by {apart}: less than "
+        return finding, f"{text}{small}."
+    if finding == DIFFERENT:
+        return finding, f"The {whose} measures another effect than {other}, by {apart}."
+    end = f"the interval of the difference, {apart}, reaches beyond {small}"
+    if not math.isfinite(matters):
+        end = f"the difference is {apart}, and nothing says which would matter"
+    return (
+        UNDECIDED,
+        f"Whether the {whose} measures the same effect as {other} is undecided: {end}.",
+    )
+
+
+def _no_conclusion(*rows: Mapping) -> str:
+    """Why one of some methods' masks cannot answer; "" where all can."""
+    return next((row["reason"] for row in rows if row["verdict"] == NO_CONCLUSION), "")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def leading(study: Study) -> dict[str, list[dict]]:
+    """Rows of the effects by the answering model, by hypothesis, in the order of the methods."""
+    found: dict[str, list[dict]] = {}
+    for row in rows_of(study, "effects", leads=True).to_dict("records"):
+        found.setdefault(row["hypothesis"], []).append(row)
+    return found
+
+
+def cohort(study: Study) -> str:
+    """Who was looked at, and by what: cases, people, sites and methods."""
+    table = study.measured.covariates
+    n, people = len(table), study.measured.subjects.nunique()
+    text = counted(n, "case")
+    if n != people:
+        text += f" of {counted(people, 'person')}"
+    if "site" in table and (sites := table["site"].nunique()):
+        text += f" from {counted(sites, 'site')}"
+    if told := [f"{number} {part}" for part, number in part_counts(study).items()]:
+        text += f", {listed(told)}"
+    methods = study.measured.methods
+    if not methods:
+        return f"{text}."
+    return f"{text}. Volumes: {listed(methods)}."
+
+
+def part_counts(study: Study) -> dict[str, int]:
+    """Cases of each part, internal before external; none where no case is external."""
+    parts = study.measured.parts
+    found = {part: int((parts == part).sum()) for part in PARTS.values()}
+    return {part: n for part, n in found.items() if n} if found[EXTERNAL] else {}
+
+
+def answer(study: Study) -> str:
+    """The study in a sentence; empty where it asks nothing."""
+    effects, measured = leading(study), study.measured
+    what, parts = all_asked(measured.target), []
+    for method in measured.methods:
+        rows = [row for every in effects.values() for row in every if row["method"] == method]
+        if rows and all(row["verdict"] == NO_CONCLUSION for row in rows):
+            parts.append(f"the {volumes_of(method, what)} allow no conclusion")
+        elif rows:
+            count = sum(row["verdict"] in FOUND for row in rows)
+            is_first = not any(" show " in part for part in parts)
+            shows = f"show {count or 'none'} of {len(rows)} expected effects"
+            if len(rows) == 1:
+                shows = f"{'show' if count else 'do not show'} the expected effect"
+            elif not is_first:
+                shows = str(count or "none")
+            parts.append(f"the {volumes_of(method, what)} {shows}")
+    if not parts:
+        return ""
+    pairs = [rows for rows in map(_without_raters(study), effects.values()) if len(rows) == 2]
+    findings = [comparison_sentence(*rows, compared(study, *rows))[0] for rows in pairs]
+    if findings:
+        words = (
+            (EQUIVALENT, "the same"),
+            (SLIGHT, "different by less than matters"),
+            (DIFFERENT, "different"),
+            (UNDECIDED, "undecided"),
+        )
+        told = [f"{word} in {n}" for name, word in words if (n := findings.count(name))]
+        both = listed(measured.methods[:2])
+        one = f"in the comparison of {both} the effect is {told[0].removesuffix(' in 1')}"
+        several = f"in {len(findings)} comparisons of {both} the effect is {listed(told)}"
+        parts.append(one if len(findings) == 1 else several)
+    text = listed(parts[:-1]) + f"; {parts[-1]}" if findings else listed(parts)
+    return f"{_capital(text)}."
+
+
+def headlines(study: Study) -> list[str]:
+    """A line for each hypothesis, for agreement and for failures."""
+    named = {hypothesis.name: hypothesis for hypothesis in study.measured.target.hypotheses}
+    lines = []
+    for name, rows in leading(study).items():
+        asked = named.get(name)
+        head = claim_of(study, asked) if asked else title_of(name)
+        what = asked_of(asked) if asked else VOLUMES
+        verdicts = "; ".join(verdict_sentence(row, what) for row in rows)
+        lines.append(f"{head} {_capital(verdicts)}.")
+        if remark := rows[0]["remark"]:
+            lines[-1] += f" {_capital(remark)}."
+        if len(two := _without_raters(study)(rows)) == 2 and not _no_conclusion(*two):
+            lines[-1] += f" {comparison_sentence(*two, compared(study, *two))[1]}"
+    return lines + _agreement_lines(study) + _failure_lines(study)
+
+
+def own_methods(study: Study) -> list[str]:
+    """Methods without further raters."""
+    return [name for name in study.measured.methods if name not in study.measured.raters]
+
+
+def own_pairs(study: Study) -> list[tuple[str, str]]:
+    """Every two methods without further raters, who have a section of their own."""
+    raters = set(study.measured.raters)
+    return [pair for pair in study.measured.pairs if not raters & {*pair}]
+
+
+def cases_told(n: int, n_volumes: int) -> str:
+    """How many cases have a Dice, and how many both volumes where these are others."""
+    return str(n) if n == n_volumes else f"{n} ({n_volumes})"
+
+
+def main_label(study: Study) -> str:
+    """The sum of all labels, or the only one."""
+    labels = study.measured.labels
+    return "total" if "total" in labels else labels[0]
+
+
+def rating(low: float, high: float) -> str:
+    """Words for an ICC by its interval: `good to excellent`.
+
+    Source: Koo and Li 2016, doi:10.1016/j.jcm.2016.02.012.
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    ends = [next(word for edge, word in RATINGS if value < edge) for value in (low, high)]
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def main_failures(study: Study, method: str) -> dict | None:
+    """The row of masks that failed; None where nothing could be judged."""
+    rows = rows_of(study, "failures", method=method, definition=FAILED.name).to_dict("records")
+    return next((row for row in rows if row["n"] > 0), None)
+
+
+def percent(row: Mapping) -> str:
+    """A rate with its interval, in %."""
+    scaled = {name: 100 * float(row.get(name, math.nan)) for name in ("rate", "low", "high")}
+    return f"{estimate(scaled, 'rate', digits=1)} %"
+
+
+def not_estimated(table: pd.DataFrame, value: str) -> dict[str, int]:
+    """Reasons of rows without a value, and how many rows each; the most frequent first."""
+    if value not in table or "reason" not in table:
+        return {}
+    reasons = table.loc[table[value].isna(), "reason"].replace("", "no reason given")
+    return {str(reason): int(count) for reason, count in reasons.value_counts().items()}
+
+
+def _agreement_lines(study: Study) -> list[str]:
+    lines = []
+    for first, second in own_pairs(study):
+        label = main_label(study)
+        rows = rows_of(
+            study, "agreement", first=first, second=second, label=label, stratum="all"
+        ).to_dict("records")
+        found = {row["statistic"]: row for row in rows}
+        if not {"icc_a1", "bias"} <= set(found) or not math.isfinite(found["icc_a1"]["value"]):
+            continue
+        icc, bias = found["icc_a1"], found["bias"]
+        lines.append(
+            f"Volumes of {label}, {second} against {first}: ICC(A,1) "
+            f"{estimate(icc, 'value', digits=3)}, bias {estimate(bias, 'value', sign=True)} mm³ "
+            f"({int(icc['n'])} cases)."
+        )
+    return lines
+
+
+def _failure_lines(study: Study) -> list[str]:
+    lines = []
+    for method in study.measured.methods:
+        row = main_failures(study, method)
+        if row is not None and method != study.measured.reference:
+            lines.append(
+                f"Failed cases of {method}: {int(row['n_failed'])} of {int(row['n'])}, "
+                f"{percent(row)} ({FAILED_IS})."
+            )
+    return lines
+
+
+def counted(n: int, what: str) -> str:
+    """How many of something: `1 case`, `2 people`."""
+    words = {"person": "people"}
+    return f"{n} {what}" if n == 1 else f"{n} {words.get(what, what + 's')}"
+
+
+def _without_raters(study: Study) -> Callable[[Sequence[dict]], list[dict]]:
+    raters = set(study.measured.raters)
+    return lambda rows: [row for row in rows if row["method"] not in raters]

@@ -1,0 +1,179 @@
+"""The tables of a summary as text: what stands in square brackets is a 95 % interval."""
+
+from collections.abc import Mapping, Sequence
+
+from neurotarget.report.words.numbers import NOTHING, aligned, interval, number, p_value, unit_text
+
+
+def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
+    """Dice, HD95 with its median and quartiles, ASSD and surface Dice of each label."""
+    tolerance = f"surface Dice at {summary['surface_tolerance_mm']:g} mm"
+    heads = ["Masks, mean ± SD", "n", "Dice", "", "HD95 mm", "median", "ASSD mm", tolerance]
+    table, lost = [heads], 0
+    for label in labels:
+        scores = {metric: by_label[label] for metric, by_label in summary["scores"].items()}
+        dice, distance = scores["dice"], scores["hd95_mm"]
+        lost += distance["n_nan"] or 0
+        table.append(
+            [
+                label,
+                str(dice["n"]),
+                _mean_sd(dice, 3),
+                interval(dice["low"], dice["high"], 3),
+                _mean_sd(distance, 2),
+                f"{number(distance['median'], 2)} ({_quartiles(distance)})",
+                _mean_sd(scores["assd_mm"], 2),
+                _mean_sd(scores["surface_dice"], 3),
+            ]
+        )
+    text = aligned(table)
+    if lost:
+        text += "\n(a lost mask has no surface: undefined distances are in no mean or median)"
+    if len(summary["dice"]) > len(labels):
+        text += f"\n({len(summary['dice']) - len(labels)} labels of higher Dice: see summary.json)"
+    return text
+
+
+def volumes_table(summary: Mapping, labels: Sequence[str]) -> str:
+    """Mean volumes, bias with limits of agreement, and mean unsigned error of each label."""
+    head = [
+        "Volumes",
+        "n",
+        "reference mm³",
+        "predicted mm³",
+        "bias mm³",
+        "",
+        "95 % limits",
+        "error",
+    ]
+    table = [head]
+    for label in labels:
+        found = summary["volume"][label]
+        limits = (found["lower_limit_mm3"], found["upper_limit_mm3"])
+        missing = f" ({found['n_nan']} missing)" if found["n_nan"] else ""
+        table.append(
+            [
+                label,
+                f"{found['n']}{missing}",
+                _volume(found["reference_mean_mm3"], found["reference_sd_mm3"]),
+                _volume(found["predicted_mean_mm3"], found["predicted_sd_mm3"]),
+                number(found["bias_mm3"], sign=True),
+                interval(found["bias_mm3_low"], found["bias_mm3_high"]),
+                " to ".join(number(limit, sign=True) for limit in limits),
+                f"{number(found['error_abs_percent'], 1)} %",
+            ]
+        )
+    return aligned(table)
+
+
+def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
+    """Correlations, ICC and slope of predicted on reference volumes."""
+    names = {"pearson_r": "Pearson r", "spearman_rho": "Spearman rho", "icc_a1": "ICC(A,1)"}
+    names |= {"reference_slope": "slope on reference"}
+    table = [["Agreement of volumes", *(item for name in names.values() for item in (name, ""))]]
+    for label in labels:
+        found = summary["volume"][label]
+        line = [label]
+        for key in names:
+            line += [
+                number(found[key], 3),
+                interval(found[f"{key}_low"], found[f"{key}_high"], 3),
+            ]
+        table.append(line)
+    return aligned(table)
+
+
+def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
+    """Dice, ICC and r of each label by part, each followed by what is published for it."""
+    names = {"dice": "Dice", "icc_a1": "ICC(A,1)", "pearson_r": "Pearson r"}
+    head = ["Internal and external", "n", "failed"]
+    table = [[*head, *(one for name in names.values() for one in (name, "", "published"))]]
+    for label in labels:
+        for part, found in parts.items():
+            if label not in found.get("dice", {}):
+                continue
+            dice = found["dice"][label]
+            line = [f"{label}, {part}", str(dice["n"]), str(dice["n_failed"])]
+            for key in names:
+                own = found[key].get(label, {}) if key in found else {}
+                value = f"{number(own.get('value'), 3)}"
+                value += f" ± {number(own['sd'], 3)}" if own.get("sd") is not None else ""
+                line += [value, interval(own.get("low"), own.get("high"), 3), _published(own)]
+            table.append(line)
+    told = [column for column in zip(*table, strict=True) if any(column[1:])]
+    note = "\n(published values are of other scans, raters and networks)"
+    return aligned(list(zip(*told, strict=True))) + (
+        note if "published" in map(_first, told) else ""
+    )
+
+
+def hypotheses_table(summary: Mapping) -> str:
+    """Each hypothesis on both kinds of masks, with what was planted and what was left out."""
+    table = [["Hypotheses", "masks", "n", "effect", "", "", "p", "verdict"]]
+    notes = []
+    for name, found in summary["hypotheses"].items():
+        for line, which in enumerate(("reference", "predicted")):
+            effect = found[which]
+            of = f" of {found['label']}" if found["label"] else ""
+            first = (f"{name}{of}", f"  {found['claim']}")[line]
+            table.append(_effect_line(first, which, effect))
+            notes += _notes(name, which, effect)
+        if found["planted"] is not None:
+            verdict = {True: "recovered", False: "not recovered", None: NOTHING}
+            planted = number(found["planted"], sign=True)
+            unit = unit_text(found["reference"]["unit"])
+            if not unit.startswith("mm³"):
+                notes.append(f"  {name}: planted in the tissue; a mean in a map shows less of it")
+            table.append(["", "planted", "", planted, unit, "", "", verdict[found["recovered"]]])
+    return "\n".join([aligned(table), *notes])
+
+
+def _effect_line(first: str, which: str, effect: Mapping) -> list[str]:
+    return [
+        first,
+        which,
+        str(effect["n"]),
+        number(effect["estimate"], sign=True),
+        unit_text(effect["unit"]) if effect["estimate"] is not None else "",
+        interval(effect["low"], effect["high"]),
+        p_value(effect["p"]),
+        effect["verdict"],
+    ]
+
+
+def _notes(name: str, which: str, effect: Mapping) -> list[str]:
+    told = []
+    if effect["n_dropped"]:
+        cases = "case" if effect["n_dropped"] == 1 else "cases"
+        is_steady = "their subjects change" not in effect["reason"]
+        what = "volume" if effect["unit"].startswith("mm3") else "mean"
+        lack = f"without a {what} or covariate " if is_steady else ""
+        told.append(f"{effect['n_dropped']} {cases} {lack}left out")
+    told += [effect[key] for key in ("reason", "remark") if effect.get(key)]
+    return [f"  {name}, {which}: {'; '.join(told)}"] if told else []
+
+
+def _first(column: Sequence[str]) -> str:
+    return column[0]
+
+
+def _published(own: Mapping) -> str:
+    told = [
+        f"{number(one['value'], 2)}" + ("" if one["sd"] is None else f" ± {number(one['sd'], 2)}")
+        for one in own.get("published", [])
+    ]
+    return "; ".join(told)
+
+
+def _volume(mean: float | None, sd: float | None) -> str:
+    digits = 0 if mean is not None and mean >= 100 else 1
+    return f"{number(mean, digits)} ± {number(sd, digits)}"
+
+
+def _quartiles(score: Mapping) -> str:
+    return " to ".join(number(score[key], 2) for key in ("q1", "q3"))
+
+
+def _mean_sd(score: Mapping, digits: int) -> str:
+    undefined = f" ({score['n_nan']} undefined)" if score["n_nan"] else ""
+    return f"{number(score['mean'], digits)} ± {number(score['sd'], digits)}{undefined}"

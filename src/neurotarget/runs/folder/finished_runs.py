@@ -1,0 +1,66 @@
+"""Where runs lie: the folders of a multirun, or a parent of several, and which are finished."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from neurotarget.runs.folder.jobs import RESULT, read_job
+from neurotarget.files.reading import real_path
+from neurotarget.problems import DataError
+
+MARKS = ("config.yaml", RESULT, "summary.json")  # any of them makes a folder a run's
+FOREIGN = ("wandb",)  # whose files are called as ours are
+DEPTH = 3  # of runs/<experiment>/<multirun>/<job>
+NEEDED = ("config.yaml", "summary.json", "rows.csv")
+
+
+def run_folders(places: Sequence[Path]) -> list[Path]:
+    """Run folders at some places, each once: a place itself, or those up to three levels below.
+
+    Links, such as `latest`, are followed only where they are the place itself.
+
+    Raises:
+        DataError: a place does not exist, or holds no run.
+    """
+    found: dict[Path, Path] = {}
+    for place in map(Path, places):
+        if not place.is_dir():
+            what = "is a file" if place.is_file() else "no such folder"
+            raise DataError(f"{place}: {what}, wanted a multirun or run folder; check the path")
+        below = _below(place, DEPTH)
+        if not below:
+            raise DataError(
+                f"{place}: found no run in it (a folder with config.yaml), wanted a multirun "
+                "folder, run folders or their parent; check the path"
+            )
+        for folder in below:
+            found.setdefault(real_path(folder), folder)
+    return list(found.values())
+
+
+def why_unfinished(folder: Path) -> str:
+    """Why a run has no results, and where its log lies; empty where it is finished."""
+    job = read_job(folder)
+    log = f"; its log is {job.log}" if job.log.is_file() else ""
+    if job.status in ("failed", "pruned"):
+        reason = " ".join(job.reason.split())
+        return f"{job.status}{f' ({reason})' if reason else ''}{log}"
+    if absent := [name for name in NEEDED if not (folder / name).is_file()]:
+        return f"no {' and no '.join(absent)}: it still runs, or was stopped{log}"
+    return ""
+
+
+def _below(folder: Path, depth: int) -> list[Path]:
+    if any((folder / name).is_file() for name in MARKS):
+        return [folder]
+    if not depth:
+        return []
+    try:
+        inner = sorted(path for path in folder.iterdir() if _may_hold(path))
+    except OSError:  # taken away, or closed to us
+        return []
+    return [found for path in inner for found in _below(path, depth - 1)]
+
+
+def _may_hold(path: Path) -> bool:
+    is_ours = not path.name.startswith(".") and path.name not in FOREIGN
+    return is_ours and path.is_dir() and not path.is_symlink()

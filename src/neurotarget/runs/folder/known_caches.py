@@ -1,0 +1,56 @@
+"""Caches outside of the working folder, and which runs they were typed for.
+
+A cache lists the runs that were started with it, in a file of its own. Only whoever may write into
+the cache can add to that list, so that a run folder of a stranger cannot name one by itself.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from neurotarget.files.ownership import link_out
+from neurotarget.files.reading import read_text, real_path
+
+CACHES = ("paths.cache", "data.cache")
+RUNS = ".neurotarget.runs"
+
+
+def note_runs(caches: Iterable[Path], run: Path) -> None:
+    """List a run, or the folder of a multirun, in the caches that were typed for it.
+
+    Where a cache cannot be written the training itself says so.
+    """
+    for cache in caches:
+        with suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
+            if not is_noted(cache, run):
+                flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+                handle = os.open(cache / RUNS, flags, 0o600)
+                try:
+                    os.write(handle, os.fsencode(f"{real_path(run)}\n"))
+                finally:
+                    os.close(handle)
+
+
+def is_noted(cache: Path, run: Path) -> bool:
+    """Whether a cache was typed for a run or its multirun, by this user, and stays in its folder.
+
+    A list that came with the folder of a stranger may name any run; nothing but that folder is
+    written to then, as long as no link leads out of it.
+    """
+    path = real_path(cache) / RUNS
+    try:
+        is_own = all(_is_own(one) for one in (path, path.parent))
+        listed = read_text(path).splitlines() if is_own else []
+    except (OSError, UnicodeDecodeError):
+        return False
+    place = real_path(run)
+    return bool({str(place), str(place.parent)} & set(listed)) and link_out(path.parent) is None
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a file or folder, and not a link, is the user's and no others may change it."""
+    found = path.lstat()
+    is_mine = hasattr(os, "getuid") and found.st_uid == os.getuid()
+    return is_mine and not path.is_symlink() and not found.st_mode & 0o002

@@ -1,0 +1,234 @@
+"""The folder of a multirun: the words it was started with, and how far its jobs are."""
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.conf import HydraConf
+from omegaconf import DictConfig
+
+from neurotarget.runs.folder.foreign import is_elsewhere, is_known_cache, sends
+from neurotarget.runs.folder.job_names import LONGEST, job_name, marked
+from neurotarget.runs.folder.jobs import SITTING, Job, JobResult, read_job, same_words, told
+from neurotarget.files.drafts import draft_path, sweep_once
+from neurotarget.files.writing import write_text
+from neurotarget.files.reading import load_yaml, real_path
+from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
+from neurotarget.problems import DataError
+
+MULTIRUN = "multirun.yaml"
+LATEST = "latest_multirun"
+JOB_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f]+")  # one folder, and not a hidden one
+ROWS = "rows.csv"  # scores of held-out cases, which a comparison reads
+WHERE = ("hydra.mode=", "hydra.sweep.dir=", *(f"{key}=" for key in SITTING))
+
+
+def command_words(config: DictConfig) -> list[str]:
+    """Words of a multirun's command, from Hydra's config, but those that say where it lies."""
+    hydra = config.hydra
+    words = [*hydra.overrides.task, *hydra.overrides.hydra]
+    return [*own_folders(hydra), *(word for word in words if not word.startswith(WHERE))]
+
+
+def own_folders(hydra: HydraConf) -> list[str]:
+    """Words that name the user's own config folder, as Hydra's config knows it."""
+    return [
+        f"--config-dir={source.path}"
+        for source in hydra.runtime.config_sources
+        if source.provider == "command-line"
+    ]
+
+
+def write_multirun(
+    folder: Path, words: Sequence[str], jobs: Sequence[Job], results: Sequence[JobResult] = ()
+) -> None:
+    """Write multirun.yaml: the words, and what each job came to.
+
+    Jobs without one of the `results` are as their folders say. Those of an earlier command in the
+    same folder stay listed.
+
+    Raises:
+        DataError: the disk refuses it.
+    """
+    came_to = {result.folder.name: result for result in results}
+    names = {job.name for job in jobs}
+    listed = [line for line in _read(folder).get("jobs") or [] if line.get("name") not in names]
+    lines = [_line(job, came_to.get(job.name) or _on_disk(folder, job)) for job in jobs]
+    record = {"words": list(words), "jobs": [*listed, *lines]}
+    write_text(folder / MULTIRUN, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+
+
+def settled(folder: Path, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs under the names that an earlier command in this folder gave them.
+
+    A job keeps its folder though other keys are swept over now. A folder whose job was done with
+    other words stays as it is: the new job is also named by the words that are new.
+    """
+    lines = _read(folder).get("jobs") or []
+    names = {tuple(told(line["words"])): line["name"] for line in lines}
+    taken = {
+        line["name"]: line["words"]
+        for line in lines
+        if read_job(folder / line["name"]).status in ("done", "pruned")
+    }
+    found = []
+    for job in jobs:
+        name = names.get(tuple(told(job.words)))
+        if name is None and job.name in taken:
+            added = [word for word in told(job.words) if word not in taken[job.name]]
+            name = f"{job.name},{job_name(added)}"
+            if not added or len(name) > LONGEST:
+                name = marked(job.name, job.words)
+        found.append(job._replace(name=name or job.name))
+    return found
+
+
+def read_multirun(folder: Path) -> list[str]:
+    """Words that a multirun was started with.
+
+    Raises:
+        DataError: multirun.yaml cannot be read.
+    """
+    if not isinstance(_read(folder).get("words"), list):
+        raise DataError(
+            f"resume={folder}: found no words in its {MULTIRUN}, wanted those it was started with; "
+            f"say the command again with {shlex.quote(f'hydra.sweep.dir={folder}')}"
+        )
+    return _words(folder)
+
+
+def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> str:
+    """What the jobs came to and what can be done next; those named `before` were done earlier."""
+    counts = {
+        "done now": sum(one.status == "done" and one.folder.name not in before for one in results),
+        "done before": sum(one.folder.name in before for one in results),
+        "pruned": sum(one.status == "pruned" and one.folder.name not in before for one in results),
+        "failed": sum(one.status == "failed" for one in results),
+        "left alone": sum(one.status == "missing" for one in results),
+    }
+    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    lines = [f"{len(results)} jobs: {told}"]
+    for one in results:
+        if one.status == "done" and judge_validation(one.values).word == NOT_LEARNT:
+            lines.append(f"  NOT LEARNT: {one.folder.name}")
+    for one in results:
+        if one.status in ("failed", "missing"):
+            lines.append(f"  {one.status}: {one.folder.name}: {one.reason}")
+            lines += [f"    log {one.log}"] if one.log.is_file() else []
+    lines.append(f"  results   {folder}")
+    if sum((one.folder / ROWS).is_file() for one in results) > 1:
+        lines.append(f"  next      {shlex.join(['neurotarget', 'compare', str(folder)])}")
+    if counts["failed"] + counts["left alone"]:
+        lines.append(f"  the rest  {to_go_on(folder)}")
+    if others := _unfinished_others(folder, {one.folder.name for one in results}):
+        lines.append(
+            f"  besides   {len(others)} jobs of an earlier command in this folder are not done: "
+            f"{', '.join(others)}; say that command again with hydra.sweep.dir"
+        )
+    return "\n".join(lines)
+
+
+def _unfinished_others(folder: Path, names: set[str]) -> list[str]:
+    listed = [line["name"] for line in _read(folder).get("jobs") or []]
+    over = ("done", "pruned")
+    return [one for one in listed if one not in names and read_job(folder / one).status not in over]
+
+
+def to_go_on(folder: Path, own: Sequence[str] = ()) -> str:
+    """Command that goes on with a run, as a shell reads it.
+
+    `own` are the words of `typed_again`, for a multirun of those that it was started with.
+    """
+    own = own or [word for word in _words(folder) if _is_typed_again(word, folder)]
+    return shlex.join(["python", "train.py", *own, f"resume={folder}"])
+
+
+def typed_again(hydra: HydraConf) -> list[str]:
+    """Words to type whenever a run goes on, as it may be a stranger's.
+
+    They name the user's own config folder, folders elsewhere that are written to, and where
+    scores are sent.
+    """
+    folder = Path(hydra.runtime.output_dir)
+    again = [word for word in hydra.overrides.task if _is_typed_again(word, folder)]
+    return [*own_folders(hydra), *again]
+
+
+def _is_typed_again(word: str, folder: Path) -> bool:
+    is_far = is_elsewhere(word) and not is_known_cache(word, folder)
+    return word.startswith("--config-dir=") or is_far or sends(word)
+
+
+def link(place: Path, folder: Path) -> None:
+    """Let the link `place` name a folder; does nothing on file systems that have no links."""
+    draft = draft_path(place)
+    try:
+        draft.unlink(missing_ok=True)
+        sweep_once(place.parent, now_s=folder.stat().st_mtime)
+        draft.symlink_to(os.path.relpath(folder, place.parent), target_is_directory=True)
+        draft.replace(place)
+    except OSError:
+        draft.unlink(missing_ok=True)
+
+
+def _on_disk(folder: Path, job: Job) -> JobResult:
+    found = read_job(folder / job.name)
+    return found if same_words(found.words, job.words) else found._replace(status="missing")
+
+
+def _line(job: Job, result: JobResult) -> dict[str, Any]:
+    line = {"name": job.name, "status": result.status, "words": list(job.words)}
+    if result.reason:
+        line |= {"reason": result.reason, "log": f"{job.name}/{result.log.name}"}
+    return line
+
+
+def _read(folder: Path) -> Mapping[str, Any]:
+    try:
+        record = load_yaml(folder / MULTIRUN)
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(record, dict):
+        return {}
+    lines = record.get("jobs") or []
+    if not isinstance(lines, list) or not all(_is_line(line) for line in lines):
+        raise DataError(
+            f"{folder / MULTIRUN}: found jobs without a name and overrides, wanted those that a "
+            "multirun has written; restore the file"
+        )
+    for line in lines:
+        stay_inside(folder, line["name"])
+    return record
+
+
+def _words(folder: Path) -> list[str]:
+    words = _read(folder).get("words")
+    return [str(word) for word in words] if isinstance(words, list) else []
+
+
+def _is_line(line: object) -> bool:
+    is_named = isinstance(line, dict) and isinstance(line.get("name"), str)
+    return (
+        is_named
+        and isinstance(words := line.get("words"), list)
+        and all(isinstance(word, str) for word in words)
+    )
+
+
+def stay_inside(folder: Path, name: str) -> None:
+    """Refuse a job whose folder would lie anywhere but in that of its multirun.
+
+    Raises:
+        DataError: its name is a path, or a link leads away.
+    """
+    place = folder / name
+    is_name = JOB_NAME.fullmatch(name) is not None
+    if not is_name or (place.is_symlink() and real_path(place).parent != real_path(folder)):
+        raise DataError(
+            f"{folder / MULTIRUN}: found the job {name!r}, wanted a folder in that of the multirun;"
+            " restore the file, or start the multirun anew"
+        )

@@ -1,0 +1,69 @@
+"""Output of versions that kept no record of it: known by its marks, and ours by its names alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from neurotarget.runs.folder.multirun import MULTIRUN
+from neurotarget.files.reading import load_yaml, opened, read_plain
+
+PAGES = ("report.html", "compare.html", "sweep.html")
+MARKS = {  # keys by which files of a run are distinguished from others of their name
+    "config.yaml": {"target", "patch_vox", "paths"},
+    MULTIRUN: {"words", "jobs"},
+}
+GENERATOR = b'name="generator" content="neurotarget"'
+HEAD_BYTES = 4096  # of a page, in which its generator stands
+NAMES = (
+    *("run.json", "config.yaml", "overrides.yaml", "splits.tsv", "cases.tsv", "cost.json"),
+    *("postprocessing.json", "summary.json", "rows.csv", "methods.tsv", "weights/*.ckpt"),
+    *("data.json", "logs/metrics*.csv", "localiser/*.*", MULTIRUN, "trials.tsv"),
+    *(*PAGES, "compare.md", "compare.tsv"),
+)
+TABLES = ("study/*.tsv", "compare/*.tsv")
+FIGURES = (  # names that figures of a study or of a comparison begin with
+    *("effects", "volumes", "ages", "scatter", "bland_altman", "parts", "dice", "failures"),
+    *("sites", "ranks", "differences", "costs", "icc"),
+)
+PICTURES = ("failed", "flagged", "worst", "median", "best", "smallest", "largest", "scan")
+MAPS = ("maps/*_desc-*_Chimap.nii.gz", "maps/*_desc-*_swi.nii.gz")
+
+
+def older_output(folder: Path) -> list[Path] | None:
+    """Files that an older version wrote into a run, a study or a comparison; None where none did.
+
+    Masks are left out: their own folder says which are ours.
+    """
+    if not _is_ours(folder):
+        return None
+    return [path for pattern in _patterns() for path in sorted(folder.glob(pattern))]
+
+
+def _patterns() -> Iterator[str]:
+    yield from (*NAMES, *TABLES, *MAPS)
+    for room in ("study", "compare"):
+        yield from (f"{room}/figures/{name}*.[sp][vn]g" for name in FIGURES)
+    yield from (f"pictures/{name}_*.[sp][vn]g" for name in PICTURES)
+
+
+def _is_ours(folder: Path) -> bool:
+    if {"id", "versions"} <= read_plain(folder / "run.json").keys():
+        return True
+    if any(keys <= _keys(folder / name) for name, keys in MARKS.items()):
+        return True
+    return any(GENERATOR in _head(folder / page) for page in PAGES)
+
+
+def _keys(path: Path) -> set[str]:
+    try:
+        found = load_yaml(path)
+    except (OSError, ValueError):
+        return set()
+    return set(found) if isinstance(found, dict) else set()
+
+
+def _head(page: Path) -> bytes:
+    try:
+        with opened(page) as stream:
+            return stream.read(HEAD_BYTES)
+    except OSError:
+        return b""

@@ -1,0 +1,307 @@
+"""The run folder: everything a run makes, and nothing that cannot be read again as plain values.
+
+config.yaml overrides.yaml run.json splits.tsv weights/{best,last}.ckpt logs/metrics.csv
+predictions/ volumes.tsv postprocessing.json rows.csv cases.tsv summary.json pictures/ study/
+report.html
+"""
+
+import csv
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+import yaml
+
+from neurotarget.runs.folder.multirun import MULTIRUN, link
+from neurotarget.data.cases.case_table import RATER
+from neurotarget.files.drafts import sweep
+from neurotarget.files.writing import write_text, written
+from neurotarget.printable import cell, cells
+from neurotarget.files.reading import check_regular, load_yaml, read_plain, real_path
+from neurotarget.types import Case
+from neurotarget.problems import DataError
+
+PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
+NEEDED = {  # what Lightning takes up in a checkpoint
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "state_dict": dict,
+    "loops": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "callbacks": dict,
+}
+OVERRIDES = "overrides.yaml"  # the words that the run was started with
+POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
+SHOWN = 3  # tensors in a sentence
+PACKAGES = (
+    "neurotarget",
+    "torch",
+    "pytorch-lightning",
+    "torchio",
+    "monai",
+    "nibabel",
+    "numpy",
+    "scipy",
+)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write plain values as JSON; NaN is not a value of JSON and must be None by now."""
+    write_text(path, json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) -> None:
+    """Write cases as the manifest cases.tsv, with absolute paths, for a study of this run."""
+    contrasts, raters, covariates = (
+        list(dict.fromkeys(name for case in cases for name in getattr(case, field)))
+        for field in ("images", "raters", "covariates")
+    )
+    drawn = [f"{RATER}{name}" for name in raters]
+    columns = ["case_id", "subject_id", *contrasts, "label", *drawn, "split", *covariates]
+    with (
+        written(folder / "cases.tsv") as draft,
+        draft.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
+        table.writerow({name: cell(name) for name in columns})
+        for case in cases:
+            line = {name: str(real_path(path)) for name, path in case.images.items()}
+            line |= {"case_id": case.case_id, "subject_id": case.subject_id}
+            line["split"] = splits[case.case_id]
+            if case.label is not None:
+                line["label"] = str(real_path(case.label))
+            line |= {f"{RATER}{name}": str(real_path(path)) for name, path in case.raters.items()}
+            line |= {key: value for key, value in case.covariates.items() if value is not None}
+            table.writerow(cells(line))
+
+
+def begin_run(folder: Path, overrides: list[str], *, goes_on: bool = False) -> None:
+    """Keep the command line before anything takes time, so that a run killed later goes on.
+
+    That of a run that goes on stays until nothing refuses the new one. Drafts that an earlier
+    sitting left go, as this process holds the run's lock.
+    """
+    for place in (folder, *(folder / name for name in PLACES)):
+        sweep(place, now_s=math.inf)
+    if not goes_on:
+        _write_words(folder, overrides)
+    _link_latest(folder)
+
+
+def run_record(folder: Path) -> dict[str, Any]:
+    """What run.json is to hold: versions, hardware, and when each sitting was started.
+
+    `id` names the run for the tracker and stays the same when the run is resumed.
+    """
+    record_path = folder / "run.json"
+    record = read_plain(record_path)
+    if not record and record_path.is_file():
+        print(f"{record_path}: is broken and written anew, with another id", flush=True)
+    before = record.get("started")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    if not isinstance(record.get("id"), str):
+        record["id"] = os.urandom(4).hex()
+    record["started"] = [*(before if isinstance(before, list) else []), now]
+    record |= {"versions": _versions(), "code": code(), "hardware": _hardware()}
+    return record
+
+
+def open_run(
+    folder: Path, config: Mapping[str, Any], record: Mapping[str, Any], overrides: list[str]
+) -> None:
+    """Write what a run is made of: run.json, config.yaml and overrides.yaml."""
+    write_json(folder / "run.json", record)
+    write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+    _write_words(folder, overrides)
+
+
+def _write_words(folder: Path, overrides: list[str]) -> None:
+    write_text(folder / OVERRIDES, yaml.safe_dump(overrides))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Resolved config of a run.
+
+    Raises:
+        DataError: this is no run folder.
+    """
+    path = Path(folder) / "config.yaml"
+    try:
+        config = load_yaml(path)
+    except OSError as error:
+        raise DataError(
+            f"run={folder}: found no config.yaml there, wanted a run folder; "
+            "say run=runs/<experiment>/<date_time> or run=runs/<experiment>/latest"
+        ) from error
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: found broken YAML ({reason}); restore the file") from error
+    if not isinstance(config, dict):
+        raise DataError(f"{path}: found no settings, wanted the config of a run; restore the file")
+    return config
+
+
+def read_words(folder: Path) -> list[str]:
+    """Command line that a run was started with.
+
+    Raises:
+        DataError: this is no run folder, or its run ended before it had begun.
+    """
+    path = Path(folder) / OVERRIDES
+    try:
+        words = load_yaml(path) or []
+        if not isinstance(words, list):
+            raise ValueError("no list")
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"resume={folder}: found no overrides.yaml that can be read there, wanted the folder "
+            "of a run that was started; say resume=runs/<experiment>/<date_time>, or start it anew"
+        ) from error
+    return [str(word) for word in words]
+
+
+def own_cases(folder: Path) -> Path:
+    """The manifest of a run, cases.tsv; the run may be a stranger's, and the file a link.
+
+    Raises:
+        DataError: it is a link to a file elsewhere, which would be read and quoted.
+    """
+    path = Path(folder) / "cases.tsv"
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise DataError(
+            f"{path}: found a link to {path.resolve()}, wanted a file of the run's own; say "
+            "manifest=<manifest or data set>, or put the file there"
+        )
+    return path
+
+
+def weights_path(folder: Path, which: str) -> Path:
+    """File of the `best` or the `last` weights.
+
+    Raises:
+        DataError: there is none.
+    """
+    path = Path(folder) / "weights" / f"{which}.ckpt"
+    if not path.is_file():
+        there = sorted(item.stem for item in (Path(folder) / "weights").glob("*.ckpt"))
+        raise DataError(
+            f"{path}: no such weights (there: {', '.join(there) or 'none'}); say weights=best or "
+            "last, or go on with the training: python train.py resume=<run folder>"
+        )
+    return path
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of plain tensors and values; anything that would run code is refused.
+
+    Raises:
+        DataError: the file is broken or holds more than plain values.
+    """
+    try:
+        check_regular(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch's own words advise to run what the file brings
+        what = "the file is broken or cut short"
+        if isinstance(error, UnpicklingError):
+            what = "it is none, or holds more than tensors and plain values"
+        raise DataError(
+            f"{path}: found no plain checkpoint ({what}), wanted tensors and plain values; "
+            "use weights that neurotarget has written"
+        ) from error
+
+
+def refuse_nonfinite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Refuse weights of which some are NaN or infinite, as they predict nothing.
+
+    Raises:
+        DataError: there are such; names the tensors.
+    """
+    wrong = [
+        name
+        for name, value in weights.items()
+        if value.is_floating_point() and not bool(torch.isfinite(value).all())
+    ]
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise DataError(
+            f"{path}: found NaN or infinite numbers in {', '.join(wrong[:SHOWN])}{more}, wanted "
+            "finite weights; use other weights, such as weights=best, or train anew"
+        )
+
+
+def resumable_state(path: Path) -> dict[str, Any]:
+    """Read a checkpoint that a training can go on from.
+
+    Raises:
+        DataError: the file is broken, or lacks what training needs beside weights.
+    """
+    state = load_state(path)
+    found = state if isinstance(state, dict) else {}
+    lacking = [
+        key
+        for key, kind in NEEDED.items()
+        if not isinstance(found.get(key), kind) or not (found[key] or kind is int)
+    ]
+    if lacking:
+        raise DataError(
+            f"{path}: found a checkpoint without a usable {', '.join(lacking)}, wanted one from "
+            "which training can go on; restore the file, or begin anew with pretrained=<this file>"
+        )
+    return state
+
+
+def code() -> dict[str, Any]:
+    """Commit of the code that ran, where it is a git checkout."""
+    here = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, check=False)
+        return done.stdout.decode("utf-8", "replace").strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD") or None, "changed": bool(git("status", "-s"))}
+    except OSError:
+        return {"commit": None, "changed": None}
+
+
+def _link_latest(folder: Path) -> None:
+    inside = (folder.parent / MULTIRUN).is_file()
+    link((folder.parent.parent if inside else folder.parent) / "latest", folder)
+
+
+def _versions() -> dict[str, str]:
+    found = {name: metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **found}
+
+
+def _hardware() -> dict[str, Any]:
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": gpus,
+        "argv": sys.argv[1:],
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor()

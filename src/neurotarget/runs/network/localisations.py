@@ -1,0 +1,103 @@
+"""What a localiser found, against what was drawn: numbers, a table, sentences."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.data.batches.target_boxes import Box, box_error_mm, share_inside
+from neurotarget.data.scans.geometry import Grid
+from neurotarget.files.writing import table_text, write_text
+from neurotarget.inference.localiser import Limits, Located
+from neurotarget.types import Triple
+
+HIT = 0.8  # share of the drawn box in the box that is cut, from which the target counts as found
+
+
+class Localisation(NamedTuple):
+    """What was found in one case, and how far it is from what was drawn."""
+
+    located: Located
+    drawn_mm: Triple | None  # centre of the mask's box, world
+    error_mm: tuple[float, ...]  # found minus drawn: centre, then sides; empty without both
+    inside: float  # share of the drawn box in the box that is cut; NaN without both
+
+    @property
+    def box(self) -> Box | None:
+        """Box as found, without margin."""
+        return self.located.box
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether the target was found, and the finding trusted."""
+        return not self.located.reason and self.inside >= HIT
+
+    @property
+    def is_miss(self) -> bool:
+        """Whether a wrong place was trusted: the one error that nothing mends."""
+        return not self.located.reason and self.inside < HIT
+
+
+def compared(located: Located, drawn: Box | None, grid: Grid, limits: Limits) -> Localisation:
+    """Compare a localisation with the box of the mask, where there is one."""
+    centre = None if drawn is None else drawn.centre_mm
+    if drawn is None or located.box is None:
+        return Localisation(located, centre, (), float("nan"))
+    error = box_error_mm(located.box, drawn, grid)
+    roi = located.box.roi(margin_mm=limits.margin_mm, least_mm=limits.least_mm)
+    cut = Box(located.box.centre_mm, roi.size_mm)
+    return Localisation(located, centre, error, share_inside(drawn, cut, grid))
+
+
+def facts_of(found: Mapping[str, Localisation], splits: Mapping[str, str]) -> dict[str, Any]:
+    """Numbers over the training cases and over all others; each was unseen by its localiser."""
+    parts = {"training": True, "other": False}
+    return {
+        name: _part([one for key, one in found.items() if (splits[key] == "train") is trains])
+        for name, trains in parts.items()
+    }
+
+
+def told(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One sentence for the terminal a part."""
+    lines = []
+    for name, part in facts.items():
+        if part["cases"]:
+            off = part["error_mm_median"]
+            error = "" if off is None else f", centre off by {off:.1f} mm in the median"
+            lines.append(
+                f"localiser on {part['cases']} unseen {name} cases: {part['found']} found{error}; "
+                f"{part['missed']} missed unnoticed, {part['fallbacks']} fell back"
+            )
+    return lines
+
+
+def write_table(path: Path, found: Mapping[str, Localisation], splits: Mapping[str, str]) -> None:
+    """Write localisations.tsv: a row a case."""
+    rows = []
+    for case_id, one in found.items():
+        place = [None] * 3 if one.box is None else list(one.box.centre_mm)
+        off = float(np.linalg.norm(one.error_mm[:3])) if one.error_mm else float("nan")
+        row = {"case_id": case_id, "split": splits[case_id]}
+        row |= dict(zip(("x_mm", "y_mm", "z_mm"), place, strict=True))
+        row |= {"error_mm": off, "share_inside": one.inside}
+        row |= {"confidence": one.located.confidence, "volume_mm3": one.located.volume_mm3}
+        row |= {"note": one.located.reason or ("missed" if one.is_miss else "")}
+        rows.append(row)
+    text = table_text(pd.DataFrame(rows), float_format="%.4g")
+    write_text(path, text)
+
+
+def _part(found: list[Localisation]) -> dict[str, Any]:
+    errors = [float(np.linalg.norm(one.error_mm[:3])) for one in found if one.is_hit]
+    middle, high = np.percentile(errors, [50, 95]).tolist() if errors else (None, None)
+    return {
+        "cases": len(found),
+        "found": sum(one.is_hit for one in found),
+        "missed": sum(one.is_miss for one in found),
+        "fallbacks": sum(bool(one.located.reason) for one in found),
+        "error_mm_median": middle,
+        "error_mm_p95": high,
+    }

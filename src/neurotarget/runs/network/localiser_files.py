@@ -1,0 +1,63 @@
+"""The files of a finished localiser, in the cache and in a run: read, and tried for being whole."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from neurotarget.runs.network.localisations import told
+from neurotarget.runs.folder.run_folder import load_state, read_config
+from neurotarget.data.batches.target_boxes import Boxes
+from neurotarget.inference.localiser import Limits
+from neurotarget.files.reading import load_json
+from neurotarget.problems import DataError
+
+BOXES = "boxes.json"  # written last: with it a localiser is complete
+LIMITS = "localiser.json"
+
+
+class Found(NamedTuple):
+    """Boxes of the cases, numbers about how they were found, and sentences about those."""
+
+    boxes: Boxes
+    facts: dict[str, Any]
+    lines: list[str]
+
+
+def read_found(folder: Path) -> Found:
+    """What a localiser found.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is not as it was written.
+    """
+    record = load_json(folder / BOXES)
+    try:
+        facts = dict(record["facts"])
+        return Found(Boxes.from_dict(record["boxes"]), facts, told(facts))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError("no boxes of a localiser") from error
+
+
+def localiser_facts(folder: Path) -> dict[str, Any]:
+    """Numbers about a localiser; empty where there is none, or none that can be read."""
+    try:
+        return read_found(folder).facts
+    except (OSError, ValueError):
+        return {}
+
+
+def is_whole(folder: Path, weights: Path) -> bool:
+    """Whether all files of a localiser can be read; prints which one is broken."""
+    if not (folder / BOXES).is_file():
+        return False
+    for path, read in (
+        (folder / BOXES, lambda: read_found(folder)),
+        (folder / LIMITS, lambda: Limits.from_dict(load_json(folder / LIMITS))),
+        (folder / "config.yaml", lambda: read_config(folder)),
+        (weights, lambda: load_state(weights)),
+    ):
+        try:
+            read()
+        except (DataError, OSError, ValueError, TypeError, AttributeError):
+            print(f"  {path}: is broken; the localiser is made anew", flush=True)
+            return False
+    return True

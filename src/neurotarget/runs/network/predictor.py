@@ -1,0 +1,230 @@
+"""From a run folder to a network that reads scans."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neurotarget.cli.build import build_foreign, read_from
+from neurotarget.runs.network.fitting import fitted_again
+from neurotarget.runs.network.precision import precision_for
+from neurotarget.runs.folder.run_folder import (
+    POSTPROCESSING,
+    load_state,
+    read_config,
+    refuse_nonfinite,
+    weights_path,
+)
+from neurotarget.runs.network.windows import build_windows
+from neurotarget.data.sides.pairs import as_trained
+from neurotarget.files.writing import digest
+from neurotarget.inference.averaging import differences
+from neurotarget.inference.localiser import Limits
+from neurotarget.inference.postprocess import Postprocessing
+from neurotarget.inference.segment import NO_STEPS, Localiser, Predictor
+from neurotarget.files.reading import load_json, read_text
+from neurotarget.problems import DataError
+from neurotarget.types import Target
+
+LOCALISER = "localiser"  # folder of a cascade's first stage in the run folder
+log = logging.getLogger(__name__)
+
+
+def load_predictor(
+    run: Path,
+    *,
+    weights: str = "best",
+    device: str = "auto",
+    overlap: float | None = None,
+    mirror: bool | str | None = None,
+    postprocess: str = "run",
+    make: Callable[..., Any] = build_foreign,
+    config: Mapping[str, Any] | None = None,
+) -> tuple[Predictor, str]:
+    """Rebuild a run's network with its weights; also returns a hash of the weights.
+
+    `make` turns the nodes of the run's config into objects: `build_foreign` for a run that may be
+    a stranger's, `build` for one's own. `overlap` and `mirror` are the run's own by default.
+    `config` stands for the run's config.yaml.
+    `postprocess` is `run` for the steps that the run has learned for these weights, or `none`.
+
+    Raises:
+        DataError: this is no run folder, the weights are missing or broken, they do not fit
+            (with all that differs), or device, overlap, mirror or postprocess cannot be.
+    """
+    if postprocess not in ("run", "none"):
+        raise DataError(f"postprocess: found {postprocess}, wanted run or none")
+    device = usable_device(device)
+    config = read_config(run) if config is None else config
+    path = weights_path(run, weights)
+    found = _net_weights(load_state(path), path)
+    try:
+        with read_from(Path(run) / "config.yaml"):
+            preparation = make(config["data"]["preparation"])
+            net, target = fitted_again(config, make(config["target"]), make=make)
+        margin = getattr(net, "margin_vox", 0)
+        windows = build_windows(config, target, overlap=overlap, mirror=mirror, margin_vox=margin)
+    except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{run}/config.yaml: no network can be made of it ({type(error).__name__}: {reason}); "
+            "use the run folder as it was written"
+        ) from error
+    _fill(net, found, as_trained(target), path)
+    on_gpu = device.startswith("cuda")
+    made_by = digest(path)
+    steps = _learned_steps(Path(run), made_by) if postprocess == "run" else NO_STEPS
+    localiser = None
+    if (config.get("cascade") or {}).get("localise"):
+        localiser, first = _load_localiser(run / LOCALISER, device=device, make=make)
+        made_by = hashlib.sha256(f"{made_by}\n{first}".encode()).hexdigest()
+    predictor = Predictor(
+        net,
+        target,
+        preparation,
+        inferer=windows,
+        device=device,
+        bf16=on_gpu and precision_for("auto", "cuda") == "bf16-mixed",
+        localiser=localiser,
+        postprocessing=steps,
+    )
+    return predictor, made_by
+
+
+def _learned_steps(run: Path, weights_sha256: str) -> Postprocessing:
+    """Post-processing that a run has learned for these weights; no steps where it has none.
+
+    Raises:
+        DataError: the file is not as it was written.
+    """
+    path = run / POSTPROCESSING
+    if not path.is_file():
+        return NO_STEPS
+    try:
+        record = load_json(path)
+        steps = Postprocessing(**record["steps"])
+        is_of_these = record["weights_sha256"] == weights_sha256
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(
+            f"{path}: found no steps of post-processing ({' '.join(str(error).split())[:200]}), "
+            "wanted the file as training wrote it; copy the run folder again, or use "
+            "postprocess=none"
+        ) from error
+    if steps and not is_of_these:
+        log.warning("%s was learned with other weights and is not applied", path)
+        return NO_STEPS
+    return steps
+
+
+def _load_localiser(
+    folder: Path, *, device: str, make: Callable[..., Any]
+) -> tuple[Localiser, str]:
+    """First stage of a cascade, and a hash of its weights and limits.
+
+    Raises:
+        DataError: the folder is not as it was written.
+    """
+    predictor, made_by = load_predictor(folder, weights="last", device=device, make=make)
+    path = folder / "localiser.json"
+    try:
+        text = read_text(path)
+        limits = Limits.from_dict(load_json(path))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(
+            f"{path}: found no limits of a localiser ({' '.join(str(error).split())[:200]}), "
+            "wanted the file as training wrote it; copy the whole run folder again"
+        ) from error
+    return Localiser(predictor, limits), hashlib.sha256(f"{made_by}{text}".encode()).hexdigest()
+
+
+def usable_device(asked: object) -> str:
+    """Name of a device that is there; `auto` is the first GPU, else the processor.
+
+    Raises:
+        DataError: the name is none of torch's, or there is no such device.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "auto":
+        return "cuda" if gpus else "cpu"
+    there = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    if asked not in there:
+        raise DataError(f"device: found {asked}, wanted auto or one of {', '.join(there)}")
+    return str(asked)
+
+
+def _net_weights(state: object, path: Path) -> dict[str, Tensor]:
+    """Tensors of the network in a checkpoint of training."""
+    parts = state.get("state_dict") if isinstance(state, Mapping) else None
+    if not isinstance(parts, Mapping):
+        raise DataError(
+            f"{path}: found no state_dict, wanted a checkpoint of training; use weights that "
+            "neurotarget has written"
+        )
+    return {
+        str(key).removeprefix("net."): value
+        for key, value in parts.items()
+        if str(key).startswith("net.") and isinstance(value, Tensor)
+    }
+
+
+def _fill(net: nn.Module, found: Mapping[str, Tensor], target: Target, path: Path) -> None:
+    """Load weights whose names and shapes are the network's own.
+
+    Raises:
+        DataError: they are of another architecture or target; says what differs.
+    """
+    wanted = net.state_dict()
+    if told := [*_other_target(found, wanted, target), *differences(found, wanted)]:
+        raise DataError(
+            f"{path}: the weights do not fit {type(net).__name__} as config.yaml beside them has "
+            f"it ({'; '.join(told)}); use the run folder as it was written"
+        )
+    refuse_nonfinite(found, path)
+    net.load_state_dict(found)
+
+
+def _other_target(
+    found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], target: Target
+) -> list[str]:
+    """Other numbers of classes or contrasts, where these alone explain every other shape."""
+    if found.keys() != wanted.keys():
+        return []
+    pairs = [(tuple(found[name].shape), tuple(wanted[name].shape)) for name in wanted]
+    other = [(theirs, ours) for theirs, ours in pairs if theirs != ours]
+    classes = {
+        (theirs, ours): theirs[0]
+        for theirs, ours in other
+        if ours[:1] == (target.num_labels,) and theirs[1:] == ours[1:]
+    }
+    contrasts = {
+        (theirs, ours): theirs[1]
+        for theirs, ours in other
+        if ours[1:2] == (len(target.contrasts),) and _without(theirs) == _without(ours)
+    }
+    if set(other) - classes.keys() - contrasts.keys():
+        return []
+    names = (["background", *target.label_names], target.contrasts)
+    return [
+        f"they are of {_either(counts.values())} {what}, and the target {target.name} has "
+        f"{len(own)}: {', '.join(own)}"
+        for what, counts, own in zip(
+            ("classes", "contrasts"), (classes, contrasts), names, strict=True
+        )
+        if counts
+    ]
+
+
+def _without(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A kernel's shape but for its input channels."""
+    return (*shape[:1], *shape[2:])
+
+
+def _either(counts: Collection[int]) -> str:
+    return " or ".join(str(count) for count in sorted(set(counts)))

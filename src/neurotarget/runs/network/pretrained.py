@@ -1,0 +1,78 @@
+"""`pretrained=…`: weights of one's own or of others that a training starts from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from neurotarget.runs.folder.run_folder import load_state, refuse_nonfinite, weights_path
+from neurotarget.models.matching_weights import match
+from neurotarget.files.reading import check_regular
+from neurotarget.problems import DataError
+
+NESTED = ("state_dict", "model_state_dict", "model", "net", "network_weights", "weights")
+
+
+def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
+    """Load what fits a network from a run folder, a checkpoint or safetensors; says what did.
+
+    Raises:
+        DataError: as `pretrained_weights`, or nothing in the file fits.
+    """
+    found = match(pretrained_weights(source), net)
+    if not found.fitting:
+        known = getattr(net, "pretrained_with", "")
+        also = f", which also takes those of {known}" if known else ""
+        raise DataError(
+            f"pretrained={source}: found no tensor that fits {type(net).__name__} by name and "
+            f"shape ({'; '.join(found.lines[1:])}); choose the model that these weights belong "
+            f"to{also}"
+        )
+    net.load_state_dict(found.fitting, strict=False)
+    return found.lines
+
+
+def pretrained_weights(source: str | Path) -> dict[str, Tensor]:
+    """Tensors by name of a run folder, a checkpoint or safetensors.
+
+    Raises:
+        DataError: there is no such file, it holds more than tensors and plain values, or numbers
+            that are not finite.
+    """
+    path = Path(source)
+    if path.is_dir():
+        path = weights_path(path, "best")
+    if not path.is_file():
+        raise DataError(
+            f"pretrained={source}: no such file; give a run folder, a checkpoint (.ckpt, .pt, "
+            ".pth) or .safetensors"
+        )
+    weights = read_weights(path)
+    refuse_nonfinite(weights, path)
+    return weights
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors by name, wherever in the file they lie.
+
+    Raises:
+        DataError: the file is broken, would run code, or holds no tensors.
+    """
+    if path.suffix == ".safetensors":
+        try:
+            check_regular(path)
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise DataError(
+                f"{path}: cannot be read ({' '.join(str(error).split())}); get the file again"
+            ) from error
+    state: object = load_state(path)
+    while isinstance(state, Mapping):
+        tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+        inner = next((state[key] for key in NESTED if isinstance(state.get(key), Mapping)), None)
+        if inner is None and tensors:
+            return tensors
+        state = inner
+    raise DataError(f"{path}: found no tensors by name, wanted the weights of a network")

@@ -1,0 +1,115 @@
+"""Several runs as one predictor."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from neurotarget.cli.build import build_foreign
+from neurotarget.runs.folder.finished_runs import run_folders
+from neurotarget.runs.folder.jobs import read_job
+from neurotarget.runs.folder.multirun import to_go_on
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.folder.run_folder import read_config, weights_path
+from neurotarget.inference.averaging import Ensemble, soup
+from neurotarget.inference.segment import Predictor
+from neurotarget.problems import DataError
+
+MODES = ("mean", "soup")
+
+
+def trained_runs(place: Path, weights: str = "best") -> list[Path]:
+    """The run folder itself, or every trained run of a multirun folder or a parent of runs.
+
+    Runs of a multirun that failed, were pruned or still train are left out, and said.
+
+    Raises:
+        DataError: there is no such folder, or no trained run in it.
+    """
+    if (place / "config.yaml").is_file() or not place.is_dir():
+        return [place]  # what is wrong with it is told where it is read
+    there = run_folders([place])
+    runs = [folder for folder in there if _is_trained(folder, weights)]
+    if not runs:
+        raise DataError(
+            f"run={place}: found {len(there)} runs, none of them finished with "
+            f"weights/{weights}.ckpt, wanted at least one; go on with them: {to_go_on(place)}"
+        )
+    if left := [folder.name for folder in there if folder not in runs]:
+        print(f"not finished, and left out: {', '.join(left)}", flush=True)
+    return runs
+
+
+def load_ensemble(
+    runs: Sequence[Path],
+    *,
+    mode: str = "mean",
+    weights: str | Sequence[str] = "best",
+    device: str = "auto",
+    overlap: float | None = None,
+    mirror: bool | str | None = None,
+    postprocess: str = "run",
+    make: Callable[..., Any] = build_foreign,
+) -> tuple[Predictor, str]:
+    """One predictor of several runs, and a hash of all their weights in whatever order.
+
+    `mean` averages the probabilities of any networks that see scans alike, `soup` the weights of
+    one architecture. `weights` are best, last, or one such word for each run. Both have the steps
+    of post-processing that more than half of the runs have kept.
+
+    Raises:
+        DataError: a run cannot be loaded, or the runs do not belong together; says what differs.
+    """
+    words = [weights] * len(runs) if isinstance(weights, str) else list(weights)
+    settings = {"device": device, "overlap": overlap, "mirror": mirror, "make": make}
+    settings["postprocess"] = postprocess
+    loaded = [
+        load_predictor(run, weights=word, **settings) for run, word in zip(runs, words, strict=True)
+    ]
+    predictors = [predictor for predictor, _ in loaded]
+    joined = Ensemble(predictors)  # refuses those that see scans in other ways
+    made_by = hash_of([made for _, made in loaded], mode)
+    if mode == "mean":
+        return joined, made_by
+    _check_models(runs)
+    first = predictors[0]
+    first.net.load_state_dict(soup([predictor.net.state_dict() for predictor in predictors]))
+    first.postprocessing = joined.postprocessing
+    return first, made_by
+
+
+def hash_of(made_by: Sequence[str], mode: str) -> str:
+    """Hash of several weights and what is made of them."""
+    return hashlib.sha256("\n".join([mode, *sorted(made_by)]).encode()).hexdigest()
+
+
+def own_weights(run: Path) -> str:
+    """Which weights a run has predicted its held-out cases with.
+
+    Raises:
+        DataError: this is no run folder, or its weights are gone.
+    """
+    asked = str(read_config(run).get("weights", "best"))
+    which = asked if (run / "weights" / f"{asked}.ckpt").is_file() else "last"
+    weights_path(run, which)
+    return which
+
+
+def _is_trained(folder: Path, weights: str) -> bool:
+    status = read_job(folder).status
+    is_single = status == "missing" and (folder / "summary.json").is_file()
+    needed = (folder / "config.yaml", folder / "weights" / f"{weights}.ckpt")
+    return (status == "done" or is_single) and all(path.is_file() for path in needed)
+
+
+def _check_models(runs: Sequence[Path]) -> None:
+    """Refuse to average weights of models whose settings differ, though their shapes may not."""
+    first, *others = [dict(read_config(run).get("model") or {}) for run in runs]
+    for run, model in zip(runs[1:], others, strict=True):
+        keys = [key for key in {**first, **model} if first.get(key) != model.get(key)]
+        if keys:
+            told = "; ".join(f"{key} {model.get(key)}, not {first.get(key)}" for key in keys)
+            raise DataError(
+                f"soup: {run} has another model than {runs[0]} ({told}); average runs of one "
+                "model, or say ensemble=mean"
+            )

@@ -1,0 +1,1 @@
+"""What a run logs: scores, cost, energy; CSV and W&B."""

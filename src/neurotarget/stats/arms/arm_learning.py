@@ -1,0 +1,99 @@
+"""Which arms of a comparison have learnt: those that have not are shown, but have no rank.
+
+An arm has not learnt where half of its runs or more have not; where one has not, it is doubtful.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from neurotarget.stats.arms.arm_scores import Scored, score_arms
+from neurotarget.stats.arms.arms import Arms
+from neurotarget.stats.cohort.failures import failed_masks
+from neurotarget.stats.cohort.learning import (
+    DOUBTFUL,
+    LEARNT,
+    NOT_LEARNT,
+    UNKNOWN,
+    Learning,
+    Training,
+    judge_rows,
+    refusals,
+)
+
+Learnings = Mapping[str, Learning]  # by arm
+
+
+def learning_of_arms(arms: Arms) -> dict[str, Learning]:
+    """Judge every arm by its held-out masks, and what `runs` knows of its trainings.
+
+    Arms that are made of nets are held against the same mask of all voxels as these.
+    """
+    known = arms.runs.get("val_all_foreground_dice", pd.Series(dtype=float)).dropna()
+    trivial = float(known.mean()) if len(known) else math.nan
+    found = {}
+    for arm in arms.names:
+        runs = arms.runs[arms.runs["arm"] == arm]
+        rows = arms.scores[arms.scores["arm"] == arm]
+        rows = rows[rows["label"].isin(arms.labels)]
+        own = [_judged(rows[rows["run"] == run], line, trivial) for run, line in runs.iterrows()]
+        found[arm] = _together(own, judge_rows(rows, Training(all_foreground_dice=trivial), "run"))
+    return found
+
+
+def learnt_alone(scored: Scored, learnings: Learnings) -> Scored | None:
+    """Scores of the arms that can be ranked; None where no net has learnt."""
+    arms = scored.arms
+    able = [arm for arm in arms.names if learnings[arm].word != NOT_LEARNT]
+    if not set(able) & set(arms.nets):
+        return None
+    if len(able) == len(arms.names):
+        return scored
+    scores, runs = (table[table["arm"].isin(able)] for table in (arms.scores, arms.runs))
+    return score_arms(replace(arms, scores=scores, runs=runs))
+
+
+def refused_arms(arms: Arms, learnings: Learnings) -> dict[tuple[str, int], dict[str, str]]:
+    """Labels on whose volumes an arm with a seed says nothing, and why, by arm and seed."""
+    rows = arms.scores[arms.scores["label"].isin(arms.labels)]
+    masks = failed_masks(rows, ("arm", "seed", "run", "case_id", "label"))
+    return {
+        (arm, int(seed)): refusals(own, arms.target, learnings[arm], whose=f"{arm} cannot answer")
+        for (arm, seed), own in masks.groupby(["arm", "seed"], sort=False)
+    }
+
+
+def _judged(rows: pd.DataFrame, run: pd.Series, trivial: float) -> Learning:
+    def number(name: str) -> float:
+        value = run.get(name)
+        return math.nan if value is None or pd.isna(value) else float(value)
+
+    own = number("val_all_foreground_dice")
+    training = Training(
+        steps=number("steps"),
+        expected_steps=number("expected_steps"),
+        dice=number("val_dice"),
+        all_foreground_dice=trivial if math.isnan(own) else own,
+        time_limit=limit if isinstance(limit := run.get("time_limit"), str) else "",
+    )
+    return judge_rows(rows, training)
+
+
+def _together(runs: list[Learning], whole: Learning) -> Learning:
+    """The word of an arm by its runs, with the sentences on all its masks."""
+    bad = sum(one.word == NOT_LEARNT for one in runs)
+    weak = sum(one.word == DOUBTFUL for one in runs)
+    if bad and 2 * bad >= len(runs):
+        word = NOT_LEARNT
+    elif bad or weak:
+        word = DOUBTFUL
+    else:
+        word = LEARNT if any(one.word == LEARNT for one in runs) else UNKNOWN
+    reasons = list(whole.reasons)
+    if len(runs) > 1 and (bad or weak):
+        told = [f"{n} {what}" for n, what in ((bad, NOT_LEARNT), (weak, DOUBTFUL)) if n]
+        reasons.append(f"Of {len(runs)} trainings: {', '.join(told)}.")
+    warned = tuple(dict.fromkeys(line for one in runs for line in one.warnings))
+    return Learning(word, tuple(reasons), warned)

@@ -1,0 +1,168 @@
+"""Dice of every case by every run and by every arm, and two scores beside it.
+
+A case's score is its mean over the labels, then over all runs of an arm that hold it out. A lost
+mask has a Dice and a surface Dice of 0 and a volume error of the whole reference; HD95 has no
+worst value, so a case with a lost mask has none. A label that neither mask has is undefined and
+left out.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.stats.arms.arms import Arms, listed
+
+MEAN = "mean"  # in place of a label: the mean over the labels
+DICE = "dice"
+VOLUME_ERROR = "volume_error_abs_mm3"
+SURFACE_DICE, HD95 = "surface_dice", "hd95_mm"
+LESS_IS_BETTER = (VOLUME_ERROR, HD95)
+SAME = 1e-9  # Dice closer than this is equal; rounding is all that is left
+
+
+class Scored(NamedTuple):
+    """One score as tables of a row a case (index `case_id`), by label; `mean` is the first label.
+
+    `held_out` says which cases each run was scored on, whether their score is defined or not.
+    """
+
+    arms: Arms
+    by_run: Mapping[str, pd.DataFrame]  # a column a run
+    by_arm: Mapping[str, pd.DataFrame]  # a column an arm
+    held_out: pd.DataFrame
+    subjects: pd.Series
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """`mean`, then the labels where there are several."""
+        return tuple(self.by_arm)
+
+    @property
+    def has_repeats(self) -> bool:
+        """Whether a subject has several cases."""
+        return bool(self.subjects.duplicated().any())
+
+    def runs_of(self, arm: str) -> list[str]:
+        """Runs of an arm."""
+        runs = self.arms.runs
+        return [run for run in runs.index[runs["arm"] == arm] if run in self.held_out]
+
+    def complete(self, label: str, arms: Sequence[str]) -> pd.DataFrame:
+        """Scores of the cases that all of `arms` have one for."""
+        return self.by_arm[label][list(arms)].dropna()
+
+    def per_subject(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Mean over the cases of each subject, as tests take subjects for independent."""
+        return table.groupby(self.subjects.reindex(table.index)).mean()
+
+
+def score_arms(arms: Arms) -> Scored:
+    """Gather the Dice of all runs; a score that a run has twice counts with its mean."""
+    rows = _of_labels(arms, DICE)
+    by_label = wide(rows, arms)
+    by_run = {MEAN: _over_labels(by_label)}
+    if len(arms.labels) > 1:
+        by_run |= by_label
+    return _scored(rows, by_run, arms)
+
+
+def score_beside(arms: Arms) -> dict[str, Scored]:
+    """Absolute volume error, and surface Dice or else HD95, over the labels; those that are there.
+
+    Source: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z (a boundary score beside an
+    overlap).
+    """
+    dice = _of_labels(arms, DICE)
+    keys = ["run", "case_id", "label"]
+    scores = dice.set_index(keys)[["value"]].rename(columns={"value": DICE})
+    scores = scores.groupby(level=keys).mean()
+    for metric in ("volume_mm3", "reference_volume_mm3", SURFACE_DICE, HD95):
+        scores[metric] = _of_labels(arms, metric).groupby(keys)["value"].mean()
+    reference, is_lost = scores["reference_volume_mm3"], scores[DICE] == 0
+    error = (scores["volume_mm3"] - reference).abs()
+    scores[VOLUME_ERROR] = error.where(error.notna() | ~is_lost, reference)
+    for metric, worst in ((SURFACE_DICE, 0.0), (HD95, math.inf)):
+        scores[metric] = scores[metric].where(scores[metric].notna() | ~is_lost, worst)
+    boundary = HD95 if _of_labels(arms, SURFACE_DICE)["value"].isna().all() else SURFACE_DICE
+    found = {}
+    for metric in (VOLUME_ERROR, boundary):
+        values = scores[metric].rename("value").reset_index()
+        by_run = _over_labels(wide(values, arms)).replace(math.inf, math.nan)
+        if by_run.notna().any(axis=None):
+            found[metric] = _scored(dice, {MEAN: by_run}, arms)
+    return found
+
+
+def _of_labels(arms: Arms, metric: str) -> pd.DataFrame:
+    is_asked = (arms.scores["metric"] == metric) & arms.scores["label"].isin(arms.labels)
+    return arms.scores[is_asked].astype({"value": float})
+
+
+def _scored(rows: pd.DataFrame, by_run: Mapping[str, pd.DataFrame], arms: Arms) -> Scored:
+    """Scores by run and by arm, and who was scored, by `rows` of Dice."""
+    cases = by_run[MEAN].index
+    pairs = rows.drop_duplicates(["case_id", "run"]).assign(value=True)
+    held_out = pairs.pivot(index="case_id", columns="run", values="value").notna()
+    subjects = rows.drop_duplicates("case_id").set_index("case_id")["subject_id"]
+    return Scored(
+        arms,
+        by_run,
+        {label: over_runs(table, arms) for label, table in by_run.items()},
+        held_out.reindex(index=cases, columns=by_run[MEAN].columns, fill_value=False),
+        subjects.reindex(cases),
+    )
+
+
+def wide(rows: pd.DataFrame, arms: Arms) -> dict[str, pd.DataFrame]:
+    """Rows of one metric as a table of cases × runs for each label."""
+    cases = pd.Index(sorted(set(rows["case_id"])), name="case_id")
+    known = set(rows["run"])
+    runs = [run for run in arms.runs.index if run in known]
+    table = rows.astype({"value": float}).pivot_table(
+        index="case_id", columns=["label", "run"], values="value", aggfunc="mean", dropna=False
+    )
+    return {
+        label: (table[label] if label in table else pd.DataFrame(dtype=float)).reindex(
+            index=cases, columns=runs
+        )
+        for label in arms.labels
+    }
+
+
+def over_runs(table: pd.DataFrame, arms: Arms) -> pd.DataFrame:
+    """Mean of each case over the runs of each arm that have a value; a column an arm."""
+    means = {
+        arm: table[[run for run in runs if run in table]].mean(axis=1)
+        for arm, runs in arms.runs.groupby("arm", sort=False).groups.items()
+    }
+    return pd.DataFrame(means, index=table.index)
+
+
+def mean_of(metric: str, arms: Arms) -> pd.Series:
+    """Mean of a metric by arm, over labels, runs and cases as for Dice; NaN where it has none."""
+    return (
+        over_runs(_over_labels(wide(_of_labels(arms, metric), arms)), arms)
+        .mean()
+        .reindex(list(arms.names))
+    )
+
+
+def undefined(arms: Arms) -> list[str]:
+    """Sentences on labels whose Dice is undefined in some cases."""
+    rows = _of_labels(arms, DICE)
+    told = []
+    for label, absent in rows[rows["value"].isna()].groupby("label", sort=False):
+        cases = sorted(set(absent["case_id"]))
+        told.append(
+            f"{len(absent)} Dice values of {label} are undefined, as neither mask has it, and are "
+            f"left out: {listed(cases)}."
+        )
+    return told
+
+
+def _over_labels(by_label: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    tables = list(by_label.values())
+    stacked = pd.concat(tables, keys=range(len(tables)))
+    return stacked.groupby(level=1).mean()

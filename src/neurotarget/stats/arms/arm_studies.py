@@ -1,0 +1,168 @@
+"""The study of each arm: agreement of its volumes with the reference, and the target's effects.
+
+The volumes that the folds of one seed give for the cases they hold out form one cohort, so that
+no case was seen in training. Only cases with a reference volume count.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.stats.arms.arm_learning import Learnings, learning_of_arms, refused_arms
+from neurotarget.stats.arms.arms import Arms
+from neurotarget.stats.effects.effects import effects_table as study_effects
+from neurotarget.stats.cohort.measured import Measured, means_with_regions, with_regions
+from neurotarget.stats.study.tables import agreement_table as study_agreement
+
+REFERENCE = "reference"
+AGREEMENT_COLUMNS = [
+    *("arm", "seed", "label", "icc_a1", "icc_low", "icc_high", "pearson_r"),
+    *("bias_mm3", "bias_low", "bias_high", "n", "reason"),
+]
+EFFECT_COLUMNS = [
+    *("arm", "seed", "hypothesis", "claim", "estimate", "low", "high", "p", "unit"),
+    *("verdict", "n", "reason"),
+]
+STATISTICS = {  # of the study's table: columns here
+    "icc_a1": ("icc_a1", "icc_low", "icc_high"),
+    "pearson_r": ("pearson_r",),
+    "bias": ("bias_mm3", "bias_low", "bias_high"),
+}
+
+
+class Cohort(NamedTuple):
+    """Volumes of an arm's runs with one seed, a row a case, a column a label or region."""
+
+    arm: str
+    seed: int
+    volumes: pd.DataFrame
+
+
+def cohorts(arms: Arms) -> tuple[pd.DataFrame, list[Cohort]]:
+    """Reference volumes in mm³, and those of every arm and seed on the same cases.
+
+    Where several folds hold out a case its volume is the mean of theirs. Cases that lack the
+    reference volume of every label are left out.
+    """
+    rows = arms.scores[arms.scores["label"].isin(arms.labels)]
+    reference = _wide(rows[rows["metric"] == "reference_volume_mm3"], arms).dropna(how="all")
+    found = rows[rows["metric"] == "volume_mm3"]
+    return reference, [
+        Cohort(arm, int(seed), _wide(part, arms).reindex(reference.index))
+        for arm in arms.names
+        for seed, part in found[found["arm"] == arm].groupby("seed")
+    ]
+
+
+def agreement_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
+    """ICC(A,1), Pearson's r and bias (arm − reference) by arm, seed and label, with intervals."""
+    rows = []
+    for cohort, measured in _measured(arms, with_covariates=False):
+        table = study_agreement(measured, seed=seed)
+        for label in measured.labels:
+            rows.append(_agreement(cohort, label, table[table["label"] == label]))
+    return _seeded(pd.DataFrame(rows, columns=AGREEMENT_COLUMNS))
+
+
+def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFrame:
+    """The target's hypotheses as declared, on the reference's volumes or means and on each arm's.
+
+    Reference and arms have the same cases. The published effect stands in the reason, where it
+    decides. Arms that have not learnt, or whose masks failed too often, allow no conclusion.
+    """
+    if not arms.target.hypotheses:
+        return _seeded(pd.DataFrame(columns=EFFECT_COLUMNS))
+    tables, refused = [], refused_arms(arms, learnings or learning_of_arms(arms))
+    for number, (cohort, measured) in enumerate(_measured(arms, with_covariates=True)):
+        why = refused.get((cohort.arm, cohort.seed), {})
+        found = study_effects(
+            measured, refused={(cohort.arm, label): told for label, told in why.items()}
+        )
+        found = found[found["leads"].astype(bool)]
+        if number == 0:
+            tables.append(found[found["method"] == REFERENCE].assign(arm=REFERENCE, seed=pd.NA))
+        tables.append(found[found["method"] != REFERENCE].assign(arm=cohort.arm, seed=cohort.seed))
+    if not tables:
+        return _seeded(pd.DataFrame(columns=EFFECT_COLUMNS))
+    return _seeded(pd.concat([table[EFFECT_COLUMNS] for table in tables], ignore_index=True))
+
+
+def verdict_text(effects: pd.DataFrame, arm: str) -> str:
+    """Verdicts of an arm over its seeds: `sex_difference: shown 2 of 2; age: …`."""
+    told = []
+    for hypothesis, rows in effects[effects["arm"] == arm].groupby("hypothesis", sort=False):
+        counts = Counter(rows["verdict"]).most_common()
+        said = ", ".join(f"{verdict} {count} of {len(rows)}" for verdict, count in counts)
+        told.append(f"{hypothesis}: {said}")
+    return "; ".join(told)
+
+
+def _measured(arms: Arms, *, with_covariates: bool) -> Iterator[tuple[Cohort, Measured]]:
+    """Each cohort beside the reference; without covariates there are no strata to go through."""
+    reference, every = cohorts(arms)
+    subjects = arms.scores.drop_duplicates("case_id").set_index("case_id")["subject_id"]
+    known = pd.DataFrame({"subject_id": subjects.reindex(reference.index)})
+    if with_covariates:
+        more = arms.covariates.drop(columns="subject_id", errors="ignore")
+        known = known.join(more.reindex(reference.index).infer_objects())
+    for cohort in every if len(reference) else ():
+        volumes = {REFERENCE: reference, cohort.arm: cohort.volumes}
+        means = _means(arms, cohort, volumes) if with_covariates else {}
+        yield (
+            cohort,
+            Measured(arms.target, volumes, known, pd.DataFrame(), REFERENCE, means=means),
+        )
+
+
+def _means(
+    arms: Arms, cohort: Cohort, volumes: dict[str, pd.DataFrame]
+) -> dict[str, dict[str, pd.DataFrame]]:
+    """Means of every contrast that has a unit, inside the reference and the arm's own masks."""
+    scores = arms.scores
+    own = scores[(scores["arm"] == cohort.arm) & (scores["seed"] == cohort.seed)]
+    found: dict[str, dict[str, pd.DataFrame]] = {}
+    for contrast in arms.target.units:
+        metrics = {REFERENCE: f"reference_mean_{contrast}", cohort.arm: f"mean_{contrast}"}
+        for method, metric in metrics.items():
+            rows = scores if method == REFERENCE else own
+            rows = rows[rows["metric"] == metric]
+            if rows["value"].notna().any():
+                means = rows.groupby(["case_id", "label"])["value"].mean().unstack("label")
+                table = means_with_regions(means, volumes[method], arms.target)
+                found.setdefault(contrast, {})[method] = table
+    return found
+
+
+def _wide(rows: pd.DataFrame, arms: Arms) -> pd.DataFrame:
+    means = rows.groupby(["case_id", "label"])["value"].mean().unstack("label")
+    return with_regions(means, arms.target)
+
+
+def _agreement(cohort: Cohort, label: str, found: pd.DataFrame) -> dict:
+    row = {"arm": cohort.arm, "seed": cohort.seed, "label": label}
+    rows = found.set_index("statistic")
+    for statistic, columns in STATISTICS.items():
+        values = rows.loc[statistic, ["value", "low", "high"]]
+        row |= dict(zip(columns, values, strict=False))
+    reasons = dict.fromkeys(rows.loc[list(STATISTICS), "reason"])
+    missing = int(rows["n_missing"].iloc[0])
+    if missing:
+        reasons[f"{missing} cases lack a volume"] = None
+    return row | {
+        "n": int(rows["n"].iloc[0]),
+        "reason": "; ".join(reason for reason in reasons if reason),
+    }
+
+
+def _seeded(table: pd.DataFrame) -> pd.DataFrame:
+    """The reference has no seed."""
+    return table.astype({"seed": "Int64"})
+
+
+def mean_icc(agreement: pd.DataFrame, arm: str, label: str) -> float:
+    """ICC(A,1) of an arm, mean over its seeds; NaN where any has none, as it may be the worst."""
+    rows = agreement[(agreement["arm"] == arm) & (agreement["label"] == label)]
+    return float(rows["icc_a1"].mean(skipna=False)) if len(rows) else math.nan

@@ -1,0 +1,209 @@
+"""Tables of a comparison with a row an arm, a run or a case."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.stats.arms.arm_learning import Learnings
+from neurotarget.stats.arms.arm_scores import MEAN, Scored, mean_of
+from neurotarget.stats.arms.arm_studies import mean_icc, verdict_text
+from neurotarget.stats.arms.arms import NET, NO_SEED, Arms, listed
+from neurotarget.stats.cohort.failures import failed_masks
+from neurotarget.stats.core.interval import FEWEST
+from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
+from neurotarget.stats.arms.paired import order
+from neurotarget.stats.core.resample import codes, ends, replicates, weighted_mean
+
+COSTS = (
+    *("parameters", "flops_per_step", "steps", "step_s", "train_s", "peak_memory_mib"),
+    *("predict_s_per_case", "energy_wh", "batch_size", "patch_vox", "optimizer", "learning_rate"),
+)
+WORDS = ("patch_vox", "optimizer")  # costs that are text
+SUMMARY = (
+    *("arm", "kind", "learnt", "dice", "dice_low", "dice_high", "case_sd", "seed_sd", "mean_rank"),
+    *("p_best", "hd95_mm", "n_failed", "n_scored", "n_cases", "n_subjects"),
+    *("n_runs", "n_folds", "n_seeds"),
+)
+SPREAD_COLUMNS = [
+    *("arm", "label", "case_sd", "fold_sd", "seed_sd", "n_cases", "n_folds", "n_seeds", "reason")
+]
+COST_COLUMNS = ("run", "arm", "fold", "seed", "dice")
+
+MADE = "made of trained nets, which alone have ranks and a probability of being best"
+MADE_SEEDS = "made of several trainings"
+ONE_SEED = "one seed: the spread between seeds is not known"
+ONE_FOLD = "one fold"
+
+
+def arms_table(
+    scored: Scored,
+    tables: Mapping[str, pd.DataFrame],
+    learnings: Learnings,
+    chances: Mapping[str, float],
+    *,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The row of each arm, the best first, and last those that have not learnt.
+
+    `tables` are the others of the comparison, `chances` the nets' to be best.
+
+    Dice is the mean over labels, runs and cases, a lost mask being 0; its interval is over
+    subjects, with the trainings as they are. `n_failed` and `n_scored` count masks of a case by a
+    run; HD95 has none of a lost mask. Costs are means over runs.
+    """
+    hd95 = mean_of("hd95_mm", scored.arms)
+    failed = _failures(scored.arms)
+    rows = []
+    for arm in sorted(order(scored), key=lambda one: learnings[one].word == NOT_LEARNT):
+        row = _summary(scored, arm, seed) | {"learnt": learnings[arm].word}
+        if learnings[arm].word in (NOT_LEARNT, DOUBTFUL):
+            why = f"{learnings[arm].word}: {' '.join(learnings[arm].reasons)}".rstrip(".")
+            row["reason"] = "; ".join(part for part in (row["reason"], why) if part)
+        row |= _spread_of(tables["spread"], arm)
+        row |= {"mean_rank": _rank(tables["ranks"], arm), "p_best": chances.get(arm, math.nan)}
+        row |= {"hd95_mm": hd95[arm], "n_failed": failed.get(arm, math.nan)}
+        row |= _by_label(scored, tables["agreement"], arm)
+        if lacking := _lacking_icc(tables["agreement"], arm):
+            row["reason"] = "; ".join(part for part in (row["reason"], lacking) if part)
+        row |= {"verdicts": verdict_text(tables["effects"], arm)}
+        rows.append(row | _costs(scored.arms, arm))
+    table = pd.DataFrame(rows)
+    middle = [name for name in table if name not in (*SUMMARY, *COSTS, "verdicts", "reason")]
+    return table[[*SUMMARY, *middle, "verdicts", *COSTS, "reason"]]
+
+
+def spread_table(scored: Scored) -> pd.DataFrame:
+    """How far an arm's Dice varies between cases, between folds and between seeds, as SD.
+
+    Of cases: their scores, each the mean over runs. Of folds: the mean scores of the folds, which
+    differ in their cases as well. Of seeds: the mean scores of the runs of one fold, pooled over
+    folds; it is how much a mere repetition of the training changes.
+    """
+    rows = []
+    for label in scored.labels:
+        for arm in order(scored):
+            scores = scored.by_arm[label][arm].dropna()
+            runs = scored.arms.runs.loc[scored.runs_of(arm), ["kind", "fold", "seed"]]
+            runs = runs.assign(mean=scored.by_run[label][list(runs.index)].mean())
+            folds = runs.groupby("fold")["mean"]
+            reasons = [ONE_FOLD] if folds.ngroups < 2 else []
+            seed_sd = _pooled_sd(folds)
+            if math.isnan(seed_sd):
+                reasons.append(ONE_SEED if (runs["seed"] != NO_SEED).all() else MADE_SEEDS)
+            row = (arm, label, scores.std(), folds.mean().std(), seed_sd, len(scores))
+            rows.append((*row, folds.ngroups, runs["seed"].nunique(), "; ".join(reasons)))
+    return pd.DataFrame(rows, columns=SPREAD_COLUMNS)
+
+
+def costs_table(scored: Scored) -> pd.DataFrame:
+    """A row a run: its mean Dice, then all that `runs` knows of its cost."""
+    dice = scored.by_run[MEAN].mean()
+    table = scored.arms.runs.rename_axis("run").reset_index()
+    table["dice"] = table["run"].map(dice)
+    if "parts" in table:
+        table["parts"] = table["parts"].str.replace("\n", "; ")  # a row is a line of its file
+    named = [*COST_COLUMNS, *COSTS]
+    more = [name for name in table if name not in (*named, "kind")]
+    return table.reindex(columns=[*named, *more])
+
+
+def cases_table(scored: Scored) -> pd.DataFrame:
+    """A row a case: its fold (all of them, where several hold it out) and its score by each arm."""
+    runs = scored.arms.runs
+    nets = [run for run in scored.held_out if runs.at[run, "kind"] == NET]
+    nets = nets or list(scored.held_out)
+    folds = [
+        sorted({int(runs.at[run, "fold"]) for run in nets if is_held[run]})
+        for _, is_held in scored.held_out.iterrows()
+    ]
+    is_single = all(len(one) == 1 for one in folds)
+    told = [one[0] if is_single else ", ".join(map(str, one)) for one in folds]
+    table = pd.DataFrame({"subject_id": scored.subjects, "fold": told}, index=scored.subjects.index)
+    table = pd.concat([table, scored.by_arm[MEAN][order(scored)]], axis=1)
+    return table.rename_axis("case_id").reset_index()
+
+
+def _summary(scored: Scored, arm: str, seed: int) -> dict:
+    scores = scored.by_arm[MEAN][arm].dropna()
+    subject, n_subjects = codes(scored.subjects[scores.index])
+    low = high = math.nan
+    reasons = [] if n_subjects >= FEWEST else ["fewer than 3 subjects"]
+    if not reasons:
+        weights = replicates(n_subjects, seed)
+        low, high = ends(weighted_mean(weights, scores.to_numpy(), subject))
+    kind, runs = scored.arms.kinds[arm], scored.runs_of(arm)
+    known = scored.arms.runs.loc[runs]
+    reasons += [MADE] if kind != NET else []
+    return {
+        **{"arm": arm, "kind": kind},
+        **{"dice": scores.mean(), "dice_low": low, "dice_high": high},
+        "n_scored": int(scored.by_run[MEAN][runs].notna().sum().sum()),
+        **{"n_cases": len(scores), "n_subjects": n_subjects, "n_runs": len(runs)},
+        **{"n_folds": known["fold"].nunique(), "n_seeds": known["seed"].nunique()},
+        "reason": "; ".join(reasons),
+    }
+
+
+def _spread_of(spread: pd.DataFrame, arm: str) -> dict:
+    row = spread[(spread["arm"] == arm) & (spread["label"] == MEAN)].iloc[0]
+    return {"case_sd": row["case_sd"], "seed_sd": row["seed_sd"]}
+
+
+def _rank(ranks: pd.DataFrame, arm: str) -> float:
+    rows = ranks[(ranks["arm"] == arm) & (ranks["label"] == MEAN)]
+    return float(rows["mean_rank"].iloc[0]) if len(rows) else math.nan
+
+
+def _by_label(scored: Scored, agreement: pd.DataFrame, arm: str) -> dict:
+    found = {}
+    for label in scored.arms.labels:
+        dice = scored.by_arm.get(label, scored.by_arm[MEAN])[arm]
+        found[f"{label}_dice"] = dice.mean()
+        found[f"{label}_icc_a1"] = mean_icc(agreement, arm, label)
+    if len(scored.arms.labels) > 1:
+        found["total_icc_a1"] = mean_icc(agreement, arm, "total")
+    return found
+
+
+def _lacking_icc(agreement: pd.DataFrame, arm: str) -> str:
+    """Which labels have the ICC of some seeds, and so no mean of it."""
+    known = agreement[agreement["arm"] == arm].groupby("label", sort=False)["icc_a1"]
+    labels = [label for label, icc in known if icc.isna().any() and icc.notna().any()]
+    return f"no mean ICC of {listed(labels)}, as a seed has none" if labels else ""
+
+
+def _costs(arms: Arms, arm: str) -> dict:
+    """Mean of every cost over the arm's runs; of text, all that there is."""
+    runs = arms.runs[arms.runs["arm"] == arm]
+    found: dict[str, float | str] = {}
+    for name in COSTS:
+        if name in WORDS:
+            known = runs[name].dropna() if name in runs else []
+            found[name] = listed(dict.fromkeys(word for word in known if word))
+        else:
+            values = (
+                pd.to_numeric(runs[name], errors="coerce")
+                if name in runs
+                else pd.Series(dtype=float)
+            )
+            found[name] = float(values.mean())
+    return found
+
+
+def _failures(arms: Arms) -> dict[str, int]:
+    """Masks, of a case by a run, of which any label failed; no entry where nobody looked."""
+    rows = arms.scores[arms.scores["label"].isin(arms.labels)]
+    masks = failed_masks(rows, ("arm", "run", "case_id", "label"))
+    failed = masks.groupby(["arm", "run", "case_id"], sort=False).any()
+    return failed.groupby("arm", sort=False).sum().astype(int).to_dict()
+
+
+def _pooled_sd(groups: object) -> float:
+    """SD within groups, each weighted by its degrees of freedom; NaN where all have one value."""
+    freedom = groups.count() - 1
+    if freedom.sum() < 1:
+        return math.nan
+    squares = (groups.var().fillna(0) * freedom.clip(lower=0)).sum()
+    return float(np.sqrt(squares / freedom.clip(lower=0).sum()))

@@ -1,0 +1,64 @@
+"""How likely each net is to have the highest mean score, were other cases and trainings drawn.
+
+Drawn from the mixed model, whose error counts trainings. Of the nets in a comparison the one that
+came out best was lucky more often than not, so means are first drawn towards their common mean,
+by as much as chance alone would part them: of two equal nets a chance above 95 % is then as rare
+as an interval of their difference that excludes 0.
+
+Source: Efron and Morris 1975, doi:10.1080/01621459.1975.10479864 (shrinkage); Gelman et al. 2012,
+doi:10.1080/19345747.2011.618213 (instead of a correction for the number of pairs).
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.special import stdtrit
+
+from neurotarget.stats.arms.arm_scores import SAME
+from neurotarget.stats.arms.mixed import MixedFit
+
+DRAWS = 20_000
+FEWEST_SEEDS, FEWEST_FOLDS = 2, 3
+FEW_TRAININGS = (
+    "no net has a chance to be best: it asks for two seeds or three folds of each, as one training "
+    "does not tell how another would come out"
+)
+NOTHING_SHARED = "no case has a score by all arms"
+
+
+def best_probabilities(
+    fit: MixedFit, nets: Sequence[str], *, seed: int = 0
+) -> tuple[dict[str, float], str]:
+    """Share of draws in which each net has the highest mean, and why there is none.
+
+    NaN where there is no other net, and from fewer than two seeds or three folds. Nets whose
+    means are the same share a draw.
+    """
+    none = dict.fromkeys(nets, math.nan)
+    if len(nets) < 2:
+        return none, ""
+    if not fit.n_cases:
+        return none, NOTHING_SHARED
+    if not fit.has_runs or (fit.n_seeds < FEWEST_SEEDS and fit.n_folds < FEWEST_FOLDS):
+        return none, FEW_TRAININGS
+    means = np.array([fit.means[net] for net in nets])
+    drawn = means[None] if fit.error < SAME else _drawn(means, fit.error, fit.freedom, seed)
+    is_best = drawn >= drawn.max(axis=1, keepdims=True) - SAME
+    shares = (is_best / is_best.sum(axis=1, keepdims=True)).mean(axis=0)
+    return dict(zip(nets, shares.tolist(), strict=True)), ""
+
+
+def _drawn(
+    means: Float[ndarray, " A"], error: float, freedom: float, seed: int
+) -> Float[ndarray, "D A"]:
+    """Means after shrinkage with Student's errors; all alike where chance explains them."""
+    own = error**2 / 2  # variance of one mean
+    two_sided, one_sided = (float(stdtrit(freedom, p)) for p in (0.975, 0.95))
+    by_chance = (two_sided**2 - one_sided**2) * own
+    kept = max(0.0, 1 - by_chance / max(float(means.var(ddof=1)), SAME**2))
+    generator = np.random.default_rng(seed)
+    scale = np.sqrt(kept * own * freedom / generator.chisquare(freedom, (DRAWS, 1)))
+    return kept * (means - means.mean()) + scale * generator.normal(size=(DRAWS, len(means)))

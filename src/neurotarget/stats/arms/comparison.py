@@ -1,0 +1,189 @@
+"""All that a comparison says of its arms, as tables; the page shows them and computes nothing."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from scipy.stats import f
+
+from neurotarget.stats.arms.arm_learning import Learnings, learning_of_arms, learnt_alone
+from neurotarget.stats.arms.arm_scores import (
+    MEAN,
+    SAME,
+    Scored,
+    score_arms,
+    score_beside,
+    undefined,
+)
+from neurotarget.stats.arms.arm_studies import agreement_table, effects_table
+from neurotarget.stats.arms.arm_tables import arms_table, cases_table, costs_table, spread_table
+from neurotarget.stats.arms.arms import NET, Arms, check_design
+from neurotarget.stats.arms.best_arm import best_probabilities
+from neurotarget.stats.arms.headline import headline
+from neurotarget.stats.arms.mixed import MixedFit, fit_arms, training_overlap, variance_table
+from neurotarget.stats.arms.paired import COLUMNS as DIFFERENCE_COLUMNS
+from neurotarget.stats.arms.paired import compared_pairs, differences_table
+from neurotarget.stats.study.parts import arm_parts_table, of_arms, without_external
+from neurotarget.stats.arms.ranks import COLUMNS as RANK_COLUMNS
+from neurotarget.stats.arms.ranks import ranks_table
+from neurotarget.types import Target
+
+UNEVEN = 0.01  # p of equal spreads below which one spread for all arms is a poor summary
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Tables by name, as they are written to `compare/<name>.tsv`.
+
+    `sentence` says in plain words which arm is best and which cannot be told apart from it.
+    `notes` are sentences on what was left out, with counts; `facts` say where the numbers come
+    from (experiment, commit, command).
+    """
+
+    target: Target
+    tables: Mapping[str, pd.DataFrame]
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    sentence: str = ""
+
+
+def compare(
+    arms: Arms,
+    *,
+    seed: int = 0,
+    notes: Sequence[str] = (),
+    facts: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Compute every table of a comparison; the same seed gives the same numbers.
+
+    What a design does not have (seeds, folds, a second arm, volumes) gives rows with a reason.
+    `parts` is there where cases are external or scores published. Arms that have not learnt are
+    shown, and have no rank, difference, or probability of being best. The target's hypotheses are
+    put to all cases that were held out, those of unseen sites among them.
+    """
+    parts, every = arm_parts_table(arms, seed=seed), arms
+    arms, more = without_external(every)
+    scored, learnings = score_arms(arms), learning_of_arms(arms)
+    ranked = learnt_alone(scored, learnings)
+    fits = _fits(ranked)
+    tables = {
+        **_rankings(ranked, fits, seed),
+        "spread": spread_table(scored),
+        "agreement": agreement_table(arms, seed=seed),
+        "effects": effects_table(of_arms(every, arms.names), learnings),
+        "costs": costs_table(scored),
+        "cases": cases_table(scored),
+    }
+    chances, why = (
+        best_probabilities(fits[MEAN], ranked.arms.nets, seed=seed) if ranked else ({}, "")
+    )
+    tables = {"arms": arms_table(scored, tables, learnings, chances, seed=seed)} | tables
+    tables |= {"parts": parts} if len(parts) else {}
+    told = (*notes, *more, *_notes(scored, ranked, why), *_on_folds(fits), *_on_learning(learnings))
+    return Comparison(arms.target, tables, told, dict(facts or {}), headline(tables))
+
+
+def _fits(ranked: Scored | None) -> dict[str, MixedFit]:
+    """Mixed model of the nets by label; none where no net has learnt."""
+    if ranked is None:
+        return {}
+    return {label: fit_arms(ranked, label, ranked.arms.nets) for label in ranked.labels}
+
+
+def _rankings(
+    ranked: Scored | None, fits: Mapping[str, MixedFit], seed: int
+) -> dict[str, pd.DataFrame]:
+    """What holds arms against each other; tables without a row where no net has learnt."""
+    if ranked is None:
+        empty = {"differences": DIFFERENCE_COLUMNS, "ranks": RANK_COLUMNS}
+        tables = {name: pd.DataFrame(columns=columns) for name, columns in empty.items()}
+        return {**tables, "variance": variance_table({})}
+    pairs = compared_pairs(ranked)
+    blocks = [differences_table(ranked, fits, pairs=pairs, seed=seed)]
+    for metric, scored in score_beside(ranked.arms).items():
+        fit = {MEAN: fit_arms(scored, MEAN, ranked.arms.nets)}
+        blocks.append(differences_table(scored, fit, metric=metric, pairs=pairs, seed=seed))
+    differences = pd.concat([block for block in blocks if len(block)] or blocks, ignore_index=True)
+    return {
+        "differences": differences,
+        "variance": variance_table(dict(fits)),
+        "ranks": ranks_table(ranked, differences),
+    }
+
+
+def _on_folds(fits: Mapping[str, MixedFit]) -> Iterator[str]:
+    """A sentence on folds that share training data, and what is done about it."""
+    fit = fits.get(MEAN)
+    if fit is None or not fit.has_runs or fit.n_folds < 2:
+        return
+    shared = f"The {fit.n_folds} folds share training data, so they are no independent trainings"
+    if fit.shares_training:
+        yield (
+            f"{shared}: where the spread between folds is what tells of trainings, the variance of "
+            f"a difference is raised {training_overlap(fit.n_folds):.2g}-fold (Nadeau and Bengio "
+            "2003, doi:10.1023/A:1024068626366)."
+        )
+    else:
+        yield (
+            f"{shared}; the intervals of the mixed model rest on seeds and say nothing of other "
+            "training data."
+        )
+
+
+def _on_learning(learnings: Learnings) -> Iterator[str]:
+    for arm, found in learnings.items():
+        yield from (f"{arm}: {line}" for line in found.warnings)  # the table has the reasons
+
+
+def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:
+    arms = scored.arms
+    yield from check_design(arms)
+    yield from undefined(arms)
+    cases, nets = len(scored.subjects), list(arms.nets)
+    nets_ranked = list(ranked.arms.nets) if ranked else []
+    if ranked and (lacking := cases - len(ranked.complete(MEAN, nets_ranked))):
+        yield (
+            f"{lacking} of {cases} cases lack a score by some architecture; they count in the "
+            "means of the others, not in ranks and tests of all."
+        )
+    for arm in (arm for arm in arms.names if arm not in nets):
+        own = int(scored.held_out[scored.runs_of(arm)].any(axis=1).sum())
+        if own < cases:
+            yield (
+                f"{arm} was scored on {own} of {cases} cases only, so its mean Dice is not to be "
+                "held against those of other arms; its differences to them are."
+            )
+    if scored.has_repeats:
+        yield (
+            f"{cases} cases come from {scored.subjects.nunique()} subjects; intervals draw "
+            "subjects, and tests take the mean of each."
+        )
+    if why and len(nets_ranked) > 1:
+        yield f"{why[0].upper()}{why[1:]}."
+    if ranked:
+        yield from _uneven(ranked)
+
+
+def _uneven(scored: Scored) -> Iterator[str]:
+    """A sentence on the arm whose trainings vary far more than those of the others.
+
+    Source: Cochran 1941, doi:10.1111/j.1469-1809.1941.tb02271.x (largest of several variances).
+    """
+    runs = scored.arms.runs.loc[list(scored.held_out)]
+    runs = runs[runs["kind"] == NET].assign(mean=scored.by_run[MEAN].mean())
+    own = runs.groupby(["arm", "fold"])["mean"].mean().unstack("fold")
+    apart = runs["mean"] - runs["fold"].map(own.median())  # which one bad arm does not move
+    spread = apart.groupby(runs["arm"]).var().dropna()
+    if len(spread) < 3:
+        return
+    worst, k = spread.idxmax(), len(spread)
+    others = float(spread.drop(worst).mean())
+    freedom = len(apart) / k - 1
+    ratio = spread[worst] / max(others, SAME**2)
+    if spread[worst] > SAME and k * f.sf(ratio, freedom, (k - 1) * freedom) < UNEVEN:
+        yield (
+            f"The trainings of {worst} vary far more (SD {math.sqrt(spread[worst]):.3f}) than "
+            f"those of the others ({math.sqrt(others):.3f}); as the mixed model has one spread for "
+            "all, the others look less certain than they are: compare them without it as well."
+        )

@@ -1,0 +1,209 @@
+"""What a comparison found, in one to three sentences."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.stats.arms.arm_scores import DICE, MEAN, SAME
+from neurotarget.stats.arms.arms import NET
+from neurotarget.stats.cohort.learning import NOT_LEARNT
+from neurotarget.stats.arms.paired import ALPHA, APART, NOT_APART, SPLIT, told_apart
+
+VISIBLE = 0.0005  # a smaller SD would be written as 0.000
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+def headline(tables: Tables) -> str:
+    """Say which net is best and by how much, which cannot be told from it, and how sure that is."""
+    arms, unlearnt = tables["arms"], _not_learnt(tables["arms"])
+    arms = arms.drop(unlearnt.index)
+    nets = arms[(arms["kind"] == NET) & arms["dice"].notna()]
+    if len(unlearnt) and not len(nets):
+        return (
+            f"No network has learnt, so this comparison says nothing of which is best: "
+            f"{spoken([_dice_of(row) for _, row in unlearnt.iterrows()])}."
+        )
+    if not len(nets):
+        return "No arm has a score, so there is nothing to compare."
+    return " ".join(part for part in (_found(tables, arms, nets), _left_out(unlearnt)) if part)
+
+
+def _not_learnt(arms: pd.DataFrame) -> pd.DataFrame:
+    return arms[arms["learnt"] == NOT_LEARNT] if "learnt" in arms else arms[:0]
+
+
+def _dice_of(row: pd.Series) -> str:
+    return f"{row['arm']} has a mean Dice of {row['dice']:.3f}"
+
+
+def _left_out(unlearnt: pd.DataFrame) -> str:
+    if not len(unlearnt):
+        return ""
+    verb = "has" if len(unlearnt) == 1 else "have"
+    named = spoken([f"{row['arm']} (Dice {row['dice']:.3f})" for _, row in unlearnt.iterrows()])
+    return f"{named} {verb} not learnt, and {verb} no rank."
+
+
+def _found(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
+    if len(nets) == 1:
+        only = nets.iloc[0]
+        others = (tables["arms"]["kind"] == NET).sum() > 1
+        scored = " with a score" if others else ""
+        scored = " that has learnt" if others and len(_not_learnt(tables["arms"])) else scored
+        found = f"{only['arm']} is the only architecture{scored}: its mean Dice is "
+        found += f"{only['dice']:.3f}"
+        return f"{found} over {_amounts(nets)}, so there is nothing to compare{_made(arms, nets)}."
+    if nets["dice"].max() - nets["dice"].min() < SAME:
+        return (
+            f"All {len(nets)} architectures have the same mean Dice, {nets['dice'].iloc[0]:.3f}, "
+            f"over {_amounts(nets)}{_made(arms, nets)}."
+        )
+    return " ".join((_lead(tables, nets), _ties(tables, arms, nets), _spread(tables, nets)))
+
+
+def spoken(names: Sequence[str]) -> str:
+    """Names as a sentence lists them: `a, b and c`."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _lead(tables: Tables, nets: pd.DataFrame) -> str:
+    best, second = nets["arm"].iloc[:2]
+    row = _pair(tables, best, second)
+    found = f"{best} has the highest mean Dice, {nets['dice'].iloc[0]:.3f}"
+    shift = row["mean_difference"]
+    if math.isnan(shift):
+        return f"{found}, but no case has a score by both it and {second}."
+    low, high = _interval(row) if shift >= 0 else (-end for end in reversed(_interval(row)))
+    over = "" if _is_tested(row) else " over cases"
+    interval = (
+        "" if math.isnan(low) else f" (95 % interval{over} {_signed(low)} to {_signed(high)})"
+    )
+    if shift < 0:  # means of arms are over their own cases
+        return (
+            f"{found}, but on the {row['n_cases']} cases that both have a score of {second} is "
+            f"{-shift:.3f} above it{interval}."
+        )
+    return (
+        f"{found}, which is {shift:.3f} above {second}{', the next' if len(nets) > 2 else ''}"
+        f"{interval}."
+    )
+
+
+def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
+    best, *others = nets["arm"]
+    end = f"{_made(arms, nets)}."
+    if not any(_is_tested(_pair(tables, best, arm)) for arm in others):
+        return f"Whether {_whose(len(nets))} is {_pair(tables, best, others[0])['told_apart']}{end}"
+    apart = told_apart(tables["differences"])
+    tied = [arm for arm in others if frozenset((best, arm)) not in apart]
+    why = _why_tied(tables, best, tied[0], len(nets)) if tied else ""
+    if len(others) == 1:
+        return f"The two can{f'not be told apart{why}' if tied else ' be told apart'}{end}"
+    if not tied:
+        both = "both" if len(others) == 2 else "all"
+        return f"It can be told apart from {both} others{end}"
+    if len(tied) == len(others):
+        return f"None of the other {len(others)} can be told apart from it{why}{end}"
+    rest = [arm for arm in others if arm not in tied]
+    is_behind = all(_pair(tables, best, arm)["mean_difference"] > 0 for arm in rest)
+    verb = f"{'is' if len(rest) == 1 else 'are'} behind" if is_behind else "can"
+    behind = f"the other {'one' if len(rest) == 1 else len(rest)} {verb}"
+    return f"{spoken(tied)} cannot be told apart from it{why}; {behind}{end}"
+
+
+def _whose(n_nets: int) -> str:
+    both = "the two" if n_nets == 2 else f"the {n_nets}"
+    return f"{both} differ by more than another training would change"
+
+
+def _is_tested(row: pd.Series) -> bool:
+    return row["told_apart"] in (APART, NOT_APART)
+
+
+def _why_tied(tables: Tables, best: str, other: str, n_nets: int) -> str:
+    """Why two arms are not told apart although the interval between them excludes 0."""
+    row = _pair(tables, best, other)
+    low, high = _interval(row)
+    if not (low > 0 or high < 0):
+        return ""
+    if math.isnan(row["model_low"]):
+        return ", as there are too few cases"
+    if not row["wilcoxon_p"] < ALPHA:
+        return " by Wilcoxon's test"
+    if SPLIT in row["reason"]:
+        return f": its mean is higher, but {other} is better on most cases"
+    return f" once it is counted that {math.comb(n_nets, 2)} pairs are compared"
+
+
+def _pair(tables: Tables, best: str, other: str) -> pd.Series:
+    rows = tables["differences"]
+    rows = rows[(rows["label"] == MEAN) & (rows["metric"] == DICE)]
+    return rows[(rows["arm"] == best) & (rows["other"] == other)].iloc[0]
+
+
+def _interval(row: pd.Series) -> tuple[float, float]:
+    """That of the mixed model, or where it knows no trainings that of the cases."""
+    by_model = _is_tested(row) and not math.isnan(row["model_low"])
+    ends = ("model_low", "model_high") if by_model else ("low", "high")
+    return float(row[ends[0]]), float(row[ends[1]])
+
+
+def _made(arms: pd.DataFrame, nets: pd.DataFrame) -> str:
+    """The best ensemble or soup, where it is above the best net on as many cases."""
+    made = arms[(arms["kind"] != NET) & (arms["dice"] > nets["dice"].max() + SAME)]
+    made = made[made["n_cases"] >= nets["n_cases"].iloc[0]]
+    if not len(made):
+        return ""
+    first = made.iloc[0]
+    return f"; {first['arm']}, made of several trainings, reaches {first['dice']:.3f}"
+
+
+def _spread(tables: Tables, nets: pd.DataFrame) -> str:
+    counts = f"over {_amounts(nets)}"
+    if nets["case_sd"].isna().all():
+        return f"That is {counts}."
+    cases = f"cases differ by {_size(nets['case_sd'])}"
+    whose = "an architecture" if nets["n_folds"].max() == 1 else "an architecture on a fold"
+    if nets["seed_sd"].notna().any():
+        seeds = _size(nets["seed_sd"])
+        return f"Another seed changes the mean Dice of {whose} by {seeds}, {cases}, {counts}."
+    run = _run_sd(tables)
+    if run.notna().any() and run.max() < VISIBLE:
+        return (
+            "With one seed, no spread between trainings is seen beside that of the cases, which "
+            f"differ by {_size(nets['case_sd'])}, {counts}."
+        )
+    if run.notna().any():
+        return (
+            f"Another training changes the mean Dice of {whose} by {_size(run)}, as far as its "
+            f"folds tell, {cases}, {counts}."
+        )
+    once = "once" if nets["n_runs"].max() == 1 else "once per fold"
+    return (
+        f"Each architecture was trained {once}, so another training could change the order; "
+        f"{cases}, {counts}."
+    )
+
+
+def _run_sd(tables: Tables) -> pd.Series:
+    """SD of trainings by the mixed model; NaN where it counts the cases alone."""
+    rows = tables["variance"]
+    return rows[(rows["label"] == MEAN) & (rows["component"] == "run")]["sd"]
+
+
+def _size(sds: pd.Series) -> str:
+    """Root mean square of SDs."""
+    return f"{math.sqrt(float(np.square(sds.dropna()).mean())):.3f} (SD)"
+
+
+def _signed(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−")
+
+
+def _amounts(nets: pd.DataFrame) -> str:
+    cases, runs = int(nets["n_cases"].max()), int(nets["n_runs"].sum())
+    trained = "1 training" if runs == 1 else f"{runs} trainings"
+    return f"{'1 case' if cases == 1 else f'{cases} cases'} and {trained}"

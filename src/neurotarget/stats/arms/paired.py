@@ -1,0 +1,206 @@
+"""Differences of arms on the same cases, arm by arm: in Dice, volume error and a boundary score.
+
+Two tests stand side by side, as they guard against different chances. Wilcoxon's signed rank test
+and the bootstrap take the trainings as given and ask whether other cases would say the same; the
+mixed model asks whether other trainings would, too. Two arms are told apart where both do, each
+corrected by Holm for the number of pairs, and both point to the same arm: of one that is a little
+better on most cases and fails on some they do not. From one training of an arm nothing tells of
+others: of equal networks trained once most would seem to differ, so it is not tested.
+
+Source: Wilcoxon 1945, doi:10.2307/3001968; Holm 1979, jstor:4615733; Benavoli et al. 2016,
+jmlr.org/papers/v17/benavoli16a.html (pairwise tests instead of mean ranks).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.stats import rankdata, wilcoxon
+
+from neurotarget.stats.arms.arm_scores import DICE, HD95, LESS_IS_BETTER, MEAN, SAME, Scored
+from neurotarget.stats.arms.arms import NET
+from neurotarget.stats.core.holm import holm
+from neurotarget.stats.core.interval import FEWEST
+from neurotarget.stats.arms.mixed import MixedFit, fit_arms
+from neurotarget.stats.core.resample import codes, ends, replicates, weighted_mean
+
+ALPHA = 0.05
+FEWEST_SIGNED = 6  # of fewer, all on one side, Wilcoxon's two-sided p is above 0.05: 2 / 2⁵
+
+COLUMNS = [
+    *("arm", "other", "label", "metric", "n_cases", "n_subjects"),
+    *("mean_difference", "low", "high", "median_difference", "wins", "ties", "losses"),
+    *("wilcoxon_p", "holm_p", "model_difference", "model_low", "model_high", "model_p"),
+    *("model_holm_p", "told_apart", "reason"),
+]
+
+APART, NOT_APART = "yes", "no"
+ONE_TRAINING = "not testable from one training"
+OTHER_DESIGN = "not testable, as not every arm was scored on the same cases"
+TOO_FEW = "fewer than 3 subjects"
+MOST_SIGNED = 13  # 8,192 ways to sign their ranks
+
+UNDONE = "clear on these trainings, but others could undo it: the model's p after Holm is {:.2g}"
+SPLIT = "better in the mean, but worse by ranks: the other is better on most subjects"
+ALL_SAME = "no case differs"
+NO_WORST = "cases in which either lost a mask are left out, as HD95 has no worst value"
+TOO_FEW_SIGNED = f"fewer than {FEWEST_SIGNED} subjects differ, Wilcoxon's p cannot be below 0.05"
+
+
+def differences_table(
+    scored: Scored,
+    fits: Mapping[str, MixedFit],
+    *,
+    metric: str = DICE,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Differences in a score, arm − other, of every two nets, and of made arms to some others.
+
+    `pairs` are those of `compared_pairs` unless given. `fits` are the mixed models by label; of an
+    arm that is made of nets it is that of the pair. Wins are cases in which `arm` is better, which
+    of errors and distances the smaller is. Holm's correction is within each label, for pairs of
+    nets and for the others apart. `told_apart` is yes, no, or why it cannot be tested.
+    """
+    pairs = compared_pairs(scored) if pairs is None else pairs
+    rows = [
+        _row(scored, pair, label, fits[label], metric, seed)
+        for label in scored.labels
+        for pair in pairs
+    ]
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "is_made", "is_split"])
+    for _, family in table.groupby(["label", "is_made"], sort=False):
+        for p, corrected in (("wilcoxon_p", "holm_p"), ("model_p", "model_holm_p")):
+            table.loc[family.index, corrected] = holm(family[p].to_numpy(float))
+    is_clear = (table["holm_p"] < ALPHA) & (table["told_apart"] == "")
+    is_sure = (table["model_holm_p"] < ALPHA) & ~table["is_split"].astype(bool)
+    for place in table.index[is_clear & ~is_sure]:
+        why = SPLIT if table.at[place, "is_split"] else UNDONE
+        parts = (table.at[place, "reason"], why.format(table.at[place, "model_holm_p"]))
+        table.at[place, "reason"] = "; ".join(part for part in parts if part)
+    found = np.where(is_clear & is_sure, APART, NOT_APART)
+    table["told_apart"] = table["told_apart"].mask(table["told_apart"] == "", found)
+    return table[COLUMNS]
+
+
+def order(scored: Scored) -> list[str]:
+    """Arms by their mean Dice, the best first; those without any are last."""
+    means = scored.by_arm[MEAN].mean().reindex(list(scored.arms.names))
+    return list(means.sort_values(ascending=False, kind="stable", na_position="last").index)
+
+
+def told_apart(differences: pd.DataFrame, label: str = MEAN) -> set[frozenset[str]]:
+    """Pairs of arms that are told apart by their Dice."""
+    rows = differences[(differences["label"] == label) & (differences["metric"] == DICE)]
+    rows = rows[rows["told_apart"] == APART]
+    return {frozenset(pair) for pair in zip(rows["arm"], rows["other"], strict=True)}
+
+
+def compared_pairs(scored: Scored) -> list[tuple[str, str]]:
+    """Every two nets, and of made arms those worth a comparison; the higher mean comes first.
+
+    An ensemble or a soup is compared to the best net, to the arms that `runs` names in its column
+    `parts`, where there is one, and the best of all to every other.
+    """
+    kinds, ordered = scored.arms.kinds, order(scored)
+    nets = [arm for arm in ordered if kinds[arm] == NET]
+    wanted = {frozenset(pair) for pair in combinations(nets, 2)}
+    wanted |= {frozenset((ordered[0], other)) for other in ordered[1:]}
+    for arm in ordered:
+        if kinds[arm] != NET:
+            wanted |= {frozenset((arm, part)) for part in (*nets[:1], *_parts(scored, arm))}
+    return [pair for pair in combinations(ordered, 2) if frozenset(pair) in wanted]
+
+
+def _parts(scored: Scored, arm: str) -> list[str]:
+    """Arms that a made arm is made of, where `runs` tells: a name a line."""
+    runs = scored.arms.runs
+    if "parts" not in runs:
+        return []
+    told = "\n".join(runs.loc[runs["arm"] == arm, "parts"].dropna().astype(str))
+    named = set(told.splitlines())
+    return [name for name in scored.arms.names if name in named and name != arm]
+
+
+def _row(
+    scored: Scored, pair: tuple[str, str], label: str, fit: MixedFit, metric: str, seed: int
+) -> dict:
+    arm, other = pair
+    is_made = any(scored.arms.kinds[name] != NET for name in pair)
+    table = scored.complete(label, pair)
+    apart = (table[arm] - table[other]).to_numpy()
+    apart = np.where(np.abs(apart) < SAME, 0.0, apart)
+    subject, n_subjects = codes(scored.subjects[table.index])
+    low = high = math.nan
+    reasons = [TOO_FEW] if n_subjects < FEWEST else []
+    if not reasons:
+        low, high = ends(weighted_mean(replicates(n_subjects, seed), apart, subject))
+    of_subject = np.bincount(subject, apart) / np.bincount(subject)
+    p, why = _wilcoxon(of_subject)
+    reasons.append(why)
+    if metric == HD95 and len(table) < len(scored.subjects):
+        reasons.append(NO_WORST)
+    fit = fit_arms(scored, label, pair) if is_made else fit
+    model = fit.difference(arm, other)
+    sign = -1 if metric in LESS_IS_BETTER else 1
+    return {
+        **{"arm": arm, "other": other, "label": label, "metric": metric},
+        **{"n_cases": len(table), "n_subjects": n_subjects},
+        **{"mean_difference": apart.mean() if len(apart) else math.nan, "low": low, "high": high},
+        "median_difference": float(np.median(apart)) if len(apart) else math.nan,
+        "wins": int((sign * apart > 0).sum()),
+        "ties": int((apart == 0).sum()),
+        "losses": int((sign * apart < 0).sum()),
+        "wilcoxon_p": p,
+        **{"model_difference": model.value, "model_low": model.low, "model_high": model.high},
+        **{"model_p": model.p, "is_made": is_made},
+        "told_apart": _why_untested(scored, pair, fit),
+        "is_split": _lean(of_subject) * apart.sum() < 0,
+        "reason": "; ".join(part for part in (*reasons, fit.reason) if part),
+    }
+
+
+def _why_untested(scored: Scored, pair: tuple[str, str], fit: MixedFit) -> str:
+    """Why the trainings of two arms cannot be tested; empty where they can."""
+    if fit.has_runs:
+        return ""
+    few = min(len(scored.runs_of(arm)) for arm in pair)
+    return ONE_TRAINING if few < 2 else OTHER_DESIGN
+
+
+def _wilcoxon(apart: Float[ndarray, " N"]) -> tuple[float, str]:
+    """Two-sided p of the signed rank test on one difference a subject, and what limits it."""
+    apart = np.where(np.abs(apart) < SAME, 0.0, apart)
+    n_signed = int(np.count_nonzero(apart))
+    if not len(apart):
+        return math.nan, "no case has a score by both"
+    if not n_signed:
+        return 1.0, ALL_SAME
+    # differences equal but for rounding share a rank
+    p = signed_rank_p(np.round(apart[apart != 0], 12))
+    return p, TOO_FEW_SIGNED if n_signed < FEWEST_SIGNED else ""
+
+
+def _lean(apart: Float[ndarray, " N"]) -> float:
+    """Sum of the signed ranks of the differences: above 0 where the first arm is better by them."""
+    signed = np.round(apart[np.abs(apart) >= SAME], 12)
+    return float(np.sign(signed) @ rankdata(np.abs(signed)))
+
+
+def signed_rank_p(apart: Float[ndarray, " N"]) -> float:
+    """Two-sided p of Wilcoxon's signed rank test on differences of which none is 0.
+
+    Of up to 13 all signs are tried, so that ties are no matter; scipy does so too, one by one in
+    up to half a second. Of more it is exact where there are no ties and at most 50, else normal.
+    """
+    n = len(apart)
+    if n > MOST_SIGNED:
+        return float(wilcoxon(apart).pvalue)
+    ranks = rankdata(np.abs(apart))
+    found = ranks[apart > 0].sum()
+    sums = (np.arange(2**n)[:, None] >> np.arange(n) & 1) @ ranks
+    return float(min(1.0, 2 * min(np.mean(sums <= found), np.mean(sums >= found))))

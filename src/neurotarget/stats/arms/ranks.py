@@ -1,0 +1,127 @@
+"""Ranks of arms over cases, and letters for those that cannot be told apart.
+
+Friedman's test asks whether any arm differs; arms whose mean ranks differ by less than Nemenyi's
+critical difference are not told apart by ranks alone. The letters do not follow the mean ranks,
+which depend on what other arms are in the comparison, but the tests of each pair.
+
+Source: Demšar 2006, jmlr.org/papers/v7/demsar06a.html (ranks, critical difference); Benavoli et
+al. 2016, jmlr.org/papers/v17/benavoli16a.html (pairs instead of mean ranks); Piepho 2004,
+doi:10.1198/1061860043515 (letters).
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from string import ascii_lowercase
+
+import numpy as np
+import pandas as pd
+from scipy.stats import friedmanchisquare, studentized_range
+
+from neurotarget.stats.arms.arm_scores import SAME, Scored
+from neurotarget.stats.arms.paired import ONE_TRAINING, order, told_apart
+
+ALPHA = 0.05
+COLUMNS = [
+    *("label", "arm", "mean_rank", "friedman_p", "critical_difference", "group"),
+    *("n_cases", "reason"),
+]
+
+TWO_ARMS = "Friedman's test asks for three arms, see the differences of the two"
+ONE_ARM = "there is one arm"
+UNTESTED = "all share a letter, as what another training would change is not known from one"
+NO_CASES = "no case has a score by all arms"
+
+
+def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
+    """Mean rank of every net over the cases that all have a score of; 1 is the best.
+
+    Where subjects have several cases, the ranks are of their means. `group` holds the letters of
+    an arm: arms that share one are not told apart in `differences`.
+    """
+    nets = [arm for arm in order(scored) if arm in set(scored.arms.nets)]
+    rows = []
+    for label in scored.labels:
+        table = scored.complete(label, nets)
+        n_cases = len(table)
+        reasons = [] if n_cases else [NO_CASES]
+        if scored.has_repeats:
+            table = scored.per_subject(table)
+            reasons.append(f"ranks of the means of {len(table)} subjects")
+        # rounding breaks no tie
+        ranks = (-table / SAME).round().rank(axis=1).mean()
+        p, why = friedman_p(table)
+        critical = critical_difference(len(nets), len(table))
+        if _is_untested(differences, label):
+            reasons.append(UNTESTED)
+        named = letters(
+            list(ranks.sort_values(kind="stable").index), told_apart(differences, label)
+        )
+        reason = "; ".join(part for part in (*reasons, why) if part)
+        rows += [
+            (label, arm, ranks[arm], p, critical, named[arm], n_cases, reason) for arm in named
+        ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _is_untested(differences: pd.DataFrame, label: str) -> bool:
+    own = differences.loc[differences["label"] == label, "told_apart"]
+    return bool(len(own)) and bool((own == ONE_TRAINING).all())
+
+
+def friedman_p(table: pd.DataFrame) -> tuple[float, str]:
+    """P of Friedman's test that all columns are alike, corrected for ties, and why there is none.
+
+    Source: Friedman 1937, doi:10.1080/01621459.1937.10503522.
+    """
+    if table.shape[1] < 3:
+        return math.nan, TWO_ARMS if table.shape[1] == 2 else ONE_ARM
+    if len(table) < 2:
+        return math.nan, "fewer than two cases"
+    values = (table / SAME).round().to_numpy()
+    if not np.ptp(values, axis=1).any():
+        return 1.0, "no case differs"
+    return float(friedmanchisquare(*values.T).pvalue), ""
+
+
+def critical_difference(n_arms: int, n_cases: int) -> float:
+    """Nemenyi's difference of mean ranks that is significant at 5 %; NaN for one arm or no case.
+
+    Source: Demšar 2006, section 3.2.2.
+    """
+    if n_arms < 2 or not n_cases:
+        return math.nan
+    return _nemenyi(n_arms) * math.sqrt(n_arms * (n_arms + 1) / (6 * n_cases))
+
+
+@lru_cache(maxsize=64)  # the quantile takes a while
+def _nemenyi(n_arms: int) -> float:
+    return float(studentized_range.ppf(1 - ALPHA, n_arms, math.inf)) / math.sqrt(2)
+
+
+def letters(arms: Sequence[str], apart: Collection[frozenset[str]]) -> dict[str, str]:
+    """Letters of each arm, given those told apart: two share a letter where they are not.
+
+    `arms` are sorted, the best first, which has the letter a. A letter too many is never given.
+
+    Source: Piepho 2004, doi:10.1198/1061860043515 (insert and absorb).
+    """
+    groups = [frozenset(arms)] if arms else []
+    for pair in sorted(apart, key=sorted):
+        parted: list[frozenset[str]] = []
+        for group in groups:
+            parted += [group - {one} for one in pair] if pair <= group else [group]
+        parted = list(dict.fromkeys(parted))
+        groups = [group for group in parted if not any(group < other for other in parted)]
+    places = {arm: place for place, arm in enumerate(arms)}
+    groups.sort(key=lambda group: sorted(places[arm] for arm in group))
+    return {
+        arm: "".join(_letter(number) for number, group in enumerate(groups) if arm in group)
+        for arm in arms
+    }
+
+
+def _letter(number: int) -> str:
+    """Letters from a to z, then a1 to z1 and so on."""
+    lap, place = divmod(number, len(ascii_lowercase))
+    return ascii_lowercase[place] + (str(lap) if lap else "")

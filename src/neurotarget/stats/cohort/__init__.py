@@ -1,0 +1,1 @@
+"""Who was measured, who failed, and what the people are like."""

@@ -1,0 +1,95 @@
+"""People who are there twice under two ids: rows that agree in everything that is known of them."""
+
+import math
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import poisson
+
+from neurotarget.stats.cohort.measured import Measured
+
+FEW = 10  # distinct numbers, up to which a column is taken for categories
+IN_ORDER = 0.999  # rank correlation
+CHANCE = 0.01  # of so many equal rows among different people; above, they may be a coincidence
+
+
+class Copies(NamedTuple):
+    """Pairs of cases of different subjects with equal values throughout, and how likely by chance.
+
+    `chance` is the probability of as many pairs or more among people who are all different.
+    """
+
+    pairs: list[tuple[str, str]]
+    chance: float
+
+    @property
+    def are_certain(self) -> bool:
+        """Whether chance does not explain them."""
+        return bool(self.pairs) and self.chance < CHANCE
+
+
+def copied_people(measured: Measured) -> Copies:
+    """Cases of different subjects that agree in all covariates and volumes.
+
+    Chance is reckoned as if columns were independent: as many pairs or more by Poisson's law of
+    the pairs of cases times the share of pairs that agree. Columns in one order with another (a
+    volume in mm³ and in ml) count once. Values that are missing in both agree.
+    """
+    table = _values(measured)
+    if len(table) < 2 or not len(table.columns):
+        return Copies([], 1.0)
+    subjects = measured.subjects.astype(str)
+    alike = table.groupby(list(table.columns), sort=False, dropna=False).groups.values()
+    pairs = [
+        (str(first), str(second))
+        for cases in alike
+        for first, second in combinations(cases, 2)
+        if subjects[first] != subjects[second]
+    ]
+    if not pairs:
+        return Copies([], 1.0)
+    expected = len(table) * (len(table) - 1) / 2 * _share(table)
+    return Copies(pairs, float(poisson.sf(len(pairs) - 1, expected)))
+
+
+def _values(measured: Measured) -> pd.DataFrame:
+    """What is known of each case, without names of it; columns without any value are left out."""
+    known = measured.covariates.drop(columns=["subject_id", "case_id"], errors="ignore")
+    labels = list(measured.target.label_names)
+    parts = [known, *(volumes[labels] for volumes in measured.volumes.values())]
+    names = [f"{number}" for number in range(sum(len(part.columns) for part in parts))]
+    table = pd.concat(parts, axis=1).set_axis(names, axis=1).dropna(axis="columns", how="all")
+    return table.drop(columns=_in_order_with_another(table))
+
+
+def _in_order_with_another(table: pd.DataFrame) -> list[str]:
+    """Columns of numbers that rise and fall with an earlier one, as in another unit."""
+    order = table.select_dtypes("number").rank().corr().abs().to_numpy()
+    names = list(table.select_dtypes("number"))
+    gone: list[str] = []
+    for place, name in enumerate(names):
+        kept = [other for other in range(place) if names[other] not in gone]
+        gone += [name] if (order[place, kept] > IN_ORDER).any() else []
+    return gone
+
+
+def _share(table: pd.DataFrame) -> float:
+    """Share of pairs of different people that agree in all columns, as if these were independent.
+
+    Two of a normal distribution agree in step / (2 √π SD), where step is what the numbers are
+    rounded to: the least gap between two of them. Categories agree as often as they are drawn
+    twice. So copies themselves do not make agreement look likely.
+    """
+    shares = []
+    for _, values in table.items():
+        known = values.dropna()
+        if pd.api.types.is_numeric_dtype(known) and known.nunique() > FEW:
+            spread = float(known.std())
+            grid = np.unique(np.round(known / spread, 6))  # sums of floats are not quite equal
+            step = float(np.diff(grid).min())
+            shares.append(min(step / (2 * math.sqrt(math.pi)), 1.0))
+        else:
+            shares.append(float(np.square(values.value_counts(normalize=True, dropna=False)).sum()))
+    return math.prod(shares)

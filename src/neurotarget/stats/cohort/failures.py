@@ -1,0 +1,316 @@
+"""Which cases failed, by definitions that are stated: a rate each, and the cases by name.
+
+A case fails a definition if any of its labels does. Where a definition cannot be asked (no
+scores, no plausible range) its row says why. Reference masks are put to those definitions that
+need no reference.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
+
+from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.types import FAILED as FAILED_IS
+from neurotarget.types import FAILED_DICE, has_failed
+
+FEWEST_CASES = 10  # references that it takes to say which volumes are usual
+WIDE_SD = 3.0
+POOR = 0.5
+NO_SCORES = "no scores of masks"
+ROUNDING = 1e-10  # a spread below this share of the volumes is what rounding left
+OWN = "reference_"  # metrics of the reference mask begin so
+
+COLUMNS = ("method", "definition", "n", "n_failed", "rate", "low", "high", "reason")
+CASE_COLUMNS = (
+    *("case_id", "subject_id", "method", "label", "definition"),
+    *("value", "unit", "detail", "severity"),
+)
+
+
+class Definition(NamedTuple):
+    """What counts as a failure; `severity` orders the cases, the worst has the highest."""
+
+    name: str
+    description: str
+    severity: int
+    needs_reference: bool = False
+
+
+FAILED = Definition("failed", f"A mask failed: {FAILED_IS}.", 8, needs_reference=True)
+CRASH = Definition(
+    "crash_or_empty",
+    "There is no mask, or it is empty and the reference is not known to be empty too.",
+    7,
+)
+NEARLY_COMPLETE = Definition(
+    "dice_below_0.1", "Dice is below 0.1: hardly a voxel is right.", 6, needs_reference=True
+)
+SWAPPED = Definition("swapped", "The masks of left and right have changed sides.", 5)
+BELOW_HALF = Definition(
+    "dice_below_0.5",
+    "A poor mask, failed or not: Dice is below 0.5, less than half of the two masks is shared.",
+    4,
+    needs_reference=True,
+)
+IMPLAUSIBLE = Definition(
+    "implausible_volume",
+    "The volume lies outside the plausible range of the target, or further than 3 SD from the mean "
+    "of the reference's volumes where there are ten of them or more.",
+    3,
+)
+EDGE = Definition(
+    "touches_edge", "The mask touches the edge of what was looked at: it may have been cut off.", 2
+)
+PIECES = Definition("several_pieces", "The mask has more than one connected piece.", 1)
+DEFINITIONS = (FAILED, CRASH, NEARLY_COMPLETE, SWAPPED, BELOW_HALF, IMPLAUSIBLE, EDGE, PIECES)
+
+
+class _View(NamedTuple):
+    """One method's masks; `prefix` begins the names of the metrics that tell of them."""
+
+    measured: Measured
+    method: str
+    volumes: pd.DataFrame  # cases × labels
+    prefix: str
+    is_reference: bool
+    is_scored: bool
+
+    def scores(self, metric: str) -> pd.DataFrame:
+        """A metric as cases × labels, NaN where it has no row."""
+        table = self.measured.scores
+        rows = table[table["metric"] == metric] if self.is_scored and len(table) else table[:0]
+        wide = rows.pivot(index="case_id", columns="label", values="value") if len(rows) else None
+        shape = {"index": self.volumes.index, "columns": self.volumes.columns}
+        return pd.DataFrame(math.nan, **shape) if wide is None else wide.reindex(**shape)
+
+    def is_cut(self) -> pd.DataFrame:
+        """Where a structure may go on in ignored voxels, so that its mask is a part of it."""
+        return self.scores("reference_borders_on_ignored") == 1
+
+    def truth(self) -> pd.DataFrame:
+        """Volumes of the reference; NaN where there is none."""
+        known = self.measured.volumes.get(self.measured.reference or "")
+        labels = self.volumes.columns
+        return self.volumes * math.nan if known is None else known[labels]
+
+
+class _Verdicts(NamedTuple):
+    """What a definition says of each case (row) and label (column)."""
+
+    value: pd.DataFrame
+    is_judged: pd.DataFrame
+    is_failed: pd.DataFrame
+    badness: pd.DataFrame  # orders the failures of one definition, the worst is the highest
+    unit: str
+    tell: Callable[[object, str], str]  # case and label → what is wrong, in words
+    reason: str = ""  # why nothing can be judged
+
+
+def failures_table(measured: Measured) -> pd.DataFrame:
+    """Rate of failed cases by method and definition, with Wilson's 95 % interval.
+
+    `n` counts the cases of which it can be said. Where subjects come more than once, the interval
+    is that of as many subjects.
+
+    Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
+    """
+    rows = []
+    for view, definition, verdicts in _judged(measured):
+        cases = verdicts.is_judged.any(axis=1)
+        failed = (verdicts.is_failed & verdicts.is_judged).any(axis=1)
+        n, n_failed = int(cases.sum()), int(failed.sum())
+        rate = low = high = math.nan
+        if n:
+            rate, people = n_failed / n, measured.subjects[cases].nunique()
+            ends = proportion_confint(rate * people, people, 1 - LEVEL, method="wilson")
+            low, high = (min(max(round(float(end), 12), 0.0), 1.0) for end in ends)
+        reason = "" if n else verdicts.reason
+        rows.append((view.method, definition.name, n, n_failed, rate, low, high, reason))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def failed_cases_table(measured: Measured) -> pd.DataFrame:
+    """A row for each case × label × kind of failure, the worst first; `failed` has its two kinds.
+
+    `severity` is that of the definition; within one, the lowest Dice, the volume furthest out and
+    the most pieces come first.
+    """
+    rows = []
+    for view, definition, verdicts in _judged(measured):
+        if definition is FAILED:
+            continue
+        failed = (verdicts.is_failed & verdicts.is_judged).to_numpy()
+        for row, column in np.argwhere(failed):
+            case_id, label = view.volumes.index[row], view.volumes.columns[column]
+            found = (verdicts.value.iat[row, column], verdicts.unit, verdicts.tell(case_id, label))
+            place = (definition.severity, verdicts.badness.iat[row, column])
+            subject_id = measured.subjects[case_id]
+            names = (case_id, subject_id, view.method, label, definition.name)
+            rows.append((*names, *found, *place))
+    table = pd.DataFrame(rows, columns=[*CASE_COLUMNS, "badness"])
+    order = ["severity", "badness", "case_id", "label", "method"]
+    table = table.sort_values(order, ascending=[False, False, True, True, True])
+    return table[list(CASE_COLUMNS)].reset_index(drop=True)
+
+
+def failed_masks(scores: pd.DataFrame, keys: Sequence[str] = ("case_id", "label")) -> pd.Series:
+    """Whether each mask failed, by `types.has_failed`, from rows; the index has the levels `keys`.
+
+    Masks of which no row tells are absent, as are those that neither the reference has nor the
+    prediction (an undefined Dice): nothing of them can be right or wrong. A mask without a
+    reference has no Dice at all, and is judged by whether it is there.
+    """
+    rows = scores[scores["metric"].isin(["failed", "dice"])] if len(scores) else scores
+    if not len(rows):
+        return pd.Series(dtype=bool, index=pd.MultiIndex.from_tuples([], names=list(keys)))
+    grouped = rows.groupby([*keys, "metric"], sort=False)["value"]
+    wide = grouped.min().unstack("metric").reindex(columns=["failed", "dice"])
+    failed = has_failed(wide["dice"], is_lost=wide["failed"] > 0)
+    is_scored = grouped.size().unstack("metric").reindex(columns=["dice"])["dice"] > 0
+    return failed[failed | wide["dice"].notna() | ~is_scored]
+
+
+def _judged(measured: Measured) -> Iterator[tuple[_View, Definition, _Verdicts]]:
+    for view in _views(measured):
+        for definition in DEFINITIONS:
+            if not (view.is_reference and definition.needs_reference):
+                yield view, definition, CHECKS[definition.name](view)
+
+
+def _views(measured: Measured) -> Iterator[_View]:
+    """Methods, then the reference; scores belong to the first that is not the reference.
+
+    Further raters are no methods that could fail.
+    """
+    labels, cases = list(measured.target.label_names), measured.covariates.index
+    people = {measured.reference, *measured.raters}
+    methods = [method for method in measured.methods if method not in people]
+    if not methods and "failed" in set(measured.scores.get("metric", ())):
+        methods = ["predicted"]  # which gave no volume at all
+    nothing = pd.DataFrame(math.nan, index=cases, columns=labels)
+    for number, method in enumerate(methods):
+        volumes = measured.volumes.get(method, nothing)[labels]
+        yield _View(measured, method, volumes, "", False, number == 0)
+    if measured.reference is not None:
+        volumes = measured.volumes[measured.reference][labels]
+        yield _View(measured, measured.reference, volumes, OWN, True, True)
+
+
+def _crash_or_empty(view: _View) -> _Verdicts:
+    volumes, truth, crashed = view.volumes, view.truth(), view.scores("failed")
+    is_equal = view.measured.reference is None and not crashed.notna().any(axis=None)
+    if view.is_reference or is_equal:  # a case that a rater has not drawn is none that failed
+        is_judged, is_failed = volumes.notna(), volumes == 0
+    else:
+        is_failed = volumes.isna() | ((volumes == 0) & (truth != 0))
+        is_asked = volumes.notna().any() | crashed.notna().any()  # labels that it knows at all
+        is_judged = volumes.notna() | volumes.isna() & is_asked
+
+    def tell(case_id: object, label: str) -> str:
+        if math.isnan(volumes.at[case_id, label]):
+            return "no mask"
+        known = "" if view.is_reference else truth.at[case_id, label]
+        return f"empty, the reference has {_number(known)} mm³" if known and known > 0 else "empty"
+
+    reason = f"no volumes by {view.method}"
+    return _Verdicts(volumes, is_judged, is_failed, truth.fillna(0), "mm3", tell, reason)
+
+
+def _failed(view: _View) -> _Verdicts:
+    """No mask, empty, or nearly no overlap, which only scores tell."""
+    lost, dice = _crash_or_empty(view), view.scores("dice")
+    is_failed = has_failed(dice, is_lost=lost.is_failed & lost.is_judged)
+    return lost._replace(is_failed=is_failed, is_judged=lost.is_judged | dice.notna())
+
+
+def _dice_below(least: float) -> Callable[[_View], _Verdicts]:
+    def check(view: _View) -> _Verdicts:
+        dice = view.scores("dice")
+
+        def tell(case_id: object, label: str) -> str:
+            return f"Dice {dice.at[case_id, label]:.2f}"
+
+        return _Verdicts(dice, dice.notna(), dice < least, -dice, "", tell, NO_SCORES)
+
+    return check
+
+
+def _flagged(metric: str, words: str, above: float = 0) -> Callable[[_View], _Verdicts]:
+    """Failures that a metric of the mask itself tells."""
+
+    def check(view: _View) -> _Verdicts:
+        found = view.scores(f"{view.prefix}{metric}")
+
+        def tell(case_id: object, label: str) -> str:
+            return words.format(int(found.at[case_id, label]))
+
+        is_pairless = metric == "swapped" and not view.measured.target.pairs
+        reason = "the target has no pairs of left and right" if is_pairless else NO_SCORES
+        is_judged = found.notna() & ~(view.is_cut() if metric == "pieces" else False)
+        return _Verdicts(found, is_judged, found > above, found, "", tell, reason)
+
+    return check
+
+
+def _implausible_volume(view: _View) -> _Verdicts:
+    """Beyond the target's range, or else beyond mean ± 3 SD of the reference's volumes.
+
+    Both hold where both are known. Among methods of which none is the reference, it is mean ± 3
+    SD of the method's own. Empty masks are no part of the mean, and a mask is not asked where the
+    reference is empty as well. A mean ± 3 SD that holds the case itself finds none among ten
+    cases: the furthest that one of n values can lie is (n − 1) / √n SD.
+    """
+    volumes, truth = view.volumes, view.truth()
+    limits = {label: _limits(view, label) for label in volumes}
+    outside = pd.DataFrame(-math.inf, index=volumes.index, columns=volumes.columns)
+    for label, known in limits.items():
+        for low, high, _ in known:
+            beyond = np.maximum(low - volumes[label], volumes[label] - high) / (high - low)
+            outside[label] = np.maximum(outside[label], beyond)
+
+    def tell(case_id: object, label: str) -> str:
+        volume = volumes.at[case_id, label]
+        broken = next(one for one in limits[label] if not one[0] <= volume <= one[1])
+        low, high = (_number(max(end, 0)) for end in broken[:2])
+        return f"{_number(volume)} mm³, {broken[2]} are {low}–{high}"
+
+    is_known = pd.Series({label: bool(known) for label, known in limits.items()})
+    is_judged = volumes.notna() & ((volumes != 0) | (truth != 0)) & is_known & ~view.is_cut()
+    reason = f"no plausible range, and fewer than {FEWEST_CASES} volumes to say what is usual"
+    return _Verdicts(volumes, is_judged, outside > 0, outside, "mm3", tell, reason)
+
+
+def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
+    """Lowest and highest volume in mm³, and what lies between is called."""
+    target, reference = view.measured.target, view.measured.reference
+    found = []
+    if label in target.volume_range_mm3:
+        found.append((*target.volume_range_mm3[label], "plausible"))
+    whose = view.measured.volumes[reference] if reference else view.volumes
+    usual = whose[label][whose[label] > 0]
+    if len(usual) >= FEWEST_CASES and (sd := float(usual.std())) > ROUNDING * float(usual.max()):
+        name = "the reference's" if reference else "its own"
+        ends = (float(usual.mean()) - WIDE_SD * sd, float(usual.mean()) + WIDE_SD * sd)
+        found.append((*ends, f"usual (mean ± 3 SD of {name})"))
+    return found
+
+
+def _number(volume_mm3: float) -> str:
+    return f"{volume_mm3:,.0f}" if abs(volume_mm3) >= 10 else f"{volume_mm3:.2g}"
+
+
+CHECKS: dict[str, Callable[[_View], _Verdicts]] = {
+    FAILED.name: _failed,
+    CRASH.name: _crash_or_empty,
+    NEARLY_COMPLETE.name: _dice_below(FAILED_DICE),
+    BELOW_HALF.name: _dice_below(POOR),
+    SWAPPED.name: _flagged("swapped", "left and right have changed sides"),
+    IMPLAUSIBLE.name: _implausible_volume,
+    EDGE.name: _flagged("touches_edge", "touches the edge of what was looked at"),
+    PIECES.name: _flagged("pieces", "{} pieces", above=1),
+}

@@ -1,0 +1,67 @@
+"""From the cases that were listed to those of each effect: who is left out on the way, and why."""
+
+import pandas as pd
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.failures import failed_masks
+from neurotarget.stats.cohort.measured import Measured
+
+COLUMNS = ["step", "of", "n", "n_people", "n_left_out", "why"]
+LISTED, VOLUMES, FAILED, EFFECT = "cases listed", "with a volume", "mask failed", "in the effect"
+
+
+def flow_table(measured: Measured, effects: pd.DataFrame, *, n_listed: int = 0) -> pd.DataFrame:
+    """A row a step: cases, people, how many are left out there and why.
+
+    `n_listed` cases were in the manifest; those that were not scored are left out at the second
+    step. Of an effect, `n` counts people, as the table of effects does, and `n_left_out` cases.
+    """
+    n, people = len(measured.covariates), measured.subjects.nunique()
+    rows = [
+        {"step": LISTED, "of": "", "n": max(n_listed, n), "n_left_out": 0, "why": ""}
+        | ({"n_people": people} if n_listed <= n else {}),
+    ]
+    if n_listed > n:
+        rows.append(_step("scored", "", n, people, n_listed - n, "not among the scored cases"))
+    labels = list(measured.target.label_names)
+    for method, volumes in measured.volumes.items():
+        known = volumes[labels].notna().all(axis=1)
+        left = measured.subjects[known].nunique()
+        why = "no volume of every label" if not known.all() else ""
+        rows.append(_step(VOLUMES, method, int(known.sum()), left, int((~known).sum()), why))
+    failed = failed_masks(measured.scores)
+    if len(failed):
+        cases = failed[failed].index.get_level_values("case_id").unique()
+        named = measured.subjects.reindex(cases).nunique()
+        rows.append(_step(FAILED, "", len(cases), named, 0, "counted in every score"))
+    rows += [
+        _effect_step(hypothesis, row)
+        for hypothesis in measured.target.hypotheses
+        for row in _leading(effects, hypothesis)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _step(step: str, of: str, n: int, people: int, left_out: int, why: str) -> dict:
+    found = {"step": step, "of": of, "n": n, "n_people": people}
+    return found | {"n_left_out": left_out, "why": why}
+
+
+def _leading(effects: pd.DataFrame, hypothesis: Hypothesis) -> list[dict]:
+    own = effects[(effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)]
+    return own.to_dict("records")
+
+
+def _effect_step(hypothesis: Hypothesis, row: dict) -> dict:
+    dropped, failed = int(row["n_dropped"]), int(row["n_failed"])
+    parts = [f"{dropped} without a value of {' or '.join(hypothesis.variables)} or a volume"]
+    parts = parts if dropped else []
+    parts += [f"{failed} whose mask failed"] if failed else []
+    return {
+        "step": EFFECT,
+        "of": f"{hypothesis.name}, {row['method']}",
+        "n": int(row["n"]),
+        "n_people": int(row["n"]),
+        "n_left_out": dropped + failed,
+        "why": "; ".join(parts),
+    }

@@ -1,0 +1,333 @@
+"""Whether a network has learnt its target, and which conclusions its masks cannot carry.
+
+A Dice says little without what a mask made without looking would get: an empty one 0, one of all
+voxels 2 f / (1 + f), where the label fills a share f of the volume that the network looks at (the
+region of interest, where the target has one). `gain` is the way from the better of these to a
+perfect mask that was gone: 0 is no better than not looking, 1 is perfect, as for Cohen's kappa.
+
+Source: Cohen 1960, doi:10.1177/001316446002000104 (correction for chance).
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.stats.cohort.failures import failed_masks
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.types import FAILED, FAILED_DICE, Target
+
+LEARNT = "learnt"
+NOT_LEARNT = "not learnt"
+DOUBTFUL = "doubtful"
+UNKNOWN = "not known"  # no mask could be scored
+
+LEAST_GAIN = FAILED_DICE  # below: not learnt; of a small structure, a mean Dice below 0.1
+SAFE_GAIN = 0.25  # below: doubtful
+MOST_FAILED = 0.5  # share of failed masks; above: not learnt
+SAFE_FAILED = 0.2  # above: doubtful, and no effect is estimated on such volumes
+LEAST_STEPS = 0.5  # share of the expected steps; below: a warning
+FEW_STEPS = 500  # fewer in a budget of time alone, which expects no number: a warning
+
+FEWEST = 3  # cases, below which equal volumes are no sign of anything
+ROUNDING = 1e-10  # relative
+PREDICTED = "predicted"  # what a network's masks are called in a study of rows
+
+
+class Training(NamedTuple):
+    """What is known of a training apart from its masks: NaN, or "", where it is unknown.
+
+    `expected_steps` is what its settings ask for, in steps or in epochs × steps. `dice` is the mean
+    over labels in validation, `all_foreground_dice` what a mask of all voxels has there.
+    `time_limit` is the setting that bounds it by time, such as `trainer.max_time=00:00:05:00`.
+    """
+
+    steps: float = math.nan
+    expected_steps: float = math.nan
+    dice: float = math.nan
+    all_foreground_dice: float = math.nan
+    time_limit: str = ""
+
+    @classmethod
+    def read(cls, found: object) -> "Training":
+        """A training as summary.json holds it; what is absent or of another kind is not known."""
+        known = found if isinstance(found, Mapping) else {}
+        numbers = {key: _number(known.get(key)) for key in cls._fields if key != "time_limit"}
+        return cls(**numbers, time_limit=str(known.get("time_limit") or ""))
+
+
+class Learning(NamedTuple):
+    """One of the four words, the sentences that it rests on, and warnings that change no word."""
+
+    word: str
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def gain(dice: float, all_foreground_dice: float) -> float:
+    """The way from the best mask made without looking to a perfect one, below 0 if behind it."""
+    trivial = max(_or(all_foreground_dice, 0.0), 0.0)
+    return (dice - trivial) / (1 - trivial) if trivial < 1 else math.nan
+
+
+def judge_learning(
+    *,
+    dice: float,
+    n_failed: int,
+    n_masks: int,
+    n_scored: int | None = None,
+    training: Training | None = None,
+) -> Learning:
+    """Judge by held-out masks, or by validation where there are none.
+
+    Args:
+        dice: mean Dice of the held-out masks, a lost one counting 0; NaN of none.
+        n_failed: held-out masks that failed (`types.has_failed`), a mask being a case and label.
+        n_masks: held-out masks that could be judged.
+        n_scored: those of them that have a Dice, by default all; others have no reference.
+        training: what is known of the training; validation and steps are judged from it.
+    """
+    known = training or Training()
+    n_scored = n_masks if n_scored is None else n_scored
+    is_held_out = n_scored > 0 and not math.isnan(dice)
+    value, trivial = (dice if is_held_out else known.dice), known.all_foreground_dice
+    failed = n_failed / n_masks if n_masks else 0.0
+    way = gain(value, trivial)
+    plural = "" if n_scored == 1 else "s"
+    whose = f"{n_scored} held-out mask{plural}" if is_held_out else "validation"
+    reasons = [*_dice_sentence(value, trivial, whose)]
+    if n_failed:
+        reasons.append(f"{n_failed} of {n_masks} held-out masks failed ({FAILED}).")
+    if way < LEAST_GAIN or failed > MOST_FAILED or (math.isnan(value) and known.steps == 0):
+        word = NOT_LEARNT
+    elif math.isnan(value):
+        word, reasons = UNKNOWN, ["No mask could be scored."]
+    else:
+        word = DOUBTFUL if way < SAFE_GAIN or failed > SAFE_FAILED else LEARNT
+    if word == NOT_LEARNT and is_held_out and gain(known.dice, trivial) >= SAFE_GAIN:
+        reasons.append(
+            f"Validation reached a Dice of {known.dice:.3f}: the held-out scans are unlike those "
+            "of training, or were read otherwise."
+        )
+    warnings = tuple(_warnings(known))
+    steps = () if warnings else _steps_done(known)  # which they say too
+    return Learning(word, (*reasons, *steps), warnings)
+
+
+def judge_validation(values: Mapping[str, float], training: Training | None = None) -> Learning:
+    """Judge a run of which no held-out case was scored by what its validation logged at its best.
+
+    `values` are by metric (`val/dice_mean`, `val/dice_all_foreground`, `val/failed_share`).
+    """
+    dice, trivial, failed = (
+        float(values.get(f"val/{name}", math.nan))
+        for name in ("dice_mean", "dice_all_foreground", "failed_share")
+    )
+    known = (training or Training())._replace(dice=dice, all_foreground_dice=trivial)
+    found = judge_learning(dice=math.nan, n_failed=0, n_masks=0, training=known)
+    if not failed > SAFE_FAILED:
+        return found
+    word = NOT_LEARNT if failed > MOST_FAILED or found.word == NOT_LEARNT else DOUBTFUL
+    why = f"{100 * failed:.0f} % of the masks in validation failed ({FAILED})."
+    return found._replace(word=word, reasons=(*found.reasons, why))
+
+
+def time_note(training: Training) -> str:
+    """A sentence where time bounds a training, as its result then depends on the machine."""
+    if not training.time_limit:
+        return ""
+    done = f"{training.steps:,.0f} training steps were" if training.steps >= 0 else "what was"
+    return (
+        f"The result depends on the machine: {training.time_limit} bounds the training by time, in "
+        f"which {done} done here; a slower or busy machine does fewer, and a faster one more."
+    )
+
+
+def study_learning(measured: Measured, training: Training | None) -> Learning | None:
+    """Whether the network behind the masks of a study has learnt; None where there is no network.
+
+    Masks of a folder that is called otherwise may be a person's: only `predicted` is a network's.
+    """
+    is_lost = not measured.methods and "failed" in set(measured.scores.get("metric", ()))
+    if PREDICTED not in measured.methods and not is_lost:
+        return None
+    return judge_rows(measured.scores, training)
+
+
+def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Learning:
+    """Judge by rows of rows.csv; `keys` tell masks of one case and label apart, such as `run`."""
+    masks = failed_masks(rows, (*keys, "case_id", "label"))
+    scores = rows[rows["metric"] == "dice"] if len(rows) else pd.DataFrame(columns=["value"])
+    means = scores.groupby("label")["value"].mean() if len(scores) else scores["value"]
+    return judge_learning(
+        dice=float(means.mean()),
+        n_failed=int(masks.sum()),
+        n_masks=len(masks),
+        n_scored=int(scores["value"].notna().sum()),
+        training=training,
+    )
+
+
+def refusals(
+    masks: pd.Series, target: Target, learning: Learning | None = None, *, whose: str = ""
+) -> dict[str, str]:
+    """Why effects on volumes of a label or region say nothing; labels that can be asked are absent.
+
+    `masks` says which masks failed (index with a level `label`). They say nothing where more than a
+    fifth of the masks of the label, or of the region's labels, failed, or the network has not
+    learnt. `whose` begins the sentence, where it is not a network's.
+    """
+    head = whose or "the network’s masks cannot answer"
+    if learning is not None and learning.word == NOT_LEARNT:
+        why = f"{head}: it has not learnt, and {int(masks.sum())} of {len(masks)} masks failed"
+        return dict.fromkeys((*target.label_names, *target.regions), why)
+    found = {}
+    labels = masks.index.get_level_values("label")
+    for name, parts in ({one: (one,) for one in target.label_names} | target.regions).items():
+        own = masks[labels.isin(parts)]
+        if len(own) and own.mean() > SAFE_FAILED:
+            found[name] = f"{head}: {int(own.sum())} of {len(own)} failed ({FAILED})"
+    return found
+
+
+def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[str, str], str]:
+    """`refusals` of every method of a study, by method and label.
+
+    Of a method without scores the volumes tell which masks are empty where the reference is not.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for method, masks in _judged(measured):
+        is_network = method == PREDICTED
+        head = "" if is_network else f"the masks by {method} cannot answer"
+        why = refusals(masks, measured.target, learning if is_network else None, whose=head)
+        found |= {(method, label): reason for label, reason in why.items()}
+    return found | _without_spread(measured)
+
+
+def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
+    """Labels whose reference is one number throughout: no method can be held against it."""
+    if measured.reference is None:
+        return {}
+    volumes = measured.volumes[measured.reference].dropna(axis="columns", how="all")
+    found = {}
+    for label, values in volumes.items():
+        known = values.dropna()
+        if len(known) >= FEWEST and float(np.ptp(known)) <= ROUNDING * float(known.abs().max()):
+            why = (
+                f"no reference spread: {label} by {measured.reference} is "
+                f"{known.iloc[0]:.4g} mm³ in all {len(known)} cases"
+            )
+            found |= {(method, str(label)): why for method in measured.methods}
+    return found
+
+
+def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame]]:
+    """A cohort whose failed masks have neither volume nor mean, and which these are.
+
+    An empty mask has no volume of 0 mm³: it says nothing of the structure. The tables of the second
+    result have a row a case and a column a label or region; a region fails with any of its labels.
+    """
+    failed = {
+        method: _wide(masks, measured)
+        for method, masks in _judged(measured)
+        if len(masks) and masks.any()
+    }
+
+    def known(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+        return {
+            method: table.mask(failed[method]) if method in failed else table
+            for method, table in tables.items()
+        }
+
+    means = {contrast: known(tables) for contrast, tables in measured.means.items()}
+    return replace(measured, volumes=known(measured.volumes), means=means), failed
+
+
+def _judged(measured: Measured) -> Iterator[tuple[str, pd.Series]]:
+    """Which masks of each method failed, by case and label; people's count as right."""
+    for number, method in enumerate(_asked(measured)):
+        masks = failed_masks(measured.scores) if number == 0 else _empty(measured, method)
+        yield method, masks if len(masks) else _empty(measured, method)
+
+
+def _wide(masks: pd.Series, measured: Measured) -> pd.DataFrame:
+    target = measured.target
+    table = (
+        masks.astype(float)
+        .unstack("label")
+        .reindex(index=measured.covariates.index, columns=list(target.label_names))
+    )
+    table = table.fillna(0.0) > 0
+    sums = {name: table[list(parts)].any(axis=1) for name, parts in target.regions.items()}
+    return table.assign(**sums)
+
+
+def _asked(measured: Measured) -> Iterable[str]:
+    people = {measured.reference, *measured.raters}
+    return [method for method in measured.methods if method not in people]
+
+
+def _empty(measured: Measured, method: str) -> pd.Series:
+    """Whether each volume is 0 where the reference's is not; what is not known is absent."""
+    if measured.reference is None:
+        return failed_masks(pd.DataFrame())
+    labels = list(measured.target.label_names)
+    own, truth = (measured.volumes[name][labels] for name in (method, measured.reference))
+    wide = ((own == 0) & (truth > 0)).rename_axis(index="case_id", columns="label")
+    return wide.stack()[(own.notna() & (truth > 0)).stack().to_numpy()]
+
+
+def _dice_sentence(dice: float, trivial: float, whose: str) -> Iterable[str]:
+    if math.isnan(dice):
+        return
+    against = ""
+    if not math.isnan(trivial):
+        against = (
+            "; an empty mask has 0, and one of all voxels of the volume that the network looks at "
+            f"{trivial:.3f}"
+        )
+    yield f"The mean Dice of {whose} is {dice:.3f}{against}."
+
+
+def _steps_done(training: Training) -> Iterable[str]:
+    if math.isnan(training.steps):
+        return
+    wanted = training.expected_steps
+    of = f" of {wanted:,.0f} that its settings ask for" if math.isfinite(wanted) else ""
+    yield f"{training.steps:,.0f} training steps were done{of}."
+
+
+def _warnings(training: Training) -> Iterable[str]:
+    steps, wanted = training.steps, training.expected_steps
+    by_time = f" before {training.time_limit} ended the training" if training.time_limit else ""
+    if math.isfinite(wanted) and steps < LEAST_STEPS * wanted:
+        share = f"{100 * steps / wanted:.2g} %"
+        yield (
+            f"Only {steps:,.0f} of {wanted:,.0f} expected training steps ({share}) were done"
+            f"{by_time}: train on, or on a machine that is not busy."
+        )
+    elif training.time_limit and steps < FEW_STEPS and not steps >= wanted:
+        yield (
+            f"Only {steps:,.0f} training steps were done{by_time}, wanted {FEW_STEPS} at least: "
+            "give it more time, or a machine that is not busy."
+        )
+
+
+def _number(value: object) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else math.nan
+
+
+def _or(value: float, other: float) -> float:
+    return other if math.isnan(value) else value
+
+
+def facts_of(training: Training) -> dict[str, Any]:
+    """A training as summary.json holds it; what is not known or has no end is null."""
+    return {
+        key: value if isinstance(value, str) or math.isfinite(value) else None
+        for key, value in training._asdict().items()
+    }

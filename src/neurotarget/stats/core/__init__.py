@@ -1,0 +1,1 @@
+"""Estimates and intervals of numbers; knows no target."""

@@ -1,0 +1,309 @@
+"""ComBat: take the location and scale of each site out of volumes, and leave the covariates in.
+
+Fitted on training cases only, then applied to cases that the fit did not see; a site without
+training cases is adapted to from the volumes and covariates of its own cases, without any
+reference.
+
+Source: Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037; Fortin et al. 2018,
+doi:10.1016/j.neuroimage.2017.11.024.
+
+Own code, for of the packages neuroCombat 0.2.12 (2021) only harmonises all cases at once,
+neuroHarmonize 2.5.2 separates fitting from applying but wants numpy < 2, and combatlearn 2.3.0
+has numpy 2 but refuses sites that training did not see and brings scikit-learn, plotly and UMAP.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurotarget.stats.core.interval import FEWEST
+from neurotarget.problems import DataError
+
+Volumes = Float[ndarray, "N F"]  # F features: labels and regions, mm³
+Covariates = Float[ndarray, "N P"]  # without a constant: each site has its own
+Features = Float[ndarray, " F"]
+
+STEPS = 1000  # of the empirical Bayes iteration, which takes some ten
+TOLERANCE = 1e-8  # pooled SD; a step below it ends the iteration
+ROUNDING = 1e-10  # a spread below this share of the values is what rounding left
+
+
+class Prior(NamedTuple):
+    """How features (or sites) scatter: normal locations in pooled SD, inverse gamma scales."""
+
+    location_mean: float
+    location_variance: float
+    scale_mean: float
+    scale_variance: float
+
+
+class Site(NamedTuple):
+    """Effect of one site on each feature; NaN where it has fewer than two volumes."""
+
+    location: Features  # added, in pooled SD
+    scale: Features  # variance about the location, in pooled variances
+
+
+@dataclass(frozen=True, slots=True)
+class Combat:
+    """Site effects as fitted; `transform` takes them out.
+
+    `mean` and `sd` are the grand mean and the pooled SD of each feature in mm³, `slopes` the
+    effects of covariates in mm³ per unit about their means `centre`. A feature that does not vary
+    about the model has SD 0 and is left as it is. `prior` is what the training sites say of a new
+    one; None without empirical Bayes.
+    """
+
+    centre: Float[ndarray, " P"]
+    slopes: Float[ndarray, "P F"]
+    mean: Features
+    sd: Features
+    sites: Mapping[str, Site]
+    prior: Prior | None
+
+    @classmethod
+    def fit(
+        cls,
+        volumes: Volumes,
+        sites: Sequence,
+        covariates: Covariates | None = None,
+        *,
+        empirical_bayes: bool = True,
+    ) -> "Combat":
+        """Estimate what each site adds to volumes and what it multiplies their spread by.
+
+        Covariates are numbers whose effects stay in the volumes; categories come as columns of 0
+        and 1. NaN volumes are left out of their own feature. Empirical Bayes shrinks the effects
+        of a site towards what its features have in common; a feature alone has nothing in common
+        with others and is not shrunk. Fewer than three volumes of a site leave it the pooled
+        scale, where ComBat as published takes one from two.
+
+        Raises:
+            DataError: one site only, a site with one case, a covariate that is NaN, or
+                covariates that cannot be told apart from the sites.
+        """
+        volumes, names, covariates = _checked("Combat.fit", volumes, sites, covariates)
+        found = _sites_of(names)
+        if len(found) < 2:
+            raise DataError(
+                f"Combat.fit: got {len(found)} site ({', '.join(found)}), wanted two or more; "
+                "volumes of one site need no harmonisation"
+            )
+        bare = _model(volumes, names, covariates)
+        standard = bare._standardised(volumes, covariates)
+        raw = {name: _site(standard[names == name]) for name in found}
+        if not empirical_bayes:
+            return replace(bare, sites=raw)
+        shrunk = {
+            name: _shrunk(standard[names == name], site, _prior([site]))
+            for name, site in raw.items()
+        }
+        return replace(bare, sites=shrunk, prior=_prior(list(raw.values())))
+
+    def adapt(
+        self, volumes: Volumes, sites: Sequence, covariates: Covariates | None = None
+    ) -> "Combat":
+        """A copy that knows sites which training did not see; nothing else changes.
+
+        Their locations and scales come from these cases, standardised as in training. With
+        empirical Bayes they are shrunk towards those of the training sites, all features
+        together: unlike `fit`, this has something to share where there is one feature.
+
+        Raises:
+            DataError: a site is known already or has one case, or a covariate is NaN.
+        """
+        volumes, names, covariates = _checked("Combat.adapt", volumes, sites, covariates)
+        found = _sites_of(names)
+        if known := sorted(set(found) & set(self.sites)):
+            raise DataError(
+                f"Combat.adapt: got the site {', '.join(known)}, which is known already; transform"
+            )
+        self._refuse_other_width("Combat.adapt", volumes, covariates)
+        standard = self._standardised(volumes, covariates)
+        parts = {name: standard[names == name] for name in found}
+        added = {name: _shrunk(part, _site(part), self.prior) for name, part in parts.items()}
+        return replace(self, sites={**self.sites, **added})
+
+    def transform(
+        self, volumes: Volumes, sites: Sequence, covariates: Covariates | None = None
+    ) -> Volumes:
+        """Volumes in mm³ as an average site would have measured them.
+
+        NaN stays NaN, and so does a feature of which the site had fewer than two volumes.
+
+        Raises:
+            DataError: a site is unknown, or a covariate is NaN.
+        """
+        volumes, names, covariates = _checked("Combat.transform", volumes, sites, covariates)
+        if unknown := sorted(set(names) - set(self.sites)):
+            raise DataError(
+                f"Combat.transform: got the site {', '.join(unknown)}, which the fit did not see; "
+                "adapt to it first"
+            )
+        self._refuse_other_width("Combat.transform", volumes, covariates)
+        standard = self._standardised(volumes, covariates)
+        for name in set(names):
+            location, scale = self.sites[name]
+            own = names == name
+            standard[own] = (standard[own] - location) / np.sqrt(scale)
+        harmonised = standard * self.sd + self.expected(covariates)
+        return np.where(self.sd > 0, harmonised, volumes)
+
+    def expected(self, covariates: Covariates) -> Volumes:
+        """Volumes in mm³ that the covariates let expect of an average site."""
+        return self.mean + (covariates - self.centre) @ self.slopes
+
+    def _standardised(self, volumes: Volumes, covariates: Covariates) -> Volumes:
+        """Distances from what is expected, in pooled SD; NaN where there is no spread."""
+        sd = np.where(self.sd > 0, self.sd, np.nan)
+        return (volumes - self.expected(covariates)) / sd
+
+    def _refuse_other_width(self, who: str, volumes: Volumes, covariates: Covariates) -> None:
+        got, wanted = (covariates.shape[1], volumes.shape[1]), self.slopes.shape
+        if got != wanted:
+            raise DataError(
+                f"{who}: got {got[0]} covariates of {got[1]} features, the fit had {wanted[0]} of "
+                f"{wanted[1]}; give the same columns"
+            )
+
+
+def least_squares(design: Float[ndarray, "N P"], volumes: Volumes) -> Float[ndarray, "P F"]:
+    """Coefficients of each feature from the cases that have it, in mm³ per unit of the column.
+
+    Columns that tell the same share their effect (the shortest solution).
+    """
+    there = ~np.isnan(volumes)
+    patterns, member = np.unique(there, axis=1, return_inverse=True)
+    found = np.empty((design.shape[1], volumes.shape[1]))
+    for number, rows in enumerate(patterns.T):
+        own = member.ravel() == number
+        found[:, own] = np.linalg.lstsq(design[rows], volumes[rows][:, own], rcond=None)[0]
+    return found
+
+
+def _model(volumes: Volumes, names: ndarray, covariates: Covariates) -> Combat:
+    """Slopes within sites, grand mean over cases and pooled SD; no site effects yet."""
+    sites = (names[:, None] == np.array(_sites_of(names))).astype(float)
+    centre = covariates.mean(axis=0)
+    # in units of their SD, so that 1.5 million mm³ of head and one sex weigh alike
+    spread = covariates.std(axis=0)
+    varies = spread > ROUNDING * np.abs(covariates).max(axis=0)
+    spread = np.where(varies, spread, np.inf)
+    design = np.column_stack([sites, (covariates - centre) / spread])
+    _refuse_confounded(design, sites.shape[1])
+    fitted = least_squares(design, volumes)
+    there = ~np.isnan(volumes)
+    residuals = np.where(there, volumes - design @ fitted, 0.0)
+    counts = sites.T @ there
+    n = np.maximum(counts.sum(axis=0), 1)
+    sd = np.sqrt((residuals**2).sum(axis=0) / n)
+    largest = np.where(there, np.abs(volumes), 0.0).max(axis=0)
+    slopes = fitted[sites.shape[1] :] / spread[:, None]
+    mean = (counts * fitted[: sites.shape[1]]).sum(axis=0) / n
+    return Combat(centre, slopes, mean, np.where(sd > ROUNDING * largest, sd, 0.0), {}, None)
+
+
+def _site(standard: Volumes) -> Site:
+    """Mean and variance of one site's standardised volumes, feature by feature."""
+    there = ~np.isnan(standard)
+    n = there.sum(axis=0)
+    location = np.where(there, standard, 0.0).sum(axis=0) / np.maximum(n, 1)
+    squares = (np.where(there, standard - location, 0.0) ** 2).sum(axis=0)
+    scale = squares / np.maximum(n - 1, 1)
+    # three values or more that are all the same say nothing of the scale either
+    scale = np.where((n >= FEWEST) & (scale > ROUNDING), scale, 1.0)
+    known = n >= 2
+    return Site(np.where(known, location, np.nan), np.where(known, scale, np.nan))
+
+
+def _prior(sites: Sequence[Site]) -> Prior | None:
+    """Moments over the features of all sites given; None of fewer than two values."""
+    location = np.concatenate([site.location for site in sites])
+    scale = np.concatenate([site.scale for site in sites])
+    known = ~np.isnan(location)
+    if known.sum() < 2:
+        return None
+    location, scale = location[known], scale[known]
+    moments = (location.mean(), location.var(ddof=1), scale.mean(), scale.var(ddof=1))
+    return Prior(*map(float, moments))
+
+
+def _shrunk(standard: Volumes, raw: Site, prior: Prior | None) -> Site:
+    """Location and scale of the posterior, found in turns.
+
+    Source: Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037 (equations 3.1 and
+    3.2; the prior's parameters by the method of moments).
+    """
+    if prior is None:
+        return raw
+    there = ~np.isnan(standard)
+    n = there.sum(axis=0)
+    is_free = n >= FEWEST
+    location, scale = raw
+    for _ in range(STEPS):
+        before = location, scale
+        weight = n * prior.location_variance
+        location = (weight * raw.location + scale * prior.location_mean) / (weight + scale)
+        squares = (np.where(there, standard - location, 0.0) ** 2).sum(axis=0)
+        scale = np.where(is_free, _posterior_scale(squares, n, prior), raw.scale)
+        steps = np.abs(np.subtract((location, scale), before))
+        if np.where(np.isnan(steps), 0.0, steps).max(initial=0.0) < TOLERANCE:
+            break
+    return Site(location, scale)
+
+
+def _posterior_scale(squares: Features, n: Features, prior: Prior) -> Features:
+    """Mean of the inverse gamma posterior of a variance, given squares about the location."""
+    mean, variance = prior.scale_mean, prior.scale_variance
+    if variance <= ROUNDING * mean**2:  # all alike: the prior is a point
+        return np.full(squares.shape, mean)
+    shape = 2 + mean**2 / variance
+    return (squares / 2 + mean * (shape - 1)) / (n / 2 + shape - 1)
+
+
+def _checked(
+    who: str, volumes: Volumes, sites: Sequence, covariates: Covariates | None
+) -> tuple[Volumes, ndarray, Covariates]:
+    volumes = np.asarray(volumes, dtype=float)
+    names = np.asarray([str(site) for site in sites], dtype=object)
+    covariates = np.empty((len(volumes), 0)) if covariates is None else np.asarray(covariates)
+    covariates = covariates.astype(float)
+    if not volumes.ndim == covariates.ndim == 2:
+        raise DataError(
+            f"{who}: got arrays of {volumes.ndim} and {covariates.ndim} axes, wanted a row a case "
+            "and a column a feature or covariate; reshape a single one to (N, 1)"
+        )
+    if not len(volumes) == len(names) == len(covariates):
+        raise DataError(
+            f"{who}: got {len(volumes)} rows of volumes, {len(names)} sites and {len(covariates)} "
+            "rows of covariates; give one of each a case"
+        )
+    if absent := int(np.isnan(covariates).any(axis=1).sum()):
+        raise DataError(f"{who}: {absent} of {len(names)} cases lack a covariate; drop and count")
+    return volumes, names, covariates
+
+
+def _sites_of(names: ndarray) -> list[str]:
+    """Sites in the order of the alphabet; each must have two cases."""
+    found, counts = np.unique(names, return_counts=True)
+    if few := [str(name) for name, count in zip(found, counts, strict=True) if count < 2]:
+        raise DataError(
+            f"Combat: got one case of {', '.join(few)}, wanted two or more of a site; leave it out"
+        )
+    return [str(name) for name in found]
+
+
+def _refuse_confounded(design: Float[ndarray, "N P"], n_sites: int) -> None:
+    """Covariates that differ between sites and not within them have no effect of their own."""
+    rank, constant = np.linalg.matrix_rank, np.ones((len(design), 1))
+    covariates = design[:, n_sites:]
+    alone = rank(np.column_stack([constant, covariates])) - 1
+    if rank(design) < n_sites + alone:
+        raise DataError(
+            "Combat.fit: the covariates cannot be told apart from the sites, as where each sex "
+            "was scanned at a site of its own; leave such a covariate out"
+        )

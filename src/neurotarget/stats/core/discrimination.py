@@ -1,0 +1,184 @@
+"""How far the values of two groups lie apart: AUC, Cohen's d and Welch's p, a before b.
+
+Arguments are 1-D arrays without NaN, a value a subject. Values that were adjusted for covariates
+say so by their `Slopes`: estimated slopes cost degrees of freedom and make the gap less certain,
+the more so the more the groups differ in the covariates. The weighted forms give the statistic
+of many bootstrap draws at once: weights say how often a draw holds each subject. D draws.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.special import expit, logit
+from scipy.stats import norm, rankdata, t
+from statsmodels.stats.proportion import proportion_confint
+
+from neurotarget.stats.core.interval import FEWEST, LEVEL, Estimate, noncentrality
+
+Values = Float[ndarray, " N"]
+Weights = Float[ndarray, "N D"]
+Drawn = Float[ndarray, " D"]
+
+TAIL = (1 + LEVEL) / 2
+ROUNDING = 1e-10  # a spread below this share of the values is what rounding left
+
+
+class Slopes(NamedTuple):
+    """What it costs that values were adjusted by slopes estimated from the same subjects.
+
+    `lost_a` and `lost_b` are the degrees of freedom taken from each group; `leverage` is what
+    the slopes add to the variance of the difference of the means, in residual variances.
+    """
+
+    lost_a: float = 0.0
+    lost_b: float = 0.0
+    leverage: float = 0.0
+
+
+NONE = Slopes()  # values as they were measured
+
+
+def auc(a: Values, b: Values, slopes: Slopes = NONE) -> Estimate:
+    """Chance that a value of `a` exceeds one of `b`, ties counting half, with its interval.
+
+    The interval is DeLong's on the scale of the logit, so it stays within [0, 1]; adjusted values
+    have its variance grow as that of the difference of the means does. Groups that do not
+    overlap have no variance there: theirs is Clopper and Pearson's of as many pairs as the
+    smaller group has subjects (each subject in one pair; all of them are in order), which is
+    never too short. Fewer than three a group, or all values equal, give NaN.
+
+    Source: DeLong et al. 1988, doi:10.2307/2531595; midranks: Sun and Xu 2014,
+    doi:10.1109/LSP.2014.2337313; logit: Qin and Hotilovac 2008, doi:10.1177/0962280207087173;
+    Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404.
+    """
+    n_a, n_b = len(a), len(b)
+    both = np.concatenate([a, b])
+    if min(n_a, n_b) < FEWEST or np.ptp(both) == 0:
+        return Estimate.undefined(n_a + n_b)
+    below, above = _placements(a, b)
+    value = float(below.mean())
+    if value in (0, 1):
+        pairs = min(n_a, n_b)
+        low, high = proportion_confint(round(value * pairs), pairs, 1 - LEVEL, method="beta")
+        return Estimate(value, float(low), float(high), n_a + n_b)
+    variance = below.var(ddof=1) / n_a + above.var(ddof=1) / n_b
+    half = norm.ppf(TAIL) * math.sqrt(variance * widening(n_a, n_b, slopes))
+    half /= value * (1 - value)
+    low, high = expit(logit(value) - half), expit(logit(value) + half)
+    return Estimate(value, float(low), float(high), n_a + n_b)
+
+
+def auc_difference(
+    first: tuple[Values, Values], second: tuple[Values, Values], slopes: Slopes = NONE
+) -> Estimate:
+    """AUC of `second` minus that of `first`, both (a, b) of the same subjects, with its interval.
+
+    The interval is DeLong's of a paired difference; for adjusted values its variance grows as that
+    of the difference of the means does (without, of 20 subjects a group it holds the truth in 92 %,
+    with it in 96 %). Fewer than three a group, or values that are all equal, give NaN.
+
+    Source: DeLong et al. 1988, doi:10.2307/2531595.
+    """
+    n_a, n_b = map(len, first)
+    flat = any(np.ptp(np.concatenate(pair)) == 0 for pair in (first, second) if n_a and n_b)
+    if min(n_a, n_b) < FEWEST or flat:
+        return Estimate.undefined(n_a + n_b)
+    below, above = (
+        after - before
+        for before, after in zip(_placements(*first), _placements(*second), strict=True)
+    )
+    value = float(below.mean())
+    value = value if abs(value) > ROUNDING else 0.0
+    variance = below.var(ddof=1) / n_a + above.var(ddof=1) / n_b
+    half = norm.ppf(TAIL) * math.sqrt(variance * widening(n_a, n_b, slopes))
+    return Estimate(value, value - half, value + half, n_a + n_b)
+
+
+def _placements(a: Values, b: Values) -> tuple[Values, Values]:
+    """Share of b below each a, and of a above each b, by midranks."""
+    n_a = len(a)
+    ranks = rankdata(np.concatenate([a, b]))
+    return (ranks[:n_a] - rankdata(a)) / len(b), 1 - (ranks[n_a:] - rankdata(b)) / n_a
+
+
+def cohen_d(a: Values, b: Values, slopes: Slopes = NONE) -> Estimate:
+    """Mean of `a` minus mean of `b` in units of their pooled SD, with its interval.
+
+    The interval inverts the noncentral t distribution. Fewer than three a group, no spread within
+    the groups, or no degree of freedom give NaN.
+
+    Source: Cohen 1988, doi:10.4324/9780203771587; Cumming and Finch 2001,
+    doi:10.1177/0013164401614002 (interval).
+    """
+    n_a, n_b = len(a), len(b)
+    if min(n_a, n_b) < FEWEST or is_flat(a, b):
+        return Estimate.undefined(n_a + n_b)
+    freedom, variance = _pooled(a, b, slopes)
+    value = float(a.mean() - b.mean()) / math.sqrt(variance)
+    scale = math.sqrt(1 / n_a + 1 / n_b + slopes.leverage)  # from t to d
+    low, high = (noncentrality(value / scale, freedom, p) * scale for p in (TAIL, 1 - TAIL))
+    return Estimate(value, low, high, n_a + n_b)
+
+
+def welch_p(a: Values, b: Values, slopes: Slopes = NONE) -> float:
+    """Two-sided p of equal means at unequal variances; NaN where neither group varies.
+
+    Of adjusted values, the slopes' share of the variance is the third term of Satterthwaite's sum.
+
+    Source: Welch 1947, doi:10.1093/biomet/34.1-2.28; Satterthwaite 1946, doi:10.2307/3002019.
+    """
+    if min(len(a), len(b)) < FEWEST or is_flat(a, b):
+        return math.nan
+    freedom, variance = _pooled(a, b, slopes)
+    parts = [(slopes.leverage * variance, freedom)]
+    for values, lost in ((a, slopes.lost_a), (b, slopes.lost_b)):
+        own = len(values) - 1 - lost
+        parts.append((_squares(values) / own / len(values), own))
+    error = sum(part for part, _ in parts)
+    freedom = error**2 / sum(part**2 / own for part, own in parts)
+    return float(2 * t.sf(abs(a.mean() - b.mean()) / math.sqrt(error), freedom))
+
+
+def widening(n_a: int, n_b: int, slopes: Slopes) -> float:
+    """How many times larger estimated slopes make the variance of the difference of the means."""
+    plain = 1 / n_a + 1 / n_b
+    freedom = n_a + n_b - 2
+    lost = slopes.lost_a + slopes.lost_b
+    return (plain + slopes.leverage) / plain * freedom / (freedom - lost)
+
+
+def weighted_d(
+    a: Values, b: Values, weights_a: Weights, weights_b: Weights, slopes: Slopes = NONE
+) -> Drawn:
+    """Cohen's d of each draw; NaN where a draw holds no spread."""
+    centre = np.concatenate([a, b]).mean()  # keeps the sums of squares exact
+    gap, total, within = 0.0, 0.0, 0.0
+    for sign, values, weights in ((1, a - centre, weights_a), (-1, b - centre, weights_b)):
+        mean, squares = values @ weights / len(values), values**2 @ weights
+        gap = gap + sign * mean
+        total = total + squares
+        within = within + squares - len(values) * mean**2
+    spread = within > ROUNDING * total
+    pooled = np.sqrt(within, out=np.ones_like(within), where=spread)
+    nothing = np.full_like(within, np.nan)
+    freedom = len(a) + len(b) - 2 - slopes.lost_a - slopes.lost_b
+    return np.divide(gap * math.sqrt(freedom), pooled, out=nothing, where=spread)
+
+
+def is_flat(a: Values, b: Values) -> bool:
+    """Whether neither group varies, but for rounding."""
+    scale = max(float(np.abs(a).max()), float(np.abs(b).max()))
+    return max(float(a.std()), float(b.std())) <= ROUNDING * scale
+
+
+def _pooled(a: Values, b: Values, slopes: Slopes) -> tuple[float, float]:
+    """Degrees of freedom and variance within the groups."""
+    freedom = len(a) + len(b) - 2 - slopes.lost_a - slopes.lost_b
+    return freedom, (_squares(a) + _squares(b)) / freedom
+
+
+def _squares(values: Values) -> float:
+    return float(np.square(values - values.mean()).sum())

@@ -1,0 +1,156 @@
+"""Intervals about an estimate in closed form; what repeats is the subject, never the case."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+from scipy.special import nctdtrinc
+from scipy.stats import chi2, nct, norm, shapiro
+from scipy.stats import f as f_distribution
+from scipy.stats import t as student
+
+from neurotarget.stats.core.resample import LEVEL, LIMIT_SD, ROUNDING
+
+Cases = Float[ndarray, " N"]
+Ends = tuple[float, float]
+
+LARGE_T = 100.0  # beyond it the normal error of the shift, about 1, no longer counts
+FEWEST = 3  # below three cases no spread is worth stating
+DOUBT = 0.2  # p of Shapiro and Wilk's test, below which a formula for normal values is not used
+MOST_TESTED = 5000  # values that SciPy knows the test's p for; a formula gains nothing beyond
+
+
+class Estimate(NamedTuple):
+    """A value with its interval, from `n` cases; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def undefined(cls, n: int) -> "Estimate":
+        """No value: too few cases, or no spread among them."""
+        return cls(math.nan, math.nan, math.nan, n)
+
+
+class MeanSquares(NamedTuple):
+    """Two-way analysis of variance: N cases by K methods."""
+
+    cases: float
+    methods: float  # variance of the methods' means; times N it is their mean square
+    error: float
+    k: int
+
+
+def is_normal(values: Cases) -> bool:
+    """Whether a formula for normal values may be used: Shapiro and Wilk's p is 0.2 or more.
+
+    The level is high because the intervals that take the formula's place lose little where values
+    are normal. Values without any spread have nothing against them.
+
+    Source: Shapiro and Wilk 1965, doi:10.1093/biomet/52.3-4.591.
+    """
+    if np.ptp(values) <= ROUNDING * np.abs(values).max():
+        return True
+    return FEWEST <= len(values) <= MOST_TESTED and float(shapiro(values).pvalue) >= DOUBT
+
+
+def mean_interval(values: Cases, subject: Integer[ndarray, " N"], n_subjects: int) -> Ends:
+    """Student's interval of a mean with people − 1 degrees of freedom, in the unit of `values`.
+
+    Where nobody comes twice it is the usual one; else its error is that of a cluster sample.
+
+    Source: Student 1908, doi:10.1093/biomet/6.1.1; Liang and Zeger 1986,
+    doi:10.1093/biomet/73.1.13 (error of clusters).
+    """
+    mean = float(values.mean())
+    sums = np.bincount(subject, values - mean, minlength=n_subjects)
+    error = math.sqrt(n_subjects / (n_subjects - 1) * float(sums @ sums)) / len(values)
+    half = float(student.ppf((1 + LEVEL) / 2, n_subjects - 1)) * error
+    return mean - half, mean + half
+
+
+def sd_interval(sd: float, n: int) -> Ends:
+    """Interval of the SD of `n` normal values, by the chi-square distribution."""
+    tails = np.array([(1 + LEVEL) / 2, (1 - LEVEL) / 2])
+    low, high = sd * np.sqrt((n - 1) / chi2.ppf(tails, n - 1))
+    return float(low), float(high)
+
+
+def limit_interval(mean: float, sd: float, n: int, *, is_upper: bool) -> Ends:
+    """Exact interval of a limit of agreement, mean ± 1.96 SD, of `n` normal differences.
+
+    Source: Carkeet 2015, doi:10.1097/OPX.0000000000000513, by the noncentral t distribution.
+    """
+    tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    away = nct.ppf(tails, n - 1, LIMIT_SD * math.sqrt(n)) * sd / math.sqrt(n)
+    near, far = mean + (away if is_upper else -away)
+    return min(near, far), max(near, far)
+
+
+def icc_c1_interval(squares: MeanSquares, n: float) -> Ends:
+    """Interval of ICC(C,1) of `n` independent cases.
+
+    Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30, table 7.
+    """
+    if squares.error == 0:
+        return 1.0, 1.0
+    tail, freedom = (1 + LEVEL) / 2, (n - 1) * (squares.k - 1)
+    ratio = squares.cases / squares.error
+    low = ratio / f_distribution.ppf(tail, n - 1, freedom)
+    high = ratio * f_distribution.ppf(tail, freedom, n - 1)
+    return tuple(float((end - 1) / (end + squares.k - 1)) for end in (low, high))
+
+
+def icc_a1_interval(squares: MeanSquares, n: float) -> Ends:
+    """Interval of ICC(A,1) of `n` independent cases, by methods that are a sample of methods.
+
+    Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30, table 7; degrees of freedom by
+    Satterthwaite.
+    """
+    cases, error, k = squares.cases, squares.error, squares.k
+    methods = n * squares.methods
+    if error == methods == 0:
+        return 1.0, 1.0
+    value = (cases - error) / (cases + (k - 1) * error + k * (methods - error) / n)
+    # degrees of freedom after multiplying McGraw and Wong's a and b by n (1 − value)
+    a, b = k * value, n * (1 - value) + k * value * (n - 1)
+    both = (a * methods) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1))
+    if not both > 0:
+        return math.nan, math.nan
+    v = (a * methods + b * error) ** 2 / both
+    rest = k * methods + (k * n - k - n) * error
+    tail = (1 + LEVEL) / 2
+    upper, lower = f_distribution.ppf(tail, n - 1, v), f_distribution.ppf(tail, v, n - 1)
+    low = n * (cases - upper * error) / (upper * rest + n * cases)
+    high = n * (lower * cases - error) / (rest + n * lower * cases)
+    return max(float(low), -1.0), min(float(high), 1.0)
+
+
+def fisher_interval(r: float, n: int, *, level: float = LEVEL, ranks: bool = False) -> Ends:
+    """Interval of a correlation from `n` independent pairs; with `ranks`, of Spearman's.
+
+    Four pairs are the fewest that have one; else both ends are NaN.
+
+    Source: Fisher 1921 (variance 1 / (n − 3) of atanh r); Bonett and Wright 2000,
+    doi:10.1007/BF02294183 (variance (1 + r²/2) / (n − 3) for ranks).
+    """
+    if n < 4 or math.isnan(r):
+        return math.nan, math.nan
+    if abs(r) >= 1:
+        return r, r
+    variance = (1 + r * r / 2 if ranks else 1) / (n - 3)
+    half = float(norm.ppf((1 + level) / 2)) * math.sqrt(variance)
+    return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
+
+
+def noncentrality(t: float, freedom: float, p: float) -> float:
+    """Noncentrality at which a share `p` of the t distribution lies below `t`."""
+    if abs(t) < LARGE_T:
+        return float(nctdtrinc(freedom, p, t))
+    # the error of the SD is all that is left, and nctdtrinc would take for ever
+    quantile = chi2.isf(p, freedom) if t > 0 else chi2.ppf(p, freedom)
+    return t * math.sqrt(float(quantile) / freedom)

@@ -1,0 +1,1 @@
+"""Hypotheses: models, verdicts, and what a verdict hangs on."""

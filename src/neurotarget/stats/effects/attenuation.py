@@ -1,0 +1,82 @@
+"""How much of an effect a method's volumes show: the slope of its volumes on the reference's.
+
+A network that draws all masks towards the mean has a small spread, and looks precise: its volumes
+follow the reference's by a share only, and show that share of every effect.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.subjects import quantities
+from neurotarget.stats.core.interval import LEVEL, Estimate
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.model import FEWEST, ROUNDING
+from neurotarget.stats.effects.verdict import TWO_TESTS
+
+
+class Followed(NamedTuple):
+    """Share of an effect that volumes show; the least is in [0, 1], `why` they cannot answer."""
+
+    value: float
+    least: float
+    why: str = ""
+
+
+WHOLE = Followed(1.0, 1.0)
+
+
+def share_of(measured: Measured, hypothesis: Hypothesis, method: str, label: str) -> Followed:
+    """Share of a hypothesis's effect that a method's volumes or means show of a label.
+
+    The least is the lower end at 90 % of the slope on the reference; a slope above 1 counts as 1,
+    so that nothing is called absent or small too easily. A slope that may be 0 allows no answer.
+    """
+    reference = measured.reference
+    if reference is None or method == reference:
+        return WHOLE
+    asked = measured.asked(hypothesis)
+    both, subjects = (asked[reference][label], asked[method][label]), measured.subjects
+    found = followed(*both, subjects, level=TWO_TESTS)
+    if math.isnan(found.value):
+        return WHOLE
+    if found.low > 0:
+        return Followed(found.value, min(found.low, 1.0))
+    ends = (f"{end:.2f}".replace("-", "\N{MINUS SIGN}") for end in followed(*both, subjects)[:3])
+    slope = "{} [{}, {}]".format(*ends)
+    return Followed(
+        1.0,
+        1.0,
+        f"the {quantities(hypothesis)} by {method} are not shown to follow those by {reference}: "
+        f"their slope on them is {slope}",
+    )
+
+
+def followed(
+    reference: pd.Series, method: pd.Series, subjects: pd.Series, *, level: float = LEVEL
+) -> Estimate:
+    """Change of the method's volumes per change of the reference's, with its interval.
+
+    The tables are indexed by case; several scans of a subject are averaged. The slope is that of
+    least squares with robust errors (HC3): the reference counts as true. NaN where there are
+    fewer than five subjects, or the reference does not vary.
+
+    Source: MacKinnon and White 1985, doi:10.1016/0304-4076(85)90158-7.
+    """
+    both = pd.DataFrame({"x": reference, "y": method}).astype(float).groupby(subjects).mean()
+    both = both.dropna()
+    n, x, y = len(both), both["x"].to_numpy(), both["y"].to_numpy()
+    if n < FEWEST + 2 or np.ptp(x) <= ROUNDING * np.abs(x).max():
+        return Estimate.undefined(n)
+    away = x - x.mean()
+    square = float(away @ away)
+    slope = float(away @ y) / square
+    left = y - y.mean() - slope * away
+    free = 1 - 1 / n - away**2 / square
+    weighted = away / square * left / np.where(free < ROUNDING, math.inf, free)
+    half = float(t.ppf((1 + level) / 2, n - 2)) * float(np.linalg.norm(weighted))
+    return Estimate(slope, slope - half, slope + half, n)

@@ -1,0 +1,60 @@
+"""The hypotheses on a whole target, asked of each of its labels and regions too."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.effects.effects import NONE_REFUSED, Refused, answered, label_of
+from neurotarget.stats.core.holm import holm
+from neurotarget.stats.cohort.learning import without_failed
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.variants import variants
+
+COLUMNS = (
+    *("hypothesis", "method", "model", "label", "estimate", "low", "high", "unit"),
+    *("p", "p_holm", "n_tests", "n", "verdict", "reason"),
+)
+MOST_LABELS = 12  # of a target with more, the first are asked
+
+
+def label_effects_table(
+    measured: Measured, effects: pd.DataFrame, *, refused: Refused = NONE_REFUSED
+) -> pd.DataFrame:
+    """Effects on each label by the answering model, left, right and total together.
+
+    `p_holm` is corrected for the labels of one hypothesis and method; the verdict is that of the
+    interval, which is not. No rows where the target has one label, or hypotheses name theirs.
+
+    Source: Holm 1979 (Scand J Statist 6:65).
+    """
+    known, _ = without_failed(measured)
+    rows = []
+    for hypothesis in known.target.hypotheses:
+        if hypothesis.label or len(known.labels) < 2:
+            continue
+        lead = effects[(effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)]
+        for method, model in zip(lead["method"], lead["model"], strict=True):
+            own = list(_rows(known, hypothesis, method, model, refused))
+            p = np.array([row["p"] for row in own])
+            tests = {"n_tests": int(np.isfinite(p).sum())}
+            rows += [
+                row | tests | {"p_holm": float(corrected)}
+                for row, corrected in zip(own, holm(p), strict=True)
+            ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows(
+    measured: Measured, hypothesis: Hypothesis, method: str, model: str, refused: Refused
+) -> Iterator[dict]:
+    main = label_of(hypothesis, measured)
+    for label in dict.fromkeys((main, *measured.labels[:MOST_LABELS])):
+        # what is published is of the whole
+        asked = hypothesis if label == main else replace(hypothesis, expected=None)
+        chosen = next(one for one in variants(asked, measured.covariates) if one.name == model)
+        effect = answered(measured, asked, chosen, method, label, refused=refused)
+        names = {"hypothesis": hypothesis.name, "method": method, "model": model, "label": label}
+        yield {name: getattr(effect, name, "") for name in COLUMNS} | names

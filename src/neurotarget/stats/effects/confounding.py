@@ -1,0 +1,66 @@
+"""Whether site explains what a hypothesis tests, so that an effect may be one of site."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.subjects import key
+
+SITE = "site"
+LEAST_SHARE = 0.1  # of the variance of the tested covariate; below, site is left out of the model
+
+
+def site_share(hypothesis: Hypothesis, covariates: pd.DataFrame) -> float:
+    """Share of the variance of the tested covariate that lies between sites, corrected for chance.
+
+    Of a group difference the covariate is membership, 0 or 1; of an interaction the larger share
+    of its two. NaN where there are not two sites, or nothing varies.
+
+    Source: Kelley 1935, doi:10.1073/pnas.21.9.554 (epsilon squared).
+    """
+    if SITE not in covariates:
+        return math.nan
+    names = [name for name in hypothesis.covariate.split("*") if name in covariates]
+    shares = [_share(_numbers(hypothesis, covariates[name]), covariates[SITE]) for name in names]
+    known = [share for share in shares if math.isfinite(share)]
+    return max(known) if known else math.nan
+
+
+def explains(hypothesis: Hypothesis, covariates: pd.DataFrame) -> bool:
+    """Whether site explains a tenth or more of what is tested, and is no term of the model."""
+    if SITE in hypothesis.variables:
+        return False
+    return site_share(hypothesis, covariates) >= LEAST_SHARE
+
+
+def people_a_site(covariates: pd.DataFrame) -> float:
+    """Mean number of people a site."""
+    known = covariates[covariates[SITE].notna()]
+    people = known["subject_id"] if "subject_id" in known else known.index.to_series()
+    return people.nunique() / known[SITE].map(key).nunique()
+
+
+def _numbers(hypothesis: Hypothesis, values: pd.Series) -> pd.Series:
+    if hypothesis.groups:
+        keys = values.map(key, na_action="ignore")
+        asked = [key(group) for group in hypothesis.groups]
+        return (keys == asked[0]).astype(float).where(keys.isin(asked))
+    numbers = pd.to_numeric(values, errors="coerce")
+    if numbers.notna().any():
+        return numbers.astype(float)
+    return pd.Series(pd.factorize(values)[0], values.index).where(values.notna()).astype(float)
+
+
+def _share(values: pd.Series, sites: pd.Series) -> float:
+    known = values.notna() & sites.notna()
+    values, sites = values[known], sites[known].map(key)
+    n, n_sites = len(values), sites.nunique()
+    if n_sites < 2 or n <= n_sites + 1:
+        return math.nan
+    total = float(((values - values.mean()) ** 2).sum())
+    within = float(((values - values.groupby(sites).transform("mean")) ** 2).sum())
+    if total <= np.finfo(float).eps * float((values**2).sum()):
+        return math.nan
+    return 1 - (within / (n - n_sites)) / (total / (n - 1))

@@ -1,0 +1,150 @@
+"""Volume over age: the slope, whether it bends, whether it differs by sex, and its curves."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+from statsmodels.regression.linear_model import OLS
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather, levels
+from neurotarget.stats.effects.effects import estimate_effect
+from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.model import FEWEST, design, independent, standard
+from neurotarget.stats.core.spline import knots, natural_spline
+
+AGES = ("age", "age_years")
+SEXES = ("sex", "gender")
+FEWEST_CURVE, FEWEST_LINE = 12, 4  # subjects of a sex, below which it is a line, and nothing
+GRID = 40  # ages of a curve
+ENDS = (0.02, 0.98)  # quantiles of age, between which a curve is drawn
+AGE_COLUMNS = (
+    *("label", "method", "slope", "low", "high", "unit", "r", "r_low", "r_high"),
+    *("p_slope", "p_curve", "p_interaction", "n", "n_dropped", "reason"),
+)
+CURVE_COLUMNS = ("label", "method", "sex", "age", "volume", "low", "high")
+
+Ages = Float[ndarray, " N"]
+
+
+def age_table(measured: Measured) -> pd.DataFrame:
+    """Slope with age at equal sex, its partial r, and tests of a bend and of sex × age.
+
+    `p_curve` is Wald's F test of a natural cubic spline against the line (HC3), `p_interaction`
+    that of slopes that differ between the sexes. `reason` says why one of them is missing.
+    """
+    age, sex = _names(measured.covariates)
+    rows = [
+        {"label": label, "method": method} | _slope(volumes[label], measured.covariates, age, sex)
+        for label in measured.labels
+        for method, volumes in measured.volumes.items()
+    ]
+    return pd.DataFrame(rows, columns=list(AGE_COLUMNS))
+
+
+def curves_table(measured: Measured) -> pd.DataFrame:
+    """Mean volume over age within each sex with its 95 % band, in mm³; `all` without sex.
+
+    A natural cubic spline, a straight line for fewer than twelve subjects, nothing for fewer than
+    four or for subjects of one age. Drawn from the 2nd to the 98th percentile of age.
+    """
+    age, sex = _names(measured.covariates)
+    parts = [
+        curve.assign(label=label, method=method)
+        for label in measured.labels
+        for method, volumes in measured.volumes.items()
+        for curve in _curves(volumes[label], measured.covariates, age, sex)
+    ]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return table.reindex(columns=list(CURVE_COLUMNS))
+
+
+def _names(covariates: pd.DataFrame) -> tuple[str, str | None]:
+    """Columns of age and of sex; sex is None where no case has one."""
+    age = next((name for name in covariates if str(name).casefold() in AGES), AGES[0])
+    sex = next((name for name in covariates if str(name).casefold() in SEXES), None)
+    return age, sex if sex is not None and covariates[sex].notna().any() else None
+
+
+def _hypothesis(age: str, *adjust: str) -> Hypothesis:
+    return Hypothesis("age", "", age, None, 0, adjust)
+
+
+def _slope(volumes: pd.Series, covariates: pd.DataFrame, age: str, sex: str | None) -> dict:
+    adjust = (sex,) if sex else ()
+    effect = estimate_effect(_hypothesis(age, *adjust), volumes, covariates)
+    found = {"slope": effect.estimate, "low": effect.low, "high": effect.high, "unit": effect.unit}
+    found |= {"r": effect.size, "r_low": effect.size_low, "r_high": effect.size_high}
+    found |= {"p_slope": effect.p, "n": effect.n, "n_dropped": effect.n_dropped}
+    if math.isnan(effect.estimate):
+        return found | {"p_curve": math.nan, "p_interaction": math.nan, "reason": effect.reason}
+    cohort = gather(_hypothesis(age, *adjust), volumes.to_frame(), covariates)
+    found["p_curve"], bend = _p_curve(cohort, age, adjust)
+    found["p_interaction"], differs = _p_interaction(volumes, covariates, age, sex)
+    return found | {"reason": "; ".join(part for part in (bend, differs) if part)}
+
+
+def _p_curve(cohort: Cohort, age: str, adjust: tuple[str, ...]) -> tuple[float, str]:
+    """P of Wald's F test of a spline against a line (HC3), or NaN and why there is none."""
+    ages = cohort.covariates[age].to_numpy()
+    columns = design(_hypothesis(age, *adjust), cohort.covariates)
+    scale = (ages - ages.mean()) / ages.std()
+    bends = standard(natural_spline(scale, knots(scale))[:, 1:])
+    volumes = cohort.volumes.iloc[:, 0].to_numpy()
+    line = np.column_stack([columns.others, scale])
+    both = np.column_stack([line, bends])
+    kept = independent(both)
+    curve = OLS(volumes, both[:, kept])
+    is_bend = np.asarray(kept) >= line.shape[1]
+    if not is_bend.any() or curve.df_resid < FEWEST:
+        return math.nan, "no curve: too few subjects or ages"
+    found = curve.fit(cov_type="HC3", use_t=True)
+    straight = np.eye(len(kept))[is_bend]
+    return float(found.wald_test(straight, use_f=True, scalar=True).pvalue), ""
+
+
+def _p_interaction(
+    volumes: pd.Series, covariates: pd.DataFrame, age: str, sex: str | None
+) -> tuple[float, str]:
+    if sex is None:
+        return math.nan, "no sex × age: no case has a sex"
+    effect = estimate_effect(_hypothesis(f"{age}*{sex}"), volumes, covariates)
+    missing = math.isnan(effect.estimate)
+    return effect.p, f"no sex × age: {effect.reason}" if missing else ""
+
+
+def _curves(
+    volumes: pd.Series, covariates: pd.DataFrame, age: str, sex: str | None
+) -> Iterator[pd.DataFrame]:
+    try:
+        asked = _hypothesis(age, *((sex,) if sex else ()))
+        cohort = gather(asked, volumes.to_frame(), covariates)
+    except NotEstimableError:
+        return
+    ages, values = cohort.covariates[age].to_numpy(), cohort.volumes.iloc[:, 0].to_numpy()
+    sexes = cohort.covariates[sex] if sex else pd.Series("all", index=cohort.volumes.index)
+    for name in levels(sexes):
+        members = (sexes == name).to_numpy()
+        if members.sum() >= FEWEST_LINE and np.ptp(ages[members]) > 0:
+            yield _curve(ages[members], values[members]).assign(sex=name)
+
+
+def _curve(ages: Ages, volumes: Ages) -> pd.DataFrame:
+    """Mean volume and its band on a grid of ages."""
+    middle, scale = ages.mean(), ages.std()
+    at = knots((ages - middle) / scale) if len(ages) >= FEWEST_CURVE else np.empty(0)
+
+    def columns(years: Ages) -> Float[ndarray, "N P"]:
+        basis = natural_spline((years - middle) / scale, at)
+        return np.column_stack([np.ones(len(years)), basis])
+
+    kept = independent(columns(ages))
+    grid = np.linspace(*np.quantile(ages, ENDS), GRID)
+    fitted = OLS(volumes, columns(ages)[:, kept]).fit(cov_type="HC3", use_t=True)
+    found = fitted.get_prediction(columns(grid)[:, kept])
+    low, high = found.conf_int(alpha=1 - LEVEL).T
+    return pd.DataFrame({"age": grid, "volume": found.predicted_mean, "low": low, "high": high})

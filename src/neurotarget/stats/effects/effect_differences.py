@@ -1,0 +1,122 @@
+"""How far an effect moves when another method measures, and whether that matters."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.stats.effects.attenuation import share_of
+from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather, quantities
+from neurotarget.stats.effects.effects import (
+    NONE_REFUSED,
+    Refused,
+    fitted,
+    label_of,
+    unit_of_effect,
+)
+from neurotarget.stats.effects.interest import smallest_of_interest
+from neurotarget.stats.cohort.learning import without_failed
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.model import ROUNDING, Design, design
+from neurotarget.stats.effects.variants import Variant, adjusted_volumes, variants
+from neurotarget.stats.effects.verdict import Interval
+
+DIFFERENCE_COLUMNS = (
+    *("hypothesis", "label", "model", "first", "second", "difference", "low", "high"),
+    *("low_90", "high_90", "matters", "unit", "n", "finding", "reason"),
+)
+NO_DIFFERENCE = dict.fromkeys(("difference", "low", "high", "low_90", "high_90"), math.nan)
+
+EQUIVALENT = "equivalent"
+SLIGHT = "different by less than matters"
+DIFFERENT = "different"
+UNDECIDED = "undecided"
+
+
+def effect_differences_table(
+    measured: Measured, *, refused: Refused = NONE_REFUSED
+) -> pd.DataFrame:
+    """Effect on the second method's volumes minus that on the first's, on the same subjects.
+
+    It is the effect on the differences of volumes, with the interval of its model (Welch's, HC3 or
+    the mixed model's). There is no difference to what is `refused`, and failed masks are left out.
+    `finding` holds it against the smallest effect of interest (see `finding_of`).
+    """
+    known, _ = without_failed(measured)
+    rows = []
+    for hypothesis in known.target.hypotheses:
+        label, asked = label_of(hypothesis, known), known.asked(hypothesis)
+        matters = math.nan
+        if asked:
+            first = known.reference or next(iter(asked))
+            matters = smallest_of_interest(hypothesis, asked[first][label], known.covariates)
+        for pair in known.pairs:
+            why = [
+                refused.get((method, label)) or share_of(known, hypothesis, method, label).why
+                for method in pair
+            ]
+            for model in variants(hypothesis, known.covariates):
+                row = {"hypothesis": hypothesis.name, "label": label, "model": model.name}
+                row |= dict(zip(("first", "second"), pair, strict=True)) | {"matters": matters}
+                row |= _difference(model, known, label, pair)
+                row |= _no_difference(why[0] or why[1])
+                rows.append(row | {"finding": finding_of(row)})
+    return pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))
+
+
+def finding_of(row: Mapping) -> str:
+    """What a paired difference of two effects says: they are the same, they differ, or neither.
+
+    EQUIVALENT: the 90 % interval lies within the smallest effect of interest, and the 95 % one
+    includes 0. SLIGHT: it lies within, and the 95 % interval excludes 0. DIFFERENT: the 95 %
+    interval excludes 0. UNDECIDED otherwise, as where nothing says what matters.
+    """
+    low, high, matters = row["low"], row["high"], row["matters"]
+    if not math.isfinite(low):
+        return UNDECIDED
+    is_within = -matters < row["low_90"] and row["high_90"] < matters
+    if low > 0 or high < 0:
+        return SLIGHT if is_within else DIFFERENT
+    return EQUIVALENT if is_within else UNDECIDED
+
+
+def _no_difference(why: str) -> dict:
+    return NO_DIFFERENCE | {"reason": why} if why else {}
+
+
+def _difference(model: Variant, measured: Measured, label: str, pair: tuple[str, str]) -> dict:
+    hypothesis = model.hypothesis
+    asked = measured.asked(hypothesis)
+    volumes = pd.DataFrame({method: asked[method][label] for method in pair})
+    cohort = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes))
+    try:
+        cohort = gather(model.needs, volumes, measured.covariates, numbers=model.numbers)
+        columns = design(hypothesis, cohort.covariates)
+        adjusted, note = adjusted_volumes(model, cohort)
+        _refuse_constant(adjusted, quantities(hypothesis))
+        found = _interval(model, cohort, columns, adjusted)
+        notes = (*columns.notes, note, cohort.note)
+    except NotEstimableError as why:
+        found, notes = NO_DIFFERENCE, (str(why), cohort.note)
+    reason = "; ".join(part for part in notes if part)
+    unit = unit_of_effect(hypothesis, measured.unit_of(hypothesis), cohort.covariates)
+    return found | {"unit": unit, "n": len(cohort.volumes), "reason": reason}
+
+
+def _interval(model: Variant, cohort: Cohort, columns: Design, adjusted: pd.DataFrame) -> dict:
+    """Difference of two effects, which is the effect on the difference: both are linear."""
+    apart = adjusted.diff(axis=1).iloc[:, 1].to_numpy()
+    if np.ptp(apart) <= ROUNDING * np.abs(adjusted.to_numpy()).max():
+        return dict.fromkeys(NO_DIFFERENCE, 0.0)  # the methods differ by a constant
+    found = fitted(model, cohort, columns, apart, "differences")
+    return {
+        "difference": found.estimate,
+        **Interval.of(found.estimate, found.error, found.freedom)._asdict(),
+    }
+
+
+def _refuse_constant(volumes: pd.DataFrame, what: str) -> None:
+    for method in volumes:
+        if volumes[method].nunique() < 2:
+            raise NotEstimableError(f"the {what} of {method} do not vary")

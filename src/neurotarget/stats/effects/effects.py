@@ -1,0 +1,320 @@
+"""What a study asks of its volumes: group differences, slopes and interactions, with a verdict.
+
+One person counts once: several scans of a subject are averaged first. Cases that lack a volume
+or a covariate of the model are left out and counted, and masks that failed are counted apart. What
+cannot be estimated says why. A hypothesis on the mean of a contrast is put to these means as others
+are to volumes, in their unit.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import pandas as pd
+from numpy import ndarray
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.effects.attenuation import WHOLE, Followed, share_of
+from neurotarget.stats.cohort.subjects import (
+    CATEGORIES,
+    Cohort,
+    NotEstimableError,
+    concerned,
+    gather,
+    is_category,
+    key,
+    quantities,
+)
+from neurotarget.stats.effects.interest import smallest_of_interest
+from neurotarget.stats.effects.lead import failed_remark, with_lead
+from neurotarget.stats.cohort.learning import without_failed
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.model import Design, Fit, design, fit
+from neurotarget.stats.effects.random_site import fit_random
+from neurotarget.stats.effects.size import Size, hedges_g, partial_r
+from neurotarget.stats.effects.variants import DECLARED, Variant, adjusted_volumes, variants
+from neurotarget.stats.effects.verdict import (
+    INCONCLUSIVE,
+    NO_CONCLUSION,
+    Interval,
+    Verdict,
+    detectable,
+    judge,
+    power_to_find,
+)
+
+__all__ = [
+    "INCONCLUSIVE",
+    "NO_CONCLUSION",
+    "Effect",
+    "claim",
+    "effects_table",
+    "estimate_effect",
+]
+
+Refused = Mapping[tuple[str, str], str]  # method and label → why its masks cannot answer
+FEWEST_A_GROUP, FEWEST_PEOPLE = 5, 10  # from whom an effect is judged; estimates need fewer
+NONE_REFUSED: Refused = MappingProxyType({})
+
+COLUMNS = (
+    *("hypothesis", "claim", "label", "method", "model", "leads", "estimate", "low", "high"),
+    *("low_90", "high_90", "p", "unit", "size", "size_low", "size_high", "size_kind"),
+    *("expected", "matters", "share", "power", "detectable"),
+    *("n", "n_dropped", "n_failed", "verdict", "reason", "remark"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One hypothesis put to one set of volumes; NaN where it could not be estimated.
+
+    `n` subjects were used, `n_dropped` cases lacked a value, and the masks of `n_failed` failed.
+    `low` and `high` are the ends at 95 %, `low_90` and `high_90` at 90 %. `matters` is the
+    smallest effect of interest and `share` how much of an effect these volumes show (see
+    `attenuation`), both as the verdict took them. `detectable` is the smallest true effect that
+    this precision would find with 80 % power, `power` the chance that it would find the published
+    effect `expected` (NaN where none is published). `size` is Hedges' g of a group difference and
+    partial r of everything else. `reason` says why nothing could be estimated, what the verdict
+    rests on, and what the model had to leave out.
+    """
+
+    name: str
+    estimate: float
+    low: float
+    high: float
+    p: float
+    n: int
+    n_dropped: int
+    unit: str
+    verdict: str
+    detectable: float = math.nan
+    reason: str = ""
+    expected: float = math.nan
+    power: float = math.nan
+    size: float = math.nan
+    size_low: float = math.nan
+    size_high: float = math.nan
+    size_kind: str = ""
+    low_90: float = math.nan
+    high_90: float = math.nan
+    matters: float = math.nan
+    share: float = 1.0
+    n_failed: int = 0
+
+
+def estimate_effect(
+    hypothesis: Hypothesis, volumes: pd.Series, covariates: pd.DataFrame, *, unit: str = "mm3"
+) -> Effect:
+    """Estimate an effect on volumes with its 95 % interval and judge it.
+
+    Both tables are indexed by case; `covariates` may have a column `subject_id`. A group
+    difference without other terms is Welch's, everything else least squares with errors that hold
+    for unequal spread (see `model.fit`). `unit` is that of the volumes. The rule of the verdict is
+    in `verdict`; a smallest effect of interest in % or SDs is taken from these volumes.
+
+    Raises:
+        ValueError: a case comes twice in one of the tables.
+    """
+    matters = smallest_of_interest(hypothesis, volumes, covariates)
+    return _estimate(Variant(DECLARED, hypothesis), volumes, covariates, unit=unit, matters=matters)
+
+
+def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.DataFrame:
+    """Each hypothesis on the volumes of each method: as declared, by site, at equal head size.
+
+    Every model is held against the published effect, which was mostly found without TIV. `leads`
+    marks the model that answers (see `leading`), and `remark` says why where that is not the
+    declared one. Volumes of failed masks are left out and counted. Methods and labels that are
+    `refused`, and those whose volumes do not follow the reference's, have no conclusion.
+    """
+    known, failed = without_failed(measured)
+    rows = []
+    for hypothesis in measured.target.hypotheses:
+        label = label_of(hypothesis, measured)
+        own = []
+        for method in known.methods:
+            lost = _lost(failed.get(method), label, hypothesis, known.covariates)
+            names = {"hypothesis": hypothesis.name, "claim": claim(hypothesis), "label": label}
+            names |= {"method": method, "n_failed": len(lost)}
+            names |= {"remark": failed_remark(hypothesis, lost, known.covariates)}
+            for model in variants(hypothesis, known.covariates):
+                effect = answered(known, hypothesis, model, method, label, refused=refused)
+                found = {column: getattr(effect, column, "") for column in COLUMNS}
+                found |= names | {"model": model.name}
+                own.append(found | {"n_dropped": max(found["n_dropped"] - len(lost), 0)})
+        rows += with_lead(own, hypothesis, known.covariates)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def answered(
+    measured: Measured,
+    hypothesis: Hypothesis,
+    model: Variant,
+    method: str,
+    label: str,
+    *,
+    refused: Refused,
+) -> Effect:
+    """A hypothesis in one of its models, put to a label by a method, or why that cannot answer.
+
+    The smallest effect of interest is that of the declared model on the reference.
+    """
+    asked = measured.asked(hypothesis)
+    first = measured.reference or next(iter(asked))
+    share = share_of(measured, hypothesis, method, label)
+    effect = _estimate(
+        model,
+        asked[method][label],
+        measured.covariates,
+        unit=measured.unit_of(hypothesis),
+        matters=smallest_of_interest(hypothesis, asked[first][label], measured.covariates),
+        share=share,
+    )
+    why = refused.get((method, label)) or share.why
+    return _refused(effect, why) if why else effect
+
+
+def claim(hypothesis: Hypothesis) -> str:
+    """What a hypothesis expects, in a few words: `F > M`, `age: negative`."""
+    if hypothesis.groups:
+        first, second = hypothesis.groups
+        return f"{first} {('<', '!=', '>')[hypothesis.sign + 1]} {second}"
+    either = "any interaction" if "*" in hypothesis.covariate else "any slope"
+    return f"{hypothesis.covariate}: {('negative', either, 'positive')[hypothesis.sign + 1]}"
+
+
+def _estimate(
+    model: Variant,
+    volumes: pd.Series,
+    covariates: pd.DataFrame,
+    *,
+    unit: str,
+    matters: float,
+    share: Followed = WHOLE,
+) -> Effect:
+    hypothesis = model.hypothesis
+    expected = math.nan if hypothesis.expected is None else hypothesis.expected
+    cohort = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes))
+    try:
+        cohort = gather(model.needs, volumes.to_frame("volume"), covariates, numbers=model.numbers)
+        columns = design(hypothesis, cohort.covariates)
+        adjusted, note = adjusted_volumes(model, cohort)
+        values = adjusted["volume"].to_numpy()
+        found = fitted(model, cohort, columns, values, quantities(hypothesis))
+    except NotEstimableError as why:
+        return Effect(
+            hypothesis.name,
+            *(math.nan,) * 4,
+            len(cohort.volumes),
+            cohort.n_dropped,
+            unit_of_effect(hypothesis, unit, cohort.covariates),
+            INCONCLUSIVE,
+            reason="; ".join(part for part in (str(why), cohort.note) if part),
+            expected=expected,
+            matters=matters,
+        )
+    unit = unit_of_effect(hypothesis, unit, cohort.covariates)
+    ends = Interval.of(found.estimate, found.error, found.freedom)
+    power = power_to_find(share.value * expected, found.error, found.freedom)
+    least = detectable(found.error, found.freedom) / share.value
+    judged = too_few(hypothesis, cohort.covariates) or judge(
+        ends,
+        sign=hypothesis.sign,
+        expected=expected,
+        matters=matters,
+        power=power,
+        least=least,
+        unit=unit,
+        share=share.least,
+    )
+    size: Size = hedges_g(found) if hypothesis.groups else partial_r(found)
+    notes = (judged.reason, *columns.notes, note, cohort.note)
+    return Effect(
+        hypothesis.name,
+        found.estimate,
+        ends.low,
+        ends.high,
+        found.p,
+        len(cohort.volumes),
+        cohort.n_dropped,
+        unit,
+        judged.word,
+        detectable=least,
+        reason="; ".join(part for part in notes if part),
+        expected=expected,
+        power=power,
+        size=size.value,
+        size_low=size.low,
+        size_high=size.high,
+        size_kind=size.kind,
+        low_90=ends.low_90,
+        high_90=ends.high_90,
+        matters=matters,
+        share=share.value,
+    )
+
+
+def fitted(model: Variant, cohort: Cohort, columns: Design, values: ndarray, what: str) -> Fit:
+    """The effect on some values of a cohort, by Welch's test, least squares or a mixed model.
+
+    Raises:
+        NotEstimableError: it cannot be estimated.
+    """
+    if model.random:
+        return fit_random(columns, values, cohort.covariates[model.random].to_numpy())
+    is_plain = model.hypothesis.groups is not None and not model.hypothesis.adjust
+    return fit(columns, values, welch=is_plain, what=what)
+
+
+def too_few(hypothesis: Hypothesis, terms: pd.DataFrame) -> Verdict | None:
+    """No verdict from so few people that nothing shows whether their interval holds."""
+    if hypothesis.groups:
+        keys = terms[hypothesis.covariate].map(key)
+        fewest = min(int((keys == key(group)).sum()) for group in hypothesis.groups)
+        if fewest < FEWEST_A_GROUP:
+            return Verdict(
+                INCONCLUSIVE,
+                f"{fewest} people in a group are too few for a verdict, wanted {FEWEST_A_GROUP}",
+            )
+    elif len(terms) < FEWEST_PEOPLE:
+        return Verdict(
+            INCONCLUSIVE,
+            f"{len(terms)} people are too few for a verdict, wanted {FEWEST_PEOPLE}",
+        )
+    return None
+
+
+def _lost(
+    failed: pd.DataFrame | None, label: str, hypothesis: Hypothesis, covariates: pd.DataFrame
+) -> pd.Index:
+    """Cases whose masks failed and whom the hypothesis concerns."""
+    if failed is None:
+        return covariates.index[:0]
+    cases = failed.index[failed[label]]
+    return cases[concerned(hypothesis, covariates.loc[cases])]
+
+
+def _refused(effect: Effect, why: str) -> Effect:
+    """The same people and unit without any number that could be taken for a finding."""
+    names = ("estimate", "low", "high", "low_90", "high_90", "p", "detectable", "power")
+    nothing = dict.fromkeys((*names, "size", "size_low", "size_high"), math.nan)
+    return replace(effect, **nothing, verdict=NO_CONCLUSION, reason=why)
+
+
+def label_of(hypothesis: Hypothesis, measured: Measured) -> str:
+    """Column of volumes: that of the hypothesis, the sum of all labels, or the only label."""
+    labels = measured.labels
+    return hypothesis.label or ("total" if "total" in labels else labels[0])
+
+
+def unit_of_effect(hypothesis: Hypothesis, unit: str, terms: pd.DataFrame) -> str:
+    """Unit of the effect: of volume, per unit of each number that the tested term holds."""
+    if hypothesis.groups:
+        return unit
+    for name in hypothesis.covariate.split("*"):
+        named = is_category(terms[name]) if name in terms else name.casefold() in CATEGORIES
+        if not named:
+            year = name.casefold() in ("age", "age_years")
+            unit += f"/{'year' if year else name}"
+    return unit

@@ -1,0 +1,39 @@
+"""The smallest effect of interest of a hypothesis, in the unit of its effect."""
+
+import math
+
+import pandas as pd
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.subjects import NotEstimableError, gather, quantities
+from neurotarget.stats.effects.model import design, fit
+
+PUBLISHED_SHARE = 0.5  # of the published effect, where the hypothesis states nothing
+
+
+def smallest_of_interest(
+    hypothesis: Hypothesis, volumes: pd.Series, covariates: pd.DataFrame
+) -> float:
+    """As the hypothesis states it, else half of the published effect, else NaN.
+
+    A share (%) is of the mean of `volumes`, SDs (d) are of them about the declared model; for a
+    slope, d is per SD of the covariate. NaN as well where `volumes` cannot tell.
+    """
+    matters = hypothesis.matters
+    if matters is None:
+        expected = hypothesis.expected
+        return PUBLISHED_SHARE * abs(expected) if expected else math.nan
+    if not matters.unit:
+        return matters.value
+    try:
+        cohort = gather(hypothesis, volumes.to_frame("volume"), covariates)
+        values = cohort.volumes["volume"].to_numpy()
+        if matters.unit == "%":
+            return matters.value / 100 * abs(float(values.mean()))
+        columns = design(hypothesis, cohort.covariates)
+        welch = hypothesis.groups is not None and not hypothesis.adjust
+        spread = fit(columns, values, welch=welch, what=quantities(hypothesis)).spread
+    except NotEstimableError:
+        return math.nan
+    per = 1.0 if hypothesis.groups else float(columns.tested.std(ddof=1))
+    return matters.value * spread / per

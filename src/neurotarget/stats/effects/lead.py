@@ -1,0 +1,88 @@
+"""Which model of a hypothesis answers it, and what a reader must know of that answer."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.subjects import key, written
+from neurotarget.stats.effects.confounding import people_a_site, site_share
+from neurotarget.stats.cohort.head_size import find_tiv
+from neurotarget.stats.effects.variants import (
+    ANCOVA,
+    DECLARED,
+    PROPORTION,
+    RESIDUAL,
+    SITE_RANDOM,
+    WITH_SITE,
+)
+
+SEX = ("sex", "gender")
+FEWEST_A_SITE = 5  # people, below which a fixed term for each site costs more than it tells
+OF_HEAD = {DECLARED: "without it", ANCOVA: "as a covariate", RESIDUAL: "regressed out"}
+OF_HEAD |= {PROPORTION: "as a share of it"}
+
+
+def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataFrame) -> list[dict]:
+    """Rows of one hypothesis, whose `leads` marks the answering model and `remark` says why.
+
+    Where site explains what is tested, the model with site answers: with fixed sites, or with
+    random ones where sites have fewer than five people on average. Where the sign depends on how
+    head size is taken out, head size as a covariate answers. Else the declared model does. It is
+    the same for all methods, and the first one's estimates decide.
+    """
+    own = [row for row in rows if row["method"] == rows[0]["method"]]
+    found = {row["model"]: row for row in own}
+    lead, remarks = DECLARED, []
+    if WITH_SITE in found:
+        is_sparse = people_a_site(covariates) < FEWEST_A_SITE
+        is_random = is_sparse and math.isfinite(found[SITE_RANDOM]["estimate"])
+        lead = SITE_RANDOM if is_random else WITH_SITE
+        share = 100 * site_share(hypothesis, covariates)
+        remarks.append(
+            f"site explains {share:.0f} % of the variance of {hypothesis.covariate}, so the model "
+            f"with site answers"
+        )
+    signs = {
+        model: found[model]["estimate"]
+        for model in OF_HEAD
+        if model in found and math.isfinite(found[model]["estimate"])
+    }
+    if len({estimate > 0 for estimate in signs.values()}) > 1:
+        lead = ANCOVA if lead == DECLARED else lead
+        each = ", ".join(f"{value:+.3g} {OF_HEAD[model]}" for model, value in signs.items())
+        remarks.append(
+            f"the sign depends on how head size is taken out ({each})".replace(
+                "-", "\N{MINUS SIGN}"
+            )
+        )
+    elif _needs_head_size(hypothesis, covariates):
+        remarks.append(
+            "head size is not taken out, and men have larger heads than women: a covariate TIV or "
+            "eTIV would show how much of the difference is that of the head"
+        )
+    return [
+        row
+        | {"leads": row["model"] == lead}
+        | {"remark": "; ".join(filter(None, (*remarks, row["remark"])))}
+        for row in rows
+    ]
+
+
+def failed_remark(hypothesis: Hypothesis, lost: pd.Index, covariates: pd.DataFrame) -> str:
+    """How many masks failed and are left out, by group where groups are compared."""
+    if not len(lost):
+        return ""
+    masks = "1 mask failed and is" if len(lost) == 1 else f"{len(lost)} masks failed and are"
+    if not hypothesis.groups or hypothesis.covariate not in covariates:
+        return f"{masks} left out"
+    keys = covariates.loc[lost, hypothesis.covariate].map(key, na_action="ignore")
+    counts = (f"{written(name)} {int((keys == key(name)).sum())}" for name in hypothesis.groups)
+    return f"{masks} left out ({', '.join(counts)})"
+
+
+def _needs_head_size(hypothesis: Hypothesis, covariates: pd.DataFrame) -> bool:
+    tests_sex = hypothesis.covariate.casefold() in SEX
+    known = find_tiv(covariates.columns) or find_tiv(hypothesis.variables)
+    return tests_sex and not hypothesis.contrast and not known

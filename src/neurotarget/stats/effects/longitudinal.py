@@ -1,0 +1,214 @@
+"""Change within people beside differences between them, where people were scanned several times.
+
+volume = constant + within × (age − the person's mean age) + between × (the person's mean age) + sex
++ person + person × (age − the person's mean age) + residual. The slope within people is how fast
+they change; the slope between people compares those of other ages, and bears what sets their
+generations apart. Sex is there where it varies. Where a slope of each person's own cannot be told
+from the residual, only the constant is random, and the row says so.
+
+Intervals are robust against a wrong model of the scans of a person: the sandwich over people with
+the residuals of a fit without each (CR3), and Student's t with as many degrees of freedom as
+people less the terms that tell people apart. Where everybody was scanned at the same distances,
+the slope within is the mean of the people's own slopes and its interval that of their t test. In
+simulations of 8 people with 1 to 4 scans at any distance they cover the truth in 91 to 93 %.
+
+Sources: van de Pol and Wright 2009, doi:10.1016/j.anbehav.2008.11.006 (within and between); Laird
+and Ware 1982, doi:10.2307/2529876 (the mixed model); Liang and Zeger 1986,
+doi:10.1093/biomet/73.1.13 (the sandwich); Bell and McCaffrey 2002, Survey Methodology 28:169 (CR3).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.optimize import minimize
+from scipy.stats import t
+
+from neurotarget.levels import usual_name
+from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.cohort.measured import Measured
+
+COLUMNS = [
+    *("method", "label", "within", "within_low", "within_high", "p_within", "percent_a_year"),
+    *("between", "between_low", "between_high", "p_between", "unit", "terms"),
+    *("n_people", "n_repeated", "n", "n_missing", "years", "reason"),
+]
+FEWEST = 6  # people with scans at two ages, below which a slope within people says nothing
+MOST_LABELS = 12
+APART_YEARS = 0.05  # ages of one person that differ by less are those of one visit
+SLOPES, CONSTANTS = "person, person × age", "person"
+NO_SLOPES = "the people's own slopes cannot be told from the residual: only their level is random"
+
+
+class Slopes(NamedTuple):
+    """Fixed effects of within and between (mm³ a year) with their robust covariance."""
+
+    values: Float[ndarray, " P"]
+    covariance: Float[ndarray, "P P"]
+    terms: str
+    note: str
+
+
+def longitudinal_table(measured: Measured) -> pd.DataFrame:
+    """Slopes over age within and between people, for each method and label; mm³ a year.
+
+    `percent_a_year` is the slope within in % of the mean volume. No rows where nobody was scanned
+    at two ages, or no age is known.
+    """
+    ages = _ages(measured)
+    if ages is None or not (_spans(ages, measured.subjects) > APART_YEARS).any():
+        return pd.DataFrame(columns=COLUMNS)
+    sexes, labels = _sexes(measured), measured.labels
+    if len(labels) > MOST_LABELS:  # of a whole brain the sums
+        labels = tuple(measured.target.regions)
+    rows = [
+        {"method": method, "label": label} | _row(volumes[label], ages, measured.subjects, sexes)
+        for method, volumes in measured.volumes.items()
+        for label in labels
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def fit_slopes(
+    volumes: Float[ndarray, " N"],
+    ages: Float[ndarray, " N"],
+    people: ndarray,
+    others: Float[ndarray, "N Q"],
+) -> Slopes:
+    """Fit the mixed model by REML; `others` are columns that are fixed beside both slopes."""
+    _, place = np.unique(people, return_inverse=True)
+    means = (np.bincount(place, ages) / np.bincount(place))[place]
+    within = ages - means
+    fixed = np.column_stack([within, means - ages.mean(), np.ones(len(ages)), others])
+    drawn = np.column_stack([np.ones(len(ages)), within / (float(within.std()) or 1.0)])
+    note = ""
+    if (np.bincount(place) > 2).sum() < FEWEST:  # two scans bear no slope and residual apart
+        drawn, note = drawn[:, :1], NO_SLOPES
+    spread = _spread(volumes / (float(volumes.std()) or 1.0), fixed, drawn, place)
+    values, covariance = _clustered(volumes, fixed, drawn, place, spread)
+    return Slopes(values, covariance, CONSTANTS if note else SLOPES, note)
+
+
+def _spread(volumes: ndarray, fixed: ndarray, drawn: ndarray, place: ndarray) -> ndarray:
+    """Covariance of the random effects over the residual variance, where REML is largest.
+
+    It is that of statsmodels' MixedLM by Powell's method, in a hundredth of its time; its own
+    default ends elsewhere and calls that converged.
+    """
+    size, terms = drawn.shape[1], fixed.shape[1]
+    both = np.column_stack([fixed, volumes])
+    zz = _sums(drawn[:, :, None] * drawn[:, None, :], place)  # (people, size, size)
+    zb = _sums(drawn[:, :, None] * both[:, None, :], place)  # (people, size, terms + 1)
+    gram, lower = both.T @ both, np.tril_indices(size)
+
+    def covariance(parts: ndarray) -> ndarray:
+        root = np.zeros((size, size))
+        root[lower] = parts
+        return root @ root.T
+
+    def loss(parts: ndarray) -> float:
+        """-2 log of the restricted likelihood, without constants and the residual variance."""
+        spread = covariance(parts)
+        inner = np.eye(size) + zz @ spread
+        shrunk = spread @ np.linalg.inv(inner)
+        rest = gram - np.einsum("gia,gij,gjb->ab", zb, shrunk, zb)
+        squares = rest[-1, -1] - rest[-1, :-1] @ np.linalg.solve(rest[:-1, :-1], rest[:-1, -1])
+        logs = np.linalg.slogdet(inner)[1].sum() + np.linalg.slogdet(rest[:-1, :-1])[1]
+        return float(logs + (len(volumes) - terms) * math.log(max(float(squares), 1e-300)))
+
+    starts = [np.eye(size)[lower] * ratio for ratio in (0.5, 3.0)]
+    found = min((minimize(loss, start) for start in starts), key=lambda one: one.fun)
+    return covariance(found.x)
+
+
+def _sums(values: ndarray, place: ndarray) -> ndarray:
+    """Sums over the scans of each person."""
+    found = np.zeros((place.max() + 1, *values.shape[1:]))
+    np.add.at(found, place, values)
+    return found
+
+
+def _clustered(
+    volumes: ndarray, fixed: ndarray, drawn: ndarray, place: ndarray, spread: ndarray
+) -> tuple[ndarray, ndarray]:
+    """Generalised least squares by this spread, with the sandwich over people.
+
+    Residuals of a person are those of a fit without them (CR3), and the sum has the jackknife's
+    factor (G - 1) / G.
+    """
+    parts = []
+    for person in range(place.max() + 1):
+        own = place == person
+        z = drawn[own]
+        parts.append((fixed[own], volumes[own], np.linalg.inv(z @ spread @ z.T + np.eye(len(z)))))
+    bread = np.linalg.pinv(sum(x.T @ weight @ x for x, _, weight in parts))
+    values = bread @ sum(x.T @ weight @ y for x, y, weight in parts)
+    scores = []
+    for x, y, weight in parts:
+        without = np.linalg.pinv(np.eye(len(y)) - x @ bread @ x.T @ weight)
+        scores.append(x.T @ weight @ without @ (y - x @ values))
+    meat = np.stack(scores)
+    count = len(parts)
+    return values, bread @ (meat.T @ meat) @ bread * (count - 1) / count
+
+
+def _row(
+    volumes: pd.Series, ages: pd.Series, subjects: pd.Series, sexes: pd.Series | None
+) -> dict[str, object]:
+    known = volumes.notna() & ages.notna() & (sexes.notna() if sexes is not None else True)
+    own, people = volumes[known].to_numpy(float), subjects[known].to_numpy()
+    spans = _spans(ages[known], subjects[known])
+    found: dict[str, object] = {
+        "unit": "mm3/year",
+        "n_people": len(spans),
+        "n_repeated": int((spans > APART_YEARS).sum()),
+        "n": int(known.sum()),
+        "n_missing": int((~known).sum()),
+        "years": float(spans[spans > APART_YEARS].mean()),
+        "reason": "",
+    }
+    if found["n_repeated"] < FEWEST:
+        return found | {
+            "reason": f"{found['n_repeated']} people with scans at two ages, wanted {FEWEST}"
+        }
+    if np.ptp(own) == 0:
+        return found | {"reason": "the volumes do not vary"}
+    women = sexes[known].to_numpy() if sexes is not None else np.empty(0)
+    others = np.column_stack([women == level for level in np.unique(women)[1:]] or [[]])
+    others = others.astype(float) if others.size else np.empty((len(own), 0))
+    slopes = fit_slopes(own, ages[known].to_numpy(float), people, others)
+    found |= {"terms": slopes.terms, "reason": slopes.note}
+    free = {"within": len(spans) - 1, "between": len(spans) - 2 - others.shape[1]}
+    for place, (name, freedom) in enumerate(free.items()):
+        found |= _interval(slopes, place, name, max(freedom, 1))
+    return found | {"percent_a_year": 100 * float(slopes.values[0]) / float(own.mean())}
+
+
+def _interval(slopes: Slopes, place: int, name: str, freedom: int) -> dict[str, float]:
+    value, error = float(slopes.values[place]), math.sqrt(float(slopes.covariance[place, place]))
+    half = float(t.ppf((1 + LEVEL) / 2, freedom)) * error
+    p = float(2 * t.sf(abs(value) / error, freedom)) if error > 0 else math.nan
+    return {name: value, f"{name}_low": value - half, f"{name}_high": value + half, f"p_{name}": p}
+
+
+def _ages(measured: Measured) -> pd.Series | None:
+    name = next((one for one in measured.covariates if usual_name(str(one)) == "age"), None)
+    if name is None or not pd.api.types.is_numeric_dtype(measured.covariates[name]):
+        return None
+    return measured.covariates[name].astype(float)
+
+
+def _sexes(measured: Measured) -> pd.Series | None:
+    """Sex of each case where it varies; else no term."""
+    name = next((one for one in measured.covariates if usual_name(str(one)) == "sex"), None)
+    values = measured.covariates[name] if name else pd.Series(dtype=object)
+    return values if values.nunique() > 1 else None
+
+
+def _spans(ages: pd.Series, subjects: pd.Series) -> pd.Series:
+    """Years between the first and the last scan of each person."""
+    by_person = ages.groupby(subjects.loc[ages.index].to_numpy())
+    return by_person.max() - by_person.min()

@@ -1,0 +1,279 @@
+"""The linear model of a hypothesis: its columns and its fit.
+
+N subjects, P columns.
+"""
+
+import math
+from dataclasses import replace
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Integer
+from numpy import ndarray
+from scipy.linalg import qr
+from scipy.stats import t
+from statsmodels.regression.linear_model import OLS
+
+from neurotarget.hypothesis import SPLINE, Hypothesis
+from neurotarget.stats.cohort.subjects import NotEstimableError, is_category, key, levels
+from neurotarget.stats.core.spline import knots, natural_spline
+
+FEWEST = 3  # subjects a group and degrees of freedom left, below which nothing is said
+ROUNDING = 1e-10  # relative; what is smaller is left by rounding
+
+Volumes = Float[ndarray, " N"]
+
+
+class Design(NamedTuple):
+    """Columns of a linear model: the one whose coefficient is the effect, and all others.
+
+    `others` begin with the constant. `notes` say what had to be left out, and which way an
+    interaction counts.
+    """
+
+    tested: Float[ndarray, " N"]
+    others: Float[ndarray, "N P"]
+    notes: tuple[str, ...] = ()
+
+
+class Fit(NamedTuple):
+    """An effect in the unit of its volumes per unit of its covariate.
+
+    `error` holds where the spread is unequal too (Welch's, or HC3). `spread` is the SD of the
+    volumes about the model, `spread_freedom` its degrees of freedom, and `leverage` the standard
+    error that the effect would have at an equal spread of 1.
+    """
+
+    estimate: float
+    error: float  # standard error
+    freedom: float
+    p: float
+    spread: float
+    spread_freedom: float
+    leverage: float
+    group_spread: float = math.nan  # pooled SD within two groups as they are, not at equal terms
+    group_freedom: float = math.nan
+
+
+def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
+    """Columns that put a hypothesis to complete covariates of one row a subject.
+
+    Numbers are centred and categories counted against their first level; an interaction `a*b` is
+    the product of both, centred, and brings its main effects along. So the effect of `a` beside
+    `a*b` is that at the cohort's mean of `b`. `spline(a)` is a natural cubic spline. What does
+    not vary is left out and noted.
+
+    Raises:
+        NotEstimableError: groups are too small, or the tested covariate does not vary or cannot
+            be told apart from the others.
+    """
+    tested, notes = _tested(hypothesis, terms)
+    others, more = _others(hypothesis, terms)
+    others = others[:, independent(others)]
+    both = np.column_stack([others, (tested - tested.mean()) / tested.std()])
+    if len(independent(both)) == others.shape[1]:
+        rest = ", ".join(hypothesis.adjust) or "its main effects"
+        raise NotEstimableError(f"it cannot be told apart from {rest}")
+    return Design(tested, others, (*notes, *more))
+
+
+def term_columns(hypothesis: Hypothesis, terms: pd.DataFrame) -> Float[ndarray, "N P"]:
+    """Constant and independent columns of all terms, none of them tested; else as in `design`."""
+    untested = replace(hypothesis, covariate="", groups=None, adjust=hypothesis.terms)
+    columns, _ = _others(untested, terms)
+    return columns[:, independent(columns)]
+
+
+def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "volumes") -> Fit:
+    """Fit by least squares with robust errors (HC3), or compare two groups by Welch's test.
+
+    `what` names the outcome, where it does not vary.
+
+    Source: Welch 1947, doi:10.1093/biomet/34.1-2.28; MacKinnon and White 1985,
+    doi:10.1016/0304-4076(85)90158-7 (HC3).
+
+    Raises:
+        NotEstimableError: the volumes do not vary, or too few subjects are left.
+    """
+    if np.ptp(volumes) <= ROUNDING * np.abs(volumes).max():
+        raise NotEstimableError(f"the {what} do not vary")
+    if welch:
+        return _welch(volumes, columns.tested == 1, what)
+    return _least_squares(volumes, columns, what)
+
+
+def independent(columns: Float[ndarray, "N P"]) -> Integer[ndarray, " Q"]:
+    """Numbers of columns that span what all do, such as without a site that is all of one sex.
+
+    Columns must be of about one size; a cohort of no subjects has none.
+    """
+    if not columns.size:
+        return np.empty(0, dtype=int)
+    _, triangle, order = qr(columns, mode="economic", pivoting=True)
+    sizes = np.abs(np.diag(triangle))
+    return np.sort(order[: len(sizes)][sizes > ROUNDING * sizes[0]])
+
+
+def _tested(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
+    name = hypothesis.covariate
+    if hypothesis.groups:
+        keys = terms[name].map(key)
+        first, second = (keys == key(group) for group in hypothesis.groups)
+        for group, members in zip(hypothesis.groups, (first, second), strict=True):
+            _refuse_few(int(members.sum()), f"{name} {group}")
+        return first.to_numpy(dtype=float), ()
+    if len(terms) < FEWEST:
+        raise NotEstimableError(f"{len(terms)} subjects, wanted more")
+    if "*" in name:
+        return _interaction(name.split("*"), terms)
+    values = terms[name].to_numpy(dtype=float)
+    if _constant(terms[name]):
+        raise NotEstimableError("the covariate does not vary")
+    return values, ()
+
+
+def _refuse_few(found: int, who: str) -> None:
+    if found < FEWEST:
+        subjects = "subject" if found == 1 else "subjects"
+        raise NotEstimableError(f"{found} {subjects} with {who}, wanted {FEWEST} or more")
+
+
+def _interaction(names: list[str], terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
+    """Product of two covariates in their units, and which way its categories count."""
+    column, notes = np.ones(len(terms)), []
+    for name in names:
+        values = terms[name]
+        if _constant(values):
+            raise NotEstimableError(f"{name} does not vary")
+        if is_category(values):
+            found = levels(values)
+            if len(found) > 2:
+                raise NotEstimableError(
+                    f"{name} has {len(found)} categories; an interaction is one number for two"
+                )
+            for level in found:
+                _refuse_few(int((values == level).sum()), f"{name} {level}")
+            notes.append(f"{name} counts {found[1]} minus {found[0]}")
+            values = (values == found[1]).astype(float)
+        column = column * (values - values.mean()).to_numpy(dtype=float)
+    if np.ptp(column) == 0:
+        raise NotEstimableError(f"{'*'.join(names)} does not vary")
+    return column, tuple(notes)
+
+
+def _others(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
+    """Constant and all columns but the tested one, about one in size, and what was left out."""
+    names: list[str] = []
+    for term in hypothesis.terms:
+        names += [*term.split("*"), term] if "*" in term else [term]
+    names = [name for name in dict.fromkeys(names) if name != hypothesis.covariate]
+    columns, notes = [np.ones((len(terms), 1))], []
+    for name in names:
+        match = SPLINE.fullmatch(name)
+        variables = [match[1]] if match else name.split("*")
+        if any(_constant(terms[variable]) for variable in variables):
+            if len(variables) == 1:  # a product's main effect says so for it
+                notes.append(f"{variables[0]} left out: it does not vary")
+            continue
+        if match:
+            block, is_line = _spline(terms[match[1]])
+            notes += [f"{name} is a straight line: too few values"] if is_line else []
+        else:
+            block = _product([_coded(terms[variable]) for variable in variables])
+        columns.append(block)
+    return np.column_stack(columns), tuple(dict.fromkeys(notes))
+
+
+def _constant(values: pd.Series) -> bool:
+    return values.nunique() < 2
+
+
+def _coded(values: pd.Series) -> Float[ndarray, "N P"]:
+    """A number in units of its SD; a category as its levels after the first."""
+    if not is_category(values):
+        return standard(values.to_numpy(dtype=float)[:, None])
+    return np.column_stack([(values == level).astype(float) for level in levels(values)[1:]])
+
+
+def _product(blocks: list[ndarray]) -> ndarray:
+    if len(blocks) == 1:
+        return blocks[0]
+    first, second = (block - block.mean(axis=0) for block in blocks)
+    pairs = product(first.T, second.T)
+    return np.column_stack([one * other for one, other in pairs])
+
+
+def _spline(values: pd.Series) -> tuple[Float[ndarray, "N P"], bool]:
+    numbers = values.to_numpy(dtype=float)
+    basis = natural_spline(numbers, knots(numbers))
+    return standard(basis), basis.shape[1] == 1
+
+
+def standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
+    """Columns less their mean, in units of their SD; those that do not vary become 0."""
+    spread = columns.std(axis=0)
+    return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+
+
+def _welch(volumes: Volumes, first: ndarray, what: str) -> Fit:
+    a, b = volumes[first], volumes[~first]
+    squares = (len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)
+    freedom = len(volumes) - 2
+    if squares <= (ROUNDING * np.abs(volumes).max()) ** 2:
+        raise NotEstimableError(f"the {what} do not vary within the groups")
+    estimate = float(a.mean() - b.mean())
+    # written out, since scipy's test warns of groups that hardly vary
+    own = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
+    error = math.sqrt(sum(own))
+    within = sum(own) ** 2 / (own[0] ** 2 / (len(a) - 1) + own[1] ** 2 / (len(b) - 1))
+    p = float(2 * t.sf(abs(estimate) / error, within))
+    spread, leverage = math.sqrt(squares / freedom), math.sqrt(1 / len(a) + 1 / len(b))
+    return Fit(estimate, error, float(within), p, spread, freedom, leverage)
+
+
+def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
+    scale = float(columns.tested.std())
+    tested = (columns.tested - columns.tested.mean()) / scale
+    model = OLS(volumes, np.column_stack([tested, columns.others]))
+    freedom = float(model.df_resid)
+    if freedom < FEWEST:
+        raise NotEstimableError(
+            f"{len(volumes)} subjects for {model.exog.shape[1]} terms leave too few degrees of "
+            "freedom"
+        )
+    found = model.fit()
+    if found.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:
+        raise NotEstimableError(f"the {what} do not vary about the model")
+    estimate, error = float(found.params[0]) / scale, _robust_error(model.exog, found.resid) / scale
+    spread, leverage = math.sqrt(found.scale), float(found.bse[0]) / scale
+    p = float(2 * t.sf(abs(estimate) / error, freedom))
+    within = _within_groups(volumes, columns.tested)
+    return Fit(estimate, error, freedom, p, spread, freedom, leverage / spread, *within)
+
+
+def _robust_error(columns: Float[ndarray, "N P"], left: Volumes) -> float:
+    """Standard error of the first coefficient that holds for unequal spread too (HC3).
+
+    A subject whom the model fits by a term of their own (the only one of a site) says nothing of
+    the effect, and has no part in its error.
+
+    Source: MacKinnon and White 1985, doi:10.1016/0304-4076(85)90158-7; Long and Ervin 2000,
+    doi:10.1080/00031305.2000.10474549 (for small samples).
+    """
+    inverse = np.linalg.pinv(columns)
+    free = 1 - np.einsum("np,pn->n", columns, inverse)
+    is_own = free < ROUNDING
+    weighted = inverse[0] * np.where(is_own, 0.0, left / np.where(is_own, 1.0, free))
+    return float(np.linalg.norm(weighted))
+
+
+def _within_groups(volumes: Volumes, tested: ndarray) -> tuple[float, float]:
+    """Pooled SD of volumes within the groups that `tested` marks by 0 and 1, and its freedom."""
+    first = tested == 1
+    if not (first | (tested == 0)).all():
+        return math.nan, math.nan
+    parts, freedom = (volumes[first], volumes[~first]), len(volumes) - 2
+    squares = sum(float(np.square(part - part.mean()).sum()) for part in parts)
+    return math.sqrt(squares / freedom), float(freedom)

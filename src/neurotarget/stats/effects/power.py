@@ -1,0 +1,131 @@
+"""How many subjects it takes to find an effect, with perfect volumes and with a method's."""
+
+import math
+
+import pandas as pd
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.effects.attenuation import share_of
+from neurotarget.stats.cohort.subjects import NotEstimableError, gather, quantities
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.model import FEWEST, Fit, design, fit
+from neurotarget.stats.effects.variants import DECLARED
+from neurotarget.stats.effects.verdict import POWER, power_to_find
+
+MOST = 10_000_000  # subjects; who needs more will not find them
+EXPECTED = "expected"  # published, or planted in a generated cohort
+SMALLEST = "smallest of interest"
+COLUMNS = (
+    *("hypothesis", "label", "method", "effect", "effect_is", "sd"),
+    *("n_perfect", "n_method", "inflation", "unit", "reason"),
+)
+
+
+def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
+    """Subjects in all that find each effect with 80 % power at two-sided 5 %, by method.
+
+    The effect is a stated one: the expected, else the smallest of interest (`matters`). That which
+    was found is none to plan on: it is too large wherever it had to be significant to be believed
+    (Gelman and Carlin 2014, doi:10.1177/1745691614551642). `n_perfect`
+    takes the SD of the reference's volumes about the declared model, `n_method` the method's
+    own (`sd`, in mm³ or in the unit of the contrast). The method is asked for as much of the
+    effect as its volumes follow the reference's: one that draws all volumes towards their mean has
+    a small SD and gains nothing. Groups keep the cohort's ratio, covariates their spread and their
+    ties to each other. With noise that is independent of the volumes the inflation is 1 / ICC.
+    """
+    methods = [method for method in measured.methods if method != measured.reference]
+    rows = [
+        {"hypothesis": hypothesis.name, "method": method}
+        | _row(measured, effects, hypothesis, method)
+        for hypothesis in measured.target.hypotheses
+        for method in methods or measured.methods
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def subjects_needed(size: float, *, terms: int = 2) -> float:
+    """Fewest subjects that find an effect with 80 % power at two-sided 5 %; NaN beyond 10 million.
+
+    `size` is the effect over its standard error, over √n: for two groups, d · √(share of the one
+    × share of the other); for a slope, the slope times the SD of its covariate over the SD about
+    the model. The test has n − `terms` degrees of freedom, so `terms` counts all columns of the
+    model. Power is that of the noncentral t distribution.
+
+    Source: Cohen 1988, doi:10.4324/9780203771587.
+    """
+
+    def is_enough(n: int) -> bool:
+        return power_to_find(size, 1 / math.sqrt(n), n - terms) >= POWER
+
+    few = terms + FEWEST
+    if is_enough(few):
+        return float(few)
+    many = 2 * few
+    while not is_enough(many):
+        few, many = many, 2 * many
+        if few > MOST:
+            return math.nan
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if is_enough(middle) else (middle, many)
+    return float(many)
+
+
+def _row(measured: Measured, effects: pd.DataFrame, hypothesis: Hypothesis, method: str) -> dict:
+    told = effects[(effects["hypothesis"] == hypothesis.name) & (effects["model"] == DECLARED)]
+    row = dict.fromkeys(("effect", "sd", "n_perfect", "n_method", "inflation"), math.nan)
+    row |= {"label": "", "effect_is": "", "unit": "", "reason": ""}
+    if len(told):
+        row |= {"label": told["label"].iloc[0], "unit": told["unit"].iloc[0]}
+    try:
+        row |= _effect(told, hypothesis)
+        return row | _needed(measured, hypothesis, row, method)
+    except NotEstimableError as why:
+        return row | {"reason": str(why)}
+
+
+def _effect(rows: pd.DataFrame, hypothesis: Hypothesis) -> dict:
+    """The effect to look for, in the unit of the table of effects."""
+    matters = rows["matters"].dropna()
+    if hypothesis.expected is not None:
+        found, what = float(hypothesis.expected), EXPECTED
+    elif len(matters):
+        found, what = (hypothesis.sign or 1) * float(matters.iloc[0]), SMALLEST
+    else:
+        raise NotEstimableError(
+            "no effect is stated to plan for; give the hypothesis expected: or matters:"
+        )
+    if not found:
+        raise NotEstimableError("an effect of 0 is never found")
+    return {"effect": found, "effect_is": what}
+
+
+def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) -> dict:
+    reference = measured.reference
+    if reference is None:
+        raise NotEstimableError("no method counts as the reference")
+    asked, what = measured.asked(hypothesis), quantities(hypothesis)
+    volumes = pd.DataFrame({name: asked[name][row["label"]] for name in (reference, method)})
+    cohort = gather(hypothesis, volumes, measured.covariates)
+    columns = design(hypothesis, cohort.covariates)
+    is_plain = hypothesis.groups is not None and not hypothesis.adjust
+    perfect, own = (
+        fit(columns, cohort.volumes[name].to_numpy(), welch=is_plain, what=what)
+        for name in (reference, method)
+    )
+    n_perfect = _subjects(row["effect"], perfect, len(cohort.volumes))
+    found = {"sd": own.spread, "n_perfect": n_perfect}
+    if method == reference:
+        return found | {"reason": "there is no second method"}
+    share = share_of(measured, hypothesis, method, row["label"])
+    if share.why:
+        return found | {"reason": share.why}
+    n_method = _subjects(share.value * row["effect"], own, len(cohort.volumes))
+    is_beyond = math.isnan(n_perfect) or math.isnan(n_method)
+    reason = f"more than {MOST:,} subjects" if is_beyond else ""
+    return found | {"n_method": n_method, "inflation": n_method / n_perfect, "reason": reason}
+
+
+def _subjects(effect: float, fitted: Fit, n: int) -> float:
+    size = effect / (fitted.spread * fitted.leverage * math.sqrt(n))
+    return subjects_needed(size, terms=n - round(fitted.spread_freedom))

@@ -1,0 +1,65 @@
+"""How many hypotheses were tested, and what their p values are once that is counted in.
+
+Holm's correction bounds the chance of any false finding among the hypotheses of a study that are
+put to one method's volumes by the model that answers; further models of a hypothesis are looks at
+its robustness and no tests of their own. The variance inflation of the tested term says how much
+its standard error grew for what the model adjusts for.
+
+Sources: Holm 1979, Scandinavian Journal of Statistics 6:65; O'Brien 2007,
+doi:10.1007/s11135-006-9018-6 (variance inflation).
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+from statsmodels.regression.linear_model import OLS
+
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.subjects import NotEstimableError, gather
+from neurotarget.stats.core.holm import holm
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.model import design
+
+COLUMNS = ["hypothesis", "method", "label", "p", "p_holm", "n_tests", "vif", "n", "reason"]
+MUCH = 5.0  # variance inflation, from which a term is hard to tell from the others
+
+
+def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
+    """A row for each hypothesis and method: p as it is and by Holm, and the variance inflation.
+
+    The model is the one that answers (`leads`). What could not be estimated is no test.
+    """
+    kept = ["hypothesis", "method", "label", "p", "n"]
+    found = effects.loc[effects["leads"].astype(bool), kept].copy()
+    for method in found["method"].unique():
+        own = (found["method"] == method) & found["p"].notna()
+        found.loc[own, "n_tests"] = int(own.sum())
+        found.loc[own, "p_holm"] = holm(found.loc[own, "p"].to_numpy(float))
+    named = {item.name: item for item in measured.target.hypotheses}
+    inflation = [
+        variance_inflation(named[row.hypothesis], measured.covariates)
+        if row.hypothesis in named
+        else math.nan
+        for row in found.itertuples()
+    ]
+    reasons = [
+        f"much of the tested term is in the others: its error is {math.sqrt(value):.1f} times as "
+        "large as without them"
+        if value >= MUCH
+        else ""
+        for value in inflation
+    ]
+    return found.assign(vif=inflation, reason=reasons).reindex(columns=COLUMNS)
+
+
+def variance_inflation(hypothesis: Hypothesis, covariates: pd.DataFrame) -> float:
+    """1 / (1 − R²) of the tested term on all others; NaN where there is no model."""
+    ones = pd.DataFrame({"volume": np.ones(len(covariates))}, index=covariates.index)
+    try:
+        columns = design(hypothesis, gather(hypothesis, ones, covariates).covariates)
+    except NotEstimableError:
+        return math.nan
+    fit = OLS(columns.tested, columns.others).fit()
+    centred = float(np.square(columns.tested - columns.tested.mean()).sum())
+    return centred / fit.ssr if fit.ssr > 0 else math.inf

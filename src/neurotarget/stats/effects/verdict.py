@@ -1,0 +1,166 @@
+"""What an interval says of a hypothesis, in one of six words and a reason.
+
+Two questions are asked of one estimate. Against 0: is there an effect, and on the expected side?
+Against the smallest effect of interest, by two one-sided tests at 5 % each, which is whether the
+90 % interval lies within it on both sides: is there none that matters? So an effect is
+
+- *shown* where the 95 % interval excludes 0 on the expected side,
+- *shown, smaller than published* where it also excludes the published size from below,
+- *opposite* where it excludes 0 on the other side,
+- *absent* where it includes 0, and the 90 % interval lies within the smallest effect of interest,
+- *inconclusive* otherwise: the data speak neither for nor against it,
+- *no conclusion* where masks that failed cannot be asked (see `learning`).
+
+The smallest effect of interest is what the hypothesis states, else half of the published effect,
+else none: then nothing is ever absent, since an interval that includes 0 is no evidence of absence
+(Altman and Bland 1995, doi:10.1136/bmj.311.7003.485).
+
+Volumes that follow the reference's by a share only (as those of a network that draws all masks
+towards the mean) show that share of any effect, so that the published size and the smallest effect
+of interest are taken times the share for them.
+
+Power is that of a stated effect, never of the observed one, which only repeats the p value
+(Hoenig and Heisey 2001, doi:10.1198/000313001300339897).
+
+Source: Schuirmann 1987, doi:10.1007/BF01068419 (two one-sided tests); Lakens 2018,
+doi:10.1177/2515245918770963 (the smallest effect of interest).
+"""
+
+import math
+from typing import NamedTuple
+
+from scipy.stats import nct, t
+
+from neurotarget.stats.core.interval import LEVEL
+
+SHOWN = "shown"
+SMALLER = "shown, smaller than published"
+ABSENT = "absent"
+OPPOSITE = "opposite"
+INCONCLUSIVE = "inconclusive"
+NO_CONCLUSION = "no conclusion"  # too many of the masks failed, or the network has not learnt
+FOUND = (SHOWN, SMALLER)
+VERDICTS = (*FOUND, ABSENT, OPPOSITE, INCONCLUSIVE, NO_CONCLUSION)
+POWER = 0.8  # Cohen 1988, doi:10.4324/9780203771587
+TWO_TESTS = 0.9  # level of the interval that two one-sided tests at 5 % amount to
+
+
+class Verdict(NamedTuple):
+    """One of the words, and what it rests on."""
+
+    word: str
+    reason: str = ""
+
+
+class Interval(NamedTuple):
+    """An estimate's ends at 95 % and at 90 %, in the unit of the effect."""
+
+    low: float
+    high: float
+    low_90: float
+    high_90: float
+
+    @classmethod
+    def of(cls, estimate: float, error: float, freedom: float) -> "Interval":
+        """Student's, about an estimate with its standard error."""
+        half, half_90 = (
+            float(t.ppf((1 + level) / 2, freedom)) * error for level in (LEVEL, TWO_TESTS)
+        )
+        return cls(estimate - half, estimate + half, estimate - half_90, estimate + half_90)
+
+
+def power_to_find(effect: float, error: float, freedom: float) -> float:
+    """Chance, in [0, 1], that a two-sided test at 5 % finds an effect of this size."""
+    if math.isnan(effect):
+        return math.nan
+    critical = float(t.ppf((1 + LEVEL) / 2, freedom))
+    shift = abs(effect) / error
+    # the wrong tail is 0 or beyond what nct can compute for a large shift
+    wrong = float(nct.cdf(-critical, freedom, shift)) if shift < 5 else 0.0
+    right = float(nct.sf(critical, freedom, shift)) if shift < 30 + 2 * critical else 1.0
+    return min(right + wrong, 1.0)
+
+
+def detectable(error: float, freedom: float) -> float:
+    """Smallest effect that a two-sided test at 5 % finds with 80 % power, in the unit of error."""
+    return float(t.ppf((1 + LEVEL) / 2, freedom) + t.ppf(POWER, freedom)) * error
+
+
+def judge(
+    ends: Interval,
+    *,
+    sign: int,
+    expected: float,
+    matters: float,
+    power: float,
+    least: float,
+    unit: str,
+    share: float = 1.0,
+) -> Verdict:
+    """Judge an interval by the rule at the head of this file.
+
+    `sign` is the expected direction, 0 where either counts; `expected` the published effect and
+    `matters` the smallest of interest, NaN where there is none; `power` the chance to find the
+    published one and `least` the effect that is found with 80 %; `share` in [0, 1] how much of an
+    effect these volumes show at least.
+    """
+    low, high = ends.low, ends.high
+    margin, of_share = matters * share, ""
+    if share != 1:
+        of_share = f", of which these volumes show {share:.2g}"
+    is_small = -margin < ends.low_90 and ends.high_90 < margin
+    within = f"lies within the smallest effect of interest, {_amount(matters, unit)}{of_share}"
+    published = f"the published {_amount(expected, unit, '+')}"
+    furthest = max(math.copysign(1.0, expected) * end for end in (low, high))
+    too_large = []  # reasons: a published effect that the interval excludes from below
+    if furthest < abs(expected) * share:
+        too_large.append(f"the interval excludes {published}{of_share}")
+    if low > 0 or high < 0:
+        small = [f"it {within}"] if is_small else []
+        return _found(low, high, sign, expected, published, too_large, small)
+    if is_small:
+        ninety = f"[{_plain(ends.low_90)}, {_plain(ends.high_90)}]"
+        return Verdict(ABSENT, f"the 90 % interval {ninety} {within}")
+    could = _could(expected, power, least, unit)
+    return Verdict(INCONCLUSIVE, "; ".join([*too_large, could]))
+
+
+def _found(
+    low: float,
+    high: float,
+    sign: int,
+    expected: float,
+    published: str,
+    too_large: list[str],
+    small: list[str],
+) -> Verdict:
+    """The verdict on an interval that excludes 0."""
+    found = 1 if low > 0 else -1
+    if sign not in (0, found):
+        return Verdict(OPPOSITE)
+    if expected * found < 0:
+        return Verdict(SHOWN, "; ".join([*small, f"{published} points the other way"]))
+    if too_large:
+        return Verdict(SMALLER, "; ".join([*too_large, *small]))
+    if min(abs(low), abs(high)) > abs(expected):
+        small = [*small, f"larger than {published}"]
+    return Verdict(SHOWN, "; ".join(small))
+
+
+def _could(expected: float, power: float, least: float, unit: str) -> str:
+    """What the data could have found."""
+    found = f"these data find {_amount(least, unit)} with 80 % power"
+    if math.isnan(expected):
+        return found
+    return (
+        f"the power to find the published {_amount(expected, unit, '+')} was "
+        f"{math.floor(100 * power)} %; {found}"
+    )
+
+
+def _plain(value: float, sign: str = "") -> str:
+    return f"{float(f'{value:.3g}'):{sign}g}".replace("-", "−")  # three figures
+
+
+def _amount(value: float, unit: str, sign: str = "") -> str:
+    return f"{_plain(value, sign)} {unit.replace('mm3', 'mm³')}"

@@ -1,0 +1,186 @@
+"""Agreement of methods in one list of cases, each statistic with the interval that suits it.
+
+Where nobody comes twice and the values look normal (Shapiro and Wilk's p of each method and of
+the differences is 0.2 or more) the closed form is taken: Student's t for the bias, chi-square for
+the SD of the differences, Carkeet's for the limits of agreement, Fisher's for r, McGraw and Wong's
+for the ICCs. Else, and for what has no exact form, the error is taken over people: the studentised
+bootstrap for SD and limits, the jackknife with Student's t for r, ICC(C,1), CCC and lines, BCa for
+Spearman's rho. `tests/oracles/coverage.py` counts how often each holds the truth;
+`experiments/verdicts/coverage.md` has its table.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Integer
+from numpy import ndarray
+
+from neurotarget.stats.core.interval import (
+    FEWEST,
+    Ends,
+    MeanSquares,
+    fisher_interval,
+    icc_a1_interval,
+    icc_c1_interval,
+    is_normal,
+    limit_interval,
+    mean_interval,
+    sd_interval,
+)
+from neurotarget.stats.core.resample import (
+    DRAWS,
+    all_methods,
+    draws,
+    ends,
+    left_out,
+    pair_means,
+    pair_statistics,
+    replicates,
+    weighted_spearman,
+)
+from neurotarget.stats.core.studentised import bootstrap_t, jackknife_t
+
+T, CHI_SQUARE, CARKEET, FISHER = "t", "chi-square", "Carkeet", "Fisher"
+MCGRAW_WONG, EFFECTIVE = "McGraw\N{EN DASH}Wong", "McGraw\N{EN DASH}Wong, effective n"
+BOOTSTRAP_T, JACKKNIFE_T, BCA, NONE = "bootstrap-t", "jackknife-t", "BCa", "none"
+SPREAD = ("sd_difference", "lower_limit", "upper_limit")
+COEFFICIENTS = ("pearson_r", "icc_a1_fixed", "icc_c1", "ccc")  # jackknifed in Fisher's z
+LINES = ("proportional_slope", "slope_on_reference", "reference_slope", "reference_intercept")
+SURE = 1e-12  # an error of Fisher's z below this leaves the number of cases as it is
+
+Table = Float[ndarray, "N K"]
+Codes = Integer[ndarray, " N"]
+Replicated = Mapping[str, Float[ndarray, " R"]]  # the sample, then without each of the people
+
+
+class Found(NamedTuple):
+    """A statistic with its interval and what kind that is; NaN where there is none."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    interval: str = NONE
+
+
+def agreement_values(table: Table, subject: Codes, n_subjects: int) -> dict[str, Found]:
+    """Every statistic of two methods, or the ICCs of more, without intervals."""
+    found = _replicated(table, subject, np.ones((1, n_subjects)))
+    return {name: Found(float(values[0])) for name, values in found.items()}
+
+
+def agreement_intervals(
+    table: Table, subject: Codes, n_subjects: int, *, seed: int
+) -> dict[str, Found]:
+    """Every statistic of two methods, or the ICCs of more, each with its interval.
+
+    Differences are second − first. `icc_a1` has the interval of methods that are a sample of
+    methods, which reaches far where there are few; `icc_a1_fixed` is the same number with the
+    interval of these very methods.
+    """
+    weights = np.concatenate([np.ones((1, n_subjects)), left_out(n_subjects)])
+    replicated = _replicated(table, subject, weights)
+    is_single = len(table) == n_subjects
+    is_plain = is_single and all(map(is_normal, [*table.T, *_differences(table).T]))
+    ends_of = _iccs(table, replicated, is_plain=is_plain)
+    if table.shape[1] == 2:
+        is_simple = is_single and is_normal(_differences(table)[:, 0])
+        ends_of |= _differing(table, subject, n_subjects, seed, is_simple=is_simple)
+        rank = replicates(n_subjects, seed)
+        ends_of["spearman_rho"] = (ends(weighted_spearman(rank, *table.T, subject)), BCA)
+        r = float(replicated["pearson_r"][0])
+        if is_plain:
+            ends_of["pearson_r"] = (fisher_interval(r, len(table)), FISHER)
+    for name in (*COEFFICIENTS, *LINES):
+        if name in replicated and name not in ends_of:
+            kind = "z" if name in COEFFICIENTS else ""
+            ends_of[name] = (jackknife_t(replicated[name], kind), JACKKNIFE_T)
+    return {name: _found(float(values[0]), *ends_of[name]) for name, values in replicated.items()}
+
+
+def _found(value: float, ends_of: Ends, interval: str) -> Found:
+    if not (math.isfinite(value) and all(map(math.isfinite, ends_of))):
+        return Found(value)
+    return Found(value, *ends_of, interval)
+
+
+def _replicated(table: Table, subject: Codes, weights: ndarray) -> dict[str, ndarray]:
+    """Every statistic for every row of weights; Spearman's rho of the first row alone."""
+    if table.shape[1] > 2:
+        found = all_methods(weights, table, subject)
+        return {"icc_a1": found["icc_a1"], "icc_a1_fixed": found["icc_a1"]} | found
+    found = pair_statistics(pair_means(weights, *table.T, subject))
+    ranks = weighted_spearman(weights[:1], *table.T, subject)
+    return found | {"icc_a1_fixed": found["icc_a1"], "spearman_rho": ranks}
+
+
+def _differences(table: Table) -> Table:
+    """Of every method from the first."""
+    return table[:, 1:] - table[:, :1]
+
+
+def _differing(
+    table: Table, subject: Codes, n_subjects: int, seed: int, *, is_simple: bool
+) -> dict[str, tuple[Ends, str]]:
+    """Intervals of bias, of the SD of the differences and of the limits."""
+    x, y = table.T
+    difference, both = y - x, x + y
+    percent = np.divide(200 * difference, both, out=np.zeros_like(both), where=both != 0)
+    found = {
+        "bias": (mean_interval(difference, subject, n_subjects), T),
+        "bias_percent": (mean_interval(percent, subject, n_subjects), T),
+    }
+    if not is_simple:
+        drawn = bootstrap_t(difference, subject, draws(n_subjects, seed, DRAWS))
+        return found | {name: (drawn[name], BOOTSTRAP_T) for name in SPREAD}
+    n, mean, sd = len(x), float(difference.mean()), float(difference.std(ddof=1))
+    limits = {
+        name: (limit_interval(mean, sd, n, is_upper=name == "upper_limit"), CARKEET)
+        for name in SPREAD[1:]
+    }
+    return found | limits | {"sd_difference": (sd_interval(sd, n), CHI_SQUARE)}
+
+
+def _iccs(table: Table, replicated: Replicated, *, is_plain: bool) -> dict[str, tuple[Ends, str]]:
+    """Intervals of ICC(A,1), and of ICC(C,1) where its closed form holds.
+
+    Elsewhere the closed form of ICC(A,1) is taken at the number of independent normal cases that
+    would give ICC(C,1) the error which the jackknife over people finds.
+    """
+    n, k = table.shape
+    middle = table.mean(axis=1)
+    rest = (table - middle[:, None]) - (table.mean(axis=0) - middle.mean())
+    size = float(np.abs(table).max())
+    rest[np.abs(rest) < SURE * size] = 0  # what rounding leaves of equal columns is no error
+    squares = MeanSquares(
+        cases=k * float(middle.var(ddof=1)),
+        methods=float(table.mean(axis=0).var(ddof=1)),
+        error=float(np.square(rest).sum()) / ((n - 1) * (k - 1)),
+        k=k,
+    )
+    if not squares.cases + squares.error > 0:
+        return {"icc_a1": ((math.nan, math.nan), NONE)}
+    if is_plain:
+        return {
+            "icc_a1": (icc_a1_interval(squares, n), MCGRAW_WONG),
+            "icc_c1": (icc_c1_interval(squares, n), MCGRAW_WONG),
+        }
+    effective = _effective(replicated["icc_c1"], n, k)
+    return {"icc_a1": (icc_a1_interval(squares, effective), EFFECTIVE)}
+
+
+def _effective(replicated: Float[ndarray, " R"], n: int, k: int) -> float:
+    """Number of independent normal cases with the jackknife's error of Fisher's z of ICC(C,1).
+
+    Source: Fisher 1925, Statistical Methods for Research Workers, chapter 7 (z and its variance).
+    """
+    people = len(replicated) - 1
+    with np.errstate(all="ignore"):
+        z = np.log((1 + (k - 1) * replicated[1:]) / (1 - replicated[1:])) / 2
+    if not np.isfinite(z).all():
+        return float(people)
+    variance = (people - 1) * float(z.var())
+    if variance <= SURE:
+        return float(people)
+    return float(np.clip(2 + k / (2 * (k - 1) * variance), FEWEST, n))

@@ -1,0 +1,216 @@
+"""From what was measured to every table of a study."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
+from neurotarget.stats.effects.by_label import label_effects_table
+from neurotarget.stats.cohort.subjects import other_groups
+from neurotarget.stats.effects.curves import age_table, curves_table
+from neurotarget.stats.effects.diagnostics import residuals_table
+from neurotarget.stats.effects.effect_differences import effect_differences_table
+from neurotarget.stats.effects.effects import NO_CONCLUSION, Refused, effects_table
+from neurotarget.stats.cohort.failures import failed_cases_table, failures_table
+from neurotarget.stats.effects.influence import influence_table, outlier_notes
+from neurotarget.stats.cohort.learning import (
+    Training,
+    study_learning,
+    study_refusals,
+    time_note,
+    without_failed,
+)
+from neurotarget.stats.study.means import mean_agreement_table, means_table
+from neurotarget.stats.cohort.measured import EXTERNAL, Measured
+from neurotarget.stats.study.parts import parts_table
+from neurotarget.stats.effects.power import power_table
+from neurotarget.stats.study.raters import rater_differences_table, raters_table
+from neurotarget.stats.study.sites import harmonisation_table, sites_table
+from neurotarget.stats.study.results import Study
+from neurotarget.stats.study.tables import agreement_table, scores_table, volumes_table
+
+NAMED = 8  # cases in a sentence
+SCORES = ("dice", "hd95_mm", "assd_mm", "surface_dice")
+
+
+def analyse(
+    measured: Measured,
+    *,
+    seed: int = 0,
+    notes: Sequence[str] = (),
+    facts: Mapping[str, str] | None = None,
+    training: Training | None = None,
+) -> Study:
+    """Compute every table of a study; the same seed gives the same intervals.
+
+    What a cohort does not have (a second method, sites, groups) gives empty tables or rows with
+    a reason, never an error. `parts` is there where cases are external or scores published,
+    `raters` and `rater_differences` where further raters have drawn, `means` and `mean_agreement`
+    where a contrast has a unit. Failed masks have no volume: they are counted, and left out of all
+    but scores and failures. `training` is what is known of the network's; masks that failed too
+    often, or of a network that has not learnt, have effects without a conclusion.
+    """
+    learning = study_learning(measured, training)
+    refused = study_refusals(measured, learning)
+    effects = effects_table(measured, refused=refused)
+    known, _ = without_failed(measured)
+    agreement = agreement_table(known, seed=seed)
+    scores = scores_table(measured)
+    parts = parts_table(known, agreement, scores, seed=seed)
+    by_label = label_effects_table(measured, effects, refused=refused)
+    tables = {
+        "effects": effects,
+        "effect_differences": effect_differences_table(measured, refused=refused),
+        **({"label_effects": by_label} if len(by_label) else {}),
+        "influence": influence_table(known, refused=refused),
+        "residuals": residuals_table(measured, effects),
+        "power": power_table(known, effects),
+        **({"parts": parts} if len(parts) else {}),
+        **_of_raters(known, agreement),
+        "agreement": agreement,
+        "scores": scores,
+        "failures": failures_table(measured),
+        "failed_cases": failed_cases_table(measured),
+        "volumes": volumes_table(known),
+        **_of_means(known, seed),
+        "age": age_table(known),
+        "curves": curves_table(known),
+        "biomarkers": biomarkers_table(known),
+        "biomarker_differences": biomarker_differences_table(known, seed=seed),
+        "sites": _without_refused(sites_table(known, seed=seed), refused),
+        "harmonisation": harmonisation_table(known, seed=seed),
+        "cases": cases_table(measured),
+    }
+    told = (
+        *notes,
+        *_absent(measured),
+        *outlier_notes(known),
+        *filter(None, [time_note(training or Training())]),
+    )
+    return Study(measured, tables, told, dict(facts or {}), learning)
+
+
+def _of_raters(measured: Measured, agreement: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    if not measured.raters:
+        return {}
+    return {
+        "raters": raters_table(measured, agreement),
+        "rater_differences": rater_differences_table(measured),
+    }
+
+
+def _of_means(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
+    if not measured.means:
+        return {}
+    return {
+        "means": means_table(measured),
+        "mean_agreement": mean_agreement_table(measured, seed=seed),
+    }
+
+
+def _without_refused(sites: pd.DataFrame, refused: Refused) -> pd.DataFrame:
+    """The table of sites without the numbers of masks that cannot answer, and with the reason."""
+    keys = list(zip(sites["method"], sites["label"], strict=True))
+    is_refused = pd.Series([key in refused for key in keys], index=sites.index, dtype=bool)
+    if not is_refused.any():
+        return sites
+    table, numbers = sites.copy(), sites.select_dtypes("float").columns.difference(["n"])
+    table.loc[is_refused, numbers] = math.nan
+    table.loc[is_refused, "verdict_without"] = NO_CONCLUSION
+    table.loc[is_refused, "reason"] = [refused[key] for key in keys if key in refused]
+    return table
+
+
+def cases_table(measured: Measured) -> pd.DataFrame:
+    """A row a case: subject, covariates, volumes in mm³ by each method, scores of the masks.
+
+    The mean of a contrast that has a unit is called `<label>_<method>_mean_<contrast>_<unit>`.
+    `part` says which cases are external, where some are and no covariate is called so.
+    """
+    known = measured.covariates.drop(columns="case_id", errors="ignore")
+    if "part" not in known and (measured.parts == EXTERNAL).any():
+        known = known.assign(part=measured.parts)
+    parts = [known.rename_axis("case_id")]
+    for method, volumes in measured.volumes.items():
+        parts.append(volumes.rename(columns=lambda label, of=method: f"{label}_{of}_mm3"))
+    for contrast, by_method in measured.means.items():
+        name = f"mean_{contrast}_{measured.target.units[contrast]}"
+        for method, means in by_method.items():
+            parts.append(means.rename(columns=lambda label, of=f"{method}_{name}": f"{label}_{of}"))
+    scores = measured.scores[measured.scores["metric"].isin(SCORES)]
+    if len(scores):
+        wide = scores.pivot(index="case_id", columns=["label", "metric"], values="value")
+        wide.columns = [f"{label}_{metric}" for label, metric in wide.columns]
+        parts.append(wide.reindex(measured.covariates.index))
+    return pd.concat(parts, axis=1).rename_axis("case_id").reset_index()
+
+
+def _absent(measured: Measured) -> list[str]:
+    """Sentences on values that are not there for all cases, or on the wrong side."""
+    told, n = [], len(measured.covariates)
+    told += [*_swapped(measured), *_ignored(measured), *_unmeasured(measured)]
+    for name, values in measured.covariates.drop(columns="subject_id").items():
+        if absent := int(values.isna().sum()):
+            told.append(f"{absent} of {n} cases have no {name}; what needs it leaves them out.")
+    asked = measured.target.hypotheses
+    told += filter(None, (other_groups(one, measured.covariates) for one in asked))
+    repeats = n - measured.subjects.nunique()
+    if repeats:
+        people = "1 subject" if n - repeats == 1 else f"{n - repeats} subjects"
+        told.append(
+            f"{n} cases come from {people}; a subject counts once in intervals and effects."
+        )
+    return told
+
+
+def _swapped(measured: Measured) -> list[str]:
+    """Sentences on masks that people drew in which left lies to the right of right."""
+    rows, told = measured.scores, []
+    if "metric" not in rows:
+        return []
+    people = {"reference_swapped": measured.reference} if measured.reference else {}
+    people |= {f"reference_swapped@{name}": name for name in measured.raters}
+    for metric, name in people.items():
+        crossed = rows[(rows["metric"] == metric) & (rows["value"] > 0)]
+        if cases := sorted(set(crossed["case_id"])):
+            named = ", ".join(cases[:NAMED]) + (" …" if len(cases) > NAMED else "")
+            masks = "mask has" if len(cases) == 1 else "masks have"
+            told.append(
+                f"{len(cases)} {name} {masks} left and right swapped ({named}); swap the labels, "
+                "or mend the orientation in the header."
+            )
+    return told
+
+
+def _ignored(measured: Measured) -> list[str]:
+    """A sentence on cases with voxels that nobody has judged."""
+    rows = measured.scores
+    if "metric" not in rows:
+        return []
+    rows = rows[rows["metric"] == "reference_borders_on_ignored"]
+    n, cut = rows["case_id"].nunique(), rows[rows["value"] > 0]
+    if not n:
+        return []
+    told = f"{n} cases have ignored voxels, which are neither reference nor prediction"
+    if not len(cut):
+        return [f"{told}; no structure borders on them."]
+    labels = ", ".join(cut["label"].unique())
+    return [
+        f"{told}; in {cut['case_id'].nunique()} of them they border on {labels}, which may go on "
+        "there: all volumes here, predicted ones too, are those of the judged part, and say "
+        "nothing of the size of the whole structure."
+    ]
+
+
+def _unmeasured(measured: Measured) -> list[str]:
+    """Sentences on cases without a volume or a mean, by method and label."""
+    tables = {f"{method} volume of": table for method, table in measured.volumes.items()}
+    for contrast, by_method in measured.means.items():
+        tables |= {f"{name} mean {contrast} of": table for name, table in by_method.items()}
+    return [
+        f"{absent} of {len(table)} cases have no {what} {label}."
+        for what, table in tables.items()
+        for label in measured.target.label_names
+        if (absent := int(table[label].isna().sum()))
+    ]

@@ -1,0 +1,123 @@
+"""Whether limits of agreement may be stated in mm³, and whether they are narrow enough for use.
+
+Limits of agreement suppose that differences are normal and of one spread. Where either fails, those
+of the logarithm (of the ratio of both volumes) stand beside. Whether two methods may replace each
+other depends on limits that were set before: those of the target (`acceptable`).
+
+Sources: Bland and Altman 1999, doi:10.1177/096228029900800204 (spread, ratios); Shapiro and Wilk
+1965, doi:10.1093/biomet/52.3-4.591; Breusch and Pagan 1979, doi:10.2307/1911963; Gerke 2020,
+doi:10.3390/diagnostics10050334 (limits that are set before).
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.stats import shapiro, t
+from statsmodels.stats.diagnostic import het_breuschpagan
+
+from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.cohort.measured import Measured
+
+COLUMNS = [
+    *("first", "second", "label", "n", "p_normal", "p_constant", "spread_slope", "holds"),
+    *("ratio", "ratio_lower", "ratio_upper", "acceptable", "unit", "verdict", "reason"),
+]
+FEWEST = 8  # people, below which neither test says anything
+MOST = 5000  # people, from whom on Shapiro's p is not exact
+ALPHA = 0.05
+INSIDE, OUTSIDE, OPEN = "inside", "outside", "undecided"
+
+
+def assumptions_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
+    """Checks of the differences of every two methods by label, and the verdict on their limits.
+
+    One person counts once, by the mean of their scans. `p_normal` is Shapiro–Wilk's, `p_constant`
+    Breusch–Pagan's over the mean of both; `spread_slope` is the change of the absolute difference
+    with that mean. `ratio` is the geometric mean of second over first with its 95 % limits, where
+    both are above 0. The verdict is `inside` where the intervals of both limits of `agreement` lie
+    within ± `acceptable`, `outside` where one lies beyond it, else `undecided`.
+    """
+    rows = []
+    for first, second in measured.pairs:
+        for label in measured.labels:
+            both = pd.DataFrame(
+                {name: measured.volumes[name][label] for name in (first, second)}
+            ).dropna()
+            both = both.groupby(measured.subjects.loc[both.index].to_numpy()).mean()
+            found = {"first": first, "second": second, "label": label, "n": len(both)}
+            found |= _checks(both[first].to_numpy(), both[second].to_numpy())
+            rows.append(found | _verdict(measured, agreement, (first, second), label, both))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _checks(first: np.ndarray, second: np.ndarray) -> dict[str, object]:
+    apart, size = second - first, (first + second) / 2
+    if len(apart) < FEWEST or np.ptp(apart) == 0 or np.ptp(size) == 0:
+        why = "no two values differ" if len(apart) >= FEWEST else f"fewer than {FEWEST} people"
+        return {"holds": "", "reason": f"not checked: {why}"}
+    scale = np.column_stack([np.ones(len(size)), (size - size.mean()) / size.std()])
+    p_normal = float(shapiro(apart).pvalue) if len(apart) <= MOST else math.nan
+    p_constant = float(het_breuschpagan(apart - apart.mean(), scale)[1])
+    slope = float(np.polyfit(size, np.abs(apart - apart.mean()), 1)[0])
+    broken = [
+        name for name, p in (("normal", p_normal), ("of one spread", p_constant)) if p < ALPHA
+    ]
+    found = {"p_normal": p_normal, "p_constant": p_constant, "spread_slope": slope}
+    found |= {"holds": "no" if broken else "yes"}
+    reason = f"the differences are not {' and not '.join(broken)}" if broken else ""
+    if (first > 0).all() and (second > 0).all():
+        found |= _ratios(np.log(second / first))
+        reason += ": read the limits of the ratio" if broken else ""
+    return found | {"reason": reason}
+
+
+def _ratios(logs: np.ndarray) -> dict[str, float]:
+    """Geometric mean of the ratios and the limits that hold 95 % of further ones."""
+    half = float(t.ppf((1 + LEVEL) / 2, len(logs) - 1)) * float(logs.std(ddof=1))
+    half *= math.sqrt(1 + 1 / len(logs))
+    mean = float(logs.mean())
+    names = ("ratio", "ratio_lower", "ratio_upper")
+    values = (mean, mean - half, mean + half)
+    return {name: math.exp(value) for name, value in zip(names, values, strict=True)}
+
+
+def _verdict(
+    measured: Measured,
+    agreement: pd.DataFrame,
+    pair: tuple[str, str],
+    label: str,
+    both: pd.DataFrame,
+) -> dict[str, object]:
+    limit, unit = acceptable_mm3(measured.target.acceptable, float(both.to_numpy().mean()))
+    if math.isnan(limit):
+        return {"acceptable": math.nan, "unit": "", "verdict": ""}
+    own = agreement[
+        (agreement["first"] == pair[0])
+        & (agreement["second"] == pair[1])
+        & (agreement["label"] == label)
+        & (agreement["stratum"] == "all")
+    ].set_index("statistic")
+    found = {"acceptable": limit, "unit": unit}
+    if not {"lower_limit", "upper_limit"} <= set(own.index):
+        return found | {"verdict": OPEN}
+    lower, upper = (own.loc[name] for name in ("lower_limit", "upper_limit"))
+    return found | {"verdict": _judged(lower, upper, limit)}
+
+
+def _judged(lower: Mapping, upper: Mapping, limit: float) -> str:
+    if lower["low"] >= -limit and upper["high"] <= limit:
+        return INSIDE
+    if lower["high"] < -limit or upper["low"] > limit:
+        return OUTSIDE
+    return OPEN
+
+
+def acceptable_mm3(acceptable: Mapping[str, float], mean_mm3: float) -> tuple[float, str]:
+    """The half width of the limits that a target accepts, in mm³, and how it was given."""
+    if "limits_mm3" in acceptable:
+        return acceptable["limits_mm3"], "mm3"
+    if "limits_percent" in acceptable:
+        return acceptable["limits_percent"] / 100 * mean_mm3, "mm3"
+    return math.nan, ""

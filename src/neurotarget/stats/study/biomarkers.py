@@ -1,0 +1,238 @@
+"""How well volumes tell two groups apart: AUC, Cohen's d and Welch's test, adjusted first.
+
+Everywhere group a stands before b: d is the mean of a minus that of b, and `auc_raw` the chance
+that the volume of an a is the larger. `auc` is oriented, so that above 0.5 is what was claimed:
+where a hypothesis says that a is smaller it is the chance that the volume of an a is the smaller.
+Where nothing is claimed the first method's medians decide, which `auc_of` says, and an AUC of no
+difference is then a little above 0.5. One person counts once: several scans of a subject are
+averaged. What cannot be estimated says why.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+from statsmodels.stats.multitest import multipletests
+
+from neurotarget.stats.cohort.subjects import key
+from neurotarget.stats.study.contrast import (
+    Groups,
+    Sample,
+    adjusted_sample,
+    contrasts,
+    groups_of,
+    per_subject,
+)
+from neurotarget.stats.core.discrimination import (
+    ROUNDING,
+    TAIL,
+    auc,
+    auc_difference,
+    cohen_d,
+    is_flat,
+    weighted_d,
+    welch_p,
+    widening,
+)
+from neurotarget.stats.core.interval import Estimate
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.resample import DRAWS, draws
+
+COLUMNS = (
+    *("label", "method", "covariate", "group_a", "group_b", "adjusted_for", "n_a", "n_b"),
+    *("d", "d_low", "d_high", "auc", "auc_low", "auc_high", "auc_raw", "auc_of"),
+    *("p", "q", "reason"),
+)
+DIFFERENCE_COLUMNS = (
+    *("label", "covariate", "group_a", "group_b", "first", "second"),
+    *("delta_d", "delta_d_low", "delta_d_high", "delta_auc", "delta_auc_low", "delta_auc_high"),
+    *("auc_of", "p", "q", "n", "reason"),
+)
+CLAIMED = "as claimed"
+
+
+class _Delta(NamedTuple):
+    value: float
+    drawn: Float[ndarray, " D"]
+
+
+class _Side(NamedTuple):
+    """Which group is expected to have the larger values: 1 for a, −1 for b, and who says so."""
+
+    sign: int
+    words: str
+
+
+def biomarkers_table(measured: Measured) -> pd.DataFrame:
+    """Every label and region × method × contrast: n, d, AUC, Welch's p and q.
+
+    Volumes are adjusted for age, sex and TIV where the cohort has them (see `adjusted_sample`);
+    `adjusted_for` says for which of them, and on whom that was fitted. q is Benjamini and
+    Hochberg's over the labels of a method and contrast.
+
+    Source: Benjamini and Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x.
+    """
+    people = {method: per_subject(measured, table) for method, table in measured.volumes.items()}
+    blocks = []
+    for contrast in contrasts(measured):
+        groups = groups_of(measured, contrast)
+        sides = _sides(measured, groups, people)
+        for method, volumes in people.items():
+            rows = [_row(groups, method, volumes, label, sides[label]) for label in measured.labels]
+            blocks.append(_with_q(pd.DataFrame(rows, columns=list(COLUMNS))))
+    return _stacked(blocks, COLUMNS)
+
+
+def biomarker_differences_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
+    """Δd and ΔAUC between every two methods (second − first) on the same subjects.
+
+    ΔAUC is oriented as AUC is, its interval DeLong's. That of Δd is of percentiles, from a
+    bootstrap of subjects within each group; the adjustment is that of the whole sample, and draws
+    are spread out as much as estimated slopes widen a difference of means. p is two-sided and of
+    Δd, at least one in the number of draws; q is Benjamini and Hochberg's over the labels of a
+    pair and contrast. Of two methods that see the groups differ in the expected direction, the one
+    whose d is further from 0 tells them apart better.
+
+    Source: Efron and Tibshirani 1993, doi:10.1201/9780429246593.
+    """
+    people = {method: per_subject(measured, table) for method, table in measured.volumes.items()}
+    blocks = []
+    for contrast in contrasts(measured):
+        groups = groups_of(measured, contrast)
+        weights, sides = _Weights(seed), _sides(measured, groups, people)
+        for first, second in measured.pairs:
+            pair = {first: people[first], second: people[second]}
+            rows = [
+                _difference_row(groups, pair, label, weights, sides[label])
+                for label in measured.labels
+            ]
+            blocks.append(_with_q(pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))))
+    return _stacked(blocks, DIFFERENCE_COLUMNS)
+
+
+def _sides(measured: Measured, groups: Groups, people: dict[str, pd.DataFrame]) -> dict[str, _Side]:
+    """The direction in which AUC counts, by label; the same for all methods."""
+    _, group_a, group_b = groups.contrast
+    claimed = _claimed(measured, groups)
+    found = {}
+    for label in measured.labels:
+        sign, whose = claimed, CLAIMED
+        if not sign:
+            first = next(iter(people))
+            sample = adjusted_sample(groups, people[first][[label]])
+            apart = 0.0 if sample.reason else float(np.median(sample.a) - np.median(sample.b))
+            sign, whose = -1 if apart < 0 else 1, f"as by the medians of {first}"
+        larger, smaller = (group_a, group_b) if sign > 0 else (group_b, group_a)
+        found[label] = _Side(sign, f"{larger} larger than {smaller}, {whose}")
+    return found
+
+
+def _claimed(measured: Measured, groups: Groups) -> int:
+    """Sign of a minus b by the hypotheses on volumes; 0 where none says, or two disagree."""
+    covariate, *pair = groups.contrast
+    names = [key(name) for name in pair]
+    signs = set()
+    for one in measured.target.hypotheses:
+        if one.groups and not one.contrast and key(one.covariate) == key(covariate):
+            asked = [key(name) for name in one.groups]
+            signs |= (
+                {one.sign} if asked == names else {-one.sign} if asked == names[::-1] else set()
+            )
+    signs.discard(0)
+    return signs.pop() if len(signs) == 1 else 0
+
+
+def _oriented(found: Estimate, sign: int) -> tuple[float, float, float]:
+    """An AUC with its ends as the chance that the expected group has the larger value."""
+    if sign > 0:
+        return found[:3]
+    return 1 - found.value, 1 - found.high, 1 - found.low
+
+
+def _row(groups: Groups, method: str, volumes: pd.DataFrame, label: str, side: _Side) -> tuple:
+    sample = adjusted_sample(groups, volumes[[label]])
+    a, b = sample.a[:, 0], sample.b[:, 0]
+    head = (label, method, *groups.contrast, sample.adjusted_for, len(a), len(b))
+    if sample.reason:
+        return *head, *(math.nan,) * 7, "", *(math.nan,) * 2, sample.reason
+    d, area, p = (measure(a, b, sample.slopes) for measure in (cohen_d, auc, welch_p))
+    reason = "the volumes do not vary within the groups" if math.isnan(p) else sample.note
+    ends = _oriented(area, side.sign)
+    return *head, *d[:3], *ends, area.value, side.words, p, math.nan, reason
+
+
+def _difference_row(
+    groups: Groups, pair: dict[str, pd.DataFrame], label: str, weights: "_Weights", side: _Side
+) -> tuple:
+    sample = adjusted_sample(
+        groups, pd.DataFrame({name: table[label] for name, table in pair.items()})
+    )
+    n_a, n_b = len(sample.a), len(sample.b)
+    if reason := sample.reason or _unvarying(tuple(pair), sample):
+        nothing = (*(math.nan,) * 6, "", *(math.nan,) * 2)
+        return label, *groups.contrast, *pair, *nothing, n_a + n_b, reason
+    d = _delta(sample, weights(n_a, n_b))
+    low, high = np.nanquantile(d.drawn, [1 - TAIL, TAIL])
+    area = auc_difference(*zip(sample.a.T, sample.b.T, strict=True), sample.slopes)
+    ends = sorted(side.sign * end for end in area[1:3])
+    cells = (d.value, low, high, side.sign * area.value, *ends, side.words, _two_sided(d.drawn))
+    return label, *groups.contrast, *pair, *cells, math.nan, n_a + n_b, sample.note
+
+
+def _unvarying(methods: tuple[str, ...], sample: Sample) -> str:
+    groups = zip(methods, sample.a.T, sample.b.T, strict=True)
+    flat = [method for method, a, b in groups if is_flat(a, b)]
+    told = f"the volumes of {' and '.join(flat)} do not vary within the groups"
+    return told if flat else ""
+
+
+def _delta(sample: Sample, weights: tuple[ndarray, ...]) -> _Delta:
+    """Cohen's d of the second method minus that of the first, and in each draw."""
+    both = list(zip(sample.a.T, sample.b.T, strict=True))
+    first, second = (cohen_d(*values, sample.slopes).value for values in both)
+    before, after = (weighted_d(*values, *weights, slopes=sample.slopes) for values in both)
+    drawn = after - before
+    middle = np.nanmean(drawn)
+    wider = math.sqrt(widening(len(sample.a), len(sample.b), sample.slopes))
+    drawn = middle + wider * (drawn - middle)
+    # what rounding leaves of two equal numbers is no difference
+    value = second - first if abs(second - first) > ROUNDING else 0.0
+    return _Delta(value, np.where(np.abs(drawn) > ROUNDING, drawn, 0.0))
+
+
+class _Weights:
+    """Bootstrap weights of two groups, (subjects, draws) each; drawn once for each two sizes."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.drawn: dict[tuple[int, int], tuple[ndarray, ...]] = {}
+
+    def __call__(self, n_a: int, n_b: int) -> tuple[ndarray, ...]:
+        if (n_a, n_b) not in self.drawn:
+            sizes = enumerate((n_a, n_b))  # a seed each: the groups are drawn apart
+            found = (draws(n, self.seed + number).T for number, n in sizes)
+            self.drawn[n_a, n_b] = tuple(np.ascontiguousarray(weights) for weights in found)
+        return self.drawn[n_a, n_b]
+
+
+def _two_sided(drawn: ndarray) -> float:
+    """Twice the share of draws beyond zero, at least one in the number of draws."""
+    known = drawn[~np.isnan(drawn)]
+    share = min(float((known <= 0).mean()), float((known >= 0).mean()))
+    return min(max(2 * share, 1 / DRAWS), 1.0)
+
+
+def _with_q(table: pd.DataFrame) -> pd.DataFrame:
+    tested = table["p"].notna()
+    if tested.any():
+        table.loc[tested, "q"] = multipletests(table.loc[tested, "p"], method="fdr_bh")[1]
+    return table
+
+
+def _stacked(blocks: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    if not blocks:
+        return pd.DataFrame(columns=list(columns))
+    return pd.concat(blocks, ignore_index=True)

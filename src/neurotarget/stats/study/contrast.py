@@ -1,0 +1,240 @@
+"""Two groups of subjects and their volumes, adjusted for age, sex and intracranial volume.
+
+One person counts once: several scans of a subject are averaged, and who changes group is left
+out.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurotarget.stats.cohort.subjects import key, written
+from neurotarget.stats.core.discrimination import NONE, ROUNDING, Slopes
+from neurotarget.stats.core.interval import FEWEST
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.head_size import CONTROLS, find_tiv
+
+KNOWN = 0.5  # a covariate that fewer of the subjects have is not adjusted for
+AGE = ("age", "age_years")
+SEX = ("sex", "gender")
+GROUPS = ("group", "diagnosis", "dx")
+
+
+class Contrast(NamedTuple):
+    """Two groups of subjects, a before b."""
+
+    covariate: str
+    group_a: str
+    group_b: str
+
+
+class Groups(NamedTuple):
+    """The subjects of a contrast and what their volumes are adjusted for."""
+
+    contrast: Contrast
+    is_a: pd.Series  # a row a subject of either group
+    terms: pd.DataFrame  # numbers, a row a subject; NaN where unknown
+    names: tuple[str, ...]  # covariate that each column of terms belongs to
+    lacking: tuple[str, ...]  # covariates that not all the subjects have
+    remarks: tuple[str, ...]  # covariates that are left out, and why
+    is_absent: bool = False  # whether the cohort has no such covariate
+
+
+class Sample(NamedTuple):
+    """Adjusted volumes of the subjects that have all it takes, by method."""
+
+    a: Float[ndarray, "A M"]
+    b: Float[ndarray, "B M"]
+    slopes: Slopes
+    adjusted_for: str
+    note: str  # who was left out
+    reason: str  # why nothing can be said, or ""
+
+
+def contrasts(measured: Measured) -> tuple[Contrast, ...]:
+    """Two-group contrasts of a cohort: those that hypotheses name, then its diagnosis.
+
+    A column group, diagnosis or dx that no hypothesis asks for counts where it has two values;
+    the controls stand second. Sex is there where nothing else is.
+    """
+    table = measured.covariates
+    found: list[Contrast] = []
+    for hypothesis in measured.target.hypotheses:
+        if hypothesis.groups:
+            contrast = Contrast(hypothesis.covariate, *hypothesis.groups)
+            known = {_same(other) for other in found}
+            found += [contrast] if _same(contrast) not in known else []
+    asked = {key(contrast.covariate) for contrast in found}
+    for name in table.columns:
+        if key(name) in GROUPS and key(name) not in asked and (pair := _two_values(table[name])):
+            found.append(Contrast(str(name), *pair))
+    sex = _column(table, SEX)
+    if not found and sex and (pair := _two_values(table[sex])):
+        found.append(Contrast(sex, *pair))
+    return tuple(found)
+
+
+def per_subject(measured: Measured, table: pd.DataFrame) -> pd.DataFrame:
+    """Mean volumes over the cases of each subject, a row a subject."""
+    return table.groupby(measured.subjects.to_numpy()).mean()
+
+
+def adjusted_sample(groups: Groups, volumes: pd.DataFrame) -> Sample:
+    """Adjusted volumes (a column a method) of the subjects that have all it takes.
+
+    The residual method: V − b · (x − mean x), with b from the controls where one group is
+    recognisable as such, else from everybody within the groups, so that the difference of the
+    groups is no part of b. What does not vary among them is left out.
+
+    Source: Sanfilipo et al. 2004, doi:10.1016/j.neuroimage.2004.03.037.
+    """
+    there = volumes.reindex(groups.is_a.index).notna().all(axis=1)
+    known = groups.terms.notna().all(axis=1)
+    is_a = groups.is_a[there & known]
+    values, first = volumes.loc[is_a.index].to_numpy(dtype=float), is_a.to_numpy(dtype=bool)
+    reason = _why_not(groups, first, values)
+    if len(there) and not there.any():
+        reason = "no subject of these groups has a volume"
+    slopes, words = NONE, ""
+    if not reason:
+        values, slopes, words = _adjusted(values, groups, is_a)
+        words = "; ".join((words, *groups.remarks))
+    lost = int((there & ~known).sum())
+    note = f"{lost} subjects without {' or '.join(groups.lacking)} left out" if lost else ""
+    reason = f"{reason}; {note}" if reason and note else reason
+    return Sample(values[first], values[~first], slopes, words, note, reason)
+
+
+def _why_not(groups: Groups, first: ndarray, values: ndarray) -> str:
+    covariate, *names = groups.contrast
+    if groups.is_absent:
+        return f"no covariate {covariate}"
+    for name, count in zip(names, (first.sum(), (~first).sum()), strict=True):
+        if count < FEWEST:
+            return f"{count} subjects with {covariate} {name}, wanted {FEWEST} or more"
+    return "the volumes do not vary" if (np.ptp(values, axis=0) == 0).any() else ""
+
+
+def _adjusted(values: ndarray, groups: Groups, is_a: pd.Series) -> tuple[ndarray, Slopes, str]:
+    """Residuals about the terms; what the slopes cost; in words, for what and fitted on whom."""
+    first, terms = is_a.to_numpy(dtype=bool), groups.terms.loc[is_a.index].to_numpy(dtype=float)
+    names = tuple(dict.fromkeys(groups.names))
+    for fitted, whom in _fitted_on(groups.contrast, first):
+        about = _centred(terms, first, fitted)
+        varies = about.std(axis=0) > ROUNDING * np.abs(terms).max(axis=0, initial=0)
+        if varies.any() and fitted.sum() - 2 - varies.sum() >= FEWEST:
+            used = {name for name, does in zip(groups.names, varies, strict=True) if does}
+            left = "".join(
+                f"; {name} left out: it does not vary" for name in names if name not in used
+            )
+            listed = ", ".join(name for name in names if name in used)
+            values, slopes = _residuals(values, terms[:, varies], first, fitted)
+            return values, slopes, f"{listed} (fitted on {whom}){left}"
+    few = f": {len(first)} subjects are too few for {', '.join(names)}" if names else ""
+    return values, NONE, f"nothing{few}"
+
+
+def _residuals(
+    values: ndarray, terms: ndarray, first: ndarray, fitted: ndarray
+) -> tuple[ndarray, Slopes]:
+    """Volumes at the mean of the terms, by the slopes that `fitted` have within their groups."""
+    terms = (terms - terms.mean(axis=0)) / terms.std(axis=0)
+    about = _centred(terms, first, fitted)
+    inverse = np.linalg.pinv(about.T @ about, rcond=ROUNDING, hermitian=True)
+    slopes = inverse @ about.T @ _centred(values, first, fitted)
+    apart = terms[first].mean(axis=0) - terms[~first].mean(axis=0)
+    share = np.linalg.matrix_rank(about) / fitted.sum()  # degrees of freedom that a subject pays
+    lost_a, lost_b = (float(share * (group & fitted).sum()) for group in (first, ~first))
+    return values - terms @ slopes, Slopes(lost_a, lost_b, float(apart @ inverse @ apart))
+
+
+def _fitted_on(contrast: Contrast, first: ndarray) -> Iterator[tuple[ndarray, str]]:
+    """Who the slopes come from, the best choice first, and how to call them."""
+    if contrast.covariate.casefold() not in SEX:
+        for name, members in ((contrast.group_a, first), (contrast.group_b, ~first)):
+            if key(name) in CONTROLS:
+                yield members, f"the controls, {contrast.covariate} {name}"
+    yield np.ones(len(first), dtype=bool), "everybody, within the groups"
+
+
+def _centred(table: ndarray, first: ndarray, fitted: ndarray) -> ndarray:
+    """Rows of `fitted` about the mean of their group."""
+    table = table.copy()
+    for group in (first & fitted, ~first & fitted):
+        if group.any():
+            table[group] -= table[group].mean(axis=0)
+    return table[fitted]
+
+
+def groups_of(measured: Measured, contrast: Contrast) -> Groups:
+    """Subjects of both groups, with their age, sex and TIV where the cohort has them.
+
+    The contrast's own covariate is none of these, nor is one that less than half of them have.
+    """
+    table, subjects = measured.covariates, measured.subjects
+    name = _column(table, (contrast.covariate,))
+    if name is None:
+        nobody = pd.Series(dtype=bool)
+        return Groups(contrast, nobody, pd.DataFrame(index=nobody.index), (), (), (), True)
+    keys = _categories(table[name], subjects)
+    is_a = (keys == key(contrast.group_a))[keys.isin([key(group) for group in contrast[1:]])]
+    columns, names, lacking, remarks = {}, [], [], []
+    sex = _column(table, SEX)
+    for found in (_column(table, AGE), sex, find_tiv(table.columns)):
+        if found is None or found == name:
+            continue
+        terms = _terms(table[found], subjects, found == sex).reindex(is_a.index)
+        known = int(terms.notna().all(axis=1).sum())
+        if known < KNOWN * len(is_a) or not terms.shape[1]:
+            remarks.append(f"{found} left out: {known} of {len(is_a)} subjects have it")
+            continue
+        lacking += [found] if known < len(is_a) else []
+        for _, column in terms.items():
+            columns[len(names)] = column
+            names.append(found)
+    numbers = pd.DataFrame(columns, index=is_a.index)
+    return Groups(contrast, is_a, numbers, tuple(names), tuple(lacking), tuple(remarks))
+
+
+def _terms(values: pd.Series, subjects: pd.Series, is_category: bool) -> pd.DataFrame:
+    """A covariate as numbers, a row a subject: its mean, or an indicator of each level but one."""
+    if not is_category:
+        numbers = pd.to_numeric(values, errors="coerce").astype(float)
+        numbers = numbers.where(np.isfinite(numbers))
+        return numbers.groupby(subjects.to_numpy()).mean().to_frame()
+    keys = _categories(values, subjects)
+    levels = sorted(set(keys))
+    return pd.DataFrame(
+        {level: keys == level for level in levels[: max(len(levels) - 1, 1)]}, dtype=float
+    )
+
+
+def _categories(values: pd.Series, subjects: pd.Series) -> pd.Series:
+    """Group of each subject; who has none, or changes it, is not there."""
+    keys = values.dropna().map(key)
+    grouped = keys.groupby(subjects.loc[keys.index].to_numpy())
+    return grouped.first()[grouped.nunique() == 1]
+
+
+def _two_values(values: pd.Series) -> tuple[str, str] | None:
+    """Both groups of a column of two, the controls second; None where it has more or fewer."""
+    named = {key(value): written(value) for value in values.dropna()}
+    if len(named) != 2:
+        return None
+    first, second = sorted(named, key=lambda name: (name in CONTROLS, name))
+    return named[first], named[second]
+
+
+def _column(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
+    """The column of one of these names, in whatever case."""
+    known = {str(name).casefold(): name for name in table.columns}
+    return next((known[name.casefold()] for name in names if name.casefold() in known), None)
+
+
+def _same(contrast: Contrast) -> tuple:
+    """Equal for two contrasts that differ in their order or spelling only."""
+    return key(contrast.covariate), frozenset(key(group) for group in contrast[1:])

@@ -1,0 +1,68 @@
+"""The tables that a reviewer asks for beside those of a study, and what they need of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from neurotarget.stats.study.assumptions import assumptions_table
+from neurotarget.stats.cohort.flow import flow_table
+from neurotarget.stats.effects.longitudinal import longitudinal_table
+from neurotarget.stats.cohort.people import people_table
+from neurotarget.stats.study.results import Study
+from neurotarget.stats.effects.testing import tests_table
+
+MARGIN = 0.05  # of Dice, where the target states no other
+BETTER, NOT_INFERIOR, INFERIOR, OPEN = "better", "not inferior", "inferior", "undecided"
+
+
+def with_reporting(study: Study, *, n_listed: int = 0) -> Study:
+    """The study with Table 1, the flow of cases, checks of the models, and change within people.
+
+    `n_listed` cases were in the manifest that it was made of. Tables without rows are left out.
+    """
+    measured, tables = study.measured, dict(study.tables)
+    agreement = tables["agreement"]
+    differences = tables.get("rater_differences")
+    found = {
+        "people": people_table(measured),
+        "flow": flow_table(measured, tables["effects"], n_listed=n_listed),
+        "assumptions": assumptions_table(measured, agreement),
+        "tests": tests_table(measured, tables["effects"]),
+        "longitudinal": longitudinal_table(measured),
+    }
+    if differences is not None:
+        found["noninferiority"] = noninferiority_table(differences, measured.target.acceptable)
+    return replace(
+        study, tables={**tables, **{name: one for name, one in found.items() if len(one)}}
+    )
+
+
+def noninferiority_table(
+    differences: pd.DataFrame, acceptable: Mapping[str, float]
+) -> pd.DataFrame:
+    """Whether the network's Dice with a person is no lower than a second rater's by a margin.
+
+    `differences` is `rater_differences` of a study. Not inferior: the interval lies above −margin;
+    better: above 0; inferior: below −margin. The margin is the target's `dice_margin`, else 0.05.
+
+    Source: Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.
+    """
+    margin = acceptable.get("dice_margin", MARGIN)
+    own = differences[differences["measure"] == "dice"]
+    named = ["label", "network", "against", "rater", "difference", "low", "high", "n"]
+    table = own[named].assign(margin=margin)
+    table["margin_from"] = "the target" if "dice_margin" in acceptable else "the default"
+    table["verdict"] = [_judged(row.low, row.high, margin) for row in table.itertuples(index=False)]
+    return table.reset_index(drop=True)
+
+
+def _judged(low: float, high: float, margin: float) -> str:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return OPEN
+    if low > 0:
+        return BETTER
+    if low > -margin:
+        return NOT_INFERIOR
+    return INFERIOR if high < -margin else OPEN

@@ -1,0 +1,292 @@
+"""Several sites: does a result hang on one of them, and does harmonisation help at a new one.
+
+A subject counts once a site: several scans there are averaged. Harmonisation is `Combat` over all
+labels and regions, fitted without the cases that it is judged on. Where the target declares no
+hypothesis on volumes, these are put against age, sex and TIV, as far as the cohort has them; means
+of contrasts are not looked at by site.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.hypothesis import SPLINE, Hypothesis
+from neurotarget.stats.cohort.subjects import NotEstimableError, written
+from neurotarget.stats.effects.effects import INCONCLUSIVE, Effect, estimate_effect
+from neurotarget.stats.core.interval import FEWEST
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.study.multisite import (
+    Errors,
+    Scans,
+    gather_scans,
+    prediction_errors,
+    site_shares,
+)
+from neurotarget.stats.cohort.head_size import find_tiv
+from neurotarget.problems import DataError
+
+ERRORS = ("mae_mm3", "bias_mm3", "mae_combat_mm3", "bias_combat_mm3")
+COLUMNS = (
+    *("label", "method", "hypothesis", "site", "n", "estimate_within", "within_low"),
+    *("within_high", "estimate_without", "without_low", "without_high", "verdict_without"),
+    *(*ERRORS, "unit", "reason"),
+)
+HARMONISATION_COLUMNS = (
+    *("label", "method", "n", "n_sites", "site_share_raw", "site_share_combat"),
+    *("p_site_raw", "p_site_combat", "folds", "reason"),
+)
+FOLDS = 5
+MOST_LABELS = 12  # of a target with more, leave-one-site-out looks at the first
+
+
+def sites_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
+    """Each effect within one site alone and without that site, and its volumes as predicted.
+
+    The verdict without a site says whether the result hangs on it. The hypothesis's model (less
+    terms of site), fitted on the other sites, predicts the volumes of the one left out: mean
+    absolute error and bias (predicted minus measured), of the volumes as they are and after
+    `Combat` was fitted on the other sites of three subjects or more and adapted to this one. To
+    adapt takes no reference but volumes, so each fifth of the site is harmonised as the other
+    four tell. The errors after ComBat are of harmonised volumes, which have the spread of an
+    average site.
+
+    A hypothesis on one label is put to that label, others to each label and region. Of more than
+    twelve labels the first twelve, regions within them, and left, right and total are looked at;
+    the last row of a method counts the rest. A site of fewer than three subjects has a reason
+    instead of an estimate of its own and a prediction.
+    """
+    hypotheses = _hypotheses(measured)
+    rows = [
+        row
+        for hypothesis in hypotheses
+        for method in measured.methods
+        for row in _site_rows(measured, hypothesis, method, seed)
+    ]
+    if not hypotheses:
+        why = "no hypothesis but of site, and no covariate age or TIV to stand for one"
+        rows = [
+            _row(label, method=method, n=len(measured.covariates), reason=why)
+            for method in measured.methods
+            for label in measured.labels
+        ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def harmonisation_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
+    """Share of the volumes' variance that site explains before and after ComBat, out of fold.
+
+    Five folds are drawn by subject and spread over each site; ComBat is fitted on four of them
+    and keeps the covariates of all hypotheses. The share is that of volumes adjusted for these
+    covariates, taken within each fold: were the folds thrown together, errors of the sites' means
+    would cancel and hide what is left. It is corrected for chance (epsilon squared), so it can
+    fall below 0. What the errors of the correction add counts in the share, but the F-test allows
+    for it: a small `p_site_combat` says that harmonisation left more than that, though it comes
+    up too often where sites are small (see `multisite.site_shares`). Sites of fewer than three
+    subjects are left out and named.
+
+    Source: Kelley 1935, doi:10.1073/pnas.21.9.554 (epsilon squared); Okada 2013,
+    doi:10.2333/bhmk.40.129 (the least biased of its kind).
+    """
+    rows = [row for method in measured.methods for row in _share_rows(measured, method, seed)]
+    return pd.DataFrame(rows, columns=list(HARMONISATION_COLUMNS))
+
+
+def _hypotheses(measured: Measured) -> tuple[Hypothesis, ...]:
+    """What the target asks of volumes and is no question of site; else a slope of age or TIV."""
+    if asked := [one for one in measured.target.hypotheses if not one.contrast]:
+        return tuple(one for one in asked if "site" not in one.covariate.split("*"))
+    table = measured.covariates
+    slopes = [name for name in ("age", find_tiv(table.columns)) if name in table]
+    if not slopes:
+        return ()
+    others = [name for name in ("sex", *slopes[1:]) if name in table]
+    return (Hypothesis(f"{slopes[0]}_slope", "", slopes[0], None, 0, tuple(others)),)
+
+
+def _without_site(hypothesis: Hypothesis) -> Hypothesis:
+    kept = (term for term in hypothesis.adjust if "site" not in term.split("*"))
+    return replace(hypothesis, adjust=tuple(kept))
+
+
+def _looked_at(measured: Measured, hypothesis: Hypothesis) -> tuple[str, ...]:
+    if hypothesis.label:
+        return (hypothesis.label,)
+    names = measured.target.label_names
+    if len(names) <= MOST_LABELS:
+        return measured.labels
+    first = names[:MOST_LABELS]
+    regions = measured.target.regions.items()
+    sums = ("left", "right", "total")
+    return (*first, *(name for name, of in regions if name in sums or set(of) <= set(first)))
+
+
+def _places(table: pd.DataFrame) -> pd.Series:
+    """Site of each case as text; NaN where it is not known."""
+    return table["site"].map(written, na_action="ignore").astype(object)
+
+
+def _site_rows(
+    measured: Measured, hypothesis: Hypothesis, method: str, seed: int
+) -> Iterator[dict]:
+    volumes, table = measured.volumes[method], measured.covariates
+    labels = _looked_at(measured, hypothesis)
+    same = {"method": method, "hypothesis": hypothesis.name}
+    if "site" not in table:
+        nothing = same | {"n": len(table), "reason": "no covariate site"}
+        yield from (_row(label, **nothing) for label in labels)
+        return
+    places = _places(table)
+    predicted = _predicted(_without_site(hypothesis), volumes, table, places, seed)
+    for label in labels:
+        number = volumes.columns.get_loc(label)
+        for site, errors in predicted.items():
+            found = _effects(hypothesis, volumes[label], table, places, site)
+            if errors is not None and found["n"] >= FEWEST:
+                found |= {name: float(errors[at][number]) for at, name in enumerate(ERRORS)}
+                found["reason"] = _joined(found["reason"], errors.reason)
+            yield _row(label, site=site, **same, **found)
+        if absent := int(places.isna().sum()):
+            yield _row(label, n=absent, reason="cases without a site", **same)
+    if not hypothesis.label and (more := len(measured.labels) - len(labels)):
+        why = f"{more} labels and regions are not looked at; declare a hypothesis on one of them"
+        yield _row(f"{more} more", reason=why, **same)
+
+
+def _predicted(
+    hypothesis: Hypothesis,
+    volumes: pd.DataFrame,
+    table: pd.DataFrame,
+    places: pd.Series,
+    seed: int,
+) -> dict[str, Errors | None]:
+    """Errors of prediction by site, in the order of the alphabet; None without a model."""
+    names = sorted(places.dropna().unique())
+    try:
+        scans = gather_scans(hypothesis, volumes, table, places)
+    except NotEstimableError:  # the effects say why
+        return dict.fromkeys(names)
+    return {name: prediction_errors(scans, name, count=FOLDS, seed=seed) for name in names}
+
+
+def _effects(
+    hypothesis: Hypothesis, volumes: pd.Series, table: pd.DataFrame, places: pd.Series, site: str
+) -> dict:
+    """The effect within a site and without it, as columns of the table."""
+    others = places.notna() & (places != site)
+    within = _effect(_without_site(hypothesis), volumes, table, places == site)
+    without = _effect(hypothesis, volumes, table, others)
+    reasons = []
+    if within.n < FEWEST:
+        reasons.append(f"{_subjects(within.n)}, wanted {FEWEST} or more")
+    elif math.isnan(within.estimate):
+        reasons.append(f"within: {within.reason}")
+    if within.n_dropped:
+        reasons.append(f"{within.n_dropped} cases lack a volume or a covariate")
+    if not others.any():
+        reasons.append("there is no other site")
+    elif math.isnan(without.estimate):
+        reasons.append(f"without: {without.reason}")
+    return {
+        "n": within.n,
+        "estimate_within": within.estimate,
+        "within_low": within.low,
+        "within_high": within.high,
+        "estimate_without": without.estimate,
+        "without_low": without.low,
+        "without_high": without.high,
+        "verdict_without": without.verdict,
+        "unit": without.unit,
+        "reason": _joined(*reasons),
+    }
+
+
+def _effect(
+    hypothesis: Hypothesis, volumes: pd.Series, table: pd.DataFrame, rows: pd.Series
+) -> Effect:
+    asked = [name for name in ("subject_id", *hypothesis.variables) if name in table]
+    return estimate_effect(hypothesis, volumes[rows], table.loc[rows, asked])
+
+
+def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
+    volumes, table = measured.volumes[method], measured.covariates
+    nothing = dict.fromkeys(HARMONISATION_COLUMNS, math.nan)
+    nothing |= {"method": method, "n": len(table), "n_sites": 0, "folds": FOLDS}
+    told: list[str] = []
+    try:
+        if "site" not in table:
+            raise NotEstimableError("no covariate site")
+        nothing["n_sites"] = _places(table).nunique()
+        scans = _all_scans(measured, volumes, told)
+        nothing["n_sites"] = len(set(scans.sites))
+        before, after = site_shares(scans, count=FOLDS, seed=seed)
+    except (NotEstimableError, DataError) as why:
+        for label in measured.labels:
+            yield nothing | {"label": label, "reason": _joined(str(why), *told)}
+        return
+    for label in measured.labels:
+        number = volumes.columns.get_loc(label)
+        raw, combat = before[number], after[number]
+        yield nothing | {
+            "label": label,
+            "n": raw.n,
+            "site_share_raw": raw.value,
+            "site_share_combat": combat.value,
+            "p_site_raw": raw.p,
+            "p_site_combat": combat.p,
+            "reason": _joined(
+                "too few volumes, or they do not vary" if math.isnan(raw.value) else "", *told
+            ),
+        }
+
+
+def _all_scans(measured: Measured, volumes: pd.DataFrame, told: list[str]) -> Scans:
+    """Scans with the covariates of all hypotheses, at sites of three subjects or more."""
+    table, places = measured.covariates, _places(measured.covariates)
+    _refuse_fewer_than_two((measured.subjects.groupby(places).nunique() >= FEWEST).sum())
+    terms = [
+        term
+        for hypothesis in map(_without_site, _hypotheses(measured))
+        for term in hypothesis.terms
+    ]
+    absent = {
+        name
+        for term in terms
+        for name in SPLINE.sub(r"\1", term).split("*")
+        if name not in table or table[name].isna().all()
+    }
+    told += [f"no covariate {name}" for name in sorted(absent)]
+    kept = [term for term in terms if not absent & set(SPLINE.sub(r"\1", term).split("*"))]
+    hypothesis = Hypothesis("all", "", "", None, 0, tuple(dict.fromkeys(kept)))  # tests nothing
+    scans = gather_scans(hypothesis, volumes, table, places)
+    used = [name for name in table if name in hypothesis.variables]
+    lost = int((places.isna() | table[used].isna().any(axis=1)).sum())
+    told += [f"{lost} cases without a site or a covariate left out"] * bool(lost)
+    names, counts = np.unique(scans.sites, return_counts=True)
+    small = names[counts < FEWEST]
+    _refuse_fewer_than_two(len(names) - len(small))
+    if len(small):
+        told.append(f"left out with fewer than {FEWEST} subjects: {', '.join(small)}")
+    return scans.only(~np.isin(scans.sites, small))
+
+
+def _refuse_fewer_than_two(sites: int) -> None:
+    if sites < 2:
+        raise NotEstimableError(f"ComBat needs two sites of {FEWEST} subjects or more")
+
+
+def _subjects(count: int) -> str:
+    return f"{count} subject" if count == 1 else f"{count} subjects"
+
+
+def _row(label: str, **found: object) -> dict:
+    """A row of the table of sites, with NaN for what was not found."""
+    nothing = dict.fromkeys(COLUMNS, math.nan)
+    nothing |= {"site": "", "hypothesis": "", "n": 0, "unit": "", "reason": ""}
+    return nothing | {"label": label, "verdict_without": INCONCLUSIVE} | found
+
+
+def _joined(*reasons: str) -> str:
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))

@@ -1,0 +1,267 @@
+"""The study's tables of volumes, of the agreement of methods, and of scores of masks.
+
+Every table has a row for each label and region and each stratum; a number that cannot be told is
+NaN and its row says why in `reason`. Intervals are at 95 % over people, and `interval` names the
+kind of each: of means Student's t with people − 1 degrees of freedom, of agreement what
+`agreement.agreement_intervals` chooses. Strata of fewer than ten people have values alone.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Integer
+from numpy import ndarray
+
+from neurotarget.stats.study.agreement import NONE, Found, T, agreement_intervals, agreement_values
+from neurotarget.stats.cohort.failures import failed_masks
+from neurotarget.stats.core.interval import FEWEST, mean_interval
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.resample import ROUNDING, codes
+from neurotarget.problems import DataError
+
+Cases = Float[ndarray, " N"]
+Codes = Integer[ndarray, " N"]
+
+AGREEMENT_UNITS = {
+    "pearson_r": "",
+    "spearman_rho": "",
+    "icc_a1": "",
+    "icc_a1_fixed": "",
+    "icc_c1": "",
+    "ccc": "",
+    "bias": "mm3",
+    "bias_percent": "%",
+    "sd_difference": "mm3",
+    "lower_limit": "mm3",
+    "upper_limit": "mm3",
+    "proportional_slope": "",
+    "slope_on_reference": "",
+    "reference_slope": "",
+    "reference_intercept": "mm3",
+}
+SCORE_UNITS = {
+    "dice": "",
+    "precision": "",
+    "recall": "",
+    "hd95_mm": "mm",
+    "assd_mm": "mm",
+    "surface_dice": "",
+    "volume_similarity": "",
+}
+LARGEST = dict.fromkeys(("dice", "precision", "recall", "surface_dice", "volume_similarity"), 1.0)
+ALL_LABELS = "mean"  # the row of the mean Dice of each case over its labels
+PLACE = ["label", "stratum", "level"]
+MEAN = ["mean", "low", "high", "interval", "sd", "median"]
+ICCS = ("icc_a1", "icc_a1_fixed", "icc_c1")
+COUNTS = ["unit", "n", "n_subjects", "n_missing", "reason"]
+VOLUME_COLUMNS = ["method", *PLACE, *MEAN, "minimum", "maximum", "unit", "n", "n_missing", "reason"]
+AGREEMENT_COLUMNS = ["first", "second", *PLACE, "statistic", "value", "low", "high", "interval"]
+AGREEMENT_COLUMNS += COUNTS
+SCORE_COLUMNS = [*PLACE, "metric", *MEAN, "q1", "q3", "unit", "n", "n_nan", "n_failed", "reason"]
+FEWEST_OF_STRATUM = 10  # people, below which a part of the cohort has no interval
+
+NO_VALUE = "no case has a value"
+NO_SCORES = "no scores"
+NO_ERROR = "too few people or too little spread for an interval"
+FEW_IN_STRATUM = "fewer than 10 people: no interval"
+
+
+class Part(NamedTuple):
+    """A stratum as places of its cases in the cohort, and the subject of each."""
+
+    names: dict[str, str]
+    cases: Integer[ndarray, " N"]
+    subjects: Codes
+
+    def too_few(self, n: int, n_subjects: int) -> str:
+        """Why there is no interval, or "" where there are enough cases and people."""
+        if n < FEWEST:
+            return "fewer than 3 cases" if n else NO_VALUE
+        if n_subjects < FEWEST:
+            return "all cases are of one subject" if n_subjects == 1 else "fewer than 3 subjects"
+        is_small = self.names["stratum"] != "all" and n_subjects < FEWEST_OF_STRATUM
+        return FEW_IN_STRATUM if is_small else ""
+
+
+def volumes_table(measured: Measured) -> pd.DataFrame:
+    """Mean volume of every label by every method, with its spread, in mm³."""
+    rows = []
+    for part in _parts(measured):
+        for method, volumes in measured.volumes.items():
+            for label in measured.labels:
+                values = volumes[label].to_numpy(dtype=float)[part.cases]
+                known = np.isfinite(values)
+                values = values[known]
+                rows.append(
+                    {"method": method, "label": label, **part.names}
+                    | _mean(values, part, known, NO_VALUE)
+                    | {
+                        "minimum": values.min() if len(values) else math.nan,
+                        "maximum": values.max() if len(values) else math.nan,
+                        "unit": "mm3",
+                        "n_missing": len(known) - len(values),
+                    }
+                )
+    return pd.DataFrame(rows, columns=VOLUME_COLUMNS)
+
+
+def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
+    """Agreement of every two methods in their volumes; differences are second − first.
+
+    `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0).
+    With three methods or more, rows `all`, `all` hold the ICCs over all of them. The interval of
+    `icc_a1` takes the methods for a sample of methods, as is usual; `icc_a1_fixed` is the same
+    number with that of these very methods. `reference_slope` and `reference_intercept` are those
+    of the second method on the first. Formulas and sources stand in `resample.pair_statistics`.
+    """
+    groups = [(first, second, (first, second)) for first, second in measured.pairs]
+    if len(measured.methods) > 2:
+        groups.append(("all", "all", measured.methods))
+    rows = []
+    for part in _parts(measured):
+        for first, second, methods in groups:
+            for label in measured.labels:
+                columns = [measured.volumes[method][label].to_numpy(float) for method in methods]
+                names = {"first": first, "second": second, "label": label, **part.names}
+                found = _agreement(np.stack(columns, axis=1)[part.cases], methods, part, seed)
+                rows += [names | row for row in found]
+    return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
+
+
+def scores_table(measured: Measured) -> pd.DataFrame:
+    """Mean of every score of the masks with its spread; a lost mask counts with Dice 0.
+
+    Scores that are NaN are left out and counted (`n_nan`): a lost mask has no surface, so the
+    distances are those of the other masks, and `n_failed` says how many cases failed in the label
+    (of `mean`: in any). An interval ends where the score does. A region has rows where it was
+    scored.
+    Where there are several labels, `mean` is the mean Dice of each case over its labels.
+
+    Raises:
+        DataError: a case has two values of one score.
+    """
+    values, rated = _score_columns(measured)
+    failed = _failed(measured, values)
+    rows = []
+    for part in _parts(measured):
+        for label, metric in values:
+            here = values[label, metric].to_numpy()[part.cases]
+            known = np.isfinite(here)
+            n_rated = int(rated[label, metric].to_numpy()[part.cases].sum())
+            nothing = NO_VALUE if n_rated else NO_SCORES
+            rows.append(
+                {"label": label, **part.names, "metric": metric, "unit": SCORE_UNITS[metric]}
+                | _mean(here[known], part, known, nothing, metric)
+                | {
+                    "n_nan": n_rated - int(known.sum()),
+                    "n_failed": int(failed[label].to_numpy()[part.cases].sum()),
+                }
+            )
+    return pd.DataFrame(rows, columns=SCORE_COLUMNS)
+
+
+def _parts(measured: Measured) -> Iterator[Part]:
+    index, (subjects, _) = measured.covariates.index, codes(measured.subjects)
+    for stratum, level, case_ids in measured.strata():
+        cases = index.get_indexer(case_ids)
+        yield Part({"stratum": stratum, "level": level}, cases, subjects[cases])
+
+
+def _mean(
+    values: Cases, part: Part, known: Bool[ndarray, " M"], nothing: str, metric: str = ""
+) -> dict[str, float | str]:
+    """Mean with its interval, SD, median and quartiles; `nothing` is the reason of no value."""
+    n = len(values)
+    names = ("mean", "low", "high", "sd", "median", "q1", "q3")
+    if not n:
+        return dict.fromkeys(names, math.nan) | {"interval": NONE, "n": 0, "reason": nothing}
+    subject, n_subjects = codes(part.subjects[known])
+    mean, low, high = float(values.mean()), math.nan, math.nan
+    reason = part.too_few(n, n_subjects)
+    if not reason:
+        low, high = mean_interval(values, subject, n_subjects)
+        low = max(low, 0.0) if metric else low
+        high = min(high, LARGEST.get(metric, math.inf))
+    sd = float(values.std(ddof=1)) if n > 1 else math.nan
+    middle = np.quantile(values, [0.5, 0.25, 0.75]).tolist()
+    numbers = dict(zip(names, (mean, low, high, sd, *middle), strict=True))
+    return numbers | {"interval": NONE if reason else T, "n": n, "reason": reason}
+
+
+def _agreement(
+    table: Float[ndarray, "N K"], methods: Sequence[str], part: Part, seed: int
+) -> list[dict]:
+    """Rows of one label in one stratum; two methods have all statistics, more have the ICCs."""
+    known = np.isfinite(table).all(axis=1)
+    table, (subject, n_subjects) = table[known], codes(part.subjects[known])
+    n, too_few = len(table), part.too_few(int(known.sum()), n_subjects)
+    found: dict[str, Found] = {}
+    if n >= FEWEST and too_few:
+        found = agreement_values(table, subject, n_subjects)
+    elif n >= FEWEST:
+        found = agreement_intervals(table, subject, n_subjects, seed=seed)
+    flat = [name for name, column in zip(methods, table.T, strict=True) if _is_flat(column)]
+    if flat and found and len(methods) == 2:  # 0 in every sample, with an interval of no width
+        found |= dict.fromkeys(ICCS, Found(math.nan))
+    counts = {"n": n, "n_subjects": n_subjects, "n_missing": len(known) - n}
+    return [
+        {"statistic": name, "unit": AGREEMENT_UNITS[name]}
+        | found.get(name, Found(math.nan))._asdict()
+        | {"reason": _reason(found.get(name), too_few, flat)}
+        | counts
+        for name in (AGREEMENT_UNITS if len(methods) == 2 else ICCS)
+    ]
+
+
+def _reason(found: Found | None, too_few: str, flat: Sequence[str]) -> str:
+    """Why something of a statistic is NaN."""
+    if found is None:
+        return too_few
+    if math.isnan(found.value):
+        return f"no spread in {' and '.join(flat) or 'the mean of both'}"
+    return too_few or (NO_ERROR if math.isnan(found.low) else "")
+
+
+def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
+    """Whether each case failed in each label, or in any of a region's; a row a case."""
+    labels, cases = list(measured.target.label_names), measured.covariates.index
+    masks = failed_masks(measured.scores)
+    own = masks.unstack("label") if len(masks) else pd.DataFrame(index=cases)
+    own = own.reindex(index=cases, columns=labels).eq(True)
+    parts = {label: [label] for label in labels} | measured.target.regions
+    parts = {ALL_LABELS: labels} | parts
+    named = dict.fromkeys(values.columns.get_level_values(0))
+    return pd.DataFrame({name: own[list(parts[name])].any(axis=1) for name in named})
+
+
+def _score_columns(measured: Measured) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Values, and whether there is such a row: a row a case, a column (label, metric)."""
+    labels, rows = measured.target.label_names, measured.scores
+    rows = rows[rows["metric"].isin(SCORE_UNITS)].astype({"value": float})
+    if len(twice := rows[rows.duplicated(["case_id", "label", "metric"])]):
+        case_id, label, metric = twice.iloc[0][["case_id", "label", "metric"]]
+        raise DataError(
+            f"{case_id}: found two rows of {metric} for {label}, wanted one; "
+            "keep the rows of one run, and one row per case in the manifest"
+        )
+    named = (*labels, *(name for name in measured.target.regions if name in set(rows["label"])))
+    columns = pd.MultiIndex.from_product([named, SCORE_UNITS])
+    values, rated = (
+        table.pivot(index="case_id", columns=["label", "metric"], values="value").reindex(
+            index=measured.covariates.index, columns=columns
+        )
+        for table in (rows, rows.assign(value=1.0))
+    )
+    rated = rated.notna()
+    if len(labels) > 1 and ALL_LABELS not in labels:
+        dice = [(label, "dice") for label in labels]
+        values[ALL_LABELS, "dice"] = values[dice].mean(axis=1)
+        rated[ALL_LABELS, "dice"] = rated[dice].any(axis=1)
+    return values, rated
+
+
+def _is_flat(values: Cases) -> bool:
+    return not len(values) or bool(np.ptp(values) <= ROUNDING * np.abs(values).max())

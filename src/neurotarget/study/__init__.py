@@ -1,0 +1,1 @@
+"""A study on disk: what it reads and what it writes."""

@@ -1,0 +1,139 @@
+"""What the command line asks of a cohort: hypotheses, and what codes such as 0 and 1 stand for."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from neurotarget.study.study_inputs import Material, named
+from neurotarget.data.tables.covariates import book_of
+from neurotarget.problems import some
+from neurotarget.hypothesis import WORD, Hypothesis
+from neurotarget.levels import CodeBook, codes_of, level_key, spelt_as
+from neurotarget.stats.cohort.subjects import written
+from neurotarget.stats.cohort.copies import copied_people
+from neurotarget.problems import DataError
+from neurotarget.types import Target
+
+
+def with_levels(target: Target | None, levels: CodeBook) -> Target | None:
+    """The target with what the command line says of codes before what its file says."""
+    return target and replace(target, levels={**target.levels, **levels})
+
+
+def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:
+    """The same cohort with other hypotheses, in the spelling of its columns and categories.
+
+    Raises:
+        DataError: one names a label that is not there.
+    """
+    measured = material.measured
+    known = [*measured.target.label_names, *measured.target.regions]
+    for item in asked:
+        if item.label and item.label not in known:
+            raise DataError(f"ask: no label {item.label}; known are {', '.join(known)}")
+    spelled = tuple(_spelled(item, measured.covariates) for item in asked)
+    try:
+        target = replace(measured.target, hypotheses=spelled)
+    except ValueError as error:
+        raise DataError(f"ask: {error}") from error
+    return material._replace(measured=replace(measured, target=target))
+
+
+def with_covariates(material: Material, table: pd.DataFrame) -> Material:
+    """The same cohort with further covariates, or others in the place of those of one name.
+
+    `table` is indexed by `case_id`; cases that it lacks have no value there, and its cases that
+    the cohort does not have are counted in a note.
+
+    Raises:
+        DataError: a case comes twice, or none of the cohort is there.
+    """
+    known = material.measured.covariates
+    if table.index.has_duplicates:
+        twice = table.index[table.index.duplicated()][0]
+        raise DataError(f"covariates: found the case {twice} twice, wanted one row a case")
+    if not set(table.index) & set(known.index):
+        raise DataError(
+            f"covariates: found none of the cohort's cases (such as {known.index[0]}) among "
+            f"{', '.join(map(str, table.index[:3]))} …, wanted the same case_id; mend the column"
+        )
+    more = table.drop(columns="subject_id", errors="ignore").reindex(known.index)
+    joined = pd.concat([known.drop(columns=[*more], errors="ignore"), more], axis=1)
+    spare = sorted(map(str, set(table.index) - set(known.index)))
+    told = (named(spare, "of the covariates are not in the cohort", "case"),) if spare else ()
+    measured = replace(material.measured, covariates=joined)
+    return material._replace(measured=measured, notes=(*material.notes, *told))
+
+
+def refuse_codes(material: Material, levels: CodeBook) -> None:
+    """Refuse groups that the covariates have as numbers without a code book for these.
+
+    Raises:
+        DataError: a hypothesis compares named groups of a column of codes, or `levels` names a
+            column that is not there.
+    """
+    covariates = material.measured.covariates
+    for name in levels:
+        if not any(codes_of(column, {name: levels[name]}) for column in covariates):
+            raise DataError(
+                f"levels: found no column {name} (only {some(covariates.columns[1:])}), wanted the "
+                "name of a covariate"
+            )
+    for item in material.measured.target.hypotheses:
+        values = covariates.get(item.covariate, pd.Series(dtype=object)).dropna()
+        if not item.groups or not len(values) or not pd.api.types.is_numeric_dtype(values):
+            continue
+        codes = [written(value) for value in sorted(values.unique())]
+        if {*item.groups} <= {*codes}:
+            continue
+        pairs = ", ".join(
+            f"{code}={group}"
+            for code, group in zip(codes, sorted(item.groups, reverse=True), strict=False)
+        )
+        raise DataError(
+            f"{item.covariate}: found the codes {some(codes)} in {len(values)} cases, wanted "
+            f"{' and '.join(item.groups)}, which hypothesis {item.name} compares; say which is "
+            f'which, such as levels="{item.covariate}: {pairs}" on the command line or '
+            f"{book_of(item, codes)} in the target"
+        )
+
+
+def refuse_copies(material: Material) -> Material:
+    """The cohort with a note where people may be there twice; refused where they are.
+
+    Raises:
+        DataError: more pairs of different subjects agree in all their values than chance explains.
+    """
+    found = copied_people(material.measured)
+    if not found.pairs:
+        return material
+    listed = some(f"{first} and {second}" for first, second in found.pairs)
+    pairs = "1 pair" if len(found.pairs) == 1 else f"{len(found.pairs)} pairs"
+    if found.are_certain:
+        raise DataError(
+            f"cases: found {pairs} of different ids with all values equal ({listed}), wanted each "
+            "person once; remove the copies, or give them one subject_id"
+        )
+    note = f"{pairs} of cases have equal values throughout ({listed}): look whether one is a copy."
+    return material._replace(notes=(*material.notes, note))
+
+
+def _spelled(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Hypothesis:
+    """The hypothesis with its covariates and groups written as the columns and cells are."""
+    columns = list(covariates.columns)
+    ours = {name: spelt_as(name, columns) for name in hypothesis.variables if name not in columns}
+
+    def renamed(term: str) -> str:
+        return re.sub(WORD, lambda match: ours.get(match[0], match[0]), term)
+
+    terms = tuple(map(renamed, hypothesis.adjust))
+    found = replace(hypothesis, covariate=renamed(hypothesis.covariate), adjust=terms)
+    if not found.groups or found.covariate not in covariates:
+        return found
+    there: dict[str, str] = {}
+    for value in covariates[found.covariate].dropna().unique():
+        there.setdefault(level_key(value, found.covariate), written(value))
+    first, second = (there.get(level_key(group, found.covariate), group) for group in found.groups)
+    return replace(found, groups=(first, second))

@@ -1,0 +1,108 @@
+"""What `neurotarget study table=` reads: volumes that were measured elsewhere."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from neurotarget.study.study_inputs import Material, sentence
+from neurotarget.data.tables.volume_table import read_volume_table
+from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.types import NAME, Row, Target
+from neurotarget.problems import DataError
+
+SIDES = tuple(
+    (re.compile(pattern), right)
+    for pattern, right in (
+        ("Left", "Right"),
+        ("left", "right"),
+        ("LEFT", "RIGHT"),
+        (r"(?<![a-z])lh(?![a-z])", "rh"),
+        ("^L", "R"),
+        ("^l(?=[_.-])", "r"),
+        ("(?<=[_.-])L$", "R"),
+        ("(?<=[_.-])l$", "r"),
+    )
+)
+
+
+def from_table(
+    paths: Sequence[Path],
+    *,
+    target: Target | None,
+    labels: Sequence[str] | None,
+    words: Mapping[str, Any],
+    reference: str | None = None,
+) -> Material:
+    """Volumes of one method or more that stand in tables, without any image.
+
+    Raises:
+        DataError: all that is wrong with the tables.
+    """
+    if target and labels and (strange := [name for name in labels if name not in target.labels]):
+        raise DataError(
+            f"labels: found {', '.join(strange)}, which target {target.name} does not have, wanted "
+            f"some of {', '.join(target.label_names)}; leave out labels= or target="
+        )
+    names = labels or (target.label_names if target else None)
+    found = read_volume_table(paths, labels=names, target=target, **words)
+    columns = list(next(iter(found.volumes.values())).columns)
+    if target is None:
+        fit = _fit_names(columns)
+        target = table_target(_fit_names([paths[0].stem])[0], fit)
+        named = dict(zip(columns, fit, strict=True))
+        found = found._replace(
+            volumes={name: table.rename(columns=named) for name, table in found.volumes.items()}
+        )
+    volumes = {name: with_regions(table, target) for name, table in found.volumes.items()}
+    if reference is None and (len(volumes) == 1 or "reference" in volumes):
+        reference = "reference" if "reference" in volumes else next(iter(volumes))
+    if reference is not None:
+        if reference not in volumes:
+            raise DataError(
+                f"reference: got {reference!r}, wanted one of the methods {', '.join(volumes)}"
+            )
+        volumes = {reference: volumes.pop(reference), **volumes}
+    no_scores = pd.DataFrame(columns=list(Row._fields))
+    measured = Measured(target, volumes, found.covariates, no_scores, reference)
+    notes = [sentence(problem) for problem in found.problems]
+    return Material(measured, {}, None, None, tuple(notes), {})
+
+
+def _fit_names(names: Sequence[str]) -> list[str]:
+    """Names that files may have, each once, for columns and tables of whatever name."""
+    fit: list[str] = []
+    for name in names:
+        plain = name if NAME.fullmatch(name) else re.sub(r"[^\w.-]+", "_", name).strip("._")
+        plain = plain or "volume"
+        plain = f"{plain}_column" if plain == "total" else plain
+        taken = [plain, *(f"{plain}_{number}" for number in range(2, len(names) + 2))]
+        fit.append(next(word for word in taken if word not in fit))
+    return fit
+
+
+def table_target(name: str, labels: Sequence[str]) -> Target:
+    """A target of what a table's columns name; left and right are told by their names."""
+    numbered = {label: number for number, label in enumerate(labels, start=1)}
+    return Target(
+        name,
+        ("table",),
+        numbered,
+        (1.0, 1.0, 1.0),
+        (1, 1, 1),
+        pairs=tuple(_sides(labels)),
+    )
+
+
+def _sides(labels: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of a left and a right label: Left-X and Right-X, lh_X and rh_X, LX and RX."""
+    known, found = set(labels), []
+    for label in labels:
+        for pattern, other in SIDES:
+            right = pattern.sub(other, label, count=1)
+            if right != label and right in known:
+                found.append((label, right))
+                break
+    return found

@@ -1,0 +1,158 @@
+"""Cases that a report shows: which ones, and their scan and masks from disk."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from neurotarget.files.memory_limits import within_memory
+from neurotarget.study.study_inputs import Material
+from neurotarget.data.labels import class_of_id, to_classes
+from neurotarget.data.scans.volume import Volume, read_volume, same_grid
+from neurotarget.report.drawing.overlay import overlay_bytes
+from neurotarget.report.pages.study_page import PageCase
+from neurotarget.report.pages.viewer import cropped
+from neurotarget.stats.cohort.failures import CRASH, NEARLY_COMPLETE
+from neurotarget.stats.cohort.measured import EXTERNAL
+from neurotarget.stats.study.results import Study
+from neurotarget.types import Case, Target
+from neurotarget.problems import DataError
+
+FAILED, FLAGGED = "failed", "flagged"
+HARD = (CRASH.name, NEARLY_COMPLETE.name)  # the kinds of a failed mask
+POOR = (FAILED, FLAGGED, "worst")  # whose pictures show where the error is
+RANKS = (FAILED, FLAGGED, "worst", "median", "best", "smallest", "largest")
+log = logging.getLogger(__name__)
+
+
+def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase]:
+    """Scans and masks of `count` cases: failures, then worst, median and best.
+
+    A case whose files cannot be read, or for which memory does not suffice, is left out and logged.
+    """
+    shown = []
+    for case_id, rank in choose_cases(study, count).items():
+        case = material.cases.get(case_id)
+        if case is None:
+            continue
+        try:
+            with within_memory(case_id, "close other programs"):
+                shown.append(_load(case, rank, study, material))
+        except DataError as error:
+            log.warning("not drawn: %s", error)
+    return shown
+
+
+def choose_cases(study: Study, count: int) -> dict[str, str]:
+    """Cases to show with the reason for each, failures first; by mean Dice or by volume."""
+    worth, words = _worth(study)
+    failures = study.tables.get("failed_cases", pd.DataFrame(columns=["case_id", "definition"]))
+    hard = set(failures[failures["definition"].isin(HARD)]["case_id"])
+    told = list(dict.fromkeys(failures["case_id"]))[: count // 3]
+    chosen = {case_id: FAILED if case_id in hard else FLAGGED for case_id in told}
+    left = [case_id for case_id in worth.index if case_id not in chosen]
+    rest = count - len(chosen)
+    low, high = left[: (rest + 2) // 3], left[::-1][: (rest + 1) // 3][::-1]
+    between = [case_id for case_id in left if case_id not in {*low, *high}]
+    start = max((len(between) - rest // 3) // 2, 0)
+    middle = between[start : start + rest // 3]
+    for part, word in zip((low, middle, high), words, strict=True):
+        chosen |= {case_id: word for case_id in part if case_id not in chosen}
+    return chosen
+
+
+def _worth(study: Study) -> tuple[pd.Series, tuple[str, str, str]]:
+    scores = study.measured.scores
+    dice = scores[scores["metric"] == "dice"].groupby("case_id")["value"].mean()
+    if len(dice):
+        return dice.fillna(0).sort_values(kind="stable"), ("worst", "median", "best")
+    methods = study.measured.volumes
+    if not methods:
+        return pd.Series(dtype=float), ("smallest", "median", "largest")
+    labels = list(study.measured.target.label_names)
+    total = next(iter(methods.values()))[labels].sum(axis=1)
+    return total.sort_values(kind="stable"), ("smallest", "median", "largest")
+
+
+def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
+    target = study.measured.target
+    image = _image(case, target)
+    theirs = class_of_id(target, material.label_ids)
+    truth = _classes(case.label, case, theirs)
+    path = material.predictions / f"{case.case_id}.nii.gz" if material.predictions else None
+    pred = _classes(path if path and path.is_file() else None, case, class_of_id(target))
+    grid = next((volume for volume in (truth, pred, image) if volume is not None), None)
+    if grid is None:
+        raise DataError(f"{case.case_id}: found neither scan nor mask, wanted one to draw")
+    on_grid = image is not None and same_grid(image, grid)
+    scan = image.array if on_grid else None
+    maps, has_ignored = _judged([truth, pred], target)
+    caption = _caption(case.case_id, rank, study)
+    caption += "; without ignored voxels" if has_ignored else ""
+    png = overlay_bytes(
+        scan,
+        *maps,
+        grid.affine,
+        title=caption,
+        label_names=target.label_names,
+        errors=rank in POOR,
+    )
+    part = cropped(scan, *maps, grid.affine)
+    return PageCase(case.case_id, rank, caption, _flags(case.case_id, study), png, *part)
+
+
+def _judged(volumes: Sequence[Volume | None], target: Target) -> tuple[list[ndarray | None], bool]:
+    """Class maps without the voxels that one of them ignores, as they are scored."""
+    maps = [None if volume is None else volume.array for volume in volumes]
+    known = [one for one in maps if one is not None]
+    ignored = [one == target.ignored_class for one in known]
+    if not any(one.any() for one in ignored):
+        return maps, False
+    left_out = np.logical_or.reduce(ignored)
+    return [None if one is None else np.where(left_out, 0, one) for one in maps], True
+
+
+def _image(case: Case, target: Target) -> Volume | None:
+    """The first contrast, where the case has one on disk."""
+    for name in (*target.contrasts, *case.images):
+        path = case.images.get(name)
+        if path is not None and Path(path).is_file():
+            return read_volume(path, case_id=case.case_id)
+    return None
+
+
+def _classes(path: Path | None, case: Case, ids: Mapping[int, int]) -> Volume | None:
+    if path is None:
+        return None
+    volume = read_volume(path, case_id=case.case_id)
+    classes = to_classes(volume.array, ids, case_id=case.case_id, file=str(path))
+    return volume._replace(array=classes.astype(np.uint8 if classes.max() < 256 else np.int16))
+
+
+def _caption(case_id: str, rank: str, study: Study) -> str:
+    measured = study.measured
+    parts = [f"{case_id} ({rank})"]
+    if (measured.parts == EXTERNAL).any() and isinstance(measured.parts[case_id], str):
+        parts.append(measured.parts[case_id])
+    scores = measured.scores
+    dice = scores[(scores["case_id"] == case_id) & (scores["metric"] == "dice")]["value"]
+    if dice.notna().any():
+        parts.append(f"Dice {dice.mean():.3f}")
+    labels = list(measured.target.label_names)
+    shown = [method for method in measured.methods if method not in measured.raters]
+    for method in shown:  # the line has room for no more
+        total = measured.volumes[method].loc[case_id, labels].sum(skipna=False)
+        if np.isfinite(total):
+            parts.append(f"{method} {total:,.0f} mm³")
+    return ", ".join(parts)
+
+
+def _flags(case_id: str, study: Study) -> Sequence[str]:
+    failures = study.tables.get("failed_cases")
+    if failures is None or failures.empty:
+        return ()
+    found = failures[failures["case_id"] == case_id]
+    return tuple(f"{line.method}, {line.label}: {line.detail}" for line in found.itertuples())

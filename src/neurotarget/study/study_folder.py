@@ -1,0 +1,146 @@
+"""A study on disk: tables, figures, and the page that shows them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.study.pictured_cases import RANKS, load_cases
+from neurotarget.study.study_inputs import Material
+from neurotarget.files.writing import remove, table_text, write_text, written
+from neurotarget.files.ownership import claimed, refuse_foreign
+from neurotarget.report.paper.checklist import claim_table
+from neurotarget.report.drawing.figure import save_figure, svg_text
+from neurotarget.report.figures.study_figures import all_figures
+from neurotarget.report.paper.methods_text import methods_text
+from neurotarget.report.pages.study_page import PageCase, PageFigure, write_page
+from neurotarget.stats.study.analysis import analyse
+from neurotarget.stats.study.reporting import with_reporting
+from neurotarget.stats.study.results import Study
+
+FIGURES = (  # names that figures begin with
+    "flow",
+    "effects",
+    "residuals",
+    "volumes",
+    "ages",
+    "scatter",
+    "bland_altman",
+    "parts",
+    "dice",
+    "failures",
+    "sites",
+)
+
+# tables that not every study has
+SOMETIMES = (
+    *("label_effects", "parts", "raters", "rater_differences", "means", "mean_agreement"),
+    *("people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
+    "postprocessing",
+)
+
+
+class Written(NamedTuple):
+    """A study and the files that hold it."""
+
+    study: Study
+    page: Path
+    tables: Mapping[str, Path]
+    figures: Sequence[Path]  # PNG; an SVG of the same name lies beside each
+    overlays: Sequence[Path]  # PNG
+
+
+def write_study(
+    material: Material, folder: Path, *, seed: int = 0, cases: int = 12, title: str = ""
+) -> Written:
+    """Compute a study and write tables, figures, pictures and `report.html` into a folder.
+
+    Tables are `study/<name>.tsv`, figures `study/figures/`; `cases` is the number of cases that
+    are drawn into `pictures/` and that the page shows in its viewer.
+    """
+    return write_files(study_of(material, seed=seed), material, folder, cases=cases, title=title)
+
+
+def study_of(material: Material, *, seed: int = 0) -> Study:
+    """Every table of a cohort, and those that its run has made before."""
+    study = analyse(
+        material.measured,
+        seed=seed,
+        notes=material.notes,
+        facts={**material.facts, "study seed": str(seed), "software": software()},
+        training=material.training,
+    )
+    study = with_reporting(study, n_listed=material.n_listed)
+    return replace(study, tables={**study.tables, **material.beside})
+
+
+def software() -> str:
+    """Versions of what computes a study, in words."""
+    named = ("neurotarget", "numpy", "scipy", "pandas", "statsmodels")
+    return f"Python {python_version()}, " + ", ".join(f"{one} {version(one)}" for one in named)
+
+
+def write_files(
+    study: Study, material: Material, folder: Path, *, cases: int = 12, title: str = ""
+) -> Written:
+    """Write a study that is computed; what an earlier one left in the folder goes.
+
+    The page is written last, so that none stands beside tables that are not its own.
+
+    Raises:
+        DataError: it would replace files that we did not write.
+    """
+    page = folder / "report.html"
+    claimed(folder, older=older_output)
+    tables = {name: folder / "study" / f"{name}.tsv" for name in study.tables}
+    text, claim = folder / "study" / "methods.md", folder / "study" / "claim.tsv"
+    cited = folder / "study" / "references.bib"
+    refuse_foreign([page, *tables.values(), text, claim, cited])
+    _clear(folder, page)
+    for name, path in tables.items():
+        write_tsv(study.tables[name], path)
+    paragraphs = methods_text(study)
+    write_text(text, paragraphs.text)
+    write_text(cited, paragraphs.references)
+    write_tsv(claim_table(study), claim)
+    shown, pictures = [], []
+    for name, caption_title, caption, figure in all_figures(study):
+        svg = None
+        if figure is not None:
+            svg = svg_text(figure)
+            stem = folder / "study" / "figures" / name
+            save_figure(figure, stem)
+            pictures.append(stem.with_suffix(".png"))
+        shown.append(PageFigure(name, caption_title, caption, svg))
+    gallery = load_cases(study, material, count=cases) if cases else []
+    overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
+    write_page(page, study, shown, gallery, title=title or material.measured.target.name)
+    return Written(study, page, tables, pictures, overlays)
+
+
+def _clear(folder: Path, page: Path) -> None:
+    """Take away an earlier study's page, figures and pictures: its choice may have been other."""
+    old = [page, *(folder / "study" / f"{name}.tsv" for name in SOMETIMES)]
+    for name in FIGURES:
+        old += (folder / "study" / "figures").glob(f"{name}*.[sp][vn]g")
+    for rank in RANKS:
+        old += (folder / "pictures").glob(f"{rank}_*.png")
+    for path in old:
+        remove(path)
+
+
+def _picture(case: PageCase, folder: Path) -> Path:
+    path = folder / f"{case.rank}_{case.case_id}.png"
+    with written(path) as draft:
+        draft.write_bytes(case.png)
+    return path
+
+
+def write_tsv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table with what is undefined as `n/a`, as BIDS has it; whole or not at all."""
+    write_text(path, table_text(table))

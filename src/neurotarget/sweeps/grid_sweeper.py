@@ -1,0 +1,122 @@
+"""All combinations of the values that a command line lists: `model=a,b data.fold=0,1`."""
+
+import itertools
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext
+from omegaconf import DictConfig
+
+from neurotarget.process.exit_codes import taught
+from neurotarget.runs.folder.job_names import job_name
+from neurotarget.runs.folder.jobs import Job, JobResult, is_done, read_job, same_words
+from neurotarget.sweeps.launchers import launch_jobs
+from neurotarget.sweeps.made_before import made_otherwise
+from neurotarget.runs.folder.multirun import (
+    LATEST,
+    command_words,
+    link,
+    overview,
+    settled,
+    to_go_on,
+    write_multirun,
+)
+from neurotarget.process.signals import going_on
+from neurotarget.problems import DataError
+
+
+def grid_jobs(overrides: Sequence[Override]) -> list[Job]:
+    """One job for each combination, the last key running fastest; the same one only once.
+
+    Where a key is said twice, the later word counts.
+
+    Raises:
+        DataError: a key has an interval, which a grid cannot list.
+    """
+    words: dict[str, list[str]] = {}
+    swept: dict[str, bool] = {}
+    for override in overrides:
+        key = override.get_key_element()
+        swept[key] = override.is_sweep_override()
+        if override.is_interval_sweep():
+            raise DataError(
+                f"{override.input_line}: found an interval, wanted values that can be listed; say "
+                f"{key}=a,b,c or {key}=range(a,b), or let sweep=optuna draw from it"
+            )
+        if swept[key]:
+            words[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            words[key] = [override.input_line or ""]
+    jobs: dict[str, Job] = {}
+    for combination in itertools.product(*words.values()):
+        name = job_name([word for word, key in zip(combination, words, strict=True) if swept[key]])
+        jobs[name] = Job(name, combination)
+    return list(jobs.values())
+
+
+@taught
+def sweep_grid(
+    arguments: Sequence[str],
+    *,
+    launcher: Launcher,
+    config: DictConfig,
+    context: HydraContext,
+    params: Mapping[str, object],
+    max_batch_size: int | None,
+) -> list[JobResult]:
+    """Run every combination of `arguments` that is not done; exits with 1 where a job failed.
+
+    Args:
+        arguments: overrides of the command line; they win over `params`.
+        launcher: as Hydra set it up.
+        config: of Hydra, before any job's words.
+        context: of Hydra.
+        params: key → values, from a configuration.
+        max_batch_size: jobs handed to the launcher at once; None for all of them.
+    """
+    said = [*(f"{key}={values}" for key, values in params.items()), *arguments]
+    overrides = OverridesParser.create(context.config_loader).parse_overrides(said)
+    folder = Path(str(config.hydra.sweep.dir)).resolve()
+    if (folder / "config.yaml").is_file():
+        raise DataError(
+            f"hydra.sweep.dir={folder}: found the folder of one run, wanted that of a multirun or "
+            "a new one; say another, or leave it out"
+        )
+    jobs = settled(folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"]))
+    words = command_words(config)
+    before = {job.name for job in jobs if is_done(folder / job.name, job.words)}
+    write_multirun(folder, words, jobs)
+    link(folder.parent / LATEST, folder)
+    print(f"{len(jobs)} jobs, {len(before)} of them done before, in {folder}", flush=True)
+    done = [job for job in jobs if job.name in before]
+    for line in made_otherwise(context.config_loader, config, done, folder):
+        print(line, flush=True)
+    results: list[JobResult] = []
+    size = max_batch_size or (1 if type(launcher).__name__ == "BasicLauncher" else len(jobs))
+    with going_on(to_go_on(folder)):
+        try:
+            for start in range(0, len(jobs), size):
+                batch = jobs[start : start + size]
+                if size == 1 and batch[0].name not in before:
+                    print(f"job {start + 1} of {len(jobs)}: {batch[0].name}", flush=True)
+                results += launch_jobs(launcher, batch, folder, first_number=start)
+        finally:
+            write_multirun(folder, words, jobs, results)
+    results = [_by_now(result) for result in results]
+    write_multirun(folder, words, jobs, results)
+    print(overview(folder, results, before), flush=True)
+    if any(result.status in ("failed", "missing") for result in results):
+        context.callbacks.on_multirun_end(config=config, config_name=config.hydra.job.config_name)
+        sys.exit(1)
+    return results
+
+
+def _by_now(result: JobResult) -> JobResult:
+    """What a job that was left to another process has come to since."""
+    found = read_job(result.folder)
+    is_over = found.status != "missing" and same_words(found.words, result.words)
+    return found if result.status == "missing" and is_over else result

@@ -1,0 +1,71 @@
+"""Jobs that are done and not run again: whether what made them is what would make them now."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+from hydra.core.config_loader import ConfigLoader
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from neurotarget.training.held_out import flat
+from neurotarget.runs.folder.jobs import SITTING, Job
+from neurotarget.runs.folder.run_folder import code
+from neurotarget.files.reading import read_plain
+
+CHECKED = 50  # jobs, as composing a configuration takes a tenth of a second
+SHOWN = 3  # settings that are named
+
+
+def made_otherwise(
+    loader: ConfigLoader, config: DictConfig, jobs: Sequence[Job], folder: Path
+) -> Iterator[str]:
+    """Lines on jobs done with the same words, but with other config files or by other code.
+
+    Args:
+        loader: of Hydra.
+        config: of Hydra, before any job's words.
+        jobs: those that are done; the first fifty are looked at.
+        folder: the multirun's.
+    """
+    changed = {
+        job.name: keys
+        for job in jobs[:CHECKED]
+        if (keys := _changed(loader, config, job, folder / job.name))
+    }
+    if changed:
+        keys = list(dict.fromkeys(key for several in changed.values() for key in several))
+        named = ", ".join(keys[:SHOWN]) + (", …" if len(keys) > SHOWN else "")
+        yield (
+            f"  {len(changed)} of them with other settings than the config files have now "
+            f"({named}); to run one anew, delete its folder: {', '.join(changed)}"
+        )
+    now = code()["commit"]
+    commits = Counter(_commit(folder / job.name) for job in jobs)
+    for commit, count in commits.items():
+        if commit and now and commit != now:
+            yield f"  {count} of them by the code of commit {commit[:8]}; it is {now[:8]} now"
+
+
+def _changed(loader: ConfigLoader, config: DictConfig, job: Job, folder: Path) -> list[str]:
+    """Settings that the job would have another value of now."""
+    try:
+        before = OmegaConf.load(folder / ".hydra" / "config.yaml")
+        now = loader.load_sweep_config(config, list(job.words))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, HydraException, OmegaConfBaseException):
+        return []
+    then, this = _settings(before), _settings(now)
+    keys = [*this, *(key for key in then if key not in this)]
+    return [key.replace("/", ".") for key in keys if then.get(key) != this.get(key)]
+
+
+def _settings(config: DictConfig) -> dict[str, object]:
+    plain = OmegaConf.to_container(config, resolve=False)
+    return dict(flat({key: plain[key] for key in plain if key not in ("hydra", *SITTING)}))
+
+
+def _commit(folder: Path) -> str:
+    found = read_plain(folder / "run.json").get("code")
+    return str(found.get("commit") or "") if isinstance(found, dict) else ""

@@ -1,0 +1,314 @@
+"""What a search asks of Optuna: its settings, the study in its storage, what is optimised."""
+
+import json
+import math
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock
+
+from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
+from neurotarget.problems import DataError
+
+if TYPE_CHECKING:
+    import optuna
+
+# logged as these, or, where they end in "/", once a label below them; all are better when higher
+METRICS = {
+    "dice": "val/dice_mean",
+    "volume_icc": "val/volume_icc/",
+    "volume_r": "val/volume_r/",
+}
+SAMPLERS = ("tpe", "random", "gp", "nsga2")
+PRUNERS = ("median", "hyperband", "none")
+AT_ONCE = "; say sweep.objective=dice, volume_icc or volume_r, or several: '[dice,volume_icc]'"
+SQLITE_WAIT_S = 60.0  # for another process to have written
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Settings of a search: `sweep` of a configuration, checked."""
+
+    objectives: tuple[str, ...]
+    trials: int
+    startup_trials: int
+    warmup_epochs: int  # in which no trial is pruned
+    sampler: str
+    pruner: str  # "none" where there are several objectives: Optuna prunes by one value
+    storage: str
+    study_name: str
+    seed: int
+    parallel: int
+
+    @property
+    def shown_storage(self) -> str:
+        """The storage without its password."""
+        return masked(self.storage)
+
+
+def read_search(sweep: Mapping[str, Any], folder: Path, name: str) -> Search:
+    """Settings of the search in `folder`, called `name` where it has no name of its own.
+
+    Raises:
+        DataError: a setting has a value that is refused.
+    """
+    asked = sweep["objective"]
+    objectives = (asked,) if isinstance(asked, str) else tuple(asked or ())
+    if unknown := [one for one in objectives if one not in METRICS]:
+        raise DataError(f"sweep.objective: found {unknown[0]!r}, wanted a known one{AT_ONCE}")
+    if not objectives or len(set(objectives)) < len(objectives):
+        raise DataError(f"sweep.objective: found {list(objectives)}, wanted each once{AT_ONCE}")
+    pruner = _one_of(sweep, "pruner", PRUNERS)
+    return Search(
+        objectives=objectives,
+        trials=_count(sweep, "trials", 1),
+        startup_trials=_count(sweep, "startup_trials", 1),
+        warmup_epochs=_count(sweep, "warmup_epochs", 0),
+        sampler=_one_of(sweep, "sampler", SAMPLERS),
+        pruner="none" if len(objectives) > 1 else pruner,
+        storage=str(sweep["storage"] or f"sqlite:///{(folder.resolve() / 'study.db').as_posix()}"),
+        study_name=str(sweep["study_name"] or name),
+        seed=_count(sweep, "seed", 0),
+        parallel=_count(sweep, "parallel", 1),
+    )
+
+
+def _count(sweep: Mapping[str, Any], key: str, least: int) -> int:
+    value = sweep[key]
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise DataError(
+            f"sweep.{key}: found {value!r}, wanted a whole number of at least {least}; "
+            f"say sweep.{key}={least}"
+        )
+    return value
+
+
+def _one_of(sweep: Mapping[str, Any], key: str, known: Sequence[str]) -> str:
+    value = sweep[key]
+    if value not in known:
+        raise DataError(
+            f"sweep.{key}: found {value!r}, wanted one of {', '.join(known)}; "
+            f"say sweep.{key}={known[0]}"
+        )
+    return str(value)
+
+
+def masked(text: str) -> str:
+    """Hide the passwords of URLs."""
+    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+
+
+def need_optuna() -> None:
+    """Say what to install where Optuna is not.
+
+    Raises:
+        DataError: it is not, or is older than what is used here.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise DataError(
+            "sweep=optuna: found no package optuna, wanted version 5 or later; "
+            "install it: pip install 'optuna>=5'"
+        ) from error
+    if int(optuna.__version__.split(".")[0]) < 5:
+        raise DataError(
+            f"sweep=optuna: found optuna {optuna.__version__}, wanted version 5 or later; "
+            "bring it up to date: pip install 'optuna>=5'"
+        )
+
+
+def open_study(search: Search, lock: FileLock) -> "optuna.Study":
+    """The study of a search, made where there is none; one process at a time makes it.
+
+    Raises:
+        DataError: the storage cannot be opened, or holds a study of other objectives.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with lock:
+            study = optuna.create_study(
+                storage=_storage(search.storage),
+                study_name=search.study_name,
+                directions=["maximize"] * len(search.objectives),
+                load_if_exists=True,
+                sampler=optuna.samplers.RandomSampler(),
+                pruner=pruner_of(search),
+            )
+    except Exception as error:  # whatever a driver of a database raises
+        raise unopened(search, error) from error
+    directions = [direction.name.lower() for direction in study.directions]
+    if directions != ["maximize"] * len(search.objectives):
+        raise DataError(
+            f"sweep.study_name={search.study_name}: found a study that is to {directions} in that "
+            f"storage, wanted one to maximize {list(search.objectives)}; say another "
+            "sweep.study_name or hydra.sweep.dir"
+        )
+    return study
+
+
+def load_study(search: Search) -> "optuna.Study":
+    """The study of a search that a job belongs to.
+
+    Raises:
+        DataError: there is none, or the storage cannot be opened.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.load_study(
+            storage=_storage(search.storage),
+            study_name=search.study_name,
+            sampler=optuna.samplers.RandomSampler(),  # what was drawn is not drawn again
+            pruner=pruner_of(search),
+        )
+    except Exception as error:
+        raise unopened(search, error) from error
+
+
+def unopened(search: Search, error: Exception) -> DataError:
+    """What to say of a storage that does not answer."""
+    reason = masked(" ".join(str(error).split())[:300]) or type(error).__name__
+    return DataError(
+        f"sweep.storage={search.shown_storage}: the study {search.study_name} cannot be opened "
+        f"there ({reason}); say sweep.storage=sqlite:///<file> or another URL that Optuna takes, "
+        "with its driver installed"
+    )
+
+
+def _storage(url: str) -> "optuna.storages.BaseStorage":
+    import optuna
+
+    if url.startswith("sqlite:///"):  # SQLite's own wait for another process is 5 s
+        options = {"connect_args": {"timeout": SQLITE_WAIT_S}}
+        return optuna.storages.RDBStorage(url, engine_kwargs=options)
+    return optuna.storages.RDBStorage(url)
+
+
+def sampler_of(search: Search, number: int) -> "optuna.samplers.BaseSampler":
+    """The sampler of one trial.
+
+    Each trial has a seed of its own, made of its number: neither two processes nor a search that
+    goes on draw what was drawn already, and a search of one process draws the same again.
+    """
+    import optuna
+
+    samplers = optuna.samplers
+    seed = int(np.random.SeedSequence([search.seed, number]).generate_state(1)[0])
+    if search.sampler == "random":
+        return samplers.RandomSampler(seed=seed)
+    if search.sampler == "nsga2":
+        population = max(search.startup_trials, 4)
+        return samplers.NSGAIISampler(seed=seed, population_size=population)
+    if search.sampler == "gp":
+        return samplers.GPSampler(seed=seed, n_startup_trials=search.startup_trials)
+    return samplers.TPESampler(seed=seed, n_startup_trials=search.startup_trials)
+
+
+def pruner_of(search: Search) -> "optuna.pruners.BasePruner":
+    """What decides, by epochs from 1, that a trial is not worth going on with."""
+    import optuna
+
+    pruners, spared = optuna.pruners, search.warmup_epochs
+    if search.pruner == "median":
+        return pruners.MedianPruner(search.startup_trials, n_warmup_steps=spared + 1)
+    if search.pruner == "hyperband":
+        return pruners.HyperbandPruner(min_resource=spared + 1)
+    return pruners.NopPruner()
+
+
+def objective_values(
+    values: Mapping[str, float], objectives: Sequence[str]
+) -> tuple[list[float], str]:
+    """Each objective from logged metrics, and why one cannot be told ("" where all can)."""
+    found, reasons = [], []
+    for objective in objectives:
+        value, reason = objective_value(values, objective)
+        found.append(value)
+        reasons += [reason] if reason else []
+    return found, "; ".join(reasons)
+
+
+def objective_value(values: Mapping[str, float], objective: str) -> tuple[float, str]:
+    """An objective from logged metrics, the mean over labels; NaN with a reason."""
+    metric = METRICS[objective]
+    of_labels = metric.endswith("/")
+    parts = {key: float(value) for key, value in values.items() if key == metric}
+    if of_labels:
+        parts = {key: float(value) for key, value in values.items() if key.startswith(metric)}
+    if not parts:
+        return math.nan, f"{metric}{'<label>' if of_labels else ''} was never logged"
+    if undefined := [key for key, value in parts.items() if not math.isfinite(value)]:
+        return math.nan, f"{', '.join(undefined)} is not a number"
+    return float(np.mean(list(parts.values()))), ""
+
+
+def not_learnt(values: Mapping[str, float]) -> str:
+    """Why a trial has not learnt, by what its validation logged; "" where it has, or may have."""
+    found = judge_validation(values)
+    return " ".join(found.reasons) if found.word == NOT_LEARNT else ""
+
+
+def check_same_search(study: "optuna.Study", asked: Mapping[str, Any]) -> None:
+    """Keep what a study searches with it, and refuse to go on with anything else.
+
+    Raises:
+        DataError: the study searches over something else; with what differs.
+    """
+    before = study.user_attrs.get("search")
+    if before is None:
+        study.set_user_attr("search", json.dumps(asked))
+        return
+    before = json.loads(before)
+    told = [
+        f"{key} is {_said(asked.get(key))} and was {_said(before.get(key))}"
+        for key in sorted(asked.keys() | before.keys())
+        if asked.get(key) != before.get(key)
+    ]
+    if told:
+        raise DataError(
+            f"sweep.study_name={study.study_name}: found a study of another search in that storage "
+            f"({'; '.join(told)}); repeat the command it was started with, or say another "
+            "sweep.study_name or hydra.sweep.dir"
+        )
+
+
+def _said(value: object) -> str:
+    return "absent" if value is None else str(value)
+
+
+def importances(study: "optuna.Study", objectives: Sequence[str]) -> list[tuple[str, str, float]]:
+    """Objective, parameter and its share of what separates the best trials from all others.
+
+    PED-ANOVA needs some trials among the best: the best tenth, at least five. Nothing is told of
+    fewer than ten trials, nor where there is but one parameter.
+    Source: Watanabe et al. 2023, doi:10.48550/arXiv.2304.10255.
+    """
+    import optuna
+
+    done = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    if len(done) < 10 or len({name for trial in done for name in trial.params}) < 2:
+        return []
+    best = max(0.1, 5 / len(done))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
+    rows = []
+    for index, objective in enumerate(objectives):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that lower must be better, and that it is new
+            found = optuna.importance.get_param_importances(
+                study,
+                evaluator=evaluator,
+                target=lambda trial, index=index: -trial.values[index],
+                normalize=False,
+            )
+        total = sum(found.values())
+        rows += [(objective, key, value / total) for key, value in found.items() if total > 0]
+    return rows

@@ -1,0 +1,216 @@
+"""`python train.py -m experiment=… sweep=optuna …`: ask Optuna, train, tell it, until all is tried.
+
+The study in the storage is the memory: any number of processes may run the same command, and one
+that was stopped is run again. What a process that is gone had begun is gone on with.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
+
+from neurotarget.process.exit_codes import taught
+from neurotarget.runs.folder.jobs import Job, JobResult
+from neurotarget.sweeps.launchers import launch_jobs
+from neurotarget.runs.folder.multirun import LATEST, command_words, link, to_go_on, write_multirun
+from neurotarget.sweeps.optuna_study import (
+    Search,
+    check_same_search,
+    need_optuna,
+    not_learnt,
+    objective_values,
+    open_study,
+    read_search,
+    sampler_of,
+    unopened,
+)
+from neurotarget.sweeps.trials_table import (
+    AT,
+    PAGE,
+    UNLEARNT,
+    Tables,
+    conclusion,
+    seconds_of,
+    trial_line,
+)
+from neurotarget.sweeps.trial_overrides import of_trials, signature, split_words
+from neurotarget.sweeps.optuna_workers import Workers
+from neurotarget.runs.folder.run_lock import is_running
+from neurotarget.sweeps.search_space import Dimension
+from neurotarget.process.signals import going_on
+from neurotarget.problems import DataError
+
+if TYPE_CHECKING:
+    import optuna
+
+POLL_S = 2.0
+UNCLAIMED_S = 60.0  # a trial that is unmarked for so long lost its process while it was begun
+
+
+@taught
+def search(launcher: Launcher, config: DictConfig, words: Sequence[str]) -> None:
+    """Run the search that `config.sweep` and the overrides `words` ask for.
+
+    Raises:
+        DataError: settings are refused, the storage does not answer, or every trial failed.
+    """
+    need_optuna()
+    from optuna.exceptions import StorageInternalError
+
+    folder = Path(str(config.hydra.sweep.dir)).resolve()
+    settings = OmegaConf.to_container(config.sweep, resolve=True)
+    asked = read_search(settings, folder, str(OmegaConf.select(config, "name") or folder.name))
+    if OmegaConf.select(config, "held_out"):
+        raise DataError(
+            "held_out: found true, wanted false: a search must not look at the held-out cases; "
+            "leave it out, and train the best settings afterwards by the command that is printed"
+        )
+    loader = launcher.hydra_context.config_loader
+    fixed, space = split_words(loader, config, settings.get("space") or {}, words)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".study.lock")
+    study = open_study(asked, lock)
+    with lock:
+        check_same_search(study, signature(asked.objectives, fixed, space))
+    command = command_words(config)
+    own = [word for word in command if word.startswith("--config-dir=")]
+    target = str(OmegaConf.select(config, "target.name") or asked.study_name)
+    tables = Tables(folder, target, asked, space, (*own, *fixed))
+    link(folder.parent / LATEST, folder)
+    with Workers(folder) as workers:
+        run = Run(launcher, asked, study, space, of_trials(fixed), tuple(command), folder, lock)
+        try:
+            run.to_the_end(workers, tables)
+        except StorageInternalError as error:
+            raise unopened(asked, error) from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process of a search."""
+
+    launcher: Launcher
+    search: Search
+    study: "optuna.Study"
+    space: tuple[Dimension, ...]
+    words: tuple[str, ...]  # of every trial
+    command: tuple[str, ...]  # that the search was started with
+    folder: Path
+    lock: FileLock  # held while trials are counted and begun
+
+    def to_the_end(self, workers: Workers, tables: Tables) -> None:
+        """Run trials until the search has all, then tell the best.
+
+        Raises:
+            DataError: every trial failed.
+        """
+        searched = ", ".join(one.key for one in self.space)
+        print(
+            f"search: {self.search.trials} trials over {searched}\n"
+            f"  results   {self.folder / PAGE}\n"
+            f"  stopped?  {to_go_on(self.folder)}\n"
+            "  faster?   say that in another terminal: both share the trials",
+            flush=True,
+        )
+        with going_on(to_go_on(self.folder)):
+            try:
+                while (batch := self._next(workers)) is not None:
+                    if batch:
+                        self._run(batch, tables)
+                    else:
+                        time.sleep(POLL_S)
+            finally:
+                tables.write(self.study)
+        print(conclusion(self.study, tables), flush=True)
+
+    def _next(self, workers: Workers) -> list["optuna.Trial"] | None:
+        """Trials for one call of the launcher: those left behind first, then new ones.
+
+        None are there where a job goes on whose process is gone; `None` where all is done.
+        """
+        from optuna.trial import Trial
+
+        workers.claim()
+        with self.lock:
+            trials = self.study.get_trials(deepcopy=False)
+            left = [one for one in trials if is_left(one, workers)]
+            idle = [one for one in left if not is_running(self.folder / name_of(one.number))]
+            if idle:
+                again = idle[: self.search.parallel]
+                return [self._mark(Trial(self.study, one._trial_id), workers) for one in again]
+            begun = sum(one.state.name != "WAITING" for one in trials)
+            room = min(self.search.parallel, self.search.trials - begun)
+            new = [self._mark(self.study.ask(), workers) for _ in range(room)]
+            return new if new or left else None
+
+    def _mark(self, trial: "optuna.Trial", workers: Workers) -> "optuna.Trial":
+        folder = str(self.folder / name_of(trial.number))
+        at = {"folder": folder, "place": workers.place, "worker": workers.number}
+        trial.set_user_attr(AT, at)
+        return trial
+
+    def _run(self, batch: Sequence["optuna.Trial"], tables: Tables) -> None:
+        jobs = [Job(name_of(trial.number), self._words(trial)) for trial in batch]
+        for job in jobs:
+            drawn = [word for word in job.words if word not in self.words]
+            print(f"{job.name}: {' '.join(drawn[:-1])}", flush=True)  # the last is its number
+        self._note(jobs)
+        began_s = time.monotonic()
+        results = launch_jobs(self.launcher, jobs, self.folder, first_number=batch[0].number)
+        lasted_s = time.monotonic() - began_s if len(batch) == 1 else None
+        for trial, result in zip(batch, results, strict=True):
+            if result.status != "missing":  # another process works on it still
+                seconds = seconds_of(result.folder, lasted_s)
+                self._tell(trial, result, seconds)
+                print(trial_line(self.study, trial.number, result, tables), flush=True)
+        self._note(jobs, results)
+        tables.write(self.study)
+
+    def _note(self, jobs: Sequence[Job], results: Sequence[JobResult] = ()) -> None:
+        with self.lock:
+            write_multirun(self.folder, self.command, jobs, results)
+
+    def _words(self, trial: "optuna.Trial") -> tuple[str, ...]:
+        self.study.sampler = sampler_of(self.search, trial.number)
+        drawn = [one.suggest(trial) for one in self.space]
+        return (*self.words, *drawn, f"sweep.trial={trial.number}")
+
+    def _tell(self, trial: "optuna.Trial", result: JobResult, seconds: float | None) -> None:
+        from optuna.trial import TrialState
+
+        values, reason = objective_values(result.values, self.search.objectives)
+        states = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+        state = states.get(result.status, TrialState.FAIL)
+        if state is not TrialState.COMPLETE:
+            reason = result.reason
+        elif reason:
+            state = TrialState.FAIL
+        if state is TrialState.COMPLETE and (why := not_learnt(result.values)):
+            trial.set_user_attr(UNLEARNT, why)
+        if reason:
+            trial.set_user_attr("reason", reason)
+        if seconds is not None:
+            trial.set_user_attr("seconds", seconds)
+        told = values if state is TrialState.COMPLETE else None
+        self.study.tell(trial.number, told, state=state, skip_if_finished=True)
+
+
+def is_left(trial: "optuna.trial.FrozenTrial", workers: Workers) -> bool:
+    """Whether a trial was begun by a process of this folder that is gone."""
+    if trial.state.name != "RUNNING":
+        return False
+    if at := trial.user_attrs.get(AT):
+        return at["place"] == workers.place and at["worker"] in workers.held
+    age = datetime.now() - trial.datetime_start  # Optuna's are local and naive
+    return age.total_seconds() > UNCLAIMED_S
+
+
+def name_of(number: int) -> str:
+    """Folder of a trial."""
+    return f"trial_{number:04d}"

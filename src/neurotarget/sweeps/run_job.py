@@ -1,0 +1,185 @@
+"""One job of a multirun: it ends with a result.json, whatever happens, and takes no other along."""
+
+import gc
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import torch
+from filelock import Timeout
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from neurotarget.process.exit_codes import print_anything, taught
+from neurotarget.sweeps.job_log import logged
+from neurotarget.runs.folder.jobs import (
+    LOG,
+    RESULT,
+    JobResult,
+    Status,
+    is_done,
+    read_job,
+    write_result,
+)
+from neurotarget.runs.folder.multirun import MULTIRUN, own_folders
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.training.devices import JOB, needs_own_process, rank, run_in_own_process
+from neurotarget.process.reasons import ENDED, reason_of
+from neurotarget.runs.folder.run_lock import CLAIM_S, claimed_alone, running
+from neurotarget.process.signals import Stopped, signal_of
+from neurotarget.files.ownership import claimed
+from neurotarget.problems import DataError
+
+LAST = Path("weights") / "last.ckpt"
+
+Act = Callable[[DictConfig], Mapping[str, float]]
+
+
+class Ended(NamedTuple):
+    """How a job ended."""
+
+    status: Status
+    values: Mapping[str, float]
+    reason: str
+
+
+def run_as_job(act: Act, cfg: DictConfig) -> float:
+    """Run `act`, which returns its best values by metric; returns that of `cfg.monitor`, else NaN.
+
+    Outside a multirun its errors are told as `taught` does. In a multirun no error leaves here:
+    result.json and job.log tell it, and the launcher goes on. A job that was stopped after a
+    checkpoint finds its folder in `cfg.resume`.
+
+    Raises:
+        KeyboardInterrupt: the user stops the whole multirun.
+    """
+    print_anything()  # a launcher's process, whose streams are its own
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    number = _rank(cfg)
+    is_alone = os.environ.get(JOB) == str(folder)  # a process was started for this job
+    if hydra.mode == RunMode.MULTIRUN or is_alone:
+        _go_on(cfg, folder)
+        if number > 0:
+            values = act(cfg)
+        elif is_alone:
+            values = _noted(act, cfg, folder, sys.stderr).values
+        else:
+            values = _run(act, cfg, folder)
+    else:
+        values = taught(act if number else _claimed(act, folder))(cfg)
+        if number == 0 and (folder.parent / MULTIRUN).is_file():  # resumed by itself
+            write_result(folder, "done", _words(), values=values)
+    return float(values.get(_monitor(cfg), math.nan))
+
+
+def _rank(cfg: DictConfig) -> int:
+    return rank(OmegaConf.select(cfg, "trainer") or {})
+
+
+def _claimed(act: Act, folder: Path) -> Act:
+    """The act in a folder that is ours, under its lock."""
+
+    def in_claimed(cfg: DictConfig) -> Mapping[str, float]:
+        claimed(folder, older=older_output, key="hydra.run.dir")
+        with claimed_alone(folder):
+            return act(cfg)
+
+    return in_claimed
+
+
+def _monitor(cfg: DictConfig) -> str:
+    return str(OmegaConf.select(cfg, "monitor"))
+
+
+def _best(cfg: DictConfig, values: Mapping[str, float]) -> str:
+    return "".join(f"{key} {values[key]:.3f}, " for key in [_monitor(cfg)] if key in values)
+
+
+def _words() -> list[str]:
+    return [word for word in HydraConfig.get().overrides.task if not word.startswith("resume=")]
+
+
+def _go_on(cfg: DictConfig, folder: Path) -> None:
+    if (folder / LAST).is_file() and not (folder / RESULT).is_file():
+        with read_write(cfg), open_dict(cfg):
+            cfg.resume = str(folder)
+
+
+def _run(act: Act, cfg: DictConfig, folder: Path) -> Mapping[str, float]:
+    """Run a job under its lock, with its log; prints one line about its end."""
+    shown = HydraConfig.get().runtime.choices.get("hydra/launcher") == "basic"
+    began_s = time.monotonic()
+    try:
+        with (
+            running(folder).acquire(timeout=CLAIM_S),
+            logged(folder / LOG, shown=shown) as log,  # other launchers would mix what jobs print
+        ):
+            if is_done(folder, _words()):  # a launcher that tries again by itself, as Ray does
+                return read_job(folder).values
+            (folder / RESULT).unlink(missing_ok=True)
+            ended = _apart(folder) if needs_own_process(cfg) else _noted(act, cfg, folder, log)
+    except Timeout:
+        ended = Ended("failed", {}, "another process works on it now")
+    except (DataError, OSError) as error:  # the disk is full, say: not even its end can be noted
+        ended = Ended("failed", {}, reason_of(error))
+    _free()
+    minutes = (time.monotonic() - began_s) / 60
+    told = ended.reason or f"{_best(cfg, ended.values)}{minutes:.1f} min"
+    where = f"; log {folder / LOG}" if ended.status == "failed" else ""
+    print(f"{ended.status}: {folder.name}: {told}{where}", file=sys.stderr, flush=True)
+    return ended.values
+
+
+def _apart(folder: Path) -> JobResult | Ended:
+    hydra = HydraConfig.get()
+    status = run_in_own_process([*own_folders(hydra), *_words()], folder, hydra.runtime.cwd)
+    found = read_job(folder)
+    if found.status == "missing":
+        return Ended("failed", {}, f"{ENDED} (exit status {status})")
+    return found
+
+
+def _noted(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
+    """Run the job and write how it ended."""
+    ended = _attempt(act, cfg, folder, log)
+    write_result(folder, ended.status, _words(), values=ended.values, reason=ended.reason)
+    return ended
+
+
+def _attempt(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
+    try:
+        claimed(folder, older=older_output, key="hydra.run.dir")
+        return Ended("done", act(cfg), "")
+    except (Exception, SystemExit) as error:
+        if (number := signal_of(error)) is not None:
+            raise Stopped(number) from error
+        if _is_ended_by_submitit(error):
+            raise
+        if any(kind.__name__ == "TrialPruned" for kind in type(error).__mro__):  # Optuna's
+            return Ended("pruned", {}, reason_of(error))
+        to_terminal = os.environ.get("NEUROTARGET_TRACEBACK")
+        traceback.print_exc(file=None if to_terminal else log)
+        return Ended("failed", {}, reason_of(error))
+
+
+def _is_ended_by_submitit(error: BaseException) -> bool:
+    """Whether time is up: the job has no result then, and goes on another time.
+
+    submitit raises from its signal handler and, where it may, starts the job again.
+    """
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    return str(innermost.f_globals.get("__name__")).startswith("submitit")
+
+
+def _free() -> None:
+    """Give the next job of this process the memory of this one, which cycles hold."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

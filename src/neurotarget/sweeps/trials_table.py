@@ -1,0 +1,204 @@
+"""What a search has found so far: a table of its trials, its page, the command that comes next."""
+
+import math
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from neurotarget.runs.folder.jobs import SITTING, JobResult
+from neurotarget.sweeps.optuna_study import METRICS, Search, importances
+from neurotarget.sweeps.search_space import Dimension
+from neurotarget.files.writing import table_text, write_text
+from neurotarget.files.reading import read_plain
+from neurotarget.report.search.search_page import Objective, Parameter, Sweep, write_sweep_page
+from neurotarget.problems import DataError
+
+if TYPE_CHECKING:
+    import optuna
+
+STATUS = {"COMPLETE": "done", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
+UNSEEN = (
+    "Trials are judged on validation cases only; no trial has looked at the held-out cases. The "
+    "best of many trials is partly the luckiest, so its value here is too good: the command "
+    "trains it anew and scores the held-out cases once."
+)
+NOT_PRUNED = "Bad trials ran to their end: Optuna stops trials early by one objective only."
+UNLEARNT = "not_learnt"  # attribute of a trial whose network has not learnt: why
+AT = "at"  # attribute of a trial: where it is run, and by which process
+PAGE = "sweep.html"
+TABLE = "trials.tsv"
+SHOWN = 8  # trials that a line names
+OWN = ("sweep", "held_out", *SITTING)  # words that no single training needs
+
+
+class Tables(NamedTuple):
+    """What the tables and the page of a search say beside its trials."""
+
+    folder: Path
+    target: str
+    search: Search
+    space: tuple[Dimension, ...]
+    words: tuple[str, ...]  # of every trial, with the user's own config folder
+
+    def write(self, study: "optuna.Study") -> None:
+        """Write trials.tsv and sweep.html of everything that the study holds by now."""
+        trials, best = trials_table(study, self.search, self.space), best_trials(study)
+        write_text(self.folder / TABLE, table_text(trials))
+        objectives = self.search.objectives
+        shares = importances(study, objectives)
+        sweep = Sweep(
+            target=self.target,
+            objectives=tuple(Objective(name) for name in objectives),
+            parameters=tuple(Parameter(one.key, is_log=one.is_log) for one in self.space),
+            trials=trials,
+            importances=pd.DataFrame(shares, columns=["objective", "parameter", "importance"]),
+            best=tuple(trial.number for trial in best),
+            space="\n".join(one.text for one in self.space),
+            command=command_of(best[0], self.words, self.space) if best else "",
+            facts=_facts(self.search, trials),
+            notes=(UNSEEN, NOT_PRUNED) if len(objectives) > 1 else (UNSEEN,),
+        )
+        write_sweep_page(self.folder / PAGE, sweep, title=self.search.study_name)
+
+
+def trials_table(study: "optuna.Study", search: Search, space: Sequence[Dimension]) -> pd.DataFrame:
+    """A row a trial that has begun, by its number; columns as `Sweep.trials` wants them."""
+    rows = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state.name not in STATUS:
+            continue
+        row = {"trial": trial.number, "status": STATUS[trial.state.name]}
+        row |= {one.key: trial.params.get(one.key, math.nan) for one in space}
+        values = trial.values or [math.nan] * len(search.objectives)
+        row |= dict(zip(search.objectives, values, strict=True))
+        row["seconds"] = trial.user_attrs.get("seconds", math.nan)
+        row["folder"] = str(trial.user_attrs.get(AT, {}).get("folder", ""))
+        why = trial.user_attrs.get(UNLEARNT, "")
+        row["reason"] = f"not learnt: {why}" if why else str(trial.user_attrs.get("reason", ""))
+        rows.append(row)
+    keys = [one.key for one in space]
+    columns = ["trial", "status", *keys, *search.objectives, "seconds", "folder", "reason"]
+    table = pd.DataFrame(rows, columns=columns)
+    for one in space:
+        if not one.choices or _are_numbers(one.choices):
+            table[one.key] = pd.to_numeric(table[one.key])
+    return table.astype(dict.fromkeys((*search.objectives, "seconds"), float))
+
+
+def _are_numbers(choices: Iterable[str]) -> bool:
+    try:
+        return all(math.isfinite(float(choice)) for choice in choices)
+    except ValueError:
+        return False
+
+
+def best_trials(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
+    """The best trial, or with several objectives the Pareto front, best in the first one first.
+
+    A trial whose network has not learnt is never one of them.
+    """
+    done = [trial for trial in completed(study) if UNLEARNT not in trial.user_attrs]
+    if not done:
+        return []
+    if len(study.directions) == 1:
+        return [max(done, key=lambda trial: (trial.values[0], -trial.number))]
+    front = [trial for trial in study.best_trials if UNLEARNT not in trial.user_attrs]
+    return sorted(front, key=lambda trial: (-trial.values[0], trial.number))
+
+
+def completed(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
+    """Trials that were trained to their end."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+
+
+def command_of(
+    trial: "optuna.trial.FrozenTrial", words: Sequence[str], space: Sequence[Dimension]
+) -> str:
+    """Command line that trains with a trial's settings and scores the held-out cases."""
+    kept = [word for word in words if word.partition("=")[0].lstrip("+~").split(".")[0] not in OWN]
+    drawn = [f"{one.key}={trial.params[one.key]}" for one in space if one.key in trial.params]
+    return shlex.join(["python", "train.py", *kept, *drawn])
+
+
+def trial_line(study: "optuna.Study", number: int, result: JobResult, tables: Tables) -> str:
+    """What a trial came to, in one line, and the best so far."""
+    trial = study.get_trials(deepcopy=False)[number]
+    status, reason = STATUS[trial.state.name], trial.user_attrs.get("reason", "")
+    if status == "failed":
+        return f"trial {number}: failed: {reason}; its log: {result.log}"
+    drawn = [(one.key, trial.params[one.key]) for one in tables.space]
+    settings = " ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in drawn
+    )
+    best = best_trials(study)
+    if status == "pruned":
+        told = f"pruned: {reason}"
+    else:
+        named = zip(tables.search.objectives, trial.values, strict=True)
+        told = ", ".join(f"{name} {value:.4f}" for name, value in named)
+        told += ", NOT LEARNT" if UNLEARNT in trial.user_attrs else ""
+    if len(study.directions) > 1:
+        so_far = f"{len(best)} on the Pareto front"
+    else:
+        so_far = f"best so far trial {best[0].number}, {best[0].values[0]:.4f}" if best else "-"
+    return f"trial {number}: {told}  ({settings}; {so_far})"
+
+
+def conclusion(study: "optuna.Study", tables: Tables) -> str:
+    """What the search found, and the command that comes next.
+
+    Raises:
+        DataError: no trial was done, and none is running.
+    """
+    trials, best = study.get_trials(deepcopy=False), best_trials(study)
+    elsewhere = sum(trial.state.name == "RUNNING" for trial in trials)
+    lines = [f"{elsewhere} trials still run in other processes"] if elsewhere else []
+    done = completed(study)
+    if unlearnt := [trial.number for trial in done if UNLEARNT in trial.user_attrs]:
+        named = ", ".join(map(str, unlearnt[:SHOWN])) + (", …" if len(unlearnt) > SHOWN else "")
+        lines.append(f"NOT LEARNT: {len(unlearnt)} of {len(done)} trials, never the best: {named}")
+    if best:
+        named = "best" if len(study.directions) == 1 else "first on the Pareto front"
+        lines += [
+            f"{named}: trial {best[0].number}; train it, and score the held-out cases, with",
+            f"  {command_of(best[0], tables.words, tables.space)}",
+            f"page  {tables.folder / PAGE}",
+        ]
+    elif done:
+        lines.append(f"no trial has learnt, so none is best; see {tables.folder / PAGE}")
+    elif not elsewhere:
+        reasons = [trial.user_attrs.get("reason", "") for trial in trials]
+        why = next((reason for reason in reasons if reason), "none was begun")
+        raise DataError(
+            f"search: found no trial that was done among {len(trials)} ({why}); mend that and "
+            f"search in another hydra.sweep.dir; the logs are in {tables.folder}"
+        )
+    return "\n".join(lines)
+
+
+def seconds_of(folder: Path, lasted_s: float | None) -> float | None:
+    """Seconds of training over all sittings, as the job noted them; else how long it took."""
+    try:
+        return float(read_plain(folder / "cost.json")["train_s"])
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return lasted_s
+
+
+def _facts(search: Search, trials: pd.DataFrame) -> dict[str, str]:
+    counts = trials["status"].value_counts()
+    told = ", ".join(f"{counts[status]} {status}" for status in STATUS.values() if status in counts)
+    metrics = [METRICS[name] for name in search.objectives]
+    shown = [f"mean of {name}<label>" if name.endswith("/") else name for name in metrics]
+    return {
+        "Objective": ", ".join(shown),
+        "Trials": f"{search.trials} asked for: {told}",
+        "Sampler": f"{search.sampler}, {search.startup_trials} trials drawn at random first",
+        "Pruner": search.pruner,
+        "Seed": str(search.seed),
+        "Study": search.study_name,
+        "Storage": search.shown_storage,
+    }

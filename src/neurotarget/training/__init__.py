@@ -1,0 +1,1 @@
+"""What a training is made of, from its plain configuration."""

@@ -1,0 +1,210 @@
+"""`budget=steps|minutes|flops`: an end of training that is the same for every model compared."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, Timer
+from pytorch_lightning.trainer.states import RunningStage
+
+from neurotarget.problems import DataError
+
+UNITS = {"steps": "steps", "minutes": "minutes", "flops": "petaflops"}  # key of each kind
+PETA = 1e15
+
+
+class Budget(NamedTuple):
+    """Where a training ends: settings and callbacks of the trainer, and a part of a sentence."""
+
+    trainer: dict[str, Any]
+    callbacks: list[Callback]
+    told: str  # "" where the trainer's own settings decide
+
+
+def apply_budget(
+    budget: Mapping[str, Any],
+    trainer: Mapping[str, Any],
+    flops_per_step: float | Callable[[], float],
+) -> Budget:
+    """Join a budget with the trainer's own ends; training stops at whichever comes first.
+
+    Steps are optimizer steps. Minutes are those of training steps and of making their patches:
+    validation is not counted, since how often it comes and how long it takes is a matter of the
+    data's settings and would give equal models unequal time to learn; they replace a `max_time` of
+    the trainer. FLOPs are turned into steps of this model, patch and batch, at least one. Without
+    a kind, and without any end of the trainer's own, training takes the budget's `epochs`. The
+    learning rate falls to its end with any of them.
+
+    Args:
+        budget: `kind`, and its amount under `steps`, `minutes` or `petaflops`; without a kind,
+            `epochs`.
+        trainer: settings of the trainer.
+        flops_per_step: of forward and backward of one batch; asked for only by `kind: flops`.
+
+    Raises:
+        DataError: the kind is unknown, or its amount is absent or not positive.
+    """
+    kind, own = budget.get("kind"), own_ends(trainer)
+    ends = {"max_steps": -1, "max_epochs": -1, "max_time": None}
+    if kind is None:
+        ends |= own or {"max_epochs": budget["epochs"]}
+        return Budget({**trainer, **ends}, [StepEnd()], "")
+    amount = _amount(kind, budget)
+    if kind == "minutes":
+        own.pop("max_time", None)
+        settings, found = {**trainer, **ends, **own}, f"{amount:g} minutes of training steps"
+        return Budget(settings, [TrainingTimer(amount), StepEnd()], found + _earlier(own))
+    steps, found = int(amount), f"{amount:g} steps"
+    if kind == "flops":
+        per_step = flops_per_step() if callable(flops_per_step) else flops_per_step
+        steps = _steps_of(amount, per_step)
+        found = f"{amount:g} petaFLOPs, which are {steps} steps of this model"
+    ends |= own | {"max_steps": min(steps, own.get("max_steps", steps))}
+    return Budget({**trainer, **ends}, [StepEnd()], found + _earlier(own))
+
+
+def own_ends(trainer: Mapping[str, Any]) -> dict[str, Any]:
+    """Ends that a trainer's settings name, by key; without those that mean no end."""
+    named = {key: trainer.get(key) for key in ("max_steps", "max_epochs", "max_time")}
+    return {key: value for key, value in named.items() if value not in (None, -1)}
+
+
+def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: int) -> int | None:
+    """Steps of a training whose end is known in steps; None for budgets of minutes or FLOPs.
+
+    `epoch` is the number of steps in one. A time limit may end the training earlier.
+
+    Raises:
+        DataError: the budget's steps are absent or no positive number.
+    """
+    if budget["kind"] not in (None, "steps"):
+        return None
+    own = own_ends(trainer)
+    ends = [own["max_steps"]] if "max_steps" in own else []
+    if budget["kind"] == "steps":
+        ends.append(_amount("steps", budget))
+    if "max_epochs" in own or not (own or ends):
+        ends.append(own.get("max_epochs", budget.get("epochs")) * epoch)
+    return int(min(ends)) if ends else None
+
+
+def warm_up_note(schedule: Mapping[str, Any] | None, steps: int) -> str:
+    """What to know of a warm-up longer than training, as a part of a sentence; else nothing."""
+    warm_up = (schedule or {}).get("warmup_steps", 0)
+    if warm_up <= steps:
+        return ""
+    return (
+        f", fewer than task.schedule.warmup_steps={warm_up:,}, so the learning rate stays below "
+        "optimizer.lr (say fewer, or train for longer)"
+    )
+
+
+def _earlier(own: Mapping[str, Any]) -> str:
+    """What may end a training before its budget does, as the end of a sentence."""
+    others = [f"trainer.{key}={value}" for key, value in own.items()]
+    return f", or fewer where {' or '.join(others)} ends first" if others else ""
+
+
+def _amount(kind: str, budget: Mapping[str, Any]) -> float:
+    if kind not in UNITS:
+        raise DataError(
+            f"budget.kind: got {kind!r}, wanted one of {', '.join(UNITS)}; say budget=steps, "
+            "budget=minutes, budget=flops or budget=none"
+        )
+    unit = UNITS[kind]
+    if budget.get(unit) is None:
+        raise DataError(
+            f"budget: found kind {kind} and no {unit}; say budget={kind} budget.{unit}=<number>"
+        )
+    amount = budget[unit]
+    is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
+    if not is_number or not 0 < amount < math.inf:
+        raise DataError(f"budget.{unit}: got {amount!r}, wanted a positive number")
+    if kind == "steps" and amount != int(amount):
+        raise DataError(f"budget.steps: got {amount}, wanted a whole number of steps")
+    return amount
+
+
+def _steps_of(petaflops: float, flops_per_step: float) -> int:
+    if not 0 < flops_per_step < math.inf:
+        raise DataError(
+            f"budget=flops: found {flops_per_step:g} FLOPs in a step of this model, which no "
+            "budget can be divided by; say budget=steps or budget=minutes"
+        )
+    return max(1, int(petaflops * PETA / flops_per_step))
+
+
+class StepEnd(Callback):
+    """What Lightning lacks where `max_steps` ends a training.
+
+    It validates where the end lies within an epoch, as Lightning does for `max_time` only: else the
+    last steps, where the learning rate is smallest, would never be validated, and a run of less
+    than an epoch would have no best weights.
+
+    It lets a run resume exactly: with `max_steps` Lightning goes through the end of the last epoch
+    once more and then counts one epoch too many, so that the patches drawn would be those of the
+    epoch after the next. That is decided between these two hooks, which hide the number from it.
+    """
+
+    def __init__(self) -> None:
+        self._steps = -1
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: ARG002
+        """Go before the other callbacks, which ask for the end as training starts."""
+        trainer.callbacks.remove(self)
+        trainer.callbacks.insert(0, self)
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Hide the end, which the schedule has read by now, while the loops are restored."""
+        self._steps, trainer.fit_loop.epoch_loop.max_steps = trainer.max_steps, -1
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Show it again."""
+        trainer.fit_loop.epoch_loop.max_steps = self._steps
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        """Ask for a stop, before which Lightning validates."""
+        if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
+            trainer.should_stop = True
+
+
+class TrainingTimer(Timer):
+    """Lightning's timer, stopped during validation.
+
+    The schedule of the learning rate and the bar follow it like any other timer, and checkpoints
+    keep its time.
+    """
+
+    def __init__(self, minutes: float) -> None:
+        super().__init__(timedelta(minutes=minutes), verbose=False)
+        self._validated_s, self._validating_since = 0.0, None
+
+    def time_elapsed(self, stage: str = RunningStage.TRAINING) -> float:
+        """Seconds spent in a stage; in training without those of validation."""
+        elapsed_s = super().time_elapsed(stage)
+        if stage != RunningStage.TRAINING:
+            return elapsed_s
+        return elapsed_s - self._validated_s - self._in_validation_s()
+
+    def _in_validation_s(self) -> float:
+        since = self._validating_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start, at zero or at what a checkpoint says."""
+        self._validated_s, self._validating_since = 0.0, None
+        super().on_train_start(trainer, pl_module)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop counting."""
+        super().on_validation_start(trainer, pl_module)
+        self._validating_since = time.monotonic()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Go on counting."""
+        super().on_validation_end(trainer, pl_module)
+        self._validated_s += self._in_validation_s()
+        self._validating_since = None

@@ -1,0 +1,356 @@
+"""`cascade=localise`: a localiser is trained first, and its errors are measured on unseen people.
+
+The training cases are dealt to folds; each fold is localised by a network that trained on the
+others, so that the second stage can be trained on boxes as they will be found. A last localiser
+is trained on all of them; it finds the validation and test cases, and stays with the run. All of
+this depends on data and splits alone, lies in the cache, and serves every model and seed.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import yaml
+from filelock import FileLock
+
+from neurotarget.cli.build import build
+from neurotarget.runs.network.localisations import Localisation, compared, facts_of, write_table
+from neurotarget.runs.network.localiser_files import is_whole, read_found
+from neurotarget.training.training_parts import build_data, build_parts, fit
+from neurotarget.runs.network.predictor import LOCALISER, load_predictor
+from neurotarget.runs.folder.run_folder import resumable_state
+from neurotarget.data.batches.target_boxes import Box, Boxes, mask_box
+from neurotarget.data.batches.cache import Entry, open_entry
+from neurotarget.data.labels import class_of_id
+from neurotarget.data.cases.manifest import scan_manifest
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.files.drafts import sweep
+from neurotarget.files.writing import write_text, written
+from neurotarget.inference.localiser import Limits, locate
+from neurotarget.inference.segment import Predictor
+from neurotarget.types import OTHER_ID, OTHERS, Target
+from neurotarget.problems import DataError
+
+VERSION = 2  # of this file's arithmetic; a change makes every localiser anew
+BELOW = 0.1  # confidence under the lowest that a found training case had
+LAST = "all"  # name of the training on all training cases
+LEARNT = 0.85  # share of the cases that it was trained on which a localiser has to find
+TRIES, ASKED = 3, 40  # trainings of a localiser at most, and cases to see whether it has learnt
+FILES = ("config.yaml", "localiser.json", "localisations.tsv", "boxes.json")
+
+Config = Mapping[str, Any]
+
+
+class Stage(NamedTuple):
+    """One training of a localiser: its splits, and whom it is asked to find afterwards."""
+
+    splits: Mapping[str, str]
+    asked: Sequence[str]
+
+
+class Cases(NamedTuple):
+    """Prepared cases on the coarse grid, and the box of each mask."""
+
+    entries: Mapping[str, Entry]
+    drawn: Mapping[str, Box | None]
+
+    def find(self, predictor: Predictor, case_id: str, limits: Limits) -> Localisation:
+        """Localise one case, and compare it with its mask."""
+        entry = self.entries[case_id]
+        values = np.asarray(entry.image, dtype=np.float32)
+        located = locate(predictor.probabilities(values)[1], entry.grid, limits)
+        return compared(located, self.drawn[case_id], entry.grid, limits)
+
+
+class Cascade(NamedTuple):
+    """Boxes of the cases for the second stage, and sentences about the first."""
+
+    boxes: Boxes
+    lines: list[str]
+
+
+def localise(config: Config, target: Target, folder: Path) -> Cascade | None:
+    """Train the localiser of a run, or find it trained; None where the run is no cascade.
+
+    The run folder gets `localiser/`: weights, limits, boxes.json and localisations.tsv.
+
+    Raises:
+        DataError: a setting is refused, or the data cannot be localised.
+    """
+    if not config["cascade"]["localise"]:
+        return None
+    kept = folder / LOCALISER
+    if not is_whole(kept, kept / "weights" / "last.ckpt"):
+        made = _cached(config, target)
+        _copy(made / "last.ckpt", kept / "weights" / "last.ckpt")
+        for name in FILES:  # boxes.json comes last: with it the folder is complete
+            write_text(kept / name, (made / name).read_text(encoding="utf-8"))
+    found = read_found(kept)
+    return Cascade(found.boxes, found.lines)
+
+
+def _copy(weights: Path, place: Path) -> None:
+    with written(place) as draft:
+        shutil.copyfile(weights, draft)
+
+
+def _cached(config: Config, target: Target) -> Path:
+    """Folder of the finished localiser in the cache."""
+    own = _own_config(config, target)
+    data = build_data(own, build(own["target"]))
+    data.prepare_data()
+    cache = Path(config["data"]["cache"]) / "localisers"
+    folder = cache / _key(own, config["cascade"], data)
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not is_whole(folder, folder / "last.ckpt"):
+            _make(own, config["cascade"], target, data, folder)
+    return folder
+
+
+def _own_config(config: Config, target: Target) -> dict[str, Any]:
+    """Configuration of the localiser's own training, as that of a run."""
+    settings, data = config["cascade"], config["data"]
+    source = build(data["source"])
+    manifest, problems = scan_manifest(source.obtain(data["root"]), target)
+    if manifest is None:
+        raise DataError(problems)
+    mapping = class_of_id(target, manifest.label_ids)
+    ids: dict[int, list[int]] = {0: [], 1: [], 2: []}  # background, labelled, ignored
+    for value, number in sorted(mapping.items()):
+        ids[2 if number == target.ignored_class else min(number, 1)].append(value)
+    region = {
+        "name": f"{target.name}_region",
+        "contrasts": list(target.contrasts),
+        "labels": {"region": ids[1]},
+        "background_ids": OTHERS
+        if OTHER_ID in mapping
+        else [value for value in ids[0] if value > 0],
+        "ignore_ids": ids[2],
+        "spacing_mm": settings["spacing_mm"],
+        "patch_vox": settings["patch_vox"],
+    }
+    return {
+        **config,
+        "name": region["name"],
+        "target": {"_target_": "neurotarget.types.Target", **region},
+        "data": {
+            **data,
+            "batch_size": settings["batch_size"],
+            "patches_per_epoch": 200 * settings["batch_size"],
+            "seed": settings["seed"],
+            "preparation": {**data["preparation"], "region_mm": settings["region_mm"]},
+        },
+        "model": settings["model"],
+        "optimizer": settings["optimizer"],
+        "task": {
+            **config["task"],
+            "optimizer_for": settings["optimizer"],
+            "schedule": {"warmup_steps": 10, "power": 0.9, "floor": 0.0},
+        },
+        "trainer": {
+            **config["trainer"],
+            **{"devices": 1, "num_nodes": 1, "strategy": "auto"},
+            **{"max_epochs": None, "max_time": None},
+        },
+        "budget": {"kind": "steps", "steps": settings["steps"]},
+        "windows": {"overlap": 0.25, "mirror": False},
+        "cascade": {"localise": False},
+        "plan": {"auto": False, "memory_gb": None},
+        "sweep": {},
+        "patch_vox": "auto",
+        "pretrained": None,
+        "monitor": "val/dice_mean",
+        "weights": "last",
+        "seed": settings["seed"],
+    }
+
+
+def _key(own: Config, settings: Config, data: TargetData) -> str:
+    """Hash of all that decides a localiser: prepared cases, splits, settings."""
+    entries = sorted((case_id, folder.name) for case_id, folder in data.folders.items())
+    parts = {name: own[name] for name in ("model", "task", "budget", "augment", "windows")}
+    told = [VERSION, parts, dict(settings), entries, sorted(data.splits.items())]
+    text = json.dumps(told, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _make(own: Config, settings: Config, target: Target, data: TargetData, folder: Path) -> None:
+    """Train a localiser for each fold and the one that is kept, and write what they found."""
+    splits = dict(data.splits)
+    entries = {case_id: open_entry(path) for case_id, path in data.folders.items()}
+    drawn = {case_id: drawn_box(entry) for case_id, entry in entries.items()}
+    cases = Cases(entries, drawn)
+    train = [case_id for case_id, split in splits.items() if split == "train"]
+    limits = limits_of(settings, target, [entries[name] for name in train], drawn)
+    subjects = {case.case_id: case.subject_id for case in data.manifest.cases}
+    stages = _stages(train, subjects, splits, settings)
+    found: dict[str, Localisation] = {}
+    kept = folder
+    for number, (name, stage) in enumerate(stages.items(), start=1):
+        what = f"localiser {number} of {len(stages)}, which is to find {len(stage.asked)} cases"
+        print(f"  {what}", flush=True)
+        kept, predictor = _learnt(own, data, stage, folder / name, cases=cases, limits=limits)
+        if name == LAST:
+            limits = calibrated(limits, found.values())
+        found |= {case_id: cases.find(predictor, case_id, limits) for case_id in stage.asked}
+    _write(kept, folder, limits, drawn, {name: found[name] for name in splits}, splits)
+
+
+def drawn_box(entry: Entry) -> Box | None:
+    """Box of a mask; None where there is none, or it may go on in ignored voxels."""
+    if not entry.has_label or entry.facts.get("cut"):
+        return None
+    return mask_box(np.asarray(entry.label) == 1, entry.grid)
+
+
+def calibrated(limits: Limits, found: Iterable[Localisation]) -> Limits:
+    """Ask for nearly the confidence that a localiser had where it found unseen training cases."""
+    hits = [one.located.confidence for one in found if one.is_hit]
+    lowest = min(hits, default=0.0) - BELOW
+    return replace(limits, min_confidence=max(limits.min_confidence, lowest))
+
+
+def limits_of(
+    settings: Config, target: Target, entries: Sequence[Entry], drawn: Mapping[str, Box | None]
+) -> Limits:
+    """Sizes and volumes of the training masks on the coarse grid, and the settings."""
+    marked = [entry for entry in entries if drawn[entry.case_id] is not None]
+    if not marked and any(entry.facts.get("cut") for entry in entries):
+        raise DataError(
+            "cascade: found masks that border on ignored voxels in all training cases, wanted "
+            "whole structures, whose boxes are known; set cascade=none, or the target's roi"
+        )
+    if not marked:
+        sides = " × ".join(f"{side:g}" for side in settings["spacing_mm"])
+        raise DataError(
+            f"cascade: found no training mask that fills a voxel of {sides} mm, wanted masks to "
+            "localise; say a smaller cascade.spacing_mm, or cascade=none"
+        )
+    sizes = np.array([drawn[entry.case_id].size_mm for entry in marked])
+    voxel_mm3 = [float(np.prod(entry.grid.spacing_mm)) for entry in marked]
+    volumes = [
+        float((np.asarray(entry.label) == 1).sum()) * voxel
+        for entry, voxel in zip(marked, voxel_mm3, strict=True)
+    ]
+    least = np.array(target.patch_vox) * target.spacing_mm
+    return Limits(
+        size_mm=tuple(sizes.max(axis=0).tolist()),
+        volume_mm3=(min(volumes), max(volumes)),
+        margin_mm=float(settings["margin_mm"]),
+        least_mm=tuple(least.tolist()),
+        min_confidence=float(settings["min_confidence"]),
+        tolerance=float(settings["tolerance"]),
+        min_inside=float(settings["min_inside"]),
+    )
+
+
+def _stages(
+    train: Sequence[str], subjects: Mapping[str, str], splits: Mapping[str, str], settings: Config
+) -> dict[str, Stage]:
+    """One training a fold of the training subjects, and the one on all of them."""
+    people = sorted({subjects[case_id] for case_id in train})
+    folds = min(int(settings["folds"]), len(people))
+    if folds < 2:
+        raise DataError(
+            f"cascade: found {len(people)} training subjects and cascade.folds={settings['folds']},"
+            " wanted at least two of each, to see how a localiser errs on people it has not seen"
+        )
+    order = np.random.default_rng(settings["seed"]).permutation(len(people))
+    fold_of = {people[index]: place % folds for place, index in enumerate(order)}
+    stages = {}
+    for fold in range(folds):
+        asked = [case_id for case_id in train if fold_of[subjects[case_id]] == fold]
+        stages[f"fold{fold}"] = Stage({**splits, **dict.fromkeys(asked, "asked")}, asked)
+    rest = [case_id for case_id, split in splits.items() if split != "train"]
+    return stages | {LAST: Stage(dict(splits), rest)}
+
+
+def _learnt(
+    own: Config,
+    data: TargetData,
+    stage: Stage,
+    folder: Path,
+    *,
+    cases: Cases,
+    limits: Limits,
+) -> tuple[Path, Predictor]:
+    """A localiser of one stage that finds what it was trained on, and its folder.
+
+    So short a training can fail by an unlucky beginning; then it is begun again from other random
+    weights. The best of a few is taken where none is good.
+    """
+    marked = [
+        name for name, split in stage.splits.items() if split == "train" and cases.drawn[name]
+    ]
+    places = np.linspace(0, len(marked) - 1, min(ASKED, len(marked))).round().astype(int)
+    asked = [marked[place] for place in places]
+    best: tuple[int, Path, Predictor] | None = None
+    for number in range(TRIES):
+        place = folder / str(number)
+        predictor = _trained({**own, "seed": own["seed"] + number}, data, stage.splits, place)
+        hits = sum(cases.find(predictor, name, limits).is_hit for name in asked)
+        if best is None or hits > best[0]:
+            best = hits, place, predictor
+        if hits >= LEARNT * len(asked):
+            break
+        again = "it is trained again" if number + 1 < TRIES else "the best so far is taken"
+        print(f"  found {hits} of {len(asked)} cases that it was trained on: {again}", flush=True)
+    assert best is not None
+    return best[1], best[2]
+
+
+def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: Path) -> Predictor:
+    """Predictor of one stage; trained unless it was, and a stopped training goes on."""
+    done, last = folder / "done", folder / "weights" / "last.ckpt"
+    sweep(last.parent, now_s=math.inf)  # what a stopped training left, as its lock is ours
+    _drop_broken(last)
+    if not (done.is_file() and last.is_file()):
+        pl.seed_everything(own["seed"], verbose=False)
+        data.splits = dict(splits)
+        write_text(folder / "config.yaml", yaml.safe_dump(dict(own), sort_keys=False))
+        parts = build_parts(own, folder, data.target, data, resumed=last.is_file())
+        fit(parts, [], last if last.is_file() else None)
+        write_text(done, "")
+    # with the settings of this run, as the cache may be a stranger's
+    predictor, _ = load_predictor(folder, weights="last", make=build, config=own)
+    return predictor
+
+
+def _drop_broken(last: Path) -> None:
+    """Remove a checkpoint that nobody can go on from, as one that a loss of power has cut."""
+    if not last.is_file():
+        return
+    try:
+        resumable_state(last)
+    except DataError as error:
+        print(f"  {error}; here this localiser is trained anew", flush=True)
+        last.unlink()
+
+
+def _write(
+    kept: Path,
+    folder: Path,
+    limits: Limits,
+    drawn: Mapping[str, Box | None],
+    found: Mapping[str, Localisation],
+    splits: Mapping[str, str],
+) -> None:
+    """Files about the kept localiser; boxes.json is written last and says that all are there."""
+    trusted = {name: one.box if one.located.reason == "" else None for name, one in found.items()}
+    errors = [one.error_mm for name, one in found.items() if splits[name] == "train" and one.is_hit]
+    boxes = Boxes(limits.margin_mm, limits.least_mm, drawn, trusted, tuple(errors))
+    _copy(kept / "weights" / "last.ckpt", folder / "last.ckpt")
+    config = (kept / "config.yaml").read_text(encoding="utf-8")
+    write_text(folder / "config.yaml", config)
+    write_text(folder / "localiser.json", json.dumps(asdict(limits), indent=1) + "\n")
+    write_table(folder / "localisations.tsv", found, splits)
+    record = {"boxes": boxes.as_dict(), "facts": facts_of(found, splits)}
+    write_text(folder / "boxes.json", json.dumps(record) + "\n")

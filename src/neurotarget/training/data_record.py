@@ -1,0 +1,75 @@
+"""What a run was trained on, kept in its folder: a run that goes on has to find the same data."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from neurotarget.runs.folder.jobs import ACCEPT
+from neurotarget.runs.folder.run_folder import write_json
+from neurotarget.problems import some
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.files.writing import write_text
+from neurotarget.printable import cell
+from neurotarget.files.reading import read_plain
+from neurotarget.problems import DataError
+
+FILE = "data.json"
+
+
+def fingerprint(data: TargetData) -> str:
+    """Hash of the prepared cases (their contents and settings) and of the splits."""
+    parts = [
+        f"{case_id} {data.folders[case_id].name} {split}" for case_id, split in data.splits.items()
+    ]
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
+
+
+def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> None:
+    """Write which case is in which split, and whose it is, as splits.tsv.
+
+    Raises:
+        DataError: a run that goes on had other splits: it may have trained on what is held out.
+    """
+    lines = ["case_id\tsubject_id\tsplit"]
+    lines += [
+        f"{cell(case.case_id)}\t{cell(case.subject_id)}\t{data.splits[case.case_id]}"
+        for case in data.manifest.cases
+    ]
+    path, text = folder / "splits.tsv", "\n".join(lines) + "\n"
+    found = path.read_bytes() if resumed and path.is_file() else text.encode()
+    if found != text.encode():
+        raise DataError(
+            f"{path}: found other splits than those drawn now, wanted the ones that this run has "
+            "trained on; restore the data set, or say data.split_seed=<the seed of this run> for "
+            "one that was begun when seed drew the splits too"
+        )
+    write_text(path, text)
+
+
+def keep_contents(
+    folder: Path, contents: Mapping[str, str], *, resumed: bool, accepted: bool
+) -> None:
+    """Write the hash of each case's scans and mask as data.json, or compare it where one lies.
+
+    Cases that came or went change the splits, which `write_splits` compares.
+
+    Raises:
+        DataError: files of a run that goes on have changed and this is not `accepted`.
+    """
+    path = folder / FILE
+    before = read_plain(path).get("cases") if resumed else None
+    before = before if isinstance(before, dict) else {}
+    changed = [name for name in contents if before.get(name, contents[name]) != contents[name]]
+    if changed and not accepted:
+        raise DataError(_refusal(folder, changed))
+    if changed:
+        print(f"  data      {len(changed)} cases have changed: {some(changed)}", flush=True)
+    write_json(path, {"cases": dict(contents)})
+
+
+def _refusal(folder: Path, changed: Sequence[str]) -> str:
+    return (
+        f"{folder}: found a scan or mask of {len(changed)} cases changed since this run began "
+        f"({some(changed)}), wanted the data that it has trained on and is judged by; restore the "
+        f"files, start a new run, or say {ACCEPT}=true to go on with the new ones"
+    )

@@ -1,0 +1,155 @@
+"""The second half of a run: predict the held-out cases, score the files, study them, say it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from neurotarget.cli.build import build
+from neurotarget.runs.tracking.cost import prediction_cost
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.folder.run_folder import POSTPROCESSING, weights_path, write_cases, write_json
+from neurotarget.study.study_folder import Written, study_of, write_files
+from neurotarget.study.study_inputs import (
+    Material,
+    covariate_table,
+    run_facts,
+    tables_beside,
+    with_ledger,
+    with_planted,
+)
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.cases.splits import HELD_OUT
+from neurotarget.evaluate import evaluate, read_rows, write_rows
+from neurotarget.files.writing import digest
+from neurotarget.inference.predict_folder import predict_all
+from neurotarget.inference.prediction_folder import older_predictions
+from neurotarget.files.ownership import claim, claimed, discard, refuse_foreign
+from neurotarget.files.reading import read_plain
+from neurotarget.report.pages.postprocessing import postprocessing_facts
+from neurotarget.report.pages.summary import summarise, summary_text
+from neurotarget.stats.cohort.learning import Learning, Training
+from neurotarget.stats.cohort.measured import from_rows
+
+
+class HeldOut(NamedTuple):
+    """Results of a run on cases that it never trained on."""
+
+    summary: dict[str, Any]
+    rows: pd.DataFrame
+    written: Written | None  # None where the study failed
+    error: Exception | None = None  # why it did
+    learning: Learning | None = None
+
+    @property
+    def flat(self) -> dict[str, float]:
+        """Numbers of the summary under names with slashes, for a tracker.
+
+        Those of all held-out cases are below `test`, those of a part, where it is told, below
+        `internal` and `external`.
+        """
+        whole = {key: value for key, value in self.summary.items() if key != "parts"}
+        named = flat({"test": whole}) + [
+            (key.removesuffix("/value"), value)
+            for key, value in flat(self.summary.get("parts") or {})
+        ]
+        return {key: value for key, value in named if _is_number(value)}
+
+
+def score_held_out(
+    folder: Path,
+    data: TargetData,
+    *,
+    facts: Mapping[str, Any],
+    weights: str = "best",
+    pictures: int = 6,
+) -> HeldOut:
+    """Predict, score and study the test cases of a run, and the external ones beside them.
+
+    Writes rows.csv, cases.tsv, summary.json, pictures, the study's tables and report.html, in
+    this order: a study that fails takes nothing with it but itself. Predictions of other weights
+    are made anew; those of the same weights are kept.
+    """
+    target, splits = data.target, data.splits
+    cases = [case for case in data.manifest.cases if splits[case.case_id] in HELD_OUT]
+    predictions = folder / "predictions"
+    predictor, made_by = load_predictor(folder, weights=weights, make=build)
+    claimed(folder, older=older_output)
+    claim(predictions, older=older_predictions)
+    if _is_stale(predictions, made_by):
+        discard(predictions)
+    with prediction_cost(folder, predictions):
+        predict_all(predictor, cases, predictions, made_by=made_by)
+    scored = evaluate(data.manifest, predictions, target, splits, which=HELD_OUT)
+    write_rows(scored, folder / "rows.csv")
+    write_cases(folder, cases, splits)
+    rows = read_rows(folder / "rows.csv")
+    covariates = covariate_table(cases)
+    planted = data.source.planted(data.root)
+    label_ids = data.manifest.label_ids
+    weights_sha256 = digest(weights_path(folder, weights))
+    learned = read_plain(folder / POSTPROCESSING)
+    facts = {**facts, "weights_sha256": weights_sha256}
+    facts |= {"postprocessing": postprocessing_facts(learned)} if learned else {}
+    ids = {"label_ids": None if label_ids is None else dict(label_ids)}
+    told = {name: {"planted": value} for name, value in planted.items()}
+    summary = {**facts, "hypotheses": told, **ids}
+    write_json(folder / "summary.json", summary)
+    material = Material(
+        from_rows(with_ledger(rows, predictions), with_planted(target, planted), covariates),
+        {case.case_id: case for case in cases},
+        predictions,
+        label_ids,
+        (),
+        run_facts(facts, folder),
+        tables_beside(folder),
+        Training.read(facts.get("training")),
+    )
+    made = failure = learning = None
+    try:
+        study = study_of(material)
+        learning = study.learning
+        summary = {**facts, **summarise(study, planted=planted), **ids}
+        write_json(folder / "summary.json", summary)
+        print(summary_text(summary))
+        title = str(facts["experiment"])
+        made = write_files(study, material, folder, cases=pictures, title=title)
+    except Exception as error:  # trackers are told first what hours of training gave
+        failure = error
+    print(f"\nrun folder  {folder}\npredictions {predictions}\nrows        {folder / 'rows.csv'}")
+    if made is not None:
+        print(f"report      {made.page}")
+    return HeldOut(summary, rows, made, failure, learning)
+
+
+def refuse_corrected(folder: Path, data: TargetData) -> None:
+    """Refuse to train on where the predictions that go hold masks that somebody has corrected.
+
+    Raises:
+        DataError: there are some, by name.
+    """
+    predictions = folder / "predictions"
+    if predictions.is_dir():
+        claim(predictions, older=older_predictions, key="hydra.run.dir")
+        cases = [case for case, split in data.splits.items() if split in HELD_OUT]
+        refuse_foreign([predictions / f"{case}.nii.gz" for case in cases], key="hydra.run.dir")
+
+
+def _is_stale(predictions: Path, made_by: str) -> bool:
+    path = predictions / "prediction.json"
+    return predictions.is_dir() and not (path.is_file() and made_by.encode() in path.read_bytes())
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Leaves of nested mappings under names joined with slashes."""
+    found = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        found += flat(value, f"{name}/") if isinstance(value, Mapping) else [(name, value)]
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

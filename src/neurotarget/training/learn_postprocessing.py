@@ -1,0 +1,96 @@
+"""Post-processing that a run learns on its validation cases, with the weights it predicts with."""
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from neurotarget.cli.build import build
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.folder.run_folder import POSTPROCESSING, weights_path, write_json
+from neurotarget.data.labels import class_of_id, to_classes
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.scans.volume import read_volume
+from neurotarget.files.writing import digest
+from neurotarget.inference.postprocess_choice import Example, choose
+from neurotarget.inference.segment import Predictor
+from neurotarget.metrics.volume_error import voxel_mm3
+from neurotarget.files.reading import read_plain
+from neurotarget.types import Case
+from neurotarget.problems import DataError
+
+VERSION = 1  # of the rule; a change makes every run that is scored again learn anew
+MOST_CASES = 40  # that are predicted: more cost time and hardly change what is kept
+log = logging.getLogger(__name__)
+
+
+def learn_postprocessing(
+    folder: Path, data: TargetData, *, weights: str = "best", mode: str = "auto"
+) -> dict[str, Any]:
+    """Choose the steps for a run and write `postprocessing.json`; returns what it holds.
+
+    Validation cases are predicted as held-out cases are, on their own grid. A file that was made
+    from the same weights, settings and cases is kept. With `mode` none an earlier file goes.
+    """
+    path = folder / POSTPROCESSING
+    if mode == "none":
+        path.unlink(missing_ok=True)
+        return {}
+    predictor, made_by = load_predictor(folder, weights=weights, postprocess="none", make=build)
+    cases = [case for case in data.cases("val") if case.label is not None]
+    cases = cases[:: math.ceil(len(cases) / MOST_CASES)] if cases else []
+    made_from = _hash(predictor, made_by, cases, data)
+    if (kept := read_plain(path)).get("made_from") == made_from:
+        return kept
+    path.unlink(missing_ok=True)
+    examples = _examples(predictor, cases, data)
+    choice = choose(examples, predictor.target.label_names)
+    record = {
+        "steps": choice.steps.as_dict(),
+        "n_cases": len(examples),
+        "changes": [_plain(change._asdict()) for change in choice.changes],
+        "trials": [_plain(trial._asdict()) for trial in choice.trials],
+        "weights_sha256": digest(weights_path(folder, weights)),
+        "made_from": made_from,
+    }
+    write_json(path, record)
+    return record
+
+
+def _examples(predictor: Predictor, cases: Sequence[Case], data: TargetData) -> list[Example]:
+    """References and predictions; a case that cannot be predicted is left out and logged."""
+    ids, found = class_of_id(predictor.target, data.manifest.label_ids), []
+    for case in tqdm(cases, "validation", unit="case", delay=1):
+        try:
+            prediction = predictor.predict(case)
+            volume = read_volume(case.label, case_id=case.case_id)
+            truth = to_classes(volume.array, ids, case_id=case.case_id, file=str(case.label))
+        except (DataError, MemoryError, RuntimeError) as error:
+            log.warning("%s: left out of post-processing (%s)", case.case_id, error)
+            continue
+        if truth.shape != prediction.classes.shape:
+            log.warning("%s: left out of post-processing: mask on another grid", case.case_id)
+            continue
+        spacing_mm, one_mm3 = volume.spacing_mm, voxel_mm3(volume.affine)
+        found.append(Example(truth, prediction.classes, spacing_mm, one_mm3).cropped())
+    return found
+
+
+def _hash(predictor: Predictor, made_by: str, cases: Sequence[Case], data: TargetData) -> str:
+    """What the choice depends on; the folder of a prepared case is called after its content."""
+    prepared = {case.case_id: data.folders[case.case_id].name for case in cases}
+    told = [VERSION, made_by, predictor.settings, prepared]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Values for JSON, which has no NaN."""
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in values.items()
+    }

@@ -1,0 +1,145 @@
+"""`localise=propose|auto|none`: bring a network to a small target, as its training masks ask for.
+
+Where the target fills less than a hundredth of the scan, `propose` prints what would help and
+`auto` does it: a region of interest at a fixed place, or a cascade. A region or cascade that the
+configuration names stays as it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neurotarget.cli.build import build_foreign, read_from
+from neurotarget.runs.folder.run_folder import read_config
+from neurotarget.data.attempts import attempted
+from neurotarget.data.cases.checkup import examine
+from neurotarget.data.scans.geometry import whole_grid
+from neurotarget.data.labels import class_of_id, cut_labels, to_classes
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.batches.placement import Placed, Proposal, measure_mask, propose_placement
+from neurotarget.data.threads import mapped
+from neurotarget.types import Case, Manifest, Roi, Target, TripleVox
+from neurotarget.problems import DataError
+
+CHOICES = ("propose", "auto", "none")
+MOST_READ = 48  # training cases, one a subject, whose masks are measured
+Config = Mapping[str, Any]
+
+
+class Located(NamedTuple):
+    """The configuration and target with a region or cascade, and sentences about them."""
+
+    config: dict[str, Any]
+    target: Target
+    lines: list[str]
+
+
+def located(
+    config: Config,
+    data: TargetData,
+    folder: Path,
+    *,
+    resumed: bool,
+    patch_vox: TripleVox | None = None,
+) -> Located:
+    """Propose or set a region or a cascade for a small target; a resumed run keeps its own.
+
+    A region is at least as large as `patch_vox`, by default the target's patch. Data that cannot be
+    read are left for their preparation to refuse.
+
+    Raises:
+        DataError: the setting is unknown.
+    """
+    asked, target = config["localise"], data.target
+    if asked not in CHOICES:
+        raise DataError(f"localise: got {asked!r}, wanted one of {', '.join(CHOICES)}")
+    kept = Located(dict(config), target, [])
+    if resumed:
+        return _as_before(kept, folder)
+    if asked == "none" or target.roi is not None or config["cascade"]["localise"]:
+        return kept
+    try:
+        manifest, cases = data.read_training()
+    except DataError:
+        return kept  # preparing the data will name every problem at once
+    fitted = replace(target, patch_vox=patch_vox or target.patch_vox)
+    proposal = propose_placement(placed_masks(manifest, cases, target), fitted)
+    if proposal.kind == "none":
+        return kept
+    if asked == "propose":
+        return kept._replace(lines=_advice(proposal))
+    return _with(kept, proposal)
+
+
+def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> list[Placed]:
+    """Measure the masks of training cases, one a subject; of many, of an even choice of them.
+
+    Cases whose files are wrong are left out here: preparing them names every problem at once.
+    """
+    mapping = class_of_id(target, manifest.label_ids)
+    by_subject = {case.subject_id: case for case in cases if case.label is not None}
+    asked = list(by_subject.values())
+    places = np.linspace(0, len(asked) - 1, min(MOST_READ, len(asked))).round().astype(int)
+
+    @attempted
+    def one(case: Case) -> Placed | None:
+        checkup, volumes = examine(case, target, mapping)
+        if any(problem.level == "error" for problem in checkup.problems):
+            return None
+        classes = to_classes(volumes["label"].array, mapping)
+        first = volumes[target.contrasts[0]]
+        if cut_labels(classes, target):
+            return None  # the target may go on in voxels that nobody has judged
+        mask = (classes > 0) & (classes != target.ignored_class)
+        grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
+        return measure_mask(mask, first.array, grid, case_id=case.case_id)
+
+    with closing(mapped(one, [asked[place] for place in places], workers=2)) as found:
+        return [mask for mask in found if isinstance(mask, Placed)]
+
+
+def _advice(proposal: Proposal) -> list[str]:
+    does = "trains in that box" if proposal.kind == "region" else "finds it first (a cascade)"
+    return [
+        f"LOOK      {proposal.reason}",
+        f"          a network on whole scans may not learn it: localise=auto {does}; "
+        "localise=none leaves this message out",
+    ]
+
+
+def _with(kept: Located, proposal: Proposal) -> Located:
+    config, target = kept.config, kept.target
+    if proposal.roi is None:
+        config = {**config, "cascade": {**config["cascade"], "localise": True}}
+        return Located(config, target, [f"localise  {proposal.reason}: a first stage finds it"])
+    roi = asdict(proposal.roi)
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in roi.items()}
+    node = {"_target_": "neurotarget.types.Roi", **plain}
+    config = {**config, "target": {**config["target"], "roi": node}}
+    lines = [f"localise  {proposal.reason}: training and prediction see that box"]
+    return Located(config, replace(target, roi=proposal.roi), lines)
+
+
+def _as_before(kept: Located, folder: Path) -> Located:
+    """What a run that is resumed was trained with."""
+    before = read_config(folder)
+    config, cascade = kept.config, before.get("cascade")
+    target = before.get("target")
+    roi = target.get("roi") if isinstance(target, dict) else None
+    if isinstance(cascade, dict) and cascade.get("localise") is True:
+        config = {**config, "cascade": {**config["cascade"], "localise": True}}
+    if roi is None:
+        return Located(config, kept.target, [])
+    with read_from(folder / "config.yaml"):
+        made = build_foreign(roi)
+    if not isinstance(made, Roi):
+        raise DataError(
+            f"{folder}/config.yaml: found no region of interest in target.roi, wanted the one that "
+            "the run was started with; restore the file"
+        )
+    config = {**config, "target": {**config["target"], "roi": roi}}
+    return Located(config, replace(kept.target, roi=made), [])

@@ -1,0 +1,149 @@
+"""`plan=auto`: patch, batch and depth for the data and a memory budget; what is said stays."""
+
+import functools
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from neurotarget.cli.build import build
+from neurotarget.cli.models import optimizer_states
+from neurotarget.runs.network.fitting import build_net, sides_of, times
+from neurotarget.runs.folder.run_folder import read_config
+from neurotarget.data.batches.cache import open_entry
+from neurotarget.data.batches.fingerprint import Fingerprint, fingerprint
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.losses import DeepSupervision
+from neurotarget.models.planning import MOST_LEVELS, Plan, plan_stages, propose, widths
+from neurotarget.models.profile import profile
+from neurotarget.problems import DataError
+from neurotarget.types import Target, TripleVox
+
+GPU_SHARE = 0.8  # of its memory; the rest is kernels' workspace and what fragments
+PROCESSOR_GB = 2.0  # more makes a step on a processor take minutes
+MIB_PER_GB = 1e9 / 2**20
+PASSES = 3  # of patch → depth → patch
+SHALLOW = ("strides", "widths")  # settings that make a model's depth
+
+
+class Planned(NamedTuple):
+    """The configuration with what is proposed, and sentences that say so."""
+
+    config: dict[str, Any]
+    lines: list[str]
+
+
+def with_plan(
+    config: Mapping[str, Any], said: Collection[str], *, data: TargetData, target: Target
+) -> Planned:
+    """Propose what the command line leaves open; `said` are the keys that it names.
+
+    Raises:
+        DataError: the budget is no number of GB, or even the smallest patch needs more.
+    """
+    budget_mib, whose = _budget(config["plan"]["memory_gb"])
+    data.prepare_data()
+    known = fingerprint([open_entry(data.folders[case.case_id]) for case in data.cases("train")])
+    given = sides_of("patch_vox", config["patch_vox"]) if config["patch_vox"] != "auto" else None
+    batch = config["data"]["batch_size"] if "data.batch_size" in said else None
+    model = dict(config["model"])
+    deepens = all(key in model for key in SHALLOW) and not _says(said, "model", SHALLOW)
+    averaged = config["task"]["ema_decay"] is not None
+    states = optimizer_states(config["optimizer"]) + averaged
+    loss = DeepSupervision(build(config["task"]["loss"]))
+    for _ in range(PASSES):
+        first = build_net(model, target, given or known.median_vox)
+        found = propose(
+            known.median_vox,
+            known.voxels,
+            budget_mib=budget_mib,
+            sides=first,
+            memory=functools.cache(_memory(model, target, states, loss)),
+            patch_vox=given,
+            batch_size=batch,
+        )
+        stages = plan_stages(found.patch_vox, target.spacing_mm, max_levels=MOST_LEVELS)
+        steps = stages.strides[1:]
+        if not deepens or [list(step) for step in steps] == model["strides"]:
+            break
+        model["strides"] = [list(step) for step in steps]
+        model["widths"] = list(widths(model["widths"][0], len(steps) + 1))
+    if not found.fits:
+        raise DataError(
+            f"plan.memory_gb: a batch of {found.batch_size} patches of {times(found.patch_vox)} "
+            f"needs {_gb(found.memory_mib)} GB, and there are "
+            f"{_gb(budget_mib)} GB; choose a smaller model, or say patch_vox=[…], "
+            "data.batch_size=1 or plan.memory_gb=<more>"
+        )
+    changed = {
+        **config,
+        "model": model,
+        "patch_vox": list(found.patch_vox),
+        "data": {**config["data"], "batch_size": found.batch_size},
+    }
+    return Planned(changed, _told(known, found, model, budget_mib, whose))
+
+
+def as_planned(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The configuration of a run that goes on, with what was planned when it began."""
+    before = read_config(folder)
+    return {
+        **config,
+        "model": {
+            **config["model"],
+            **{key: before["model"][key] for key in SHALLOW if key in before["model"]},
+        },
+        "patch_vox": before["patch_vox"],
+        "data": {**config["data"], "batch_size": before["data"]["batch_size"]},
+    }
+
+
+def _memory(
+    model: Mapping[str, Any], target: Target, states: int, loss: DeepSupervision
+) -> Callable[[TripleVox, int], float]:
+    """MiB that training takes with a patch and a batch."""
+
+    def memory(patch_vox: TripleVox, batch: int) -> float:
+        net = build_net(model, target, patch_vox)
+        shape = (batch, len(target.contrasts), *patch_vox)
+        cost = profile(net, shape, training=True, optimizer_states=states, loss=loss)
+        return cost.peak_memory_mib
+
+    return memory
+
+
+def _budget(memory_gb: object) -> tuple[float, str]:
+    if memory_gb is None:
+        if torch.cuda.is_available():
+            whole = torch.cuda.get_device_properties(0).total_memory
+            return GPU_SHARE * whole / 2**20, "80 % of the GPU's"
+        return PROCESSOR_GB * MIB_PER_GB, "for a processor"
+    is_number = isinstance(memory_gb, int | float) and not isinstance(memory_gb, bool)
+    if not is_number or memory_gb <= 0:
+        raise DataError(f"plan.memory_gb: found {memory_gb!r}, wanted a positive number of GB")
+    return memory_gb * MIB_PER_GB, "as said"
+
+
+def _gb(mib: float) -> str:
+    return f"{mib / MIB_PER_GB:.2g}"
+
+
+def _says(said: Collection[str], group: str, keys: Collection[str]) -> bool:
+    return any(f"{group}.{key}" in said for key in keys)
+
+
+def _told(
+    known: Fingerprint, found: Plan, model: Mapping[str, Any], budget_mib: float, whose: str
+) -> list[str]:
+    lines = [
+        f"{known.cases} training cases, median {times(known.median_vox)} voxels, the target within "
+        f"{times(known.target_vox)}",
+        f"memory {_gb(budget_mib)} GB ({whose}); this plan takes "
+        f"{_gb(found.memory_mib)} GB in 32 bits",
+        f"patch_vox=[{','.join(map(str, found.patch_vox))}] data.batch_size={found.batch_size}",
+    ]
+    if all(model.get(key) for key in SHALLOW):
+        strides, depths = (str(model[key]).replace(" ", "") for key in SHALLOW)
+        lines.append(f"model.widths={depths} model.strides={strides}")
+    return lines

@@ -1,0 +1,106 @@
+"""How long a training step takes on this machine now, timed before any data are read."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from neurotarget.cli.build import build
+from neurotarget.runs.network.precision import precision_for
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.batches.patches import patch_seconds
+from neurotarget.data.sides.pairs import as_trained
+from neurotarget.losses import DeepSupervision, crop
+from neurotarget.types import Target
+
+LEAST_S, MOST_S = 0.5, 5.0  # of timing after a warm-up, unless one step takes longer
+
+
+log = logging.getLogger(__name__)
+
+
+def probed_seconds(
+    config: Mapping[str, Any], target: Target, data: TargetData, net: nn.Module
+) -> float | None:
+    """`step_seconds`, or None where it cannot be timed: an estimate never stops a training.
+
+    A task or a network of the user's own may want other batches than this probe makes, and a GPU
+    may be full.
+    """
+    try:
+        return step_seconds(config, target, data, net)
+    except Exception as error:
+        log.info("a training step could not be timed: %s: %s", type(error).__name__, error)
+        return None
+
+
+def step_seconds(
+    config: Mapping[str, Any], target: Target, data: TargetData, net: nn.Module
+) -> float:
+    """Seconds of one training step of a network with the target's patch: patches, then network.
+
+    Noise stands for the scans, so that nothing has to be read. Workers make patches while the
+    network computes. The network's weights get gradients but stay as they are.
+    """
+    patches_s = patch_seconds(
+        data.augmentation, as_trained(target), margin_share=data.margin_share, seed=data.seed
+    )
+    patches_s *= data.batch_size
+    network_s = _network_s(config, target, net, data.batch_size)
+    if data.workers:
+        return max(network_s, patches_s / data.workers)
+    return network_s + patches_s
+
+
+def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch: int) -> float:
+    """Seconds of one forward and backward pass, in the run's precision and layout."""
+    accelerator = config["trainer"]["accelerator"]
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    device = _gpu(config["trainer"]["devices"]) if on_gpu else torch.device("cpu")
+    precision = str(precision_for(config["trainer"]["precision"], accelerator))
+    low = torch.bfloat16 if "bf16" in precision else torch.float16
+    fast = config["task"].get("channels_last", True)
+    layout = torch.channels_last_3d if fast else torch.contiguous_format
+    trained = as_trained(target)
+    net = net.to(device, memory_format=layout).train()
+    shape = (batch, len(target.contrasts), *target.patch_vox)
+    image = torch.randn(shape, device=device).contiguous(memory_format=layout)
+    label = torch.randint(trained.num_labels, (batch, *target.patch_vox), device=device)
+    loss = DeepSupervision(build(config["task"]["loss"]))
+
+    def step() -> None:
+        with torch.autocast(device.type, low, enabled="16" in precision):
+            value = loss(net(image), crop(label, getattr(net, "margin_vox", 0)))
+        value.backward()
+        value.item()  # waits for a GPU
+
+    return mean_seconds(step)
+
+
+def _gpu(devices: object) -> torch.device:
+    """The first GPU that a trainer is given."""
+    listed = isinstance(devices, Sequence) and not isinstance(devices, str) and len(devices) > 0
+    return torch.device("cuda", int(devices[0]) if listed else 0)
+
+
+def mean_seconds(
+    step: Callable[[], object], *, least_s: float = LEAST_S, most_s: float = MOST_S
+) -> float:
+    """Mean seconds of a call, after one that warms up; a slow one is timed once."""
+    first_s = _seconds(step)
+    if first_s > most_s:
+        return first_s
+    times: list[float] = []
+    while not times or sum(times) < least_s:
+        times.append(_seconds(step))
+    return math.fsum(times) / len(times)
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    step()
+    return time.perf_counter() - started

@@ -1,0 +1,183 @@
+"""What a run is made of, from its resolved configuration; every setting is tried here."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.loggers.logger import DummyLogger
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from neurotarget.training.budget import apply_budget
+from neurotarget.cli.build import build, refused
+from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
+from neurotarget.runs.tracking.cost import CostMeter
+from neurotarget.runs.network.fitting import fit_patch, try_patch
+from neurotarget.runs.network.precision import precision_for
+from neurotarget.runs.network.pretrained import load_pretrained
+from neurotarget.sweeps.pruning import pruning
+from neurotarget.training.devices import apart_from_slurm
+from neurotarget.process.signals import Stopped, signal_of
+from neurotarget.training.training_bar import TrainingBar
+from neurotarget.runs.network.windows import build_windows
+from neurotarget.data.batches.augment import build_augmentation
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.sides.pairs import as_trained
+from neurotarget.models.profile import profile
+from neurotarget.tasks.scores import AGREEMENT
+from neurotarget.tasks.segmentation import SegmentationTask
+from neurotarget.problems import DataError
+from neurotarget.types import Target
+
+Config = Mapping[str, Any]  # resolved, of plain values
+POSTPROCESS = ["auto", "none"]
+
+
+class Parts(NamedTuple):
+    """What a run is made of, and what was changed or loaded on the way, in sentences."""
+
+    target: Target  # with the patch of this run
+    data: TargetData
+    task: SegmentationTask
+    trainer: pl.Trainer
+    best: BestScores
+    meter: CostMeter
+    lines: list[str]
+
+
+def build_data(config: Config, target: Target) -> TargetData:
+    """The data module of a target; nothing is read yet."""
+    data = build(config["data"], target=target, augmentation=config["augment"])
+    build_augmentation(data.augmentation, target=as_trained(target))
+    return data
+
+
+def build_parts(
+    config: Config, folder: Path, target: Target, data: TargetData, *, resumed: bool = False
+) -> Parts:
+    """Build network, task and trainer.
+
+    Raises:
+        DataError: a setting is unknown, has a value that is refused, or the patch does not fit.
+    """
+    check_words(config, target)
+    net, fitted, note = fit_patch(config["patch_vox"], config["model"], target)
+    data.target, data.margin_vox = fitted, getattr(net, "margin_vox", 0)
+    lines = [note] if note else []
+    if config["pretrained"] and not resumed:
+        lines += [f"pretrained: {line}" for line in load_pretrained(config["pretrained"], net)]
+    try_patch(net, fitted)
+    windows = build_windows(config, fitted, margin_vox=data.margin_vox)
+    task = build(config["task"], target=as_trained(fitted), net=net, inferer=windows)
+    best, meter = BestScores(config["monitor"], mode=mode_of(config["monitor"])), CostMeter()
+    shape = (config["data"]["batch_size"], len(fitted.contrasts), *fitted.patch_vox)
+    budget = apply_budget(
+        config["budget"],
+        config["trainer"],
+        lambda: profile(net, shape, training=True).flops,
+    )
+    further = [best, meter, *budget.callbacks, *pruning(config, folder)]
+    trainer = _trainer(config, folder, budget.trainer, further)
+    if config["budget"]["kind"] in ("minutes", "flops"):  # steps stand in the first message
+        lines.append(f"training  {budget.told}")
+    return Parts(fitted, data, task, trainer, best, meter, lines)
+
+
+def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
+    """Train; `resumed` is a checkpoint to go on from.
+
+    Raises:
+        DataError: Lightning refuses the settings, or masks have ignored voxels and the loss counts
+            every voxel.
+        KeyboardInterrupt: the user stops.
+    """
+    if parts.data.has_ignored:
+        if not hasattr(parts.task, "ignore"):
+            raise DataError(
+                f"task: found {type(parts.task).__name__} without a method `ignore`, wanted a task "
+                "that leaves ignored voxels out of its loss; add it, or take the ignored label out"
+            )
+        parts.task.ignore()
+    trainer = parts.trainer
+    trainer.loggers = made or [DummyLogger()]  # other ranks log nothing
+    try:
+        trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resumed, weights_only=True)
+    except MisconfigurationException as error:
+        raise DataError(f"training: {' '.join(str(error).split())}; mend the settings") from error
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        has_begun = not math.isnan(parts.meter.expected_steps)
+        if resumed is None or has_begun or isinstance(error, DataError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{resumed}: training cannot go on from it ({type(error).__name__}: {reason}); restore "
+            "the file, use the settings that it was made with, or begin anew"
+        ) from error
+    except SystemExit as error:  # Lightning's answer to a stop has lost which signal it was
+        if (number := signal_of(error)) is None:
+            raise
+        raise Stopped(number) from error
+
+
+def check_words(config: Config, target: Target) -> None:
+    """Refuse words of ours that would otherwise be looked at hours later.
+
+    Raises:
+        DataError: a word is not known; with the nearest.
+    """
+    logged = ["val/dice_mean", "val/loss"]
+    names = as_trained(target).label_names
+    logged += [f"val/dice/{name}" for name in names]
+    logged += [f"val/volume_{key}/{name}" for name in names for key in AGREEMENT]
+    for name, word, known in (
+        ("weights", config["weights"], ["best", "last"]),
+        ("monitor", config["monitor"], logged),
+        ("postprocess", config["postprocess"], POSTPROCESS),
+    ):
+        if word not in known:
+            near = difflib.get_close_matches(str(word), known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise DataError(f"{name}: got {word!r}; {hint}known are {', '.join(known)}")
+    if not isinstance(config["held_out"], bool):
+        raise DataError(f"held_out: got {config['held_out']!r}, wanted true or false")
+
+
+def mode_of(monitor: str) -> str:
+    """Whether a lower or a higher value of a metric is better."""
+    return "min" if str(monitor).endswith("loss") else "max"
+
+
+def _trainer(
+    config: Config, folder: Path, settings: Mapping[str, Any], further: list[Callback]
+) -> pl.Trainer:
+    own = [LightningEnvironment()] if apart_from_slurm(settings) else []
+    try:
+        return build(
+            settings,
+            precision=precision_for(settings["precision"], settings["accelerator"]),
+            logger=False,
+            callbacks=[*_callbacks(config, folder), *further],
+            plugins=[WholeCheckpoints(), *own],
+            default_root_dir=str(folder),
+        )
+    except MisconfigurationException as error:
+        raise DataError(refused(settings, error)) from error
+
+
+def _callbacks(config: Config, folder: Path) -> list[Callback]:
+    weights, monitor = folder / "weights", config["monitor"]
+    best = Checkpoint(weights, "best", monitor=monitor, mode=mode_of(monitor))
+    last = Checkpoint(weights, "last", every_n_epochs=1, save_on_train_epoch_end=True)
+    return [best, last, LearningRateMonitor("epoch"), RandomState(), TrainingBar(monitor)]

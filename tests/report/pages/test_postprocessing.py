@@ -1,0 +1,111 @@
+"""What a run says of the post-processing that it has learned."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from neurotarget.inference.postprocess import Postprocessing
+from neurotarget.report.pages.study_page import page_html
+from neurotarget.report.pages.postprocessing import (
+    postprocessing_facts,
+    postprocessing_line,
+    postprocessing_section,
+    postprocessing_text,
+    trials_table,
+)
+from neurotarget.stats.study.analysis import analyse
+from neurotarget.stats.cohort.measured import from_rows
+from oracles.parts import rows_of, target
+
+BEFORE_AFTER = {"dice_before": 0.9, "dice_after": 0.924, "in_pieces_before": 4}
+CHANGE = {"label": "anterior", "n": 7, **BEFORE_AFTER, "in_pieces_after": 1}
+TRIAL = {"step": "largest_piece", "label": "anterior", "size_mm3": None, "kept": True}
+
+
+def a_record(steps, **how):
+    changes = [{**CHANGE, "hd95_before_mm": 12.0, "hd95_after_mm": 3.25}]
+    changes += [
+        {"label": "posterior", "n": 7, "dice_before": 0.8, "dice_after": 0.8}
+        | {"in_pieces_before": 0, "in_pieces_after": 0}
+        | {"hd95_before_mm": None, "hd95_after_mm": None}
+    ]
+    trials = [
+        TRIAL | {"reason": "", "n": 7} | BEFORE_AFTER | {"in_pieces_after": 1},
+        TRIAL
+        | {"step": "smallest_piece_mm3", "size_mm3": 31.6, "kept": False}
+        | {"reason": "mean Dice falls", "n": 7, "dice_before": 0.924, "dice_after": 0.91}
+        | {"in_pieces_before": 1, "in_pieces_after": 1},
+        TRIAL
+        | {"step": "fill_holes", "kept": False, "reason": "no validation case gains", "n": 7}
+        | {"dice_before": None, "dice_after": None, "in_pieces_before": 1, "in_pieces_after": 1},
+    ]
+    return {
+        "steps": steps.as_dict(),
+        "n_cases": 7,
+        "changes": changes,
+        "trials": trials,
+        **how,
+    }
+
+
+LARGEST = Postprocessing(largest_piece=("anterior",))
+
+
+def test_one_line_says_what_is_kept_and_what_it_changes():
+    line = postprocessing_line(a_record(LARGEST))
+    assert line == (
+        "postprocess  largest piece only (anterior): on 7 validation cases Dice 0.850 → 0.862, "
+        "4 → 1 of 14 masks in several pieces"
+    )
+
+
+def test_the_line_says_why_nothing_is_kept():
+    none = Postprocessing()
+    assert "nothing kept: no step helps on 7 validation cases" in postprocessing_line(
+        a_record(none)
+    )
+    few = a_record(none, n_cases=1, changes=[], trials=[])
+    assert (
+        postprocessing_line(few) == "postprocess  nothing learned from 1 validation case: too few"
+    )
+    told = postprocessing_text(postprocessing_facts(few))
+    assert told == "Post-processing: none (too few: 1 validation case)"
+
+
+def test_the_terminal_shows_labels_that_a_step_may_change():
+    steps = Postprocessing(True, ("anterior",), {"posterior": 5.0}, ("anterior",))
+    text = postprocessing_text(postprocessing_facts(a_record(steps)))
+    _, _, row, kept = text.splitlines()
+    assert row.split() == ["anterior", "0.900", "0.924", "4", "1", "12.00", "3.25"]
+    assert kept == (
+        "kept: largest piece of all labels together; largest piece only (anterior); holes filled "
+        "(anterior); no pieces below 5 mm³ (posterior)"
+    )
+
+
+@pytest.fixture
+def told():
+    """The study of a run that has tried steps."""
+    known = pd.DataFrame(index=pd.Index([], name="case_id"))
+    study = analyse(from_rows(rows_of(["test"] * 4), target([]), known))
+    tables = {**study.tables, "postprocessing": trials_table(a_record(LARGEST))}
+    return replace(study, tables=tables)
+
+
+def test_the_page_shows_what_was_tried(told):
+    section = postprocessing_section(told)
+    assert section.findings == ["Kept: largest piece only (anterior)."]
+    assert section.grids[0].rows == [
+        ["largest piece only", "anterior", "kept", "7", "0.9000", "0.9240", "4", "1"],
+        ["no pieces below 31.6 mm³", "anterior", "no: mean Dice falls", "7", "0.9240", "0.9100",
+         "1", "1"],
+    ]  # fmt: skip
+    assert section.after == ["1 more trial, without effect or for want of room: see the tables."]
+    page = page_html(told, [], [], title="t")
+    assert 'href="#postprocessing"' in page
+
+
+def test_a_study_without_a_run_says_nothing_of_it(study):
+    assert postprocessing_section(study) is None
+    assert len(trials_table({})) == len(trials_table({"trials": "broken"})) == 0

@@ -1,0 +1,128 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from neurotarget.report.pages.cards import cards
+from neurotarget.report.pages.key_numbers import failure_lines, key_numbers
+from neurotarget.report.pages.study_page import page_html
+from neurotarget.report.pages.raters_section import rater_sentences, raters_section
+from neurotarget.report.words.sentences import answer, cohort, headlines
+from neurotarget.stats.study.analysis import analyse
+from oracles.drawn import drawn_cohort
+from oracles.pages import Page
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return analyse(drawn_cohort())
+
+
+@pytest.fixture(scope="module")
+def section(drawn):
+    return raters_section(drawn)
+
+
+def test_every_pair_has_a_row_a_label_with_its_numbers(drawn, section):
+    pairs = section.grids[0]
+    assert len(pairs.rows) == 6 * 3
+    row = next(row for row in pairs.rows if row[:2] == ["rater2 – reference", "left"])
+    table = drawn.tables["raters"].set_index(["first", "second", "label"])
+    dice = table.loc[("reference", "rater2", "left"), "dice"]
+    assert row[2] == "32"
+    assert row[3].startswith(f"{dice:.2f} [")
+    row = next(row for row in pairs.rows if row[:2] == ["rater2 – predicted", "left"])
+    assert row[2] == "32 (31)"  # one prediction failed
+    assert all(len(row) == len(grid.columns) for grid in section.grids for row in grid.rows)
+
+
+def test_sentences_say_who_is_closer_and_by_how_much(drawn):
+    again, rater2 = rater_sentences(drawn)
+    assert again.startswith("The network agrees less closely with the reference than again does (")
+    assert "no difference is shown" in rater2.casefold() or "more closely" in rater2
+    assert "Dice 0." in again
+    assert "40 cases)." in again
+
+
+def test_no_difference_is_never_called_equality(drawn, section):
+    table = drawn.tables["rater_differences"]
+    same = table.assign(finding="no difference is shown")
+    study = replace(drawn, tables={**drawn.tables, "rater_differences": same})
+    assert rater_sentences(study)[0].startswith(
+        "No difference is shown between the network and again in how they agree with the reference"
+    )
+    assert any("no proof that there is none" in text for text in section.after)
+
+
+def test_what_cannot_be_compared_says_why(drawn):
+    table = drawn.tables["rater_differences"]
+    lost = table.assign(finding="", difference=np.nan, reason="fewer than 3 subjects")
+    study = replace(drawn, tables={**drawn.tables, "rater_differences": lost})
+    told = rater_sentences(study)[0]
+    assert told == "The network is not compared with again: fewer than 3 subjects."
+    assert raters_section(study).grids[1].rows[0][-2:] == ["–", "fewer than 3 subjects"]
+
+
+def test_a_study_without_raters_has_no_section(study):
+    assert raters_section(analyse(study.measured)) is None
+
+
+def test_key_numbers_and_failures_are_of_network_and_reference_alone(drawn):
+    assert [one.heading for one in key_numbers(drawn)] == [
+        "Predicted volumes against reference volumes"
+    ]
+    assert {len(line.cells) for line in failure_lines(drawn)} == {2}
+
+
+def test_a_card_tells_every_rater_and_differences_from_the_reference(drawn):
+    volume, mean, _ = cards(drawn)
+    assert [one.volumes for one in volume.results] == [
+        "reference volumes",
+        "predicted volumes",
+        "volumes by again",
+        "volumes by rater2",
+    ]
+    assert [one.volumes for one in mean.results][1:3] == ["predicted masks", "masks by again"]
+    assert [sentence.count("the reference") for _, sentence in mean.conclusions] == [1, 1, 1]
+    assert "ppm" in mean.conclusions[0][1]
+
+
+def test_the_first_lines_speak_of_all_masks(drawn):
+    assert cohort(drawn).endswith("Volumes: reference, predicted, again and rater2.")
+    told = answer(drawn)
+    assert told.startswith("The reference masks show 3 of 3 expected effects, the predicted masks")
+    assert "; in 3 comparisons of reference and predicted the effect is " in told
+    lines = headlines(drawn)
+    assert not [line for line in lines if line.startswith("Volumes of total, rater2")]
+    assert " the network measures " in lines[1] or "The network measures " in lines[1]
+
+
+def test_nothing_of_a_mean_is_called_a_volume_or_in_mm3(drawn):
+    mean = cards(drawn)[1]
+    told = " ".join([mean.claim, *mean.remarks, *(text for _, text in mean.conclusions)])
+    told += " ".join(f"{one.volumes} {one.unit} {one.reason}" for one in mean.results)
+    assert "volume" not in told
+    assert "mm" not in told
+    assert mean.published == "+0.03 ppm"
+    assert mean.strip.unit == "ppm"
+
+
+def test_the_page_links_to_its_sections_and_holds_their_rows(drawn):
+    page = Page(page_html(drawn, [], [], title="nuclei"))
+    links = [found["href"] for tag, found in page.elements if tag == "a" and "href" in found]
+    ids = [found["id"] for _, found in page.elements if "id" in found]
+    assert {"#raters", "#means-qsm"} <= set(links)
+    assert {"raters", "means-qsm"} <= set(ids)
+    assert len(ids) == len(set(ids))
+    text = " ".join(page.text)
+    assert "further masks are there by again 40, rater2 32" in text
+    assert "less closely with the reference than again" in text
+    assert ["left", "predicted"] in [row[:2] for row in page.rows()]
+
+
+def test_names_of_raters_are_escaped():
+    measured = drawn_cohort(12)
+    odd = "<b>x"
+    volumes = {odd if name == "rater2" else name: part for name, part in measured.volumes.items()}
+    renamed = replace(measured, volumes=volumes, raters=("again", odd), means={})
+    assert "<b>x" not in page_html(analyse(renamed), [], [], title="t").replace("&lt;b>x", "")

@@ -1,0 +1,89 @@
+"""Paragraphs for a paper: one set of numbers with the page, and citations that are there."""
+
+import re
+from html import unescape
+
+import pytest
+
+from neurotarget.report.paper.checklist import ITEMS, claim_table
+from neurotarget.report.figures.study_figures import all_figures
+from neurotarget.report.paper.methods_text import methods_text
+from neurotarget.report.pages.study_page import page_html
+from neurotarget.report.pages.plain_page import page_figures
+from neurotarget.report.paper.references import references
+from neurotarget.stats.study.analysis import analyse
+from neurotarget.stats.study.reporting import with_reporting
+
+WITH_ENDS = re.compile(r"[+\N{MINUS SIGN}]?\d[\d.\N{NARROW NO-BREAK SPACE}]* \[[^\]@]+\]")
+
+
+@pytest.fixture(scope="module")
+def reported(make_study):
+    facts = {"study seed": "7", "software": "neurotarget 0.1.0", "command": "neurotarget study"}
+    study = analyse(make_study().measured, facts=facts)
+    return with_reporting(study, n_listed=26)
+
+
+@pytest.fixture(scope="module")
+def written(reported):
+    return methods_text(reported)
+
+
+@pytest.fixture(scope="module")
+def page(reported):
+    return page_html(reported, page_figures(all_figures(reported)), [], title="t")
+
+
+def test_every_citation_has_its_entry_and_every_entry_its_citation(written):
+    cited = set(re.findall(r"\[@(\w+)\]", written.text))
+    entries = set(re.findall(r"@misc\{(\w+),", written.references))
+    assert cited
+    assert cited == entries
+
+
+def test_text_and_page_carry_one_set_of_numbers(written, page):
+    results = written.text.split("## Results")[1].split("## Statistics")[0]
+    shown = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", "", page)))
+    numbers = WITH_ENDS.findall(results)
+    assert len(numbers) > 4
+    for number in numbers:
+        value, ends = number.split(" [")
+        assert value in shown
+        assert f"[{ends}" in shown
+
+
+def test_table_1_stands_on_the_page_as_in_the_text(written, page):
+    (age,) = re.findall(r"age (\d\S* ± [^;]+\))", written.text)
+    assert age in page
+    assert "sex F 12 (50.0 %), M 12 (50.0 %)" in written.text
+    assert "12 (50.0 %)" in page
+
+
+def test_seeds_versions_and_the_command_are_said(written):
+    assert "neurotarget 0.1.0; intervals were drawn with seed 7" in written.text
+    assert "Command: `neurotarget study`" in written.text
+
+
+def test_the_checklist_is_whole_and_says_who_fills_in_what(reported):
+    table = claim_table(reported)
+    assert list(table["item"]) == list(range(1, 45))
+    assert len(ITEMS) == 44
+    filled = table.set_index("item")["filled_by"]
+    assert filled[44] == "authors"  # funding
+    assert filled[36] == "study"  # people
+    assert (table.loc[table["filled_by"] == "study", "text"] != "").all()
+    assert (table.loc[table["filled_by"] == "authors", "text"] == "").all()
+
+
+def test_two_works_of_one_author_and_year_have_two_keys():
+    found = references(
+        [("Efron 1987", "10.1/a"), ("Efron 1987", "10.1/b"), ("Efron 1987", "10.1/a")]
+    )
+    assert [one.key for one in found] == ["efron1987", "efron1987b"]
+
+
+def test_the_flow_is_drawn_and_listed(reported, page):
+    names = [figure.name for figure in all_figures(reported)]
+    assert names[-1] == "flow"
+    assert "26 cases" in page
+    assert "not among the scored cases" in page

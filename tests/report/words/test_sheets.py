@@ -1,0 +1,104 @@
+import json
+
+import numpy as np
+import pandas as pd
+
+from neurotarget.report.words.sheets import empty_tables, reasons, script_json, sheets
+from neurotarget.stats.study.analysis import analyse
+
+
+def columns_of(table, name="effects"):
+    (sheet,) = sheets({name: table})
+    return {column.key: column for column in sheet.columns}
+
+
+def test_intervals_belong_to_their_value():
+    numbers = ["estimate", "low", "high", "p", "size", "size_low", "size_high"]
+    columns = columns_of(pd.DataFrame([[1.0] * 7], columns=numbers))
+    assert list(columns) == ["estimate", "p", "size"]
+    assert (columns["estimate"].low, columns["estimate"].high) == ("low", "high")
+    assert (columns["size"].low, columns["size"].high) == ("size_low", "size_high")
+
+
+def test_an_estimate_within_a_site_has_the_interval_of_its_own():
+    numbers = ["estimate_within", "within_low", "within_high", "estimate_without", "without_low",
+               "without_high"]  # fmt: skip
+    columns = columns_of(pd.DataFrame([[1.0] * 6], columns=numbers), "sites")
+    assert list(columns) == ["estimate_within", "estimate_without"]
+    assert columns["estimate_without"].high == "without_high"
+
+
+def test_kinds_tell_counts_shares_and_p_values():
+    table = pd.DataFrame(
+        {"case_id": ["a"], "n": [3], "n_dropped": [1], "rate": [0.5], "p": [0.1], "p_curve": [0.2],
+         "value": [1.5], "yes": [True], "site": ["A"]}
+    )  # fmt: skip
+    kinds = {key: column.kind for key, column in columns_of(table).items()}
+    assert kinds == {
+        "case_id": "case", "n": "count", "n_dropped": "count", "rate": "share", "p": "p",
+        "p_curve": "p", "value": "number", "yes": "text", "site": "text",
+    }  # fmt: skip
+
+
+def test_empty_words_have_no_column_but_stay_in_the_data():
+    (sheet,) = sheets({"x": pd.DataFrame({"value": [np.nan], "reason": [""]})})
+    assert [column.key for column in sheet.columns] == ["value"]
+    assert list(sheet.data) == ["value", "reason"]
+
+
+def test_numbers_are_kept_whole_and_undefined_ones_are_null():
+    values = [1 / 3, np.nan, np.inf, 2.0]
+    (sheet,) = sheets({"x": pd.DataFrame({"v": values, "w": ["b", None, "a", "b"]})})
+    assert sheet.data["v"] == [1 / 3, None, None, 2]
+    assert sheet.data["w"] == {"words": ["b", "", "a"], "codes": [0, 1, 2, 0]}
+
+
+def test_nullable_and_categorical_columns_are_read_too():
+    table = pd.DataFrame(
+        {"a": pd.array([1, None], dtype="Int64"), "b": pd.Categorical(["x", None]),
+         "c": pd.to_datetime(["2020-01-01", None])}
+    )  # fmt: skip
+    (sheet,) = sheets({"x": table})
+    assert sheet.data["a"] == [1, None]
+    assert sheet.data["b"]["words"] == ["x", ""]
+    assert sheet.data["c"]["words"] == ["2020-01-01 00:00:00", ""]
+
+
+def test_long_tables_begin_with_the_whole_cohort():
+    table = pd.DataFrame({"stratum": ["all", *["sex"] * 99], "value": 1.0})
+    assert sheets({"scores": table})[0].preset == {"stratum": "all"}
+    assert sheets({"scores": table[:10]})[0].preset == {}
+
+
+def test_tables_come_in_reading_order_and_unknown_ones_last():
+    one = pd.DataFrame({"value": [1.0]})
+    names = [sheet.name for sheet in sheets({"mine": one, "cases": one, "effects": one})]
+    assert names == ["effects", "cases", "mine"]
+
+
+def test_tables_without_rows_are_named():
+    empty = {"sites": pd.DataFrame({"n": []}), "effects": pd.DataFrame({"n": [1]})}
+    assert [sheet.name for sheet in sheets(empty)] == ["effects"]
+    assert empty_tables(empty) == ["Leave one site out"]
+
+
+def test_reasons_are_counted_by_table():
+    table = pd.DataFrame({"value": [np.nan, np.nan, 1.0], "reason": ["one sex", "ties", "fine"]})
+    assert reasons({"agreement": table}) == [("Agreement of volumes", 2, {"one sex": 1, "ties": 1})]
+
+
+def test_json_cannot_end_its_script():
+    text = script_json({"<a>": "</script><!-- & \u2028 \u2029"})
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert json.loads(text) == {"<a>": "</script><!-- & \u2028 \u2029"}
+
+
+def test_every_table_of_a_study_can_be_shown(study):
+    tables = analyse(study.measured).tables
+    for sheet in sheets(tables):
+        assert sheet.title != sheet.name
+        assert json.loads(script_json(sheet.data))
+        assert {column.key for column in sheet.columns} <= set(sheet.data)
+        lengths = {len(one if isinstance(one, list) else one["codes"])
+                   for one in sheet.data.values()}  # fmt: skip
+        assert lengths == {sheet.n_rows}
