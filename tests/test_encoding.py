@@ -26,7 +26,7 @@ def locale_bound(tree: ast.AST) -> Iterator[int]:
         given = {keyword.arg: keyword.value for keyword in node.keywords}
         if {"encoding", None} & given.keys():  # or `**`, keywords that a caller gave
             continue
-        # functions of neurotarget.files.writing and neurotarget.files.reading, which know one encoding
+        # functions of files.writing and files.reading, which know one encoding
         is_ours = ast.unparse(node.func) in ("read_text", "write_text")
         is_text = name in OPENERS and not is_ours and not _is_binary(node)
         if is_text or (name in RUNNERS and {"text", "universal_newlines"} & given.keys()):

@@ -11,10 +11,10 @@ import pytest
 
 from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows, write_rows
-from neurotarget.metrics.rater_rows import Beside
 from neurotarget.metrics.case import score_case
-from neurotarget.types import Case, Manifest, Row, Target
+from neurotarget.metrics.rater_rows import Beside
 from neurotarget.problems import DataError
+from neurotarget.types import Case, Manifest, Row, Target
 
 spec = importlib.util.spec_from_file_location(
     "make_rows", Path(__file__).parent / "golden" / "make_rows.py"

@@ -1,19 +1,13 @@
-"""Shapes and records, named once; seen by every room.
+"""Records that every room shares: case, manifest, row, region and target.
 
-B batch, C contrasts, L labels incl. background, I J K voxels in canonical order (RAS+:
-I to the right, J to the front, K up). Lengths are in mm and volumes in mm³; names end in
-their unit (`_mm`, `_mm3`, `_vox`, `_s`).
+Lengths are in mm and volumes in mm³; names end in their unit (`_mm`, `_mm3`, `_vox`, `_s`).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
-
-from jaxtyping import Bool, Float, Integer
-from numpy import ndarray
-from torch import Tensor
 
 from neurotarget.fields import (
     LARGEST_ID,
@@ -36,12 +30,8 @@ from neurotarget.fields import (
 )
 from neurotarget.hypothesis import Hypothesis, Published
 from neurotarget.levels import CodeBook
-from neurotarget.printable import file_name, one_line
-
-Image = Float[Tensor, "B C I J K"]
-Logits = Float[Tensor, "B L I J K"]
-Labels = Integer[Tensor, "B I J K"]
-Mask = Bool[ndarray, "I J K"]
+from neurotarget.printable import file_name
+from neurotarget.problems import DataError
 
 Triple = tuple[float, float, float]
 TripleVox = tuple[int, int, int]
@@ -75,44 +65,6 @@ def has_failed(dice: float, *, is_lost: bool) -> bool:
     has the label, or there is no reference) is no failure. Takes arrays and tables as well.
     """
     return is_lost | (dice < FAILED_DICE)
-
-
-class Batch(NamedTuple):
-    """Patches of one size; `case_ids` runs along B."""
-
-    image: Image
-    labels: Labels
-    case_ids: list[str]
-
-
-class Problem(NamedTuple):
-    """One thing wrong with a data set, said so that its owner can mend it."""
-
-    level: Literal["error", "warning"]
-    case_id: str  # "" where the whole data set is meant
-    file: str  # "" where no one file is meant
-    found: str
-    wanted: str
-    todo: str
-
-    def __str__(self) -> str:
-        """One sentence: who, found, wanted, what to do."""
-        who = ": ".join(part for part in (self.case_id, self.file) if part)
-        head = f"{who}: " if who else ""
-        return one_line(f"{head}found {self.found}, wanted {self.wanted}; {self.todo}")
-
-
-class CaseError(RuntimeError):
-    """What went wrong while one case's patch was made; it crosses from a worker as one text."""
-
-
-class DataError(ValueError):
-    """Bad input, told in sentences; the command line prints them and exits with 2."""
-
-    def __init__(self, problems: Problem | str | Sequence[Problem] | Sequence[str]) -> None:
-        many = (problems,) if isinstance(problems, Problem | str) else tuple(problems)
-        self.problems = tuple(one for one in many if isinstance(one, Problem))
-        super().__init__("\n".join(one_line(str(one)) for one in many))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +112,7 @@ class Roi:
     """A box in canonical axes that holds the target in every scan.
 
     `anchor` is the point that `offset_mm` starts from: `head`, the centre line below the vertex
-    of the head (see `neurotarget.data.batches.roi`), `scan`, the centre of the grid, or `world`, the
+    of the head (see `data.batches.roi`), `scan`, the centre of the grid, or `world`, the
     origin of the affine (for scans that were put into a template's space).
     """
 

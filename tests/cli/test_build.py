@@ -1,15 +1,17 @@
 import pytest
 import yaml
 
-from neurotarget.cli.build import build, build_foreign
 from neurotarget.models.nets.unet import UNet
 from neurotarget.problems import DataError
+from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.types import Target
 
 
 def test_foreign_config_builds_nets_and_targets():
     net = build_foreign(
-        {"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4, 8]}, in_channels=1, num_labels=2
+        {"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4, 8]},
+        in_channels=1,
+        num_labels=2,
     )
     assert isinstance(net, UNet)
     text = """
@@ -74,7 +76,7 @@ def test_a_constructor_that_says_its_name_is_not_named_twice():
 
 def test_unknown_setting_is_named_with_the_nearest_one_also_inside():
     plan = {"_target_": "neurotarget.phantom.gland.plan.Plan", "num_case": 3}
-    cohort = {"_target_": "neurotarget.data.cases.sources.Cohort", "folder": "a", "plan": plan}
+    cohort = {"_target_": "neurotarget.phantom.gland.source.Cohort", "folder": "a", "plan": plan}
     with pytest.raises(DataError, match="Plan: no such setting 'num_case'; did you mean num_cases"):
         build(cohort)
     with pytest.raises(DataError, match="UNet: no such setting 'width'; did you mean widths"):

@@ -7,9 +7,9 @@ import wandb
 
 from neurotarget.cli.compare import run
 from neurotarget.comparison.arms_text import aligned, markdown, named_after, summary_rows, verdicts
+from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import taught
 from neurotarget.stats.arms.comparison import Comparison
-from neurotarget.problems import DataError
 from neurotarget.types import Target
 from oracles.runs import write_images, write_run
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from neurotarget.cli.argv import literal, resumed_argv
-from neurotarget.cli.build import build_foreign
-from neurotarget.runs.folder.foreign import read_foreign
 from neurotarget.cli.setting_table import check_train
 from neurotarget.files.reading import load_yaml
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.foreign import read_foreign
+from neurotarget.runs.network.objects import build_foreign
 from neurotarget.types import Target
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -7,8 +7,8 @@ import pytest
 from neurotarget.cli.main import load_target
 from neurotarget.cli.models import list_models, optimizer_states, run
 from neurotarget.losses import DeepSupervision, DiceCrossEntropy
-from neurotarget.models.profile import profile
 from neurotarget.models.nets.unet import UNet
+from neurotarget.models.profile import profile
 from neurotarget.problems import DataError
 from neurotarget.types import Target
 

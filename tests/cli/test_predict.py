@@ -8,11 +8,11 @@ import pytest
 from omegaconf import OmegaConf
 
 from neurotarget.cli import predict as program
-from neurotarget.runs.network.run_ensemble import load_ensemble
+from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import taught
 from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.network.run_ensemble import load_ensemble
 from neurotarget.types import Case
-from neurotarget.problems import DataError
 from oracles.runs import TARGET, write_images, write_run
 
 predict = taught(program.predict)

@@ -11,10 +11,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from neurotarget.cli import run_output
-from neurotarget.runs.folder.run_lock import HELD
 from neurotarget.cli.run_output import claim_output
 from neurotarget.files.record import RECORD
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_lock import HELD
 
 
 def config(place, *, overwrite=False):

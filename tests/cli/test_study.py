@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from neurotarget.cli.main import run
-from neurotarget.study.study_inputs import sentence
 from neurotarget.problems import Problem
+from neurotarget.study.study_inputs import sentence
 
 TARGET = """
 _target_: neurotarget.types.Target

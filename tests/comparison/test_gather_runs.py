@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from neurotarget.comparison.gather_runs import read_arms
-from neurotarget.stats.arms.arms import check_design
 from neurotarget.problems import DataError
+from neurotarget.stats.arms.arms import check_design
 from oracles.runs import TARGET, write_run
 
 

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 import torch
 
-from neurotarget.files.memory_limits import breakdowns
 from neurotarget.cli.main import run
+from neurotarget.files.memory_limits import breakdowns
 from neurotarget.problems import CaseError, DataError
 from oracles.balls import TARGET, write_cohort
 from oracles.runs import write_run

@@ -10,8 +10,8 @@ from neurotarget.data.batches.prepare import Preparation
 from neurotarget.inference.averaging import Ensemble, differences, soup
 from neurotarget.inference.segment import Predictor
 from neurotarget.inference.tiling import SlidingWindow
-from neurotarget.types import Case, Roi, Target
 from neurotarget.problems import DataError
+from neurotarget.types import Case, Roi, Target
 
 TARGET = Target("cube", ["t1"], {"cube": 9, "rest": 5}, [1, 1, 1], [8, 8, 8])
 PLAIN = Preparation("none", None)

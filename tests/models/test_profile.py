@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from neurotarget.models.profile import cross_entropy, profile
 from neurotarget.models.nets.unet import UNet
+from neurotarget.models.profile import cross_entropy, profile
 from neurotarget.problems import DataError
 
 FLOAT = 4  # bytes

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from neurotarget.metrics.overlap import dice
+from neurotarget.metrics.volume_agreement import icc_a1
 from neurotarget.phantom.dentate.plan import QSMPlan, draw_subjects
 from neurotarget.phantom.simulated_raters import RATER_1, RATER_2, Rater, redrawn, surface_mm2
-from neurotarget.metrics.volume_agreement import icc_a1
-from neurotarget.metrics.overlap import dice
 from neurotarget.problems import DataError
 from oracles.dentates import mask_pair
 

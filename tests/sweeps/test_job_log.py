@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from neurotarget.sweeps.job_log import Both, logged
 from neurotarget.problems import DataError
+from neurotarget.sweeps.job_log import Both, logged
 
 
 def test_what_is_printed_is_shown_and_logged(tmp_path, capsys):

@@ -7,9 +7,9 @@ import torch
 from filelock import FileLock
 from torch.utils.data import DataLoader
 
+from neurotarget.problems import DataError
 from neurotarget.sweeps.optuna_study import open_study, read_search
 from neurotarget.sweeps.pruning import PruneBadTrials, pruning
-from neurotarget.problems import DataError
 
 SWEEP = {
     "objective": "dice",

@@ -12,8 +12,8 @@ from optuna.distributions import (
 from optuna.trial import FixedTrial
 
 from neurotarget.cli.overrides import check_overrides
-from neurotarget.sweeps.search_space import Dimension, read_space
 from neurotarget.problems import DataError
+from neurotarget.sweeps.search_space import Dimension, read_space
 
 CONF = {
     "train.yaml": "defaults: [_self_, {model: unet}]\nseed: 1\noptimizer: {lr: 0.1}",

@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.losses import DiceCrossEntropy
 from neurotarget.models.nets.unet import UNet
-from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.shapes import Batch
+from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.types import Target
 
 TARGET = Target("toy", ("t1",), {"cube": 1}, (1, 1, 2), (16, 16, 16))

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.models.nets.unet import UNet
-from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.problems import DataError
+from neurotarget.tasks.segmentation import SegmentationTask
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

@@ -9,6 +9,8 @@ import yaml
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, Timer
 from torch.utils.data import DataLoader, Sampler
 
+from neurotarget.problems import DataError
+from neurotarget.tasks.schedule import Schedule, training_progress
 from neurotarget.training.budget import (
     UNITS,
     TrainingTimer,
@@ -16,8 +18,6 @@ from neurotarget.training.budget import (
     planned_steps,
     warm_up_note,
 )
-from neurotarget.tasks.schedule import Schedule, training_progress
-from neurotarget.problems import DataError
 
 CONF = Path(__file__).parents[2] / "conf" / "budget"
 TRAINER = {"max_epochs": 200, "max_time": "00:00:15:00", "precision": "auto"}

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import yaml
 
-from neurotarget.training.localising import located
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.cases.sources import Files
 from neurotarget.problems import DataError
+from neurotarget.training.localising import located
 from neurotarget.types import Target
 
 SIDE = 40

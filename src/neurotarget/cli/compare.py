@@ -10,11 +10,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 import wandb
 
-from neurotarget.files.memory_limits import within_memory
-from neurotarget.cli.build import build, build_foreign
-from neurotarget.comparison.ensemble_arms import with_ensembles
-from neurotarget.comparison.read_run import Run
-from neurotarget.comparison.gather_runs import read_arms
+from neurotarget.cli.flags import flag
+from neurotarget.cli.settings import read_whole
 from neurotarget.comparison.arms_text import (
     aligned,
     listed_files,
@@ -23,23 +20,26 @@ from neurotarget.comparison.arms_text import (
     summary_rows,
     verdicts,
 )
-from neurotarget.cli.flags import flag
-from neurotarget.runs.folder.older_output import older_output
-from neurotarget.cli.settings import read_whole
-from neurotarget.study.study_folder import write_tsv
-from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_mode
-from neurotarget.files.writing import at_home, remove, write_text
+from neurotarget.comparison.ensemble_arms import with_ensembles
+from neurotarget.comparison.gather_runs import read_arms
+from neurotarget.comparison.read_run import Run
+from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim, claimed, refuse_foreign
-from neurotarget.printable import one_line
 from neurotarget.files.reading import real_path
-from neurotarget.report.words.claims import all_asked
+from neurotarget.files.writing import at_home, remove, write_text
+from neurotarget.printable import one_line
+from neurotarget.problems import DataError
 from neurotarget.report.comparison.comparison_figures import all_figures
 from neurotarget.report.comparison.comparison_page import write_compare_page
 from neurotarget.report.drawing.figure import save_figure, svg_text
-from neurotarget.report.words.learning_banner import arms_banner, banner_text
 from neurotarget.report.pages.plain_page import PageFigure
+from neurotarget.report.words.claims import all_asked
+from neurotarget.report.words.learning_banner import arms_banner, banner_text
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.runs.network.objects import build, build_foreign
+from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_mode
 from neurotarget.stats.arms.comparison import Comparison, compare
-from neurotarget.problems import DataError
+from neurotarget.study.study_folder import write_tsv
 
 HELP = """neurotarget compare: which architecture or setting is best, at what cost, and how surely
 
@@ -63,7 +63,7 @@ FIGURES = ("ranks", "dice", "differences", "costs", "icc", "effects")  # names b
 Words = Mapping[str, str]
 
 
-class Written(NamedTuple):
+class WrittenStudy(NamedTuple):
     """A comparison and the files that hold it."""
 
     comparison: Comparison
@@ -107,7 +107,7 @@ def run(places: Sequence[str | Path], words: Words) -> int:
     return 0
 
 
-def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Written:
+def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> WrittenStudy:
     """Write tables, figures, Markdown and page; an earlier comparison in the folder goes.
 
     The page is written last, so that none stands beside tables that are not its own.
@@ -133,10 +133,10 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
         shown.append(PageFigure(name, heading, caption, svg))
     write_text(readme, markdown(comparison, title))
     write_compare_page(page, comparison, shown, title=title)
-    return Written(comparison, page, table, readme, pictures)
+    return WrittenStudy(comparison, page, table, readme, pictures)
 
 
-def track(done: Written, first: Run, *, mode: str, title: str, trust: bool = False) -> None:
+def track(done: WrittenStudy, first: Run, *, mode: str, title: str, trust: bool = False) -> None:
     """Put tables and figures into one W&B run of the type `comparison`.
 
     It goes to the entity that the first run names, a team for example, only with `trust`: the run
@@ -171,7 +171,7 @@ def track(done: Written, first: Run, *, mode: str, title: str, trust: bool = Fal
         finish(made, failed=failed)
 
 
-def tell(done: Written) -> None:
+def tell(done: WrittenStudy) -> None:
     """Print the arms in short, the sentence, the notes, and where the files lie."""
     loud = banner_text(arms_banner(done.comparison))
     first = f"\n{loud}\n" if loud else ""
@@ -186,7 +186,7 @@ def tell(done: Written) -> None:
     print(f"\n{listed_files(files)}")
 
 
-def _logged(done: Written) -> dict[str, Any]:
+def _logged(done: WrittenStudy) -> dict[str, Any]:
     """Tables and figures as W&B takes them; text stays text where some of a column is absent."""
     logged: dict[str, Any] = {}
     for name, table in done.comparison.tables.items():

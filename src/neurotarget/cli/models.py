@@ -15,20 +15,20 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
-from neurotarget.cli.build import build
 from neurotarget.cli.flags import flag
-from neurotarget.runs.folder.jobs import quoted
-from neurotarget.runs.network.fitting import fit_patch, times
 from neurotarget.cli.overrides import no_variant
 from neurotarget.cli.settings import read_whole
 from neurotarget.data.found import whole_number
+from neurotarget.files.ownership import claim_file
 from neurotarget.files.writing import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
-from neurotarget.files.ownership import claim_file
 from neurotarget.printable import cell
-from neurotarget.report.words.numbers import NOTHING, aligned, number
 from neurotarget.problems import DataError
+from neurotarget.report.words.numbers import NOTHING, aligned, number
+from neurotarget.runs.folder.jobs import quoted
+from neurotarget.runs.network.fitting import fit_patch, optimizer_states, times
+from neurotarget.runs.network.objects import build
 from neurotarget.types import Target, TripleVox
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
@@ -201,16 +201,6 @@ def _profiles(
     loss = DeepSupervision(build(config["loss"]))
     train = profile(net, shape, training=True, optimizer_states=states, loss=loss)
     return profile(net, shape, training=False), train
-
-
-def optimizer_states(config: Mapping[str, Any]) -> int:
-    """Values that an optimizer keeps for each weight: counted after one step of its own."""
-    weight = nn.Parameter(torch.zeros(3))
-    optimizer = build(config, params=[weight])
-    weight.grad = torch.zeros(3)
-    optimizer.step()
-    kept = optimizer.state[weight].values()
-    return sum(torch.is_tensor(value) and value.shape == weight.shape for value in kept)
 
 
 def _what(file: Path) -> str:

@@ -23,10 +23,11 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from neurotarget.runs.folder.jobs import quoted
 from neurotarget.cli.setting_table import CHECKS
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.jobs import quoted
+from neurotarget.sweeps.trial_overrides import keys_of
 
 MULTIRUN = ("-m", "--multirun")
 CONFIG_DIR = ("--config-dir", "-cd")
@@ -266,18 +267,6 @@ def _no_branch(override: Override, branch: DictConfig) -> str:
         f"{shlex.quote(f'{override.key_or_group}={now}')} (as it is now) with your own values, or "
         "null"
     )
-
-
-def keys_of(config: DictConfig) -> list[str]:
-    """Every dotted key of a configuration, branches too."""
-
-    def walk(node: object, prefix: str) -> Iterator[str]:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                yield f"{prefix}{key}"
-                yield from walk(value, f"{prefix}{key}.")
-
-    return list(walk(OmegaConf.to_container(config, resolve=False), ""))
 
 
 def _options(group: str) -> list[str]:

@@ -1,15 +1,14 @@
 """What the reader of a data set found: cases, and what is wrong with it."""
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.files.unfetched import unfetched
 from neurotarget.files.reading import load_json
+from neurotarget.files.unfetched import unfetched
+from neurotarget.problems import Problem, error
 from neurotarget.types import IGNORE, Case
-from neurotarget.problems import Problem
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # not \d, which takes digits of other scripts
 
@@ -20,30 +19,6 @@ class Found(NamedTuple):
     cases: list[Case]
     problems: list[Problem]
     label_ids: Mapping[str, int] | None = None
-
-
-def error(found: str, wanted: str, todo: str, *, case_id: str = "", file: str = "") -> Problem:
-    """Problem that training refuses."""
-    return Problem("error", case_id, str(file), found, wanted, todo)
-
-
-def warning(found: str, wanted: str, todo: str, *, case_id: str = "", file: str = "") -> Problem:
-    """Problem that training goes on over."""
-    return Problem("warning", case_id, str(file), found, wanted, todo)
-
-
-def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Option that is spelt most like a word, whatever their case; None where none is close."""
-    spelt = {option.casefold(): option for option in options}
-    match = difflib.get_close_matches(word.casefold(), spelt, n=1, cutoff=cutoff)
-    return spelt[match[0]] if match else None
-
-
-def some(names: Iterable[object], most: int = 8) -> str:
-    """List of names, cut where it grows too long for a sentence."""
-    listed = [str(name) for name in names]
-    shown = ", ".join(listed[:most]) or "none"
-    return f"{shown}, … ({len(listed)} in all)" if len(listed) > most else shown
 
 
 def named_labels(labels: object) -> dict[str, int] | None:

@@ -1,1 +1,1 @@
-"""The door to every file: read without trust, written whole or not at all, never over what is not ours."""
+"""The door to every file: read without trust, written whole or not at all."""

@@ -1,27 +1,26 @@
 """A study on disk: tables, figures, and the page that shows them."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
-from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.runs.folder.older_output import older_output
-from neurotarget.study.pictured_cases import RANKS, load_cases
-from neurotarget.study.study_inputs import Material
-from neurotarget.files.writing import remove, table_text, write_text, written
 from neurotarget.files.ownership import claimed, refuse_foreign
-from neurotarget.report.paper.checklist import claim_table
+from neurotarget.files.writing import remove, table_text, write_text, written
 from neurotarget.report.drawing.figure import save_figure, svg_text
 from neurotarget.report.figures.study_figures import all_figures
-from neurotarget.report.paper.methods_text import methods_text
 from neurotarget.report.pages.study_page import PageCase, PageFigure, write_page
+from neurotarget.report.paper.checklist import claim_table
+from neurotarget.report.paper.methods_text import methods_text
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.reporting import with_reporting
 from neurotarget.stats.study.results import Study
+from neurotarget.study.pictured_cases import RANKS, load_cases
+from neurotarget.study.study_inputs import Material
 
 FIGURES = (  # names that figures begin with
     "flow",
@@ -45,19 +44,9 @@ SOMETIMES = (
 )
 
 
-class Written(NamedTuple):
-    """A study and the files that hold it."""
-
-    study: Study
-    page: Path
-    tables: Mapping[str, Path]
-    figures: Sequence[Path]  # PNG; an SVG of the same name lies beside each
-    overlays: Sequence[Path]  # PNG
-
-
 def write_study(
     material: Material, folder: Path, *, seed: int = 0, cases: int = 12, title: str = ""
-) -> Written:
+) -> WrittenStudy:
     """Compute a study and write tables, figures, pictures and `report.html` into a folder.
 
     Tables are `study/<name>.tsv`, figures `study/figures/`; `cases` is the number of cases that
@@ -87,7 +76,7 @@ def software() -> str:
 
 def write_files(
     study: Study, material: Material, folder: Path, *, cases: int = 12, title: str = ""
-) -> Written:
+) -> WrittenStudy:
     """Write a study that is computed; what an earlier one left in the folder goes.
 
     The page is written last, so that none stands beside tables that are not its own.
@@ -120,7 +109,7 @@ def write_files(
     gallery = load_cases(study, material, count=cases) if cases else []
     overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
     write_page(page, study, shown, gallery, title=title or material.measured.target.name)
-    return Written(study, page, tables, pictures, overlays)
+    return WrittenStudy(study, page, tables, pictures, overlays)
 
 
 def _clear(folder: Path, page: Path) -> None:

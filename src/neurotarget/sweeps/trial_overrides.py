@@ -1,17 +1,16 @@
 """The words of a search: what each trial is told, what is searched, what tells searches apart."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from neurotarget.cli.overrides import keys_of
-from neurotarget.sweeps.search_space import EXAMPLE, Dimension, read_space
 from neurotarget.problems import DataError
+from neurotarget.sweeps.search_space import EXAMPLE, Dimension, read_space
 
 CHOICES_CHECKED = 50  # of one setting
 NOT_OF_TRIALS = ("trials", "parallel", "sampler", "seed", "space")  # a trial needs no word of these
@@ -92,3 +91,15 @@ def signature(
     others = [word for word in words if not word.lstrip("+~").startswith(ANYWHERE)]
     searched = {one.key: one.text.partition("=")[2] for one in space}
     return {"objective": list(objectives), "words": sorted(others)} | searched
+
+
+def keys_of(config: DictConfig) -> list[str]:
+    """Every dotted key of a configuration, branches too."""
+
+    def walk(node: object, prefix: str) -> Iterator[str]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                yield f"{prefix}{key}"
+                yield from walk(value, f"{prefix}{key}.")
+
+    return list(walk(OmegaConf.to_container(config, resolve=False), ""))

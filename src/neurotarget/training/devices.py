@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
 
 from neurotarget.runs.folder.jobs import quoted
 
@@ -23,7 +22,7 @@ PROGRAM = "NEUROTARGET_PROGRAM"  # the script that a job's process runs
 JOB = "NEUROTARGET_JOB"  # the folder of the job that a process was started for
 
 
-def rank(trainer: Mapping[str, Any] | DictConfig) -> int:
+def rank(trainer: Mapping[str, Any]) -> int:
     """Number of this process among those of its training; 0 is the one that writes.
 
     A training on one device is its own, whatever number the environment gives its process: Slurm
@@ -34,13 +33,13 @@ def rank(trainer: Mapping[str, Any] | DictConfig) -> int:
     return next((int(os.environ[key]) for key in RANK if key in os.environ), 0)
 
 
-def num_devices(trainer: Mapping[str, Any] | DictConfig) -> int:
+def num_devices(trainer: Mapping[str, Any]) -> int:
     """Devices that one training uses, on all of its nodes."""
     nodes = trainer.get("num_nodes")
     return _per_node(trainer) * (nodes if isinstance(nodes, int) else 1)
 
 
-def _per_node(trainer: Mapping[str, Any] | DictConfig) -> int:
+def _per_node(trainer: Mapping[str, Any]) -> int:
     asked = trainer.get("devices")
     if asked in ("auto", -1, "-1"):
         return 1 if trainer.get("accelerator") == "cpu" else max(1, torch.cuda.device_count())
@@ -51,7 +50,7 @@ def _per_node(trainer: Mapping[str, Any] | DictConfig) -> int:
     return max(1, len(asked))
 
 
-def apart_from_slurm(trainer: Mapping[str, Any] | DictConfig) -> str:
+def apart_from_slurm(trainer: Mapping[str, Any]) -> str:
     """Sentence for one of several tasks of Slurm that trains by itself, else ""."""
     tasks = os.environ.get("SLURM_NTASKS", "1")
     if num_devices(trainer) > 1 or not tasks.isdigit() or int(tasks) == 1:
@@ -63,7 +62,7 @@ def apart_from_slurm(trainer: Mapping[str, Any] | DictConfig) -> str:
     )
 
 
-def needs_own_process(cfg: DictConfig) -> bool:
+def needs_own_process(cfg: Mapping[str, Any]) -> bool:
     """Whether a job trains on several devices, whose processes nobody has started yet."""
     if int(os.environ.get("SLURM_NTASKS", 1)) > 1:
         return False

@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,25 +13,24 @@ from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from neurotarget.training.budget import apply_budget
-from neurotarget.cli.build import build, refused
-from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
-from neurotarget.runs.tracking.cost import CostMeter
-from neurotarget.runs.network.fitting import fit_patch, try_patch
-from neurotarget.runs.network.precision import precision_for
-from neurotarget.runs.network.pretrained import load_pretrained
-from neurotarget.sweeps.pruning import pruning
-from neurotarget.training.devices import apart_from_slurm
-from neurotarget.process.signals import Stopped, signal_of
-from neurotarget.training.training_bar import TrainingBar
-from neurotarget.runs.network.windows import build_windows
 from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.models.profile import profile
+from neurotarget.problems import DataError
+from neurotarget.process.signals import Stopped, signal_of
+from neurotarget.runs.network.fitting import fit_patch, try_patch
+from neurotarget.runs.network.objects import build, refused
+from neurotarget.runs.network.precision import precision_for
+from neurotarget.runs.network.pretrained import load_pretrained
+from neurotarget.runs.network.windows import build_windows
+from neurotarget.runs.tracking.cost import CostMeter
 from neurotarget.tasks.scores import AGREEMENT
 from neurotarget.tasks.segmentation import SegmentationTask
-from neurotarget.problems import DataError
+from neurotarget.training.budget import apply_budget
+from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
+from neurotarget.training.devices import apart_from_slurm
+from neurotarget.training.training_bar import TrainingBar
 from neurotarget.types import Target
 
 Config = Mapping[str, Any]  # resolved, of plain values
@@ -58,9 +57,15 @@ def build_data(config: Config, target: Target) -> TargetData:
 
 
 def build_parts(
-    config: Config, folder: Path, target: Target, data: TargetData, *, resumed: bool = False
+    config: Config,
+    folder: Path,
+    target: Target,
+    data: TargetData,
+    *,
+    resumed: bool = False,
+    callbacks: Sequence[Callback] = (),
 ) -> Parts:
-    """Build network, task and trainer.
+    """Build network, task and trainer, which calls further `callbacks` too.
 
     Raises:
         DataError: a setting is unknown, has a value that is refused, or the patch does not fit.
@@ -81,7 +86,7 @@ def build_parts(
         config["trainer"],
         lambda: profile(net, shape, training=True).flops,
     )
-    further = [best, meter, *budget.callbacks, *pruning(config, folder)]
+    further = [best, meter, *budget.callbacks, *callbacks]
     trainer = _trainer(config, folder, budget.trainer, further)
     if config["budget"]["kind"] in ("minutes", "flops"):  # steps stand in the first message
         lines.append(f"training  {budget.told}")

@@ -9,7 +9,7 @@ from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.problems import DataError
 from neurotarget.types import Target
 
-CONF = Path(__file__).resolve().parents[2] / "conf" / "augment"
+CONF = Path(__file__).resolve().parents[3] / "conf" / "augment"
 NAMES = [
     "affine",
     "elastic",

@@ -6,8 +6,8 @@ import pytest
 
 from neurotarget.data.batches.cache import open_entry
 from neurotarget.data.batches.prepare import Preparation, prepare, read_scans, stored, to_work
-from neurotarget.types import Case, Manifest, Roi, Target
 from neurotarget.problems import DataError
+from neurotarget.types import Case, Manifest, Roi, Target
 
 
 def target(**changes) -> Target:

@@ -2,8 +2,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.batches.roi import box_of
+from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.problems import DataError
 from neurotarget.types import Roi
 

@@ -2,8 +2,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neurotarget.data.labels import class_of_id
 from neurotarget.data.cases.manifest import read_manifest, scan_manifest
+from neurotarget.data.labels import class_of_id
 from neurotarget.problems import DataError
 
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from neurotarget.data.cases.sources import Files, Public
 from neurotarget.phantom.gland.plan import Plan, planted
-from neurotarget.data.cases.sources import Cohort, Files, Public
+from neurotarget.phantom.gland.source import Cohort
 from neurotarget.problems import DataError
 
 SMALL = Plan(num_cases=1, voxel_scale=4)  # 4 mm: a tenth of a second each

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from neurotarget.data.cases.splits import assign_splits
-from neurotarget.types import Case, Manifest
 from neurotarget.problems import DataError
+from neurotarget.types import Case, Manifest
 
 
 def manifest(number=20, per_subject=1, **given):

@@ -9,7 +9,7 @@ from monai.networks.nets import DynUNet
 
 from neurotarget.models.nets.nnunet import NNUNet, ResEncUNet
 
-CONF = Path(__file__).parents[2] / "conf" / "model"
+CONF = Path(__file__).parents[3] / "conf" / "model"
 PACKAGE = "dynamic_network_architectures"
 PATCH = (32, 32, 16)
 

@@ -10,15 +10,15 @@ import yaml
 
 from neurotarget.cli import overrides
 from neurotarget.cli.argv import check_argv, resumed_argv
+from neurotarget.cli.main import load_target
+from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import read_foreign, refuse_foreign, refuse_replayed
 from neurotarget.runs.folder.jobs import Job, read_job
 from neurotarget.runs.folder.known_caches import RUNS, note_runs
-from neurotarget.training.localising import located
-from neurotarget.cli.main import load_target
 from neurotarget.runs.folder.multirun import read_multirun, settled, to_go_on
-from neurotarget.problems import DataError
+from neurotarget.training.localising import located
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 TARGET = """
 _target_: neurotarget.types.Target
 name: a
@@ -304,7 +304,7 @@ def test_a_training_lists_itself_in_the_cache_that_is_typed(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("choice", ["../../a", "/tmp/a", "a/../../b", "'../a'"])
 def test_a_choice_of_a_group_is_a_name(choice):
-    conf = overrides.Path(__file__).parents[2] / "conf"
+    conf = overrides.Path(__file__).parents[3] / "conf"
     with pytest.raises(DataError, match="found a path, wanted a name of target"):
         overrides.check_overrides([f"target={choice}"], conf, "train")
 

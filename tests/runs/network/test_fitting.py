@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from neurotarget.cli.build import build_foreign
-from neurotarget.runs.network.fitting import build_net, fit_patch, fitted_again, try_patch
 from neurotarget.models.backbone import Backbone
 from neurotarget.problems import DataError
+from neurotarget.runs.network.fitting import build_net, fit_patch, fitted_again, try_patch
+from neurotarget.runs.network.objects import build_foreign
 from neurotarget.types import Target
 
 UNET = {"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4, 8, 8]}  # multiples of 4

@@ -4,9 +4,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from neurotarget.runs.network.pretrained import load_pretrained
 from neurotarget.models.nets.unet import UNet
 from neurotarget.problems import DataError
+from neurotarget.runs.network.pretrained import load_pretrained
 
 
 def net(labels=2, seed=0):

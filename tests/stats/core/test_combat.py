@@ -3,8 +3,8 @@ import warnings
 import numpy as np
 import pytest
 
-from neurotarget.stats.core.combat import Combat, least_squares
 from neurotarget.problems import DataError
+from neurotarget.stats.core.combat import Combat, least_squares
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from scipy.stats import pearsonr
 
+from neurotarget.stats.arms.arm_parts import arm_parts_table
 from neurotarget.stats.cohort.measured import from_rows
-from neurotarget.stats.study.parts import COLUMNS, arm_parts_table, correlation_p, parts_table
+from neurotarget.stats.study.parts import COLUMNS, correlation_p, parts_table
 from neurotarget.stats.study.tables import agreement_table, scores_table
 from oracles.agreement import icc_a1
 from oracles.arms import arms_of

@@ -27,6 +27,7 @@ from neurotarget.data.scans.stored import (
     native,
 )
 from neurotarget.files.reading import opened
+from neurotarget.problems import MIRRORED
 
 NIFTI = (".nii.gz", ".nii")
 MGH = (".mgz", ".mgh")
@@ -34,7 +35,6 @@ ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 QUATERNION_EXCESS = 1e-3  # of b² + c² + d² over 1; from four decimals on it is rounding
 UNNOTICED_EXCESS = 1e-7  # what float32 adds
 FORMS_APART_VOX = 0.5
-MIRRORED = "LEFT AND RIGHT MIRRORED"  # loud, as nothing else in a result would show it
 NIFTI_UNITS = {0: ("unknown", 1.0), 1: ("metre", 1e3), 2: ("mm", 1.0), 3: ("micron", 1e-3)}
 GOOD_RAS_BYTE = 28  # of an MGH header: behind seven numbers of four bytes
 MGH_VOXELS = 284  # bytes before them
@@ -46,7 +46,7 @@ def read_stored(path: Path, report: Report) -> Stored:
     """Read a file of any known kind; what its header has against it goes to the report.
 
     Raises:
-        OSError, ValueError and others: the file cannot be read (`neurotarget.data.scans.volume` lists).
+        OSError, ValueError and others: the file cannot be read (see `read_volume`).
     """
     name = path.name.lower()
     if name.endswith(NIFTI):

@@ -1,7 +1,7 @@
 """The built-in cohort of susceptibility maps on disk, with the masks of two simulated raters.
 
 It stands in for real cohorts when the software is tried: what is planted is known
-(`neurotarget.phantom.dentate.plan`). It says nothing about people. Field and reconstruction use the same
+(`phantom.dentate.plan`). It says nothing about people. Field and reconstruction use the same
 dipole kernel and the same grid, so the maps are better than a scanner's are.
 """
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from neurotarget.phantom.dentate.cohort import QSM_PHANTOM
 from neurotarget.phantom.dentate.plan import QSMPlan
-from neurotarget.data.cases.sources import Drawn
+from neurotarget.phantom.drawn_source import Drawn
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from torch.optim import Optimizer
 
-from neurotarget.runs.folder.known_caches import CACHES, is_noted
 from neurotarget.files.reading import check_regular, load_yaml
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.known_caches import CACHES, is_noted
 
 KEPT_HERE = re.compile(r"logger\.((group|tags|pictures)=.*|wandb=(offline|disabled))", re.DOTALL)
 PARAMS = ("hydra.sweeper.params.", "sweep.space.")  # before the keys that a sweep sets
@@ -86,15 +85,14 @@ def read_foreign(path: Path) -> dict[str, Any]:
             raise DataError(f"{path}: found over 4 MB, wanted a config; check the path")
         plain = load_yaml(path)
         _refuse_huge(plain, str(path))
-        found = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except DataError:
         raise
-    except Exception as error:  # of the file system, YAML's, OmegaConf's, too deep a nesting
+    except Exception as error:  # of the file system, YAML's, too deep a nesting
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{path}: no settings can be read from it ({reason})") from error
-    if not isinstance(plain, dict) or not found:  # OmegaConf takes a word for a key
+    if not isinstance(plain, dict) or not plain:
         raise DataError(f"{path}: found no settings, wanted keys with values; check the file")
-    return found
+    return plain
 
 
 def refuse_replayed(words: Sequence[str], folder: Path) -> None:

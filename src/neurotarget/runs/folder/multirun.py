@@ -8,39 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.conf import HydraConf
-from omegaconf import DictConfig
 
+from neurotarget.files.drafts import draft_path, sweep_once
+from neurotarget.files.reading import load_yaml, real_path
+from neurotarget.files.writing import write_text
+from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import is_elsewhere, is_known_cache, sends
 from neurotarget.runs.folder.job_names import LONGEST, job_name, marked
-from neurotarget.runs.folder.jobs import SITTING, Job, JobResult, read_job, same_words, told
-from neurotarget.files.drafts import draft_path, sweep_once
-from neurotarget.files.writing import write_text
-from neurotarget.files.reading import load_yaml, real_path
+from neurotarget.runs.folder.jobs import Job, JobResult, read_job, same_words, told
 from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
-from neurotarget.problems import DataError
 
 MULTIRUN = "multirun.yaml"
 LATEST = "latest_multirun"
 JOB_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f]+")  # one folder, and not a hidden one
 ROWS = "rows.csv"  # scores of held-out cases, which a comparison reads
-WHERE = ("hydra.mode=", "hydra.sweep.dir=", *(f"{key}=" for key in SITTING))
-
-
-def command_words(config: DictConfig) -> list[str]:
-    """Words of a multirun's command, from Hydra's config, but those that say where it lies."""
-    hydra = config.hydra
-    words = [*hydra.overrides.task, *hydra.overrides.hydra]
-    return [*own_folders(hydra), *(word for word in words if not word.startswith(WHERE))]
-
-
-def own_folders(hydra: HydraConf) -> list[str]:
-    """Words that name the user's own config folder, as Hydra's config knows it."""
-    return [
-        f"--config-dir={source.path}"
-        for source in hydra.runtime.config_sources
-        if source.provider == "command-line"
-    ]
 
 
 def write_multirun(
@@ -143,22 +124,12 @@ def to_go_on(folder: Path, own: Sequence[str] = ()) -> str:
 
     `own` are the words of `typed_again`, for a multirun of those that it was started with.
     """
-    own = own or [word for word in _words(folder) if _is_typed_again(word, folder)]
+    own = own or [word for word in _words(folder) if is_typed_again(word, folder)]
     return shlex.join(["python", "train.py", *own, f"resume={folder}"])
 
 
-def typed_again(hydra: HydraConf) -> list[str]:
-    """Words to type whenever a run goes on, as it may be a stranger's.
-
-    They name the user's own config folder, folders elsewhere that are written to, and where
-    scores are sent.
-    """
-    folder = Path(hydra.runtime.output_dir)
-    again = [word for word in hydra.overrides.task if _is_typed_again(word, folder)]
-    return [*own_folders(hydra), *again]
-
-
-def _is_typed_again(word: str, folder: Path) -> bool:
+def is_typed_again(word: str, folder: Path) -> bool:
+    """Whether an override is not replayed from a record, as the run may be a stranger's."""
     is_far = is_elsewhere(word) and not is_known_cache(word, folder)
     return word.startswith("--config-dir=") or is_far or sends(word)
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from neurotarget.cli.build import build, build_foreign
-from neurotarget.runs.folder.foreign import is_shareable
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.foreign import is_shareable
+from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.types import Target, TripleVox
 
 Make = Callable[..., Any]
@@ -108,6 +108,16 @@ def try_patch(net: nn.Module, target: Target) -> None:
             f"patch_vox: {list(target.patch_vox)} does not go through {type(net).__name__} "
             f"({' '.join(str(error).split())}); change patch_vox or the model's levels"
         ) from error
+
+
+def optimizer_states(config: Mapping[str, Any]) -> int:
+    """Values that an optimizer keeps for each weight: counted after one step of its own."""
+    weight = nn.Parameter(torch.zeros(3))
+    optimizer = build(config, params=[weight])
+    weight.grad = torch.zeros(3)
+    optimizer.step()
+    kept = optimizer.state[weight].values()
+    return sum(torch.is_tensor(value) and value.shape == weight.shape for value in kept)
 
 
 def sides_of(name: str, asked: object) -> TripleVox:

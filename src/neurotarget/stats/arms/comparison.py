@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import f
 
 from neurotarget.stats.arms.arm_learning import Learnings, learning_of_arms, learnt_alone
+from neurotarget.stats.arms.arm_parts import arm_parts_table, of_arms, without_external
 from neurotarget.stats.arms.arm_scores import (
     MEAN,
     SAME,
@@ -24,7 +25,6 @@ from neurotarget.stats.arms.headline import headline
 from neurotarget.stats.arms.mixed import MixedFit, fit_arms, training_overlap, variance_table
 from neurotarget.stats.arms.paired import COLUMNS as DIFFERENCE_COLUMNS
 from neurotarget.stats.arms.paired import compared_pairs, differences_table
-from neurotarget.stats.study.parts import arm_parts_table, of_arms, without_external
 from neurotarget.stats.arms.ranks import COLUMNS as RANK_COLUMNS
 from neurotarget.stats.arms.ranks import ranks_table
 from neurotarget.types import Target

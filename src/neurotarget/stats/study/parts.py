@@ -13,10 +13,9 @@ import pandas as pd
 from scipy.stats import t as student
 
 from neurotarget.hypothesis import Published
-from neurotarget.stats.study.agreement import NONE
-from neurotarget.stats.arms.arms import Arms
 from neurotarget.stats.cohort.failures import failed_masks
-from neurotarget.stats.cohort.measured import EXTERNAL, PARTS, Measured, from_rows
+from neurotarget.stats.cohort.measured import EXTERNAL, PARTS, Measured
+from neurotarget.stats.study.agreement import NONE
 from neurotarget.stats.study.tables import (
     AGREEMENT_UNITS,
     ALL_LABELS,
@@ -33,8 +32,6 @@ COLUMNS = [
     *("sd", "p", "unit"),
     *("n", "n_subjects", "n_failed", "published", "published_sd", "source", "reason"),
 ]
-ARM_COLUMNS = ["arm", "seed", *COLUMNS]
-KEYS = ["case_id", "subject_id", "split", "label", "metric", "unit"]
 NOT_SCORED = "it was not scored"
 
 
@@ -65,55 +62,6 @@ def parts_table(
         own = _against(measured, rater)
         rows += _rows(own, rater, agreement_table(own, seed=seed), scores_table(own))
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def arm_parts_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
-    """`parts_table` of every arm and seed of a comparison; scores of several folds are averaged.
-
-    No rows where the scores do not say their split.
-    """
-    if "split" not in arms.scores:
-        return pd.DataFrame(columns=ARM_COLUMNS)
-    known, tables = pd.DataFrame(index=pd.Index([], name="case_id")), []
-    for arm in arms.names:
-        for training, rows in arms.scores[arms.scores["arm"] == arm].groupby("seed"):
-            means = rows.groupby(KEYS, sort=False)["value"].mean().reset_index()
-            measured = from_rows(means, arms.target, known)
-            agreement = agreement_table(measured, seed=seed)
-            scores = scores_table(measured)
-            found = parts_table(measured, agreement, scores, seed=seed)
-            tables.append(found.assign(arm=arm, seed=training))
-    found = [table for table in tables if len(table)]
-    whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=ARM_COLUMNS)
-    return whole[ARM_COLUMNS]
-
-
-def without_external(arms: Arms) -> tuple[Arms, list[str]]:
-    """Arms on the cases of sites that were trained on, and a note on the others.
-
-    Every fold scores the same external cases, so folds that share them are no samples of their
-    own. Where all cases are external, one site left out after the other, they stay. Arms without
-    any other case go, such as an ensemble of folds.
-    """
-    known = arms.scores["split"] if "split" in arms.scores else pd.Series(dtype=object)
-    is_external = (known == EXTERNAL).reindex(arms.scores.index, fill_value=False)
-    if not is_external.any() or is_external.all():
-        return arms, []
-    scores = arms.scores[~is_external]
-    runs = arms.runs[arms.runs.index.isin(scores["run"])]
-    number = arms.scores.loc[is_external, "case_id"].nunique()
-    cases = "1 external case counts" if number == 1 else f"{number} external cases count"
-    told = (
-        f"{cases} in no mean, rank or test of arms, but in the table of internal and external, and "
-        "in the hypotheses: by the mean of the volumes that the folds of a seed give."
-    )
-    return replace(arms, scores=scores, runs=runs), [told]
-
-
-def of_arms(arms: Arms, names: Sequence[str]) -> Arms:
-    """The same with some of the arms alone."""
-    scores, runs = (table[table["arm"].isin(names)] for table in (arms.scores, arms.runs))
-    return replace(arms, scores=scores, runs=runs)
 
 
 def _rows(

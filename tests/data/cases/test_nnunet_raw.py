@@ -1,7 +1,7 @@
 import pytest
 
 from neurotarget.data.cases.manifest import read_manifest, scan_manifest
-from neurotarget.data.cases.nnunet import channels_of
+from neurotarget.data.cases.nnunet_raw import channels_of
 from neurotarget.problems import DataError
 
 

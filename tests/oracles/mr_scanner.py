@@ -1,7 +1,8 @@
+"""A made-up MR scanner that writes DICOM series."""
+
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
@@ -11,8 +12,7 @@ OBLIQUE = ([0.96, 0.28, 0.0], [-0.168, 0.576, 0.8])  # unit vectors at right ang
 ROWS, COLUMNS = 4, 6
 
 
-@pytest.fixture(scope="session")
-def mr():
+def scanner() -> SimpleNamespace:
     """A made-up MR scanner: its geometry, `slice_of` a number, `write` for a folder of slices."""
     return SimpleNamespace(
         origin=ORIGIN,

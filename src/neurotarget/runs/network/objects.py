@@ -1,0 +1,169 @@
+"""From plain settings to objects: the only place that turns a `_target_` into a call."""
+
+import difflib
+import functools
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from neurotarget.problems import DataError
+from neurotarget.runs.folder.foreign import refuse_foreign
+from neurotarget.types import Target
+
+# what constructors raise on a value that they cannot take: their own, Python's and torch's errors
+REFUSALS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
+MEND = "mend the setting in conf or on the command line"
+RESTORE = "restore the file, or use the version that wrote it"
+FOREIGN = "a config that is not this program's own"
+
+
+def build(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401
+    """Call a node's `_target_` with its own plain values and further ones of any type.
+
+    Nodes inside it that have a `_target_` are called first; those with `_partial_: true` become
+    callables that wait for the rest of their arguments, as Hydra makes them.
+
+    Raises:
+        DataError: a setting is unknown (with the nearest one), or has a value that is refused.
+    """
+    try:
+        return _called(cfg, values)
+    except REFUSALS as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(refused(cfg, error)) from error
+
+
+def _called(node: Mapping[str, Any], values: Mapping[str, object]) -> object:
+    """What a node's `_target_` returns for its settings and further arguments."""
+    given = {str(key): _built(node[key]) for key in node if not str(key).startswith("_")}
+    return located(str(node.get("_target_", "")))(**{**given, **values})
+
+
+def _built(value: object) -> object:
+    """A setting with every node in it replaced by the object that it describes."""
+    if isinstance(value, Mapping) and "_target_" in value:
+        if value.get("_partial_") is True:
+            given = {str(key): _built(value[key]) for key in value if not str(key).startswith("_")}
+            return functools.partial(located(str(value["_target_"])), **given)
+        try:
+            return _called(value, {})
+        except REFUSALS as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(refused(value, error)) from error
+    if isinstance(value, Mapping):
+        return {key: _built(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_built(inner) for inner in value]
+    return value
+
+
+def located(path: str) -> Callable[..., Any]:
+    """The class or function that a `_target_` names.
+
+    Raises:
+        DataError: no module of this name can be imported, or it has no such name in it.
+    """
+    module, _, name = path.rpartition(".")
+    if not module:
+        raise DataError(f"_target_: found {path!r}, wanted a class such as torch.optim.AdamW")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name and not module.startswith(error.name):  # a package that the module needs
+            raise DataError(f"{path}: it needs {error.name}; install it") from error
+        outer, _, inner = module.rpartition(".")  # a method of a class
+        if outer and (kind := getattr(importlib.import_module(outer), inner, None)) is not None:
+            return getattr(kind, name)
+        raise DataError(f"_target_: found {path!r}, wanted one that can be imported") from error
+    except AttributeError as error:
+        names = [one for one in vars(importlib.import_module(module)) if one[:1] != "_"]
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"; did you mean {module}.{near[0]}?" if near else ""
+        raise DataError(f"_target_: found {path!r}, and {module} has no {name}{hint}") from error
+
+
+def refused(cfg: Mapping, error: BaseException, todo: str = MEND) -> str:
+    """One sentence of what a constructor would not take; the innermost error knows it best."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = " ".join(str(error).split())
+    unknown = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", said)
+    absent = re.search(r"([\w.]+)\(\) missing \d+ required positional arguments?: (.+)", said)
+    if absent is not None:
+        return f"{absent[1].split('.')[0]}: found no setting {absent[2]}, wanted a value; add it"
+    if unknown is None:
+        advice = "" if "; " in said else f"; {todo}"
+        name = str(cfg.get("_target_", "")).rpartition(".")[2]
+        return f"{said}{advice}" if said.startswith(f"{name}:") else f"{name}: {said}{advice}"
+    owner, key = unknown[1].split(".")[0], unknown[2]
+    near = difflib.get_close_matches(key, _parameters(cfg, owner), n=1)
+    hint = f"did you mean {near[0]}?" if near else "take it out"
+    return f"{owner}: no such setting {key!r}; {hint}"
+
+
+def _parameters(cfg: object, owner: str) -> list[str]:
+    """Parameters of the class called `owner` that this node, or one inside it, names."""
+    if not isinstance(cfg, Mapping):
+        return []
+    module, _, name = str(cfg.get("_target_", "")).rpartition(".")
+    if name == owner:
+        return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+    return next((found for key in cfg if (found := _parameters(cfg.get(key), owner))), [])
+
+
+def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401
+    """Call a `_target_` read from a run folder or a file, which may be a stranger's.
+
+    Only classes that are defined in the shareable modules are called, nothing that these modules
+    merely import, so a config cannot run code of its own.
+
+    Raises:
+        DataError: the config names anything else at any depth, or settings that are refused.
+    """
+    node = cfg if isinstance(cfg, Mapping) and "_target_" in cfg else {"_target_": ""}
+    refuse_foreign(node, FOREIGN)
+    module, _, name = str(node["_target_"]).rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    plain_keys = [key for key in node if not str(key).startswith("_")]
+    given = {str(key): _foreign_value(node[key]) for key in plain_keys}
+    try:
+        return kind(**given, **values)
+    except REFUSALS as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{FOREIGN}: {refused(node, error, RESTORE)}") from error
+
+
+def recorded_target(config: Mapping[str, Any], folder: Path) -> Target:
+    """The target of a run, which may be a stranger's, as its config.yaml has it.
+
+    Raises:
+        DataError: it has none, or one that is refused.
+    """
+    path = folder / "config.yaml"
+    with read_from(path):
+        target = build_foreign(config["target"]) if config.get("target") else None
+    if not isinstance(target, Target):
+        raise DataError(f"{path}: found no target, wanted that of a run; say target=<name>")
+    return target
+
+
+@contextmanager
+def read_from(path: Path) -> Iterator[None]:
+    """Name the file of a run's configuration in all that is wrong with what it holds."""
+    try:
+        yield
+    except DataError as error:
+        reason = str(error).removeprefix(f"{FOREIGN}: ")
+        raise DataError(reason if str(path) in reason else f"{path}: {reason}") from error
+
+
+def _foreign_value(value: object) -> object:
+    nested = isinstance(value, Mapping) and "_target_" in value
+    return build_foreign(value) if nested else value

@@ -1,0 +1,24 @@
+"""Shapes of arrays and tensors, named once.
+
+B batch, C contrasts, L labels including background, I J K voxels in canonical order (RAS+: I to
+the right, J to the front, K up).
+"""
+
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float, Integer
+from numpy import ndarray
+from torch import Tensor
+
+Image = Float[Tensor, "B C I J K"]
+Logits = Float[Tensor, "B L I J K"]
+Labels = Integer[Tensor, "B I J K"]
+Mask = Bool[ndarray, "I J K"]
+
+
+class Batch(NamedTuple):
+    """Patches of one size; `case_ids` runs along B."""
+
+    image: Image
+    labels: Labels
+    case_ids: list[str]
