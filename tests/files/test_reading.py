@@ -1,6 +1,7 @@
 """Descriptions are read from regular files, and whatever is wrong with them is a ValueError."""
 
 import pytest
+from omegaconf import OmegaConf
 
 from neurotarget.files.reading import load_json, load_yaml, read_plain
 
@@ -15,7 +16,7 @@ DEEP = "[" * 100_000
         ("a: !!bool x", "x"),
         ("a: !!timestamp x", "group"),
         ('a: !!int ""', "index"),
-        ("a: 2001-99-99", "month"),
+        ("a: 1\na: 2", "the key a stands 2 times"),
         ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
         (b"a: \xff", "utf-8"),
     ],
@@ -25,6 +26,14 @@ def test_broken_yaml_is_a_value_error(tmp_path, text, reason):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ValueError, match=reason):
         load_yaml(path)
+
+
+def test_yaml_has_the_values_that_hydra_reads(tmp_path):
+    text = "{a: 1e-3, b: 2001-99-99, c: .5, d: 1., e: 1e5, f: .inf, h: 1e, i: 10}"
+    (tmp_path / "a.yaml").write_text(text)
+    found = load_yaml(tmp_path / "a.yaml")
+    assert found == OmegaConf.to_container(OmegaConf.load(tmp_path / "a.yaml"))
+    assert (found["a"], found["b"], found["h"]) == (0.001, "2001-99-99", "1e")
 
 
 def test_deep_json_is_a_value_error(tmp_path):

@@ -7,13 +7,15 @@ process itself.
 import errno
 import json
 import os
+import re
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import yaml
 
@@ -28,6 +30,10 @@ ABSENT = (errno.ENOENT, errno.ENOTDIR)
 SYSTEM = ("/proc", "/sys")  # file systems whose files the kernel makes up as they are read
 # so that opening a FIFO returns; Windows has neither these nor FIFOs with a path
 FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+FLOAT = re.compile(  # of YAML 1.2, which needs no point before an exponent
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)$|[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)$"
+    r"|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+)
 TOO_DEEP = "lists within lists, too deep to read"
 MOST_TEXT = 1 << 28  # bytes of a table or description; more is no text that somebody wrote
 
@@ -100,6 +106,30 @@ def read_plain(path: Path | str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+class PlainLoader(yaml.SafeLoader):
+    """Plain values as Hydra reads them: 1e-3 is a number, a date is text, a key stands once."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, form) for tag, form in forms if not tag.endswith((":timestamp", ":float"))]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """Keys and values of a node.
+
+        Raises:
+            yaml.YAMLError: a key stands twice.
+        """
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        (key, number), *_ = keys.most_common(1) or [("", 0)]
+        if number > 1:
+            raise yaml.YAMLError(f"the key {key} stands {number} times, wanted once")
+        return super().construct_mapping(node, deep)
+
+
+PlainLoader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123456789."))
+
+
 def load_yaml(path: Path | str) -> Any:  # noqa: ANN401
     """Plain values of a YAML file.
 
@@ -108,7 +138,7 @@ def load_yaml(path: Path | str) -> Any:  # noqa: ANN401
         ValueError: it is no YAML, not in UTF-8, or nested without measure.
     """
     try:
-        return yaml.safe_load(read_text(path))
+        return yaml.load(read_text(path), PlainLoader)
     except RecursionError as error:
         raise ValueError(TOO_DEEP) from error
     except (yaml.YAMLError, LookupError, AttributeError, TypeError) as error:

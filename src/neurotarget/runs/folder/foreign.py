@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from neurotarget.files.reading import check_regular, load_yaml
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.known_caches import CACHES, is_noted
+from neurotarget.runs.folder.moved_names import with_present_names
 
 KEPT_HERE = re.compile(r"logger\.((group|tags|pictures)=.*|wandb=(offline|disabled))", re.DOTALL)
 PARAMS = ("hydra.sweeper.params.", "sweep.space.")  # before the keys that a sweep sets
@@ -92,7 +93,7 @@ def read_foreign(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: no settings can be read from it ({reason})") from error
     if not isinstance(plain, dict) or not plain:
         raise DataError(f"{path}: found no settings, wanted keys with values; check the file")
-    return plain
+    return with_present_names(plain)
 
 
 def refuse_replayed(words: Sequence[str], folder: Path) -> None:

@@ -28,6 +28,7 @@ from neurotarget.files.reading import check_regular, load_yaml, read_plain, real
 from neurotarget.files.writing import write_text, written
 from neurotarget.printable import cell, cells
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.moved_names import with_present_names
 from neurotarget.runs.folder.multirun import MULTIRUN, link
 from neurotarget.types import Case
 
@@ -150,7 +151,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path}: found broken YAML ({reason}); restore the file") from error
     if not isinstance(config, dict):
         raise DataError(f"{path}: found no settings, wanted the config of a run; restore the file")
-    return config
+    return with_present_names(config)
 
 
 def read_words(folder: Path) -> list[str]:

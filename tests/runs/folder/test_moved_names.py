@@ -1,0 +1,34 @@
+import importlib
+
+import pytest
+
+from neurotarget.runs.folder.moved_names import NETS, present_name, with_present_names
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        ("neurotarget.models.unet.UNet", "neurotarget.models.nets.unet.UNet"),
+        ("neurotarget.models.nets.unet.UNet", "neurotarget.models.nets.unet.UNet"),
+        ("neurotarget.models.backbone.Backbone", "neurotarget.models.backbone.Backbone"),
+        ("neurotarget.data.sources.Cohort", "neurotarget.phantom.gland.source.Cohort"),
+        ("neurotarget.data.sources.Files", "neurotarget.data.cases.sources.Files"),
+        ("neurotarget.data.qsm_plan.QsmPlan", "neurotarget.phantom.dentate.plan.QsmPlan"),
+        ("os.system", "os.system"),
+    ],
+)
+def test_a_class_of_an_older_version_is_found_where_it_lies_now(then, now):
+    assert present_name(then) == now
+
+
+@pytest.mark.parametrize("name", NETS.split("|"))
+def test_every_network_lies_where_its_older_name_leads(name):
+    module = present_name(f"neurotarget.models.{name}.Net").rpartition(".")[0]
+    assert importlib.import_module(module).__name__ == f"neurotarget.models.nets.{name}"
+
+
+def test_names_are_renewed_at_any_depth_and_loops_end():
+    config = {"a": [{"_target_": "neurotarget.models.unet.UNet", "b": 1}], "c": "x"}
+    config["loop"] = config
+    found = with_present_names(config)
+    assert found["a"][0] == {"_target_": "neurotarget.models.nets.unet.UNet", "b": 1}
