@@ -58,7 +58,7 @@ PAYLOADS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("runpy", {"_target_": "runpy.run_path", "path_name": "evil.py"}),
     ("sympy", {"_target_": "sympy.parsing.sympy_parser.parse_expr", "s": "open('{canary}','w')"}),
     ("a module that ours imports", {"_target_": "neurotarget.models.profile.torch.load"}),
-    ("a function of ours", {"_target_": "neurotarget.cli.build.instantiate", "config": OPENS}),
+    ("a function of ours", {"_target_": "neurotarget.runs.network.objects.build", "config": OPENS}),
     ("partial", {"_target_": "functools.partial", "_args_": [OPENS]}),
 )
 

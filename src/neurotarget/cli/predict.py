@@ -1,26 +1,19 @@
 """`python predict.py run=… input=… output=…`: segment scans with a trained run, or several."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.data.scans.scratch import scratch_folder
-from neurotarget.inference.inputs import find_inputs
-from neurotarget.inference.predict_folder import Outcome, predict_all
-from neurotarget.inference.segment import Predictor
+from neurotarget.inference.predict_folder import Outcome
 from neurotarget.problems import DataError
-from neurotarget.runs.network.objects import build, build_foreign
-from neurotarget.runs.network.predictor import load_predictor
-from neurotarget.runs.network.run_ensemble import MODES, load_ensemble, trained_runs
+from neurotarget.runs.network.predict_scans import predict_scans
 
-SHOWN = 5  # names in a sentence
+SETTINGS = ("weights", "device", "overlap", "mirror", "postprocess", "ensemble")
 
 
 def predict(cfg: DictConfig) -> None:
-    """Predict every case of `cfg.input` into `cfg.output` and say what was found.
+    """Predict every case of `cfg.input` into `cfg.output` and print what was found.
 
     Raises:
         DataError: a setting, run or input is unfit, or some cases failed.
@@ -30,51 +23,18 @@ def predict(cfg: DictConfig) -> None:
             f"no {', '.join(missing)}; say python predict.py run=<run folder> input=<scan, folder "
             "or BIDS data set> output=<folder>"
         )
-    overwrite, probabilities = (_flag(cfg, name) for name in ("overwrite", "probabilities"))
     if cfg.threads is not None:
         torch.set_num_threads(_threads(cfg.threads))
-    output, runs = Path(str(cfg.output)), asked_runs(cfg.run, cfg.weights)
-    names = ("weights", "device", "overlap", "mirror", "postprocess")
-    settings = {name: cfg[name] for name in names}
-    settings["make"] = build if _flag(cfg, "trust") else build_foreign
-    predictor, made_by = _load(runs, cfg.ensemble, settings)
-    with scratch_folder() as scratch:
-        series = None if cfg.get("series") is None else str(cfg.series)
-        contrasts = predictor.target.contrasts
-        cases = find_inputs(Path(str(cfg.input)), contrasts, scratch=scratch, series=series)
-        outcomes = predict_all(
-            predictor,
-            cases,
-            output,
-            made_by=made_by,
-            overwrite=overwrite,
-            probabilities=probabilities,
-            ready=scratch.ready,
-        )
+    output = Path(str(cfg.output))
+    outcomes = predict_scans(
+        cfg.run,
+        str(cfg.input),
+        output,
+        series=None if cfg.get("series") is None else str(cfg.series),
+        **{name: cfg[name] for name in SETTINGS},
+        **{name: _flag(cfg, name) for name in ("overwrite", "probabilities", "trust")},
+    )
     _tell(outcomes, output)
-
-
-def _load(runs: Sequence[Path], mode: object, settings: dict[str, Any]) -> tuple[Predictor, str]:
-    if mode not in MODES:
-        raise DataError(f"ensemble: found {mode}, wanted {' or '.join(MODES)}")
-    if len(runs) == 1:
-        return load_predictor(runs[0], **settings)
-    names = ", ".join(run.name for run in runs[:SHOWN]) + (", …" if len(runs) > SHOWN else "")
-    what = "the mean of the probabilities" if mode == "mean" else "the mean of the weights"
-    print(f"{what} of {len(runs)} runs ({names})", flush=True)
-    return load_ensemble(runs, mode=str(mode), **settings)
-
-
-def asked_runs(asked: object, weights: str) -> list[Path]:
-    """Runs that `run=` names: a run folder, a multirun folder, or a list of such.
-
-    Raises:
-        DataError: a place is not there or holds no trained run.
-    """
-    several = list(asked) if isinstance(asked, ListConfig | list | tuple) else [asked]
-    if not several:
-        raise DataError("run: found an empty list, wanted run folders; say run='[a,b]'")
-    return [run for place in several for run in trained_runs(Path(str(place)), weights)]
 
 
 def _flag(cfg: DictConfig, name: str) -> bool:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 from tqdm import tqdm
 
-from neurotarget.cli.build import plain
+from neurotarget.cli.plain import plain
 from neurotarget.cli.reconstruction_methods import (
     Made,
     Method,
@@ -22,7 +22,6 @@ from neurotarget.cli.reconstruction_methods import (
 )
 from neurotarget.cli.reconstruction_scans import Failed, Scan, drawn_scans, read_scans
 from neurotarget.cli.swi import bright_window
-from neurotarget.cli.train import said
 from neurotarget.evaluate import read_rows, write_rows
 from neurotarget.files.ownership import discard
 from neurotarget.inference.segment import save_like
@@ -44,6 +43,7 @@ from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import usable_device
 from neurotarget.runs.tracking.trackers import finish, log_final, loggers, on_wandb
 from neurotarget.study.study_folder import write_tsv
+from neurotarget.sweeps.command_overrides import overrides_of
 from neurotarget.types import Row
 
 KEPT = ("name", "job", "seed", "reconstruction", "logger", "paths")  # of the configuration
@@ -65,9 +65,9 @@ def reconstruct(cfg: DictConfig) -> dict[str, float]:
     settings, kind = config["reconstruction"], str(config["job"])
     methods = _methods(kind, settings)
     scans = _scans(cfg, config)
-    begin_run(folder, said())
+    begin_run(folder, overrides_of(HydraConfig.get()))
     record = run_record(folder)
-    open_run(folder, config, record, said())
+    open_run(folder, config, record, overrides_of(HydraConfig.get()))
     made = loggers(
         folder,
         config["logger"],

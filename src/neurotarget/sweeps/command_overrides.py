@@ -27,6 +27,11 @@ def own_folders(hydra: HydraConf) -> list[str]:
     ]
 
 
+def overrides_of(hydra: HydraConf) -> list[str]:
+    """The overrides that started a job, and the user's own config folder."""
+    return [*own_folders(hydra), *hydra.overrides.task]
+
+
 def typed_again(hydra: HydraConf) -> list[str]:
     """Words to type whenever a run goes on, as it may be a stranger's.
 

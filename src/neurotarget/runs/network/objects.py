@@ -167,3 +167,17 @@ def read_from(path: Path) -> Iterator[None]:
 def _foreign_value(value: object) -> object:
     nested = isinstance(value, Mapping) and "_target_" in value
     return build_foreign(value) if nested else value
+
+
+def build_target(cfg: Mapping[str, Any] | None) -> Target:
+    """The target of a run.
+
+    Raises:
+        DataError: the run names none.
+    """
+    if not cfg:
+        raise DataError(
+            "no target: say experiment=<name> or target=<name>, "
+            "such as python train.py experiment=pituitary"
+        )
+    return build(cfg)

@@ -1,0 +1,99 @@
+"""Segment scans with a trained run, or with several as an ensemble, into a folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from neurotarget.data.scans.scratch import scratch_folder
+from neurotarget.inference.inputs import find_inputs
+from neurotarget.inference.predict_folder import Outcome, predict_all
+from neurotarget.inference.segment import Predictor
+from neurotarget.problems import DataError
+from neurotarget.runs.network.objects import build, build_foreign
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.network.run_ensemble import MODES, load_ensemble, trained_runs
+
+SHOWN = 5  # names in a sentence
+
+
+def predict_scans(
+    run: Path | str | Sequence[Path | str],
+    scans: Path | str,
+    output: Path | str,
+    *,
+    weights: str = "best",
+    ensemble: str = "mean",
+    device: str = "auto",
+    overlap: float | None = None,
+    mirror: bool | None = None,
+    postprocess: str = "run",
+    series: str | None = None,
+    probabilities: bool = False,
+    overwrite: bool = False,
+    trust: bool = False,
+) -> list[Outcome]:
+    """Segment every case of `scans` into `output`; returns what became of each case.
+
+    Args:
+        run: a run folder, a folder of several, or a list of these; several are an ensemble.
+        scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest.
+        output: folder for label maps and volumes.tsv; it is new, empty or written by neurotarget.
+        weights: `best` or `last`.
+        ensemble: `mean` of probabilities, or `soup` (mean of weights).
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        overlap: share of a window that the next one covers; None as the run was trained.
+        mirror: whether the left/right mirror is scored too; None as the run was trained.
+        postprocess: `run` applies the steps that the run has kept, `none` applies none.
+        series: which of several DICOM series, by number or UID.
+        probabilities: whether maps of probabilities are written too.
+        overwrite: whether files that neurotarget did not write may be replaced.
+        trust: whether a run's configuration may name code that is not neurotarget's.
+
+    Raises:
+        DataError: a setting, a run or the input cannot be used; a case that fails is an outcome.
+    """
+    settings = {
+        "weights": weights,
+        "device": device,
+        "overlap": overlap,
+        "mirror": mirror,
+        "postprocess": postprocess,
+        "make": build if trust else build_foreign,
+    }
+    predictor, made_by = _load(asked_runs(run, weights), ensemble, settings)
+    with scratch_folder() as scratch:
+        contrasts = predictor.target.contrasts
+        cases = find_inputs(Path(scans), contrasts, scratch=scratch, series=series)
+        return predict_all(
+            predictor,
+            cases,
+            Path(output),
+            made_by=made_by,
+            overwrite=overwrite,
+            probabilities=probabilities,
+            ready=scratch.ready,
+        )
+
+
+def _load(runs: Sequence[Path], mode: object, settings: dict[str, Any]) -> tuple[Predictor, str]:
+    if mode not in MODES:
+        raise DataError(f"ensemble: found {mode}, wanted {' or '.join(MODES)}")
+    if len(runs) == 1:
+        return load_predictor(runs[0], **settings)
+    names = ", ".join(run.name for run in runs[:SHOWN]) + (", …" if len(runs) > SHOWN else "")
+    what = "the mean of the probabilities" if mode == "mean" else "the mean of the weights"
+    print(f"{what} of {len(runs)} runs ({names})", flush=True)
+    return load_ensemble(runs, mode=str(mode), **settings)
+
+
+def asked_runs(asked: object, weights: str) -> list[Path]:
+    """Runs that were asked for: a run folder, a multirun folder, or a list of such.
+
+    Raises:
+        DataError: a place is not there or holds no trained run.
+    """
+    is_list = isinstance(asked, Sequence) and not isinstance(asked, str)
+    several = list(asked) if is_list else [asked]
+    if not several:
+        raise DataError("run: found an empty list, wanted run folders; say run='[a,b]'")
+    return [run for place in several for run in trained_runs(Path(str(place)), weights)]

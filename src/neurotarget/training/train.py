@@ -1,0 +1,390 @@
+"""One training: prepare → train → predict the held-out cases → score → tables."""
+
+import copy
+import logging
+import math
+import shlex
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+from torch import nn
+
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.batches.prepare import contents
+from neurotarget.problems import DataError
+from neurotarget.process.exit_codes import tell_problems
+from neurotarget.report.pages.postprocessing import postprocessing_line
+from neurotarget.report.words.learning_banner import banner, banner_text
+from neurotarget.runs.folder.jobs import ACCEPT, SITTING
+from neurotarget.runs.folder.run_folder import (
+    begin_run,
+    open_run,
+    read_config,
+    resumable_state,
+    run_record,
+)
+from neurotarget.runs.network.fitting import fit_patch
+from neurotarget.runs.network.localiser_files import localiser_facts
+from neurotarget.runs.network.objects import build_target
+from neurotarget.runs.network.predictor import LOCALISER
+from neurotarget.runs.network.pretrained import load_pretrained, pretrained_weights
+from neurotarget.runs.tracking.cost import write_cost
+from neurotarget.runs.tracking.trackers import finish, log_final, log_learning, loggers
+from neurotarget.stats.cohort.learning import Training, facts_of, judge_validation, time_note
+from neurotarget.training.budget import planned_steps, warm_up_note
+from neurotarget.training.callbacks import Opening
+from neurotarget.training.cascade import localise
+from neurotarget.training.data_record import fingerprint, keep_contents, write_splits
+from neurotarget.training.devices import apart_from_slurm, num_devices, rank
+from neurotarget.training.held_out import flat, refuse_corrected, score_held_out
+from neurotarget.training.learn_postprocessing import learn_postprocessing
+from neurotarget.training.localising import located
+from neurotarget.training.plan_auto import as_planned, with_plan
+from neurotarget.training.step_probe import probed_seconds
+from neurotarget.training.training_bar import duration
+from neurotarget.training.training_parts import Config, Parts, build_data, build_parts, fit
+from neurotarget.types import Target
+
+
+class Start(NamedTuple):
+    """How a training was started: what its folder records and its messages name."""
+
+    folder: Path
+    overrides: Sequence[str]  # of the command line, with the user's own config folder
+    resume_command: str  # goes on with it, should it be stopped
+    model: str | None = None  # name of its model in `conf/model`
+    callbacks: Sequence[Callback] = ()  # further ones of its trainer
+
+
+def train(config: Config, start: Start) -> dict[str, float]:
+    """Run one experiment from files to tables; returns what validation logged at its best.
+
+    Args:
+        config: resolved configuration of plain values, as `conf/train.yaml` composes it.
+        start: its folder, and how it was started.
+
+    Raises:
+        DataError: a setting or the data are not as they must be.
+    """
+    folder = start.folder
+    config = copy.deepcopy(dict(config))
+    _quieten()
+    pl.seed_everything(_seed(config), verbose=False)
+    # Lightning has read it from the environment, which numbers all tasks of Slurm
+    rank_zero_only.rank = rank(config["trainer"])
+    is_main = rank_zero_only.rank == 0
+    if is_main:
+        begin_run(folder, [*start.overrides], goes_on=_goes_on(config, folder))
+    last = folder / "weights" / "last.ckpt"
+    state = resumable_state(last) if config["resume"] and last.is_file() else None
+    target = build_target(config["target"])
+    data = build_data(config, target)
+    net, fitted = _tried(config, target, resumed=state is not None)
+    if is_main:
+        done = state["global_step"] if state else 0
+        _announce(config, _length(config, fitted, data, net, done=done), target, start)
+    config, target, found = located(
+        config, data, folder, resumed=state is not None, patch_vox=fitted.patch_vox
+    )
+    data.target = target
+    pl.seed_everything(_seed(config), verbose=False)  # as if nothing had been tried or timed
+    localised = [*found, *_localise(config, folder, data)]
+    config, planned = _planned(config, start, data=data, resumed=state is not None)
+    # all settings are tried before hours are spent on them
+    parts = build_parts(
+        config,
+        folder,
+        target,
+        data,
+        resumed=state is not None,
+        callbacks=start.callbacks,
+    )
+    config["patch_vox"] = list(parts.target.patch_vox)
+    if is_main:
+        record, opening = _opened(config, start, [*localised, *planned, *parts.lines], state)
+        parts.trainer.callbacks.insert(0, opening)
+    data.prepare_data()
+    if is_main:
+        _keep_corrected(config, folder, data, state=state, parts=parts)
+    made = _tracked(config, folder, data, record, state) if is_main else []
+    failed = True
+    try:
+        fit(parts, made, last if state else None)
+        if is_main:
+            opening.write_once()  # where nothing was left to train
+            write_cost(
+                folder,
+                parts.meter,
+                parts.task.net,
+                in_channels=len(target.contrasts),
+                batch_size=data.batch_size,
+                patch_vox=parts.target.patch_vox,
+            )
+            if config["held_out"]:
+                _finish(config, start, parts, made)
+            else:
+                _tell_learning(parts, config, made)
+        failed = False
+    except Exception as error:
+        failed = type(error).__name__ != "TrialPruned"  # Optuna's: its search has seen enough
+        raise
+    finally:
+        finish(made, failed=failed)
+    return dict(parts.best.values)
+
+
+def _goes_on(config: Config, folder: Path) -> bool:
+    """Whether the run has kept the command line of an earlier sitting."""
+    return bool(config["resume"]) and (folder / "overrides.yaml").is_file()
+
+
+def _opened(
+    config: Config, start: Start, lines: Sequence[str], state: Config | None
+) -> tuple[dict[str, Any], Opening]:
+    """Print what the run is made of; returns what run.json is to hold, and what writes it.
+
+    A run that begins is written at once.
+    """
+    for line in lines:
+        print(f"  {line}", flush=True)
+    _tell_resumed(config, state, start.folder)
+    record = run_record(start.folder)
+    opening = Opening(partial(open_run, start.folder, dict(config), record, [*start.overrides]))
+    if state is None:
+        opening.write_once()
+    return record, opening
+
+
+def _tracked(
+    config: dict[str, Any], folder: Path, data: TargetData, record: Config, state: Config | None
+) -> list[Logger]:
+    """Write what the data are into the run folder, and begin to log."""
+    tell_problems(data.warnings)
+    write_splits(data, folder, resumed=state is not None)
+    keep_contents(
+        folder,
+        contents(data.manifest, data.target),
+        resumed=state is not None,
+        accepted=config[ACCEPT] is True,
+    )
+    config["data_fingerprint"] = fingerprint(data)
+    return loggers(
+        folder,
+        config["logger"],
+        run_id=record["id"],
+        name=f"{config['name']}/{folder.name}",
+        config=config | {"versions": record["versions"], "code": record["code"]},
+        resumed_step=state["global_step"] if state else 0,
+    )
+
+
+def _keep_corrected(
+    config: Config, folder: Path, data: TargetData, *, state: dict | None, parts: Parts
+) -> None:
+    """Refuse to train on, before hours of it, where masks would go that somebody has corrected."""
+    epochs, steps = parts.trainer.max_epochs, parts.trainer.max_steps
+    is_over = state is not None and (
+        state["global_step"] >= steps > 0 or state["epoch"] + 1 >= (epochs or math.inf) > 0
+    )
+    if config["held_out"] and not is_over:  # predictions of the same weights are kept
+        refuse_corrected(folder, data)
+
+
+def _tried(config: Config, target: Target, *, resumed: bool) -> tuple[nn.Module | None, Target]:
+    """A network to try and the target with its patch; no network where plan=auto decides them.
+
+    Weights to start from are tried too, before a localiser trains.
+    """
+    source = None if resumed else config["pretrained"]
+    if config["plan"]["auto"]:
+        if source:
+            pretrained_weights(source)
+        return None, target
+    net, fitted, _ = fit_patch(config["patch_vox"], config["model"], target)
+    if source:
+        load_pretrained(source, net)
+    return net, fitted
+
+
+def _planned(
+    config: dict[str, Any], start: Start, *, data: TargetData, resumed: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """The configuration with what `plan=auto` proposes; that of a resumed run as it was."""
+    if not config["plan"]["auto"]:
+        return config, []
+    if resumed:
+        planned, lines = as_planned(config, start.folder), []
+    else:
+        keys = {word.partition("=")[0].lstrip("+~") for word in start.overrides}
+        planned, lines = with_plan(config, keys, data=data, target=data.target)
+    data.batch_size = planned["data"]["batch_size"]
+    return planned, [f"plan      {line}" for line in lines]
+
+
+def _localise(config: Config, folder: Path, data: TargetData) -> list[str]:
+    """Give the data the boxes of a cascade, where the run is one; says how they were found."""
+    cascade = localise(config, data.target, folder)
+    if cascade is None:
+        return []
+    data.boxes = cascade.boxes
+    pl.seed_everything(_seed(config), verbose=False)  # as if the localiser had been there before
+    return cascade.lines
+
+
+def _finish(config: Config, start: Start, parts: Parts, made: list[Logger]) -> None:
+    """Learn post-processing, predict, score and study the held-out cases, tell the trackers."""
+    folder = start.folder
+    weights = _usable(config["weights"], folder)
+    learned = learn_postprocessing(folder, parts.data, weights=weights, mode=config["postprocess"])
+    if learned:
+        print(f"  {postprocessing_line(learned)}", flush=True)
+    result = score_held_out(
+        folder,
+        parts.data,
+        facts=_facts(config, start, parts),
+        weights=weights,
+        pictures=int(config["logger"]["pictures"]),
+    )
+    log_final(made, summary=result.flat, rows=result.rows, study=result.written)
+    log_learning(made, result.learning)
+    if result.error is not None:
+        raise _failed_study(folder, result.error) from result.error
+
+
+def _tell_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
+    """Judge a run without held-out cases by its validation, on the terminal and to the trackers."""
+    training = _training(parts, config)
+    found = judge_validation(parts.best.values, training)
+    if told := "\n".join(filter(None, [banner_text(banner(found)), time_note(training)])):
+        print(told, flush=True)
+    log_learning(made, found)
+
+
+def _training(parts: Parts, config: Config) -> Training:
+    """What the study must know of a training, to judge its masks."""
+    trainer, budget = config["trainer"], config["budget"]
+    limit = ""
+    if budget["kind"] == "minutes":
+        limit = f"budget.minutes={budget['minutes']}"
+    elif trainer["max_time"]:
+        limit = f"trainer.max_time={trainer['max_time']}"
+    best = parts.best.values
+    dice, trivial = (
+        best.get(f"val/{name}", math.nan) for name in ("dice_mean", "dice_all_foreground")
+    )
+    return Training(parts.meter.steps, parts.meter.expected_steps, dice, trivial, limit)
+
+
+def _failed_study(folder: Path, error: Exception) -> DataError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return DataError(
+        f"the study of this run failed ({reason}); its predictions, rows.csv and summary.json are "
+        f"kept: {shlex.join(['neurotarget', 'study', f'rows={folder}'])} tries again"
+    )
+
+
+def _seed(config: Config) -> int:
+    if not isinstance(config["seed"], int):
+        raise DataError(f"seed: got {config['seed']!r}, wanted a whole number; say seed=1")
+    return config["seed"]
+
+
+def _tell_resumed(config: Config, state: Config | None, folder: Path) -> None:
+    if not config["resume"]:
+        return
+    if state is None:
+        print("no checkpoint was written before this run stopped: it begins again", flush=True)
+    else:
+        print(f"goes on after epoch {state['epoch']}, step {state['global_step']}", flush=True)
+    if (folder / "config.yaml").is_file():
+        before = dict(flat(read_config(folder)))
+        now = dict(flat(config))
+        for key in sorted((before.keys() | now.keys()) - set(SITTING)):
+            if before.get(key) != now.get(key):
+                print(f"resumed with {key}: {now.get(key)} (it was {before.get(key)})", flush=True)
+
+
+def _quieten() -> None:
+    """Keep Lightning's advertisements and hints for developers off the user's screen."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for hint in (
+        ".*LeafSpec.*",
+        ".*does not have many workers.*",
+        ".*exists and is not empty.*",
+        ".*smaller than the logging.*",
+    ):
+        warnings.filterwarnings("ignore", hint)
+
+
+def _usable(weights: str, folder: Path) -> str:
+    """The weights asked for; the last ones where training ended before a first validation."""
+    if weights == "best" and not (folder / "weights" / "best.ckpt").is_file():
+        print("no validation was due before training ended: the last weights are used")
+        return "last"
+    return weights
+
+
+def _announce(config: Config, length: str, target: Target, start: Start) -> None:
+    if line := apart_from_slurm(config["trainer"]):
+        print(line, flush=True)
+    print(
+        f"{config['name']}: {target.question or target.name}\n"
+        f"  data      read and prepared once into {config['data']['cache']}\n"
+        f"  training  {length}; the bar shows the time left\n"
+        f"  then      {_then(config)}\n"
+        f"  results   {start.folder}\n"
+        f"  stopped?  {start.resume_command}",
+        flush=True,
+    )
+
+
+def _length(
+    config: Config, target: Target, data: TargetData, net: nn.Module | None, *, done: int
+) -> str:
+    """How long training is: in steps and, from a timed probe, in minutes, where that is known."""
+    budget, trainer = config["budget"], config["trainer"]
+    together = trainer.get("accumulate_grad_batches", 1)  # batches of one step
+    batches = data.patches_per_epoch // num_devices(trainer) // data.batch_size
+    steps = planned_steps(budget, trainer, math.ceil(batches / together))
+    if steps is None:
+        text = f"ends with its budget of {budget['kind']}" if budget["kind"] else "ends by its time"
+    else:
+        text = f"{steps:,} steps{warm_up_note(config['task'].get('schedule'), steps)}"
+        step_s = None if net is None else probed_seconds(config, target, data, net)
+        if step_s is not None:
+            left = duration(max(steps - done, 0) * step_s * together)
+            text += f", about {left} on this machine (a timed probe took {step_s:.2g} s a step; "
+            text += "validation comes on top)"
+    if trainer["max_time"] and budget["kind"] != "minutes":
+        text += f"; at most {trainer['max_time']} (d:h:m:s), so the result depends on the machine"
+    return text
+
+
+def _then(config: Config) -> str:
+    if config["held_out"]:
+        return "the held-out cases are predicted and scored, in a few minutes"
+    return "nothing: the held-out cases stay unseen"
+
+
+def _facts(config: Config, start: Start, parts: Parts) -> dict[str, Any]:
+    localiser, training = localiser_facts(start.folder / LOCALISER), _training(parts, config)
+    note = time_note(training)
+    return {
+        **({"localiser": localiser} if localiser else {}),
+        "experiment": str(config["name"]),
+        "model": start.model,
+        "seed": int(config["seed"]),
+        "fold": int(config["data"]["fold"]),
+        "train_seconds": round(parts.meter.train_s, 1),
+        "training": facts_of(training),
+        **({"depends_on_machine": note} if note else {}),
+        "data_fingerprint": config["data_fingerprint"],
+        "run": str(start.folder),
+    }
