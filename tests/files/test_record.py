@@ -74,7 +74,7 @@ def test_a_record_does_not_grow_without_end(record, tmp_path, monkeypatch):
 
 def test_no_line_of_several_processes_is_lost_while_it_is_compacted(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from neurotarget import record as module\n"
+        "import sys; from pathlib import Path; from neurotarget.files import record as module\n"
         "module.LEAST_BYTES = 500\n"
         "record = module.Record(Path(sys.argv[1]))\n"
         "for n in range(8):\n"

@@ -15,7 +15,7 @@ from neurotarget.process.signals import Stopped, going_on, same_command, signal_
 
 PROGRAM = """
 import os, signal, sys, time
-from neurotarget.cli.stopping import going_on, listen, stoppable
+from neurotarget.process.signals import going_on, listen, stoppable
 
 def act():
     with going_on("python train.py resume=runs/a"):

@@ -34,8 +34,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 
 from neurotarget.cli.argv import check_argv
-from neurotarget.cli.jobs import write_result
-from neurotarget.cli.run_job import run_as_job
+from neurotarget.runs.folder.jobs import write_result
+from neurotarget.sweeps.run_job import run_as_job
 from neurotarget.types import DataError
 
 class TrialPruned(Exception): ...

@@ -11,6 +11,7 @@ from pathlib import Path
 from neurotarget.cli.argv import at_home, exists
 from neurotarget.cli.flags import flag
 from neurotarget.cli.lint import run as run_lint
+from neurotarget.cli.plain import resolved
 from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
@@ -108,7 +109,7 @@ def load_target(name: str, *, trust: bool = False) -> Target:
         path = there[name]
     settings = read_foreign(path)
     try:
-        target = (build if trust else build_foreign)(settings)
+        target = build(resolved(settings)) if trust else build_foreign(settings)
     except DataError as error:
         reason = " ".join(str(error).split())[:600]
         raise DataError(f"{path}: no target can be read from it ({reason})") from error

@@ -1,5 +1,6 @@
-"""From Hydra's configuration to plain values and the target of a run."""
+"""From Hydra's configuration to plain values."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -8,3 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 def plain(cfg: DictConfig) -> dict[str, Any]:
     """Resolved config as dicts and lists, for files and trackers."""
     return OmegaConf.to_container(cfg, resolve=True)
+
+
+def resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values with each `${…}` replaced by what it names."""
+    return plain(OmegaConf.create(dict(settings)))

@@ -14,7 +14,7 @@ from neurotarget.data.scans.scratch import LOCK, PREFIX, scratch_folder, sweep_s
 OLD_S = 120.0
 HOLD = """
 import sys, time
-from neurotarget.inference.scratch import scratch_folder
+from neurotarget.data.scans.scratch import scratch_folder
 with scratch_folder() as scratch:
     (scratch.folder / "scan.nii").write_text("a patient")
     print(scratch.folder, flush=True)

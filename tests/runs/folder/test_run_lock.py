@@ -24,7 +24,7 @@ LEASE_S = 1.5
 HOLDER = """
 import sys, time
 from pathlib import Path
-from neurotarget.cli import run_lock
+from neurotarget.runs.folder import run_lock
 if sys.argv[2] == "without":
     def refuse(*_, **__): raise OSError(95, "Operation not supported")
     run_lock.FileLock.acquire = refuse
@@ -110,7 +110,7 @@ def test_what_is_held_can_be_taken_again_by_its_process_only(tmp_path, monkeypat
         with claimed_alone(tmp_path):
             assert is_running(tmp_path)
         code = (
-            "import sys; from pathlib import Path; from neurotarget.cli import run_lock\n"
+            "import sys; from pathlib import Path; from neurotarget.runs.folder import run_lock\n"
             "run_lock.CLAIM_S = 0.0\n"
             "run_lock.hold(Path(sys.argv[1]))"
         )
