@@ -1,14 +1,20 @@
-"""The script `neurotarget`, as is `python -m neurotarget`."""
+"""The command `neurotarget`, as is `python -m neurotarget`."""
 
+import sys
 from importlib import import_module
 
+from neurotarget.process.programs import SCRIPTS, answer_at_once, run_script
 from neurotarget.process.signals import quit_while_loading
 
 
 def main() -> None:
-    """Load what the command line needs, for seconds in which it can be stopped, and run it."""
+    """Answer at once where that can be done, else load what the command needs and run it."""
+    answer_at_once(sys.argv[1:])
     quit_while_loading()
-    import_module("neurotarget.cli.main").main()
+    if sys.argv[1] in SCRIPTS:
+        run_script(sys.argv[1], sys.argv[2:])
+    else:
+        import_module("neurotarget.cli.main").main()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from neurotarget.runs.folder.multirun import MULTIRUN, read_multirun
 from neurotarget.runs.folder.recorded_words import recorded
 from neurotarget.runs.folder.run_folder import read_words
 
+CONFIG_DIR = ("--config-dir", "-cd")
 QUOTES = ("'", '"')
 GRAMMAR = frozenset(",=()[]{}: ")  # signs that mean something in a value for Hydra
 PATHS = frozenset(  # keys whose values are paths, whatever they look like
@@ -66,7 +67,8 @@ def check_argv(config_path: Path, config_name: str) -> None:
     print_anything()
     is_sweep = any(word in FLAGS for word in sys.argv)
     argv = [literal(word, is_sweep=is_sweep) for word in sys.argv[1:]]
-    argv = resumed_argv(argv) if config_name == "train" else argv
+    if config_name == "train":
+        argv = resumed_argv(with_own_conf(argv, config_path))
     check_launcher(argv)
     with recorded(_resumed(argv), argv):
         config = check_overrides(argv, config_path, config_name)
@@ -77,6 +79,20 @@ def check_argv(config_path: Path, config_name: str) -> None:
             if _key(word) in ("hydra.run.dir", "hydra.sweep.dir"):
                 note_runs(_caches(argv), Path(_unquoted(word.partition("=")[2])))
     sys.argv[1:] = argv
+
+
+def with_own_conf(argv: Sequence[str], config_path: Path) -> list[str]:
+    """The command line with `./conf` as the user's own config folder, where it names no other.
+
+    A folder of this name without a group of ours is somebody else's and is left alone.
+    """
+    own = Path("conf")
+    groups = [path.name for path in config_path.iterdir() if path.is_dir()]
+    is_ours = any((own / group).is_dir() for group in groups)
+    is_named = any(word.startswith(CONFIG_DIR) for word in argv)
+    if is_named or not is_ours or real_path(own) == real_path(config_path):
+        return list(argv)
+    return [f"--config-dir={real_path(own)}", *argv]
 
 
 def resumed_argv(argv: Sequence[str]) -> list[str]:

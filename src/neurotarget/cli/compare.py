@@ -41,29 +41,13 @@ from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_
 from neurotarget.stats.arms.comparison import Comparison, compare
 from neurotarget.study.study_folder import write_tsv
 
-HELP = """neurotarget compare: which architecture or setting is best, at what cost, and how surely
-
-  neurotarget compare <multirun folder>
-      every finished run of python train.py -m … model=a,b data.fold=0,1,2 seed=1,2
-  neurotarget compare <run folder> <run folder> …
-      runs that were trained one by one; or the folder that holds them
-
-  common=true         compare only the folds, seeds and cases that all arms have
-  ensembles=false     leave out ensembles and soups, which take time to predict
-  output=<folder>     where compare.html, compare.tsv, compare.md and compare/ go; by default
-                      <multirun>/compare, or a folder in runs that is named after the arms
-  overwrite=true      replace files of the same names there that neurotarget did not write
-  title=<text>        of the page          seed=0  of the intervals
-  wandb=auto          online with an API key, else offline; or: online, offline, disabled
-  device=auto         where ensembles predict      trust=true  for networks of your own classes
-"""
 WORDS = ("output", "overwrite", "common", "ensembles", "title", "seed", "wandb", "device", "trust")
 FIGURES = ("ranks", "dice", "differences", "costs", "icc", "effects")  # names begin with these
 
 Words = Mapping[str, str]
 
 
-class WrittenStudy(NamedTuple):
+class WrittenComparison(NamedTuple):
     """A comparison and the files that hold it."""
 
     comparison: Comparison
@@ -107,7 +91,7 @@ def run(places: Sequence[str | Path], words: Words) -> int:
     return 0
 
 
-def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> WrittenStudy:
+def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> WrittenComparison:
     """Write tables, figures, Markdown and page; an earlier comparison in the folder goes.
 
     The page is written last, so that none stands beside tables that are not its own.
@@ -133,10 +117,12 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
         shown.append(PageFigure(name, heading, caption, svg))
     write_text(readme, markdown(comparison, title))
     write_compare_page(page, comparison, shown, title=title)
-    return WrittenStudy(comparison, page, table, readme, pictures)
+    return WrittenComparison(comparison, page, table, readme, pictures)
 
 
-def track(done: WrittenStudy, first: Run, *, mode: str, title: str, trust: bool = False) -> None:
+def track(
+    done: WrittenComparison, first: Run, *, mode: str, title: str, trust: bool = False
+) -> None:
     """Put tables and figures into one W&B run of the type `comparison`.
 
     It goes to the entity that the first run names, a team for example, only with `trust`: the run
@@ -171,7 +157,7 @@ def track(done: WrittenStudy, first: Run, *, mode: str, title: str, trust: bool 
         finish(made, failed=failed)
 
 
-def tell(done: WrittenStudy) -> None:
+def tell(done: WrittenComparison) -> None:
     """Print the arms in short, the sentence, the notes, and where the files lie."""
     loud = banner_text(arms_banner(done.comparison))
     first = f"\n{loud}\n" if loud else ""
@@ -186,7 +172,7 @@ def tell(done: WrittenStudy) -> None:
     print(f"\n{listed_files(files)}")
 
 
-def _logged(done: WrittenStudy) -> dict[str, Any]:
+def _logged(done: WrittenComparison) -> dict[str, Any]:
     """Tables and figures as W&B takes them; text stays text where some of a column is absent."""
     logged: dict[str, Any] = {}
     for name, table in done.comparison.tables.items():

@@ -31,21 +31,6 @@ WORDS = (
     "device",
     "overwrite",
 )
-SCANS_HELP = """\
-  <BIDS folder>      every *_part-mag_* with its *_part-phase_*, or *_part-real_* with its
-                     *_part-imag_* (MEGRE, GRE, T2starw); echo times and field strength come from
-                     the sidecars, masks from derivatives
-  magnitude=<a,b>    plain NIfTI in place of it: a file an echo, or one 4-D file with echoes last,
-  phase=<a,b>        with te_ms=<4,8>, field_t=<3> and, where there is one, mask=<file>;
-                     real=<a,b> and imaginary=<a,b> in place of magnitude and phase
-  output=<folder>    where the maps go
-  b0=<i,j,k>         direction of the main field along the files' voxel axes; else from the affine
-  phase_scale=auto   how phase is stored: auto, radians, range (least to largest value is a turn),
-                     or radians for each stored unit
-  handedness=auto    1 or -1 where it is known which sign of phase is paramagnetic
-  suffix=<MEGRE>     which scans of a BIDS folder     field_t=<3>  where sidecars have none
-  device=auto        cpu, cuda, cuda:1                overwrite=false  make finished ones again
-"""
 HANDS = {"auto": "auto", "1": 1, "+1": 1, "-1": -1}
 
 Words = Mapping[str, str]

@@ -13,7 +13,6 @@ from neurotarget.cli.flags import flag
 from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.plain import resolved
 from neurotarget.cli.settings import read_whole
-from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
 from neurotarget.data.batches.cache import open_entry
@@ -25,6 +24,7 @@ from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim_file
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import print_anything, taught, tell_problems
+from neurotarget.process.programs import SCRIPTS, asked_help, home
 from neurotarget.process.signals import going_on, listen, same_command
 from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.runs.folder.foreign import read_foreign
@@ -33,34 +33,6 @@ from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.study.study_inputs import check_masks, covariate_table
 from neurotarget.types import Target
-
-HELP = """neurotarget: from scans and masks to the answered question
-
-  neurotarget lint <manifest | data set> [target=<name>]
-      every problem of a data set, in one pass
-  neurotarget prepare <manifest | data set> target=<name> [cache=cache/<name>] [workers=2]
-      working boxes of every case, written once, as training reads them
-  neurotarget evaluate <manifest | data set> predictions=<folder> target=<name> [rows=rows.csv]
-      scores of saved label maps, and the table over them; overwrite=true replaces a rows.csv that
-      neurotarget did not write
-  neurotarget study rows=<run> | masks=<folder> | table=<tsv> …
-      agreement, effects, failures and a report; `neurotarget study help` says more
-  neurotarget compare <multirun folder | runs …>
-      which architecture is best, at what cost, and how surely; `neurotarget compare help`
-  neurotarget models [target=<name>] [batch=2] [patch=I,J,K] [model=a,b] [tsv=<path>]
-      every network with its parameters, FLOPs and memory for a target's patches
-
-  neurotarget qsm <BIDS folder> output=<folder>
-      susceptibility maps in ppm from magnitude and phase; `neurotarget qsm help` says more
-  neurotarget swi <BIDS folder> output=<folder>
-      susceptibility-weighted images of the same scans; `neurotarget swi help`
-
-  python train.py experiment=<name>                          the whole of it
-  python predict.py run=<run> input=<scans> output=<folder>  label maps and volumes
-
-A target is a name in conf/target, or the path of such a file, which may be a stranger's: it
-calls nothing but this program's targets, unless trust=true is given too.
-"""
 
 Words = Mapping[str, str]
 
@@ -76,14 +48,11 @@ def main() -> None:
 def run(argv: Sequence[str]) -> int:
     """Run `argv`; 0 where all is well, 2 where it is not."""
     argv = [word if exists(word) else _at_home(word) for word in argv]
-    if not argv or argv[0] in ("-h", "--help", "help"):
-        print(HELP)
-        return 0
-    if argv[0] == "study" and _asks_help(argv):
-        print(STUDY_HELP)
+    if (text := asked_help(argv)) is not None:
+        print(text, end="")
         return 0
     if argv[0] not in (*HEAVY, *COMMANDS):
-        known = [*HEAVY, *COMMANDS]
+        known = [*SCRIPTS, *HEAVY, *COMMANDS]
         raise DataError(f"neurotarget {argv[0]}: no such command;{_nearest(argv[0], known)}")
     with going_on(same_command(argv)) if argv[0] in KEEPING else nullcontext():
         if argv[0] in HEAVY:
@@ -102,7 +71,7 @@ def load_target(name: str, *, trust: bool = False) -> Target:
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        folders = [Path("conf/target"), Path(__file__).resolve().parents[3] / "conf" / "target"]
+        folders = [Path("conf/target"), home() / "conf" / "target"]
         there = {file.stem: file for folder in folders[::-1] for file in folder.glob("*.yaml")}
         if name not in there:
             raise DataError(f"target={name}: no such target;{_nearest(name, there)}")
@@ -164,9 +133,6 @@ def _models(argv: Sequence[str]) -> int:
 def _compare(argv: Sequence[str]) -> int:
     """The one command that takes several places: words that are folders."""
     compare = import_module("neurotarget.cli.compare")
-    if _asks_help(argv):
-        print(compare.HELP)
-        return 0
     rest = [word for word in argv[1:] if word.partition("=")[0] in compare.WORDS]
     places = [word for word in argv[1:] if word not in rest]
     if not places:
@@ -183,14 +149,7 @@ def _compare(argv: Sequence[str]) -> int:
 def _maps(argv: Sequence[str]) -> int:
     """A command that makes maps of gradient-echo scans: qsm or swi."""
     command = import_module(f"neurotarget.cli.{argv[0]}")
-    if _asks_help(argv):
-        print(command.HELP)
-        return 0
     return command.run(_words(argv[0], argv[1:], command.WORDS))
-
-
-def _asks_help(argv: Sequence[str]) -> bool:
-    return list(argv[1:]) in ([], ["help"], ["-h"], ["--help"])
 
 
 # what needs the training stack, whose import takes seconds that the other commands do without

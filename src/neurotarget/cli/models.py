@@ -25,13 +25,14 @@ from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
 from neurotarget.printable import cell
 from neurotarget.problems import DataError
+from neurotarget.process.programs import home
 from neurotarget.report.words.numbers import NOTHING, aligned, number
 from neurotarget.runs.folder.jobs import quoted
 from neurotarget.runs.network.fitting import fit_patch, optimizer_states, times
 from neurotarget.runs.network.objects import build
 from neurotarget.types import Target, TripleVox
 
-CONF = Path(__file__).resolve().parents[3] / "conf"
+CONF = home() / "conf"
 WORDS = ("model", "target", "batch", "patch", "tsv", "overwrite")
 ANY_TARGET = Target("any", ("t1",), {"label": 1}, (1, 1, 1), (64, 64, 64))
 GIGA = 1e9

@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurotarget.inference.predict_folder import Outcome
 from neurotarget.problems import DataError
+from neurotarget.process.programs import command_for
 from neurotarget.runs.network.predict_scans import predict_scans
 
 SETTINGS = ("weights", "device", "overlap", "mirror", "postprocess", "ensemble")
@@ -19,9 +20,10 @@ def predict(cfg: DictConfig) -> None:
         DataError: a setting, run or input is unfit, or some cases failed.
     """
     if missing := sorted(OmegaConf.missing_keys(cfg) & {"run", "input", "output"}):
+        command = " ".join(command_for("predict"))
         raise DataError(
-            f"no {', '.join(missing)}; say python predict.py run=<run folder> input=<scan, folder "
-            "or BIDS data set> output=<folder>"
+            f"no {', '.join(missing)}; say {command} run=<run folder> input=<scan, folder or BIDS "
+            "data set> output=<folder>"
         )
     if cfg.threads is not None:
         torch.set_num_threads(_threads(cfg.threads))

@@ -10,8 +10,8 @@ import numpy as np
 from numpy import ndarray
 
 from neurotarget.cli.flags import flag
-from neurotarget.cli.gre import SCANS_HELP, chain_of, chain_words, output_of, reading_of, scans_of
 from neurotarget.cli.gre import WORDS as SCAN_WORDS
+from neurotarget.cli.gre import chain_of, chain_words, output_of, reading_of, scans_of
 from neurotarget.cli.gre_folder import Map, Work, make_all, plain_number, plain_values
 from neurotarget.cli.gre_report import finish_folder
 from neurotarget.maps.gre import GRE
@@ -23,21 +23,6 @@ from neurotarget.problems import DataError
 from neurotarget.report.figures.map_pictures import Window
 from neurotarget.runs.network.predictor import usable_device
 
-HELP = f"""neurotarget qsm: susceptibility maps in ppm, from magnitude and phase
-
-  neurotarget qsm <BIDS folder> output=<folder>
-  neurotarget qsm magnitude=<files> phase=<files> te_ms=<times> field_t=<T> output=<folder>
-
-{SCANS_HELP}
-  unwrap=laplacian   or path (needs scikit-image)
-  background=vsharp  or sharp, pdf: how fields from outside the brain are removed
-  inversion=l2       or tkd, tv: how the field becomes susceptibility; tv takes longest
-  reference=brain    the mean of the brain is 0, as far as removing the background left it; or none
-  background_options=<name:number,…>  inversion_options=<name:number,…>  of these steps
-
-Beside each map <scan>_Chimap lie the brain mask, the mask of what is known of it, the local field
-in Hz, and a JSON that says how all was made; qsm.html shows them. A finished scan is kept.
-"""
 WORDS = (*SCAN_WORDS, *chain_words(QSM))
 SUFFIXES = ("Chimap", "desc-brain_mask", "desc-chi_mask", "desc-local_fieldmap")
 STEPS = {

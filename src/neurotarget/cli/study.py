@@ -25,28 +25,6 @@ from neurotarget.study.study_folder import write_study
 from neurotarget.study.study_inputs import Material, from_masks, from_run, run_target
 from neurotarget.types import Target
 
-HELP = """neurotarget study: volumes, agreement, effects and a report, from what is there
-
-  neurotarget study rows=<run folder | rows.csv> [manifest=<manifest>] [target=<name>]
-      a run, or the rows of `neurotarget evaluate` with the covariates of their manifest
-  neurotarget study masks=<folder> manifest=<manifest> target=<name> [second=<folder>]
-      the masks of one rater alone; with second=, of two raters, or a rater and a method
-  neurotarget study table=<tsv,…> [labels=<column,…>] [target=<name>]
-      volumes that were measured elsewhere, with covariates; several tables are joined by case
-
-  ask="volume ~ age + sex: negative; volume[left]: F > M"   hypotheses in place of the target's;
-      mean_qsm ~ age: positive asks about a contrast to which the target gives a unit
-  levels="sex: 0=M, 1=F; dx: 0=control, 1=patient"   what codes of covariates stand for
-  matters="5 %"       smallest group difference of interest, where a hypothesis states none: in %
-      of the reference's mean or in mm3 ("20 mm3"); in SDs ("0.3 d") of slopes as well
-  output=<folder>     where report.html and study/ go (the run folder, else study_<target>)
-  overwrite=true      replace files of the same names in output= that neurotarget did not write
-  cases=12            cases shown as pictures and in the viewer     seed=0  of the intervals
-  predictions=<folder>  masks of the second method, for the pictures of rows=
-  id=<column> method=<column> methods=<a,b> unit=mm3|ml   how to read a table: the column of
-      cases, the column that tells methods or raters apart, or the suffixes of their columns
-  reference=<method>  which of a table's methods counts as truth
-"""
 WORDS = (
     "rows",
     "masks",

@@ -8,8 +8,8 @@ import numpy as np
 from numpy import ndarray
 
 from neurotarget.cli.flags import flag
-from neurotarget.cli.gre import SCANS_HELP, chain_of, chain_words, output_of, reading_of, scans_of
 from neurotarget.cli.gre import WORDS as SCAN_WORDS
+from neurotarget.cli.gre import chain_of, chain_words, output_of, reading_of, scans_of
 from neurotarget.cli.gre_folder import Map, Work, make_all, plain_number, plain_values
 from neurotarget.cli.gre_report import finish_folder
 from neurotarget.cli.qsm import reconstructed, said_of, sign_notes
@@ -20,23 +20,6 @@ from neurotarget.problems import DataError
 from neurotarget.report.figures.map_pictures import Window
 from neurotarget.runs.network.predictor import usable_device
 
-HELP = f"""neurotarget swi: susceptibility-weighted images, from magnitude and phase
-
-  neurotarget swi <BIDS folder> output=<folder>
-  neurotarget swi magnitude=<files> phase=<files> te_ms=<times> field_t=<T> output=<folder>
-
-{SCANS_HELP}
-  high_pass=homodyne   or unwrap, which is safer where the field is steep
-  window_vox=64        of the homodyne filter     high_pass_mm=4  of the other one
-  phase_mask=positive  or negative, triangular, tanh
-  mask_power=4         how often the phase mask is multiplied
-  mip_mm=14            thickness of the minimum-intensity projection
-  axis=auto            across the slices: 0, 1 or 2 along the voxel axes; else from the header
-
-Beside each <scan>_swi lie the projection <scan>_minIP, the filtered phase in radians, and a JSON
-that says how all was made; swi.html shows them. handedness=auto takes the time of a
-susceptibility map. A finished scan is kept.
-"""
 WORDS = (*SCAN_WORDS, *chain_words(SWI), "axis")
 SUFFIXES = ("swi", "minIP", "desc-filtered_phase")
 AXES = {"auto": None, "0": 0, "1": 1, "2": 2}

@@ -11,6 +11,7 @@ import pandas as pd
 from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import table_text, write_text
 from neurotarget.problems import DataError
+from neurotarget.process.programs import command_for
 from neurotarget.report.search.search_page import Objective, Parameter, Sweep, write_sweep_page
 from neurotarget.runs.folder.jobs import SITTING, JobResult
 from neurotarget.sweeps.optuna_study import METRICS, Search, importances
@@ -120,7 +121,7 @@ def command_of(
     """Command line that trains with a trial's settings and scores the held-out cases."""
     kept = [word for word in words if word.partition("=")[0].lstrip("+~").split(".")[0] not in OWN]
     drawn = [f"{one.key}={trial.params[one.key]}" for one in space if one.key in trial.params]
-    return shlex.join(["python", "train.py", *kept, *drawn])
+    return shlex.join([*command_for("train"), *kept, *drawn])
 
 
 def trial_line(study: "optuna.Study", number: int, result: JobResult, tables: Tables) -> str:

@@ -13,6 +13,7 @@ from neurotarget.files.drafts import draft_path, sweep_once
 from neurotarget.files.reading import load_yaml, real_path
 from neurotarget.files.writing import write_text
 from neurotarget.problems import DataError
+from neurotarget.process.programs import command_for
 from neurotarget.runs.folder.foreign import is_elsewhere, is_known_cache, sends
 from neurotarget.runs.folder.job_names import LONGEST, job_name, marked
 from neurotarget.runs.folder.jobs import Job, JobResult, read_job, same_words, told
@@ -125,7 +126,7 @@ def to_go_on(folder: Path, own: Sequence[str] = ()) -> str:
     `own` are the words of `typed_again`, for a multirun of those that it was started with.
     """
     own = own or [word for word in _words(folder) if is_typed_again(word, folder)]
-    return shlex.join(["python", "train.py", *own, f"resume={folder}"])
+    return shlex.join([*command_for("train"), *own, f"resume={folder}"])
 
 
 def is_typed_again(word: str, folder: Path) -> bool:

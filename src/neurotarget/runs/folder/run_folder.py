@@ -28,6 +28,7 @@ from neurotarget.files.reading import check_regular, load_yaml, read_plain, real
 from neurotarget.files.writing import write_text, written
 from neurotarget.printable import cell, cells
 from neurotarget.problems import DataError
+from neurotarget.process.programs import command_for
 from neurotarget.runs.folder.moved_names import with_present_names
 from neurotarget.runs.folder.multirun import MULTIRUN, link
 from neurotarget.types import Case
@@ -197,9 +198,10 @@ def weights_path(folder: Path, which: str) -> Path:
     path = Path(folder) / "weights" / f"{which}.ckpt"
     if not path.is_file():
         there = sorted(item.stem for item in (Path(folder) / "weights").glob("*.ckpt"))
+        command = " ".join(command_for("train"))
         raise DataError(
             f"{path}: no such weights (there: {', '.join(there) or 'none'}); say weights=best or "
-            "last, or go on with the training: python train.py resume=<run folder>"
+            f"last, or go on with the training: {command} resume=<run folder>"
         )
     return path
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from neurotarget.problems import DataError
+from neurotarget.process.programs import command_for
 from neurotarget.runs.folder.foreign import refuse_foreign
 from neurotarget.types import Target
 
@@ -178,6 +179,6 @@ def build_target(cfg: Mapping[str, Any] | None) -> Target:
     if not cfg:
         raise DataError(
             "no target: say experiment=<name> or target=<name>, "
-            "such as python train.py experiment=pituitary"
+            f"such as {' '.join(command_for('train'))} experiment=pituitary"
         )
     return build(cfg)
