@@ -1,0 +1,87 @@
+"""What a user outside of the repository has: the wheel, in an environment of its own."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from oracles.balls import SMALL, TARGET, write_cohort
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The command `neurotarget` of a fresh environment, which borrows only the dependencies."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    subprocess.run([*build, "--wheel-dir", folder, ROOT], check=True)
+    venv.create(folder / "env", with_pip=False, symlinks=True)
+    (wheel,) = folder.glob("*.whl")
+    python = folder / "env" / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--quiet"]
+    subprocess.run([*install, wheel], check=True)
+    (site,) = (folder / "env" / "lib").glob("*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
+    return folder / "env" / "bin" / "neurotarget"
+
+
+def run(program: Path, *words: object, cwd: Path) -> subprocess.CompletedProcess:
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment = kept | {"WANDB_MODE": "disabled", "NETRC": "/nonexistent"}
+    command = [program, *map(str, words)]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_an_installed_wheel_trains_and_predicts_in_any_folder(installed, tmp_path):
+    (tmp_path / "conf" / "target").mkdir(parents=True)
+    (tmp_path / "conf" / "target" / "ball.yaml").write_text(TARGET)
+    (tmp_path / "data").mkdir()
+    write_cohort(tmp_path / "data")
+    trained = run(
+        installed, "train", "data.root=data/manifest.tsv", *SMALL, "hydra.run.dir=run", cwd=tmp_path
+    )
+    assert trained.returncode == 0, trained.stderr[-3000:]
+    assert (tmp_path / "run" / "report.html").is_file()
+    resume = next(line for line in trained.stdout.splitlines() if "stopped?" in line)
+    assert "neurotarget train --config-dir=" in resume
+    words = ["predict", "run=run", "input=data/sub-00.nii.gz", "output=masks"]
+    predicted = run(installed, *words, cwd=tmp_path)
+    assert predicted.returncode == 0, predicted.stderr[-3000:]
+    assert (tmp_path / "masks" / "volumes.tsv").is_file()
+    lint = run(installed, "lint", "data/manifest.tsv", "target=ball", cwd=tmp_path)
+    assert lint.returncode == 0, lint.stderr
+
+
+def test_the_wheel_is_what_runs(installed, tmp_path):
+    code = "import neurotarget; print(neurotarget.__file__)"
+    done = run(installed.with_name("python"), "-c", code, cwd=tmp_path)
+    assert str(installed.parents[1]) in done.stdout
+
+
+@pytest.mark.parametrize("words", [("--version",), ("train", "--version")])
+def test_the_version_is_that_of_the_wheel(installed, tmp_path, words):
+    assert run(installed, *words, cwd=tmp_path).stdout == "neurotarget 0.1.0\n"
+
+
+@pytest.mark.parametrize("name", ["train", "predict", "study", "qsm", "models"])
+def test_help_of_a_command_names_its_choices(installed, tmp_path, name):
+    done = run(installed, name, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"neurotarget {name}: ")
+    assert ">s" not in done.stdout
+    if name == "train":
+        assert "hippocampus, " in done.stdout
+
+
+def test_a_target_is_found_by_its_name(installed, tmp_path):
+    done = run(installed, "lint", "none.tsv", "target=pituitary", cwd=tmp_path)
+    assert "no such file or folder" in done.stderr
+    done = run(installed, "models", "target=nothing", cwd=tmp_path)
+    assert "known are dentate, hippocampus, pituitary" in done.stderr
