@@ -54,4 +54,4 @@ def test_nobody_else_expands_a_tilde():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in ("expanduser", "home")
     }
-    assert callers == {"files.py"}
+    assert callers == {"files/writing.py"}

@@ -1,0 +1,126 @@
+"""README and docs: links lead somewhere, commands exist, examples are valid, versions agree."""
+
+import re
+import shlex
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep
+
+from neurotarget.cli.main import run
+from neurotarget.types import Target
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, *sorted(ROOT.glob("[C-S]*.md")), *sorted(ROOT.glob("experiments/*/*.md"))]
+OF_READERS = {"<name>": "pituitary", "amygdala": "hippocampus", "mynet": "resunet"}
+
+
+def blocks(page: Path, language: str = "") -> list[str]:
+    """Text of the page's code blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def commands(start: str) -> list[tuple[str, ...]]:
+    """Arguments of every command of the pages that begins so, with what a reader fills in."""
+    inline = [code for page in PAGES for code in re.findall(r"`([^`\n]+)`", page.read_text())]
+    fenced = [block.replace("\\\n", "") for page in PAGES for block in blocks(page)]
+    lines = [line for block in (*inline, *fenced) for line in block.splitlines()]
+    shown = [shlex.split(filled(line), comments=True) for line in lines if line.startswith(start)]
+    return sorted({tuple(words) for line in shown if (words := line[len(start.split()) :])})
+
+
+def filled(line: str) -> str:
+    """A command with names that exist in place of those that readers choose."""
+    for name, chosen in OF_READERS.items():
+        line = line.replace(name, chosen)
+    return re.sub(r"<[^>]*>", "x", line)
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def broken(page: Path, link: str) -> bool:
+    """Whether a relative link leads to no file, or to no heading of it."""
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    return not target.exists() or bool(anchor and anchor not in anchors(target))
+
+
+def one_choice(override: str) -> str:
+    """The override with the first of the values that it sweeps over."""
+    (parsed,) = OverridesParser.create().parse_overrides([override])
+    if not parsed.is_sweep_override():
+        return override
+    sweep = parsed.value()
+    is_range = isinstance(sweep, IntervalSweep)
+    first = sweep.start if is_range else next(parsed.sweep_string_iterator())
+    return f"{parsed.get_key_element()}={first}"
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_relative_link_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and broken(page, link)] == []
+
+
+def test_a_broken_link_is_seen(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# One heading, and more\n")
+    links = ("page.md", "#one-heading-and-more", "other.md", "page.md#two")
+    assert [link for link in links if broken(page, link)] == ["other.md", "page.md#two"]
+
+
+def test_the_readme_is_short():
+    assert len(PAGES[0].read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def test_the_readme_leads_to_every_page():
+    text = PAGES[0].read_text(encoding="utf-8")
+    assert [page.name for page in PAGES[1:] if f"(docs/{page.name})" not in text] == []
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= set(citation)  # what the format requires
+    assert str(citation["version"]) == version("neurotarget")
+
+
+@pytest.mark.parametrize(
+    ("script", "config"), [("python train.py", "train"), ("python predict.py", "predict")]
+)
+def test_the_arguments_of_every_shown_command_exist(script, config):
+    shown = commands(script)
+    assert shown
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        for words in shown:
+            overrides = [one_choice(word) for word in words if word[0].isalpha() and "=" in word]
+            assert compose(config, overrides), words
+
+
+def test_every_shown_command_of_neurotarget_explains_its_arguments(capsys):
+    shown = commands("neurotarget")
+    assert run(["help"]) == 0
+    overview = capsys.readouterr().out
+    for name, *words in shown:
+        assert f"neurotarget {name} " in overview or name == "help", name
+        if name in ("study", "compare", "qsm", "swi"):
+            assert run([name, "help"]) == 0
+        explained = overview + capsys.readouterr().out
+        keys = [word.partition("=")[0] for word in words if "=" in word]
+        assert [key for key in keys if f"{key}=" not in explained] == [], words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_shown_target_is_valid(page):
+    for example in map(yaml.safe_load, blocks(page, "yaml")):
+        if example.pop("_target_", "") == "neurotarget.types.Target":
+            assert Target(**example).label_names == ("left", "right")
