@@ -22,14 +22,15 @@ ROOMS = (
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),
     ("phantom", "maps"),
-    ("tasks", "inference", "evaluate"),
+    ("tasks", "inference", "scoring"),
     ("stats",),
     ("report",),
     ("runs",),
-    ("study",),
+    ("studies",),
     ("training", "comparison"),
     ("sweeps",),
     ("cli",),
+    ("api",),
     ("__main__",),
 )
 SUB_ROOMS = {

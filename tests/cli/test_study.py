@@ -10,7 +10,7 @@ import pytest
 
 from neurotarget.cli.main import run
 from neurotarget.problems import Problem
-from neurotarget.study.study_inputs import sentence
+from neurotarget.studies.study_inputs import sentence
 
 TARGET = """
 _target_: neurotarget.types.Target

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import nibabel as nib
 import numpy as np
 
-from neurotarget.evaluate import evaluate, write_rows
+from neurotarget.scoring import evaluate, write_rows
 from neurotarget.types import Case, Manifest, Row, Target
 
 GOLDEN = Path(__file__).with_name("rows.csv")

@@ -11,7 +11,7 @@ from neurotarget.data.cases.sources import Files
 from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.study.study_inputs import from_run
+from neurotarget.studies.study_inputs import from_run
 from neurotarget.training.held_out import refuse_corrected, score_held_out
 from oracles.runs import TARGET, write_images, write_run
 

@@ -15,7 +15,7 @@ from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.runs.network.run_ensemble import load_ensemble
-from neurotarget.study.study_inputs import from_run
+from neurotarget.studies.study_inputs import from_run
 from neurotarget.training.held_out import score_held_out
 from neurotarget.training.learn_postprocessing import learn_postprocessing
 from neurotarget.types import Case

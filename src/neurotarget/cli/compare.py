@@ -39,7 +39,7 @@ from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_mode
 from neurotarget.stats.arms.comparison import Comparison, compare
-from neurotarget.study.study_folder import write_tsv
+from neurotarget.studies.study_folder import write_tsv
 
 WORDS = ("output", "overwrite", "common", "ensembles", "title", "seed", "wandb", "device", "trust")
 FIGURES = ("ranks", "dice", "differences", "costs", "icc", "effects")  # names begin with these

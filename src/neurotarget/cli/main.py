@@ -19,7 +19,6 @@ from neurotarget.data.batches.cache import open_entry
 from neurotarget.data.batches.datamodule import checkup_of
 from neurotarget.data.batches.prepare import Preparation, prepare
 from neurotarget.data.cases.manifest import read_manifest
-from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim_file
 from neurotarget.problems import DataError
@@ -29,9 +28,10 @@ from neurotarget.process.signals import going_on, listen, same_command
 from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.runs.folder.foreign import read_foreign
 from neurotarget.runs.network.objects import build, build_foreign
+from neurotarget.scoring import evaluate, read_rows, write_rows
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.study.study_inputs import check_masks, covariate_table
+from neurotarget.studies.study_inputs import check_masks, covariate_table
 from neurotarget.types import Target
 
 Words = Mapping[str, str]

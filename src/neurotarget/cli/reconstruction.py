@@ -22,7 +22,6 @@ from neurotarget.cli.reconstruction_methods import (
 )
 from neurotarget.cli.reconstruction_scans import Failed, Scan, drawn_scans, read_scans
 from neurotarget.cli.swi import bright_window
-from neurotarget.evaluate import read_rows, write_rows
 from neurotarget.files.ownership import discard
 from neurotarget.inference.segment import save_like
 from neurotarget.problems import DataError
@@ -42,7 +41,8 @@ from neurotarget.runs.folder.run_folder import begin_run, open_run, run_record, 
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import usable_device
 from neurotarget.runs.tracking.trackers import finish, log_final, loggers, on_wandb
-from neurotarget.study.study_folder import write_tsv
+from neurotarget.scoring import read_rows, write_rows
+from neurotarget.studies.study_folder import write_tsv
 from neurotarget.sweeps.command_overrides import overrides_of
 from neurotarget.types import Row
 

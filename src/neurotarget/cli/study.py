@@ -19,10 +19,10 @@ from neurotarget.report.words.learning_banner import banner, banner_text
 from neurotarget.report.words.sentences import headlines
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy
-from neurotarget.study.asked import refuse_codes, refuse_copies, with_asked, with_levels
-from neurotarget.study.measured_volumes import from_table
-from neurotarget.study.study_folder import write_study
-from neurotarget.study.study_inputs import Material, from_masks, from_run, run_target
+from neurotarget.studies.asked import refuse_codes, refuse_copies, with_asked, with_levels
+from neurotarget.studies.measured_volumes import from_table
+from neurotarget.studies.study_folder import write_study
+from neurotarget.studies.study_inputs import Material, from_masks, from_run, run_target
 from neurotarget.types import Target
 
 WORDS = (

@@ -17,7 +17,6 @@ from neurotarget.comparison.design import unlike_masks
 from neurotarget.comparison.gather_runs import Gathered, score_rows
 from neurotarget.comparison.read_run import NUMBERS, TEXTS, Run
 from neurotarget.data.cases.splits import HELD_OUT
-from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim, discard
 from neurotarget.files.reading import read_plain
@@ -29,8 +28,9 @@ from neurotarget.report.words.sentences import counted
 from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.runs.network.run_ensemble import hash_of, load_ensemble, own_weights
+from neurotarget.scoring import evaluate, read_rows, write_rows
 from neurotarget.stats.arms.arms import NO_SEED, Arms, listed
-from neurotarget.study.study_inputs import read_cases, with_ledger
+from neurotarget.studies.study_inputs import read_cases, with_ledger
 from neurotarget.types import Case, Manifest
 
 ALL = "all arms"

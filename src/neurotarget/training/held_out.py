@@ -8,7 +8,6 @@ import pandas as pd
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.cases.splits import HELD_OUT
-from neurotarget.evaluate import evaluate, read_rows, write_rows
 from neurotarget.files.ownership import claim, claimed, discard, refuse_foreign
 from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import digest
@@ -22,10 +21,11 @@ from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.runs.tracking.cost import prediction_cost
 from neurotarget.runs.tracking.written_study import WrittenStudy
+from neurotarget.scoring import evaluate, read_rows, write_rows
 from neurotarget.stats.cohort.learning import Learning, Training
 from neurotarget.stats.cohort.measured import from_rows
-from neurotarget.study.study_folder import study_of, write_files
-from neurotarget.study.study_inputs import (
+from neurotarget.studies.study_folder import study_of, write_files
+from neurotarget.studies.study_inputs import (
     Material,
     covariate_table,
     run_facts,

@@ -11,7 +11,7 @@ from neurotarget.report.words.claims import claim_sentence
 from neurotarget.report.words.text_tables import hypotheses_table
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.study.study_inputs import with_planted
+from neurotarget.studies.study_inputs import with_planted
 from oracles.drawn import GAP_PPM, TARGET, drawn_cohort, drawn_rows
 
 

@@ -14,7 +14,7 @@ from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.report.words.sentences import cohort
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.study.study_inputs import with_planted
+from neurotarget.studies.study_inputs import with_planted
 from oracles.drawn import TARGET as DRAWN
 from oracles.drawn import drawn_rows
 from oracles.pages import Page

@@ -8,7 +8,7 @@ import yaml
 from neurotarget.problems import DataError
 from neurotarget.runs.network.predictor import load_predictor, usable_device
 from neurotarget.runs.network.pretrained import load_pretrained
-from neurotarget.study.study_inputs import run_target
+from neurotarget.studies.study_inputs import run_target
 from oracles.runs import TARGET, write_images, write_run, write_weights
 
 

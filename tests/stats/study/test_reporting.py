@@ -16,7 +16,7 @@ from neurotarget.stats.effects.testing import tests_table as table_of_tests
 from neurotarget.stats.effects.testing import variance_inflation
 from neurotarget.stats.study.assumptions import assumptions_table
 from neurotarget.stats.study.reporting import noninferiority_table
-from neurotarget.study.measured_volumes import table_target
+from neurotarget.studies.measured_volumes import table_target
 
 N = 200
 

@@ -19,8 +19,8 @@ from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.reporting import with_reporting
 from neurotarget.stats.study.results import Study
-from neurotarget.study.pictured_cases import RANKS, load_cases
-from neurotarget.study.study_inputs import Material
+from neurotarget.studies.pictured_cases import RANKS, load_cases
+from neurotarget.studies.study_inputs import Material
 
 FIGURES = (  # names that figures begin with
     "flow",

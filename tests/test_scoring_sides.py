@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from neurotarget.data.cases.lint import lint
-from neurotarget.evaluate import evaluate, measure
+from neurotarget.scoring import evaluate, measure
 from neurotarget.types import Case, Manifest, Target
 
 SIDES = ("dentate_left", "dentate_right")

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from neurotarget.data.cases.manifest import scan_manifest
-from neurotarget.evaluate import evaluate, measure, read_rows
 from neurotarget.files.reading import read_plain
 from neurotarget.printable import uncell
 from neurotarget.problems import DataError, Problem
@@ -18,6 +17,7 @@ from neurotarget.report.pages.postprocessing import trials_table
 from neurotarget.report.words.sentences import PLANTED, PLANTED_IN_TISSUE
 from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, read_config
 from neurotarget.runs.network.objects import recorded_target
+from neurotarget.scoring import evaluate, measure, read_rows
 from neurotarget.stats.cohort.learning import Training
 from neurotarget.stats.cohort.measured import Measured, from_rows
 from neurotarget.types import Case, Manifest, Row, Target

@@ -12,7 +12,7 @@ from neurotarget.levels import CodeBook, codes_of, level_key, spelt_as
 from neurotarget.problems import DataError, some
 from neurotarget.stats.cohort.copies import copied_people
 from neurotarget.stats.cohort.subjects import written
-from neurotarget.study.study_inputs import Material, named
+from neurotarget.studies.study_inputs import Material, named
 from neurotarget.types import Target
 
 

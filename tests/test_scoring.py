@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from neurotarget.data.cases.manifest import read_manifest
-from neurotarget.evaluate import evaluate, measure, read_rows, write_rows
 from neurotarget.metrics.case import score_case
 from neurotarget.metrics.rater_rows import Beside
 from neurotarget.problems import DataError
+from neurotarget.scoring import evaluate, measure, read_rows, write_rows
 from neurotarget.types import Case, Manifest, Row, Target
 
 spec = importlib.util.spec_from_file_location(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neurotarget.data.cases.manifest import read_manifest
-from neurotarget.evaluate import evaluate, measure
+from neurotarget.scoring import evaluate, measure
 from neurotarget.types import Manifest, Target
 
 spec = importlib.util.spec_from_file_location(

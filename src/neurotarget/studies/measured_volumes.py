@@ -10,7 +10,7 @@ import pandas as pd
 from neurotarget.data.tables.volume_table import read_volume_table
 from neurotarget.problems import DataError
 from neurotarget.stats.cohort.measured import Measured, with_regions
-from neurotarget.study.study_inputs import Material, sentence
+from neurotarget.studies.study_inputs import Material, sentence
 from neurotarget.types import NAME, Row, Target
 
 SIDES = tuple(

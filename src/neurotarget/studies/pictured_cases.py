@@ -18,7 +18,7 @@ from neurotarget.report.pages.viewer import cropped
 from neurotarget.stats.cohort.failures import CRASH, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL
 from neurotarget.stats.study.results import Study
-from neurotarget.study.study_inputs import Material
+from neurotarget.studies.study_inputs import Material
 from neurotarget.types import Case, Target
 
 FAILED, FLAGGED = "failed", "flagged"
