@@ -1,160 +1,44 @@
 """`neurotarget compare …`: which of several architectures or settings is best, and how surely."""
 
-import hashlib
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pandas as pd
-import wandb
 
 from neurotarget.cli.flags import flag
 from neurotarget.cli.settings import read_whole
-from neurotarget.comparison.arms_text import (
-    aligned,
-    listed_files,
-    markdown,
-    named_after,
-    summary_rows,
-    verdicts,
-)
-from neurotarget.comparison.ensemble_arms import with_ensembles
-from neurotarget.comparison.gather_runs import read_arms
-from neurotarget.comparison.read_run import Run
-from neurotarget.files.memory_limits import within_memory
-from neurotarget.files.ownership import claim, claimed, refuse_foreign
-from neurotarget.files.reading import real_path
-from neurotarget.files.writing import at_home, remove, write_text
-from neurotarget.printable import one_line
-from neurotarget.problems import DataError
-from neurotarget.report.comparison.comparison_figures import all_figures
-from neurotarget.report.comparison.comparison_page import write_compare_page
-from neurotarget.report.drawing.figure import save_figure, svg_text
-from neurotarget.report.pages.plain_page import PageFigure
+from neurotarget.comparison.arms_text import aligned, listed_files, summary_rows, verdicts
+from neurotarget.comparison.write_comparison import WrittenComparison, compare_runs
 from neurotarget.report.words.claims import all_asked
 from neurotarget.report.words.learning_banner import arms_banner, banner_text
-from neurotarget.runs.folder.older_output import older_output
-from neurotarget.runs.network.objects import build, build_foreign
-from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_mode
-from neurotarget.stats.arms.comparison import Comparison, compare
-from neurotarget.studies.study_folder import write_tsv
 
 WORDS = ("output", "overwrite", "common", "ensembles", "title", "seed", "wandb", "device", "trust")
-FIGURES = ("ranks", "dice", "differences", "costs", "icc", "effects")  # names begin with these
+LARGEST_SEED = 2**32 - 1
 
 Words = Mapping[str, str]
 
 
-class WrittenComparison(NamedTuple):
-    """A comparison and the files that hold it."""
-
-    comparison: Comparison
-    page: Path
-    table: Path
-    readme: Path
-    figures: Sequence[Path]  # PNG; an SVG of the same name lies beside each
-
-
 def run(places: Sequence[str | Path], words: Words) -> int:
-    """Compare runs, write what was found and say it; 0.
+    """Compare runs, write the comparison and print its result; 0.
 
     Raises:
-        DataError: a word is not understood, or the runs cannot be compared.
+        DataError: an argument is not understood, or the runs cannot be compared.
     """
-    common, ensembles = (
-        flag(words, "common"),
-        flag(words, "ensembles", default=True),
+    shown = [*map(str, places), *(f"{key}={value}" for key, value in words.items())]
+    done = compare_runs(
+        places,
+        output=words.get("output"),
+        common=flag(words, "common"),
+        ensembles=flag(words, "ensembles", default=True),
+        title=words.get("title", ""),
+        seed=read_whole("seed", words.get("seed", "0"), 0, LARGEST_SEED),
+        device=words.get("device", "auto"),
+        wandb=words.get("wandb", "auto"),
+        overwrite=flag(words, "overwrite"),
+        trust=flag(words, "trust"),
+        command=f"neurotarget compare {shlex.join(shown)}",
     )
-    overwrite = flag(words, "overwrite")
-    trust, seed = flag(words, "trust"), _whole(words, "seed")
-    mode = wandb_mode(words.get("wandb", "auto"))
-    if not places:
-        raise DataError("compare: found no runs, wanted a multirun folder or run folders")
-    folders = [at_home(place) for place in places]
-    found = read_arms(folders, common=common)
-    output = _output(words, folders, found.arms.names)
-    claim(output, older=older_output, overwrite=overwrite)
-    if ensembles:
-        make = build if trust else build_foreign
-        device = words.get("device", "auto")
-        found = with_ensembles(found, output / "ensembles", device=device, make=make)
-    said = [*map(str, places), *(f"{key}={value}" for key, value in words.items())]
-    facts = {**found.facts, "command": f"neurotarget compare {shlex.join(said)}"}
-    title = words.get("title") or _title(found.facts)
-    with within_memory(f"tables of {len(found.runs)} runs in {output}", "compare fewer of them"):
-        comparison = compare(found.arms, seed=seed, notes=found.notes, facts=facts)
-        done = write_comparison(comparison, output, title=title)
     tell(done)
-    track(done, next(iter(found.runs.values())), mode=mode, title=title, trust=trust)
     return 0
-
-
-def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> WrittenComparison:
-    """Write tables, figures, Markdown and page; an earlier comparison in the folder goes.
-
-    The page is written last, so that none stands beside tables that are not its own.
-    """
-    page, table, readme = (folder / f"compare.{ending}" for ending in ("html", "tsv", "md"))
-    tables, drawn = folder / "compare", folder / "compare" / "figures"
-    claimed(folder, older=older_output)
-    written = [tables / f"{name}.tsv" for name in comparison.tables]
-    refuse_foreign([page, table, readme, *written])
-    old = [path for name in FIGURES for path in drawn.glob(f"{name}*.[sp][vn]g")]
-    for path in (page, table, readme, tables / "parts.tsv", *old):  # not all have parts
-        remove(path)
-    for name, values in comparison.tables.items():
-        write_tsv(values, tables / f"{name}.tsv")
-    write_tsv(comparison.tables["arms"], table)
-    shown, pictures = [], []
-    for name, heading, caption, figure in all_figures(comparison):
-        svg = None
-        if figure is not None:
-            svg = svg_text(figure)
-            save_figure(figure, drawn / name)
-            pictures.append(drawn / f"{name}.png")
-        shown.append(PageFigure(name, heading, caption, svg))
-    write_text(readme, markdown(comparison, title))
-    write_compare_page(page, comparison, shown, title=title)
-    return WrittenComparison(comparison, page, table, readme, pictures)
-
-
-def track(
-    done: WrittenComparison, first: Run, *, mode: str, title: str, trust: bool = False
-) -> None:
-    """Put tables and figures into one W&B run of the type `comparison`.
-
-    It goes to the entity that the first run names, a team for example, only with `trust`: the run
-    may be a stranger's.
-    """
-    if mode == "disabled":
-        return
-    tracker: dict[str, Any] = dict(first.config.get("logger") or {})
-    if tracker.get("entity") and not trust:
-        print(
-            f"W&B: {first.folder} names the entity {one_line(str(tracker.pop('entity')))}, which "
-            "trust=true lets this comparison go to; it goes to your own"
-        )
-    settings = {
-        "wandb": mode,
-        "project": tracker.get("project") or "neurotarget",
-        "entity": tracker.get("entity"),
-        "group": tracker.get("group"),
-        "tags": tracker.get("tags") or [],
-    }
-    folder, facts = done.page.parent, dict(done.comparison.facts)
-    run_id, config = os.urandom(4).hex(), {"facts": facts}
-    made = loggers(
-        folder, settings, run_id=run_id, name=title, config=config, job_type="comparison"
-    )
-    failed = True
-    try:
-        on_wandb(made, lambda run: run.log(_logged(done)))
-        on_wandb(made, lambda run: run.summary.update(_summary(done.comparison)))
-        failed = False
-    finally:
-        finish(made, failed=failed)
 
 
 def tell(done: WrittenComparison) -> None:
@@ -170,50 +54,3 @@ def tell(done: WrittenComparison) -> None:
         print(f"  note: {note}")
     files = {"report": done.page, "table": done.table, "README": done.readme}
     print(f"\n{listed_files(files)}")
-
-
-def _logged(done: WrittenComparison) -> dict[str, Any]:
-    """Tables and figures as W&B takes them; text stays text where some of a column is absent."""
-    logged: dict[str, Any] = {}
-    for name, table in done.comparison.tables.items():
-        words = {column: object for column in table if table[column].dtype.kind not in "ifb"}
-        plain = table.astype(words).astype(object)
-        if len(plain):
-            plain = plain.where(plain.notna(), None)
-            logged[f"compare/{name}"] = wandb.Table(dataframe=plain, allow_mixed_types=True)
-    for path in done.figures:
-        logged[f"compare/figures/{path.stem}"] = wandb.Image(str(path), caption=path.stem)
-    return logged
-
-
-def _summary(comparison: Comparison) -> dict[str, float | str]:
-    arms = comparison.tables["arms"].set_index("arm")
-    found: dict[str, float | str] = {
-        f"compare/dice/{arm}": float(dice) for arm, dice in arms["dice"].items() if pd.notna(dice)
-    }
-    return found | {f"compare/learnt/{arm}": word for arm, word in arms["learnt"].items()}
-
-
-def _output(words: Words, places: Sequence[Path], arms: Sequence[str]) -> Path:
-    """Folder to write into: beside the runs of one multirun, else one named after the arms."""
-    if "output" in words:
-        folder = at_home(words["output"])
-    elif len(places) == 1 and not (places[0] / "config.yaml").is_file():
-        folder = places[0] / "compare"
-    else:
-        named = "\n".join(sorted(str(real_path(place)) for place in places))
-        mark = hashlib.sha256(named.encode()).hexdigest()[:6]
-        folder = Path("runs") / f"compare_{named_after(arms)}_{mark}"
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        what = "may not be written" if there.is_dir() else "is a file"
-        raise DataError(f"output: {there} {what}, wanted a folder to write into; say another")
-    return folder
-
-
-def _title(facts: Mapping[str, str]) -> str:
-    return facts.get("experiment", "").replace("_", " ") or "arms"
-
-
-def _whole(words: Words, key: str) -> int:
-    return read_whole(key, words.get(key, "0"), 0, 2**32 - 1)

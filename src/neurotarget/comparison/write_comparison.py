@@ -1,0 +1,206 @@
+"""A comparison on disk: which of several architectures or settings is best, and how surely."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import wandb
+
+from neurotarget.comparison.arms_text import (
+    markdown,
+    named_after,
+)
+from neurotarget.comparison.ensemble_arms import with_ensembles
+from neurotarget.comparison.gather_runs import read_arms
+from neurotarget.comparison.read_run import Run
+from neurotarget.files.memory_limits import within_memory
+from neurotarget.files.ownership import claim, claimed, refuse_foreign
+from neurotarget.files.reading import real_path
+from neurotarget.files.writing import at_home, remove, write_text
+from neurotarget.printable import one_line
+from neurotarget.problems import DataError
+from neurotarget.report.comparison.comparison_figures import all_figures
+from neurotarget.report.comparison.comparison_page import write_compare_page
+from neurotarget.report.drawing.figure import save_figure, svg_text
+from neurotarget.report.pages.plain_page import PageFigure
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.runs.network.objects import build, build_foreign
+from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_mode
+from neurotarget.stats.arms.comparison import Comparison, compare
+from neurotarget.studies.study_folder import write_tsv
+
+FIGURES = ("ranks", "dice", "differences", "costs", "icc", "effects")  # names begin with these
+
+
+class WrittenComparison(NamedTuple):
+    """A comparison and the files that hold it."""
+
+    comparison: Comparison
+    page: Path
+    table: Path
+    readme: Path
+    figures: Sequence[Path]  # PNG; an SVG of the same name lies beside each
+
+
+def compare_runs(
+    places: Sequence[Path | str],
+    *,
+    output: Path | str | None = None,
+    common: bool = False,
+    ensembles: bool = True,
+    title: str = "",
+    seed: int = 0,
+    device: str = "auto",
+    wandb: str = "disabled",
+    overwrite: bool = False,
+    trust: bool = False,
+    command: str = "",
+) -> WrittenComparison:
+    """Compare finished runs and write compare.html, compare.tsv, compare.md and tables.
+
+    Args:
+        places: a multirun folder, run folders, or folders that hold some.
+        output: folder to write into; by default `compare` in the folder of one multirun, else a
+            folder in `runs` that is named after the arms.
+        common: whether only folds, seeds and cases are compared that all arms have.
+        ensembles: whether ensembles and soups are predicted as further arms.
+        title: of the page.
+        seed: of the intervals.
+        device: where ensembles predict.
+        wandb: `auto`, `online`, `offline` or `disabled`.
+        overwrite: whether files may be replaced that neurotarget did not write.
+        trust: whether the configurations of the runs may name code that is not neurotarget's.
+        command: the command line that asked for it, for the page.
+
+    Raises:
+        DataError: the runs cannot be compared; all reasons are listed.
+    """
+    mode = wandb_mode(wandb)
+    if not places:
+        raise DataError("compare: found no runs, wanted a multirun folder or run folders")
+    folders = [at_home(place) for place in places]
+    found = read_arms(folders, common=common)
+    folder = _output(output, folders, found.arms.names)
+    claim(folder, older=older_output, overwrite=overwrite)
+    if ensembles:
+        make = build if trust else build_foreign
+        found = with_ensembles(found, folder / "ensembles", device=device, make=make)
+    facts = {**found.facts, **({"command": command} if command else {})}
+    title = title or _title(found.facts)
+    with within_memory(f"tables of {len(found.runs)} runs in {folder}", "compare fewer of them"):
+        comparison = compare(found.arms, seed=seed, notes=found.notes, facts=facts)
+        done = write_comparison(comparison, folder, title=title)
+    track(done, next(iter(found.runs.values())), mode=mode, title=title, trust=trust)
+    return done
+
+
+def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> WrittenComparison:
+    """Write tables, figures, Markdown and page; an earlier comparison in the folder goes.
+
+    The page is written last, so that none stands beside tables that are not its own.
+    """
+    page, table, readme = (folder / f"compare.{ending}" for ending in ("html", "tsv", "md"))
+    tables, drawn = folder / "compare", folder / "compare" / "figures"
+    claimed(folder, older=older_output)
+    written = [tables / f"{name}.tsv" for name in comparison.tables]
+    refuse_foreign([page, table, readme, *written])
+    old = [path for name in FIGURES for path in drawn.glob(f"{name}*.[sp][vn]g")]
+    for path in (page, table, readme, tables / "parts.tsv", *old):  # not all have parts
+        remove(path)
+    for name, values in comparison.tables.items():
+        write_tsv(values, tables / f"{name}.tsv")
+    write_tsv(comparison.tables["arms"], table)
+    shown, pictures = [], []
+    for name, heading, caption, figure in all_figures(comparison):
+        svg = None
+        if figure is not None:
+            svg = svg_text(figure)
+            save_figure(figure, drawn / name)
+            pictures.append(drawn / f"{name}.png")
+        shown.append(PageFigure(name, heading, caption, svg))
+    write_text(readme, markdown(comparison, title))
+    write_compare_page(page, comparison, shown, title=title)
+    return WrittenComparison(comparison, page, table, readme, pictures)
+
+
+def track(
+    done: WrittenComparison, first: Run, *, mode: str, title: str, trust: bool = False
+) -> None:
+    """Put tables and figures into one W&B run of the type `comparison`.
+
+    It goes to the entity that the first run names, a team for example, only with `trust`: the run
+    may be a stranger's.
+    """
+    if mode == "disabled":
+        return
+    tracker: dict[str, Any] = dict(first.config.get("logger") or {})
+    if tracker.get("entity") and not trust:
+        print(
+            f"W&B: {first.folder} names the entity {one_line(str(tracker.pop('entity')))}, which "
+            "trust=true lets this comparison go to; it goes to your own"
+        )
+    settings = {
+        "wandb": mode,
+        "project": tracker.get("project") or "neurotarget",
+        "entity": tracker.get("entity"),
+        "group": tracker.get("group"),
+        "tags": tracker.get("tags") or [],
+    }
+    folder, facts = done.page.parent, dict(done.comparison.facts)
+    run_id, config = os.urandom(4).hex(), {"facts": facts}
+    made = loggers(
+        folder, settings, run_id=run_id, name=title, config=config, job_type="comparison"
+    )
+    failed = True
+    try:
+        on_wandb(made, lambda run: run.log(_logged(done)))
+        on_wandb(made, lambda run: run.summary.update(_summary(done.comparison)))
+        failed = False
+    finally:
+        finish(made, failed=failed)
+
+
+def _logged(done: WrittenComparison) -> dict[str, Any]:
+    """Tables and figures as W&B takes them; text stays text where some of a column is absent."""
+    logged: dict[str, Any] = {}
+    for name, table in done.comparison.tables.items():
+        words = {column: object for column in table if table[column].dtype.kind not in "ifb"}
+        plain = table.astype(words).astype(object)
+        if len(plain):
+            plain = plain.where(plain.notna(), None)
+            logged[f"compare/{name}"] = wandb.Table(dataframe=plain, allow_mixed_types=True)
+    for path in done.figures:
+        logged[f"compare/figures/{path.stem}"] = wandb.Image(str(path), caption=path.stem)
+    return logged
+
+
+def _summary(comparison: Comparison) -> dict[str, float | str]:
+    arms = comparison.tables["arms"].set_index("arm")
+    found: dict[str, float | str] = {
+        f"compare/dice/{arm}": float(dice) for arm, dice in arms["dice"].items() if pd.notna(dice)
+    }
+    return found | {f"compare/learnt/{arm}": word for arm, word in arms["learnt"].items()}
+
+
+def _output(asked: Path | str | None, places: Sequence[Path], arms: Sequence[str]) -> Path:
+    """Folder to write into: beside the runs of one multirun, else one named after the arms."""
+    if asked is not None:
+        folder = at_home(asked)
+    elif len(places) == 1 and not (places[0] / "config.yaml").is_file():
+        folder = places[0] / "compare"
+    else:
+        named = "\n".join(sorted(str(real_path(place)) for place in places))
+        mark = hashlib.sha256(named.encode()).hexdigest()[:6]
+        folder = Path("runs") / f"compare_{named_after(arms)}_{mark}"
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "may not be written" if there.is_dir() else "is a file"
+        raise DataError(f"output: {there} {what}, wanted a folder to write into; say another")
+    return folder
+
+
+def _title(facts: Mapping[str, str]) -> str:
+    return facts.get("experiment", "").replace("_", " ") or "arms"
