@@ -1,6 +1,5 @@
 """`neurotarget <command> …`: the steps one by one, on files."""
 
-import difflib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -11,10 +10,10 @@ from pathlib import Path
 from neurotarget.cli.argv import at_home, exists
 from neurotarget.cli.flags import flag
 from neurotarget.cli.lint import run as run_lint
-from neurotarget.cli.plain import resolved
 from neurotarget.cli.settings import read_whole
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
+from neurotarget.cli.targets import load_target, nearest_of
 from neurotarget.data.batches.cache import open_entry
 from neurotarget.data.batches.datamodule import checkup_of
 from neurotarget.data.batches.prepare import Preparation, prepare
@@ -23,11 +22,9 @@ from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim_file
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import print_anything, taught, tell_problems
-from neurotarget.process.programs import SCRIPTS, asked_help, home
+from neurotarget.process.programs import SCRIPTS, asked_help
 from neurotarget.process.signals import going_on, listen, same_command
 from neurotarget.report.pages.summary import summarise, summary_text
-from neurotarget.runs.folder.foreign import read_foreign
-from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.scoring import evaluate, read_rows, write_rows
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
@@ -53,38 +50,12 @@ def run(argv: Sequence[str]) -> int:
         return 0
     if argv[0] not in (*HEAVY, *COMMANDS):
         known = [*SCRIPTS, *HEAVY, *COMMANDS]
-        raise DataError(f"neurotarget {argv[0]}: no such command;{_nearest(argv[0], known)}")
+        raise DataError(f"neurotarget {argv[0]}: no such command;{nearest_of(argv[0], known)}")
     with going_on(same_command(argv)) if argv[0] in KEEPING else nullcontext():
         if argv[0] in HEAVY:
             return HEAVY[argv[0]](argv)
         act, allowed = COMMANDS[argv[0]]
         return act(_words(argv[0], argv[1:], allowed))
-
-
-def load_target(name: str, *, trust: bool = False) -> Target:
-    """A target by its name in `conf/target`, or by the path of a YAML file.
-
-    The file may be a stranger's and calls nothing but this program's targets, unless `trust`.
-
-    Raises:
-        DataError: there is no such file, or it is no target.
-    """
-    path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
-        folders = [Path("conf/target"), home() / "conf" / "target"]
-        there = {file.stem: file for folder in folders[::-1] for file in folder.glob("*.yaml")}
-        if name not in there:
-            raise DataError(f"target={name}: no such target;{_nearest(name, there)}")
-        path = there[name]
-    settings = read_foreign(path)
-    try:
-        target = build(resolved(settings)) if trust else build_foreign(settings)
-    except DataError as error:
-        reason = " ".join(str(error).split())[:600]
-        raise DataError(f"{path}: no target can be read from it ({reason})") from error
-    if not isinstance(target, Target):
-        raise DataError(f"{path}: found no target, wanted a file such as those in conf/target")
-    return target
 
 
 def _lint(words: Words) -> int:
@@ -141,7 +112,7 @@ def _compare(argv: Sequence[str]) -> int:
         key = absent.partition("=")[0]
         raise DataError(
             f"{absent}: no such folder; give a multirun folder or run folders;"
-            f"{_nearest(key, compare.WORDS)}"
+            f"{nearest_of(key, compare.WORDS)}"
         )
     return compare.run(places, _words("compare", rest, compare.WORDS))
 
@@ -176,7 +147,7 @@ def _words(command: str, argv: Sequence[str], allowed: Sequence[str]) -> dict[st
         if not sign or (key not in allowed and exists(word)):
             key, value = "source", word
         if key not in allowed:
-            raise DataError(f"neurotarget {command}: {key} is not known;{_nearest(key, allowed)}")
+            raise DataError(f"neurotarget {command}: {key} is not known;{nearest_of(key, allowed)}")
         if not value.strip():
             raise DataError(f"neurotarget {command}: {key}= has no value; say one or leave it out")
         if key in words:
@@ -213,9 +184,3 @@ def _without_trust(words: Words) -> Words:
 
 def _number(words: Words, key: str, default: int) -> int:
     return read_whole(key, words.get(key, str(default)), 1, 1024)
-
-
-def _nearest(word: str, known: Mapping | Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    hint = f" did you mean {near[0]}?" if near else ""
-    return f"{hint} known are {', '.join(sorted(known))}"

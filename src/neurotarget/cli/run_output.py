@@ -16,37 +16,56 @@ from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.folder.run_lock import hold
 from neurotarget.training.devices import JOB, rank
 
-CLOCK = "${now:"  # in a folder's name: it is meant to be a new one
+CLOCK = "${now:"
 
 
 def claim_output(config: DictConfig, *, is_sweep: bool) -> list[str]:
     """Claim the folder of a run or of a multirun; returns the override that names it, if any.
 
-    A folder that is named by the time is made by this process alone: where another one has begun
-    in the same second, this one gets a number of its own. The folder of one run is locked until
-    this process ends; in that of a multirun each job locks its own.
+    The folder of one run is locked until this process ends; in that of a multirun each job locks
+    its own.
 
     Raises:
         DataError: the folder is somebody else's, cannot be written, or another process works in it.
     """
+    if os.environ.get(JOB) or rank(OmegaConf.select(config, "trainer") or {}):
+        return []  # whoever started this process has done so
+    folder = claim_folder(config, is_sweep=is_sweep)
+    if folder is None:
+        return []
+    if not is_sweep:
+        hold(folder)
+    key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
+    return [f"{key}={quoted(folder)}"] if _is_timed(config, is_sweep=is_sweep) else []
+
+
+def claim_folder(config: DictConfig, *, is_sweep: bool = False) -> Path | None:
+    """Claim the folder that a configuration names; None where what is swept over names it.
+
+    A folder that is named by the time is made by this process alone: where another one has begun
+    in the same second, this one gets a number of its own.
+
+    Raises:
+        DataError: the folder is somebody else's, or cannot be written.
+    """
     overwrite = OmegaConf.select(config, "overwrite", default=False)
     if not isinstance(overwrite, bool):
         raise DataError(f"overwrite: found {overwrite}, wanted true or false")
-    if os.environ.get(JOB) or rank(OmegaConf.select(config, "trainer") or {}):
-        return []  # whoever started this process has done so
     key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
     try:
         place = Path(str(OmegaConf.select(config, key)))
-    except OmegaConfBaseException:  # named by what is swept over
-        return []
-    node = config.hydra.sweep if is_sweep else config.hydra.run
-    is_timed = CLOCK in str(OmegaConf.to_container(node, resolve=False)["dir"])
-    folder = _made_anew(place, key) if is_timed else place
+    except OmegaConfBaseException:
+        return None
+    folder = _made_anew(place, key) if _is_timed(config, is_sweep=is_sweep) else place
     claim(folder, older=older_output, overwrite=overwrite, key=key)
     _check_room(folder, config)
-    if not is_sweep:
-        hold(folder)
-    return [f"{key}={quoted(folder)}"] if is_timed else []
+    return folder
+
+
+def _is_timed(config: DictConfig, *, is_sweep: bool) -> bool:
+    """Whether the time is in the folder's name, which is meant to be a new one then."""
+    node = config.hydra.sweep if is_sweep else config.hydra.run
+    return CLOCK in str(OmegaConf.to_container(node, resolve=False)["dir"])
 
 
 def _check_room(folder: Path, config: DictConfig) -> None:

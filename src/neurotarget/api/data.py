@@ -1,0 +1,148 @@
+"""Data sets, targets and scores from Python."""
+
+from __future__ import annotations
+
+import atexit
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from neurotarget.api.shown import html_table
+from neurotarget.cli.targets import load_target
+from neurotarget.data.cases import lint as lint_cases
+from neurotarget.data.cases.manifest import read_manifest as read_cases
+from neurotarget.data.cases.manifest import scan_manifest
+from neurotarget.problems import Problem
+from neurotarget.scoring import evaluate as score
+from neurotarget.scoring import read_rows, write_rows
+from neurotarget.studies.study_inputs import check_masks
+from neurotarget.types import Manifest, Target
+
+TargetLike = Target | Path | str
+Table = pd.DataFrame | Path | str
+
+
+@dataclass(frozen=True)
+class Problems:
+    """What is wrong with a data set; true where there is something."""
+
+    problems: tuple[Problem, ...]
+
+    def __len__(self) -> int:
+        return len(self.problems)
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Problems that training refuses; the others are warnings."""
+        return tuple(one for one in self.problems if one.level == "error")
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a problem: level, case_id, file, found, wanted, todo."""
+        return pd.DataFrame(self.problems, columns=Problem._fields)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{one.level}: {one}" for one in self.problems) or "no problem"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.table) or "<p>no problem</p>"
+
+
+def read_target(target: TargetLike, *, trust: bool = False) -> Target:
+    """A target by its name in `conf/target`, or by the path of its YAML file.
+
+    Args:
+        target: the name or path; a target is returned as it is.
+        trust: whether the file may name code that is not neurotarget's.
+
+    Raises:
+        DataError: there is no such target, or the file holds none.
+    """
+    return target if isinstance(target, Target) else load_target(str(target), trust=trust)
+
+
+def read_manifest(source: Table, target: TargetLike | None = None) -> Manifest:
+    """The cases of a data set: a manifest (CSV, TSV or DataFrame), MSD, nnU-Net or BIDS.
+
+    Paths in a DataFrame are relative to the working folder.
+
+    Raises:
+        DataError: everything that is wrong with the data set, in one list.
+    """
+    root = Path.cwd() if isinstance(source, pd.DataFrame) else None
+    return read_cases(as_file(source), _target(target), root=root)
+
+
+def lint(source: Table, target: TargetLike | None = None) -> Problems:
+    """Everything that is wrong with a data set, found in one pass over its files; never raises.
+
+    Without a target, what needs none is checked: files, grids, whole and non-empty labels.
+    """
+    root = Path.cwd() if isinstance(source, pd.DataFrame) else None
+    known = _target(target)
+    manifest, problems = scan_manifest(as_file(source), known, root=root)
+    if manifest is not None:
+        problems = [*problems, *lint_cases.lint(manifest, known)]
+    ordered = sorted(dict.fromkeys(problems), key=lambda one: one.level != "error")
+    return Problems(tuple(ordered))
+
+
+def evaluate(
+    predictions: Path | str,
+    manifest: Table | Manifest,
+    target: TargetLike,
+    *,
+    rows: Path | str | None = None,
+) -> pd.DataFrame:
+    """Scores of the label maps `<predictions>/<case_id>.nii.gz` against the reference masks.
+
+    Args:
+        predictions: folder of label maps.
+        manifest: the cases, with their reference masks.
+        target: what was segmented.
+        rows: file to write the rows to, for `neurotarget.study`.
+
+    Returns:
+        a row a case, label and metric: case_id, label, metric, value, unit and more; a mask that
+        is missing has Dice 0 and failed 1.
+
+    Raises:
+        DataError: masks lie on another grid or hold unknown values, or no case has one.
+    """
+    known = read_target(target)
+    cases = manifest if isinstance(manifest, Manifest) else read_manifest(manifest, known)
+    splits = {case.case_id: case.split or "test" for case in cases.cases}
+    check_masks(Path(predictions), splits)
+    found = score(cases, Path(predictions), known, splits, which=set(splits.values()))
+    path = Path(rows) if rows is not None else new_folder() / "rows.csv"
+    write_rows(found, path)
+    return read_rows(path)
+
+
+def as_file(table: Table) -> Path:
+    """The path of a table; a DataFrame is written to a file that lives as long as the process."""
+    if not isinstance(table, pd.DataFrame):
+        return Path(table)
+    path = new_folder() / "cases.tsv"
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    return path
+
+
+def new_folder() -> Path:
+    """A folder that goes when the process ends."""
+    place = tempfile.TemporaryDirectory(prefix="neurotarget-")
+    atexit.register(place.cleanup)
+    return Path(place.name)
+
+
+def as_paths(tables: Table | Sequence[Table]) -> list[Path]:
+    """Paths of one table or of several."""
+    is_one = isinstance(tables, pd.DataFrame | Path | str)
+    return [as_file(table) for table in ([tables] if is_one else tables)]
+
+
+def _target(target: TargetLike | None) -> Target | None:
+    return None if target is None else read_target(target)

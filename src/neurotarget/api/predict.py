@@ -1,0 +1,105 @@
+"""Segmentation of scans from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import pandas as pd
+
+from neurotarget.api.shown import html_page, html_table
+from neurotarget.problems import DataError
+from neurotarget.runs.network.predict_scans import predict_scans
+
+if TYPE_CHECKING:
+    from neurotarget.api.train import Run
+
+Images = nib.spatialimages.SpatialImage | Mapping[str, nib.spatialimages.SpatialImage]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Label maps in a folder, and the table over them."""
+
+    folder: Path
+    case_ids: tuple[str, ...]  # those that were asked for, failed ones too
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Volumes in mm³ by case, with the status of each and what to look at."""
+        whole = pd.read_csv(self.folder / "volumes.tsv", sep="\t", na_values=["n/a"])
+        whole["case_id"] = whole["case_id"].astype(str)
+        return whole[whole["case_id"].isin(self.case_ids)].reset_index(drop=True)
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """Cases that failed, with the reason in the column `note`."""
+        return self.table[self.table["status"] == "failed"]
+
+    def image(self, case_id: str) -> nib.Nifti1Image:
+        """Label map of a case, on the grid of its scan.
+
+        Raises:
+            DataError: there is none.
+        """
+        path = self.folder / f"{case_id}.nii.gz"
+        if case_id not in self.case_ids or not path.is_file():
+            raise DataError(
+                f"{case_id}: found no label map in {self.folder}, wanted one of "
+                f"{', '.join(self.case_ids)}"
+            )
+        return nib.load(path)
+
+    def _repr_html_(self) -> str:
+        shown = self.table.drop(columns="made_from", errors="ignore")
+        title = f"{len(self.table)} cases, {len(self.failed)} failed, in {self.folder}"
+        return html_page(title, self.folder / "volumes.tsv", html_table(shown))
+
+
+def predict(
+    run: Run | Path | str | Sequence[Run | Path | str],
+    scans: Path | str | Images,
+    output: Path | str,
+    **settings: object,
+) -> Predictions:
+    """Segment scans into a folder.
+
+    Args:
+        run: a run, its folder, a folder of several, or a list of these; several are an ensemble.
+        scans: a scan, a folder of scans, a DICOM series, a BIDS data set or a manifest; or an image
+            of nibabel (the case is called `scan`), one for each contrast by its name.
+        output: folder for label maps and volumes.tsv.
+        settings: those of `neurotarget.runs.network.predict_scans.predict_scans`, such as
+            weights, ensemble, device, probabilities, overwrite.
+
+    Returns:
+        the label maps and their table; cases that fail are in it with the reason.
+
+    Raises:
+        DataError: a setting, the run or the scans cannot be used.
+    """
+    is_list = isinstance(run, Sequence) and not isinstance(run, str)
+    runs = [getattr(one, "folder", one) for one in (run if is_list else [run])]
+    with TemporaryDirectory(prefix="neurotarget-") as place:
+        where = scans if isinstance(scans, Path | str) else _written(scans, Path(place))
+        outcomes = predict_scans(runs, where, output, **settings)
+    return Predictions(Path(output), tuple(one.case_id for one in outcomes))
+
+
+def _written(images: Images, folder: Path) -> Path:
+    """Write images of one case to disk, where readers find them: a file, or a manifest."""
+    if not isinstance(images, Mapping):
+        nib.save(images, folder / "scan.nii.gz")
+        return folder / "scan.nii.gz"
+    for name, image in images.items():
+        nib.save(image, folder / f"{name}.nii.gz")
+    head = ["case_id", *images]
+    line = ["scan", *(f"{name}.nii.gz" for name in images)]
+    manifest = folder / "cases.tsv"
+    manifest.write_text("\t".join(head) + "\n" + "\t".join(line) + "\n", encoding="utf-8")
+    return manifest

@@ -1,0 +1,23 @@
+"""How results show themselves in a notebook."""
+
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+MOST_ROWS = 20
+
+
+def html_table(table: pd.DataFrame) -> str:
+    """The first rows of a table as HTML, escaped; nothing for an empty one."""
+    if not len(table):
+        return ""
+    more = len(table) - MOST_ROWS
+    note = f"<p>… and {more} more rows</p>" if more > 0 else ""
+    return table.head(MOST_ROWS).to_html(index=False, escape=True, border=0, na_rep="") + note
+
+
+def html_page(title: str, page: Path, *parts: str) -> str:
+    """A heading, parts that are HTML already, and where the whole page lies."""
+    where = f"<p>Report: <code>{escape(str(page))}</code></p>" if page.is_file() else ""
+    return f"<h4>{escape(title)}</h4>{''.join(parts)}{where}"

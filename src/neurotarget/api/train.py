@@ -1,0 +1,132 @@
+"""Training from Python, and finished runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from neurotarget.api.predict import Predictions, predict
+from neurotarget.api.shown import html_page, html_table
+from neurotarget.cli.compose import compose_training, override
+from neurotarget.files.reading import load_json
+from neurotarget.problems import DataError
+from neurotarget.runs.folder.multirun import to_go_on
+from neurotarget.runs.folder.run_lock import claimed_alone
+from neurotarget.scoring import read_rows
+from neurotarget.training.train import Start
+from neurotarget.training.train import train as run_training
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder: what was trained, how well it does, and its report."""
+
+    folder: Path
+
+    @property
+    def report(self) -> Path:
+        """The page of its study."""
+        return self.folder / "report.html"
+
+    @cached_property
+    def summary(self) -> Mapping[str, Any]:
+        """Numbers of its study on the held-out cases, as summary.json has them.
+
+        Raises:
+            DataError: the run is not finished.
+        """
+        try:
+            return load_json(self.folder / "summary.json")
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{self.folder}: found no summary.json ({error}), wanted a finished run; go on "
+                f"with nt.train(resume={str(self.folder)!r})"
+            ) from error
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Scores of the held-out cases: case_id, label, metric, value, unit and more."""
+        return read_rows(self.folder / "rows.csv")
+
+    @cached_property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Tables of its study by name, such as effects and agreement."""
+        paths = sorted((self.folder / "study").glob("*.tsv"))
+        return {path.stem: pd.read_csv(path, sep="\t", keep_default_na=True) for path in paths}
+
+    def predict(self, scans: object, output: Path | str, **settings: object) -> Predictions:
+        """Segment scans with this run; see `neurotarget.predict`."""
+        return predict(self, scans, output, **settings)
+
+    def _repr_html_(self) -> str:
+        agreement = self.tables.get("agreement", pd.DataFrame())
+        return html_page(f"Run {self.folder.name}", self.report, html_table(agreement))
+
+
+def train(
+    experiment: str | None = None,
+    *,
+    root: Path | str | None = None,
+    folder: Path | str | None = None,
+    resume: Path | str | None = None,
+    config_dir: Path | str | None = None,
+    overrides: Sequence[str] = (),
+    **settings: object,
+) -> Run:
+    """Train, predict the held-out cases, score them and write the report, as the command does.
+
+    ```
+    run = nt.train("hippocampus", root="Task04_Hippocampus", model="segresnet", seed=2)
+    run = nt.train(target="amygdala", root="manifest.tsv", optimizer__lr=0.001)
+    ```
+
+    Args:
+        experiment: name in `conf/experiment`.
+        root: the data: a manifest, MSD, nnU-Net or BIDS folder (the key data.root).
+        folder: run folder to write; by default runs/<name>/<time>.
+        resume: a run folder to go on with; other arguments are taken from its record.
+        config_dir: folder with targets, models and experiments of your own; by default ./conf.
+        overrides: further overrides as the command line has them, such as "~augment.gamma".
+        settings: any key of `conf/train.yaml`; `a__b` stands for the key a.b.
+
+    Returns:
+        the finished run.
+
+    Raises:
+        DataError: a setting or the data are not as they must be, in one sentence each.
+    """
+    asked = {"experiment": experiment, "data.root": root, "hydra.run.dir": folder, "resume": resume}
+    given = [override(key, str(value)) for key, value in asked.items() if value is not None]
+    own = [] if config_dir is None else [f"--config-dir={config_dir}"]
+    further = [override(key, value) for key, value in settings.items()]
+    composed = compose_training([*own, *given, *further, *overrides])
+    if composed.config["job"] != "train":
+        raise DataError(
+            f"experiment={experiment}: found the job {composed.config['job']}, wanted a training; "
+            f"use the command `neurotarget train experiment={experiment}`"
+        )
+    start = Start(
+        composed.folder, composed.overrides, to_go_on(composed.folder, own), composed.model
+    )
+    with claimed_alone(composed.folder):
+        run_training(composed.config, start)
+    sys.stdout.flush()
+    return Run(composed.folder)
+
+
+def open_run(folder: Path | str) -> Run:
+    """A run that was trained before.
+
+    Raises:
+        DataError: the folder holds no run.
+    """
+    run = Run(Path(folder))
+    if not (run.folder / "config.yaml").is_file():
+        raise DataError(f"{folder}: found no config.yaml, wanted a run folder; check the path")
+    return run

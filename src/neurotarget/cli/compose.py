@@ -1,0 +1,61 @@
+"""The configuration of a training from overrides, as the command line would compose it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import OmegaConf
+
+from neurotarget.cli.argv import literal, resumed_argv, with_own_conf
+from neurotarget.cli.overrides import check_overrides
+from neurotarget.cli.plain import plain
+from neurotarget.cli.run_output import claim_folder
+from neurotarget.problems import DataError
+from neurotarget.process.programs import home
+from neurotarget.runs.folder.jobs import quoted
+
+
+class Composed(NamedTuple):
+    """A resolved configuration, the folder claimed for its run, and how it was asked for."""
+
+    config: dict[str, Any]
+    folder: Path
+    overrides: list[str]
+    model: str | None  # name of the model in `conf/model`
+
+
+def compose_training(overrides: Sequence[str]) -> Composed:
+    """Compose `conf/train.yaml` with overrides, and claim the folder of its run.
+
+    Raises:
+        DataError: an override cannot be read or names nothing, or the folder cannot be used.
+    """
+    conf = home() / "conf"
+    argv = resumed_argv(with_own_conf([literal(one) for one in overrides], conf))
+    config = check_overrides(argv, conf, "train")
+    if config is None:
+        raise DataError(
+            f"overrides: found {' '.join(overrides)}, wanted those of one training; options "
+            "such as -m belong to the command `neurotarget train`"
+        )
+    folder = claim_folder(config)
+    ours = plain(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+    return Composed(ours, folder, argv, config.hydra.runtime.choices.get("model"))
+
+
+def override(key: str, value: object) -> str:
+    """An override that gives a key a value of Python; `a__b` stands for `a.b`."""
+    return f"{key.replace('__', '.')}={_text(value)}"
+
+
+def _text(value: object) -> str:
+    """A value in the grammar of Hydra."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_text(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_text, value)) + "]"
+    return quoted(value) if isinstance(value, Path) else str(value)

@@ -1,0 +1,45 @@
+"""Targets by their name or by the path of their file."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from neurotarget.cli.plain import resolved
+from neurotarget.problems import DataError
+from neurotarget.process.programs import home
+from neurotarget.runs.folder.foreign import read_foreign
+from neurotarget.runs.network.objects import build, build_foreign
+from neurotarget.types import Target
+
+
+def load_target(name: str, *, trust: bool = False) -> Target:
+    """A target by its name in `conf/target`, or by the path of a YAML file.
+
+    The file may be a stranger's and calls nothing but this program's targets, unless `trust`.
+
+    Raises:
+        DataError: there is no such file, or it is no target.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        folders = [Path("conf/target"), home() / "conf" / "target"]
+        there = {file.stem: file for folder in folders[::-1] for file in folder.glob("*.yaml")}
+        if name not in there:
+            raise DataError(f"target={name}: no such target;{nearest_of(name, there)}")
+        path = there[name]
+    settings = read_foreign(path)
+    try:
+        target = build(resolved(settings)) if trust else build_foreign(settings)
+    except DataError as error:
+        reason = " ".join(str(error).split())[:600]
+        raise DataError(f"{path}: no target can be read from it ({reason})") from error
+    if not isinstance(target, Target):
+        raise DataError(f"{path}: found no target, wanted a file such as those in conf/target")
+    return target
+
+
+def nearest_of(word: str, known: Mapping | Sequence[str]) -> str:
+    """What is known, and which of it is spelt most like a word that is not."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    hint = f" did you mean {near[0]}?" if near else ""
+    return f"{hint} known are {', '.join(sorted(known))}"
