@@ -8,13 +8,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows, write_rows
-from neurotarget.metrics.rater_rows import Beside
 from neurotarget.metrics.case import score_case
+from neurotarget.metrics.rater_rows import Beside
 from neurotarget.types import Case, Manifest, Row, Target
-from neurotarget.problems import DataError
 
 spec = importlib.util.spec_from_file_location(
     "make_rows", Path(__file__).parent / "golden" / "make_rows.py"

@@ -9,19 +9,19 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from neurotarget.problems import DataError, Problem
 
-from neurotarget.process.exit_codes import ShownRecord, print_anything
-from neurotarget.sweeps.job_log import logged
 from neurotarget.cli.main import run
 from neurotarget.data.tables.text_table import read_text_table
 from neurotarget.evaluate import read_rows, write_rows
 from neurotarget.files.writing import table_text
-from neurotarget.inference.predict_folder import Outcome
 from neurotarget.inference.ledger import Ledger
+from neurotarget.inference.predict_folder import Outcome
 from neurotarget.printable import CONTROL, UNSEEN, Shown, cell, one_line, shown, uncell
+from neurotarget.process.exit_codes import ShownRecord, print_anything
 from neurotarget.report.pages.plain_page import _seen
+from neurotarget.sweeps.job_log import logged
 from neurotarget.types import Case, Row
-from neurotarget.problems import DataError, Problem
 
 HOSTILE = [
     "\x1b[31mred",

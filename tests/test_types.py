@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hydra.utils import instantiate
+from neurotarget.problems import DataError
 from omegaconf import OmegaConf
 
-from neurotarget.problems import DataError
 from neurotarget.types import Roi, Target
 
 NAN, INF = float("nan"), float("inf")

@@ -17,16 +17,16 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import attempted
 from neurotarget.data.labels import class_of_id, rounded_labels, to_classes
-from neurotarget.data.threads import mapped
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid, shifted_grid
-from neurotarget.files.writing import written
-from neurotarget.metrics.rater_rows import Beside
-from neurotarget.metrics.label_boxes import ClassMap
-from neurotarget.metrics.case import measure_case, score_case
-from neurotarget.printable import cell, uncell
+from neurotarget.data.threads import mapped
 from neurotarget.files.reading import check_regular
-from neurotarget.types import Case, Manifest, Row, Target
+from neurotarget.files.writing import written
+from neurotarget.metrics.case import measure_case, score_case
+from neurotarget.metrics.label_boxes import ClassMap
+from neurotarget.metrics.rater_rows import Beside
+from neurotarget.printable import cell, uncell
 from neurotarget.problems import DataError, Problem
+from neurotarget.types import Case, Manifest, Row, Target
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from neurotarget.problems import DataError
 from omegaconf import OmegaConf
 
 from neurotarget.cli.acts import JOBS, PREDICT, act
-from neurotarget.problems import DataError
 
 ROOT = Path(__file__).resolve().parents[2]
 

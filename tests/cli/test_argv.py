@@ -6,10 +6,10 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from neurotarget.problems import DataError
 
 from neurotarget.cli.argv import at_home, check_argv, check_launcher, literal, resumed_argv
 from neurotarget.runs.folder.multirun import to_go_on
-from neurotarget.problems import DataError
 
 CONF = Path(__file__).parents[2] / "conf"
 

@@ -1,15 +1,17 @@
 import pytest
 import yaml
+from neurotarget.problems import DataError
 
 from neurotarget.cli.build import build, build_foreign
 from neurotarget.models.nets.unet import UNet
-from neurotarget.problems import DataError
 from neurotarget.types import Target
 
 
 def test_foreign_config_builds_nets_and_targets():
     net = build_foreign(
-        {"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4, 8]}, in_channels=1, num_labels=2
+        {"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4, 8]},
+        in_channels=1,
+        num_labels=2,
     )
     assert isinstance(net, UNet)
     text = """

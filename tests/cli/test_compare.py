@@ -4,12 +4,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import wandb
+from neurotarget.problems import DataError
 
 from neurotarget.cli.compare import run
 from neurotarget.comparison.arms_text import aligned, markdown, named_after, summary_rows, verdicts
 from neurotarget.process.exit_codes import taught
 from neurotarget.stats.arms.comparison import Comparison
-from neurotarget.problems import DataError
 from neurotarget.types import Target
 from oracles.runs import write_images, write_run
 

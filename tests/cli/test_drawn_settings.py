@@ -10,14 +10,14 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from neurotarget.problems import DataError
 from omegaconf import OmegaConf
 
 from neurotarget.cli.argv import literal, resumed_argv
 from neurotarget.cli.build import build_foreign
-from neurotarget.runs.folder.foreign import read_foreign
 from neurotarget.cli.setting_table import check_train
 from neurotarget.files.reading import load_yaml
-from neurotarget.problems import DataError
+from neurotarget.runs.folder.foreign import read_foreign
 from neurotarget.types import Target
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.cli.swi import run
 from neurotarget.files.record import CLAIMED
-from neurotarget.problems import DataError
 from oracles.gre_scans import write_plain
 
 THEIRS = "magnitude_1_swi.nii.gz", "magnitude_1_minIP.json", "swi.html"

@@ -2,12 +2,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from neurotarget.problems import error, warning
 
-from neurotarget.process.exit_codes import tell_problems
 from neurotarget.cli.lint import run
 from neurotarget.cli.main import run as run_command
-from neurotarget.problems import error, warning
 from neurotarget.data.scans.volume import inspect_volume
+from neurotarget.process.exit_codes import tell_problems
 from neurotarget.types import Target
 
 

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.cli.main import load_target
 from neurotarget.cli.models import list_models, optimizer_states, run
 from neurotarget.losses import DeepSupervision, DiceCrossEntropy
-from neurotarget.models.profile import profile
 from neurotarget.models.nets.unet import UNet
-from neurotarget.problems import DataError
+from neurotarget.models.profile import profile
 from neurotarget.types import Target
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -2,9 +2,9 @@ import shlex
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from neurotarget.problems import DataError
 
 from neurotarget.cli.overrides import check_overrides
-from neurotarget.problems import DataError
 
 CONF = {
     "train.yaml": """

@@ -5,14 +5,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 from omegaconf import OmegaConf
 
 from neurotarget.cli import predict as program
-from neurotarget.runs.network.run_ensemble import load_ensemble
 from neurotarget.process.exit_codes import taught
 from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.network.run_ensemble import load_ensemble
 from neurotarget.types import Case
-from neurotarget.problems import DataError
 from oracles.runs import TARGET, write_images, write_run
 
 predict = taught(program.predict)

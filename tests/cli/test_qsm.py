@@ -6,9 +6,9 @@ import shutil
 import nibabel as nib
 import numpy as np
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.cli.qsm import WORDS, run
-from neurotarget.problems import DataError
 from oracles.gre_scans import (
     AFFINE,
     BRAIN,

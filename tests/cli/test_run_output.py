@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
+from neurotarget.problems import DataError
 from omegaconf import OmegaConf
 
 from neurotarget.cli import run_output
-from neurotarget.runs.folder.run_lock import HELD
 from neurotarget.cli.run_output import claim_output
 from neurotarget.files.record import RECORD
-from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_lock import HELD
 
 
 def config(place, *, overwrite=False):

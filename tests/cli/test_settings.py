@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from neurotarget.problems import DataError
 from omegaconf import OmegaConf
 
 from neurotarget.cli.overrides import check_overrides
 from neurotarget.cli.setting_table import ELSEWHERE, PREDICT, TRAIN, check_predict, check_train
 from neurotarget.cli.settings import check_settings, kind_of, number, one_of, read_whole
-from neurotarget.problems import DataError
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = sorted(

@@ -7,10 +7,10 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from neurotarget.problems import Problem
 
 from neurotarget.cli.main import run
 from neurotarget.study.study_inputs import sentence
-from neurotarget.problems import Problem
 
 TARGET = """
 _target_: neurotarget.types.Target

@@ -5,9 +5,9 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.cli.swi import run
-from neurotarget.problems import DataError
 from oracles.gre_scans import BRAIN, IRON, echoes, save, write_plain
 
 STRONG = {"high_pass": "unwrap", "high_pass_mm": "8", "mask_power": "20"}  # the phase is small

@@ -11,8 +11,8 @@ import torch
 
 from neurotarget.comparison.ensemble_arms import plan_ensembles, with_ensembles
 from neurotarget.comparison.gather_runs import read_arms
-from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.inference.postprocess import Postprocessing
+from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.stats.arms.arms import check_design
 from neurotarget.stats.arms.comparison import compare
 from neurotarget.types import Case

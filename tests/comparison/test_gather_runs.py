@@ -3,10 +3,10 @@ import shutil
 
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.comparison.gather_runs import read_arms
 from neurotarget.stats.arms.arms import check_design
-from neurotarget.problems import DataError
 from oracles.runs import TARGET, write_run
 
 

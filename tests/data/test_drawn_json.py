@@ -6,12 +6,12 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurotarget.runs.folder.jobs import read_job
-from neurotarget.runs.folder.run_folder import run_record
-from neurotarget.maps.gre import te_problems
-from neurotarget.maps.gre_sidecars import echo_times, field_strength
 from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.files.reading import load_json, read_plain
+from neurotarget.maps.gre import te_problems
+from neurotarget.maps.gre_sidecars import echo_times, field_strength
+from neurotarget.runs.folder.jobs import read_job
+from neurotarget.runs.folder.run_folder import run_record
 from neurotarget.types import Target
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

@@ -1,7 +1,7 @@
 import pytest
+from neurotarget.problems import nearest, some
 
 from neurotarget.data.found import named_labels
-from neurotarget.problems import nearest, some
 
 
 @pytest.mark.parametrize(

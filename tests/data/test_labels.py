@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.labels import (
     class_of_id,
@@ -10,7 +11,6 @@ from neurotarget.data.labels import (
     to_file_ids,
 )
 from neurotarget.data.scans.volume import read_volume
-from neurotarget.problems import DataError
 from neurotarget.types import Target
 
 

@@ -2,10 +2,10 @@ import matplotlib.figure
 import pandas as pd
 import pytest
 import torch
-
-from neurotarget.files.memory_limits import breakdowns
-from neurotarget.cli.main import run
 from neurotarget.problems import CaseError, DataError
+
+from neurotarget.cli.main import run
+from neurotarget.files.memory_limits import breakdowns
 from oracles.balls import TARGET, write_cohort
 from oracles.runs import write_run
 

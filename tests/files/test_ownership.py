@@ -1,12 +1,12 @@
 import os
 
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.files import ownership
-from neurotarget.files.writing import is_ours, remove, write_text
 from neurotarget.files.ownership import claim, claim_file, discard, refuse_foreign, refuse_twins
 from neurotarget.files.record import NAME_ONLY, RECORD, Record
-from neurotarget.problems import DataError
+from neurotarget.files.writing import is_ours, remove, write_text
 
 
 @pytest.mark.parametrize("content", [None, (), (".DS_Store", "sub/Thumbs.db"), ("sub/",)])

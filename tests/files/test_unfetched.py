@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.cases.manifest import read_manifest, scan_manifest
 from neurotarget.files.unfetched import unfetched
-from neurotarget.problems import DataError
 
 ANNEX = "../.git/annex/objects/x1/MD5E-s9--d4.nii.gz/MD5E-s9--d4.nii.gz"
 

@@ -3,10 +3,10 @@ import os
 from pathlib import Path
 
 import pytest
+from neurotarget.problems import DataError
 
 import neurotarget
 from neurotarget.files.writing import at_home, write_text, written
-from neurotarget.problems import DataError
 
 
 def test_drafts_of_two_processes_have_two_names(tmp_path):

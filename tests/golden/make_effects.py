@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.effect_differences import effect_differences_table
 from neurotarget.stats.effects.effects import effects_table
-from neurotarget.stats.cohort.measured import Measured
 from neurotarget.types import Target
 
 GOLDEN = Path(__file__).parent

@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from neurotarget.problems import DataError
 from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation
@@ -11,7 +12,6 @@ from neurotarget.inference.averaging import Ensemble, differences, soup
 from neurotarget.inference.segment import Predictor
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import Case, Roi, Target
-from neurotarget.problems import DataError
 
 TARGET = Target("cube", ["t1"], {"cube": 9, "rest": 5}, [1, 1, 1], [8, 8, 8])
 PLAIN = Preparation("none", None)

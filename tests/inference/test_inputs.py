@@ -4,11 +4,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from neurotarget.problems import DataError
 
+from neurotarget.data.scans.scratch import Scratch
 from neurotarget.data.scans.volume import read_volume
 from neurotarget.inference.inputs import find_inputs
-from neurotarget.data.scans.scratch import Scratch
-from neurotarget.problems import DataError
 
 
 def scan(path):

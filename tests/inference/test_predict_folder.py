@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from neurotarget.problems import DataError
 from torch import nn
 
 from neurotarget.data.batches.prepare import Preparation
-from neurotarget.data.scans.volume import read_volume
-from neurotarget.inference.predict_folder import predict_all
-from neurotarget.inference.inputs import find_inputs
-from neurotarget.inference.segment import Predictor
 from neurotarget.data.scans.scratch import Scratch
-from neurotarget.inference.tiling import SlidingWindow
+from neurotarget.data.scans.volume import read_volume
 from neurotarget.files.record import CLAIMED
+from neurotarget.inference.inputs import find_inputs
+from neurotarget.inference.predict_folder import predict_all
+from neurotarget.inference.segment import Predictor
+from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.types import Case, Roi, Target
-from neurotarget.problems import DataError
 
 
 class Bright(nn.Module):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.data.batches.patches import _clamped, cut
 from neurotarget.inference.tiling import SlidingWindow
-from neurotarget.problems import DataError
 
 
 def identity(window):

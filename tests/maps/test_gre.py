@@ -3,9 +3,9 @@ from dataclasses import replace
 import nibabel as nib
 import numpy as np
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.maps.gre import Acquisition, read_acquisition, te_problems
-from neurotarget.problems import DataError
 from oracles.gre_scans import AFFINE, SIDE_MM, save
 
 SMALL = (6, 5, 4)

@@ -4,10 +4,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.maps.gre import read_acquisition
 from neurotarget.maps.gre_bids import find_acquisitions, scan_acquisitions
-from neurotarget.problems import DataError
 from oracles.gre_scans import TE_S, save, write_bids, write_json
 
 SMALL = np.ones((2, 4, 4, 4), np.float32)

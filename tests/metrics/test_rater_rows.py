@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from neurotarget.metrics.rater_rows import Beside
 from neurotarget.metrics.case import measure_case, score_case
+from neurotarget.metrics.rater_rows import Beside
 from neurotarget.types import Case, Target
 
 TARGET = Target(

@@ -5,11 +5,11 @@ from itertools import accumulate, pairwise
 import pytest
 import torch
 import torch.nn.functional as F
+from neurotarget.problems import DataError
 from torch import nn
 
-from neurotarget.models.profile import cross_entropy, profile
 from neurotarget.models.nets.unet import UNet
-from neurotarget.problems import DataError
+from neurotarget.models.profile import cross_entropy, profile
 
 FLOAT = 4  # bytes
 LONG = 8

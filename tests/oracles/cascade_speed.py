@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 from nibabel.processing import resample_from_to
 
-from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.inference.segment import save_labels
+from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.types import Case
 
 SIDE = 256

@@ -19,9 +19,9 @@ from scipy.stats import spearmanr
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from neurotarget.stats.study.agreement import agreement_intervals
 from neurotarget.stats.core.interval import mean_interval
 from neurotarget.stats.core.resample import PairMeans, pair_means, pair_statistics
+from neurotarget.stats.study.agreement import agreement_intervals
 
 DESIGNS = ("normal", "skewed", "clustered")
 PEOPLE = (8, 12, 20, 40)

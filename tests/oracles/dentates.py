@@ -3,10 +3,10 @@
 import numpy as np
 from numpy import ndarray
 
-from neurotarget.phantom.gland.anatomy import Scene
-from neurotarget.phantom.gland.scanner import Warp
 from neurotarget.phantom.dentate.anatomy import Filled, fill_dentate
 from neurotarget.phantom.dentate.nuclei import draw_dentates
+from neurotarget.phantom.gland.anatomy import Scene
+from neurotarget.phantom.gland.scanner import Warp
 
 SCALE = 0.9  # native over template length
 MIDDLE_MM = (0.0, -56.0, -36.0)  # of the grid, template mm

@@ -32,8 +32,8 @@ import statsmodels.formula.api as smf
 from scipy.stats import wilcoxon
 
 from neurotarget.stats.arms.best_arm import best_probabilities
-from neurotarget.stats.core.holm import holm
 from neurotarget.stats.arms.mixed import Blocks, MixedFit, fit_blocks
+from neurotarget.stats.core.holm import holm
 
 NAMES = tuple("abcdefgh")
 

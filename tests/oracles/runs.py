@@ -22,7 +22,10 @@ TARGET = {
     "patch_vox": [16, 16, 16],
     "hypotheses": {"sex_difference": "volume: F > M"},
 }
-RESIDUAL, PLAIN = "neurotarget.models.nets.unet.UNet", "neurotarget.models.nets.plain_unet.PlainUNet"
+RESIDUAL, PLAIN = (
+    "neurotarget.models.nets.unet.UNet",
+    "neurotarget.models.nets.plain_unet.PlainUNet",
+)
 MODELS = {
     "unet": {"_target_": PLAIN, "widths": [2, 4]},
     "resunet": {"_target_": RESIDUAL, "widths": [2, 4]},

@@ -13,8 +13,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from neurotarget.stats.effects.effects import effects_table
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.effects import effects_table
 from neurotarget.stats.effects.verdict import ABSENT, FOUND, OPPOSITE, SMALLER
 from neurotarget.types import Target
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
+from neurotarget.problems import DataError
 
+from neurotarget.metrics.overlap import dice
+from neurotarget.metrics.volume_agreement import icc_a1
 from neurotarget.phantom.dentate.plan import QSMPlan, draw_subjects
 from neurotarget.phantom.simulated_raters import RATER_1, RATER_2, Rater, redrawn, surface_mm2
-from neurotarget.metrics.volume_agreement import icc_a1
-from neurotarget.metrics.overlap import dice
-from neurotarget.problems import DataError
 from oracles.dentates import mask_pair
 
 PUBLISHED = {"intra": 0.91, "inter": 0.78}  # Shiraishi et al. 2025, doi:10.1148/ryai.240478

@@ -1,9 +1,9 @@
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.physics.background import default_radii_mm, pdf, sharp, sphere_kernel, vsharp
 from neurotarget.physics.extent import squared_depth_mm2
-from neurotarget.problems import DataError
 from oracles.magnetised import ball_field, places
 
 B0 = (0.0, 0.6, 0.8)

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.physics.dipole import dipole_field, dipole_kernel, direction
-from neurotarget.problems import DataError
 from oracles.magnetised import ball, ball_field, places, rod, rod_field
 
 OBLIQUE = (0.36, 0.48, 0.8)

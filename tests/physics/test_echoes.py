@@ -2,10 +2,10 @@ import math
 
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.physics.echoes import check_times, combine_echoes
 from neurotarget.physics.phase import wrap
-from neurotarget.problems import DataError
 from oracles.magnetised import places
 
 SHAPE, SPACING_MM = (32, 30, 28), (1.0, 1.0, 1.2)

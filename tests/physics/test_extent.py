@@ -1,8 +1,8 @@
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.physics.extent import bounding_box, squared_depth_mm2
-from neurotarget.problems import DataError
 
 
 def test_the_box_of_a_mask_is_the_smallest_that_holds_it():

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.physics.dipole import dipole_field
 from neurotarget.physics.inversion import invert_l2, invert_tkd, invert_tv
-from neurotarget.problems import DataError
 from oracles.magnetised import places
 
 METHODS = {"l2": invert_l2, "tkd": invert_tkd, "tv": invert_tv}

@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.physics.mask import brain_mask, reliable
-from neurotarget.problems import DataError
 from oracles.magnetised import places
 
 SHAPE, SPACING_MM = (72, 84, 60), (2.5, 2.5, 3.0)

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.physics.phase import asymmetry, handedness, to_radians, wrap
-from neurotarget.problems import DataError
 
 ANGLES = np.linspace(-math.pi, math.pi, 4096, endpoint=False).reshape(16, 16, 16)
 

@@ -4,10 +4,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T, dipole_field
 from neurotarget.physics.qsm import QSM
-from neurotarget.problems import DataError
 from oracles.magnetised import ball_field
 
 B0 = (0.08, 0.16, 0.984)

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.physics.scan import as_tensor, check_arrays, check_field
-from neurotarget.problems import DataError
 
 
 def test_images_of_two_grids_are_refused():

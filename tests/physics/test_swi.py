@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from neurotarget.problems import DataError
 
 from neurotarget.physics.dipole import dipole_field
 from neurotarget.physics.phase import wrap
 from neurotarget.physics.swi import SWI, slab_minimum
-from neurotarget.problems import DataError
 from oracles.magnetised import places
 
 SHAPE, SPACING_MM = (64, 64, 12), (1.0, 1.0, 2.0)

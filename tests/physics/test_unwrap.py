@@ -4,10 +4,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from neurotarget.problems import DataError
 
 from neurotarget.physics.phase import TURN, to_radians, wrap
 from neurotarget.physics.unwrap import unwrap_laplacian, unwrap_path
-from neurotarget.problems import DataError
 from oracles.magnetised import places
 
 SHAPE, SPACING_MM = (20, 24, 18), (1.0, 1.0, 1.5)

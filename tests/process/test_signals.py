@@ -8,10 +8,10 @@ import sys
 import time
 
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.process.exit_codes import taught
 from neurotarget.process.signals import Stopped, going_on, same_command, signal_of, stoppable
-from neurotarget.problems import DataError
 
 PROGRAM = """
 import os, signal, sys, time

@@ -9,12 +9,12 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.effect_differences import (
     DIFFERENCE_COLUMNS,
     effect_differences_table,
 )
 from neurotarget.stats.effects.effects import COLUMNS, effects_table, estimate_effect
-from neurotarget.stats.cohort.measured import Measured
 from neurotarget.types import Target
 from oracles.cohorts import GAP, SLOPE, cohort
 

@@ -9,13 +9,13 @@ from statsmodels.regression.linear_model import OLS
 
 from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.report.pages.cards import cards
-from neurotarget.stats.study.analysis import analyse
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.attenuation import followed
 from neurotarget.stats.effects.effect_differences import effect_differences_table
 from neurotarget.stats.effects.effects import effects_table, estimate_effect
 from neurotarget.stats.effects.interest import smallest_of_interest
-from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.power import power_table
+from neurotarget.stats.study.analysis import analyse
 from neurotarget.types import Target
 from oracles.cohorts import cohort
 from oracles.verdicts import simulated

@@ -1,10 +1,10 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from neurotarget.problems import DataError
 
-from neurotarget.sweeps.grid_sweeper import grid_jobs
 from neurotarget.runs.folder.jobs import Job, read_job, write_result
 from neurotarget.runs.folder.multirun import overview, read_multirun, settled, write_multirun
-from neurotarget.problems import DataError
+from neurotarget.sweeps.grid_sweeper import grid_jobs
 
 
 def jobs_of(*words):

@@ -2,9 +2,9 @@ import io
 import sys
 
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.sweeps.job_log import Both, logged
-from neurotarget.problems import DataError
 
 
 def test_what_is_printed_is_shown_and_logged(tmp_path, capsys):

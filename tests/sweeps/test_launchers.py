@@ -10,8 +10,8 @@ import yaml
 from omegaconf import OmegaConf
 
 from neurotarget.runs.folder.jobs import read_job
-from neurotarget.training.devices import apart_from_slurm, needs_own_process, num_devices, rank
 from neurotarget.runs.folder.run_lock import HELD, running
+from neurotarget.training.devices import apart_from_slurm, needs_own_process, num_devices, rank
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = """

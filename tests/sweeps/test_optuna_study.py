@@ -3,6 +3,7 @@ import sys
 import optuna
 import pytest
 from filelock import FileLock
+from neurotarget.problems import DataError
 
 from neurotarget.sweeps.optuna_study import (
     check_same_search,
@@ -16,7 +17,6 @@ from neurotarget.sweeps.optuna_study import (
     read_search,
     sampler_of,
 )
-from neurotarget.problems import DataError
 
 SWEEP = {
     "objective": "dice",

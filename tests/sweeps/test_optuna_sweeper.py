@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 import yaml
 from hydra.core.hydra_config import HydraConfig
+from neurotarget.problems import DataError
 
 from neurotarget.runs.folder.jobs import read_job
 from neurotarget.sweeps.run_job import run_as_job
-from neurotarget.problems import DataError
 
 CONF = Path(__file__).parents[2] / "conf"
 APP = """

@@ -5,11 +5,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from filelock import FileLock
+from neurotarget.problems import DataError
 from torch.utils.data import DataLoader
 
 from neurotarget.sweeps.optuna_study import open_study, read_search
 from neurotarget.sweeps.pruning import PruneBadTrials, pruning
-from neurotarget.problems import DataError
 
 SWEEP = {
     "objective": "dice",

@@ -4,6 +4,7 @@ import optuna
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from neurotarget.problems import DataError
 from optuna.distributions import (
     CategoricalDistribution,
     FloatDistribution,
@@ -13,7 +14,6 @@ from optuna.trial import FixedTrial
 
 from neurotarget.cli.overrides import check_overrides
 from neurotarget.sweeps.search_space import Dimension, read_space
-from neurotarget.problems import DataError
 
 CONF = {
     "train.yaml": "defaults: [_self_, {model: unet}]\nseed: 1\noptimizer: {lr: 0.1}",

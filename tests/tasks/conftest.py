@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
+from neurotarget.shapes import Batch
 from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.losses import DiceCrossEntropy
 from neurotarget.models.nets.unet import UNet
 from neurotarget.tasks.segmentation import SegmentationTask
-from neurotarget.shapes import Batch
 from neurotarget.types import Target
 
 TARGET = Target("toy", ("t1",), {"cube": 1}, (1, 1, 2), (16, 16, 16))

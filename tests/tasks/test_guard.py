@@ -1,8 +1,7 @@
 import pytest
 import torch
-from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint
-
 from neurotarget.problems import DataError
+from pytorch_lightning.callbacks import LambdaCallback, ModelCheckpoint
 
 
 def keeper(folder):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
+from neurotarget.problems import DataError
 from omegaconf import OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
@@ -13,7 +14,6 @@ from torch.utils.data import DataLoader
 from neurotarget.inference.tiling import SlidingWindow
 from neurotarget.models.nets.unet import UNet
 from neurotarget.tasks.segmentation import SegmentationTask
-from neurotarget.problems import DataError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

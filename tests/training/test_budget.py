@@ -6,9 +6,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 import yaml
+from neurotarget.problems import DataError
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, Timer
 from torch.utils.data import DataLoader, Sampler
 
+from neurotarget.tasks.schedule import Schedule, training_progress
 from neurotarget.training.budget import (
     UNITS,
     TrainingTimer,
@@ -16,8 +18,6 @@ from neurotarget.training.budget import (
     planned_steps,
     warm_up_note,
 )
-from neurotarget.tasks.schedule import Schedule, training_progress
-from neurotarget.problems import DataError
 
 CONF = Path(__file__).parents[2] / "conf" / "budget"
 TRAINER = {"max_epochs": 200, "max_time": "00:00:15:00", "precision": "auto"}

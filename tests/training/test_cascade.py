@@ -8,11 +8,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
-from neurotarget.training.cascade import drawn_box, limits_of
 from neurotarget.data.batches.cache import Entry
 from neurotarget.data.scans.geometry import whole_grid
-from neurotarget.problems import DataError
+from neurotarget.training.cascade import drawn_box, limits_of
 from neurotarget.types import Target
 
 CASCADE = [

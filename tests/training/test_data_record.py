@@ -3,11 +3,11 @@
 import json
 
 import pytest
-
-from neurotarget.training.data_record import FILE, keep_contents
-from neurotarget.data.cases.manifest import read_manifest
-from neurotarget.data.batches.prepare import contents
 from neurotarget.problems import DataError
+
+from neurotarget.data.batches.prepare import contents
+from neurotarget.data.cases.manifest import read_manifest
+from neurotarget.training.data_record import FILE, keep_contents
 from neurotarget.types import Target
 
 BEFORE = {"sub-01": "a", "sub-02": "b", "sub-03": "c"}

@@ -4,15 +4,15 @@ import json
 
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.cli.build import build_foreign
-from neurotarget.training.held_out import refuse_corrected, score_held_out
-from neurotarget.study.study_inputs import from_run
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.cases.sources import Files
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.problems import DataError
+from neurotarget.study.study_inputs import from_run
+from neurotarget.training.held_out import refuse_corrected, score_held_out
 from oracles.runs import TARGET, write_images, write_run
 
 CASES = tuple(f"sub-{number:02d}" for number in range(12))

@@ -5,20 +5,20 @@ import logging
 
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.cli.build import build
-from neurotarget.runs.network.run_ensemble import load_ensemble
-from neurotarget.training.held_out import score_held_out
-from neurotarget.training.learn_postprocessing import learn_postprocessing
-from neurotarget.runs.network.predictor import load_predictor
-from neurotarget.study.study_inputs import from_run
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.cases.sources import Files
-from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.postprocess import Postprocessing
+from neurotarget.inference.predict_folder import predict_all
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.network.run_ensemble import load_ensemble
+from neurotarget.study.study_inputs import from_run
+from neurotarget.training.held_out import score_held_out
+from neurotarget.training.learn_postprocessing import learn_postprocessing
 from neurotarget.types import Case
-from neurotarget.problems import DataError
 from oracles.bright import CONFIG, TARGET, write_bright, write_bright_weights
 from oracles.runs import write_run
 

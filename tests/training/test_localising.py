@@ -6,12 +6,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from neurotarget.problems import DataError
 
-from neurotarget.training.localising import located
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.cases.sources import Files
-from neurotarget.problems import DataError
+from neurotarget.training.localising import located
 from neurotarget.types import Target
 
 SIDE = 40

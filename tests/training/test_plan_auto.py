@@ -3,16 +3,16 @@ import math
 import numpy as np
 import pytest
 import yaml
+from neurotarget.problems import DataError
 
 from neurotarget.cli.build import build
-from neurotarget.runs.network.fitting import fit_patch
-from neurotarget.training.plan_auto import as_planned, with_plan
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import Preparation
 from neurotarget.data.cases.sources import Files
 from neurotarget.losses import DeepSupervision, DiceCrossEntropy
 from neurotarget.models.profile import profile
-from neurotarget.problems import DataError
+from neurotarget.runs.network.fitting import fit_patch
+from neurotarget.training.plan_auto import as_planned, with_plan
 from neurotarget.types import Target
 
 UNETR = {

@@ -10,10 +10,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.process.exit_codes import taught
 from neurotarget.cli.setting_table import check_predict, check_train
-from neurotarget.process.signals import going_on, same_command
 from neurotarget.problems import DataError
+from neurotarget.process.exit_codes import taught
+from neurotarget.process.signals import going_on, same_command
 
 JOBS = {
     "train": "neurotarget.cli.train:train",

@@ -10,21 +10,21 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from neurotarget.files import writing as files
-from neurotarget.process.exit_codes import print_anything, taught
 from neurotarget.cli.flags import flag
+from neurotarget.cli.overrides import MULTIRUN as FLAGS
+from neurotarget.cli.overrides import check_overrides, joined_options
+from neurotarget.cli.run_output import claim_output
+from neurotarget.files import writing as files
+from neurotarget.files.reading import real_path
+from neurotarget.problems import DataError
+from neurotarget.process.exit_codes import print_anything, taught
+from neurotarget.process.signals import listen
 from neurotarget.runs.folder.foreign import is_elsewhere, refuse_replayed, sends
 from neurotarget.runs.folder.jobs import SITTING, quoted
 from neurotarget.runs.folder.known_caches import CACHES, note_runs
 from neurotarget.runs.folder.multirun import MULTIRUN, read_multirun
-from neurotarget.cli.overrides import MULTIRUN as FLAGS
-from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.runs.folder.recorded_words import recorded
 from neurotarget.runs.folder.run_folder import read_words
-from neurotarget.cli.run_output import claim_output
-from neurotarget.process.signals import listen
-from neurotarget.files.reading import real_path
-from neurotarget.problems import DataError
 
 QUOTES = ("'", '"')
 GRAMMAR = frozenset(",=()[]{}: ")  # signs that mean something in a value for Hydra

@@ -13,8 +13,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from neurotarget.runs.folder.foreign import refuse_foreign
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.foreign import refuse_foreign
 from neurotarget.types import Target
 
 # what constructors raise on a value that they cannot take: their own, Python's and torch's errors

@@ -10,11 +10,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import wandb
 
-from neurotarget.files.memory_limits import within_memory
 from neurotarget.cli.build import build, build_foreign
-from neurotarget.comparison.ensemble_arms import with_ensembles
-from neurotarget.comparison.read_run import Run
-from neurotarget.comparison.gather_runs import read_arms
+from neurotarget.cli.flags import flag
+from neurotarget.cli.settings import read_whole
 from neurotarget.comparison.arms_text import (
     aligned,
     listed_files,
@@ -23,23 +21,25 @@ from neurotarget.comparison.arms_text import (
     summary_rows,
     verdicts,
 )
-from neurotarget.cli.flags import flag
-from neurotarget.runs.folder.older_output import older_output
-from neurotarget.cli.settings import read_whole
-from neurotarget.study.study_folder import write_tsv
-from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_mode
-from neurotarget.files.writing import at_home, remove, write_text
+from neurotarget.comparison.ensemble_arms import with_ensembles
+from neurotarget.comparison.gather_runs import read_arms
+from neurotarget.comparison.read_run import Run
+from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim, claimed, refuse_foreign
-from neurotarget.printable import one_line
 from neurotarget.files.reading import real_path
-from neurotarget.report.words.claims import all_asked
+from neurotarget.files.writing import at_home, remove, write_text
+from neurotarget.printable import one_line
+from neurotarget.problems import DataError
 from neurotarget.report.comparison.comparison_figures import all_figures
 from neurotarget.report.comparison.comparison_page import write_compare_page
 from neurotarget.report.drawing.figure import save_figure, svg_text
-from neurotarget.report.words.learning_banner import arms_banner, banner_text
 from neurotarget.report.pages.plain_page import PageFigure
+from neurotarget.report.words.claims import all_asked
+from neurotarget.report.words.learning_banner import arms_banner, banner_text
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_mode
 from neurotarget.stats.arms.comparison import Comparison, compare
-from neurotarget.problems import DataError
+from neurotarget.study.study_folder import write_tsv
 
 HELP = """neurotarget compare: which architecture or setting is best, at what cost, and how surely
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 
 from neurotarget.cli.flags import FLAGS
 from neurotarget.data.found import whole_number
-from neurotarget.maps.gre import Acquisition
-from neurotarget.maps.gre_bids import SUFFIXES, Scans, scan_acquisitions
 from neurotarget.data.scans.volume import file_stem
 from neurotarget.files.writing import at_home
+from neurotarget.maps.gre import Acquisition
+from neurotarget.maps.gre_bids import SUFFIXES, Scans, scan_acquisitions
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 

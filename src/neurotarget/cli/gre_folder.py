@@ -21,18 +21,18 @@ import numpy as np
 from numpy import ndarray
 from tqdm import tqdm
 
-from neurotarget.process.exit_codes import tell_problems
-from neurotarget.runs.folder.run_folder import write_json
 from neurotarget.data.attempts import check_names, reason_of
 from neurotarget.data.scans.detached import scan_digest
-from neurotarget.maps.gre import GRE, Acquisition, read_acquisition
-from neurotarget.maps.gre_bids import OWN, Scans, is_own
+from neurotarget.files.ownership import claim, is_free, refuse_foreign, refuse_twins
+from neurotarget.files.reading import load_json, real_path
 from neurotarget.files.writing import remove
 from neurotarget.inference.segment import save_like
-from neurotarget.files.ownership import claim, is_free, refuse_foreign, refuse_twins
+from neurotarget.maps.gre import GRE, Acquisition, read_acquisition
+from neurotarget.maps.gre_bids import OWN, Scans, is_own
 from neurotarget.printable import encodable
-from neurotarget.files.reading import load_json, real_path
 from neurotarget.problems import DataError
+from neurotarget.process.exit_codes import tell_problems
+from neurotarget.runs.folder.run_folder import write_json
 
 log = logging.getLogger(__name__)
 

@@ -9,28 +9,28 @@ from importlib import import_module
 from pathlib import Path
 
 from neurotarget.cli.argv import at_home, exists
-from neurotarget.files.memory_limits import within_memory
 from neurotarget.cli.build import build, build_foreign
-from neurotarget.process.exit_codes import print_anything, taught, tell_problems
 from neurotarget.cli.flags import flag
-from neurotarget.runs.folder.foreign import read_foreign
 from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.settings import read_whole
-from neurotarget.process.signals import going_on, listen, same_command
 from neurotarget.cli.study import HELP as STUDY_HELP
 from neurotarget.cli.study import WORDS as STUDY_WORDS
 from neurotarget.cli.study import run as run_study
-from neurotarget.study.study_inputs import check_masks, covariate_table
 from neurotarget.data.batches.cache import open_entry
-from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.data.batches.datamodule import checkup_of
 from neurotarget.data.batches.prepare import Preparation, prepare
+from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.evaluate import evaluate, read_rows, write_rows
+from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim_file
-from neurotarget.report.pages.summary import summarise, summary_text
-from neurotarget.stats.study.analysis import analyse
-from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.problems import DataError
+from neurotarget.process.exit_codes import print_anything, taught, tell_problems
+from neurotarget.process.signals import going_on, listen, same_command
+from neurotarget.report.pages.summary import summarise, summary_text
+from neurotarget.runs.folder.foreign import read_foreign
+from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.stats.study.analysis import analyse
+from neurotarget.study.study_inputs import check_masks, covariate_table
 from neurotarget.types import Target
 
 HELP = """neurotarget: from scans and masks to the answered question

@@ -17,18 +17,18 @@ from torch import nn
 
 from neurotarget.cli.build import build
 from neurotarget.cli.flags import flag
-from neurotarget.runs.folder.jobs import quoted
-from neurotarget.runs.network.fitting import fit_patch, times
 from neurotarget.cli.overrides import no_variant
 from neurotarget.cli.settings import read_whole
 from neurotarget.data.found import whole_number
+from neurotarget.files.ownership import claim_file
 from neurotarget.files.writing import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
-from neurotarget.files.ownership import claim_file
 from neurotarget.printable import cell
-from neurotarget.report.words.numbers import NOTHING, aligned, number
 from neurotarget.problems import DataError
+from neurotarget.report.words.numbers import NOTHING, aligned, number
+from neurotarget.runs.folder.jobs import quoted
+from neurotarget.runs.network.fitting import fit_patch, times
 from neurotarget.types import Target, TripleVox
 
 CONF = Path(__file__).resolve().parents[3] / "conf"

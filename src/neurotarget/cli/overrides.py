@@ -23,10 +23,10 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from neurotarget.runs.folder.jobs import quoted
 from neurotarget.cli.setting_table import CHECKS
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.jobs import quoted
 
 MULTIRUN = ("-m", "--multirun")
 CONFIG_DIR = ("--config-dir", "-cd")

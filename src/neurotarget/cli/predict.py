@@ -8,13 +8,13 @@ import torch
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from neurotarget.cli.build import build, build_foreign
-from neurotarget.runs.network.run_ensemble import MODES, load_ensemble, trained_runs
-from neurotarget.runs.network.predictor import load_predictor
-from neurotarget.inference.predict_folder import Outcome, predict_all
-from neurotarget.inference.inputs import find_inputs
-from neurotarget.inference.segment import Predictor
 from neurotarget.data.scans.scratch import scratch_folder
+from neurotarget.inference.inputs import find_inputs
+from neurotarget.inference.predict_folder import Outcome, predict_all
+from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.network.run_ensemble import MODES, load_ensemble, trained_runs
 
 SHOWN = 5  # names in a sentence
 

@@ -14,14 +14,14 @@ from neurotarget.cli.gre import SCANS_HELP, chain_of, chain_words, output_of, re
 from neurotarget.cli.gre import WORDS as SCAN_WORDS
 from neurotarget.cli.gre_folder import Map, Work, make_all, plain_number, plain_values
 from neurotarget.cli.gre_report import finish_folder
-from neurotarget.runs.network.predictor import usable_device
 from neurotarget.maps.gre import GRE
 from neurotarget.physics.background import pdf, sharp, vsharp
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T
 from neurotarget.physics.inversion import invert_l2, invert_tkd, invert_tv
 from neurotarget.physics.qsm import QSM, Reconstruction
-from neurotarget.report.figures.map_pictures import Window
 from neurotarget.problems import DataError
+from neurotarget.report.figures.map_pictures import Window
+from neurotarget.runs.network.predictor import usable_device
 
 HELP = f"""neurotarget qsm: susceptibility maps in ppm, from magnitude and phase
 

@@ -13,7 +13,6 @@ from pytorch_lightning.loggers import Logger
 from tqdm import tqdm
 
 from neurotarget.cli.build import build, plain
-from neurotarget.runs.network.predictor import usable_device
 from neurotarget.cli.reconstruction_methods import (
     Made,
     Method,
@@ -22,17 +21,15 @@ from neurotarget.cli.reconstruction_methods import (
     swi_methods,
 )
 from neurotarget.cli.reconstruction_scans import Failed, Scan, drawn_scans, read_scans
-from neurotarget.runs.folder.run_folder import begin_run, open_run, run_record, write_json
-from neurotarget.study.study_folder import write_tsv
 from neurotarget.cli.swi import bright_window
-from neurotarget.runs.tracking.trackers import finish, log_final, loggers, on_wandb
 from neurotarget.cli.train import said
 from neurotarget.evaluate import read_rows, write_rows
-from neurotarget.inference.segment import save_like
 from neurotarget.files.ownership import discard
+from neurotarget.inference.segment import save_like
+from neurotarget.problems import DataError
 from neurotarget.report.drawing.figure import save_figure
-from neurotarget.report.figures.study_figures import NamedFigure
 from neurotarget.report.figures.map_pictures import axial_figure, canvas
+from neurotarget.report.figures.study_figures import NamedFigure
 from neurotarget.report.pages.reconstruction_page import (
     SHORT,
     Comparison,
@@ -42,7 +39,10 @@ from neurotarget.report.pages.reconstruction_page import (
     write_reconstruction_page,
 )
 from neurotarget.report.words.numbers import aligned
-from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import begin_run, open_run, run_record, write_json
+from neurotarget.runs.network.predictor import usable_device
+from neurotarget.runs.tracking.trackers import finish, log_final, loggers, on_wandb
+from neurotarget.study.study_folder import write_tsv
 from neurotarget.types import Row
 
 KEPT = ("name", "job", "seed", "reconstruction", "logger", "paths")  # of the configuration

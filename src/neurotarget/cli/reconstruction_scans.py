@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from neurotarget.process.exit_codes import tell_problems
+from neurotarget.data.scans.volume import read_volume
 from neurotarget.maps.gre import GRE, Acquisition, read_acquisition
 from neurotarget.maps.gre_bids import scan_acquisitions
+from neurotarget.metrics.susceptibility import surroundings
 from neurotarget.phantom.dentate.cohort import simulated
 from neurotarget.phantom.dentate.plan import QSMPlan, draw_subjects
-from neurotarget.data.scans.volume import read_volume
-from neurotarget.metrics.susceptibility import surroundings
 from neurotarget.problems import DataError, Problem
+from neurotarget.process.exit_codes import tell_problems
 
 LABELS = {"dentate_left": 1, "dentate_right": 2}
 RING_MM = (2.0, 5.0)  # of a vein's surroundings

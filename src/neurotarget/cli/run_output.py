@@ -8,13 +8,13 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from neurotarget.runs.folder.jobs import quoted
-from neurotarget.runs.folder.older_output import older_output
-from neurotarget.training.devices import JOB, rank
-from neurotarget.runs.folder.run_lock import hold
 from neurotarget.files.drafts import draft_path
 from neurotarget.files.ownership import claim
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.jobs import quoted
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.runs.folder.run_lock import hold
+from neurotarget.training.devices import JOB, rank
 
 CLOCK = "${now:"  # in a folder's name: it is meant to be a new one
 

@@ -6,22 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from neurotarget.files.memory_limits import LESS_READ, LESS_SHOWN, within_memory
 from neurotarget.cli.flags import flag
-from neurotarget.runs.folder.older_output import older_output
 from neurotarget.cli.settings import read_whole
-from neurotarget.study.asked import refuse_codes, refuse_copies, with_asked, with_levels
-from neurotarget.study.study_folder import Written, write_study
-from neurotarget.study.study_inputs import Material, from_masks, from_run, run_target
-from neurotarget.study.measured_volumes import from_table
+from neurotarget.files.memory_limits import LESS_READ, LESS_SHOWN, within_memory
+from neurotarget.files.ownership import claim
 from neurotarget.files.writing import at_home
 from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.levels import code_book
-from neurotarget.files.ownership import claim
-from neurotarget.report.words.learning_banner import banner, banner_text
-from neurotarget.report.pages.raters_section import rater_sentences
-from neurotarget.report.words.sentences import headlines
 from neurotarget.problems import DataError
+from neurotarget.report.pages.raters_section import rater_sentences
+from neurotarget.report.words.learning_banner import banner, banner_text
+from neurotarget.report.words.sentences import headlines
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.study.asked import refuse_codes, refuse_copies, with_asked, with_levels
+from neurotarget.study.measured_volumes import from_table
+from neurotarget.study.study_folder import Written, write_study
+from neurotarget.study.study_inputs import Material, from_masks, from_run, run_target
 from neurotarget.types import Target
 
 HELP = """neurotarget study: volumes, agreement, effects and a report, from what is there

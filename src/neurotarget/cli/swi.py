@@ -12,13 +12,13 @@ from neurotarget.cli.gre import SCANS_HELP, chain_of, chain_words, output_of, re
 from neurotarget.cli.gre import WORDS as SCAN_WORDS
 from neurotarget.cli.gre_folder import Map, Work, make_all, plain_number, plain_values
 from neurotarget.cli.gre_report import finish_folder
-from neurotarget.runs.network.predictor import usable_device
 from neurotarget.cli.qsm import reconstructed, said_of, sign_notes
 from neurotarget.maps.gre import GRE
 from neurotarget.physics.qsm import QSM
 from neurotarget.physics.swi import SWI, SWIResult
-from neurotarget.report.figures.map_pictures import Window
 from neurotarget.problems import DataError
+from neurotarget.report.figures.map_pictures import Window
+from neurotarget.runs.network.predictor import usable_device
 
 HELP = f"""neurotarget swi: susceptibility-weighted images, from magnitude and phase
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from neurotarget.comparison.read_run import Run
+from neurotarget.problems import DataError
 from neurotarget.report.words.sentences import counted
 from neurotarget.stats.arms.arms import Arms, listed
-from neurotarget.problems import DataError
 
 SIGHT = (
     *("target.contrasts", "target.spacing_mm", "target.roi", "target.sides"),

@@ -13,25 +13,25 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from neurotarget.files.memory_limits import within_memory
 from neurotarget.cli.build import build_foreign
 from neurotarget.comparison.design import unlike_masks
-from neurotarget.comparison.read_run import NUMBERS, TEXTS, Run
 from neurotarget.comparison.gather_runs import Gathered, score_rows
-from neurotarget.runs.network.run_ensemble import hash_of, load_ensemble, own_weights
-from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
-from neurotarget.study.study_inputs import read_cases, with_ledger
+from neurotarget.comparison.read_run import NUMBERS, TEXTS, Run
 from neurotarget.data.cases.splits import HELD_OUT
 from neurotarget.evaluate import evaluate, read_rows, write_rows
+from neurotarget.files.memory_limits import within_memory
+from neurotarget.files.ownership import claim, discard
+from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import digest
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
-from neurotarget.files.ownership import claim, discard
-from neurotarget.files.reading import read_plain
-from neurotarget.report.words.sentences import counted
-from neurotarget.stats.arms.arms import NO_SEED, Arms, listed
-from neurotarget.types import Case, Manifest
 from neurotarget.problems import DataError
+from neurotarget.report.words.sentences import counted
+from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
+from neurotarget.runs.network.run_ensemble import hash_of, load_ensemble, own_weights
+from neurotarget.stats.arms.arms import NO_SEED, Arms, listed
+from neurotarget.study.study_inputs import read_cases, with_ledger
+from neurotarget.types import Case, Manifest
 
 ALL = "all arms"
 RECORD = "ensemble.json"

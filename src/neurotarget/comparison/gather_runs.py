@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from neurotarget.files.memory_limits import within_memory
 from neurotarget.comparison.arm_names import settle_arms
 from neurotarget.comparison.design import (
     Named,
@@ -17,13 +16,14 @@ from neurotarget.comparison.design import (
     shared_runs,
 )
 from neurotarget.comparison.read_run import Run, read_run
+from neurotarget.files.memory_limits import within_memory
+from neurotarget.files.reading import read_plain
+from neurotarget.problems import DataError
+from neurotarget.report.words.sentences import counted
 from neurotarget.runs.folder.finished_runs import run_folders, why_unfinished
 from neurotarget.runs.folder.run_folder import own_cases
-from neurotarget.study.study_inputs import covariate_table, from_run, read_cases
-from neurotarget.files.reading import read_plain
-from neurotarget.report.words.sentences import counted
 from neurotarget.stats.arms.arms import NET, Arms, check_design, listed
-from neurotarget.problems import DataError
+from neurotarget.study.study_inputs import covariate_table, from_run, read_cases
 from neurotarget.types import Target
 
 ADVICE = "common=true compares only the folds, seeds and cases that all arms have"

@@ -10,14 +10,14 @@ import pandas as pd
 
 from neurotarget.cli.build import recorded_target
 from neurotarget.comparison.arm_names import patch_text, settings_of
-from neurotarget.runs.folder.run_folder import read_config
-from neurotarget.study.study_inputs import with_ledger
 from neurotarget.data.cases.splits import HELD_OUT
 from neurotarget.evaluate import read_rows
-from neurotarget.printable import uncells
 from neurotarget.files.reading import read_plain
-from neurotarget.stats.cohort.learning import Training
+from neurotarget.printable import uncells
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import read_config
+from neurotarget.stats.cohort.learning import Training
+from neurotarget.study.study_inputs import with_ledger
 from neurotarget.types import Target
 
 NUMBERS = (  # of cost.json

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from neurotarget.files.drafts import draft_path
 from neurotarget.printable import encodable
-from neurotarget.types import Case
 from neurotarget.problems import DataError, Problem
+from neurotarget.types import Case
 
 T = TypeVar("T")
 LONGEST_NAME = 255  # bytes, on the file systems of Linux, macOS and Windows

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.files.unfetched import unfetched
 from neurotarget.files.reading import load_json
-from neurotarget.types import IGNORE, Case
+from neurotarget.files.unfetched import unfetched
 from neurotarget.problems import Problem
+from neurotarget.types import IGNORE, Case
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # not \d, which takes digits of other scripts
 

@@ -6,9 +6,8 @@ import numpy as np
 from numpy import ndarray
 from scipy.ndimage import binary_dilation
 
-from neurotarget.problems import error, some, warning
+from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.types import IGNORE, OTHER_ID, OTHERS, Target
-from neurotarget.problems import DataError, Problem
 
 WHOLE = 1e-3  # of a label: a value this near to a whole number is that number
 LONGEST_TABLE = 2**20  # FreeSurfer's ids end near 15,000

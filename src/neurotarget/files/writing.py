@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from neurotarget.files.drafts import draft_path, sweep_once
-from neurotarget.printable import cell
 from neurotarget.files.reading import is_there, opened, real_path
 from neurotarget.files.record import NAME_ONLY, record_of
+from neurotarget.printable import cell
 from neurotarget.problems import DataError
 
 DRAWN = (".html", ".png", ".svg")  # made again from tables and volumes in seconds

@@ -4,8 +4,8 @@ import os
 import re
 from pathlib import Path, PureWindowsPath
 
-from neurotarget.files.writing import at_home
 from neurotarget.files.reading import is_there
+from neurotarget.files.writing import at_home
 
 DRIVE = re.compile(r"(?:^|[/\\])[A-Za-z]:[/\\]")  # of Windows, inside a path of another system
 

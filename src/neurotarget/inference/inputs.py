@@ -11,9 +11,6 @@ from tqdm import tqdm
 from neurotarget.data.attempts import as_data_error
 from neurotarget.data.cases.manifest import ENDINGS, read_manifest
 from neurotarget.data.cases.nnunet import ALIASES
-from neurotarget.files.unfetched import unfetched
-from neurotarget.data.scans.volume import SUFFIXES, file_stem
-from neurotarget.files.writing import at_home
 from neurotarget.data.scans.dicom import (
     INDEX,
     Series,
@@ -23,9 +20,12 @@ from neurotarget.data.scans.dicom import (
     unfetched_slices,
 )
 from neurotarget.data.scans.scratch import Scratch
+from neurotarget.data.scans.volume import SUFFIXES, file_stem
 from neurotarget.files.reading import is_there, real_path
-from neurotarget.types import Case, Target
+from neurotarget.files.unfetched import unfetched
+from neurotarget.files.writing import at_home
 from neurotarget.problems import DataError, Problem
+from neurotarget.types import Case, Target
 
 log = logging.getLogger(__name__)
 

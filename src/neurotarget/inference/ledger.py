@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
+from neurotarget.files.reading import opened_text
 from neurotarget.files.writing import written
 from neurotarget.printable import cells, encodable, uncells
-from neurotarget.files.reading import opened_text
 
 
 class Outcome(NamedTuple):

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import check_names, reason_of
 from neurotarget.data.scans.detached import scan_digest
+from neurotarget.files.ownership import claim
 from neurotarget.files.writing import remove
 from neurotarget.inference.ledger import Ledger, Outcome
 from neurotarget.inference.prediction_folder import (
@@ -23,7 +24,6 @@ from neurotarget.inference.prediction_folder import (
     refuse_inputs,
 )
 from neurotarget.inference.segment import Predictor, save_labels, save_probabilities
-from neurotarget.files.ownership import claim
 from neurotarget.types import Case
 
 log = logging.getLogger(__name__)

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from glob import escape
 from pathlib import Path
 
+from neurotarget.files.ownership import refuse_foreign, refuse_twins
+from neurotarget.files.reading import load_json, read_text, real_path
 from neurotarget.files.writing import write_text
 from neurotarget.inference.ledger import Ledger
 from neurotarget.inference.segment import probability_path
-from neurotarget.files.ownership import refuse_foreign, refuse_twins
-from neurotarget.files.reading import load_json, read_text, real_path
-from neurotarget.types import Case, Target
 from neurotarget.problems import DataError
+from neurotarget.types import Case, Target
 
 MADE_BY = "prediction.json"  # whose weights the predictions of a folder are
 

@@ -12,9 +12,6 @@ from numpy import ndarray
 from scipy import ndimage
 from torch import nn
 
-from neurotarget.data.scans.geometry import Grid, image_to_native, labels_to_native
-from neurotarget.data.labels import to_file_ids
-from neurotarget.data.sides.midplane import middle_of
 from neurotarget.data.batches.prepare import (
     VERSION,
     Preparation,
@@ -23,14 +20,17 @@ from neurotarget.data.batches.prepare import (
     stored,
     to_work,
 )
-from neurotarget.data.sides.pairs import split_probabilities
+from neurotarget.data.labels import to_file_ids
+from neurotarget.data.scans.geometry import Grid, image_to_native, labels_to_native
 from neurotarget.data.scans.stored import GUESSED
+from neurotarget.data.sides.midplane import middle_of
+from neurotarget.data.sides.pairs import split_probabilities
 from neurotarget.files.writing import written
 from neurotarget.inference.localiser import Limits, Located, locate
 from neurotarget.inference.postprocess import Postprocessing
 from neurotarget.inference.tiling import SlidingWindow
-from neurotarget.types import Case, Target
 from neurotarget.problems import DataError
+from neurotarget.types import Case, Target
 
 NO_STEPS = Postprocessing()
 TEXTS = ("descrip", "aux_file", "db_name")  # of a NIfTI header; free text, which may name a person

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from neurotarget.problems import error
+from neurotarget.data.scans.volume import Volume, inspect_volume, same_grid, shifted_grid
 from neurotarget.maps.gre_echoes import (
     empty_problems,
     grid_problems,
@@ -23,9 +23,8 @@ from neurotarget.maps.gre_echoes import (
     polar,
     read_echoes,
 )
-from neurotarget.data.scans.volume import Volume, inspect_volume, same_grid, shifted_grid
 from neurotarget.physics.phase import to_radians
-from neurotarget.problems import DataError, Problem
+from neurotarget.problems import DataError, Problem, error
 from neurotarget.types import Triple
 
 MOST_TE_S = 0.5  # no signal is left then; more is a time in ms

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.cases.bids_files import BidsFile, list_bids
-from neurotarget.data.scans.formats import read_grid
-from neurotarget.problems import error, some, warning
 from neurotarget.data.found import whole_number
-from neurotarget.maps.gre import COMPLEX, POLAR, Acquisition
-from neurotarget.maps.gre_sidecars import echo_times, field_strength, metadata, read_sidecars
+from neurotarget.data.scans.formats import read_grid
 from neurotarget.data.scans.stored import corners_apart
 from neurotarget.data.scans.volume import SAME_GRID_VOX, UNREADABLE, file_stem
 from neurotarget.files.reading import load_json
-from neurotarget.problems import DataError, Problem
+from neurotarget.maps.gre import COMPLEX, POLAR, Acquisition
+from neurotarget.maps.gre_sidecars import echo_times, field_strength, metadata, read_sidecars
+from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.types import Triple
 
 SUFFIXES = ("MEGRE", "GRE", "T2starw")

@@ -6,9 +6,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from neurotarget.problems import error
 from neurotarget.data.scans.volume import Volume, inspect_stack, same_grid
-from neurotarget.problems import Problem
+from neurotarget.problems import Problem, error
 
 
 def read_echoes(

@@ -8,10 +8,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from neurotarget.data.cases.bids_files import BidsFile
-from neurotarget.problems import error
 from neurotarget.data.found import read_json
 from neurotarget.maps.gre import field_problems, te_problems
-from neurotarget.problems import Problem
+from neurotarget.problems import Problem, error
 
 MHZ_PER_T = 42.577478518  # of protons; CODATA 2018
 APART = 0.1  # share by which frequency and field strength may differ; a 3 T scanner has 2.89 T

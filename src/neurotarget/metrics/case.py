@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.metrics.rater_rows import NOTHING, Beside, beside_scores
 from neurotarget.metrics.label_boxes import Boxes, ClassMap, label_boxes, same_ignored, union, wider
 from neurotarget.metrics.overlap import dice, precision, recall
+from neurotarget.metrics.rater_rows import NOTHING, Beside, beside_scores
 from neurotarget.metrics.shape import borders_on, pieces, swapped, swapped_in_space, touches_edge
 from neurotarget.metrics.surface import (
     SurfaceDistances,
@@ -30,8 +30,8 @@ from neurotarget.metrics.volume_error import (
     volume_similarity,
     voxel_mm3,
 )
-from neurotarget.types import Case, Row, Target, Triple, has_failed
 from neurotarget.shapes import Mask
+from neurotarget.types import Case, Row, Target, Triple, has_failed
 
 Affine = Float[ndarray, "4 4"]
 Scores = dict[str, float]

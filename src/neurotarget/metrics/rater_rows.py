@@ -8,8 +8,8 @@ from itertools import combinations
 from jaxtyping import Float, Num
 from numpy import ndarray
 
-from neurotarget.metrics.label_boxes import ClassMap, label_boxes, same_ignored, union
 from neurotarget.metrics.intensity import mean_inside
+from neurotarget.metrics.label_boxes import ClassMap, label_boxes, same_ignored, union
 from neurotarget.metrics.overlap import dice
 from neurotarget.metrics.volume_error import volume_mm3, voxel_mm3
 from neurotarget.types import Target

@@ -23,12 +23,11 @@ from filelock import FileLock
 from numpy import ndarray
 from tqdm import tqdm
 
-from neurotarget.problems import error, some
 from neurotarget.files.drafts import sweep
-from neurotarget.files.writing import at_home, write_text, written
 from neurotarget.files.ownership import link_out
 from neurotarget.files.reading import load_json, read_bytes
-from neurotarget.problems import DataError
+from neurotarget.files.writing import at_home, write_text, written
+from neurotarget.problems import DataError, error, some
 
 Scans = Mapping[str, nib.Nifti1Image]  # place → scan of one case
 Draw = Callable[[int], Scans]

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from neurotarget.process.reasons import reason_of, unwritable
-from neurotarget.process.signals import stoppable, way_on
 from neurotarget.data.scans.formats import MIRRORED
 from neurotarget.printable import Shown, one_line, shown
 from neurotarget.problems import CaseError, DataError, Problem
+from neurotarget.process.reasons import reason_of, unwritable
+from neurotarget.process.signals import stoppable, way_on
 
 P = ParamSpec("P")
 R = TypeVar("R")

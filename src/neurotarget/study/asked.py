@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import pandas as pd
 
-from neurotarget.study.study_inputs import Material, named
 from neurotarget.data.tables.covariates import book_of
-from neurotarget.problems import some
 from neurotarget.hypothesis import WORD, Hypothesis
 from neurotarget.levels import CodeBook, codes_of, level_key, spelt_as
-from neurotarget.stats.cohort.subjects import written
+from neurotarget.problems import DataError, some
 from neurotarget.stats.cohort.copies import copied_people
-from neurotarget.problems import DataError
+from neurotarget.stats.cohort.subjects import written
+from neurotarget.study.study_inputs import Material, named
 from neurotarget.types import Target
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from neurotarget.study.study_inputs import Material, sentence
 from neurotarget.data.tables.volume_table import read_volume_table
-from neurotarget.stats.cohort.measured import Measured, with_regions
-from neurotarget.types import NAME, Row, Target
 from neurotarget.problems import DataError
+from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.study.study_inputs import Material, sentence
+from neurotarget.types import NAME, Row, Target
 
 SIDES = tuple(
     (re.compile(pattern), right)

@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from neurotarget.files.memory_limits import within_memory
-from neurotarget.study.study_inputs import Material
 from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid
+from neurotarget.files.memory_limits import within_memory
+from neurotarget.problems import DataError
 from neurotarget.report.drawing.overlay import overlay_bytes
 from neurotarget.report.pages.study_page import PageCase
 from neurotarget.report.pages.viewer import cropped
 from neurotarget.stats.cohort.failures import CRASH, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL
 from neurotarget.stats.study.results import Study
+from neurotarget.study.study_inputs import Material
 from neurotarget.types import Case, Target
-from neurotarget.problems import DataError
 
 FAILED, FLAGGED = "failed", "flagged"
 HARD = (CRASH.name, NEARLY_COMPLETE.name)  # the kinds of a failed mask

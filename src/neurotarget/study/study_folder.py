@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.runs.folder.older_output import older_output
-from neurotarget.study.pictured_cases import RANKS, load_cases
-from neurotarget.study.study_inputs import Material
-from neurotarget.files.writing import remove, table_text, write_text, written
 from neurotarget.files.ownership import claimed, refuse_foreign
-from neurotarget.report.paper.checklist import claim_table
+from neurotarget.files.writing import remove, table_text, write_text, written
 from neurotarget.report.drawing.figure import save_figure, svg_text
 from neurotarget.report.figures.study_figures import all_figures
-from neurotarget.report.paper.methods_text import methods_text
 from neurotarget.report.pages.study_page import PageCase, PageFigure, write_page
+from neurotarget.report.paper.checklist import claim_table
+from neurotarget.report.paper.methods_text import methods_text
+from neurotarget.runs.folder.older_output import older_output
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.reporting import with_reporting
 from neurotarget.stats.study.results import Study
+from neurotarget.study.pictured_cases import RANKS, load_cases
+from neurotarget.study.study_inputs import Material
 
 FIGURES = (  # names that figures begin with
     "flow",

@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from neurotarget.cli.build import recorded_target
-from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, read_config
 from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.evaluate import evaluate, measure, read_rows
-from neurotarget.printable import uncell
 from neurotarget.files.reading import read_plain
+from neurotarget.printable import uncell
+from neurotarget.problems import DataError, Problem
 from neurotarget.report.pages.postprocessing import trials_table
 from neurotarget.report.words.sentences import PLANTED, PLANTED_IN_TISSUE
+from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, read_config
 from neurotarget.stats.cohort.learning import Training
 from neurotarget.stats.cohort.measured import Measured, from_rows
 from neurotarget.types import Case, Manifest, Row, Target
-from neurotarget.problems import DataError, Problem
 
 SHOWN = 8  # names in a sentence
 EDGE = ": touches the edge of the region of interest"  # how the ledger of predictions says it

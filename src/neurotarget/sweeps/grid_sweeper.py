@@ -11,11 +11,11 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import taught
+from neurotarget.process.signals import going_on
 from neurotarget.runs.folder.job_names import job_name
 from neurotarget.runs.folder.jobs import Job, JobResult, is_done, read_job, same_words
-from neurotarget.sweeps.launchers import launch_jobs
-from neurotarget.sweeps.made_before import made_otherwise
 from neurotarget.runs.folder.multirun import (
     LATEST,
     command_words,
@@ -25,8 +25,8 @@ from neurotarget.runs.folder.multirun import (
     to_go_on,
     write_multirun,
 )
-from neurotarget.process.signals import going_on
-from neurotarget.problems import DataError
+from neurotarget.sweeps.launchers import launch_jobs
+from neurotarget.sweeps.made_before import made_otherwise
 
 
 def grid_jobs(overrides: Sequence[Override]) -> list[Job]:

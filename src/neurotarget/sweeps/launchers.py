@@ -21,6 +21,9 @@ from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from omegaconf.errors import OmegaConfBaseException
 
+from neurotarget.files.reading import real_path
+from neurotarget.problems import DataError
+from neurotarget.process.reasons import ENDED, reason_of
 from neurotarget.runs.folder.jobs import (
     LOG,
     RESULT,
@@ -31,11 +34,8 @@ from neurotarget.runs.folder.jobs import (
     read_job,
     same_words,
 )
-from neurotarget.training.devices import PROGRAM
-from neurotarget.process.reasons import ENDED, reason_of
 from neurotarget.runs.folder.run_lock import is_running
-from neurotarget.files.reading import real_path
-from neurotarget.problems import DataError
+from neurotarget.training.devices import PROGRAM
 
 POLL_S = 0.5
 EARLIER = ".earlier"

@@ -10,10 +10,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from neurotarget.training.held_out import flat
+from neurotarget.files.reading import read_plain
 from neurotarget.runs.folder.jobs import SITTING, Job
 from neurotarget.runs.folder.run_folder import code
-from neurotarget.files.reading import read_plain
+from neurotarget.training.held_out import flat
 
 CHECKED = 50  # jobs, as composing a configuration takes a tenth of a second
 SHOWN = 3  # settings that are named

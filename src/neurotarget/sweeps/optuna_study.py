@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from filelock import FileLock
 
-from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
 from neurotarget.problems import DataError
+from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
 
 if TYPE_CHECKING:
     import optuna

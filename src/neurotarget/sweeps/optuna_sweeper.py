@@ -15,10 +15,13 @@ from filelock import FileLock
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
+from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import taught
+from neurotarget.process.signals import going_on
 from neurotarget.runs.folder.jobs import Job, JobResult
-from neurotarget.sweeps.launchers import launch_jobs
 from neurotarget.runs.folder.multirun import LATEST, command_words, link, to_go_on, write_multirun
+from neurotarget.runs.folder.run_lock import is_running
+from neurotarget.sweeps.launchers import launch_jobs
 from neurotarget.sweeps.optuna_study import (
     Search,
     check_same_search,
@@ -30,6 +33,9 @@ from neurotarget.sweeps.optuna_study import (
     sampler_of,
     unopened,
 )
+from neurotarget.sweeps.optuna_workers import Workers
+from neurotarget.sweeps.search_space import Dimension
+from neurotarget.sweeps.trial_overrides import of_trials, signature, split_words
 from neurotarget.sweeps.trials_table import (
     AT,
     PAGE,
@@ -39,12 +45,6 @@ from neurotarget.sweeps.trials_table import (
     seconds_of,
     trial_line,
 )
-from neurotarget.sweeps.trial_overrides import of_trials, signature, split_words
-from neurotarget.sweeps.optuna_workers import Workers
-from neurotarget.runs.folder.run_lock import is_running
-from neurotarget.sweeps.search_space import Dimension
-from neurotarget.process.signals import going_on
-from neurotarget.problems import DataError
 
 if TYPE_CHECKING:
     import optuna

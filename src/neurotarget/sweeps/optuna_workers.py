@@ -6,9 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from neurotarget.runs.folder.run_lock import Holder
 from neurotarget.data.found import whole_number
 from neurotarget.files.writing import write_text
+from neurotarget.runs.folder.run_lock import Holder
 
 FOLDER = ".workers"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
+from neurotarget.problems import DataError
 from neurotarget.sweeps.optuna_study import (
     Search,
     load_study,
@@ -16,7 +17,6 @@ from neurotarget.sweeps.optuna_study import (
     objective_value,
     read_search,
 )
-from neurotarget.problems import DataError
 
 if TYPE_CHECKING:
     import optuna

@@ -16,8 +16,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from neurotarget.files.ownership import claimed
+from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import print_anything, taught
-from neurotarget.sweeps.job_log import logged
+from neurotarget.process.reasons import ENDED, reason_of
+from neurotarget.process.signals import Stopped, signal_of
 from neurotarget.runs.folder.jobs import (
     LOG,
     RESULT,
@@ -29,12 +32,9 @@ from neurotarget.runs.folder.jobs import (
 )
 from neurotarget.runs.folder.multirun import MULTIRUN, own_folders
 from neurotarget.runs.folder.older_output import older_output
-from neurotarget.training.devices import JOB, needs_own_process, rank, run_in_own_process
-from neurotarget.process.reasons import ENDED, reason_of
 from neurotarget.runs.folder.run_lock import CLAIM_S, claimed_alone, running
-from neurotarget.process.signals import Stopped, signal_of
-from neurotarget.files.ownership import claimed
-from neurotarget.problems import DataError
+from neurotarget.sweeps.job_log import logged
+from neurotarget.training.devices import JOB, needs_own_process, rank, run_in_own_process
 
 LAST = Path("weights") / "last.ckpt"
 

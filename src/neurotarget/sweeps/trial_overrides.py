@@ -10,8 +10,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from neurotarget.cli.overrides import keys_of
-from neurotarget.sweeps.search_space import EXAMPLE, Dimension, read_space
 from neurotarget.problems import DataError
+from neurotarget.sweeps.search_space import EXAMPLE, Dimension, read_space
 
 CHOICES_CHECKED = 50  # of one setting
 NOT_OF_TRIALS = ("trials", "parallel", "sampler", "seed", "space")  # a trial needs no word of these

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from neurotarget.files.reading import read_plain
+from neurotarget.files.writing import table_text, write_text
+from neurotarget.problems import DataError
+from neurotarget.report.search.search_page import Objective, Parameter, Sweep, write_sweep_page
 from neurotarget.runs.folder.jobs import SITTING, JobResult
 from neurotarget.sweeps.optuna_study import METRICS, Search, importances
 from neurotarget.sweeps.search_space import Dimension
-from neurotarget.files.writing import table_text, write_text
-from neurotarget.files.reading import read_plain
-from neurotarget.report.search.search_page import Objective, Parameter, Sweep, write_sweep_page
-from neurotarget.problems import DataError
 
 if TYPE_CHECKING:
     import optuna

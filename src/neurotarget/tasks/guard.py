@@ -8,8 +8,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from neurotarget.shapes import Batch
 from neurotarget.problems import DataError
+from neurotarget.shapes import Batch
 
 
 class Seen(NamedTuple):

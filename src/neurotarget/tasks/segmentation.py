@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from neurotarget.losses import DeepSupervision, Loss, crop
+from neurotarget.problems import DataError
+from neurotarget.shapes import Batch, Image, Logits
 from neurotarget.tasks.ema import EMA
 from neurotarget.tasks.guard import NaNGuard
 from neurotarget.tasks.schedule import Schedule, training_progress
 from neurotarget.tasks.scores import CaseScore, gather, score_case, summarise
-from neurotarget.shapes import Batch, Image, Logits
-from neurotarget.problems import DataError
 from neurotarget.types import Target
 
 OptimizerFor = Callable[[Iterable[nn.Parameter]], Optimizer]

@@ -21,22 +21,22 @@ import yaml
 from filelock import FileLock
 
 from neurotarget.cli.build import build
-from neurotarget.runs.network.localisations import Localisation, compared, facts_of, write_table
-from neurotarget.runs.network.localiser_files import is_whole, read_found
-from neurotarget.training.training_parts import build_data, build_parts, fit
-from neurotarget.runs.network.predictor import LOCALISER, load_predictor
-from neurotarget.runs.folder.run_folder import resumable_state
-from neurotarget.data.batches.target_boxes import Box, Boxes, mask_box
 from neurotarget.data.batches.cache import Entry, open_entry
-from neurotarget.data.labels import class_of_id
-from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.batches.target_boxes import Box, Boxes, mask_box
+from neurotarget.data.cases.manifest import scan_manifest
+from neurotarget.data.labels import class_of_id
 from neurotarget.files.drafts import sweep
 from neurotarget.files.writing import write_text, written
 from neurotarget.inference.localiser import Limits, locate
 from neurotarget.inference.segment import Predictor
-from neurotarget.types import OTHER_ID, OTHERS, Target
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import resumable_state
+from neurotarget.runs.network.localisations import Localisation, compared, facts_of, write_table
+from neurotarget.runs.network.localiser_files import is_whole, read_found
+from neurotarget.runs.network.predictor import LOCALISER, load_predictor
+from neurotarget.training.training_parts import build_data, build_parts, fit
+from neurotarget.types import OTHER_ID, OTHERS, Target
 
 VERSION = 2  # of this file's arithmetic; a change makes every localiser anew
 BELOW = 0.1  # confidence under the lowest that a found training case had

@@ -4,14 +4,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from neurotarget.runs.folder.jobs import ACCEPT
-from neurotarget.runs.folder.run_folder import write_json
-from neurotarget.problems import some
 from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import write_text
 from neurotarget.printable import cell
-from neurotarget.files.reading import read_plain
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, some
+from neurotarget.runs.folder.jobs import ACCEPT
+from neurotarget.runs.folder.run_folder import write_json
 
 FILE = "data.json"
 

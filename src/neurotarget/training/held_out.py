@@ -7,10 +7,22 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from neurotarget.cli.build import build
-from neurotarget.runs.tracking.cost import prediction_cost
+from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.cases.splits import HELD_OUT
+from neurotarget.evaluate import evaluate, read_rows, write_rows
+from neurotarget.files.ownership import claim, claimed, discard, refuse_foreign
+from neurotarget.files.reading import read_plain
+from neurotarget.files.writing import digest
+from neurotarget.inference.predict_folder import predict_all
+from neurotarget.inference.prediction_folder import older_predictions
+from neurotarget.report.pages.postprocessing import postprocessing_facts
+from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.runs.folder.older_output import older_output
-from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.runs.folder.run_folder import POSTPROCESSING, weights_path, write_cases, write_json
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.runs.tracking.cost import prediction_cost
+from neurotarget.stats.cohort.learning import Learning, Training
+from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.study.study_folder import Written, study_of, write_files
 from neurotarget.study.study_inputs import (
     Material,
@@ -20,18 +32,6 @@ from neurotarget.study.study_inputs import (
     with_ledger,
     with_planted,
 )
-from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.data.cases.splits import HELD_OUT
-from neurotarget.evaluate import evaluate, read_rows, write_rows
-from neurotarget.files.writing import digest
-from neurotarget.inference.predict_folder import predict_all
-from neurotarget.inference.prediction_folder import older_predictions
-from neurotarget.files.ownership import claim, claimed, discard, refuse_foreign
-from neurotarget.files.reading import read_plain
-from neurotarget.report.pages.postprocessing import postprocessing_facts
-from neurotarget.report.pages.summary import summarise, summary_text
-from neurotarget.stats.cohort.learning import Learning, Training
-from neurotarget.stats.cohort.measured import from_rows
 
 
 class HeldOut(NamedTuple):

@@ -11,18 +11,18 @@ from typing import Any
 from tqdm import tqdm
 
 from neurotarget.cli.build import build
-from neurotarget.runs.network.predictor import load_predictor
-from neurotarget.runs.folder.run_folder import POSTPROCESSING, weights_path, write_json
-from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.scans.volume import read_volume
+from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import digest
 from neurotarget.inference.postprocess_choice import Example, choose
 from neurotarget.inference.segment import Predictor
 from neurotarget.metrics.volume_error import voxel_mm3
-from neurotarget.files.reading import read_plain
-from neurotarget.types import Case
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import POSTPROCESSING, weights_path, write_json
+from neurotarget.runs.network.predictor import load_predictor
+from neurotarget.types import Case
 
 VERSION = 1  # of the rule; a change makes every run that is scored again learn anew
 MOST_CASES = 40  # that are predicted: more cost time and hardly change what is kept

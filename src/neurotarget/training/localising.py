@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurotarget.cli.build import build_foreign, read_from
-from neurotarget.runs.folder.run_folder import read_config
 from neurotarget.data.attempts import attempted
-from neurotarget.data.cases.checkup import examine
-from neurotarget.data.scans.geometry import whole_grid
-from neurotarget.data.labels import class_of_id, cut_labels, to_classes
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.placement import Placed, Proposal, measure_mask, propose_placement
+from neurotarget.data.cases.checkup import examine
+from neurotarget.data.labels import class_of_id, cut_labels, to_classes
+from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.threads import mapped
-from neurotarget.types import Case, Manifest, Roi, Target, TripleVox
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import read_config
+from neurotarget.types import Case, Manifest, Roi, Target, TripleVox
 
 CHOICES = ("propose", "auto", "none")
 MOST_READ = 48  # training cases, one a subject, whose masks are measured

@@ -9,15 +9,15 @@ import torch
 
 from neurotarget.cli.build import build
 from neurotarget.cli.models import optimizer_states
-from neurotarget.runs.network.fitting import build_net, sides_of, times
-from neurotarget.runs.folder.run_folder import read_config
 from neurotarget.data.batches.cache import open_entry
-from neurotarget.data.batches.fingerprint import Fingerprint, fingerprint
 from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.data.batches.fingerprint import Fingerprint, fingerprint
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.planning import MOST_LEVELS, Plan, plan_stages, propose, widths
 from neurotarget.models.profile import profile
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import read_config
+from neurotarget.runs.network.fitting import build_net, sides_of, times
 from neurotarget.types import Target, TripleVox
 
 GPU_SHARE = 0.8  # of its memory; the rest is kernels' workspace and what fragments

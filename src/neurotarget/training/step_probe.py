@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from neurotarget.cli.build import build
-from neurotarget.runs.network.precision import precision_for
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.patches import patch_seconds
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.losses import DeepSupervision, crop
+from neurotarget.runs.network.precision import precision_for
 from neurotarget.types import Target
 
 LEAST_S, MOST_S = 0.5, 5.0  # of timing after a warm-up, unless one step takes longer

@@ -13,25 +13,25 @@ from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from neurotarget.training.budget import apply_budget
 from neurotarget.cli.build import build, refused
-from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
-from neurotarget.runs.tracking.cost import CostMeter
-from neurotarget.runs.network.fitting import fit_patch, try_patch
-from neurotarget.runs.network.precision import precision_for
-from neurotarget.runs.network.pretrained import load_pretrained
-from neurotarget.sweeps.pruning import pruning
-from neurotarget.training.devices import apart_from_slurm
-from neurotarget.process.signals import Stopped, signal_of
-from neurotarget.training.training_bar import TrainingBar
-from neurotarget.runs.network.windows import build_windows
 from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.models.profile import profile
+from neurotarget.problems import DataError
+from neurotarget.process.signals import Stopped, signal_of
+from neurotarget.runs.network.fitting import fit_patch, try_patch
+from neurotarget.runs.network.precision import precision_for
+from neurotarget.runs.network.pretrained import load_pretrained
+from neurotarget.runs.network.windows import build_windows
+from neurotarget.runs.tracking.cost import CostMeter
+from neurotarget.sweeps.pruning import pruning
 from neurotarget.tasks.scores import AGREEMENT
 from neurotarget.tasks.segmentation import SegmentationTask
-from neurotarget.problems import DataError
+from neurotarget.training.budget import apply_budget
+from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
+from neurotarget.training.devices import apart_from_slurm
+from neurotarget.training.training_bar import TrainingBar
 from neurotarget.types import Target
 
 Config = Mapping[str, Any]  # resolved, of plain values

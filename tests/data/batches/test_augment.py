@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 import torchio as tio
+from neurotarget.problems import DataError
 from omegaconf import OmegaConf
 
 from neurotarget.data.batches.augment import build_augmentation
-from neurotarget.problems import DataError
 from neurotarget.types import Target
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "augment"

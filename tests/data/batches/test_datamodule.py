@@ -2,11 +2,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from neurotarget.problems import DataError, Problem
 
 from neurotarget.data.batches.datamodule import TargetData, share_of
 from neurotarget.data.batches.prepare import Preparation, joined
 from neurotarget.data.cases.sources import Files
-from neurotarget.problems import DataError, Problem
 from neurotarget.types import Roi
 
 

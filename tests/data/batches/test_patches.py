@@ -7,7 +7,6 @@ import torch
 import torchio as tio
 
 from neurotarget.data.batches.cache import ensure
-from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.batches.patches import (
     CaseError,
     DrawSampler,
@@ -17,6 +16,7 @@ from neurotarget.data.batches.patches import (
     most_held,
     patch_loader,
 )
+from neurotarget.data.scans.geometry import whole_grid
 
 SIDE = 12
 

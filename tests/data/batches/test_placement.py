@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.batches.placement import Placed, measure_mask, propose_placement, region_about
+from neurotarget.data.scans.geometry import whole_grid
 
 TARGET = SimpleNamespace(name="bean", patch_vox=(16, 16, 16), spacing_mm=(1.0, 1.0, 1.0))
 

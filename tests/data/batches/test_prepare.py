@@ -3,11 +3,11 @@ from dataclasses import replace
 import nibabel as nib
 import numpy as np
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.batches.cache import open_entry
 from neurotarget.data.batches.prepare import Preparation, prepare, read_scans, stored, to_work
 from neurotarget.types import Case, Manifest, Roi, Target
-from neurotarget.problems import DataError
 
 
 def target(**changes) -> Target:

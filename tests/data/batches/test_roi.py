@@ -1,10 +1,10 @@
 import nibabel as nib
 import numpy as np
 import pytest
-
-from neurotarget.data.scans.geometry import whole_grid
-from neurotarget.data.batches.roi import box_of
 from neurotarget.problems import DataError
+
+from neurotarget.data.batches.roi import box_of
+from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.types import Roi
 
 SELLA_MM = np.array([-1.0, 36.0, -25.0])  # of the real head, read off the scan by eye

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from neurotarget.data.batches.roi import box_of
 from neurotarget.data.batches.target_boxes import Box, Boxes, box_error_mm, mask_box, share_inside
 from neurotarget.data.scans.geometry import crop, whole_grid
-from neurotarget.data.batches.roi import box_of
 from neurotarget.types import Roi
 
 TILT = np.array([[0.8, -0.6, 0, 5], [0.6, 0.8, 0, -3], [0, 0, 1, 10], [0, 0, 0, 1.0]])

@@ -1,9 +1,9 @@
 import re
 
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.cases.manifest import read_manifest, scan_manifest
-from neurotarget.problems import DataError
 
 
 def found(source, target=None, **options):

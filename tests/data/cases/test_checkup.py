@@ -1,11 +1,11 @@
 import nibabel as nib
 import numpy as np
 import pytest
-
-from neurotarget.data.cases.checkup import check_case
-from neurotarget.data.batches.prepare import Preparation, prepare, read_scans
-from neurotarget.types import Case, Manifest, Roi
 from neurotarget.problems import DataError
+
+from neurotarget.data.batches.prepare import Preparation, prepare, read_scans
+from neurotarget.data.cases.checkup import check_case
+from neurotarget.types import Case, Manifest, Roi
 
 NAN, INF = np.nan, np.inf
 BROKEN = {

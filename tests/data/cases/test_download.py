@@ -6,10 +6,10 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.cases import download
 from neurotarget.data.cases.download import ARCHIVES, Archive, fetch
-from neurotarget.problems import DataError
 
 FILES = {"Tiny/dataset.json": b"{}", "Tiny/imagesTr/a.nii.gz": b"voxels", "Tiny/._a": b"macOS"}
 

@@ -1,7 +1,7 @@
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.cases.manifest import read_manifest, scan_manifest
-from neurotarget.problems import DataError
 
 
 def test_each_kind_of_data_set_is_recognised(table, msd, nnunet, bids, make_target):

@@ -1,10 +1,10 @@
 import nibabel as nib
 import numpy as np
 import pytest
-
-from neurotarget.data.labels import class_of_id
-from neurotarget.data.cases.manifest import read_manifest, scan_manifest
 from neurotarget.problems import DataError
+
+from neurotarget.data.cases.manifest import read_manifest, scan_manifest
+from neurotarget.data.labels import class_of_id
 
 
 def test_cases_are_called_after_their_files(msd, make_target):

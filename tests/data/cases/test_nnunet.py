@@ -1,8 +1,8 @@
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.cases.manifest import read_manifest, scan_manifest
 from neurotarget.data.cases.nnunet import channels_of
-from neurotarget.problems import DataError
 
 
 def test_each_channel_is_a_contrast_by_name(nnunet, make_target):

@@ -2,10 +2,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from neurotarget.phantom.gland.plan import Plan, planted
-from neurotarget.data.cases.sources import Cohort, Files, Public
 from neurotarget.problems import DataError
+
+from neurotarget.data.cases.sources import Cohort, Files, Public
+from neurotarget.phantom.gland.plan import Plan, planted
 
 SMALL = Plan(num_cases=1, voxel_scale=4)  # 4 mm: a tenth of a second each
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.cases.splits import assign_splits
 from neurotarget.types import Case, Manifest
-from neurotarget.problems import DataError
 
 
 def manifest(number=20, per_subject=1, **given):

@@ -6,10 +6,10 @@ import os
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from neurotarget.problems import DataError
 
 from neurotarget.data.scans.detached import scan_digest
 from neurotarget.data.scans.volume import inspect_volume, read_volume
-from neurotarget.problems import DataError
 
 ARRAY = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)
 AFFINE = np.array([[-0.5, 0, 0, -1], [0, -1, 0, -2], [0, 0, 2, 3], [0, 0, 0, 1]])

@@ -12,8 +12,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)  # "highly experimental", but a second opinion
     from nibabel.nicom.dicomwrappers import wrapper_from_data
 
-from neurotarget.data.scans.dicom import convert_series, find_series, list_series
 from neurotarget.problems import DataError
+
+from neurotarget.data.scans.dicom import convert_series, find_series, list_series
 
 
 def convert(folder, tmp_path):

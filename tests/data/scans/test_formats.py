@@ -8,10 +8,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from neurotarget.problems import DataError
 
 from neurotarget.data.scans.formats import read_grid
 from neurotarget.data.scans.volume import inspect_volume, read_volume
-from neurotarget.problems import DataError
 
 AFFINE = np.array([[-0.8, 0, 0, 5.0], [0, 0.9, 0, -7.0], [0, 0, 2.0, 3.0], [0, 0, 0, 1.0]])
 LPS = np.diag([-1.0, -1, 1, 1])

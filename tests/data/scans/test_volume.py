@@ -5,9 +5,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from neurotarget.problems import DataError
 
 from neurotarget.data.scans.volume import Volume, file_stem, inspect_volume, read_volume, same_grid
-from neurotarget.problems import DataError
 
 OBLIQUE = np.array(
     [[0.8, -0.6, 0.0, 5.0], [0.6, 0.8, 0.0, -7.0], [0.0, 0.0, 2.0, 3.0], [0.0, 0.0, 0.0, 1.0]]

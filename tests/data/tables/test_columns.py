@@ -2,8 +2,8 @@
 
 import pytest
 
-from neurotarget.data.tables.columns import alike_columns, masked_columns, plain_name
 from neurotarget.data.cases.manifest import scan_manifest
+from neurotarget.data.tables.columns import alike_columns, masked_columns, plain_name
 from neurotarget.data.tables.text_table import read_text_table
 
 ALIKE = {

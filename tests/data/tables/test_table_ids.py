@@ -1,7 +1,7 @@
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.tables.volume_table import read_volume_table
-from neurotarget.problems import DataError
 
 HIPPOCAMPI = ("Left-Hippocampus", "Right-Hippocampus")
 VISITS = ["sub-01_ses-1", "sub-01_ses-2", "sub-02_ses-1"]

@@ -3,10 +3,10 @@ import time
 
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.data.tables.volume_table import read_volume_table
 from neurotarget.inference.ledger import Ledger, Outcome
-from neurotarget.problems import DataError
 from neurotarget.types import Target
 
 

@@ -7,13 +7,13 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
+from neurotarget.data.scans.volume import read_volume
 from neurotarget.phantom.cohort_files import draw_cohort, nifti
 from neurotarget.phantom.dentate.cohort import MASKS, QSM_PHANTOM, simulated
 from neurotarget.phantom.dentate.plan import QSMPlan, planted
 from neurotarget.phantom.dentate.source import QSMCohort
-from neurotarget.data.scans.volume import read_volume
-from neurotarget.problems import DataError
 
 PLAN = QSMPlan(num_cases=3, voxel_scale=4)
 PLACES = ("qsm", *MASKS.values())

@@ -3,12 +3,12 @@ import pytest
 import torch
 from scipy import ndimage
 
-from neurotarget.phantom.gland.scanner import draw_warp, stored_grid
 from neurotarget.phantom.dentate.anatomy import Maps, QSMPerson, draw_maps
 from neurotarget.phantom.dentate.field import field_ppm, own_brain
 from neurotarget.phantom.dentate.nuclei import draw_dentates
 from neurotarget.phantom.dentate.plan import SITES
 from neurotarget.phantom.dentate.scanner import MIDDLE_MM
+from neurotarget.phantom.gland.scanner import draw_warp, stored_grid
 from neurotarget.physics.background import pdf, vsharp
 from neurotarget.physics.dipole import dipole_field
 

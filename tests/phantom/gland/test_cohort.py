@@ -7,11 +7,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.phantom.cohort_files import draw_cohort
 from neurotarget.phantom.gland.cohort import PHANTOM
 from neurotarget.phantom.gland.plan import Plan, planted
-from neurotarget.problems import DataError
 
 PLAN = Plan(num_cases=4, voxel_scale=3)  # 3 mm: a tenth of a second each
 

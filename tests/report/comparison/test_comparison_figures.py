@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from neurotarget.report.comparison.arm_rows import arms_of, name_lines
+from neurotarget.report.comparison.comparison_figures import all_figures
 from neurotarget.report.comparison.cost_figure import cost_figure, costs_of
 from neurotarget.report.comparison.dice_figure import dice_arms_figure
-from neurotarget.report.comparison.comparison_figures import all_figures
 from neurotarget.report.comparison.forest_figure import differences_figure
 from neurotarget.report.drawing.figure import svg_text
 from oracles.comparisons import ODD, a_comparison

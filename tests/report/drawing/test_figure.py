@@ -7,7 +7,6 @@ import matplotlib
 import matplotlib.image
 import pytest
 
-from neurotarget.report.figures.bland_altman import bland_altman_figure
 from neurotarget.report.drawing.figure import (
     DARK,
     LIGHT,
@@ -18,6 +17,7 @@ from neurotarget.report.drawing.figure import (
     save_figure,
     svg_text,
 )
+from neurotarget.report.figures.bland_altman import bland_altman_figure
 from neurotarget.report.figures.scatter import scatter_figure
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from neurotarget.report.figures.ages import ages_figure, ages_labels
 from neurotarget.report.drawing.panels import SEXES
+from neurotarget.report.figures.ages import ages_figure, ages_labels
 
 
 def test_methods_stand_side_by_side_on_the_same_axis(study, texts):

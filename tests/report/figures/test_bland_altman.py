@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.report.figures.bland_altman import bland_altman_figure, bland_altman_labels
 from neurotarget.report.drawing.figure import INK, MUTED
+from neurotarget.report.figures.bland_altman import bland_altman_figure, bland_altman_labels
 from neurotarget.stats.cohort.learning import without_failed
 
 

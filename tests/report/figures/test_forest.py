@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.figures.forest import forest_figure, forest_groups
 from neurotarget.report.drawing.panels import METHODS
+from neurotarget.report.figures.forest import forest_figure, forest_groups
 
 
 def markers(panel, shape):

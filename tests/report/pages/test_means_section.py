@@ -3,15 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neurotarget.study.study_inputs import with_planted
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.pages.cards import cards
-from neurotarget.report.words.claims import claim_sentence
 from neurotarget.report.pages.means_section import means_sections
 from neurotarget.report.pages.summary import summarise, summary_text
+from neurotarget.report.words.claims import claim_sentence
 from neurotarget.report.words.text_tables import hypotheses_table
-from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.stats.study.analysis import analyse
+from neurotarget.study.study_inputs import with_planted
 from oracles.drawn import GAP_PPM, TARGET, drawn_cohort, drawn_rows
 
 

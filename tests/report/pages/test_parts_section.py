@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.study.study_inputs import with_planted
 from neurotarget.report.drawing.figure import svg_text
+from neurotarget.report.figures.part_strips import parts_figure
 from neurotarget.report.figures.study_figures import all_figures
 from neurotarget.report.pages.key_numbers import key_numbers
-from neurotarget.report.pages.study_page import PageFigure, page_html
-from neurotarget.report.figures.part_strips import parts_figure
 from neurotarget.report.pages.parts_section import parts_section
+from neurotarget.report.pages.study_page import PageFigure, page_html
 from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.report.words.sentences import cohort
-from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.stats.study.analysis import analyse
+from neurotarget.study.study_inputs import with_planted
 from oracles.drawn import TARGET as DRAWN
 from oracles.drawn import drawn_rows
 from oracles.pages import Page

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from neurotarget.inference.postprocess import Postprocessing
-from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.pages.postprocessing import (
     postprocessing_facts,
     postprocessing_line,
@@ -14,8 +13,9 @@ from neurotarget.report.pages.postprocessing import (
     postprocessing_text,
     trials_table,
 )
-from neurotarget.stats.study.analysis import analyse
+from neurotarget.report.pages.study_page import page_html
 from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.stats.study.analysis import analyse
 from oracles.parts import rows_of, target
 
 BEFORE_AFTER = {"dice_before": 0.9, "dice_after": 0.924, "in_pieces_before": 4}

@@ -5,8 +5,8 @@ import pytest
 
 from neurotarget.report.pages.cards import cards
 from neurotarget.report.pages.key_numbers import failure_lines, key_numbers
-from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.pages.raters_section import rater_sentences, raters_section
+from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.words.sentences import answer, cohort, headlines
 from neurotarget.stats.study.analysis import analyse
 from oracles.drawn import drawn_cohort

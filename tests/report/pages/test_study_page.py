@@ -11,14 +11,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.printable import one_line
-from neurotarget.report.pages import study_page as page_module
 from neurotarget.report.drawing.figure import DARK, LIGHT
-from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html, write_page
+from neurotarget.report.pages import study_page as page_module
 from neurotarget.report.pages.plain_page import DARK_PAGE
+from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html, write_page
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.problems import DataError
 from oracles.pages import Page
 
 HOSTILE = (

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from neurotarget.report.pages.summary import summarise, summary_text
-from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.stats.study.analysis import analyse
 from neurotarget.types import Row, Target
 from oracles.agreement import icc_a1, pearson
 

@@ -5,11 +5,11 @@ from html import unescape
 
 import pytest
 
-from neurotarget.report.paper.checklist import ITEMS, claim_table
 from neurotarget.report.figures.study_figures import all_figures
-from neurotarget.report.paper.methods_text import methods_text
-from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.pages.plain_page import page_figures
+from neurotarget.report.pages.study_page import page_html
+from neurotarget.report.paper.checklist import ITEMS, claim_table
+from neurotarget.report.paper.methods_text import methods_text
 from neurotarget.report.paper.references import references
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.reporting import with_reporting

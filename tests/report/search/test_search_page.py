@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.report.search.search import Objective, Parameter
 from neurotarget.report.search.search_page import sentence, sweep_html, write_sweep_page
-from neurotarget.problems import DataError
 from oracles.pages import Page
 from oracles.sweeps import a_sweep, without_values
 

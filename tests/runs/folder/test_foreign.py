@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from neurotarget.problems import DataError
 
 from neurotarget.cli import overrides
 from neurotarget.cli.argv import check_argv, resumed_argv
+from neurotarget.cli.main import load_target
 from neurotarget.runs.folder.foreign import read_foreign, refuse_foreign, refuse_replayed
 from neurotarget.runs.folder.jobs import Job, read_job
 from neurotarget.runs.folder.known_caches import RUNS, note_runs
-from neurotarget.training.localising import located
-from neurotarget.cli.main import load_target
 from neurotarget.runs.folder.multirun import read_multirun, settled, to_go_on
-from neurotarget.problems import DataError
+from neurotarget.training.localising import located
 
 CONF = Path(__file__).parents[2] / "conf"
 TARGET = """

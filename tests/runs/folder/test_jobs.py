@@ -2,11 +2,11 @@ import json
 import math
 
 import pytest
+from neurotarget.problems import CaseError, DataError, Problem
 
 from neurotarget.process.exit_codes import taught
-from neurotarget.runs.folder.jobs import LOG, is_done, quoted, read_job, same_words, write_result
 from neurotarget.process.reasons import reason_of
-from neurotarget.problems import CaseError, DataError, Problem
+from neurotarget.runs.folder.jobs import LOG, is_done, quoted, read_job, same_words, write_result
 
 WORDS = ("model=unet", "seed=1")
 

@@ -3,7 +3,9 @@ import pickle
 
 import pytest
 import torch
+from neurotarget.problems import DataError
 
+from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.runs.folder.run_folder import (
     begin_run,
     load_state,
@@ -15,9 +17,7 @@ from neurotarget.runs.folder.run_folder import (
     write_cases,
     write_json,
 )
-from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.types import Case
-from neurotarget.problems import DataError
 
 
 def opened(folder):

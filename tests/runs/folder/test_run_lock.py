@@ -7,6 +7,7 @@ import time
 
 import pytest
 from filelock import FileLock, Timeout
+from neurotarget.problems import DataError
 
 from neurotarget.runs.folder import run_lock
 from neurotarget.runs.folder.run_lock import (
@@ -18,7 +19,6 @@ from neurotarget.runs.folder.run_lock import (
     is_running,
     running,
 )
-from neurotarget.problems import DataError
 
 LEASE_S = 1.5
 HOLDER = """

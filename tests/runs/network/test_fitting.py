@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from neurotarget.problems import DataError
 from torch import nn
 
 from neurotarget.cli.build import build_foreign
-from neurotarget.runs.network.fitting import build_net, fit_patch, fitted_again, try_patch
 from neurotarget.models.backbone import Backbone
-from neurotarget.problems import DataError
+from neurotarget.runs.network.fitting import build_net, fit_patch, fitted_again, try_patch
 from neurotarget.types import Target
 
 UNET = {"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4, 8, 8]}  # multiples of 4

@@ -6,9 +6,9 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from neurotarget.runs.network.localiser_files import BOXES, LIMITS, is_whole, localiser_facts
 from neurotarget.data.batches.target_boxes import Boxes
 from neurotarget.inference.localiser import Limits
+from neurotarget.runs.network.localiser_files import BOXES, LIMITS, is_whole, localiser_facts
 
 PART = {"cases": 2, "found": 1, "missed": 1, "fallbacks": 0, "error_mm_median": None}
 FACTS = {"training": PART, "other": PART}

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from neurotarget.problems import DataError
 
 from neurotarget.runs.network.predictor import load_predictor, usable_device
 from neurotarget.runs.network.pretrained import load_pretrained
 from neurotarget.study.study_inputs import run_target
-from neurotarget.problems import DataError
 from oracles.runs import TARGET, write_images, write_run, write_weights
 
 

@@ -2,11 +2,11 @@ import pickle
 
 import pytest
 import torch
+from neurotarget.problems import DataError
 from safetensors.torch import save_file
 
-from neurotarget.runs.network.pretrained import load_pretrained
 from neurotarget.models.nets.unet import UNet
-from neurotarget.problems import DataError
+from neurotarget.runs.network.pretrained import load_pretrained
 
 
 def net(labels=2, seed=0):

@@ -1,7 +1,7 @@
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.runs.network.windows import build_windows, checked_overlap
-from neurotarget.problems import DataError
 from neurotarget.types import Target
 
 

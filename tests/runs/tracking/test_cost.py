@@ -8,6 +8,8 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
+from neurotarget.models.nets.unet import UNet
+from neurotarget.models.profile import profile
 from neurotarget.runs.tracking.cost import (
     CostMeter,
     add_prediction_cost,
@@ -15,8 +17,6 @@ from neurotarget.runs.tracking.cost import (
     process_peak_mib,
     write_cost,
 )
-from neurotarget.models.profile import profile
-from neurotarget.models.nets.unet import UNet
 
 KEYS = [
     "parameters",

@@ -3,9 +3,9 @@
 import csv
 
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.runs.tracking.metrics_log import UNREAD, metrics_log, read_metrics
-from neurotarget.problems import DataError
 
 WHOLE = b"epoch,loss,step\r\n0,0.5,1\r\n0,nan,3\r\n1,,5\r\n"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import wandb
+from neurotarget.problems import DataError
 
 from neurotarget.runs.folder.run_folder import write_json
 from neurotarget.runs.tracking.trackers import (
@@ -16,7 +17,6 @@ from neurotarget.runs.tracking.trackers import (
     wandb_mode,
 )
 from neurotarget.stats.cohort.learning import Learning
-from neurotarget.problems import DataError
 
 
 @pytest.fixture(autouse=True)

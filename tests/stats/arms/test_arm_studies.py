@@ -11,8 +11,8 @@ from neurotarget.stats.arms.arm_studies import (
     mean_icc,
     verdict_text,
 )
-from neurotarget.stats.effects.effects import effects_table as study_effects
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.effects import effects_table as study_effects
 from oracles.agreement import icc_a1
 from oracles.arms import arms_of, simulated, target
 from oracles.cohorts import cohort

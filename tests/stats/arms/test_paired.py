@@ -7,9 +7,9 @@ from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
 from neurotarget.stats.arms.arm_scores import score_arms, score_beside
-from neurotarget.stats.core.holm import holm
 from neurotarget.stats.arms.mixed import fit_arms
 from neurotarget.stats.arms.paired import differences_table, order, signed_rank_p, told_apart
+from neurotarget.stats.core.holm import holm
 from oracles.arms import arms_of, dice_of, simulated, target, twice
 
 

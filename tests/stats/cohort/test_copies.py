@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from neurotarget.study.measured_volumes import table_target
 from neurotarget.stats.cohort.copies import copied_people
 from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.study.measured_volumes import table_target
 
 
 def measured(table, *labels):

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.learning import (
     Training,
@@ -16,6 +15,7 @@ from neurotarget.stats.cohort.learning import (
     time_note,
 )
 from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.stats.study.analysis import analyse
 from neurotarget.types import Row, Target, has_failed
 
 NAN = math.nan

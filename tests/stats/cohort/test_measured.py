@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.stats.cohort.measured import Measured, band_name, from_rows, with_regions
-from neurotarget.problems import DataError
 from neurotarget.types import Row, Target
 
 TARGET = Target(

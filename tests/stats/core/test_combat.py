@@ -2,9 +2,9 @@ import warnings
 
 import numpy as np
 import pytest
+from neurotarget.problems import DataError
 
 from neurotarget.stats.core.combat import Combat, least_squares
-from neurotarget.problems import DataError
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from neurotarget.stats.effects.curves import AGE_COLUMNS, CURVE_COLUMNS, age_table, curves_table
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.curves import AGE_COLUMNS, CURVE_COLUMNS, age_table, curves_table
 from neurotarget.types import Target
 
 pytestmark = pytest.mark.filterwarnings("error")

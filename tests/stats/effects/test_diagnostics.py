@@ -4,10 +4,10 @@ import pytest
 import statsmodels.formula.api as smf
 
 from neurotarget.report.figures.residuals import residuals_figure
-from neurotarget.stats.study.analysis import analyse
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.diagnostics import COLUMNS, residuals_table
 from neurotarget.stats.effects.effects import effects_table
-from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.study.analysis import analyse
 from neurotarget.types import Target
 from oracles.cohorts import cohort
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import theilslopes
 
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.effects import estimate_effect
 from neurotarget.stats.effects.influence import (
     COLUMNS,
@@ -11,7 +12,6 @@ from neurotarget.stats.effects.influence import (
     influence_table,
     outlier_notes,
 )
-from neurotarget.stats.cohort.measured import Measured
 from neurotarget.types import Target
 
 HYPOTHESES = {

@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 
-from neurotarget.study.measured_volumes import table_target
-from neurotarget.stats.effects.longitudinal import NO_SLOPES, SLOPES, _spread, longitudinal_table
 from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.effects.longitudinal import NO_SLOPES, SLOPES, _spread, longitudinal_table
+from neurotarget.study.measured_volumes import table_target
 
 
 def measured(table):

@@ -5,9 +5,9 @@ import statsmodels.formula.api as smf
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
+from neurotarget.stats.core.spline import knots
 from neurotarget.stats.effects.effects import estimate_effect
 from neurotarget.stats.effects.model import design
-from neurotarget.stats.core.spline import knots
 
 pytestmark = pytest.mark.filterwarnings("error")
 

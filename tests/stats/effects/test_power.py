@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import ttest_ind
 from statsmodels.stats.power import FTestPower, TTestIndPower
 
-from neurotarget.stats.effects.effects import effects_table
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.effects.effects import effects_table
 from neurotarget.stats.effects.power import COLUMNS, power_table, subjects_needed
 from neurotarget.types import Target
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from neurotarget.stats.study.agreement import agreement_intervals, agreement_values
 from neurotarget.stats.core.interval import is_normal
 from neurotarget.stats.core.resample import codes
+from neurotarget.stats.study.agreement import agreement_intervals, agreement_values
 from oracles.cases import statistics_case
 from oracles.coverage import DESIGNS, covered
 

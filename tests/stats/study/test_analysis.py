@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.cohort.measured import Measured, from_rows, with_regions
+from neurotarget.stats.study.analysis import analyse
 from neurotarget.types import Row, Target
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -8,6 +8,8 @@ import statsmodels.formula.api as smf
 from scipy.stats import norm, ttest_ind
 from statsmodels.stats.multitest import multipletests
 
+from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.core.discrimination import auc_difference
 from neurotarget.stats.study.biomarkers import (
     COLUMNS,
     DIFFERENCE_COLUMNS,
@@ -15,8 +17,6 @@ from neurotarget.stats.study.biomarkers import (
     biomarkers_table,
 )
 from neurotarget.stats.study.contrast import Contrast, adjusted_sample, groups_of
-from neurotarget.stats.core.discrimination import auc_difference
-from neurotarget.stats.cohort.measured import Measured, with_regions
 from neurotarget.types import Target
 
 pytestmark = pytest.mark.filterwarnings("error")

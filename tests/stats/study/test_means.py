@@ -1,11 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from neurotarget.problems import DataError
 
+from neurotarget.stats.cohort.measured import from_rows, means_with_regions, with_regions
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.means import mean_agreement_table, means_table
-from neurotarget.stats.cohort.measured import from_rows, means_with_regions, with_regions
-from neurotarget.problems import DataError
 from oracles.drawn import GAP_PPM, SLOPE_PPM, TARGET, drawn_cohort, drawn_rows
 
 pytestmark = pytest.mark.filterwarnings("error")

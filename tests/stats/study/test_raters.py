@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.cohort.failures import failures_table
 from neurotarget.stats.cohort.measured import from_rows
+from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.raters import network_of, rater_differences_table, raters_table
 from neurotarget.stats.study.tables import agreement_table
 from oracles.drawn import DICE, TARGET, drawn_cohort, drawn_rows

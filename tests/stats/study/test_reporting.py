@@ -8,15 +8,15 @@ import pytest
 from scipy import stats
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
-from neurotarget.study.measured_volumes import table_target
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.stats.study.assumptions import assumptions_table
 from neurotarget.stats.cohort.flow import flow_table
 from neurotarget.stats.cohort.measured import Measured, with_regions
 from neurotarget.stats.cohort.people import people_table
-from neurotarget.stats.study.reporting import noninferiority_table
 from neurotarget.stats.effects.testing import tests_table as table_of_tests
 from neurotarget.stats.effects.testing import variance_inflation
+from neurotarget.stats.study.assumptions import assumptions_table
+from neurotarget.stats.study.reporting import noninferiority_table
+from neurotarget.study.measured_volumes import table_target
 
 N = 200
 

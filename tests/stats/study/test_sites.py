@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurotarget.stats.effects.effects import INCONCLUSIVE, estimate_effect
 from neurotarget.stats.cohort.measured import Measured, with_regions
+from neurotarget.stats.effects.effects import INCONCLUSIVE, estimate_effect
+from neurotarget.stats.effects.verdict import SHOWN
 from neurotarget.stats.study.sites import (
     COLUMNS,
     HARMONISATION_COLUMNS,
     harmonisation_table,
     sites_table,
 )
-from neurotarget.stats.effects.verdict import SHOWN
 from neurotarget.types import Target
 
 AGE = {"age_slope": "volume ~ age + sex: negative"}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from neurotarget.problems import DataError
 from scipy import stats
 
 from neurotarget.stats.cohort.measured import Measured, with_regions
@@ -16,7 +17,6 @@ from neurotarget.stats.study.tables import (
     scores_table,
     volumes_table,
 )
-from neurotarget.problems import DataError
 from neurotarget.types import Row, Target
 from oracles.agreement import bland_altman, ccc, icc_a1, icc_c1, pearson, spearman
 

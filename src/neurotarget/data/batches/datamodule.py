@@ -11,20 +11,20 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from neurotarget.data.batches.augment import build_augmentation
-from neurotarget.data.batches.target_boxes import Boxes
 from neurotarget.data.batches.cache import Entry, open_entry
-from neurotarget.data.cases.checkup import Checkup, label_problems, rater_problems
-from neurotarget.data.labels import class_of_id
-from neurotarget.data.cases.lint import lint
-from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.data.batches.patches import DrawSampler, PatchQueue, Regions, cut, patch_loader
 from neurotarget.data.batches.prepare import Preparation, joined, prepare
-from neurotarget.data.sides.pairs import as_trained
+from neurotarget.data.batches.target_boxes import Boxes
+from neurotarget.data.cases.checkup import Checkup, label_problems, rater_problems
+from neurotarget.data.cases.lint import lint
+from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.data.cases.sources import Source
 from neurotarget.data.cases.splits import assign_splits, check_external
+from neurotarget.data.labels import class_of_id
+from neurotarget.data.sides.pairs import as_trained
+from neurotarget.problems import DataError, Problem
 from neurotarget.shapes import Batch
 from neurotarget.types import Case, Manifest, Roi, Target
-from neurotarget.problems import DataError, Problem
 
 T = TypeVar("T")
 OUTSIDE_PERCENT = 0.5  # of a mask beyond the region of interest before it is worth a warning

@@ -18,10 +18,10 @@ from numpy import ndarray
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
 
 from neurotarget.data.batches.augment import build_augmentation
-from neurotarget.data.batches.target_boxes import Boxes
 from neurotarget.data.batches.cache import Entry, HeldEntry, held, open_entry
-from neurotarget.shapes import Batch
+from neurotarget.data.batches.target_boxes import Boxes
 from neurotarget.problems import CaseError
+from neurotarget.shapes import Batch
 from neurotarget.types import Target, TripleVox
 
 try:

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from neurotarget.data.scans.geometry import Grid
 from neurotarget.data.batches.roi import anchor_vox, grid_spacing_mm
-from neurotarget.types import Anchor, Roi, Target
+from neurotarget.data.scans.geometry import Grid
 from neurotarget.problems import DataError
+from neurotarget.types import Anchor, Roi, Target
 
 SMALL_SHARE = 0.01  # of a scan's voxels
 FEW_PATCHES = 4.0  # a scan of so many patches is quickly seen whole

@@ -16,7 +16,9 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import attempted
 from neurotarget.data.batches.cache import ensure, entry_folder
+from neurotarget.data.batches.roi import box_of
 from neurotarget.data.cases.checkup import examine
+from neurotarget.data.labels import class_of_id, to_classes
 from neurotarget.data.scans.detached import scan_digest
 from neurotarget.data.scans.geometry import (
     Grid,
@@ -25,13 +27,11 @@ from neurotarget.data.scans.geometry import (
     native_spans,
     whole_grid,
 )
-from neurotarget.data.labels import class_of_id, to_classes
-from neurotarget.data.batches.roi import box_of
+from neurotarget.data.scans.volume import Volume
 from neurotarget.data.sides.pairs import as_trained, to_trained
 from neurotarget.data.threads import mapped
-from neurotarget.data.scans.volume import Volume
-from neurotarget.types import Case, Manifest, Roi, Target
 from neurotarget.problems import DataError, Problem
+from neurotarget.types import Case, Manifest, Roi, Target
 
 VERSION = 6  # of this file's arithmetic; a change makes every cache entry anew
 SAMPLED = 1_000_000  # voxels that intensity statistics are taken from

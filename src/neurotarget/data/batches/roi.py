@@ -13,8 +13,8 @@ from numpy import ndarray
 from scipy import ndimage
 
 from neurotarget.data.scans.geometry import Grid, crop
-from neurotarget.types import Anchor, Roi, Triple
 from neurotarget.problems import DataError, Problem
+from neurotarget.types import Anchor, Roi, Triple
 
 COARSE_MM = 4.0
 SCALP_SHARE = 0.15  # of Otsu's threshold

@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 from neurotarget.data.cases.bids_files import list_bids
 from neurotarget.data.found import Found, whole_number
-from neurotarget.problems import error, some, warning
 from neurotarget.data.tables.participants import add_participants, add_phenotypes, add_sessions
 from neurotarget.data.tables.text_table import read_text_table
 from neurotarget.files.unfetched import unfetched
+from neurotarget.problems import Problem, error, some, warning
 from neurotarget.types import Case, Target
-from neurotarget.problems import Problem
 
 Filters = Mapping[str, Mapping[str, str]]
 Key = tuple[str, str, str]  # subject, session, run; "" where the name has none

@@ -4,15 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from neurotarget.data.found import Found, whole_number
+from neurotarget.data.scans.volume import SUFFIXES
 from neurotarget.data.tables.columns import masked_columns
 from neurotarget.data.tables.covariates import type_covariates
-from neurotarget.data.found import Found, whole_number
-from neurotarget.problems import error, nearest, some, warning
-from neurotarget.files.written_paths import place
 from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
-from neurotarget.data.scans.volume import SUFFIXES
+from neurotarget.files.written_paths import place
+from neurotarget.problems import Problem, error, nearest, some, warning
 from neurotarget.types import NAME, RESERVED, Case, Target
-from neurotarget.problems import Problem
 
 SPLITS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 SPLITS |= {name: name for name in ("train", "val", "test", "external")}

@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from neurotarget.problems import error, some, warning
-from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.labels import cut_labels, label_values, rounded_labels, to_classes
+from neurotarget.data.scans.geometry import whole_grid
 from neurotarget.data.scans.volume import Volume, inspect_volume, same_grid, shifted_grid
+from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.types import Case, Target
-from neurotarget.problems import DataError, Problem
 
 
 class Checkup(NamedTuple):

@@ -10,12 +10,11 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import attempted
 from neurotarget.data.cases.checkup import Checkup, check_case
-from neurotarget.problems import error, some, warning
-from neurotarget.data.labels import class_of_id
 from neurotarget.data.cases.splits import split_conflicts
+from neurotarget.data.labels import class_of_id
 from neurotarget.data.threads import mapped
+from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.types import Case, Manifest, Target
-from neurotarget.problems import DataError, Problem
 
 FEW_SUBJECTS = 10  # below, a fold of five holds a single subject or two
 

@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.cases.bids import Filters, scan_bids
-from neurotarget.data.tables.covariates import check_hypotheses, check_sexes
-from neurotarget.data.found import Found, read_json
-from neurotarget.problems import error
+from neurotarget.data.cases.case_table import scan_table
 from neurotarget.data.cases.masks import part_repeats, place_masks
 from neurotarget.data.cases.msd import scan_msd
 from neurotarget.data.cases.nnunet import scan_nnunet
 from neurotarget.data.cases.splits import split_conflicts
-from neurotarget.data.cases.case_table import scan_table
-from neurotarget.files.unfetched import Unfetched, unfetched
+from neurotarget.data.found import Found, read_json
 from neurotarget.data.scans.volume import missing_file
-from neurotarget.files.writing import at_home
+from neurotarget.data.tables.covariates import check_hypotheses, check_sexes
 from neurotarget.files.reading import is_there
+from neurotarget.files.unfetched import Unfetched, unfetched
+from neurotarget.files.writing import at_home
+from neurotarget.problems import DataError, Problem, error
 from neurotarget.types import Case, Manifest, Target
-from neurotarget.problems import DataError, Problem
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from neurotarget.problems import error, some, warning
 from neurotarget.data.scans.volume import SUFFIXES, file_stem
+from neurotarget.problems import Problem, error, some, warning
 from neurotarget.types import Case
-from neurotarget.problems import Problem
 
 
 def place_masks(cases: Sequence[Case], folder: Path) -> tuple[list[Case], list[Problem]]:

@@ -7,15 +7,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from neurotarget.data.found import Found, named_labels, read_json
-from neurotarget.problems import error, warning
 from neurotarget.data.cases.nnunet import channel_names, channels_of
-from neurotarget.data.tables.participants import add_participants
-from neurotarget.files.written_paths import place
+from neurotarget.data.found import Found, named_labels, read_json
 from neurotarget.data.scans.volume import file_stem
+from neurotarget.data.tables.participants import add_participants
 from neurotarget.files.reading import is_there
+from neurotarget.files.written_paths import place
+from neurotarget.problems import Problem, error, warning
 from neurotarget.types import Case, Target
-from neurotarget.problems import Problem
 
 
 def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) -> Found:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.found import Found, named_labels, read_json
-from neurotarget.problems import error, some, warning
 from neurotarget.data.tables.participants import add_participants
 from neurotarget.files.written_paths import place
+from neurotarget.problems import Problem, error, some, warning
 from neurotarget.types import Case, Target
-from neurotarget.problems import Problem
 
 # names of one contrast in several habits
 ALIASES = {"t1w": "t1", "t2w": "t2", "t1ce": "t1c", "t1gd": "t1c", "chimap": "qsm", "pdw": "pd"}

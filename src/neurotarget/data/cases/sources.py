@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from neurotarget.data.cases.download import fetch
+from neurotarget.files.reading import is_there
 from neurotarget.phantom.cohort_files import Drawing, draw_cohort
 from neurotarget.phantom.cohort_files import Plan as DrawnPlan
 from neurotarget.phantom.gland.cohort import PHANTOM
 from neurotarget.phantom.gland.plan import Plan
-from neurotarget.files.reading import is_there
 from neurotarget.problems import DataError
 
 

@@ -11,9 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from neurotarget.problems import error, nearest, some
+from neurotarget.problems import DataError, Problem, error, nearest, some
 from neurotarget.types import Case, Covariate, Manifest
-from neurotarget.problems import DataError, Problem
 
 Split = Literal["train", "val", "test", "external"]
 HELD_OUT = ("test", "external")  # predicted and scored when the training is over

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from neurotarget.data.scans.bounded import read_bounded
 from neurotarget.data.scans.stored import Report
-from neurotarget.files.writing import digest
 from neurotarget.files.reading import real_path, why_not_regular
+from neurotarget.files.writing import digest
 
 # suffixes of headers, and of the voxels beside each with the encoding that NRRD calls it
 DETACHED: dict[str, dict[str, tuple[str, ...]]] = {

@@ -18,9 +18,6 @@ import SimpleITK as sitk
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.data.scans.stored import Report
-from neurotarget.files.unfetched import unfetched
-from neurotarget.files.writing import written
 from neurotarget.data.scans.dicom_slice import (
     EXPORT,
     Slice,
@@ -28,8 +25,11 @@ from neurotarget.data.scans.dicom_slice import (
     check_numbers,
     check_pixels,
 )
-from neurotarget.printable import encodable
+from neurotarget.data.scans.stored import Report
 from neurotarget.files.reading import opened
+from neurotarget.files.unfetched import unfetched
+from neurotarget.files.writing import written
+from neurotarget.printable import encodable
 
 SKEW_MM_PER_MM = 0.01  # sideways shift from slice to slice: more than rounding explains
 SAME_DIRECTION = 1e-3  # between direction cosines of two slices

@@ -12,12 +12,12 @@ from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
 from neurotarget.data.scans.formats import ITK, MGH, NIFTI, read_stored
-from neurotarget.files.written_paths import has_foreign_drive
 from neurotarget.data.scans.stored import Report, Stored, corners_apart, invertible
-from neurotarget.files.unfetched import unfetched
 from neurotarget.files.reading import why_not_regular
-from neurotarget.types import SIDES_MM
+from neurotarget.files.unfetched import unfetched
+from neurotarget.files.written_paths import has_foreign_drive
 from neurotarget.problems import DataError, Problem
+from neurotarget.types import SIDES_MM
 
 SUFFIXES = (*NIFTI, *MGH, *ITK)
 SAME_GRID_VOX = 0.1  # corners of one grid are no further apart

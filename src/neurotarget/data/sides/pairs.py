@@ -19,8 +19,8 @@ from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.data.sides.halves import Halves, halves_of
 from neurotarget.data.labels import class_of_id
+from neurotarget.data.sides.halves import Halves, halves_of
 from neurotarget.data.sides.midplane import Plane, Points, middle_of_grid
 from neurotarget.shapes import Mask
 from neurotarget.types import Target

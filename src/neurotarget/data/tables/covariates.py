@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from neurotarget.problems import error, nearest, some, warning
 from neurotarget.data.tables.text_table import is_missing
 from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.levels import (
@@ -18,8 +17,8 @@ from neurotarget.levels import (
     usual_columns,
     usual_name,
 )
+from neurotarget.problems import Problem, error, nearest, some, warning
 from neurotarget.types import Case, Covariate, Target
-from neurotarget.problems import Problem
 
 LIMIT = re.compile(
     r"(?:[<>]=?|[≤≥])\s*(?P<after>\d+(?:\.\d+)?)"

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.tables.covariates import asked_covariates, type_covariates
-from neurotarget.problems import error, some, warning
 from neurotarget.data.tables.table_ids import find_column
 from neurotarget.data.tables.text_table import TextTable, align_ids, is_missing, read_text_table
 from neurotarget.files.reading import is_there
+from neurotarget.problems import Problem, error, some, warning
 from neurotarget.types import Case, Covariate, Target
-from neurotarget.problems import Problem
 
 PEOPLE = ("case_id", "participant_id", "subject_id")
 SESSION, RUN = "ses-", "run-"

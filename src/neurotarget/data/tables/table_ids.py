@@ -4,9 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from neurotarget.problems import some, warning
 from neurotarget.data.tables.text_table import TextTable, align_ids, is_missing
-from neurotarget.problems import Problem
+from neurotarget.problems import Problem, some, warning
 
 IDS = ("case_id", "participant_id", "subject_id", "sub_id", "subjid", "subject", "id")
 SESSIONS = ("session_id", "session", "ses", "visit")

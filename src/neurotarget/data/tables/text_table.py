@@ -8,13 +8,12 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.data.tables.columns import alike_columns
-from neurotarget.problems import error, some, warning
 from neurotarget.data.found import whole_number
+from neurotarget.data.tables.columns import alike_columns
+from neurotarget.files.reading import MOST_TEXT, read_bytes
 from neurotarget.files.unfetched import unfetched
 from neurotarget.printable import uncell
-from neurotarget.files.reading import MOST_TEXT, read_bytes
-from neurotarget.problems import Problem
+from neurotarget.problems import Problem, error, some, warning
 
 MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

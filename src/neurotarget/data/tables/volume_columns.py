@@ -5,7 +5,6 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from neurotarget.problems import error, nearest, some
 from neurotarget.data.tables.table_ids import (
     IDS,
     VOLUMES,
@@ -16,7 +15,7 @@ from neurotarget.data.tables.table_ids import (
     name_visits,
 )
 from neurotarget.data.tables.text_table import TextTable, is_missing
-from neurotarget.problems import Problem
+from neurotarget.problems import Problem, error, nearest, some
 
 METHODS = ("method", "rater")
 UNITS_MM3 = {"mm3": 1.0, "mm³": 1.0, "ml": 1000.0, "cm3": 1000.0, "cm³": 1000.0}

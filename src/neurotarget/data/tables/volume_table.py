@@ -15,7 +15,6 @@ from neurotarget.data.tables.covariates import (
     renamed_problems,
     type_covariates,
 )
-from neurotarget.problems import error, nearest, some, warning
 from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.tables.volume_columns import (
     UNITS_MM3,
@@ -27,7 +26,7 @@ from neurotarget.data.tables.volume_columns import (
 )
 from neurotarget.files.writing import at_home
 from neurotarget.levels import CodeBook, level_key, usual_columns
-from neurotarget.problems import DataError, Problem
+from neurotarget.problems import DataError, Problem, error, nearest, some, warning
 from neurotarget.types import Target
 
 ONE_METHOD = "measured"  # what volumes are called where nothing says whose they are

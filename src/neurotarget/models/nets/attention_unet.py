@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from monai.networks.nets import AttentionUnet as MonaiAttentionUnet
 
 from neurotarget.models.backbone import Wrapped
-from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.nets.unet import steps_between
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.types import TripleVox
 
 

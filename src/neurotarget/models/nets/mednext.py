@@ -5,8 +5,8 @@ from typing import NamedTuple
 from monai.networks.nets import MedNeXt as MonaiMedNeXt
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.nets.unet import Levels
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.shapes import Image, Logits
 from neurotarget.types import TripleVox
 

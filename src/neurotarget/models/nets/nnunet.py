@@ -7,9 +7,9 @@ from monai.networks.nets import DynUNet
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.nets.unet import Levels
 from neurotarget.models.planning import plan_stages, widths
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.models.nets.unet import Levels
 from neurotarget.shapes import Image, Logits
 from neurotarget.types import Triple, TripleVox
 

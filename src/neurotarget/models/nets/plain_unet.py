@@ -8,8 +8,8 @@ from monai.networks.blocks import Convolution, UpSample
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.nets.unet import Levels, norm_of, steps_between
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.shapes import Image, Logits
 from neurotarget.types import TripleVox
 

@@ -7,8 +7,8 @@ from monai.networks.nets import SegResNet as MonaiSegResNet
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.nets.unet import Levels
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.shapes import Image, Logits
 
 

@@ -6,8 +6,8 @@ from monai.networks.nets import BasicUNetPlusPlus
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.models.nets.unet import Levels, norm_of
+from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.shapes import Image, Logits
 
 LEVELS = 5

@@ -15,12 +15,12 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.phantom.gland.anatomy import SLAB_VOX, Scene, blocks
 from neurotarget.phantom.atlas import head_atlas
 from neurotarget.phantom.canvas import ORIGIN_MM
-from neurotarget.phantom.gland.scanner import Warp
 from neurotarget.phantom.dentate.nuclei import REACH_MM, Dentate, in_dentate
 from neurotarget.phantom.dentate.template import paint
+from neurotarget.phantom.gland.anatomy import SLAB_VOX, Scene, blocks
+from neurotarget.phantom.gland.scanner import Warp
 from neurotarget.types import TripleVox
 
 FINE = 3  # samples per voxel side about a dentate

@@ -26,8 +26,8 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 from scipy import stats
 
-from neurotarget.phantom.gland.plan import LIMIT_SD
 from neurotarget.phantom.dentate.scanner import GRESite
+from neurotarget.phantom.gland.plan import LIMIT_SD
 from neurotarget.phantom.simulated_raters import RATER_1, RATER_2, Rater
 from neurotarget.physics.qsm import QSM
 

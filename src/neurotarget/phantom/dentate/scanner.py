@@ -16,10 +16,10 @@ from numpy import ndarray
 from scipy import ndimage
 
 from neurotarget.phantom.atlas import head_atlas
-from neurotarget.phantom.gland.scanner import Site, draw_shading, draw_warp, stored_grid
 from neurotarget.phantom.dentate.anatomy import Maps, QSMPerson, draw_maps
 from neurotarget.phantom.dentate.field import field_ppm, own_brain
 from neurotarget.phantom.dentate.nuclei import draw_dentates
+from neurotarget.phantom.gland.scanner import Site, draw_shading, draw_warp, stored_grid
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T
 from neurotarget.physics.qsm import QSM, Reconstruction
 from neurotarget.types import Triple

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from neurotarget.data.cases.sources import Drawn
 from neurotarget.phantom.dentate.cohort import QSM_PHANTOM
 from neurotarget.phantom.dentate.plan import QSMPlan
-from neurotarget.data.cases.sources import Drawn
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from jaxtyping import Float, Int16, UInt8
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.phantom.gland import sella as phantom_sella
 from neurotarget.phantom.atlas import Atlas, head_atlas
 from neurotarget.phantom.canvas import ORIGIN_MM
+from neurotarget.phantom.gland import sella as phantom_sella
 from neurotarget.phantom.gland.scanner import (
     Site,
     Warp,

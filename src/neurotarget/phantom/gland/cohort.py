@@ -4,9 +4,9 @@ It stands in for a real cohort when the software is tried: what is planted is kn
 can be checked for recovering it (`neurotarget.phantom.gland.plan`). It says nothing about people.
 """
 
+from neurotarget.phantom.atlas import head_atlas
 from neurotarget.phantom.cohort_files import Drawing, Scans, nifti
 from neurotarget.phantom.gland.anatomy import Person, draw_head
-from neurotarget.phantom.atlas import head_atlas
 from neurotarget.phantom.gland.plan import Plan, draw_subjects, planted
 
 

@@ -1,8 +1,12 @@
 """All figures of a comparison with their captions; those that cannot be drawn say why."""
 
 from neurotarget.report.comparison.arm_rows import arms_of, known
-from neurotarget.report.words.claims import VOLUMES, asked_of
 from neurotarget.report.comparison.cost_figure import cost_figure, unknown_costs
+from neurotarget.report.comparison.critical_difference import (
+    critical_difference_figure,
+    groups,
+    ranked,
+)
 from neurotarget.report.comparison.dice_figure import dice_arms_figure
 from neurotarget.report.comparison.forest_figure import best_net, differences_figure
 from neurotarget.report.comparison.seeds_figure import (
@@ -11,13 +15,9 @@ from neurotarget.report.comparison.seeds_figure import (
     icc_figure,
     icc_label,
 )
-from neurotarget.report.comparison.critical_difference import (
-    critical_difference_figure,
-    groups,
-    ranked,
-)
-from neurotarget.report.figures.study_figures import NamedFigure, reasons_sentence
 from neurotarget.report.drawing.lettering import plain
+from neurotarget.report.figures.study_figures import NamedFigure, reasons_sentence
+from neurotarget.report.words.claims import VOLUMES, asked_of
 from neurotarget.report.words.sentences import counted, rows_of, title_of
 from neurotarget.stats.arms.comparison import Comparison
 

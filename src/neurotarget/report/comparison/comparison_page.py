@@ -6,14 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.report.words.amounts import amount, chance, duration, energy, memory, operations
 from neurotarget.report.comparison.arm_rows import Arm, arms_of, known, number_of
-from neurotarget.report.words.claims import all_asked
+from neurotarget.report.comparison.comparison_sheets import DEFINITIONS, WORDS, tables_about
 from neurotarget.report.comparison.differences_section import difference_sections
 from neurotarget.report.comparison.forest_figure import best_net, to_best
 from neurotarget.report.comparison.parts_of_arms import parts_sections
-from neurotarget.report.comparison.comparison_sheets import DEFINITIONS, WORDS, tables_about
-from neurotarget.report.words.learning_banner import arms_banner
 from neurotarget.report.pages.plain_page import (
     Body,
     Grid,
@@ -24,11 +21,14 @@ from neurotarget.report.pages.plain_page import (
     render_page,
     write_plain,
 )
+from neurotarget.report.words.amounts import amount, chance, duration, energy, memory, operations
+from neurotarget.report.words.claims import all_asked
+from neurotarget.report.words.learning_banner import arms_banner
 from neurotarget.report.words.sentences import DASH, counted, estimate, rows_of, shown, title_of
 from neurotarget.stats.arms.best_arm import FEW_TRAININGS
 from neurotarget.stats.arms.comparison import Comparison
-from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 from neurotarget.stats.arms.paired import NOT_APART
+from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 
 FIGURES_LEAD = "A point that stands for a case leads to its row in the tables."
 REFERENCE = "reference"

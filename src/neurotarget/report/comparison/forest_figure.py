@@ -35,8 +35,8 @@ from neurotarget.report.drawing.row_figure import Block, block_axes, fit_width
 from neurotarget.report.words.numbers import p_value
 from neurotarget.report.words.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
-from neurotarget.stats.cohort.learning import NOT_LEARNT
 from neurotarget.stats.arms.paired import APART, ONE_TRAINING, OTHER_DESIGN
+from neurotarget.stats.cohort.learning import NOT_LEARNT
 
 TOP, FOOT, ROW_INCH = 0.62, 0.6, 0.46
 RIGHT = 3.0  # inches, of the words at the right

@@ -5,12 +5,6 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from neurotarget.report.figures.ages import MOST_METHODS, ages_figure, ages_labels, ages_methods
-from neurotarget.report.figures.bland_altman import bland_altman_figure, bland_altman_labels
-from neurotarget.report.figures.failure_rates import failures_figure
-from neurotarget.report.figures.exclusions import NAME as FLOW
-from neurotarget.report.figures.exclusions import flow_figure
-from neurotarget.report.figures.forest import forest_figure, forest_groups
 from neurotarget.report.drawing.lettering import plain
 from neurotarget.report.drawing.panels import (
     MOST_PAIRS,
@@ -21,6 +15,12 @@ from neurotarget.report.drawing.panels import (
     shown,
     table,
 )
+from neurotarget.report.figures.ages import MOST_METHODS, ages_figure, ages_labels, ages_methods
+from neurotarget.report.figures.bland_altman import bland_altman_figure, bland_altman_labels
+from neurotarget.report.figures.exclusions import NAME as FLOW
+from neurotarget.report.figures.exclusions import flow_figure
+from neurotarget.report.figures.failure_rates import failures_figure
+from neurotarget.report.figures.forest import forest_figure, forest_groups
 from neurotarget.report.figures.part_strips import NAME as PARTS
 from neurotarget.report.figures.part_strips import parts_figure
 from neurotarget.report.figures.residuals import NAME as RESIDUALS

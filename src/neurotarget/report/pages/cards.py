@@ -21,9 +21,9 @@ from neurotarget.report.words.sentences import (
 )
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT
 from neurotarget.stats.effects.influence import influence_note
-from neurotarget.stats.study.results import Study
 from neurotarget.stats.effects.variants import DECLARED
 from neurotarget.stats.effects.verdict import ABSENT, FOUND, OPPOSITE
+from neurotarget.stats.study.results import Study
 
 ICONS = dict.fromkeys(FOUND, "yes") | dict.fromkeys((ABSENT, OPPOSITE), "no")  # else "open"
 KINDS = {EQUIVALENT: "same", DIFFERENT: "other"}  # else "open"

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.report.words.sheets import VALUES
 from neurotarget.report.words.sentences import (
     DASH,
     counted,
@@ -23,6 +22,7 @@ from neurotarget.report.words.sentences import (
     title_of,
     volumes_of,
 )
+from neurotarget.report.words.sheets import VALUES
 from neurotarget.stats.study.results import Study
 from neurotarget.types import FAILED
 

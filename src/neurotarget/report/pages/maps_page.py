@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from neurotarget.report.words.definitions import Definition
 from neurotarget.report.figures.study_figures import NamedFigure
 from neurotarget.report.pages.plain_page import (
     Body,
@@ -19,8 +18,9 @@ from neurotarget.report.pages.plain_page import (
     page_figures,
     write_plain,
 )
-from neurotarget.report.words.sheets import About
+from neurotarget.report.words.definitions import Definition
 from neurotarget.report.words.sentences import DASH, MINUS, counted
+from neurotarget.report.words.sheets import About
 
 MOST_PICTURES = 24  # on a page; a picture takes about 60 kB
 TITLES = {"qsm": "Susceptibility maps", "swi": "Susceptibility-weighted images"}

@@ -18,8 +18,8 @@ from neurotarget.report.words.sentences import (
     unit_words,
 )
 from neurotarget.stats.cohort.people import ALL
-from neurotarget.stats.study.results import Study
 from neurotarget.stats.effects.testing import MUCH
+from neurotarget.stats.study.results import Study
 
 PEOPLE, FLOW, CHANGE, CHECKS = "people", "flow", "longitudinal", "checks"
 MOST_TOLD = 6  # categories of one kind in a sentence

@@ -20,9 +20,9 @@ from markupsafe import Markup
 
 from neurotarget.files.writing import write_text
 from neurotarget.printable import shown
-from neurotarget.report.words.definitions import KNOWN, Definition, definitions
 from neurotarget.report.drawing.figure import COLOURS, DARK, LIGHT, svg_text
 from neurotarget.report.figures.study_figures import NamedFigure
+from neurotarget.report.words.definitions import KNOWN, Definition, definitions
 from neurotarget.report.words.learning_banner import Banner
 from neurotarget.report.words.sheets import (
     TABLES,

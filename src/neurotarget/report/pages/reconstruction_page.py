@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.report.words.amounts import duration
-from neurotarget.report.words.definitions import Definition
 from neurotarget.report.figures.study_figures import NamedFigure
 from neurotarget.report.pages.plain_page import (
     Body,
@@ -18,8 +16,10 @@ from neurotarget.report.pages.plain_page import (
     page_figures,
     write_plain,
 )
-from neurotarget.report.words.sheets import About
+from neurotarget.report.words.amounts import duration
+from neurotarget.report.words.definitions import Definition
 from neurotarget.report.words.sentences import counted, shown
+from neurotarget.report.words.sheets import About
 
 TITLES = {
     "qsm": "Ways to susceptibility",

@@ -12,10 +12,9 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from neurotarget.files.writing import write_text
-from neurotarget.report.pages.cards import Card, cards
 from neurotarget.report.drawing.figure import COLOURS
+from neurotarget.report.pages.cards import Card, cards
 from neurotarget.report.pages.key_numbers import failure_lines, key_numbers
-from neurotarget.report.words.learning_banner import banner
 from neurotarget.report.pages.means_section import means_sections
 from neurotarget.report.pages.parts_section import parts_section
 from neurotarget.report.pages.people_section import people_sections
@@ -33,7 +32,6 @@ from neurotarget.report.pages.plain_page import (
 from neurotarget.report.pages.postprocessing import postprocessing_section
 from neurotarget.report.pages.raters_section import raters_section
 from neurotarget.report.pages.section import TableSection
-from neurotarget.report.words.sheets import VALUES
 from neurotarget.report.pages.viewer import (
     MOST_CLASSES,
     PageCase,
@@ -41,7 +39,9 @@ from neurotarget.report.pages.viewer import (
     fit_budget,
     fit_pictures,
 )
+from neurotarget.report.words.learning_banner import banner
 from neurotarget.report.words.sentences import answer, cohort, own_methods, title_of
+from neurotarget.report.words.sheets import VALUES
 from neurotarget.stats.study.results import Study
 
 __all__ = ["PageCase", "PageFigure", "page_html", "write_page"]

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.words.learning_banner import told as learning_text
 from neurotarget.report.pages.postprocessing import postprocessing_text
+from neurotarget.report.words.learning_banner import told as learning_text
+from neurotarget.report.words.numbers import number
+from neurotarget.report.words.sentences import counted, rows_of
 from neurotarget.report.words.text_tables import (
     agreement_table,
     hypotheses_table,
@@ -15,11 +17,9 @@ from neurotarget.report.words.text_tables import (
     scores_table,
     volumes_table,
 )
-from neurotarget.report.words.numbers import number
-from neurotarget.report.words.sentences import counted, rows_of
-from neurotarget.stats.effects.effects import INCONCLUSIVE, claim
 from neurotarget.stats.cohort.failures import BELOW_HALF, failed_masks
 from neurotarget.stats.cohort.learning import without_failed
+from neurotarget.stats.effects.effects import INCONCLUSIVE, claim
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import ALL_LABELS
 from neurotarget.types import FAILED

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.report.words.definitions import Definition, definitions
 from neurotarget.report.pages.people_section import (
     change_sentences,
     limits_sentences,
@@ -18,6 +17,7 @@ from neurotarget.report.pages.people_section import (
     tests_sentence,
 )
 from neurotarget.report.paper.references import bibtex, first_source, references
+from neurotarget.report.words.definitions import Definition, definitions
 from neurotarget.report.words.sentences import cohort, headlines, rows_of
 from neurotarget.stats.effects.longitudinal import SLOPES
 from neurotarget.stats.study.results import Study

@@ -17,9 +17,9 @@ from neurotarget.report.drawing.figure import (
     look,
     new_figure,
 )
-from neurotarget.report.figures.study_figures import NamedFigure
 from neurotarget.report.drawing.lettering import fitted, plain, wide_inch, words
 from neurotarget.report.drawing.panels import Mark, jitter, legend, ticks
+from neurotarget.report.figures.study_figures import NamedFigure
 from neurotarget.report.search.search import Objective, Parameter, Sweep
 from neurotarget.report.words.sentences import counted
 

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.report.words.amounts import duration, figures
-from neurotarget.report.words.definitions import Definition
-from neurotarget.report.words.learning_banner import Banner
 from neurotarget.report.pages.plain_page import (
     Body,
     Code,
@@ -20,7 +17,6 @@ from neurotarget.report.pages.plain_page import (
     render_page,
     write_plain,
 )
-from neurotarget.report.words.sheets import About
 from neurotarget.report.search.search import (
     STATUSES,
     TRIAL_COLUMNS,
@@ -30,8 +26,12 @@ from neurotarget.report.search.search import (
     Sweep,
 )
 from neurotarget.report.search.search_figures import all_figures, done, importances_of
+from neurotarget.report.words.amounts import duration, figures
+from neurotarget.report.words.definitions import Definition
+from neurotarget.report.words.learning_banner import Banner
 from neurotarget.report.words.numbers import listed
 from neurotarget.report.words.sentences import DASH, counted
+from neurotarget.report.words.sheets import About
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
 __all__ = [

@@ -11,12 +11,12 @@ import pandas as pd
 from neurotarget.report.words.claims import VOLUMES, all_asked, asked_of, claim_of
 from neurotarget.report.words.numbers import listed, number, unit_text
 from neurotarget.stats.arms.comparison import Comparison
-from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.cohort.failures import FAILED
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS
-from neurotarget.stats.study.results import Study
+from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.effects.variants import DECLARED, WITH_SITE
 from neurotarget.stats.effects.verdict import FOUND, NO_CONCLUSION
+from neurotarget.stats.study.results import Study
 from neurotarget.types import FAILED as FAILED_IS
 
 MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"

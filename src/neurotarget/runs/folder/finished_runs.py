@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from neurotarget.runs.folder.jobs import RESULT, read_job
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.jobs import RESULT, read_job
 
 MARKS = ("config.yaml", RESULT, "summary.json")  # any of them makes a folder a run's
 FOREIGN = ("wandb",)  # whose files are called as ours are

@@ -16,9 +16,9 @@ from typing import Any
 from omegaconf import OmegaConf
 from torch.optim import Optimizer
 
-from neurotarget.runs.folder.known_caches import CACHES, is_noted
 from neurotarget.files.reading import check_regular, load_yaml
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.known_caches import CACHES, is_noted
 
 KEPT_HERE = re.compile(r"logger\.((group|tags|pictures)=.*|wandb=(offline|disabled))", re.DOTALL)
 PARAMS = ("hydra.sweeper.params.", "sweep.space.")  # before the keys that a sweep sets

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from neurotarget.files.writing import write_text
 from neurotarget.files.reading import load_json, load_yaml
+from neurotarget.files.writing import write_text
 
 RESULT = "result.json"
 LOG = "job.log"

@@ -11,14 +11,14 @@ import yaml
 from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
+from neurotarget.files.drafts import draft_path, sweep_once
+from neurotarget.files.reading import load_yaml, real_path
+from neurotarget.files.writing import write_text
+from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import is_elsewhere, is_known_cache, sends
 from neurotarget.runs.folder.job_names import LONGEST, job_name, marked
 from neurotarget.runs.folder.jobs import SITTING, Job, JobResult, read_job, same_words, told
-from neurotarget.files.drafts import draft_path, sweep_once
-from neurotarget.files.writing import write_text
-from neurotarget.files.reading import load_yaml, real_path
 from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
-from neurotarget.problems import DataError
 
 MULTIRUN = "multirun.yaml"
 LATEST = "latest_multirun"

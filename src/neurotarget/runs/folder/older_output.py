@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from neurotarget.runs.folder.multirun import MULTIRUN
 from neurotarget.files.reading import load_yaml, opened, read_plain
+from neurotarget.runs.folder.multirun import MULTIRUN
 
 PAGES = ("report.html", "compare.html", "sweep.html")
 MARKS = {  # keys by which files of a run are distinguished from others of their name

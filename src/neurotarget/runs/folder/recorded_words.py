@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from neurotarget.runs.folder.run_folder import OVERRIDES, read_words
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import OVERRIDES, read_words
 
 
 @contextmanager

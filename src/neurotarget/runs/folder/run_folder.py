@@ -22,14 +22,14 @@ from typing import Any
 import torch
 import yaml
 
-from neurotarget.runs.folder.multirun import MULTIRUN, link
 from neurotarget.data.cases.case_table import RATER
 from neurotarget.files.drafts import sweep
+from neurotarget.files.reading import check_regular, load_yaml, read_plain, real_path
 from neurotarget.files.writing import write_text, written
 from neurotarget.printable import cell, cells
-from neurotarget.files.reading import check_regular, load_yaml, read_plain, real_path
-from neurotarget.types import Case
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.multirun import MULTIRUN, link
+from neurotarget.types import Case
 
 PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
 NEEDED = {  # what Lightning takes up in a checkpoint

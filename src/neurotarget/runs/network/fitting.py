@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from neurotarget.cli.build import build, build_foreign
-from neurotarget.runs.folder.foreign import is_shareable
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.foreign import is_shareable
 from neurotarget.types import Target, TripleVox
 
 Make = Callable[..., Any]

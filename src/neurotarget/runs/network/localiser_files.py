@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from neurotarget.runs.network.localisations import told
-from neurotarget.runs.folder.run_folder import load_state, read_config
 from neurotarget.data.batches.target_boxes import Boxes
-from neurotarget.inference.localiser import Limits
 from neurotarget.files.reading import load_json
+from neurotarget.inference.localiser import Limits
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import load_state, read_config
+from neurotarget.runs.network.localisations import told
 
 BOXES = "boxes.json"  # written last: with it a localiser is complete
 LIMITS = "localiser.json"

@@ -10,8 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from neurotarget.cli.build import build_foreign, read_from
-from neurotarget.runs.network.fitting import fitted_again
-from neurotarget.runs.network.precision import precision_for
+from neurotarget.data.sides.pairs import as_trained
+from neurotarget.files.reading import load_json, read_text
+from neurotarget.files.writing import digest
+from neurotarget.inference.averaging import differences
+from neurotarget.inference.localiser import Limits
+from neurotarget.inference.postprocess import Postprocessing
+from neurotarget.inference.segment import NO_STEPS, Localiser, Predictor
+from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import (
     POSTPROCESSING,
     load_state,
@@ -19,15 +25,9 @@ from neurotarget.runs.folder.run_folder import (
     refuse_nonfinite,
     weights_path,
 )
+from neurotarget.runs.network.fitting import fitted_again
+from neurotarget.runs.network.precision import precision_for
 from neurotarget.runs.network.windows import build_windows
-from neurotarget.data.sides.pairs import as_trained
-from neurotarget.files.writing import digest
-from neurotarget.inference.averaging import differences
-from neurotarget.inference.localiser import Limits
-from neurotarget.inference.postprocess import Postprocessing
-from neurotarget.inference.segment import NO_STEPS, Localiser, Predictor
-from neurotarget.files.reading import load_json, read_text
-from neurotarget.problems import DataError
 from neurotarget.types import Target
 
 LOCALISER = "localiser"  # folder of a cascade's first stage in the run folder

@@ -7,10 +7,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from neurotarget.runs.folder.run_folder import load_state, refuse_nonfinite, weights_path
-from neurotarget.models.matching_weights import match
 from neurotarget.files.reading import check_regular
+from neurotarget.models.matching_weights import match
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import load_state, refuse_nonfinite, weights_path
 
 NESTED = ("state_dict", "model_state_dict", "model", "net", "network_weights", "weights")
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from neurotarget.cli.build import build_foreign
-from neurotarget.runs.folder.finished_runs import run_folders
-from neurotarget.runs.folder.jobs import read_job
-from neurotarget.runs.folder.multirun import to_go_on
-from neurotarget.runs.network.predictor import load_predictor
-from neurotarget.runs.folder.run_folder import read_config, weights_path
 from neurotarget.inference.averaging import Ensemble, soup
 from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.finished_runs import run_folders
+from neurotarget.runs.folder.jobs import read_job
+from neurotarget.runs.folder.multirun import to_go_on
+from neurotarget.runs.folder.run_folder import read_config, weights_path
+from neurotarget.runs.network.predictor import load_predictor
 
 MODES = ("mean", "soup")
 

@@ -14,11 +14,11 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
-from neurotarget.runs.tracking.energy import EnergyMeter, Gpus, Processor, Source
-from neurotarget.runs.folder.run_folder import write_json
-from neurotarget.models.profile import profile
 from neurotarget.files.reading import read_plain
+from neurotarget.models.profile import profile
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import write_json
+from neurotarget.runs.tracking.energy import EnergyMeter, Gpus, Processor, Source
 from neurotarget.types import TripleVox
 
 try:

@@ -12,12 +12,12 @@ import wandb
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from neurotarget.runs.tracking.metrics_log import metrics_log
-from neurotarget.runs.folder.run_folder import write_json
-from neurotarget.study.study_folder import Written
 from neurotarget.files.reading import read_plain
-from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT, Learning
 from neurotarget.problems import DataError
+from neurotarget.runs.folder.run_folder import write_json
+from neurotarget.runs.tracking.metrics_log import metrics_log
+from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT, Learning
+from neurotarget.study.study_folder import Written
 
 SHOWN = 200  # letters of an error
 SWEEP_ID = "WANDB_SWEEP_ID"  # set by the agent of a W&B sweep

@@ -13,8 +13,8 @@ import pandas as pd
 
 from neurotarget.stats.arms.arm_learning import Learnings, learning_of_arms, refused_arms
 from neurotarget.stats.arms.arms import Arms
-from neurotarget.stats.effects.effects import effects_table as study_effects
 from neurotarget.stats.cohort.measured import Measured, means_with_regions, with_regions
+from neurotarget.stats.effects.effects import effects_table as study_effects
 from neurotarget.stats.study.tables import agreement_table as study_agreement
 
 REFERENCE = "reference"

@@ -10,10 +10,10 @@ from neurotarget.stats.arms.arm_learning import Learnings
 from neurotarget.stats.arms.arm_scores import MEAN, Scored, mean_of
 from neurotarget.stats.arms.arm_studies import mean_icc, verdict_text
 from neurotarget.stats.arms.arms import NET, NO_SEED, Arms, listed
-from neurotarget.stats.cohort.failures import failed_masks
-from neurotarget.stats.core.interval import FEWEST
-from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 from neurotarget.stats.arms.paired import order
+from neurotarget.stats.cohort.failures import failed_masks
+from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
+from neurotarget.stats.core.interval import FEWEST
 from neurotarget.stats.core.resample import codes, ends, replicates, weighted_mean
 
 COSTS = (

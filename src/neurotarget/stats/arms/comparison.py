@@ -24,9 +24,9 @@ from neurotarget.stats.arms.headline import headline
 from neurotarget.stats.arms.mixed import MixedFit, fit_arms, training_overlap, variance_table
 from neurotarget.stats.arms.paired import COLUMNS as DIFFERENCE_COLUMNS
 from neurotarget.stats.arms.paired import compared_pairs, differences_table
-from neurotarget.stats.study.parts import arm_parts_table, of_arms, without_external
 from neurotarget.stats.arms.ranks import COLUMNS as RANK_COLUMNS
 from neurotarget.stats.arms.ranks import ranks_table
+from neurotarget.stats.study.parts import arm_parts_table, of_arms, without_external
 from neurotarget.types import Target
 
 UNEVEN = 0.01  # p of equal spreads below which one spread for all arms is a poor summary

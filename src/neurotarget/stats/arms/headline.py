@@ -8,8 +8,8 @@ import pandas as pd
 
 from neurotarget.stats.arms.arm_scores import DICE, MEAN, SAME
 from neurotarget.stats.arms.arms import NET
-from neurotarget.stats.cohort.learning import NOT_LEARNT
 from neurotarget.stats.arms.paired import ALPHA, APART, NOT_APART, SPLIT, told_apart
+from neurotarget.stats.cohort.learning import NOT_LEARNT
 
 VISIBLE = 0.0005  # a smaller SD would be written as 0.000
 

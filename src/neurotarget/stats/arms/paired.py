@@ -23,9 +23,9 @@ from scipy.stats import rankdata, wilcoxon
 
 from neurotarget.stats.arms.arm_scores import DICE, HD95, LESS_IS_BETTER, MEAN, SAME, Scored
 from neurotarget.stats.arms.arms import NET
+from neurotarget.stats.arms.mixed import MixedFit, fit_arms
 from neurotarget.stats.core.holm import holm
 from neurotarget.stats.core.interval import FEWEST
-from neurotarget.stats.arms.mixed import MixedFit, fit_arms
 from neurotarget.stats.core.resample import codes, ends, replicates, weighted_mean
 
 ALPHA = 0.05

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.interval import LEVEL
 from neurotarget.types import FAILED as FAILED_IS
 from neurotarget.types import FAILED_DICE, has_failed
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.stats.cohort.subjects import written
 from neurotarget.problems import DataError
+from neurotarget.stats.cohort.subjects import written
 from neurotarget.types import Target
 
 AGE_BANDS = (0, 20, 40, 60, 80)  # years; each band begins with its number, the last is open

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.levels import CATEGORIES, level_key, usual_name
-from neurotarget.stats.cohort.subjects import written
-from neurotarget.stats.cohort.measured import EXTERNAL, PARTS, Measured
 from neurotarget.stats.cohort.head_size import find_tiv
+from neurotarget.stats.cohort.measured import EXTERNAL, PARTS, Measured
+from neurotarget.stats.cohort.subjects import written
 
 ALL = "all"
 MOST_LEVELS = 30  # of a category that are listed one by one

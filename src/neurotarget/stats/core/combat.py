@@ -20,8 +20,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from neurotarget.stats.core.interval import FEWEST
 from neurotarget.problems import DataError
+from neurotarget.stats.core.interval import FEWEST
 
 Volumes = Float[ndarray, "N F"]  # F features: labels and regions, mm³
 Covariates = Float[ndarray, "N P"]  # without a constant: each site has its own

@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.stats import t
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import quantities
 from neurotarget.stats.core.interval import LEVEL, Estimate
-from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.model import FEWEST, ROUNDING
 from neurotarget.stats.effects.verdict import TWO_TESTS
 

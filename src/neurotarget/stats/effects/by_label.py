@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.stats.effects.effects import NONE_REFUSED, Refused, answered, label_of
-from neurotarget.stats.core.holm import holm
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.holm import holm
+from neurotarget.stats.effects.effects import NONE_REFUSED, Refused, answered, label_of
 from neurotarget.stats.effects.variants import variants
 
 COLUMNS = (

@@ -10,12 +10,12 @@ from numpy import ndarray
 from statsmodels.regression.linear_model import OLS
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather, levels
-from neurotarget.stats.effects.effects import estimate_effect
-from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.effects.model import FEWEST, design, independent, standard
+from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather, levels
+from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.core.spline import knots, natural_spline
+from neurotarget.stats.effects.effects import estimate_effect
+from neurotarget.stats.effects.model import FEWEST, design, independent, standard
 
 AGES = ("age", "age_years")
 SEXES = ("sex", "gender")

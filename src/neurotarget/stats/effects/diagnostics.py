@@ -9,10 +9,10 @@ import pandas as pd
 from statsmodels.regression.linear_model import OLS
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.stats.cohort.subjects import NotEstimableError, gather
-from neurotarget.stats.effects.effects import label_of
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.subjects import NotEstimableError, gather
+from neurotarget.stats.effects.effects import label_of
 from neurotarget.stats.effects.model import ROUNDING, design
 from neurotarget.stats.effects.variants import SITE_RANDOM, Variant, adjusted_volumes, variants
 from neurotarget.stats.effects.verdict import NO_CONCLUSION

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from neurotarget.stats.effects.attenuation import share_of
+from neurotarget.stats.cohort.learning import without_failed
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather, quantities
+from neurotarget.stats.effects.attenuation import share_of
 from neurotarget.stats.effects.effects import (
     NONE_REFUSED,
     Refused,
@@ -16,8 +18,6 @@ from neurotarget.stats.effects.effects import (
     unit_of_effect,
 )
 from neurotarget.stats.effects.interest import smallest_of_interest
-from neurotarget.stats.cohort.learning import without_failed
-from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.model import ROUNDING, Design, design
 from neurotarget.stats.effects.variants import Variant, adjusted_volumes, variants
 from neurotarget.stats.effects.verdict import Interval

@@ -15,7 +15,8 @@ import pandas as pd
 from numpy import ndarray
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.stats.effects.attenuation import WHOLE, Followed, share_of
+from neurotarget.stats.cohort.learning import without_failed
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import (
     CATEGORIES,
     Cohort,
@@ -26,10 +27,9 @@ from neurotarget.stats.cohort.subjects import (
     key,
     quantities,
 )
+from neurotarget.stats.effects.attenuation import WHOLE, Followed, share_of
 from neurotarget.stats.effects.interest import smallest_of_interest
 from neurotarget.stats.effects.lead import failed_remark, with_lead
-from neurotarget.stats.cohort.learning import without_failed
-from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.model import Design, Fit, design, fit
 from neurotarget.stats.effects.random_site import fit_random
 from neurotarget.stats.effects.size import Size, hedges_g, partial_r

@@ -26,10 +26,10 @@ from statsmodels.robust.norms import HuberT
 from statsmodels.robust.robust_linear_model import RLM
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather
-from neurotarget.stats.effects.effects import Effect, estimate_effect, label_of
-from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather
+from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.effects.effects import Effect, estimate_effect, label_of
 from neurotarget.stats.effects.model import Design, design
 
 FAR = 3.0  # scaled MADs from the median

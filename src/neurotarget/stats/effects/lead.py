@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.cohort.subjects import key, written
 from neurotarget.stats.effects.confounding import people_a_site, site_share
-from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.effects.variants import (
     ANCOVA,
     DECLARED,

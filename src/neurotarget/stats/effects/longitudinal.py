@@ -28,8 +28,8 @@ from scipy.optimize import minimize
 from scipy.stats import t
 
 from neurotarget.levels import usual_name
-from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.interval import LEVEL
 
 COLUMNS = [
     *("method", "label", "within", "within_low", "within_high", "p_within", "percent_a_year"),

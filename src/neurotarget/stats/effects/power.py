@@ -5,9 +5,9 @@ import math
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.stats.effects.attenuation import share_of
-from neurotarget.stats.cohort.subjects import NotEstimableError, gather, quantities
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.subjects import NotEstimableError, gather, quantities
+from neurotarget.stats.effects.attenuation import share_of
 from neurotarget.stats.effects.model import FEWEST, Fit, design, fit
 from neurotarget.stats.effects.variants import DECLARED
 from neurotarget.stats.effects.verdict import POWER, power_to_find

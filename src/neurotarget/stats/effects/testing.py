@@ -16,9 +16,9 @@ import pandas as pd
 from statsmodels.regression.linear_model import OLS
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.core.holm import holm
-from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.effects.model import design
 
 COLUMNS = ["hypothesis", "method", "label", "p", "p_holm", "n_tests", "vif", "n", "reason"]

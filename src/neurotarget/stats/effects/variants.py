@@ -10,9 +10,9 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.head_size import CONTROLS, find_tiv, proportion, residual
 from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, key
 from neurotarget.stats.effects.confounding import SITE, explains
-from neurotarget.stats.cohort.head_size import CONTROLS, find_tiv, proportion, residual
 
 DECLARED = "declared"
 WITH_SITE = "with_site"

@@ -5,15 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
-from neurotarget.stats.effects.by_label import label_effects_table
-from neurotarget.stats.cohort.subjects import other_groups
-from neurotarget.stats.effects.curves import age_table, curves_table
-from neurotarget.stats.effects.diagnostics import residuals_table
-from neurotarget.stats.effects.effect_differences import effect_differences_table
-from neurotarget.stats.effects.effects import NO_CONCLUSION, Refused, effects_table
 from neurotarget.stats.cohort.failures import failed_cases_table, failures_table
-from neurotarget.stats.effects.influence import influence_table, outlier_notes
 from neurotarget.stats.cohort.learning import (
     Training,
     study_learning,
@@ -21,13 +13,21 @@ from neurotarget.stats.cohort.learning import (
     time_note,
     without_failed,
 )
-from neurotarget.stats.study.means import mean_agreement_table, means_table
 from neurotarget.stats.cohort.measured import EXTERNAL, Measured
-from neurotarget.stats.study.parts import parts_table
+from neurotarget.stats.cohort.subjects import other_groups
+from neurotarget.stats.effects.by_label import label_effects_table
+from neurotarget.stats.effects.curves import age_table, curves_table
+from neurotarget.stats.effects.diagnostics import residuals_table
+from neurotarget.stats.effects.effect_differences import effect_differences_table
+from neurotarget.stats.effects.effects import NO_CONCLUSION, Refused, effects_table
+from neurotarget.stats.effects.influence import influence_table, outlier_notes
 from neurotarget.stats.effects.power import power_table
+from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
+from neurotarget.stats.study.means import mean_agreement_table, means_table
+from neurotarget.stats.study.parts import parts_table
 from neurotarget.stats.study.raters import rater_differences_table, raters_table
-from neurotarget.stats.study.sites import harmonisation_table, sites_table
 from neurotarget.stats.study.results import Study
+from neurotarget.stats.study.sites import harmonisation_table, sites_table
 from neurotarget.stats.study.tables import agreement_table, scores_table, volumes_table
 
 NAMED = 8  # cases in a sentence

@@ -17,8 +17,8 @@ import pandas as pd
 from scipy.stats import shapiro, t
 from statsmodels.stats.diagnostic import het_breuschpagan
 
-from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.interval import LEVEL
 
 COLUMNS = [
     *("first", "second", "label", "n", "p_normal", "p_constant", "spread_slope", "holds"),

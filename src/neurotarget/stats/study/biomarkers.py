@@ -17,15 +17,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from statsmodels.stats.multitest import multipletests
 
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import key
-from neurotarget.stats.study.contrast import (
-    Groups,
-    Sample,
-    adjusted_sample,
-    contrasts,
-    groups_of,
-    per_subject,
-)
 from neurotarget.stats.core.discrimination import (
     ROUNDING,
     TAIL,
@@ -38,8 +31,15 @@ from neurotarget.stats.core.discrimination import (
     widening,
 )
 from neurotarget.stats.core.interval import Estimate
-from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.resample import DRAWS, draws
+from neurotarget.stats.study.contrast import (
+    Groups,
+    Sample,
+    adjusted_sample,
+    contrasts,
+    groups_of,
+    per_subject,
+)
 
 COLUMNS = (
     *("label", "method", "covariate", "group_a", "group_b", "adjusted_for", "n_a", "n_b"),

@@ -12,11 +12,11 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from neurotarget.stats.cohort.head_size import CONTROLS, find_tiv
+from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import key, written
 from neurotarget.stats.core.discrimination import NONE, ROUNDING, Slopes
 from neurotarget.stats.core.interval import FEWEST
-from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.cohort.head_size import CONTROLS, find_tiv
 
 KNOWN = 0.5  # a covariate that fewer of the subjects have is not adjusted for
 AGE = ("age", "age_years")

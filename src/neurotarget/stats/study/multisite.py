@@ -13,6 +13,7 @@ from numpy import ndarray
 from scipy.stats import f as f_distribution
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.problems import DataError
 from neurotarget.stats.cohort.subjects import gather
 from neurotarget.stats.core.combat import (
     ROUNDING,
@@ -24,7 +25,6 @@ from neurotarget.stats.core.combat import (
 )
 from neurotarget.stats.core.interval import FEWEST
 from neurotarget.stats.effects.model import term_columns
-from neurotarget.problems import DataError
 
 Rows = Bool[ndarray, " N"]
 Codes = Integer[ndarray, " N"]

@@ -13,10 +13,10 @@ import pandas as pd
 from scipy.stats import t as student
 
 from neurotarget.hypothesis import Published
-from neurotarget.stats.study.agreement import NONE
 from neurotarget.stats.arms.arms import Arms
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS, Measured, from_rows
+from neurotarget.stats.study.agreement import NONE
 from neurotarget.stats.study.tables import (
     AGREEMENT_UNITS,
     ALL_LABELS,

@@ -13,8 +13,8 @@ import pandas as pd
 from jaxtyping import Float, Integer
 from numpy import ndarray
 
-from neurotarget.stats.core.interval import FEWEST, mean_interval
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.interval import FEWEST, mean_interval
 from neurotarget.stats.core.resample import codes, left_out, pair_means, pair_statistics
 from neurotarget.stats.core.studentised import jackknife_t
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from neurotarget.stats.study.assumptions import assumptions_table
 from neurotarget.stats.cohort.flow import flow_table
-from neurotarget.stats.effects.longitudinal import longitudinal_table
 from neurotarget.stats.cohort.people import people_table
-from neurotarget.stats.study.results import Study
+from neurotarget.stats.effects.longitudinal import longitudinal_table
 from neurotarget.stats.effects.testing import tests_table
+from neurotarget.stats.study.assumptions import assumptions_table
+from neurotarget.stats.study.results import Study
 
 MARGIN = 0.05  # of Dice, where the target states no other
 BETTER, NOT_INFERIOR, INFERIOR, OPEN = "better", "not inferior", "inferior", "undecided"

@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
-from neurotarget.stats.cohort.subjects import NotEstimableError, written
-from neurotarget.stats.effects.effects import INCONCLUSIVE, Effect, estimate_effect
-from neurotarget.stats.core.interval import FEWEST
+from neurotarget.problems import DataError
+from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.subjects import NotEstimableError, written
+from neurotarget.stats.core.interval import FEWEST
+from neurotarget.stats.effects.effects import INCONCLUSIVE, Effect, estimate_effect
 from neurotarget.stats.study.multisite import (
     Errors,
     Scans,
@@ -25,8 +27,6 @@ from neurotarget.stats.study.multisite import (
     prediction_errors,
     site_shares,
 )
-from neurotarget.stats.cohort.head_size import find_tiv
-from neurotarget.problems import DataError
 
 ERRORS = ("mae_mm3", "bias_mm3", "mae_combat_mm3", "bias_combat_mm3")
 COLUMNS = (

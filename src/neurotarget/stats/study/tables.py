@@ -15,12 +15,12 @@ import pandas as pd
 from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
-from neurotarget.stats.study.agreement import NONE, Found, T, agreement_intervals, agreement_values
-from neurotarget.stats.cohort.failures import failed_masks
-from neurotarget.stats.core.interval import FEWEST, mean_interval
-from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.core.resample import ROUNDING, codes
 from neurotarget.problems import DataError
+from neurotarget.stats.cohort.failures import failed_masks
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.interval import FEWEST, mean_interval
+from neurotarget.stats.core.resample import ROUNDING, codes
+from neurotarget.stats.study.agreement import NONE, Found, T, agreement_intervals, agreement_values
 
 Cases = Float[ndarray, " N"]
 Codes = Integer[ndarray, " N"]
