@@ -18,7 +18,14 @@ from neurotarget.report.pages.raters_section import rater_sentences
 from neurotarget.report.words.learning_banner import banner, banner_text
 from neurotarget.report.words.sentences import headlines
 from neurotarget.runs.folder.older_output import older_output
-from neurotarget.study.asked import refuse_codes, refuse_copies, with_asked, with_levels
+from neurotarget.study.asked import (
+    acceptable_of,
+    refuse_codes,
+    refuse_copies,
+    with_acceptable,
+    with_asked,
+    with_levels,
+)
 from neurotarget.study.measured_volumes import from_table
 from neurotarget.study.study_folder import Written, write_study
 from neurotarget.study.study_inputs import Material, from_masks, from_run, run_target
@@ -38,6 +45,9 @@ HELP = """neurotarget study: volumes, agreement, effects and a report, from what
   levels="sex: 0=M, 1=F; dx: 0=control, 1=patient"   what codes of covariates stand for
   matters="5 %"       smallest group difference of interest, where a hypothesis states none: in %
       of the reference's mean or in mm3 ("20 mm3"); in SDs ("0.3 d") of slopes as well
+  acceptable="limits_percent=15, dice_margin=0.05"   what is acceptable, set before the data are
+      seen: half width of the limits of agreement in % of the mean volume (or limits_mm3), and how
+      much lower than a second rater's Dice is not inferior; in place of the target's
   output=<folder>     where report.html and study/ go (the run folder, else study_<target>)
   overwrite=true      replace files of the same names in output= that neurotarget did not write
   cases=12            cases shown as pictures and in the viewer     seed=0  of the intervals
@@ -57,6 +67,7 @@ WORDS = (
     "labels",
     "ask",
     "matters",
+    "acceptable",
     "levels",
     "output",
     "overwrite",
@@ -86,13 +97,14 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
     source = _source(words)
     asked, seed, cases = _asked(words), _whole(words, "seed", 0), _whole(words, "cases", 12)
     overwrite = flag(words, "overwrite")
-    levels = _levels(words)
+    levels, acceptable = _levels(words), acceptable_of(words.get("acceptable", ""))
     target = with_levels(load_target(words["target"]) if "target" in words else None, levels)
     read = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[source]
     with within_memory(f"{source}={words[source]}", LESS_READ):
         material = read(words, target)
     hypotheses = asked or material.measured.target.hypotheses
     material = with_asked(material, _with_interest(hypotheses, words.get("matters")))
+    material = with_acceptable(material, acceptable)
     refuse_codes(material, levels)
     material = refuse_copies(material)
     command = "neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items())
