@@ -13,7 +13,7 @@ from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.metrics.case import score_case
 from neurotarget.metrics.rater_rows import Beside
 from neurotarget.problems import DataError
-from neurotarget.scoring import evaluate, measure, read_rows, write_rows
+from neurotarget.scoring import distances_by, evaluate, measure, read_rows, write_rows
 from neurotarget.types import Case, Manifest, Row, Target
 
 spec = importlib.util.spec_from_file_location(
@@ -43,6 +43,14 @@ def score_only(folder, *case_ids, **options):
     splits = dict.fromkeys(case_ids, "test")
     manifest = Manifest(tuple(cases), folder / "cases.csv")
     return evaluate(manifest, folder / "predictions", golden.TARGET, splits, **options)
+
+
+def test_rows_say_what_distances_are_measured_by(scored, tmp_path):
+    write_rows(scored, tmp_path / "rows.csv")
+    rows = read_rows(tmp_path / "rows.csv")
+    assert distances_by(rows) == "surface elements"
+    assert distances_by(rows.assign(unit="")) == "surface voxels"
+    assert distances_by(rows[rows["metric"] == "dice"]) == ""
 
 
 def test_scores_equal_the_golden_rows(scored, tmp_path):

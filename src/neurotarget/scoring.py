@@ -21,13 +21,14 @@ from neurotarget.data.scans.volume import Volume, read_volume, same_grid, shifte
 from neurotarget.data.threads import mapped
 from neurotarget.files.reading import check_regular
 from neurotarget.files.writing import written
-from neurotarget.metrics.case import measure_case, score_case
+from neurotarget.metrics.case import UNITS, measure_case, score_case
 from neurotarget.metrics.label_boxes import ClassMap
 from neurotarget.metrics.rater_rows import Beside
 from neurotarget.printable import cell, uncell
 from neurotarget.problems import DataError, Problem
 from neurotarget.types import Case, Manifest, Row, Target
 
+ELEMENTS, VOXELS = "surface elements", "surface voxels"
 log = logging.getLogger(__name__)
 
 
@@ -155,6 +156,17 @@ def read_rows(path: Path) -> pd.DataFrame:
                 "as they were written; make it again with neurotarget evaluate"
             )
     return table
+
+
+def distances_by(rows: pd.DataFrame) -> str:
+    """What the distances in rows were measured by, as the unit of surface Dice tells; "" of none.
+
+    Rows of versions that counted surface voxels have no unit there; theirs are on another scale.
+    """
+    units = set(rows.loc[rows["metric"] == "surface_dice", "unit"])
+    if not units:
+        return ""
+    return ELEMENTS if units == {UNITS["surface_dice"]} else VOXELS
 
 
 class _Reader(NamedTuple):

@@ -296,7 +296,8 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
     words = [f"table={tmp_path / 'volumes.csv'}", "labels=gland", "methods=hand,net"]
     asked = "ask=volume ~ age + sex: any; volume: F != M"
     out = tmp_path / "out"
-    assert study(*words, asked, "matters=5 %", f"output={out}", "reference=hand") == 0
+    words += ["acceptable=limits_percent=15", "matters=5 %", "reference=hand"]
+    assert study(*words, asked, f"output={out}") == 0
     found = table(out, "agreement")
     whole = found[found["stratum"] == "all"].set_index("statistic")["value"]
     assert whole["bias"] == pytest.approx(10, abs=3)
@@ -304,6 +305,10 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
     assert set(effects.index) == {"age", "sex"}
     assert effects.loc["sex", "matters"] == pytest.approx(0.05 * truth.mean(), rel=1e-6)
     assert math.isnan(effects.loc["age", "matters"])  # a share is of a group difference
+    (judged,) = table(out, "assumptions").to_dict("records")
+    mean = made[["gland_hand", "gland_net"]].to_numpy().mean()
+    assert judged["acceptable"] == pytest.approx(0.15 * mean, rel=1e-6)
+    assert judged["verdict"] == "inside"
 
 
 @pytest.mark.parametrize(
@@ -320,6 +325,13 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
         (["table={table}", "labels=v", "ask=volume ~ : x"], "ask: .*wanted one of"),
         (["table={table}", "labels=v", "ask=volume[w]: F > M"], "ask: no label w; known are v"),
         (["table={table}", "labels=v", "matters=1 cm"], "got matters '1 cm', wanted the smallest"),
+        (["table={table}", "acceptable=limits=5"], "found 'limits=5', wanted each of limits_mm3"),
+        (["table={table}", "acceptable=limits_mm3=-5"], "with a number above 0; say such as"),
+        (["table={table}", "acceptable=dice_margin=nan"], "with a number above 0; say such as"),
+        (
+            ["table={table}", "acceptable=limits_mm3=5, limits_percent=5"],
+            "found both limits_mm3 and limits_percent, wanted the limits in one unit; leave one",
+        ),
         (["table={table}", "labels=v", "reference=net"], "wanted one of the methods"),
         (["table={table}", "labels=v", "target=pituitary"], "v, which target pituitary does not"),
         (["table={table}", "labels=v", "seed=-1"], "seed: got '-1', wanted a whole number"),

@@ -1,9 +1,11 @@
 import json
+import re
 import shutil
 
 import pandas as pd
 import pytest
 
+from neurotarget.comparison.ensemble_arms import with_ensembles
 from neurotarget.comparison.gather_runs import read_arms
 from neurotarget.problems import DataError
 from neurotarget.stats.arms.arms import check_design
@@ -459,3 +461,36 @@ def test_runs_with_other_unseen_sites_are_not_compared(tmp_path):
     write_run(tmp_path / "b", model="resunet", external=["sub-04"])
     with pytest.raises(DataError, match="fold 0 holds out other cases"):
         read_arms([tmp_path])
+
+
+def count_voxels(folder):
+    """Make rows those of a version that measured distances by surface voxels."""
+    path = folder / "rows.csv"
+    text = path.read_text()
+    assert ",mm2/mm2" in text
+    path.write_text(text.replace(",mm2/mm2", ","))
+
+
+def test_distances_of_two_definitions_are_not_mixed(tmp_path):
+    write_run(tmp_path / "a")
+    write_run(tmp_path / "b", model="resunet")
+    count_voxels(tmp_path / "b")
+    told = (
+        "distances by surface voxels, of an older version, in resunet/fold=0,seed=1, wanted those "
+        "by surface elements as in unet/fold=0,seed=1; score them again: neurotarget evaluate "
+        f"{tmp_path / 'b'}/cases.tsv target=<name> predictions="
+    )
+    with pytest.raises(DataError, match=re.escape(told)):
+        read_arms([tmp_path])
+    count_voxels(tmp_path / "a")
+    older = read_arms([tmp_path])
+    assert set(older.arms.names) == {"unet", "resunet"}
+
+
+def test_older_distances_allow_no_ensemble_of_new_ones(tmp_path):
+    multirun(tmp_path, models=("unet",), folds=(0,), seeds=(1, 2))
+    for folder in tmp_path.iterdir():
+        count_voxels(folder)
+    found = with_ensembles(read_arms([tmp_path]), tmp_path / "ensembles")
+    assert found.arms.names == ("unet",)
+    assert "are by surface voxels, of an older version; score them again" in found.notes[-1]

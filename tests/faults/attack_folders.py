@@ -74,6 +74,7 @@ def links() -> Iterator[Attack]:
         ("overrides.yaml", (COMPARE, RESUME)),
         ("rows.csv", (STUDY, COMPARE)),
         ("cases.tsv", (STUDY, COMPARE)),
+        ("people.tsv", (STUDY,)),
         ("summary.json", (STUDY, COMPARE)),
         ("run.json", (COMPARE,)),
         ("cost.json", (COMPARE,)),

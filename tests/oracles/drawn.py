@@ -73,3 +73,20 @@ def drawn_cohort(n: int = 40, seed: int = 0) -> Measured:
     """The same as volumes, means and scores."""
     rows, covariates = drawn_rows(n, seed)
     return from_rows(rows, TARGET, covariates)
+
+
+def several_masks(n: int) -> Measured:
+    """`n` scans, each with two masks by A, SD 10 mm³ apart from the truth, and one by B, SD 30."""
+    rng = np.random.default_rng(1)
+    rows, people = [], []
+    for number in range(n):
+        truth = rng.normal(800, 60)
+        for mask, (rater, sd) in enumerate((("A", 10), ("B", 30), ("A", 10)), start=1):
+            case, person = f"c{number:02}_mask{mask}", f"c{number:02}"
+            people.append((case, person, rater))
+            rows += [
+                Row(case, person, "", label, "reference_volume_mm3", truth + rng.normal(0, sd), "")
+                for label in ("left", "right")
+            ]
+    table = pd.DataFrame(people, columns=["case_id", "subject_id", "rater"]).set_index("case_id")
+    return from_rows(pd.DataFrame(rows, columns=list(Row._fields)), TARGET, table)

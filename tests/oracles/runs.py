@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import yaml
 
+from neurotarget.metrics.case import UNITS
 from neurotarget.models.nets.plain_unet import PlainUNet
 from neurotarget.models.nets.unet import UNet
 from neurotarget.types import Row
@@ -134,7 +135,7 @@ def write_images(folder: Path, cases: Sequence[str] = CASES) -> Path:
 def _write_rows(path: Path, splits: Mapping[str, str], labels: Sequence[str], dice: float) -> None:
     scores = {"dice": dice, "hd95_mm": 2.0, "assd_mm": 0.5, "surface_dice": 0.9}
     rows = [
-        Row(case, case, split, label, metric, value, "mm3" if "mm3" in metric else "")
+        Row(case, case, split, label, metric, value, UNITS[metric])
         for case, split in splits.items()
         for label in labels
         for metric, value in (scores | _volumes(DRAWN.get(label, PERFECT), dice)).items()

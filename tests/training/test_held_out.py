@@ -11,7 +11,7 @@ from neurotarget.data.cases.sources import Files
 from neurotarget.problems import DataError
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.studies.study_inputs import from_run
+from neurotarget.studies.study_inputs import from_run, run_people
 from neurotarget.training.held_out import refuse_corrected, score_held_out
 from oracles.runs import TARGET, write_images, write_run
 
@@ -86,6 +86,32 @@ def test_external_cases_are_predicted_and_scored_beside_the_test_cases(unseen):
     listed = pd.read_csv(folder / "cases.tsv", sep="\t").set_index("case_id")["split"]
     assert listed.to_dict() == rows.to_dict()
     assert {path.name[:6] for path in (folder / "predictions").glob("*.nii.gz")} == set(rows.index)
+
+
+def test_table_1_has_the_people_of_each_split(unseen):
+    folder, _ = unseen
+    people = pd.read_csv(folder / "people.tsv", sep="\t").set_index("case_id")
+    assert set(people.index) == set(CASES)
+    counts = people["split"].value_counts()
+    table = pd.read_csv(folder / "study" / "people.tsv", sep="\t")
+    table = table[table["characteristic"] == "people"].set_index("part")["n"]
+    assert table["training"] == counts["train"]
+    assert table["validation"] == counts["val"]
+    assert table["held out"] == table["all"] == counts["test"] + counts["external"] == 6
+    columns = ["age", "site", "split"]
+    again = from_run(folder).people[columns]
+    pd.testing.assert_frame_equal(again, people[columns])
+
+
+def test_people_of_a_link_elsewhere_are_not_read(unseen, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "config.yaml").touch()
+    (folder / "people.tsv").symlink_to(unseen[0] / "people.tsv")
+    with pytest.raises(DataError, match=r"people\.tsv: found a link to .*wanted a file of the run"):
+        run_people(folder, build_foreign(TARGET))
+    (folder / "people.tsv").unlink()
+    assert run_people(folder, build_foreign(TARGET)) is None
 
 
 def test_both_parts_are_told_with_what_is_published(unseen):

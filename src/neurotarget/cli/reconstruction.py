@@ -37,6 +37,7 @@ from neurotarget.report.pages.reconstruction_page import (
     write_reconstruction_page,
 )
 from neurotarget.report.words.numbers import aligned
+from neurotarget.report.words.sentences import title_of
 from neurotarget.runs.folder.run_folder import begin_run, open_run, run_record, write_json
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import usable_device
@@ -241,7 +242,7 @@ def _write(
 
 def _title(config: Config) -> str:
     """What the run was called, where that says more than its kind."""
-    return "" if config["name"] == config["job"] else str(config["name"])
+    return "" if config["name"] == config["job"] else title_of(str(config["name"]))
 
 
 def _log(made: list[Logger], found: Comparison, values: Mapping[str, float], folder: Path) -> None:

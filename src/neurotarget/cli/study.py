@@ -19,7 +19,14 @@ from neurotarget.report.words.learning_banner import banner, banner_text
 from neurotarget.report.words.sentences import headlines
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy
-from neurotarget.studies.asked import refuse_codes, refuse_copies, with_asked, with_levels
+from neurotarget.studies.asked import (
+    acceptable_of,
+    refuse_codes,
+    refuse_copies,
+    with_acceptable,
+    with_asked,
+    with_levels,
+)
 from neurotarget.studies.measured_volumes import from_table
 from neurotarget.studies.study_folder import write_study
 from neurotarget.studies.study_inputs import Material, from_masks, from_run, run_target
@@ -36,6 +43,7 @@ WORDS = (
     "labels",
     "ask",
     "matters",
+    "acceptable",
     "levels",
     "output",
     "overwrite",
@@ -65,13 +73,14 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
     source = _source(words)
     asked, seed, cases = _asked(words), _whole(words, "seed", 0), _whole(words, "cases", 12)
     overwrite = flag(words, "overwrite")
-    levels = _levels(words)
+    levels, acceptable = _levels(words), acceptable_of(words.get("acceptable", ""))
     target = with_levels(load_target(words["target"]) if "target" in words else None, levels)
     read = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[source]
     with within_memory(f"{source}={words[source]}", LESS_READ):
         material = read(words, target)
     hypotheses = asked or material.measured.target.hypotheses
     material = with_asked(material, _with_interest(hypotheses, words.get("matters")))
+    material = with_acceptable(material, acceptable)
     refuse_codes(material, levels)
     material = refuse_copies(material)
     command = "neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items())

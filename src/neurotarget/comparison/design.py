@@ -10,6 +10,7 @@ import pandas as pd
 from neurotarget.comparison.read_run import Run
 from neurotarget.problems import DataError
 from neurotarget.report.words.sentences import counted
+from neurotarget.scoring import ELEMENTS, VOXELS, distances_by
 from neurotarget.stats.arms.arms import Arms, listed
 
 SIGHT = (
@@ -39,6 +40,22 @@ def check_targets(runs: Sequence[Run]) -> list[str]:
         f"{listed(str(run.folder) for run in others)}: found {text} as in {first.folder}; compare "
         "runs of one target"
         for text, others in told.items()
+    ]
+
+
+def check_distances(named: Sequence[Named]) -> list[str]:
+    """A sentence where distances of some runs are by surface voxels, of others by elements."""
+    by = {one.name: distances_by(one.run.rows) for one in named}
+    older, newer = (
+        [name for name, what in by.items() if what == one] for one in (VOXELS, ELEMENTS)
+    )
+    if not older or not newer:
+        return []
+    folder = next(one.run.folder for one in named if one.name == older[0])
+    return [
+        f"compare: found distances by {VOXELS}, of an older version, in {listed(older)}, wanted "
+        f"those by {ELEMENTS} as in {listed(newer)}; score them again: neurotarget evaluate "
+        f"{folder}/cases.tsv target=<name> predictions={folder}/predictions rows={folder}/rows.csv"
     ]
 
 

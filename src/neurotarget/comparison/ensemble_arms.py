@@ -28,7 +28,7 @@ from neurotarget.report.words.sentences import counted
 from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.runs.network.run_ensemble import hash_of, load_ensemble, own_weights
-from neurotarget.scoring import evaluate, read_rows, write_rows
+from neurotarget.scoring import ELEMENTS, VOXELS, distances_by, evaluate, read_rows, write_rows
 from neurotarget.stats.arms.arms import NO_SEED, Arms, listed
 from neurotarget.studies.study_inputs import read_cases, with_ledger
 from neurotarget.types import Case, Manifest
@@ -114,6 +114,10 @@ def with_ensembles(
     plans = plan_ensembles(found.arms)
     if not plans:
         told = "There are no ensembles: no case was held out by two runs."
+        return found._replace(notes=(*found.notes, told))
+    if older := [name for name, run in found.runs.items() if distances_by(run.rows) == VOXELS]:
+        told = f"There are no ensembles: distances of {listed(older)} are by {VOXELS}, of an older "
+        told += f"version; score them again with neurotarget evaluate to have those by {ELEMENTS}."
         return found._replace(notes=(*found.notes, told))
     cases, gone = _cases(found.runs.values())
     wanted = {case for plan in plans for case in plan.cases}
@@ -239,7 +243,7 @@ class Maker:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What its rows depend on: weights, configs and cases."""
+        """What its rows depend on: weights, configs, cases and how distances are measured."""
         hashes = [
             digest(weights_path(run.folder, which))
             for run, which in zip(self.runs, self.weights, strict=True)
@@ -248,6 +252,7 @@ class Maker:
         steps = {"postprocessing": learned} if any(learned) else {}
         configs = sorted((run.folder / "config.yaml").read_text("utf-8") for run in self.runs)
         return {
+            "distances": ELEMENTS,
             "weights": hash_of(hashes, self.plan.mode),
             "configs": hashlib.sha256("\n".join(configs).encode()).hexdigest(),
             "runs": list(self.plan.members),

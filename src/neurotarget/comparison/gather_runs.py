@@ -11,6 +11,7 @@ from neurotarget.comparison.arm_names import settle_arms
 from neurotarget.comparison.design import (
     Named,
     check_data,
+    check_distances,
     check_targets,
     shared_cases,
     shared_runs,
@@ -65,6 +66,7 @@ def read_arms(
         named, more = shared_runs(named)
         notes += more
     errors, more = check_data(named, common=common)
+    errors += check_distances(named)
     arms, told = _arms(named, target)
     notes += [*more, *told]
     if common and not errors:

@@ -42,7 +42,7 @@ UNITS = {
     "recall": "",
     "hd95_mm": "mm",
     "assd_mm": "mm",
-    "surface_dice": "",
+    "surface_dice": "mm2/mm2",  # of area: rows of older versions have "", as they counted voxels
     "volume_mm3": "mm3",
     "reference_volume_mm3": "mm3",
     "volume_error_mm3": "mm3",

@@ -1,7 +1,8 @@
 """What the command line asks of a cohort: hypotheses, and what codes such as 0 and 1 stand for."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -13,12 +14,54 @@ from neurotarget.problems import DataError, some
 from neurotarget.stats.cohort.copies import copied_people
 from neurotarget.stats.cohort.subjects import written
 from neurotarget.studies.study_inputs import Material, named
-from neurotarget.types import Target
+from neurotarget.types import ACCEPTABLE, Target
+
+LIMITS = ("limits_mm3", "limits_percent")  # two units of one thing
 
 
 def with_levels(target: Target | None, levels: CodeBook) -> Target | None:
     """The target with what the command line says of codes before what its file says."""
     return target and replace(target, levels={**target.levels, **levels})
+
+
+def acceptable_of(text: str) -> dict[str, float]:
+    """Read `limits_percent=15, dice_margin=0.05`; keys are those of a target's `acceptable`.
+
+    Raises:
+        DataError: a key is not known or stands twice, or its value is no number above 0.
+    """
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    found = {key.strip(): _positive(value) for key, _, value in pairs}
+    if len(found) < len(pairs) or {*found} - {*ACCEPTABLE} or not all(found.values()):
+        raise DataError(
+            f"acceptable: found {text.strip()!r}, wanted each of {', '.join(ACCEPTABLE)} at most "
+            "once, with a number above 0; say such as limits_percent=15, dice_margin=0.05"
+        )
+    if {*LIMITS} <= {*found}:
+        raise DataError(
+            f"acceptable: found both {' and '.join(LIMITS)}, wanted the limits in one unit; leave "
+            "one out"
+        )
+    return found
+
+
+def with_acceptable(material: Material, acceptable: Mapping[str, float]) -> Material:
+    """The same cohort judged by these limits, where given, and else by those of its target."""
+    measured = material.measured
+    known = measured.target.acceptable
+    if {*LIMITS} & {*acceptable}:  # the target's may be in the other unit
+        known = {key: value for key, value in known.items() if key not in LIMITS}
+    target = replace(measured.target, acceptable={**known, **acceptable})
+    return material._replace(measured=replace(measured, target=target))
+
+
+def _positive(text: str) -> float:
+    """A finite number above 0; else 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if math.isfinite(value) and value > 0 else 0.0
 
 
 def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:

@@ -14,11 +14,13 @@ from neurotarget.report.figures.study_figures import all_figures
 from neurotarget.report.pages.study_page import PageCase, PageFigure, write_page
 from neurotarget.report.paper.checklist import claim_table
 from neurotarget.report.paper.methods_text import methods_text
+from neurotarget.report.words.sentences import title_of
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.reporting import with_reporting
 from neurotarget.stats.study.results import Study
+from neurotarget.studies.brains import with_head_size
 from neurotarget.studies.pictured_cases import RANKS, load_cases
 from neurotarget.studies.study_inputs import Material
 
@@ -38,7 +40,15 @@ FIGURES = (  # names that figures begin with
 
 # tables that not every study has
 SOMETIMES = (
-    *("label_effects", "parts", "raters", "rater_differences", "means", "mean_agreement"),
+    *(
+        "label_effects",
+        "parts",
+        "raters",
+        "ceiling",
+        "rater_differences",
+        "means",
+        "mean_agreement",
+    ),
     *("people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
     "postprocessing",
 )
@@ -57,6 +67,7 @@ def write_study(
 
 def study_of(material: Material, *, seed: int = 0) -> Study:
     """Every table of a cohort, and those that its run has made before."""
+    material = with_head_size(material)
     study = analyse(
         material.measured,
         seed=seed,
@@ -64,7 +75,7 @@ def study_of(material: Material, *, seed: int = 0) -> Study:
         facts={**material.facts, "study seed": str(seed), "software": software()},
         training=material.training,
     )
-    study = with_reporting(study, n_listed=material.n_listed)
+    study = with_reporting(study, n_listed=material.n_listed, people=material.people)
     return replace(study, tables={**study.tables, **material.beside})
 
 
@@ -108,7 +119,7 @@ def write_files(
         shown.append(PageFigure(name, caption_title, caption, svg))
     gallery = load_cases(study, material, count=cases) if cases else []
     overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
-    write_page(page, study, shown, gallery, title=title or material.measured.target.name)
+    write_page(page, study, shown, gallery, title=title_of(title or material.measured.target.name))
     return WrittenStudy(study, page, tables, pictures, overlays)
 
 

@@ -15,7 +15,7 @@ from neurotarget.printable import uncell
 from neurotarget.problems import DataError, Problem
 from neurotarget.report.pages.postprocessing import trials_table
 from neurotarget.report.words.sentences import PLANTED, PLANTED_IN_TISSUE
-from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, read_config
+from neurotarget.runs.folder.run_folder import PEOPLE, POSTPROCESSING, own_cases, read_config
 from neurotarget.runs.network.objects import recorded_target
 from neurotarget.scoring import evaluate, measure, read_rows
 from neurotarget.stats.cohort.learning import Training
@@ -38,6 +38,7 @@ class Material(NamedTuple):
     beside: Mapping[str, pd.DataFrame] = MappingProxyType({})  # tables that no study computes
     training: Training | None = None  # of the network behind the masks
     n_listed: int = 0  # cases of the manifest, with those that have no rows
+    people: pd.DataFrame | None = None  # split and covariates of every case of the run behind it
 
 
 def from_run(
@@ -86,6 +87,7 @@ def from_run(
         tables_beside(folder),
         Training.read(summary.get("training")),
         len(read.cases),
+        run_people(folder, target),
     )
 
 
@@ -173,6 +175,25 @@ def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
         for case in cases
     ]
     return pd.DataFrame(lines).set_index("case_id")
+
+
+def people_table_of(cases: Sequence[Case], splits: Mapping[str, str]) -> pd.DataFrame:
+    """Split, subject and covariates by case_id."""
+    table = covariate_table(cases)
+    return table.assign(split=[splits[case_id] for case_id in table.index])
+
+
+def run_people(folder: Path, target: Target) -> pd.DataFrame | None:
+    """Split and covariates of every case of a run; None where it has no people.tsv.
+
+    Raises:
+        DataError: the table is broken.
+    """
+    path = own_cases(folder, PEOPLE)
+    if not (folder / "config.yaml").is_file() or not path.is_file():
+        return None
+    cases = read_cases(path, target, need_files=False)[0].cases
+    return people_table_of(cases, {case.case_id: case.split or "" for case in cases})
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

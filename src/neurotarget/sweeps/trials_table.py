@@ -13,6 +13,7 @@ from neurotarget.files.writing import table_text, write_text
 from neurotarget.problems import DataError
 from neurotarget.process.programs import command_for
 from neurotarget.report.search.search_page import Objective, Parameter, Sweep, write_sweep_page
+from neurotarget.report.words.sentences import title_of
 from neurotarget.runs.folder.jobs import SITTING, JobResult
 from neurotarget.sweeps.optuna_study import METRICS, Search, importances
 from neurotarget.sweeps.search_space import Dimension
@@ -62,7 +63,7 @@ class Tables(NamedTuple):
             facts=_facts(self.search, trials),
             notes=(UNSEEN, NOT_PRUNED) if len(objectives) > 1 else (UNSEEN,),
         )
-        write_sweep_page(self.folder / PAGE, sweep, title=self.search.study_name)
+        write_sweep_page(self.folder / PAGE, sweep, title=title_of(self.search.study_name))
 
 
 def trials_table(study: "optuna.Study", search: Search, space: Sequence[Dimension]) -> pd.DataFrame:

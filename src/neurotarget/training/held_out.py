@@ -16,7 +16,13 @@ from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.report.pages.postprocessing import postprocessing_facts
 from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.runs.folder.older_output import older_output
-from neurotarget.runs.folder.run_folder import POSTPROCESSING, weights_path, write_cases, write_json
+from neurotarget.runs.folder.run_folder import (
+    POSTPROCESSING,
+    weights_path,
+    write_cases,
+    write_json,
+    write_people,
+)
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.runs.tracking.cost import prediction_cost
@@ -28,6 +34,7 @@ from neurotarget.studies.study_folder import study_of, write_files
 from neurotarget.studies.study_inputs import (
     Material,
     covariate_table,
+    people_table_of,
     run_facts,
     tables_beside,
     with_ledger,
@@ -69,9 +76,9 @@ def score_held_out(
 ) -> HeldOut:
     """Predict, score and study the test cases of a run, and the external ones beside them.
 
-    Writes rows.csv, cases.tsv, summary.json, pictures, the study's tables and report.html, in
-    this order: a study that fails takes nothing with it but itself. Predictions of other weights
-    are made anew; those of the same weights are kept.
+    Writes rows.csv, cases.tsv, people.tsv, summary.json, pictures, the study's tables and
+    report.html, in this order: a study that fails takes nothing with it but itself. Predictions of
+    other weights are made anew; those of the same weights are kept.
     """
     target, splits = data.target, data.splits
     cases = [case for case in data.manifest.cases if splits[case.case_id] in HELD_OUT]
@@ -86,6 +93,7 @@ def score_held_out(
     scored = evaluate(data.manifest, predictions, target, splits, which=HELD_OUT)
     write_rows(scored, folder / "rows.csv")
     write_cases(folder, cases, splits)
+    write_people(folder, data.manifest.cases, splits)
     rows = read_rows(folder / "rows.csv")
     covariates = covariate_table(cases)
     planted = data.source.planted(data.root)
@@ -107,6 +115,7 @@ def score_held_out(
         run_facts(facts, folder),
         tables_beside(folder),
         Training.read(facts.get("training")),
+        people=people_table_of(data.manifest.cases, splits),
     )
     made = failure = learning = None
     try:

@@ -5,11 +5,16 @@ import pytest
 
 from neurotarget.report.pages.cards import cards
 from neurotarget.report.pages.key_numbers import failure_lines, key_numbers
-from neurotarget.report.pages.raters_section import rater_sentences, raters_section
+from neurotarget.report.pages.raters_section import (
+    ceiling_sentences,
+    rater_sentences,
+    raters_section,
+)
 from neurotarget.report.pages.study_page import page_html
+from neurotarget.report.paper.checklist import claim_table
 from neurotarget.report.words.sentences import answer, cohort, headlines
 from neurotarget.stats.study.analysis import analyse
-from oracles.drawn import drawn_cohort
+from oracles.drawn import drawn_cohort, several_masks
 from oracles.pages import Page
 
 
@@ -36,6 +41,40 @@ def test_every_pair_has_a_row_a_label_with_its_numbers(drawn, section):
     assert all(len(row) == len(grid.columns) for grid in section.grids for row in grid.rows)
 
 
+def test_intra_and_inter_rater_error_stand_apart(drawn, section):
+    grid = next(grid for grid in section.grids if grid[0] == "Error of one drawing")
+    kinds = [(row[0], row[1]) for row in grid.rows if row[2] == "total"]
+    assert kinds == [
+        ("Intra-rater", "again – reference"),
+        ("Inter-rater", "rater2 – reference"),
+        ("Inter-rater", "rater2 – again"),
+    ]
+    again = ceiling_sentences(drawn)[0]
+    assert again.startswith("Intra-rater error of one drawing (again – reference, total) is ")
+    assert claim_table(drawn).set_index("item").loc[18, "text"] == (
+        "Intra-rater and inter-rater error (again, rater2): study/ceiling.tsv."
+    )
+
+
+def test_several_masks_of_one_scan_have_their_section():
+    study = analyse(several_masks(20))
+    section = raters_section(study)
+    (grid,) = section.grids
+    assert [row[:2] for row in grid.rows if row[2] == "total"] == [
+        ["Intra-rater", "A_again – A"],
+        ["Inter-rater", "B – A"],
+        ["Inter-rater", "B – A_again"],
+    ]
+    assert grid.rows[0][3] == "20"
+    assert section.lead.startswith("Several masks of one scan")
+    assert (
+        claim_table(study)
+        .set_index("item")
+        .loc[18, "text"]
+        .startswith("Intra-rater and inter-rater error (A, A_again, B)")
+    )
+
+
 def test_sentences_say_who_is_closer_and_by_how_much(drawn):
     again, rater2 = rater_sentences(drawn)
     assert again.startswith("The network agrees less closely with the reference than again does (")
@@ -60,7 +99,7 @@ def test_what_cannot_be_compared_says_why(drawn):
     study = replace(drawn, tables={**drawn.tables, "rater_differences": lost})
     told = rater_sentences(study)[0]
     assert told == "The network is not compared with again: fewer than 3 subjects."
-    assert raters_section(study).grids[1].rows[0][-2:] == ["–", "fewer than 3 subjects"]
+    assert raters_section(study).grids[2].rows[0][-2:] == ["–", "fewer than 3 subjects"]
 
 
 def test_a_study_without_raters_has_no_section(study):

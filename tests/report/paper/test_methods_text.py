@@ -2,15 +2,19 @@
 
 import re
 from html import unescape
+from itertools import groupby
 
+import pandas as pd
 import pytest
 
 from neurotarget.report.figures.study_figures import all_figures
+from neurotarget.report.pages.people_section import people_sections
 from neurotarget.report.pages.plain_page import page_figures
 from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.paper.checklist import ITEMS, claim_table
 from neurotarget.report.paper.methods_text import methods_text
-from neurotarget.report.paper.references import references
+from neurotarget.report.paper.references import TITLES, bibtex, references
+from neurotarget.report.words.definitions import KNOWN
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.reporting import with_reporting
 
@@ -59,6 +63,23 @@ def test_table_1_stands_on_the_page_as_in_the_text(written, page):
     assert "12 (50.0 %)" in page
 
 
+def test_people_of_the_training_stand_beside_those_studied(reported):
+    people = pd.DataFrame(
+        {"subject_id": list("abc"), "split": ["train", "train", "val"]}, list("abc")
+    )
+    study = with_reporting(reported, people=people.assign(site="elsewhere"))
+    (section, *_) = people_sections(study)
+    heads = [heading.text for heading in section.grids[0].columns]
+    assert heads == ["Characteristic", "All studied", "training", "validation"]
+    rows = {row[0]: row[1:] for row in section.grids[0].rows}
+    assert rows["People"] == ["24", "2", "1"]
+    assert rows["Site: elsewhere"] == ["–", "2 (100.0 %)", "1 (100.0 %)"]
+    names = [row[0].partition(":")[0] for row in section.grids[0].rows]
+    assert [name for name, _ in groupby(names)] == list(dict.fromkeys(names))
+    split = claim_table(study).set_index("item").loc[19]
+    assert split["text"] == "people: 2 training, 1 validation (study/people.tsv)"
+
+
 def test_seeds_versions_and_the_command_are_said(written):
     assert "neurotarget 0.1.0; intervals were drawn with seed 7" in written.text
     assert "Command: `neurotarget study`" in written.text
@@ -73,6 +94,24 @@ def test_the_checklist_is_whole_and_says_who_fills_in_what(reported):
     assert filled[36] == "study"  # people
     assert (table.loc[table["filled_by"] == "study", "text"] != "").all()
     assert (table.loc[table["filled_by"] == "authors", "text"] == "").all()
+
+
+def test_the_checklist_has_the_sections_of_the_published_one(reported):
+    counts = claim_table(reported)["section"].value_counts(sort=False)
+    assert counts.to_dict() == {
+        "title and abstract": 2,
+        "introduction": 2,
+        "methods": 30,
+        "results": 5,
+        "discussion": 2,
+        "other information": 3,
+    }
+
+
+def test_every_cited_doi_has_its_title():
+    assert {one.doi for one in KNOWN if one.doi} <= {*TITLES}
+    (found,) = references([("DeLong 1988", "10.2307/2531595")])
+    assert "Characteristic Curves: A Nonparametric Approach}" in bibtex([found])
 
 
 def test_two_works_of_one_author_and_year_have_two_keys():

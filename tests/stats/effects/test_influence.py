@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import theilslopes
 
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.effects.effects import estimate_effect
+from neurotarget.stats.effects.effects import effects_table, estimate_effect
 from neurotarget.stats.effects.influence import (
     COLUMNS,
     far_off,
@@ -104,6 +104,32 @@ def test_what_is_left_is_the_effect_without_that_person():
         pytest.approx((effect.estimate, effect.low, effect.high))
     )
     assert found["verdict_without"] == effect.verdict
+
+
+@pytest.mark.parametrize("sites", [4, 20])  # of ten people each, and of two
+def test_the_model_that_answers_has_its_own_row(sites):
+    """Of two sites' worth of ages, so that site explains age and its model leads."""
+    table = calm()
+    site = np.arange(40) * sites // 40
+    table["age"] = 25 + 2.0 * site * 20 / sites + np.resize([0, 6, 3, 9], 40)
+    table["vol"] = 700 - 2 * table["age"] + 5 * np.sin(np.arange(40)) + 30 * (site % 2)
+    table.loc[13, "vol"] += 400
+    table["site"] = [f"s{number:02}" for number in site]
+    measured = study(table, ["vol"], {"age": HYPOTHESES["age"]})
+    effects = effects_table(measured)
+    lead = effects[effects["leads"]].iloc[0]
+    assert lead["model"] == ("with_site" if sites == 4 else "site_random")
+    found = influence_table(measured, effects).set_index("model")
+    assert list(found.index) == ["declared", lead["model"]]
+    for model in found.index:
+        whole = effects[effects["model"] == model].iloc[0]
+        assert found.loc[model, "estimate"] == pytest.approx(whole["estimate"])
+        assert found.loc[model, "case_id"] == "c13"
+    rest = study(table.drop(13), ["vol"], {"age": HYPOTHESES["age"]})
+    without = effects_table(rest).set_index("model").loc[lead["model"]]
+    row = found.loc[lead["model"]]
+    assert row["estimate_without"] == pytest.approx(without["estimate"])
+    assert row["without_high"] == pytest.approx(without["high"])
 
 
 def test_robust_estimates_are_those_of_the_libraries():

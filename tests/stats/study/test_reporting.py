@@ -68,6 +68,27 @@ def test_people_count_once_and_missing_values_are_counted():
     assert set(found["part"]) == {"all", "group patient", "group control"}
 
 
+def test_people_of_each_split_of_the_training_have_their_column():
+    people = pd.DataFrame(
+        {
+            "subject_id": ["a", "a", "b", "c", "d", "e"],
+            "split": ["train", "train", "train", "val", "test", "external"],
+            "age": [30.0, 31.0, 50.0, 60.0, 70.0, 80.0],
+            "sex": ["F", "F", "M", "F", "M", "M"],
+        },
+        index=[f"x{number}" for number in range(6)],
+    )
+    found = people_table(cohort(), people)
+    assert list(dict.fromkeys(found["part"]))[-3:] == ["training", "validation", "held out"]
+    cells = found.set_index(["part", "characteristic", "level"])
+    assert cells.loc[("training", "people", ""), "n"] == 2
+    assert cells.loc[("training", "scans", ""), "n"] == 3
+    assert cells.loc[("training", "age", ""), "mean"] == 40  # of the first scan of each
+    assert cells.loc[("held out", "sex", "M"), "percent"] == 100
+    assert cells.loc[("validation", "group", ""), "n"] == 0  # nobody's group is known
+    assert cells.loc[("validation", "group", ""), "n_missing"] == 1
+
+
 def test_the_flow_counts_whom_each_effect_leaves_out():
     effects = pd.DataFrame(
         {"hypothesis": ["sex"], "method": ["net"], "model": ["declared"], "n": [55]}
@@ -164,4 +185,4 @@ def test_the_network_beside_a_second_rater_is_held_against_a_margin(low, high, v
         0.05,
         "the default",
     )
-    assert noninferiority_table(table, {"dice_margin": 0.1}).iloc[0]["margin_from"] == "the target"
+    assert noninferiority_table(table, {"dice_margin": 0.1}).iloc[0]["margin_from"] == "set before"

@@ -21,7 +21,6 @@ from neurotarget.report.words.sentences import (
 )
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT
 from neurotarget.stats.effects.influence import influence_note
-from neurotarget.stats.effects.variants import DECLARED
 from neurotarget.stats.effects.verdict import ABSENT, FOUND, OPPOSITE
 from neurotarget.stats.study.results import Study
 
@@ -128,10 +127,9 @@ def _by_label(study: Study, name: str) -> list[str]:
 
 def _influence(study: Study, row: Mapping) -> str:
     """Whether the effect hangs on one person, in a few words."""
-    asked = {key: row[key] for key in ("hypothesis", "label", "method")}
+    asked = {key: row[key] for key in ("hypothesis", "label", "method", "model")}
     found = rows_of(study, "influence", **asked).to_dict("records")
-    note = influence_note(found[0]) if found else ""
-    return note if row["model"] == DECLARED or not note else f"in the model as declared, {note}"
+    return influence_note(found[0]) if found else ""
 
 
 def _result(row: Mapping, what: str, influence: str) -> Result:

@@ -17,7 +17,7 @@ from neurotarget.report.words.sentences import (
     title_of,
     unit_words,
 )
-from neurotarget.stats.cohort.people import ALL
+from neurotarget.stats.cohort.people import ALL, SPLITS
 from neurotarget.stats.effects.testing import MUCH
 from neurotarget.stats.study.results import Study
 
@@ -27,6 +27,10 @@ NO_MISSING = "Nothing is missing of these variables."
 COMPLETE = (
     "Missing values are not filled in: a case without one is left out of the effects that need it, "
     "and counted there."
+)
+OF_SPLITS = (
+    "Training, validation and held out are the splits of the network’s training; only people whose "
+    "masks are measured here are studied."
 )
 WITHIN_BETWEEN = (
     "The slope within people is how fast they change; the slope between people compares those of "
@@ -47,7 +51,9 @@ def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
     if not len(table):
         return [], []
     parts = list(dict.fromkeys(table["part"]))
+    names = list(dict.fromkeys(table["characteristic"]))
     keys = list(dict.fromkeys(zip(table["characteristic"], table["level"], strict=True)))
+    keys.sort(key=lambda key: names.index(key[0]))  # a site of the training alone beside the others
     cells = {
         (row["part"], row["characteristic"], row["level"]): _cell(row)
         for row in table.to_dict("records")
@@ -130,11 +136,12 @@ def _people(study: Study) -> TableSection | None:
     parts, rows = people_rows(study)
     if not rows:
         return None
-    columns = [Heading("Characteristic", "text"), *map(Heading, map(_part_name, parts))]
+    splits = [part for part in parts if part in SPLITS]
+    heads = ["All studied" if splits and part == ALL else _part_name(part) for part in parts]
+    columns = [Heading("Characteristic", "text"), *map(Heading, heads)]
     lead = "People count once, whatever the number of their scans; mean ± SD (range), or n (%)."
-    return TableSection(
-        PEOPLE, "People", lead, [Grid("Table 1", columns, rows)], [missing_sentence(study)]
-    )
+    after = [missing_sentence(study), *([OF_SPLITS] if splits else [])]
+    return TableSection(PEOPLE, "People", lead, [Grid("Table 1", columns, rows)], after)
 
 
 def _flow(study: Study) -> TableSection | None:

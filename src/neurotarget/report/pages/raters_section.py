@@ -13,6 +13,7 @@ from neurotarget.report.words.sentences import (
     main_label,
     rows_of,
     shown,
+    title_of,
 )
 from neurotarget.stats.study.raters import CLOSER, LESS, OPEN
 from neurotarget.stats.study.results import Study
@@ -21,7 +22,9 @@ NAME, TITLE = "raters", "Raters"
 MOST_LABELS = 4
 SIDES = ("left", "right", "total")
 PAIRS_TITLE = "Every two sets of masks"
+CEILING_TITLE = "Error of one drawing"
 BESIDE_TITLE = "The network beside people"
+INTERVALS = " Square brackets hold 95 % intervals over people."
 NO_PROOF = (
     "An interval of the difference that includes 0 shows no difference, which is no proof that "
     "there is none: its ends say how large one could be. The intervals are not corrected for how "
@@ -41,17 +44,22 @@ FINDINGS = {
 
 def raters_section(study: Study) -> TableSection | None:
     """Agreement of every two, and the network beside each person; None without further raters."""
-    table = rows_of(study, "raters")
-    if not len(table):
+    table, ceiling = rows_of(study, "raters"), _ceiling(study)
+    if not len(table) and not ceiling:
         return None
     labels = _labels(study)
     pairs = [_pair_row(row) for row in table.to_dict("records") if row["label"] in labels]
     columns = [Heading("Masks", "text"), Heading("Label", "text"), Heading("Cases")]
     columns += [Heading(text) for text in ("Dice", "ICC(A,1)", "ICC(C,1)", "r", "Bias, mm³")]
-    grids = [Grid(PAIRS_TITLE, columns, pairs)]
+    grids = [Grid(PAIRS_TITLE, columns, pairs)] if pairs else []
     after = [FEWER_VOLUMES] if any("(" in row[2] for row in pairs) else []
-    if len(left := set(table["label"]) - set(labels)):
+    if len(left := {*study.measured.labels} - {*labels}):
         after.append(f"{len(left)} more labels are in the tables below.")
+    if ceiling:
+        columns = [Heading(text, "text") for text in ("Error", "Masks", "Label")]
+        heads = ("Cases", "Error, mm³", "Error, %", "Bias, mm³", "ICC(A,1)", "Dice")
+        rows = [_ceiling_row(row) for row in ceiling if row["label"] in labels]
+        grids.append(Grid(CEILING_TITLE, [*columns, *map(Heading, heads)], rows))
     beside = _beside(study)
     if beside:
         heads = ("Network", "Person", "Difference")
@@ -59,7 +67,8 @@ def raters_section(study: Study) -> TableSection | None:
         columns += [Heading("by", "text"), *map(Heading, heads), Heading("Finding", "text")]
         grids.append(Grid(BESIDE_TITLE, columns, [_beside_row(row) for row in beside]))
         after += [NO_PROOF, HABITS]
-    return TableSection(NAME, TITLE, _lead(study), grids, after, rater_sentences(study))
+    sentences = [*ceiling_sentences(study), *rater_sentences(study)]
+    return TableSection(NAME, TITLE, _lead(study), grids, after, sentences)
 
 
 def rater_sentences(study: Study) -> list[str]:
@@ -69,6 +78,47 @@ def rater_sentences(study: Study) -> list[str]:
         row for row in _beside(study) if row["against"] == reference and row["measure"] == "dice"
     ]
     return [_sentence(row) for row in rows]
+
+
+def ceiling_sentences(study: Study) -> list[str]:
+    """Intra- and inter-rater error of the main label, for every two sets of masks by people."""
+    label = main_label(study)
+    return [
+        f"{title_of(row['error'])} error of one drawing ({row['second']} – {row['first']}, "
+        f"{label}) is {estimate(_error_of(row), 'value')} mm³, {shown(row['error_percent'], 1)} % "
+        f"of the volume, with a bias of {estimate(_bias_of(row), 'value', sign=True)} mm³."
+        for row in _ceiling(study)
+        if row["label"] == label and math.isfinite(row["error_mm3"])
+    ]
+
+
+def _ceiling(study: Study) -> list[dict]:
+    return rows_of(study, "ceiling").to_dict("records")
+
+
+def _error_of(row: Mapping) -> dict:
+    return {"value": row["error_mm3"], "low": row["error_low"], "high": row["error_high"]}
+
+
+def _bias_of(row: Mapping) -> dict:
+    return {"value": row["bias_mm3"], "low": row["bias_low"], "high": row["bias_high"]}
+
+
+def _icc_of(row: Mapping) -> dict:
+    return {"value": row["icc_a1"], "low": row["icc_low"], "high": row["icc_high"]}
+
+
+def _dice_of(row: Mapping) -> dict:
+    return {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]}
+
+
+def _ceiling_row(row: Mapping) -> list[str]:
+    return [
+        *(title_of(row["error"]), f"{row['second']} – {row['first']}", row["label"], str(row["n"])),
+        *(estimate(_error_of(row), "value"), shown(row["error_percent"], 1)),
+        estimate(_bias_of(row), "value", sign=True),
+        *(estimate(one(row), "value", digits=2) for one in (_icc_of, _dice_of)),
+    ]
 
 
 def _labels(study: Study) -> list[str]:
@@ -86,13 +136,15 @@ def _beside(study: Study) -> list[dict]:
 
 def _lead(study: Study) -> str:
     measured, label = study.measured, main_label(study)
+    if not measured.raters:
+        return "Several masks of one scan, by the raters that the column rater names." + INTERVALS
     counts = [
         f"{name} {int(measured.volumes[name][label].notna().sum())}" for name in measured.raters
     ]
     return (
         f"Of {len(measured.covariates)} cases, further masks are there by {', '.join(counts)}. "
         "Dice is the mean over cases, where a lost mask counts 0; ICC, r and bias are of "
-        "the volumes. Square brackets hold 95 % intervals over people."
+        f"the volumes.{INTERVALS}"
     )
 
 
@@ -113,18 +165,15 @@ def _person(name: str) -> str:
 
 
 def _pair_row(row: Mapping) -> list[str]:
-    dice = {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]}
-    icc = {"value": row["icc_a1"], "low": row["icc_low"], "high": row["icc_high"]}
-    bias = {"value": row["bias_mm3"], "low": row["bias_low"], "high": row["bias_high"]}
     return [
         f"{row['second']} – {row['first']}",
         row["label"],
         cases_told(int(row["n"]), int(row["n_volumes"])),
-        estimate(dice, "value", digits=2),
-        estimate(icc, "value", digits=2),
+        estimate(_dice_of(row), "value", digits=2),
+        estimate(_icc_of(row), "value", digits=2),
         shown(row["icc_c1"], 2),
         shown(row["pearson_r"], 2),
-        estimate(bias, "value", sign=True),
+        estimate(_bias_of(row), "value", sign=True),
     ]
 
 

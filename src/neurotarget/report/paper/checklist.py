@@ -11,6 +11,7 @@ import pandas as pd
 
 from neurotarget.report.pages.people_section import missing_sentence, people_lines, tests_sentence
 from neurotarget.report.words.sentences import cohort, headlines, part_counts, rows_of
+from neurotarget.stats.cohort.people import SPLITS
 from neurotarget.stats.study.results import Study
 
 COLUMNS = ["item", "section", "topic", "filled_by", "text"]
@@ -53,11 +54,23 @@ def _reference(study: Study) -> str:
 
 def _raters(study: Study) -> str:
     raters = study.measured.raters
-    return f"Between raters ({', '.join(raters)}): study/raters.tsv." if raters else ""
+    errors = rows_of(study, "ceiling")
+    if not len(errors):
+        return ""
+    raters = raters or dict.fromkeys([*errors["first"], *errors["second"]])
+    kinds = " and ".join(dict.fromkeys(errors["error"]))
+    return f"{kinds.capitalize()} error ({', '.join(raters)}): study/ceiling.tsv."
 
 
 def _disjoint(study: Study) -> str:
     return "Splits and folds are drawn by person." if "seed" in study.facts else ""
+
+
+def _split(study: Study) -> str:
+    people = rows_of(study, "people", characteristic="people")
+    counts = [f"{int(row.n)} {row.part}" for row in people.itertuples() if row.part in SPLITS]
+    told = f"people: {', '.join(counts)} (study/people.tsv)" if counts else ""
+    return "; ".join(filter(None, [_fact("seed", "fold")(study), told]))
 
 
 def _network(study: Study) -> str:
@@ -89,9 +102,8 @@ def _sample(study: Study) -> str:
     return "Power and people needed: study/power.tsv." if len(power) else ""
 
 
-TITLE, INTRODUCTION, METHODS, RESULTS, END = (
-    *("title and abstract", "introduction", "methods", "results", "discussion and other"),
-)
+TITLE, INTRODUCTION, METHODS, RESULTS = "title and abstract", "introduction", "methods", "results"
+DISCUSSION, OTHER = "discussion", "other information"
 ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (TITLE, "say that it is a study of AI, and of which kind", None),
     (TITLE, "structured summary", None),
@@ -111,9 +123,9 @@ ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (METHODS, "who annotated", None),
     (METHODS, "annotation of the test set", None),
     (METHODS, "variability between and within raters", _raters),
-    (METHODS, "how cases were split", _fact("seed", "fold")),
+    (METHODS, "how cases were split", _split),
     (METHODS, "level at which splits are disjoint", _disjoint),
-    (METHODS, "intended sample size", _sample),
+    (METHODS, "intended sample size of the test set", _sample),
     (METHODS, "the model", _network),
     (METHODS, "software", _fact("software", "commit")),
     (METHODS, "how weights began", None),
@@ -132,9 +144,9 @@ ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (RESULTS, "performance with uncertainty", _results),
     (RESULTS, "diagnostic performance", _see("biomarkers", "AUC: study/biomarkers.tsv.")),
     (RESULTS, "failures", _failures),
-    (END, "limitations", None),
-    (END, "what follows for practice", None),
-    (END, "full protocol", None),
-    (END, "software, model and data to share", None),
-    (END, "funding", None),
+    (DISCUSSION, "limitations", None),
+    (DISCUSSION, "what follows for practice", None),
+    (OTHER, "full protocol", None),
+    (OTHER, "software, model and data to share", None),
+    (OTHER, "funding", None),
 )

@@ -16,9 +16,10 @@ from neurotarget.report.pages.people_section import (
     people_lines,
     tests_sentence,
 )
+from neurotarget.report.pages.raters_section import ceiling_sentences
 from neurotarget.report.paper.references import bibtex, first_source, references
 from neurotarget.report.words.definitions import Definition, definitions
-from neurotarget.report.words.sentences import cohort, headlines, rows_of
+from neurotarget.report.words.sentences import cohort, headlines, rows_of, title_of
 from neurotarget.stats.effects.longitudinal import SLOPES
 from neurotarget.stats.study.results import Study
 
@@ -30,7 +31,7 @@ CHANGE = (
 CHECKS = ("Bland and Altman 1999", "10.1177/096228029900800204")
 THEMES = {  # how a sentence on some tables begins
     "Effects are reported with": ("effects", "effect_differences", "power"),
-    "Agreement of volumes is reported as": ("agreement", "parts", "rater_differences"),
+    "Agreement of volumes is reported as": ("agreement", "parts", "ceiling", "rater_differences"),
     "Masks are scored by": ("scores",),
     "Failures are reported as": ("failures",),
     "Groups are discriminated by": ("biomarkers",),
@@ -56,7 +57,7 @@ def methods_text(study: Study) -> Written:
     keys = {(one.source, one.doi): one.key for one in listed}
     known = {one.doi: one.key for one in listed if one.doi}
     parts = [
-        f"# Methods and results: {study.measured.target.name}",
+        f"# Methods and results: {title_of(study.measured.target.name)}",
         "Drawn up from what this study did; `references.bib` lies beside. Add what no program "
         "knows: ethics, funding, acquisition, who drew the masks.",
         "## Methods",
@@ -82,7 +83,8 @@ def _data(study: Study) -> str:
     once = " A person counts once in every interval and effect." if repeats else ""
     reference = study.measured.reference
     truth = f" The volumes by {reference} are the reference." if reference else ""
-    return f"{cohort(study)}{asked}{truth}{more}{once} {missing_sentence(study)}".strip()
+    size = f" Head size is {study.facts['head size']}." if "head size" in study.facts else ""
+    return f"{cohort(study)}{asked}{truth}{more}{once}{size} {missing_sentence(study)}".strip()
 
 
 def _network(study: Study) -> str:
@@ -174,4 +176,5 @@ def _people(study: Study) -> str:
 
 def _findings(study: Study) -> list[str]:
     parts = [*headlines(study), *change_sentences(study), *limits_sentences(study)]
+    parts += ceiling_sentences(study)
     return [" ".join(parts), " ".join(study.notes)]

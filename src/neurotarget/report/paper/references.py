@@ -69,7 +69,8 @@ TITLES = {  # DOI → authors, title, where
     ),
     "10.2196/26151": (
         "Nikolov, S. and others",
-        "Clinically Applicable Segmentation of Head and Neck Anatomy for Radiotherapy",
+        "Clinically Applicable Segmentation of Head and Neck Anatomy for Radiotherapy: Deep "
+        "Learning Algorithm Development and Validation Study",
         "Journal of Medical Internet Research 23:e26151",
     ),
     "10.1037/1082-989X.1.1.30": (
@@ -99,12 +100,14 @@ TITLES = {  # DOI → authors, title, where
     ),
     "10.2307/2531595": (
         "DeLong, E. R. and DeLong, D. M. and Clarke-Pearson, D. L.",
-        "Comparing the Areas under Two or More Correlated Receiver Operating Characteristic Curves",
+        "Comparing the Areas under Two or More Correlated Receiver Operating Characteristic "
+        "Curves: A Nonparametric Approach",
         "Biometrics 44:837-845",
     ),
     "10.1111/j.2517-6161.1995.tb02031.x": (
         "Benjamini, Y. and Hochberg, Y.",
-        "Controlling the False Discovery Rate",
+        "Controlling the False Discovery Rate: A Practical and Powerful Approach to Multiple "
+        "Testing",
         "Journal of the Royal Statistical Society B 57:289-300",
     ),
     "10.1093/biostatistics/kxj037": (
@@ -127,6 +130,11 @@ TITLES = {  # DOI → authors, title, where
         "Bland, J. M. and Altman, D. G.",
         "Measuring Agreement in Method Comparison Studies",
         "Statistical Methods in Medical Research 8:135-160",
+    ),
+    "10.1136/bmj.313.7059.744": (
+        "Bland, J. M. and Altman, D. G.",
+        "Statistics Notes: Measurement Error",
+        "BMJ 313:744",
     ),
     "10.1007/BF01068419": (
         "Schuirmann, D. J.",

@@ -10,7 +10,7 @@ from neurotarget.types import Target
 
 VOLUMES, MASKS = "volumes", "masks"
 SEX = ("sex", "gender")
-HEADS = {"tiv": "TIV", "icv": "ICV", "etiv": "eTIV"}
+HEADS = {"tiv": "TIV", "icv": "ICV", "etiv": "eTIV", "brain mm3": "brain volume"}
 SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 
 

@@ -274,6 +274,15 @@ KNOWN = (
         ("agreement", "statistic", "reference_slope"),
     ),
     Definition(
+        "Rater error",
+        "SD of one drawing: that of the differences of two drawings of the same scans, divided by "
+        "√2. Intra-rater where one person drew both, inter-rater where two did; a bias between "
+        "them is no part of it.",
+        "Bland and Altman 1996",
+        "10.1136/bmj.313.7059.744",
+        ("ceiling", "", ""),
+    ),
+    Definition(
         "Network beside raters",
         "How the network agrees with one person, minus how another person agrees with the same, "
         "over the cases that all three have. Above 0 the network is closer. The interval is "

@@ -67,6 +67,14 @@ TABLES = {  # in reading order
         value="dice",
         headings={"icc_a1": "ICC(A,1)", "icc_c1": "ICC(C,1)", "pearson_r": "Pearson r"},
     ),
+    "ceiling": About(
+        "Intra- and inter-rater error",
+        "The SD of one drawing of the same scan, by one rater who draws again and by two raters; "
+        "the bias between both stands beside and is no part of it.",
+        is_printed=True,
+        value="error_mm3",
+        headings={"error": "kind", "error_mm3": "error, mm³", "icc_a1": "ICC(A,1)"},
+    ),
     "rater_differences": About(
         "Network beside raters",
         "Agreement of the network with a person minus that of another person, on the same cases.",
@@ -100,9 +108,9 @@ TABLES = {  # in reading order
     "age": About("Age", "Slope of volume over age and whether it bends."),
     "influence": About(
         "Influence of single people",
-        "Each hypothesis with everybody, without the one person who changes the verdict or sign "
-        "(or else moves it most), and by a method that single people hardly move; outliers lie "
-        "more than 3 MAD from the rest.",
+        "Each hypothesis, as declared and in the model that answers, with everybody, without the "
+        "one person who changes the verdict or sign (or else moves it most), and by a method that "
+        "single people hardly move; outliers lie more than 3 MAD from the rest.",
         value="estimate",
         headings={
             "estimate_without": "Without that person",

@@ -1,8 +1,8 @@
 """The run folder: everything a run makes, and nothing that cannot be read again as plain values.
 
 config.yaml overrides.yaml run.json splits.tsv weights/{best,last}.ckpt logs/metrics.csv
-predictions/ volumes.tsv postprocessing.json rows.csv cases.tsv summary.json pictures/ study/
-report.html
+predictions/ volumes.tsv postprocessing.json rows.csv cases.tsv people.tsv summary.json pictures/
+study/ report.html
 """
 
 import csv
@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -45,6 +46,7 @@ NEEDED = {  # what Lightning takes up in a checkpoint
     "callbacks": dict,
 }
 OVERRIDES = "overrides.yaml"  # the words that the run was started with
+PEOPLE = "people.tsv"  # covariates and split of every case, those of the training too
 POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
 SHOWN = 3  # tensors in a sentence
 PACKAGES = (
@@ -64,7 +66,15 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) -> None:
+def write_people(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) -> None:
+    """Write who is in which split, with covariates and without files, as people.tsv."""
+    bare = [replace(case, images={}, label=None, raters={}) for case in cases]
+    write_cases(folder, bare, splits, name=PEOPLE)
+
+
+def write_cases(
+    folder: Path, cases: Sequence[Case], splits: Mapping[str, str], *, name: str = "cases.tsv"
+) -> None:
     """Write cases as the manifest cases.tsv, with absolute paths, for a study of this run."""
     contrasts, raters, covariates = (
         list(dict.fromkeys(name for case in cases for name in getattr(case, field)))
@@ -73,7 +83,7 @@ def write_cases(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) 
     drawn = [f"{RATER}{name}" for name in raters]
     columns = ["case_id", "subject_id", *contrasts, "label", *drawn, "split", *covariates]
     with (
-        written(folder / "cases.tsv") as draft,
+        written(folder / name) as draft,
         draft.open("w", newline="", encoding="utf-8") as stream,
     ):
         table = csv.DictWriter(stream, columns, "n/a", delimiter="\t", lineterminator="\n")
@@ -174,13 +184,13 @@ def read_words(folder: Path) -> list[str]:
     return [str(word) for word in words]
 
 
-def own_cases(folder: Path) -> Path:
+def own_cases(folder: Path, name: str = "cases.tsv") -> Path:
     """The manifest of a run, cases.tsv; the run may be a stranger's, and the file a link.
 
     Raises:
         DataError: it is a link to a file elsewhere, which would be read and quoted.
     """
-    path = Path(folder) / "cases.tsv"
+    path = Path(folder) / name
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
         raise DataError(
             f"{path}: found a link to {path.resolve()}, wanted a file of the run's own; say "

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 NAMES = re.compile(
-    r"(e?tiv|e?icv|estimatedtotalintracranialvol(ume)?)(_(mm3|cm3|ml|l))?", re.IGNORECASE
+    r"(e?tiv|e?icv|estimatedtotalintracranialvol(ume)?)(_(mm3|cm3|ml|l))?|brain_mm3", re.IGNORECASE
 )
 CONTROLS = frozenset({"control", "controls", "cn", "hc", "healthy", "0"})  # groups, in lower case
 
@@ -24,7 +24,10 @@ Subjects = Float[ndarray, " N"]
 
 
 def find_tiv(columns: Iterable[str]) -> str | None:
-    """First column with a name of TIV, in whatever case and unit; None where there is none."""
+    """First column of head size, in whatever case and unit; None where there is none.
+
+    That is a name of TIV, or `brain_mm3`, the brain volume that a study takes from scans.
+    """
     return next((name for name in columns if NAMES.fullmatch(str(name))), None)
 
 

@@ -1,6 +1,6 @@
 """Table 1: who the cohort is, in all and by part, with what is missing of each variable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,11 @@ from neurotarget.stats.cohort.measured import EXTERNAL, PARTS, Measured
 from neurotarget.stats.cohort.subjects import written
 
 ALL = "all"
+SPLITS = {  # parts, by the splits of a network's training
+    "training": ("train",),
+    "validation": ("val",),
+    "held out": ("test", "external"),
+}
 MOST_LEVELS = 30  # of a category that are listed one by one
 COLUMNS = [
     *("part", "characteristic", "level", "n", "percent", "mean", "sd", "minimum", "maximum"),
@@ -18,15 +23,20 @@ COLUMNS = [
 ]
 
 
-def people_table(measured: Measured) -> pd.DataFrame:
+def people_table(measured: Measured, people: pd.DataFrame | None = None) -> pd.DataFrame:
     """Table 1: people and scans, age, head size, sex, group and site, in all and by part.
 
     Numbers and categories are of people: of several scans the first value that is known. `percent`
     is of the people of the part, those without a value too, who are counted as missing. Parts are
-    internal and external, or the splits, where the cases have several; and the two groups of
-    hypotheses.
+    internal and external, where the cases have both, and the two groups of hypotheses. `people`
+    (index `case_id`; `subject_id`, `split`, covariates) adds the splits of the network's training,
+    whose people this study has not measured.
     """
-    rows = [row for part, cases in _parts(measured) for row in _rows(measured, part, cases)]
+    shown, table = _shown(measured.covariates), measured.covariates
+    rows = [row for part, cases in _parts(measured) for row in _rows(table.loc[cases], part, shown)]
+    for part, splits in SPLITS.items() if people is not None else ():
+        own = people[people["split"].isin(splits)].reindex(columns=["subject_id", *shown])
+        rows += _rows(own, part, shown) if len(own) else ()
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -51,12 +61,11 @@ def _parts(measured: Measured) -> Iterator[tuple[str, pd.Index]]:
                 yield f"{name} {group}", cases
 
 
-def _rows(measured: Measured, part: str, cases: pd.Index) -> Iterator[dict]:
-    table = measured.covariates.loc[cases]
+def _rows(table: pd.DataFrame, part: str, shown: Sequence[str]) -> Iterator[dict]:
     people = table.groupby(table["subject_id"].astype(str).to_numpy(), sort=False).first()
     yield {"part": part, "characteristic": "people", "level": "", "n": len(people)}
-    yield {"part": part, "characteristic": "scans", "level": "", "n": len(cases)}
-    for name in _shown(measured.covariates):
+    yield {"part": part, "characteristic": "scans", "level": "", "n": len(table)}
+    for name in shown:
         values = people[name]
         missing = int(values.isna().sum())
         head = {"part": part, "characteristic": name, "n_missing": missing}

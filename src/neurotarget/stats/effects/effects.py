@@ -104,20 +104,27 @@ class Effect:
 
 
 def estimate_effect(
-    hypothesis: Hypothesis, volumes: pd.Series, covariates: pd.DataFrame, *, unit: str = "mm3"
+    hypothesis: Hypothesis,
+    volumes: pd.Series,
+    covariates: pd.DataFrame,
+    *,
+    unit: str = "mm3",
+    model: Variant | None = None,
 ) -> Effect:
     """Estimate an effect on volumes with its 95 % interval and judge it.
 
     Both tables are indexed by case; `covariates` may have a column `subject_id`. A group
     difference without other terms is Welch's, everything else least squares with errors that hold
     for unequal spread (see `model.fit`). `unit` is that of the volumes. The rule of the verdict is
-    in `verdict`; a smallest effect of interest in % or SDs is taken from these volumes.
+    in `verdict`; a smallest effect of interest in % or SDs is taken from these volumes. `model` is
+    another model of the hypothesis than the declared one.
 
     Raises:
         ValueError: a case comes twice in one of the tables.
     """
     matters = smallest_of_interest(hypothesis, volumes, covariates)
-    return _estimate(Variant(DECLARED, hypothesis), volumes, covariates, unit=unit, matters=matters)
+    model = model or Variant(DECLARED, hypothesis)
+    return _estimate(model, volumes, covariates, unit=unit, matters=matters)
 
 
 def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.DataFrame:

@@ -1,10 +1,10 @@
 """Whether one person carries an effect: who is left out, what is then found, a robust estimate.
 
-Each hypothesis, as declared, is put to the volumes without each of the people who move it most, by
-least squares in closed form; the one whose absence changes the verdict or the sign is named, else
-the one who moves the estimate furthest. Beside it stands an estimate that single people hardly
-move, and who lies far from the rest by median and MAD, which outliers do not hide as they do behind
-a mean and an SD that they have made themselves.
+Each hypothesis, as declared and in the model that answers it, is put to the volumes without each of
+the people who move it most, by least squares in closed form; the one whose absence changes the
+verdict or the sign is named, else the one who moves the estimate furthest. Beside it stands an
+estimate that single people hardly move, and who lies far from the rest by median and MAD, which
+outliers do not hide as they do behind a mean and an SD that they have made themselves.
 
 Source: Belsley et al. 1980, doi:10.1002/0471725153 (deletion); Leys et al. 2013,
 doi:10.1016/j.jesp.2013.03.013 (median ± 3 MAD); Huber 1964, doi:10.1214/aoms/1177703732; Sen 1968,
@@ -31,6 +31,7 @@ from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather
 from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.effects.effects import Effect, estimate_effect, label_of
 from neurotarget.stats.effects.model import Design, design
+from neurotarget.stats.effects.variants import DECLARED, Variant, variants
 
 FAR = 3.0  # scaled MADs from the median
 NORMAL = 1.4826  # MAD times it is the SD of a normal distribution
@@ -39,7 +40,7 @@ TRIED = 5  # people who move the estimate, and as many who lie far off, that are
 NAMED = 6  # outliers that a cell lists
 HUBER, THEIL_SEN = "Huber", "Theil–Sen"
 COLUMNS = (
-    *("hypothesis", "label", "method", "unit", "estimate", "low", "high", "verdict"),
+    *("hypothesis", "label", "method", "model", "unit", "estimate", "low", "high", "verdict"),
     *("case_id", "estimate_without", "without_low", "without_high", "verdict_without", "changes"),
     *("robust", "robust_low", "robust_high", "robust_kind"),
     *("n", "n_outliers", "outliers", "reason"),
@@ -47,6 +48,14 @@ COLUMNS = (
 TEXTS = ("unit", "verdict", "case_id", "verdict_without", "changes", "robust_kind", "outliers")
 NOTHING = dict.fromkeys(COLUMNS, math.nan) | dict.fromkeys((*TEXTS, "reason"), "")
 SIGN, VERDICT = "sign", "verdict"
+
+
+class _Asked(NamedTuple):
+    """A hypothesis in one of its models; volumes are taken as they are in all that lead."""
+
+    hypothesis: Hypothesis
+    model: Variant
+    unit: str  # of the volumes
 
 
 class _Robust(NamedTuple):
@@ -96,9 +105,14 @@ def outlier_notes(measured: Measured) -> list[str]:
 
 
 def influence_table(
-    measured: Measured, *, refused: Mapping[tuple[str, str], str] = MappingProxyType({})
+    measured: Measured,
+    effects: pd.DataFrame | None = None,
+    *,
+    refused: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """A row a hypothesis and method: with everybody, without the one who matters most, robust.
+
+    A model that leads in `effects`, the study's table, has rows beside those as declared.
 
     `changes` says whether the sign of the estimate or the verdict is another without that person
     ("sign", "verdict", "sign and verdict", else empty). `outliers` are people far from the robust
@@ -108,12 +122,14 @@ def influence_table(
     for hypothesis in measured.target.hypotheses:
         label = label_of(hypothesis, measured)
         for method, volumes in measured.asked(hypothesis).items():
-            row = NOTHING | {"hypothesis": hypothesis.name, "label": label, "method": method}
-            if why := refused.get((method, label)):
-                rows.append(row | {"reason": why})
-                continue
-            unit = measured.unit_of(hypothesis)
-            rows.append(row | _row(hypothesis, volumes[label], measured.covariates, unit))
+            for model in _models(hypothesis, measured.covariates, effects):
+                row = NOTHING | {"hypothesis": hypothesis.name, "label": label, "method": method}
+                row |= {"model": model.name}
+                if why := refused.get((method, label)):
+                    rows.append(row | {"reason": why})
+                    continue
+                case = _Asked(hypothesis, model, measured.unit_of(hypothesis))
+                rows.append(row | _row(case, volumes[label], measured.covariates))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -137,41 +153,52 @@ def _words(value: float, low: float, high: float) -> str:
     return "{} [{}, {}]".format(*(text.replace("-", "−") for text in texts))
 
 
-def _row(hypothesis: Hypothesis, volumes: pd.Series, covariates: pd.DataFrame, unit: str) -> dict:
+def _models(
+    hypothesis: Hypothesis, covariates: pd.DataFrame, effects: pd.DataFrame | None
+) -> list[Variant]:
+    """The declared model, and the one that leads where that is another."""
+    if effects is None:
+        return [Variant(DECLARED, hypothesis)]
+    own = effects[(effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)]
+    names = {DECLARED, *own["model"]}
+    return [model for model in variants(hypothesis, covariates) if model.name in names]
+
+
+def _row(asked: _Asked, volumes: pd.Series, covariates: pd.DataFrame) -> dict:
+    """What one model finds; random sites are taken as fixed ones to find who matters."""
+    needs = asked.model.needs
     try:
-        cohort = gather(hypothesis, volumes.to_frame("volume"), covariates)
-        columns = design(hypothesis, cohort.covariates)
+        cohort = gather(needs, volumes.to_frame("volume"), covariates)
+        columns = design(needs, cohort.covariates)
     except NotEstimableError as why:
         return {"reason": str(why)}
-    whole = _effect(hypothesis, cohort, unit)
+    whole = _effect(asked, cohort)
     row = {"unit": whole.unit, "n": whole.n}
     if math.isnan(whole.estimate):
         return row | {"reason": whole.reason}
     values = cohort.volumes["volume"].to_numpy()
-    robust = _robust(hypothesis, columns, values)
+    robust = _robust(asked.hypothesis, columns, values)
     far = cohort.volumes.index[far_off(robust.left)]
     named = ", ".join(map(str, far[:NAMED])) + (" …" if len(far) > NAMED else "")
     return row | {
         **{"estimate": whole.estimate, "low": whole.low, "high": whole.high},
         "verdict": whole.verdict,
-        **_without(hypothesis, cohort, columns, whole, unit),
+        **_without(asked, cohort, columns, whole),
         **{"robust": robust.value, "robust_low": robust.low, "robust_high": robust.high},
         "robust_kind": robust.kind,
         **{"n_outliers": len(far), "outliers": named},
     }
 
 
-def _effect(hypothesis: Hypothesis, cohort: Cohort, unit: str, out: object | None = None) -> Effect:
+def _effect(asked: _Asked, cohort: Cohort, out: object | None = None) -> Effect:
     """The effect on the people of a cohort, without one of them."""
     values, terms = cohort.volumes["volume"], cohort.covariates
     if out is not None:
         values, terms = values.drop(out), terms.drop(out)
-    return estimate_effect(hypothesis, values, terms, unit=unit)
+    return estimate_effect(asked.hypothesis, values, terms, unit=asked.unit, model=asked.model)
 
 
-def _without(
-    hypothesis: Hypothesis, cohort: Cohort, columns: Design, whole: Effect, unit: str
-) -> dict:
+def _without(asked: _Asked, cohort: Cohort, columns: Design, whole: Effect) -> dict:
     """Who changes the verdict or the sign, or else moves the estimate most, and what is left.
 
     A sign counts where the person moves the estimate by more than its standard error: one near 0
@@ -180,7 +207,7 @@ def _without(
     found = []
     for place in _candidates(columns, cohort.volumes["volume"].to_numpy()):
         case = cohort.volumes.index[place]
-        effect = _effect(hypothesis, cohort, unit, out=case)
+        effect = _effect(asked, cohort, out=case)
         if math.isnan(effect.estimate):
             continue
         moved = abs(effect.estimate - whole.estimate)

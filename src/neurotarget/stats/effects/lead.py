@@ -59,8 +59,9 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
         )
     elif _needs_head_size(hypothesis, covariates):
         remarks.append(
-            "head size is not taken out, and men have larger heads than women: a covariate TIV or "
-            "eTIV would show how much of the difference is that of the head"
+            "head size is not taken out, and men have larger heads than women: a column eTIV in "
+            "mm3, brain masks or skull-stripped scans would show how much of the difference is "
+            "that of the head"
         )
     return [
         row

@@ -23,6 +23,7 @@ from neurotarget.stats.effects.effects import NO_CONCLUSION, Refused, effects_ta
 from neurotarget.stats.effects.influence import influence_table, outlier_notes
 from neurotarget.stats.effects.power import power_table
 from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
+from neurotarget.stats.study.ceiling import ceiling_table, drawings_of
 from neurotarget.stats.study.means import mean_agreement_table, means_table
 from neurotarget.stats.study.parts import parts_table
 from neurotarget.stats.study.raters import rater_differences_table, raters_table
@@ -46,10 +47,10 @@ def analyse(
 
     What a cohort does not have (a second method, sites, groups) gives empty tables or rows with
     a reason, never an error. `parts` is there where cases are external or scores published,
-    `raters` and `rater_differences` where further raters have drawn, `means` and `mean_agreement`
-    where a contrast has a unit. Failed masks have no volume: they are counted, and left out of all
-    but scores and failures. `training` is what is known of the network's; masks that failed too
-    often, or of a network that has not learnt, have effects without a conclusion.
+    `raters`, `ceiling` and `rater_differences` where further raters have drawn, `means` and
+    `mean_agreement` where a contrast has a unit. Failed masks have no volume: they are counted, and
+    left out of all but scores and failures. `training` is what is known of the network's; masks
+    that failed too often, or of a network that has not learnt, have effects without a conclusion.
     """
     learning = study_learning(measured, training)
     refused = study_refusals(measured, learning)
@@ -63,11 +64,11 @@ def analyse(
         "effects": effects,
         "effect_differences": effect_differences_table(measured, refused=refused),
         **({"label_effects": by_label} if len(by_label) else {}),
-        "influence": influence_table(known, refused=refused),
+        "influence": influence_table(known, effects, refused=refused),
         "residuals": residuals_table(measured, effects),
         "power": power_table(known, effects),
         **({"parts": parts} if len(parts) else {}),
-        **_of_raters(known, agreement),
+        **_of_raters(known, agreement, seed),
         "agreement": agreement,
         "scores": scores,
         "failures": failures_table(measured),
@@ -91,11 +92,17 @@ def analyse(
     return Study(measured, tables, told, dict(facts or {}), learning)
 
 
-def _of_raters(measured: Measured, agreement: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
     if not measured.raters:
-        return {}
+        drawn = drawings_of(measured)
+        if drawn is None:
+            return {}
+        agreement = agreement_table(drawn, seed=seed)
+        return {"ceiling": ceiling_table(drawn, agreement, raters_table(drawn, agreement))}
+    raters = raters_table(measured, agreement)
     return {
-        "raters": raters_table(measured, agreement),
+        "raters": raters,
+        "ceiling": ceiling_table(measured, agreement, raters),
         "rater_differences": rater_differences_table(measured),
     }
 

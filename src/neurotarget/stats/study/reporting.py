@@ -17,16 +17,17 @@ MARGIN = 0.05  # of Dice, where the target states no other
 BETTER, NOT_INFERIOR, INFERIOR, OPEN = "better", "not inferior", "inferior", "undecided"
 
 
-def with_reporting(study: Study, *, n_listed: int = 0) -> Study:
+def with_reporting(study: Study, *, n_listed: int = 0, people: pd.DataFrame | None = None) -> Study:
     """The study with Table 1, the flow of cases, checks of the models, and change within people.
 
-    `n_listed` cases were in the manifest that it was made of. Tables without rows are left out.
+    `n_listed` cases were in the manifest that it was made of. `people` are those of the network's
+    splits, as `people_table` takes them. Tables without rows are left out.
     """
     measured, tables = study.measured, dict(study.tables)
     agreement = tables["agreement"]
     differences = tables.get("rater_differences")
     found = {
-        "people": people_table(measured),
+        "people": people_table(measured, people),
         "flow": flow_table(measured, tables["effects"], n_listed=n_listed),
         "assumptions": assumptions_table(measured, agreement),
         "tests": tests_table(measured, tables["effects"]),
@@ -45,7 +46,7 @@ def noninferiority_table(
     """Whether the network's Dice with a person is no lower than a second rater's by a margin.
 
     `differences` is `rater_differences` of a study. Not inferior: the interval lies above −margin;
-    better: above 0; inferior: below −margin. The margin is the target's `dice_margin`, else 0.05.
+    better: above 0; inferior: below −margin. The margin is the acceptable `dice_margin`, else 0.05.
 
     Source: Walker and Nowacki 2011, doi:10.1007/s11606-010-1513-8.
     """
@@ -53,7 +54,7 @@ def noninferiority_table(
     own = differences[differences["measure"] == "dice"]
     named = ["label", "network", "against", "rater", "difference", "low", "high", "n"]
     table = own[named].assign(margin=margin)
-    table["margin_from"] = "the target" if "dice_margin" in acceptable else "the default"
+    table["margin_from"] = "set before" if "dice_margin" in acceptable else "the default"
     table["verdict"] = [_judged(row.low, row.high, margin) for row in table.itertuples(index=False)]
     return table.reset_index(drop=True)
 

@@ -1,0 +1,176 @@
+"""Head or brain volume of a case from what lies with its scan, in mm³; never a guess.
+
+FreeSurfer's estimate of the intracranial volume is taken first, then a brain mask of a BIDS
+derivative, then the voxels of a skull-stripped scan. A whole head says nothing of its brain.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
+from scipy import ndimage
+
+from neurotarget.data.cases.bids import NATIVE
+from neurotarget.data.scans.volume import Volume, read_volume
+from neurotarget.files.reading import opened
+from neurotarget.problems import DataError
+from neurotarget.types import Case
+
+PLAUSIBLE_MM3 = (600e3, 2_200e3)  # of a brain; whole heads of adults hold 3 litres and more
+ONE_PIECE = 0.999  # of the voxels that are not 0, in the largest piece of a stripped scan
+TOUCHED = 0.05  # of a face of the grid: more is a brain that is cut, a neck, or no background
+MOST_MISSING = 0.2  # of the cases; a source that lacks more is not used
+ENTITY = re.compile(r"(?:^|_)(sub|ses|run|space)-([A-Za-z0-9]+)")
+ETIV = re.compile(r"EstimatedTotalIntraCranialVol, eTIV, [^,]*, ([0-9.eE+]+), mm\^3")
+HEADER_BYTES = 64 * 1024  # of aseg.stats, within which its measures stand
+FREESURFER = ("derivatives", "sourcedata")  # where BIDS data sets keep its subjects
+
+
+class BrainVolumes(NamedTuple):
+    """Volumes in mm³ by case_id with their column and origin; empty where no source has them.
+
+    `why` says what was looked at where nothing was found.
+    """
+
+    values: Mapping[str, float]
+    column: str = ""
+    origin: str = ""
+    why: str = ""
+
+
+def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolumes:
+    """Volumes of all cases from the first source that has them of at least four fifths.
+
+    One source serves a whole cohort: volumes of two kinds would differ by kind.
+    """
+    seen = [case for case in cases if _scan_of(case, contrasts)]
+    if not seen:
+        return BrainVolumes({}, why="no scan is at hand")
+    sources: tuple[tuple[str, str, Callable[[Path], float]], ...] = (
+        ("etiv_mm3", "FreeSurfer's eTIV (aseg.stats)", _freesurfer_mm3),
+        ("brain_mm3", "brain masks of the derivatives (*_desc-brain_mask)", _masked_mm3),
+        ("brain_mm3", "voxels that are not 0 in skull-stripped scans", _stripped_scan_mm3),
+    )
+    for column, origin, measure in sources:
+        if found := _of_all(seen, contrasts, measure, most_missing=MOST_MISSING * len(cases)):
+            return BrainVolumes(found, column, origin)
+    return BrainVolumes(
+        {}, why="the scans hold whole heads, parts of brains, or no background of exactly 0"
+    )
+
+
+def stripped_mm3(volume: Volume) -> float:
+    """Volume of the brain in a skull-stripped scan, holes filled; NaN where it is none.
+
+    Its background is exactly 0; what is not 0 is one piece of 600 to 2,200 cm³, but for a
+    thousandth, that does not lie against a face of the grid.
+    """
+    inside = volume.array != 0
+    faces = (inside.take(end, axis=axis).mean() for axis in range(3) for end in (0, -1))
+    if not volume.is_placed or not inside.any() or max(faces) > TOUCHED:
+        return math.nan
+    largest, share = _largest(inside)
+    return _plausible_mm3(largest, volume) if share >= ONE_PIECE else math.nan
+
+
+def mask_mm3(volume: Volume) -> float:
+    """Volume of a brain mask; NaN where it is not plausible."""
+    return _plausible_mm3(volume.array > 0, volume) if volume.is_placed else math.nan
+
+
+def _of_all(
+    cases: Sequence[Case],
+    contrasts: Sequence[str],
+    measure: Callable[[Path], float],
+    *,
+    most_missing: float,
+) -> dict[str, float]:
+    """Volumes of the cases; empty as soon as too many have none."""
+    found, missing = {}, 0
+    for case in cases:
+        try:
+            value = measure(_scan_of(case, contrasts))
+        except (DataError, OSError):  # a scan that cannot be read is told where it is drawn
+            value = math.nan
+        missing += not math.isfinite(value)
+        if missing > most_missing:
+            return {}
+        found[case.case_id] = value
+    return found
+
+
+def _scan_of(case: Case, contrasts: Sequence[str]) -> Path | None:
+    """The scan of the first contrast that is there."""
+    paths = (case.images.get(name) for name in (*contrasts, *case.images))
+    return next((path for path in paths if path is not None and path.is_file()), None)
+
+
+def _stripped_scan_mm3(scan: Path) -> float:
+    return stripped_mm3(read_volume(scan))
+
+
+def _masked_mm3(scan: Path) -> float:
+    """Volume of the one brain mask that the derivatives have of a scan."""
+    root, own = _bids_root(scan), dict(ENTITY.findall(scan.name))
+    if root is None or "sub" not in own:
+        return math.nan
+    pattern = f"derivatives/*/sub-{own['sub']}/**/*_desc-brain_mask.nii*"
+    fits = [path for path in sorted(root.glob(pattern)) if _is_of(path, own)]
+    return mask_mm3(read_volume(fits[0])) if len(fits) == 1 else math.nan
+
+
+def _is_of(mask: Path, own: Mapping[str, str]) -> bool:
+    found = dict(ENTITY.findall(mask.name))
+    if found.get("space", "") not in NATIVE or found.get("ses") != own.get("ses"):
+        return False
+    return found.get("run") in (None, own.get("run"))
+
+
+def _freesurfer_mm3(scan: Path) -> float:
+    """Estimated TIV of the subject, or of its session where FreeSurfer has a folder for that."""
+    root, own = _bids_root(scan), dict(ENTITY.findall(scan.name))
+    if root is None or "sub" not in own:
+        return math.nan
+    subject = f"sub-{own['sub']}"
+    names = [f"{subject}_ses-{own['ses']}"] if "ses" in own else []
+    for name in (*names, subject):
+        for place in FREESURFER:
+            path = root / place / "freesurfer" / name / "stats" / "aseg.stats"
+            if path.is_file():
+                return _etiv_mm3(path)
+    return math.nan
+
+
+def _etiv_mm3(path: Path) -> float:
+    with opened(path) as stream:
+        text = stream.read(HEADER_BYTES).decode("utf-8", "replace")
+    match = ETIV.search(text)
+    value = float(match[1]) if match else math.nan
+    return value if PLAUSIBLE_MM3[0] <= value <= PLAUSIBLE_MM3[1] else math.nan
+
+
+def _bids_root(scan: Path) -> Path | None:
+    """The data set of a raw scan: the nearest folder above it with a description."""
+    place = scan.absolute()
+    return next(
+        (one for one in place.parents if (one / "dataset_description.json").is_file()), None
+    )
+
+
+def _largest(inside: Bool[ndarray, "I J K"]) -> tuple[Bool[ndarray, "I J K"], float]:
+    """The largest piece of a mask, joined by faces, and its share of all."""
+    pieces, _ = ndimage.label(inside)
+    counts = np.bincount(pieces.ravel())
+    counts[0] = 0
+    return pieces == counts.argmax(), float(counts.max() / counts.sum())
+
+
+def _plausible_mm3(mask: Bool[ndarray, "I J K"], volume: Volume) -> float:
+    whole = ndimage.binary_fill_holes(mask)
+    mm3 = float(whole.sum() * abs(np.linalg.det(volume.affine[:3, :3])))
+    return mm3 if PLAUSIBLE_MM3[0] <= mm3 <= PLAUSIBLE_MM3[1] else math.nan

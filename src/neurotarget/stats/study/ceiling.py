@@ -1,0 +1,124 @@
+"""How far masks of people agree with each other: one rater with themselves, and with others.
+
+No network can be shown to agree better with a rater than that rater does: intra-rater error is
+the ceiling of masks by one person, inter-rater error that of masks by several.
+"""
+
+import math
+import re
+from dataclasses import replace
+
+import pandas as pd
+
+from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.cohort.subjects import written
+from neurotarget.stats.study.raters import network_of
+from neurotarget.types import Row
+
+INTRA, INTER = "intra-rater", "inter-rater"
+AGAIN = re.compile(r"[_.-]?(?:again|repeat|session|ses|time)[_.-]?\d*$", re.IGNORECASE)
+PARTED = r"_mask\d+$"  # ends the names of several masks of one scan
+REFERENCE = "reference"  # what rows call the masks that count as truth
+COLUMNS = [
+    *("error", "first", "second", "label", "n", "error_mm3", "error_low", "error_high"),
+    *("error_percent", "bias_mm3", "bias_low", "bias_high", "icc_a1", "icc_low", "icc_high"),
+    *("dice", "dice_low", "dice_high", "interval", "reason"),
+]
+TAKEN = ("label", "bias_mm3", "bias_low", "bias_high", "icc_a1", "icc_low", "icc_high")
+DICES = ("dice", "dice_low", "dice_high", "reason")
+
+
+def ceiling_table(
+    measured: Measured, agreement: pd.DataFrame, raters: pd.DataFrame
+) -> pd.DataFrame:
+    """Intra- and inter-rater error of every two sets of masks that people drew, by label.
+
+    `error_mm3` is the SD of one drawing: that of the differences of two, divided by √2, with the
+    interval of `agreement`; `error_percent` is of the mean volume. A shift between two drawings is
+    the bias, which stands beside and is no part of it. ICC, bias and Dice are those of `raters`.
+
+    Source: Bland and Altman 1996, doi:10.1136/bmj.313.7059.744.
+    """
+    people, network = people_of(measured), network_of(measured)
+    rows = []
+    for row in raters.to_dict("records"):
+        first, second = row["first"], row["second"]
+        if network in (first, second):
+            continue
+        kind = INTRA if people[first] == people[second] else INTER
+        rows.append(
+            {"error": kind, "first": first, "second": second}
+            | {name: row[name] for name in (*TAKEN, *DICES)}
+            | _error(measured, agreement, first, second, row["label"])
+        )
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.sort_values("error", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def drawings_of(measured: Measured) -> Measured | None:
+    """Several masks of one scan (`<case_id>_mask1`, …) as methods named by a covariate `rater`.
+
+    The second mask of a scan by one rater is called `<rater>_again`, the third `<rater>_again2`.
+    None where no scan has two masks whose raters are known.
+    """
+    raters = measured.covariates.get("rater", pd.Series(dtype=object)).dropna().map(written)
+    scans = raters.index.to_series().astype(str).str.replace(PARTED, "", regex=True)
+    if measured.reference is None or not scans.duplicated().any():
+        return None
+    order = raters.groupby([scans, raters]).cumcount()
+    ends = order.map(lambda number: "_again" * (number > 0) + str(number) * (number > 1))
+    names = raters + ends
+    own, subjects = measured.volumes[measured.reference], measured.subjects
+    volumes = {
+        name: own.loc[cases].set_axis(scans[cases]).reindex(scans.unique())
+        for name in sorted(names.unique())
+        for cases in [names.index[names == name]]
+    }
+    people = subjects[scans.index].groupby(scans, sort=False).first().reindex(scans.unique())
+    return replace(
+        measured,
+        volumes=volumes,
+        covariates=people.to_frame("subject_id"),
+        scores=pd.DataFrame(columns=list(Row._fields)),
+        reference=None,
+        raters=tuple(volumes),
+        means={},
+    )
+
+
+def people_of(measured: Measured) -> dict[str, str]:
+    """The rater behind each set of masks: `rater1_again` and `rater1` are of one.
+
+    The masks that count as truth are of the one rater that a covariate `rater` names. Without it
+    they are of the one rater who drew again and whose first masks have no column of their own.
+    """
+    people = {name: AGAIN.sub("", name) for name in measured.raters}
+    first = measured.reference
+    if first is None:
+        return people
+    orphans = {one for name, one in people.items() if one != name and one not in measured.raters}
+    named = set(measured.covariates.get("rater", pd.Series(dtype=object)).dropna())
+    own = named or orphans - {first}
+    return people | {first: str(own.pop()) if first == REFERENCE and len(own) == 1 else first}
+
+
+def _error(
+    measured: Measured, agreement: pd.DataFrame, first: str, second: str, label: str
+) -> dict[str, object]:
+    own = agreement[
+        (agreement["first"] == first)
+        & (agreement["second"] == second)
+        & (agreement["label"] == label)
+        & (agreement["stratum"] == "all")
+        & (agreement["statistic"] == "sd_difference")
+    ]
+    row = {"n": 0, "error_mm3": math.nan, "error_percent": math.nan, "interval": "none"}
+    if not len(own):
+        return row
+    found = own.iloc[0]
+    both = pd.concat([measured.volumes[name][label] for name in (first, second)], axis=1).dropna()
+    error, mean = found["value"] / math.sqrt(2), float(both.to_numpy().mean())
+    ends = {f"error_{end}": found[end] / math.sqrt(2) for end in ("low", "high")}
+    percent = 100 * error / mean if mean > 0 else math.nan
+    row |= {"n": int(found["n"]), "error_mm3": error, "error_percent": percent}
+    return row | ends | {"interval": found["interval"]}

@@ -1,0 +1,55 @@
+"""Head size for a study that lacks it, from the scans that are there."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from neurotarget.data.cases.brain_volume import brain_volumes
+from neurotarget.hypothesis import Hypothesis
+from neurotarget.stats.cohort.head_size import find_tiv
+from neurotarget.studies.study_inputs import Material
+
+SUPPLY = (
+    "supply head size as a column eTIV in mm3 of the manifest, brain masks as "
+    "derivatives/<pipeline>/sub-*/**/*_desc-brain_mask.nii.gz of a BIDS data set, or "
+    "skull-stripped scans whose background is 0"
+)
+SHRINKS = (
+    "a brain shrinks with age and disease, so that at equal brain volume part of such an effect is "
+    "taken out too"
+)
+HEAD_SIZE = "head size"  # the fact that names its origin
+
+
+def with_head_size(material: Material) -> Material:
+    """The cohort with a column of head size where groups are compared in volumes without one.
+
+    It is taken from what lies with the scans (see `brain_volumes`), and the facts name its origin.
+    Where they hold none, a note says what to supply.
+    """
+    measured = material.measured
+    if not any(map(_asks_of_groups, measured.target.hypotheses)) or not material.cases:
+        return material
+    asked = [name for one in measured.target.hypotheses for name in one.variables]
+    if find_tiv([*measured.covariates.columns, *asked]):
+        return material
+    cases = [case for key, case in material.cases.items() if key in measured.covariates.index]
+    found = brain_volumes(cases, measured.target.contrasts)
+    if not found.values:
+        note = f"Groups are compared without head size: {found.why}; {SUPPLY}."
+        return material._replace(notes=(*material.notes, note))
+    values = pd.Series(found.values, dtype=float).reindex(measured.covariates.index)
+    covariates = measured.covariates.assign(**{found.column: values})
+    known, n = int(values.notna().sum()), len(values)
+    origin = f"{found.column}: {found.origin}, {known} of {n} cases"
+    is_brain = found.column == "brain_mm3"
+    note = f"Head size was not given and is taken from the scans ({origin})"
+    return material._replace(
+        measured=replace(measured, covariates=covariates),
+        notes=(*material.notes, f"{note}; {SHRINKS}." if is_brain else f"{note}."),
+        facts={**material.facts, HEAD_SIZE: origin},
+    )
+
+
+def _asks_of_groups(hypothesis: Hypothesis) -> bool:
+    return bool(hypothesis.groups) and not hypothesis.contrast
