@@ -1,1 +1,75 @@
-"""Target-oriented deep learning for brain MRI: from scans and masks to the answered question."""
+"""Target-oriented deep learning for brain MRI: from scans and masks to the answered question.
+
+```
+import neurotarget as nt
+
+run = nt.train("pituitary", model="segresnet")
+found = nt.predict(run, "scans", "masks")
+study = nt.study(masks="masks", manifest="participants.tsv", target="pituitary")
+```
+Importing it loads nothing else; each function loads what it needs when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neurotarget.api.compare import Comparison, compare
+    from neurotarget.api.data import Problems, evaluate, lint, read_manifest, read_target
+    from neurotarget.api.predict import Predictions, predict
+    from neurotarget.api.study import Study, study
+    from neurotarget.api.train import Run, open_run, train
+    from neurotarget.problems import DataError
+    from neurotarget.types import Case, Manifest, Target
+
+_PLACES = {
+    "Case": "types",
+    "Comparison": "api.compare",
+    "DataError": "problems",
+    "Manifest": "types",
+    "Predictions": "api.predict",
+    "Problems": "api.data",
+    "Run": "api.train",
+    "Study": "api.study",
+    "Target": "types",
+    "compare": "api.compare",
+    "evaluate": "api.data",
+    "lint": "api.data",
+    "open_run": "api.train",
+    "predict": "api.predict",
+    "read_manifest": "api.data",
+    "read_target": "api.data",
+    "study": "api.study",
+    "train": "api.train",
+}
+__all__ = [
+    "Case",
+    "Comparison",
+    "DataError",
+    "Manifest",
+    "Predictions",
+    "Problems",
+    "Run",
+    "Study",
+    "Target",
+    "compare",
+    "evaluate",
+    "lint",
+    "open_run",
+    "predict",
+    "read_manifest",
+    "read_target",
+    "study",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    """A function or class of the front door, loaded when it is first used."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'neurotarget' has no attribute {name!r}")
+    return getattr(import_module(f"neurotarget.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

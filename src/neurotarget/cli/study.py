@@ -1,34 +1,21 @@
 """`neurotarget study …`: from rows, masks or a table of volumes to the answered question."""
 
-import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from neurotarget.cli.flags import flag
 from neurotarget.cli.settings import read_whole
-from neurotarget.files.memory_limits import LESS_READ, LESS_SHOWN, within_memory
-from neurotarget.files.ownership import claim
 from neurotarget.files.writing import at_home
-from neurotarget.hypothesis import Hypothesis, Matters
-from neurotarget.levels import code_book
 from neurotarget.problems import DataError
 from neurotarget.report.pages.raters_section import rater_sentences
 from neurotarget.report.words.learning_banner import banner, banner_text
 from neurotarget.report.words.sentences import headlines
-from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy
-from neurotarget.studies.asked import (
-    acceptable_of,
-    refuse_codes,
-    refuse_copies,
-    with_acceptable,
-    with_asked,
-    with_levels,
-)
+from neurotarget.studies.asked import with_levels
+from neurotarget.studies.make_study import Questions, Source, levels_of, make_study
 from neurotarget.studies.measured_volumes import from_table
-from neurotarget.studies.study_folder import write_study
 from neurotarget.studies.study_inputs import Material, from_masks, from_run, run_target
 from neurotarget.types import Target
 
@@ -69,26 +56,33 @@ Words = Mapping[str, str]
 
 
 def run(words: Words, load_target: Callable[[str], Target]) -> int:
-    """Make one study and say what it found; 0."""
-    source = _source(words)
-    asked, seed, cases = _asked(words), _whole(words, "seed", 0), _whole(words, "cases", 12)
+    """Make one study and print its headlines; 0."""
+    kind = _source(words)
+    seed, cases = _whole(words, "seed", 0), _whole(words, "cases", 12)
     overwrite = flag(words, "overwrite")
-    levels, acceptable = _levels(words), acceptable_of(words.get("acceptable", ""))
-    target = with_levels(load_target(words["target"]) if "target" in words else None, levels)
-    read = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[source]
-    with within_memory(f"{source}={words[source]}", LESS_READ):
-        material = read(words, target)
-    hypotheses = asked or material.measured.target.hypotheses
-    material = with_asked(material, _with_interest(hypotheses, words.get("matters")))
-    material = with_acceptable(material, acceptable)
-    refuse_codes(material, levels)
-    material = refuse_copies(material)
-    command = "neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items())
-    material = material._replace(facts={**material.facts, "command": command})
-    folder = _folder(words, source, material.measured.target)
-    claim(folder, older=older_output, overwrite=overwrite)
-    with within_memory(f"tables and pictures in {folder}", LESS_SHOWN):
-        done = write_study(material, folder, seed=seed, cases=cases)
+    asked = Questions(
+        words.get("ask", ""),
+        words.get("matters"),
+        words.get("acceptable", ""),
+        words.get("levels", ""),
+    )
+    target = load_target(words["target"]) if "target" in words else None
+    rows = at_home(words.get("rows", ""))
+    source = Source(
+        f"{kind}={words[kind]}",
+        partial({"rows": _from_rows, "masks": _from_masks, "table": _from_table}[kind], words),
+        rows if kind == "rows" and rows.is_dir() else None,
+    )
+    done = make_study(
+        source,
+        target=target,
+        questions=asked,
+        output=words.get("output"),
+        seed=seed,
+        cases=cases,
+        overwrite=overwrite,
+        command="neurotarget study " + shlex.join(f"{key}={value}" for key, value in words.items()),
+    )
     tell(done)
     return 0
 
@@ -112,7 +106,7 @@ def tell(done: WrittenStudy) -> None:
 
 def _from_rows(words: Words, target: Target | None) -> Material:
     manifest, predictions = _path(words, "manifest"), _existing_folder(words, "predictions")
-    source, levels = _existing(words, "rows"), _levels(words)
+    source, levels = _existing(words, "rows"), levels_of(words.get("levels", ""))
     if target is None and levels:
         own = run_target(source if source.is_dir() else source.parent)
         target = with_levels(own, levels)
@@ -143,7 +137,7 @@ def _from_table(words: Words, target: Target | None) -> Material:
         target=target,
         labels=_list(words, "labels") or None,
         words={
-            "levels": _levels(words),
+            "levels": levels_of(words.get("levels", "")),
             **options,
             "methods": _list(words, "methods"),
             "unit": words.get("unit", "mm3"),
@@ -178,62 +172,6 @@ def _source(words: Words) -> str:
                 f"{' or '.join(f'{name}=' for name in sources)}; leave it out"
             )
     return given[0]
-
-
-def _asked(words: Words) -> list[Hypothesis]:
-    """Hypotheses that the command line asks, each called after what it tests."""
-    asked: list[Hypothesis] = []
-    for text in (part.strip() for part in words.get("ask", "").split(";")):
-        if not text:
-            continue
-        try:
-            parsed = Hypothesis.parse("ask", text)
-            label = f"{parsed.label}_" if parsed.label else ""
-            measure = f"{parsed.measure}_" if parsed.contrast else ""
-            name = f"{measure}{label}{parsed.covariate.replace('*', '_x_')}"
-            taken = sum(item.name.startswith(name) for item in asked)
-            asked.append(Hypothesis.parse(f"{name}_{taken + 1}" if taken else name, text))
-        except ValueError as error:
-            raise DataError(f"ask: {str(error).removeprefix('hypothesis ask: ')}") from error
-    return asked
-
-
-def _levels(words: Words) -> dict[str, dict[str, str]]:
-    """What codes of covariates stand for, as the command line says it."""
-    try:
-        return code_book(words.get("levels", ""))
-    except ValueError as error:
-        raise DataError(f"levels: {error}") from error
-
-
-def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypothesis]:
-    """Hypotheses with a smallest effect of interest, where they state none.
-
-    A share or a volume is of a group difference; a slope's would be per unit of its covariate.
-    """
-    if text is None:
-        return list(asked)
-    try:
-        matters = Matters.read("matters", text)
-    except ValueError as error:
-        raise DataError(str(error).removeprefix("hypothesis matters: ")) from error
-    return [
-        replace(one, matters=matters)
-        if one.matters is None and (one.groups or matters.unit == "d")
-        else one
-        for one in asked
-    ]
-
-
-def _folder(words: Words, source: str, target: Target) -> Path:
-    rows = at_home(words.get("rows", ""))
-    folder = rows if source == "rows" and rows.is_dir() else Path(f"study_{target.name}")
-    folder = at_home(words["output"]) if "output" in words else folder
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        what = "may not be written" if there.is_dir() else "is a file"
-        raise DataError(f"output: {there} {what}, wanted a folder to write into; say another")
-    return folder
 
 
 def _existing(words: Words, key: str) -> Path:

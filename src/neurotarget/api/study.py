@@ -1,0 +1,155 @@
+"""Studies of masks, volumes and runs from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from neurotarget.api.data import Table, TargetLike, as_file, as_paths, read_target
+from neurotarget.api.shown import html_page, html_table
+from neurotarget.problems import DataError
+from neurotarget.report.words.sentences import headlines
+from neurotarget.studies.asked import with_levels
+from neurotarget.studies.make_study import Questions, Source, levels_of, make_study
+from neurotarget.studies.measured_volumes import from_table
+from neurotarget.studies.study_inputs import Material, from_masks, from_run, run_target
+from neurotarget.types import Target
+
+if TYPE_CHECKING:
+    from neurotarget.api.train import Run
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a cohort says of the hypotheses, as sentences, tables, figures and a page."""
+
+    headlines: tuple[str, ...]
+    tables: Mapping[str, pd.DataFrame]
+    figures: Mapping[str, Path]  # PNG by name
+    report: Path
+    notes: tuple[str, ...]
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """A row an effect and method: estimate, interval, verdict."""
+        return self.tables.get("effects", pd.DataFrame())
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<li>{escape(line)}</li>" for line in self.headlines)
+        return html_page("Study", self.report, f"<ul>{lines}</ul>", html_table(self.effects))
+
+
+def study(
+    *,
+    rows: Run | Path | str | None = None,
+    masks: Path | str | None = None,
+    table: Table | Sequence[Table] | None = None,
+    manifest: Table | None = None,
+    target: TargetLike | None = None,
+    second: Path | str | None = None,
+    predictions: Path | str | None = None,
+    labels: Sequence[str] = (),
+    ask: str | Sequence[str] = (),
+    matters: str | None = None,
+    acceptable: str | Mapping[str, float] = "",
+    levels: str | Mapping[str, Mapping[str, str]] = "",
+    id_column: str | None = None,
+    method_column: str | None = None,
+    methods: Sequence[str] = (),
+    unit: str = "mm3",
+    reference: str | None = None,
+    output: Path | str | None = None,
+    seed: int = 0,
+    cases: int = 12,
+    overwrite: bool = False,
+) -> Study:
+    """Agreement, effects with verdicts and failures of a run, of masks, or of measured volumes.
+
+    ```
+    nt.study(rows=run)
+    nt.study(masks="masks", manifest=people, target="pituitary")
+    nt.study(table=volumes, labels=["left", "right"], ask="volume ~ age + sex: negative")
+    ```
+
+    Args:
+        rows: a run, its folder, or a rows.csv of `evaluate`.
+        masks: folder of the masks of one rater.
+        table: volumes that were measured elsewhere, with covariates: a table or several.
+        manifest: cases and covariates of `masks`, or of `rows` that are no run's.
+        target: what was segmented; a run knows its own.
+        second: folder of the masks of a second rater or a method.
+        predictions: masks of the second method, for the pictures of `rows`.
+        labels: columns of `table` that hold volumes.
+        ask: hypotheses in place of the target's, such as "volume: F > M".
+        matters: smallest effect of interest, such as "5 %", "20 mm3" or "0.3 d".
+        acceptable: limits set before the data are seen, such as {"limits_percent": 15}.
+        levels: what codes of covariates stand for, such as {"sex": {"0": "M", "1": "F"}}.
+        id_column: column of `table` that names the case.
+        method_column: column of `table` that names the method.
+        methods: suffixes of columns of `table` that name methods.
+        unit: of the volumes of `table`: mm3 or ml.
+        reference: method of `table` that counts as truth.
+        output: folder to write into.
+        seed: of the intervals.
+        cases: number of cases that are shown as pictures.
+        overwrite: whether files may be replaced that neurotarget did not write.
+
+    Raises:
+        DataError: something cannot be read or written, in one sentence each.
+    """
+    known = None if target is None else read_target(target)
+    people = None if manifest is None else as_file(manifest)
+    columns = {"id_column": id_column, "method_column": method_column, "methods": list(methods)}
+
+    def of_rows(target: Target | None) -> Material:
+        shown = None if predictions is None else Path(predictions)
+        if target is None and levels:
+            own = run_target(folder if folder.is_dir() else folder.parent)
+            target = with_levels(own, levels_of(levels))
+        return from_run(folder, manifest=people, target=target, predictions=shown)
+
+    def of_masks(target: Target | None) -> Material:
+        if target is None or people is None:
+            raise DataError("study(masks=…): found no manifest or target, wanted both")
+        other = None if second is None else Path(second)
+        return from_masks(Path(masks), other, manifest=people, target=target)
+
+    def of_table(target: Target | None) -> Material:
+        reading = {"levels": levels_of(levels), **columns, "unit": unit}
+        return from_table(
+            as_paths(table),
+            target=target,
+            labels=list(labels) or None,
+            words=reading,
+            reference=reference,
+        )
+
+    readers = {"rows": (rows, of_rows), "masks": (masks, of_masks), "table": (table, of_table)}
+    given = [name for name, (value, _) in readers.items() if value is not None]
+    if len(given) != 1:
+        found = " and ".join(given) or "none"
+        raise DataError(f"study: found {found} of rows, masks and table, wanted one of them")
+    folder = Path(getattr(rows, "folder", rows)) if rows is not None else Path()
+    home = folder if rows is not None and folder.is_dir() else None
+    asked = ask if isinstance(ask, str) else "; ".join(ask)
+    done = make_study(
+        Source(f"{given[0]}=…", readers[given[0]][1], home),
+        target=known,
+        questions=Questions(asked, matters, acceptable, levels),
+        output=output,
+        seed=seed,
+        cases=cases,
+        overwrite=overwrite,
+    )
+    return Study(
+        tuple(headlines(done.study)),
+        dict(done.study.tables),
+        {path.stem: path for path in done.figures},
+        done.page,
+        tuple(done.study.notes),
+    )

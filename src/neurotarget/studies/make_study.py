@@ -1,0 +1,153 @@
+"""One study: what is read, what is asked of it, and where it is written."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from neurotarget.files.memory_limits import LESS_READ, LESS_SHOWN, within_memory
+from neurotarget.files.ownership import claim
+from neurotarget.files.writing import at_home
+from neurotarget.hypothesis import Hypothesis, Matters
+from neurotarget.levels import CodeBook, code_book
+from neurotarget.problems import DataError
+from neurotarget.runs.folder.older_output import older_output
+from neurotarget.runs.tracking.written_study import WrittenStudy
+from neurotarget.studies.asked import (
+    acceptable_of,
+    refuse_codes,
+    refuse_copies,
+    with_acceptable,
+    with_asked,
+    with_levels,
+)
+from neurotarget.studies.study_folder import write_study
+from neurotarget.studies.study_inputs import Material
+from neurotarget.types import Target
+
+
+class Source(NamedTuple):
+    """What a study is made from."""
+
+    name: str  # in messages, such as masks=<folder>
+    read: Callable[[Target | None], Material]
+    home: Path | None = None  # run folder that the study belongs to
+
+
+class Questions(NamedTuple):
+    """What is asked of a cohort beside, or in place of, what its target asks."""
+
+    ask: str = ""  # hypotheses, parted by semicolons
+    matters: str | None = None  # smallest effect of interest, such as "5 %" or "20 mm3"
+    acceptable: str | Mapping[str, float] = ""  # limits of agreement, set before the data are seen
+    levels: str | CodeBook = ""  # what codes of covariates stand for
+
+
+def make_study(
+    source: Source,
+    *,
+    target: Target | None = None,
+    questions: Questions | None = None,
+    output: Path | str | None = None,
+    seed: int = 0,
+    cases: int = 12,
+    overwrite: bool = False,
+    command: str = "",
+) -> WrittenStudy:
+    """Read a cohort, answer what is asked of it, and write tables, figures and report.html.
+
+    Args:
+        source: what is read.
+        target: asks in place of the source's own target.
+        questions: hypotheses and limits.
+        output: folder to write into; by default the source's own, else study_<target>.
+        seed: of the intervals.
+        cases: number of cases that are shown as pictures.
+        overwrite: whether files may be replaced that neurotarget did not write.
+        command: the command line that asked for it, for the page.
+
+    Raises:
+        DataError: something cannot be read or written, or the data cannot answer it.
+    """
+    questions = questions or Questions()
+    hypotheses = hypotheses_of(questions.ask)
+    levels, limits = levels_of(questions.levels), questions.acceptable
+    acceptable = acceptable_of(limits) if isinstance(limits, str) else limits
+    with within_memory(source.name, LESS_READ):
+        material = source.read(with_levels(target, levels))
+    hypotheses = hypotheses or material.measured.target.hypotheses
+    material = with_asked(material, _with_interest(hypotheses, questions.matters))
+    material = with_acceptable(material, acceptable)
+    refuse_codes(material, levels)
+    material = refuse_copies(material)
+    facts = {**material.facts, **({"command": command} if command else {})}
+    folder = _folder(output, source, material.measured.target)
+    claim(folder, older=older_output, overwrite=overwrite)
+    with within_memory(f"tables and pictures in {folder}", LESS_SHOWN):
+        return write_study(material._replace(facts=facts), folder, seed=seed, cases=cases)
+
+
+def hypotheses_of(ask: str) -> list[Hypothesis]:
+    """Hypotheses of a text, parted by semicolons, each called after what it tests.
+
+    Raises:
+        DataError: one cannot be read.
+    """
+    asked: list[Hypothesis] = []
+    for text in (part.strip() for part in ask.split(";")):
+        if not text:
+            continue
+        try:
+            parsed = Hypothesis.parse("ask", text)
+            label = f"{parsed.label}_" if parsed.label else ""
+            measure = f"{parsed.measure}_" if parsed.contrast else ""
+            name = f"{measure}{label}{parsed.covariate.replace('*', '_x_')}"
+            taken = sum(item.name.startswith(name) for item in asked)
+            asked.append(Hypothesis.parse(f"{name}_{taken + 1}" if taken else name, text))
+        except ValueError as error:
+            raise DataError(f"ask: {str(error).removeprefix('hypothesis ask: ')}") from error
+    return asked
+
+
+def levels_of(levels: str | CodeBook) -> CodeBook:
+    """What codes of covariates stand for.
+
+    Raises:
+        DataError: the text cannot be read.
+    """
+    if not isinstance(levels, str):
+        return levels
+    try:
+        return code_book(levels)
+    except ValueError as error:
+        raise DataError(f"levels: {error}") from error
+
+
+def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypothesis]:
+    """Hypotheses with a smallest effect of interest, where they state none.
+
+    A share or a volume is of a group difference; a slope's would be per unit of its covariate.
+    """
+    if text is None:
+        return list(asked)
+    try:
+        matters = Matters.read("matters", text)
+    except ValueError as error:
+        raise DataError(str(error).removeprefix("hypothesis matters: ")) from error
+    return [
+        replace(one, matters=matters)
+        if one.matters is None and (one.groups or matters.unit == "d")
+        else one
+        for one in asked
+    ]
+
+
+def _folder(output: Path | str | None, source: Source, target: Target) -> Path:
+    folder = source.home or Path(f"study_{target.name}")
+    folder = folder if output is None else at_home(output)
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "may not be written" if there.is_dir() else "is a file"
+        raise DataError(f"output: {there} {what}, wanted a folder to write into; say another")
+    return folder
