@@ -72,8 +72,7 @@ def read_manifest(source: Table, target: TargetLike | None = None) -> Manifest:
     Raises:
         DataError: everything that is wrong with the data set, in one list.
     """
-    root = Path.cwd() if isinstance(source, pd.DataFrame) else None
-    return read_cases(as_file(source), _target(target), root=root)
+    return read_cases(as_file(source), _target(target))
 
 
 def lint(source: Table, target: TargetLike | None = None) -> Problems:
@@ -81,9 +80,8 @@ def lint(source: Table, target: TargetLike | None = None) -> Problems:
 
     Without a target, what needs none is checked: files, grids, whole and non-empty labels.
     """
-    root = Path.cwd() if isinstance(source, pd.DataFrame) else None
     known = _target(target)
-    manifest, problems = scan_manifest(as_file(source), known, root=root)
+    manifest, problems = scan_manifest(as_file(source), known)
     if manifest is not None:
         problems = [*problems, *lint_cases.lint(manifest, known)]
     ordered = sorted(dict.fromkeys(problems), key=lambda one: one.level != "error")
@@ -123,12 +121,28 @@ def evaluate(
 
 
 def as_file(table: Table) -> Path:
-    """The path of a table; a DataFrame is written to a file that lives as long as the process."""
+    """The path of a table; a DataFrame is written to a file that lives as long as the process.
+
+    Relative paths in it are those from the working folder.
+    """
     if not isinstance(table, pd.DataFrame):
         return Path(table)
     path = new_folder() / "cases.tsv"
-    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    _with_whole_paths(table).to_csv(path, sep="\t", index=False, na_rep="n/a")
     return path
+
+
+def _with_whole_paths(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with paths from the working folder made whole, in each column that holds files."""
+    whole, here = table.copy(), Path.cwd()
+    for name in table.columns:
+        cells = table[name].tolist()
+        texts = {cell for cell in cells if isinstance(cell, str) and cell}
+        if texts and (
+            str(name).startswith("label") or any((here / text).is_file() for text in texts)
+        ):
+            whole[name] = [str(here / cell) if cell in texts else cell for cell in cells]
+    return whole
 
 
 def new_folder() -> Path:
