@@ -51,7 +51,7 @@ def test_a_study_is_made_again_with_other_covariates(trained):
     book = run("study_again.ipynb", trained[0])
     assert "rank_of_case" in text_of(book)
     assert (trained[0].parent / "again" / "report.html").is_file()
-    assert "own" in text_of(book)
+    assert "estimate" in text_of(book)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

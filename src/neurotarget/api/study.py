@@ -51,6 +51,7 @@ def study(
     table: Table | Sequence[Table] | None = None,
     manifest: Table | None = None,
     target: TargetLike | None = None,
+    covariates: Table | None = None,
     second: Path | str | None = None,
     predictions: Path | str | None = None,
     labels: Sequence[str] = (),
@@ -82,6 +83,7 @@ def study(
         table: volumes that were measured elsewhere, with covariates: a table or several.
         manifest: cases and covariates of `masks`, or of `rows` that are no run's.
         target: what was segmented; a run knows its own.
+        covariates: further ones, joined by the column case_id.
         second: folder of the masks of a second rater or a method.
         predictions: masks of the second method, for the pictures of `rows`.
         labels: columns of `table` that hold volumes.
@@ -141,6 +143,7 @@ def study(
         Source(f"{given[0]}=…", readers[given[0]][1], home),
         target=known,
         questions=Questions(asked, matters, acceptable, levels),
+        covariates=None if covariates is None else _by_case(covariates),
         output=output,
         seed=seed,
         cases=cases,
@@ -153,3 +156,18 @@ def study(
         done.page,
         tuple(done.study.notes),
     )
+
+
+def _by_case(table: Table) -> pd.DataFrame:
+    """A table with its column case_id as index.
+
+    Raises:
+        DataError: it has no such column.
+    """
+    whole = (
+        table if isinstance(table, pd.DataFrame) else pd.read_csv(table, sep=None, engine="python")
+    )
+    if "case_id" not in whole:
+        found = ", ".join(map(str, whole.columns))
+        raise DataError(f"covariates: found the columns {found}, wanted case_id among them")
+    return whole.assign(case_id=whole["case_id"].astype(str)).set_index("case_id")

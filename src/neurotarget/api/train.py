@@ -16,7 +16,7 @@ from neurotarget.api.shown import html_page, html_table
 from neurotarget.cli.compose import compose_training, override
 from neurotarget.files.reading import load_json
 from neurotarget.problems import DataError
-from neurotarget.runs.folder.multirun import to_go_on
+from neurotarget.report.pages.summary import summary_text
 from neurotarget.runs.folder.run_lock import claimed_alone
 from neurotarget.scoring import read_rows
 from neurotarget.training.train import Start
@@ -63,6 +63,9 @@ class Run:
     def predict(self, scans: object, output: Path | str, **settings: object) -> Predictions:
         """Segment scans with this run; see `neurotarget.predict`."""
         return predict(self, scans, output, **settings)
+
+    def __str__(self) -> str:
+        return summary_text(self.summary)
 
     def _repr_html_(self) -> str:
         agreement = self.tables.get("agreement", pd.DataFrame())
@@ -111,9 +114,8 @@ def train(
             f"experiment={experiment}: found the job {composed.config['job']}, wanted a training; "
             f"use the command `neurotarget train experiment={experiment}`"
         )
-    start = Start(
-        composed.folder, composed.overrides, to_go_on(composed.folder, own), composed.model
-    )
+    resume_command = f"nt.train(resume={str(composed.folder)!r})"
+    start = Start(composed.folder, composed.overrides, resume_command, composed.model)
     with claimed_alone(composed.folder):
         run_training(composed.config, start)
     sys.stdout.flush()

@@ -38,7 +38,8 @@ def run_script(name: str, argv: Sequence[str]) -> None:
 def command_for(name: str) -> list[str]:
     """Words that start train.py or predict.py from the folder that the user stands in."""
     started = Path(sys.argv[0])
-    if COMMAND in os.environ or started.name in ("neurotarget", "neurotarget.exe", "__main__.py"):
+    is_module = started.name == "__main__.py" and started.parent.name == "neurotarget"
+    if is_module or COMMAND in os.environ or started.stem == "neurotarget":
         return ["neurotarget", name]
     if started.stem not in SCRIPTS or started.suffix != ".py":
         return ["python", f"{name}.py"]

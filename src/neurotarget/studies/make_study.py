@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 from neurotarget.files.memory_limits import LESS_READ, LESS_SHOWN, within_memory
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import at_home
@@ -20,6 +22,7 @@ from neurotarget.studies.asked import (
     refuse_copies,
     with_acceptable,
     with_asked,
+    with_covariates,
     with_levels,
 )
 from neurotarget.studies.study_folder import write_study
@@ -49,6 +52,7 @@ def make_study(
     *,
     target: Target | None = None,
     questions: Questions | None = None,
+    covariates: pd.DataFrame | None = None,
     output: Path | str | None = None,
     seed: int = 0,
     cases: int = 12,
@@ -61,6 +65,7 @@ def make_study(
         source: what is read.
         target: asks in place of the source's own target.
         questions: hypotheses and limits.
+        covariates: further ones, with the cases as index; they replace those of the same name.
         output: folder to write into; by default the source's own, else study_<target>.
         seed: of the intervals.
         cases: number of cases that are shown as pictures.
@@ -76,6 +81,8 @@ def make_study(
     acceptable = acceptable_of(limits) if isinstance(limits, str) else limits
     with within_memory(source.name, LESS_READ):
         material = source.read(with_levels(target, levels))
+    if covariates is not None:
+        material = with_covariates(material, covariates)
     hypotheses = hypotheses or material.measured.target.hypotheses
     material = with_asked(material, _with_interest(hypotheses, questions.matters))
     material = with_acceptable(material, acceptable)
