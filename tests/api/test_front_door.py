@@ -18,9 +18,12 @@ SETTINGS = {
     "data__batch_size": 4,
     "trainer__max_epochs": 2,
     "trainer__accelerator": "cpu",
+    "trainer__precision": "32-true",
     "optimizer__lr": 0.01,
     "logger__wandb": "disabled",
 }
+
+GOLDEN_LOSS = [1.68963, 1.49869]  # of both epochs
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,12 @@ def test_a_training_is_a_run_with_its_numbers(run, here):
     assert "effects" in run.tables
     assert "<code>" in run._repr_html_()
     assert nt.open_run("run").summary == run.summary
+
+
+def test_the_loss_at_a_fixed_seed_is_what_it_was(run, here):
+    """It changes where data, patches, augmentation, network, loss or optimiser do."""
+    log = pd.read_csv(run.folder / "logs" / "metrics.csv").groupby("epoch").last(numeric_only=True)
+    assert log["val/loss"].tolist() == pytest.approx(GOLDEN_LOSS, rel=0.002)
 
 
 def test_a_setting_that_is_unknown_is_one_sentence(here):
