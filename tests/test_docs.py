@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep
 
-from neurotarget.cli.main import run
+from neurotarget.process.programs import SCRIPTS, help_text
 from neurotarget.types import Target
 
 ROOT = Path(__file__).parents[1]
@@ -106,15 +106,13 @@ def test_the_arguments_of_every_shown_command_exist(script, config):
             assert compose(config, overrides), words
 
 
-def test_every_shown_command_of_neurotarget_explains_its_arguments(capsys):
-    shown = commands("neurotarget")
-    assert run(["help"]) == 0
-    overview = capsys.readouterr().out
-    for name, *words in shown:
-        assert f"neurotarget {name} " in overview or name == "help", name
-        if name in ("study", "compare", "qsm", "swi"):
-            assert run([name, "help"]) == 0
-        explained = overview + capsys.readouterr().out
+def test_every_shown_command_of_neurotarget_explains_its_arguments():
+    shown = [(name, words) for name, *words in commands("neurotarget") if "--help" not in words]
+    assert shown
+    for name, words in shown:
+        if name in ("help", "<command>", *SCRIPTS):
+            continue
+        explained = help_text(name)
         keys = [word.partition("=")[0] for word in words if "=" in word]
         assert [key for key in keys if f"{key}=" not in explained] == [], words
 
