@@ -27,7 +27,7 @@ ROOMS = (
     ("report",),
     ("runs",),
     ("studies",),
-    ("training", "comparison"),
+    ("training", "comparison", "reconstruction"),
     ("sweeps",),
     ("cli",),
     ("api",),

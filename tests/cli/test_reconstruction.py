@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from neurotarget.cli.reconstruct import reconstruct
 from omegaconf import OmegaConf, open_dict
 
-from neurotarget.cli.reconstruction import reconstruct
-from neurotarget.cli.reconstruction_methods import qsm_methods
 from neurotarget.problems import DataError
+from neurotarget.reconstruction.methods import qsm_methods
 from oracles.gre_scans import BRAIN, IRON, IRON_PPM, save, write_bids, write_json
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -17,8 +17,8 @@ from neurotarget.process.signals import going_on, same_command
 
 JOBS = {
     "train": "neurotarget.cli.train:train",
-    "qsm": "neurotarget.cli.reconstruction:reconstruct",
-    "swi": "neurotarget.cli.reconstruction:reconstruct",
+    "qsm": "neurotarget.cli.reconstruct:reconstruct",
+    "swi": "neurotarget.cli.reconstruct:reconstruct",
 }
 PREDICT = "neurotarget.cli.predict:predict"
 

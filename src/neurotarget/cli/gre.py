@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -15,8 +16,10 @@ from neurotarget.files.writing import at_home
 from neurotarget.maps.gre import Acquisition
 from neurotarget.maps.gre_bids import SUFFIXES, Scans, scan_acquisitions
 from neurotarget.problems import DataError
+from neurotarget.reconstruction.maps_folder import Outcome
 from neurotarget.types import Triple
 
+SHOWN = 8  # names in a sentence
 PAIRS = (("magnitude", "phase"), ("real", "imaginary"))
 PLAIN = (*PAIRS[0], *PAIRS[1], "te_ms", "mask")  # words of files without sidecars
 WORDS = (
@@ -243,3 +246,21 @@ def _direction(words: Words) -> Triple | None:
     if len(values) != 3 or not any(values):
         raise DataError(f"b0: got {words['b0']!r}, wanted three numbers such as b0=0,0,1")
     return values
+
+
+def print_outcomes(outcomes: Sequence[Outcome], output: Path, kind: str) -> int:
+    """Print what became of the scans and where their maps lie; 2 where some failed, else 0."""
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    kept = sum(outcome.status == "kept" for outcome in outcomes)
+    for outcome in outcomes:
+        if outcome.note and outcome.status != "failed":
+            print(f"note: {outcome.case_id}: {outcome.note}")
+    told = f", {kept} of them kept from before" if kept else ""
+    print(f"{len(outcomes) - len(failed)} of {len(outcomes)} scans have their maps{told}")
+    print(f"maps  {output}\npage  {output / kind}.html")
+    if failed:
+        names = ", ".join(outcome.case_id for outcome in failed[:SHOWN])
+        more = ", …" if len(failed) > SHOWN else ""
+        again = "the same command makes them when that is mended"
+        print(f"failed: {names}{more}; the page says why, and {again}", file=sys.stderr)
+    return 2 if failed else 0

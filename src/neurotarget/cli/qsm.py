@@ -1,38 +1,22 @@
 """`neurotarget qsm …`: susceptibility maps in ppm from magnitude and phase."""
 
-import dataclasses
-import inspect
-import math
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-from numpy import ndarray
 
 from neurotarget.cli.flags import flag
 from neurotarget.cli.gre import WORDS as SCAN_WORDS
-from neurotarget.cli.gre import chain_of, chain_words, output_of, reading_of, scans_of
-from neurotarget.cli.gre_folder import Map, Work, make_all, plain_number, plain_values
-from neurotarget.cli.gre_report import finish_folder
-from neurotarget.maps.gre import GRE
-from neurotarget.physics.background import pdf, sharp, vsharp
-from neurotarget.physics.dipole import GAMMA_HZ_PER_T
-from neurotarget.physics.inversion import invert_l2, invert_tkd, invert_tv
-from neurotarget.physics.qsm import QSM, Reconstruction
-from neurotarget.problems import DataError
-from neurotarget.report.figures.map_pictures import Window
+from neurotarget.cli.gre import (
+    chain_of,
+    chain_words,
+    output_of,
+    print_outcomes,
+    reading_of,
+    scans_of,
+)
+from neurotarget.physics.qsm import QSM
+from neurotarget.reconstruction.qsm_maps import check_options, make_qsm
 from neurotarget.runs.network.predictor import usable_device
 
 WORDS = (*SCAN_WORDS, *chain_words(QSM))
-SUFFIXES = ("Chimap", "desc-brain_mask", "desc-chi_mask", "desc-local_fieldmap")
-STEPS = {
-    "background": {"vsharp": vsharp, "sharp": sharp, "pdf": pdf},
-    "inversion": {"l2": invert_l2, "tkd": invert_tkd, "tv": invert_tv},
-}
-WHOLE = {"most"}  # options that count
-MAY_BE_0 = {"ridge", "margin_mm", "correct"}
-HANDED = {"magnitude", "weight", "changes", "radii_mm"}  # to steps by the chain, or no number
-WINDOW_PPM: Window = (-0.1, 0.2)  # of pictures: deep nuclei lie near 0.15, veins near 0.2
 
 Words = Mapping[str, str]
 
@@ -41,137 +25,19 @@ def run(words: Words) -> int:
     """Make the maps of all scans; 0, or 2 where some failed.
 
     Raises:
-        DataError: a word is unfit, no scan can be read, or an output would replace an input.
+        DataError: an argument is unfit, no scan can be read, or an output would replace an input.
     """
     output, overwrite = output_of(words), flag(words, "overwrite")
     device = usable_device(words.get("device", "auto"))
     reading = reading_of(words)
     chain = chain_of(QSM, words, handedness=reading.handedness)
     check_options(chain)
-    scans = scans_of(words)
-    settings = dataclasses.asdict(chain)
-    work = Work(
-        "qsm",
-        SUFFIXES,
-        settings,
-        reading.phase_scale,
-        lambda gre: maps_of(gre, reconstructed(gre, chain, device), chain),
-    )
-    outcomes = make_all(scans, work, output, overwrite=overwrite)
-    facts = {key: str(value) for key, value in settings.items() if value != {}}
-    return finish_folder(
-        outcomes,
+    outcomes = make_qsm(
+        scans_of(words),
         output,
-        kind="qsm",
-        window_of=lambda *_: WINDOW_PPM,
-        unit="ppm",
-        facts=facts | {"device": device},
-    )
-
-
-def check_options(chain: QSM) -> None:
-    """Refuse options that the chosen steps do not have, and numbers that they cannot use.
-
-    Raises:
-        DataError: an option is unknown, with those that are known, or its number is unfit.
-    """
-    for step, functions in STEPS.items():
-        chosen = getattr(chain, step)
-        parameters = inspect.signature(functions[chosen]).parameters.values()
-        known = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} - HANDED
-        for name in set(getattr(chain, f"{step}_options")) - known:
-            raise DataError(
-                f"{step}_options: {chosen} has no {name}; known are {', '.join(sorted(known))}"
-            )
-        for name, value in getattr(chain, f"{step}_options").items():
-            wanted = "a whole number above 0" if name in WHOLE else "a number above 0"
-            is_fit = math.isfinite(value) and (value > 0 or (value == 0 and name in MAY_BE_0))
-            if not is_fit or (name in WHOLE and value != int(value)):
-                raise DataError(f"{step}_options: found {name}:{value:g}, wanted {wanted}")
-
-
-def reconstructed(gre: GRE, chain: QSM, device: str) -> Reconstruction:
-    """Susceptibility of one scan."""
-    return chain.reconstruct(
-        gre.magnitude,
-        gre.phase_rad,
-        gre.te_s,
-        field_t=gre.field_t,
-        spacing_mm=gre.spacing_mm,
-        b0=gre.b0,
-        mask=gre.mask,
+        chain=chain,
+        phase_scale=reading.phase_scale,
         device=device,
+        overwrite=overwrite,
     )
-
-
-def maps_of(gre: GRE, found: Reconstruction, chain: QSM) -> list[Map]:
-    """Maps of one scan with what their JSON says, susceptibility first."""
-    hz = found.local_field_ppm * np.float32(GAMMA_HZ_PER_T * gre.field_t * 1e-6)
-    brain, left = SUFFIXES[1:3]
-    return [
-        Map("Chimap", found.chi_ppm, about_chi(gre, found, chain)),
-        Map(brain, found.brain_mask.astype(np.uint8), {"Type": "Brain"}),
-        Map(
-            left, found.mask.astype(np.uint8), {"Type": "Brain", "Description": "where χ is known"}
-        ),
-        Map(SUFFIXES[3], hz, {"Units": "Hz", "Description": "field without that from outside"}),
-    ]
-
-
-def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
-    """JSON of a susceptibility map: units, numbers that went in, every step, statistics."""
-    told = str(found.facts.get("handedness_found", ""))
-    if chain.handedness != "auto":
-        told = f"{chain.handedness:+d} as said; by the data: {told}"
-    return {
-        "Description": "quantitative susceptibility map",
-        "Units": "ppm",
-        **said_of(gre),
-        "Handedness": told,
-        "Reference": chain.reference,
-        "Method": plain_values({**dataclasses.asdict(chain), **found.facts}),
-        "Statistics": statistics(found.chi_ppm, found.mask, found.brain_mask),
-        "Notes": notes_of(found, chain),
-    }
-
-
-def notes_of(found: Reconstruction, chain: QSM) -> list[str]:
-    """What to look at in a map: the sign of phase that was found, or that disagrees with yours."""
-    told = str(found.facts.get("handedness_found", ""))
-    if chain.handedness == "auto":
-        return sign_notes(int(found.facts["handedness"]), told)
-    if "look at the map" not in told:
-        return []
-    return [f"sign of phase: {chain.handedness:+d} as said; by the data: {told}"]
-
-
-def sign_notes(sign: int, told: str) -> list[str]:
-    """What to look at where the data were asked for the sign of phase: it was turned, or untold."""
-    if told.startswith("not told"):
-        return [f"sign of phase {told}; say handedness=1 or -1 where it is known"]
-    if sign == -1:
-        return [f"the sign of phase was turned: {told}; say handedness=1 where that is wrong"]
-    return []
-
-
-def said_of(gre: GRE) -> dict[str, Any]:
-    """Numbers that a map was made with, as its JSON has them."""
-    return {
-        "EchoTime": list(gre.te_s),
-        "MagneticFieldStrength": gre.field_t,
-        "B0Direction": [round(part, 6) for part in gre.b0],
-        "PhaseScale": gre.phase_scale,
-        "BrainMask": "made from the magnitude" if gre.mask is None else "given",
-    }
-
-
-def statistics(chi_ppm: ndarray, mask: ndarray, brain: ndarray) -> dict[str, float | None]:
-    """Mean and SD of a map inside its mask, and the share of the brain that this is."""
-    inside = chi_ppm[mask]
-    if not inside.size:
-        return {"mean_ppm": None, "sd_ppm": None, "mask_left": 0.0}
-    return {
-        "mean_ppm": plain_number(inside.mean()),
-        "sd_ppm": plain_number(inside.std()),
-        "mask_left": plain_number(mask.sum() / max(int(brain.sum()), 1), 4),
-    }
+    return print_outcomes(outcomes, output, "qsm")

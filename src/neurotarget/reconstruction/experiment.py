@@ -1,4 +1,4 @@
-"""`python train.py experiment=qsm|swi`: scans → maps by several methods → scores and a report."""
+"""The experiments qsm and swi: scans → maps by several methods → scores and a report."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,24 +7,21 @@ from typing import Any
 
 import numpy as np
 import wandb
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 from tqdm import tqdm
 
-from neurotarget.cli.plain import plain
-from neurotarget.cli.reconstruction_methods import (
+from neurotarget.files.ownership import discard
+from neurotarget.inference.segment import save_like
+from neurotarget.problems import DataError
+from neurotarget.reconstruction.methods import (
     Made,
     Method,
     magnitude_of,
     qsm_methods,
     swi_methods,
 )
-from neurotarget.cli.reconstruction_scans import Failed, Scan, drawn_scans, read_scans
-from neurotarget.cli.swi import bright_window
-from neurotarget.files.ownership import discard
-from neurotarget.inference.segment import save_like
-from neurotarget.problems import DataError
+from neurotarget.reconstruction.reconstruction_scans import Failed, Scan, drawn_scans, read_scans
+from neurotarget.reconstruction.swi_images import bright_window
 from neurotarget.report.drawing.figure import save_figure
 from neurotarget.report.figures.map_pictures import axial_figure, canvas
 from neurotarget.report.figures.study_figures import NamedFigure
@@ -44,7 +41,6 @@ from neurotarget.runs.network.predictor import usable_device
 from neurotarget.runs.tracking.trackers import finish, log_final, loggers, on_wandb
 from neurotarget.scoring import read_rows, write_rows
 from neurotarget.studies.study_folder import write_tsv
-from neurotarget.sweeps.command_overrides import overrides_of
 from neurotarget.types import Row
 
 KEPT = ("name", "job", "seed", "reconstruction", "logger", "paths")  # of the configuration
@@ -55,20 +51,25 @@ HEADLINE = {"qsm": ("brain", "nrmse"), "swi": ("veins", "contrast_to_noise")}
 Config = dict[str, Any]
 
 
-def reconstruct(cfg: DictConfig) -> dict[str, float]:
+def reconstruct(config: Config, folder: Path, overrides: Sequence[str]) -> dict[str, float]:
     """Run one experiment; returns the headline score of the first method and of each.
+
+    Args:
+        config: resolved configuration of plain values, as `conf/train.yaml` composes it.
+        folder: run folder to write.
+        overrides: those of the command line, for the record of the run.
 
     Raises:
         DataError: a setting is unfit, or no scan can be read.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    config = _own(plain(cfg))
+    source = config["data"].get("source") or {}
+    config = _own(config)
     settings, kind = config["reconstruction"], str(config["job"])
     methods = _methods(kind, settings)
-    scans = _scans(cfg, config)
-    begin_run(folder, overrides_of(HydraConfig.get()))
+    scans = _scans(source, config)
+    begin_run(folder, [*overrides])
     record = run_record(folder)
-    open_run(folder, config, record, overrides_of(HydraConfig.get()))
+    open_run(folder, config, record, [*overrides])
     made = loggers(
         folder,
         config["logger"],
@@ -104,15 +105,15 @@ def _methods(kind: str, settings: Mapping[str, Any]) -> dict[str, Method]:
     return {"qsm": qsm_methods, "swi": swi_methods}[kind](settings, device)
 
 
-def _scans(cfg: DictConfig, config: Config) -> Iterator[Scan | Failed]:
+def _scans(source: Config, config: Config) -> Iterator[Scan | Failed]:
     settings, root = config["reconstruction"], config["data"]["root"]
     if root is not None:
         scale = str(settings["phase_scale"])
         return read_scans(Path(root), suffix=settings["suffix"], phase_scale=scale)
-    if "plan" not in (cfg.data.get("source") or {}):
+    if "plan" not in source:
         raise DataError("data: found no plan of scans to draw; say data=qsm_phantom, or data.root=")
-    config["data"]["plan"] = plain(cfg.data.source.plan)
-    plan = build(plain(cfg.data.source.plan))
+    config["data"]["plan"] = source["plan"]
+    plan = build(source["plan"])
     return drawn_scans(plan, int(settings["people_per_site"]), mask=settings["mask"])
 
 

@@ -9,9 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from neurotarget.cli.qsm import notes_of, reconstructed
-from neurotarget.cli.reconstruction_scans import RING_MM, Scan
-from neurotarget.cli.swi import Sign, sign_of, slice_axis
 from neurotarget.metrics.susceptibility import (
     contrast_percent,
     contrast_to_noise,
@@ -24,6 +21,9 @@ from neurotarget.metrics.susceptibility import (
 from neurotarget.physics.qsm import QSM
 from neurotarget.physics.swi import SWI
 from neurotarget.problems import DataError
+from neurotarget.reconstruction.qsm_maps import notes_of, reconstructed
+from neurotarget.reconstruction.reconstruction_scans import RING_MM, Scan
+from neurotarget.reconstruction.swi_images import Sign, sign_of, slice_axis
 from neurotarget.types import Row
 
 MAGNITUDE = "magnitude"

@@ -1,6 +1,5 @@
-"""What a folder of maps came to: its page, and what is printed."""
+"""The page over a folder of maps."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from neurotarget.cli.gre_folder import Outcome
 from neurotarget.data.scans.volume import inspect_volume
+from neurotarget.reconstruction.maps_folder import Outcome
 from neurotarget.report.figures.map_pictures import Window, canvas, planes_figure
 from neurotarget.report.pages.maps_page import MOST_PICTURES, GRECase, write_gre_page
 
@@ -22,12 +21,10 @@ SAID = {  # keys of a map's JSON by their headings on the page
     "Sign of phase": "Handedness",
 }
 
-SHOWN = 8  # names in a sentence
-
 WindowOf = Callable[[ndarray, ndarray | None], Window]
 
 
-def finish_folder(
+def write_report(
     outcomes: Sequence[Outcome],
     output: Path,
     *,
@@ -35,8 +32,8 @@ def finish_folder(
     window_of: WindowOf,
     unit: str,
     facts: Mapping[str, str],
-) -> int:
-    """Write `<kind>.html`, print what became of the scans; 2 where some failed, else 0."""
+) -> None:
+    """Write `<kind>.html`, the page over the maps of a folder."""
     cases = []
     for number, outcome in enumerate(outcomes, start=1):
         is_drawn = outcome.main is not None and number <= MOST_PICTURES
@@ -45,20 +42,6 @@ def finish_folder(
         cases.append(_case(outcome, picture))
     page = output / f"{kind}.html"
     write_gre_page(page, cases, kind=kind, facts=facts)
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    kept = sum(outcome.status == "kept" for outcome in outcomes)
-    for outcome in outcomes:
-        if outcome.note and outcome.status != "failed":
-            print(f"note: {outcome.case_id}: {outcome.note}")
-    told = f", {kept} of them kept from before" if kept else ""
-    print(f"{len(outcomes) - len(failed)} of {len(outcomes)} scans have their maps{told}")
-    print(f"maps  {output}\npage  {page}")
-    if failed:
-        names = ", ".join(outcome.case_id for outcome in failed[:SHOWN])
-        more = ", …" if len(failed) > SHOWN else ""
-        again = "the same command makes them when that is mended"
-        print(f"failed: {names}{more}; the page says why, and {again}", file=sys.stderr)
-    return 2 if failed else 0
 
 
 def _case(outcome: Outcome, picture: Figure | None) -> GRECase:

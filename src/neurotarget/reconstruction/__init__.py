@@ -1,0 +1,1 @@
+"""Susceptibility maps and susceptibility-weighted images of many scans, and their comparison."""

@@ -1,0 +1,158 @@
+"""Susceptibility-weighted images of many scans, with what their JSON says."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+from neurotarget.maps.gre import GRE
+from neurotarget.maps.gre_bids import Scans
+from neurotarget.physics.qsm import QSM
+from neurotarget.physics.swi import SWI, SWIResult
+from neurotarget.problems import DataError
+from neurotarget.reconstruction.maps_folder import (
+    Map,
+    Outcome,
+    Work,
+    make_all,
+    plain_number,
+    plain_values,
+)
+from neurotarget.reconstruction.maps_report import write_report
+from neurotarget.reconstruction.qsm_maps import reconstructed, said_of, sign_notes
+from neurotarget.report.figures.map_pictures import Window
+from neurotarget.runs.network.predictor import usable_device
+
+SUFFIXES = ("swi", "minIP", "desc-filtered_phase")
+AXES = {"auto": None, "0": 0, "1": 1, "2": 2}
+DARKENED = 0.5  # of its magnitude is left in a voxel that counts as darkened
+SIGNAL = 0.1  # of the brightest: a voxel with less is air or bone
+
+
+class Sign(NamedTuple):
+    """Which sign of phase is paramagnetic, and how that is known."""
+
+    sign: int
+    words: str
+    notes: Sequence[str] = ()
+
+
+def make_swi(
+    scans: Scans,
+    output: Path,
+    *,
+    chain: SWI | None = None,
+    axis: str = "auto",
+    handedness: str | int = "auto",
+    phase_scale: str = "auto",
+    device: str = "auto",
+    overwrite: bool = False,
+) -> list[Outcome]:
+    """Write susceptibility-weighted images of scans into a folder, and the page swi.html over them.
+
+    Args:
+        scans: gradient-echo scans with magnitude and phase.
+        output: folder for the images; finished scans are kept.
+        chain: steps from phase to the image; by default those of `SWI`.
+        axis: voxel axis across the slices, "0" to "2", or "auto".
+        handedness: sign of phase that is paramagnetic, 1 or -1, or "auto".
+        phase_scale: how phase is stored: auto, radians, range, or radians for each stored unit.
+        device: where images are computed.
+        overwrite: whether finished scans are made again, and files of others replaced.
+
+    Raises:
+        DataError: an option is unfit, no scan can be read, or an output would replace an input.
+    """
+    if axis not in AXES:
+        raise DataError(f"axis: got {axis!r}, wanted auto, 0, 1 or 2")
+    chain, device = chain or SWI(), usable_device(device)
+    settings = {**dataclasses.asdict(chain), "handedness": handedness, "axis": axis}
+
+    def make(gre: GRE) -> list[Map]:
+        sign = sign_of(gre, handedness, device)
+        return maps_of(gre, chain, sign, axis=AXES[axis], device=device)
+
+    work = Work("swi", SUFFIXES, settings, phase_scale, make)
+    outcomes = make_all(scans, work, output, overwrite=overwrite)
+    facts = {key: str(value) for key, value in settings.items() if value != {}}
+    write_report(
+        outcomes,
+        output,
+        kind="swi",
+        window_of=bright_window,
+        unit="",
+        facts=facts | {"device": device},
+    )
+    return outcomes
+
+
+def sign_of(gre: GRE, asked: str | int, device: str) -> Sign:
+    """The sign of phase as said, or as a susceptibility map of this scan tells it."""
+    if asked != "auto":
+        return Sign(int(asked), f"{int(asked):+d} as said")
+    try:
+        facts = reconstructed(gre, QSM(), device).facts
+    except DataError as error:
+        words = "not told by the data; taken as stored"
+        return Sign(1, words, [f"sign of phase {words}: no susceptibility map ({error})"])
+    words = str(facts["handedness_found"])
+    sign = int(facts["handedness"])
+    return Sign(sign, words, sign_notes(sign, words))
+
+
+def maps_of(
+    gre: GRE, chain: SWI, sign: Sign, *, axis: int | None = None, device: str = "cpu"
+) -> list[Map]:
+    """Images of one scan with what their JSON says, the susceptibility-weighted one first."""
+    axis = slice_axis(gre) if axis is None else axis
+    turned = dataclasses.replace(chain, handedness=sign.sign)
+    found = turned.make(
+        gre.magnitude,
+        gre.phase_rad,
+        gre.te_s,
+        spacing_mm=gre.spacing_mm,
+        axis=axis,
+        mask=gre.mask,
+        device=device,
+    )
+    about = {
+        "Description": "susceptibility-weighted image",
+        "Units": "arbitrary",
+        **said_of(gre),
+        "Handedness": sign.words,
+        "SliceAxis": axis,
+        "Method": plain_values(found.facts),
+        "Statistics": statistics(gre, found),
+        "Notes": list(sign.notes),
+    }
+    slab = {"Units": "arbitrary", "Description": f"minimum over {chain.mip_mm:g} mm"}
+    phase = {"Units": "rad", "Description": "high-pass filtered phase, paramagnetic positive"}
+    arrays = (found.swi, found.mip, found.filtered_phase)
+    return [Map(*one) for one in zip(SUFFIXES, arrays, (about, slab, phase), strict=True)]
+
+
+def slice_axis(gre: GRE) -> int:
+    """Voxel axis across the slices: the header's, else that of the largest voxel side, else k."""
+    stated = gre.header.get_dim_info()[2]
+    if stated is not None:
+        return int(stated)
+    thickest = int(np.argmax(gre.spacing_mm))
+    others = [side for axis, side in enumerate(gre.spacing_mm) if axis != thickest]
+    return thickest if gre.spacing_mm[thickest] > 1.05 * max(others) else 2
+
+
+def statistics(gre: GRE, found: SWIResult) -> dict[str, float | None]:
+    """Share of the voxels with signal that the phase mask darkens to half or less."""
+    first = gre.magnitude[0]
+    tissue = first > SIGNAL * np.percentile(first, 99)
+    darkened = (found.phase_mask <= DARKENED) & tissue
+    return {"darkened_share": plain_number(darkened.sum() / max(int(tissue.sum()), 1), 5)}
+
+
+def bright_window(array: ndarray, mask: ndarray | None = None) -> Window:
+    """Black at 0 and white where the brightest hundredth begins."""
+    values = array[mask] if mask is not None else array[array > 0]
+    return 0.0, float(np.percentile(values, 99)) if values.size else 1.0
