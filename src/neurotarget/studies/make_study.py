@@ -35,7 +35,7 @@ class Source(NamedTuple):
 
     name: str  # in messages, such as masks=<folder>
     read: Callable[[Target | None], Material]
-    home: Path | None = None  # run folder that the study belongs to
+    run_folder: Path | None = None  # run folder that the study belongs to
 
 
 class Questions(NamedTuple):
@@ -151,7 +151,7 @@ def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypoth
 
 
 def _folder(output: Path | str | None, source: Source, target: Target) -> Path:
-    folder = source.home or Path(f"study_{target.name}")
+    folder = source.run_folder or Path(f"study_{target.name}")
     folder = folder if output is None else at_home(output)
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
