@@ -13,8 +13,8 @@ if __name__ == "__main__":
 import hydra
 from omegaconf import DictConfig
 
-from neurotarget.cli.acts import predict
 from neurotarget.cli.argv import check_argv
+from neurotarget.cli.dispatch import predict
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")

@@ -13,8 +13,8 @@ if __name__ == "__main__":
 import hydra
 from omegaconf import DictConfig
 
-from neurotarget.cli.acts import act
 from neurotarget.cli.argv import check_argv
+from neurotarget.cli.dispatch import act
 from neurotarget.sweeps.run_job import run_as_job
 
 

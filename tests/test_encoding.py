@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from neurotarget.process.exit_codes import taught
+from neurotarget.process.exit_codes import exits_with_sentence
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [*sorted((ROOT / "src").rglob("*.py")), ROOT / "train.py", ROOT / "predict.py"]
@@ -93,7 +93,7 @@ def test_a_terminal_without_the_letters_shows_their_codes(tmp_path):
 
 
 def test_a_name_that_no_file_can_have_here_is_told(capsys):
-    @taught
+    @exits_with_sentence
     def write() -> None:
         "\u5934.nii.gz".encode("ascii")
 

@@ -35,7 +35,7 @@ ROOMS = (
 )
 SUB_ROOMS = {
     "data": (
-        ("attempts", "threads", "found"),
+        ("attempts", "threads", "reading_results"),
         ("labels",),
         ("scans", "tables"),
         ("sides",),
@@ -51,7 +51,7 @@ SUB_ROOMS = {
     "models": (("backbone", "small_grids", "matching_weights", "planning", "profile"), ("nets",)),
     "stats": (("core",), ("cohort",), ("effects",), ("study",), ("arms",)),
     "report": (
-        ("words",),
+        ("text",),
         ("drawing",),
         ("figures",),
         ("pages",),

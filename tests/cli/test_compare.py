@@ -8,7 +8,7 @@ import wandb
 from neurotarget.cli.compare import run
 from neurotarget.comparison.arms_text import aligned, markdown, named_after, summary_rows, verdicts
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import taught
+from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.types import Target
 from oracles.runs import write_images, write_run
@@ -186,7 +186,7 @@ def test_an_output_that_is_a_file_is_refused_before_ensembles(multirun, tmp_path
 def test_runs_that_cannot_be_compared_are_one_answer_without_a_page(multirun, capsys):
     write_run(multirun / "model=unet,data.fold=0,seed=1", test=["sub-05"], fold=0)
     with pytest.raises(SystemExit, match="2"):
-        taught(run)([multirun], QUIET)
+        exits_with_sentence(run)([multirun], QUIET)
     told = capsys.readouterr().err
     assert "error: fold 0 holds out other cases: " in told
     assert "common=true compares only" in told

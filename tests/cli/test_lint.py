@@ -7,7 +7,7 @@ from neurotarget.cli.lint import run
 from neurotarget.cli.main import run as run_command
 from neurotarget.data.scans.volume import inspect_volume
 from neurotarget.problems import error, warning
-from neurotarget.process.exit_codes import tell_problems
+from neurotarget.process.exit_codes import print_problems
 from neurotarget.types import Target
 
 
@@ -84,7 +84,7 @@ def test_a_mirrored_scan_is_told_by_lint_and_by_prepare(source, tmp_path, capsys
 def test_a_mirrored_scan_is_among_the_problems_that_are_printed(source, capsys):
     many = [warning(f"odd thing {number}", "none", "look") for number in range(60)]
     (mirrored,) = inspect_volume(mirror(source.parent / "t14.nii.gz"))[1]
-    tell_problems([*many, mirrored, error("a fault", "none", "mend it")])
+    print_problems([*many, mirrored, error("a fault", "none", "mend it")])
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("error: found a fault")
     assert "found LEFT AND RIGHT MIRRORED" in lines[1]

@@ -130,7 +130,9 @@ def test_command_prints_and_writes_the_table(tmp_path, capsys):
 def test_a_model_in_a_folder_is_listed_where_it_is_asked_for():
     (line,) = list_models(TWO, batch=1, names=["small/unet"])
     assert line.model == "small/unet"
-    assert line.what == "unet with fewer channels, for a CPU, and a learning rate for a short training"
+    assert (
+        line.what == "unet with fewer channels, for a CPU, and a learning rate for a short training"
+    )
     assert 1_000_000 < line.parameters < 1_300_000
 
 

@@ -9,13 +9,13 @@ from omegaconf import OmegaConf
 
 from neurotarget.cli import predict as program
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import taught
+from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.runs.network.run_ensemble import load_ensemble
 from neurotarget.types import Case
 from oracles.runs import TARGET, write_images, write_run
 
-predict = taught(program.predict)
+predict = exits_with_sentence(program.predict)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from neurotarget.cli.reconstruct import reconstruct
 from omegaconf import OmegaConf, open_dict
 
+from neurotarget.cli.reconstruct import reconstruct
 from neurotarget.problems import DataError
 from neurotarget.reconstruction.methods import qsm_methods
 from oracles.gre_scans import BRAIN, IRON, IRON_PPM, save, write_bids, write_json

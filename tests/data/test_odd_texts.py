@@ -6,7 +6,7 @@ import os
 import pytest
 
 from neurotarget.data.cases.manifest import scan_manifest
-from neurotarget.data.found import named_labels, whole_number
+from neurotarget.data.reading_results import named_labels, whole_number
 from neurotarget.data.tables.text_table import align_ids
 from neurotarget.files.reading import load_json, opened, read_bytes
 from neurotarget.maps.gre_sidecars import echo_times, field_strength

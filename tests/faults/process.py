@@ -28,7 +28,7 @@ OPERATIONS = frozenset(
 )
 TIMED_OUT = -1000  # status of a command that hung
 MODULES = (  # whatever a command may import, but for what is imported where it is needed
-    "neurotarget.cli.acts",
+    "neurotarget.cli.dispatch",
     "neurotarget.cli.compare",
     "neurotarget.cli.main",
     "neurotarget.cli.models",

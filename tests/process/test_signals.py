@@ -10,7 +10,7 @@ import time
 import pytest
 
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import taught
+from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.signals import Stopped, going_on, same_command, signal_of, stoppable
 
 PROGRAM = """
@@ -135,7 +135,7 @@ def test_the_same_command_is_shown_as_a_shell_reads_it(monkeypatch, program, sho
     ],
 )
 def test_a_full_disk_and_lack_of_memory_name_the_command_too(capsys, error, named):
-    @taught
+    @exits_with_sentence
     def act():
         with going_on("neurotarget prepare a"):
             raise error

@@ -13,10 +13,10 @@ import pandas as pd
 from neurotarget.api.data import Table, TargetLike, as_file, as_paths, read_target
 from neurotarget.api.shown import html_page, html_table
 from neurotarget.problems import DataError
-from neurotarget.report.words.sentences import headlines
-from neurotarget.studies.asked import with_levels
+from neurotarget.report.text.sentences import headlines
 from neurotarget.studies.make_study import Questions, Source, levels_of, make_study
 from neurotarget.studies.measured_volumes import from_table
+from neurotarget.studies.questions import with_levels
 from neurotarget.studies.study_inputs import Material, from_masks, from_run, run_target
 from neurotarget.types import Target
 

@@ -17,13 +17,13 @@ from neurotarget.cli.run_output import claim_output
 from neurotarget.files import writing as files
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import print_anything, taught
+from neurotarget.process.exit_codes import exits_with_sentence, print_anything
 from neurotarget.process.signals import listen
 from neurotarget.runs.folder.foreign import is_elsewhere, refuse_replayed, sends
 from neurotarget.runs.folder.jobs import SITTING, quoted
 from neurotarget.runs.folder.known_caches import CACHES, note_runs
 from neurotarget.runs.folder.multirun import MULTIRUN, read_multirun
-from neurotarget.runs.folder.recorded_words import recorded
+from neurotarget.runs.folder.recorded_overrides import recorded
 from neurotarget.runs.folder.run_folder import read_words
 
 CONFIG_DIR = ("--config-dir", "-cd")
@@ -57,7 +57,7 @@ PLUGINS = {
 }
 
 
-@taught
+@exits_with_sentence
 def check_argv(config_path: Path, config_name: str) -> None:
     """Refuse what Hydra would answer with a stack; lets a resumed run say again what it was.
 

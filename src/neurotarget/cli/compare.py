@@ -8,8 +8,8 @@ from neurotarget.cli.flags import flag
 from neurotarget.cli.settings import read_whole
 from neurotarget.comparison.arms_text import aligned, listed_files, summary_rows, verdicts
 from neurotarget.comparison.write_comparison import WrittenComparison, compare_runs
-from neurotarget.report.words.claims import all_asked
-from neurotarget.report.words.learning_banner import arms_banner, banner_text
+from neurotarget.report.text.claims import all_asked
+from neurotarget.report.text.learning_banner import arms_banner, banner_text
 
 WORDS = ("output", "overwrite", "common", "ensembles", "title", "seed", "wandb", "device", "trust")
 LARGEST_SEED = 2**32 - 1

@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from neurotarget.cli.flags import FLAGS
-from neurotarget.data.found import whole_number
+from neurotarget.data.reading_results import whole_number
 from neurotarget.data.scans.volume import file_stem
 from neurotarget.files.writing import at_home
 from neurotarget.maps.gre import Acquisition

@@ -21,7 +21,7 @@ from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim_file
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import print_anything, taught, tell_problems
+from neurotarget.process.exit_codes import exits_with_sentence, print_anything, print_problems
 from neurotarget.process.programs import SCRIPTS, asked_help
 from neurotarget.process.signals import going_on, listen, same_command
 from neurotarget.report.pages.summary import summarise, summary_text
@@ -41,7 +41,7 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-@taught
+@exits_with_sentence
 def run(argv: Sequence[str]) -> int:
     """Run `argv`; 0 where all is well, 2 where it is not."""
     argv = [word if exists(word) else _at_home(word) for word in argv]
@@ -69,7 +69,7 @@ def _prepare(words: Words) -> int:
     manifest = read_manifest(_source(words), target)
     folders = prepare(manifest, target, Preparation(), cache, workers=_number(words, "workers", 2))
     entries = [(case, open_entry(folders[case.case_id])) for case in manifest.cases]
-    tell_problems([item for pair in entries for item in checkup_of(*pair, target).problems])
+    print_problems([item for pair in entries for item in checkup_of(*pair, target).problems])
     print(f"{len(folders)} cases lie prepared in {cache}")
     return 0
 

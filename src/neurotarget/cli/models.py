@@ -18,7 +18,7 @@ from torch import nn
 from neurotarget.cli.flags import flag
 from neurotarget.cli.overrides import no_variant
 from neurotarget.cli.settings import read_whole
-from neurotarget.data.found import whole_number
+from neurotarget.data.reading_results import whole_number
 from neurotarget.files.ownership import claim_file
 from neurotarget.files.writing import written
 from neurotarget.losses import DeepSupervision
@@ -26,7 +26,7 @@ from neurotarget.models.profile import Profile, profile
 from neurotarget.printable import cell
 from neurotarget.problems import DataError
 from neurotarget.process.programs import home
-from neurotarget.report.words.numbers import NOTHING, aligned, number
+from neurotarget.report.text.numbers import NOTHING, aligned, number
 from neurotarget.runs.folder.jobs import quoted
 from neurotarget.runs.network.fitting import fit_patch, optimizer_states, times
 from neurotarget.runs.network.objects import build

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from neurotarget.data.found import whole_number
+from neurotarget.data.reading_results import whole_number
 from neurotarget.problems import DataError, Problem
 
 OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # whose settings the table knows

@@ -10,12 +10,12 @@ from neurotarget.cli.settings import read_whole
 from neurotarget.files.writing import at_home
 from neurotarget.problems import DataError
 from neurotarget.report.pages.raters_section import rater_sentences
-from neurotarget.report.words.learning_banner import banner, banner_text
-from neurotarget.report.words.sentences import headlines
+from neurotarget.report.text.learning_banner import banner, banner_text
+from neurotarget.report.text.sentences import headlines
 from neurotarget.runs.tracking.written_study import WrittenStudy
-from neurotarget.studies.asked import with_levels
 from neurotarget.studies.make_study import Questions, Source, levels_of, make_study
 from neurotarget.studies.measured_volumes import from_table
+from neurotarget.studies.questions import with_levels
 from neurotarget.studies.study_inputs import Material, from_masks, from_run, run_target
 from neurotarget.types import Target
 

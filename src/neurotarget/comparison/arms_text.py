@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from neurotarget.report.words.amounts import amount, chance, duration, memory
-from neurotarget.report.words.claims import all_asked
-from neurotarget.report.words.learning_banner import arms_banner
-from neurotarget.report.words.sentences import DASH, estimate, shown
+from neurotarget.report.text.amounts import amount, chance, duration, memory
+from neurotarget.report.text.claims import all_asked
+from neurotarget.report.text.learning_banner import arms_banner
+from neurotarget.report.text.sentences import DASH, estimate, shown
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.cases.bids_files import BidsFile, list_bids
-from neurotarget.data.found import whole_number
+from neurotarget.data.reading_results import whole_number
 from neurotarget.data.scans.formats import read_grid
 from neurotarget.data.scans.stored import corners_apart
 from neurotarget.data.scans.volume import SAME_GRID_VOX, UNREADABLE, file_stem

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from neurotarget.printable import Shown, one_line, shown
 from neurotarget.problems import MIRRORED, CaseError, DataError, Problem
-from neurotarget.process.reasons import reason_of, unwritable
+from neurotarget.process.error_sentences import reason_of, unwritable
 from neurotarget.process.signals import stoppable, way_on
 
 P = ParamSpec("P")
@@ -42,7 +42,7 @@ def print_anything() -> None:
     logging.raiseExceptions = bool(os.environ.get("NEUROTARGET_TRACEBACK"))
 
 
-def taught(act: Callable[P, R]) -> Callable[P, R]:
+def exits_with_sentence(act: Callable[P, R]) -> Callable[P, R]:
     """Print bad input as sentences and exit with 2; NEUROTARGET_TRACEBACK=1 shows the stack."""
     whole = stoppable(act)
 
@@ -92,10 +92,10 @@ def tell(error: DataError) -> None:
     if not error.problems:
         print(f"error: {error}", file=sys.stderr)
         return
-    tell_problems(error.problems)
+    print_problems(error.problems)
 
 
-def tell_problems(problems: tuple[Problem, ...] | list[Problem]) -> None:
+def print_problems(problems: tuple[Problem, ...] | list[Problem]) -> None:
     """Print problems to stderr, errors first; past the first fifty they are only counted.
 
     Mirrored scans come before other warnings, so that they are among those.

@@ -33,8 +33,8 @@ from neurotarget.report.pages.reconstruction_page import (
     sentence,
     write_reconstruction_page,
 )
-from neurotarget.report.words.numbers import aligned
-from neurotarget.report.words.sentences import title_of
+from neurotarget.report.text.numbers import aligned
+from neurotarget.report.text.sentences import title_of
 from neurotarget.runs.folder.run_folder import begin_run, open_run, run_record, write_json
 from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import usable_device

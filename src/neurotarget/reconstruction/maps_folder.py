@@ -31,7 +31,7 @@ from neurotarget.maps.gre import GRE, Acquisition, read_acquisition
 from neurotarget.maps.gre_bids import OWN, Scans, is_own
 from neurotarget.printable import encodable
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import tell_problems
+from neurotarget.process.exit_codes import print_problems
 from neurotarget.runs.folder.run_folder import write_json
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
     errors = [problem for problem in scans.problems if problem.level == "error"]
     if not scans.acquisitions:
         raise DataError(errors or "found no gradient-echo scan, wanted at least one")
-    tell_problems(scans.problems)
+    print_problems(scans.problems)
     _refuse_inputs(scans.acquisitions, work, output)
     _refuse_raw(scans.acquisitions, output)
     _refuse_other(scans.acquisitions, output)

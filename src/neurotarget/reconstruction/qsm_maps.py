@@ -141,7 +141,7 @@ def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
     return {
         "Description": "quantitative susceptibility map",
         "Units": "ppm",
-        **said_of(gre),
+        **acquisition_facts(gre),
         "Handedness": told,
         "Reference": chain.reference,
         "Method": plain_values({**dataclasses.asdict(chain), **found.facts}),
@@ -169,7 +169,7 @@ def sign_notes(sign: int, told: str) -> list[str]:
     return []
 
 
-def said_of(gre: GRE) -> dict[str, Any]:
+def acquisition_facts(gre: GRE) -> dict[str, Any]:
     """Numbers that a map was made with, as its JSON has them."""
     return {
         "EchoTime": list(gre.te_s),

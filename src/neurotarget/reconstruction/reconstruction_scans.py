@@ -16,7 +16,7 @@ from neurotarget.metrics.susceptibility import surroundings
 from neurotarget.phantom.dentate.cohort import simulated
 from neurotarget.phantom.dentate.plan import QSMPlan, draw_subjects
 from neurotarget.problems import DataError, Problem
-from neurotarget.process.exit_codes import tell_problems
+from neurotarget.process.exit_codes import print_problems
 
 LABELS = {"dentate_left": 1, "dentate_right": 2}
 RING_MM = (2.0, 5.0)  # of a vein's surroundings
@@ -68,7 +68,7 @@ def read_scans(folder: Path, *, suffix: str | None, phase_scale: str) -> Iterato
     errors = [problem for problem in found.problems if problem.level == "error"]
     if not found.acquisitions:
         raise DataError(errors)
-    tell_problems(found.problems)
+    print_problems(found.problems)
     for acquisition in found.acquisitions:
         yield _read(acquisition, phase_scale)
     for case_id in dict.fromkeys(problem.case_id for problem in errors):

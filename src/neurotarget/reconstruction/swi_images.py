@@ -22,7 +22,7 @@ from neurotarget.reconstruction.maps_folder import (
     plain_values,
 )
 from neurotarget.reconstruction.maps_report import write_report
-from neurotarget.reconstruction.qsm_maps import reconstructed, said_of, sign_notes
+from neurotarget.reconstruction.qsm_maps import acquisition_facts, reconstructed, sign_notes
 from neurotarget.report.figures.map_pictures import Window
 from neurotarget.runs.network.predictor import usable_device
 
@@ -121,7 +121,7 @@ def maps_of(
     about = {
         "Description": "susceptibility-weighted image",
         "Units": "arbitrary",
-        **said_of(gre),
+        **acquisition_facts(gre),
         "Handedness": sign.words,
         "SliceAxis": axis,
         "Method": plain_values(found.facts),

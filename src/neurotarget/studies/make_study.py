@@ -16,7 +16,7 @@ from neurotarget.levels import CodeBook, code_book
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy
-from neurotarget.studies.asked import (
+from neurotarget.studies.questions import (
     acceptable_of,
     refuse_codes,
     refuse_copies,

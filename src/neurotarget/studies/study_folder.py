@@ -14,7 +14,7 @@ from neurotarget.report.figures.study_figures import all_figures
 from neurotarget.report.pages.study_page import PageCase, PageFigure, write_page
 from neurotarget.report.paper.checklist import claim_table
 from neurotarget.report.paper.methods_text import methods_text
-from neurotarget.report.words.sentences import title_of
+from neurotarget.report.text.sentences import title_of
 from neurotarget.runs.folder.older_output import older_output
 from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.stats.study.analysis import analyse

@@ -14,7 +14,7 @@ from neurotarget.files.reading import read_plain
 from neurotarget.printable import uncell
 from neurotarget.problems import DataError, Problem
 from neurotarget.report.pages.postprocessing import trials_table
-from neurotarget.report.words.sentences import PLANTED, PLANTED_IN_TISSUE
+from neurotarget.report.text.sentences import PLANTED, PLANTED_IN_TISSUE
 from neurotarget.runs.folder.run_folder import PEOPLE, POSTPROCESSING, own_cases, read_config
 from neurotarget.runs.network.objects import recorded_target
 from neurotarget.scoring import evaluate, measure, read_rows

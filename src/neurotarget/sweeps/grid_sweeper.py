@@ -12,7 +12,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import taught
+from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.signals import going_on
 from neurotarget.runs.folder.job_names import job_name
 from neurotarget.runs.folder.jobs import Job, JobResult, is_done, read_job, same_words
@@ -25,8 +25,8 @@ from neurotarget.runs.folder.multirun import (
     write_multirun,
 )
 from neurotarget.sweeps.command_overrides import command_words
+from neurotarget.sweeps.finished_jobs import made_otherwise
 from neurotarget.sweeps.launchers import launch_jobs
-from neurotarget.sweeps.made_before import made_otherwise
 
 
 def grid_jobs(overrides: Sequence[Override]) -> list[Job]:
@@ -58,7 +58,7 @@ def grid_jobs(overrides: Sequence[Override]) -> list[Job]:
     return list(jobs.values())
 
 
-@taught
+@exits_with_sentence
 def sweep_grid(
     arguments: Sequence[str],
     *,

@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
-from neurotarget.process.reasons import ENDED, reason_of
+from neurotarget.process.error_sentences import ENDED, reason_of
 from neurotarget.runs.folder.jobs import (
     LOG,
     RESULT,

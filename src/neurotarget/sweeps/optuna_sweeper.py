@@ -16,7 +16,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import taught
+from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.signals import going_on
 from neurotarget.runs.folder.jobs import Job, JobResult
 from neurotarget.runs.folder.multirun import LATEST, link, to_go_on, write_multirun
@@ -54,7 +54,7 @@ POLL_S = 2.0
 UNCLAIMED_S = 60.0  # a trial that is unmarked for so long lost its process while it was begun
 
 
-@taught
+@exits_with_sentence
 def search(launcher: Launcher, config: DictConfig, words: Sequence[str]) -> None:
     """Run the search that `config.sweep` and the overrides `words` ask for.
 

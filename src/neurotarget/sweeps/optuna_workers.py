@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from neurotarget.data.found import whole_number
+from neurotarget.data.reading_results import whole_number
 from neurotarget.files.writing import write_text
 from neurotarget.runs.folder.run_lock import Holder
 

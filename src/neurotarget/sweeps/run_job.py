@@ -18,8 +18,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from neurotarget.files.ownership import claimed
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import print_anything, taught
-from neurotarget.process.reasons import ENDED, reason_of
+from neurotarget.process.error_sentences import ENDED, reason_of
+from neurotarget.process.exit_codes import exits_with_sentence, print_anything
 from neurotarget.process.signals import Stopped, signal_of
 from neurotarget.runs.folder.jobs import (
     LOG,
@@ -53,8 +53,8 @@ class Ended(NamedTuple):
 def run_as_job(act: Act, cfg: DictConfig) -> float:
     """Run `act`, which returns its best values by metric; returns that of `cfg.monitor`, else NaN.
 
-    Outside a multirun its errors are told as `taught` does. In a multirun no error leaves here:
-    result.json and job.log tell it, and the launcher goes on. A job that was stopped after a
+    Outside a multirun an error is printed as a sentence and ends the process. In a multirun no
+    error leaves here: result.json and job.log record it, and the launcher goes on. A job that was stopped after a
     checkpoint finds its folder in `cfg.resume`.
 
     Raises:
@@ -74,7 +74,7 @@ def run_as_job(act: Act, cfg: DictConfig) -> float:
         else:
             values = _run(act, cfg, folder)
     else:
-        values = taught(act if number else _claimed(act, folder))(cfg)
+        values = exits_with_sentence(act if number else _claimed(act, folder))(cfg)
         if number == 0 and (folder.parent / MULTIRUN).is_file():  # resumed by itself
             write_result(folder, "done", _words(), values=values)
     return float(values.get(_monitor(cfg), math.nan))

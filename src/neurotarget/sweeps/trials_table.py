@@ -13,7 +13,7 @@ from neurotarget.files.writing import table_text, write_text
 from neurotarget.problems import DataError
 from neurotarget.process.programs import command_for
 from neurotarget.report.search.search_page import Objective, Parameter, Sweep, write_sweep_page
-from neurotarget.report.words.sentences import title_of
+from neurotarget.report.text.sentences import title_of
 from neurotarget.runs.folder.jobs import SITTING, JobResult
 from neurotarget.sweeps.optuna_study import METRICS, Search, importances
 from neurotarget.sweeps.search_space import Dimension

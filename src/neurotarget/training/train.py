@@ -19,9 +19,9 @@ from torch import nn
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import contents
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import tell_problems
+from neurotarget.process.exit_codes import print_problems
 from neurotarget.report.pages.postprocessing import postprocessing_line
-from neurotarget.report.words.learning_banner import banner, banner_text
+from neurotarget.report.text.learning_banner import banner, banner_text
 from neurotarget.runs.folder.jobs import ACCEPT, SITTING
 from neurotarget.runs.folder.run_folder import (
     begin_run,
@@ -166,7 +166,7 @@ def _tracked(
     config: dict[str, Any], folder: Path, data: TargetData, record: Config, state: Config | None
 ) -> list[Logger]:
     """Write what the data are into the run folder, and begin to log."""
-    tell_problems(data.warnings)
+    print_problems(data.warnings)
     write_splits(data, folder, resumed=state is not None)
     keep_contents(
         folder,

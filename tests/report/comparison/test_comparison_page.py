@@ -8,7 +8,7 @@ from neurotarget.comparison.arms_text import verdicts
 from neurotarget.problems import DataError
 from neurotarget.report.comparison.comparison_page import compare_html, question, write_compare_page
 from neurotarget.report.pages.plain_page import PageFigure
-from neurotarget.report.words.amounts import amount, chance, duration, energy, memory, operations
+from neurotarget.report.text.amounts import amount, chance, duration, energy, memory, operations
 from oracles.comparisons import ODD, a_comparison
 from oracles.pages import Page
 

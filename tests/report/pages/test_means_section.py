@@ -7,8 +7,8 @@ from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.pages.cards import cards
 from neurotarget.report.pages.means_section import means_sections
 from neurotarget.report.pages.summary import summarise, summary_text
-from neurotarget.report.words.claims import claim_sentence
-from neurotarget.report.words.text_tables import hypotheses_table
+from neurotarget.report.text.claims import claim_sentence
+from neurotarget.report.text.text_tables import hypotheses_table
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.studies.study_inputs import with_planted

@@ -11,7 +11,7 @@ from neurotarget.report.pages.key_numbers import key_numbers
 from neurotarget.report.pages.parts_section import parts_section
 from neurotarget.report.pages.study_page import PageFigure, page_html
 from neurotarget.report.pages.summary import summarise, summary_text
-from neurotarget.report.words.sentences import cohort
+from neurotarget.report.text.sentences import cohort
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.studies.study_inputs import with_planted

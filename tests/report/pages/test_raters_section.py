@@ -12,7 +12,7 @@ from neurotarget.report.pages.raters_section import (
 )
 from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.paper.checklist import claim_table
-from neurotarget.report.words.sentences import answer, cohort, headlines
+from neurotarget.report.text.sentences import answer, cohort, headlines
 from neurotarget.stats.study.analysis import analyse
 from oracles.drawn import drawn_cohort, several_masks
 from oracles.pages import Page

@@ -14,7 +14,7 @@ from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.paper.checklist import ITEMS, claim_table
 from neurotarget.report.paper.methods_text import methods_text
 from neurotarget.report.paper.references import TITLES, bibtex, references
-from neurotarget.report.words.definitions import KNOWN
+from neurotarget.report.text.definitions import KNOWN
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.reporting import with_reporting
 

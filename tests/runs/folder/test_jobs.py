@@ -4,8 +4,8 @@ import math
 import pytest
 
 from neurotarget.problems import CaseError, DataError, Problem
-from neurotarget.process.exit_codes import taught
-from neurotarget.process.reasons import reason_of
+from neurotarget.process.error_sentences import reason_of
+from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.runs.folder.jobs import LOG, is_done, quoted, read_job, same_words, write_result
 
 WORDS = ("model=unet", "seed=1")
@@ -82,7 +82,7 @@ def test_a_reason_is_one_sentence(error, reason):
 
 
 def test_the_reason_of_an_exit_is_what_was_caught_before_it():
-    @taught
+    @exits_with_sentence
     def act() -> None:
         raise DataError("seed: got x")
 

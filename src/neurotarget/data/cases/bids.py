@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.data.cases.bids_files import list_bids
-from neurotarget.data.found import Found, whole_number
+from neurotarget.data.reading_results import Found, whole_number
 from neurotarget.data.tables.participants import add_participants, add_phenotypes, add_sessions
 from neurotarget.data.tables.text_table import read_text_table
 from neurotarget.files.unfetched import unfetched

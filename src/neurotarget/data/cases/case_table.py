@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from neurotarget.data.found import Found, whole_number
+from neurotarget.data.reading_results import Found, whole_number
 from neurotarget.data.scans.volume import SUFFIXES
 from neurotarget.data.tables.columns import masked_columns
 from neurotarget.data.tables.covariates import type_covariates

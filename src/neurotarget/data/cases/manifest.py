@@ -14,7 +14,7 @@ from neurotarget.data.cases.masks import part_repeats, place_masks
 from neurotarget.data.cases.msd import scan_msd
 from neurotarget.data.cases.nnunet_raw import scan_nnunet
 from neurotarget.data.cases.splits import split_conflicts
-from neurotarget.data.found import Found, read_json
+from neurotarget.data.reading_results import Found, read_json
 from neurotarget.data.scans.volume import missing_file
 from neurotarget.data.tables.covariates import check_hypotheses, check_sexes
 from neurotarget.files.reading import is_there

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from neurotarget.data.cases.nnunet_raw import channel_names, channels_of
-from neurotarget.data.found import Found, named_labels, read_json
+from neurotarget.data.reading_results import Found, named_labels, read_json
 from neurotarget.data.scans.volume import file_stem
 from neurotarget.data.tables.participants import add_participants
 from neurotarget.files.reading import is_there

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.data.found import Found, named_labels, read_json
+from neurotarget.data.reading_results import Found, named_labels, read_json
 from neurotarget.data.tables.participants import add_participants
 from neurotarget.files.written_paths import place
 from neurotarget.problems import Problem, error, some, warning

@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.data.found import whole_number
+from neurotarget.data.reading_results import whole_number
 from neurotarget.data.tables.columns import alike_columns
 from neurotarget.files.reading import MOST_TEXT, read_bytes
 from neurotarget.files.unfetched import unfetched

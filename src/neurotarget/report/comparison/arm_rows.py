@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from neurotarget.report.drawing.figure import INK, MUTED, SERIES, SMALL_PT, TEXT_PT
 from neurotarget.report.drawing.lettering import fitted, plain, wide_inch
 from neurotarget.report.drawing.panels import Mark
-from neurotarget.report.words.sentences import rows_of
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
 KINDS = {

@@ -17,8 +17,8 @@ from neurotarget.report.comparison.seeds_figure import (
 )
 from neurotarget.report.drawing.lettering import plain
 from neurotarget.report.figures.study_figures import NamedFigure, reasons_sentence
-from neurotarget.report.words.claims import VOLUMES, asked_of
-from neurotarget.report.words.sentences import counted, rows_of, title_of
+from neurotarget.report.text.claims import VOLUMES, asked_of
+from neurotarget.report.text.sentences import counted, rows_of, title_of
 from neurotarget.stats.arms.comparison import Comparison
 
 MOST_HYPOTHESES = 6

@@ -21,10 +21,10 @@ from neurotarget.report.pages.plain_page import (
     render_page,
     write_plain,
 )
-from neurotarget.report.words.amounts import amount, chance, duration, energy, memory, operations
-from neurotarget.report.words.claims import all_asked
-from neurotarget.report.words.learning_banner import arms_banner
-from neurotarget.report.words.sentences import DASH, counted, estimate, rows_of, shown, title_of
+from neurotarget.report.text.amounts import amount, chance, duration, energy, memory, operations
+from neurotarget.report.text.claims import all_asked
+from neurotarget.report.text.learning_banner import arms_banner
+from neurotarget.report.text.sentences import DASH, counted, estimate, rows_of, shown, title_of
 from neurotarget.stats.arms.best_arm import FEW_TRAININGS
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import NOT_APART

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from neurotarget.report.words.definitions import INTERVAL, KNOWN, VERDICT, Definition
-from neurotarget.report.words.sheets import VALUES, About
+from neurotarget.report.text.definitions import INTERVAL, KNOWN, VERDICT, Definition
+from neurotarget.report.text.headed_tables import VALUES, About
 from neurotarget.types import FAILED
 
 WORDS = {**VALUES, "volume_error_abs_mm3": "volume error, mm³"}

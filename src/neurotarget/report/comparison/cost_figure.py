@@ -28,7 +28,7 @@ from neurotarget.report.drawing.figure import (
 )
 from neurotarget.report.drawing.lettering import fitted, wide_inch
 from neurotarget.report.drawing.panels import legend, ticks
-from neurotarget.report.words.sentences import rows_of
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
 PANEL_INCH = 2.75  # height

@@ -30,8 +30,8 @@ from neurotarget.report.drawing.figure import (
     new_figure,
 )
 from neurotarget.report.drawing.lettering import words
-from neurotarget.report.words.numbers import p_value
-from neurotarget.report.words.sentences import rows_of
+from neurotarget.report.text.numbers import p_value
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
 SIDE, AXIS = 2.75, 2.55  # inches, of the names at each side and of the axis between them

@@ -26,7 +26,7 @@ from neurotarget.report.drawing.figure import INK, MUTED, SMALL_PT, finished, lo
 from neurotarget.report.drawing.lettering import estimate, words
 from neurotarget.report.drawing.panels import case_urls, jitter
 from neurotarget.report.drawing.row_figure import Block, block_axes
-from neurotarget.report.words.sentences import counted, rows_of
+from neurotarget.report.text.sentences import counted, rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
 TOP, FOOT, ROW_INCH = 0.62, 0.55, 0.56

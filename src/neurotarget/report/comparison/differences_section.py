@@ -5,8 +5,8 @@ import math
 from neurotarget.report.comparison.arm_rows import arms_of, known
 from neurotarget.report.comparison.forest_figure import Difference, best_net, to_best
 from neurotarget.report.pages.plain_page import Grid, Heading, Section
-from neurotarget.report.words.numbers import p_value
-from neurotarget.report.words.sentences import DASH, digits_for, estimate, rows_of
+from neurotarget.report.text.numbers import p_value
+from neurotarget.report.text.sentences import DASH, digits_for, estimate, rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import APART, NOT_APART
 

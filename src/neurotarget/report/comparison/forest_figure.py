@@ -32,8 +32,8 @@ from neurotarget.report.drawing.figure import (
 from neurotarget.report.drawing.lettering import estimate, fitted
 from neurotarget.report.drawing.panels import ticks
 from neurotarget.report.drawing.row_figure import Block, block_axes, fit_width
-from neurotarget.report.words.numbers import p_value
-from neurotarget.report.words.sentences import rows_of
+from neurotarget.report.text.numbers import p_value
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import APART, ONE_TRAINING, OTHER_DESIGN
 from neurotarget.stats.cohort.learning import NOT_LEARNT

@@ -8,8 +8,8 @@ import pandas as pd
 from neurotarget.report.comparison.arm_rows import arms_of
 from neurotarget.report.figures.part_strips import MARKS, mean_sd, parts_labels
 from neurotarget.report.pages.plain_page import Grid, Heading, Section
-from neurotarget.report.words.sentences import DASH, counted, rows_of, shown
-from neurotarget.report.words.sheets import VALUES
+from neurotarget.report.text.headed_tables import VALUES
+from neurotarget.report.text.sentences import DASH, counted, rows_of, shown
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.study.tables import ALL_LABELS
 

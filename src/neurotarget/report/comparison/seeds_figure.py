@@ -28,8 +28,8 @@ from neurotarget.report.drawing.figure import MUTED, SMALL_PT, TEXT_PT, finished
 from neurotarget.report.drawing.lettering import decimals, estimate, fitted, wide_inch, words
 from neurotarget.report.drawing.panels import Mark, legend, ticks
 from neurotarget.report.drawing.row_figure import Block, block_axes, fit_width
-from neurotarget.report.words.numbers import unit_text
-from neurotarget.report.words.sentences import rows_of
+from neurotarget.report.text.numbers import unit_text
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
 SEED_INCH, GAP_INCH = 0.15, 0.14  # of one seed, and between arms

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from neurotarget.report.words.numbers import NOTHING, number
+from neurotarget.report.text.numbers import NOTHING, number
 
 PT_PER_INCH = 72
 MOST_LETTERS = 200  # of a text that is cut

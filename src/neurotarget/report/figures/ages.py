@@ -25,7 +25,7 @@ from neurotarget.report.drawing.panels import (
     table,
     ticks,
 )
-from neurotarget.report.words.numbers import unit_text
+from neurotarget.report.text.numbers import unit_text
 from neurotarget.stats.study.results import Study
 
 MOST_METHODS = 3

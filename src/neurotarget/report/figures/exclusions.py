@@ -15,7 +15,7 @@ from neurotarget.report.drawing.figure import (
     new_figure,
 )
 from neurotarget.report.drawing.lettering import plain
-from neurotarget.report.words.sentences import counted, rows_of
+from neurotarget.report.text.sentences import counted, rows_of
 from neurotarget.stats.cohort.flow import EFFECT
 from neurotarget.stats.study.results import Study
 

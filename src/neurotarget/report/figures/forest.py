@@ -20,7 +20,7 @@ from neurotarget.report.drawing.row_figure import (
     name_left,
     write_right,
 )
-from neurotarget.report.words.numbers import unit_text
+from neurotarget.report.text.numbers import unit_text
 from neurotarget.stats.study.results import Study
 
 MODELS = {

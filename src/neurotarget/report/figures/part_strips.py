@@ -23,7 +23,7 @@ from neurotarget.report.drawing.figure import (
 from neurotarget.report.drawing.lettering import fitted, wide_inch, words
 from neurotarget.report.drawing.panels import Mark, jitter, scatter
 from neurotarget.report.figures.strips import POOR, dice_scores
-from neurotarget.report.words.sentences import rows_of
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 
 NAME = "parts"

@@ -16,8 +16,8 @@ from neurotarget.report.drawing.figure import (
 )
 from neurotarget.report.drawing.lettering import fitted, plain
 from neurotarget.report.drawing.panels import method_mark, scatter, ticks
-from neurotarget.report.words.numbers import unit_text
-from neurotarget.report.words.sentences import rows_of, title_of
+from neurotarget.report.text.numbers import unit_text
+from neurotarget.report.text.sentences import rows_of, title_of
 from neurotarget.stats.study.results import Study
 
 NAME = "residuals"

@@ -29,7 +29,7 @@ from neurotarget.report.drawing.row_figure import (
     fit_width,
     name_left,
 )
-from neurotarget.report.words.numbers import unit_text
+from neurotarget.report.text.numbers import unit_text
 from neurotarget.stats.study.results import Study
 
 MOST_SITES, MOST_EFFECTS, MOST_METHODS = 40, 3, 2

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.report.words.claims import asked_of, claim_of
-from neurotarget.report.words.numbers import p_value
-from neurotarget.report.words.sentences import (
+from neurotarget.report.text.claims import asked_of, claim_of
+from neurotarget.report.text.numbers import p_value
+from neurotarget.report.text.sentences import (
     compared,
     comparison_sentence,
     counted,

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.report.words.sentences import (
+from neurotarget.report.text.headed_tables import VALUES
+from neurotarget.report.text.sentences import (
     DASH,
     counted,
     digits_for,
@@ -22,7 +23,6 @@ from neurotarget.report.words.sentences import (
     title_of,
     volumes_of,
 )
-from neurotarget.report.words.sheets import VALUES
 from neurotarget.stats.study.results import Study
 from neurotarget.types import FAILED
 

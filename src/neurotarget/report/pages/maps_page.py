@@ -18,9 +18,9 @@ from neurotarget.report.pages.plain_page import (
     page_figures,
     write_plain,
 )
-from neurotarget.report.words.definitions import Definition
-from neurotarget.report.words.sentences import DASH, MINUS, counted
-from neurotarget.report.words.sheets import About
+from neurotarget.report.text.definitions import Definition
+from neurotarget.report.text.headed_tables import About
+from neurotarget.report.text.sentences import DASH, MINUS, counted
 
 MOST_PICTURES = 24  # on a page; a picture takes about 60 kB
 TITLES = {"qsm": "Susceptibility maps", "swi": "Susceptibility-weighted images"}

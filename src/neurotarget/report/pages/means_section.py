@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from neurotarget.report.pages.plain_page import Grid, Heading
 from neurotarget.report.pages.section import TableSection
-from neurotarget.report.words.sentences import (
+from neurotarget.report.text.sentences import (
     PLANTED_IN_TISSUE,
     digits_for,
     estimate,

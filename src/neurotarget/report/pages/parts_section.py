@@ -11,8 +11,9 @@ import pandas as pd
 from neurotarget.report.figures.part_strips import MARKS, NAME, mean_sd, parts_labels
 from neurotarget.report.pages.plain_page import Grid, Heading
 from neurotarget.report.pages.section import TableSection
-from neurotarget.report.words.numbers import p_value
-from neurotarget.report.words.sentences import (
+from neurotarget.report.text.headed_tables import VALUES
+from neurotarget.report.text.numbers import p_value
+from neurotarget.report.text.sentences import (
     DASH,
     FEWER_VOLUMES,
     PLANTED,
@@ -22,7 +23,6 @@ from neurotarget.report.words.sentences import (
     rows_of,
     shown,
 )
-from neurotarget.report.words.sheets import VALUES
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import AGREEMENT_UNITS, ALL_LABELS
 

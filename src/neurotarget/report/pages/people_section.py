@@ -7,8 +7,8 @@ import pandas as pd
 
 from neurotarget.report.pages.plain_page import Grid, Heading
 from neurotarget.report.pages.section import TableSection
-from neurotarget.report.words.numbers import p_value
-from neurotarget.report.words.sentences import (
+from neurotarget.report.text.numbers import p_value
+from neurotarget.report.text.sentences import (
     DASH,
     counted,
     main_label,

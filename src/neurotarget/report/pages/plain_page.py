@@ -22,9 +22,8 @@ from neurotarget.files.writing import write_text
 from neurotarget.printable import shown
 from neurotarget.report.drawing.figure import COLOURS, DARK, LIGHT, svg_text
 from neurotarget.report.figures.study_figures import NamedFigure
-from neurotarget.report.words.definitions import KNOWN, Definition, definitions
-from neurotarget.report.words.learning_banner import Banner
-from neurotarget.report.words.sheets import (
+from neurotarget.report.text.definitions import KNOWN, Definition, definitions
+from neurotarget.report.text.headed_tables import (
     TABLES,
     VALUES,
     About,
@@ -34,6 +33,7 @@ from neurotarget.report.words.sheets import (
     script_json,
     sheets,
 )
+from neurotarget.report.text.learning_banner import Banner
 
 # names of the page's colours beside those of the figures
 DARK_PAGE = {

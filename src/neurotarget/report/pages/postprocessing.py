@@ -11,8 +11,8 @@ import pandas as pd
 
 from neurotarget.report.pages.plain_page import Grid, Heading
 from neurotarget.report.pages.section import TableSection
-from neurotarget.report.words.numbers import aligned, number
-from neurotarget.report.words.sentences import counted, rows_of, shown
+from neurotarget.report.text.numbers import aligned, number
+from neurotarget.report.text.sentences import counted, rows_of, shown
 from neurotarget.stats.study.results import Study
 
 NAME, TITLE = "postprocessing", "Post-processing"

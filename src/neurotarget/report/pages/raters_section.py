@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from neurotarget.report.pages.plain_page import Grid, Heading
 from neurotarget.report.pages.section import TableSection
-from neurotarget.report.words.sentences import (
+from neurotarget.report.text.sentences import (
     DASH,
     FEWER_VOLUMES,
     cases_told,

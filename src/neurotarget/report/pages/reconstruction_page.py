@@ -16,10 +16,10 @@ from neurotarget.report.pages.plain_page import (
     page_figures,
     write_plain,
 )
-from neurotarget.report.words.amounts import duration
-from neurotarget.report.words.definitions import Definition
-from neurotarget.report.words.sentences import counted, shown
-from neurotarget.report.words.sheets import About
+from neurotarget.report.text.amounts import duration
+from neurotarget.report.text.definitions import Definition
+from neurotarget.report.text.headed_tables import About
+from neurotarget.report.text.sentences import counted, shown
 
 TITLES = {
     "qsm": "Ways to susceptibility",

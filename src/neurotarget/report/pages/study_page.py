@@ -39,9 +39,9 @@ from neurotarget.report.pages.viewer import (
     fit_budget,
     fit_pictures,
 )
-from neurotarget.report.words.learning_banner import banner
-from neurotarget.report.words.sentences import answer, cohort, own_methods, title_of
-from neurotarget.report.words.sheets import VALUES
+from neurotarget.report.text.headed_tables import VALUES
+from neurotarget.report.text.learning_banner import banner
+from neurotarget.report.text.sentences import answer, cohort, own_methods, title_of
 from neurotarget.stats.study.results import Study
 
 __all__ = ["PageCase", "PageFigure", "page_html", "write_page"]

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.report.pages.postprocessing import postprocessing_text
-from neurotarget.report.words.learning_banner import told as learning_text
-from neurotarget.report.words.numbers import number
-from neurotarget.report.words.sentences import counted, rows_of
-from neurotarget.report.words.text_tables import (
+from neurotarget.report.text.learning_banner import told as learning_text
+from neurotarget.report.text.numbers import number
+from neurotarget.report.text.sentences import counted, rows_of
+from neurotarget.report.text.text_tables import (
     agreement_table,
     hypotheses_table,
     parts_table,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from neurotarget.report.pages.people_section import missing_sentence, people_lines, tests_sentence
-from neurotarget.report.words.sentences import cohort, headlines, part_counts, rows_of
+from neurotarget.report.text.sentences import cohort, headlines, part_counts, rows_of
 from neurotarget.stats.cohort.people import SPLITS
 from neurotarget.stats.study.results import Study
 

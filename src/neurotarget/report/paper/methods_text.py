@@ -18,8 +18,8 @@ from neurotarget.report.pages.people_section import (
 )
 from neurotarget.report.pages.raters_section import ceiling_sentences
 from neurotarget.report.paper.references import bibtex, first_source, references
-from neurotarget.report.words.definitions import Definition, definitions
-from neurotarget.report.words.sentences import cohort, headlines, rows_of, title_of
+from neurotarget.report.text.definitions import Definition, definitions
+from neurotarget.report.text.sentences import cohort, headlines, rows_of, title_of
 from neurotarget.stats.effects.longitudinal import SLOPES
 from neurotarget.stats.study.results import Study
 

@@ -21,7 +21,7 @@ from neurotarget.report.drawing.lettering import fitted, plain, wide_inch, words
 from neurotarget.report.drawing.panels import Mark, jitter, legend, ticks
 from neurotarget.report.figures.study_figures import NamedFigure
 from neurotarget.report.search.search import Objective, Parameter, Sweep
-from neurotarget.report.words.sentences import counted
+from neurotarget.report.text.sentences import counted
 
 DONE = Mark(SERIES[0], "o", "-")
 BEST = Mark(SERIES[1], "D", "-")

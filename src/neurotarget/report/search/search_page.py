@@ -26,12 +26,12 @@ from neurotarget.report.search.search import (
     Sweep,
 )
 from neurotarget.report.search.search_figures import all_figures, done, importances_of
-from neurotarget.report.words.amounts import duration, figures
-from neurotarget.report.words.definitions import Definition
-from neurotarget.report.words.learning_banner import Banner
-from neurotarget.report.words.numbers import listed
-from neurotarget.report.words.sentences import DASH, counted
-from neurotarget.report.words.sheets import About
+from neurotarget.report.text.amounts import duration, figures
+from neurotarget.report.text.definitions import Definition
+from neurotarget.report.text.headed_tables import About
+from neurotarget.report.text.learning_banner import Banner
+from neurotarget.report.text.numbers import listed
+from neurotarget.report.text.sentences import DASH, counted
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
 __all__ = [

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from neurotarget.report.words.sentences import rows_of
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.arms import NET
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT, Learning

@@ -4,8 +4,8 @@ import pytest
 
 from neurotarget.report.pages.cards import cards
 from neurotarget.report.pages.study_page import page_html
-from neurotarget.report.words.learning_banner import arms_banner, banner, banner_text
-from neurotarget.report.words.sentences import answer, comparison_sentence, headlines
+from neurotarget.report.text.learning_banner import arms_banner, banner, banner_text
+from neurotarget.report.text.sentences import answer, comparison_sentence, headlines
 from neurotarget.stats.arms.comparison import compare
 from neurotarget.stats.cohort.learning import Learning
 from neurotarget.stats.study.analysis import analyse

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.report.words.claims import claim_sentence
-from neurotarget.report.words.numbers import number
-from neurotarget.report.words.sentences import (
+from neurotarget.report.text.claims import claim_sentence
+from neurotarget.report.text.numbers import number
+from neurotarget.report.text.sentences import (
     answer,
     cohort,
     comparison_sentence,

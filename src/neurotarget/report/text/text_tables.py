@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from neurotarget.report.words.numbers import NOTHING, aligned, interval, number, p_value, unit_text
+from neurotarget.report.text.numbers import NOTHING, aligned, interval, number, p_value, unit_text
 
 
 def scores_table(summary: Mapping, labels: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from neurotarget.data.found import named_labels
+from neurotarget.data.reading_results import named_labels
 from neurotarget.problems import nearest, some
 
 

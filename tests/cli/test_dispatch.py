@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from neurotarget.cli.acts import JOBS, PREDICT, act
+from neurotarget.cli.dispatch import JOBS, PREDICT, act
 from neurotarget.problems import DataError
 
 ROOT = Path(__file__).resolve().parents[2]

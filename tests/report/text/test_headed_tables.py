@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.words.sheets import empty_tables, reasons, script_json, sheets
+from neurotarget.report.text.headed_tables import empty_tables, reasons, script_json, sheets
 from neurotarget.stats.study.analysis import analyse
 
 

@@ -3,7 +3,7 @@
 import re
 
 from neurotarget.hypothesis import Hypothesis
-from neurotarget.report.words.numbers import listed
+from neurotarget.report.text.numbers import listed
 from neurotarget.stats.cohort.subjects import varying
 from neurotarget.stats.study.results import Study
 from neurotarget.types import Target

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from neurotarget.report.words.claims import VOLUMES, all_asked, asked_of, claim_of
-from neurotarget.report.words.numbers import listed, number, unit_text
+from neurotarget.report.text.claims import VOLUMES, all_asked, asked_of, claim_of
+from neurotarget.report.text.numbers import listed, number, unit_text
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.cohort.failures import FAILED
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.report.words.sentences import not_estimated
+from neurotarget.report.text.sentences import not_estimated
 
 MANY = 60  # rows, from which on a table is shown for the whole cohort first
 MOST_PRINTED = 60  # rows of a table that is printed

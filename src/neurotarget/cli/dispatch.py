@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurotarget.cli.setting_table import check_predict, check_train
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import taught
+from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.signals import going_on, same_command
 
 JOBS = {
@@ -35,7 +35,7 @@ def act(cfg: DictConfig) -> Mapping[str, float]:
     return _program(JOBS[cfg.job])(cfg)
 
 
-@taught
+@exits_with_sentence
 def predict(cfg: DictConfig) -> None:
     """Segment scans with a trained run."""
     check_predict(OmegaConf.to_container(cfg, resolve=True))

@@ -2,7 +2,7 @@
 
 import math
 
-from neurotarget.report.words.sentences import DASH, NARROW
+from neurotarget.report.text.sentences import DASH, NARROW
 
 SIZES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 MOST_SECONDS, MOST_MINUTES = 120, 120  # from here on minutes, and hours, are read more easily

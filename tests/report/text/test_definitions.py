@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.words.definitions import KNOWN, definitions
+from neurotarget.report.text.definitions import KNOWN, definitions
 from neurotarget.stats.study.analysis import analyse
 
 
