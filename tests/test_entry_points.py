@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
     [
         (["train.py"], "error: target: nothing is chosen; say target=<"),
         (["train.py", "target=pituitary"], "error: data.root is not set"),
-        (["predict.py"], "say python predict.py run=<run folder> input=<"),
+        (["predict.py"], "/predict.py run=<run folder> input=<"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

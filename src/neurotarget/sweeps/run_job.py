@@ -54,8 +54,8 @@ def run_as_job(act: Act, cfg: DictConfig) -> float:
     """Run `act`, which returns its best values by metric; returns that of `cfg.monitor`, else NaN.
 
     Outside a multirun an error is printed as a sentence and ends the process. In a multirun no
-    error leaves here: result.json and job.log record it, and the launcher goes on. A job that was stopped after a
-    checkpoint finds its folder in `cfg.resume`.
+    error leaves here: result.json and job.log record it, and the launcher goes on. A job that was
+    stopped after a checkpoint finds its folder in `cfg.resume`.
 
     Raises:
         KeyboardInterrupt: the user stops the whole multirun.
