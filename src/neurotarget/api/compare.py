@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from neurotarget.api.predict import RunFolder
 from neurotarget.api.shown import html_page, html_table
 from neurotarget.comparison.write_comparison import compare_runs
-
-if TYPE_CHECKING:
-    from neurotarget.api.train import Run
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Comparison:
 
 
 def compare(
-    runs: Path | str | Run | Sequence[Path | str | Run],
+    runs: Path | str | RunFolder | Sequence[Path | str | RunFolder],
     output: Path | str | None = None,
     **settings: object,
 ) -> Comparison:

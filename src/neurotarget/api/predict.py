@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import nibabel as nib
 import pandas as pd
@@ -16,10 +16,13 @@ from neurotarget.api.shown import html_page, html_table
 from neurotarget.problems import DataError
 from neurotarget.runs.network.predict_scans import predict_scans
 
-if TYPE_CHECKING:
-    from neurotarget.api.train import Run
-
 Images = nib.spatialimages.SpatialImage | Mapping[str, nib.spatialimages.SpatialImage]
+
+
+class RunFolder(Protocol):
+    """A run, or whatever else knows the folder of one."""
+
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Predictions:
 
 
 def predict(
-    run: Run | Path | str | Sequence[Run | Path | str],
+    run: RunFolder | Path | str | Sequence[RunFolder | Path | str],
     scans: Path | str | Images,
     output: Path | str,
     **settings: object,

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from neurotarget.api.data import Table, TargetLike, as_file, as_paths, read_target
+from neurotarget.api.predict import RunFolder
 from neurotarget.api.shown import html_page, html_table
 from neurotarget.problems import DataError
 from neurotarget.report.text.sentences import headlines
@@ -19,9 +19,6 @@ from neurotarget.studies.measured_volumes import from_table
 from neurotarget.studies.questions import with_levels
 from neurotarget.studies.study_inputs import Material, from_masks, from_run, run_target
 from neurotarget.types import Target
-
-if TYPE_CHECKING:
-    from neurotarget.api.train import Run
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Study:
 
 def study(
     *,
-    rows: Run | Path | str | None = None,
+    rows: RunFolder | Path | str | None = None,
     masks: Path | str | None = None,
     table: Table | Sequence[Table] | None = None,
     manifest: Table | None = None,
