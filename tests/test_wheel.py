@@ -24,6 +24,7 @@ def installed(tmp_path_factory) -> Path:
     (wheel,) = folder.glob("*.whl")
     python = folder / "env" / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--quiet"]
+    install += ["--ignore-installed"]  # a checkout may be on the path
     subprocess.run([*install, wheel], check=True)
     (site,) = (folder / "env" / "lib").glob("*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
@@ -55,6 +56,9 @@ def test_an_installed_wheel_trains_and_predicts_in_any_folder(installed, tmp_pat
     predicted = run(installed, *words, cwd=tmp_path)
     assert predicted.returncode == 0, predicted.stderr[-3000:]
     assert (tmp_path / "masks" / "volumes.tsv").is_file()
+    swept = ["-m", "seed=1,2", "held_out=false", "trainer.max_epochs=1", "hydra.sweep.dir=sweep"]
+    many = run(installed, "train", "data.root=data/manifest.tsv", *SMALL, *swept, cwd=tmp_path)
+    assert "2 jobs: 2 done now" in many.stdout, many.stderr[-3000:]
     lint = run(installed, "lint", "data/manifest.tsv", "target=ball", cwd=tmp_path)
     assert lint.returncode == 0, lint.stderr
 

@@ -66,7 +66,10 @@ def check_argv(config_path: Path, config_name: str) -> None:
     listen()
     print_anything()
     is_sweep = any(word in FLAGS for word in sys.argv)
-    argv = [literal(word, is_sweep=is_sweep) for word in sys.argv[1:]]
+    # Hydra reads no -m between overrides
+    typed = [word for word in FLAGS if word in sys.argv]
+    typed += [word for word in sys.argv[1:] if word not in FLAGS]
+    argv = [literal(word, is_sweep=is_sweep) for word in typed]
     if config_name == "train":
         argv = resumed_argv(with_own_conf(argv, config_path))
     check_launcher(argv)
