@@ -82,7 +82,9 @@ def _limits_and_errors(
     mean = total / n
     with np.errstate(all="ignore"):
         variance = square / n - mean**2
-        least = ROUNDING * sums[:, 2].sum() / sums[:, 0].sum()  # smaller variances are rounding error
+        least = (
+            ROUNDING * sums[:, 2].sum() / sums[:, 0].sum()
+        )  # smaller variances are rounding error
         variance = np.where(variance > least, variance, math.nan)
         sd = np.sqrt(variance * n / (n - 1))
         # influence of each subject on the mean, and on the logarithm of the SD
