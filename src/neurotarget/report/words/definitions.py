@@ -1,4 +1,4 @@
-"""Every statistic of a report in plain words, with where it comes from."""
+"""Plain-language definition and source of every statistic in a report."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from neurotarget.stats.cohort.failures import DEFINITIONS as FAILURES
 
 
 class Definition(NamedTuple):
-    """A statistic and its source; `needs` are (table, column, value) that must be there.
+    """A statistic and its source; it is shown if the report has `needs` (table, column, value).
 
     An empty column means any row of the table, an empty value any value in the column.
     """
@@ -329,7 +329,7 @@ KNOWN = (
 def definitions(
     tables: Mapping[str, pd.DataFrame], known: Sequence[Definition] = KNOWN
 ) -> list[Definition]:
-    """Those of `known` that the tables hold, and the failures that they count."""
+    """Return the definitions in `known` that the tables need, and those of the failures."""
     found = [one for one in known if _is_there(tables, *one.needs)]
     return found + [
         Definition(_heading(one.name), one.description, "", "", ("failures", "", ""))
@@ -339,8 +339,8 @@ def definitions(
 
 
 def _heading(name: str) -> str:
-    words = name.replace("_", " ")
-    return f"Failure: {words.replace('dice', 'Dice')}"
+    text = name.replace("_", " ")
+    return f"Failure: {text.replace('dice', 'Dice')}"
 
 
 def _is_there(tables: Mapping[str, pd.DataFrame], name: str, column: str, value: str) -> bool:
