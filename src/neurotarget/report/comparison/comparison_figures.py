@@ -84,10 +84,11 @@ def _differences(comparison: Comparison) -> NamedFigure:
     caption = (
         f"Dice of each arm minus that of {plain(best_net(comparison).name)}, on the same cases; "
         "left of the dotted line an arm is worse. The round marker is the mean difference with its "
-        "bootstrap interval over subjects, and Wilcoxon's p: would other cases say the same? The "
-        f"square is the difference by a mixed model, {_model_question(comparison)}. Filled markers: told "
-        "apart, as both p values are below 0.05 after Holm's correction for the number of pairs "
-        f"and both tests point to the same arm. {UNTESTED}{BRACKETS}"
+        "bootstrap interval over subjects, and Wilcoxon's p: would the result hold for other "
+        "cases? The square is the difference by a mixed model, "
+        f"{_model_question(comparison)}. Filled markers: told apart, as both p values are below "
+        "0.05 after Holm's correction for the number of pairs and both tests point to the same "
+        f"arm. {UNTESTED}{BRACKETS}"
     )
     return NamedFigure("differences", title, caption, figure)
 
@@ -111,7 +112,7 @@ def _costs(comparison: Comparison) -> NamedFigure:
     )
     if lacking := unknown_costs(comparison):
         arms = counted(lacking, "arm")
-        caption += f" Some costs of {arms} are unknown, and missing in those panels."
+        caption += f" Not all costs of {arms} are known; unknown ones are left out of their panels."
     return NamedFigure("costs", title, caption, figure)
 
 
