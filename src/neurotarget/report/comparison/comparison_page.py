@@ -30,7 +30,7 @@ from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import NOT_APART
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 
-FIGURES_LEAD = "A point that stands for a case leads to its row in the tables."
+FIGURES_LEAD = "Click a point of a case to find its row in the tables."
 REFERENCE = "reference"
 DESIGN = {"n_folds": "fold", "n_seeds": "seed", "n_cases": "case", "n_subjects": "person"}
 COLUMNS = (

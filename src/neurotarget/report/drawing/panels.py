@@ -206,7 +206,8 @@ def scale(study: Study, labels: Sequence[str]) -> Scale:
 
 def head(axes: Axes, title: str, lines: Sequence[str] = (), *, width_inch: float) -> None:
     """Write a panel's title in bold with lines of text below it, cut to about the width."""
-    axes.set_title(fitted(title, width_inch, TEXT_PT, bold=True), pad=6 + 11 * len(lines))
+    text = fitted(title.replace("_", " "), width_inch, TEXT_PT, bold=True)
+    axes.set_title(text, pad=6 + 11 * len(lines))
     for above, line in enumerate(reversed(lines)):
         axes.annotate(
             fitted(line, width_inch + LINES_WIDER_INCH, SMALL_PT),

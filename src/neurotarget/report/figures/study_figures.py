@@ -108,9 +108,9 @@ def _residuals(study: Study) -> list[NamedFigure]:
     """The residuals of leading models, where there are estimates."""
     figure = residuals_figure(study)
     caption = (
-        "Checks of the models that answer, a row a hypothesis and method. Left: a funnel or a bend "
-        "says that the spread or the line is not as the model has it (its errors hold for unequal "
-        "spread). Right: people far from zero carry the effect, most of all far to the right."
+        "Checks of the leading models, one row per hypothesis and method. Left: a funnel shows "
+        "unequal spread, for which the standard errors allow, and a bend shows that a line does "
+        "not fit. Right: people far from zero influence the effect, most of all far to the right."
     )
     return [] if figure is None else [NamedFigure(RESIDUALS, "Residuals", caption, figure)]
 
@@ -121,7 +121,7 @@ def _volumes(study: Study) -> NamedFigure:
         return NamedFigure("volumes", title, "No case has a volume.", None)
     caption = (
         f"Volumes of all cases by sex. {POINTS} The thick line is the median and the grey box "
-        "holds the middle half of the cases. Above each panel stand the means, with their 95 % "
+        "holds the middle half of the cases. The means are above each panel, with their 95 % "
         "confidence intervals in square brackets."
     )
     return NamedFigure("volumes", title, caption + _left_out(shown(study, methods)), figure)
@@ -136,8 +136,8 @@ def _ages(study: Study) -> NamedFigure:
         return NamedFigure("ages", title, f"No curve over age could be fitted. {why}", None)
     methods = study.measured.methods
     side_by_side = (
-        " The methods stand side by side on the same axis: the same curve in both means that the "
-        "method would tell the same story of ageing as the first."
+        " The methods are side by side on equal axes: equal curves mean that both methods find "
+        "the same change with age."
         if len(methods) > 1
         else ""
     )
@@ -148,8 +148,8 @@ def _ages(study: Study) -> NamedFigure:
     )
     caption = (
         f"Volumes over age. {POINTS} The curves are means by sex and the bands their 95 % "
-        f"confidence intervals.{side_by_side} Above each panel stands the mean change "
-        f"per year of age. {BRACKETS}{first}"
+        f"confidence intervals.{side_by_side} The mean change per year of age is above each "
+        f"panel. {BRACKETS}{first}"
     )
     return NamedFigure("ages", title, caption + _left_out(ages_labels(study)), figure)
 
@@ -209,8 +209,8 @@ def _parts(study: Study) -> list[NamedFigure]:
     caption = (
         f"Dice of every case, by label and by whether the network knew the site. {POINTS} The "
         "thick line is the mean; lost masks count with 0. A dashed line is a mean that others "
-        "have published, the band its standard deviation over their cases: it is of other data, "
-        "and no bar that these cases were to pass."
+        "have published, the band its standard deviation over their cases; it is of other data, "
+        "and not a criterion for these cases."
     )
     return [NamedFigure(PARTS, "Dice of internal and external cases", caption, figure)]
 
@@ -241,7 +241,7 @@ def _failures(study: Study) -> NamedFigure:
         why = reasons_sentence(table(study, "failures")) or "The study has no table of failures."
         return NamedFigure("failures", title, f"No failure rate could be stated. {why}", None)
     caption = (
-        "How many cases of all fail by each definition of failure. The marker is the share of "
+        "Failed cases by each definition of failure. The marker is the share of "
         "cases and the line its 95 % confidence interval (Wilson), also in square brackets. Where "
         "no case failed, the line's right end is the highest rate that fits the data."
     )

@@ -306,7 +306,7 @@ def _alone(study: Study, method: str) -> KeyNumbers:
     tiles = [_volume_tile(row) for row in whole.to_dict("records")]
     tiles.append(_failure_tile(study, method))
     return KeyNumbers(
-        f"{title_of(volumes_of(method))}, without another set to compare with",
+        f"{title_of(volumes_of(method))}; there is no second method to compare with",
         tuple(tile for tile in tiles if tile),
         ("Mean, mm³", "SD", "Median", "Range", "Cases"),
         tuple(rows[:MOST_LABELS]) if len(rows) > 1 else (),
@@ -323,11 +323,12 @@ def _volume_row(row: Mapping) -> KeyRow:
         ends,
         str(int(row["n"])),
     )
-    return KeyRow(row["label"], cells)
+    return KeyRow(row["label"].replace("_", " "), cells)
 
 
 def _volume_tile(row: Mapping) -> Tile:
     digits = digits_for(row["mean"])
     note = f"{int(row['n'])} cases, SD {shown(row['sd'], digits)} mm³"
-    return Tile(f"Mean volume of {row['label']}", f"{shown(row['mean'], digits)} mm³",
+    label = row["label"].replace("_", " ")
+    return Tile(f"Mean volume, {label}", f"{shown(row['mean'], digits)} mm³",
                 _ends(row, digits), note)  # fmt: skip

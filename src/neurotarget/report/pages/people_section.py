@@ -239,7 +239,7 @@ def _tests(study: Study) -> Grid:
 
 
 def _noninferiority(study: Study) -> Grid:
-    columns = [Heading("Network beside", "text"), Heading("Against", "text")]
+    columns = [Heading("Network compared with", "text"), Heading("Against", "text")]
     columns += [Heading("Difference of Dice"), Heading("Margin"), Heading("Verdict", "text")]
     table = rows_of(study, "noninferiority", label=main_label(study))
     rows = [

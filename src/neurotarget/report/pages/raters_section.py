@@ -63,7 +63,7 @@ def raters_section(study: Study) -> TableSection | None:
     differences = _differences(study)
     if differences:
         heads = ("Network", "Person", "Difference")
-        columns = [Heading("Agreement with", "text"), Heading("beside that of", "text")]
+        columns = [Heading("Agreement with", "text"), Heading("compared with that of", "text")]
         columns += [Heading("by", "text"), *map(Heading, heads), Heading("Finding", "text")]
         grids.append(Grid(BESIDE_TITLE, columns, [_difference_row(row) for row in differences]))
         after += [NO_PROOF, HABITS]

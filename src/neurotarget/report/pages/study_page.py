@@ -59,7 +59,7 @@ VIEWS = (
 NO_PICTURE = "There is no picture of this case."
 NO_ROOM = "The picture was left out, to keep this page small."
 PARTS = ("image", "truth", "pred")
-FIGURES_LEAD = "A point that stands for a case leads to that case."
+FIGURES_LEAD = "Click a point to open its case."
 
 
 class _Place(NamedTuple):

@@ -57,7 +57,7 @@ def methods_text(study: Study) -> Written:
     known = {one.doi: one.key for one in listed if one.doi}
     parts = [
         f"# Methods and results: {title_of(study.measured.target.name)}",
-        "Drawn up from what this study did; `references.bib` lies beside. Add what no program "
+        "Written from this study; `references.bib` is in the same folder. Add what no program "
         "knows: ethics, funding, acquisition, who drew the masks.",
         "## Methods",
         *filter(None, (_data(study), _network(study), _effects(study), _change(study, known))),

@@ -21,6 +21,7 @@ from neurotarget.types import FAILED as FAILED_IS
 
 MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 PREDICTED = "predicted"
+ADJECTIVES = ("reference", PREDICTED, "measured")  # methods that qualify a noun
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
 PLANTED = "planted in the generated cohort"  # source of the effects of a generated cohort
 PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
@@ -83,7 +84,7 @@ def title_of(name: str) -> str:
 
 def volumes_of(method: str, what: str = VOLUMES) -> str:
     """Return the phrase for the volumes, or masks, of a method."""
-    return f"{method} {what}" if method in ("reference", PREDICTED) else f"{what} by {method}"
+    return f"{method} {what}" if method in ADJECTIVES else f"{what} by {method}"
 
 
 def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:

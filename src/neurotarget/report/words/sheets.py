@@ -37,7 +37,7 @@ class About:
 TABLES = {  # in reading order
     "effects": About(
         "Effects",
-        "Each hypothesis by each method in each of its models; the one that leads answers.",
+        "Each hypothesis by each method in each of its models; the leading model answers it.",
         is_printed=True,
     ),
     "effect_differences": About(
@@ -47,7 +47,7 @@ TABLES = {  # in reading order
     ),
     "residuals": About(
         "Residuals",
-        "What the answering model leaves of each person, and the effect's change without them.",
+        "Residual of each person in the leading model, and the effect's change without them.",
     ),
     "label_effects": About(
         "Effects by label",
@@ -70,13 +70,13 @@ TABLES = {  # in reading order
     "ceiling": About(
         "Intra- and inter-rater error",
         "The SD of one drawing of the same scan, by one rater who draws again and by two raters; "
-        "the bias between both stands beside and is no part of it.",
+        "the bias between both is a separate column and not part of it.",
         is_printed=True,
         value="error_mm3",
         headings={"error": "kind", "error_mm3": "error, mm³", "icc_a1": "ICC(A,1)"},
     ),
     "rater_differences": About(
-        "Network beside raters",
+        "Network compared with raters",
         "Agreement of the network with a person minus that of another person, on the same cases.",
     ),
     "agreement": About(
@@ -105,12 +105,12 @@ TABLES = {  # in reading order
         "As the agreement of volumes, in the unit of the contrast; shares in % have no meaning "
         "where 0 is a convention.",
     ),
-    "age": About("Age", "Slope of volume over age and whether it bends."),
+    "age": About("Age", "Slope of volume over age, and tests of a curve."),
     "influence": About(
         "Influence of single people",
-        "Each hypothesis, as declared and in the model that answers, with everybody, without the "
-        "one person who changes the verdict or sign (or else moves it most), and by a method that "
-        "single people hardly move; outliers lie more than 3 MAD from the rest.",
+        "Each hypothesis, as declared and in the leading model, with everybody, without the one "
+        "person who changes the verdict or sign (or else moves the effect most), and by a robust "
+        "method; outliers are more than 3 MAD from the median.",
         value="estimate",
         headings={
             "estimate_without": "Without that person",
@@ -121,7 +121,7 @@ TABLES = {  # in reading order
             "outliers": "Who",
         },
     ),
-    "biomarkers": About("Group discrimination", "How well a volume tells groups apart."),
+    "biomarkers": About("Group discrimination", "How well a volume discriminates two groups."),
     "biomarker_differences": About(
         "Difference of discrimination between methods", "Second minus first, on the same people."
     ),
@@ -133,7 +133,7 @@ TABLES = {  # in reading order
         "after.",
     ),
     "people": About("Table 1", "Who was studied, in all and by part."),
-    "flow": About("Flow of cases", "Who was left out on the way, and why."),
+    "flow": About("Flow of cases", "Who was left out at each step, and why."),
     "longitudinal": About(
         "Change within people",
         "Slopes over age within and between people, mm³ a year, clustered by person.",
@@ -144,12 +144,12 @@ TABLES = {  # in reading order
         "Whether limits of agreement may be stated in mm³, and whether they are narrow enough.",
         value="p_normal",
     ),
-    "tests": About("Tests", "p values as they are and by Holm; variance inflation.", value="vif"),
+    "tests": About("Tests", "p values, uncorrected and by Holm; variance inflation.", value="vif"),
     "noninferiority": About(
-        "Non-inferiority", "The network’s Dice beside a second rater’s, against a margin."
+        "Non-inferiority", "The network’s Dice minus a second rater’s, against a margin."
     ),
     "curves": About("Age curves", "The points of the curves with their bands."),
-    "cases": About("Cases", "One row a case: covariates, volumes, scores."),
+    "cases": About("Cases", "One row per case: covariates, volumes, scores."),
 }
 HEADINGS = {
     **{letter: letter for letter in "npqrd"},

@@ -15,6 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.core.number_text import whole
 from neurotarget.types import FAILED as FAILED_IS
 from neurotarget.types import FAILED_DICE, has_failed
 
@@ -306,7 +307,7 @@ def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
 
 
 def _number(volume_mm3: float) -> str:
-    return f"{volume_mm3:,.0f}" if abs(volume_mm3) >= 10 else f"{volume_mm3:.2g}"
+    return whole(volume_mm3) if abs(volume_mm3) >= 10 else f"{volume_mm3:.2g}"
 
 
 CHECKS: dict[str, Callable[[_View], _Verdicts]] = {

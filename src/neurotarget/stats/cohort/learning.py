@@ -18,6 +18,7 @@ import pandas as pd
 
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.number_text import whole
 from neurotarget.types import FAILED, FAILED_DICE, Target
 
 LEARNT = "learnt"
@@ -139,7 +140,7 @@ def time_note(training: Training) -> str:
     """Return a note that the result depends on the machine, where time limits the training."""
     if not training.time_limit:
         return ""
-    done = f"{training.steps:,.0f} training steps were" if training.steps >= 0 else "what was"
+    done = f"{whole(training.steps)} training steps were" if training.steps >= 0 else "what was"
     return (
         f"The result depends on the machine: {training.time_limit} bounds the training by time, in "
         f"which {done} done here; a slower or busy machine does fewer, and a faster one more."
@@ -297,8 +298,8 @@ def _steps_done(training: Training) -> Iterable[str]:
     if math.isnan(training.steps):
         return
     wanted = training.expected_steps
-    of = f" of {wanted:,.0f} that its settings ask for" if math.isfinite(wanted) else ""
-    yield f"{training.steps:,.0f} training steps were done{of}."
+    of = f" of {whole(wanted)} that its settings ask for" if math.isfinite(wanted) else ""
+    yield f"{whole(training.steps)} training steps were done{of}."
 
 
 def _warnings(training: Training) -> Iterable[str]:
@@ -307,12 +308,12 @@ def _warnings(training: Training) -> Iterable[str]:
     if math.isfinite(wanted) and steps < LEAST_STEPS * wanted:
         share = f"{100 * steps / wanted:.2g} %"
         yield (
-            f"Only {steps:,.0f} of {wanted:,.0f} expected training steps ({share}) were done"
+            f"Only {whole(steps)} of {whole(wanted)} expected training steps ({share}) were done"
             f"{by_time}: train on, or on a machine that is not busy."
         )
     elif training.time_limit and steps < FEW_STEPS and not steps >= wanted:
         yield (
-            f"Only {steps:,.0f} training steps were done{by_time}, wanted {FEW_STEPS} at least: "
+            f"Only {whole(steps)} training steps were done{by_time}, wanted {FEW_STEPS} at least: "
             "give it more time, or a machine that is not busy."
         )
 

@@ -28,6 +28,7 @@ from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather
 from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.core.number_text import whole as whole_number
 from neurotarget.stats.effects.effects import Effect, estimate_effect, label_of
 from neurotarget.stats.effects.model import Design, design
 from neurotarget.stats.effects.variants import DECLARED, Variant, variants
@@ -93,7 +94,7 @@ def outlier_notes(measured: Measured) -> list[str]:
             values = volumes[label]
             cases = values.index[far_off(values.to_numpy(dtype=float))]
             if len(cases):
-                far = [f"{case} ({values[case]:,.0f} mm³)" for case in cases[:NAMED]]
+                far = [f"{case} ({whole_number(values[case])} mm³)" for case in cases[:NAMED]]
                 rest = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
                 lie, masks = ("lies", "this mask") if len(cases) == 1 else ("lie", "these masks")
                 found.append(

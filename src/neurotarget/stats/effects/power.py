@@ -7,6 +7,7 @@ import pandas as pd
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather, quantities
+from neurotarget.stats.core.number_text import whole
 from neurotarget.stats.effects.attenuation import share_of
 from neurotarget.stats.effects.model import FEWEST, Fit, design, fit
 from neurotarget.stats.effects.variants import DECLARED
@@ -121,7 +122,7 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
         return found | {"reason": share.why}
     n_method = _subjects(share.value * row["effect"], own, len(cohort.volumes))
     is_beyond = math.isnan(n_perfect) or math.isnan(n_method)
-    reason = f"more than {MOST:,} subjects" if is_beyond else ""
+    reason = f"more than {whole(MOST)} subjects" if is_beyond else ""
     return found | {"n_method": n_method, "inflation": n_method / n_perfect, "reason": reason}
 
 
