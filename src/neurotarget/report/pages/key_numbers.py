@@ -330,5 +330,5 @@ def _volume_tile(row: Mapping) -> Tile:
     digits = digits_for(row["mean"])
     note = f"{int(row['n'])} cases, SD {shown(row['sd'], digits)} mm³"
     label = row["label"].replace("_", " ")
-    return Tile(f"Mean volume, {label}", f"{shown(row['mean'], digits)} mm³",
+    return Tile(f"Mean volume of {label}", f"{shown(row['mean'], digits)} mm³",
                 _ends(row, digits), note)  # fmt: skip
