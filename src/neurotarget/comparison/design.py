@@ -30,16 +30,16 @@ class Named(NamedTuple):
 
 def check_targets(runs: Sequence[Run]) -> list[str]:
     """Return sentences on runs whose target has other labels, ids or tolerance than the first's."""
-    first, told = runs[0], defaultdict(list)
+    first, note_text = runs[0], defaultdict(list)
     for run in runs:
         for what in ("labels", "surface_tolerance_mm"):
             ours, theirs = getattr(first.target, what), getattr(run.target, what)
             if ours != theirs or (what == "labels" and list(ours) != list(theirs)):
-                told[f"the {what} {theirs}, wanted {ours}"].append(run)
+                note_text[f"the {what} {theirs}, wanted {ours}"].append(run)
     return [
         f"{listed(str(run.folder) for run in others)}: found {text} as in {first.folder}; compare "
         "runs of one target"
-        for text, others in told.items()
+        for text, others in note_text.items()
     ]
 
 
@@ -96,8 +96,8 @@ def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
         )
     kept = [one for one in named if (one.run.fold, one.run.seed) in shared]
     left = [one.name for one in named if (one.run.fold, one.run.seed) not in shared]
-    told = f"Left out {counted(len(left), 'run')} of folds and seeds that not every arm has: "
-    return kept, [f"{told}{listed(left)}."] if left else []
+    note_text = f"Left out {counted(len(left), 'run')} of folds and seeds that not every arm has: "
+    return kept, [f"{note_text}{listed(left)}."] if left else []
 
 
 def shared_cases(arms: Arms) -> tuple[Arms, list[str]]:
@@ -118,8 +118,8 @@ def shared_cases(arms: Arms) -> tuple[Arms, list[str]]:
         left |= set.union(*cases) - kept
         shared.append(rows[rows["case_id"].isin(kept)])
     scores = pd.concat(shared).loc[lambda table: table.index.sort_values()]
-    told = f"Left out {counted(len(left), 'case')} that not every run of the fold has scored: "
-    return replace(arms, scores=scores), [f"{told}{listed(sorted(left))}."] if left else []
+    note_text = f"Left out {counted(len(left), 'case')} that not every run of the fold has scored: "
+    return replace(arms, scores=scores), [f"{note_text}{listed(sorted(left))}."] if left else []
 
 
 def _by_fold(named: Sequence[Named]) -> dict[int, list[Named]]:
@@ -159,12 +159,12 @@ def _data(run: Run) -> Mapping:
 
 
 def _only(first: Named, other: Named, ours: frozenset | set, theirs: frozenset | set) -> str:
-    told = [
+    parts = [
         f"only {one.name} has {listed(sorted(own))}"
         for one, own in ((first, ours - theirs), (other, theirs - ours))
         if own
     ]
-    return ", ".join(told)
+    return ", ".join(parts)
 
 
 def _other_files(first: Named, other: Named) -> str:
