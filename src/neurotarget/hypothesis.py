@@ -1,4 +1,4 @@
-"""What is asked of a target, and what others have published of it; imports nothing of ours."""
+"""Hypotheses about a target and published values; imports nothing from this package."""
 
 import math
 import re
@@ -14,15 +14,15 @@ PUBLISHED = ("dice", "icc_a1", "icc_c1", "pearson_r", "hd95_mm", "assd_mm", "sur
 WORD = r"[\w.-]+"
 SPLINE = re.compile(rf"spline\(({WORD})\)")
 MATTERS = re.compile(r"(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*(.*)")
-OWN_UNITS = ("", "mm3", "mm³", "ppm")  # in which an effect is given as it is
+OWN_UNITS = ("", "mm3", "mm³", "ppm")  # the unit of the effect itself
 MATTERS_FORMS = "20, '20 mm3', '5 %' of the reference's mean, or '0.3 d' of its SD"
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A score that others have published for this target, to stand beside ours.
+    """A score that others have published for this target, for comparison with ours.
 
-    `part` says on whom: people of sites that were trained on (internal) or of others (external).
+    `part` is internal (people of sites in the training) or external (people of other sites).
     """
 
     what: Literal["dice", "icc_a1", "icc_c1", "pearson_r", "hd95_mm", "assd_mm", "surface_dice"]
@@ -44,9 +44,9 @@ class Published:
 class Matters:
     """The smallest effect of interest, in either direction.
 
-    `unit` says how `value` is meant: "" in the unit of the effect (mm³, or mm³ per unit of the
-    covariate), "%" of the reference's mean, "d" in SDs of the reference about the model; of a
-    slope each per unit of the covariate, or for "d" per SD of it.
+    `unit` is "" for the unit of the effect (mm³, or mm³ per unit of the covariate), "%" for percent
+    of the reference's mean, or "d" for residual SDs of the reference; for a slope each is per unit
+    of the covariate, but "d" per SD of it.
     """
 
     value: float
@@ -54,10 +54,10 @@ class Matters:
 
     @classmethod
     def read(cls, name: str, value: object) -> "Matters":
-        """Read `20`, `20 mm3`, `5 %` or `0.3 d`.
+        """Parse `20`, `20 mm3`, `5 %` or `0.3 d`.
 
         Raises:
-            ValueError: it is none of these, or not above 0.
+            ValueError: the value has none of these forms, or is not above 0.
         """
         match = MATTERS.fullmatch(str(value).strip())
         number, unit = (float(match[1]), match[2].strip()) if match else (0.0, "")
@@ -75,25 +75,25 @@ class Matters:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What the study asks of the volumes: a group difference or a slope.
+    """A hypothesis about volumes or means: a group difference or a slope.
 
     `measure` is `volume`, or `mean_<contrast>`: the mean of a contrast inside the label, in the
     unit that `Target.units` gives it.
 
     `label` is "" for the sum of all labels, else a label or a region of the target. A group
     difference has `groups` (A, B) and is the mean of A minus the mean of B; a slope is the change
-    per unit of `covariate`. A covariate `a*b` is their interaction: the difference of the slopes.
-    `adjust` holds the other terms of the linear model: names, `a*b` and `spline(a)`. `expected`
-    is the effect as published by `source`, in mm³ or mm³ per unit of the covariate; `matters` the
-    smallest effect of interest. Where that is not given it is half of what is published, and where
-    nothing is, nothing can be called absent.
+    per unit of `covariate`. A covariate `a*b` is an interaction: the difference of the slopes.
+    `adjust` holds the other terms of the linear model: names, `a*b` and `spline(a)`. `expected` is
+    the effect as published by `source`, in mm³ or mm³ per unit of the covariate; `matters` is the
+    smallest effect of interest, by default half of the published effect. Without both, no verdict
+    can be "absent".
     """
 
     name: str
     label: str
     covariate: str
     groups: tuple[str, str] | None
-    sign: Literal[-1, 0, 1]  # expected direction; 0 where either counts
+    sign: Literal[-1, 0, 1]  # expected direction; 0 for either
     adjust: tuple[str, ...] = ()
     expected: float | None = None
     source: str = ""
@@ -102,7 +102,7 @@ class Hypothesis:
 
     @property
     def contrast(self) -> str:
-        """Contrast whose mean is asked about; "" where the volume is."""
+        """Contrast whose mean is tested; "" for volumes."""
         return self.measure.removeprefix("mean_") if self.measure != "volume" else ""
 
     @property
@@ -118,11 +118,11 @@ class Hypothesis:
 
     @classmethod
     def read(cls, name: str, value: str | Mapping) -> "Hypothesis":
-        """Parse a claim, or a mapping of `claim`, `expected`, `source` and `matters`.
+        """Parse a claim, or a mapping with `claim`, `expected`, `source` and `matters`.
 
         Raises:
-            ValueError: the claim has no known form, the mapping another key, or `expected` points
-                against the claim.
+            ValueError: the claim has no known form, the mapping has another key, or `expected` has
+            the opposite sign of the claim.
         """
         if not isinstance(value, Mapping):
             return cls.parse(name, value)
@@ -152,11 +152,11 @@ class Hypothesis:
 
     @classmethod
     def parse(cls, name: str, text: str) -> "Hypothesis":
-        """Read `volume: F > M`, `volume[label] ~ group: A < B` or `volume ~ age + sex: negative`.
+        """Parse `volume: F > M`, `volume[label] ~ group: A < B` or `volume ~ age + sex: negative`.
 
         Without `~` the groups F and M belong to `sex` and any others to `group`. The first term
-        after `~` is the one tested; the rest adjust it: `volume ~ age*sex + tiv: any` tests the
-        interaction, `volume ~ sex + spline(age): F > M` lets age be a curve.
+        after `~` is tested, the others are adjusted for: `volume ~ age*sex + tiv: any` tests the
+        interaction, `volume ~ sex + spline(age): F > M` models age as a curve.
 
         Raises:
             ValueError: the text has none of these forms.

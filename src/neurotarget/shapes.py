@@ -1,4 +1,4 @@
-"""Shapes of arrays and tensors, named once.
+"""Names for the shapes of arrays and tensors.
 
 B batch, C contrasts, L labels including background, I J K voxels in canonical order (RAS+: I to
 the right, J to the front, K up).

@@ -1,4 +1,4 @@
-"""Records that every room shares: case, manifest, row, region and target.
+"""Records shared by the whole package: case, manifest, row, region and target.
 
 Lengths are in mm and volumes in mm³; names end in their unit (`_mm`, `_mm3`, `_vox`, `_s`).
 """
@@ -39,19 +39,19 @@ Covariate = str | float | None
 Anchor = Literal["head", "scan", "world"]  # a place that a scan has, see `Roi`
 
 IGNORE = "ignore"  # nnU-Net's reserved label name
-OTHERS = "others"  # as a target's `background_ids`: every id that is not named
+OTHERS = "others"  # value of `background_ids`: all ids that are not named
 RESERVED = ("case_id", "subject_id", "label", "split", "fold")  # columns of a manifest
-SIDES_MM = (0.02, 50.0)  # of a voxel; what lies outside was written in another unit
+SIDES_MM = (0.02, 50.0)  # plausible sides of a voxel; others are in a wrong unit
 LEAST_SIDE_MM, LARGEST_MM = 0.02, 10_000.0  # of regions and distances in a scan
-OTHER_ID = -(2**31)  # stands for them where ids are listed; no label file has it
-NAME = re.compile(r"(?!\.)[\w.-]+")  # what can be part of a file name and of a column
+OTHER_ID = -(2**31)  # placeholder for `others` in lists of ids; no label file has it
+NAME = re.compile(r"(?!\.)[\w.-]+")  # valid in a file name and as a column
 
 
 FAILED_DICE = 0.1  # of a near-complete failure; deepPGSegNet, doi:10.3389/fendo.2024.1338743
 FAILED = f"no mask, an empty one where the reference is not empty, or a Dice below {FAILED_DICE:g}"
 
 
-ACCEPTABLE = {  # what a target may set before its data are seen
+ACCEPTABLE = {  # limits that a target may set in advance, before its data are seen
     "limits_mm3": "half width of the limits of agreement",
     "limits_percent": "the same, in % of the mean volume",
     "dice_margin": "how much lower than a second rater's Dice still counts as not inferior",
@@ -59,29 +59,29 @@ ACCEPTABLE = {  # what a target may set before its data are seen
 
 
 def has_failed(dice: float, *, is_lost: bool) -> bool:
-    """Whether a mask failed: the one definition that rows, tables, pages and sweeps share.
+    """Return whether a mask failed; rows, tables, pages and sweeps all use this definition.
 
-    `is_lost`: there is no mask, or it is empty where the reference is not. A NaN Dice (neither mask
-    has the label, or there is no reference) is no failure. Takes arrays and tables as well.
+    `is_lost`: there is no mask, or it is empty where the reference is not. A NaN Dice (the label is
+    in neither mask, or there is no reference) is no failure. Arguments may be arrays or tables.
     """
     return is_lost | (dice < FAILED_DICE)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One scan session, as paths; reading voxels is the readers' job."""
+    """One scan session, as paths; `data.scans` reads the voxels."""
 
     case_id: str
     subject_id: str  # splits are drawn per subject, never per case
     images: Mapping[str, Path]  # contrast → file, in the target's order
-    label: Path | None = None  # None where nobody has drawn a mask
-    split: str | None = None  # train | val | test, where the data set says so
+    label: Path | None = None  # reference mask, if there is one
+    split: str | None = None  # train | val | test, if the data set defines it
     fold: int | None = None
     covariates: Mapping[str, Covariate] = field(default_factory=dict)
-    raters: Mapping[str, Path] = field(default_factory=dict)  # further masks, by who drew them
+    raters: Mapping[str, Path] = field(default_factory=dict)  # further masks, by rater
 
     def __post_init__(self) -> None:
-        # names come from files and tables of others, and files are called after them
+        # names come from users' files and tables, and are used in names of files
         object.__setattr__(self, "case_id", file_name(self.case_id))
         object.__setattr__(self, "subject_id", file_name(self.subject_id))
 
@@ -91,8 +91,8 @@ class Manifest:
     """The validated table of cases: the only thing that says which cases exist."""
 
     cases: tuple[Case, ...]
-    source: Path  # the file or folder it was read from
-    label_ids: Mapping[str, int] | None = None  # the data set's own label names, where it has them
+    source: Path  # file or folder that it was read from
+    label_ids: Mapping[str, int] | None = None  # label names of the data set, if it has any
 
 
 class Row(NamedTuple):
@@ -109,11 +109,11 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Roi:
-    """A box in canonical axes that holds the target in every scan.
+    """A box in canonical axes that contains the target in every scan.
 
-    `anchor` is the point that `offset_mm` starts from: `head`, the centre line below the vertex
-    of the head (see `data.batches.roi`), `scan`, the centre of the grid, or `world`, the
-    origin of the affine (for scans that were put into a template's space).
+    `anchor` is the origin of `offset_mm`: `head`, the centre line below the vertex of the head
+    (see `data.batches.roi`), `scan`, the centre of the grid, or `world`, the origin of the affine
+    (for scans in a template's space).
     """
 
     size_mm: Triple
@@ -164,14 +164,14 @@ TARGET_FIELDS: Mapping[str, Reader] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is segmented and what is known of it; one YAML file in `conf/target/`.
+    """A structure to segment with labels, grid, hypotheses; one YAML file in `conf/target/`.
 
-    `labels` maps each name to its id in label files, or to several ids that are merged; inside
-    the program label i of this mapping is class i + 1 and 0 is background. Files are written
-    with the first id. `background_ids` are further ids to read as background, or the word
-    `others` for every id that is not named. Voxels of `ignore_ids` are those that nobody has
-    judged: they are neither reference nor prediction, in the loss and in every score. Files and
-    columns are called after the names, so these are words of letters, digits, `_`, `-` and `.`.
+    `labels` maps each name to its id in label files, or to several ids that are merged; internally
+    label i of this mapping is class i + 1 and 0 is background. Files are written with the first id.
+    `background_ids` are further ids to read as background, or the string `others` for every id that
+    is not named. Voxels of `ignore_ids` were not judged by anybody: they are neither reference nor
+    prediction, in the loss and in every score. Names consist of letters, digits, `_`, `-` and `.`,
+    since they are used for files and columns.
     """
 
     name: str
@@ -186,22 +186,22 @@ class Target:
     surface_tolerance_mm: float = 1.0
     hypotheses: tuple[Hypothesis, ...] = ()
     question: str = ""
-    sides: Literal["labels", "split"] = "labels"  # split: each pair is one class, parted afterwards
-    units: Mapping[str, str] = field(default_factory=dict)  # of contrasts that have one: qsm: ppm
+    sides: Literal["labels", "split"] = "labels"  # split: each pair is one class, split afterwards
+    units: Mapping[str, str] = field(default_factory=dict)  # by contrast, such as qsm: ppm
     published: tuple[Published, ...] = ()
-    ignore_ids: tuple[int, ...] = ()  # besides the label `ignore` of a dataset.json
-    levels: CodeBook = field(default_factory=dict)  # of covariates in numbers: sex: {0: M, 1: F}
+    ignore_ids: tuple[int, ...] = ()  # in addition to the label `ignore` of a dataset.json
+    levels: CodeBook = field(default_factory=dict)  # codes of covariates: sex: {0: M, 1: F}
     acceptable: Mapping[str, float] = field(default_factory=dict)  # see ACCEPTABLE
 
     def __post_init__(self) -> None:
         wrong = read_fields(self, TARGET_FIELDS)
-        # what fields say of each other is asked once each can be read
+        # relations between fields are checked only if each field is valid
         wrong = wrong or [claim for claim, holds in self._claims().items() if holds]
         if wrong:
             raise DataError(f"target {self.name}: {'; '.join(wrong)}; mend the target's settings")
 
     def _claims(self) -> dict[str, object]:
-        """What could be wrong with fields beside each other, and what shows that it is."""
+        """Possible errors in relations between fields, and whether each occurs."""
         ids = [value for many in self.labels.values() for value in many]
         twice = sorted({value for value in ids if ids.count(value) > 1})
         doubled = sorted({0, *ids, *self.background_ids} & {*self.ignore_ids})
@@ -243,10 +243,10 @@ class Target:
 
     @property
     def regions(self) -> dict[str, tuple[str, ...]]:
-        """Sums of labels that a study looks at too: left, right, each pair, total.
+        """Sums of labels that are also studied: left, right, each pair, total.
 
-        Left and right are there where there are several pairs; a pair is called as what its two
-        names have in common (`Left-Hippocampus`, `Right-Hippocampus`: `Hippocampus`).
+        Left and right exist with several pairs; a pair is named after the common part of its two
+        names (`Left-Hippocampus`, `Right-Hippocampus`: `Hippocampus`).
         """
         found: dict[str, tuple[str, ...]] = {}
         if len(self.pairs) > 1:
@@ -259,22 +259,22 @@ class Target:
 
     @property
     def num_labels(self) -> int:
-        """Classes including background."""
+        """Number of classes including background."""
         return len(self.labels) + 1
 
     @property
     def ignored_class(self) -> int:
-        """Class of ignored voxels in label maps, one past the last that a network scores."""
+        """Class of ignored voxels in label maps, the number after the last class of a network."""
         return self.num_labels
 
     @property
     def file_ids(self) -> tuple[int, ...]:
-        """Id written to label files for each class, background first."""
+        """Ids in label files by class, background first."""
         return (0, *(ids[0] for ids in self.labels.values()))
 
     @property
     def swap(self) -> tuple[int, ...]:
-        """Class that each class becomes in a left/right mirror."""
+        """New class of each class after a left/right mirror."""
         index = {name: number for number, name in enumerate(self.labels, start=1)}
         mirror = list(range(self.num_labels))
         for left, right in self.pairs:
@@ -283,7 +283,7 @@ class Target:
 
 
 def _common(pair: tuple[str, str]) -> str:
-    """What is left of two names when their words for left and right are taken away."""
+    """Common part of two names without left and right."""
     side = re.compile(r"(?:^|(?<=[._-]))(?:left|right|lh|rh|l|r)(?:$|(?=[._-]))", re.IGNORECASE)
     bare = {side.sub("", name).strip("._-") for name in pair}
     if len(bare) == 1:

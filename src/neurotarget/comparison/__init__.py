@@ -1,1 +1,1 @@
-"""Finished runs gathered into arms that can be compared."""
+"""Comparison of finished runs: reading, grouping into arms, ensembles, and writing files."""

@@ -1,4 +1,4 @@
-"""Which runs belong to one arm, and what an arm is called: by what differs in their configs."""
+"""Group runs into arms, and name the arms after the settings that differ in their configs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from neurotarget.runs.network.fitting import times
 
-# what may differ between the runs of one arm: the design, places, and the machine
+# settings that may differ between the runs of one arm: the design, paths, and the machine
 NEVER = (
     "seed",
     "data.fold",
     "data.seed",
-    "data.split_seed",  # the splits themselves are compared
+    "data.split_seed",  # the splits themselves are checked
     "data.n_folds",
     "data.fold_by",
     "data.external",
@@ -27,11 +27,11 @@ NEVER = (
     "logger",
     "callbacks",
     "sweep",
-    "localise",  # the region or the cascade itself is compared, where a user has set it
+    "localise",  # the region or the cascade itself is compared, if set by a user
     "plan",
     "held_out",
-    "task.optimizer_for",  # the optimizer once more
-    "target.patch_vox",  # patch_vox is what a run was trained on
+    "task.optimizer_for",  # a duplicate of the optimizer
+    "target.patch_vox",  # patch_vox is the patch size used in training
     "target.question",
     "target.hypotheses",
     "target.volume_range_mm3",
@@ -44,50 +44,50 @@ NEVER = (
     "trainer.enable_model_summary",
     "trainer.log_every_n_steps",
 )
-NAME = "name"  # of an experiment; tells arms apart only where nothing else does
-BROUGHT = ("model", "optimizer", "patch_vox")  # what belongs to a choice of model
+NAME = "name"  # of the experiment; used in names of arms only if nothing else differs
+BROUGHT = ("model", "optimizer", "patch_vox")  # settings that come with a choice of model
 BUDGET = ("budget", "trainer.max_time", "trainer.max_epochs", "trainer.max_steps")
-LONGEST = 60  # letters of a name made of settings
+LONGEST = 60  # most letters of a name made of settings
 
 Settings = Mapping[str, Any]  # plain values by dotted key
 
 
 class Settled(NamedTuple):
-    """Arm of each run, in their order, and what is worth a sentence."""
+    """Arm of each run, in their order, and notes."""
 
     arms: list[str]
     notes: list[str]
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What may tell arms apart in a resolved config, by dotted key; null where it is absent."""
+    """Return the settings of a resolved config that define an arm, by dotted key."""
     flat = dict(_leaves(config))
     target = config.get("target")
     if flat.get("patch_vox", "auto") == "auto" and isinstance(target, Mapping):
-        flat["patch_vox"] = target.get("patch_vox")  # runs of before this setting
+        flat["patch_vox"] = target.get("patch_vox")  # in runs older than this setting
     never = list(NEVER)
     if flat.get("localise") == "auto":
-        never += ["target.roi", "cascade"]  # each fold's training masks propose their own
+        never += ["target.roi", "cascade"]  # derived from the training masks of each fold
     elif not flat.get("cascade.localise"):
-        never.append("cascade")  # settings that nothing uses
+        never.append("cascade")  # unused settings
     return {key: value for key, value in flat.items() if not _is_below(key, never)}
 
 
 def settle_arms(
     runs: Sequence[Settings], models: Sequence[str], slots: Sequence[object]
 ) -> Settled:
-    """Sort runs into arms and name these.
+    """Group runs into arms and name these.
 
-    An arm is called after its model where arms with this model have equal settings, else after
-    the settings that tell them apart too. `slots` are what runs of one arm differ in, fold and
-    seed: where two runs of an arm have the same, the experiment's name tells arms apart too.
+    An arm is named after its model, and after the settings that differ between arms of this model.
+    `slots` are fold and seed of each run: where two runs of an arm have the same slot, the
+    experiment's name distinguishes arms, too.
     """
     for ignored in ((NAME,), ()):
         keys = _differing(runs, ignored)
         kinds = [_kind(model, run, keys) for run, model in zip(runs, models, strict=True)]
         if max(Counter(zip(kinds, map(str, slots), strict=True)).values(), default=0) < 2:
             break
-    else:  # nothing helps: they are repeats, which is told elsewhere
+    else:  # duplicate runs, which the caller reports
         keys = _differing(runs, (NAME,))
         kinds = [_kind(model, run, keys) for run, model in zip(runs, models, strict=True)]
     first = {kind: place for place, kind in reversed(list(enumerate(kinds)))}
@@ -129,15 +129,15 @@ def _kind(model: str, run: Settings, keys: Sequence[str]) -> tuple[str, ...]:
 
 
 def _names(runs: Sequence[Settings], models: Sequence[str], keys: Sequence[str]) -> list[str]:
-    """A name for each arm, each another."""
+    """A unique name for each arm."""
     several = len(set(models)) > 1
     names = []
     for run, model in zip(runs, models, strict=True):
         alike = [other for other, its in zip(runs, models, strict=True) if its == model]
         own = [key for key in keys if len({repr(other.get(key)) for other in alike}) > 1]
-        words = [f"{_short(key, own)}={_text(run.get(key))}" for key in own]
-        names.append(",".join([model, *words] if several or not words else words))
-    names = [" ".join(name.split()) for name in names]  # a name is within a line
+        settings = [f"{_short(key, own)}={_text(run.get(key))}" for key in own]
+        names.append(",".join([model, *settings] if several or not settings else settings))
+    names = [" ".join(name.split()) for name in names]  # without line breaks
     names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
     seen: Counter[str] = Counter()
     for place, name in enumerate(names):
@@ -148,7 +148,7 @@ def _names(runs: Sequence[Settings], models: Sequence[str], keys: Sequence[str])
 
 
 def _short(key: str, keys: Sequence[str]) -> str:
-    """Last words of a key that tell it from the others."""
+    """Shortest end of a dotted key that distinguishes it from the others."""
     parts = key.split(".")
     for count in range(1, len(parts)):
         tail = ".".join(parts[-count:])
@@ -175,20 +175,20 @@ def _text(value: object) -> str:
 
 
 def _notes(arms: Sequence[tuple[str, Settings]], keys: Sequence[str]) -> list[str]:
-    """Sentences on budgets that differ, and on settings that names do not say."""
-    told = []
+    """Notes on different budgets, and on different settings that are not in the names."""
+    notes = []
     if budget := _budget([run for _, run in arms], keys):
-        told.append(f"The arms have different budgets: {_listed(arms, budget)}.")
+        notes.append(f"The arms have different budgets: {_listed(arms, budget)}.")
     others = [key for key in keys if not _is_below(key, (*BROUGHT, *BUDGET))]
     if unnamed := [
         key for key in others if not all(_text(run.get(key)) in name for name, run in arms)
     ]:
-        told.append(f"The arms differ in more than their model: {_listed(arms, unnamed)}.")
-    return told
+        notes.append(f"The arms differ in more than their model: {_listed(arms, unnamed)}.")
+    return notes
 
 
 def _budget(runs: Sequence[Settings], keys: Sequence[str]) -> list[str]:
-    """Keys of the budget that differ; steps that follow from one common budget are no such."""
+    """Keys of the budget that differ, without numbers of steps that follow from a common budget."""
     differing = [key for key in keys if _is_below(key, BUDGET)]
     is_common = all(run.get("budget.kind") for run in runs)
     if is_common and not any(_is_below(key, ("budget",)) for key in differing):
@@ -205,6 +205,6 @@ def _listed(arms: Sequence[tuple[str, Settings]], keys: Sequence[str]) -> str:
 
 
 def patch_text(patch_vox: object) -> str:
-    """Sides of a patch as a table has them; empty where they are unknown."""
+    """Format the sides of a patch for a table; "" where they are unknown."""
     is_sides = isinstance(patch_vox, list | tuple) and len(patch_vox) == 3
     return times(patch_vox) if is_sides else ""

@@ -1,4 +1,4 @@
-"""The table of arms in short: lines for a terminal, and Markdown for a README."""
+"""The table of arms as text for the terminal and as Markdown."""
 
 import math
 import unicodedata
@@ -13,11 +13,11 @@ from neurotarget.report.text.sentences import DASH, estimate, shown
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 
-Rows = list[list[str]]  # the head first; the first cell of a row is an arm
+Rows = list[list[str]]  # the header first; the first cell of a row is an arm
 
 
 def summary_rows(comparison: Comparison) -> Rows:
-    """What is read of every arm, the best first; columns of which nothing is known are left out."""
+    """Return a row per arm, the best first, without columns of unknown values."""
     arms = comparison.tables["arms"]
     iccs = [str(key) for key in arms if str(key).endswith("_icc_a1")]
     icc = "total_icc_a1" if "total_icc_a1" in iccs else next(iter(iccs), "")
@@ -45,7 +45,7 @@ def _named(row: Mapping) -> str:
 
 
 def aligned(rows: Rows) -> str:
-    """Rows as columns of equal width; names at the left, numbers at the right."""
+    """Format rows in aligned columns; names left-aligned, numbers right-aligned."""
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -57,7 +57,7 @@ def aligned(rows: Rows) -> str:
 
 
 def markdown(comparison: Comparison, title: str) -> str:
-    """The comparison as a README has it: sentence, table, verdicts, notes, where it comes from."""
+    """Format the comparison as Markdown: sentence, table, verdicts, notes and origin."""
     head, *lines = [[_escaped(cell) for cell in row] for row in summary_rows(comparison)]
     rule = ["---", *["---:"] * (len(head) - 1)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *lines))
@@ -65,8 +65,8 @@ def markdown(comparison: Comparison, title: str) -> str:
     first = [f"**{_escaped(loud.head)}**", *map(_escaped, loud.lines)] if loud else []
     parts = [f"# {_escaped(title)}", *first, _escaped(comparison.sentence), table]
     if found := verdicts(comparison):
-        told = [f"- {_escaped(arm)}: {_escaped(words)}" for arm, words in found.items()]
-        parts.append("\n".join(["Verdicts on the hypotheses, over seeds:", "", *told]))
+        lines = [f"- {_escaped(arm)}: {_escaped(verdict)}" for arm, verdict in found.items()]
+        parts.append("\n".join(["Verdicts on the hypotheses, over seeds:", "", *lines]))
     if comparison.notes:
         parts.append("\n".join(["Notes:", "", *(f"- {_escaped(one)}" for one in comparison.notes)]))
     if comparison.facts:
@@ -76,16 +76,16 @@ def markdown(comparison: Comparison, title: str) -> str:
 
 
 def verdicts(comparison: Comparison) -> dict[str, str]:
-    """What the target's hypotheses come to on the reference's volumes, or masks, and each arm's."""
+    """Return the verdicts on the target's hypotheses by the reference and by each arm, as text."""
     arms = comparison.tables["arms"]
     effects = comparison.tables["effects"]
     found = {}
     if len(effects):
         reference = effects[effects["arm"] == "reference"]
-        told = [f"{row['hypothesis']}: {row['verdict']}" for _, row in reference.iterrows()]
-        found[f"reference {all_asked(comparison.target)}"] = "; ".join(told)
+        texts = [f"{row['hypothesis']}: {row['verdict']}" for _, row in reference.iterrows()]
+        found[f"reference {all_asked(comparison.target)}"] = "; ".join(texts)
     found |= dict(zip(arms["arm"], arms["verdicts"], strict=True))
-    return {str(arm): str(told) for arm, told in found.items() if told}
+    return {str(arm): str(texts) for arm, texts in found.items() if texts}
 
 
 def _dice(row: Mapping) -> str:
@@ -109,26 +109,26 @@ def _number(row: Mapping, key: str) -> float:
 
 
 def _width(text: str) -> int:
-    """Columns of a terminal that a text takes."""
+    """Width of a text in terminal columns."""
     drawn = [one for one in text if not unicodedata.combining(one)]
     return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in drawn)
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Escape characters that have a meaning in Markdown."""
     for sign in ("\\", "`", "*", "_", "[", "]", "<", ">", "|"):
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())
 
 
 def listed_files(paths: Mapping[str, object]) -> str:
-    """Where files lie, names in one column."""
+    """Format names and paths of files in aligned columns."""
     width = max(map(len, paths))
     return "\n".join(f"{name:<{width}}  {path}" for name, path in paths.items())
 
 
 def named_after(arms: Sequence[str], most: int = 60) -> str:
-    """Arms as a part of a file's name."""
+    """Join names of arms for a file name."""
     text = "_vs_".join(
         "".join(c if c.isalnum() or c in "=.-" else "_" for c in arm) for arm in arms
     )

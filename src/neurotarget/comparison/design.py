@@ -1,4 +1,4 @@
-"""Whether runs were trained and scored on the same cases, and what of them all arms share."""
+"""Check that runs were trained and scored on the same cases, and select what all arms share."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +15,9 @@ from neurotarget.stats.arms.arms import Arms, listed
 
 SIGHT = (
     *("target.contrasts", "target.spacing_mm", "target.roi", "target.sides"),
-    *("data.preparation", "cascade.localise"),  # a cascade is prepared without region of interest
+    *("data.preparation", "cascade.localise"),  # a cascade's scans are prepared uncropped
 )
-SAME_MM3 = 0.05  # reference volumes that differ by less are of the same mask
+SAME_MM3 = 0.05  # reference volumes of the same mask differ by less
 
 
 class Named(NamedTuple):
@@ -29,22 +29,22 @@ class Named(NamedTuple):
 
 
 def check_targets(runs: Sequence[Run]) -> list[str]:
-    """Sentences on runs whose target has other labels, ids or tolerance than the first's."""
-    first, told = runs[0], defaultdict(list)
+    """Return sentences on runs whose target has other labels, ids or tolerance than the first's."""
+    first, note_text = runs[0], defaultdict(list)
     for run in runs:
         for what in ("labels", "surface_tolerance_mm"):
             ours, theirs = getattr(first.target, what), getattr(run.target, what)
             if ours != theirs or (what == "labels" and list(ours) != list(theirs)):
-                told[f"the {what} {theirs}, wanted {ours}"].append(run)
+                note_text[f"the {what} {theirs}, wanted {ours}"].append(run)
     return [
         f"{listed(str(run.folder) for run in others)}: found {text} as in {first.folder}; compare "
         "runs of one target"
-        for text, others in told.items()
+        for text, others in note_text.items()
     ]
 
 
 def check_distances(named: Sequence[Named]) -> list[str]:
-    """A sentence where distances of some runs are by surface voxels, of others by elements."""
+    """Return a sentence if distances are by surface voxels in some runs, by elements in others."""
     by = {one.name: distances_by(one.run.rows) for one in named}
     older, newer = (
         [name for name, what in by.items() if what == one] for one in (VOXELS, ELEMENTS)
@@ -60,10 +60,10 @@ def check_distances(named: Sequence[Named]) -> list[str]:
 
 
 def check_data(named: Sequence[Named], *, common: bool) -> tuple[list[str], list[str]]:
-    """Reasons against a comparison, and notes, from what runs of one fold were made of.
+    """Return reasons against a comparison, and notes, from the data of the runs of each fold.
 
-    Runs of one fold are to have the same test cases, the same cases in all and the same files.
-    With `common` other cases are no reason but a note.
+    Runs of one fold must have the same test cases, the same cases in total and the same files. With
+    `common`, different cases give a note instead of a reason.
     """
     errors, notes = [], []
     for fold, group in _by_fold(named).items():
@@ -79,7 +79,7 @@ def check_data(named: Sequence[Named], *, common: bool) -> tuple[list[str], list
 
 
 def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
-    """Runs of the folds and seeds that all arms have.
+    """Return the runs of the folds and seeds that all arms have.
 
     Raises:
         DataError: there is no such pair.
@@ -96,12 +96,12 @@ def shared_runs(named: Sequence[Named]) -> tuple[list[Named], list[str]]:
         )
     kept = [one for one in named if (one.run.fold, one.run.seed) in shared]
     left = [one.name for one in named if (one.run.fold, one.run.seed) not in shared]
-    told = f"Left out {counted(len(left), 'run')} of folds and seeds that not every arm has: "
-    return kept, [f"{told}{listed(left)}."] if left else []
+    note_text = f"Left out {counted(len(left), 'run')} of folds and seeds that not every arm has: "
+    return kept, [f"{note_text}{listed(left)}."] if left else []
 
 
 def shared_cases(arms: Arms) -> tuple[Arms, list[str]]:
-    """Scores of the cases of each fold that every run of it has scored.
+    """Return the scores of the cases of each fold that all its runs have scored.
 
     Raises:
         DataError: a fold has no such case.
@@ -118,8 +118,8 @@ def shared_cases(arms: Arms) -> tuple[Arms, list[str]]:
         left |= set.union(*cases) - kept
         shared.append(rows[rows["case_id"].isin(kept)])
     scores = pd.concat(shared).loc[lambda table: table.index.sort_values()]
-    told = f"Left out {counted(len(left), 'case')} that not every run of the fold has scored: "
-    return replace(arms, scores=scores), [f"{told}{listed(sorted(left))}."] if left else []
+    note_text = f"Left out {counted(len(left), 'case')} that not every run of the fold has scored: "
+    return replace(arms, scores=scores), [f"{note_text}{listed(sorted(left))}."] if left else []
 
 
 def _by_fold(named: Sequence[Named]) -> dict[int, list[Named]]:
@@ -134,7 +134,7 @@ def _slots(slots: set[tuple[int, int]]) -> Iterator[str]:
 
 
 def _other_cases(first: Named, other: Named, fold: int) -> str:
-    """How the cases of two runs of one fold differ; empty where they do not."""
+    """Text on the different cases of two runs of one fold; "" for equal ones."""
     ours, theirs = first.run, other.run
     if text := _only(first, other, ours.test_cases, theirs.test_cases):
         hint = "; use the same data and folds for all"
@@ -159,16 +159,16 @@ def _data(run: Run) -> Mapping:
 
 
 def _only(first: Named, other: Named, ours: frozenset | set, theirs: frozenset | set) -> str:
-    told = [
+    parts = [
         f"only {one.name} has {listed(sorted(own))}"
         for one, own in ((first, ours - theirs), (other, theirs - ours))
         if own
     ]
-    return ", ".join(told)
+    return ", ".join(parts)
 
 
 def _other_files(first: Named, other: Named) -> str:
-    """That equal cases were not made of equal files; empty where they were or it is unknown."""
+    """Text on different files of equal cases; "" where they are equal or unknown."""
     prints = {one.run.summary.get("data_fingerprint") for one in (first, other)}
     if len(prints) < 2 or None in prints or _sight(first.run) != _sight(other.run):
         return ""
@@ -182,13 +182,13 @@ def _other_files(first: Named, other: Named) -> str:
 
 
 def _sight(run: Run) -> dict[str, object]:
-    """Settings that decide how files are prepared."""
+    """Settings of the preparation of files."""
     settings = run.settings
     return {key: settings[key] for key in settings if key.startswith(SIGHT)}
 
 
 def _other_masks(first: Named, other: Named) -> list[str]:
-    """Cases that two runs of one fold were not scored against the same masks of."""
+    """Cases that two runs of one fold scored against different masks."""
     cases = unlike_masks(first.run.rows, other.run.rows)
     if not cases:
         return []
@@ -200,7 +200,7 @@ def _other_masks(first: Named, other: Named) -> list[str]:
 
 
 def unlike_masks(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
-    """Cases of two tables of rows whose reference masks differ, by volumes on the scans' grids."""
+    """Return the cases whose reference masks differ in two tables of rows, by their volumes."""
     first, second = _reference(ours), _reference(theirs)
     both = first.index.intersection(second.index)
     unlike = (first[both] - second[both]).abs() > SAME_MM3

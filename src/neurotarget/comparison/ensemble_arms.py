@@ -1,4 +1,4 @@
-"""Ensembles and soups as further arms of a comparison, each case by networks that held it out."""
+"""Ensembles and soups as further arms of a comparison, without leakage of training cases."""
 
 import hashlib
 import math
@@ -35,7 +35,7 @@ from neurotarget.types import Case, Manifest
 
 ALL = "all arms"
 RECORD = "ensemble.json"
-SUMS = ("parameters", "steps", "train_s", "energy_wh")  # costs of members that add up
+SUMS = ("parameters", "steps", "train_s", "energy_wh")  # costs that are summed over members
 SHARED = ("batch_size", "patch_vox", "optimizer", "learning_rate")
 SOUPS = (
     "A soup is the mean of the weights of runs that began from different random weights; such "
@@ -45,11 +45,11 @@ COSTS = "What an ensemble or a soup cost is what all its members cost together."
 
 
 class Plan(NamedTuple):
-    """One ensemble: its members, none of which has trained on its cases."""
+    """One ensemble, and its members, none of which was trained on its cases."""
 
     arm: str
     kind: str  # ensemble | soup
-    name: str  # of the run, `<arm>/fold=<k>`
+    name: str  # name of the run, `<arm>/fold=<k>`
     fold: int
     seed: int
     members: tuple[str, ...]  # names of runs
@@ -57,26 +57,26 @@ class Plan(NamedTuple):
 
     @property
     def mode(self) -> str:
-        """What is averaged."""
+        """Return what is averaged."""
         return "soup" if self.kind == "soup" else "mean"
 
     @property
     def place(self) -> Path:
-        """Folder below that of all ensembles."""
+        """Return the subfolder of this ensemble."""
         return Path(*map(_file_name, self.name.rsplit("/", 1)))
 
     @property
     def passes(self) -> int:
-        """How often a case goes through a network."""
+        """Return the number of forward passes per case."""
         return len(self.cases) * (1 if self.kind == "soup" else len(self.members))
 
 
 def plan_ensembles(arms: Arms) -> list[Plan]:
-    """Every ensemble that the runs of nets allow without leakage.
+    """Return every ensemble that the runs of nets allow without leakage.
 
-    A case is predicted only by runs that have held it out: for each arm the ensemble of these
-    where there are two or more, the soup of runs with exactly the same test cases, and for each
-    fold and seed the ensemble over all arms.
+    A case is predicted only by runs that have held it out: by the ensemble of such runs of each
+    arm (if there are at least two), by the soup of runs with equal test cases, and by the ensemble
+    over all arms for each fold and seed.
     """
     nets = arms.runs[arms.runs["kind"] == "net"]
     held_out = arms.scores.groupby("run")["case_id"].unique()
@@ -106,25 +106,29 @@ def with_ensembles(
     device: str = "auto",
     make: Callable[..., Any] = build_foreign,
 ) -> Gathered:
-    """Add ensembles and soups as arms; predictions and rows are kept below `output`.
+    """Add ensembles and soups as arms; predictions and rows are stored below `output`.
 
-    What an earlier call has finished from the same weights is not made again. Where scans or
-    masks are gone, or networks do not fit together, notes say so.
+    Results of an earlier call with the same weights are reused. Missing scans or masks, and
+    networks that cannot be combined, are reported in notes.
     """
     plans = plan_ensembles(found.arms)
     if not plans:
-        told = "There are no ensembles: no case was held out by two runs."
-        return found._replace(notes=(*found.notes, told))
+        reason = "There are no ensembles: no case was held out by two runs."
+        return found._replace(notes=(*found.notes, reason))
     if older := [name for name, run in found.runs.items() if distances_by(run.rows) == VOXELS]:
-        told = f"There are no ensembles: distances of {listed(older)} are by {VOXELS}, of an older "
-        told += f"version; score them again with neurotarget evaluate to have those by {ELEMENTS}."
-        return found._replace(notes=(*found.notes, told))
-    cases, gone = _cases(found.runs.values())
+        reason = (
+            f"There are no ensembles: distances of {listed(older)} are by {VOXELS}, of an older "
+        )
+        reason += (
+            f"version; score them again with neurotarget evaluate to have those by {ELEMENTS}."
+        )
+        return found._replace(notes=(*found.notes, reason))
+    cases, missing = _cases(found.runs.values())
     wanted = {case for plan in plans for case in plan.cases}
-    if lacking := sorted(wanted - cases.keys() | wanted & gone):
+    if lacking := sorted(wanted - cases.keys() | wanted & missing):
         number = counted(len(lacking), "case")
-        told = f"There are no ensembles: scans or masks of {number} are gone "
-        return found._replace(notes=(*found.notes, f"{told}({listed(lacking)})."))
+        reason = f"There are no ensembles: scans or masks of {number} are gone "
+        return found._replace(notes=(*found.notes, f"{reason}({listed(lacking)})."))
     makers = [
         Maker(plan, found, cases, folder=output / plan.place, device=device, make=make)
         for plan in plans
@@ -145,7 +149,7 @@ def with_ensembles(
 
 
 class Maker:
-    """One planned ensemble and the folder that holds what it gives."""
+    """One planned ensemble and the folder of its predictions and rows."""
 
     def __init__(
         self,
@@ -164,12 +168,12 @@ class Maker:
 
     @property
     def weights(self) -> list[str]:
-        """Which weights each member has predicted with."""
+        """Return the identity of each member's weights."""
         return [own_weights(run.folder) for run in self.runs]
 
     @property
     def is_possible(self) -> bool:
-        """Whether the weights of all members are there."""
+        """Return whether the weights of all members exist."""
         try:
             return bool(self.identity)
         except DataError:
@@ -177,18 +181,18 @@ class Maker:
 
     @property
     def is_done(self) -> bool:
-        """Whether rows of the same weights and cases lie in the folder."""
+        """Return whether the folder has rows of the same weights and cases."""
         record = read_plain(self.folder / RECORD)
         has_rows = (self.folder / "rows.csv").is_file()
         wanted = self.identity
         return has_rows and all(record.get(key) == value for key, value in wanted.items())
 
     def rows(self) -> pd.DataFrame:
-        """Scores of the ensemble on its cases, made now unless they lie there.
+        """Return the scores of the ensemble on its cases, from the folder or computed now.
 
         Raises:
-            DataError: members are gone or do not fit together, or a mask cannot be used or is not
-                the one that members were scored against.
+            DataError: members are missing or cannot be combined, or a mask is unusable or differs
+            from the one that members were scored against.
         """
         if not self.is_done:
             self._make()
@@ -202,7 +206,7 @@ class Maker:
         return with_ledger(rows, self.folder / "predictions")
 
     def _make(self) -> None:
-        """Predict and score the cases; what failed is counted so, and tried again next time."""
+        """Predict and score the cases; failed ones are counted, and tried again next time."""
         predictions = self.folder / "predictions"
         predictor, made_by = load_ensemble(
             [run.folder for run in self.runs],
@@ -228,7 +232,7 @@ class Maker:
             write_json(self.folder / RECORD, record)
 
     def cost(self) -> dict[str, Any]:
-        """Columns of cost, of all members together."""
+        """Return the columns of cost for all members together."""
         costs = [run.cost for run in self.runs]
         whole: dict[str, Any] = dict.fromkeys(NUMBERS, math.nan) | dict.fromkeys(TEXTS, "")
         whole |= {name: sum(cost[name] for cost in costs) for name in SUMS}
@@ -243,7 +247,7 @@ class Maker:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What its rows depend on: weights, configs, cases and how distances are measured."""
+        """Return what the rows depend on: weights, configs, cases and definition of distances."""
         hashes = [
             digest(weights_path(run.folder, which))
             for run, which in zip(self.runs, self.weights, strict=True)
@@ -262,7 +266,7 @@ class Maker:
 
 
 def cost_sentence(every: Sequence[Maker]) -> str:
-    """What is to be predicted before the comparison, and about how long that takes."""
+    """Return a sentence on the predictions to make and their estimated time."""
     possible = [maker for maker in every if maker.is_possible]
     makers = [maker for maker in possible if not maker.is_done]
     if not makers:
@@ -280,7 +284,7 @@ def cost_sentence(every: Sequence[Maker]) -> str:
 
 
 def _by_case(tested: Mapping[str, frozenset[str]]) -> dict[tuple[str, ...], list[str]]:
-    """Cases by the runs that have held them out."""
+    """Cases, grouped by the runs that have held them out."""
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for case in sorted(set().union(*tested.values())):
         groups[tuple(run for run, own in tested.items() if case in own)].append(case)
@@ -288,7 +292,7 @@ def _by_case(tested: Mapping[str, frozenset[str]]) -> dict[tuple[str, ...], list
 
 
 def _by_test_set(tested: Mapping[str, frozenset[str]]) -> dict[tuple[str, ...], list[str]]:
-    """Test sets by the runs that have exactly these."""
+    """Test sets, with the runs that have exactly these."""
     runs: dict[frozenset[str], list[str]] = defaultdict(list)
     for run, own in tested.items():
         runs[own].append(run)
@@ -304,9 +308,9 @@ def _plan(
 
 
 def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
-    """Test cases of runs as their cases.tsv list them, and those whose files are gone."""
+    """Test cases of runs from their cases.tsv, and cases with missing files."""
     found: dict[str, Case] = {}
-    gone = set()
+    missing = set()
     for run in runs:
         try:
             manifest, _ = read_cases(own_cases(run.folder), run.target, need_files=False)
@@ -318,8 +322,8 @@ def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
             found[case.case_id] = replace(known, images=images)
             files = [*images.values(), *([case.label] if case.label else [])]
             if not images or not all(Path(path).is_file() for path in files):
-                gone.add(case.case_id)
-    return found, gone
+                missing.add(case.case_id)
+    return found, missing
 
 
 def _joined(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any]) -> Arms:
@@ -339,7 +343,7 @@ def _joined(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any])
 
 
 def _file_name(name: str) -> str:
-    """A name that every file system takes, told from others that would become the same."""
+    """A portable file name, made unique among names that would become equal."""
     plain = re.sub(r"[^\w.,=+-]+", "_", name).strip(".")[:80]
     mark = hashlib.sha256(name.encode()).hexdigest()[:6]
     return plain if plain == name.replace(" ", "_") else f"{plain}-{mark}"

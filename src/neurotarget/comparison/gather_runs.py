@@ -1,4 +1,4 @@
-"""Finished runs → arms that can be compared; whatever forbids it is told at once."""
+"""Gather finished runs into comparable arms, or report all reasons against it at once."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from neurotarget.studies.study_inputs import covariate_table, from_run, read_cas
 from neurotarget.types import Target
 
 ADVICE = "common=true compares only the folds, seeds and cases that all arms have"
-SHOWN = 12  # reasons that are told before the rest are counted
+SHOWN = 12  # most reasons in an error; the rest is counted
 SCORE = ["case_id", "subject_id", "label", "metric", "value", "unit", "split"]
 
 
@@ -36,10 +36,10 @@ Slot = tuple[int, int]  # fold and seed
 
 
 class Gathered(NamedTuple):
-    """Arms to compare, the runs behind them by name, and what was found on the way."""
+    """Arms to compare, their runs by name, and notes."""
 
     arms: Arms
-    runs: Mapping[str, Run]  # by the name that `arms.runs` has as index
+    runs: Mapping[str, Run]  # by name, the index of `arms.runs`
     notes: tuple[str, ...]
     facts: Mapping[str, str]
 
@@ -47,11 +47,11 @@ class Gathered(NamedTuple):
 def read_arms(
     places: Sequence[Path], *, target: Target | None = None, common: bool = False
 ) -> Gathered:
-    """Read every finished run at some places and sort them into arms.
+    """Read every finished run in some folders and group them into arms.
 
-    A place is a multirun folder, a run folder, or a parent of such. Runs that are not finished
-    are left out and told. With `common`, runs and cases that some arm lacks are left out too,
-    where they would be refused else. `target` asks its hypotheses in place of the runs' own.
+    A place is a multirun folder, a run folder, or a parent of these. Unfinished runs are left out
+    with a note. With `common`, runs and cases that some arm lacks are also left out, instead of an
+    error. The hypotheses of `target` replace those of the runs.
 
     Raises:
         DataError: no run is finished, or the runs cannot be compared; all reasons are listed.
@@ -67,12 +67,12 @@ def read_arms(
         notes += more
     errors, more = check_data(named, common=common)
     errors += check_distances(named)
-    arms, told = _arms(named, target)
-    notes += [*more, *told]
+    arms, notes_of_arms = _arms(named, target)
+    notes += [*more, *notes_of_arms]
     if common and not errors:
         arms, more = shared_cases(arms)
         notes += more
-    # which cases a run lacks was told with the reason already
+    # the reason already lists the missing cases
     errors += [] if errors else check_design(arms)
     if errors:
         raise DataError([*_few(errors), *left, *([] if common else [ADVICE])])
@@ -81,7 +81,7 @@ def read_arms(
 
 
 def score_rows(rows: pd.DataFrame, *, arm: str, kind: str, run: str, slot: Slot) -> pd.DataFrame:
-    """Rows of rows.csv as a comparison has them; `slot` is fold and seed."""
+    """Return rows of rows.csv with the columns of a comparison; `slot` is fold and seed."""
     table = rows[SCORE].reset_index(drop=True)
     for place, (name, value) in enumerate(
         {"arm": arm, "kind": kind, "run": run, "fold": slot[0], "seed": slot[1]}.items()
@@ -91,11 +91,11 @@ def score_rows(rows: pd.DataFrame, *, arm: str, kind: str, run: str, slot: Slot)
 
 
 def _read_all(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
-    """Finished runs, and a sentence on each other one."""
+    """Finished runs, and a sentence on each unreadable one."""
     runs, left = [], []
     for folder in folders:
         reason = why_unfinished(folder)
-        # outside: what memory lacks for is no reason to leave a run out
+        # outside of the loop: a lack of memory is no reason to leave out a run
         with within_memory(str(folder / "rows.csv"), "close other programs"):
             reason = reason or _read_into(runs, folder)
         if reason:
@@ -107,7 +107,7 @@ def _read_all(folders: Sequence[Path]) -> tuple[list[Run], list[str]]:
 
 
 def _read_into(runs: list[Run], folder: Path) -> str:
-    """Read a run; the reason where it cannot be read, else nothing."""
+    """Append a run; return the reason if it cannot be read, else ""."""
     try:
         runs.append(read_run(folder))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -116,10 +116,10 @@ def _read_into(runs: list[Run], folder: Path) -> str:
 
 
 def _named(runs: Sequence[Run]) -> tuple[list[Named], list[str]]:
-    """Runs with arms and names, and notes on what differs between the arms.
+    """Runs with arms and names, and notes on differences between the arms.
 
     Raises:
-        DataError: two runs have the same arm, fold and seed; all such are listed.
+        DataError: runs have the same arm, fold and seed; all of them are listed.
     """
     slots = [(run.fold, run.seed) for run in runs]
     settled = settle_arms([run.settings for run in runs], [run.model for run in runs], slots)
@@ -160,7 +160,7 @@ def _arms(named: Sequence[Named], target: Target | None) -> tuple[Arms, list[str
 
 
 def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
-    """Covariates of all cases by case_id; of a case with several, those of its first run."""
+    """Covariates of all cases by case_id, from the first run of each case."""
     lines: dict[str, dict[str, Any]] = {}
     notes, unlike, read = [], set(), set()
     for run in runs:
@@ -170,7 +170,7 @@ def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
             if not text or text in read:
                 continue
             read.add(text)
-            # what it lints is this fold's alone, and was told when the run was trained
+            # warnings are about this fold only, and were reported by the training
             manifest, _ = read_cases(path, run.target, need_files=False)
         except DataError as error:
             why = " ".join(str(error).split())
@@ -181,35 +181,35 @@ def _covariates(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
             if lines.setdefault(case_id, line) != line:
                 unlike.add(case_id)
     if unlike:
-        told = (
+        note = (
             f"Covariates of {counted(len(unlike), 'case')} differ between runs, the first count: "
         )
-        notes.append(f"{told}{listed(sorted(unlike))}.")
+        notes.append(f"{note}{listed(sorted(unlike))}.")
     scored = set().union(*(run.test_cases for run in runs))
     if lacking := sorted(scored - lines.keys()):
-        told = (
+        note = (
             f"No covariates of {counted(len(lacking), 'case')}, as cases.tsv of the run is gone or "
             "cannot be read: "
         )
-        notes.append(f"{told}{listed(lacking)}.")
+        notes.append(f"{note}{listed(lacking)}.")
     table = pd.DataFrame.from_dict(lines, orient="index").rename_axis("case_id")
     table = table if len(table) else pd.DataFrame(columns=["subject_id"]).rename_axis("case_id")
     return table, list(dict.fromkeys(notes))
 
 
 def _planted(runs: Sequence[Run]) -> Target:
-    """Target of the first run, with the effects that a generated cohort is known to have."""
+    """Target of the first run, with the planted effects of a generated cohort."""
     for run in runs:
         if (run.folder / "cases.tsv").is_file():
             try:
                 return from_run(run.folder).measured.target
-            except DataError:  # told with the covariates
+            except DataError:  # reported with the covariates
                 continue
     return runs[0].target
 
 
 def _facts(named: Sequence[Named]) -> dict[str, str]:
-    """Where the numbers come from, in words."""
+    """Origin of the numbers as text."""
     runs = [one.run for one in named]
     records = [read_plain(run.folder / "run.json") for run in runs]
     codes = [record.get("code") or {} for record in records]
@@ -230,7 +230,7 @@ def _facts(named: Sequence[Named]) -> dict[str, str]:
 
 
 def _machines(named: Sequence[Named]) -> list[str]:
-    """A sentence where runs were made on several machines, or on the GPU and the CPU of one."""
+    """A note if runs used several machines, or both GPU and CPU of one."""
     known: dict[str, list[str]] = defaultdict(list)
     for _, name, run in named:
         machine = _hardware(read_plain(run.folder / "run.json").get("hardware") or {})
@@ -239,12 +239,12 @@ def _machines(named: Sequence[Named]) -> list[str]:
             known[machine + used].append(name)
     if len(known) < 2:
         return []
-    told = "; ".join(f"{machine}: {listed(runs)}" for machine, runs in known.items())
-    return [f"Runs had different hardware, so their costs are not to be compared ({told})."]
+    hardware = "; ".join(f"{machine}: {listed(runs)}" for machine, runs in known.items())
+    return [f"Runs had different hardware, so their costs are not to be compared ({hardware})."]
 
 
 def _hardware(record: Mapping[str, Any]) -> str:
-    """Processor and GPUs that a run had."""
+    """Text on the processor and GPUs of a run."""
     parts = [record.get("processor"), *(record.get("gpus") or [])]
     return ", ".join(str(part) for part in parts if part)
 

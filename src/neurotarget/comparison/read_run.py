@@ -1,4 +1,4 @@
-"""One finished run as a comparison reads it; what is broken in its folder is one sentence."""
+"""Read one finished run for a comparison; a broken folder gives one error."""
 
 import csv
 import math
@@ -20,7 +20,7 @@ from neurotarget.stats.cohort.learning import Training
 from neurotarget.studies.study_inputs import with_ledger
 from neurotarget.types import Target
 
-NUMBERS = (  # of cost.json
+NUMBERS = (  # numeric keys of cost.json
     "parameters",
     "flops_per_step",
     "steps",
@@ -35,41 +35,41 @@ AGAIN = "make it again with neurotarget evaluate, or train the run anew"
 
 
 class Run(NamedTuple):
-    """What a comparison needs of one run."""
+    """Data of one run for a comparison."""
 
     folder: Path
     config: Mapping[str, Any]
     summary: Mapping[str, Any]
     target: Target
     rows: pd.DataFrame  # as rows.csv
-    splits: Mapping[str, str]  # of every case; empty where splits.tsv is gone
+    splits: Mapping[str, str]  # of every case; empty without splits.tsv
     cost: Mapping[str, Any]
 
     @property
     def fold(self) -> int:
-        """Which fold was held out."""
+        """Return the held-out fold."""
         return int(self.summary["fold"])
 
     @property
     def seed(self) -> int:
-        """Seed of the training."""
+        """Return the seed of the training."""
         return int(self.summary["seed"])
 
     @property
     def model(self) -> str:
-        """The choice of model, as the user said it."""
+        """Return the user's choice of model."""
         named = self.summary.get("model")
         path = str((self.config.get("model") or {}).get("_target_", "model"))
         return str(named) if named else path.rpartition(".")[2]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What may tell its arm from others."""
+        """Return the settings that define its arm."""
         return settings_of(self.config)
 
     @property
     def test_cases(self) -> frozenset[str]:
-        """Cases that it never trained on and that are scored."""
+        """Return the scored cases that were not in training."""
         return frozenset(self.rows["case_id"])
 
 
@@ -77,7 +77,7 @@ def read_run(folder: Path) -> Run:
     """Read a finished run.
 
     Raises:
-        DataError: a file of it is broken or does not belong to the others.
+        DataError: a file is broken or does not belong to the others.
     """
     config = read_config(folder)
     target = recorded_target(config, folder)
@@ -92,7 +92,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _design(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """summary.json with a fold and a seed that are whole numbers."""
+    """Content of summary.json, with fold and seed checked as integers."""
     summary = read_plain(folder / "summary.json")
     if not summary:
         raise DataError(f"{folder}/summary.json: found no JSON, wanted a summary; {AGAIN}")
@@ -108,7 +108,7 @@ def _design(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _splits(path: Path) -> dict[str, str]:
-    """Split of each case; empty where the file is gone or is none of ours."""
+    """Split of each case; empty where the file is missing or not ours."""
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             lines = [uncells(line) for line in csv.DictReader(stream, delimiter="\t")]
@@ -118,12 +118,12 @@ def _splits(path: Path) -> dict[str, str]:
 
 
 def _check_whole(path: Path, rows: pd.DataFrame, splits: Mapping[str, str], target: Target) -> None:
-    """Refuse a table that breaks off, or that has a case that the run trained on.
+    """Refuse a truncated table, or one with a training case of the run.
 
     Raises:
-        DataError: it is so.
+        DataError: the table is truncated or has such a case.
     """
-    scored = rows[rows["metric"] == "failed"]  # every label of every case has this score
+    scored = rows[rows["metric"] == "failed"]  # exists for every label of every case
     pairs = set(zip(scored["case_id"], scored["label"], strict=True))
     wanted = {case for case, split in splits.items() if split in HELD_OUT}
     wanted = wanted or set(rows.loc[~rows["split"].isin(["train", "val"]), "case_id"])
@@ -144,7 +144,7 @@ def _check_whole(path: Path, rows: pd.DataFrame, splits: Mapping[str, str], targ
 
 
 def _cost(folder: Path, config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of a run's cost; NaN and empty where nothing is known."""
+    """Columns of a run's cost; NaN or "" where unknown."""
     written = read_plain(folder / "cost.json")
     cost: dict[str, Any] = {name: _number(written.get(name)) for name in NUMBERS}
     if math.isnan(cost["train_s"]):

@@ -1,4 +1,4 @@
-"""A comparison on disk: which of several architectures or settings is best, and how surely."""
+"""Compare finished runs, and write the page, tables, figures and Markdown."""
 
 import hashlib
 import os
@@ -32,17 +32,17 @@ from neurotarget.runs.tracking.trackers import finish, loggers, on_wandb, wandb_
 from neurotarget.stats.arms.comparison import Comparison, compare
 from neurotarget.studies.study_folder import write_tsv
 
-FIGURES = ("ranks", "dice", "differences", "costs", "icc", "effects")  # names begin with these
+FIGURES = ("ranks", "dice", "differences", "costs", "icc", "effects")  # prefixes of names
 
 
 class WrittenComparison(NamedTuple):
-    """A comparison and the files that hold it."""
+    """A comparison and its files."""
 
     comparison: Comparison
     page: Path
     table: Path
     readme: Path
-    figures: Sequence[Path]  # PNG; an SVG of the same name lies beside each
+    figures: Sequence[Path]  # PNG; each has an SVG with the same stem
 
 
 def compare_runs(
@@ -62,7 +62,7 @@ def compare_runs(
     """Compare finished runs and write compare.html, compare.tsv, compare.md and tables.
 
     Args:
-        places: a multirun folder, run folders, or folders that hold some.
+        places: a multirun folder, run folders, or folders that contain some.
         output: folder to write into; by default `compare` in the folder of one multirun, else a
             folder in `runs` that is named after the arms.
         common: whether only folds, seeds and cases are compared that all arms have.
@@ -73,7 +73,7 @@ def compare_runs(
         wandb: `auto`, `online`, `offline` or `disabled`.
         overwrite: whether files may be replaced that neurotarget did not write.
         trust: whether the configurations of the runs may name code that is not neurotarget's.
-        command: the command line that asked for it, for the page.
+        command: the command line, for the page.
 
     Raises:
         DataError: the runs cannot be compared; all reasons are listed.
@@ -98,9 +98,9 @@ def compare_runs(
 
 
 def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> WrittenComparison:
-    """Write tables, figures, Markdown and page; an earlier comparison in the folder goes.
+    """Write tables, figures, Markdown and page; an earlier comparison in the folder is removed.
 
-    The page is written last, so that none stands beside tables that are not its own.
+    The page is written last, so that it always matches the tables.
     """
     page, table, readme = (folder / f"compare.{ending}" for ending in ("html", "tsv", "md"))
     tables, drawn = folder / "compare", folder / "compare" / "figures"
@@ -108,7 +108,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     written = [tables / f"{name}.tsv" for name in comparison.tables]
     refuse_foreign([page, table, readme, *written])
     old = [path for name in FIGURES for path in drawn.glob(f"{name}*.[sp][vn]g")]
-    for path in (page, table, readme, tables / "parts.tsv", *old):  # not all have parts
+    for path in (page, table, readme, tables / "parts.tsv", *old):  # parts.tsv is optional
         remove(path)
     for name, values in comparison.tables.items():
         write_tsv(values, tables / f"{name}.tsv")
@@ -129,10 +129,10 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
 def track(
     done: WrittenComparison, first: Run, *, mode: str, title: str, trust: bool = False
 ) -> None:
-    """Put tables and figures into one W&B run of the type `comparison`.
+    """Log tables and figures to one W&B run of the type `comparison`.
 
-    It goes to the entity that the first run names, a team for example, only with `trust`: the run
-    may be a stranger's.
+    The entity (such as a team) of the first run's config is used only with `trust`, since the run
+    may come from somebody else.
     """
     if mode == "disabled":
         return
@@ -164,11 +164,11 @@ def track(
 
 
 def _logged(done: WrittenComparison) -> dict[str, Any]:
-    """Tables and figures as W&B takes them; text stays text where some of a column is absent."""
+    """Tables and figures for W&B; text columns with missing values stay text."""
     logged: dict[str, Any] = {}
     for name, table in done.comparison.tables.items():
-        words = {column: object for column in table if table[column].dtype.kind not in "ifb"}
-        plain = table.astype(words).astype(object)
+        text_columns = {column: object for column in table if table[column].dtype.kind not in "ifb"}
+        plain = table.astype(text_columns).astype(object)
         if len(plain):
             plain = plain.where(plain.notna(), None)
             logged[f"compare/{name}"] = wandb.Table(dataframe=plain, allow_mixed_types=True)
@@ -186,7 +186,7 @@ def _summary(comparison: Comparison) -> dict[str, float | str]:
 
 
 def _output(asked: Path | str | None, places: Sequence[Path], arms: Sequence[str]) -> Path:
-    """Folder to write into: beside the runs of one multirun, else one named after the arms."""
+    """Folder to write into: in that of a single multirun, else one named after the arms."""
     if asked is not None:
         folder = at_home(asked)
     elif len(places) == 1 and not (places[0] / "config.yaml").is_file():

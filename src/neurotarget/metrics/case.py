@@ -1,9 +1,9 @@
-"""Class maps of one case → rows: every metric of every label, each map walked through once.
+"""Score one case: class maps → rows with every metric of every label.
 
-A class map holds 0 for background, i + 1 for the target's label i and the target's `ignored_class`
-where nobody has judged; both maps of a case lie on one grid, in stored order. Ignored voxels are
-neither reference nor prediction, whatever the prediction says there: they are in no volume, piece
-or overlap, and a mask that ends at them has no surface there.
+A class map holds 0 for background, i + 1 for the target's label i, and the target's `ignored_class`
+for voxels that nobody has judged; both maps of a case have the same grid, in stored order. Ignored
+voxels are left out of reference and prediction: they are in no volume, piece or overlap, and a mask
+that ends at them has no surface there.
 """
 
 import math
@@ -42,7 +42,7 @@ UNITS = {
     "recall": "",
     "hd95_mm": "mm",
     "assd_mm": "mm",
-    "surface_dice": "mm2/mm2",  # of area: rows of older versions have "", as they counted voxels
+    "surface_dice": "mm2/mm2",  # by area; rows of older versions have "", as they counted voxels
     "volume_mm3": "mm3",
     "reference_volume_mm3": "mm3",
     "volume_error_mm3": "mm3",
@@ -52,14 +52,14 @@ UNITS = {
     "failed": "",
     "pieces": "",
     "touches_edge": "",
-    "swapped": "",  # of labels in pairs
+    "swapped": "",  # only for labels in pairs
     "reference_pieces": "",
     "reference_touches_edge": "",
     "reference_swapped": "",
-    "reference_borders_on_ignored": "",  # of cases that have ignored voxels
-    "rater_dice": "",  # of a further rater's mask, whose name follows after an @
+    "reference_borders_on_ignored": "",  # only in cases with ignored voxels
+    "rater_dice": "",  # of a further rater's mask; the rater's name follows after an @
 }
-ALONE = ("volume_mm3", "pieces", "touches_edge")  # what a map says without another
+ALONE = ("volume_mm3", "pieces", "touches_edge")  # metrics of a single map
 COMPARED = (
     "precision",
     "recall",
@@ -85,19 +85,19 @@ def score_case(
     oriented: bool = True,
     beside: Beside = NOTHING,
 ) -> list[Row]:
-    """Rows of a prediction; None where there is no such map.
+    """Return the rows of a prediction (None: no prediction) and its reference (None: no reference).
 
-    A label that is in neither map has NaN scores. Which labels failed is `types.has_failed`; one
-    without a prediction, or of which nothing is predicted, has Dice 0 and no distances.
-    Without a reference sides are told by the affine, if the scan is `oriented`.
+    A label that is in neither map has NaN scores. `types.has_failed` defines failed labels; a label
+    without a predicted voxel has Dice 0 and no distances. Without a reference, swapped sides are
+    detected by the affine, if the scan is `oriented`.
 
     Each rater in `beside` adds `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`,
     `reference_swapped@<rater>` of pairs in an `oriented` scan, and `rater_dice@<rater>` against
     the reference, `rater_dice@<a>@<b>` against another rater. Each scan adds `mean_<contrast>`
-    inside the prediction, `reference_mean_<contrast>` inside the reference, and with `@<rater>`
-    inside that of a rater; an empty mask has NaN. Where voxels are ignored, by the reference or
-    by a prediction that a rater has drawn, `reference_borders_on_ignored` says of each label
-    whether its volumes may be those of a part.
+    inside the prediction, `reference_mean_<contrast>` inside the reference, and the latter with
+    `@<rater>` inside a rater's mask; NaN for an empty mask. If the reference, or a rater's mask in
+    place of the prediction, has ignored voxels, `reference_borders_on_ignored` is 1 for labels
+    whose volume may be incomplete.
     """
     ignored = None
     if truth is not None and pred is not None:
@@ -126,7 +126,7 @@ def measure_case(
     oriented: bool = True,
     beside: Beside = NOTHING,
 ) -> list[Row]:
-    """Rows of a reference, and of further raters, by themselves; NaN where there is no map."""
+    """Return the rows of a reference and of further raters without a prediction."""
     scores = {
         label: {f"reference_{metric}": value for metric, value in found.items()}
         for label, found in _alone(truth, target, affine, oriented=oriented).items()
@@ -159,7 +159,7 @@ def _rows(case: Case, scores: Mapping[str, Scores], split: str, target: Target) 
 def _alone(
     classes: ClassMap | None, target: Target, affine: Affine, *, oriented: bool
 ) -> dict[str, Scores]:
-    """What one map says of each label without another map; NaN where there is no map."""
+    """Metrics of a single map by label; NaN where there is no map."""
     scores = {label: dict.fromkeys(ALONE, math.nan) for label in target.labels}
     for label in (label for pair in target.pairs for label in pair):
         scores[label]["swapped"] = math.nan
@@ -181,7 +181,7 @@ def _alone(
 
 
 def _crossed(classes: ClassMap, boxes: Boxes, target: Target, affine: Affine) -> Scores:
-    """Whether each label in a pair lies on the wrong side of the other, by the affine."""
+    """Whether left and right labels are swapped, by the affine."""
     found = {}
     for pair in target.pairs:
         box = union(*(boxes[label] for label in pair))
@@ -193,7 +193,7 @@ def _crossed(classes: ClassMap, boxes: Boxes, target: Target, affine: Affine) ->
 def _add_sides(
     scores: Mapping[str, Scores], beside: Beside, target: Target, affine: Affine, *, oriented: bool
 ) -> None:
-    """Add whether further raters have drawn left and right the wrong way round."""
+    """Add whether further raters have swapped left and right."""
     for name, drawn in beside.raters.items() if oriented else ():
         crossed = _crossed(drawn, label_boxes(drawn, target), target, affine)
         for label, value in crossed.items():
@@ -201,7 +201,7 @@ def _add_sides(
 
 
 def _add_borders(scores: Mapping[str, Scores], truth: ClassMap, target: Target) -> None:
-    """Add whether each label borders on ignored voxels, where there are some."""
+    """Add whether each label borders on ignored voxels, if there are any."""
     ignored = truth == target.ignored_class
     if not ignored.any():
         return
@@ -219,7 +219,7 @@ def _compare(
     spacing_mm: Triple,
     ignored: Mask | None,
 ) -> None:
-    """Add what a prediction and its reference say together."""
+    """Add the metrics of a prediction against its reference."""
     if pred is None:
         for found in scores.values():
             found |= {"dice": 0.0, **dict.fromkeys(COMPARED, math.nan)}

@@ -1,7 +1,7 @@
-"""The surface of a mask as small elements with their areas, as DeepMind's surface-distance has it.
+"""The surface of a mask as small elements with areas, as in DeepMind's surface-distance.
 
-A corner at which 2 × 2 × 2 voxels meet, inside and outside the mask, holds the triangles that
-marching cubes draws there; of a mask in a plane 2 × 2 pixels hold pieces of its outline.
+Each corner of 2 × 2 × 2 voxels, some of which are inside and some outside the mask, has the
+triangles of marching cubes; for a mask in 2D, 2 × 2 pixels have pieces of its outline.
 
 Source: Nikolov et al. 2021, doi:10.2196/26151; the triangles are those of their code, DeepMind's
 `surface-distance` (Apache-2.0).
@@ -18,9 +18,9 @@ from numpy import ndarray
 from neurotarget.shapes import Mask
 from neurotarget.types import Triple
 
-# For each way in which the first of eight voxels is outside and the others are in or out: the
-# normals of its triangles, at most four, as sizes of their components times 8. A way and its
-# opposite have equal triangles, and the area asks for no signs.
+# For each configuration of eight voxels, the first of which is outside: the normals of its at most
+# four triangles, as absolute components times 8. A configuration and its inverse have equal
+# triangles, and signs do not change the area.
 TRIANGLES = """
 - 111 111 220,220 111 202,202 111,111 111,222,400 111 111,111 202,202 111,222,400 220,220
 111,222,400 111,222,400 400,400 111 022,022 111,111 040,111,222 111,111 004,111,222
@@ -43,16 +43,16 @@ TRIANGLES = """
 
 
 class Elements(NamedTuple):
-    """Places of the elements, in voxels (corner i lies between voxels i − 1 and i), and sizes."""
+    """Positions of the elements, in voxels (corner i is between voxels i − 1 and i), and sizes."""
 
     places: Integer[ndarray, "E D"]
-    sizes: Float[ndarray, " E"]  # mm², of masks in a plane mm
+    sizes: Float[ndarray, " E"]  # mm², or mm for masks in 2D
 
 
 def surface_elements(mask: Mask, spacing_mm: Triple, ignored: Mask | None = None) -> Elements:
-    """Elements of a mask of two or three dimensions; outside the array counts as outside the mask.
+    """Return the elements of a 2D or 3D mask; outside the array is outside the mask.
 
-    A corner that touches an `ignored` voxel has none: nobody has judged whether the mask goes on.
+    A corner that touches an `ignored` voxel has none, as the mask may extend into it.
     """
     code = _codes(mask)
     is_surface = (code != 0) & (code != 2 ** (2**mask.ndim) - 1)
@@ -63,12 +63,12 @@ def surface_elements(mask: Mask, spacing_mm: Triple, ignored: Mask | None = None
 
 
 def _codes(mask: Mask) -> Integer[ndarray, "..."]:
-    """Which of the voxels at each corner are inside, as a number: the last of them counts 1."""
+    """Configuration of the voxels at each corner as a binary number; the last voxel is bit 0."""
     code = np.zeros([side + 1 for side in mask.shape], dtype=np.uint8)
     voxels = mask.view(np.uint8) if mask.flags.c_contiguous else mask.astype(np.uint8)
     corners = list(np.ndindex(*(2,) * mask.ndim))
     for place, corner in enumerate(corners):
-        # the voxel before a corner lies at the end of the longer array's first part
+        # the voxel before a corner is at the end of the longer array's first part
         where = tuple(
             slice(1 - after, 1 - after + side)
             for after, side in zip(corner, mask.shape, strict=True)
@@ -79,7 +79,7 @@ def _codes(mask: Mask) -> Integer[ndarray, "..."]:
 
 @lru_cache(maxsize=64)
 def _sizes(spacing_mm: tuple[float, ...]) -> Float[ndarray, " C"]:
-    """Size of the elements at a corner, by its number."""
+    """Size of the elements at a corner by its configuration."""
     if len(spacing_mm) == 2:
         first, second = spacing_mm
         slanted = math.hypot(first, second) / 2

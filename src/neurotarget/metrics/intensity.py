@@ -10,9 +10,9 @@ from neurotarget.shapes import Mask
 
 
 def mean_inside(scan: Num[ndarray, "I J K"], mask: Mask) -> float:
-    """Mean of a scan over the voxels of a mask on its grid; an empty mask gives NaN.
+    """Return the mean of a scan over the voxels of a mask; NaN for an empty mask.
 
-    Every voxel counts alike, those at the border too, where part of a voxel is something else.
+    All voxels have equal weight, including those at the border, with partial volume.
     """
     if scan.shape != mask.shape:
         raise ValueError(f"mean_inside: scan {scan.shape}, mask {mask.shape}; put them on one grid")

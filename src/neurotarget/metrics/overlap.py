@@ -1,7 +1,7 @@
-"""Overlap of two masks, as ratios without a unit.
+"""Overlap of two masks as ratios without unit.
 
-`truth` and `pred` are boolean arrays of one shape. A ratio with an empty denominator is NaN, not
-1, so that a target absent from a case cannot raise a mean.
+`truth` and `pred` are boolean arrays of equal shape. A ratio with denominator 0 is NaN, not 1, so
+that an absent target cannot raise a mean.
 """
 
 import math
@@ -10,7 +10,7 @@ from neurotarget.shapes import Mask
 
 
 def dice(truth: Mask, pred: Mask) -> float:
-    """Twice the shared voxels over all voxels, in [0, 1]; both empty gives NaN.
+    """Return twice the shared voxels over all voxels, in [0, 1]; both empty gives NaN.
 
     Source: Dice 1945, doi:10.2307/1932409.
     """
@@ -20,7 +20,7 @@ def dice(truth: Mask, pred: Mask) -> float:
 
 
 def precision(truth: Mask, pred: Mask) -> float:
-    """Share of the predicted voxels that are true, in [0, 1]; an empty prediction gives NaN.
+    """Return the share of predicted voxels that are true, in [0, 1]; NaN without prediction.
 
     Source: Taha and Hanbury 2015, doi:10.1186/s12880-015-0068-x.
     """
@@ -29,7 +29,7 @@ def precision(truth: Mask, pred: Mask) -> float:
 
 
 def recall(truth: Mask, pred: Mask) -> float:
-    """Share of the true voxels that are predicted (sensitivity), in [0, 1]; no truth gives NaN.
+    """Return the share of true voxels that are predicted, in [0, 1]; NaN without truth.
 
     Source: Taha and Hanbury 2015, doi:10.1186/s12880-015-0068-x.
     """

@@ -1,4 +1,4 @@
-"""What further raters and measured scans add to the rows of a case."""
+"""Additional rows of a case from further raters and from scans with a unit."""
 
 import math
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ Scores = dict[str, dict[str, float]]  # label → metric → value
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What else is known of a case, on the grid of its maps.
+    """Further data of a case on the grid of its maps.
 
-    `raters` holds further masks of the scan by who drew them, `scans` the contrasts that have a
-    unit, whose means inside every mask are rows too.
+    `raters` holds further masks by rater, `scans` the contrasts with a unit, whose means inside
+    every mask become rows.
     """
 
     raters: Mapping[str, ClassMap] = field(default_factory=dict)
@@ -42,13 +42,13 @@ def beside_scores(
     pred: ClassMap | None = None,
     alone: bool = False,
 ) -> Scores:
-    """Metrics of every label that raters and scans add; none without either.
+    """Return the additional metrics of every label; empty without raters and scans.
 
     Each rater has `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`, and
     `rater_dice@<rater>` against the reference, `rater_dice@<a>@<b>` against another rater. Each
     scan has `mean_<contrast>` inside the prediction, `reference_mean_<contrast>` inside the
-    reference, and with `@<rater>` behind inside that rater's mask; NaN where a mask is empty. A
-    prediction that is not there has Dice 0 and no mean; `alone`, none was asked for.
+    reference, and the latter with the suffix `@<rater>` inside that rater's mask; NaN for an empty
+    mask. A missing prediction has Dice 0 and no mean; with `alone` there are no rows of it.
     """
     scores: Scores = {label: {} for label in target.labels}
     if not (beside.raters or beside.scans):
@@ -71,7 +71,7 @@ def beside_scores(
 def _cut(
     truth: ClassMap | None, pred: ClassMap | None, beside: Beside, target: Target
 ) -> tuple[ClassMap | None, ClassMap | None, Beside]:
-    """The same, cut to the box of all labels: every later pass is short."""
+    """Crop all arrays to the box of all labels, to speed up later steps."""
     maps = [one for one in (truth, pred, *beside.raters.values()) if one is not None]
     box = union(*(box for one in maps for box in label_boxes(one, target).values()))
     inside = (None if one is None else one[box] for one in (truth, pred))
@@ -109,7 +109,7 @@ def _add_volumes(
 
 
 def _dice(one: ClassMap, other: ClassMap, target: Target) -> dict[str, float]:
-    """Dice of each label of two maps, outside of the voxels that either ignores."""
+    """Dice of each label of two maps, without the voxels that either ignores."""
     one, other, _ = same_ignored(target, one, other)
     both = [label_boxes(classes, target) for classes in (one, other)]
     found = {}

@@ -1,15 +1,14 @@
 """Distances between the surfaces of two masks, in mm.
 
-A surface is what `elements.surface_elements` finds: small triangles at the corners where voxels
-inside and outside the mask meet. Distances run from each element of one mask to the nearest of
-the other, and each counts by its area. These are the definitions of Nikolov et al. 2021,
-doi:10.2196/26151, and so are the numbers of their code, DeepMind's `surface-distance`. Scores that
-count surface voxels alike, as MONAI's do by default, look worse: on perturbed hippocampi of 1 mm
-voxels (mean Dice 0.82) HD95 5.3 instead of 5.0 mm, ASSD 1.05 instead of 0.81 mm, surface Dice 0.84
-instead of 0.88.
+Surfaces consist of the triangles of `elements.surface_elements`, at corners between voxels inside
+and outside the mask. Distances are from each element of one mask to the nearest of the other,
+weighted by area. Definitions and numbers are those of Nikolov et al. 2021, doi:10.2196/26151, and
+of their code, DeepMind's `surface-distance`. Scores that count surface voxels with equal weight, as
+MONAI's do by default, are worse: on perturbed hippocampi of 1 mm voxels (mean Dice 0.82) HD95 is
+5.3 instead of 5.0 mm, ASSD 1.05 instead of 0.81 mm, surface Dice 0.84 instead of 0.88.
 
-The distances are found once, by `surface_distances`, and each score is a function of them. Where
-one mask is empty, or has no surface, there are none, and every score is NaN.
+`surface_distances` computes the distances once, and each score is a function of them. Where a mask
+is empty, or has no surface, there are no distances, and every score is NaN.
 """
 
 import math
@@ -25,13 +24,13 @@ from neurotarget.metrics.elements import Elements, surface_elements
 from neurotarget.shapes import Mask
 from neurotarget.types import Triple
 
-# spacing read from a float32 affine is off by about 1e-7; a distance equal to the tolerance counts
+# float32 affines have a rounding error of 1e-7; distances equal to the tolerance must count
 SLACK_MM = 1e-4
-DENSE = 0.1  # share of corners with an element above which the transform is faster, as measured
+DENSE = 0.1  # share of corners with an element, above which the transform was measured faster
 
 
 class SurfaceDistances(NamedTuple):
-    """Distance of each surface element to the other surface, mm, and its area; empty: undefined."""
+    """Distance of each surface element to the other surface in mm, and its area."""
 
     truth_to_pred_mm: Float[ndarray, " T"]
     pred_to_truth_mm: Float[ndarray, " P"]
@@ -40,21 +39,20 @@ class SurfaceDistances(NamedTuple):
 
     @classmethod
     def undefined(cls) -> "SurfaceDistances":
-        """No distances: a mask without a surface."""
+        """Return empty distances, for a mask without a surface."""
         return cls(*(np.empty(0) for _ in range(4)))
 
 
 def surface_distances(
     truth: Mask, pred: Mask, spacing_mm: Triple, ignored: Mask | None = None
 ) -> SurfaceDistances:
-    """Measure both ways between the surfaces, in mm.
+    """Measure the distances between two surfaces in both directions, in mm.
 
-    A mask that ends at `ignored` voxels, in which it has none, has no surface there: nobody has
-    judged whether it goes on.
+    A mask that ends at `ignored` voxels has no surface there, as it may extend into them.
 
-    Where elements are few in the joint bounding box, as nearly always, they alone are searched, so
-    that neither a large target nor a stray voxel far away costs much; a box full of specks is
-    cheaper as a distance transform. The distances are the same.
+    With few elements in the joint bounding box, as nearly always, a k-d tree of the elements is
+    searched, so that neither a large target nor a distant stray voxel is slow; a box with many
+    elements uses a distance transform. The distances are equal.
 
     Raises:
         ValueError: the masks differ in shape, or the spacing is not one length per axis.
@@ -76,9 +74,9 @@ def surface_distances(
 
 
 def _elements(mask: Mask, spacing_mm: Triple, ignored: Mask | None) -> Elements:
-    """Elements of a mask, searched in its own bounding box."""
+    """Elements of a mask, computed in its own bounding box."""
     box = _bounding_box(mask)
-    if ignored is not None:  # a neighbour that nobody has judged lies one voxel outside
+    if ignored is not None:  # an ignored neighbour may be one voxel outside the box
         box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
     found = surface_elements(mask[box], spacing_mm, None if ignored is None else ignored[box])
     return found._replace(places=found.places + [side.start for side in box])
@@ -87,7 +85,7 @@ def _elements(mask: Mask, spacing_mm: Triple, ignored: Mask | None) -> Elements:
 def _nearest_mm(
     first: Integer[ndarray, "T D"], second: Integer[ndarray, "P D"], spacing_mm: Triple
 ) -> tuple[Float[ndarray, " T"], Float[ndarray, " P"]]:
-    """Distance of each place to the nearest of the other ones, both ways."""
+    """Distance of each position to the nearest of the other set, in both directions."""
     start = np.minimum(first.min(axis=0), second.min(axis=0))
     shape = np.maximum(first.max(axis=0), second.max(axis=0)) - start + 1
     if len(first) + len(second) > DENSE * shape.prod():
@@ -102,9 +100,9 @@ def _nearest_mm(
 
 
 def hd95_mm(distances: SurfaceDistances) -> float:
-    """Robust Hausdorff distance: the larger of the two 95th percentiles by area, in mm.
+    """Return the robust Hausdorff distance: the larger 95th percentile by area, in mm.
 
-    Each is the smallest distance within which at least 95 % of a surface lies.
+    Each percentile is the smallest distance that includes at least 95 % of a surface.
 
     Source: Huttenlocher et al. 1993, doi:10.1109/34.232073; by area as in Nikolov et al. 2021,
     doi:10.2196/26151.
@@ -116,7 +114,7 @@ def hd95_mm(distances: SurfaceDistances) -> float:
 
 
 def assd_mm(distances: SurfaceDistances) -> float:
-    """Average symmetric surface distance: mean over the area of both surfaces, in mm.
+    """Return the average symmetric surface distance: mean over both surfaces' area, in mm.
 
     Source: Heimann et al. 2009, doi:10.1109/TMI.2009.2013851.
     """
@@ -126,7 +124,7 @@ def assd_mm(distances: SurfaceDistances) -> float:
 
 
 def surface_dice(distances: SurfaceDistances, tolerance_mm: float) -> float:
-    """Share of the area of both surfaces within `tolerance_mm` of the other, in [0, 1].
+    """Return the share of both surfaces' area within `tolerance_mm` of the other, in [0, 1].
 
     Source: Nikolov et al. 2021, doi:10.2196/26151.
     """

@@ -1,6 +1,6 @@
-"""How near a susceptibility map is to the true one, and how veins stand out in an image.
+"""Errors of susceptibility maps against a true map, and contrast of veins in images.
 
-Maps are in ppm. A map has no absolute zero, so that both means over the mask are taken off first.
+Maps are in ppm. Their zero is arbitrary, so the means over the mask are subtracted first.
 """
 
 import math
@@ -18,7 +18,7 @@ Map = Float[ndarray, "I J K"]
 
 
 def nrmse_percent(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
-    """Root mean square error in % of the truth's own SD; 0 is perfect, 100 an empty map.
+    """Return the root mean square error in % of the truth's SD; 0 is perfect, 100 an empty map.
 
     NaN where the mask is empty or the truth constant.
     Source: Langkammer et al. 2018, doi:10.1002/mrm.26830.
@@ -29,30 +29,30 @@ def nrmse_percent(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
 
 
 def correlation(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
-    """Pearson's r over the voxels of the mask; NaN where one of both is constant."""
+    """Return Pearson's r over the voxels of the mask; NaN where a map is constant."""
     found, true = _centred(chi_ppm, truth_ppm, mask)
     size = math.sqrt(float((found**2).sum()) * float((true**2).sum()))
     return float((found * true).sum()) / size if size else math.nan
 
 
 def slope(chi_ppm: Map, truth_ppm: Map, mask: Mask) -> float:
-    """Slope of the map over the truth by least squares: 1 is right, below 1 too little contrast."""
+    """Return the least-squares slope of the map on the truth; below 1 is too little contrast."""
     found, true = _centred(chi_ppm, truth_ppm, mask)
     size = float((true**2).sum())
     return float((found * true).sum()) / size if size else math.nan
 
 
 def mean_above_brain_ppm(chi_ppm: Map, inside: Mask, mask: Mask) -> float:
-    """Mean of a structure where the mask has it, above the mean of the mask; NaN where it has none.
+    """Return the mean of a structure inside the mask minus the mean of the mask, in ppm, or NaN.
 
-    Part of a structure that background removal took away is left out of its mean.
+    Voxels of the structure that background removal has removed are left out.
     """
     both = inside & mask
     return float(chi_ppm[both].mean() - chi_ppm[mask].mean()) if both.any() else math.nan
 
 
 def surroundings(inside: Mask, mask: Mask, spacing_mm: Triple, ring_mm: Sequence[float]) -> Mask:
-    """Voxels of the mask whose distance to a structure lies within the two of `ring_mm`."""
+    """Return the voxels of the mask with a distance to a structure between both `ring_mm`."""
     if not inside.any():
         return np.zeros_like(mask)
     away = ndimage.distance_transform_edt(~inside, sampling=spacing_mm)
@@ -60,7 +60,7 @@ def surroundings(inside: Mask, mask: Mask, spacing_mm: Triple, ring_mm: Sequence
 
 
 def contrast_to_noise(image: Map, inside: Mask, around: Mask) -> float:
-    """How many SDs of its surroundings a structure is darker than they are.
+    """Return by how many SDs of its surroundings a structure is darker than these.
 
     NaN where either is empty or the surroundings are constant.
     """
@@ -71,7 +71,7 @@ def contrast_to_noise(image: Map, inside: Mask, around: Mask) -> float:
 
 
 def contrast_percent(image: Map, inside: Mask, around: Mask) -> float:
-    """How much darker a structure is than its surroundings, in % of these; NaN for nothing."""
+    """Return how much darker a structure is than its surroundings, in % of these, or NaN."""
     if not (inside.any() and around.any()):
         return math.nan
     level = float(image[around].mean())
@@ -81,7 +81,7 @@ def contrast_percent(image: Map, inside: Mask, around: Mask) -> float:
 def _centred(
     chi_ppm: Map, truth_ppm: Map, mask: Bool[ndarray, "I J K"]
 ) -> tuple[Float[ndarray, " N"], Float[ndarray, " N"]]:
-    """Both maps' values in the mask, without their means."""
+    """Both maps' values in the mask minus their means."""
     if not (chi_ppm.shape == truth_ppm.shape == mask.shape):
         raise ValueError(
             f"susceptibility: map {chi_ppm.shape}, truth {truth_ppm.shape}, mask {mask.shape}; "

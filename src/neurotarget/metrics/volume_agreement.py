@@ -1,7 +1,7 @@
-"""Agreement of predicted with reference volumes, one number per list of cases.
+"""Agreement of predicted with reference volumes over a list of cases.
 
-`truth` and `pred` are 1-D arrays of one value per case, in one unit. Every function returns NaN
-where the number is undefined: fewer than three cases, a value that is not finite, no spread.
+`truth` and `pred` are 1-D arrays with one value per case, in equal units. Every function returns
+NaN for fewer than three cases, a value that is not finite, or no spread.
 """
 
 import math
@@ -15,7 +15,7 @@ Cases = Float[ndarray, " N"]
 
 
 def pearson_r(truth: Cases, pred: Cases) -> float:
-    """Pearson's correlation, in [−1, 1]; 1 is a straight rising line."""
+    """Return Pearson's correlation, in [−1, 1]."""
     _check("pearson_r", truth, pred)
     if _undefined(truth, pred):
         return math.nan
@@ -23,7 +23,7 @@ def pearson_r(truth: Cases, pred: Cases) -> float:
 
 
 def spearman_rho(truth: Cases, pred: Cases) -> float:
-    """Spearman's rank correlation, in [−1, 1]; ties share their mean rank."""
+    """Return Spearman's rank correlation, in [−1, 1]; ties have their mean rank."""
     _check("spearman_rho", truth, pred)
     if _undefined(truth, pred):
         return math.nan
@@ -31,7 +31,7 @@ def spearman_rho(truth: Cases, pred: Cases) -> float:
 
 
 def icc_a1(truth: Cases, pred: Cases) -> float:
-    """ICC(A,1): absolute agreement of single values, two-way; at most 1, and bias lowers it.
+    """Return ICC(A,1): two-way absolute agreement of single values, at most 1; bias lowers it.
 
     The closed form (MSR − MSE) / (MSR + (k − 1) MSE + k (MSC − MSE) / n) for k = 2 methods and
     n cases; the same number as ICC(2,1) of Shrout and Fleiss.

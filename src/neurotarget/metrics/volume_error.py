@@ -1,4 +1,4 @@
-"""Volumes in mm³ and how far a predicted one is from its reference."""
+"""Volumes in mm³, and errors of predicted volumes."""
 
 import math
 
@@ -10,29 +10,29 @@ from neurotarget.shapes import Mask
 
 
 def voxel_mm3(affine: Float[ndarray, "4 4"]) -> float:
-    """Volume of one voxel in mm³; right for oblique and sheared grids too."""
+    """Return the volume of one voxel in mm³, also for oblique and sheared grids."""
     return float(abs(np.linalg.det(np.asarray(affine, dtype=float)[:3, :3])))
 
 
 def volume_mm3(mask: Mask, one_voxel_mm3: float) -> float:
-    """Volume of a mask: its voxels × the volume of a voxel, in mm³."""
+    """Return the volume of a mask in mm³."""
     return int(np.count_nonzero(mask)) * one_voxel_mm3
 
 
 def volume_error_mm3(reference_mm3: float, predicted_mm3: float) -> float:
-    """Predicted minus reference volume, in mm³; positive where too much was segmented."""
+    """Return predicted minus reference volume, in mm³."""
     return predicted_mm3 - reference_mm3
 
 
 def volume_error_percent(reference_mm3: float, predicted_mm3: float) -> float:
-    """Signed volume error in % of the reference; without a reference volume it is NaN."""
+    """Return the signed volume error in % of the reference; NaN for a reference of 0."""
     if not reference_mm3:
         return math.nan
     return 100 * (predicted_mm3 - reference_mm3) / reference_mm3
 
 
 def volume_similarity(reference_mm3: float, predicted_mm3: float) -> float:
-    """One minus the difference over the sum of two volumes, in [0, 1]; two empty ones give NaN.
+    """Return 1 − |difference| / sum of two volumes, in [0, 1]; two empty ones give NaN.
 
     Source: Taha and Hanbury 2015, doi:10.1186/s12880-015-0068-x.
     """

@@ -1,1 +1,1 @@
-"""One network family a file; a network knows channels and strides, nothing of targets."""
+"""Networks and their planning and profiling; networks know nothing of targets."""

@@ -1,4 +1,4 @@
-"""What every network declares, so that any of them can serve any target."""
+"""The base class of all networks, with the rules for valid input sizes."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -10,34 +10,33 @@ from neurotarget.types import TripleVox
 
 
 class Backbone(nn.Module):
-    """A network of (B, C, I, J, K) to (B, L, I, J, K), or to a list of levels in training.
+    """A network from (B, C, I, J, K) to (B, L, I, J, K), or to a list of levels in training.
 
-    A subclass is built as `Net(in_channels, num_labels, *, …)`; one whose weights depend on the
-    size of its input takes `patch_vox` too. It sets `stride` where sides must be multiples of
-    something, `needs_spread` where its norm needs more than one voxel in the coarsest grid,
-    `margin_vox` where it does not pad and loses that many voxels at each face, and
-    `deep_supervision` where it returns coarser levels in training.
+    Subclasses are built as `Net(in_channels, num_labels, *, …)`, with `patch_vox` where weights
+    depend on the input size. They set `stride` if sides must be multiples of it, `needs_spread` if
+    their norm needs more than one voxel in the coarsest grid, `margin_vox` for the voxels lost at
+    each face without padding, and `deep_supervision` if they return coarser levels in training.
     """
 
     stride: TripleVox = (1, 1, 1)
     needs_spread: bool = False
     margin_vox: int = 0
     deep_supervision: bool = False
-    pretrained_with: ClassVar[str] = ""  # whose weights fit it, such as MONAI's SegResNet
+    pretrained_with: ClassVar[str] = ""  # origin of compatible weights, such as MONAI's SegResNet
 
     def nearest(self, sides: Sequence[int]) -> TripleVox:
-        """Smallest valid sides that hold a grid of these sides."""
+        """Return the smallest valid sides that are at least these."""
         return self._sides([-(-side // step) for side, step in self._pairs(sides)])
 
     def below(self, sides: Sequence[int]) -> TripleVox:
-        """Largest valid sides that fit into these, or the smallest valid ones."""
+        """Return the largest valid sides that are at most these, or the smallest valid ones."""
         return self._sides([max(side // step, 1) for side, step in self._pairs(sides)])
 
     def check(self, image: Image) -> None:
-        """Refuse sides that do not fit.
+        """Refuse an image with invalid sides.
 
         Raises:
-            ValueError: they are not `nearest` to themselves; the sentence has valid ones.
+            ValueError: the sides are invalid; the message names valid ones.
         """
         sides = tuple(image.shape[2:])
         if (valid := self.nearest(sides)) != sides:
@@ -49,7 +48,7 @@ class Backbone(nn.Module):
             )
 
     def rule(self) -> str:
-        """Which sides are valid, in words."""
+        """Text on valid sides."""
         more = " (more than one)" if self.needs_spread else ""
         return f"multiples of {_times(self.stride)}{more}"
 
@@ -57,14 +56,14 @@ class Backbone(nn.Module):
         return zip(sides, self.stride, strict=True)
 
     def _sides(self, counts: Sequence[int]) -> TripleVox:
-        """Sides of so many strides; one alone becomes two where the norm needs it."""
+        """Sides for these counts of strides; one voxel in all becomes two if the norm needs it."""
         if self.needs_spread and max(counts) == 1:
             counts = [2] * 3
         return tuple(count * step for count, step in zip(counts, self.stride, strict=True))
 
 
 class Wrapped(Backbone):
-    """A network whose every score comes from `net`, mostly a library's under its own names."""
+    """A network that returns the scores of `net`, mostly one of a library."""
 
     net: nn.Module
 
@@ -72,7 +71,7 @@ class Wrapped(Backbone):
         """Score every voxel.
 
         Raises:
-            ValueError: the sides do not fit; see `rule`.
+            ValueError: the sides are invalid; see `rule`.
         """
         self.check(image)
         return self.net(image)

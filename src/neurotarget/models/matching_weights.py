@@ -1,4 +1,4 @@
-"""Weights from elsewhere: which of them fit a network, by name and shape."""
+"""Match pretrained weights to a network by name and shape."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-MOST = 5  # names in a sentence
-LEAST = 0.25  # share of the numbers that must fit before it is no accident
+MOST = 5  # most names in a sentence
+LEAST = 0.25  # least share of parameters that must fit, to exclude accidental matches
 States = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Match:
-    """What of some weights fits a network.
+    """Weights that fit a network, and those that do not.
 
     `fitting` is ready for `load_state_dict(strict=False)`; `other_shape` maps names of the network
-    to the shapes (found, wanted); `absent` are names of the network that the weights lack and
-    `unused` names of the weights that the network lacks.
+    to the shapes (found, wanted); `absent` are names that are only in the network and `unused`
+    names that are only in the weights.
     """
 
     fitting: dict[str, Tensor]
@@ -28,29 +28,29 @@ class Match:
 
     @property
     def lines(self) -> list[str]:
-        """What matched and what did not, in words."""
-        percent = math.floor(1000 * self.share) / 10  # 100.0 only where none is missing
-        told = [f"{len(self.fitting)} tensors match, {percent:.1f} % of the parameters"]
+        """Sentences on matching and other weights."""
+        percent = math.floor(1000 * self.share) / 10  # 100.0 only if none is missing
+        sentences = [f"{len(self.fitting)} tensors match, {percent:.1f} % of the parameters"]
         if self.other_shape:
             shapes = [
                 f"{name} (found {_shape(found)}, wanted {_shape(wanted)})"
                 for name, (found, wanted) in self.other_shape.items()
             ]
-            told.append(f"{_few(shapes)} of another shape, begun anew")
+            sentences.append(f"{_few(shapes)} of another shape, newly initialised")
         if self.absent:
-            told.append(f"{_few(self.absent)} not in the file, begun anew")
+            sentences.append(f"{_few(self.absent)} not in the file, newly initialised")
         if self.unused:
-            told.append(f"{_few(self.unused)} in the file only, unused")
-        return told
+            sentences.append(f"{_few(self.unused)} in the file only, unused")
+        return sentences
 
 
 def match(weights: States, net: nn.Module) -> Match:
-    """Find the network's tensors among `weights`, whatever stands before their names.
+    """Find the network's tensors among `weights`, under any prefix of their names.
 
-    Wrappers put `module.`, `net.` or `_orig_mod.` before names, and an encoder trained alone
-    lacks what its place in the whole puts there. Of all ways to take one prefix away and put
-    another on, the one under which most parameters fit by name and shape is used. A `bias` fits
-    somewhere in any network: unless what fits is a quarter of the smaller side, nothing does.
+    Wrappers add prefixes such as `module.`, `net.` or `_orig_mod.`, and weights of an encoder alone
+    lack the encoder's prefix. Of all replacements of one prefix by another, the one with most
+    parameters that fit by name and shape is used. Since a `bias` fits in any network, there is no
+    match unless a quarter of the parameters (of network or weights, the smaller) fits.
     """
     own = net.state_dict()
     best: dict[str, str] = {}
@@ -79,7 +79,7 @@ def match(weights: States, net: nn.Module) -> Match:
 
 
 def _renamings(weights: States, own: States) -> list[dict[str, str]]:
-    """Every way to strip one leading path and put on another, as {name there: name here}."""
+    """All replacements of one leading path by another, as {name in weights: name in network}."""
     heads = {""} | {path for name in weights for path in _paths(name)}
     fronts = {""} | {path for name in own for path in _paths(name)}
     found = []
@@ -99,7 +99,7 @@ def _paths(name: str) -> list[str]:
 
 
 def _rank(renamed: Mapping[str, str], weights: States, own: States) -> tuple[int, int]:
-    """Parameters that fit by name and shape, then names that are there."""
+    """Number of parameters that fit by name and shape, then number of known names."""
     pairs = ((weights[there], own[here]) for there, here in renamed.items())
     return sum(theirs.numel() for theirs, ours in pairs if _same(theirs, ours)), len(renamed)
 

@@ -1,8 +1,8 @@
-"""Patch, batch and depth for a data set and a memory budget, in nnU-Net's manner.
+"""Plan patch, batch and depth for a data set and a memory budget, as in nnU-Net.
 
-The patch begins as the median scan, at most as many voxels as 256³, and shrinks along the axis
-that is longest against the scan until two patches fit into the memory. What is left of the memory
-goes to the batch, which never holds more than a twentieth of all voxels.
+The patch starts as the median scan, with at most 256³ voxels, and shrinks along the axis that is
+longest relative to the scan until two patches fit into the memory. The remaining memory is used for
+the batch, which has at most a twentieth of all voxels.
 
 Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 2.
 """
@@ -16,12 +16,12 @@ import numpy as np
 
 from neurotarget.types import Triple, TripleVox
 
-FEWEST_VOX = 4  # on each side of the coarsest grid
+FEWEST_VOX = 4  # smallest side of the coarsest grid
 MOST_VOXELS = 256**3
-LEAST_SIDE_VOX = 16  # of a patch; less shows a network no anatomy
-SHARE_OF_ALL = 0.05  # of all voxels in one batch at most
+LEAST_SIDE_VOX = 16  # smallest side of a patch; a smaller one shows no anatomy
+SHARE_OF_ALL = 0.05  # largest share of all voxels in one batch
 LEAST_BATCH = 2
-MOST_BATCH = 32  # beyond it small patches only make steps longer
+MOST_BATCH = 32  # larger batches of small patches only make steps longer
 MOST_WIDTH = 320
 MOST_LEVELS = 6
 
@@ -29,24 +29,24 @@ Memory = Callable[[TripleVox, int], float]  # MiB of training with this patch an
 
 
 class Stages(NamedTuple):
-    """Levels of a network, finest first; the first stride is 1×1×1."""
+    """Strides and kernels of a network's levels, finest first; the first stride is 1×1×1."""
 
     kernels: tuple[TripleVox, ...]
     strides: tuple[TripleVox, ...]
 
     @property
     def stride(self) -> TripleVox:
-        """Product of all steps, along each axis."""
+        """Return the product of all strides along each axis."""
         return tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
 
 
 def plan_stages(
     patch_vox: TripleVox, spacing_mm: Triple | None = None, *, max_levels: int | None = None
 ) -> Stages:
-    """Halve axes while they keep four voxels, the finer axes first until spacings are alike.
+    """Plan levels: halve axes down to four voxels, finer axes first until spacings are similar.
 
-    An axis takes part from where its spacing is less than twice the finest; until then its
-    kernel has side 1. A last axis alone needs 12 voxels to be halved.
+    An axis is halved from the level on which its spacing is less than twice the finest; before, its
+    kernel has side 1. A single remaining axis needs 12 voxels to be halved.
 
     Args:
         patch_vox: sides of the training patch.
@@ -80,23 +80,23 @@ def _halved(sides: Sequence[int], spacing: Sequence[float]) -> list[int]:
 
 
 class Sides(Protocol):
-    """What a plan asks of a network; a `Backbone` knows it."""
+    """Valid sides of a network, as a `Backbone` provides them."""
 
     def nearest(self, sides: Sequence[int]) -> TripleVox:
-        """Smallest valid sides that hold these."""
+        """Return the smallest valid sides that are at least these."""
 
     def below(self, sides: Sequence[int]) -> TripleVox:
-        """Largest valid sides that fit into these."""
+        """Return the largest valid sides that are at most these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is proposed, and what it needs."""
+    """A proposed patch and batch with their memory."""
 
     patch_vox: TripleVox
     batch_size: int
     memory_mib: float
-    fits: bool  # False where even the smallest patch needs more than there is
+    fits: bool  # False if even the smallest patch needs too much memory
 
 
 def propose(
@@ -109,21 +109,21 @@ def propose(
     patch_vox: TripleVox | None = None,
     batch_size: int | None = None,
 ) -> Plan:
-    """Propose patch and batch; a patch or a batch that is given stays.
+    """Propose patch and batch; given ones are kept.
 
     Args:
         median_vox: sides of the median scan on the working grid.
-        voxels: of all training scans together.
-        budget_mib: memory that training may take.
+        voxels: number of voxels in all training scans.
+        budget_mib: memory for training, in MiB.
         sides: valid sides of the network.
-        memory: what training takes, in MiB.
+        memory: function of patch and batch for the memory of training, in MiB.
         patch_vox: given patch.
         batch_size: given batch.
     """
     least = batch_size or LEAST_BATCH
     patch = patch_vox or _largest(median_vox, budget_mib, sides=sides, memory=memory, batch=least)
     one, two = memory(patch, 1), memory(patch, 2)
-    each = max(two - one, 1e-3)  # the rest is weights and their moments
+    each = max(two - one, 1e-3)  # the rest is for weights and their moments
     needed = one + each * (least - 1)
     if batch_size is None:
         room = int((budget_mib - one) // each) + 1
@@ -134,7 +134,7 @@ def propose(
 
 
 def widths(first: int, levels: int, *, most: int = MOST_WIDTH) -> tuple[int, ...]:
-    """Channels of each level: doubled at each, up to `most`."""
+    """Return the channels of each level, doubled at each up to `most`."""
     return tuple(min(first * 2**level, most) for level in range(levels))
 
 
@@ -145,7 +145,7 @@ def _largest(
     shrink = min(1.0, (MOST_VOXELS / median.prod()) ** (1 / 3))
     patch = sides.nearest([max(int(side), 1) for side in np.round(median * shrink)])
     while memory(patch, batch) > budget_mib:
-        # the axis that sees most of the scan loses first
+        # the axis with the largest share of the scan is reduced first
         order = np.argsort([-side / whole for side, whole in zip(patch, median, strict=True)])
         shorter = (_less(patch, axis, sides) for axis in order if patch[axis] > LEAST_SIDE_VOX)
         smaller = next((one for one in shorter if one != patch), None)
@@ -156,7 +156,7 @@ def _largest(
 
 
 def _less(patch: TripleVox, axis: int, sides: Sides) -> TripleVox:
-    """The next smaller valid patch along one axis; the same where there is none."""
+    """The next smaller valid patch along one axis; unchanged if there is none."""
     shorter = list(patch)
     shorter[axis] -= 1
     found = sides.below([max(side, 1) for side in shorter])

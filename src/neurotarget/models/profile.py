@@ -1,4 +1,4 @@
-"""What a network costs, found without computing anything: parameters, FLOPs and peak memory."""
+"""Cost of a network without running it: parameters, FLOPs and peak memory."""
 
 import copy
 import logging
@@ -28,7 +28,7 @@ Levels = Tensor | Sequence[Tensor]
 
 
 class Profile(NamedTuple):
-    """Cost of one pass; `flops` and `peak_memory_mib` are those of the whole batch."""
+    """Cost of one pass; `flops` and `peak_memory_mib` are for the whole batch."""
 
     parameters: int
     flops: int
@@ -43,32 +43,31 @@ def profile(
     optimizer_states: int = 0,
     loss: Callable[[Levels, Tensor], Tensor] | None = None,
 ) -> Profile:
-    """Cost of a batch of `shape` (B, C, I, J, K): one prediction, or one step of training.
+    """Return the cost of a batch of `shape` (B, C, I, J, K), in prediction or training.
 
-    The net runs on tensors that have a shape and no content, so that any machine can judge a net
-    of any size; the net itself and the random generators stay as they are. A step of training is
-    forward and backward.
+    The net runs on fake tensors without content, so that any machine can profile a net of any size;
+    the net itself and the random generators are not changed. A step of training is forward and
+    backward.
 
-    FLOPs: a multiplication and its addition count as two, as vendors count. Convolutions, matrix
-    products and attention count (edges as if padding were voxels); norms, activations and resizing
-    do not.
+    FLOPs: a multiplication and an addition count as two, as vendors count. Convolutions (including
+    padding), matrix products and attention are counted; norms, activations and resizing are not.
 
     Peak memory: weights, buffers, input, and all results that are alive at one time. In training
-    also the labels, the gradients (of the step before during the forward pass, as Lightning frees
-    them after it) and `optimizer_states` further copies of the weights: 2 for Adam, 1 for momentum,
-    1 more for an average of the weights. What a library needs inside an operation, and the program
-    itself, is not in it. Numbers have the net's own precision; mixed precision about halves what
-    is alive beside the weights.
+    also the labels, the gradients (those of the previous step during the forward pass, as Lightning
+    frees them after it) and `optimizer_states` further copies of the weights: 2 for Adam, 1 for
+    momentum, 1 more for an average of the weights. Workspaces of libraries and the program itself
+    are not included. The precision is that of the net; mixed precision about halves all memory but
+    that of the weights.
 
     Args:
         net: on any device, in any layout.
         shape: sides must be valid for the net.
-        training: whether a step of training is meant, else a prediction.
-        optimizer_states: copies of the weights that the optimizer keeps.
+        training: profile a step of training instead of a prediction.
+        optimizer_states: number of copies of the weights in the optimizer.
         loss: function of (levels, labels), by default the cross-entropy of each level.
 
     Raises:
-        DataError: the net does not take this shape, or cannot run on tensors without content.
+        DataError: the net does not accept this shape, or cannot run on fake tensors.
     """
     memory, counter = LiveMemory(), FlopCounterMode(display=False, custom_mapping=FORMULAS)
     fake = FakeTensorMode(allow_non_fake_inputs=True)
@@ -95,7 +94,7 @@ def profile(
 
 
 class LiveMemory(TorchDispatchMode):
-    """Counts the bytes of all tensors' storages that are alive, and the most there were."""
+    """Counts the bytes of all live tensor storages, and their maximum."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,13 +102,13 @@ class LiveMemory(TorchDispatchMode):
         self._known: set[int] = set()
 
     def add(self, values: object) -> None:
-        """Count the tensors in any structure; views of what is counted already cost nothing."""
+        """Count the tensors in any structure; views of counted storages cost nothing."""
         for value in tree_leaves(values):
             if isinstance(value, Tensor):
                 self._add(value.untyped_storage())
 
     def _add(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()  # the address of what views have in common
+        key, size = storage._cdata, storage.nbytes()  # the address that views share
         if key in self._known:
             return
         self._known.add(key)
@@ -128,14 +127,14 @@ class LiveMemory(TorchDispatchMode):
         args: tuple = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> object:
-        """Run one operation and count what it returns."""
+        """Run one operation and count its results."""
         result = func(*args, **(kwargs or {}))
         self.add(result)
         return result
 
 
 def cross_entropy(levels: Levels, labels: Tensor) -> Tensor:
-    """Sum over levels of the mean cross-entropy; coarser levels have labels of their own."""
+    """Return the sum over levels of the mean cross-entropy; labels are resized for each level."""
     several = [levels] if isinstance(levels, Tensor) else levels
     return sum(F.cross_entropy(level, _labels_for(level, labels)) for level in several)
 
@@ -146,7 +145,7 @@ def _labels_for(level: Tensor, labels: Tensor) -> Tensor:
 
 
 def _step(net: nn.Module, image: Tensor, loss: Callable[[Levels, Tensor], Tensor]) -> None:
-    """One step of training; gradients of the step before are there until forward is done."""
+    """One step of training, with gradients of the previous step alive during forward."""
     before = [torch.empty_like(weight) for weight in net.parameters() if weight.requires_grad]
     labels = torch.zeros(image.shape[0], *image.shape[2:], dtype=torch.long)
     total = _loss(net(image), labels, loss)
@@ -160,7 +159,7 @@ def _loss(levels: Levels, labels: Tensor, loss: Callable[[Levels, Tensor], Tenso
 
 
 def _hollow(net: nn.Module, fake: FakeTensorMode) -> nn.Module:
-    """Copy of a net whose weights and buffers have shape, strides and kind, and no content."""
+    """Copy of a net whose weights and buffers are fake tensors."""
     with fake:
         hollow: dict[int, Tensor] = {id(buffer): _like(buffer) for buffer in net.buffers()}
         for weight in net.parameters():
@@ -182,7 +181,7 @@ def _reason(net: nn.Module, shape: Shape, error: Exception) -> str:
     if isinstance(error, depends):
         return (
             f"{name}: its course depends on the values of tensors ({error.func}), so that its cost "
-            "cannot be told without running it; measure it in a training instead"
+            "is unknown without running it; measure it in a training instead"
         )
     reason = " ".join(str(error).split())[:300]
     return f"{name}: {sides} does not go through it ({reason}); change the patch or the model"
@@ -190,7 +189,7 @@ def _reason(net: nn.Module, shape: Shape, error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the stack that torch logs where a net refuses its input off the screen."""
+    """Suppress the stack that torch logs when a net refuses its input."""
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
@@ -201,9 +200,9 @@ def _quiet() -> Iterator[None]:
 
 
 def _convolution_backward(grad: Shape, image: Shape, weight: Shape, *rest: Any, **_: object) -> int:  # noqa: ANN401
-    """As many operations as forward for each of the two gradients that are asked for.
+    """Operations of the backward pass: those of forward for each requested gradient.
 
-    Torch's own formula takes a convolution in groups for one in a single group.
+    Torch's own formula ignores groups of a convolution.
     """
     is_transposed, (for_image, for_weight, _bias) = rest[4], rest[7]
     places = math.prod((image if is_transposed else grad)[2:])
@@ -212,7 +211,7 @@ def _convolution_backward(grad: Shape, image: Shape, weight: Shape, *rest: Any, 
 
 
 def _attention(query: Shape, key: Shape, value: Shape, *_rest: object, **_: object) -> int:
-    """Two matrix products, of (B, H, S, D): queries with keys, weights with values."""
+    """Two matrix products of (B, H, S, D): queries with keys, weights with values."""
     pairs = math.prod(query[:3]) * key[2]
     return 2 * pairs * (query[3] + value[3])
 
@@ -220,12 +219,12 @@ def _attention(query: Shape, key: Shape, value: Shape, *_rest: object, **_: obje
 def _attention_backward(
     _grad: Shape, query: Shape, key: Shape, value: Shape, *_rest: object, **_: object
 ) -> int:
-    """Five matrix products: the weights once more, then gradients of all four factors."""
+    """Five matrix products: the weights again, and the gradients of all four factors."""
     pairs = math.prod(query[:3]) * key[2]
     return 2 * pairs * (3 * query[3] + 2 * value[3])
 
 
-FORMULAS = {  # what torch's counter lacks or has wrong
+FORMULAS = {  # missing or wrong in torch's counter
     torch.ops.aten.convolution_backward: _convolution_backward,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,

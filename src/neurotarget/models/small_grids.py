@@ -1,4 +1,4 @@
-"""Convolutions in float32 where a processor's bfloat16 cannot be trusted."""
+"""Compute convolutions of small grids in float32 on CPUs, to avoid a bug in bfloat16."""
 
 import torch
 import torch.nn.functional as F
@@ -9,14 +9,14 @@ Feature = Float[Tensor, "B _ _ _ _"]
 
 
 def guard_small_grids(net: nn.Module) -> nn.Module:
-    """Have a net's 3D convolutions compute small grids in float32; returns the net.
+    """Make a net's 3D convolutions compute small grids in float32, and return the net.
 
-    On processors with bfloat16, oneDNN 3.12 (of torch 2.13) returns unset memory as the gradient
-    of a convolution's weights, or breaks the process, where a side of the grid is smaller than
-    the kernel: 2³ voxels under a kernel of 3, as at the bottom of a U-Net. In all grids tried
-    that are no smaller than the kernel, bfloat16 and float32 agree. Small grids cost no time.
+    On CPUs with bfloat16, oneDNN 3.12 (of torch 2.13) returns uninitialised memory as the gradient
+    of a convolution's weights, or crashes, if a side of the grid is smaller than the kernel: 2³
+    voxels with a kernel of 3, as at the bottom of a U-Net. In all tested grids that are not smaller
+    than the kernel, bfloat16 and float32 agree. Small grids take little time in float32.
 
-    Weights, their names and whatever runs on a GPU or in float32 stay as they are.
+    Weights, their names, and computation on GPUs or in float32 are unchanged.
     """
     for module in net.modules():
         if type(module) is nn.Conv3d and max(module.kernel_size) > 1:
@@ -30,7 +30,7 @@ class GuardedConv3d(nn.Conv3d):
     """A convolution that computes small grids in float32."""
 
     def forward(self, feature: Feature) -> Feature:
-        """As its parent; what it returns has the type that its parent's would have."""
+        """Convolve as the parent class does, with the same type of result."""
         if (wanted := _unsafe(self, feature)) is None:
             return super().forward(feature)
         with torch.autocast("cpu", enabled=False):
@@ -42,7 +42,7 @@ class GuardedConvTranspose3d(nn.ConvTranspose3d):
     """A transposed convolution that computes small grids in float32."""
 
     def forward(self, feature: Feature) -> Feature:
-        """As its parent; what it returns has the type that its parent's would have."""
+        """Convolve as the parent class does, with the same type of result."""
         if (wanted := _unsafe(self, feature)) is None:
             return super().forward(feature)
         with torch.autocast("cpu", enabled=False):
@@ -60,7 +60,7 @@ class GuardedConvTranspose3d(nn.ConvTranspose3d):
 
 
 def _unsafe(conv: nn.Conv3d | nn.ConvTranspose3d, feature: Feature) -> torch.dtype | None:
-    """The half-sized type that this would be computed in, where that cannot be trusted."""
+    """The 16-bit type of this computation, if its result cannot be trusted; else None."""
     if feature.device.type != "cpu":
         return None
     is_mixed = torch.is_autocast_enabled("cpu")

@@ -1,1 +1,1 @@
-"""A study on disk: what it reads and what it writes."""
+"""Studies: reading a cohort from files, applying the user's questions, and writing results."""

@@ -1,4 +1,4 @@
-"""Head size for a study that lacks it, from the scans that are there."""
+"""Add head size from the scans to a study without it."""
 
 from dataclasses import replace
 
@@ -18,14 +18,14 @@ SHRINKS = (
     "a brain shrinks with age and disease, so that at equal brain volume part of such an effect is "
     "taken out too"
 )
-HEAD_SIZE = "head size"  # the fact that names its origin
+HEAD_SIZE = "head size"  # key of the fact with its origin
 
 
 def with_head_size(material: Material) -> Material:
-    """The cohort with a column of head size where groups are compared in volumes without one.
+    """Return the cohort with a column of head size if groups are compared in volumes without it.
 
-    It is taken from what lies with the scans (see `brain_volumes`), and the facts name its origin.
-    Where they hold none, a note says what to supply.
+    It is measured from the scans (see `brain_volumes`), and the facts have its origin. If it cannot
+    be measured, a note explains what to supply.
     """
     measured = material.measured
     if not any(map(_asks_of_groups, measured.target.hypotheses)) or not material.cases:

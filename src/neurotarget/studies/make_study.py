@@ -1,4 +1,4 @@
-"""One study: what is read, what is asked of it, and where it is written."""
+"""Make one study: apply the questions to a cohort, and write the results."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -31,20 +31,20 @@ from neurotarget.types import Target
 
 
 class Source(NamedTuple):
-    """What a study is made from."""
+    """Input of a study."""
 
-    name: str  # in messages, such as masks=<folder>
+    name: str  # for messages, such as masks=<folder>
     read: Callable[[Target | None], Material]
     run_folder: Path | None = None  # run folder that the study belongs to
 
 
 class Questions(NamedTuple):
-    """What is asked of a cohort beside, or in place of, what its target asks."""
+    """The user's questions, which add to or replace those of the target."""
 
-    ask: str = ""  # hypotheses, parted by semicolons
+    ask: str = ""  # hypotheses, separated by semicolons
     matters: str | None = None  # smallest effect of interest, such as "5 %" or "20 mm3"
     acceptable: str | Mapping[str, float] = ""  # limits of agreement, set before the data are seen
-    levels: str | CodeBook = ""  # what codes of covariates stand for
+    levels: str | CodeBook = ""  # meaning of codes of covariates
 
 
 def make_study(
@@ -59,21 +59,21 @@ def make_study(
     overwrite: bool = False,
     command: str = "",
 ) -> WrittenStudy:
-    """Read a cohort, answer what is asked of it, and write tables, figures and report.html.
+    """Read a cohort, answer the questions, and write tables, figures and report.html.
 
     Args:
-        source: what is read.
-        target: asks in place of the source's own target.
+        source: the input.
+        target: replaces the source's own target.
         questions: hypotheses and limits.
-        covariates: further ones, with the cases as index; they replace those of the same name.
+        covariates: further ones, indexed by case; they replace those of the same name.
         output: folder to write into; by default the source's own, else study_<target>.
         seed: of the intervals.
         cases: number of cases that are shown as pictures.
         overwrite: whether files may be replaced that neurotarget did not write.
-        command: the command line that asked for it, for the page.
+        command: the command line, for the page.
 
     Raises:
-        DataError: something cannot be read or written, or the data cannot answer it.
+        DataError: something cannot be read or written, or the data cannot answer a question.
     """
     questions = questions or Questions()
     hypotheses = hypotheses_of(questions.ask)
@@ -96,10 +96,10 @@ def make_study(
 
 
 def hypotheses_of(ask: str) -> list[Hypothesis]:
-    """Hypotheses of a text, parted by semicolons, each called after what it tests.
+    """Parse hypotheses, separated by semicolons; each is named after what it tests.
 
     Raises:
-        DataError: one cannot be read.
+        DataError: a hypothesis cannot be parsed.
     """
     asked: list[Hypothesis] = []
     for text in (part.strip() for part in ask.split(";")):
@@ -118,10 +118,10 @@ def hypotheses_of(ask: str) -> list[Hypothesis]:
 
 
 def levels_of(levels: str | CodeBook) -> CodeBook:
-    """What codes of covariates stand for.
+    """Return the code book of covariates, parsed if it is text.
 
     Raises:
-        DataError: the text cannot be read.
+        DataError: the text cannot be parsed.
     """
     if not isinstance(levels, str):
         return levels
@@ -132,9 +132,9 @@ def levels_of(levels: str | CodeBook) -> CodeBook:
 
 
 def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypothesis]:
-    """Hypotheses with a smallest effect of interest, where they state none.
+    """Hypotheses with this smallest effect of interest, unless they state one.
 
-    A share or a volume is of a group difference; a slope's would be per unit of its covariate.
+    Percentages and volumes apply to group differences only: slopes are per unit of a covariate.
     """
     if text is None:
         return list(asked)

@@ -1,4 +1,4 @@
-"""What `neurotarget study table=` reads: volumes that were measured elsewhere."""
+"""Read a cohort from tables of volumes that were measured elsewhere (`table=`)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,10 @@ def from_table(
     words: Mapping[str, Any],
     reference: str | None = None,
 ) -> Material:
-    """Volumes of one method or more that stand in tables, without any image.
+    """Read volumes of one or more methods from tables, without images.
 
     Raises:
-        DataError: all that is wrong with the tables.
+        DataError: lists all problems of the tables.
     """
     if target and labels and (strange := [name for name in labels if name not in target.labels]):
         raise DataError(
@@ -72,7 +72,7 @@ def from_table(
 
 
 def _fit_names(names: Sequence[str]) -> list[str]:
-    """Names that files may have, each once, for columns and tables of whatever name."""
+    """Unique names that are valid for files, for any names of columns and tables."""
     fit: list[str] = []
     for name in names:
         plain = name if NAME.fullmatch(name) else re.sub(r"[^\w.-]+", "_", name).strip("._")
@@ -84,7 +84,7 @@ def _fit_names(names: Sequence[str]) -> list[str]:
 
 
 def table_target(name: str, labels: Sequence[str]) -> Target:
-    """A target of what a table's columns name; left and right are told by their names."""
+    """Return a target for a table's columns; left and right are recognised by their names."""
     numbered = {label: number for number, label in enumerate(labels, start=1)}
     return Target(
         name,
@@ -97,7 +97,7 @@ def table_target(name: str, labels: Sequence[str]) -> Target:
 
 
 def _sides(labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of a left and a right label: Left-X and Right-X, lh_X and rh_X, LX and RX."""
+    """Pairs of left and right labels: Left-X and Right-X, lh_X and rh_X, LX and RX."""
     known, found = set(labels), []
     for label in labels:
         for pattern, other in SIDES:

@@ -1,4 +1,4 @@
-"""Cases that a report shows: which ones, and their scan and masks from disk."""
+"""Choose the cases that a report shows, and load their scans and masks."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -17,21 +17,22 @@ from neurotarget.report.pages.study_page import PageCase
 from neurotarget.report.pages.viewer import cropped
 from neurotarget.stats.cohort.failures import CRASH, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL
+from neurotarget.stats.core.number_text import whole
 from neurotarget.stats.study.results import Study
 from neurotarget.studies.study_inputs import Material
 from neurotarget.types import Case, Target
 
 FAILED, FLAGGED = "failed", "flagged"
-HARD = (CRASH.name, NEARLY_COMPLETE.name)  # the kinds of a failed mask
-POOR = (FAILED, FLAGGED, "worst")  # whose pictures show where the error is
+HARD = (CRASH.name, NEARLY_COMPLETE.name)  # definitions of a failed mask
+POOR = (FAILED, FLAGGED, "worst")  # cases whose pictures show the error
 RANKS = (FAILED, FLAGGED, "worst", "median", "best", "smallest", "largest")
 log = logging.getLogger(__name__)
 
 
 def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase]:
-    """Scans and masks of `count` cases: failures, then worst, median and best.
+    """Load scans and masks of `count` cases: failures, then worst, median and best.
 
-    A case whose files cannot be read, or for which memory does not suffice, is left out and logged.
+    Cases with unreadable files, or without enough memory, are left out and logged.
     """
     shown = []
     for case_id, rank in choose_cases(study, count).items():
@@ -47,19 +48,19 @@ def load_cases(study: Study, material: Material, *, count: int) -> list[PageCase
 
 
 def choose_cases(study: Study, count: int) -> dict[str, str]:
-    """Cases to show with the reason for each, failures first; by mean Dice or by volume."""
-    worth, words = _worth(study)
+    """Return the cases to show with their rank, failures first, by mean Dice or by volume."""
+    worth, ranks = _worth(study)
     failures = study.tables.get("failed_cases", pd.DataFrame(columns=["case_id", "definition"]))
     hard = set(failures[failures["definition"].isin(HARD)]["case_id"])
-    told = list(dict.fromkeys(failures["case_id"]))[: count // 3]
-    chosen = {case_id: FAILED if case_id in hard else FLAGGED for case_id in told}
+    failed_ids = list(dict.fromkeys(failures["case_id"]))[: count // 3]
+    chosen = {case_id: FAILED if case_id in hard else FLAGGED for case_id in failed_ids}
     left = [case_id for case_id in worth.index if case_id not in chosen]
     rest = count - len(chosen)
     low, high = left[: (rest + 2) // 3], left[::-1][: (rest + 1) // 3][::-1]
     between = [case_id for case_id in left if case_id not in {*low, *high}]
     start = max((len(between) - rest // 3) // 2, 0)
     middle = between[start : start + rest // 3]
-    for part, word in zip((low, middle, high), words, strict=True):
+    for part, word in zip((low, middle, high), ranks, strict=True):
         chosen |= {case_id: word for case_id in part if case_id not in chosen}
     return chosen
 
@@ -105,7 +106,7 @@ def _load(case: Case, rank: str, study: Study, material: Material) -> PageCase:
 
 
 def _judged(volumes: Sequence[Volume | None], target: Target) -> tuple[list[ndarray | None], bool]:
-    """Class maps without the voxels that one of them ignores, as they are scored."""
+    """Class maps without the voxels that either ignores, as in scoring."""
     maps = [None if volume is None else volume.array for volume in volumes]
     known = [one for one in maps if one is not None]
     ignored = [one == target.ignored_class for one in known]
@@ -116,7 +117,7 @@ def _judged(volumes: Sequence[Volume | None], target: Target) -> tuple[list[ndar
 
 
 def _image(case: Case, target: Target) -> Volume | None:
-    """The first contrast, where the case has one on disk."""
+    """The first contrast, if the case has a file of it."""
     for name in (*target.contrasts, *case.images):
         path = case.images.get(name)
         if path is not None and Path(path).is_file():
@@ -143,10 +144,10 @@ def _caption(case_id: str, rank: str, study: Study) -> str:
         parts.append(f"Dice {dice.mean():.3f}")
     labels = list(measured.target.label_names)
     shown = [method for method in measured.methods if method not in measured.raters]
-    for method in shown:  # the line has room for no more
+    for method in shown:  # the line has no room for more
         total = measured.volumes[method].loc[case_id, labels].sum(skipna=False)
         if np.isfinite(total):
-            parts.append(f"{method} {total:,.0f} mm³")
+            parts.append(f"{method} {whole(total)} mm³")
     return ", ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""What the command line asks of a cohort: hypotheses, and what codes such as 0 and 1 stand for."""
+"""Apply the user's questions to a cohort: hypotheses, code books, limits and covariates."""
 
 import math
 import re
@@ -16,19 +16,19 @@ from neurotarget.stats.cohort.subjects import written
 from neurotarget.studies.study_inputs import Material, named
 from neurotarget.types import ACCEPTABLE, Target
 
-LIMITS = ("limits_mm3", "limits_percent")  # two units of one thing
+LIMITS = ("limits_mm3", "limits_percent")  # two units of the same limit
 
 
 def with_levels(target: Target | None, levels: CodeBook) -> Target | None:
-    """The target with what the command line says of codes before what its file says."""
+    """Return the target with these code books, which override those of its file."""
     return target and replace(target, levels={**target.levels, **levels})
 
 
 def acceptable_of(text: str) -> dict[str, float]:
-    """Read `limits_percent=15, dice_margin=0.05`; keys are those of a target's `acceptable`.
+    """Parse `limits_percent=15, dice_margin=0.05`; keys are those of a target's `acceptable`.
 
     Raises:
-        DataError: a key is not known or stands twice, or its value is no number above 0.
+        DataError: a key is unknown or repeated, or its value is no number above 0.
     """
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     found = {key.strip(): _positive(value) for key, _, value in pairs}
@@ -46,17 +46,17 @@ def acceptable_of(text: str) -> dict[str, float]:
 
 
 def with_acceptable(material: Material, acceptable: Mapping[str, float]) -> Material:
-    """The same cohort judged by these limits, where given, and else by those of its target."""
+    """Return the cohort with these limits; those of its target are kept where none are given."""
     measured = material.measured
     known = measured.target.acceptable
-    if {*LIMITS} & {*acceptable}:  # the target's may be in the other unit
+    if {*LIMITS} & {*acceptable}:  # the target's limit may be in the other unit
         known = {key: value for key, value in known.items() if key not in LIMITS}
     target = replace(measured.target, acceptable={**known, **acceptable})
     return material._replace(measured=replace(measured, target=target))
 
 
 def _positive(text: str) -> float:
-    """A finite number above 0; else 0."""
+    """Parse a finite number above 0; otherwise return 0."""
     try:
         value = float(text)
     except ValueError:
@@ -65,10 +65,10 @@ def _positive(text: str) -> float:
 
 
 def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:
-    """The same cohort with other hypotheses, in the spelling of its columns and categories.
+    """Return the cohort with other hypotheses, in the spelling of its columns and categories.
 
     Raises:
-        DataError: one names a label that is not there.
+        DataError: a hypothesis has an unknown label.
     """
     measured = material.measured
     known = [*measured.target.label_names, *measured.target.regions]
@@ -84,13 +84,13 @@ def with_asked(material: Material, asked: Sequence[Hypothesis]) -> Material:
 
 
 def with_covariates(material: Material, table: pd.DataFrame) -> Material:
-    """The same cohort with further covariates, or others in the place of those of one name.
+    """Return the cohort with further covariates, which replace those with the same name.
 
-    `table` is indexed by `case_id`; cases that it lacks have no value there, and its cases that
-    the cohort does not have are counted in a note.
+    `table` is indexed by `case_id`; cases that are missing in it have no value, and cases that are
+    not in the cohort are counted in a note.
 
     Raises:
-        DataError: a case comes twice, or none of the cohort is there.
+        DataError: a case is repeated, or no case is in the cohort.
     """
     known = material.measured.covariates
     if table.index.has_duplicates:
@@ -104,17 +104,19 @@ def with_covariates(material: Material, table: pd.DataFrame) -> Material:
     more = table.drop(columns="subject_id", errors="ignore").reindex(known.index)
     joined = pd.concat([known.drop(columns=[*more], errors="ignore"), more], axis=1)
     spare = sorted(map(str, set(table.index) - set(known.index)))
-    told = (named(spare, "of the covariates are not in the cohort", "case"),) if spare else ()
+    spare_notes = (
+        (named(spare, "of the covariates are not in the cohort", "case"),) if spare else ()
+    )
     measured = replace(material.measured, covariates=joined)
-    return material._replace(measured=measured, notes=(*material.notes, *told))
+    return material._replace(measured=measured, notes=(*material.notes, *spare_notes))
 
 
 def refuse_codes(material: Material, levels: CodeBook) -> None:
-    """Refuse groups that the covariates have as numbers without a code book for these.
+    """Refuse named groups of a numeric covariate that has no code book.
 
     Raises:
-        DataError: a hypothesis compares named groups of a column of codes, or `levels` names a
-            column that is not there.
+        DataError: a hypothesis compares named groups of a column of codes, or `levels` has an
+        unknown column.
     """
     covariates = material.measured.covariates
     for name in levels:
@@ -143,10 +145,10 @@ def refuse_codes(material: Material, levels: CodeBook) -> None:
 
 
 def refuse_copies(material: Material) -> Material:
-    """The cohort with a note where people may be there twice; refused where they are.
+    """Return the cohort with a note on people who may be in it twice; refuse certain copies.
 
     Raises:
-        DataError: more pairs of different subjects agree in all their values than chance explains.
+        DataError: more pairs of different subjects agree in all values than chance explains.
     """
     found = copied_people(material.measured)
     if not found.pairs:
@@ -163,7 +165,7 @@ def refuse_copies(material: Material) -> Material:
 
 
 def _spelled(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Hypothesis:
-    """The hypothesis with its covariates and groups written as the columns and cells are."""
+    """The hypothesis with covariates and groups spelled as in the table."""
     columns = list(covariates.columns)
     ours = {name: spelt_as(name, columns) for name in hypothesis.variables if name not in columns}
 

@@ -1,4 +1,4 @@
-"""A study on disk: tables, figures, and the page that shows them."""
+"""Write a study to a folder: tables, figures, pictures and the page."""
 
 from dataclasses import replace
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from neurotarget.studies.brains import with_head_size
 from neurotarget.studies.pictured_cases import RANKS, load_cases
 from neurotarget.studies.study_inputs import Material
 
-FIGURES = (  # names that figures begin with
+FIGURES = (  # prefixes of figure names
     "flow",
     "effects",
     "residuals",
@@ -38,7 +38,7 @@ FIGURES = (  # names that figures begin with
     "sites",
 )
 
-# tables that not every study has
+# optional tables
 SOMETIMES = (
     *(
         "label_effects",
@@ -59,14 +59,14 @@ def write_study(
 ) -> WrittenStudy:
     """Compute a study and write tables, figures, pictures and `report.html` into a folder.
 
-    Tables are `study/<name>.tsv`, figures `study/figures/`; `cases` is the number of cases that
-    are drawn into `pictures/` and that the page shows in its viewer.
+    Tables are `study/<name>.tsv`, figures `study/figures/`; `cases` is the number of cases with
+    pictures in `pictures/` and in the page's viewer.
     """
     return write_files(study_of(material, seed=seed), material, folder, cases=cases, title=title)
 
 
 def study_of(material: Material, *, seed: int = 0) -> Study:
-    """Every table of a cohort, and those that its run has made before."""
+    """Compute every table of a cohort, and add those that its run has stored."""
     material = with_head_size(material)
     study = analyse(
         material.measured,
@@ -80,7 +80,7 @@ def study_of(material: Material, *, seed: int = 0) -> Study:
 
 
 def software() -> str:
-    """Versions of what computes a study, in words."""
+    """Return a text with the versions of the software that computes a study."""
     named = ("neurotarget", "numpy", "scipy", "pandas", "statsmodels")
     return f"Python {python_version()}, " + ", ".join(f"{one} {version(one)}" for one in named)
 
@@ -88,12 +88,12 @@ def software() -> str:
 def write_files(
     study: Study, material: Material, folder: Path, *, cases: int = 12, title: str = ""
 ) -> WrittenStudy:
-    """Write a study that is computed; what an earlier one left in the folder goes.
+    """Write a computed study; the files of an earlier one in the folder are removed.
 
-    The page is written last, so that none stands beside tables that are not its own.
+    The page is written last, so that it always matches the tables.
 
     Raises:
-        DataError: it would replace files that we did not write.
+        DataError: it would replace files that neurotarget did not write.
     """
     page = folder / "report.html"
     claimed(folder, older=older_output)
@@ -124,7 +124,7 @@ def write_files(
 
 
 def _clear(folder: Path, page: Path) -> None:
-    """Take away an earlier study's page, figures and pictures: its choice may have been other."""
+    """Remove an earlier study's page, figures and pictures, which may be of other cases."""
     old = [page, *(folder / "study" / f"{name}.tsv" for name in SOMETIMES)]
     for name in FIGURES:
         old += (folder / "study" / "figures").glob(f"{name}*.[sp][vn]g")
@@ -142,5 +142,5 @@ def _picture(case: PageCase, folder: Path) -> Path:
 
 
 def write_tsv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table with what is undefined as `n/a`, as BIDS has it; whole or not at all."""
+    """Write a table atomically, with undefined values as `n/a` as in BIDS."""
     write_text(path, table_text(table))

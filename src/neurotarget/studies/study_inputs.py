@@ -1,4 +1,4 @@
-"""What `neurotarget study` reads: a run or its rows, and folders of masks."""
+"""Read the input of `neurotarget study`: a run or its rows, or folders of masks."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,12 +22,12 @@ from neurotarget.stats.cohort.learning import Training
 from neurotarget.stats.cohort.measured import Measured, from_rows
 from neurotarget.types import Case, Manifest, Row, Target
 
-SHOWN = 8  # names in a sentence
-EDGE = ": touches the edge of the region of interest"  # how the ledger of predictions says it
+SHOWN = 8  # most names in a sentence
+EDGE = ": touches the edge of the region of interest"  # text in the ledger of predictions
 
 
 class Material(NamedTuple):
-    """A cohort to study, where its pictures come from, and what was left out."""
+    """A cohort to study, the files for its pictures, and notes on what was left out."""
 
     measured: Measured
     cases: Mapping[str, Case]
@@ -35,9 +35,9 @@ class Material(NamedTuple):
     label_ids: Mapping[str, int] | None  # of the reference masks
     notes: tuple[str, ...]
     facts: Mapping[str, str]
-    beside: Mapping[str, pd.DataFrame] = MappingProxyType({})  # tables that no study computes
-    training: Training | None = None  # of the network behind the masks
-    n_listed: int = 0  # cases of the manifest, with those that have no rows
+    beside: Mapping[str, pd.DataFrame] = MappingProxyType({})  # tables stored by the run
+    training: Training | None = None  # of the network that made the masks
+    n_listed: int = 0  # number of cases in the manifest, including those without rows
     people: pd.DataFrame | None = None  # split and covariates of every case of the run behind it
 
 
@@ -48,12 +48,12 @@ def from_run(
     target: Target | None = None,
     predictions: Path | None = None,
 ) -> Material:
-    """Rows of a run folder, or of a rows.csv, with the covariates of a manifest.
+    """Read rows of a run folder, or of a rows.csv, with the covariates of a manifest.
 
-    A run folder brings its own target, manifest (cases.tsv) and predictions.
+    A run folder has its own target, manifest (cases.tsv) and predictions.
 
     Raises:
-        DataError: there are no rows, or nothing says the target or the cases.
+        DataError: there are no rows, or the target or the cases are unknown.
     """
     path = source / "rows.csv" if source.is_dir() else source
     folder = path.parent
@@ -70,13 +70,17 @@ def from_run(
                 "manifest=<manifest or data set>"
             )
     read, notes = read_cases(manifest, target, need_files=False)
-    cases, gone = _with_files(read.cases)
+    cases, missing_files = _with_files(read.cases)
     label_ids = read.label_ids or _mapping(summary.get("label_ids")) or None
     if predictions is None and (folder / "predictions").is_dir():
         predictions = folder / "predictions"
     covariates = covariate_table(read.cases)
     measured = from_rows(with_ledger(rows, predictions), target, covariates)
-    notes = [*notes, *_unmatched(measured.covariates.index, covariates.index, manifest), *gone]
+    notes = [
+        *notes,
+        *_unmatched(measured.covariates.index, covariates.index, manifest),
+        *missing_files,
+    ]
     return Material(
         measured,
         cases,
@@ -92,7 +96,7 @@ def from_run(
 
 
 def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Target) -> Material:
-    """Masks of one rater, or of two raters or a rater and a method, with the volumes in them.
+    """Measure masks of one rater, of two raters, or of a rater and a method.
 
     Raises:
         DataError: a case has no mask, or masks cannot be read.
@@ -116,10 +120,10 @@ def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Targ
 
 
 def run_target(folder: Path) -> Target:
-    """Target of a run folder.
+    """Read the target of a run folder.
 
     Raises:
-        DataError: the folder is no run, or its config holds no target.
+        DataError: the folder is no run, or its config has no target.
     """
     if not (folder / "config.yaml").is_file():
         raise DataError(
@@ -130,7 +134,7 @@ def run_target(folder: Path) -> Target:
 
 
 def with_planted(target: Target, planted: Mapping[str, float | None]) -> Target:
-    """The target with the effects that a generated cohort has as those to expect."""
+    """Return the target with the planted effects of a generated cohort as expected effects."""
     hypotheses = tuple(
         item
         if planted.get(item.name) is None
@@ -147,12 +151,12 @@ def with_planted(target: Target, planted: Mapping[str, float | None]) -> Target:
 def read_cases(
     source: Path, target: Target, *, masks: Path | None = None, need_files: bool = True
 ) -> tuple[Manifest, list[str]]:
-    """Cases of a manifest that may have masks only, and warnings as sentences.
+    """Read the cases of a manifest, which may have masks only, and warnings as sentences.
 
-    Without `need_files` the files of cases may be gone.
+    Without `need_files` files may be missing.
 
     Raises:
-        DataError: everything that is wrong with the manifest.
+        DataError: lists all problems of the manifest.
     """
     manifest, problems = scan_manifest(
         source,
@@ -169,7 +173,7 @@ def read_cases(
 
 
 def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
-    """Covariates by case_id, with the subject of each case."""
+    """Return covariates by case_id, with the subject of each case."""
     lines = [
         {"case_id": case.case_id, "subject_id": case.subject_id, **case.covariates}
         for case in cases
@@ -178,13 +182,13 @@ def covariate_table(cases: Sequence[Case]) -> pd.DataFrame:
 
 
 def people_table_of(cases: Sequence[Case], splits: Mapping[str, str]) -> pd.DataFrame:
-    """Split, subject and covariates by case_id."""
+    """Return split, subject and covariates by case_id."""
     table = covariate_table(cases)
     return table.assign(split=[splits[case_id] for case_id in table.index])
 
 
 def run_people(folder: Path, target: Target) -> pd.DataFrame | None:
-    """Split and covariates of every case of a run; None where it has no people.tsv.
+    """Read split and covariates of every case of a run; None where it has no people.tsv.
 
     Raises:
         DataError: the table is broken.
@@ -197,7 +201,7 @@ def run_people(folder: Path, target: Target) -> pd.DataFrame | None:
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """summary.json of a run; empty where rows lie alone or it is none of ours."""
+    """Read summary.json of a run; empty if it is missing or not ours."""
     return read_plain(folder / "summary.json")
 
 
@@ -206,14 +210,14 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _planted(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Effects of the generated cohort that a run's summary remembers."""
+    """Planted effects of a generated cohort in a run's summary."""
     asked = _mapping(summary.get("hypotheses"))
     found = {name: _mapping(item).get("planted") for name, item in asked.items()}
     return {name: value for name, value in found.items() if isinstance(value, int | float)}
 
 
 def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Where a run's numbers come from, in words: its summary, and run.json in its folder."""
+    """Return the origin of a run's numbers as text, from its summary and run.json."""
     named = {
         "experiment": "experiment",
         "model": "model",
@@ -236,15 +240,15 @@ def run_facts(summary: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 
 def tables_beside(folder: Path) -> dict[str, pd.DataFrame]:
-    """Tables that a run has made before its study: the post-processing that it has tried."""
+    """Read the tables that a run has stored for its study: trials of post-processing."""
     trials = trials_table(read_plain(folder / POSTPROCESSING))
     return {"postprocessing": trials} if len(trials) else {}
 
 
 def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:
-    """Rows in which a mask that met its region of interest's edge counts as touching an edge.
+    """Return rows in which a mask at the edge of its region of interest touches an edge.
 
-    Only prediction knows that region, and wrote down in volumes.tsv what it saw.
+    The region is known only during prediction, which records such masks in volumes.tsv.
     """
     path = predictions / "volumes.tsv" if predictions else None
     if path is None or not path.is_file():
@@ -252,7 +256,7 @@ def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:
     try:
         ledger = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False).map(uncell)
     except ValueError:
-        return rows  # another program's file of this name
+        return rows  # a file of another program
     if not {"case_id", "note"} <= set(ledger):
         return rows
     cut = {
@@ -268,46 +272,48 @@ def with_ledger(rows: pd.DataFrame, predictions: Path | None) -> pd.DataFrame:
 
 
 def _unmatched(scored: pd.Index, listed: pd.Index, manifest: Path) -> list[str]:
-    """Sentences on cases that only the rows or only the manifest know."""
+    """Sentences on cases that are only in the rows, or only in the manifest."""
     strange, silent = sorted(set(scored) - set(listed)), sorted(set(listed) - set(scored))
     if len(strange) == len(set(scored)):
         raise DataError(
             f"{manifest}: found none of the cases of the rows (such as {strange[0]}) among its own "
             f"(such as {silent[0]}), wanted their covariates; say the manifest of these rows"
         )
-    told = []
+    notes = []
     if strange:
-        told.append(named(strange, f"are not in {manifest.name}: they have no covariates", "case"))
+        notes.append(named(strange, f"are not in {manifest.name}: they have no covariates", "case"))
     if silent:
-        told.append(named(silent, f"of {manifest.name} have no rows: they are not studied", "case"))
-    return told
+        notes.append(
+            named(silent, f"of {manifest.name} have no rows: they are not studied", "case")
+        )
+    return notes
 
 
 def _with_files(cases: Sequence[Case]) -> tuple[dict[str, Case], list[str]]:
-    """Cases by id with what is still on disk, and a sentence on files that are gone."""
-    found, gone = {}, []
+    """Cases by id with their existing files, and a sentence on missing files."""
+    found, missing_files = {}, []
     for case in cases:
         images = {name: path for name, path in case.images.items() if Path(path).is_file()}
         label = case.label if case.label and case.label.is_file() else None
         found[case.case_id] = replace(case, images=images, label=label)
         if len(images) < len(case.images) or (case.label and not label):
-            gone.append(case.case_id)
-    missing = "no longer have all their files: what is gone is not drawn"
-    return found, [named(gone, missing, "case")] if gone else []
+            missing_files.append(case.case_id)
+    missing = "no longer have all their files: missing files are not shown"
+    return found, [named(missing_files, missing, "case")] if missing_files else []
 
 
 def named(names: Sequence[str], what: str, noun: str) -> str:
-    """A sentence on some cases or masks: how many, which, and what of them."""
+    """Return a sentence on some cases or masks: number, names and problem."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     plural = "" if len(names) == 1 else "s"
     return f"{len(names)} {noun}{plural} ({', '.join(names[:SHOWN])}{more}) {what}."
 
 
 def check_masks(folder: Path, case_ids: Iterable[str]) -> None:
-    """Refuse a folder that has the mask of none of the cases: it is another's, or mistyped.
+    """Refuse a folder without masks of the cases, such as a mistyped one.
 
     Raises:
-        DataError: it is so.
+        DataError: no case has a mask in the folder.
     """
     names = [f"{case_id}.nii.gz" for case_id in case_ids]
     if not any((folder / name).is_file() for name in names):
@@ -323,9 +329,9 @@ def _spare_files(folder: Path, cases: Mapping[str, Case]) -> list[str]:
 
 
 def sentence(problem: Problem) -> str:
-    """A problem as a sentence of a report."""
+    """Format a problem as a sentence of a report."""
     text = str(problem)
-    begins = text[:1] if problem.case_id or problem.file else text[:1].upper()  # names stay
+    begins = text[:1] if problem.case_id or problem.file else text[:1].upper()  # keep names
     return f"{begins}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 

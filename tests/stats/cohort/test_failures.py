@@ -113,9 +113,9 @@ def test_failed_cases_are_told_in_words_the_worst_first():
         ("e", "dice_below_0.5", "Dice 0.00"),
         ("b", "dice_below_0.5", "Dice 0.04"),
         ("a", "dice_below_0.5", "Dice 0.30"),
-        ("d", "implausible_volume", "0 mm³, plausible are 150–1,400"),
-        ("c", "implausible_volume", "1,530 mm³, plausible are 150–1,400"),
-        ("c", "implausible_volume", "90 mm³, plausible are 150–1,400"),
+        ("d", "implausible_volume", "0 mm³, plausible are 150–1400"),
+        ("c", "implausible_volume", "1530 mm³, plausible are 150–1400"),
+        ("c", "implausible_volume", "90 mm³, plausible are 150–1400"),
         ("f", "several_pieces", "4 pieces"),
     ]
     volumes = told[told["definition"] == "implausible_volume"]

@@ -1,1 +1,1 @@
-"""One network family a file."""
+"""Networks, one family per file."""

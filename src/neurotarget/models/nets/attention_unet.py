@@ -1,4 +1,4 @@
-"""The attention U-Net: MONAI's, whose skips pass a gate that the coarser level opens."""
+"""MONAI's attention U-Net, whose skips have gates controlled by the coarser level."""
 
 import math
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from neurotarget.types import TripleVox
 
 
 class AttentionUNet(Wrapped):
-    """U-Net with additive attention gates on its skips; batch norm throughout.
+    """U-Net with additive attention gates on its skips and batch norm.
 
-    MONAI's net has a gate at the finest skip too and no deep supervision, unlike the authors'
-    code. The widths are that code's: 64 to 1024 over its feature scale of 4. Biases of convolutions
-    that a norm follows are inert, and there so that MONAI's weights fit.
+    Unlike the authors' code, MONAI's net also has a gate at the finest skip, and no deep
+    supervision. The widths are those of the authors: 64 to 1024, divided by their feature scale of
+    4. Biases of convolutions before a norm have no effect, but MONAI's weights have them.
 
     Source: Oktay et al. 2018, doi:10.48550/arXiv.1804.03999.
     """

@@ -15,19 +15,19 @@ from neurotarget.types import TripleVox
 
 Feature = Float[Tensor, "B _ _ _ _"]
 
-# a normal distribution cut at two standard deviations has this one left
+# standard deviation of a normal distribution truncated at two standard deviations
 CUT_STD = 0.87962566
 
 
 class DeepParcellation(Backbone):
-    """Attention U-Net of inception blocks that steps by stride instead of pooling.
+    """Attention U-Net of inception blocks with strided convolutions instead of pooling.
 
-    Published are 113 such nets, one a region, each with one logit for a sigmoid: that net is
-    `DeepParcellation(1, 1)`, with 1,453,139 values when the statistics of its batch norms are
-    counted. Here one net has a logit for each label and for background, for a softmax. Theirs
-    reads whole volumes of 256³ voxels of 1 mm. Strided convolutions pad evenly here, and one
-    voxel more behind than in front there; it is not published which layers start from Glorot's
-    weights instead of He's, as all do here.
+    The publication has 113 such nets, one per region, each with one logit for a sigmoid: that is
+    `DeepParcellation(1, 1)`, with 1,453,139 values including the statistics of batch norms. Here a
+    single net has a logit for each label and for background, for a softmax. The published net reads
+    whole volumes of 256³ voxels of 1 mm. Its strided convolutions pad one voxel more at the end;
+    here padding is symmetric. All layers here are initialised by He's method; which layers used
+    Glorot's is not published.
 
     Source: Lim et al. 2022, doi:10.3389/fnagi.2022.1027857.
     """
@@ -57,9 +57,9 @@ class DeepParcellation(Backbone):
         self.downs = nn.ModuleList(
             Inception(*end, step=step) for end, step in zip(ends, steps, strict=True)
         )
-        # what comes from below: the coarsest level, then each joined with its skip
+        # input from below: the coarsest level, then each level joined with its skip
         below = [widths[-1], *(2 * width for width in widths[-2:0:-1])]
-        skips = widths[-2::-1]  # coarsest first; the finest is not gated
+        skips = widths[-2::-1]  # coarsest first; the finest has no gate
         self.ups = nn.ModuleList(_up(*end) for end in zip(below, skips, strict=True))
         inner = widths[:1:-1]
         gated = zip(skips[:-1], below[:-1], inner, strict=True)
@@ -89,7 +89,7 @@ class DeepParcellation(Backbone):
 
 
 class Inception(nn.Module):
-    """A convolution of 5³, two branches of which one is dilated, and a shortcut around them."""
+    """A convolution of 5³, two branches, one of them dilated, and a shortcut."""
 
     def __init__(self, in_channels: int, width: int, *, step: int) -> None:
         super().__init__()
@@ -100,14 +100,14 @@ class Inception(nn.Module):
         self.shortcut = _conv(in_channels, width, 1, step=step)
 
     def forward(self, feature: Feature) -> Feature:
-        """Map channels to `width`, on a grid that is `step` times as coarse."""
+        """Map channels to `width`, on a grid that is `step` times coarser."""
         first = self.first(feature)
         joined = self.join(torch.cat([self.deep(first), self.wide(first)], dim=1))
         return joined + self.shortcut(feature)
 
 
 class Gate(nn.Module):
-    """Weighs the voxels of a skip, in [0, 1], by what the next coarser level sees there."""
+    """Weights the voxels of a skip, in [0, 1], by features of the next coarser level."""
 
     def __init__(self, skip_channels: int, below_channels: int, inner: int) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class Gate(nn.Module):
         self.norm = nn.BatchNorm3d(skip_channels, eps=1e-3, momentum=0.01)  # Keras calls it 0.99
 
     def forward(self, skip: Feature, below: Feature) -> Feature:
-        """Return the skip, weighed; `below` lies on a grid of half its sides."""
+        """Return the weighted skip; `below` has a grid of half its sides."""
         weight = torch.sigmoid(self.weigh(torch.relu(self.below(below) + self.skip(skip))))
         weight = F.interpolate(weight, scale_factor=2.0, mode="nearest")
         return self.norm(self.mix(skip * weight))
@@ -138,7 +138,7 @@ def _up(in_channels: int, width: int) -> nn.Sequential:
 
 
 def _start(module: nn.Module) -> None:
-    """He's weights from a cut normal distribution, and biases of 0.
+    """Initialise with He's truncated normal weights and biases of 0.
 
     Source: He et al. 2015, doi:10.1109/ICCV.2015.123.
     """

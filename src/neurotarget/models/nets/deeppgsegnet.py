@@ -1,4 +1,4 @@
-"""deepPGSegNet's network: a 3D U-Net whose convolutions stand between group norm and ReLU."""
+"""deepPGSegNet's network: a 3D U-Net with group norm, convolution, ReLU in this order."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,13 +14,13 @@ from neurotarget.types import TripleVox
 
 
 class DeepPGSegNet(Backbone):
-    """Four-level U-Net with max pooling, nearest upsampling and no learned step in between.
+    """Four-level U-Net with max pooling and nearest-neighbour upsampling.
 
     The published net has one logit for a sigmoid: that is `DeepPGSegNet(1, 1)`, with 16,318,691
-    parameters. Here there is a logit for each label and for background, for a softmax. Theirs
-    reads one field of 32³ voxels of 1 mm around the pituitary gland.
+    parameters. Here there is a logit for each label and for background, for a softmax. The
+    published net reads one region of 32³ voxels of 1 mm around the pituitary gland.
 
-    Source: Choi et al. 2024, doi:10.3389/fendo.2024.1338743; the layers as in its authors' later
+    Source: Choi et al. 2024, doi:10.3389/fendo.2024.1338743; layers as in the authors' later
     deepPGSegNet-pediatric.
     """
 
@@ -45,7 +45,7 @@ class DeepPGSegNet(Backbone):
             )
         self.stride: TripleVox = (2 ** (len(widths) - 1),) * 3
         coarsest = {widths[-2], max(widths[-2], widths[-1] // 2)}
-        self.needs_spread = 8 in coarsest  # groups of one channel, only where widths are tiny
+        self.needs_spread = 8 in coarsest  # groups of a single channel, for tiny widths only
         self.downs = nn.ModuleList(
             nn.Sequential(
                 *_conv(before, max(before, width // 2)), *_conv(max(before, width // 2), width)

@@ -1,4 +1,4 @@
-"""MedNeXt: depthwise convolutions in the manner of transformer blocks."""
+"""MedNeXt: blocks of depthwise convolutions, structured like transformer blocks."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from neurotarget.types import TripleVox
 
 
 class Size(NamedTuple):
-    """Of the encoder's four levels, the decoder mirrors them; then of the bottleneck."""
+    """Expansions and blocks of the encoder's levels (mirrored in the decoder) and bottleneck."""
 
     expansion: tuple[int, int, int, int]
     blocks: tuple[int, int, int, int]
@@ -30,7 +30,7 @@ SIZES = {
 class MedNeXt(Backbone):
     """MONAI's MedNeXt in the paper's four sizes.
 
-    A convolution's bias that a norm follows is inert: the norm takes it away again.
+    Biases of convolutions before a norm have no effect, as the norm removes them.
 
     Source: Roy et al. 2023, doi:10.1007/978-3-031-43901-8_39.
     """
@@ -54,7 +54,7 @@ class MedNeXt(Backbone):
         Args:
             in_channels: number of contrasts.
             num_labels: classes including background.
-            size: `S`, `B`, `M` or `L`: how many blocks, and how wide they are inside.
+            size: `S`, `B`, `M` or `L`: number of blocks, and their inner width.
             kernel: side of the depthwise convolutions in voxels; the paper has 3 and 5.
             width: channels at full resolution, doubled at each of the four steps.
             deep_supervision: in training, also score the four coarser grids.

@@ -1,4 +1,4 @@
-"""nnU-Net's networks: plain, and with a residual encoder; both are planned from the patch."""
+"""nnU-Net's networks, plain and with a residual encoder, planned for a patch size."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ from neurotarget.types import Triple, TripleVox
 
 
 class _Planned(Backbone):
-    """What both nets share: stages from the patch, and the levels that deep supervision scores."""
+    """Shared part: stages for a patch size, and levels of deep supervision."""
 
-    needs_spread = True  # or its norm has no variance
+    needs_spread = True  # instance norm needs a variance
 
     def __init__(
         self,
@@ -30,17 +30,17 @@ class _Planned(Backbone):
         super().__init__()
         self.stages = plan_stages(patch_vox, spacing_mm, max_levels=max_levels)
         self.stride = self.stages.stride
-        # the finest apart, nnU-Net's loss leaves out the bottleneck and the coarsest decoder level
+        # apart from the finest, nnU-Net's loss leaves out bottleneck and coarsest decoder level
         self.num_coarse = max(len(self.stages.strides) - 3, 0) if deep_supervision else 0
         self.deep_supervision = self.num_coarse > 0
 
 
 class NNUNet(_Planned):
-    """nnU-Net's plain network as MONAI's DynUNet: two convolutions a level, strided down.
+    """nnU-Net's plain network as MONAI's DynUNet: two convolutions per level, strided down.
 
-    Its depth, strides and kernels follow from the patch. Deep supervision scores all decoder
-    levels but the coarsest, each on its own grid (DynUNet alone would blow them up). Where
-    spacings differ, a decoder level has the kernel of the coarser level; nnU-Net's has its own.
+    Depth, strides and kernels follow from the patch. Deep supervision scores all decoder levels but
+    the coarsest, each on its own grid (DynUNet would upsample them). With anisotropic spacing, a
+    decoder level has the kernel of the coarser level, unlike in nnU-Net.
 
     Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
     """
@@ -70,7 +70,7 @@ class NNUNet(_Planned):
             max_levels: no more levels than these, at least 3.
             base_width: channels of the finest level; each coarser one has twice as many,
             max_width: up to these.
-            residual: blocks that add what goes in to what comes out.
+            residual: use residual blocks.
             deep_supervision: in training, also score coarser decoder levels.
 
         Raises:
@@ -101,7 +101,7 @@ class NNUNet(_Planned):
             deep_supervision=self.deep_supervision,
             deep_supr_num=max(self.num_coarse, 1),
         )
-        # the same modules a second time, for a forward pass that we write out below
+        # the same modules under a second name, for our own forward pass below
         del self.net.skip_layers
         guard_small_grids(self)
 
@@ -129,11 +129,11 @@ class NNUNet(_Planned):
 
 
 class ResEncUNet(_Planned):
-    """nnU-Net's network with a residual encoder and one convolution a level in the decoder.
+    """nnU-Net's network with a residual encoder and one convolution per decoder level.
 
-    Its presets M and L are this net; they differ in the memory that patch and batch are planned
-    for. It is that of the package dynamic-network-architectures, begun as nnU-Net begins it, with
-    each residual branch at zero. Depth, strides and kernels follow from the patch.
+    nnU-Net's presets M and L are this net; they differ in the memory for planning patch and batch.
+    It is built by the package dynamic-network-architectures and initialised as in nnU-Net, with
+    residual branches at zero. Depth, strides and kernels follow from the patch.
 
     Source: Isensee et al. 2024, doi:10.1007/978-3-031-72114-4_47.
     """
@@ -163,7 +163,7 @@ class ResEncUNet(_Planned):
             max_levels: no more levels than these.
             base_width: channels of the finest level; each coarser one has twice as many,
             max_width: up to these.
-            blocks: residual blocks of each level, finest first; the last holds for all further.
+            blocks: residual blocks of each level, finest first; the last one is repeated.
             deep_supervision: in training, also score all decoder levels but the coarsest.
 
         Raises:
@@ -227,21 +227,21 @@ def _residual_encoder_unet() -> type[nn.Module]:
     except (
         ImportError,
         RuntimeError,
-    ) as error:  # a torchvision that does not fit raises the latter
+    ) as error:  # an incompatible torchvision raises the latter
         raise ValueError(
             "ResEncUNet: the package dynamic-network-architectures cannot be imported "
             f"({error}); pip install dynamic-network-architectures brings it with timm and "
             "torchvision (of the release that fits torch), and with --no-deps without them, which "
             "is enough for this network; or say model=nnunet"
-        ) from None  # the innermost error is what is told
+        ) from None  # the message has the innermost error
     return ResidualEncoderUNet
 
 
 def _once(net: nn.Module, *, unused: int) -> None:
-    """Keep each module under one name, and no heads that score nothing.
+    """Keep each module under one name, and remove unused heads.
 
-    The package names a block's parts and lists them too, and hands the encoder to the decoder;
-    files of weights would hold them twice, and safetensors refuses that.
+    The package registers parts of blocks twice, and the encoder within the decoder; files of
+    weights would have them twice, which safetensors refuses.
     """
     net.decoder.encoder = None
     for module in list(net.modules()):

@@ -1,4 +1,4 @@
-"""The plain 3D U-Net: two convolutions a level, pooling down, transposed convolution up."""
+"""The plain 3D U-Net: two convolutions per level, max pooling, transposed convolutions."""
 
 import math
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from neurotarget.types import TripleVox
 
 
 class PlainUNet(Backbone):
-    """U-Net as published: no residuals, no attention, full resolution from the first layer.
+    """U-Net as published, without residuals and attention, from full resolution.
 
-    The widths and the order of channels are the paper's, which doubles them before it pools and
-    has 19,069,955 parameters; ours pads, has instead of batch norm in batches of one the instance
-    norm that this amounts to, and counts that norm's 2,336 scales besides.
+    Widths are those of the paper, which doubles channels before pooling and has 19,069,955
+    parameters. Here convolutions pad, and instance norm replaces batch norm (equivalent for batches
+    of one), which adds 2,336 scales.
 
     Source: Çiçek et al. 2016, doi:10.1007/978-3-319-46723-8_49.
     """
 
-    needs_spread = True  # or its norm has no variance
+    needs_spread = True  # the norm needs a variance
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ def _two(
     norm: tuple[str, dict[str, bool | int]],
     dropout: float | None,
 ) -> nn.Sequential:
-    """Two convolutions, each with norm and ReLU; a bias before a norm would do nothing."""
+    """Two convolutions, each with norm and ReLU, without bias, which the norm would remove."""
     settings = {"kernel_size": kernel, "norm": norm, "dropout": dropout, "bias": False}
     return nn.Sequential(
         Convolution(3, before, between, act="relu", **settings),

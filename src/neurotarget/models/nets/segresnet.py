@@ -1,4 +1,4 @@
-"""SegResNet: MONAI's, a deep residual encoder and a light decoder that adds its skips."""
+"""MONAI's SegResNet: a deep residual encoder and a light decoder with additive skips."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from neurotarget.shapes import Image, Logits
 
 
 class SegResNet(Backbone):
-    """Encoder and decoder of the net that won BraTS 2018, without its autoencoder branch.
+    """Encoder and decoder of the winner of BraTS 2018, without its autoencoder branch.
 
-    Group norm works at any batch size and on one voxel. Deep supervision is not the paper's; its
-    heads stand beside the net, so that weights fit with and without them.
+    Group norm works for any batch size and for single voxels. Deep supervision is not in the paper;
+    its heads are separate from the net, so that weights fit with and without them.
 
     Source: Myronenko 2019, doi:10.1007/978-3-030-11726-9_28.
     """

@@ -1,4 +1,4 @@
-"""Swin UNETR: attention in shifted windows encodes, convolutions decode."""
+"""Swin UNETR: an encoder with attention in shifted windows, and a convolutional decoder."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from neurotarget.types import TripleVox
 
 
 class SwinUNETR(Wrapped):
-    """MONAI's Swin UNETR; it takes any sides that are multiples of 32.
+    """MONAI's Swin UNETR, for any sides that are multiples of 32.
 
     Source: Hatamizadeh et al. 2022, doi:10.1007/978-3-031-08999-2_22; with `residual`, He et al.
     2023, doi:10.1007/978-3-031-43901-8_40.
@@ -40,13 +40,13 @@ class SwinUNETR(Wrapped):
             in_channels: number of contrasts.
             num_labels: classes including background.
             feature_size: channels of the first stage, doubled at each; a multiple of 12.
-            depths: attention layers of each stage; even, as each second one is shifted.
+            depths: attention layers of each stage, even numbers, as windows alternate.
             num_heads: attention heads of each stage.
             window_vox: side of the attention windows, in the voxels of a stage's own grid.
             norm: of the convolutions, `instance` or `batch`.
             dropout: probability of dropping a value in the transformer.
-            residual: begin each stage with a residual convolution, as in Swin UNETR version 2.
-            checkpointing: compute the encoder twice in training to save memory.
+            residual: start each stage with a residual convolution, as in Swin UNETR version 2.
+            checkpointing: save memory by activation checkpointing in the encoder.
 
         Raises:
             ValueError: the stages are not four, or the channels no multiple of 12 or of the heads.

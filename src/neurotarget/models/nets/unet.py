@@ -1,4 +1,4 @@
-"""The residual 3D U-Net: MONAI's blocks in an encoder and a decoder joined by skips."""
+"""The residual 3D U-Net of MONAI's blocks."""
 
 import math
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ Levels = list[Float[Tensor, "B L _ _ _"]]  # full grid first, then each coarser 
 class UNet(Backbone):
     """Residual U-Net that starts at half resolution, which makes it fast on a CPU.
 
-    The blocks are MONAI's `UNet(num_res_units=2)`; the forward pass is written out here so that
-    deep supervision can read the decoder's coarser levels (MONAI's DynUNet has it built in, but
+    The blocks are those of MONAI's `UNet(num_res_units=2)`; the forward pass is implemented here
+    so that deep supervision can use the decoder's coarser levels (MONAI's DynUNet has this, but
     takes five times as long on a CPU at equal widths).
 
     Source: Kerfoot et al. 2019, doi:10.1007/978-3-030-12029-0_40.
     """
 
-    needs_spread = True  # or its norm has no variance
+    needs_spread = True  # the norm needs a variance
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class UNet(Backbone):
             kernel: side of the convolutions in voxels, odd, one number or one per axis.
             norm: `instance`, `batch` or `group`.
             dropout: probability of dropping a value after each convolution.
-            top_width: channels at full resolution before the last 1×1×1 convolution; by default
-                there is none, as in MONAI, and the finest level works on the scores themselves.
+            top_width: channels at full resolution before a last 1×1×1 convolution; by default there
+            is no such convolution, as in MONAI, and the finest level returns the scores.
             deep_supervision: in training, also score every coarser decoder level.
 
         Raises:
@@ -105,11 +105,11 @@ class UNet(Backbone):
 def steps_between(
     strides: Sequence[int | Sequence[int]] | None, levels: int, *, net: str
 ) -> tuple[TripleVox, ...]:
-    """Give every step between levels one number per axis; by default all are 2.
+    """Expand the step between levels to one number per axis; by default all are 2.
 
     Raises:
-        ValueError: there is not one step fewer than levels, or one is no step; the sentence names
-            the `net`.
+        ValueError: the number of steps is not that of levels minus one, or a step is invalid; the
+        message has the name of the `net`.
     """
     strides = [2] * (levels - 1) if strides is None else list(strides)
     if levels < 2 or len(strides) != levels - 1:
@@ -127,10 +127,10 @@ def steps_between(
 
 
 def norm_of(name: str, widths: Sequence[int], *, net: str) -> tuple[str, dict[str, bool | int]]:
-    """Spell a norm for MONAI; groups are as many as divide every width, at most 8.
+    """Return a norm in MONAI's format; the number of groups divides every width, at most 8.
 
     Raises:
-        ValueError: the norm is unknown; the sentence names the `net`.
+        ValueError: the norm is unknown; the message has the name of the `net`.
     """
     if name not in ("instance", "batch", "group"):
         raise ValueError(f"{net}: got norm {name!r}, wanted instance, batch or group")
@@ -140,7 +140,7 @@ def norm_of(name: str, widths: Sequence[int], *, net: str) -> tuple[str, dict[st
 
 
 def _unnest(model: nn.Module) -> tuple[nn.ModuleList, nn.Module, nn.ModuleList]:
-    """Take MONAI's nested (down, skip(inner), up) apart; ups come back coarsest first."""
+    """Unnest MONAI's (down, skip(inner), up); ups are returned coarsest first."""
     downs, ups = [], []
     while isinstance(model, nn.Sequential) and len(model) == 3:
         down, skip, up = model

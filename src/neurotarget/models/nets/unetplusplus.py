@@ -1,4 +1,4 @@
-"""UNet++: MONAI's, whose skips are filled with convolutions at every level."""
+"""MONAI's UNet++, with nested convolutions on the skips of every level."""
 
 from collections.abc import Sequence
 
@@ -16,15 +16,16 @@ LEVELS = 5
 class UNetPlusPlus(Backbone):
     """Nested U-Net of five levels.
 
-    With deep supervision the four decoders of growing depth each score the full grid, the deepest
-    first: `DeepSupervision` weighs them 1, 1/2, 1/4, 1/8, where the paper weighs them alike. In
-    evaluation the deepest alone is used, one of the paper's two modes; the other is their mean.
+    With deep supervision each of the four decoders of growing depth scores the full grid, the
+    deepest first: `DeepSupervision` weights them by 1, 1/2, 1/4, 1/8, where the paper has equal
+    weights. In evaluation only the deepest is used, one of the paper's two modes; the other is
+    their mean.
 
     Source: Zhou et al. 2018, doi:10.1007/978-3-030-00889-5_1.
     """
 
     stride = (2 ** (LEVELS - 1),) * 3
-    needs_spread = True  # or its norm has no variance
+    needs_spread = True  # the norm needs a variance
 
     def __init__(
         self,

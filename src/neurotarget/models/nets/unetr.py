@@ -1,4 +1,4 @@
-"""UNETR: a transformer over blocks of 16³ voxels encodes, convolutions decode."""
+"""UNETR: a transformer over blocks of 16³ voxels as encoder, and a convolutional decoder."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,11 @@ from neurotarget.types import TripleVox
 
 
 class UNETR(Wrapped):
-    """MONAI's UNETR for patches of one size.
+    """MONAI's UNETR, for a single patch size.
 
-    Each block of 16³ voxels has a learned position of its own, so the weights belong to one
-    patch: the net takes no other sides, neither in training nor for whole volumes; `nearest` and
-    `below` say what it could be built for. MONAI's `norm_cross_attn`, which it makes and never
-    calls, is taken out.
+    Each block of 16³ voxels has a learned position embedding, so weights belong to one patch size:
+    the net accepts no other sides, neither in training nor for whole volumes; `nearest` and `below`
+    return sides that it can be built for. MONAI's unused `norm_cross_attn` is removed.
 
     Source: Hatamizadeh et al. 2022, doi:10.1109/WACV51458.2022.00181.
     """
@@ -43,9 +42,9 @@ class UNETR(Wrapped):
         Args:
             in_channels: number of contrasts.
             num_labels: classes including background.
-            patch_vox: sides of the patches, made larger to multiples of 16.
+            patch_vox: sides of the patches, rounded up to multiples of 16.
             feature_size: channels of the convolutions at full resolution, doubled at each step.
-            hidden_size: values that the transformer holds for a block of voxels.
+            hidden_size: size of the transformer's token of a block of voxels.
             mlp_dim: width of its two-layer perceptrons.
             num_heads: attention heads; they share `hidden_size` evenly.
             norm: of the convolutions, `instance` or `batch`.
@@ -72,15 +71,15 @@ class UNETR(Wrapped):
             norm_name=norm,
             dropout_rate=dropout,
         )
-        for block in self.net.vit.blocks:  # MONAI makes this norm and never calls it
+        for block in self.net.vit.blocks:  # MONAI never uses this norm
             block.norm_cross_attn = nn.Identity()
         guard_small_grids(self)
 
     def check(self, image: Image) -> None:
-        """Refuse all sides but those of the patch.
+        """Refuse an image with sides other than the patch's.
 
         Raises:
-            ValueError: they are others.
+            ValueError: the sides differ from those of the patch.
         """
         if (sides := tuple(image.shape[2:])) != self.patch_vox:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""V-Net: MONAI's, residual levels of 5×5×5 convolutions."""
+"""MONAI's V-Net: residual levels of 5×5×5 convolutions."""
 
 from monai.networks.nets import VNet as MonaiVNet
 from monai.networks.nets.vnet import (
@@ -17,11 +17,11 @@ ACT = ("elu", {"inplace": True})
 
 
 class VNet(Backbone):
-    """V-Net of five levels with batch norm and ELU, as MONAI has it.
+    """MONAI's V-Net of five levels with batch norm and ELU.
 
-    Its first level adds the image, repeated over channels, to what it computes; a number of
-    contrasts that does not divide the width is first mixed by `stem`, a 1×1×1 convolution, into
-    the next number that does.
+    Its first level adds the image, repeated over channels, to its output; if the number of
+    contrasts does not divide the width, `stem`, a 1×1×1 convolution, first maps it to the next
+    number that does.
 
     Source: Milletari et al. 2016, doi:10.1109/3DV.2016.79.
     """

@@ -1,7 +1,7 @@
 """The two U-Nets of Weninger's entry to BraTS 2018: a locator, and an unpadded segmenter.
 
-Both score with one logit a class, as published. A convolution's bias that an instance norm
-follows is inert, as the norm takes it away again; the published numbers of parameters count it.
+Both have one logit per class, as published. Biases of convolutions before an instance norm have no
+effect, as the norm removes them, but the published numbers of parameters include them.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ LEVELS = 4
 
 
 class WeningerLocator(Wrapped):
-    """U-Net that finds where the tumour is in a whole brain.
+    """U-Net that locates the tumour in a whole brain.
 
-    Published are five contrasts (T1, T1 with contrast agent, their difference, T2, FLAIR) and two
-    classes, trained by cross-entropy of each class's sigmoid: 2,042,162 parameters.
+    The published net has five contrasts (T1, T1 with contrast agent, their difference, T2, FLAIR)
+    and two classes, trained with the cross-entropy of each class's sigmoid: 2,042,162 parameters.
 
     Source: Weninger et al. 2019, doi:10.1007/978-3-030-11726-9_1.
     """
@@ -40,16 +40,16 @@ class WeningerLocator(Wrapped):
 
 
 class WeningerSegmenter(Backbone):
-    """U-Net without padding that tells the parts of a tumour from each other.
+    """U-Net without padding that segments the parts of a tumour.
 
-    It scores the inner voxels of a patch only, all but 44 at each face, 36³ of the published
-    124³: each of these has seen real surroundings. Published are five contrasts and four classes:
-    6,420,420 parameters.
+    It scores only the inner voxels of a patch, without 44 at each face (36³ of the published 124³),
+    so that every score uses real surroundings. The published net has five contrasts and four
+    classes: 6,420,420 parameters.
 
     Source: Weninger et al. 2019, doi:10.1007/978-3-030-11726-9_1.
     """
 
-    stride: TripleVox = (8, 8, 8)  # of the steps between valid sides, which begin at `smallest`
+    stride: TripleVox = (8, 8, 8)  # step between valid sides, the least of which is `smallest`
     margin_vox = 44
     smallest_vox = 92
 
@@ -62,21 +62,21 @@ class WeningerSegmenter(Backbone):
         """Score every voxel that is not within `margin_vox` of a face.
 
         Raises:
-            ValueError: a side is less than 92, or more by something that 8 does not divide.
+            ValueError: a side is not 92 plus a multiple of 8.
         """
         self.check(image)
         return self.net(image)
 
     def rule(self) -> str:
-        """Which sides are valid, in words."""
+        """Text on valid sides."""
         return "sides of 92, 100, 108, … 124, …, as it does not pad and loses 44 at each face"
 
     def nearest(self, sides: Sequence[int]) -> TripleVox:
-        """Smallest valid sides that hold a grid of these sides."""
+        """Return the smallest valid sides that are at least these."""
         return tuple(self._valid(-((self.smallest_vox - side) // 8)) for side in sides)
 
     def below(self, sides: Sequence[int]) -> TripleVox:
-        """Largest valid sides that fit into these, or the smallest valid ones."""
+        """Return the largest valid sides that are at most these, or the smallest valid ones."""
         return tuple(self._valid((side - self.smallest_vox) // 8) for side in sides)
 
     def _valid(self, steps: int) -> int:
@@ -96,7 +96,7 @@ class FourLevels(nn.Module):
             num_labels: classes.
             width: channels of the finest level.
             padding: voxels added at each face before a convolution of 3³; 0 for none.
-            narrows: whether a step up halves the channels, or leaves that to what follows.
+            narrows: whether a step up halves the channels, or the block after it.
         """
         super().__init__()
         widths = [width * 2**level for level in range(LEVELS)]
@@ -111,7 +111,7 @@ class FourLevels(nn.Module):
         guard_small_grids(self)
 
     def forward(self, image: Image) -> Float[Tensor, "B L _ _ _"]:
-        """Score the voxels that the convolutions leave."""
+        """Score the voxels that remain without padding."""
         feature, skips = self.downs[0](image), []
         for down in self.downs[1:]:
             skips.append(feature)
@@ -124,7 +124,7 @@ class FourLevels(nn.Module):
 
 
 def _inner(feature: Feature, sides: Sequence[int]) -> Feature:
-    """The middle of a grid: without padding, a skip is larger than what comes from below."""
+    """Centre of a grid: without padding, a skip is larger than the input from below."""
     lost = [(side - kept) // 2 for side, kept in zip(feature.shape[2:], sides, strict=True)]
     return feature[(..., *(slice(a, a + kept) for a, kept in zip(lost, sides, strict=True)))]
 

@@ -1,1 +1,1 @@
-"""Figures and page of a comparison of arms."""
+"""Figures and page of a comparison of arms; the numbers are computed in `stats.arms`."""

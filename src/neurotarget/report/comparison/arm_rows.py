@@ -1,4 +1,4 @@
-"""What figures of a comparison share: arms in their order, names that fit, marks by kind."""
+"""Shared parts of comparison figures: order of arms, fitted names, markers by kind."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,41 +22,41 @@ KINDS = {
 }
 OTHER_KIND = Mark(SERIES[3], "^", (0, (3, 1, 1, 1)))
 REFERENCE = Mark(INK, "o", "-")
-MEAN = "mean"  # of all labels, in the tables' column `label`
-WIDTH = 8.05  # inches, of figures of rows
+MEAN = "mean"  # value of the column `label` for the mean over labels
+WIDTH = 8.05  # inches; width of figures of rows
 MOST_NAME_INCH = 2.2
 MOST_LINES = 3
-LINE_INCH = 0.14  # from one line of a name to the next
-NUMBER_INCH = 0.3  # of an arm's number with the gap behind it
+LINE_INCH = 0.14  # line height of names
+NUMBER_INCH = 0.3  # width of an arm's number with the gap after it
 
 
 class Arm(NamedTuple):
-    """An arm as every figure calls it; `number` is its place by Dice, from 1."""
+    """An arm as named in every figure; `number` is its rank by Dice, from 1."""
 
     number: int
     name: str
     kind: str
-    learnt: str = ""  # in a word, where it is known
+    learnt: str = ""  # verdict on whether it has learnt, if known
 
     @property
     def mark(self) -> Mark:
-        """How it is drawn, by its kind."""
+        """Return the marker of its kind."""
         return KINDS.get(self.kind, OTHER_KIND)
 
 
 def arms_of(comparison: Comparison) -> list[Arm]:
-    """All arms, best first as in the table of arms."""
+    """Return all arms, best first, as in the table of arms."""
     table = rows_of(comparison, "arms")
     if "arm" not in table:
         return []
     kinds = table["kind"] if "kind" in table else pd.Series("net", index=table.index)
-    words = table["learnt"] if "learnt" in table else pd.Series("", index=table.index)
-    told = zip(*(one.astype(str) for one in (table["arm"], kinds, words)), strict=True)
-    return [Arm(number, *every) for number, every in enumerate(told, start=1)]
+    verdicts = table["learnt"] if "learnt" in table else pd.Series("", index=table.index)
+    columns = zip(*(one.astype(str) for one in (table["arm"], kinds, verdicts)), strict=True)
+    return [Arm(number, *every) for number, every in enumerate(columns, start=1)]
 
 
 def main_label(rows: pd.DataFrame, first: Sequence[str] = (MEAN, "total")) -> str:
-    """The label that sums up the others, or else the first; "" where there is none."""
+    """Return the label that summarises the others, or else the first; "" without labels."""
     if "label" not in rows or not len(rows):
         return ""
     known = list(dict.fromkeys(rows["label"].astype(str)))
@@ -64,14 +64,14 @@ def main_label(rows: pd.DataFrame, first: Sequence[str] = (MEAN, "total")) -> st
 
 
 def marks_of(arms: Sequence[Arm]) -> dict[str, Mark]:
-    """Marks for a legend; none where all arms are nets."""
+    """Return the markers for a legend; none where all arms are nets."""
     kinds = dict.fromkeys(arm.kind for arm in arms)
     return {} if set(kinds) <= {"net"} else {kind: KINDS.get(kind, OTHER_KIND) for kind in kinds}
 
 
-@lru_cache(maxsize=256)  # every figure asks for the same names
+@lru_cache(maxsize=256)  # every figure uses the same names
 def name_lines(name: str, width_inch: float = MOST_NAME_INCH) -> tuple[str, ...]:
-    """A name in one line, or broken at commas into up to three; cut where it must be."""
+    """Break a name at commas into at most three lines, and shorten these if needed."""
     parts = [part for part in re.split(r"(?<=,)", plain(name)) if part] or [""]
     lines = [parts[0]]
     for part in parts[1:]:
@@ -83,32 +83,32 @@ def name_lines(name: str, width_inch: float = MOST_NAME_INCH) -> tuple[str, ...]
 
 
 def left_inch(arms: Sequence[Arm]) -> float:
-    """Room that names and numbers of arms need at the left of their rows."""
+    """Return the width that names and numbers of arms need at the left, in inches."""
     lines = [line for arm in arms for line in name_lines(arm.name)]
     return wide_inch(lines, TEXT_PT) + NUMBER_INCH + 0.3
 
 
 def least_inch(arms: Sequence[Arm], least: float) -> float:
-    """Height of a row in which the longest name fits."""
+    """Return the row height for the longest name, in inches."""
     lines = max((len(name_lines(arm.name)) for arm in arms), default=1)
     return max(least, lines * LINE_INCH + 0.06)
 
 
 def name_arm(axes: Axes, place: float, arm: Arm, *, left: float) -> None:
-    """Number and name of an arm, left of its row and aligned at the left."""
+    """Write number and name of an arm left of its row, left-aligned."""
     _write_left(axes, place, [str(arm.number)], at=-(left - 0.1), colour=MUTED)
     _write_left(axes, place, name_lines(arm.name), at=-(left - 0.1 - NUMBER_INCH), colour=INK)
 
 
 def name_row(axes: Axes, place: float, name: str, *, left: float) -> None:
-    """A name without a number, where the names of arms stand."""
+    """Write a name without a number in the column of names."""
     _write_left(axes, place, [fitted(name, left - 0.3, TEXT_PT)], at=-(left - 0.1), colour=INK)
 
 
 def write_column(
     axes: Axes, place: float, text: str, *, at: float, width: float, **style: object
 ) -> None:
-    """Small words right of the axes, in a column that begins `at` inches from them."""
+    """Write small text right of the axes, in a column `at` inches from them."""
     axes.annotate(
         fitted(text, width, SMALL_PT, bold=style.get("fontweight") == "bold"),
         (1, place),
@@ -123,7 +123,7 @@ def write_column(
 
 
 def head_column(axes: Axes, text: str, *, at: float) -> None:
-    """Head of a column of words right of the axes."""
+    """Write the heading of a text column right of the axes."""
     axes.annotate(
         text,
         (1, 1),
@@ -138,13 +138,13 @@ def head_column(axes: Axes, text: str, *, at: float) -> None:
 
 
 def number_of(row: Mapping, key: str) -> float:
-    """A value of a row as a number; NaN where there is none."""
+    """Return a value of a row as a number; NaN where there is none."""
     value = row.get(key)
     return float("nan") if value is None or value is pd.NA else float(value)
 
 
 def known(table: pd.DataFrame, key: str) -> bool:
-    """Whether any row has a value of this column."""
+    """Return whether any row has a value in this column."""
     return key in table and bool(np.isfinite(table[key].astype(float)).any())
 
 

@@ -1,4 +1,4 @@
-"""All figures of a comparison with their captions; those that cannot be drawn say why."""
+"""All figures of a comparison with captions, or the reason for a missing figure."""
 
 from neurotarget.report.comparison.arm_rows import arms_of, known
 from neurotarget.report.comparison.cost_figure import cost_figure, unknown_costs
@@ -28,7 +28,7 @@ BRACKETS = "Square brackets hold 95 % confidence intervals."
 
 
 def all_figures(comparison: Comparison) -> list[NamedFigure]:
-    """Every figure in reading order: ranks, Dice, differences, cost, agreement, effects."""
+    """Return every figure in reading order: ranks, Dice, differences, cost, agreement, effects."""
     return [
         _ranks(comparison),
         _dice(comparison),
@@ -84,16 +84,17 @@ def _differences(comparison: Comparison) -> NamedFigure:
     caption = (
         f"Dice of each arm minus that of {plain(best_net(comparison).name)}, on the same cases; "
         "left of the dotted line an arm is worse. The round marker is the mean difference with its "
-        "bootstrap interval over subjects, and Wilcoxon's p: would other cases say the same? The "
-        f"square is the difference by a mixed model, {_asked(comparison)}. Filled markers: told "
-        "apart, as both p values are below 0.05 after Holm's correction for the number of pairs "
-        f"and both tests point to the same arm. {UNTESTED}{BRACKETS}"
+        "bootstrap interval over subjects, and Wilcoxon's p: would the result hold for other "
+        "cases? The square is the difference by a mixed model, "
+        f"{_model_question(comparison)}. Filled markers: told apart, as both p values are below "
+        "0.05 after Holm's correction for the number of pairs and both tests point to the same "
+        f"arm. {UNTESTED}{BRACKETS}"
     )
     return NamedFigure("differences", title, caption, figure)
 
 
-def _asked(comparison: Comparison) -> str:
-    """What the mixed model asks, which is less where each arm is one training."""
+def _model_question(comparison: Comparison) -> str:
+    """Phrase for the question of the mixed model, which depends on the number of trainings."""
     runs = rows_of(comparison, "variance", component="run")
     if not known(runs, "sd"):
         return "which knows one training of each arm and so asks for the cases alone as well"
@@ -110,8 +111,8 @@ def _costs(comparison: Comparison) -> NamedFigure:
         "for the hardware that is named at the end of the page."
     )
     if lacking := unknown_costs(comparison):
-        told = counted(lacking, "arm")
-        caption += f" Not all costs of {told} are known, which miss from those panels."
+        arms = counted(lacking, "arm")
+        caption += f" Not all costs of {arms} are known; unknown ones are left out of their panels."
     return NamedFigure("costs", title, caption, figure)
 
 
@@ -135,8 +136,8 @@ def _effects(comparison: Comparison) -> list[NamedFigure]:
         return [NamedFigure("effects", "Effects", why, None)]
     found = [_effect(comparison, *every) for every in enumerate(names[:MOST_HYPOTHESES], start=1)]
     if len(names) > MOST_HYPOTHESES:
-        told = f" The first {MOST_HYPOTHESES} of {len(names)} hypotheses are shown."
-        found[-1] = found[-1]._replace(caption=found[-1].caption + told)
+        more = f" The first {MOST_HYPOTHESES} of {len(names)} hypotheses are shown."
+        found[-1] = found[-1]._replace(caption=found[-1].caption + more)
     return found
 
 

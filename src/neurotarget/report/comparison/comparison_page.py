@@ -1,4 +1,4 @@
-"""The page of a comparison: which arm is best, what it costs, and how sure that is."""
+"""The page of a comparison: the best arm, costs, and uncertainty."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import NOT_APART
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 
-FIGURES_LEAD = "A point that stands for a case leads to its row in the tables."
+FIGURES_LEAD = "Click a point of a case to find its row in the tables."
 REFERENCE = "reference"
 DESIGN = {"n_folds": "fold", "n_seeds": "seed", "n_cases": "case", "n_subjects": "person"}
 COLUMNS = (
@@ -55,30 +55,30 @@ COSTS = (
     ("energy_wh", "Energy of training", energy),
 )
 CHEAP = (("train_s", "trained"), ("predict_s_per_case", "predicts a case"))
-EQUALLY_LONG = 1.05  # ratio of times that a budget of minutes leaves
+EQUALLY_LONG = 1.05  # largest ratio of training times that count as equal
 
 
 def write_compare_page(
     path: Path, comparison: Comparison, figures: Sequence[PageFigure], *, title: str
 ) -> None:
-    """Write `compare.html`, one file that asks for nothing, whole or not at all.
+    """Write `compare.html` as one self-contained file, atomically.
 
     Raises:
-        DataError: the disk refuses it.
+        DataError: the file cannot be written.
     """
     write_plain(path, *_page(comparison, figures, title), target=comparison.target.name)
 
 
 def compare_html(comparison: Comparison, figures: Sequence[PageFigure], *, title: str) -> str:
-    """The page as text."""
+    """Return the HTML of the page."""
     return render_page(*_page(comparison, figures, title), target=comparison.target.name)
 
 
 def _page(
     comparison: Comparison, figures: Sequence[PageFigure], title: str
 ) -> tuple[Head, Body, list[Section]]:
-    told = question(comparison), _design(comparison), comparison.sentence
-    head = Head(title, "Comparison", *told, arms_banner(comparison))
+    texts = question(comparison), _design(comparison), comparison.sentence
+    head = Head(title, "Comparison", *texts, arms_banner(comparison))
     body = Body(
         figures,
         comparison.tables,
@@ -94,7 +94,7 @@ def _page(
 
 
 def question(comparison: Comparison) -> str:
-    """What the comparison asks: of architectures, or of whatever differs between its arms."""
+    """Return the question of the comparison, by what differs between its arms."""
     keys = {
         part.partition("=")[0]
         for arm in arms_of(comparison)
@@ -106,7 +106,7 @@ def question(comparison: Comparison) -> str:
 
 
 def _design(comparison: Comparison) -> str:
-    """How many arms, trainings and cases; ensembles and soups are no trainings of their own."""
+    """Text on the numbers of arms, trainings and cases; ensembles and soups are not trained."""
     table = rows_of(comparison, "arms")
     if not len(table):
         return ""
@@ -142,7 +142,7 @@ def _arms(comparison: Comparison) -> list[Section]:
 
 
 def _costs(comparison: Comparison) -> list[Section]:
-    """What each arm costs, in units that people use; no section where nothing is known."""
+    """Section on the cost of each arm in readable units; none where nothing is known."""
     table, arms = rows_of(comparison, "arms"), arms_of(comparison)
     if not any(known(table, key) for key, *_ in COSTS):
         return []
@@ -189,9 +189,9 @@ def _apart(arm: Arm, best: Arm | None, apart: Mapping[str, str]) -> str:
 
 
 def _cheapest(comparison: Comparison) -> list[str]:
-    """The cheapest net among those that are not told apart from the best.
+    """Sentence on the cheapest net among those not told apart from the best.
 
-    Cheap to train, or to predict with where a budget of time made training equally long.
+    Cheapest in training, or in prediction if a time limit made training times equal.
     """
     best = best_net(comparison)
     table = rows_of(comparison, "arms")
@@ -221,7 +221,7 @@ def _cheapest(comparison: Comparison) -> list[str]:
 
 
 def _conclusions(comparison: Comparison) -> list[Section]:
-    """Verdicts of every arm over its seeds, a column a hypothesis, the reference first."""
+    """Verdicts of every arm over its seeds, one column per hypothesis, the reference first."""
     rows = rows_of(comparison, "effects")
     if not len(rows):
         return []
@@ -236,9 +236,9 @@ def _conclusions(comparison: Comparison) -> list[Section]:
         Heading(title_of(what), "text"),
         *(Heading(f"{title_of(name)} ({claims[name]})", "text") for name in names),
     ]
-    told = [[arm, *row] for arm, row in zip(arms, cells, strict=True) if any(row)]
+    rows = [[arm, *row] for arm, row in zip(arms, cells, strict=True) if any(row)]
     lead = f"What the target's hypotheses come to on the {what} of each arm, counted over seeds."
-    grid = Grid("Verdicts of each arm", columns, told)
+    grid = Grid("Verdicts of each arm", columns, rows)
     return [Section("conclusions", "Conclusions", lead, grid)]
 
 

@@ -1,4 +1,4 @@
-"""What the tables of a comparison are called and hold, and what their statistics mean."""
+"""Titles, headings and definitions for the tables of a comparison."""
 
 from collections.abc import Mapping, Sequence
 
@@ -63,7 +63,7 @@ DIFFERENCE_HEADINGS = {
     "model_holm_p": "p (mixed model, Holm)",
     "told_apart": "Told apart",
 }
-TABLES = {  # beside the one of arms, whose columns have the names of labels
+TABLES = {  # all but the table of arms, whose columns contain names of labels
     "differences": About(
         "Differences between arms",
         "The arm minus the one it is compared with, on the same cases: Dice by label, and over "
@@ -137,7 +137,7 @@ TABLES = {  # beside the one of arms, whose columns have the names of labels
 
 
 def tables_about(labels: Sequence[str]) -> dict[str, About]:
-    """How each table of a comparison is read, in reading order; `labels` are the target's."""
+    """Return the description of each table, in reading order; `labels` are the target's."""
     by_label = {f"{label}_dice": f"Dice, {label}" for label in labels}
     by_label |= {f"{label}_icc_a1": f"ICC(A,1), {label}" for label in labels}
     arms = About(

@@ -1,4 +1,4 @@
-"""Dice against what it costs: each arm by its number, with the numbers' names below."""
+"""Figure of Dice against costs: arms as numbers, with their names below."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,16 +32,16 @@ from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
 PANEL_INCH = 2.75  # height
-LOG_FROM = 8.0  # ratio of the dearest to the cheapest from which an axis is logarithmic
-# up to which ratio, digits that have a tick
+LOG_FROM = 8.0  # ratio of largest to smallest cost from which an axis is logarithmic
+# largest ratio, and digits with a tick up to it
 STEPS = ((60, (1.0, 2.0, 5.0)), (3000, (1.0, 3.0)), (np.inf, (1.0,)))
-SAME = 1.01  # ratio up to which a cost is the same for all, as times of one budget are
-TRIES = 24  # directions in which a number may stand from its point
-RADII = (11, 15, 20, 27)  # points from a point to its number
+SAME = 1.01  # largest ratio of costs that count as equal, such as limited times
+TRIES = 24  # directions that are tried for a number around its point
+RADII = (11, 15, 20, 27)  # distances that are tried, in pt
 
 
 class Cost(NamedTuple):
-    """A column of the table of arms, what an axis calls it, and its unit there."""
+    """A column of the table of arms, with axis label and unit."""
 
     key: str
     name: str
@@ -58,9 +58,9 @@ COSTS = (
 
 @look()
 def cost_figure(comparison: Comparison) -> Figure | None:
-    """Dice over parameters, time of a step, of training and of prediction, a panel each.
+    """Draw Dice over parameters and times of a step, training and prediction, one panel each.
 
-    None where no cost of two arms with a Dice is known to differ.
+    None where no known cost differs between two arms with a Dice.
     """
     costs = costs_of(comparison)
     if not costs:
@@ -89,7 +89,7 @@ def cost_figure(comparison: Comparison) -> Figure | None:
 
 
 def costs_of(comparison: Comparison) -> list[Cost]:
-    """Costs that differ between arms that have a Dice."""
+    """Return the costs that differ between arms with a Dice."""
     table = rows_of(comparison, "arms")
     if not known(table, "dice"):
         return []
@@ -99,7 +99,7 @@ def costs_of(comparison: Comparison) -> list[Cost]:
 
 
 def unknown_costs(comparison: Comparison) -> int:
-    """Arms of which some cost that is drawn is not known."""
+    """Return the number of arms with an unknown cost in the figure."""
     table, costs = rows_of(comparison, "arms"), costs_of(comparison)
     keys = [cost.key for cost in costs]
     return int((~np.isfinite(table[keys].astype(float))).any(axis=1).sum()) if keys else 0
@@ -130,7 +130,7 @@ def _panel(axes: Axes, comparison: Comparison, cost: Cost, size_inch: tuple[floa
 
 
 def _axis(axes: Axes, values: Sequence[float]) -> None:
-    """Logarithmic where costs differ much, with room for numbers at both ends."""
+    """Scale the axis, logarithmic for a large ratio, with room for numbers at both ends."""
     low, high = min(values), max(values)
     if low <= 0 or high / low < LOG_FROM:
         margin = 0.12 * ((high - low) or high or 1.0)
@@ -154,9 +154,9 @@ def _number(
     arms: Sequence[Arm],
     size_inch: tuple[float, float],
 ) -> None:
-    """Write each arm's number beside its point, where it covers no other point or number."""
+    """Write each arm's number next to its point without covering other points or numbers."""
     points = 72 * _in_inches(axes, places, size_inch)
-    taken = [(x, y, 4.5) for x, y in points]  # places and radii
+    taken = [(x, y, 4.5) for x, y in points]  # positions and radii
     inside = 72 * np.array(size_inch)
     for (x, y), arm, value in zip(points, arms, places, strict=True):
         offset = _free(np.array([x, y]), taken, inside)
@@ -181,7 +181,7 @@ def _free(
     taken: Sequence[tuple[float, float, float]],
     inside: Float[ndarray, " 2"],
 ) -> Float[ndarray, " 2"]:
-    """The nearest offset in points that lies inside and apart from all that is taken."""
+    """Nearest free offset in pt inside the panel."""
     others = np.array(taken)
     angles = np.pi / 4 + 2 * np.pi * np.arange(TRIES) / TRIES  # upper right first
     best, least = np.array([0.0, RADII[0]]), np.inf
@@ -207,7 +207,7 @@ def _key_width(arms: Sequence[Arm]) -> float:
 def _key(
     figure: Figure, arms: Sequence[Arm], *, column_inch: float, per_row: int, below: float
 ) -> None:
-    """Names of the numbers, in rows at the foot."""
+    """Write the key of numbers and names, in rows at the bottom."""
     width, height = figure.get_size_inches()
     for place, arm in enumerate(arms):
         x = 0.15 + (place % per_row) * column_inch

@@ -1,4 +1,4 @@
-"""Mean ranks of arms on one axis; bars join arms that cannot be told apart.
+"""Critical difference diagram: mean ranks on one axis, bars join arms not told apart.
 
 Source: Demšar 2006, jmlr.org/papers/v7/demsar06a.html.
 """
@@ -34,10 +34,10 @@ from neurotarget.report.text.numbers import p_value
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
-SIDE, AXIS = 2.75, 2.55  # inches, of the names at each side and of the axis between them
+SIDE, AXIS = 2.75, 2.55  # inches; widths of the names at each side and of the axis
 WIDTH = 2 * SIDE + AXIS
-TOP, BAR_INCH = 0.75, 0.12  # to the axis; from one bar to the next
-GAP = 0.14  # from a name to its line
+TOP, BAR_INCH = 0.75, 0.12  # distances above the axis, and between bars
+GAP = 0.14  # between a name and its line
 
 
 class Ranked(NamedTuple):
@@ -50,7 +50,7 @@ class Ranked(NamedTuple):
 
 @look()
 def critical_difference_figure(comparison: Comparison) -> Figure | None:
-    """Demšar's diagram of the mean over labels; None where there are no ranks of two arms."""
+    """Draw Demšar's diagram of the mean over labels; None without ranks of two arms."""
     found = ranked(comparison)
     if len(found) < 2:
         return None
@@ -78,7 +78,7 @@ def critical_difference_figure(comparison: Comparison) -> Figure | None:
 
 
 def ranked(comparison: Comparison) -> list[Ranked]:
-    """Arms that have a rank, best first."""
+    """Return the arms with a rank, best first."""
     rows = _rows(comparison)
     known = {arm.name: arm for arm in arms_of(comparison)}
     found = [
@@ -90,9 +90,9 @@ def ranked(comparison: Comparison) -> list[Ranked]:
 
 
 def groups(found: Sequence[Ranked]) -> list[list[float]]:
-    """Ranks of the arms of each group that cannot be told apart, of at least two arms.
+    """Return the ranks in each group of at least two arms that are not told apart.
 
-    Groups come from tests of pairs, so an arm of another group may stand in their midst.
+    Groups come from tests of pairs, so an arm of another group may be between them.
     """
     letters = sorted({letter for one in found for letter in _letters(one)})
     members = [[one.rank for one in found if letter in _letters(one)] for letter in letters]
@@ -127,7 +127,7 @@ def _axis(axes: Axes, count: int) -> None:
 
 
 def _arm(axes: Axes, one: Ranked, count: int, y: float, *, at_left: bool) -> None:
-    """Line from an arm's rank down and to its name at the side."""
+    """Draw the line from an arm's rank to its name at the side."""
     x, end = _x(one.rank, count), SIDE - 0.05 if at_left else SIDE + AXIS + 0.05
     axes.plot([x, x, end], [TOP, y, y], color=MUTED, lw=0.9, zorder=3)
     lines = name_lines(f"{one.arm.number}  {one.arm.name}", SIDE - 0.75)
@@ -140,7 +140,7 @@ def _arm(axes: Axes, one: Ranked, count: int, y: float, *, at_left: bool) -> Non
 
 
 def _critical(axes: Axes, comparison: Comparison, count: int) -> None:
-    """Length of the critical difference above the axis, and the test of all arms."""
+    """Draw the critical difference above the axis, and write the test of all arms."""
     row = _rows(comparison).iloc[0]
     size, p = float(row["critical_difference"]), float(row["friedman_p"])
     style = {"fontsize": SMALL_PT, "va": "center_baseline"}

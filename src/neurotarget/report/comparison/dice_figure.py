@@ -1,4 +1,4 @@
-"""Dice of every case by every arm, with the means of its seeds: two spreads side by side."""
+"""Figure of the Dice of every case by every arm, with the means of its seeds."""
 
 from collections.abc import Sequence
 
@@ -30,18 +30,18 @@ from neurotarget.report.text.sentences import counted, rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
 TOP, FOOT, ROW_INCH = 0.62, 0.55, 0.56
-RIGHT = 2.25  # inches, of the words at the right
+RIGHT = 2.25  # inches; width of the text at the right
 ESTIMATE_AT, SEEDS_AT = 0.12, 1.55
-CASES, MEAN_AT, SEEDS = -0.12, 0.16, 0.34  # where they lie in a row, in shares of its height
-HALF = 0.2  # of the strip of cases
-MOST_LINKED = 1500  # points that are links; beyond, a page grows slow
-MOST_SQUEEZED = 2.0  # how much longer the axis may grow for them
-LEFT_OUT_SHARE = 0.05  # of cases that an axis may leave below its lower end
+CASES, MEAN_AT, SEEDS = -0.12, 0.16, 0.34  # vertical positions, in shares of a row's height
+HALF = 0.2  # half height of the strip of cases
+MOST_LINKED = 1500  # most points with links; more slow down a page
+MOST_SQUEEZED = 2.0  # largest factor on the axis for a few low cases
+LEFT_OUT_SHARE = 0.05  # largest share of cases below the axis
 
 
 @look()
 def dice_arms_figure(comparison: Comparison) -> Figure | None:
-    """A row an arm: cases as points with quartiles, their mean with its interval, seed means.
+    """Draw one row per arm: cases with quartiles, their mean with its interval, seed means.
 
     None where no arm has a Dice.
     """
@@ -74,7 +74,7 @@ def dice_arms_figure(comparison: Comparison) -> Figure | None:
 
 
 def case_dice(comparison: Comparison, arm: Arm) -> pd.Series:
-    """Dice of each case by an arm, without undefined values."""
+    """Return the Dice of each case by an arm, without undefined values."""
     rows = rows_of(comparison, "cases")
     if "case_id" not in rows or arm.name not in rows:
         return pd.Series(dtype=float)
@@ -82,7 +82,7 @@ def case_dice(comparison: Comparison, arm: Arm) -> pd.Series:
 
 
 def seed_means(comparison: Comparison, arm: Arm) -> Float[ndarray, " N"]:
-    """Mean Dice of each seed over its folds; none for arms that are made of several seeds."""
+    """Return the mean Dice of each seed over its folds; empty for arms made of several seeds."""
     runs = rows_of(comparison, "costs", arm=arm.name)
     if not len(runs) or "dice" not in runs:
         return np.empty(0)
@@ -91,7 +91,7 @@ def seed_means(comparison: Comparison, arm: Arm) -> Float[ndarray, " N"]:
 
 
 def _low(comparison: Comparison, arms: Sequence[Arm]) -> float:
-    """Lower end of the axis: all cases lie above it, unless few would squeeze the others."""
+    """Lower end of the axis: below all cases, unless a few low ones would squeeze the others."""
     every = np.concatenate([case_dice(comparison, arm).to_numpy() for arm in arms])
     means = np.concatenate([seed_means(comparison, arm) for arm in arms])
     ends = rows_of(comparison, "arms")[["dice", "dice_low"]].astype(float).to_numpy().ravel()
@@ -103,7 +103,7 @@ def _low(comparison: Comparison, arms: Sequence[Arm]) -> float:
 
 
 def _cases(axes: Axes, place: int, values: pd.Series, *, linked: bool) -> None:
-    """Cases as points with their quartiles."""
+    """Draw cases as points with their quartiles."""
     heights = place + CASES + jitter(values.to_numpy(), HALF)
     drawn = axes.scatter(
         values, heights, s=8, marker="o", facecolor=MUTED, alpha=0.55, linewidths=0, zorder=2
@@ -117,7 +117,7 @@ def _cases(axes: Axes, place: int, values: pd.Series, *, linked: bool) -> None:
 
 
 def _means(axes: Axes, place: int, comparison: Comparison, arm: Arm) -> None:
-    """Mean over cases with its interval, the means of seeds below, and both in words."""
+    """Draw the mean over cases with its interval and the means of seeds, and write both."""
     row = rows_of(comparison, "arms", arm=arm.name).iloc[0]
     mean, low, high = (number_of(row, key) for key in ("dice", "dice_low", "dice_high"))
     style = {"color": arm.mark.colour, "zorder": 4}
@@ -130,8 +130,8 @@ def _means(axes: Axes, place: int, comparison: Comparison, arm: Arm) -> None:
     text = estimate({"value": mean, "low": low, "high": high}, 3)
     write_column(axes, place, text, at=ESTIMATE_AT, width=SEEDS_AT - ESTIMATE_AT)
     sd = number_of(row, "seed_sd")
-    told = words(sd, 4) if np.isfinite(sd) else "one seed" if len(seeds) == 1 else "–"
-    write_column(axes, place, told, at=SEEDS_AT, width=RIGHT - SEEDS_AT)
+    seed_sd = words(sd, 4) if np.isfinite(sd) else "one seed" if len(seeds) == 1 else "–"
+    write_column(axes, place, seed_sd, at=SEEDS_AT, width=RIGHT - SEEDS_AT)
 
 
 def _legend(figure: Figure) -> None:

@@ -1,4 +1,4 @@
-"""Each arm minus the best net, in Dice and in the scores beside it, as a table of the page."""
+"""Section with the difference of each arm to the best net, in Dice and two further scores."""
 
 import math
 
@@ -39,7 +39,7 @@ BY_CASES = (
 
 
 def difference_sections(comparison: Comparison) -> list[Section]:
-    """The differences to the best net; no section where there is none."""
+    """Return the section on differences to the best net, or none."""
     table = rows_of(comparison, "differences")
     if "metric" not in table:
         return []

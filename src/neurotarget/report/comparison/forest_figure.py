@@ -1,4 +1,4 @@
-"""Differences of each arm to the best net, by bootstrap and by mixed model."""
+"""Forest plot of the differences of each arm to the best net, by bootstrap and mixed model."""
 
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ from neurotarget.stats.arms.paired import APART, ONE_TRAINING, OTHER_DESIGN
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
 TOP, FOOT, ROW_INCH = 0.62, 0.6, 0.46
-RIGHT = 3.0  # inches, of the words at the right
+RIGHT = 3.0  # inches; width of the text at the right
 ESTIMATE_AT, P_AT, TOLD_AT = 0.12, 1.62, 2.22
 TEXTS = ("told_apart", "reason")
 HEADS = (("difference [95 %]", ESTIMATE_AT), ("p (Holm)", P_AT), ("told apart", TOLD_AT))
@@ -48,7 +48,7 @@ SHORT = {ONE_TRAINING: "not testable", OTHER_DESIGN: "not testable"}
 
 
 class Interval(NamedTuple):
-    """An estimate as one method gives it."""
+    """An estimate by one method, with its interval."""
 
     value: float
     low: float
@@ -61,13 +61,13 @@ class Difference(NamedTuple):
 
     arm: Arm
     by: tuple[Interval, Interval]
-    apart: str  # yes, no, or why that cannot be tested
+    apart: str  # yes, no, or the reason for no test
     reason: str
 
 
 @look()
 def differences_figure(comparison: Comparison) -> Figure | None:
-    """Mean difference of Dice to the best net; None where there is no other or no estimate."""
+    """Draw the mean difference of Dice to the best net; None without estimates."""
     found = to_best(comparison)
     if not any(np.isfinite(one.by[0].value) for one in found):
         return None
@@ -90,13 +90,13 @@ def differences_figure(comparison: Comparison) -> Figure | None:
 
 
 def best_net(comparison: Comparison) -> Arm | None:
-    """The best arm that was trained by itself and has learnt, which others are compared with."""
+    """Return the best trained net that has learnt, with which others are compared."""
     arms = [arm for arm in arms_of(comparison) if arm.learnt != NOT_LEARNT]
     return next((arm for arm in arms if arm.kind == "net"), arms[0] if arms else None)
 
 
 def to_best(comparison: Comparison, metric: str = "dice") -> list[Difference]:
-    """Every other arm minus the best net, in the arms' order; those without a row are left out."""
+    """Return every other arm minus the best net, in the arms' order; missing rows are left out."""
     rows, best = rows_of(comparison, "differences", metric=metric), best_net(comparison)
     if not len(rows) or best is None:
         return []

@@ -1,4 +1,4 @@
-"""Each arm on known and on unseen sites, label by label, with what is published for the target."""
+"""Section on each arm's internal and external cases by label, with published values."""
 
 import math
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ LEAD = (
     "with its intervals stands in the table of internal and external. Published values are of "
     "other scans, raters and networks: nothing here tests whether ours meet them."
 )
-Column = tuple[str, str, str]  # against whose masks, statistic, part
+Column = tuple[str, str, str]  # reference or rater, statistic, part
 
 
 def parts_sections(comparison: Comparison) -> list[Section]:
-    """Dice, r and ICC of every arm by label and part; no section where nothing tells parts."""
+    """Return the section on Dice, r and ICC of every arm by label and part, or none."""
     table = rows_of(comparison, "parts")
     if not len(table):
         return []
-    # Dice has a mean over labels where volumes have a total: one row for both
+    # one row for the mean over labels (Dice) and the total (volumes)
     table = table.assign(label=table["label"].replace([ALL_LABELS, "total"], ALL))
     labels, left_out = parts_labels(table)
     columns, owners = _columns(table), _owners(comparison, table)
@@ -40,13 +40,13 @@ def parts_sections(comparison: Comparison) -> list[Section]:
     ]
     rows = [row for row in rows if set(row[2:]) != {DASH}]
     headings = [Heading("Label", "text"), Heading("Masks", "text"), *map(_heading, columns)]
-    told = [f"{counted(left_out, 'more label')} in the tables below."] if left_out else []
+    more = [f"{counted(left_out, 'more label')} in the tables below."] if left_out else []
     grid = Grid("Internal and external", headings, rows)
-    return [Section("parts", "Internal and external", LEAD, grid, after=told)]
+    return [Section("parts", "Internal and external", LEAD, grid, after=more)]
 
 
 def _owners(comparison: Comparison, table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:
-    """Arms in their order and what is published, with the column of their values."""
+    """Arms in their order, then published values, with the column of their values."""
     ordered = [arm.name for arm in arms_of(comparison)]
     names = [*ordered, *(name for name in dict.fromkeys(table["arm"]) if name not in ordered)]
     owners = [(name, table[table["arm"] == name], "value") for name in names]
@@ -57,7 +57,7 @@ def _owners(comparison: Comparison, table: pd.DataFrame) -> list[tuple[str, pd.D
 
 
 def _columns(table: pd.DataFrame) -> list[Column]:
-    """What agrees with the reference, by statistic and part, then Dice with further raters."""
+    """Agreement with the reference by statistic and part, then Dice with further raters."""
     parts = [part for part in MARKS if (table["part"] == part).any()]
     raters = [name for name in dict.fromkeys(table["against"]) if name != REFERENCE]
     columns = [(REFERENCE, name, part) for name in STATISTICS for part in parts]
@@ -78,8 +78,8 @@ def _cells(rows: pd.DataFrame, columns: Sequence[Column], value: str) -> list[st
         where = (rows["against"] == against) & (rows["statistic"] == statistic)
         own = rows[where & (rows["part"] == part)]
         if value == "published":
-            told = own[["published", "published_sd"]].drop_duplicates().to_numpy(float)
-            cells.append("; ".join(mean_sd(*pair) for pair in told) or DASH)
+            published = own[["published", "published_sd"]].drop_duplicates().to_numpy(float)
+            cells.append("; ".join(mean_sd(*pair) for pair in published) or DASH)
         else:
             mean = own.drop_duplicates("seed")[value].mean(skipna=False) if len(own) else math.nan
             cells.append(shown(mean, 3))

@@ -1,4 +1,4 @@
-"""What each seed of each arm found: agreement of volumes, and effects beside the reference's."""
+"""Figures of the results of each seed of each arm: agreement of volumes, and effects."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,15 +32,15 @@ from neurotarget.report.text.numbers import unit_text
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 
-SEED_INCH, GAP_INCH = 0.15, 0.14  # of one seed, and between arms
+SEED_INCH, GAP_INCH = 0.15, 0.14  # height of one seed, and gap between arms
 TOP, FOOT = 0.34, 0.58
-FIRST_AT, SECOND_AT = 0.12, 1.45  # inches from the axes, of the words at the right
-SECOND_INCH, APART_INCH = 1.2, 0.15  # of the second words, and between both
-ARM = "reference"  # what the rows of effects on the reference volumes are called
+FIRST_AT, SECOND_AT = 0.12, 1.45  # inches from the axes to the text columns at the right
+SECOND_INCH, APART_INCH = 1.2, 0.15  # width of the second column, and gap between both
+ARM = "reference"  # arm name of effects on the reference volumes
 
 
 class Seed(NamedTuple):
-    """What one run of an arm found; NaN where it could not be estimated."""
+    """Result of one run of an arm; NaN where it could not be estimated."""
 
     value: float
     low: float
@@ -48,7 +48,7 @@ class Seed(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An arm with its seeds, or the reference with what it found."""
+    """An arm with its seeds, or the reference with its result."""
 
     arm: Arm | None
     seeds: list[Seed]
@@ -56,27 +56,27 @@ class Row(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """Where a row begins and how high it is, in inches below the top of the axes."""
+    """Top and height of a row, in inches below the top of the axes."""
 
     top: float
     height: float
 
     @property
     def middle(self) -> float:
-        """Its middle, in inches below the top of the axes."""
+        """Return the middle of the row, in inches below the top of the axes."""
         return self.top + self.height / 2
 
 
 @look()
 def icc_figure(comparison: Comparison) -> Figure | None:
-    """ICC(A,1) of volumes, a row an arm and a line a seed; None where no seed has one."""
+    """Draw ICC(A,1) of volumes, one row per arm and line per seed; None without values."""
     label = icc_label(comparison)
     rows = rows_of(comparison, "agreement", label=label)
     found = []
     for arm in arms_of(comparison):
         seeds = _seeds(rows[rows["arm"] == arm.name], "icc_a1", "icc") if len(rows) else []
         if seeds:
-            found.append(Row(arm, seeds, (_value_words(seeds, 3), _range_words(seeds, 3))))
+            found.append(Row(arm, seeds, (_value_text(seeds, 3), _range_text(seeds, 3))))
     if not any(np.isfinite(seed.value) for row in found for seed in row.seeds):
         return None
     figure, axes, slots = _canvas("icc", found)
@@ -91,13 +91,13 @@ def icc_figure(comparison: Comparison) -> Figure | None:
 
 
 def icc_label(comparison: Comparison) -> str:
-    """The label whose agreement is drawn: the total, or the only one."""
+    """Return the label of the figure: the total, or the only one."""
     return main_label(rows_of(comparison, "agreement"))
 
 
 @look()
 def effect_figure(comparison: Comparison, hypothesis: str, name: str) -> Figure | None:
-    """One hypothesis on the reference volumes and by every seed of every arm.
+    """Draw the effect of one hypothesis on the reference volumes and by every seed of every arm.
 
     None where nothing could be estimated.
     """
@@ -117,7 +117,7 @@ def effect_figure(comparison: Comparison, hypothesis: str, name: str) -> Figure 
 
 
 def hypotheses(comparison: Comparison) -> list[str]:
-    """Hypotheses that the table of effects has, in its order."""
+    """Return the hypotheses in the table of effects, in its order."""
     rows = rows_of(comparison, "effects")
     return list(dict.fromkeys(rows["hypothesis"].astype(str))) if len(rows) else []
 
@@ -126,10 +126,10 @@ def _effect_row(rows: pd.DataFrame, arm: Arm | None) -> Row:
     own = rows[rows["arm"] == (ARM if arm is None else arm.name)]
     seeds = _seeds(own, "estimate")
     verdicts = own["verdict"].astype(str).value_counts()
-    told = [name if len(own) == 1 else f"{name} {count} of {len(own)}"
+    verdict_counts = [name if len(own) == 1 else f"{name} {count} of {len(own)}"
             for name, count in verdicts.items()]  # fmt: skip
-    digits = decimals(*rows[["estimate", "low", "high"]].to_numpy(float).ravel())  # one for all
-    return Row(arm, seeds, (_value_words(seeds, digits, sign=True), "; ".join(told)))
+    digits = decimals(*rows[["estimate", "low", "high"]].to_numpy(float).ravel())
+    return Row(arm, seeds, (_value_text(seeds, digits, sign=True), "; ".join(verdict_counts)))
 
 
 def _seeds(rows: pd.DataFrame, value: str, stem: str = "") -> list[Seed]:
@@ -138,8 +138,8 @@ def _seeds(rows: pd.DataFrame, value: str, stem: str = "") -> list[Seed]:
     return [Seed(*(number_of(row, key) for key in (value, *ends))) for row in ordered]
 
 
-def _value_words(seeds: Sequence[Seed], digits: int | None = None, *, sign: bool = False) -> str:
-    """The only estimate with its interval, or the mean of several."""
+def _value_text(seeds: Sequence[Seed], digits: int | None = None, *, sign: bool = False) -> str:
+    """Text of the only estimate with its interval, or of the mean of several."""
     known = [seed for seed in seeds if np.isfinite(seed.value)]
     if not known:
         return "not estimated"
@@ -150,7 +150,7 @@ def _value_words(seeds: Sequence[Seed], digits: int | None = None, *, sign: bool
     return f"mean {words(mean, decimals(mean) if digits is None else digits, sign=sign)}{some}"
 
 
-def _range_words(seeds: Sequence[Seed], digits: int) -> str:
+def _range_text(seeds: Sequence[Seed], digits: int) -> str:
     known = [seed.value for seed in seeds if np.isfinite(seed.value)]
     return f"{words(min(known), digits)} to {words(max(known), digits)}" if len(known) > 1 else ""
 
@@ -164,7 +164,7 @@ def _has_ranges(found: Sequence[Row]) -> bool:
 
 
 def _canvas(name: str, found: Sequence[Row]) -> tuple[Figure, Axes, list[Slot]]:
-    """Figure with axes that count inches downwards, and where each row is."""
+    """Figure, axes in inches downwards, and the position of each row."""
     arms = [row.arm for row in found if row.arm]
     marks = marks_of(arms)
     slots, top, head = [], 0.0, TOP + (0.3 if marks else 0)
@@ -204,7 +204,7 @@ def _draw(axes: Axes, found: Sequence[Row], slots: Sequence[Slot]) -> None:
 
 
 def _second_at(found: Sequence[Row]) -> float:
-    """Where the second words begin, so that no first ones are cut."""
+    """Position of the second text column, right of the widest text of the first."""
     wide = wide_inch([row.words[0] for row in found], SMALL_PT)
     return max(SECOND_AT, FIRST_AT + wide + APART_INCH)
 
@@ -217,7 +217,7 @@ def _seed(axes: Axes, y: float, seed: Seed, mark: Mark) -> None:
 
 
 def _guides(axes: Axes, found: Sequence[Row]) -> None:
-    """Zero, and the reference's estimate with its interval behind all rows."""
+    """Draw zero and the reference's estimate with its interval behind all rows."""
     values = [value for row in found for seed in row.seeds for value in seed]
     fit_width(axes, values, zero=True)
     axes.axvline(0, color=MUTED, lw=1.0, ls=(0, (2, 2)), zorder=1)

@@ -1,1 +1,1 @@
-"""What all figures are drawn with."""
+"""Shared parts of figures: style, axes, text fitting, panels and pictures of cases."""

@@ -1,7 +1,7 @@
-"""What all figures share: their look, colours that everyone can tell apart, and writing them.
+"""Style shared by all figures: colours safe for colour blindness, layout, and saving.
 
-Figures need no display and leave matplotlib's settings as they were. They are laid out in
-DejaVu Sans, which is wider than most, so that text still fits in the font of a page.
+Figures need no display and do not change matplotlib's global settings. They are laid out in DejaVu
+Sans, which is wider than most fonts, so that text still fits in the font of a page.
 """
 
 import re
@@ -20,13 +20,13 @@ from matplotlib.figure import Figure
 from neurotarget.files.writing import write_text, written
 from neurotarget.report.drawing.lettering import plain
 
-# Okabe and Ito's colours that stand out on a grey scan as on white; told apart in the common
+# Okabe and Ito's colours that are visible on a grey scan and on white, and distinct in the common
 # forms of colour blindness (jfly.uni-koeln.de/color)
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00")
-PRINT_DPI = 200  # of figures
-PX_PER_INCH = 120  # on a page, where text is read from further away than on paper
+PRINT_DPI = 200  # of PNG files
+PX_PER_INCH = 120  # on a page, larger than 96 so that text is easy to read
 
-# the same colours in the order of series, and the greys; a page names them --ink, --c1 …
+# the same colours in the order of series, and greys; CSS variables of a page: --ink, --c1 …
 LIGHT = {
     "ink": "#1f2328",
     "muted": "#59636e",
@@ -38,7 +38,7 @@ LIGHT = {
     "c5": "#e69f00",
     "c6": "#56b4e9",
 }
-# what a dark page may put in their place
+# their replacements on a dark page
 DARK = {
     "ink": "#e6edf3",
     "muted": "#a3adb8",
@@ -53,10 +53,10 @@ DARK = {
 INK, MUTED, GRID = (LIGHT[name] for name in ("ink", "muted", "grid"))
 SERIES = tuple(LIGHT[f"c{number}"] for number in range(1, 7))
 
-WIDTH_INCH = 7.5  # of a figure with several columns
+WIDTH_INCH = 7.5  # width of a figure with several columns
 TEXT_PT, SMALL_PT = 9.0, 8.0
 LOOK = {
-    "text.parse_math": False,  # names are text, whatever $ and _ they hold
+    "text.parse_math": False,  # names may contain $ and _
     "axes.formatter.use_mathtext": False,
     "axes.formatter.useoffset": False,
     "font.size": TEXT_PT,
@@ -97,7 +97,7 @@ LOOK = {
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 HREF = f"{{{XLINK}}}href"
-CASE = "#case-"  # what a point of a case links to, its id quoted as in a URL
+CASE = "#case-"  # prefix of the link of a case's point, before its URL-quoted id
 FONT = re.compile(r"\s*font-family:(?:[^;']|'[^']*')*;?")
 HEX = re.compile(r"#[0-9a-f]{6}\b")
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
@@ -107,24 +107,24 @@ ElementTree.register_namespace("xlink", XLINK)
 
 
 def colour(number: int) -> str:
-    """Colour of class `number`, from 1; they come round again after the last."""
+    """Return the colour of class `number`, from 1; colours repeat after the last."""
     return COLOURS[(number - 1) % len(COLOURS)]
 
 
 @contextmanager
 def look() -> Iterator[None]:
-    """The look of all figures, whatever a user's own settings; also as decorator `@look()`."""
+    """Apply the style of all figures, regardless of user settings; also a decorator `@look()`."""
     with rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a page's font has it
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the page's font has it
         rcdefaults()
         rcParams.update(LOOK)
         yield
 
 
 def new_figure(name: str, width_inch: float, height_inch: float, *, free: bool = False) -> Figure:
-    """An empty figure whose parts arrange themselves, or are placed by hand where `free`.
+    """Return an empty figure with automatic layout, or without where `free`.
 
-    `name` is a word of its own in a report: ids inside the SVG begin with it.
+    `name` is unique in a report: ids inside the SVG begin with it.
     """
     return Figure(
         figsize=(width_inch, height_inch), label=name, layout=None if free else "constrained"
@@ -132,7 +132,7 @@ def new_figure(name: str, width_inch: float, height_inch: float, *, free: bool =
 
 
 def finished(figure: Figure) -> Figure:
-    """The figure with its layout settled, so that it is the same in every format."""
+    """Return the figure with its layout fixed, so that it is equal in every format."""
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -141,12 +141,12 @@ def finished(figure: Figure) -> Figure:
 
 @look()
 def svg_text(figure: Figure) -> str:
-    """SVG to stand inside an HTML page, the same bytes for the same figure.
+    """Return SVG for an HTML page, with equal bytes for equal figures.
 
     Colours are the page's variables (`--ink`, `--muted`, `--grid`, `--c1` … `--c6`), the font is
-    the page's, and text is text. It is as wide as drawn, or as the page where that is narrower;
-    a page that would rather scroll than shrink sets `--figure-least` to the share of the width
-    that is to stay, such as 0.9. Points of a case link to `#case-<id>`, the id quoted as in a URL.
+    the page's, and text stays text. The width is that of the figure, or of the page where that is
+    narrower; to scroll instead of shrinking, a page sets `--figure-least` to the smallest share of
+    the width, such as 0.9. Points of a case link to `#case-<id>`, the id quoted as in a URL.
     """
     root = _drawn(figure, "none")
     width_px, height_px = (PX_PER_INCH * side for side in figure.get_size_inches())
@@ -170,13 +170,13 @@ def svg_text(figure: Figure) -> str:
 
 @look()
 def save_figure(figure: Figure, stem: Path) -> None:
-    """Write a figure on white as `<stem>.svg` and `<stem>.png`, each whole or not at all."""
+    """Write a figure on white as `<stem>.svg` and `<stem>.png`, each atomically."""
     root = _drawn(figure, "white")
     for element in root.iter():
         _restyle(element, {})
         if element.tag == f"{{{SVG}}}a":
             _link(element)
-            element.tag = f"{{{SVG}}}g"  # outside a page a link leads nowhere
+            element.tag = f"{{{SVG}}}g"  # links have no target outside a page
             del element.attrib[HREF], element.attrib["tabindex"]
     root.set(
         "style",
@@ -196,7 +196,7 @@ def save_figure(figure: Figure, stem: Path) -> None:
 
 
 def _drawn(figure: Figure, background: str) -> ElementTree.Element:
-    """What matplotlib draws, without its metadata, its style for the whole page and idle ids."""
+    """Matplotlib's SVG without metadata, global styles and unused ids."""
     rcParams["svg.hashsalt"] = figure.get_label()
     content = BytesIO()
     figure.savefig(content, format="svg", facecolor=background, metadata={"Date": None})
@@ -219,7 +219,7 @@ def _drawn(figure: Figure, background: str) -> ElementTree.Element:
 
 
 def _rename(element: ElementTree.Element, used: set[str], prefix: str) -> None:
-    """Put the figure's name before ids that are used, and take the others away."""
+    """Prefix used ids with the figure's name, and remove the others."""
     if (name := element.attrib.pop("id", None)) in used:
         element.set("id", f"{prefix}-{name}")
     for key, value in element.attrib.items():
@@ -240,7 +240,7 @@ def _restyle(element: ElementTree.Element, colours: Mapping[str, str]) -> None:
 
 
 def _link(element: ElementTree.Element) -> None:
-    """Name the case where the pointer rests; keyboards have the list of cases instead."""
+    """Add a tooltip with the case; keyboard users have the list of cases instead."""
     element.attrib.pop("target", None)
     element.set("tabindex", "-1")
     title = ElementTree.Element(f"{{{SVG}}}title")

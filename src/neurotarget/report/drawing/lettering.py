@@ -1,4 +1,4 @@
-"""Words and numbers of figures: plain, short, and no wider than their place."""
+"""Text and numbers in figures, shortened to the available width."""
 
 import re
 import unicodedata
@@ -11,12 +11,12 @@ from matplotlib.textpath import text_to_path
 from neurotarget.report.text.numbers import NOTHING, number
 
 PT_PER_INCH = 72
-MOST_LETTERS = 200  # of a text that is cut
+MOST_LETTERS = 200  # longer text is cut before it is measured
 MINUS = "\N{MINUS SIGN}"
 
 
 def fitted(text: object, width_inch: float, size_pt: float, *, bold: bool = False) -> str:
-    """Plain text no wider than this, its middle left out where it must be."""
+    """Return plain text no wider than `width_inch`, with its middle replaced by … if needed."""
     text = plain(text)
     if wide_inch([text], size_pt, bold=bold) <= width_inch:
         return text
@@ -30,28 +30,28 @@ def fitted(text: object, width_inch: float, size_pt: float, *, bold: bool = Fals
 
 
 def wide_inch(texts: Sequence[str], size_pt: float, *, bold: bool = False) -> float:
-    """Width of the widest of these texts as drawn, in inches."""
+    """Return the width of the widest of these texts, in inches."""
     font = FontProperties(family="DejaVu Sans", size=size_pt, weight="bold" if bold else "normal")
     sizes = [text_to_path.get_text_width_height_descent(text, font, False) for text in texts]
     return max((size[0] for size in sizes), default=0.0) / PT_PER_INCH
 
 
 def plain(text: object) -> str:
-    """One line of text without control characters, which no SVG can hold."""
-    unfit = ("Cc", "Cs", "Cn")  # control, half of a pair, not a character
+    """Return one line of text without control characters, which are invalid in SVG."""
+    unfit = ("Cc", "Cs", "Cn")  # control characters, surrogates, unassigned code points
     line = re.sub(r"[ \t\r\n\v\f]+", " ", str(text))
     return "".join("\ufffd" if unicodedata.category(sign) in unfit else sign for sign in line)
 
 
 def words(value: float, digits: int | None = None, *, sign: bool = False) -> str:
-    """A number as read, a dash where there is none."""
+    """Format a number; a dash for a missing one."""
     if not np.isfinite(value):
         return NOTHING
     return number(float(value), digits, sign=sign).replace("-", MINUS)
 
 
 def estimate(row: Mapping, digits: int | None = None, *, sign: bool = False) -> str:
-    """Value with its interval in square brackets; `row` has value, low and high."""
+    """Format a value with its interval in square brackets; `row` has value, low and high."""
     value, low, high = (float(row[key]) for key in ("value", "low", "high"))
     digits = decimals(value, low, high) if digits is None else digits
     text = words(value, digits, sign=sign)
@@ -61,7 +61,7 @@ def estimate(row: Mapping, digits: int | None = None, *, sign: bool = False) -> 
 
 
 def decimals(*values: float) -> int:
-    """Decimals that show about three figures of the largest, so that all have as many."""
+    """Return decimals that show about three digits of the largest value, for all values."""
     known = [abs(value) for value in values if np.isfinite(value)]
     most = max(known, default=0.0)
     steps = (100.0, 10.0, 0.1, 0.01, 0.001)
@@ -69,11 +69,11 @@ def decimals(*values: float) -> int:
 
 
 def thousands(value: float, _: int | None = None) -> str:
-    """A tick's label, its thousands set apart by thin spaces."""
+    """Format a tick label with thin spaces between thousands."""
     text = f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:.10g}"
     return text.replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", MINUS)
 
 
 def not_estimable(row: Mapping | None) -> str:
-    """Why a row has no value; "" where it has one or says nothing."""
+    """Return the reason why a row has no value; "" where it has one or no reason."""
     return "" if row is None else str(row.get("reason", "") or "")

@@ -1,4 +1,4 @@
-"""Pictures of one case: three slices with the outlines of both masks, and where they differ."""
+"""Pictures of one case: three slices with the outlines of both masks and their errors."""
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -30,17 +30,17 @@ from neurotarget.report.drawing.scene import (
 
 TITLE_PT = 11.0
 WIDTH_INCH, GAP_INCH, HEAD_INCH, FOOT_INCH = 9.6, 0.08, 0.5, 0.34
-BARS_MM, LEAST_BAR = (10.0, 20.0, 50.0), 0.13  # share of a panel, for the words above
-MOST_HIGH_INCH = 3.4  # of a row that shows errors
+BARS_MM, LEAST_BAR = (10.0, 20.0, 50.0), 0.13  # shortest scale bar, as a share of a panel
+MOST_HIGH_INCH = 3.4  # most height of a row that shows errors
 MOST_LABELS = 6  # in the legend
 NO_IMAGE = "0.24"  # grey behind masks without a scan
 FILL = 0.5  # opacity of masks without a scan
-STRAY, STRAY_FILL = "#FF4D4D", 0.6  # of pieces off the reference
-SMALL_SHARE, RING_SHARE, MOST_RINGS = 0.08, 0.015, 40  # of the width that a panel shows
+STRAY, STRAY_FILL = "#FF4D4D", 0.6  # colour and opacity of pieces outside the reference
+SMALL_SHARE, RING_SHARE, MOST_RINGS = 0.08, 0.015, 40  # shares of a panel's width
 VIEWS = {"slice": "", "error": ", largest error", "projection": ", projection"}
-PAGE_DPIS = (90, 75, 60, 45)  # of pictures on a page: the first that is small enough
+PAGE_DPIS = (90, 75, 60, 45)  # resolutions to try for pictures on a page
 PAGE_BYTES = 120_000
-PAGE_GREYS = 80  # of pictures on a page
+PAGE_GREYS = 80  # grey levels of pictures on a page
 
 
 @look()
@@ -55,17 +55,17 @@ def overlay_bytes(
     dpis: Sequence[int] = PAGE_DPIS,
     errors: bool = False,
 ) -> bytes:
-    """Draw a case as PNG: reference outlined solid in colour, prediction dashed in white.
+    """Draw a case as PNG: reference as a solid coloured outline, prediction dashed in white.
 
     Arrays are in stored order with their `affine`; they are shown along the nearest anatomical
     axes, true to scale, in radiological convention (the patient's right is on the left). The
     slices go through the centre of the reference, or of the prediction where there is none.
-    Without an image the mask is filled, on grey. Of `dpis` the first is taken that gives at most
-    120 kB, else the last.
+    Without an image the mask is filled, on grey. The first of `dpis` that gives at most 120 kB is
+    used, else the last.
 
-    With `errors` the slices are those of the largest error, and a second row looks through the
-    whole volume along each axis, so that no distant piece is missed; pieces of the prediction that
-    lie off the reference are filled and ringed.
+    With `errors` the slices go through the largest error, and a second row shows projections of
+    the whole volume along each axis, so that no distant piece is missed; pieces of the prediction
+    without overlap with the reference are filled and circled.
 
     Raises:
         ValueError: there is neither image nor mask.
@@ -87,7 +87,7 @@ def overlay_bytes(
 
 
 def _palette() -> Image.Image:
-    """Greys, and the colours of outlines as they are and mixed with dark, middle and white."""
+    """Colour palette: greys, and the outline colours, pure and mixed with three greys."""
     greys = np.repeat(np.linspace(0, 1, PAGE_GREYS)[:, None], 3, axis=1)
     pure = np.array([to_rgb(name) for name in (*COLOURS, STRAY)])
     mixes = [
@@ -102,7 +102,7 @@ def _palette() -> Image.Image:
 
 
 def _figure(scenes: Sequence[Scene], title: str, label_names: Sequence[str]) -> Figure:
-    """Rows of three planes; within a row a mm has one length."""
+    """Rows of three planes; all panels of a row have the same scale."""
     head = HEAD_INCH if title else GAP_INCH
     inches = [_inch_per_mm(scene) for scene in scenes]
     highs = [
@@ -130,7 +130,7 @@ def _figure(scenes: Sequence[Scene], title: str, label_names: Sequence[str]) -> 
 
 
 def _inch_per_mm(scene: Scene) -> float:
-    """As wide as the figure, but not higher than a row may be."""
+    """Scale for the full width of the figure, limited by the height of a row."""
     wide = sum(scene.side_mm(plane.across) for plane in PLANES)
     high = max(scene.side_mm(plane.up) for plane in PLANES)
     inch = (WIDTH_INCH - 4 * GAP_INCH) / wide
@@ -148,7 +148,7 @@ def _draw(panel: Axes, plane: Plane, scene: Scene) -> None:
     if scene.stray is not None and scene.stray.any():
         _mark_stray(panel, scene.stray, plane, scene)
     across, up = ((scene.box[axis], scene.spacing_mm[axis]) for axis in (plane.across, plane.up))
-    panel.set_xlim(across[0].stop * across[1], across[0].start * across[1])  # falls: R is left
+    panel.set_xlim(across[0].stop * across[1], across[0].start * across[1])  # reversed: R at left
     panel.set_ylim(up[0].start * up[1], up[0].stop * up[1])
     panel.set_axis_off()
     for place, align, text in ((0.02, "left", plane.ends[0]), (0.98, "right", plane.ends[1])):
@@ -159,7 +159,7 @@ def _draw(panel: Axes, plane: Plane, scene: Scene) -> None:
 
 
 def _background(panel: Axes, plane: Plane, scene: Scene) -> None:
-    """The slice of the scan, or grey where there is none."""
+    """Draw the slice of the scan, or grey where there is none."""
     ends = []
     for axis in (plane.across, plane.up):
         ends += [0, scene.shape[axis] * scene.spacing_mm[axis]]
@@ -202,21 +202,21 @@ def _outline(panel: Axes, classes: ClassMap, plane: Plane, scene: Scene, *, dash
 def _grids(
     classes: ClassMap, plane: Plane, scene: Scene
 ) -> Iterator[tuple[int, ndarray, ndarray, ndarray]]:
-    """Each class that a plane shows, with the places of its voxels in mm."""
+    """Each class in a plane, with the positions of its voxels in mm."""
     for number, seen in scene.classes_seen(classes, plane):
         yield number, *_grid(seen, plane, scene)
 
 
 def _grid(seen: ndarray, plane: Plane, scene: Scene) -> tuple[ndarray, ndarray, ndarray]:
-    """Places of voxels across and up in mm, and a mask of them, as contours need them."""
-    padded = np.pad(seen, 1)  # an outline at the border closes
+    """Positions of voxels across and up in mm, and their mask, as input of contours."""
+    padded = np.pad(seen, 1)  # closes outlines at the border
     steps = [scene.spacing_mm[axis] for axis in (plane.up, plane.across)]
     y, x = ((np.arange(side) - 0.5) * step for side, step in zip(padded.shape, steps, strict=True))
     return x, y, padded.astype(float)
 
 
 def _mark_stray(panel: Axes, stray: Mask, plane: Plane, scene: Scene) -> None:
-    """Fill the pieces off the reference, and ring those that are too small to be seen."""
+    """Fill the pieces outside the reference, and circle those that are too small to see."""
     seen = scene.seen(stray, plane)
     if not seen.any():
         return

@@ -1,4 +1,4 @@
-"""What the panels of figures share: which labels, whose points, marks, words that fit."""
+"""Shared parts of panels: choice of labels, points, markers, legends, titles and ticks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -21,14 +21,14 @@ from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.study.results import Study
 
 MOST_PANELS = 12
-LINES_WIDER_INCH = 0.3  # than titles: numbers are cut only where they must be
-CROWDS = ((150, 15, 0.6), (400, 9, 0.5), (np.inf, 5, 0.35))  # up to so many: pt², opacity
+LINES_WIDER_INCH = 0.3  # lines of numbers may be wider than titles by this
+CROWDS = ((150, 15, 0.6), (400, 9, 0.5), (np.inf, 5, 0.35))  # most points, size in pt², opacity
 MOST_PAIRS = 3
-LARGE_MM3 = 50_000.0  # from here on volumes are shown in cm³
+LARGE_MM3 = 50_000.0  # larger volumes are shown in cm³
 
 
 class Mark(NamedTuple):
-    """How a sex or a method is drawn; never by colour alone."""
+    """Marker of a sex or a method; markers differ in shape as well as colour."""
 
     colour: str
     marker: str
@@ -53,21 +53,21 @@ UNKNOWN = "sex unknown"
 
 
 class Scale(NamedTuple):
-    """Unit in which a figure shows volumes, and how many mm³ it has."""
+    """Unit of volumes in a figure, and its size in mm³."""
 
     unit: str
     mm3: float
 
 
 class Shown(NamedTuple):
-    """Labels that have a panel, in the target's order, and how many more there are."""
+    """Labels with a panel, in the target's order, and the number of labels left out."""
 
     labels: list[str]
     left_out: int
 
 
 def table(study: Study, name: str, **wanted: str) -> pd.DataFrame:
-    """Rows of a study's table with these values in these columns; none where there is no table."""
+    """Return rows of a study's table with these values; empty where there is no table."""
     rows = study.tables.get(name)
     if rows is None or not len(rows) or set(wanted) - set(rows):
         return pd.DataFrame()
@@ -77,24 +77,24 @@ def table(study: Study, name: str, **wanted: str) -> pd.DataFrame:
 
 
 def agreement(study: Study, pair: tuple[str, str]) -> dict[tuple[str, str], pd.Series]:
-    """Agreement of two methods over the whole cohort, by label and statistic."""
+    """Return the agreement of two methods over the whole cohort, by label and statistic."""
     rows = table(study, "agreement", first=pair[0], second=pair[1], stratum="all")
     return {(row["label"], row["statistic"]): row for _, row in rows.iterrows()}
 
 
 def pairs(measured: Measured) -> list[tuple[str, str]]:
-    """Pairs of methods that have figures of their own: the first three."""
+    """Return the pairs of methods that have figures of their own: the first three."""
     return list(measured.pairs[:MOST_PAIRS])
 
 
 def pair_name(measured: Measured, pair: tuple[str, str], kind: str) -> str:
-    """Name of a pair's figure: the kind, numbered from the second pair on."""
+    """Return the name of a pair's figure: the kind, numbered from the second pair on."""
     number = measured.pairs.index(pair) + 1
     return kind if number == 1 else f"{kind}_{number}"
 
 
 def shown(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> Shown:
-    """Labels and regions that have volumes; of too many, those on which methods agree least."""
+    """Choose labels and regions with volumes; of too many, those with the least agreement."""
     labels = [label for label in study.measured.labels if len(points(study, label, methods))]
     if len(labels) <= most:
         return Shown(labels, 0)
@@ -105,7 +105,7 @@ def shown(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> Show
 
 
 def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:
-    """Volumes of a label in mm³ by all of the methods, a row a case, with `sex` and `age`.
+    """Return volumes of a label in mm³ by these methods, one row per case, with `sex` and `age`.
 
     Cases without one of the volumes, or whose masks failed, are left out.
     """
@@ -128,7 +128,7 @@ def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:
 
 
 def by_sex(cases: pd.DataFrame) -> Iterator[tuple[str, Mark, pd.DataFrame]]:
-    """Name, mark and rows of each sex; one without a name where no sex is known."""
+    """Yield name, marker and rows of each sex; one group without a name where sex is unknown."""
     known = [name for name in sorted(cases["sex"].unique()) if name not in ("", UNKNOWN)]
     for name in known:
         yield SEX_WORDS.get(name, name), sex_mark(name), cases[cases["sex"] == name]
@@ -138,30 +138,30 @@ def by_sex(cases: pd.DataFrame) -> Iterator[tuple[str, Mark, pd.DataFrame]]:
 
 
 def sex_mark(name: str) -> Mark:
-    """Mark of a sex as it stands in the covariates; "all" is everybody."""
+    """Return the marker of a sex as written in the covariates; "all" is everybody."""
     return EVERYBODY if name == "all" else SEXES.get(sex_name(name), OTHER_SEXES)
 
 
 def sex_name(value: object) -> str:
-    """F, M or another sex as written; "sex unknown" where it is missing."""
+    """Return F, M or another sex as written; "sex unknown" where missing."""
     if pd.isna(value) or not str(value).strip():
         return UNKNOWN
     return level(value, "sex")
 
 
 def method_mark(measured: Measured, method: str) -> Mark:
-    """Mark of a method: the first, which is the reference where there is one, is ink."""
+    """Return the marker of a method; the first one (the reference, if any) is in ink."""
     known = measured.methods
     return METHODS[known.index(method) % len(METHODS) if method in known else -1]
 
 
 def case_urls(case_ids: Sequence[object]) -> list[str]:
-    """Links of points, to be followed by the page's viewer."""
+    """Return the links of points, which open cases in the page's viewer."""
     return [f"{CASE}{quote(str(name), safe='', errors='replace')}" for name in case_ids]
 
 
 def scatter(axes: Axes, x: Sequence, y: Sequence, mark: Mark, case_ids: Sequence) -> None:
-    """Draw cases as points that link to them; in a crowd they are smaller and fainter."""
+    """Draw cases as points with links; many points are drawn smaller and fainter."""
     area, alpha = next(found for most, *found in CROWDS if len(case_ids) <= most)
     drawn = axes.scatter(
         x,
@@ -178,7 +178,7 @@ def scatter(axes: Axes, x: Sequence, y: Sequence, mark: Mark, case_ids: Sequence
 
 
 def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) -> None:
-    """One legend above all panels; none for a single nameless mark."""
+    """Draw one legend above all panels; none for a single marker without a name."""
     handles = [
         Line2D(
             [],
@@ -198,15 +198,16 @@ def legend(figure: Figure, marks: Mapping[str, Mark], *, lines: bool = False) ->
 
 
 def scale(study: Study, labels: Sequence[str]) -> Scale:
-    """mm³, or cm³ where even the smallest of the labels has many thousands."""
+    """Return mm³, or cm³ if even the smallest label is large."""
     first = next(iter(study.measured.volumes.values()))
     known = first[[label for label in labels if label in first]].median()
     return Scale("cm³", 1000.0) if known.min() >= LARGE_MM3 else Scale("mm³", 1.0)
 
 
 def head(axes: Axes, title: str, lines: Sequence[str] = (), *, width_inch: float) -> None:
-    """Title of a panel in bold with lines of plain text below it, cut to about the width."""
-    axes.set_title(fitted(title, width_inch, TEXT_PT, bold=True), pad=6 + 11 * len(lines))
+    """Write a panel's title in bold with lines of text below it, cut to about the width."""
+    text = fitted(title.replace("_", " "), width_inch, TEXT_PT, bold=True)
+    axes.set_title(text, pad=6 + 11 * len(lines))
     for above, line in enumerate(reversed(lines)):
         axes.annotate(
             fitted(line, width_inch + LINES_WIDER_INCH, SMALL_PT),
@@ -220,7 +221,7 @@ def head(axes: Axes, title: str, lines: Sequence[str] = (), *, width_inch: float
 
 
 def ticks(axes: Axes, which: str, most: int = 5) -> None:
-    """A few round ticks, thousands set apart by thin spaces."""
+    """Set a few round ticks, with thin spaces between thousands."""
     axis = getattr(axes, f"{which}axis")
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(FuncFormatter(thousands))
@@ -229,10 +230,10 @@ def ticks(axes: Axes, which: str, most: int = 5) -> None:
 def apart(
     places: Sequence[float], least: float, low: float = -np.inf, high: float = np.inf
 ) -> list[float]:
-    """The places of labels, moved as little as need be to stand `least` apart and inside."""
+    """Return label positions moved as little as possible, at least `least` apart and inside."""
     order = np.argsort(places, kind="stable")
     moved = np.asarray(places, float)[order]
-    groups: list[list[float]] = []  # sum of (place − rank × least), count: pooled neighbours
+    groups: list[list[float]] = []  # pooled neighbours: sum of (place − rank × least), count
     for rank, place in enumerate(moved):
         groups.append([place - rank * least, 1])
         while len(groups) > 1 and groups[-2][0] / groups[-2][1] > groups[-1][0] / groups[-1][1]:
@@ -247,7 +248,7 @@ def apart(
 
 
 def jitter(values: Float[ndarray, " N"], half: float) -> Float[ndarray, " N"]:
-    """Offsets within ±`half` that spread points where they are dense; the same every time."""
+    """Return deterministic offsets within ±`half` that spread points where they are dense."""
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return np.zeros(len(values))

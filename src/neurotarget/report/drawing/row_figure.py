@@ -1,4 +1,4 @@
-"""Figures of rows: names at the left, an estimate with its interval, words at the right."""
+"""Figures of rows: name at the left, estimate with its interval, text at the right."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,20 +15,20 @@ ROW_INCH = 0.25
 
 
 class Line(NamedTuple):
-    """One row: NaN where there is nothing to draw, and `right` says why."""
+    """One row; with a value of NaN nothing is drawn, and `right` holds the reason."""
 
     name: str
     value: float
     low: float
     high: float
     mark: Mark
-    right: Sequence[str] = ()  # a text for each column at the right
+    right: Sequence[str] = ()  # text of each column at the right
     is_minor: bool = False  # a variant of the row above it
     is_published: bool = False
 
 
 class Block(NamedTuple):
-    """Where the axes of a figure of rows stand, in inches from its upper left corner."""
+    """Position of the axes in a figure of rows, in inches from its upper left corner."""
 
     left: float
     top: float
@@ -43,7 +43,7 @@ class Block(NamedTuple):
 
 
 def block_axes(figure: Figure, block: Block) -> Axes:
-    """Axes with a place for every row, the first at the top."""
+    """Return axes with a position for every row, the first at the top."""
     width, height = figure.get_size_inches()
     axes = figure.add_axes(
         (
@@ -60,7 +60,7 @@ def block_axes(figure: Figure, block: Block) -> Axes:
 
 
 def draw_line(axes: Axes, place: float, line: Line) -> None:
-    """Interval and marker of a row; a published value is a hollow diamond."""
+    """Draw interval and marker of a row; a published value is a hollow diamond."""
     mark = line.mark
     if np.isfinite(line.low) and np.isfinite(line.high):
         axes.plot(
@@ -86,7 +86,7 @@ def draw_line(axes: Axes, place: float, line: Line) -> None:
 
 
 def name_left(axes: Axes, place: float, text: str, *, width_inch: float, pad_inch: float) -> None:
-    """Name of a row, left of its axes and aligned at the left."""
+    """Write the name of a row left of its axes, left-aligned."""
     axes.annotate(
         fitted(text, width_inch, TEXT_PT),
         (0, place),
@@ -108,7 +108,7 @@ def write_right(
     width_inch: Sequence[float],
     faint: bool = False,
 ) -> None:
-    """Words of a row, in columns right of its axes."""
+    """Write the text of a row in columns right of its axes."""
     for text, at, width in zip(texts, at_inch, width_inch, strict=False):
         axes.annotate(
             fitted(text, width, SMALL_PT),
@@ -124,7 +124,7 @@ def write_right(
 
 
 def fit_width(axes: Axes, values: Sequence[float], *, zero: bool) -> None:
-    """Limits that hold the values, and zero where asked."""
+    """Set limits that include the values, and zero if requested."""
     known = [float(value) for value in values if np.isfinite(value)] + ([0.0] if zero else [])
     if not known:
         return

@@ -1,4 +1,4 @@
-"""What a picture of one case shows: which slices, which part, and where a prediction errs."""
+"""Content of a picture of one case: slices, cropping, and the errors of a prediction."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -12,19 +12,19 @@ from scipy import ndimage
 ClassMap = Integer[ndarray, "I J K"]
 Mask = Bool[ndarray, "I J K"]
 
-MARGIN_MM = 12.0  # shown around the target
-LEAST_MM = 56.0  # shown at least, so that one sees where one is
-CORNERS = np.ones((3, 3, 3), dtype=bool)  # voxels that share a corner are one piece
+MARGIN_MM = 12.0  # margin around the target
+LEAST_MM = 56.0  # smallest side of the shown part, so that the location is recognisable
+CORNERS = np.ones((3, 3, 3), dtype=bool)  # connectivity: voxels that share a corner
 
 
 class Plane(NamedTuple):
-    """A direction of looking, and how its axes are drawn."""
+    """A viewing plane and the directions of its axes."""
 
     name: str
-    axis: int  # cut across
-    across: int  # drawn from left to right …
-    up: int  # … and from bottom to top
-    ends: tuple[str, str]  # of the horizontal axis as drawn, which always falls
+    axis: int  # perpendicular to the plane
+    across: int  # horizontal axis of the picture
+    up: int  # vertical axis of the picture
+    ends: tuple[str, str]  # labels at the ends of the horizontal axis, which is reversed
 
 
 PLANES = (
@@ -35,10 +35,10 @@ PLANES = (
 
 
 class Scene(NamedTuple):
-    """A case in canonical order (RAS+), and what part of it is shown.
+    """A case in canonical order (RAS+), and the part of it that is shown.
 
-    `view` says whether a plane is cut at `centre` or looked through. `stray` are the pieces of the
-    prediction that lie off the reference.
+    `view` is either a cut at `centre` or a projection. `stray` are the pieces of the prediction
+    without overlap with the reference.
     """
 
     image: ndarray | None
@@ -52,13 +52,13 @@ class Scene(NamedTuple):
     stray: Mask | None = None
 
     def side_mm(self, axis: int) -> float:
-        """Length of the part that is shown, along an axis."""
+        """Return the length of the shown part along an axis, in mm."""
         return (self.box[axis].stop - self.box[axis].start) * self.spacing_mm[axis]
 
     def seen(self, array: ndarray, plane: Plane) -> ndarray:
-        """What a plane shows of a volume, (up, across): a slice, the mean of a scan, any of a mask.
+        """Return the picture of a volume, (up, across): a slice, or a projection.
 
-        A scan is looked through within the box that is shown, a mask as a whole.
+        A scan is projected as the mean within the shown box, a mask as the union of all its slices.
         """
         if self.view != "projection":
             return array.take(self.centre[plane.axis], axis=plane.axis).T
@@ -69,7 +69,7 @@ class Scene(NamedTuple):
         return array[tuple(inside)].mean(axis=plane.axis).T
 
     def classes_seen(self, classes: ClassMap, plane: Plane) -> Iterator[tuple[int, ndarray]]:
-        """Each class that a plane shows, and where, (up, across)."""
+        """Yield each class in a plane with its mask, (up, across)."""
         if self.view != "projection":
             cut = self.seen(classes, plane)
             yield from ((int(number), cut == number) for number in np.unique(cut[cut > 0]))
@@ -82,7 +82,7 @@ class Scene(NamedTuple):
 def scene_of(
     image: ndarray | None, truth: ClassMap | None, pred: ClassMap | None, affine: ndarray
 ) -> Scene:
-    """Slices through the centre of the reference, or of the prediction where there is none.
+    """Return slices through the centre of the reference, or of the prediction without one.
 
     Raises:
         ValueError: there is neither image nor mask.
@@ -107,10 +107,10 @@ def scene_of(
 
 
 def error_scenes(scene: Scene) -> list[Scene]:
-    """The slices of the largest error, and everything the masks hold in projection.
+    """Return slices through the largest error, and projections of both masks.
 
-    The largest error is the largest connected part of the voxels in which the maps differ; along
-    each axis the slice with most of its voxels is taken. Empty where nothing differs.
+    The largest error is the largest connected set of voxels in which the label maps differ; along
+    each axis the slice with most of these voxels is shown. Empty where the maps are equal.
     """
     if scene.truth is None or scene.pred is None:
         return []
@@ -135,7 +135,7 @@ def error_scenes(scene: Scene) -> list[Scene]:
 
 
 def _stray(truth: Mask, pred: Mask) -> Mask:
-    """Pieces of a prediction that share no voxel with the reference."""
+    """Pieces of a prediction without a common voxel with the reference."""
     pieces, count = ndimage.label(pred, structure=CORNERS)
     is_stray = np.ones(count + 1, dtype=bool)
     is_stray[0] = False
@@ -144,7 +144,7 @@ def _stray(truth: Mask, pred: Mask) -> Mask:
 
 
 def _profiles(mask: Mask) -> list[Integer[ndarray, " N"]]:
-    """Voxels of a mask in each slice along each axis."""
+    """Number of mask voxels in each slice along each axis."""
     return [mask.sum(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
 
 
@@ -153,7 +153,7 @@ def _box(mask: Mask, spacing_mm: ndarray) -> list[slice]:
 
 
 def _middle(profile: Integer[ndarray, " N"]) -> int:
-    """Slice through the centre, or the largest one where the centre holds little of the target."""
+    """Slice through the centre, or the largest one where the centre has little of the target."""
     centre = round(float((np.arange(len(profile)) * profile).sum() / profile.sum()))
     return centre if profile[centre] > profile.max() / 2 else int(profile.argmax())
 

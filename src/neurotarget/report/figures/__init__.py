@@ -1,1 +1,1 @@
-"""One figure of a study a file."""
+"""Figures of a study, one per file."""

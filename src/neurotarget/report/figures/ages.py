@@ -1,4 +1,4 @@
-"""Volumes over age by sex, each method beside the others on the same axes."""
+"""Figure of volumes over age by sex, with one column per method and equal axes."""
 
 from collections.abc import Mapping
 
@@ -34,9 +34,9 @@ PANEL_INCH = 2.75
 
 @look()
 def ages_figure(study: Study) -> Figure | None:
-    """Volumes over age with a curve and its 95 % band for each sex, a column a method.
+    """Draw volumes over age with a curve and its 95 % band for each sex, one column per method.
 
-    Of one method alone, a panel a label. None where no curve could be fitted.
+    With a single method there is one panel per label. None where no curve could be fitted.
     """
     methods, labels = ages_methods(study), ages_labels(study).labels
     if not labels:
@@ -67,12 +67,12 @@ def ages_figure(study: Study) -> Figure | None:
 
 
 def ages_methods(study: Study) -> tuple[str, ...]:
-    """The methods side by side: the first three."""
+    """Return the methods with a column: the first three."""
     return study.measured.methods[:MOST_METHODS]
 
 
 def ages_labels(study: Study) -> Shown:
-    """Labels with at least one curve; of too many, those on which the methods agree least."""
+    """Choose labels with at least one curve; of too many, those with the least agreement."""
     methods = ages_methods(study)
     known = shown(study, methods, MOST_PANELS // max(len(methods), 1))
     curves = table(study, "curves")
@@ -112,7 +112,7 @@ def _slope_lines(study: Study, label: str, method: str) -> list[str]:
 
 
 def _label_last_of_columns(panels: np.ndarray, count: int) -> None:
-    """Shared ages stand below the lowest panel of each column, also where its row is not full."""
+    """Put the age axis below the lowest panel of each column, also in an incomplete row."""
     columns = panels.shape[1]
     for number in range(max(count - columns, 0), count):
         panels.ravel()[number].tick_params(labelbottom=True)

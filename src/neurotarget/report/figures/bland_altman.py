@@ -1,4 +1,4 @@
-"""Differences of two methods against their mean, a panel per label (Bland and Altman 1986)."""
+"""Bland-Altman figure: differences of two methods against their mean, one panel per label."""
 
 from collections.abc import Mapping
 
@@ -39,15 +39,16 @@ from neurotarget.stats.study.results import Study
 
 LINES = {"upper_limit": "upper limit", "bias": "bias", "lower_limit": "lower limit"}
 PANEL_INCH = 1.75  # height of the axes
-ONE_INCH, TWO_INCH = 4.6, WIDTH_INCH  # width of figures of one and of two columns
+ONE_INCH, TWO_INCH = 4.6, WIDTH_INCH  # width with one and two columns
 
 
 @look()
 def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure | None:
-    """Second minus first method against their mean, with bias and limits of agreement.
+    """Draw second minus first method against their mean, with bias and limits of agreement.
 
-    The slope of the differences is drawn where its interval excludes 0. None where there is one
-    method only, or no label whose bias could be estimated.
+    The slope of the differences is drawn where its interval excludes 0. None with one method only,
+    or without any estimated bias. Source: Bland and Altman 1986,
+    doi:10.1016/S0140-6736(86)90837-8.
     """
     pair = pair or next(iter(pairs(study.measured)), None)
     labels = bland_altman_labels(study, pair).labels if pair else []
@@ -63,7 +64,7 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
     for panel, label in zip(panels, labels, strict=False):
         known = {name: row for (of, name), row in found.items() if of == label}
         marks |= _draw(panel, points(study, label, pair), known, shared)
-        head(panel, label, [_slope_words(known)], width_inch=width / columns - 0.85)
+        head(panel, label, [_slope_text(known)], width_inch=width / columns - 0.85)
     for panel in panels[len(labels) :]:
         panel.set_visible(False)
     first, second = (plain(name) for name in pair)
@@ -74,7 +75,7 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
 
 
 def bland_altman_labels(study: Study, pair: tuple[str, str]) -> Shown:
-    """Labels with a panel: those of the scatter whose bias could be estimated."""
+    """Choose the labels of the scatter figure whose bias could be estimated."""
     found, known = agreement(study, pair), shown(study, pair)
     return Shown([label for label in known.labels if _is_known(found, label)], known.left_out)
 
@@ -129,7 +130,7 @@ def _set_heights(panel: Axes, differences: pd.Series, scaled: Mapping) -> None:
 
 
 def _write_lines(panel: Axes, scaled: Mapping) -> None:
-    """The numbers of the three lines at the right, moved apart where they would touch."""
+    """Write the values of the three lines at the right, moved apart where they overlap."""
     low, high = panel.get_ylim()
     line = 2.5 * SMALL_PT / PT_PER_INCH / PANEL_INCH  # two lines of text, as a share
     shares = [(row["value"] - low) / (high - low) for row in scaled.values()]
@@ -148,7 +149,7 @@ def _write_lines(panel: Axes, scaled: Mapping) -> None:
         )
 
 
-def _slope_words(known: Mapping) -> str:
+def _slope_text(known: Mapping) -> str:
     slope, bias = known.get("proportional_slope"), known["bias"]
     text = f"n = {int(bias['n'])}"
     percent = known.get("bias_percent")

@@ -1,4 +1,4 @@
-"""The flow of cases as a figure: boxes from those listed to those behind each effect."""
+"""Flow diagram of cases, from the manifest to each effect."""
 
 import textwrap
 
@@ -21,14 +21,14 @@ from neurotarget.stats.study.results import Study
 
 NAME = "flow"
 BOX_INCH, GAP_INCH = 0.5, 0.28
-LEFT, MIDDLE, RIGHT = 0.02, 0.55, 0.62  # of the width: boxes, and what is left out beside them
-MOST = 12  # boxes
+LEFT, MIDDLE, RIGHT = 0.02, 0.55, 0.62  # shares of the width: boxes, and exclusions
+MOST = 12  # most boxes
 LETTERS = 44
 
 
 @look()
 def flow_figure(study: Study) -> Figure | None:
-    """A box a step with its number, and beside it who was left out and why; None without steps."""
+    """Draw a box per step with its count, and the exclusions with reasons; None without steps."""
     table = rows_of(study, "flow")
     if not len(table):
         return None

@@ -1,4 +1,4 @@
-"""How often each method fails, by every definition of failure."""
+"""Figure of failure rates of each method by every definition of failure."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from neurotarget.report.drawing.row_figure import (
 from neurotarget.stats.study.results import Study
 
 WIDTH, LEFT, AXES = 7.5, 2.2, 2.5  # inches
-TOP, FOOT, GAP = 0.42, 0.6, 0.35  # GAP in rows, between definitions
+TOP, FOOT, GAP = 0.42, 0.6, 0.35  # inches; GAP between definitions, in rows
 RIGHT = 2.6
 NAMES = {
     "failed": "failed",
@@ -35,9 +35,9 @@ NAMES = {
 
 @look()
 def failures_figure(study: Study) -> Figure | None:
-    """Share of failed cases by definition with its interval, the methods below each other.
+    """Draw the share of failed cases by definition with its interval, one row per method.
 
-    None where no definition could be put to any method.
+    None where no definition could be applied.
     """
     rows = table(study, "failures")
     if not len(rows) or not np.isfinite(rows["rate"].astype(float)).any():
@@ -70,7 +70,7 @@ def failures_figure(study: Study) -> Figure | None:
 
 
 def _worth(part: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a definition; one alone where it could be put to no method for the same reason."""
+    """Rows of a definition; a single one where it applies to no method for the same reason."""
     known = np.isfinite(part["rate"].astype(float)).any()
     return part if known or part["reason"].nunique() > 1 else part.iloc[:1]
 

@@ -1,4 +1,4 @@
-"""Effects of every hypothesis with their intervals, a panel each, as in a meta-analysis."""
+"""Forest plot of the effects of every hypothesis, one panel each."""
 
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class _Panel(NamedTuple):
 
 @look()
 def forest_figure(study: Study) -> Figure | None:
-    """Estimates by method and model with 95 % intervals, zero, and the published effect.
+    """Draw estimates by method and model with 95 % intervals, zero, and the published effect.
 
     Each hypothesis and unit has axes of its own. None where nothing could be estimated.
     """
@@ -62,7 +62,7 @@ def forest_figure(study: Study) -> Figure | None:
 
 
 def forest_groups(study: Study) -> list[pd.DataFrame]:
-    """Rows of effects that share a panel: one hypothesis, label and unit, something estimated."""
+    """Group effects by panel: one hypothesis, label and unit, with at least one estimate."""
     rows = table(study, "effects")
     if not len(rows):
         return []
@@ -87,7 +87,7 @@ def _panel(study: Study, rows: pd.DataFrame) -> _Panel:
 
 
 def _line(study: Study, row: pd.Series, *, is_first: bool) -> Line:
-    """A method by its name, and below it, indented, its other models."""
+    """A row named after the method, or an indented row for a further model of it."""
     method, model = str(row["method"]), MODELS.get(str(row["model"]), str(row["model"]))
     name = ", ".join(filter(None, (method, model))) if is_first else f"{INDENT}{model}"
     value, low, high = (float(row[key]) for key in ("estimate", "low", "high"))
@@ -106,7 +106,7 @@ def _draw(figure: Figure, top: float, panel: _Panel) -> None:
     for place, line in enumerate(panel.lines):
         draw_line(axes, place, line)
         name_left(axes, place, line.name, width_inch=LEFT - 0.3, pad_inch=0.2)
-        alone = len(line.right) == 1  # a reason may be long: it has both columns
+        alone = len(line.right) == 1  # a reason spans both columns
         write_right(
             axes,
             place,

@@ -1,7 +1,7 @@
-"""Pictures of maps in physical units: three planes of one, or one plane of several.
+"""Pictures of maps in physical units: three planes of one map, or one plane of several.
 
-A grey that means the same in every picture lets susceptibility of one scan be compared with
-another's; the patient's right is on the left.
+The grey scale is the same in every picture, so that maps of different scans can be compared; the
+patient's right is on the left.
 """
 
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ from neurotarget.report.drawing.lettering import fitted, words
 from neurotarget.report.drawing.scene import PLANES
 
 GAP_INCH, FOOT_INCH, HEAD_INCH = 0.06, 0.5, 0.24
-BAR_MM = (20.0, 10.0, 5.0, 2.0)  # the longest that takes at most a third of a picture
+BAR_MM = (20.0, 10.0, 5.0, 2.0)  # scale bars; the longest up to a third of a picture is used
 MARGIN_MM = 4.0  # around the brain
-SCALE_INCH = (1.8, 0.1)  # of the grey scale
-MOST_ROW = 4  # pictures beside one another
+SCALE_INCH = (1.8, 0.1)  # size of the grey scale
+MOST_ROW = 4  # most pictures in a row
 TALLEST_INCH = 3.4
 
 Map = Float[ndarray, "I J K"]
@@ -39,7 +39,7 @@ Window = tuple[float, float]
 
 
 class Canvas(NamedTuple):
-    """A map in canonical order, the part of it that is shown, and where it is cut."""
+    """A map in canonical order, its shown part, and the position of its slices."""
 
     array: ndarray
     spacing_mm: ndarray
@@ -47,7 +47,7 @@ class Canvas(NamedTuple):
     centre: tuple[int, ...]
 
     def side_mm(self, axis: int) -> float:
-        """Length of what is shown along an axis."""
+        """Return the length of the shown part along an axis, in mm."""
         return (self.box[axis].stop - self.box[axis].start) * float(self.spacing_mm[axis])
 
 
@@ -57,9 +57,9 @@ def canvas(
     shown: Bool[ndarray, "I J K"] | None = None,
     focus: Bool[ndarray, "I J K"] | None = None,
 ) -> Canvas:
-    """Turn a stored map to canonical axes; it is cut at the centre of `focus` (or of `shown`).
+    """Reorient a stored map to canonical axes, with slices at the centre of `focus` or `shown`.
 
-    `shown` is the brain, around which the picture is cropped; without it all is shown.
+    `shown` is the brain mask for cropping; without it the whole map is shown.
     """
     turn = nib.orientations.io_orientation(affine)
     spacing_mm = np.empty(3)
@@ -84,7 +84,7 @@ def canvas(
 
 @look()
 def planes_figure(name: str, scene: Canvas, *, window: Window, unit: str) -> Figure:
-    """Sagittal, coronal and axial slice, true to scale, on a grey scale from `window`."""
+    """Draw a sagittal, coronal and axial slice to scale, with grey levels from `window`."""
     wide = sum(scene.side_mm(plane.across) for plane in PLANES)
     high = max(scene.side_mm(plane.up) for plane in PLANES)
     inch = min((WIDTH_INCH - 2 * GAP_INCH) / wide, TALLEST_INCH / high)  # per mm
@@ -107,7 +107,7 @@ def planes_figure(name: str, scene: Canvas, *, window: Window, unit: str) -> Fig
 
 @look()
 def axial_figure(name: str, scenes: Mapping[str, Canvas], *, window: Window, unit: str) -> Figure:
-    """One axial slice of several maps on one grid, each under its name, in rows."""
+    """Draw one axial slice of several maps on the same grid, each with its name, in rows."""
     plane, first = PLANES[-1], next(iter(scenes.values()))
     columns = min(len(scenes), MOST_ROW)
     rows = -(-len(scenes) // columns)
@@ -134,7 +134,7 @@ def _draw(panel: Axes, scene: Canvas, plane: object, window: Window) -> None:
     slices[plane.axis] = scene.centre[plane.axis]
     width, height = scene.side_mm(plane.across), scene.side_mm(plane.up)
     panel.imshow(
-        scene.array[tuple(slices)].T[:, ::-1].astype(np.float32),  # from right, or front, on
+        scene.array[tuple(slices)].T[:, ::-1].astype(np.float32),  # right, or front, at the left
         cmap="gray",
         vmin=window[0],
         vmax=window[1],
@@ -163,7 +163,7 @@ def _mark(panel: Axes, x: float, y: float, text: str, **align: str) -> None:
 
 
 def _scale(figure: Figure, window: Window, unit: str) -> None:
-    """The grey scale at the lower left, with its ends and its unit."""
+    """Draw the grey scale at the lower left, with its ends and unit."""
     width, height = figure.get_size_inches()
     panel = figure.add_axes(
         (0.25 / width, 0.27 / height, SCALE_INCH[0] / width, SCALE_INCH[1] / height)

@@ -1,4 +1,4 @@
-"""Dice of internal and of external cases as strips, with what others have published as lines."""
+"""Figure of the Dice of internal and external cases, with published values as lines."""
 
 import math
 
@@ -39,7 +39,7 @@ Strip = tuple[str, str, pd.Series, pd.DataFrame]  # label, part, Dice by case, r
 
 @look()
 def parts_figure(study: Study) -> Figure | None:
-    """Dice of every case by label and part; a published mean is a line, its SD a band.
+    """Draw Dice of every case by label and part; a published mean is a line, its SD a band.
 
     None where no Dice of a part is known.
     """
@@ -72,7 +72,7 @@ def parts_figure(study: Study) -> Figure | None:
 
 
 def parts_labels(table: pd.DataFrame) -> tuple[list[str], int]:
-    """Labels to show, and how many more there are; of too many the published and the poorest."""
+    """Choose labels, and count the rest; of too many, published labels and those of low Dice."""
     labels = list(dict.fromkeys(table["label"]))
     if len(labels) <= MOST_LABELS:
         return labels, 0
@@ -84,7 +84,7 @@ def parts_labels(table: pd.DataFrame) -> tuple[list[str], int]:
 
 
 def mean_sd(mean: float, sd: float) -> str:
-    """A mean with its SD, where there is one."""
+    """Format a mean with its SD, if there is one."""
     spread = f" ± {words(sd, 2)}" if np.isfinite(sd) else ""
     return f"{words(mean, 2)}{spread}"
 
@@ -120,7 +120,7 @@ def _strip(panel: Axes, place: int, part: str, values: pd.Series, rows: pd.DataF
 
 
 def _reach(rows: pd.DataFrame) -> list[float]:
-    """Where published means begin to reach, by their SD."""
+    """Lower ends of published means minus their SD."""
     known = rows[rows["published"].notna()]
     return (known["published"] - known["published_sd"].fillna(0)).tolist() or [1.0]
 

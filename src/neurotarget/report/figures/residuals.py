@@ -1,4 +1,4 @@
-"""Residuals of the answering models, and whom each effect hangs on."""
+"""Figure of the residuals of leading models, and of influential people."""
 
 import math
 
@@ -21,14 +21,14 @@ from neurotarget.report.text.sentences import rows_of, title_of
 from neurotarget.stats.study.results import Study
 
 NAME = "residuals"
-MOST = 4  # models
+MOST = 4  # most models
 ROW_INCH = 2.3
-NAMED = 2  # people of the largest influence that are named in a panel
+NAMED = 2  # most influential people that are named in a panel
 
 
 @look()
 def residuals_figure(study: Study) -> Figure | None:
-    """A row a hypothesis and method: residual against fitted, and influence by leverage.
+    """Draw residual against fitted, and influence against leverage, one row per model.
 
     None where no model has residuals.
     """

@@ -1,4 +1,4 @@
-"""Volumes of one method against those of another, a panel per label."""
+"""Scatter figure of volumes by one method against those by another, one panel per label."""
 
 from collections.abc import Mapping
 
@@ -29,10 +29,10 @@ from neurotarget.stats.study.results import Study
 
 @look()
 def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure | None:
-    """Second against first method, with the lines of identity and of the slope on the first.
+    """Draw second against first method, with the identity line and the regression line.
 
-    A panel a label; sexes by marks. A slope below 1 is a network that shrinks towards the mean.
-    None where there is one method only, or no case has both volumes.
+    Sexes differ by marker. A slope below 1 means that the second method shrinks towards the mean.
+    None with one method only, or where no case has both volumes.
     """
     pair = pair or next(iter(pairs(study.measured)), None)
     labels = shown(study, pair).labels if pair else []
@@ -79,7 +79,7 @@ def _points(panel: Axes, cases: pd.DataFrame, shared: Scale) -> dict[str, Mark]:
 
 
 def _slope(panel: Axes, found: Mapping, label: str, shared: Scale) -> None:
-    """Deming's line of the second method on the first, over the width of the panel."""
+    """Draw Deming's line of the second method on the first, over the width of the panel."""
     slope, start = (found.get((label, f"reference_{of}")) for of in ("slope", "intercept"))
     if slope is None or start is None or not np.isfinite([slope["value"], start["value"]]).all():
         return

@@ -1,4 +1,4 @@
-"""Whether an effect hangs on one site: within each, without each, and volumes per site."""
+"""Figure of an effect within and without each site, and of volumes by site."""
 
 import math
 from collections.abc import Mapping
@@ -39,10 +39,9 @@ TOP, FOOT = 0.9, 0.6
 
 @look()
 def sites_figure(study: Study, which: int = 0) -> Figure | None:
-    """One effect within each site and without it, and volumes by site; a row a site.
+    """Draw one effect within each site and without it, and volumes by site; one row per site.
 
-    `which` counts the effects that could be estimated (`sites_effects`). None where there are
-    fewer, or one site only.
+    `which` is an index into `sites_effects`. None where there are fewer effects, or one site only.
     """
     effects = sites_effects(study)
     if which >= len(effects):
@@ -80,9 +79,9 @@ def sites_figure(study: Study, which: int = 0) -> Figure | None:
 
 
 def sites_effects(study: Study) -> list[tuple[str, str]]:
-    """Hypothesis and label of each figure: those estimated within or without some site.
+    """Return hypothesis and label of each figure, if estimated within or without some site.
 
-    A hypothesis has one, of the label that it is about.
+    Each hypothesis has one figure, for the label that it is about.
     """
     rows = table(study, "sites")
     if not len(rows) or rows["site"].nunique() < 2:
@@ -98,12 +97,12 @@ def sites_effects(study: Study) -> list[tuple[str, str]]:
 
 
 def sites_name(which: int) -> str:
-    """Name of an effect's figure, numbered from the second on."""
+    """Return the name of an effect's figure, numbered from the second on."""
     return "sites" if which == 0 else f"sites_{which + 1}"
 
 
 def _places(count: int) -> list[float]:
-    """Heights of the methods within a row."""
+    """Vertical offsets of the methods within a row."""
     return [0.0] if count == 1 else [-0.18, 0.18]
 
 
@@ -127,7 +126,7 @@ def _effects(
 def _overall(
     panel: Axes, study: Study, hypothesis: str, label: str, marks: Mapping[str, Mark]
 ) -> None:
-    """The effect in the whole cohort, as a line behind the sites."""
+    """Draw the effect in the whole cohort as a line behind the sites."""
     for method, mark in marks.items():
         rows = table(
             study, "effects", hypothesis=hypothesis, label=label, method=method, leads=True

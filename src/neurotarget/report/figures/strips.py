@@ -1,4 +1,4 @@
-"""Every case as a point on a strip: Dice of each label, volumes by sex."""
+"""Strip figures with one point per case: Dice of each label, and volumes by sex."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -38,15 +38,15 @@ from neurotarget.report.drawing.panels import (
 from neurotarget.stats.cohort.failures import POOR
 from neurotarget.stats.study.results import Study
 
-MOST_NAMED = 3  # cases of a lower Dice than POOR are named where there are no more
+MOST_NAMED = 3  # cases with a Dice below POOR are named if there are at most so many
 MOST_STRIPS = 30
-NAME_LEFT = 0.35  # Dice from which there is room for a name at the left of its point
+NAME_LEFT = 0.35  # above this Dice a name fits at the left of its point
 STRIP_INCH = 0.55
 DICE = Mark(SERIES[0], "o", "-")
 
 
 class Quartiles(NamedTuple):
-    """Median and the middle half."""
+    """Median and quartiles."""
 
     q1: float
     median: float
@@ -54,15 +54,15 @@ class Quartiles(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Quartiles":
-        """Quartiles of at least one value."""
+        """Return the quartiles of at least one value."""
         return cls(*(float(item) for item in np.quantile(values, [0.25, 0.5, 0.75])))
 
 
 @look()
 def dice_figure(study: Study) -> Figure | None:
-    """Dice of every case, a strip a label, with median and quartiles; poor cases named.
+    """Draw the Dice of every case with median and quartiles, one strip per label.
 
-    None where no mask was scored.
+    Cases with a low Dice are named. None where no mask was scored.
     """
     scores = dice_scores(study)
     labels = dice_labels(study).labels
@@ -90,7 +90,7 @@ def dice_figure(study: Study) -> Figure | None:
 
 
 def dice_scores(study: Study) -> dict[str, pd.Series]:
-    """Dice of each label by case, without undefined values."""
+    """Return the Dice of each label by case, without undefined values."""
     rows = study.measured.scores
     if not len(rows) or "metric" not in rows:
         return {}
@@ -99,7 +99,7 @@ def dice_scores(study: Study) -> dict[str, pd.Series]:
 
 
 def dice_labels(study: Study) -> Shown:
-    """Labels with a strip, in the target's order; of too many, those of the lowest median."""
+    """Choose labels in the target's order; of too many, those of the lowest median."""
     scores = dice_scores(study)
     labels = [label for label in study.measured.labels if label in scores]
     worst = sorted(labels, key=lambda label: scores[label].median())[:MOST_STRIPS]
@@ -116,7 +116,7 @@ def _dice_strip(panel: Axes, place: int, values: pd.Series) -> None:
     for (case_id, value), url, height in zip(
         poor.items(), case_urls(poor.index), heights, strict=True
     ):
-        is_left = value > NAME_LEFT  # where no other point can be
+        is_left = value > NAME_LEFT  # there are no other points at the left
         panel.annotate(
             f"{fitted(case_id, 1.0, SMALL_PT)} ({words(value, 2)})",
             (value, height),
@@ -141,7 +141,7 @@ def _dice_strip(panel: Axes, place: int, values: pd.Series) -> None:
 
 
 def _bar(panel: Axes, place: float, middle: Quartiles, *, half: float) -> None:
-    """Box of the middle half with a line at the median, across the direction of the strip."""
+    """Draw a box from quartile to quartile with a line at the median."""
     panel.fill_betweenx(
         [place - half, place + half], middle.q1, middle.q3, color=MUTED, alpha=0.22, lw=0, zorder=2
     )
@@ -150,7 +150,7 @@ def _bar(panel: Axes, place: float, middle: Quartiles, *, half: float) -> None:
 
 @look()
 def volumes_figure(study: Study) -> Figure | None:
-    """Volumes by the first method, a panel a label and a strip a sex; None without volumes."""
+    """Draw volumes by the first method, one panel per label and strip per sex, or return None."""
     if not study.measured.methods:
         return None
     method = study.measured.methods[0]
@@ -184,7 +184,7 @@ def _volume_strips(panel: Axes, cases: pd.DataFrame, known: pd.DataFrame, mm3: f
         panel.fill_between(spread, middle.q1, middle.q3, color=MUTED, alpha=0.22, lw=0, zorder=2)
         panel.plot(spread, [middle.median] * 2, color=INK, lw=1.8, zorder=4)
         names.append(plain(f"{name} ({len(part)})" if name else f"all ({len(part)})"))
-        lines += _mean_words(name, part, known, mm3)
+        lines += _mean_lines(name, part, known, mm3)
     panel.set_xlim(-0.6, len(names) - 0.4)
     panel.set_xticks(range(len(names)), names, fontsize=TEXT_PT)
     panel.tick_params(axis="x", length=0)
@@ -192,8 +192,8 @@ def _volume_strips(panel: Axes, cases: pd.DataFrame, known: pd.DataFrame, mm3: f
     return lines
 
 
-def _mean_words(name: str, part: pd.DataFrame, known: pd.DataFrame, mm3: float) -> list[str]:
-    """Mean of a sex with its interval, where the table has it."""
+def _mean_lines(name: str, part: pd.DataFrame, known: pd.DataFrame, mm3: float) -> list[str]:
+    """Lines with the mean of a sex and its interval, where the table has it."""
     if not len(known):
         return []
     stratum, sex = ("sex", part["sex"].iloc[0]) if name else ("all", "all")

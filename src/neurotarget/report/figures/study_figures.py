@@ -1,4 +1,4 @@
-"""All figures of a study with their captions; those that cannot be drawn say why."""
+"""All figures of a study with titles and captions, or the reason for a missing figure."""
 
 from typing import NamedTuple
 
@@ -49,9 +49,9 @@ MOST_REASONS = 3
 
 
 class NamedFigure(NamedTuple):
-    """A figure with its words; without a figure, `caption` says why there is none.
+    """A figure with title and caption; without a figure, `caption` is the reason.
 
-    `name` is unique, fit for a file, and begins the ids inside the figure's SVG.
+    `name` is unique, valid as a file name, and the prefix of ids in the figure's SVG.
     """
 
     name: str
@@ -61,7 +61,7 @@ class NamedFigure(NamedTuple):
 
 
 def all_figures(study: Study) -> list[NamedFigure]:
-    """Every figure of the report in reading order: effects first, then agreement, then failures."""
+    """Return all figures in reading order: effects, agreement, failures."""
     alone = len(study.measured.methods) < 2
     return [
         _effects(study),
@@ -78,7 +78,7 @@ def all_figures(study: Study) -> list[NamedFigure]:
 
 
 def _flow(study: Study) -> list[NamedFigure]:
-    """Who was left out on the way, where the study counts it."""
+    """The flow of cases, where the study has it."""
     figure = flow_figure(study)
     caption = "Cases from those that were listed to those behind each effect, which counts people."
     return [] if figure is None else [NamedFigure(FLOW, "Flow of cases", caption, figure)]
@@ -105,12 +105,12 @@ def _effects(study: Study) -> NamedFigure:
 
 
 def _residuals(study: Study) -> list[NamedFigure]:
-    """What the answering models leave of each person, where something was estimated."""
+    """The residuals of leading models, where there are estimates."""
     figure = residuals_figure(study)
     caption = (
-        "Checks of the models that answer, a row a hypothesis and method. Left: a funnel or a bend "
-        "says that the spread or the line is not as the model has it (its errors hold for unequal "
-        "spread). Right: people far from zero carry the effect, most of all far to the right."
+        "Checks of the leading models, one row per hypothesis and method. Left: a funnel shows "
+        "unequal spread, for which the standard errors allow, and a bend shows that a line does "
+        "not fit. Right: people far from zero influence the effect, most of all far to the right."
     )
     return [] if figure is None else [NamedFigure(RESIDUALS, "Residuals", caption, figure)]
 
@@ -121,7 +121,7 @@ def _volumes(study: Study) -> NamedFigure:
         return NamedFigure("volumes", title, "No case has a volume.", None)
     caption = (
         f"Volumes of all cases by sex. {POINTS} The thick line is the median and the grey box "
-        "holds the middle half of the cases. Above each panel stand the means, with their 95 % "
+        "holds the middle half of the cases. The means are above each panel, with their 95 % "
         "confidence intervals in square brackets."
     )
     return NamedFigure("volumes", title, caption + _left_out(shown(study, methods)), figure)
@@ -135,9 +135,9 @@ def _ages(study: Study) -> NamedFigure:
         why = reasons_sentence(table(study, "age")) or other
         return NamedFigure("ages", title, f"No curve over age could be fitted. {why}", None)
     methods = study.measured.methods
-    beside = (
-        " The methods stand side by side on the same axis: the same curve in both means that the "
-        "method would tell the same story of ageing as the first."
+    side_by_side = (
+        " The methods are side by side on equal axes: equal curves mean that both methods find "
+        "the same change with age."
         if len(methods) > 1
         else ""
     )
@@ -148,14 +148,14 @@ def _ages(study: Study) -> NamedFigure:
     )
     caption = (
         f"Volumes over age. {POINTS} The curves are means by sex and the bands their 95 % "
-        f"confidence intervals.{beside} Above each panel stands the mean change "
-        f"per year of age. {BRACKETS}{first}"
+        f"confidence intervals.{side_by_side} The mean change per year of age is above each "
+        f"panel. {BRACKETS}{first}"
     )
     return NamedFigure("ages", title, caption + _left_out(ages_labels(study)), figure)
 
 
 def _compared(study: Study) -> list[NamedFigure]:
-    """Scatter and Bland–Altman of each pair of methods, of the first three where there are more."""
+    """Scatter and Bland–Altman figures of up to three pairs of methods."""
     known = pairs(study.measured)
     if not known:
         return [
@@ -202,15 +202,15 @@ def _bland_altman(study: Study, pair: tuple[str, str], more: str) -> NamedFigure
 
 
 def _parts(study: Study) -> list[NamedFigure]:
-    """Internal and external cases apart, where the study has them apart."""
+    """Dice of internal and external cases, where the study distinguishes them."""
     figure = parts_figure(study)
     if figure is None:
         return []
     caption = (
         f"Dice of every case, by label and by whether the network knew the site. {POINTS} The "
         "thick line is the mean; lost masks count with 0. A dashed line is a mean that others "
-        "have published, the band its standard deviation over their cases: it is of other data, "
-        "and no bar that these cases were to pass."
+        "have published, the band its standard deviation over their cases; it is of other data, "
+        "and not a criterion for these cases."
     )
     return [NamedFigure(PARTS, "Dice of internal and external cases", caption, figure)]
 
@@ -241,7 +241,7 @@ def _failures(study: Study) -> NamedFigure:
         why = reasons_sentence(table(study, "failures")) or "The study has no table of failures."
         return NamedFigure("failures", title, f"No failure rate could be stated. {why}", None)
     caption = (
-        "How many cases of all fail by each definition of failure. The marker is the share of "
+        "Failed cases by each definition of failure. The marker is the share of "
         "cases and the line its 95 % confidence interval (Wilson), also in square brackets. Where "
         "no case failed, the line's right end is the highest rate that fits the data."
     )
@@ -293,9 +293,9 @@ def _left_out(labels: Shown) -> str:
 
 
 def reasons_sentence(rows: pd.DataFrame) -> str:
-    """Sentence of the reasons in a table, the first few of them."""
+    """Return a sentence with the first few reasons in a table."""
     if "reason" not in rows:
         return ""
     reasons = [str(reason) for reason in rows["reason"].dropna().unique() if str(reason)]
-    told = "; ".join(reasons[:MOST_REASONS])
-    return f"{told[0].upper()}{told[1:].rstrip('.')}." if told else ""
+    listed_reasons = "; ".join(reasons[:MOST_REASONS])
+    return f"{listed_reasons[0].upper()}{listed_reasons[1:].rstrip('.')}." if listed_reasons else ""

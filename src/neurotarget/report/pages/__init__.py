@@ -1,1 +1,1 @@
-"""HTML pages and their sections."""
+"""HTML pages, their sections, and summaries for the terminal."""

@@ -1,4 +1,4 @@
-"""A card for each hypothesis: what was claimed, what each set of volumes says of it."""
+"""Cards of a report: each hypothesis with the verdict by each method."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,11 @@ from neurotarget.stats.study.results import Study
 
 ICONS = dict.fromkeys(FOUND, "yes") | dict.fromkeys((ABSENT, OPPOSITE), "no")  # else "open"
 KINDS = {EQUIVALENT: "same", DIFFERENT: "other"}  # else "open"
-ROOM = 0.06  # of the strip's width, free at both ends
+ROOM = 0.06  # free share of the strip's width at both ends
 
 
 class Result(NamedTuple):
-    """One method's answer to a hypothesis."""
+    """One method's verdict on a hypothesis."""
 
     method: str
     volumes: str
@@ -44,7 +44,7 @@ class Result(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A place, or an interval, on a strip, in % of its width."""
+    """A position, or an interval, on a strip, in % of its width."""
 
     text: str
     at: float
@@ -64,7 +64,7 @@ class Strip(NamedTuple):
 
 
 class Card(NamedTuple):
-    """A hypothesis with the answers of all methods."""
+    """A hypothesis with the verdicts of all methods."""
 
     name: str
     title: str
@@ -74,11 +74,11 @@ class Card(NamedTuple):
     results: tuple[Result, ...]
     strip: Strip | None
     conclusions: tuple[tuple[str, str], ...]  # same, other or open, and the sentence
-    remarks: tuple[str, ...]  # on the model that answers, and on each label
+    remarks: tuple[str, ...]  # on the leading model, and on each label
 
 
 def cards(study: Study) -> list[Card]:
-    """A card for each hypothesis of the target that the tables speak of."""
+    """Return a card for each hypothesis of the target with rows in the tables."""
     effects = leading(study)
     asked = {hypothesis.name: hypothesis for hypothesis in study.measured.target.hypotheses}
     return [_card(study, asked[name], rows) for name, rows in effects.items() if name in asked]
@@ -106,7 +106,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
 
 
 def _by_label(study: Study, name: str) -> list[str]:
-    """A sentence a method on the effects of each label, with p corrected for their number."""
+    """A sentence per method on the effects by label, with corrected p."""
     rows, sentences = rows_of(study, "label_effects", hypothesis=name), []
     for method, own in rows.groupby("method", sort=False) if len(rows) else ():
         each = [
@@ -126,7 +126,7 @@ def _by_label(study: Study, name: str) -> list[str]:
 
 
 def _influence(study: Study, row: Mapping) -> str:
-    """Whether the effect hangs on one person, in a few words."""
+    """Short text on whether the effect depends on one person."""
     asked = {key: row[key] for key in ("hypothesis", "label", "method", "model")}
     found = rows_of(study, "influence", **asked).to_dict("records")
     return influence_note(found[0]) if found else ""
@@ -201,7 +201,7 @@ def _strip(rows: Sequence[Mapping]) -> Strip | None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Three to five round numbers between two ends."""
+    """Three to five round numbers between two limits."""
     step = 10 ** math.floor(math.log10((high - low) or 1.0))
     step = next(part * step for part in (1, 0.5, 0.25, 0.2) if (high - low) / (part * step) >= 2.5)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

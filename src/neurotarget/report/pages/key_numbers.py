@@ -1,4 +1,4 @@
-"""The numbers that one asks for first: overlap, agreement, bias, failures."""
+"""Key numbers at the top of a report: overlap, agreement, bias, failures."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from neurotarget.types import FAILED
 
 MOST_PAIRS = 3
 MOST_LABELS = 12
-MEAN_LABEL = "mean"  # the row of scores that averages the labels of a case
+MEAN_LABEL = "mean"  # row of scores averaged over the labels of a case
 
 
 class Tile(NamedTuple):
@@ -48,7 +48,7 @@ class KeyRow(NamedTuple):
 
 
 class KeyNumbers(NamedTuple):
-    """The numbers of a pair of methods, or of one method alone; `left_out` labels have no row."""
+    """Key numbers of a pair of methods, or of a single one; `left_out` labels have no row."""
 
     heading: str
     tiles: tuple[Tile, ...]
@@ -58,7 +58,7 @@ class KeyNumbers(NamedTuple):
 
 
 def key_numbers(study: Study) -> list[KeyNumbers]:
-    """For each pair of methods, up to three; volumes alone where there is no pair.
+    """Return the numbers of up to three pairs of methods, or of a single method's volumes.
 
     Further raters have a section of their own.
     """
@@ -69,9 +69,7 @@ def key_numbers(study: Study) -> list[KeyNumbers]:
 
 
 def failure_lines(study: Study) -> list[KeyRow]:
-    """Rate of failures by definition, a cell a method; definitions that nobody was put to are left
-    out.
-    """
+    """Return failure rates by definition, one cell per method, without unused definitions."""
     table = rows_of(study, "failures")
     found = {(row["definition"], row["method"]): row for row in table.to_dict("records")}
     return [
@@ -116,12 +114,12 @@ def _together(study: Study, first: str, second: str) -> KeyNumbers:
 
 
 def _is_scored(study: Study, first: str, second: str) -> bool:
-    """Whether the scores of masks are of this pair: of the reference and the next method."""
+    """Whether the mask scores belong to this pair: the reference and the next method."""
     return first == study.measured.reference and (first, second) == study.measured.methods[:2]
 
 
 def _worst(study: Study, rows: Sequence[KeyRow], found: Mapping) -> list[KeyRow]:
-    """Rows in the target's order; of many labels those of the lowest Dice, or ICC, and the main."""
+    """Rows in the target's order; of many labels, those of lowest Dice or ICC, and the main one."""
     if len(rows) <= MOST_LABELS:
         return list(rows)
     dice = {row.label: _score(study, row.label, "dice") for row in rows}
@@ -147,7 +145,7 @@ def _score(study: Study, label: str, metric: str) -> dict | None:
 
 def _dice_tile(study: Study, label: str) -> Tile | None:
     labels = study.measured.labels
-    is_mean = len(labels) > 1 and MEAN_LABEL not in labels  # else it is a label of that name
+    is_mean = len(labels) > 1 and MEAN_LABEL not in labels  # not a label with that name
     row = _score(study, MEAN_LABEL if is_mean else label, "dice")
     if row is None or not math.isfinite(row["mean"]):
         return None
@@ -158,7 +156,7 @@ def _dice_tile(study: Study, label: str) -> Tile | None:
 
 
 def _surface_tile(study: Study, label: str) -> Tile | None:
-    """HD95 of the label, or of the worst one where a sum has none, with what it leaves out."""
+    """HD95 of the label, or of the worst label where a sum has none, with exclusions."""
     rows = rows_of(study, "scores", metric="hd95_mm", stratum="all")
     known = rows[rows["n"] > 0] if len(rows) else rows
     own = known[known["label"] == label] if len(known) else known
@@ -169,7 +167,7 @@ def _surface_tile(study: Study, label: str) -> Tile | None:
     note = f"{row['label']}, {counted(int(row['n']), 'case')}; {_quartiles(row)}"
     if near is not None and math.isfinite(near["mean"]):
         note += f"; surface Dice {shown(near['mean'], 2)} {_tolerance(study)}"
-    note += "".join(f"; {told}" for told in [_left_out(row)] if told)
+    note += "".join(f"; {omitted}" for omitted in [_left_out(row)] if omitted)
     value = f"{shown(row['mean'], 2)} mm"
     return Tile("Distance of surfaces (HD95)", value, _ends(row, 2), note)
 
@@ -180,7 +178,7 @@ def _quartiles(row: Mapping) -> str:
 
 
 def _left_out(row: Mapping) -> str:
-    """Cases without a distance, which the mean cannot count, and how many failed at all."""
+    """Text on cases without a distance, which are not in the mean, and on failed cases."""
     if not row["n_nan"]:
         return ""
     failed = f" ({int(row['n_failed'])} failed)" if row.get("n_failed", 0) else ""
@@ -196,12 +194,12 @@ def _score_columns(study: Study) -> tuple[str, ...]:
 
 
 def _by_part(rows: pd.DataFrame, column: str) -> str:
-    """A number in each part, where parts are told: `(internal 0.91, external 0.85)`."""
-    told = [
+    """A number by part, if there are parts: `(internal 0.91, external 0.85)`."""
+    parts = [
         f"{row['level']} {shown(row[column], 2)}"
         for row in rows[rows["stratum"] == "part"].to_dict("records")
     ]
-    return f" ({', '.join(told)})" if told else ""
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _icc_tile(study: Study, found: Mapping, label: str) -> Tile | None:
@@ -210,10 +208,12 @@ def _icc_tile(study: Study, found: Mapping, label: str) -> Tile | None:
         return None
     if not math.isfinite(row["value"]):
         return Tile(name, DASH, "", row["reason"])
-    words = rating(row["low"], row["high"])
+    agreement = rating(row["low"], row["high"])
     asked = {key: row[key] for key in ("first", "second", "label", "statistic")}
     parts = _by_part(rows_of(study, "agreement", **asked), "value")
-    note = f"{label}, {int(row['n'])} cases{parts}" + (f"; agreement is {words}" if words else "")
+    note = f"{label}, {int(row['n'])} cases{parts}" + (
+        f"; agreement is {agreement}" if agreement else ""
+    )
     fixed = found.get((label, "icc_a1_fixed"))
     if fixed is not None and math.isfinite(fixed["low"]):
         ends = " to ".join(shown(fixed[end], 2) for end in ("low", "high"))
@@ -235,7 +235,7 @@ def _bias_tile(found: Mapping, label: str) -> Tile | None:
 
 
 def _spread_tile(found: Mapping, label: str) -> Tile | None:
-    """What share of the first method's spread the second's volumes span."""
+    """Spread of the second method's volumes as a share of the first's."""
     row = found.get((label, "reference_slope"))
     if row is None or not math.isfinite(row["value"]):
         return None
@@ -306,7 +306,7 @@ def _alone(study: Study, method: str) -> KeyNumbers:
     tiles = [_volume_tile(row) for row in whole.to_dict("records")]
     tiles.append(_failure_tile(study, method))
     return KeyNumbers(
-        f"{title_of(volumes_of(method))}, without another set to compare with",
+        f"{title_of(volumes_of(method))}; there is no second method to compare with",
         tuple(tile for tile in tiles if tile),
         ("Mean, mm³", "SD", "Median", "Range", "Cases"),
         tuple(rows[:MOST_LABELS]) if len(rows) > 1 else (),
@@ -323,11 +323,12 @@ def _volume_row(row: Mapping) -> KeyRow:
         ends,
         str(int(row["n"])),
     )
-    return KeyRow(row["label"], cells)
+    return KeyRow(row["label"].replace("_", " "), cells)
 
 
 def _volume_tile(row: Mapping) -> Tile:
     digits = digits_for(row["mean"])
     note = f"{int(row['n'])} cases, SD {shown(row['sd'], digits)} mm³"
-    return Tile(f"Mean volume of {row['label']}", f"{shown(row['mean'], digits)} mm³",
+    label = row["label"].replace("_", " ")
+    return Tile(f"Mean volume of {label}", f"{shown(row['mean'], digits)} mm³",
                 _ends(row, digits), note)  # fmt: skip

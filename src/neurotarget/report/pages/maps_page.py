@@ -1,4 +1,4 @@
-"""The page over maps made from magnitude and phase: each scan's picture, numbers and statements."""
+"""The page of maps made from magnitude and phase: pictures, numbers and facts of each scan."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from neurotarget.report.text.definitions import Definition
 from neurotarget.report.text.headed_tables import About
 from neurotarget.report.text.sentences import DASH, MINUS, counted
 
-MOST_PICTURES = 24  # on a page; a picture takes about 60 kB
+MOST_PICTURES = 24  # most pictures on a page; each takes about 60 kB
 TITLES = {"qsm": "Susceptibility maps", "swi": "Susceptibility-weighted images"}
 QUESTIONS = {
     "qsm": "How much do tissues of each scan strengthen or weaken the main field, in ppm?",
@@ -77,10 +77,9 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class GRECase:
-    """What became of one scan. `said` are statements by heading, `numbers` by column of the table.
+    """Result of one scan. `said` holds facts by heading, `numbers` values by column of the table.
 
-    `status` is done, kept (from an earlier run) or failed; `note` says why it failed, or what to
-    look at.
+    `status` is done, kept (from an earlier run) or failed; `note` is the reason, or a warning.
     """
 
     case_id: str
@@ -100,10 +99,10 @@ def write_gre_page(
     facts: Mapping[str, str] | None = None,
     title: str = "",
 ) -> None:
-    """Write `qsm.html` or `swi.html`: one file that asks for nothing, whole or not at all.
+    """Write `qsm.html` or `swi.html` as one self-contained file, atomically.
 
     Raises:
-        DataError: the disk refuses it.
+        DataError: the file cannot be written.
     """
     good = [case for case in cases if case.status != "failed"]
     failed = [case for case in cases if case.status == "failed"]
@@ -116,11 +115,11 @@ def write_gre_page(
         for number, case in enumerate(drawn[:MOST_PICTURES], start=1)
     ]
     more = len(drawn) - MOST_PICTURES
-    told = [f"Pictures of {more} more scans are not drawn."] if more > 0 else []
+    omitted = [f"Pictures of {more} more scans are not shown."] if more > 0 else []
     body = Body(
         page_figures(figures),
         {"scans": scans_table(cases)},
-        [*notes, *told],
+        [*notes, *omitted],
         dict(facts or {}),
         about=TABLES,
         known=DEFINITIONS[kind],
@@ -131,7 +130,7 @@ def write_gre_page(
 
 
 def scans_table(cases: Sequence[GRECase]) -> pd.DataFrame:
-    """A row a scan with its statements and numbers."""
+    """Return one row per scan with its facts and numbers."""
     rows = [
         {
             "case_id": case.case_id,
@@ -182,7 +181,7 @@ def _failures(failed: Sequence[GRECase]) -> list[Section]:
 
 
 def _statements(good: Sequence[GRECase]) -> list[Section]:
-    """What each map was made from, and its numbers."""
+    """Sections on the input of each map, and on its numbers."""
     if not good:
         return []
     said = list(dict.fromkeys(name for case in good for name in case.said))
@@ -197,15 +196,15 @@ def _statements(good: Sequence[GRECase]) -> list[Section]:
         ]
         for case in good
     ]
-    lead = "Scale and sign of the phase are read from the data unless they were said."
+    lead = "Scale and sign of the phase are read from the data unless they were given as arguments."
     return [
         Section("statements", "What went in and what came out", lead, Grid("Scans", columns, rows))
     ]
 
 
 def _heading(name: str) -> str:
-    words = name.replace("_ppm", ", ppm").replace("_", " ")
-    return words.replace("sd", "SD") if words.startswith("sd") else words.capitalize()
+    heading = name.replace("_ppm", ", ppm").replace("_", " ")
+    return heading.replace("sd", "SD") if heading.startswith("sd") else heading.capitalize()
 
 
 def _number(name: str, value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Mean intensities inside the masks: by method, and how well the methods agree in them."""
+"""Section on mean intensities inside masks, by method, and their agreement."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ PLANTED = (
 
 
 def means_sections(study: Study) -> list[TableSection]:
-    """A section for each contrast that has a unit, with a row a label."""
+    """Return a section for each contrast with a unit, with one row per label."""
     return [_section(study, contrast) for contrast in study.measured.means]
 
 
@@ -57,7 +57,7 @@ def _section(study: Study, contrast: str) -> TableSection:
 
 
 def _labels(labels: Sequence[str]) -> list[str]:
-    """All labels, or of many the first ones and the last, which is the sum of all."""
+    """All labels; of many, the first ones and the last, which is the sum of all."""
     return list(labels) if len(labels) <= MOST_LABELS else [*labels[: MOST_LABELS - 1], labels[-1]]
 
 
@@ -65,13 +65,13 @@ def _row(study: Study, contrast: str, label: str, methods: Sequence[str], place:
     """A method's mean of one label, and its agreement with the first method."""
     method, here = methods[place], {"contrast": contrast, "label": label, "stratum": "all"}
     found = rows_of(study, "means", method=method, **here).to_dict("records")
-    row = found[0]  # the table has every method and label
+    row = found[0]  # the table has exactly one row per method and label
     cells = [label, method, estimate(row, "mean"), shown(row["sd"], digits_for(row["mean"]))]
     cells += [str(int(row["n"])), str(int(row["n_missing"]))]
     if len(methods) == 1:
         return cells
     pair = rows_of(study, "mean_agreement", first=methods[0], second=method, **here)
-    beside = {one["statistic"]: one for one in pair.to_dict("records")}
+    statistics = {one["statistic"]: one for one in pair.to_dict("records")}
     for statistic, options in (("bias", {"sign": True}), ("icc_a1", {"digits": 2})):
-        cells.append(estimate(beside.get(statistic, {}), "value", **options))
+        cells.append(estimate(statistics.get(statistic, {}), "value", **options))
     return cells

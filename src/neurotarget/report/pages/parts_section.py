@@ -1,6 +1,6 @@
-"""Internal beside external cases, and published values beside ours, as a section of a page.
+"""Section on internal and external cases, with published values for comparison.
 
-What is published is of other scans, raters and networks. It is shown, and never claimed as met.
+Published values are of other scans, raters and networks, so they are shown without a test.
 """
 
 import math
@@ -27,7 +27,7 @@ from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import AGREEMENT_UNITS, ALL_LABELS
 
 TITLE = "Internal and external"
-STATISTICS = {"bias": "Bias, mm³"}  # headings, beside those of values
+STATISTICS = {"bias": "Bias, mm³"}  # headings that differ from VALUES
 THEIRS = (
     "Published values are of other scans, raters and networks than these. They stand here for "
     "orientation: nothing on this page tests whether ours meet them."
@@ -36,7 +36,7 @@ NO_PATIENTS = "The cases of this study are generated, so its numbers say nothing
 
 
 def parts_section(study: Study) -> TableSection | None:
-    """Each label of each part with what is published for it; None where there is no such table."""
+    """Return the section with each label and part and published values, or None."""
     table = rows_of(study, "parts")
     if not len(table):
         return None
@@ -59,7 +59,7 @@ def _caption(person: str, is_one_of_several: bool) -> str:
 
 
 def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str) -> Grid:
-    """What agrees with one person's masks: a row a label and part."""
+    """Agreement with one person's masks, one row per label and part."""
     statistics = list(dict.fromkeys(table["statistic"]))
     has_published = {name for name, rows in table.groupby("statistic")
                      if rows["published"].notna().any()}  # fmt: skip
@@ -77,13 +77,13 @@ def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str
 
 
 def is_generated(study: Study) -> bool:
-    """Whether the cases are those of a built-in cohort, by what its effects are said to be."""
+    """Return whether the cases are generated, by the source of the target's effects."""
     sources = {item.source for item in study.measured.target.hypotheses}
     return bool(sources & {PLANTED, PLANTED_IN_TISSUE})
 
 
 def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -> list[str]:
-    """Cells of one label in one part, from n on."""
+    """Cells of one label in one part, from the column n on."""
     scored, volumes = rows["statistic"] == "dice", rows["statistic"].isin(AGREEMENT_UNITS)
     counts = [int(rows.loc[where, "n"].max()) for where in (scored, volumes) if where.any()]
     cells = [cases_told(counts[0], counts[-1]), str(int(rows["n_failed"].iloc[0]))]
@@ -91,8 +91,8 @@ def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -
         own = rows[rows["statistic"] == name].to_dict("records")
         cells.append(_ours(own[0]) if own else DASH)
         if name in published:
-            told = [row for row in own if math.isfinite(row["published"])]
-            theirs = [mean_sd(row["published"], row["published_sd"]) for row in told]
+            others = [row for row in own if math.isfinite(row["published"])]
+            theirs = [mean_sd(row["published"], row["published_sd"]) for row in others]
             cells.append("; ".join(theirs) or DASH)
     return cells
 
@@ -131,7 +131,7 @@ def _lead(table: pd.DataFrame) -> str:
 
 
 def _sources(study: Study, table: pd.DataFrame) -> list[str]:
-    """Where published values come from, and what they are not."""
+    """Sentences on the sources of published values and their limits."""
     sources = [text for text in dict.fromkeys(table["source"]) if text]
-    told = [f"Published by {'; '.join(sources)}.", THEIRS] if sources else []
-    return [*told, NO_PATIENTS] if is_generated(study) else told
+    notes = [f"Published by {'; '.join(sources)}.", THEIRS] if sources else []
+    return [*notes, NO_PATIENTS] if is_generated(study) else notes

@@ -1,4 +1,4 @@
-"""Who was studied, who was left out, how people changed, and whether the models held: sections."""
+"""Sections on people: Table 1, flow of cases, change within people, and checks of models."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from neurotarget.stats.effects.testing import MUCH
 from neurotarget.stats.study.results import Study
 
 PEOPLE, FLOW, CHANGE, CHECKS = "people", "flow", "longitudinal", "checks"
-MOST_TOLD = 6  # categories of one kind in a sentence
+MOST_TOLD = 6  # most categories of one covariate in a sentence
 NO_MISSING = "Nothing is missing of these variables."
 COMPLETE = (
     "Missing values are not filled in: a case without one is left out of the effects that need it, "
@@ -40,20 +40,20 @@ WITHIN_BETWEEN = (
 
 
 def people_sections(study: Study) -> list[TableSection]:
-    """Table 1, flow of cases, change within people, and checks of models, where there are such."""
+    """Return the sections on Table 1, flow, change within people and checks, where they exist."""
     found = (_people(study), _flow(study), _change(study), _checks(study))
     return [section for section in found if section]
 
 
 def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
-    """Table 1 as text: its parts, and a row a characteristic with a cell for each part."""
+    """Return Table 1 as text: its parts, and rows of characteristics with a cell per part."""
     table = rows_of(study, "people")
     if not len(table):
         return [], []
     parts = list(dict.fromkeys(table["part"]))
     names = list(dict.fromkeys(table["characteristic"]))
     keys = list(dict.fromkeys(zip(table["characteristic"], table["level"], strict=True)))
-    keys.sort(key=lambda key: names.index(key[0]))  # a site of the training alone beside the others
+    keys.sort(key=lambda key: names.index(key[0]))  # groups sites that are only in training
     cells = {
         (row["part"], row["characteristic"], row["level"]): _cell(row)
         for row in table.to_dict("records")
@@ -66,7 +66,7 @@ def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
 
 
 def people_lines(study: Study) -> list[str]:
-    """Table 1 of all people as parts of a sentence; of many categories their number."""
+    """Return Table 1 of all people as parts of a sentence; of many categories, their number."""
     table = rows_of(study, "people", part=ALL)
     lines = []
     for name, rows in table.groupby("characteristic", sort=False) if len(table) else ():
@@ -79,7 +79,7 @@ def people_lines(study: Study) -> list[str]:
 
 
 def missing_sentence(study: Study) -> str:
-    """What is missing of each variable, and what is done about it."""
+    """Return a sentence on missing values of each variable and their handling."""
     table = rows_of(study, "people", part=ALL)
     if not len(table):
         return ""
@@ -93,7 +93,7 @@ def missing_sentence(study: Study) -> str:
 
 
 def change_sentences(study: Study) -> list[str]:
-    """Change per year within and between people, of the main label by each method."""
+    """Return sentences on the main label's change per year within and between people."""
     table = rows_of(study, "longitudinal", label=main_label(study))
     return [
         f"By {row['method']}, the {row['label']} volume changes by {_slope(row, 'within')} within "
@@ -106,7 +106,7 @@ def change_sentences(study: Study) -> list[str]:
 
 
 def tests_sentence(study: Study) -> str:
-    """How many hypotheses were tested, and what was corrected."""
+    """Return a sentence on the number of tested hypotheses and the correction."""
     table = rows_of(study, "tests")
     known = table[table["p"].notna()] if len(table) else table
     if not len(known):
@@ -115,13 +115,13 @@ def tests_sentence(study: Study) -> str:
     if most == 1:
         return "One hypothesis was tested, so no p value is corrected."
     return (
-        f"{most} hypotheses were tested by each method; their p values and intervals stand "
-        "uncorrected, and those by Holm beside them."
+        f"{most} hypotheses were tested by each method; their p values and intervals are "
+        "uncorrected, and Holm's corrected p values are given as well."
     )
 
 
 def limits_sentences(study: Study) -> list[str]:
-    """For each two methods, whether the limits of the main label are inside what was accepted."""
+    """Return sentences on whether limits of agreement of the main label are acceptable."""
     table = rows_of(study, "assumptions", label=main_label(study))
     return [
         f"The limits of agreement of {row['second']} and {row['first']} are {row['verdict']} "
@@ -193,7 +193,9 @@ def _change(study: Study) -> TableSection | None:
 
 
 def _checks(study: Study) -> TableSection | None:
-    grids = [grid for grid in (_differences(study), _tests(study), _beside(study)) if grid.rows]
+    grids = [
+        grid for grid in (_differences(study), _tests(study), _noninferiority(study)) if grid.rows
+    ]
     if not grids:
         return None
     after = [tests_sentence(study)] if tests_sentence(study) else []
@@ -236,8 +238,8 @@ def _tests(study: Study) -> Grid:
     return Grid("Tests", columns, rows)
 
 
-def _beside(study: Study) -> Grid:
-    columns = [Heading("Network beside", "text"), Heading("Against", "text")]
+def _noninferiority(study: Study) -> Grid:
+    columns = [Heading("Network compared with", "text"), Heading("Against", "text")]
     columns += [Heading("Difference of Dice"), Heading("Margin"), Heading("Verdict", "text")]
     table = rows_of(study, "noninferiority", label=main_label(study))
     rows = [

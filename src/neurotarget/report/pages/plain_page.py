@@ -1,8 +1,7 @@
-"""What every page is made of: head, styles, scripts, figures, tables, notes; and plain pages.
+"""Shared parts of all pages (head, styles, scripts, figures, tables, notes), and plain pages.
 
-A page is one file that asks for nothing. What comes from its input reaches it as escaped text, as
-JSON in which no tag can begin, or as SVG of our own. A content security policy allows no request
-and no script but our own.
+A page is one self-contained file. Input is inserted as escaped text, as JSON without tags, or as
+our own SVG. A content security policy forbids all requests and all scripts but our own.
 """
 
 import base64
@@ -35,7 +34,7 @@ from neurotarget.report.text.headed_tables import (
 )
 from neurotarget.report.text.learning_banner import Banner
 
-# names of the page's colours beside those of the figures
+# colours of the page in addition to those of the figures
 DARK_PAGE = {
     "paper": "#10141a",
     "sheet": "#191f27",
@@ -52,12 +51,12 @@ DARK_PAGE = {
     "shadow": "none",
     "edge": "#00000099",
 }
-TRUTH, PRED = COLOURS[0], COLOURS[1]  # of masks in the viewer, on a grey scan
+TRUTH, PRED = COLOURS[0], COLOURS[1]  # colours of masks in the viewer
 MOST_REASONS = 5
 
 
 class PageFigure(NamedTuple):
-    """A figure as it stands on the page; without `svg` the caption says why it was left out."""
+    """A figure on the page; without `svg` the caption is the reason why it was left out."""
 
     name: str
     title: str
@@ -66,14 +65,14 @@ class PageFigure(NamedTuple):
 
 
 class Heading(NamedTuple):
-    """Head of a column of a grid; numbers stand at the right."""
+    """Heading of a grid's column; numbers are right-aligned."""
 
     text: str
     kind: str = "number"  # or text
 
 
 class Grid(NamedTuple):
-    """A table that stands on the page as it is; the first cell of a row names it."""
+    """A static table on the page; the first cell of a row is its heading."""
 
     caption: str
     columns: Sequence[Heading]
@@ -81,14 +80,14 @@ class Grid(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Lines to read or copy: a command, a search space."""
+    """Preformatted lines: a command, a search space."""
 
     heading: str
     text: str
 
 
 class Section(NamedTuple):
-    """A part of a plain page before its figures; `name` is its address on the page."""
+    """A section of a plain page above its figures; `name` is its anchor."""
 
     name: str
     heading: str
@@ -100,22 +99,22 @@ class Section(NamedTuple):
 
 @dataclass(frozen=True)
 class Head:
-    """What is read first."""
+    """Top of a page: title, question, answer."""
 
     title: str
     eyebrow: str
     question: str = ""
     cohort: str = ""
     answer: str = ""
-    banner: Banner | None = None  # above everything else
+    banner: Banner | None = None  # at the top of the page
 
 
 @dataclass(frozen=True)
 class Body:
-    """What a page shows below its findings.
+    """Lower part of a page: figures, tables, definitions and notes.
 
-    `about` says what the tables are, `known` are the definitions to choose from, `words` are
-    values of texts as they are read.
+    `about` describes the tables, `known` holds available definitions, and `words` the displayed
+    text of values.
     """
 
     figures: Sequence[PageFigure]
@@ -129,7 +128,7 @@ class Body:
 
 
 def page_figures(named: Sequence[NamedFigure]) -> list[PageFigure]:
-    """Figures as SVG, in the page's colours."""
+    """Return figures as SVG, in the page's colours."""
     return [
         PageFigure(
             one.name, one.title, one.caption, None if one.figure is None else svg_text(one.figure)
@@ -141,18 +140,18 @@ def page_figures(named: Sequence[NamedFigure]) -> list[PageFigure]:
 def write_plain(
     path: Path, head: Head, body: Body, sections: Sequence[Section], *, target: str
 ) -> None:
-    """Write a page without cases or viewer as one file, whole or not at all.
+    """Write a page without cases and viewer as one file, atomically.
 
     Raises:
-        DataError: the disk refuses it.
+        DataError: the file cannot be written.
     """
     write_text(path, render_page(head, body, sections, target=target))
 
 
 def render_page(head: Head, body: Body, sections: Sequence[Section], *, target: str) -> str:
-    """A page of text, grids and code above figures, sortable tables and notes.
+    """Return a page of text, grids and code above figures, sortable tables and notes.
 
-    `target` begins the names of downloaded tables.
+    `target` is the prefix of the names of downloaded tables.
     """
     page = {"target": target, "cases": [], "known": [], "words": dict(body.words)}
     links = [(one.name, one.heading) for one in sections]
@@ -163,7 +162,7 @@ def render_page(head: Head, body: Body, sections: Sequence[Section], *, target: 
 
 
 def shared(head: Head, body: Body) -> dict[str, object]:
-    """What the base of all pages asks for, but for the links in `sections`."""
+    """Return the variables of the base template, except the links in `sections`."""
     found = sheets(body.tables, body.about)
     return {
         **{name: getattr(head, name) for name in Head.__dataclass_fields__},
@@ -187,9 +186,9 @@ def rendered(
     scripts: Sequence[Markup],
     page: Mapping[str, object],
 ) -> str:
-    """A template of the assets, filled in; all that is not Markup is escaped.
+    """Fill in a template of the assets; everything that is not Markup is escaped.
 
-    `scripts` are those that run, in their order; `page` is what they know of the page.
+    `scripts` run in their order; `page` is their data.
     """
     environment = Environment(
         loader=FunctionLoader(asset), autoescape=True, undefined=StrictUndefined, finalize=_seen
@@ -203,19 +202,19 @@ def rendered(
 
 
 def _seen(value: object) -> object:
-    """A text of the page in which every letter is seen; what is HTML already stays."""
+    """Text with invisible characters made visible; HTML is left unchanged."""
     return shown(value) if type(value) is str else value
 
 
 def scripts(*ours: str, before: Sequence[str] = ()) -> list[Markup]:
-    """Scripts in the order they run, ours as one; none can end its element early."""
+    """Return scripts in their order, ours joined; none can end its element early."""
     texts = [asset(name) for name in before]
     texts.append("".join(map(asset, ours)) + "\nwindow.neurotargetReport.ready();\n")
     return [Markup(_in_script(text)) for text in texts]
 
 
 def asset(name: str) -> str:
-    """Text of a file that pages are made from."""
+    """Return the text of an asset file."""
     return (resources("neurotarget.report") / "assets" / name).read_text(encoding="utf-8")
 
 
@@ -234,12 +233,12 @@ def _sheet_json(sheet: Sheet) -> Markup:
 
 
 def _svg(text: str | None) -> Markup | None:
-    """A figure without what belongs to a file of its own."""
+    """SVG without the header of a standalone file."""
     return None if text is None else Markup(re.sub(r"^.*?(?=<svg\b)", "", text, flags=re.DOTALL))
 
 
 def _css() -> Markup:
-    """Styles with the colours of the figures filled in."""
+    """CSS with the colours of the figures filled in."""
 
     def properties(colours: Mapping[str, str]) -> str:
         return " ".join(f"--{name}: {value};" for name, value in colours.items())
@@ -257,12 +256,12 @@ def _css() -> Markup:
 
 
 def _in_script(text: str) -> str:
-    """JavaScript in which no text ends the element it stands in."""
+    """JavaScript without text that would end its script element."""
     return re.sub(r"<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE)
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """Only these scripts run, and nothing is fetched from anywhere."""
+    """Content security policy: only these scripts run, and nothing is fetched."""
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "

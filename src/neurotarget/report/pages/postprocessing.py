@@ -1,6 +1,6 @@
-"""Post-processing that a run has learned: a line, a table for the terminal, a part of the page.
+"""Learned post-processing of a run: a line and a table for the terminal, a section of the page.
 
-A record is what `postprocessing.json` holds, as plain values; what is undefined is None.
+A record is the content of `postprocessing.json` as plain values; undefined values are None.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from neurotarget.report.text.sentences import counted, rows_of, shown
 from neurotarget.stats.study.results import Study
 
 NAME, TITLE = "postprocessing", "Post-processing"
-MOST_ROWS = 12  # on the page and in the terminal; all are in the table
+MOST_ROWS = 12  # most rows on the page and in the terminal; the table has all
 STEPS = {
     "largest_together": "largest piece of all labels together",
     "largest_piece": "largest piece only",
@@ -38,7 +38,7 @@ Record = Mapping[str, Any]
 
 
 def trials_table(record: Record) -> pd.DataFrame:
-    """Every step that was tried, a row a step and label; none where the record has none."""
+    """Return one row per tried step and label; empty where the record has none."""
     trials = [one for one in record.get("trials") or [] if isinstance(one, Mapping)]
     table = pd.DataFrame(trials).reindex(columns=list(COLUMNS))
     numbers = ["size_mm3", "dice_before", "dice_after"]
@@ -46,7 +46,7 @@ def trials_table(record: Record) -> pd.DataFrame:
 
 
 def postprocessing_facts(record: Record) -> dict[str, Any]:
-    """What a summary holds of a record: the steps, and each label before and after them."""
+    """Return the part of a record for a summary: steps, and each label before and after."""
     changes = {
         one["label"]: {key: value for key, value in one.items() if key != "label"}
         for one in record["changes"]
@@ -55,7 +55,7 @@ def postprocessing_facts(record: Record) -> dict[str, Any]:
 
 
 def postprocessing_line(record: Record) -> str:
-    """What was learned, in one line."""
+    """Return one line on the learned steps."""
     n, steps, changes = record["n_cases"], steps_words(record["steps"]), record["changes"]
     of = counted(n, "validation case")
     if not changes:
@@ -66,18 +66,18 @@ def postprocessing_line(record: Record) -> str:
 
 
 def steps_words(steps: Record) -> list[str]:
-    """Kept steps in words, labels joined."""
-    told = [STEPS["largest_together"]] if steps["largest_together"] else []
+    """Return texts of the kept steps, with their labels."""
+    texts = [STEPS["largest_together"]] if steps["largest_together"] else []
     for key in ("largest_piece", "fill_holes"):
         if steps[key]:
-            told.append(f"{STEPS[key]} ({_few(steps[key])})")
+            texts.append(f"{STEPS[key]} ({_few(steps[key])})")
     if sizes := steps["smallest_piece_mm3"]:
-        told.append(f"no pieces below {_few([f'{mm3:g} mm³ ({n})' for n, mm3 in sizes.items()])}")
-    return told
+        texts.append(f"no pieces below {_few([f'{mm3:g} mm³ ({n})' for n, mm3 in sizes.items()])}")
+    return texts
 
 
 def postprocessing_text(facts: Record) -> str:
-    """Labels before and after the kept steps as a table for the terminal."""
+    """Format the labels before and after the kept steps as a table for the terminal."""
     steps, labels = steps_words(facts["steps"]), facts["labels"]
     of = counted(facts["n_cases"], "validation case")
     if not steps:
@@ -99,7 +99,7 @@ def postprocessing_text(facts: Record) -> str:
 
 
 def postprocessing_section(study: Study) -> TableSection | None:
-    """The steps that were tried; None where a study knows of none."""
+    """Return the section on tried steps; None where the study has none."""
     table = rows_of(study, NAME)
     if not len(table):
         return None
@@ -133,7 +133,7 @@ def _row(row: Record) -> list[str]:
 
 
 def _effect(changes: Sequence[Record], n: int) -> str:
-    """Mean Dice and masks in several pieces over all labels, before and after."""
+    """Mean Dice and number of masks in several pieces over all labels, before and after."""
     dice, pieces = [], []
     for when in ("before", "after"):
         known = [one[f"dice_{when}"] for one in changes if one[f"dice_{when}"] is not None]

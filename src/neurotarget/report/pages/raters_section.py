@@ -1,4 +1,4 @@
-"""How well people agree with each other, and the network with each of them."""
+"""Section on further raters: agreement among people, and of the network with each person."""
 
 import math
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ MOST_LABELS = 4
 SIDES = ("left", "right", "total")
 PAIRS_TITLE = "Every two sets of masks"
 CEILING_TITLE = "Error of one drawing"
-BESIDE_TITLE = "The network beside people"
+BESIDE_TITLE = "The network compared with people"
 INTERVALS = " Square brackets hold 95 % intervals over people."
 NO_PROOF = (
     "An interval of the difference that includes 0 shows no difference, which is no proof that "
@@ -43,7 +43,7 @@ FINDINGS = {
 
 
 def raters_section(study: Study) -> TableSection | None:
-    """Agreement of every two, and the network beside each person; None without further raters."""
+    """Return the section on agreement of every two and the comparison with people, or None."""
     table, ceiling = rows_of(study, "raters"), _ceiling(study)
     if not len(table) and not ceiling:
         return None
@@ -60,28 +60,30 @@ def raters_section(study: Study) -> TableSection | None:
         heads = ("Cases", "Error, mm³", "Error, %", "Bias, mm³", "ICC(A,1)", "Dice")
         rows = [_ceiling_row(row) for row in ceiling if row["label"] in labels]
         grids.append(Grid(CEILING_TITLE, [*columns, *map(Heading, heads)], rows))
-    beside = _beside(study)
-    if beside:
+    differences = _differences(study)
+    if differences:
         heads = ("Network", "Person", "Difference")
-        columns = [Heading("Agreement with", "text"), Heading("beside that of", "text")]
+        columns = [Heading("Agreement with", "text"), Heading("compared with that of", "text")]
         columns += [Heading("by", "text"), *map(Heading, heads), Heading("Finding", "text")]
-        grids.append(Grid(BESIDE_TITLE, columns, [_beside_row(row) for row in beside]))
+        grids.append(Grid(BESIDE_TITLE, columns, [_difference_row(row) for row in differences]))
         after += [NO_PROOF, HABITS]
     sentences = [*ceiling_sentences(study), *rater_sentences(study)]
     return TableSection(NAME, TITLE, _lead(study), grids, after, sentences)
 
 
 def rater_sentences(study: Study) -> list[str]:
-    """For each further rater, whether the network agrees with the reference as well, by Dice."""
+    """Return sentences on whether the network agrees with the reference as well as each rater."""
     reference = study.measured.reference
     rows = [
-        row for row in _beside(study) if row["against"] == reference and row["measure"] == "dice"
+        row
+        for row in _differences(study)
+        if row["against"] == reference and row["measure"] == "dice"
     ]
     return [_sentence(row) for row in rows]
 
 
 def ceiling_sentences(study: Study) -> list[str]:
-    """Intra- and inter-rater error of the main label, for every two sets of masks by people."""
+    """Return sentences on the main label's intra- and inter-rater error, by pair of masks."""
     label = main_label(study)
     return [
         f"{title_of(row['error'])} error of one drawing ({row['second']} – {row['first']}, "
@@ -122,14 +124,14 @@ def _ceiling_row(row: Mapping) -> list[str]:
 
 
 def _labels(study: Study) -> list[str]:
-    """All labels, or of many the sides and the sum of all."""
+    """All labels; of many, the sides and the sum of all."""
     labels = list(study.measured.labels)
     if len(labels) <= MOST_LABELS:
         return labels
     return [name for name in SIDES if name in labels] or [main_label(study)]
 
 
-def _beside(study: Study) -> list[dict]:
+def _differences(study: Study) -> list[dict]:
     """Differences of the main label: by Dice and by ICC(A,1)."""
     return rows_of(study, "rater_differences", label=main_label(study)).to_dict("records")
 
@@ -152,12 +154,12 @@ def _sentence(row: Mapping) -> str:
     if not row["finding"]:
         return f"The network is not compared with {_person(row['rater'])}: {row['reason']}."
     names = {key: _person(row[key]) for key in ("against", "rater")}
-    said = FINDINGS[row["finding"]].format(**names)
+    finding = FINDINGS[row["finding"]].format(**names)
     numbers = (
         f"Dice {shown(row['of_network'], 2)} against {shown(row['of_rater'], 2)}, difference "
         f"{estimate(row, 'difference', digits=3, sign=True)}, {int(row['n'])} cases"
     )
-    return f"{said[:1].upper()}{said[1:]} ({numbers})."
+    return f"{finding[:1].upper()}{finding[1:]} ({numbers})."
 
 
 def _person(name: str) -> str:
@@ -177,7 +179,7 @@ def _pair_row(row: Mapping) -> list[str]:
     ]
 
 
-def _beside_row(row: Mapping) -> list[str]:
+def _difference_row(row: Mapping) -> list[str]:
     measure = {"dice": "Dice", "icc_a1": "ICC(A,1)"}[row["measure"]]
     values = [shown(row[key], 2) for key in ("of_network", "of_rater")]
     apart = estimate(row, "difference", digits=3, sign=True)

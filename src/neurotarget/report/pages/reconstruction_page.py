@@ -1,4 +1,4 @@
-"""The page that compares ways of reconstruction on the same scans."""
+"""The page that compares methods of reconstruction on the same scans."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ NAMES = {
     "seconds": "time",
 }
 MAGNITUDE = "magnitude"
-BEST = (  # label, metric, words of its best, whether that is the least
+BEST = (  # label, metric, phrase for the best method, whether the lowest value is best
     ("brain", "nrmse", "the smallest error", True),
     ("veins", "contrast_to_noise", "the highest contrast of veins", False),
 )
@@ -98,7 +98,7 @@ DEFINITIONS = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the methods came to.
+    """Results of the methods.
 
     `methods` has a row for each method, label and metric: mean and sd over `n` scans.
     """
@@ -106,14 +106,14 @@ class Comparison:
     kind: str  # qsm | swi
     methods: pd.DataFrame
     n_scans: int
-    failed: Mapping[str, str]  # why, by scan
+    failed: Mapping[str, str]  # reason by scan
     published: Sequence[Mapping[str, object]] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
-    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what to look at, by scan
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # warnings by scan
 
 
 def method_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean and SD over scans of each metric by method, from rows whose metric is name@method."""
+    """Return mean and SD over scans of each metric by method; rows have metrics name@method."""
     parts = rows["metric"].str.partition("@")
     table = rows.assign(metric=parts[0], method=parts[2])
     keys = ["method", "label", "metric", "unit"]
@@ -124,10 +124,10 @@ def method_table(rows: pd.DataFrame) -> pd.DataFrame:
 def write_reconstruction_page(
     path: Path, found: Comparison, figures: Sequence[NamedFigure], *, title: str = ""
 ) -> None:
-    """Write the page as one file, whole or not at all.
+    """Write the page as one file, atomically.
 
     Raises:
-        DataError: the disk refuses it.
+        DataError: the file cannot be written.
     """
     failed = f", {len(found.failed)} failed" if found.failed else ""
     cohort = f"{counted(found.n_scans, 'scan')}{failed}."
@@ -144,7 +144,7 @@ def write_reconstruction_page(
         {"methods": found.methods},
         [
             *(f"{case_id}: {reason}" for case_id, reason in found.failed.items()),
-            *(f"{case_id}: {note}" for case_id, told in found.notes.items() for note in told),
+            *(f"{case_id}: {note}" for case_id, notes in found.notes.items() for note in notes),
         ],
         found.facts,
         about=about,
@@ -157,8 +157,8 @@ def write_reconstruction_page(
 
 
 def sentence(found: Comparison) -> str:
-    """Which method is best by the first score that is there, and the magnitude beside it."""
-    for label, metric, words, is_least in BEST:
+    """Return a sentence on the best method by the first available score, and on the magnitude."""
+    for label, metric, phrase, is_least in BEST:
         known = (found.methods["label"] == label) & (found.methods["metric"] == metric)
         rows = found.methods[known].dropna(subset="mean")
         own = rows[rows["method"] != MAGNITUDE]
@@ -166,16 +166,20 @@ def sentence(found: Comparison) -> str:
             continue
         row = own.loc[own["mean"].idxmin() if is_least else own["mean"].idxmax()]
         unit = f" {row['unit']}" if row["unit"] else ""
-        text = f"{row['method']} has {words}, {shown(row['mean'], DIGITS[metric])}{unit}"
+        text = f"{row['method']} has {phrase}, {shown(row['mean'], DIGITS[metric])}{unit}"
         text += _over(found, str(row["method"]))
-        beside = rows.loc[rows["method"] == MAGNITUDE, "mean"]
-        told = f"; the magnitude has {shown(beside.iloc[0], DIGITS[metric])}" if len(beside) else ""
-        return f"{text}{told}."
+        magnitude = rows.loc[rows["method"] == MAGNITUDE, "mean"]
+        addition = (
+            f"; the magnitude has {shown(magnitude.iloc[0], DIGITS[metric])}"
+            if len(magnitude)
+            else ""
+        )
+        return f"{text}{addition}."
     return "There is no reference, so nothing is scored."
 
 
 def _over(found: Comparison, method: str) -> str:
-    """Of how much of the brain a method's error is: those that leave less of its rim have less."""
+    """Text on the share of the brain in a method's error; methods differ in the rim they keep."""
     table = found.methods
     share = table.loc[(table["metric"] == "mask_left") & (table["method"] == method), "mean"]
     return (
@@ -186,7 +190,7 @@ def _over(found: Comparison, method: str) -> str:
 def cells(
     found: Comparison, metrics: Sequence[str] = tuple(NAMES)
 ) -> tuple[list[str], list[list[str]]]:
-    """A table with a row a method: headings, and texts of these metrics, in their order."""
+    """Return a table with one row per method: headings, and texts of these metrics in order."""
     table = found.methods
     there = dict.fromkeys(zip(table["label"], table["metric"], strict=True))
     columns = sorted(

@@ -1,4 +1,4 @@
-"""A part of a study's page that is made of tables and sentences."""
+"""The record of a section with tables and sentences on a study's page."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from neurotarget.report.pages.plain_page import Grid
 
 
 class TableSection(NamedTuple):
-    """Tables that stand on the page as they are, with sentences before and after them.
+    """Static tables on the page, with sentences before and after them.
 
-    `name` is the section's address on the page. `findings` are sentences that stand out. Where
-    there are several grids, their captions are shown as headings. A figure of this `name` stands
-    at the end of the section instead of among the others.
+    `name` is the section's anchor. `findings` are highlighted sentences. The captions of several
+    grids are shown as headings. A figure with this `name` is shown at the end of the section
+    instead of among the others.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""The report: one HTML file that needs nothing else, verdicts first.
+"""The report of a study: one self-contained HTML file, verdicts first.
 
-What comes from the study reaches the page as escaped text, as JSON in which no tag can begin, or
-as base64. A content security policy allows no request and no script but our own.
+Input is inserted as escaped text, as JSON without tags, or as base64. A content security policy
+forbids all requests and all scripts but our own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ from neurotarget.stats.study.results import Study
 
 __all__ = ["PageCase", "PageFigure", "page_html", "write_page"]
 
-PAGE_BYTES = 23_500_000  # everything together; browsers and mail grow slow beyond
+PAGE_BYTES = 23_500_000  # most bytes of a page; larger ones are slow in browsers and mail
 VOLUMES_BYTES = 14_000_000
 PICTURES_BYTES = 7_000_000
 VIEWS = (
@@ -59,11 +59,11 @@ VIEWS = (
 NO_PICTURE = "There is no picture of this case."
 NO_ROOM = "The picture was left out, to keep this page small."
 PARTS = ("image", "truth", "pred")
-FIGURES_LEAD = "A point that stands for a case leads to that case."
+FIGURES_LEAD = "Click a point to open its case."
 
 
 class _Place(NamedTuple):
-    """A case in the gallery; `png` is base64, `why` says what stands in its place."""
+    """A case in the gallery; `png` is base64, or else `why` is the reason for a missing picture."""
 
     case_id: str
     anchor: str
@@ -83,13 +83,13 @@ def write_page(
     *,
     title: str,
 ) -> None:
-    """Write the report of a study as one file, whole or not at all.
+    """Write the report of a study as one file, atomically.
 
-    Pictures and volumes of the most telling cases are kept, others left out and counted on the
-    page, so that it stays below 25 MB.
+    Pictures and volumes of the most informative cases are kept, and others are left out and counted
+    on the page, so that it stays below 25 MB.
 
     Raises:
-        DataError: the disk refuses it.
+        DataError: the file cannot be written.
     """
     write_text(path, page_html(study, figures, cases, title=title))
 
@@ -97,7 +97,7 @@ def write_page(
 def page_html(
     study: Study, figures: Sequence[PageFigure], cases: Sequence[PageCase], *, title: str
 ) -> str:
-    """The report as text."""
+    """Return the HTML of the report."""
     pictures = fit_pictures(cases, PICTURES_BYTES)
     body = Body(figures, study.tables, study.notes, study.facts, figures_lead=FIGURES_LEAD)
     context = shared(_head(study, title), body)
@@ -126,7 +126,7 @@ def page_html(
 
 
 def _head(study: Study, title: str) -> Head:
-    """What is read first."""
+    """Top of the page: title, question, answer."""
     question = study.measured.target.question
     return Head(
         title, "Study report", question, cohort(study), answer(study), banner(study.learning)
@@ -134,9 +134,9 @@ def _head(study: Study, title: str) -> Head:
 
 
 def _findings(study: Study) -> dict:
-    """Verdicts and key numbers."""
+    """Template variables of verdicts and key numbers."""
     return {
-        "cards": [{**card._asdict(), "strip_words": _strip_words(card)} for card in cards(study)],
+        "cards": [{**card._asdict(), "strip_words": _strip_text(card)} for card in cards(study)],
         "numbers": key_numbers(study),
         "failures": failure_lines(study),
         "methods": own_methods(study),
@@ -144,18 +144,18 @@ def _findings(study: Study) -> dict:
 
 
 def _tabled(study: Study) -> list[TableSection]:
-    """Sections of tables: parts, raters, means, post-processing; who was studied, and checks."""
+    """Sections of tables: parts, raters, means, post-processing, people and checks."""
     several = (parts_section(study), raters_section(study), *means_sections(study))
     several = (*several, postprocessing_section(study), *people_sections(study))
     return [section for section in several if section]
 
 
-def _strip_words(card: Card) -> str:
-    told = [
+def _strip_text(card: Card) -> str:
+    sentences = [
         f"{one.volumes}: {one.estimate} {one.interval} {one.unit}".strip() for one in card.results
     ]
     published = f"; expected {card.published}" if card.published else ""
-    return f"Effects with 95 % intervals: {'; '.join(told)}{published}"
+    return f"Effects with 95 % intervals: {'; '.join(sentences)}{published}"
 
 
 def _viewer(study: Study, volumes: Sequence[Volumes | None]) -> dict[str, object]:
@@ -184,7 +184,7 @@ def _viewer(study: Study, volumes: Sequence[Volumes | None]) -> dict[str, object
 def _page_data(
     study: Study, cases: Sequence[PageCase], volumes: Sequence[Volumes | None]
 ) -> dict[str, object]:
-    """What scripts know of the page."""
+    """Data for the scripts of the page."""
     listed = [
         {
             "id": case.case_id,
@@ -222,7 +222,7 @@ def _place(case: PageCase, png: str | None, volumes: Volumes | None) -> _Place:
 
 
 def _bare_caption(case: PageCase) -> str:
-    """Caption without the id and rank, which stand above it."""
+    """Caption without id and rank, which are shown above it."""
     return case.caption.removeprefix(f"{case.case_id} ({case.rank})").lstrip(",:; ")
 
 
@@ -231,20 +231,20 @@ def _left_out(
     pictures: Sequence[str | None],
     volumes: Sequence[Volumes | None],
 ) -> list[str]:
-    """Sentences on what the page itself leaves out."""
-    told = []
+    """Sentences on pictures and volumes that the page leaves out."""
+    sentences = []
     pairs = list(zip(cases, pictures, volumes, strict=True))
     if dark := sum(bool(case.png) and png is None for case, png, _ in pairs):
-        told.append(
+        sentences.append(
             f"{dark} of {len(cases)} pictures of cases were left out to keep the page small."
         )
     has_any = [any(part is not None for part in case[5:8]) for case in cases]
     if shut := sum(has and one is None for has, (_, _, one) in zip(has_any, pairs, strict=True)):
-        told.append(
+        sentences.append(
             f"The viewer holds {sum(has_any) - shut} of {sum(has_any)} cases; the others were left "
             "out to keep the page small."
         )
-    return told
+    return sentences
 
 
 def _sections(
@@ -253,7 +253,7 @@ def _sections(
     sheets: Sequence,
     found: Mapping[str, str],
 ) -> list[tuple[str, str]]:
-    """Address and heading of each section that is there; `found` are those of some studies."""
+    """Anchor and heading of each section on this page; `found` are the optional ones."""
     there = {
         "verdicts": True,
         "numbers": True,
@@ -263,8 +263,8 @@ def _sections(
         "tables": sheets,
         "notes": True,
     }
-    words = {"numbers": "Key numbers", **found}
-    return [(name, words.get(name, title_of(name))) for name, has in there.items() if has]
+    headings = {"numbers": "Key numbers", **found}
+    return [(name, headings.get(name, title_of(name))) for name, has in there.items() if has]
 
 
 def _scripts(*, has_viewer: bool) -> list[Markup]:

@@ -1,4 +1,4 @@
-"""The numbers of a study as plain values: what summary.json holds and `summary_text` prints."""
+"""The numbers of a study as plain values for summary.json, and as text for the terminal."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import ALL_LABELS
 from neurotarget.types import FAILED
 
-MOST_LABELS = 12  # beyond, those of lowest Dice are shown
+MOST_LABELS = 12  # of more labels, those of lowest Dice are shown
 SCORES = ("dice", "precision", "recall", "hd95_mm", "assd_mm", "surface_dice")
 LEARNING = ("learnt", "learnt_reasons", "learnt_warnings")
 METHODS = ("reference", "predicted")
@@ -35,14 +35,14 @@ EFFECT += ("model", "n_failed", "reason", "remark")
 
 
 def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> dict:
-    """Scores, volume agreement and hypotheses of a study of rows, safe for JSON.
+    """Return scores, volume agreement and hypotheses of a study of rows as JSON values.
 
     The numbers are those of the study's tables. `dice` and the other scores hold the mean of each
     label, `scores` its spread and interval. `planted` holds the true effect of each hypothesis
-    where the cases were generated. A mask that is lost counts with Dice 0; what is undefined is
-    None, left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects. `parts`,
-    where the study tells internal from external cases, holds the numbers of each with those
-    published. `learnt` says in a word whether the network has, where there is one.
+    where the cases were generated. A lost mask has Dice 0; undefined values are None, left out of
+    means and counted (`n_nan`). Intervals are at 95 %, over subjects. `parts`, if the study has
+    internal and external cases, holds the numbers of each with published ones. `learnt` is the
+    verdict on the network, where there is one.
     """
     measured = study.measured
     target, rows = measured.target, measured.scores
@@ -83,12 +83,12 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
 
 
 def summary_text(summary: Mapping) -> str:
-    """Lay out what `summarise` found: scores, volumes, agreement, hypotheses; with units.
+    """Format the result of `summarise` for the terminal, with units.
 
-    A network that has not learnt is told before anything else.
+    A warning about a network that has not learnt comes first.
 
-    Square brackets hold 95 % intervals. Undefined and failed cases are counted beside the number
-    that lacks them.
+    Square brackets hold 95 % intervals. Undefined and failed cases are counted next to the numbers
+    without them.
     """
     shown = _shown(summary)
     loud = learning_text(*(summary.get(key) or "" for key in LEARNING))
@@ -111,7 +111,7 @@ def _learning(study: Study) -> dict:
 
 
 def _below_half(study: Study) -> int:
-    """Cases with a label below a Dice of 0.5, those that failed among them."""
+    """Number of cases with a label below a Dice of 0.5, including failed ones."""
     rows = rows_of(study, "failures", method=METHODS[1], definition=BELOW_HALF.name)
     return int(rows["n_failed"].sum())
 
@@ -131,7 +131,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _volume(study: Study, label: str) -> dict:
-    """Agreement of a label's volumes over the cases that have both."""
+    """Agreement of a label's volumes over the cases with both."""
     measured, _ = without_failed(study.measured)
     empty = pd.Series(math.nan, index=measured.covariates.index)
     both = pd.DataFrame(
@@ -164,7 +164,7 @@ def _volume(study: Study, label: str) -> dict:
 
 
 def _errors(rows: pd.DataFrame, label: str) -> dict[str, float]:
-    """Mean errors of a label's volumes over the cases that have them."""
+    """Mean errors of a label's volumes over the cases with errors."""
 
     def values(metric: str) -> pd.Series:
         return rows[(rows["metric"] == metric) & (rows["label"] == label)]["value"]
@@ -179,7 +179,7 @@ def _errors(rows: pd.DataFrame, label: str) -> dict[str, float]:
 
 
 def _parts(study: Study) -> dict[str, dict]:
-    """Numbers against the reference by part, statistic and label, and those published."""
+    """Numbers against the reference by part, statistic and label, with published values."""
     table = rows_of(study, "parts", against=METHODS[0])
     if not len(table):
         return {}
@@ -219,13 +219,13 @@ def _effect(line: Mapping | None, what: str, unit: str) -> dict:
     if line is not None:
         return {key: line[key] for key in EFFECT}
     nothing = dict.fromkeys(EFFECT, math.nan)
-    words = {"unit": unit, "size_kind": "", "verdict": INCONCLUSIVE, "n": 0, "n_dropped": 0}
-    words |= {"model": "", "n_failed": 0, "remark": ""}
-    return nothing | words | {"reason": f"there are no {what}"}
+    texts = {"unit": unit, "size_kind": "", "verdict": INCONCLUSIVE, "n": 0, "n_dropped": 0}
+    texts |= {"model": "", "n_failed": 0, "remark": ""}
+    return nothing | texts | {"reason": f"there are no {what}"}
 
 
 def _plain(value: object) -> object:
-    """Plain Python values for JSON; what is not finite becomes None."""
+    """Plain Python values for JSON; infinite and NaN values become None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -270,7 +270,7 @@ def _head(summary: Mapping) -> str:
 
 
 def _by_part(summary: Mapping) -> str:
-    """Mean Dice of each part, where there are both."""
+    """Text on the mean Dice of each part, where there are both."""
     means = {}
     for part, found in (summary.get("parts") or {}).items():
         dice = found.get("dice", {})

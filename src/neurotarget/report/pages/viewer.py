@@ -1,7 +1,7 @@
-"""What the page's viewer shows: cases cut to the target, in bytes that a browser can open.
+"""Data of the page's viewer: cases cropped to the target, as base64 NIfTI.
 
-Volumes are only for looking at: the scan has 256 shades, and class numbers beyond 127 come round
-again. World coordinates are those of the files.
+The volumes are for display only: scans have 256 grey levels, and class numbers wrap around after
+127. World coordinates are those of the files.
 """
 
 import base64
@@ -14,20 +14,20 @@ import numpy as np
 from jaxtyping import Float, Integer, Shaped, UInt8
 from numpy import ndarray
 
-MARGIN_MM = 20.0  # shown around the target
-BARE_MARGIN_MM = 5.0  # where there is no scan to show
-PERCENTILES = (0.5, 99.5)  # of the scan, black and white
-MOST_CLASSES = 127  # the viewer marks a class's outline by its number + 128
-MOST_VOX = 160**3  # of a case; larger ones are thinned
+MARGIN_MM = 20.0  # margin around the target
+BARE_MARGIN_MM = 5.0  # margin without a scan
+PERCENTILES = (0.5, 99.5)  # of the scan, shown as black and white
+MOST_CLASSES = 127  # the viewer codes the outline of a class as its number + 128
+MOST_VOX = 160**3  # most voxels of a case; larger ones are downsampled
 FIRST = ("worst", "smallest", "best", "largest", "median", "failed", "flagged")  # kept first
-MOST_MISSES = 5  # cases in a row that do not fit, after which none is tried
+MOST_MISSES = 5  # after so many cases in a row that do not fit, the rest is left out
 
 
 class PageCase(NamedTuple):
-    """A case as the page shows it: a picture, and what its viewer opens.
+    """A case for the page: a picture, and the arrays for the viewer.
 
     `truth` and `pred` hold class numbers and share the grid of `image`; each may be None. `rank`
-    is one word such as worst, `flags` are sentences on what is wrong.
+    is one word such as worst, `flags` are sentences on problems.
     """
 
     case_id: str
@@ -42,7 +42,7 @@ class PageCase(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """Part of a case in 8 bits, with the affine of that part; fields as in `PageCase`."""
+    """Cropped case in 8 bits, with the affine of the crop; fields as in `PageCase`."""
 
     image: UInt8[ndarray, "I J K"] | None
     truth: UInt8[ndarray, "I J K"] | None
@@ -59,7 +59,7 @@ class Volumes(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Letters that they take on the page."""
+        """Return the number of characters on the page."""
         return sum(len(part) for part in self if part)
 
 
@@ -69,11 +69,11 @@ def cropped(
     pred: Integer[ndarray, "I J K"] | None,
     affine: Float[ndarray, "4 4"],
 ) -> Shown:
-    """Cut a case to the box of both masks and 20 mm around it (5 mm without scan), in 8 bits.
+    """Crop a case to the box of both masks plus 20 mm (5 mm without a scan), in 8 bits.
 
-    Where there is no mask, or only empty ones, the whole scan stays. What has more than 4 million
-    voxels is thinned, first along the axis of the smallest steps. An image that is uint8 already
-    keeps its shades, so cropping twice is cropping once.
+    Without masks, or with empty ones, the whole scan stays. More than 4 million voxels are
+    downsampled, first along the axis of the smallest spacing. An image in uint8 keeps its grey
+    levels, so cropping twice equals cropping once.
     """
     arrays = [image, truth, pred]
     margin_mm = BARE_MARGIN_MM if image is None else MARGIN_MM
@@ -91,7 +91,7 @@ def cropped(
 
 
 def encode(case: PageCase) -> Volumes | None:
-    """Volumes of a case for the viewer; None where it has none to show."""
+    """Encode the volumes of a case for the viewer; None where it has none."""
     *arrays, affine = cropped(case.image, case.truth, case.pred, case.affine)
     if all(array is None for array in arrays):
         return None
@@ -99,7 +99,7 @@ def encode(case: PageCase) -> Volumes | None:
 
 
 def nifti_base64(array: UInt8[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> str:
-    """A gzipped NIfTI file in base64, in canonical order; the same volume, the same letters."""
+    """Encode a gzipped NIfTI file in canonical order as base64; equal input gives equal text."""
     file = nib.as_closest_canonical(nib.Nifti1Image(np.ascontiguousarray(array), affine))
     file.header.set_xyzt_units("mm")
     return base64.b64encode(gzip.compress(file.to_bytes(), 6, mtime=0)).decode("ascii")
@@ -110,10 +110,10 @@ def fit_budget(
     limit_bytes: int,
     encoder: Callable[[PageCase], Volumes | None] = encode,
 ) -> list[Volumes | None]:
-    """Volumes of each case as far as they fit; None where they do not, or where there are none.
+    """Encode the volumes of the cases that fit; None for others and for cases without volumes.
 
-    One case of each of the ranks worst, best, median and failed comes first, the others follow
-    in their order. After five cases in a row that do not fit, no more are tried.
+    One case of each of the ranks in `FIRST` comes first, the others follow in their order. After
+    five cases in a row that do not fit, the rest is left out.
     """
     found: list[Volumes | None] = [None] * len(cases)
     left, misses = limit_bytes, 0
@@ -131,7 +131,7 @@ def fit_budget(
 
 
 def fit_pictures(cases: Sequence[PageCase], limit_bytes: int) -> list[str | None]:
-    """Picture of each case in base64 as far as they fit, in the order of `fit_budget`."""
+    """Encode the pictures that fit as base64, in the order of `fit_budget`."""
     found: list[str | None] = [None] * len(cases)
     left = limit_bytes
     for number in _urgency(cases):
@@ -149,7 +149,7 @@ def _urgency(cases: Sequence[PageCase]) -> list[int]:
 
 
 def _box(masks: Sequence[ndarray], affine: ndarray, margin_mm: float) -> list[slice] | None:
-    """Box of all masks with its margin; None without masks."""
+    """Bounding box of all masks plus margin; None without masks."""
     if not masks:
         return None
     used = np.logical_or.reduce([mask > 0 for mask in masks])
@@ -163,7 +163,7 @@ def _box(masks: Sequence[ndarray], affine: ndarray, margin_mm: float) -> list[sl
 
 
 def _thinned(box: Sequence[slice], affine: ndarray) -> tuple[slice, ...]:
-    """The box with every second or third voxel only, where it holds too many."""
+    """The box with a larger step where it has too many voxels."""
     spacing_mm, steps = nib.affines.voxel_sizes(affine), np.ones(3, int)
     sides = np.array([part.stop - part.start for part in box])
     while np.prod(-(-sides // steps)) > MOST_VOX:
@@ -174,7 +174,7 @@ def _thinned(box: Sequence[slice], affine: ndarray) -> tuple[slice, ...]:
 
 
 def _moved(affine: ndarray, box: Sequence[slice]) -> ndarray:
-    """Affine of a part: its voxels stay where they are in the world."""
+    """Affine of a crop, with unchanged world coordinates of its voxels."""
     step = np.diag([*(part.step for part in box), 1.0])
     step[:3, 3] = [part.start for part in box]
     return np.asarray(affine, dtype=float) @ step

@@ -1,1 +1,1 @@
-"""Texts for a paper: methods, references, checklist."""
+"""Texts for a paper: methods and results, references, checklist."""

@@ -1,6 +1,6 @@
-"""The checklist CLAIM, item by item: what a study fills in, and what is left to its authors.
+"""The CLAIM checklist: items that a study fills in, and items that authors must add.
 
-The items are those of the 2024 update in words of our own; only the numbers are quoted.
+Items are those of the 2024 update, paraphrased; only their numbers are quoted.
 
 Source: Tejani et al. 2024, doi:10.1148/ryai.240300.
 """
@@ -20,7 +20,7 @@ Fill = Callable[[Study], str]
 
 
 def claim_table(study: Study) -> pd.DataFrame:
-    """A row an item; `filled_by` is the study, with its text, or the authors, who must add it."""
+    """Return one row per item; `filled_by` is the study, with its text, or the authors."""
     rows = []
     for number, (section, topic, fill) in enumerate(ITEMS, start=1):
         text = fill(study) if fill else ""
@@ -36,9 +36,9 @@ def _fact(*names: str) -> Fill:
     return fill
 
 
-def _see(table: str, words: str) -> Fill:
-    """These words where the study has rows of a table."""
-    return lambda study: words if len(rows_of(study, table)) else ""
+def _see(table: str, text: str) -> Fill:
+    """Fill in a text where the study has rows of a table."""
+    return lambda study: text if len(rows_of(study, table)) else ""
 
 
 def _hypotheses(study: Study) -> str:
@@ -69,8 +69,8 @@ def _disjoint(study: Study) -> str:
 def _split(study: Study) -> str:
     people = rows_of(study, "people", characteristic="people")
     counts = [f"{int(row.n)} {row.part}" for row in people.itertuples() if row.part in SPLITS]
-    told = f"people: {', '.join(counts)} (study/people.tsv)" if counts else ""
-    return "; ".join(filter(None, [_fact("seed", "fold")(study), told]))
+    split = f"people: {', '.join(counts)} (study/people.tsv)" if counts else ""
+    return "; ".join(filter(None, [_fact("seed", "fold")(study), split]))
 
 
 def _network(study: Study) -> str:

@@ -1,8 +1,7 @@
-"""Methods and results as paragraphs for a paper, from what was done and from the page's numbers.
+"""Methods and results as paragraphs for a paper, from the tables and definitions of the page.
 
-Every sentence on a statistic is the page's own definition of it, which is there only where the
-tables hold it; every number passes through the functions that write it on the page. So page, text
-and tables cannot tell different things.
+A statistic is described by its definition on the page, if the tables contain it, and numbers are
+formatted by the same functions, so that page, text and tables cannot disagree.
 """
 
 from collections.abc import Mapping
@@ -29,7 +28,7 @@ CHANGE = (
     ("van de Pol and Wright 2009", "10.1016/j.anbehav.2008.11.006"),
 )
 CHECKS = ("Bland and Altman 1999", "10.1177/096228029900800204")
-THEMES = {  # how a sentence on some tables begins
+THEMES = {  # beginning of the sentence on some tables
     "Effects are reported with": ("effects", "effect_differences", "power"),
     "Agreement of volumes is reported as": ("agreement", "parts", "ceiling", "rater_differences"),
     "Masks are scored by": ("scores",),
@@ -41,14 +40,14 @@ NETWORK = ("experiment", "model", "seed", "fold", "weights (SHA-256)", "commit",
 
 
 class Written(NamedTuple):
-    """Markdown of the paragraphs, and BibTeX of what they cite."""
+    """Markdown of the paragraphs, and BibTeX of their citations."""
 
     text: str
     references: str
 
 
 def methods_text(study: Study) -> Written:
-    """A paragraph of methods for each theme and one of results, with citations `[@key]`."""
+    """Write a paragraph of methods for each theme and one of results, with citations `[@key]`."""
     named = definitions(study.tables)
     cited = [(one.source, one.doi) for one in named if one.source]
     cited += [*(CHANGE if len(rows_of(study, "longitudinal")) else ())]
@@ -58,7 +57,7 @@ def methods_text(study: Study) -> Written:
     known = {one.doi: one.key for one in listed if one.doi}
     parts = [
         f"# Methods and results: {title_of(study.measured.target.name)}",
-        "Drawn up from what this study did; `references.bib` lies beside. Add what no program "
+        "Written from this study; `references.bib` is in the same folder. Add what no program "
         "knows: ethics, funding, acquisition, who drew the masks.",
         "## Methods",
         *filter(None, (_data(study), _network(study), _effects(study), _change(study, known))),
@@ -124,7 +123,7 @@ def _change(study: Study, keys: Mapping[str, str]) -> str:
 
 
 def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
-    """Which statistics are reported, by theme, each with its source."""
+    """Sentences on the reported statistics by theme, each with its source."""
     named = definitions(study.tables)
     parts = []
     for theme, tables in THEMES.items():
@@ -139,7 +138,7 @@ def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
 
 
 def _definitions(study: Study) -> str:
-    """What each statistic is, in the page's words."""
+    """List of the statistics with their definitions on the page."""
     return "\n".join(f"- {one.name}: {one.words}" for one in definitions(study.tables))
 
 

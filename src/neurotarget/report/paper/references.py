@@ -1,4 +1,4 @@
-"""The works that a study cites, as BibTeX, by a key of their first author and year."""
+"""Works cited in a study as BibTeX, with keys of first author and year."""
 
 import re
 from collections.abc import Iterable
@@ -183,7 +183,7 @@ TITLES = {  # DOI → authors, title, where
 
 
 class Reference(NamedTuple):
-    """A cited work: `source` names authors and year, such as `Bland and Altman 1986`."""
+    """A cited work; `source` is authors and year, such as `Bland and Altman 1986`."""
 
     key: str
     source: str
@@ -191,7 +191,7 @@ class Reference(NamedTuple):
 
 
 def references(cited: Iterable[tuple[str, str]]) -> list[Reference]:
-    """A reference for each source and DOI that differ, in their order; keys are unique."""
+    """Return a reference with a unique key for each distinct source and DOI, in order."""
     found: dict[tuple[str, str], Reference] = {}
     for source, doi in cited:
         first = first_source(source)
@@ -204,12 +204,12 @@ def references(cited: Iterable[tuple[str, str]]) -> list[Reference]:
 
 
 def first_source(source: str) -> str:
-    """The first of several sources, which is the one whose DOI stands beside."""
+    """Return the first of several sources, to which the DOI belongs."""
     return source.split(";")[0].split(", doi:")[0].strip()
 
 
 def bibtex(cited: Iterable[Reference]) -> str:
-    """BibTeX of some references; where a title is not known the source stands as a note."""
+    """Return BibTeX of references; without a known title the source is a note."""
     return "\n".join(_entry(one) for one in cited)
 
 

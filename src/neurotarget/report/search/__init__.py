@@ -1,1 +1,1 @@
-"""Figures and page of a hyperparameter search."""
+"""Record, figures and page of a hyperparameter search."""

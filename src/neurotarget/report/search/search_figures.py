@@ -1,4 +1,4 @@
-"""Figures of a search: its history, what mattered, each setting, and the Pareto front."""
+"""Figures of a search: history, importances, each setting, and the Pareto front."""
 
 import numpy as np
 import pandas as pd
@@ -27,14 +27,14 @@ DONE = Mark(SERIES[0], "o", "-")
 BEST = Mark(SERIES[1], "D", "-")
 PRUNED = Mark(MUTED, "|", "-")
 FAILED = Mark(SERIES[3], "x", "-")
-MOST_PANELS = 12  # parameters of a figure
+MOST_PANELS = 12  # most parameters in a figure
 MOST_BARS = 20
 BAR_INCH = 0.26
-FEWEST_DECADES = 2  # from which on ticks between powers of ten would crowd
+FEWEST_DECADES = 2  # from so many decades on, only powers of ten have ticks
 
 
 def all_figures(sweep: Sweep) -> list[NamedFigure]:
-    """Every figure of a search in reading order."""
+    """Return every figure of a search in reading order."""
     pareto = [_pareto(sweep)] if len(sweep.objectives) > 1 else []
     return [_history(sweep), *pareto, _importances(sweep), *_parameters(sweep)]
 
@@ -56,7 +56,7 @@ def _history(sweep: Sweep) -> NamedFigure:
 
 @look()
 def history_figure(sweep: Sweep) -> Figure:
-    """Value of each objective over trials, with the best so far; a panel an objective."""
+    """Draw each objective over trials, with the best so far; one panel per objective."""
     count = len(sweep.objectives)
     figure = new_figure("history", WIDTH_INCH, 2.5 * count + 0.35)
     panels = figure.subplots(count, 1, squeeze=False, sharex=True).ravel()
@@ -80,7 +80,7 @@ def _history_panel(axes: Axes, sweep: Sweep, objective: Objective) -> None:
     _points(axes, rows["trial"], values, _is_best(sweep, rows))
     for status, mark in (("pruned", PRUNED), ("failed", FAILED)):
         others = sweep.trials[sweep.trials["status"] == status]["trial"]
-        if not len(others):  # what draws nothing would confuse the layout
+        if not len(others):  # empty artists would break the layout
             continue
         axes.plot(others, [0.03] * len(others), ls="none", marker=mark.marker, color=mark.colour,
                   markersize=5.5, markeredgewidth=1.2, transform=axes.get_xaxis_transform(),
@@ -115,7 +115,7 @@ def _pareto(sweep: Sweep) -> NamedFigure:
 
 @look()
 def pareto_figure(sweep: Sweep) -> Figure | None:
-    """The first two objectives against each other; None where no trial is done."""
+    """Draw the first two objectives against each other; None where no trial is done."""
     rows = done(sweep)
     if not len(rows) or len(sweep.objectives) < 2:
         return None
@@ -139,7 +139,7 @@ def pareto_figure(sweep: Sweep) -> Figure | None:
 
 
 def _name_front(axes: Axes, front: pd.DataFrame, keys: tuple[str, str]) -> None:
-    """Numbers beside the points of the front, as far as they lie apart."""
+    """Write numbers next to the points of the front, unless these are too close."""
     span = np.array([np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())])
     written = np.empty((0, 2))
     for row in front.to_dict("records"):
@@ -166,7 +166,7 @@ def _importances(sweep: Sweep) -> NamedFigure:
 
 @look()
 def importances_figure(sweep: Sweep) -> Figure | None:
-    """Shares as bars, a panel an objective, in one order; None where there are none."""
+    """Draw shares as bars, one panel per objective, in equal order; None without shares."""
     table = importances_of(sweep)
     if not len(table):
         return None
@@ -196,7 +196,7 @@ def importances_figure(sweep: Sweep) -> Figure | None:
 
 
 def importances_of(sweep: Sweep) -> pd.DataFrame:
-    """Shares as parameters × objectives, the most important for the first objective first."""
+    """Return shares as parameters × objectives, ordered by the first objective."""
     rows = sweep.importances
     if not len(rows):
         return pd.DataFrame()
@@ -206,7 +206,7 @@ def importances_of(sweep: Sweep) -> pd.DataFrame:
 
 
 def _parameters(sweep: Sweep) -> list[NamedFigure]:
-    """Each objective over each setting, a figure an objective."""
+    """Objectives over settings, one figure per objective."""
     found = []
     for number, objective in enumerate(sweep.objectives, start=1):
         name = "settings" if number == 1 else f"settings_{number}"
@@ -233,7 +233,7 @@ def _parameters(sweep: Sweep) -> list[NamedFigure]:
 
 @look()
 def settings_figure(sweep: Sweep, objective: Objective, name: str) -> Figure | None:
-    """A panel a parameter, logarithmic where it was searched so; None where no trial is done."""
+    """Draw an objective over each parameter, on its scale; None where no trial is done."""
     rows = done(sweep)
     if not len(rows) or not sweep.parameters:
         return None
@@ -265,7 +265,7 @@ def _by_importance(sweep: Sweep) -> list[Parameter]:
 
 
 def _setting(axes: Axes, parameter: Parameter, settings: pd.Series, values: pd.Series) -> pd.Series:
-    """Lay out the axis of a parameter; where each trial that had it stands on it."""
+    """Set up the axis of a parameter, and return the positions of its trials on it."""
     is_text = not pd.api.types.is_numeric_dtype(settings) or pd.api.types.is_bool_dtype(settings)
     if is_text:
         return _named(axes, settings.dropna().astype(str), values)
@@ -279,7 +279,7 @@ def _setting(axes: Axes, parameter: Parameter, settings: pd.Series, values: pd.S
 
 
 def _named(axes: Axes, settings: pd.Series, values: pd.Series) -> pd.Series:
-    """A place for each word, the trials of one spread a little where they are dense."""
+    """Positions for text values, with trials of one value spread where they are dense."""
     names = sorted(settings.unique())
     found = settings.map(names.index).astype(float)
     for _, part in settings.groupby(settings):
@@ -299,7 +299,7 @@ def _log(axes: Axes, values: pd.Series) -> None:
     margin = (high / low) ** 0.06 if high > low else 1.3
     axes.set_xlim(low / margin, high * margin)
     decades = np.log10(high / low)
-    if decades < 1:  # hardly a power of ten in it: round numbers instead
+    if decades < 1:  # less than a decade: round numbers instead of powers of ten
         axes.xaxis.set_major_locator(MaxNLocator(3))
     else:
         steps = (1, 3) if decades < FEWEST_DECADES else (1,)
@@ -309,7 +309,7 @@ def _log(axes: Axes, values: pd.Series) -> None:
 
 
 def _points(axes: Axes, x: pd.Series, y: pd.Series, best: pd.Series) -> None:
-    """Trials as points, the best as diamonds above them."""
+    """Draw trials as points, and the best as diamonds above them."""
     for mark, which, size in ((DONE, ~best, 20), (BEST, best, 38)):
         if not which.any():
             continue
@@ -323,12 +323,12 @@ def _is_best(sweep: Sweep, rows: pd.DataFrame) -> pd.Series:
 
 
 def done(sweep: Sweep) -> pd.DataFrame:
-    """Trials that came to their end with a value of every objective."""
+    """Return the completed trials with a value of every objective."""
     rows = sweep.trials[sweep.trials["status"] == "done"]
     return rows.dropna(subset=[one.name for one in sweep.objectives])
 
 
 def axis_name(objective: Objective) -> str:
-    """Name of an objective, with its direction where lower is better."""
+    """Return the axis label of an objective, with the direction where lower is better."""
     lower = objective.direction == "minimize"
     return f"{objective.name}, lower is better" if lower else objective.name

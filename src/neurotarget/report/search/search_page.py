@@ -1,4 +1,4 @@
-"""The page of a search over settings: what was tried, what mattered, what to train."""
+"""The page of a hyperparameter search: trials, importances, and the best settings."""
 
 import math
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ __all__ = [
     "write_sweep_page",
 ]
 
-MOST_BEST = 20  # trials of the front that stand at the top; all are in the table
+MOST_BEST = 20  # most trials of the front at the top; the table has all
 UNLEARNT_TRIALS = "NOT LEARNT: trials whose network has not learnt are never the best"
 TRIAL_HEADINGS = {
     "trial": "Trial",
@@ -89,22 +89,22 @@ FRONT = Definition(
 
 
 def write_sweep_page(path: Path, sweep: Sweep, *, title: str) -> None:
-    """Write `sweep.html`, one file that asks for nothing, whole or not at all.
+    """Write `sweep.html` as one self-contained file, atomically.
 
     Raises:
-        DataError: the disk refuses it.
+        DataError: the file cannot be written.
     """
     write_plain(path, *_page(sweep, title), target=sweep.target)
 
 
 def sweep_html(sweep: Sweep, *, title: str) -> str:
-    """The page as text."""
+    """Return the HTML of the page."""
     return render_page(*_page(sweep, title), target=sweep.target)
 
 
 def _page(sweep: Sweep, title: str) -> tuple[Head, Body, list[Section]]:
-    told = _question(sweep), _amounts(sweep), sentence(sweep)
-    head = Head(title, "Search", *told, _banner(sweep))
+    texts = _question(sweep), _amounts(sweep), sentence(sweep)
+    head = Head(title, "Search", *texts, _banner(sweep))
     body = Body(
         page_figures(all_figures(sweep)),
         {"trials": sweep.trials, "importances": sweep.importances},
@@ -118,7 +118,7 @@ def _page(sweep: Sweep, title: str) -> tuple[Head, Body, list[Section]]:
 
 
 def sentence(sweep: Sweep) -> str:
-    """Which trial is best and with which settings, or how many share the front."""
+    """Return a sentence on the best trial and its settings, or on the Pareto front."""
     rows = done(sweep)
     if not len(sweep.best):
         unlearnt = "No network has learnt, so no trial is best."
@@ -147,7 +147,7 @@ def _unlearnt(sweep: Sweep) -> pd.DataFrame:
 
 
 def _banner(sweep: Sweep) -> Banner | None:
-    """Which trials have not learnt."""
+    """Banner on trials that have not learnt."""
     rows = _unlearnt(sweep)
     if not len(rows):
         return None
@@ -161,24 +161,24 @@ def _banner(sweep: Sweep) -> Banner | None:
 
 
 def _question(sweep: Sweep) -> str:
-    told = [
+    texts = [
         f"the {'highest' if one.direction == 'maximize' else 'lowest'} {one.name}"
         for one in sweep.objectives
     ]
-    return f"Which settings give {listed(told)} for the target {sweep.target.replace('_', ' ')}?"
+    return f"Which settings give {listed(texts)} for the target {sweep.target.replace('_', ' ')}?"
 
 
 def _amounts(sweep: Sweep) -> str:
     counts = sweep.trials["status"].value_counts()
-    told = ", ".join(f"{counts[name]} {name}" for name in STATUSES if name in counts)
-    text = counted(len(sweep.trials), "trial") + (f" ({told})" if told else "")
+    statuses = ", ".join(f"{counts[name]} {name}" for name in STATUSES if name in counts)
+    text = counted(len(sweep.trials), "trial") + (f" ({statuses})" if statuses else "")
     text += f" of {counted(len(sweep.parameters), 'setting')}"
     total = float(pd.to_numeric(sweep.trials["seconds"]).sum())
     return f"{text}; {duration(total)} of training in all." if total > 0 else f"{text}."
 
 
 def _best(sweep: Sweep) -> list[Section]:
-    """The best trials with their settings, and how to train with those of the first."""
+    """Section on the best trials with their settings, and the command to train the first."""
     if not len(sweep.best):
         return []
     ranked = {number: place for place, number in enumerate(sweep.best[:MOST_BEST])}

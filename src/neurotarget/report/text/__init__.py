@@ -1,1 +1,1 @@
-"""Numbers and results as sentences and tables of text."""
+"""Text of reports: numbers, sentences, definitions and table headings; no HTML, no figures."""

@@ -1,15 +1,15 @@
-"""Costs and chances in units that people use: millions, minutes, GiB, percent."""
+"""Format costs and probabilities in readable units: millions, minutes, GiB, percent."""
 
 import math
 
 from neurotarget.report.text.sentences import DASH, NARROW
 
 SIZES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-MOST_SECONDS, MOST_MINUTES = 120, 120  # from here on minutes, and hours, are read more easily
+MOST_SECONDS, MOST_MINUTES = 120, 120  # above, minutes or hours are shown
 
 
 def amount(count: float) -> str:
-    """A large number as read: `1.2 M`."""
+    """Format a large number: `1.2 M`."""
     if not math.isfinite(count):
         return DASH
     for size, sign in SIZES:
@@ -19,7 +19,7 @@ def amount(count: float) -> str:
 
 
 def operations(count: float) -> str:
-    """Floating-point operations: `4.2 GFLOP`."""
+    """Format floating-point operations: `4.2 GFLOP`."""
     if not math.isfinite(count):
         return DASH
     text = amount(count)
@@ -27,7 +27,7 @@ def operations(count: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as read: `0.05 s`, `12 min`, `3 h 05 min`."""
+    """Format a time given in s: `0.05 s`, `12 min`, `3 h 05 min`."""
     if not math.isfinite(seconds):
         return DASH
     if seconds < MOST_SECONDS:
@@ -39,21 +39,21 @@ def duration(seconds: float) -> str:
 
 
 def memory(mib: float) -> str:
-    """An amount of memory, given in MiB: `1.2 GiB`."""
+    """Format memory given in MiB: `1.2 GiB`."""
     if not math.isfinite(mib):
         return DASH
     return f"{figures(mib / 1024)}{NARROW}GiB" if mib >= 1000 else f"{figures(mib)}{NARROW}MiB"
 
 
 def energy(wh: float) -> str:
-    """Electric energy, given in Wh: `1.2 kWh`."""
+    """Format electric energy given in Wh: `1.2 kWh`."""
     if not math.isfinite(wh):
         return DASH
     return f"{figures(wh / 1000)}{NARROW}kWh" if wh >= 1000 else f"{figures(wh)}{NARROW}Wh"
 
 
 def chance(probability: float) -> str:
-    """A probability that was estimated from draws, never as certain: `62 %`, `> 99 %`."""
+    """Format a probability estimated from draws, never as 0 or 100 %: `62 %`, `> 99 %`."""
     if not math.isfinite(probability):
         return DASH
     if probability >= 0.995:
@@ -62,7 +62,7 @@ def chance(probability: float) -> str:
 
 
 def figures(value: float) -> str:
-    """Two or three figures, never with an exponent: `0.053`, `12.5`, `1020`."""
+    """Format with two or three significant digits, without exponent: `0.053`, `12.5`, `1020`."""
     if value == 0:
         return "0"
     digits = max(0, 2 - math.floor(math.log10(abs(value)))) if abs(value) < 100 else 0

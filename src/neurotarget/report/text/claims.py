@@ -1,4 +1,4 @@
-"""What hypotheses expect, in sentences."""
+"""Sentences that state hypotheses."""
 
 import re
 
@@ -15,25 +15,25 @@ SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 
 
 def asked_of(hypothesis: Hypothesis) -> str:
-    """What a hypothesis is put to: volumes, or masks, inside which a mean is taken."""
+    """Return what a hypothesis is tested on: volumes, or masks (for means of a contrast)."""
     return MASKS if hypothesis.contrast else VOLUMES
 
 
 def all_asked(target: Target) -> str:
-    """What all hypotheses together are put to: masks, where any asks about a mean."""
+    """Return what all hypotheses are tested on: masks where any is about a mean, else volumes."""
     return MASKS if any(hypothesis.contrast for hypothesis in target.hypotheses) else VOLUMES
 
 
 def claim_sentence(hypothesis: Hypothesis, target: Target) -> str:
-    """What a hypothesis expects: `Hypothesis: the volume … is larger in women than in men.`."""
-    words = _groups(hypothesis) if hypothesis.groups else _slope(hypothesis)
+    """State a hypothesis: `Hypothesis: the volume … is larger in women than in men.`."""
+    claim = _groups(hypothesis) if hypothesis.groups else _slope(hypothesis)
     at = [term for term in hypothesis.adjust if term != hypothesis.covariate]
     adjusted = f", at equal {listed(map(_term, at))}" if at else ""
-    return f"Hypothesis: the {_quantity(hypothesis, target)} {words}{adjusted}."
+    return f"Hypothesis: the {_quantity(hypothesis, target)} {claim}{adjusted}."
 
 
 def claim_of(study: Study, hypothesis: Hypothesis) -> str:
-    """What a hypothesis expects of a cohort, in which terms may be the same for all."""
+    """State a hypothesis for a cohort, without terms that do not vary in it."""
     return claim_sentence(varying(hypothesis, study.measured.covariates), study.measured.target)
 
 
@@ -61,7 +61,7 @@ def _slope(hypothesis: Hypothesis) -> str:
         first, second = map(_term, tested.split("*")[:2])
         if first.casefold() in SEX:
             first, second = second, first
-        if hypothesis.sign and second.casefold() in SEX:  # M counts minus F
+        if hypothesis.sign and second.casefold() in SEX:  # the effect is M minus F
             ways = ("rises less, or falls more,", "", "rises more, or falls less,")
             return f"{ways[sign]} with {first} in men than in women"
         if hypothesis.sign == 0:

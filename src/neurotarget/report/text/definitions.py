@@ -1,4 +1,4 @@
-"""Every statistic of a report in plain words, with where it comes from."""
+"""Plain-language definition and source of every statistic in a report."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from neurotarget.stats.cohort.failures import DEFINITIONS as FAILURES
 
 
 class Definition(NamedTuple):
-    """A statistic and its source; `needs` are (table, column, value) that must be there.
+    """A statistic and its source; it is shown if the report has `needs` (table, column, value).
 
     An empty column means any row of the table, an empty value any value in the column.
     """
@@ -32,17 +32,17 @@ INTERVAL = Definition(
 )
 KIND = Definition(
     "Kind of interval",
-    "t: Student’s, of means and of the bias, with people less one degrees of freedom. Where nobody "
-    "comes twice and the values look normal (Shapiro and Wilk’s p of both methods and of the "
-    "differences at least 0.2): Carkeet’s exact one of the limits of agreement, chi-square of the "
-    "SD, Fisher’s of r, McGraw and Wong’s of ICC. Else bootstrap-t for SD and limits, jackknife-t "
-    "for r and ICC(C,1), and McGraw and Wong’s at the effective number of people for ICC(A,1). "
-    "CCC and slopes: jackknife-t; Spearman’s rho: BCa. In simulated cohorts of 8 to 40 people they "
-    "hold the truth in 91 to 97 % of normal ones, 89 to 97 % with several scans a person, and in "
-    "90 to 97 % of skewed ones, but for SD and limits of agreement there (85 to 96 %) and rho of 8 "
-    "people (83 %). Where two methods differ more than they err, that of ICC(A,1) holds less (73 % "
-    "of 40 people). A mean Dice with rare failures that a small cohort happens not to have is "
-    "worse than its interval says.",
+    "t: Student’s, for means and the bias, with people − 1 degrees of freedom. With one scan per "
+    "person and values that look normal (Shapiro and Wilk’s p of both methods and of the "
+    "differences at least 0.2): Carkeet’s exact interval for limits of agreement, chi-square for "
+    "the SD, Fisher’s for r, McGraw and Wong’s for ICC. Otherwise bootstrap-t for SD and limits, "
+    "jackknife-t for r and ICC(C,1), and McGraw and Wong’s with the effective number of people for "
+    "ICC(A,1). CCC and slopes: jackknife-t; Spearman’s rho: BCa. In simulated cohorts of 8 to 40 "
+    "people the intervals contain the truth in 91 to 97 % of normal cohorts, 89 to 97 % with "
+    "several scans per person, and 90 to 97 % of skewed ones, except for SD and limits of "
+    "agreement (85 to 96 %) and rho of 8 people (83 %). If the bias of two methods is larger than "
+    "their random error, that of ICC(A,1) contains it less often (73 % for 40 people). If failures "
+    "are rare and a small cohort has none, its mean Dice is too high, and its interval too short.",
     "Carkeet 2015; McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30; Linnet 1993, "
     "doi:10.1093/clinchem/39.3.424; Efron 1987, doi:10.1080/01621459.1987.10478410",
     "10.1097/OPX.0000000000000513",
@@ -53,9 +53,9 @@ VERDICT = Definition(
     "Shown: the 95 % interval excludes 0 on the expected side; smaller than published, where it "
     "also excludes the published size. Opposite: it excludes 0 on the other side. Absent: it "
     "includes 0, and the 90 % interval lies within the smallest effect of interest on both sides "
-    "(two one-sided tests at 5 %). Inconclusive: the data speak neither for nor against the "
-    "effect, or come of fewer than 10 people (5 a group). No conclusion: more than a fifth of the "
-    "masks failed, the network has not learnt, or its volumes are not shown to follow the "
+    "(two one-sided tests at 5 %). Inconclusive: the data support neither presence nor absence of "
+    "the effect, or are of fewer than 10 people (5 per group). No conclusion: more than a fifth of "
+    "the masks failed, the network has not learnt, or its volumes are not shown to follow the "
     "reference’s.",
     "Lakens 2018",
     "10.1177/2515245918770963",
@@ -73,9 +73,9 @@ INTEREST = Definition(
 SHARE = Definition(
     "Share of an effect that volumes show",
     "Change of a method’s volumes per change of the reference’s. A network that draws all masks "
-    "towards the mean shows a share of every effect, and its small spread looks like precision; "
-    "power, the published size and the smallest effect of interest are taken times the share, for "
-    "verdicts its lower end at 90 %.",
+    "towards the mean shows a share of every effect, and its small spread looks like precision. "
+    "Power, the published size and the smallest effect of interest are computed with the share, "
+    "verdicts with its lower end at 90 %.",
     "Frost and Thompson 2000",
     "10.1111/1467-985X.00164",
     ("effects", "share", ""),
@@ -114,8 +114,8 @@ KNOWN = (
     ),
     Definition(
         "Robust standard errors",
-        "Models with covariates are least squares with errors that hold where the spread is "
-        "unequal too (HC3).",
+        "Models with covariates are fitted by least squares with standard errors that allow for "
+        "unequal spread (HC3).",
         "MacKinnon and White 1985",
         "10.1016/0304-4076(85)90158-7",
         ("effects", "", ""),
@@ -201,8 +201,8 @@ KNOWN = (
     Definition(
         "HD95",
         "The distance in mm that 95 % of the surface of one mask stays within of the other, by "
-        "area. Smaller is better. A mask that is lost has none, so failed cases are told beside "
-        "it. One stray voxel can make it large: its median and quartiles tell the usual case. "
+        "area. Smaller is better. A lost mask has none, so failed cases are counted separately. "
+        "One stray voxel can make it large: median and quartiles show the typical case. "
         "Published values often count surface voxels instead, which makes them larger on the same "
         "masks, by up to 0.3 mm at voxels of 1 mm.",
         "Huttenlocher 1993; by area as in Nikolov 2021, doi:10.2196/26151",
@@ -221,7 +221,7 @@ KNOWN = (
     Definition(
         "Surface Dice",
         "The share of the area of both surfaces that lies within a tolerance of the other; the "
-        "tolerance stands beside it. A lost mask has none. The surface is made of the triangles of "
+        "tolerance is given with it. A lost mask has none. The surface is made of the triangles of "
         "marching cubes, as in DeepMind’s surface-distance; published values that count surface "
         "voxels instead are lower on the same masks, by up to 0.1.",
         "Nikolov 2021",
@@ -283,7 +283,7 @@ KNOWN = (
         ("ceiling", "", ""),
     ),
     Definition(
-        "Network beside raters",
+        "Network compared with raters",
         "How the network agrees with one person, minus how another person agrees with the same, "
         "over the cases that all three have. Above 0 the network is closer. The interval is "
         "Student’s t over people, of ICC by the jackknife.",
@@ -302,7 +302,7 @@ KNOWN = (
         "AUC",
         "The chance that of two people, one of each group, the one who is claimed to have the "
         "larger volume has it: 0.5 is guessing, 1 perfect, below 0.5 the opposite of the claim. "
-        "“AUC of” says who that is; where nothing is claimed, the medians of the first method do.",
+        "“AUC of” gives the basis: the hypothesis, or else the medians of the first method.",
         "DeLong 1988",
         "10.2307/2531595",
         ("biomarkers", "auc", ""),
@@ -329,7 +329,7 @@ KNOWN = (
 def definitions(
     tables: Mapping[str, pd.DataFrame], known: Sequence[Definition] = KNOWN
 ) -> list[Definition]:
-    """Those of `known` that the tables hold, and the failures that they count."""
+    """Return the definitions in `known` that the tables need, and those of the failures."""
     found = [one for one in known if _is_there(tables, *one.needs)]
     return found + [
         Definition(_heading(one.name), one.description, "", "", ("failures", "", ""))
@@ -339,8 +339,8 @@ def definitions(
 
 
 def _heading(name: str) -> str:
-    words = name.replace("_", " ")
-    return f"Failure: {words.replace('dice', 'Dice')}"
+    text = name.replace("_", " ")
+    return f"Failure: {text.replace('dice', 'Dice')}"
 
 
 def _is_there(tables: Mapping[str, pd.DataFrame], name: str, column: str, value: str) -> bool:

@@ -1,4 +1,4 @@
-"""Tables as the page shows and hands them out: headings for people, full values for files."""
+"""Tables of a page: titles, headings, column kinds and the JSON for sorting and download."""
 
 import json
 import math
@@ -10,34 +10,34 @@ import pandas as pd
 
 from neurotarget.report.text.sentences import not_estimated
 
-MANY = 60  # rows, from which on a table is shown for the whole cohort first
-MOST_PRINTED = 60  # rows of a table that is printed
-MOST_CHOICES = 150  # values of a column that the page offers to filter by
+MANY = 60  # from so many rows on, a table first shows the whole cohort only
+MOST_PRINTED = 60  # most rows of a printed table
+MOST_CHOICES = 150  # most values of a column with a filter
 
 
 @dataclass(frozen=True)
 class About:
-    """What a table is called and holds, and how its columns are read.
+    """Title and description of a table, and the format of its columns.
 
-    `value` is the column that a row with a reason lacks, and to which `low` and `high` belong.
-    With `own_names`, columns that have no heading here are named by users and stand as written.
+    `value` is the column that is missing in rows with a reason; `low` and `high` belong to it.
+    With `own_names`, columns without a heading here have users' names and are shown unchanged.
     """
 
     title: str
     words: str = ""
-    is_printed: bool = False  # belongs to a print-out
+    is_printed: bool = False  # included when the page is printed
     value: str = ""
-    headings: Mapping[str, str] = field(default_factory=dict)  # before HEADINGS
-    kinds: Mapping[str, str] = field(default_factory=dict)  # where a name would tell another
-    scales: Mapping[str, float] = field(default_factory=dict)  # shown numbers are divided by it
-    hidden: Sequence[str] = ()  # columns that are only downloaded
+    headings: Mapping[str, str] = field(default_factory=dict)  # these override HEADINGS
+    kinds: Mapping[str, str] = field(default_factory=dict)  # override the kind by name
+    scales: Mapping[str, float] = field(default_factory=dict)  # divisors of shown numbers
+    hidden: Sequence[str] = ()  # columns that are in the download only
     own_names: bool = False
 
 
 TABLES = {  # in reading order
     "effects": About(
         "Effects",
-        "Each hypothesis by each method in each of its models; the one that leads answers.",
+        "Each hypothesis by each method in each of its models; the leading model answers it.",
         is_printed=True,
     ),
     "effect_differences": About(
@@ -47,7 +47,7 @@ TABLES = {  # in reading order
     ),
     "residuals": About(
         "Residuals",
-        "What the answering model leaves of each person, and the effect's change without them.",
+        "Residual of each person in the leading model, and the effect's change without them.",
     ),
     "label_effects": About(
         "Effects by label",
@@ -70,13 +70,13 @@ TABLES = {  # in reading order
     "ceiling": About(
         "Intra- and inter-rater error",
         "The SD of one drawing of the same scan, by one rater who draws again and by two raters; "
-        "the bias between both stands beside and is no part of it.",
+        "the bias between both is a separate column and not part of it.",
         is_printed=True,
         value="error_mm3",
         headings={"error": "kind", "error_mm3": "error, mm³", "icc_a1": "ICC(A,1)"},
     ),
     "rater_differences": About(
-        "Network beside raters",
+        "Network compared with raters",
         "Agreement of the network with a person minus that of another person, on the same cases.",
     ),
     "agreement": About(
@@ -105,12 +105,12 @@ TABLES = {  # in reading order
         "As the agreement of volumes, in the unit of the contrast; shares in % have no meaning "
         "where 0 is a convention.",
     ),
-    "age": About("Age", "Slope of volume over age and whether it bends."),
+    "age": About("Age", "Slope of volume over age, and tests of a curve."),
     "influence": About(
         "Influence of single people",
-        "Each hypothesis, as declared and in the model that answers, with everybody, without the "
-        "one person who changes the verdict or sign (or else moves it most), and by a method that "
-        "single people hardly move; outliers lie more than 3 MAD from the rest.",
+        "Each hypothesis, as declared and in the leading model, with everybody, without the one "
+        "person who changes the verdict or sign (or else moves the effect most), and by a robust "
+        "method; outliers are more than 3 MAD from the median.",
         value="estimate",
         headings={
             "estimate_without": "Without that person",
@@ -121,7 +121,7 @@ TABLES = {  # in reading order
             "outliers": "Who",
         },
     ),
-    "biomarkers": About("Group discrimination", "How well a volume tells groups apart."),
+    "biomarkers": About("Group discrimination", "How well a volume discriminates two groups."),
     "biomarker_differences": About(
         "Difference of discrimination between methods", "Second minus first, on the same people."
     ),
@@ -133,7 +133,7 @@ TABLES = {  # in reading order
         "after.",
     ),
     "people": About("Table 1", "Who was studied, in all and by part."),
-    "flow": About("Flow of cases", "Who was left out on the way, and why."),
+    "flow": About("Flow of cases", "Who was left out at each step, and why."),
     "longitudinal": About(
         "Change within people",
         "Slopes over age within and between people, mm³ a year, clustered by person.",
@@ -144,12 +144,12 @@ TABLES = {  # in reading order
         "Whether limits of agreement may be stated in mm³, and whether they are narrow enough.",
         value="p_normal",
     ),
-    "tests": About("Tests", "p values as they are and by Holm; variance inflation.", value="vif"),
+    "tests": About("Tests", "p values, uncorrected and by Holm; variance inflation.", value="vif"),
     "noninferiority": About(
-        "Non-inferiority", "The network’s Dice beside a second rater’s, against a margin."
+        "Non-inferiority", "The network’s Dice minus a second rater’s, against a margin."
     ),
     "curves": About("Age curves", "The points of the curves with their bands."),
-    "cases": About("Cases", "One row a case: covariates, volumes, scores."),
+    "cases": About("Cases", "One row per case: covariates, volumes, scores."),
 }
 HEADINGS = {
     **{letter: letter for letter in "npqrd"},
@@ -190,7 +190,7 @@ HEADINGS = {
     "bias_mm3": "Bias, mm³",
     "bias_combat_mm3": "… after ComBat, mm³",
 }
-# values of columns of text, as they are read
+# displayed text of values in text columns
 VALUES = {
     "pearson_r": "Pearson r",
     "spearman_rho": "Spearman rho",
@@ -236,7 +236,7 @@ FILTERS = (
 
 
 class Column(NamedTuple):
-    """One column as shown; `low` and `high` are merged into it in square brackets."""
+    """One displayed column; `low` and `high` are merged into it in square brackets."""
 
     key: str
     heading: str
@@ -247,7 +247,7 @@ class Column(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """One table of the page. `data` is JSON: columns by key, texts as a list of words and codes."""
+    """One table of the page. `data` is JSON: columns by key, text columns as words and codes."""
 
     name: str
     title: str
@@ -261,7 +261,7 @@ class Sheet(NamedTuple):
 
 
 def sheets(tables: Mapping[str, pd.DataFrame], known: Mapping[str, About] = TABLES) -> list[Sheet]:
-    """Every table that has rows, in the order of `known`; tables that it lacks come last."""
+    """Return every table with rows, in the order of `known`; unknown tables come last."""
     names = [name for name in known if name in tables]
     names += [name for name in tables if name not in known]
     return [_sheet(name, tables[name], _about(name, known)) for name in names if len(tables[name])]
@@ -270,25 +270,25 @@ def sheets(tables: Mapping[str, pd.DataFrame], known: Mapping[str, About] = TABL
 def empty_tables(
     tables: Mapping[str, pd.DataFrame], known: Mapping[str, About] = TABLES
 ) -> list[str]:
-    """Headings of the tables that have no row."""
+    """Return the headings of tables without rows."""
     return [_about(name, known).title for name, table in tables.items() if not len(table)]
 
 
 def reasons(
     tables: Mapping[str, pd.DataFrame], known: Mapping[str, About] = TABLES
 ) -> list[tuple[str, int, dict[str, int]]]:
-    """Heading of each table that could not estimate all, how many rows, and why."""
-    told = []
+    """Return title, number of rows and reasons for each table with missing estimates."""
+    found_reasons = []
     for name, table in tables.items():
         about = _about(name, known)
         value = about.value or next((key for key in (*MAIN, "d") if key in table), "")
         if found := not_estimated(table, value):
-            told.append((about.title, sum(found.values()), found))
-    return told
+            found_reasons.append((about.title, sum(found.values()), found))
+    return found_reasons
 
 
 def script_json(value: object) -> str:
-    """JSON that can stand inside a script element: no text in it can end it or begin a tag."""
+    """Return JSON that is safe inside a script element: no text can end it or begin a tag."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -318,7 +318,7 @@ def _about(name: str, known: Mapping[str, About]) -> About:
 
 
 def _columns(table: pd.DataFrame, about: About) -> tuple[Column, ...]:
-    """Columns without those that say nothing, intervals merged into what they belong to."""
+    """Columns without empty ones; intervals are merged into their column."""
     ends = _intervals(table, about)
     merged = {end for pair in ends.values() for end in pair} | set(about.hidden)
     return tuple(
@@ -335,7 +335,7 @@ def _columns(table: pd.DataFrame, about: About) -> tuple[Column, ...]:
 
 
 def _intervals(table: pd.DataFrame, about: About) -> dict[str, tuple[str, str]]:
-    """Names of low and high of each column that has them: `icc_low` serves `icc_a1` too."""
+    """Names of low and high of each column with an interval: `icc_low` serves `icc_a1` too."""
     found: dict[str, tuple[str, str]] = {}
     for key in map(str, table):
         for stem in (key.removeprefix("estimate_"), *STEMS.get(key, ())):
@@ -366,12 +366,12 @@ def _kind_by_name(key: str, *, is_own: bool) -> str:
 
 
 def _is_own(key: str, about: About) -> bool:
-    """Whether a user named this column."""
+    """Whether this column has a user's name."""
     return about.own_names and key not in about.headings
 
 
 def _is_blank(values: pd.Series) -> bool:
-    """Whether a column of text is empty throughout; numbers that are missing are worth a dash."""
+    """Whether a text column is empty; missing numbers are shown as dashes instead."""
     if pd.api.types.is_numeric_dtype(values):
         return False
     return bool((values.isna() | (values.astype(str) == "")).all())
@@ -389,7 +389,7 @@ def _words(key: str) -> str:
 
 
 def _packed(values: pd.Series) -> object:
-    """Numbers as a list with null where undefined; texts as `[words, codes]`."""
+    """Numbers as a list with null where undefined; text as distinct words and codes."""
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return [_number(value) for value in values.tolist()]
     texts = ["" if _is_missing(value) else str(value) for value in values.tolist()]

@@ -1,4 +1,4 @@
-"""The banner of a network that has not learnt: on a terminal, and at the head of a page."""
+"""Warning banner for a network that has not learnt, for the terminal and the top of a page."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,7 +19,7 @@ WARNED = "WARNING: the training was cut short"
 
 
 class Banner(NamedTuple):
-    """What stands above everything else on a page; `kind` is its colour: no, or open."""
+    """A warning at the top of a page; `kind` sets its colour: no, or open."""
 
     kind: str
     head: str
@@ -27,7 +27,7 @@ class Banner(NamedTuple):
 
 
 def banner(learning: Learning | None) -> Banner | None:
-    """None where the network has learnt and nothing is to be warned of."""
+    """Return the banner; None where the network has learnt and there are no warnings."""
     if learning is None:
         return None
     if learning.word in HEADS:
@@ -38,7 +38,7 @@ def banner(learning: Learning | None) -> Banner | None:
 
 
 def arms_banner(comparison: Comparison) -> Banner | None:
-    """Of a comparison: which arms have not learnt, or may not have."""
+    """Return the banner of a comparison: arms that have not learnt, or may not have."""
     table = rows_of(comparison, "arms")
     if "learnt" not in table or not (loud := table["learnt"].isin(HEADS)).any():
         return None
@@ -52,10 +52,10 @@ def arms_banner(comparison: Comparison) -> Banner | None:
 
 
 def banner_text(found: Banner | None) -> str:
-    """The same for a terminal; empty where there is none."""
+    """Format a banner for the terminal; "" for None."""
     return "" if found is None else "\n".join([found.head, *(f"  {line}" for line in found.lines)])
 
 
 def told(word: str, reasons: Sequence[str], warnings: Sequence[str]) -> str:
-    """The text of what summary.json holds."""
+    """Format the banner from the values in summary.json."""
     return banner_text(banner(Learning(word, tuple(reasons), tuple(warnings))))

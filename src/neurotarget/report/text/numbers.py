@@ -1,4 +1,4 @@
-"""Numbers and tables as text, for terminals and files."""
+"""Format numbers and tables as text, for terminals and files."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ NOTHING = "-"
 
 
 def aligned(table: Sequence[Sequence[str]]) -> str:
-    """Table of text with columns of equal width and a rule below its head."""
+    """Format a table with aligned columns and a line below the header."""
     widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -17,14 +17,14 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int | None = None) -> str:
-    """Both ends in square brackets; nothing where there is no interval."""
+    """Format both ends in square brackets; "" where there is no interval."""
     if low is None or high is None:
         return ""
     return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
 def number(value: float | None, digits: int | None = None, *, sign: bool = False) -> str:
-    """Value with `digits` decimals, or with two or three figures; whole from a hundred on."""
+    """Format with `digits` decimals, else two or three significant digits; integers from 100 on."""
     if value is None:
         return NOTHING
     if digits is None:
@@ -36,18 +36,18 @@ def number(value: float | None, digits: int | None = None, *, sign: bool = False
 
 
 def p_value(p: float | None) -> str:
-    """A p value to three decimals."""
+    """Format a p value with three decimals."""
     if p is None:
         return NOTHING
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def unit_text(unit: str) -> str:
-    """Unit of a file as it is read: mm3 as mm³."""
+    """Format a unit from a file: mm3 as mm³."""
     return unit.replace("mm3", "mm³")
 
 
 def listed(parts: Iterable[str]) -> str:
-    """Names as a sentence lists them: `a, b and c`."""
+    """Join names for a sentence: `a, b and c`."""
     *most, last = parts
     return f"{', '.join(most)} and {last}" if most else last

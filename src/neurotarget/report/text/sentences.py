@@ -1,6 +1,6 @@
-"""What the tables of a study say, in sentences: claims, verdicts, headlines.
+"""Sentences on the tables of a study: verdicts, comparisons, headlines.
 
-Nothing is computed here: every number is read from a table. What is not there is left unsaid.
+Nothing is computed here: every number is read from a table, and missing results are left out.
 """
 
 import math
@@ -21,14 +21,15 @@ from neurotarget.types import FAILED as FAILED_IS
 
 MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
 PREDICTED = "predicted"
+ADJECTIVES = ("reference", PREDICTED, "measured")  # methods that qualify a noun
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
-PLANTED = "planted in the generated cohort"  # source of the effects that such a cohort has
+PLANTED = "planted in the generated cohort"  # source of the effects of a generated cohort
 PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
 FEWER_VOLUMES = "Round brackets hold the number of cases with both volumes, where it is another."
 
 
 def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFrame:
-    """Rows of a table that have these values; none where it, or a column, is missing."""
+    """Return rows of a table with these values; empty where the table or a column is missing."""
     table = study.tables.get(name)
     if table is None or set(wanted) - set(table):
         return pd.DataFrame()
@@ -38,7 +39,7 @@ def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFr
 
 
 def shown(value: object, digits: int | None = None, *, sign: bool = False) -> str:
-    """A number as it is read, with a true minus; a dash where there is none."""
+    """Format a number with a typographic minus; a dash for a missing one."""
     if value is None or not math.isfinite(value):
         return DASH
     text = number(float(value), digits, sign=sign)
@@ -51,7 +52,7 @@ def shown(value: object, digits: int | None = None, *, sign: bool = False) -> st
 
 
 def digits_for(*values: float) -> int:
-    """Decimals that suit the largest of these values; small ones keep two figures."""
+    """Return decimals that suit the largest of these values; small ones keep two digits."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     if 0 < largest < 0.01:
         return 1 - math.floor(math.log10(largest))
@@ -59,12 +60,12 @@ def digits_for(*values: float) -> int:
 
 
 def unit_words(unit: str) -> str:
-    """A unit in a sentence: `mm³ per year`."""
+    """Format a unit for a sentence: `mm³ per year`."""
     return unit_text(unit).replace("/", " per ")
 
 
 def estimate(row: Mapping, key: str, *, digits: int | None = None, sign: bool = False) -> str:
-    """Value with its interval in square brackets, all in equal decimals; no unit."""
+    """Format a value with its interval in square brackets, in equal decimals, without unit."""
     value, low, high = (float(row.get(name, math.nan)) for name in (key, "low", "high"))
     if not math.isfinite(value):
         return DASH
@@ -76,18 +77,18 @@ def estimate(row: Mapping, key: str, *, digits: int | None = None, sign: bool = 
 
 
 def title_of(name: str) -> str:
-    """A name from a file as a heading: `sex_difference` as `Sex difference`."""
+    """Format a name from a file as a heading: `sex_difference` as `Sex difference`."""
     text = name.replace("_", " ").strip()
     return text[:1].upper() + text[1:]
 
 
 def volumes_of(method: str, what: str = VOLUMES) -> str:
-    """What the volumes of a method, or its masks, are called in a sentence."""
-    return f"{method} {what}" if method in ("reference", PREDICTED) else f"{what} by {method}"
+    """Return the phrase for the volumes, or masks, of a method."""
+    return f"{method} {what}" if method in ADJECTIVES else f"{what} by {method}"
 
 
 def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
-    """Verdict on the volumes, or masks, of one method with the effect and its interval."""
+    """State the verdict by one method's volumes, or masks, with the effect and its interval."""
     text = f"{row['verdict']} on the {volumes_of(row['method'], what)}"
     if math.isfinite(row["estimate"]):
         text += f", {estimate(row, 'estimate', sign=True)} {unit_words(row['unit'])}"
@@ -97,7 +98,7 @@ def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
 
 
 def compared(study: Study, first: Mapping, second: Mapping) -> Mapping | None:
-    """The paired difference of two methods' effects of one hypothesis, by the answering model."""
+    """Return the row of the paired difference of two methods' effects, by the leading model."""
     rows = rows_of(
         study,
         "effect_differences",
@@ -112,9 +113,9 @@ def compared(study: Study, first: Mapping, second: Mapping) -> Mapping | None:
 
 
 def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) -> tuple[str, str]:
-    """Whether two methods measure the same effect: a finding, and the sentence that says it.
+    """Return whether two methods measure the same effect: the finding, and a sentence.
 
-    The two estimates are compared, never their verdicts: two wide intervals agree on nothing.
+    Estimates are compared, not verdicts: two wide intervals do not show agreement.
     """
     if why := _no_conclusion(first, second):
         return UNDECIDED, f"{_capital(why)}."
@@ -147,7 +148,7 @@ def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) ->
 
 
 def _no_conclusion(*rows: Mapping) -> str:
-    """Why one of some methods' masks cannot answer; "" where all can."""
+    """Reason why the masks of a method allow no conclusion; "" where all do."""
     return next((row["reason"] for row in rows if row["verdict"] == NO_CONCLUSION), "")
 
 
@@ -156,7 +157,7 @@ def _capital(text: str) -> str:
 
 
 def leading(study: Study) -> dict[str, list[dict]]:
-    """Rows of the effects by the answering model, by hypothesis, in the order of the methods."""
+    """Return the rows of effects by the leading model, by hypothesis, in the methods' order."""
     found: dict[str, list[dict]] = {}
     for row in rows_of(study, "effects", leads=True).to_dict("records"):
         found.setdefault(row["hypothesis"], []).append(row)
@@ -164,7 +165,7 @@ def leading(study: Study) -> dict[str, list[dict]]:
 
 
 def cohort(study: Study) -> str:
-    """Who was looked at, and by what: cases, people, sites and methods."""
+    """Describe the cohort: numbers of cases, people and sites, and the methods."""
     table = study.measured.covariates
     n, people = len(table), study.measured.subjects.nunique()
     text = counted(n, "case")
@@ -172,8 +173,8 @@ def cohort(study: Study) -> str:
         text += f" of {counted(people, 'person')}"
     if "site" in table and (sites := table["site"].nunique()):
         text += f" from {counted(sites, 'site')}"
-    if told := [f"{number} {part}" for part, number in part_counts(study).items()]:
-        text += f", {listed(told)}"
+    if parts := [f"{number} {part}" for part, number in part_counts(study).items()]:
+        text += f", {listed(parts)}"
     methods = study.measured.methods
     if not methods:
         return f"{text}."
@@ -181,14 +182,14 @@ def cohort(study: Study) -> str:
 
 
 def part_counts(study: Study) -> dict[str, int]:
-    """Cases of each part, internal before external; none where no case is external."""
+    """Return the number of cases by part, internal first; empty where no case is external."""
     parts = study.measured.parts
     found = {part: int((parts == part).sum()) for part in PARTS.values()}
     return {part: n for part, n in found.items() if n} if found[EXTERNAL] else {}
 
 
 def answer(study: Study) -> str:
-    """The study in a sentence; empty where it asks nothing."""
+    """Return the result of the study in a sentence; "" without hypotheses."""
     effects, measured = leading(study), study.measured
     what, parts = all_asked(measured.target), []
     for method in measured.methods:
@@ -209,23 +210,23 @@ def answer(study: Study) -> str:
     pairs = [rows for rows in map(_without_raters(study), effects.values()) if len(rows) == 2]
     findings = [comparison_sentence(*rows, compared(study, *rows))[0] for rows in pairs]
     if findings:
-        words = (
+        names = (
             (EQUIVALENT, "the same"),
             (SLIGHT, "different by less than matters"),
             (DIFFERENT, "different"),
             (UNDECIDED, "undecided"),
         )
-        told = [f"{word} in {n}" for name, word in words if (n := findings.count(name))]
+        counts = [f"{word} in {n}" for name, word in names if (n := findings.count(name))]
         both = listed(measured.methods[:2])
-        one = f"in the comparison of {both} the effect is {told[0].removesuffix(' in 1')}"
-        several = f"in {len(findings)} comparisons of {both} the effect is {listed(told)}"
+        one = f"in the comparison of {both} the effect is {counts[0].removesuffix(' in 1')}"
+        several = f"in {len(findings)} comparisons of {both} the effect is {listed(counts)}"
         parts.append(one if len(findings) == 1 else several)
     text = listed(parts[:-1]) + f"; {parts[-1]}" if findings else listed(parts)
     return f"{_capital(text)}."
 
 
 def headlines(study: Study) -> list[str]:
-    """A line for each hypothesis, for agreement and for failures."""
+    """Return a line for each hypothesis, for agreement and for failures."""
     named = {hypothesis.name: hypothesis for hypothesis in study.measured.target.hypotheses}
     lines = []
     for name, rows in leading(study).items():
@@ -242,29 +243,29 @@ def headlines(study: Study) -> list[str]:
 
 
 def own_methods(study: Study) -> list[str]:
-    """Methods without further raters."""
+    """Return the methods without further raters."""
     return [name for name in study.measured.methods if name not in study.measured.raters]
 
 
 def own_pairs(study: Study) -> list[tuple[str, str]]:
-    """Every two methods without further raters, who have a section of their own."""
+    """Return every two methods without further raters, who have a section of their own."""
     raters = set(study.measured.raters)
     return [pair for pair in study.measured.pairs if not raters & {*pair}]
 
 
 def cases_told(n: int, n_volumes: int) -> str:
-    """How many cases have a Dice, and how many both volumes where these are others."""
+    """Format the number of cases with a Dice, and with both volumes where it differs."""
     return str(n) if n == n_volumes else f"{n} ({n_volumes})"
 
 
 def main_label(study: Study) -> str:
-    """The sum of all labels, or the only one."""
+    """Return the sum of all labels, or the only label."""
     labels = study.measured.labels
     return "total" if "total" in labels else labels[0]
 
 
 def rating(low: float, high: float) -> str:
-    """Words for an ICC by its interval: `good to excellent`.
+    """Return the rating of an ICC by its interval: `good to excellent`.
 
     Source: Koo and Li 2016, doi:10.1016/j.jcm.2016.02.012.
     """
@@ -275,19 +276,19 @@ def rating(low: float, high: float) -> str:
 
 
 def main_failures(study: Study, method: str) -> dict | None:
-    """The row of masks that failed; None where nothing could be judged."""
+    """Return the row of failed masks; None where nothing could be judged."""
     rows = rows_of(study, "failures", method=method, definition=FAILED.name).to_dict("records")
     return next((row for row in rows if row["n"] > 0), None)
 
 
 def percent(row: Mapping) -> str:
-    """A rate with its interval, in %."""
+    """Format a rate with its interval, in %."""
     scaled = {name: 100 * float(row.get(name, math.nan)) for name in ("rate", "low", "high")}
     return f"{estimate(scaled, 'rate', digits=1)} %"
 
 
 def not_estimated(table: pd.DataFrame, value: str) -> dict[str, int]:
-    """Reasons of rows without a value, and how many rows each; the most frequent first."""
+    """Return the reasons of rows without a value with their counts, most frequent first."""
     if value not in table or "reason" not in table:
         return {}
     reasons = table.loc[table[value].isna(), "reason"].replace("", "no reason given")
@@ -326,9 +327,9 @@ def _failure_lines(study: Study) -> list[str]:
 
 
 def counted(n: int, what: str) -> str:
-    """How many of something: `1 case`, `2 people`."""
-    words = {"person": "people"}
-    return f"{n} {what}" if n == 1 else f"{n} {words.get(what, what + 's')}"
+    """Format a count with its noun: `1 case`, `2 people`."""
+    irregular = {"person": "people"}
+    return f"{n} {what}" if n == 1 else f"{n} {irregular.get(what, what + 's')}"
 
 
 def _without_raters(study: Study) -> Callable[[Sequence[dict]], list[dict]]:

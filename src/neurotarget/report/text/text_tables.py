@@ -1,4 +1,4 @@
-"""The tables of a summary as text: what stands in square brackets is a 95 % interval."""
+"""The tables of a summary as text; square brackets hold 95 % intervals."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from neurotarget.report.text.numbers import NOTHING, aligned, interval, number, 
 
 
 def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Dice, HD95 with its median and quartiles, ASSD and surface Dice of each label."""
+    """Format Dice, HD95 with median and quartiles, ASSD and surface Dice of each label."""
     tolerance = f"surface Dice at {summary['surface_tolerance_mm']:g} mm"
     heads = ["Masks, mean ± SD", "n", "Dice", "", "HD95 mm", "median", "ASSD mm", tolerance]
     table, lost = [heads], 0
@@ -35,7 +35,7 @@ def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
 
 
 def volumes_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Mean volumes, bias with limits of agreement, and mean unsigned error of each label."""
+    """Format mean volumes, bias with limits of agreement, and mean absolute error by label."""
     head = [
         "Volumes",
         "n",
@@ -67,7 +67,7 @@ def volumes_table(summary: Mapping, labels: Sequence[str]) -> str:
 
 
 def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Correlations, ICC and slope of predicted on reference volumes."""
+    """Format correlations, ICC and slope of predicted on reference volumes."""
     names = {"pearson_r": "Pearson r", "spearman_rho": "Spearman rho", "icc_a1": "ICC(A,1)"}
     names |= {"reference_slope": "slope on reference"}
     table = [["Agreement of volumes", *(item for name in names.values() for item in (name, ""))]]
@@ -84,7 +84,7 @@ def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
 
 
 def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
-    """Dice, ICC and r of each label by part, each followed by what is published for it."""
+    """Format Dice, ICC and r of each label by part, each followed by published values."""
     names = {"dice": "Dice", "icc_a1": "ICC(A,1)", "pearson_r": "Pearson r"}
     head = ["Internal and external", "n", "failed"]
     table = [[*head, *(one for name in names.values() for one in (name, "", "published"))]]
@@ -100,15 +100,15 @@ def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
                 value += f" ± {number(own['sd'], 3)}" if own.get("sd") is not None else ""
                 line += [value, interval(own.get("low"), own.get("high"), 3), _published(own)]
             table.append(line)
-    told = [column for column in zip(*table, strict=True) if any(column[1:])]
+    filled = [column for column in zip(*table, strict=True) if any(column[1:])]
     note = "\n(published values are of other scans, raters and networks)"
-    return aligned(list(zip(*told, strict=True))) + (
-        note if "published" in map(_first, told) else ""
+    return aligned(list(zip(*filled, strict=True))) + (
+        note if "published" in map(_first, filled) else ""
     )
 
 
 def hypotheses_table(summary: Mapping) -> str:
-    """Each hypothesis on both kinds of masks, with what was planted and what was left out."""
+    """Format each hypothesis on both kinds of masks, with planted effects and exclusions."""
     table = [["Hypotheses", "masks", "n", "effect", "", "", "p", "verdict"]]
     notes = []
     for name, found in summary["hypotheses"].items():
@@ -142,15 +142,15 @@ def _effect_line(first: str, which: str, effect: Mapping) -> list[str]:
 
 
 def _notes(name: str, which: str, effect: Mapping) -> list[str]:
-    told = []
+    notes = []
     if effect["n_dropped"]:
         cases = "case" if effect["n_dropped"] == 1 else "cases"
         is_steady = "their subjects change" not in effect["reason"]
         what = "volume" if effect["unit"].startswith("mm3") else "mean"
         lack = f"without a {what} or covariate " if is_steady else ""
-        told.append(f"{effect['n_dropped']} {cases} {lack}left out")
-    told += [effect[key] for key in ("reason", "remark") if effect.get(key)]
-    return [f"  {name}, {which}: {'; '.join(told)}"] if told else []
+        notes.append(f"{effect['n_dropped']} {cases} {lack}left out")
+    notes += [effect[key] for key in ("reason", "remark") if effect.get(key)]
+    return [f"  {name}, {which}: {'; '.join(notes)}"] if notes else []
 
 
 def _first(column: Sequence[str]) -> str:
@@ -158,11 +158,11 @@ def _first(column: Sequence[str]) -> str:
 
 
 def _published(own: Mapping) -> str:
-    told = [
+    notes = [
         f"{number(one['value'], 2)}" + ("" if one["sd"] is None else f" ± {number(one['sd'], 2)}")
         for one in own.get("published", [])
     ]
-    return "; ".join(told)
+    return "; ".join(notes)
 
 
 def _volume(mean: float | None, sd: float | None) -> str:

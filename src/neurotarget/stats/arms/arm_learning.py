@@ -1,6 +1,6 @@
-"""Which arms of a comparison have learnt: those that have not are shown, but have no rank.
+"""Judge which arms of a comparison have learnt; the others are shown without a rank.
 
-An arm has not learnt where half of its runs or more have not; where one has not, it is doubtful.
+An arm has not learnt if at least half of its runs have not; if any has not, it is doubtful.
 """
 
 import math
@@ -27,9 +27,9 @@ Learnings = Mapping[str, Learning]  # by arm
 
 
 def learning_of_arms(arms: Arms) -> dict[str, Learning]:
-    """Judge every arm by its held-out masks, and what `runs` knows of its trainings.
+    """Judge every arm by its held-out masks and the columns of `runs` about its trainings.
 
-    Arms that are made of nets are held against the same mask of all voxels as these.
+    Arms that are made of nets are compared with the same trivial masks as the nets.
     """
     known = arms.runs.get("val_all_foreground_dice", pd.Series(dtype=float)).dropna()
     trivial = float(known.mean()) if len(known) else math.nan
@@ -44,7 +44,7 @@ def learning_of_arms(arms: Arms) -> dict[str, Learning]:
 
 
 def learnt_alone(scored: Scored, learnings: Learnings) -> Scored | None:
-    """Scores of the arms that can be ranked; None where no net has learnt."""
+    """Return the scores of the arms that have learnt; None where no net has."""
     arms = scored.arms
     able = [arm for arm in arms.names if learnings[arm].word != NOT_LEARNT]
     if not set(able) & set(arms.nets):
@@ -56,7 +56,7 @@ def learnt_alone(scored: Scored, learnings: Learnings) -> Scored | None:
 
 
 def refused_arms(arms: Arms, learnings: Learnings) -> dict[tuple[str, int], dict[str, str]]:
-    """Labels on whose volumes an arm with a seed says nothing, and why, by arm and seed."""
+    """Return the labels for which an arm allows no conclusion, and why, by arm and seed."""
     rows = arms.scores[arms.scores["label"].isin(arms.labels)]
     masks = failed_masks(rows, ("arm", "seed", "run", "case_id", "label"))
     return {
@@ -82,7 +82,7 @@ def _judged(rows: pd.DataFrame, run: pd.Series, trivial: float) -> Learning:
 
 
 def _together(runs: list[Learning], whole: Learning) -> Learning:
-    """The word of an arm by its runs, with the sentences on all its masks."""
+    """Verdict on an arm from those on its runs, with the sentences on all its masks."""
     bad = sum(one.word == NOT_LEARNT for one in runs)
     weak = sum(one.word == DOUBTFUL for one in runs)
     if bad and 2 * bad >= len(runs):
@@ -93,7 +93,7 @@ def _together(runs: list[Learning], whole: Learning) -> Learning:
         word = LEARNT if any(one.word == LEARNT for one in runs) else UNKNOWN
     reasons = list(whole.reasons)
     if len(runs) > 1 and (bad or weak):
-        told = [f"{n} {what}" for n, what in ((bad, NOT_LEARNT), (weak, DOUBTFUL)) if n]
-        reasons.append(f"Of {len(runs)} trainings: {', '.join(told)}.")
+        counts = [f"{n} {what}" for n, what in ((bad, NOT_LEARNT), (weak, DOUBTFUL)) if n]
+        reasons.append(f"Of {len(runs)} trainings: {', '.join(counts)}.")
     warned = tuple(dict.fromkeys(line for one in runs for line in one.warnings))
     return Learning(word, tuple(reasons), warned)

@@ -1,4 +1,4 @@
-"""Internal and external cases of every arm of a comparison, apart."""
+"""Separate results for internal and external cases of every arm of a comparison."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,9 +15,9 @@ KEYS = ["case_id", "subject_id", "split", "label", "metric", "unit"]
 
 
 def arm_parts_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
-    """`parts_table` of every arm and seed of a comparison; scores of several folds are averaged.
+    """Return `parts_table` of every arm and seed; scores of several folds are averaged.
 
-    No rows where the scores do not say their split.
+    No rows where the scores have no column `split`.
     """
     if "split" not in arms.scores:
         return pd.DataFrame(columns=ARM_COLUMNS)
@@ -36,11 +36,11 @@ def arm_parts_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
 
 
 def without_external(arms: Arms) -> tuple[Arms, list[str]]:
-    """Arms on the cases of sites that were trained on, and a note on the others.
+    """Return the arms with internal cases only, and a note on the external ones.
 
-    Every fold scores the same external cases, so folds that share them are no samples of their
-    own. Where all cases are external, one site left out after the other, they stay. Arms without
-    any other case go, such as an ensemble of folds.
+    Every fold scores the same external cases, so the folds are not independent on these. Where all
+    cases are external (leave-one-site-out), they stay. Arms without internal cases are removed,
+    such as an ensemble of folds.
     """
     known = arms.scores["split"] if "split" in arms.scores else pd.Series(dtype=object)
     is_external = (known == EXTERNAL).reindex(arms.scores.index, fill_value=False)
@@ -50,14 +50,14 @@ def without_external(arms: Arms) -> tuple[Arms, list[str]]:
     runs = arms.runs[arms.runs.index.isin(scores["run"])]
     number = arms.scores.loc[is_external, "case_id"].nunique()
     cases = "1 external case counts" if number == 1 else f"{number} external cases count"
-    told = (
+    note = (
         f"{cases} in no mean, rank or test of arms, but in the table of internal and external, and "
         "in the hypotheses: by the mean of the volumes that the folds of a seed give."
     )
-    return replace(arms, scores=scores, runs=runs), [told]
+    return replace(arms, scores=scores, runs=runs), [note]
 
 
 def of_arms(arms: Arms, names: Sequence[str]) -> Arms:
-    """The same with some of the arms alone."""
+    """Return a copy with only these arms."""
     scores, runs = (table[table["arm"].isin(names)] for table in (arms.scores, arms.runs))
     return replace(arms, scores=scores, runs=runs)

@@ -1,9 +1,9 @@
-"""Dice of every case by every run and by every arm, and two scores beside it.
+"""Scores of every case by run and by arm: Dice, and two further scores.
 
-A case's score is its mean over the labels, then over all runs of an arm that hold it out. A lost
-mask has a Dice and a surface Dice of 0 and a volume error of the whole reference; HD95 has no
-worst value, so a case with a lost mask has none. A label that neither mask has is undefined and
-left out.
+A case's score is its mean over the labels, then over all runs of an arm that hold the case out. A
+lost mask has a Dice and a surface Dice of 0 and a volume error equal to the reference volume; HD95
+has no worst value, so a case with a lost mask has none. A label that is in neither mask is
+undefined and left out.
 """
 
 import math
@@ -19,24 +19,24 @@ DICE = "dice"
 VOLUME_ERROR = "volume_error_abs_mm3"
 SURFACE_DICE, HD95 = "surface_dice", "hd95_mm"
 LESS_IS_BETTER = (VOLUME_ERROR, HD95)
-SAME = 1e-9  # Dice closer than this is equal; rounding is all that is left
+SAME = 1e-9  # a smaller difference of Dice is rounding error
 
 
 class Scored(NamedTuple):
-    """One score as tables of a row a case (index `case_id`), by label; `mean` is the first label.
+    """One score as tables with one row per case (index `case_id`), by label, `mean` first.
 
-    `held_out` says which cases each run was scored on, whether their score is defined or not.
+    `held_out` holds which cases each run was scored on, even if their score is undefined.
     """
 
     arms: Arms
-    by_run: Mapping[str, pd.DataFrame]  # a column a run
-    by_arm: Mapping[str, pd.DataFrame]  # a column an arm
+    by_run: Mapping[str, pd.DataFrame]  # one column per run
+    by_arm: Mapping[str, pd.DataFrame]  # one column per arm
     held_out: pd.DataFrame
     subjects: pd.Series
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """`mean`, then the labels where there are several."""
+        """`mean`, then the labels if there are several."""
         return tuple(self.by_arm)
 
     @property
@@ -50,16 +50,16 @@ class Scored(NamedTuple):
         return [run for run in runs.index[runs["arm"] == arm] if run in self.held_out]
 
     def complete(self, label: str, arms: Sequence[str]) -> pd.DataFrame:
-        """Scores of the cases that all of `arms` have one for."""
+        """Scores of the cases that all of `arms` have a score for."""
         return self.by_arm[label][list(arms)].dropna()
 
     def per_subject(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Mean over the cases of each subject, as tests take subjects for independent."""
+        """Mean over the cases of each subject, since tests assume independent subjects."""
         return table.groupby(self.subjects.reindex(table.index)).mean()
 
 
 def score_arms(arms: Arms) -> Scored:
-    """Gather the Dice of all runs; a score that a run has twice counts with its mean."""
+    """Return the Dice of all runs and arms; duplicate scores of a run are averaged."""
     rows = _of_labels(arms, DICE)
     by_label = wide(rows, arms)
     by_run = {MEAN: _over_labels(by_label)}
@@ -69,10 +69,10 @@ def score_arms(arms: Arms) -> Scored:
 
 
 def score_beside(arms: Arms) -> dict[str, Scored]:
-    """Absolute volume error, and surface Dice or else HD95, over the labels; those that are there.
+    """Return absolute volume error, and surface Dice or else HD95, where available.
 
-    Source: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z (a boundary score beside an
-    overlap).
+    Source: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z (report a boundary score in
+    addition to an overlap).
     """
     dice = _of_labels(arms, DICE)
     keys = ["run", "case_id", "label"]
@@ -101,7 +101,7 @@ def _of_labels(arms: Arms, metric: str) -> pd.DataFrame:
 
 
 def _scored(rows: pd.DataFrame, by_run: Mapping[str, pd.DataFrame], arms: Arms) -> Scored:
-    """Scores by run and by arm, and who was scored, by `rows` of Dice."""
+    """Scores by run and by arm, and the held-out cases, which `rows` of Dice define."""
     cases = by_run[MEAN].index
     pairs = rows.drop_duplicates(["case_id", "run"]).assign(value=True)
     held_out = pairs.pivot(index="case_id", columns="run", values="value").notna()
@@ -116,7 +116,7 @@ def _scored(rows: pd.DataFrame, by_run: Mapping[str, pd.DataFrame], arms: Arms) 
 
 
 def wide(rows: pd.DataFrame, arms: Arms) -> dict[str, pd.DataFrame]:
-    """Rows of one metric as a table of cases × runs for each label."""
+    """Return rows of one metric as a table of cases × runs for each label."""
     cases = pd.Index(sorted(set(rows["case_id"])), name="case_id")
     known = set(rows["run"])
     runs = [run for run in arms.runs.index if run in known]
@@ -132,7 +132,7 @@ def wide(rows: pd.DataFrame, arms: Arms) -> dict[str, pd.DataFrame]:
 
 
 def over_runs(table: pd.DataFrame, arms: Arms) -> pd.DataFrame:
-    """Mean of each case over the runs of each arm that have a value; a column an arm."""
+    """Return the mean of each case over an arm's runs with a value; one column per arm."""
     means = {
         arm: table[[run for run in runs if run in table]].mean(axis=1)
         for arm, runs in arms.runs.groupby("arm", sort=False).groups.items()
@@ -141,7 +141,7 @@ def over_runs(table: pd.DataFrame, arms: Arms) -> pd.DataFrame:
 
 
 def mean_of(metric: str, arms: Arms) -> pd.Series:
-    """Mean of a metric by arm, over labels, runs and cases as for Dice; NaN where it has none."""
+    """Return the mean of a metric by arm, over labels, runs and cases as for Dice, or NaN."""
     return (
         over_runs(_over_labels(wide(_of_labels(arms, metric), arms)), arms)
         .mean()
@@ -150,16 +150,16 @@ def mean_of(metric: str, arms: Arms) -> pd.Series:
 
 
 def undefined(arms: Arms) -> list[str]:
-    """Sentences on labels whose Dice is undefined in some cases."""
+    """Return sentences on labels whose Dice is undefined in some cases."""
     rows = _of_labels(arms, DICE)
-    told = []
+    sentences = []
     for label, absent in rows[rows["value"].isna()].groupby("label", sort=False):
         cases = sorted(set(absent["case_id"]))
-        told.append(
+        sentences.append(
             f"{len(absent)} Dice values of {label} are undefined, as neither mask has it, and are "
             f"left out: {listed(cases)}."
         )
-    return told
+    return sentences
 
 
 def _over_labels(by_label: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
-"""The study of each arm: agreement of its volumes with the reference, and the target's effects.
+"""A study of each arm: agreement of its volumes with the reference, and effects on them.
 
-The volumes that the folds of one seed give for the cases they hold out form one cohort, so that
-no case was seen in training. Only cases with a reference volume count.
+The volumes of the held-out cases of all folds with one seed form one cohort, so that no case was in
+the training data. Only cases with a reference volume count.
 """
 
 import math
@@ -26,7 +26,7 @@ EFFECT_COLUMNS = [
     *("arm", "seed", "hypothesis", "claim", "estimate", "low", "high", "p", "unit"),
     *("verdict", "n", "reason"),
 ]
-STATISTICS = {  # of the study's table: columns here
+STATISTICS = {  # statistic in the study's table → column here
     "icc_a1": ("icc_a1", "icc_low", "icc_high"),
     "pearson_r": ("pearson_r",),
     "bias": ("bias_mm3", "bias_low", "bias_high"),
@@ -34,7 +34,7 @@ STATISTICS = {  # of the study's table: columns here
 
 
 class Cohort(NamedTuple):
-    """Volumes of an arm's runs with one seed, a row a case, a column a label or region."""
+    """Volumes of an arm's runs with one seed; rows are cases, columns labels or regions."""
 
     arm: str
     seed: int
@@ -42,10 +42,10 @@ class Cohort(NamedTuple):
 
 
 def cohorts(arms: Arms) -> tuple[pd.DataFrame, list[Cohort]]:
-    """Reference volumes in mm³, and those of every arm and seed on the same cases.
+    """Return reference volumes in mm³, and those of every arm and seed on the same cases.
 
-    Where several folds hold out a case its volume is the mean of theirs. Cases that lack the
-    reference volume of every label are left out.
+    Where several folds hold out a case, its volumes are averaged. Cases without any reference
+    volume are left out.
     """
     rows = arms.scores[arms.scores["label"].isin(arms.labels)]
     reference = _wide(rows[rows["metric"] == "reference_volume_mm3"], arms).dropna(how="all")
@@ -58,7 +58,7 @@ def cohorts(arms: Arms) -> tuple[pd.DataFrame, list[Cohort]]:
 
 
 def agreement_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
-    """ICC(A,1), Pearson's r and bias (arm − reference) by arm, seed and label, with intervals."""
+    """Return ICC(A,1), Pearson's r and bias (arm − reference) by arm, seed and label."""
     rows = []
     for cohort, measured in _measured(arms, with_covariates=False):
         table = study_agreement(measured, seed=seed)
@@ -68,10 +68,10 @@ def agreement_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
 
 
 def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFrame:
-    """The target's hypotheses as declared, on the reference's volumes or means and on each arm's.
+    """Return the target's declared hypotheses on the reference's and each arm's volumes or means.
 
-    Reference and arms have the same cases. The published effect stands in the reason, where it
-    decides. Arms that have not learnt, or whose masks failed too often, allow no conclusion.
+    Reference and arms have the same cases. `reason` names the published effect where the verdict
+    depends on it. Arms that have not learnt, or whose masks failed too often, have no conclusion.
     """
     if not arms.target.hypotheses:
         return _seeded(pd.DataFrame(columns=EFFECT_COLUMNS))
@@ -79,7 +79,7 @@ def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFram
     for number, (cohort, measured) in enumerate(_measured(arms, with_covariates=True)):
         why = refused.get((cohort.arm, cohort.seed), {})
         found = study_effects(
-            measured, refused={(cohort.arm, label): told for label, told in why.items()}
+            measured, refused={(cohort.arm, label): reason for label, reason in why.items()}
         )
         found = found[found["leads"].astype(bool)]
         if number == 0:
@@ -91,17 +91,17 @@ def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFram
 
 
 def verdict_text(effects: pd.DataFrame, arm: str) -> str:
-    """Verdicts of an arm over its seeds: `sex_difference: shown 2 of 2; age: …`."""
-    told = []
+    """Return the verdicts of an arm over its seeds: `sex_difference: shown 2 of 2; age: …`."""
+    texts = []
     for hypothesis, rows in effects[effects["arm"] == arm].groupby("hypothesis", sort=False):
         counts = Counter(rows["verdict"]).most_common()
-        said = ", ".join(f"{verdict} {count} of {len(rows)}" for verdict, count in counts)
-        told.append(f"{hypothesis}: {said}")
-    return "; ".join(told)
+        counted = ", ".join(f"{verdict} {count} of {len(rows)}" for verdict, count in counts)
+        texts.append(f"{hypothesis}: {counted}")
+    return "; ".join(texts)
 
 
 def _measured(arms: Arms, *, with_covariates: bool) -> Iterator[tuple[Cohort, Measured]]:
-    """Each cohort beside the reference; without covariates there are no strata to go through."""
+    """Yield each cohort together with the reference; without covariates there are no strata."""
     reference, every = cohorts(arms)
     subjects = arms.scores.drop_duplicates("case_id").set_index("case_id")["subject_id"]
     known = pd.DataFrame({"subject_id": subjects.reindex(reference.index)})
@@ -120,7 +120,7 @@ def _measured(arms: Arms, *, with_covariates: bool) -> Iterator[tuple[Cohort, Me
 def _means(
     arms: Arms, cohort: Cohort, volumes: dict[str, pd.DataFrame]
 ) -> dict[str, dict[str, pd.DataFrame]]:
-    """Means of every contrast that has a unit, inside the reference and the arm's own masks."""
+    """Means of every contrast with a unit, inside the reference masks and the arm's own."""
     scores = arms.scores
     own = scores[(scores["arm"] == cohort.arm) & (scores["seed"] == cohort.seed)]
     found: dict[str, dict[str, pd.DataFrame]] = {}
@@ -158,11 +158,11 @@ def _agreement(cohort: Cohort, label: str, found: pd.DataFrame) -> dict:
 
 
 def _seeded(table: pd.DataFrame) -> pd.DataFrame:
-    """The reference has no seed."""
+    """The table with integer seeds, missing for the reference."""
     return table.astype({"seed": "Int64"})
 
 
 def mean_icc(agreement: pd.DataFrame, arm: str, label: str) -> float:
-    """ICC(A,1) of an arm, mean over its seeds; NaN where any has none, as it may be the worst."""
+    """Return the mean ICC(A,1) of an arm over its seeds; NaN if any is NaN, as it may be worst."""
     rows = agreement[(agreement["arm"] == arm) & (agreement["label"] == label)]
     return float(rows["icc_a1"].mean(skipna=False)) if len(rows) else math.nan

@@ -1,4 +1,4 @@
-"""Tables of a comparison with a row an arm, a run or a case."""
+"""Tables of a comparison with one row per arm, run or case."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ COSTS = (
     *("parameters", "flops_per_step", "steps", "step_s", "train_s", "peak_memory_mib"),
     *("predict_s_per_case", "energy_wh", "batch_size", "patch_vox", "optimizer", "learning_rate"),
 )
-WORDS = ("patch_vox", "optimizer")  # costs that are text
+TEXTS = ("patch_vox", "optimizer")  # costs that are text
 SUMMARY = (
     *("arm", "kind", "learnt", "dice", "dice_low", "dice_high", "case_sd", "seed_sd", "mean_rank"),
     *("p_best", "hd95_mm", "n_failed", "n_scored", "n_cases", "n_subjects"),
@@ -45,13 +45,13 @@ def arms_table(
     *,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """The row of each arm, the best first, and last those that have not learnt.
+    """Return one row per arm, the best first and those that have not learnt last.
 
-    `tables` are the others of the comparison, `chances` the nets' to be best.
+    `tables` are the other tables of the comparison, `chances` the probabilities to be best.
 
-    Dice is the mean over labels, runs and cases, a lost mask being 0; its interval is over
-    subjects, with the trainings as they are. `n_failed` and `n_scored` count masks of a case by a
-    run; HD95 has none of a lost mask. Costs are means over runs.
+    Dice is the mean over labels, runs and cases, with 0 for a lost mask; its interval is over
+    subjects, for these trainings. `n_failed` and `n_scored` count masks, one per case and run; HD95
+    is undefined for a lost mask. Costs are means over runs.
     """
     hd95 = mean_of("hd95_mm", scored.arms)
     failed = _failures(scored.arms)
@@ -75,11 +75,11 @@ def arms_table(
 
 
 def spread_table(scored: Scored) -> pd.DataFrame:
-    """How far an arm's Dice varies between cases, between folds and between seeds, as SD.
+    """Return the SD of each arm's Dice between cases, between folds and between seeds.
 
-    Of cases: their scores, each the mean over runs. Of folds: the mean scores of the folds, which
-    differ in their cases as well. Of seeds: the mean scores of the runs of one fold, pooled over
-    folds; it is how much a mere repetition of the training changes.
+    Between cases: of their scores, each averaged over runs. Between folds: of the folds' mean
+    scores, which differ in their cases as well. Between seeds: of the mean scores of the runs of a
+    fold, pooled over folds; this is the effect of repeating the training.
     """
     rows = []
     for label in scored.labels:
@@ -98,19 +98,19 @@ def spread_table(scored: Scored) -> pd.DataFrame:
 
 
 def costs_table(scored: Scored) -> pd.DataFrame:
-    """A row a run: its mean Dice, then all that `runs` knows of its cost."""
+    """Return one row per run: its mean Dice, then the columns of `runs` about its cost."""
     dice = scored.by_run[MEAN].mean()
     table = scored.arms.runs.rename_axis("run").reset_index()
     table["dice"] = table["run"].map(dice)
     if "parts" in table:
-        table["parts"] = table["parts"].str.replace("\n", "; ")  # a row is a line of its file
+        table["parts"] = table["parts"].str.replace("\n", "; ")  # one line per row in the file
     named = [*COST_COLUMNS, *COSTS]
     more = [name for name in table if name not in (*named, "kind")]
     return table.reindex(columns=[*named, *more])
 
 
 def cases_table(scored: Scored) -> pd.DataFrame:
-    """A row a case: its fold (all of them, where several hold it out) and its score by each arm."""
+    """Return one row per case: the folds that hold it out, and its score by each arm."""
     runs = scored.arms.runs
     nets = [run for run in scored.held_out if runs.at[run, "kind"] == NET]
     nets = nets or list(scored.held_out)
@@ -119,8 +119,10 @@ def cases_table(scored: Scored) -> pd.DataFrame:
         for _, is_held in scored.held_out.iterrows()
     ]
     is_single = all(len(one) == 1 for one in folds)
-    told = [one[0] if is_single else ", ".join(map(str, one)) for one in folds]
-    table = pd.DataFrame({"subject_id": scored.subjects, "fold": told}, index=scored.subjects.index)
+    fold_texts = [one[0] if is_single else ", ".join(map(str, one)) for one in folds]
+    table = pd.DataFrame(
+        {"subject_id": scored.subjects, "fold": fold_texts}, index=scored.subjects.index
+    )
     table = pd.concat([table, scored.by_arm[MEAN][order(scored)]], axis=1)
     return table.rename_axis("case_id").reset_index()
 
@@ -168,18 +170,18 @@ def _by_label(scored: Scored, agreement: pd.DataFrame, arm: str) -> dict:
 
 
 def _lacking_icc(agreement: pd.DataFrame, arm: str) -> str:
-    """Which labels have the ICC of some seeds, and so no mean of it."""
+    """Sentence on labels for which some seeds have no ICC, so that there is no mean."""
     known = agreement[agreement["arm"] == arm].groupby("label", sort=False)["icc_a1"]
     labels = [label for label, icc in known if icc.isna().any() and icc.notna().any()]
     return f"no mean ICC of {listed(labels)}, as a seed has none" if labels else ""
 
 
 def _costs(arms: Arms, arm: str) -> dict:
-    """Mean of every cost over the arm's runs; of text, all that there is."""
+    """Mean of every cost over the arm's runs; for text, all values."""
     runs = arms.runs[arms.runs["arm"] == arm]
     found: dict[str, float | str] = {}
     for name in COSTS:
-        if name in WORDS:
+        if name in TEXTS:
             known = runs[name].dropna() if name in runs else []
             found[name] = listed(dict.fromkeys(word for word in known if word))
         else:
@@ -193,7 +195,7 @@ def _costs(arms: Arms, arm: str) -> dict:
 
 
 def _failures(arms: Arms) -> dict[str, int]:
-    """Masks, of a case by a run, of which any label failed; no entry where nobody looked."""
+    """Failed masks per arm, one mask per case and run; no entry for arms without scores."""
     rows = arms.scores[arms.scores["label"].isin(arms.labels)]
     masks = failed_masks(rows, ("arm", "run", "case_id", "label"))
     failed = masks.groupby(["arm", "run", "case_id"], sort=False).any()
@@ -201,7 +203,7 @@ def _failures(arms: Arms) -> dict[str, int]:
 
 
 def _pooled_sd(groups: object) -> float:
-    """SD within groups, each weighted by its degrees of freedom; NaN where all have one value."""
+    """SD within groups, weighted by degrees of freedom; NaN where all groups have one value."""
     freedom = groups.count() - 1
     if freedom.sum() < 1:
         return math.nan

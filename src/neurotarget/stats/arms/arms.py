@@ -1,7 +1,7 @@
-"""What a comparison starts from: scores and costs of the runs of several arms.
+"""Input of a comparison: scores and costs of the runs of several arms.
 
-An arm is one way to make masks: an architecture, an ensemble of its runs, the average of their
-weights. Each (arm, fold, seed) is one run, scored on the cases that its fold holds out.
+An arm is one method to make masks: an architecture, an ensemble of its runs, or the average of
+their weights. Each (arm, fold, seed) is one run, scored on the cases that its fold holds out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,21 +11,21 @@ import pandas as pd
 
 from neurotarget.types import Target
 
-NET = "net"  # trained by itself; the other kinds are made of nets
+NET = "net"  # a trained network; the other kinds are made of nets
 KINDS = (NET, "ensemble", "soup")
-NO_SEED = -1  # of arms made from runs of several seeds
-SHOWN = 5  # names that a sentence lists before it counts the rest
+NO_SEED = -1  # seed of arms made from runs of several seeds
+SHOWN = 5  # names that a sentence lists before "and n more"
 
 Group = tuple[int, int]  # fold and seed
 
 
 @dataclass(frozen=True, slots=True)
 class Arms:
-    """Scores of all runs, long as rows.csv is, and what each run cost.
+    """Scores of all runs in the long format of rows.csv, and the cost of each run.
 
     `scores` has the columns arm, kind (`net`, `ensemble`, `soup`), run, fold, seed (−1 for arms
     that are made of several), case_id, subject_id, label, metric, value and unit. `runs` (index
-    `run`) has arm, kind, fold and seed, then what is known of the cost, NaN where it is not.
+    `run`) has arm, kind, fold and seed, then columns of costs, NaN where unknown.
     `covariates` (index `case_id`) begins with `subject_id`; it may have no rows.
     """
 
@@ -46,7 +46,7 @@ class Arms:
 
     @property
     def nets(self) -> tuple[str, ...]:
-        """Arms that were trained by themselves, in order of appearance."""
+        """Arms that are trained networks, in order of appearance."""
         return tuple(name for name, kind in self.kinds.items() if kind == NET)
 
     @property
@@ -70,22 +70,22 @@ class Arms:
 
 
 def check_design(arms: Arms) -> list[str]:
-    """Sentences of what differs between the nets; empty where they can be compared.
+    """Return sentences on differences between the nets; empty where they can be compared.
 
-    They need the same pairs of fold and seed, the same cases in each fold and the same labels,
-    those of the target. A run may score no case twice.
+    Nets need the same pairs of fold and seed, the same cases in each fold and the labels of the
+    target. No run may score a case twice.
     """
     scores = arms.scores[arms.scores["kind"] == NET]
-    told = list(_unscored(arms, scores))
-    told += _missing_runs(arms)
-    told += _other_cases(scores)
-    told += _other_labels(arms, scores)
-    told += _twice(arms.scores)
-    return told
+    problems = list(_unscored(arms, scores))
+    problems += _missing_runs(arms)
+    problems += _other_cases(scores)
+    problems += _other_labels(arms, scores)
+    problems += _twice(arms.scores)
+    return problems
 
 
 def listed(names: Iterable[object], shown: int = SHOWN) -> str:
-    """The first names, and how many more there are: `a, b and 3 more`."""
+    """Return the first names and the number of the rest: `a, b and 3 more`."""
     every = [str(name) for name in names]
     if len(every) <= shown:
         return ", ".join(every)
@@ -99,7 +99,7 @@ def _unscored(arms: Arms, scores: pd.DataFrame) -> Iterator[str]:
 
 
 def _missing_runs(arms: Arms) -> Iterator[str]:
-    """Pairs of fold and seed that some net lacks and another has."""
+    """Pairs of fold and seed that one net lacks and another has."""
     nets = arms.runs[arms.runs["kind"] == NET]
     own: dict[str, set[Group]] = {
         arm: set(zip(rows["fold"].astype(int), rows["seed"].astype(int), strict=True))
@@ -127,7 +127,7 @@ def _other_cases(scores: pd.DataFrame) -> Iterator[str]:
 
 def _other_labels(arms: Arms, scores: pd.DataFrame) -> Iterator[str]:
     wanted = arms.labels
-    named = {*wanted, *arms.target.regions}  # sums of labels may be scored too
+    named = {*wanted, *arms.target.regions}  # regions may be scored too
     known: Mapping[str, set[str]] = {
         arm: set(rows["label"]) for arm, rows in scores.groupby("arm", sort=False)
     }

@@ -1,9 +1,9 @@
-"""How likely each net is to have the highest mean score, were other cases and trainings drawn.
+"""Probability that each net has the highest mean score for other cases and trainings.
 
-Drawn from the mixed model, whose error counts trainings. Of the nets in a comparison the one that
-came out best was lucky more often than not, so means are first drawn towards their common mean,
-by as much as chance alone would part them: of two equal nets a chance above 95 % is then as rare
-as an interval of their difference that excludes 0.
+Means are sampled from the mixed model, whose error includes trainings. The best observed net is
+often best by luck, so means are first shrunk towards their common mean, by the spread that chance
+alone explains: for two equal nets, a probability above 95 % is then as rare as an interval of their
+difference that excludes 0.
 
 Source: Efron and Morris 1975, doi:10.1080/01621459.1975.10479864 (shrinkage); Gelman et al. 2012,
 doi:10.1080/19345747.2011.618213 (instead of a correction for the number of pairs).
@@ -32,10 +32,10 @@ NOTHING_SHARED = "no case has a score by all arms"
 def best_probabilities(
     fit: MixedFit, nets: Sequence[str], *, seed: int = 0
 ) -> tuple[dict[str, float], str]:
-    """Share of draws in which each net has the highest mean, and why there is none.
+    """Return the share of draws in which each net has the highest mean, and a reason for NaN.
 
-    NaN where there is no other net, and from fewer than two seeds or three folds. Nets whose
-    means are the same share a draw.
+    NaN with one net, or with fewer than two seeds and fewer than three folds. Nets with equal means
+    share a draw.
     """
     none = dict.fromkeys(nets, math.nan)
     if len(nets) < 2:
@@ -54,7 +54,7 @@ def best_probabilities(
 def _drawn(
     means: Float[ndarray, " A"], error: float, freedom: float, seed: int
 ) -> Float[ndarray, "D A"]:
-    """Means after shrinkage with Student's errors; all alike where chance explains them."""
+    """Shrunk means plus Student's errors; the means are equal where chance explains them."""
     own = error**2 / 2  # variance of one mean
     two_sided, one_sided = (float(stdtrit(freedom, p)) for p in (0.975, 0.95))
     by_chance = (two_sided**2 - one_sided**2) * own

@@ -1,4 +1,4 @@
-"""All that a comparison says of its arms, as tables; the page shows them and computes nothing."""
+"""Compute every table of a comparison; the page shows them without further computation."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,16 +29,16 @@ from neurotarget.stats.arms.ranks import COLUMNS as RANK_COLUMNS
 from neurotarget.stats.arms.ranks import ranks_table
 from neurotarget.types import Target
 
-UNEVEN = 0.01  # p of equal spreads below which one spread for all arms is a poor summary
+UNEVEN = 0.01  # p of equal spreads, below which one spread for all arms is a poor summary
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Tables by name, as they are written to `compare/<name>.tsv`.
+    """Tables of a comparison by name, as they are written to `compare/<name>.tsv`.
 
-    `sentence` says in plain words which arm is best and which cannot be told apart from it.
-    `notes` are sentences on what was left out, with counts; `facts` say where the numbers come
-    from (experiment, commit, command).
+    `sentence` states which arm is best and which cannot be distinguished from it. `notes` are
+    sentences on what was left out, with counts; `facts` are the origin of the numbers (experiment,
+    commit, command).
     """
 
     target: Target
@@ -57,10 +57,10 @@ def compare(
 ) -> Comparison:
     """Compute every table of a comparison; the same seed gives the same numbers.
 
-    What a design does not have (seeds, folds, a second arm, volumes) gives rows with a reason.
-    `parts` is there where cases are external or scores published. Arms that have not learnt are
-    shown, and have no rank, difference, or probability of being best. The target's hypotheses are
-    put to all cases that were held out, those of unseen sites among them.
+    Missing parts of a design (seeds, folds, a second arm, volumes) give rows with a reason. There
+    is a table `parts` where cases are external or scores published. Arms that have not learnt are
+    shown without rank, difference and probability of being best. The target's hypotheses are tested
+    on all held-out cases, including those of external sites.
     """
     parts, every = arm_parts_table(arms, seed=seed), arms
     arms, more = without_external(every)
@@ -80,8 +80,14 @@ def compare(
     )
     tables = {"arms": arms_table(scored, tables, learnings, chances, seed=seed)} | tables
     tables |= {"parts": parts} if len(parts) else {}
-    told = (*notes, *more, *_notes(scored, ranked, why), *_on_folds(fits), *_on_learning(learnings))
-    return Comparison(arms.target, tables, told, dict(facts or {}), headline(tables))
+    all_notes = (
+        *notes,
+        *more,
+        *_notes(scored, ranked, why),
+        *_on_folds(fits),
+        *_on_learning(learnings),
+    )
+    return Comparison(arms.target, tables, all_notes, dict(facts or {}), headline(tables))
 
 
 def _fits(ranked: Scored | None) -> dict[str, MixedFit]:
@@ -94,7 +100,7 @@ def _fits(ranked: Scored | None) -> dict[str, MixedFit]:
 def _rankings(
     ranked: Scored | None, fits: Mapping[str, MixedFit], seed: int
 ) -> dict[str, pd.DataFrame]:
-    """What holds arms against each other; tables without a row where no net has learnt."""
+    """Tables that compare arms with each other; without rows where no net has learnt."""
     if ranked is None:
         empty = {"differences": DIFFERENCE_COLUMNS, "ranks": RANK_COLUMNS}
         tables = {name: pd.DataFrame(columns=columns) for name, columns in empty.items()}
@@ -113,7 +119,7 @@ def _rankings(
 
 
 def _on_folds(fits: Mapping[str, MixedFit]) -> Iterator[str]:
-    """A sentence on folds that share training data, and what is done about it."""
+    """A sentence on folds that share training data, and the correction for it."""
     fit = fits.get(MEAN)
     if fit is None or not fit.has_runs or fit.n_folds < 2:
         return
@@ -166,14 +172,14 @@ def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:
 
 
 def _uneven(scored: Scored) -> Iterator[str]:
-    """A sentence on the arm whose trainings vary far more than those of the others.
+    """A sentence on an arm whose trainings vary far more than those of the others.
 
     Source: Cochran 1941, doi:10.1111/j.1469-1809.1941.tb02271.x (largest of several variances).
     """
     runs = scored.arms.runs.loc[list(scored.held_out)]
     runs = runs[runs["kind"] == NET].assign(mean=scored.by_run[MEAN].mean())
     own = runs.groupby(["arm", "fold"])["mean"].mean().unstack("fold")
-    apart = runs["mean"] - runs["fold"].map(own.median())  # which one bad arm does not move
+    apart = runs["mean"] - runs["fold"].map(own.median())  # the median is robust to one bad arm
     spread = apart.groupby(runs["arm"]).var().dropna()
     if len(spread) < 3:
         return

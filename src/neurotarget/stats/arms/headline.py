@@ -1,4 +1,4 @@
-"""What a comparison found, in one to three sentences."""
+"""The result of a comparison in one to three sentences."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,13 @@ from neurotarget.stats.arms.arms import NET
 from neurotarget.stats.arms.paired import ALPHA, APART, NOT_APART, SPLIT, told_apart
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
-VISIBLE = 0.0005  # a smaller SD would be written as 0.000
+VISIBLE = 0.0005  # a smaller SD would be shown as 0.000
 
 Tables = Mapping[str, pd.DataFrame]
 
 
 def headline(tables: Tables) -> str:
-    """Say which net is best and by how much, which cannot be told from it, and how sure that is."""
+    """Return sentences on the best net, its lead, nets that are as good, and the uncertainty."""
     arms, unlearnt = tables["arms"], _not_learnt(tables["arms"])
     arms = arms.drop(unlearnt.index)
     nets = arms[(arms["kind"] == NET) & arms["dice"].notna()]
@@ -65,7 +65,7 @@ def _found(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
 
 
 def spoken(names: Sequence[str]) -> str:
-    """Names as a sentence lists them: `a, b and c`."""
+    """Return names as a list in a sentence: `a, b and c`."""
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
@@ -124,7 +124,7 @@ def _is_tested(row: pd.Series) -> bool:
 
 
 def _why_tied(tables: Tables, best: str, other: str, n_nets: int) -> str:
-    """Why two arms are not told apart although the interval between them excludes 0."""
+    """Reason why two arms are not told apart although the interval between them excludes 0."""
     row = _pair(tables, best, other)
     low, high = _interval(row)
     if not (low > 0 or high < 0):
@@ -145,14 +145,14 @@ def _pair(tables: Tables, best: str, other: str) -> pd.Series:
 
 
 def _interval(row: pd.Series) -> tuple[float, float]:
-    """That of the mixed model, or where it knows no trainings that of the cases."""
+    """Interval of the mixed model, or of the cases where the model has no trainings."""
     by_model = _is_tested(row) and not math.isnan(row["model_low"])
     ends = ("model_low", "model_high") if by_model else ("low", "high")
     return float(row[ends[0]]), float(row[ends[1]])
 
 
 def _made(arms: pd.DataFrame, nets: pd.DataFrame) -> str:
-    """The best ensemble or soup, where it is above the best net on as many cases."""
+    """The best ensemble or soup, if it is above the best net on as many cases."""
     made = arms[(arms["kind"] != NET) & (arms["dice"] > nets["dice"].max() + SAME)]
     made = made[made["n_cases"] >= nets["n_cases"].iloc[0]]
     if not len(made):
@@ -189,7 +189,7 @@ def _spread(tables: Tables, nets: pd.DataFrame) -> str:
 
 
 def _run_sd(tables: Tables) -> pd.Series:
-    """SD of trainings by the mixed model; NaN where it counts the cases alone."""
+    """SD between trainings by the mixed model; NaN where the model has only cases."""
     rows = tables["variance"]
     return rows[(rows["label"] == MEAN) & (rows["component"] == "run")]["sd"]
 

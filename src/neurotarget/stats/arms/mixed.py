@@ -1,20 +1,20 @@
 """Mixed model of the scores of several arms, with random effects of the case and of the training.
 
 score = arm + fold + case + (case × arm) + run + residual, where a run is one training: its weights
-are shared by all the cases that it is tested on, so 200 cases of one training are no 200
+are shared by all the cases that it is tested on, so 200 cases of one training are not 200
 independent observations of its architecture. Arms and folds are fixed, the others random; case ×
-arm can be told from the residual where an arm was trained with several seeds. Fitted by REML. In a
-complete design (every run of a fold scores the same cases) the likelihood depends on a few sums of
-squares only, and the numbers are those of statsmodels' MixedLM, in 2 ms instead of 100.
+arm can be separated from the residual if an arm was trained with several seeds. Fitted by REML. In
+a complete design (every run of a fold scores the same cases) the likelihood depends on a few sums
+of squares only; results equal those of statsmodels' MixedLM, in 2 ms instead of 100.
 
 A difference of two arms has the error of both arms' mean runs. Its interval is Student's t with
-Satterthwaite's degrees of freedom, as lmerTest gives them. Where an arm was trained once per fold
-the spread between folds is all that tells of trainings; as folds share most of their training
-data their variance is raised by Nadeau and Bengio's factor. Where arms differ more between folds
-than their seeds explain, the error is that of folds, raised alike; where a seed is good or bad in
-all folds alike, it is that of the seeds' means. With one training per arm in all, the model knows
-the cases alone, 40 % of the intervals of equal arms exclude 0, and nothing is concluded from it.
-How often equal arms pass for different stands in tests/oracles/mixed_arms.py.
+Satterthwaite's degrees of freedom, as in lmerTest. Where an arm was trained once per fold, only the
+spread between folds shows the variance of trainings; as folds share most of their training data,
+this variance is multiplied by Nadeau and Bengio's factor. Where arms differ more between folds than
+their seeds explain, the error is that of folds, with the same factor; where a seed is good or bad
+in all folds, it is that of the seeds' means. With a single training per arm the model has only
+cases, 40 % of the intervals of equal arms exclude 0, and no conclusion is drawn.
+tests/oracles/mixed_arms.py measures how often equal arms are found to differ.
 
 Source: Patterson and Thompson 1971, doi:10.1093/biomet/58.3.545 (REML); Satterthwaite 1946,
 doi:10.2307/3002019, as in Kuznetsova et al. 2017, doi:10.18637/jss.v082.i13 (degrees of freedom);
@@ -46,8 +46,8 @@ from neurotarget.stats.core.split_plot import (
     sum_blocks,
 )
 
-POOLED = 0.5  # p from which seeds and folds are taken to tell of one and the same spread
-NOTHING = 1e-8  # a component below this share is none: the search ends near 0, not on it
+POOLED = 0.5  # from this p on, seeds and folds are pooled as estimates of one spread
+NOTHING = 1e-8  # a component below this share counts as 0: the optimiser ends near 0, not at it
 
 CASES_ONLY = "one training per arm: the model counts the cases alone, not the chance of training"
 IN_RESIDUAL = "with one training per arm and fold it holds case × arm as well"
@@ -64,12 +64,12 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MixedFit:
-    """Arms' means by the model (they differ from plain means where folds differ in size).
+    """Means of arms by the model (they differ from plain means where folds differ in size).
 
     `error` is the standard error of the difference of any two arms, and `freedom` its degrees of
-    freedom; both are NaN where nothing could be estimated, which `reason` explains. `has_runs`
-    says whether trainings count, `shares_training` whether folds, which share training data,
-    are what tells of them.
+    freedom; both are NaN without an estimate, and `reason` explains this. `has_runs` is whether the
+    error includes trainings, `shares_training` whether it is estimated from folds, which share
+    training data.
     """
 
     means: dict[str, float]
@@ -84,7 +84,7 @@ class MixedFit:
     reason: str = ""
 
     def difference(self, arm: str, other: str) -> Difference:
-        """`arm` − `other`."""
+        """Return the difference `arm` − `other`."""
         value = self.means.get(arm, math.nan) - self.means.get(other, math.nan)
         if math.isnan(value) or math.isnan(self.error):
             return Difference(math.nan, math.nan, math.nan, math.nan)
@@ -96,7 +96,7 @@ class MixedFit:
 
 
 class Blocks(NamedTuple):
-    """Scores of the cases of each fold, whether their runs can be modelled, and what to say."""
+    """Scores of the cases of each fold, whether runs can be modelled, and a note."""
 
     blocks: list[Block]
     has_runs: bool
@@ -169,7 +169,7 @@ def variance_table(fits: dict[str, MixedFit]) -> pd.DataFrame:
 
 
 def _gather(scored: Scored, label: str, arms: Sequence[str]) -> Blocks:
-    """Blocks of the design; where it is not complete, runs are averaged, and a note says so."""
+    """Blocks of the design; if it is not complete, runs are averaged and there is a note."""
     runs = {arm: scored.runs_of(arm) for arm in arms}
     seeds = scored.arms.runs["seed"].to_dict()
     groups: dict[bytes, list[str]] = {}
@@ -195,7 +195,7 @@ def _gather(scored: Scored, label: str, arms: Sequence[str]) -> Blocks:
 def _block(
     scored: Scored, label: str, place: ndarray, runs: list[list[str]], *, is_even: bool
 ) -> Block:
-    """Scores of a block's cases, by subject; cases that lack one of them are left out."""
+    """Scores of a block's cases, by subject; cases with a missing score are left out."""
     names = [run for own in runs for run in own]
     table = scored.by_run[label].loc[place, names].dropna()
     if scored.has_repeats:
@@ -214,10 +214,10 @@ def _without_runs(scored: Scored, label: str, arms: Sequence[str]) -> list[Block
 
 
 def _reml(sums: Sums, scale: float, *, has_runs: bool) -> tuple[float, float, float]:
-    """Variances of residual, case × arm and run that make the data the likeliest."""
+    """REML estimates of the variances of residual, case × arm and run."""
     start = _moments(sums)
     if max(start) + _between_blocks(sums) <= NOTHING**2 * scale:
-        return 0.0, 0.0, 0.0  # arms differ by a constant or not at all, there is nothing to fit
+        return 0.0, 0.0, 0.0  # arms differ by a constant at most: no variance to fit
     free = [True, sums.seeds > 1, has_runs]
 
     def variances(sds: ndarray) -> tuple[float, float, float]:
@@ -234,7 +234,7 @@ def _reml(sums: Sums, scale: float, *, has_runs: bool) -> tuple[float, float, fl
 
 
 def _moments(sums: Sums) -> tuple[float, float, float]:
-    """Estimates from mean squares, exact where folds are of one size and none is negative."""
+    """Variances from mean squares; exact if folds have equal size and none is negative."""
     free, n = float(sums.n.sum() - len(sums.n)), float(sums.n.mean())
     within = sums.within / ((sums.arms - 1) * free)
     if sums.seeds == 1:
@@ -248,13 +248,13 @@ def _moments(sums: Sums) -> tuple[float, float, float]:
 def _block_variances(
     sums: Sums, residual: float, case_arm: float, run: float
 ) -> Float[ndarray, " B"]:
-    """Variance of an arm's mean in each block, as far as arms differ in it."""
+    """Variance of an arm's mean in each block, without the part that arms share."""
     found = run / sums.seeds + (case_arm + residual / sums.seeds) / sums.n
     return np.maximum(found, FLOOR**2)
 
 
 def training_overlap(folds: int) -> float:
-    """By how much the variance of a mean over folds is raised, as their training data overlap.
+    """Return the factor on the variance of a mean over folds for their shared training data.
 
     1 + k · n_test / n_train, with n_test / n_train = 1 / (k − 1) of k folds of all cases.
 
@@ -267,12 +267,12 @@ def training_overlap(folds: int) -> float:
 def _guarded(
     sums: Sums, variance: float, freedom: float, run_freedom: int
 ) -> tuple[float, float, bool]:
-    """Error variance of an arm's mean that is no less than folds or seeds say, and its freedom.
+    """Error variance of an arm's mean, at least that of folds or seeds, and degrees of freedom.
 
-    Where a seed is good or bad in all folds alike, as they begin from the same weights, seeds
-    alone estimate it. Where arms differ between folds more than their seeds explain, folds do;
-    both are pooled as long as a test, which is easy to fail, does not part them. With one seed
-    there are folds alone. The last value says whether the error is that of folds.
+    Where a seed is good or bad in all folds, since they start from the same weights, seeds alone
+    estimate it. Where arms differ between folds more than their seeds explain, folds do; both are
+    pooled unless a lenient test separates them. With one seed only folds are used. The last value
+    is whether the error is that of folds.
     """
     if len(sums.n) < 2:
         return variance, freedom, False
@@ -290,7 +290,7 @@ def _guarded(
 
 
 def _between_blocks(sums: Sums) -> float:
-    """Variance of an arm's mean over blocks, by how the arms' differences vary between them."""
+    """Variance of an arm's mean over blocks, from differences of arms between blocks."""
     blocks = len(sums.n)
     if blocks < 2:
         return 0.0

@@ -1,11 +1,11 @@
-"""Differences of arms on the same cases, arm by arm: in Dice, volume error and a boundary score.
+"""Paired differences of arms on the same cases: in Dice, volume error and a boundary score.
 
-Two tests stand side by side, as they guard against different chances. Wilcoxon's signed rank test
-and the bootstrap take the trainings as given and ask whether other cases would say the same; the
-mixed model asks whether other trainings would, too. Two arms are told apart where both do, each
-corrected by Holm for the number of pairs, and both point to the same arm: of one that is a little
-better on most cases and fails on some they do not. From one training of an arm nothing tells of
-others: of equal networks trained once most would seem to differ, so it is not tested.
+Two tests are used, as they cover different sources of chance. Wilcoxon's signed rank test and the
+bootstrap take the trainings as given and test whether the difference holds for other cases; the
+mixed model tests whether it holds for other trainings, too. Two arms are told apart if both tests
+are significant, each corrected by Holm for the number of pairs, and favour the same arm; they do
+not if an arm is a little better on most cases and fails on some. With one training per arm there is
+no test, since most pairs of equal networks would seem to differ.
 
 Source: Wilcoxon 1945, doi:10.2307/3001968; Holm 1979, jstor:4615733; Benavoli et al. 2016,
 jmlr.org/papers/v17/benavoli16a.html (pairwise tests instead of mean ranks).
@@ -29,7 +29,7 @@ from neurotarget.stats.core.interval import FEWEST
 from neurotarget.stats.core.resample import codes, ends, replicates, weighted_mean
 
 ALPHA = 0.05
-FEWEST_SIGNED = 6  # of fewer, all on one side, Wilcoxon's two-sided p is above 0.05: 2 / 2⁵
+FEWEST_SIGNED = 6  # with fewer, Wilcoxon's two-sided p is always above 0.05: 2 / 2⁵
 
 COLUMNS = [
     *("arm", "other", "label", "metric", "n_cases", "n_subjects"),
@@ -42,7 +42,7 @@ APART, NOT_APART = "yes", "no"
 ONE_TRAINING = "not testable from one training"
 OTHER_DESIGN = "not testable, as not every arm was scored on the same cases"
 TOO_FEW = "fewer than 3 subjects"
-MOST_SIGNED = 13  # 8,192 ways to sign their ranks
+MOST_SIGNED = 13  # 8,192 combinations of signs
 
 UNDONE = "clear on these trainings, but others could undo it: the model's p after Holm is {:.2g}"
 SPLIT = "better in the mean, but worse by ranks: the other is better on most subjects"
@@ -59,12 +59,13 @@ def differences_table(
     pairs: Sequence[tuple[str, str]] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Differences in a score, arm − other, of every two nets, and of made arms to some others.
+    """Return differences of a score, arm − other, of every two nets, and of some made arms.
 
-    `pairs` are those of `compared_pairs` unless given. `fits` are the mixed models by label; of an
-    arm that is made of nets it is that of the pair. Wins are cases in which `arm` is better, which
-    of errors and distances the smaller is. Holm's correction is within each label, for pairs of
-    nets and for the others apart. `told_apart` is yes, no, or why it cannot be tested.
+    `pairs` are those of `compared_pairs` unless given. `fits` are the mixed models by label; for an
+    arm that is made of nets the model is fitted to the pair. Wins are cases in which `arm` is
+    better (smaller, for errors and distances). Holm's correction is within each label, separately
+    for pairs of nets and for other pairs. `told_apart` is yes, no, or the reason why it cannot be
+    tested.
     """
     pairs = compared_pairs(scored) if pairs is None else pairs
     rows = [
@@ -88,23 +89,23 @@ def differences_table(
 
 
 def order(scored: Scored) -> list[str]:
-    """Arms by their mean Dice, the best first; those without any are last."""
+    """Return the arms by mean Dice, the best first and those without any last."""
     means = scored.by_arm[MEAN].mean().reindex(list(scored.arms.names))
     return list(means.sort_values(ascending=False, kind="stable", na_position="last").index)
 
 
 def told_apart(differences: pd.DataFrame, label: str = MEAN) -> set[frozenset[str]]:
-    """Pairs of arms that are told apart by their Dice."""
+    """Return the pairs of arms whose scores are told apart."""
     rows = differences[(differences["label"] == label) & (differences["metric"] == DICE)]
     rows = rows[rows["told_apart"] == APART]
     return {frozenset(pair) for pair in zip(rows["arm"], rows["other"], strict=True)}
 
 
 def compared_pairs(scored: Scored) -> list[tuple[str, str]]:
-    """Every two nets, and of made arms those worth a comparison; the higher mean comes first.
+    """Return every two nets, and some pairs with made arms; the higher mean is first.
 
-    An ensemble or a soup is compared to the best net, to the arms that `runs` names in its column
-    `parts`, where there is one, and the best of all to every other.
+    An ensemble or a soup is compared with the best net and with the arms that `runs` lists in its
+    column `parts`, if there is one; the best of all arms is compared with every other.
     """
     kinds, ordered = scored.arms.kinds, order(scored)
     nets = [arm for arm in ordered if kinds[arm] == NET]
@@ -117,12 +118,12 @@ def compared_pairs(scored: Scored) -> list[tuple[str, str]]:
 
 
 def _parts(scored: Scored, arm: str) -> list[str]:
-    """Arms that a made arm is made of, where `runs` tells: a name a line."""
+    """Arms that a made arm consists of, from the column `parts` of `runs` (one name per line)."""
     runs = scored.arms.runs
     if "parts" not in runs:
         return []
-    told = "\n".join(runs.loc[runs["arm"] == arm, "parts"].dropna().astype(str))
-    named = set(told.splitlines())
+    listed = "\n".join(runs.loc[runs["arm"] == arm, "parts"].dropna().astype(str))
+    named = set(listed.splitlines())
     return [name for name in scored.arms.names if name in named and name != arm]
 
 
@@ -165,7 +166,7 @@ def _row(
 
 
 def _why_untested(scored: Scored, pair: tuple[str, str], fit: MixedFit) -> str:
-    """Why the trainings of two arms cannot be tested; empty where they can."""
+    """Reason why the trainings of two arms cannot be tested; "" where they can."""
     if fit.has_runs:
         return ""
     few = min(len(scored.runs_of(arm)) for arm in pair)
@@ -173,29 +174,30 @@ def _why_untested(scored: Scored, pair: tuple[str, str], fit: MixedFit) -> str:
 
 
 def _wilcoxon(apart: Float[ndarray, " N"]) -> tuple[float, str]:
-    """Two-sided p of the signed rank test on one difference a subject, and what limits it."""
+    """Two-sided p of the signed rank test with one difference per subject, and its limitation."""
     apart = np.where(np.abs(apart) < SAME, 0.0, apart)
     n_signed = int(np.count_nonzero(apart))
     if not len(apart):
         return math.nan, "no case has a score by both"
     if not n_signed:
         return 1.0, ALL_SAME
-    # differences equal but for rounding share a rank
+    # differences that are equal up to rounding share a rank
     p = signed_rank_p(np.round(apart[apart != 0], 12))
     return p, TOO_FEW_SIGNED if n_signed < FEWEST_SIGNED else ""
 
 
 def _lean(apart: Float[ndarray, " N"]) -> float:
-    """Sum of the signed ranks of the differences: above 0 where the first arm is better by them."""
+    """Sum of the signed ranks of the differences: above 0 if the first arm is higher."""
     signed = np.round(apart[np.abs(apart) >= SAME], 12)
     return float(np.sign(signed) @ rankdata(np.abs(signed)))
 
 
 def signed_rank_p(apart: Float[ndarray, " N"]) -> float:
-    """Two-sided p of Wilcoxon's signed rank test on differences of which none is 0.
+    """Return the two-sided p of Wilcoxon's signed rank test on nonzero differences.
 
-    Of up to 13 all signs are tried, so that ties are no matter; scipy does so too, one by one in
-    up to half a second. Of more it is exact where there are no ties and at most 50, else normal.
+    For up to 13 differences all combinations of signs are enumerated, which also handles ties;
+    scipy's enumeration takes up to half a second. For more, the p is exact without ties up to 50,
+    else by the normal approximation.
     """
     n = len(apart)
     if n > MOST_SIGNED:

@@ -1,8 +1,8 @@
-"""Ranks of arms over cases, and letters for those that cannot be told apart.
+"""Mean ranks of arms over cases, and letters for arms that cannot be told apart.
 
-Friedman's test asks whether any arm differs; arms whose mean ranks differ by less than Nemenyi's
-critical difference are not told apart by ranks alone. The letters do not follow the mean ranks,
-which depend on what other arms are in the comparison, but the tests of each pair.
+Friedman's test is for any difference between arms; arms whose mean ranks differ by less than
+Nemenyi's critical difference are not told apart by ranks alone. The letters are based on the tests
+of pairs, not on mean ranks, which depend on the other arms in the comparison.
 
 Source: Demšar 2006, jmlr.org/papers/v7/demsar06a.html (ranks, critical difference); Benavoli et
 al. 2016, jmlr.org/papers/v17/benavoli16a.html (pairs instead of mean ranks); Piepho 2004,
@@ -34,10 +34,10 @@ NO_CASES = "no case has a score by all arms"
 
 
 def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
-    """Mean rank of every net over the cases that all have a score of; 1 is the best.
+    """Return the mean rank of every net over the cases that all nets have scored; 1 is best.
 
-    Where subjects have several cases, the ranks are of their means. `group` holds the letters of
-    an arm: arms that share one are not told apart in `differences`.
+    Where subjects have several cases, their mean scores are ranked. `group` holds the letters of an
+    arm: arms that share a letter are not told apart in `differences`.
     """
     nets = [arm for arm in order(scored) if arm in set(scored.arms.nets)]
     rows = []
@@ -48,7 +48,7 @@ def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
         if scored.has_repeats:
             table = scored.per_subject(table)
             reasons.append(f"ranks of the means of {len(table)} subjects")
-        # rounding breaks no tie
+        # rounded, so that rounding errors do not break ties
         ranks = (-table / SAME).round().rank(axis=1).mean()
         p, why = friedman_p(table)
         critical = critical_difference(len(nets), len(table))
@@ -70,7 +70,7 @@ def _is_untested(differences: pd.DataFrame, label: str) -> bool:
 
 
 def friedman_p(table: pd.DataFrame) -> tuple[float, str]:
-    """P of Friedman's test that all columns are alike, corrected for ties, and why there is none.
+    """Return p of Friedman's test for equal columns, corrected for ties, and a reason for NaN.
 
     Source: Friedman 1937, doi:10.1080/01621459.1937.10503522.
     """
@@ -85,7 +85,7 @@ def friedman_p(table: pd.DataFrame) -> tuple[float, str]:
 
 
 def critical_difference(n_arms: int, n_cases: int) -> float:
-    """Nemenyi's difference of mean ranks that is significant at 5 %; NaN for one arm or no case.
+    """Return Nemenyi's critical difference of mean ranks at 5 %; NaN for one arm or no case.
 
     Source: Demšar 2006, section 3.2.2.
     """

@@ -1,1 +1,1 @@
-"""Who was measured, who failed, and what the people are like."""
+"""The cohort of a study: measured volumes, failed masks, subjects and their covariates."""

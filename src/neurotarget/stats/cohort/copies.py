@@ -1,4 +1,4 @@
-"""People who are there twice under two ids: rows that agree in everything that is known of them."""
+"""Find people who are in the cohort twice under two ids: their rows agree in every known value."""
 
 import math
 from itertools import combinations
@@ -10,13 +10,13 @@ from scipy.stats import poisson
 
 from neurotarget.stats.cohort.measured import Measured
 
-FEW = 10  # distinct numbers, up to which a column is taken for categories
+FEW = 10  # a column of at most so many distinct numbers counts as categories
 IN_ORDER = 0.999  # rank correlation
-CHANCE = 0.01  # of so many equal rows among different people; above, they may be a coincidence
+CHANCE = 0.01  # a probability of so many equal rows above this may be a coincidence
 
 
 class Copies(NamedTuple):
-    """Pairs of cases of different subjects with equal values throughout, and how likely by chance.
+    """Pairs of cases of different subjects with all values equal, and their probability by chance.
 
     `chance` is the probability of as many pairs or more among people who are all different.
     """
@@ -26,16 +26,16 @@ class Copies(NamedTuple):
 
     @property
     def are_certain(self) -> bool:
-        """Whether chance does not explain them."""
+        """Whether chance is ruled out as an explanation."""
         return bool(self.pairs) and self.chance < CHANCE
 
 
 def copied_people(measured: Measured) -> Copies:
-    """Cases of different subjects that agree in all covariates and volumes.
+    """Find cases of different subjects that agree in all covariates and volumes.
 
-    Chance is reckoned as if columns were independent: as many pairs or more by Poisson's law of
-    the pairs of cases times the share of pairs that agree. Columns in one order with another (a
-    volume in mm³ and in ml) count once. Values that are missing in both agree.
+    The probability assumes independent columns: a Poisson tail whose mean is the number of pairs of
+    cases times the share of pairs that agree. Columns with equal rank order (a volume in mm³ and in
+    ml) count once. Values that are missing in both cases agree.
     """
     table = _values(measured)
     if len(table) < 2 or not len(table.columns):
@@ -55,7 +55,7 @@ def copied_people(measured: Measured) -> Copies:
 
 
 def _values(measured: Measured) -> pd.DataFrame:
-    """What is known of each case, without names of it; columns without any value are left out."""
+    """Known values of each case without its ids; columns without any value are left out."""
     known = measured.covariates.drop(columns=["subject_id", "case_id"], errors="ignore")
     labels = list(measured.target.label_names)
     parts = [known, *(volumes[labels] for volumes in measured.volumes.values())]
@@ -65,29 +65,31 @@ def _values(measured: Measured) -> pd.DataFrame:
 
 
 def _in_order_with_another(table: pd.DataFrame) -> list[str]:
-    """Columns of numbers that rise and fall with an earlier one, as in another unit."""
+    """Numeric columns with the same rank order as an earlier one, such as in another unit."""
     order = table.select_dtypes("number").rank().corr().abs().to_numpy()
     names = list(table.select_dtypes("number"))
-    gone: list[str] = []
+    duplicates: list[str] = []
     for place, name in enumerate(names):
-        kept = [other for other in range(place) if names[other] not in gone]
-        gone += [name] if (order[place, kept] > IN_ORDER).any() else []
-    return gone
+        kept = [other for other in range(place) if names[other] not in duplicates]
+        duplicates += [name] if (order[place, kept] > IN_ORDER).any() else []
+    return duplicates
 
 
 def _share(table: pd.DataFrame) -> float:
-    """Share of pairs of different people that agree in all columns, as if these were independent.
+    """Expected share of pairs of different people that agree in all columns, if independent.
 
-    Two of a normal distribution agree in step / (2 √π SD), where step is what the numbers are
-    rounded to: the least gap between two of them. Categories agree as often as they are drawn
-    twice. So copies themselves do not make agreement look likely.
+    Two normal values agree with probability step / (2 √π SD), where step is the rounding of the
+    numbers: the smallest gap between two of them. Categories agree with the sum of their squared
+    frequencies. So the copies themselves do not make agreement look likely.
     """
     shares = []
     for _, values in table.items():
         known = values.dropna()
         if pd.api.types.is_numeric_dtype(known) and known.nunique() > FEW:
             spread = float(known.std())
-            grid = np.unique(np.round(known / spread, 6))  # sums of floats are not quite equal
+            grid = np.unique(
+                np.round(known / spread, 6)
+            )  # rounded, since sums of floats differ slightly
             step = float(np.diff(grid).min())
             shares.append(min(step / (2 * math.sqrt(math.pi)), 1.0))
         else:

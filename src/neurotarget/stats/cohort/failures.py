@@ -1,8 +1,8 @@
-"""Which cases failed, by definitions that are stated: a rate each, and the cases by name.
+"""Failed cases by several stated definitions: the rate of each, and a list of the cases.
 
-A case fails a definition if any of its labels does. Where a definition cannot be asked (no
-scores, no plausible range) its row says why. Reference masks are put to those definitions that
-need no reference.
+A case fails a definition if any of its labels does. Where a definition cannot be applied (no
+scores, no plausible range) its row gives the reason. Reference masks are checked by those
+definitions that need no reference.
 """
 
 import math
@@ -15,15 +15,16 @@ from statsmodels.stats.proportion import proportion_confint
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.core.number_text import whole
 from neurotarget.types import FAILED as FAILED_IS
 from neurotarget.types import FAILED_DICE, has_failed
 
-FEWEST_CASES = 10  # references that it takes to say which volumes are usual
+FEWEST_CASES = 10  # fewest references for a usual range of volumes
 WIDE_SD = 3.0
 POOR = 0.5
 NO_SCORES = "no scores of masks"
-ROUNDING = 1e-10  # a spread below this share of the volumes is what rounding left
-OWN = "reference_"  # metrics of the reference mask begin so
+ROUNDING = 1e-10  # a spread below this share of the volumes is rounding error
+OWN = "reference_"  # prefix of the metrics of reference masks
 
 COLUMNS = ("method", "definition", "n", "n_failed", "rate", "low", "high", "reason")
 CASE_COLUMNS = (
@@ -33,7 +34,7 @@ CASE_COLUMNS = (
 
 
 class Definition(NamedTuple):
-    """What counts as a failure; `severity` orders the cases, the worst has the highest."""
+    """One definition of failure; cases are ordered by `severity`, the worst is the highest."""
 
     name: str
     description: str
@@ -71,7 +72,7 @@ DEFINITIONS = (FAILED, CRASH, NEARLY_COMPLETE, SWAPPED, BELOW_HALF, IMPLAUSIBLE,
 
 
 class _View(NamedTuple):
-    """One method's masks; `prefix` begins the names of the metrics that tell of them."""
+    """One method's masks; `prefix` is that of the metrics that describe them."""
 
     measured: Measured
     method: str
@@ -89,33 +90,33 @@ class _View(NamedTuple):
         return pd.DataFrame(math.nan, **shape) if wide is None else wide.reindex(**shape)
 
     def is_cut(self) -> pd.DataFrame:
-        """Where a structure may go on in ignored voxels, so that its mask is a part of it."""
+        """Where a structure may extend into ignored voxels, so that its mask is incomplete."""
         return self.scores("reference_borders_on_ignored") == 1
 
     def truth(self) -> pd.DataFrame:
-        """Volumes of the reference; NaN where there is none."""
+        """Volumes of the reference in mm³; NaN where there is none."""
         known = self.measured.volumes.get(self.measured.reference or "")
         labels = self.volumes.columns
         return self.volumes * math.nan if known is None else known[labels]
 
 
 class _Verdicts(NamedTuple):
-    """What a definition says of each case (row) and label (column)."""
+    """Result of a definition for each case (row) and label (column)."""
 
     value: pd.DataFrame
     is_judged: pd.DataFrame
     is_failed: pd.DataFrame
-    badness: pd.DataFrame  # orders the failures of one definition, the worst is the highest
+    badness: pd.DataFrame  # sort key of the failures of one definition, the worst is the highest
     unit: str
-    tell: Callable[[object, str], str]  # case and label → what is wrong, in words
-    reason: str = ""  # why nothing can be judged
+    describe: Callable[[object, str], str]  # case and label → text of what is wrong
+    reason: str = ""  # why the definition cannot be applied
 
 
 def failures_table(measured: Measured) -> pd.DataFrame:
-    """Rate of failed cases by method and definition, with Wilson's 95 % interval.
+    """Return the rate of failed cases by method and definition, with Wilson's 95 % interval.
 
-    `n` counts the cases of which it can be said. Where subjects come more than once, the interval
-    is that of as many subjects.
+    `n` counts the cases that can be judged. Where subjects have several cases, the interval is
+    computed for the number of subjects.
 
     Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
     """
@@ -135,10 +136,11 @@ def failures_table(measured: Measured) -> pd.DataFrame:
 
 
 def failed_cases_table(measured: Measured) -> pd.DataFrame:
-    """A row for each case × label × kind of failure, the worst first; `failed` has its two kinds.
+    """Return a row for each case × label × definition that failed, the worst first.
 
-    `severity` is that of the definition; within one, the lowest Dice, the volume furthest out and
-    the most pieces come first.
+    The definition `failed` is left out, as its two kinds have rows of their own. `severity` is that
+    of the definition; within one, the lowest Dice, the volume furthest outside and the most pieces
+    come first.
     """
     rows = []
     for view, definition, verdicts in _judged(measured):
@@ -147,7 +149,11 @@ def failed_cases_table(measured: Measured) -> pd.DataFrame:
         failed = (verdicts.is_failed & verdicts.is_judged).to_numpy()
         for row, column in np.argwhere(failed):
             case_id, label = view.volumes.index[row], view.volumes.columns[column]
-            found = (verdicts.value.iat[row, column], verdicts.unit, verdicts.tell(case_id, label))
+            found = (
+                verdicts.value.iat[row, column],
+                verdicts.unit,
+                verdicts.describe(case_id, label),
+            )
             place = (definition.severity, verdicts.badness.iat[row, column])
             subject_id = measured.subjects[case_id]
             names = (case_id, subject_id, view.method, label, definition.name)
@@ -159,11 +165,11 @@ def failed_cases_table(measured: Measured) -> pd.DataFrame:
 
 
 def failed_masks(scores: pd.DataFrame, keys: Sequence[str] = ("case_id", "label")) -> pd.Series:
-    """Whether each mask failed, by `types.has_failed`, from rows; the index has the levels `keys`.
+    """Return from rows whether each mask failed (`types.has_failed`), indexed by `keys`.
 
-    Masks of which no row tells are absent, as are those that neither the reference has nor the
-    prediction (an undefined Dice): nothing of them can be right or wrong. A mask without a
-    reference has no Dice at all, and is judged by whether it is there.
+    Masks without rows are absent from the result, and so are labels that are empty in reference and
+    prediction alike (an undefined Dice). A mask without a reference has no Dice, and fails only if
+    it is missing.
     """
     rows = scores[scores["metric"].isin(["failed", "dice"])] if len(scores) else scores
     if not len(rows):
@@ -183,15 +189,15 @@ def _judged(measured: Measured) -> Iterator[tuple[_View, Definition, _Verdicts]]
 
 
 def _views(measured: Measured) -> Iterator[_View]:
-    """Methods, then the reference; scores belong to the first that is not the reference.
+    """Yield the methods, then the reference; scores belong to the first method.
 
-    Further raters are no methods that could fail.
+    Further raters are left out: their masks are not judged.
     """
     labels, cases = list(measured.target.label_names), measured.covariates.index
     people = {measured.reference, *measured.raters}
     methods = [method for method in measured.methods if method not in people]
     if not methods and "failed" in set(measured.scores.get("metric", ())):
-        methods = ["predicted"]  # which gave no volume at all
+        methods = ["predicted"]  # none of its masks has a volume
     nothing = pd.DataFrame(math.nan, index=cases, columns=labels)
     for number, method in enumerate(methods):
         volumes = measured.volumes.get(method, nothing)[labels]
@@ -204,25 +210,25 @@ def _views(measured: Measured) -> Iterator[_View]:
 def _crash_or_empty(view: _View) -> _Verdicts:
     volumes, truth, crashed = view.volumes, view.truth(), view.scores("failed")
     is_equal = view.measured.reference is None and not crashed.notna().any(axis=None)
-    if view.is_reference or is_equal:  # a case that a rater has not drawn is none that failed
+    if view.is_reference or is_equal:  # a case without a rater's mask is missing, not failed
         is_judged, is_failed = volumes.notna(), volumes == 0
     else:
         is_failed = volumes.isna() | ((volumes == 0) & (truth != 0))
-        is_asked = volumes.notna().any() | crashed.notna().any()  # labels that it knows at all
+        is_asked = volumes.notna().any() | crashed.notna().any()  # labels that the method segments
         is_judged = volumes.notna() | volumes.isna() & is_asked
 
-    def tell(case_id: object, label: str) -> str:
+    def describe(case_id: object, label: str) -> str:
         if math.isnan(volumes.at[case_id, label]):
             return "no mask"
         known = "" if view.is_reference else truth.at[case_id, label]
         return f"empty, the reference has {_number(known)} mm³" if known and known > 0 else "empty"
 
     reason = f"no volumes by {view.method}"
-    return _Verdicts(volumes, is_judged, is_failed, truth.fillna(0), "mm3", tell, reason)
+    return _Verdicts(volumes, is_judged, is_failed, truth.fillna(0), "mm3", describe, reason)
 
 
 def _failed(view: _View) -> _Verdicts:
-    """No mask, empty, or nearly no overlap, which only scores tell."""
+    """No mask, an empty mask, or (from scores) nearly no overlap."""
     lost, dice = _crash_or_empty(view), view.scores("dice")
     is_failed = has_failed(dice, is_lost=lost.is_failed & lost.is_judged)
     return lost._replace(is_failed=is_failed, is_judged=lost.is_judged | dice.notna())
@@ -232,38 +238,38 @@ def _dice_below(least: float) -> Callable[[_View], _Verdicts]:
     def check(view: _View) -> _Verdicts:
         dice = view.scores("dice")
 
-        def tell(case_id: object, label: str) -> str:
+        def describe(case_id: object, label: str) -> str:
             return f"Dice {dice.at[case_id, label]:.2f}"
 
-        return _Verdicts(dice, dice.notna(), dice < least, -dice, "", tell, NO_SCORES)
+        return _Verdicts(dice, dice.notna(), dice < least, -dice, "", describe, NO_SCORES)
 
     return check
 
 
-def _flagged(metric: str, words: str, above: float = 0) -> Callable[[_View], _Verdicts]:
-    """Failures that a metric of the mask itself tells."""
+def _flagged(metric: str, template: str, above: float = 0) -> Callable[[_View], _Verdicts]:
+    """Failures by a metric of the mask itself that exceeds `above`."""
 
     def check(view: _View) -> _Verdicts:
         found = view.scores(f"{view.prefix}{metric}")
 
-        def tell(case_id: object, label: str) -> str:
-            return words.format(int(found.at[case_id, label]))
+        def describe(case_id: object, label: str) -> str:
+            return template.format(int(found.at[case_id, label]))
 
         is_pairless = metric == "swapped" and not view.measured.target.pairs
         reason = "the target has no pairs of left and right" if is_pairless else NO_SCORES
         is_judged = found.notna() & ~(view.is_cut() if metric == "pieces" else False)
-        return _Verdicts(found, is_judged, found > above, found, "", tell, reason)
+        return _Verdicts(found, is_judged, found > above, found, "", describe, reason)
 
     return check
 
 
 def _implausible_volume(view: _View) -> _Verdicts:
-    """Beyond the target's range, or else beyond mean ± 3 SD of the reference's volumes.
+    """Volumes outside the target's plausible range, or outside mean ± 3 SD of the reference's.
 
-    Both hold where both are known. Among methods of which none is the reference, it is mean ± 3
-    SD of the method's own. Empty masks are no part of the mean, and a mask is not asked where the
-    reference is empty as well. A mean ± 3 SD that holds the case itself finds none among ten
-    cases: the furthest that one of n values can lie is (n − 1) / √n SD.
+    Both limits apply where both are known. Without a reference, mean ± 3 SD are of the method's own
+    volumes. Empty masks are not part of the mean, and a mask is not judged where the reference is
+    empty as well. Mean ± 3 SD that include the case itself find no outlier among ten cases: one of
+    n values can be at most (n − 1) / √n SD from the mean.
     """
     volumes, truth = view.volumes, view.truth()
     limits = {label: _limits(view, label) for label in volumes}
@@ -273,7 +279,7 @@ def _implausible_volume(view: _View) -> _Verdicts:
             beyond = np.maximum(low - volumes[label], volumes[label] - high) / (high - low)
             outside[label] = np.maximum(outside[label], beyond)
 
-    def tell(case_id: object, label: str) -> str:
+    def describe(case_id: object, label: str) -> str:
         volume = volumes.at[case_id, label]
         broken = next(one for one in limits[label] if not one[0] <= volume <= one[1])
         low, high = (_number(max(end, 0)) for end in broken[:2])
@@ -282,11 +288,11 @@ def _implausible_volume(view: _View) -> _Verdicts:
     is_known = pd.Series({label: bool(known) for label, known in limits.items()})
     is_judged = volumes.notna() & ((volumes != 0) | (truth != 0)) & is_known & ~view.is_cut()
     reason = f"no plausible range, and fewer than {FEWEST_CASES} volumes to say what is usual"
-    return _Verdicts(volumes, is_judged, outside > 0, outside, "mm3", tell, reason)
+    return _Verdicts(volumes, is_judged, outside > 0, outside, "mm3", describe, reason)
 
 
 def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
-    """Lowest and highest volume in mm³, and what lies between is called."""
+    """Lowest and highest volume in mm³, and the name of the range between them."""
     target, reference = view.measured.target, view.measured.reference
     found = []
     if label in target.volume_range_mm3:
@@ -301,7 +307,7 @@ def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
 
 
 def _number(volume_mm3: float) -> str:
-    return f"{volume_mm3:,.0f}" if abs(volume_mm3) >= 10 else f"{volume_mm3:.2g}"
+    return whole(volume_mm3) if abs(volume_mm3) >= 10 else f"{volume_mm3:.2g}"
 
 
 CHECKS: dict[str, Callable[[_View], _Verdicts]] = {

@@ -1,4 +1,4 @@
-"""From the cases that were listed to those of each effect: who is left out on the way, and why."""
+"""Flow of cases from the manifest to each effect: how many are left out at each step, and why."""
 
 import pandas as pd
 
@@ -11,10 +11,11 @@ LISTED, VOLUMES, FAILED, EFFECT = "cases listed", "with a volume", "mask failed"
 
 
 def flow_table(measured: Measured, effects: pd.DataFrame, *, n_listed: int = 0) -> pd.DataFrame:
-    """A row a step: cases, people, how many are left out there and why.
+    """Return one row per step: cases, people, number left out and the reason.
 
-    `n_listed` cases were in the manifest; those that were not scored are left out at the second
-    step. Of an effect, `n` counts people, as the table of effects does, and `n_left_out` cases.
+    `n_listed` is the number of cases in the manifest; those without scores are left out at the
+    second step. For an effect, `n` counts people, as in the table of effects, and `n_left_out`
+    counts cases.
     """
     n, people = len(measured.covariates), measured.subjects.nunique()
     rows = [

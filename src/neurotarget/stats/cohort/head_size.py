@@ -1,11 +1,11 @@
-"""Volumes at equal head size: two ways to take total intracranial volume (TIV) out of them.
+"""Volumes adjusted for head size: two methods that remove total intracranial volume (TIV).
 
-The third way, ANCOVA, has TIV as a term of the model. All leave the unit of the volumes as it
-is. The residual method is to be preferred: it removes the association with TIV, the proportion
-turns it round in structures that grow less than the head does (Opfer 2022,
+The third method, ANCOVA, has TIV as a term of the model. All keep the unit of the volumes. The
+residual method is preferred: it removes the association with TIV, whereas the proportion reverses
+it in structures that grow less than the head does (Opfer 2022,
 doi:10.1007/s00234-022-02961-6; Sanfilipo 2004, doi:10.1016/j.neuroimage.2004.03.037). But where
-two groups differ in TIV, as women and men do, a slope from all subjects takes part of the groups'
-difference for one of head size; ANCOVA tells them apart.
+two groups differ in TIV, as women and men do, a slope from all subjects attributes part of the
+group difference to head size; ANCOVA separates the two.
 """
 
 import re
@@ -24,9 +24,9 @@ Subjects = Float[ndarray, " N"]
 
 
 def find_tiv(columns: Iterable[str]) -> str | None:
-    """First column of head size, in whatever case and unit; None where there is none.
+    """Return the first column of head size, in any case and unit, or None.
 
-    That is a name of TIV, or `brain_mm3`, the brain volume that a study takes from scans.
+    This is a name of TIV, or `brain_mm3`, the brain volume that a study measures from scans.
     """
     return next((name for name in columns if NAMES.fullmatch(str(name))), None)
 
@@ -34,10 +34,10 @@ def find_tiv(columns: Iterable[str]) -> str | None:
 def residual(
     volumes: Subjects, tiv: Subjects, *, controls: Bool[ndarray, " N"] | None = None
 ) -> Subjects:
-    """V − b (TIV − mean TIV), with the slope b of V on TIV in `controls`, or in all.
+    """Return V − b (TIV − mean TIV) in mm³; b is the slope of V on TIV in `controls`, or in all.
 
-    NaN in either stays NaN and takes no part in slope and mean. Where TIV does not vary among
-    the controls nothing is changed.
+    NaN in either stays NaN and is left out of slope and mean. Where TIV does not vary among the
+    controls, volumes are returned unchanged.
 
     Source: Opfer 2022, doi:10.1007/s00234-022-02961-6; Sanfilipo 2004,
     doi:10.1016/j.neuroimage.2004.03.037.
@@ -56,7 +56,7 @@ def residual(
 
 
 def proportion(volumes: Subjects, tiv: Subjects) -> Subjects:
-    """V / TIV × mean TIV; NaN in either, or a TIV of 0 or less, gives NaN.
+    """Return V / TIV × mean TIV in mm³; NaN in either, or a TIV of 0 or less, gives NaN.
 
     Source: Sanfilipo 2004, doi:10.1016/j.neuroimage.2004.03.037; multiplied by the mean so that
     the unit stays.

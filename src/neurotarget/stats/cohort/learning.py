@@ -1,9 +1,9 @@
-"""Whether a network has learnt its target, and which conclusions its masks cannot carry.
+"""Whether a network has learnt its target, and which effects its masks cannot answer.
 
-A Dice says little without what a mask made without looking would get: an empty one 0, one of all
-voxels 2 f / (1 + f), where the label fills a share f of the volume that the network looks at (the
-region of interest, where the target has one). `gain` is the way from the better of these to a
-perfect mask that was gone: 0 is no better than not looking, 1 is perfect, as for Cohen's kappa.
+A Dice is meaningful only against that of a trivial mask: 0 for an empty one, 2 f / (1 + f) for one
+of all voxels, where the label fills a share f of the volume that the network sees (the region of
+interest, where the target has one). `gain` rescales Dice so that the better trivial mask has 0 and
+a perfect mask 1, as for Cohen's kappa.
 
 Source: Cohen 1960, doi:10.1177/001316446002000104 (correction for chance).
 """
@@ -18,6 +18,7 @@ import pandas as pd
 
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.measured import Measured
+from neurotarget.stats.core.number_text import whole
 from neurotarget.types import FAILED, FAILED_DICE, Target
 
 LEARNT = "learnt"
@@ -25,24 +26,24 @@ NOT_LEARNT = "not learnt"
 DOUBTFUL = "doubtful"
 UNKNOWN = "not known"  # no mask could be scored
 
-LEAST_GAIN = FAILED_DICE  # below: not learnt; of a small structure, a mean Dice below 0.1
+LEAST_GAIN = FAILED_DICE  # below: not learnt; for a small structure, a mean Dice below 0.1
 SAFE_GAIN = 0.25  # below: doubtful
 MOST_FAILED = 0.5  # share of failed masks; above: not learnt
-SAFE_FAILED = 0.2  # above: doubtful, and no effect is estimated on such volumes
+SAFE_FAILED = 0.2  # above: doubtful, and no effect is estimated from such volumes
 LEAST_STEPS = 0.5  # share of the expected steps; below: a warning
-FEW_STEPS = 500  # fewer in a budget of time alone, which expects no number: a warning
+FEW_STEPS = 500  # fewer steps in a training limited by time only: a warning
 
-FEWEST = 3  # cases, below which equal volumes are no sign of anything
+FEWEST = 3  # fewest cases for which equal volumes are suspicious
 ROUNDING = 1e-10  # relative
-PREDICTED = "predicted"  # what a network's masks are called in a study of rows
+PREDICTED = "predicted"  # method name of a network's masks in a study of rows
 
 
 class Training(NamedTuple):
-    """What is known of a training apart from its masks: NaN, or "", where it is unknown.
+    """Facts about a training apart from its masks; NaN, or "", where unknown.
 
-    `expected_steps` is what its settings ask for, in steps or in epochs × steps. `dice` is the mean
-    over labels in validation, `all_foreground_dice` what a mask of all voxels has there.
-    `time_limit` is the setting that bounds it by time, such as `trainer.max_time=00:00:05:00`.
+    `expected_steps` is the number set for it, in steps or in epochs × steps. `dice` is the mean
+    over labels in validation, `all_foreground_dice` the Dice of a mask of all voxels there.
+    `time_limit` is the setting that limits its time, such as `trainer.max_time=00:00:05:00`.
     """
 
     steps: float = math.nan
@@ -53,14 +54,14 @@ class Training(NamedTuple):
 
     @classmethod
     def read(cls, found: object) -> "Training":
-        """A training as summary.json holds it; what is absent or of another kind is not known."""
+        """Read a training from summary.json's content; absent or malformed values are unknown."""
         known = found if isinstance(found, Mapping) else {}
         numbers = {key: _number(known.get(key)) for key in cls._fields if key != "time_limit"}
         return cls(**numbers, time_limit=str(known.get("time_limit") or ""))
 
 
 class Learning(NamedTuple):
-    """One of the four words, the sentences that it rests on, and warnings that change no word."""
+    """One of four verdicts, the sentences that justify it, and warnings that do not change it."""
 
     word: str
     reasons: tuple[str, ...]
@@ -68,7 +69,7 @@ class Learning(NamedTuple):
 
 
 def gain(dice: float, all_foreground_dice: float) -> float:
-    """The way from the best mask made without looking to a perfect one, below 0 if behind it."""
+    """Return the Dice rescaled to 0 for the better trivial mask and 1 for a perfect one."""
     trivial = max(_or(all_foreground_dice, 0.0), 0.0)
     return (dice - trivial) / (1 - trivial) if trivial < 1 else math.nan
 
@@ -81,14 +82,14 @@ def judge_learning(
     n_scored: int | None = None,
     training: Training | None = None,
 ) -> Learning:
-    """Judge by held-out masks, or by validation where there are none.
+    """Judge whether a network has learnt, by held-out masks, or by validation without any.
 
     Args:
-        dice: mean Dice of the held-out masks, a lost one counting 0; NaN of none.
+        dice: mean Dice of the held-out masks, a lost one counting 0; NaN if there is none.
         n_failed: held-out masks that failed (`types.has_failed`), a mask being a case and label.
         n_masks: held-out masks that could be judged.
-        n_scored: those of them that have a Dice, by default all; others have no reference.
-        training: what is known of the training; validation and steps are judged from it.
+        n_scored: how many of them have a Dice, by default all; others have no reference.
+        training: facts about the training; validation and steps are judged from it.
     """
     known = training or Training()
     n_scored = n_masks if n_scored is None else n_scored
@@ -113,14 +114,14 @@ def judge_learning(
             "of training, or were read otherwise."
         )
     warnings = tuple(_warnings(known))
-    steps = () if warnings else _steps_done(known)  # which they say too
+    steps = () if warnings else _steps_done(known)  # the warnings contain it too
     return Learning(word, (*reasons, *steps), warnings)
 
 
 def judge_validation(values: Mapping[str, float], training: Training | None = None) -> Learning:
-    """Judge a run of which no held-out case was scored by what its validation logged at its best.
+    """Judge a run without scored held-out cases by the best values that validation logged.
 
-    `values` are by metric (`val/dice_mean`, `val/dice_all_foreground`, `val/failed_share`).
+    Keys of `values` are `val/dice_mean`, `val/dice_all_foreground` and `val/failed_share`.
     """
     dice, trivial, failed = (
         float(values.get(f"val/{name}", math.nan))
@@ -136,10 +137,10 @@ def judge_validation(values: Mapping[str, float], training: Training | None = No
 
 
 def time_note(training: Training) -> str:
-    """A sentence where time bounds a training, as its result then depends on the machine."""
+    """Return a note that the result depends on the machine, where time limits the training."""
     if not training.time_limit:
         return ""
-    done = f"{training.steps:,.0f} training steps were" if training.steps >= 0 else "what was"
+    done = f"{whole(training.steps)} training steps were" if training.steps >= 0 else "what was"
     return (
         f"The result depends on the machine: {training.time_limit} bounds the training by time, in "
         f"which {done} done here; a slower or busy machine does fewer, and a faster one more."
@@ -147,9 +148,9 @@ def time_note(training: Training) -> str:
 
 
 def study_learning(measured: Measured, training: Training | None) -> Learning | None:
-    """Whether the network behind the masks of a study has learnt; None where there is no network.
+    """Judge the network behind the masks of a study; None where there is no network.
 
-    Masks of a folder that is called otherwise may be a person's: only `predicted` is a network's.
+    Only the method `predicted` is known to be a network; masks of other folders may be a person's.
     """
     is_lost = not measured.methods and "failed" in set(measured.scores.get("metric", ()))
     if PREDICTED not in measured.methods and not is_lost:
@@ -158,7 +159,7 @@ def study_learning(measured: Measured, training: Training | None) -> Learning | 
 
 
 def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Learning:
-    """Judge by rows of rows.csv; `keys` tell masks of one case and label apart, such as `run`."""
+    """Judge by rows of rows.csv; `keys` distinguish masks of one case and label, such as `run`."""
     masks = failed_masks(rows, (*keys, "case_id", "label"))
     scores = rows[rows["metric"] == "dice"] if len(rows) else pd.DataFrame(columns=["value"])
     means = scores.groupby("label")["value"].mean() if len(scores) else scores["value"]
@@ -174,11 +175,11 @@ def judge_rows(rows: pd.DataFrame, training: Training | None, *keys: str) -> Lea
 def refusals(
     masks: pd.Series, target: Target, learning: Learning | None = None, *, whose: str = ""
 ) -> dict[str, str]:
-    """Why effects on volumes of a label or region say nothing; labels that can be asked are absent.
+    """Return why the volumes of each label or region allow no conclusion; usable labels are absent.
 
-    `masks` says which masks failed (index with a level `label`). They say nothing where more than a
-    fifth of the masks of the label, or of the region's labels, failed, or the network has not
-    learnt. `whose` begins the sentence, where it is not a network's.
+    `masks` holds which masks failed (index with a level `label`). Labels are refused where more
+    than a fifth of their masks, or of those of the region's labels, failed, or the network has not
+    learnt. `whose` begins the sentence, where the masks are not a network's.
     """
     head = whose or "the network’s masks cannot answer"
     if learning is not None and learning.word == NOT_LEARNT:
@@ -194,9 +195,9 @@ def refusals(
 
 
 def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[str, str], str]:
-    """`refusals` of every method of a study, by method and label.
+    """Return the `refusals` of every method of a study, by method and label.
 
-    Of a method without scores the volumes tell which masks are empty where the reference is not.
+    For a method without scores, masks are failed that are empty where the reference is not.
     """
     found: dict[tuple[str, str], str] = {}
     for method, masks in _judged(measured):
@@ -208,7 +209,7 @@ def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[
 
 
 def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
-    """Labels whose reference is one number throughout: no method can be held against it."""
+    """Labels with one constant reference volume, against which no method can be judged."""
     if measured.reference is None:
         return {}
     volumes = measured.volumes[measured.reference].dropna(axis="columns", how="all")
@@ -225,10 +226,11 @@ def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
 
 
 def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame]]:
-    """A cohort whose failed masks have neither volume nor mean, and which these are.
+    """Return the cohort with NaN volumes and means for failed masks, and which masks failed.
 
-    An empty mask has no volume of 0 mm³: it says nothing of the structure. The tables of the second
-    result have a row a case and a column a label or region; a region fails with any of its labels.
+    An empty mask that failed does not mean a volume of 0 mm³. The tables of the second result, by
+    method, have one row per case and one column per label or region; a region fails with any of
+    its labels.
     """
     failed = {
         method: _wide(masks, measured)
@@ -247,7 +249,7 @@ def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame
 
 
 def _judged(measured: Measured) -> Iterator[tuple[str, pd.Series]]:
-    """Which masks of each method failed, by case and label; people's count as right."""
+    """Yield which masks of each method failed, by case and label; people's count as correct."""
     for number, method in enumerate(_asked(measured)):
         masks = failed_masks(measured.scores) if number == 0 else _empty(measured, method)
         yield method, masks if len(masks) else _empty(measured, method)
@@ -271,7 +273,7 @@ def _asked(measured: Measured) -> Iterable[str]:
 
 
 def _empty(measured: Measured, method: str) -> pd.Series:
-    """Whether each volume is 0 where the reference's is not; what is not known is absent."""
+    """Whether each volume is 0 where the reference's is not; unknown volumes are absent."""
     if measured.reference is None:
         return failed_masks(pd.DataFrame())
     labels = list(measured.target.label_names)
@@ -296,8 +298,8 @@ def _steps_done(training: Training) -> Iterable[str]:
     if math.isnan(training.steps):
         return
     wanted = training.expected_steps
-    of = f" of {wanted:,.0f} that its settings ask for" if math.isfinite(wanted) else ""
-    yield f"{training.steps:,.0f} training steps were done{of}."
+    of = f" of {whole(wanted)} that its settings ask for" if math.isfinite(wanted) else ""
+    yield f"{whole(training.steps)} training steps were done{of}."
 
 
 def _warnings(training: Training) -> Iterable[str]:
@@ -306,12 +308,12 @@ def _warnings(training: Training) -> Iterable[str]:
     if math.isfinite(wanted) and steps < LEAST_STEPS * wanted:
         share = f"{100 * steps / wanted:.2g} %"
         yield (
-            f"Only {steps:,.0f} of {wanted:,.0f} expected training steps ({share}) were done"
+            f"Only {whole(steps)} of {whole(wanted)} expected training steps ({share}) were done"
             f"{by_time}: train on, or on a machine that is not busy."
         )
     elif training.time_limit and steps < FEW_STEPS and not steps >= wanted:
         yield (
-            f"Only {steps:,.0f} training steps were done{by_time}, wanted {FEW_STEPS} at least: "
+            f"Only {whole(steps)} training steps were done{by_time}, wanted {FEW_STEPS} at least: "
             "give it more time, or a machine that is not busy."
         )
 
@@ -326,7 +328,7 @@ def _or(value: float, other: float) -> float:
 
 
 def facts_of(training: Training) -> dict[str, Any]:
-    """A training as summary.json holds it; what is not known or has no end is null."""
+    """Return a training as JSON values for summary.json; unknown or infinite values are null."""
     return {
         key: value if isinstance(value, str) or math.isfinite(value) else None
         for key, value in training._asdict().items()

@@ -1,4 +1,4 @@
-"""What a study starts from: volumes by one method or more, scores of masks, covariates."""
+"""Input of a study: volumes by one or more methods, scores of masks, and covariates."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ from neurotarget.problems import DataError
 from neurotarget.stats.cohort.subjects import written
 from neurotarget.types import Target
 
-AGE_BANDS = (0, 20, 40, 60, 80)  # years; each band begins with its number, the last is open
-CATEGORICAL = ("sex", "site", "group", "scanner")  # strata beside age, where a cohort has them
-PARTS = {"test": "internal", "external": "external"}  # by split; of other cases none is told
+AGE_BANDS = (0, 20, 40, 60, 80)  # years; lower ends of the bands, the last one is open
+CATEGORICAL = ("sex", "site", "group", "scanner")  # strata besides age, where a cohort has them
+PARTS = {"test": "internal", "external": "external"}  # by split; other splits have no part
 INTERNAL, EXTERNAL = PARTS.values()
-RATER_VOLUME = "reference_volume_mm3@"  # the metric of a further rater's volumes, and their name
+RATER_VOLUME = "reference_volume_mm3@"  # metric of a further rater's volumes, before the name
 
 
 class Stratum(NamedTuple):
-    """A part of the cohort that tables are made for as well."""
+    """A part of the cohort with rows of its own in tables."""
 
     stratum: str  # all, or the covariate
     level: str  # all, or its value
@@ -30,14 +30,13 @@ class Stratum(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Volumes of a cohort in mm³ and what is known of its cases.
+    """Volumes of a cohort in mm³, with scores and covariates of its cases.
 
-    `volumes` maps each method or rater to a table of a row a case (index `case_id`) and a column
-    a label, then a column for each region of the target (`Target.regions`); NaN where there is no
-    volume. All have the rows of `covariates`, whose first column is `subject_id`. `reference`
-    names the method that counts as truth; it is the first, or None among equals. `scores` are
-    rows of rows.csv that belong to one method against the reference; empty where there are only
-    volumes.
+    `volumes` maps each method or rater to a table with one row per case (index `case_id`), one
+    column per label and then one per region of the target (`Target.regions`); NaN where there is
+    no volume. All have the rows of `covariates`, whose first column is `subject_id`. `reference`
+    names the method that counts as truth; it is the first, or None if all are equal. `scores` are
+    rows of rows.csv of one method against the reference; empty where there are only volumes.
 
     `raters` names the methods that are further raters of the same scans; they come last. `means`
     maps each contrast that has a unit to tables as in `volumes`, of its mean inside the masks.
@@ -73,14 +72,14 @@ class Measured:
 
     @property
     def parts(self) -> pd.Series:
-        """Part of each case: internal, of sites that were trained on, or external; else NaN."""
+        """Part of each case: internal (a site of the training), external, or NaN."""
         if "split" not in self.scores:
             return pd.Series(index=self.covariates.index, dtype=object)
         splits = self.scores.drop_duplicates("case_id").set_index("case_id")["split"]
         return splits.map(PARTS).reindex(self.covariates.index)
 
     def asked(self, hypothesis: Hypothesis) -> Mapping[str, pd.DataFrame]:
-        """What a hypothesis is put to, by method: volumes, or means of its contrast."""
+        """Return the tested values by method: volumes in mm³, or means of the contrast."""
         if not hypothesis.contrast:
             return self.volumes
         found = self.means.get(hypothesis.contrast, {})
@@ -88,13 +87,13 @@ class Measured:
         return {method: found.get(method, nothing) for method in self.methods}
 
     def unit_of(self, hypothesis: Hypothesis) -> str:
-        """Unit of what a hypothesis is put to."""
+        """Return the unit of the values that a hypothesis tests."""
         return self.target.units[hypothesis.contrast] if hypothesis.contrast else "mm3"
 
     def strata(self) -> Iterator[Stratum]:
-        """The whole cohort, then each part, sex, site, group and age band that it has.
+        """Yield the whole cohort, then each part, sex, site, group and age band in it.
 
-        Parts are told where some cases are external and some are not.
+        Parts are used only where some cases are external and some are not.
         """
         table = self.covariates
         yield Stratum("all", "all", table.index)
@@ -124,16 +123,16 @@ def from_rows(
     *,
     methods: tuple[str, str] = ("reference", "predicted"),
 ) -> Measured:
-    """Measured volumes and scores of the cases in rows.csv.
+    """Build a cohort from the volumes and scores of rows.csv.
 
-    `methods` names whose volumes `reference_volume_mm3` and `volume_mm3` are; the first is the
-    reference. Further raters (`reference_volume_mm3@<rater>`) come after both. A method without
-    any volume is left out. Cases that `covariates` (index `case_id`) does not know keep the
-    subject that rows name, and have no covariates.
+    `methods` are the names for `reference_volume_mm3` and `volume_mm3`; the first is the reference.
+    Further raters (`reference_volume_mm3@<rater>`) come after both. A method without any volume is
+    left out. Cases that are not in `covariates` (index `case_id`) keep the subject of their rows,
+    and have no covariates.
 
     Raises:
         DataError: a case has two values of one score, no label of the target is there, or a rater
-            is called as one of `methods`.
+        has the name of one of `methods`.
     """
     twice = rows[rows.duplicated(["case_id", "label", "metric"])]
     if len(twice):
@@ -182,9 +181,9 @@ def _wide(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _raters(rows: pd.DataFrame, methods: tuple[str, str]) -> list[str]:
-    """Further raters whose volumes are there, in the order of the alphabet."""
+    """Names of further raters with volumes, in alphabetical order."""
     metrics = [name for name in rows["metric"].unique() if name.startswith(RATER_VOLUME)]
-    raters = sorted(name.removeprefix(RATER_VOLUME) for name in metrics)  # not all draw each case
+    raters = sorted(name.removeprefix(RATER_VOLUME) for name in metrics)
     if taken := [name for name in raters if name in (*methods, "", "all")]:
         raise DataError(
             f"rows: found a rater called {taken[0]!r} beside the methods {' and '.join(methods)}, "
@@ -194,15 +193,15 @@ def _raters(rows: pd.DataFrame, methods: tuple[str, str]) -> list[str]:
 
 
 def band_name(low: int) -> str:
-    """Name of the age band that begins with `low`: `20-39`, `80+`."""
+    """Return the name of the age band that begins with `low` years: `20-39`, `80+`."""
     after = [end for end in AGE_BANDS if end > low]
     return f"{low}-{after[0] - 1}" if after else f"{low}+"
 
 
 def with_regions(volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
-    """Volumes of the labels in the target's order, and of its regions; absent parts give NaN.
+    """Return volumes in mm³ of the labels in the target's order and of its regions.
 
-    An infinite volume counts as none.
+    A region is NaN where a label of it is. An infinite volume becomes NaN.
     """
     table = volumes.reindex(columns=list(target.label_names)).astype(float)
     table = table.where(np.isfinite(table))
@@ -213,10 +212,10 @@ def with_regions(volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
 
 
 def means_with_regions(means: pd.DataFrame, volumes: pd.DataFrame, target: Target) -> pd.DataFrame:
-    """Means inside the labels, and inside regions: those of their labels, weighted by volume.
+    """Return means inside labels, and inside regions as means of their labels weighted by volume.
 
-    `volumes` are those of the same masks, whose cases and columns the result has. An empty label
-    weighs nothing; a region with a label of unknown volume or mean has none.
+    `volumes` belong to the same masks; the result has their cases and columns. An empty label has
+    weight 0; a region is NaN where the volume or mean of a label is unknown.
     """
     table = means.reindex(index=volumes.index, columns=list(target.label_names)).astype(float)
     table = table.where(np.isfinite(table))

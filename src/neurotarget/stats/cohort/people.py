@@ -1,4 +1,4 @@
-"""Table 1: who the cohort is, in all and by part, with what is missing of each variable."""
+"""Table 1: characteristics of the cohort, in all and by part, with counts of missing values."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,12 +11,12 @@ from neurotarget.stats.cohort.measured import EXTERNAL, PARTS, Measured
 from neurotarget.stats.cohort.subjects import written
 
 ALL = "all"
-SPLITS = {  # parts, by the splits of a network's training
+SPLITS = {  # name of each part, by split of the network's training
     "training": ("train",),
     "validation": ("val",),
     "held out": ("test", "external"),
 }
-MOST_LEVELS = 30  # of a category that are listed one by one
+MOST_LEVELS = 30  # most levels of a category that are listed
 COLUMNS = [
     *("part", "characteristic", "level", "n", "percent", "mean", "sd", "minimum", "maximum"),
     *("n_missing", "percent_missing"),
@@ -24,13 +24,13 @@ COLUMNS = [
 
 
 def people_table(measured: Measured, people: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Table 1: people and scans, age, head size, sex, group and site, in all and by part.
+    """Return Table 1: people, scans, age, head size, sex, group and site, in all and by part.
 
-    Numbers and categories are of people: of several scans the first value that is known. `percent`
-    is of the people of the part, those without a value too, who are counted as missing. Parts are
-    internal and external, where the cases have both, and the two groups of hypotheses. `people`
-    (index `case_id`; `subject_id`, `split`, covariates) adds the splits of the network's training,
-    whose people this study has not measured.
+    People are counted, with the first known value of several scans. `percent` is of all people of
+    the part, including those without a value, who are counted as missing. Parts are internal and
+    external, where the cases have both, and the two groups of hypotheses. `people` (index
+    `case_id`; `subject_id`, `split`, covariates) adds the splits of the network's training, whose
+    people this study has not measured.
     """
     shown, table = _shown(measured.covariates), measured.covariates
     rows = [row for part, cases in _parts(measured) for row in _rows(table.loc[cases], part, shown)]
@@ -96,7 +96,7 @@ def _numbers(values: pd.Series) -> dict[str, float]:
 
 
 def _shown(covariates: pd.DataFrame) -> list[str]:
-    """Age, head size, then categories by name; of other columns nothing is said."""
+    """Columns of age, head size and then categories; other columns are not shown."""
     head = find_tiv(covariates)
     ages = [name for name in covariates if usual_name(str(name)) == "age"]
     named = [name for name in covariates if _is_category(str(name))]

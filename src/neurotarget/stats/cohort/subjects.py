@@ -1,8 +1,8 @@
-"""The subjects that a hypothesis can be put to: their volumes and the covariates it needs.
+"""Select the subjects for a hypothesis: complete volumes and the covariates that it needs.
 
-One person counts once: several scans of a subject are averaged. Cases that lack a volume or a
-covariate are left out and counted. What is said of volumes holds for means of a contrast too,
-where the hypothesis asks about these.
+One person counts once: several scans of a subject are averaged. Cases without a volume or a
+covariate are left out and counted. "Volumes" also stands for means of a contrast, where the
+hypothesis is about these.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from numpy import ndarray
 from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.levels import level_key
 
-# named so, numbers are names of groups and no quantities
+# numbers in columns of these names are group names, not quantities
 CATEGORIES = frozenset({"sex", "gender", "group", "diagnosis", "site", "scanner", "rater"})
 
 
@@ -28,7 +28,7 @@ class Cohort(NamedTuple):
     """Volumes (a column a method) and covariates of the same subjects, complete.
 
     Covariates are floats, or text where they name categories. `n_dropped` counts cases; `note`
-    tells those whose subjects change category.
+    lists those whose subjects change category.
     """
 
     volumes: pd.DataFrame
@@ -44,15 +44,16 @@ def gather(
     *,
     numbers: Iterable[str] = (),
 ) -> Cohort:
-    """Subjects that have every volume and every covariate of the hypothesis.
+    """Return the subjects that have every volume and every covariate of the hypothesis.
 
     Both tables are indexed by case; `covariates` may have a column `subject_id`. `numbers` names
-    covariates that are needed besides. Text and the names in `CATEGORIES` are categories. Where
-    the hypothesis compares two groups, cases of a third are none of its business.
+    covariates that are needed in addition. Text and the names in `CATEGORIES` are categories.
+    Where the hypothesis compares two groups, cases of a third are ignored.
 
     Raises:
-        NotEstimableError: a covariate is absent, known of no case, or no number where it must be.
-        ValueError: a case comes twice in one of the tables.
+        NotEstimableError: a covariate is absent, unknown in all cases, or not a number where it
+        must be.
+        ValueError: a case is in one of the tables twice.
     """
     _refuse_twins(volumes.index, covariates.index)
     names = tuple(dict.fromkeys((*hypothesis.variables, *numbers)))
@@ -80,7 +81,7 @@ def gather(
 
 
 def concerned(hypothesis: Hypothesis, covariates: pd.DataFrame) -> ndarray:
-    """Whether each case may belong to a hypothesis; of two groups, those of a third do not."""
+    """Return whether each case belongs to a hypothesis; cases of a third group do not."""
     if not hypothesis.groups or hypothesis.covariate not in covariates:
         return np.ones(len(covariates), dtype=bool)
     asked, keys = covariates[hypothesis.covariate], [key(name) for name in hypothesis.groups]
@@ -88,29 +89,29 @@ def concerned(hypothesis: Hypothesis, covariates: pd.DataFrame) -> ndarray:
 
 
 def quantity(hypothesis: Hypothesis) -> str:
-    """What a hypothesis is put to, in a word: `volume`, `mean of qsm`."""
+    """Return the name of the tested quantity: `volume`, `mean of qsm`."""
     return f"mean of {hypothesis.contrast}" if hypothesis.contrast else "volume"
 
 
 def quantities(hypothesis: Hypothesis) -> str:
-    """Several of what a hypothesis is put to: `volumes`, `means of qsm`."""
+    """Return the plural of the tested quantity: `volumes`, `means of qsm`."""
     return f"means of {hypothesis.contrast}" if hypothesis.contrast else "volumes"
 
 
 def key(value: object) -> str:
-    """A category's name, however it is written: 1 and 1.0, f and F are one."""
+    """Return the normalised name of a category: 1 and 1.0, f and F are equal."""
     return written(value).casefold()
 
 
 def written(value: object) -> str:
-    """A category as it is shown: 1.0 as 1, and numbers of many figures in full."""
+    """Return a category as it is shown: 1.0 as 1, and numbers of many digits in full."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return str(value).strip()
-    return f"{value:.15g}"  # fewer figures would make one of two long numbers
+    return f"{value:.15g}"  # fewer digits could make two long numbers equal
 
 
 def varying(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Hypothesis:
-    """The hypothesis without terms that are the same for all: nobody is compared at equal sex."""
+    """Return the hypothesis without terms that do not vary among the subjects."""
     fixed = {name for name in covariates if covariates[name].dropna().nunique() == 1}
     kept = [
         term
@@ -121,7 +122,7 @@ def varying(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Hypothesis:
 
 
 def other_groups(hypothesis: Hypothesis, covariates: pd.DataFrame) -> str:
-    """Which cases a comparison of two groups leaves out as of neither; "" where it needs all."""
+    """Return a sentence on the cases of other groups that a comparison leaves out, or ""."""
     if not hypothesis.groups or hypothesis.covariate not in covariates:
         return ""
     name = hypothesis.covariate
@@ -138,12 +139,12 @@ def other_groups(hypothesis: Hypothesis, covariates: pd.DataFrame) -> str:
 
 
 def levels(values: pd.Series) -> list[str]:
-    """Categories in the order of the alphabet."""
+    """Return the categories in alphabetical order."""
     return sorted(values.unique(), key=str.casefold)
 
 
 def is_category(values: pd.Series) -> bool:
-    """Whether a covariate of a cohort names categories."""
+    """Return whether a covariate of a cohort holds categories."""
     return values.dtype == object
 
 
@@ -166,7 +167,7 @@ def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame, what: str) -> No
 
 
 def _quantities(hypothesis: Hypothesis) -> set[str]:
-    """Covariates that the model takes as numbers: the one of a slope, and those of splines."""
+    """Covariates that the model uses as numbers: that of a slope, and those of splines."""
     curved = (SPLINE.fullmatch(term) for term in hypothesis.adjust)
     found = {match[1] for match in curved if match}
     if hypothesis.covariate and hypothesis.groups is None and "*" not in hypothesis.covariate:
@@ -175,7 +176,7 @@ def _quantities(hypothesis: Hypothesis) -> set[str]:
 
 
 def _typed(values: pd.Series, *, is_number: bool, groups: tuple[str, str] | None) -> pd.Series:
-    """A covariate as floats, or as text where it names categories; asked `groups` as asked."""
+    """A covariate as floats, or as text for categories; `groups` keep the hypothesis's spelling."""
     present = values.dropna()
     numbers = pd.to_numeric(present, errors="coerce")
     wrong = numbers.isna() | ~np.isfinite(numbers.astype(float))
@@ -185,13 +186,13 @@ def _typed(values: pd.Series, *, is_number: bool, groups: tuple[str, str] | None
     if is_number or not named:
         return numbers.astype(float).reindex(values.index)
     keys = present.map(lambda value: level_key(value, str(values.name)))
-    shown = dict(present.map(written).groupby(keys).first())  # as the table writes it first
+    shown = dict(present.map(written).groupby(keys).first())  # the first spelling in the table
     shown |= {level_key(group, str(values.name)): group for group in groups or ()}
     return keys.map(shown).astype(object).reindex(values.index)
 
 
 def _per_subject(cohort: Cohort, subjects: pd.Series) -> Cohort:
-    """Means over the scans of each subject; who changes category is dropped, cases counted."""
+    """Means over the scans of each subject; who changes category is dropped and counted."""
     if subjects.is_unique:
         return cohort
     people = subjects.to_numpy()

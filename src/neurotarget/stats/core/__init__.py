@@ -1,1 +1,1 @@
-"""Estimates and intervals of numbers; knows no target."""
+"""Estimates and intervals of plain arrays; nothing here knows of targets or files."""

@@ -1,15 +1,14 @@
-"""ComBat: take the location and scale of each site out of volumes, and leave the covariates in.
+"""ComBat: remove the location and scale of each site from volumes and keep covariate effects.
 
-Fitted on training cases only, then applied to cases that the fit did not see; a site without
-training cases is adapted to from the volumes and covariates of its own cases, without any
-reference.
+The model is fitted on training cases only and then applied to other cases. A site without training
+cases is estimated from the volumes and covariates of its own cases; it needs no reference masks.
 
 Source: Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037; Fortin et al. 2018,
 doi:10.1016/j.neuroimage.2017.11.024.
 
-Own code, for of the packages neuroCombat 0.2.12 (2021) only harmonises all cases at once,
-neuroHarmonize 2.5.2 separates fitting from applying but wants numpy < 2, and combatlearn 2.3.0
-has numpy 2 but refuses sites that training did not see and brings scikit-learn, plotly and UMAP.
+This is our own code because neuroCombat 0.2.12 (2021) harmonises only all cases at once,
+neuroHarmonize 2.5.2 separates fitting from applying but requires numpy < 2, and combatlearn 2.3.0
+refuses sites that are not in the training data and depends on scikit-learn, plotly and UMAP.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +26,9 @@ Volumes = Float[ndarray, "N F"]  # F features: labels and regions, mm³
 Covariates = Float[ndarray, "N P"]  # without a constant: each site has its own
 Features = Float[ndarray, " F"]
 
-STEPS = 1000  # of the empirical Bayes iteration, which takes some ten
+STEPS = 1000  # most iterations of empirical Bayes; it usually needs about ten
 TOLERANCE = 1e-8  # pooled SD; a step below it ends the iteration
-ROUNDING = 1e-10  # a spread below this share of the values is what rounding left
+ROUNDING = 1e-10  # a spread below this share of the values is rounding error
 
 
 class Prior(NamedTuple):
@@ -50,12 +49,12 @@ class Site(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Combat:
-    """Site effects as fitted; `transform` takes them out.
+    """Fitted site effects; `transform` removes them.
 
     `mean` and `sd` are the grand mean and the pooled SD of each feature in mm³, `slopes` the
     effects of covariates in mm³ per unit about their means `centre`. A feature that does not vary
-    about the model has SD 0 and is left as it is. `prior` is what the training sites say of a new
-    one; None without empirical Bayes.
+    about the model has SD 0 and is left as it is. `prior` is the distribution of site effects over
+    the training sites, used for a new site; None without empirical Bayes.
     """
 
     centre: Float[ndarray, " P"]
@@ -74,17 +73,16 @@ class Combat:
         *,
         empirical_bayes: bool = True,
     ) -> "Combat":
-        """Estimate what each site adds to volumes and what it multiplies their spread by.
+        """Estimate the offset that each site adds to volumes and the factor on their spread.
 
         Covariates are numbers whose effects stay in the volumes; categories come as columns of 0
         and 1. NaN volumes are left out of their own feature. Empirical Bayes shrinks the effects
-        of a site towards what its features have in common; a feature alone has nothing in common
-        with others and is not shrunk. Fewer than three volumes of a site leave it the pooled
-        scale, where ComBat as published takes one from two.
+        of a site towards the mean over its features; with one feature nothing is shrunk. A site
+        with fewer than three volumes gets the pooled scale (published ComBat requires two).
 
         Raises:
             DataError: one site only, a site with one case, a covariate that is NaN, or
-                covariates that cannot be told apart from the sites.
+            covariates that are confounded with the sites.
         """
         volumes, names, covariates = _checked("Combat.fit", volumes, sites, covariates)
         found = _sites_of(names)
@@ -107,11 +105,11 @@ class Combat:
     def adapt(
         self, volumes: Volumes, sites: Sequence, covariates: Covariates | None = None
     ) -> "Combat":
-        """A copy that knows sites which training did not see; nothing else changes.
+        """Return a copy with the effects of new sites added; nothing else changes.
 
-        Their locations and scales come from these cases, standardised as in training. With
-        empirical Bayes they are shrunk towards those of the training sites, all features
-        together: unlike `fit`, this has something to share where there is one feature.
+        Locations and scales come from these cases, standardised as in training. With empirical
+        Bayes they are shrunk towards those of the training sites, over all features together, so
+        that shrinkage also works with one feature, unlike in `fit`.
 
         Raises:
             DataError: a site is known already or has one case, or a covariate is NaN.
@@ -131,7 +129,7 @@ class Combat:
     def transform(
         self, volumes: Volumes, sites: Sequence, covariates: Covariates | None = None
     ) -> Volumes:
-        """Volumes in mm³ as an average site would have measured them.
+        """Return volumes in mm³ with the site effects removed.
 
         NaN stays NaN, and so does a feature of which the site had fewer than two volumes.
 
@@ -154,11 +152,11 @@ class Combat:
         return np.where(self.sd > 0, harmonised, volumes)
 
     def expected(self, covariates: Covariates) -> Volumes:
-        """Volumes in mm³ that the covariates let expect of an average site."""
+        """Return the volumes in mm³ that the covariates predict for an average site."""
         return self.mean + (covariates - self.centre) @ self.slopes
 
     def _standardised(self, volumes: Volumes, covariates: Covariates) -> Volumes:
-        """Distances from what is expected, in pooled SD; NaN where there is no spread."""
+        """Deviations from the expected volumes, in pooled SD; NaN where there is no spread."""
         sd = np.where(self.sd > 0, self.sd, np.nan)
         return (volumes - self.expected(covariates)) / sd
 
@@ -174,7 +172,7 @@ class Combat:
 def least_squares(design: Float[ndarray, "N P"], volumes: Volumes) -> Float[ndarray, "P F"]:
     """Coefficients of each feature from the cases that have it, in mm³ per unit of the column.
 
-    Columns that tell the same share their effect (the shortest solution).
+    Linearly dependent columns share their effect (the minimum-norm solution).
     """
     there = ~np.isnan(volumes)
     patterns, member = np.unique(there, axis=1, return_inverse=True)
@@ -189,7 +187,7 @@ def _model(volumes: Volumes, names: ndarray, covariates: Covariates) -> Combat:
     """Slopes within sites, grand mean over cases and pooled SD; no site effects yet."""
     sites = (names[:, None] == np.array(_sites_of(names))).astype(float)
     centre = covariates.mean(axis=0)
-    # in units of their SD, so that 1.5 million mm³ of head and one sex weigh alike
+    # in units of their SD, so that head volume (1.5 million mm³) and sex (0 or 1) are comparable
     spread = covariates.std(axis=0)
     varies = spread > ROUNDING * np.abs(covariates).max(axis=0)
     spread = np.where(varies, spread, np.inf)
@@ -214,14 +212,14 @@ def _site(standard: Volumes) -> Site:
     location = np.where(there, standard, 0.0).sum(axis=0) / np.maximum(n, 1)
     squares = (np.where(there, standard - location, 0.0) ** 2).sum(axis=0)
     scale = squares / np.maximum(n - 1, 1)
-    # three values or more that are all the same say nothing of the scale either
+    # equal values give no estimate of the scale either
     scale = np.where((n >= FEWEST) & (scale > ROUNDING), scale, 1.0)
     known = n >= 2
     return Site(np.where(known, location, np.nan), np.where(known, scale, np.nan))
 
 
 def _prior(sites: Sequence[Site]) -> Prior | None:
-    """Moments over the features of all sites given; None of fewer than two values."""
+    """Moments over the features of all given sites; None for fewer than two values."""
     location = np.concatenate([site.location for site in sites])
     scale = np.concatenate([site.scale for site in sites])
     known = ~np.isnan(location)
@@ -233,7 +231,7 @@ def _prior(sites: Sequence[Site]) -> Prior | None:
 
 
 def _shrunk(standard: Volumes, raw: Site, prior: Prior | None) -> Site:
-    """Location and scale of the posterior, found in turns.
+    """Location and scale of the posterior, estimated by alternating updates.
 
     Source: Johnson, Li and Rabinovic 2007, doi:10.1093/biostatistics/kxj037 (equations 3.1 and
     3.2; the prior's parameters by the method of moments).
@@ -259,7 +257,7 @@ def _shrunk(standard: Volumes, raw: Site, prior: Prior | None) -> Site:
 def _posterior_scale(squares: Features, n: Features, prior: Prior) -> Features:
     """Mean of the inverse gamma posterior of a variance, given squares about the location."""
     mean, variance = prior.scale_mean, prior.scale_variance
-    if variance <= ROUNDING * mean**2:  # all alike: the prior is a point
+    if variance <= ROUNDING * mean**2:  # all equal: the prior is a point
         return np.full(squares.shape, mean)
     shape = 2 + mean**2 / variance
     return (squares / 2 + mean * (shape - 1)) / (n / 2 + shape - 1)
@@ -288,7 +286,7 @@ def _checked(
 
 
 def _sites_of(names: ndarray) -> list[str]:
-    """Sites in the order of the alphabet; each must have two cases."""
+    """Sites in alphabetical order; each must have at least two cases."""
     found, counts = np.unique(names, return_counts=True)
     if few := [str(name) for name, count in zip(found, counts, strict=True) if count < 2]:
         raise DataError(
@@ -298,7 +296,7 @@ def _sites_of(names: ndarray) -> list[str]:
 
 
 def _refuse_confounded(design: Float[ndarray, "N P"], n_sites: int) -> None:
-    """Covariates that differ between sites and not within them have no effect of their own."""
+    """Refuse covariates that differ only between sites: their effect cannot be estimated."""
     rank, constant = np.linalg.matrix_rank, np.ones((len(design), 1))
     covariates = design[:, n_sites:]
     alone = rank(np.column_stack([constant, covariates])) - 1

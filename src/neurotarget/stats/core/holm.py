@@ -8,9 +8,9 @@ from numpy import ndarray
 
 
 def holm(p: Float[ndarray, " N"]) -> Float[ndarray, " N"]:
-    """Holm's corrected p values; NaN stays NaN and is not counted.
+    """Return Holm's corrected p values; NaN stays NaN and is not counted.
 
-    Those of statsmodels' multipletests, which collects garbage at each call and takes 0.1 s for it.
+    Equal to statsmodels' `multipletests`, which runs the garbage collector on each call (0.1 s).
 
     Source: Holm 1979 (Scand J Statist 6:65).
     """

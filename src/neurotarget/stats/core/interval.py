@@ -1,4 +1,4 @@
-"""Intervals about an estimate in closed form; what repeats is the subject, never the case."""
+"""Closed-form confidence intervals; the independent unit is the subject, never the case."""
 
 import math
 from typing import NamedTuple
@@ -16,10 +16,10 @@ from neurotarget.stats.core.resample import LEVEL, LIMIT_SD, ROUNDING
 Cases = Float[ndarray, " N"]
 Ends = tuple[float, float]
 
-LARGE_T = 100.0  # beyond it the normal error of the shift, about 1, no longer counts
-FEWEST = 3  # below three cases no spread is worth stating
-DOUBT = 0.2  # p of Shapiro and Wilk's test, below which a formula for normal values is not used
-MOST_TESTED = 5000  # values that SciPy knows the test's p for; a formula gains nothing beyond
+LARGE_T = 100.0  # above it the normal error of the shift (about 1) is negligible
+FEWEST = 3  # fewest cases for which a spread is reported
+DOUBT = 0.2  # a Shapiro-Wilk p below this rules out formulas for normal values
+MOST_TESTED = 5000  # largest sample for which SciPy computes an accurate p
 
 
 class Estimate(NamedTuple):
@@ -32,7 +32,7 @@ class Estimate(NamedTuple):
 
     @classmethod
     def undefined(cls, n: int) -> "Estimate":
-        """No value: too few cases, or no spread among them."""
+        """An estimate without a value: too few cases, or no spread."""
         return cls(math.nan, math.nan, math.nan, n)
 
 
@@ -46,10 +46,10 @@ class MeanSquares(NamedTuple):
 
 
 def is_normal(values: Cases) -> bool:
-    """Whether a formula for normal values may be used: Shapiro and Wilk's p is 0.2 or more.
+    """Whether Shapiro and Wilk's p is 0.2 or more, so that formulas for normal values may be used.
 
-    The level is high because the intervals that take the formula's place lose little where values
-    are normal. Values without any spread have nothing against them.
+    The level is high because the alternative intervals lose little where values are normal. Values
+    without spread count as normal.
 
     Source: Shapiro and Wilk 1965, doi:10.1093/biomet/52.3-4.591.
     """
@@ -59,9 +59,9 @@ def is_normal(values: Cases) -> bool:
 
 
 def mean_interval(values: Cases, subject: Integer[ndarray, " N"], n_subjects: int) -> Ends:
-    """Student's interval of a mean with people − 1 degrees of freedom, in the unit of `values`.
+    """Student's interval of a mean with subjects − 1 degrees of freedom, in the unit of `values`.
 
-    Where nobody comes twice it is the usual one; else its error is that of a cluster sample.
+    With several cases per subject, the standard error is that of a cluster sample.
 
     Source: Student 1908, doi:10.1093/biomet/6.1.1; Liang and Zeger 1986,
     doi:10.1093/biomet/73.1.13 (error of clusters).
@@ -106,7 +106,7 @@ def icc_c1_interval(squares: MeanSquares, n: float) -> Ends:
 
 
 def icc_a1_interval(squares: MeanSquares, n: float) -> Ends:
-    """Interval of ICC(A,1) of `n` independent cases, by methods that are a sample of methods.
+    """Interval of ICC(A,1) of `n` independent cases, with methods as a random factor.
 
     Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30, table 7; degrees of freedom by
     Satterthwaite.
@@ -133,7 +133,7 @@ def icc_a1_interval(squares: MeanSquares, n: float) -> Ends:
 def fisher_interval(r: float, n: int, *, level: float = LEVEL, ranks: bool = False) -> Ends:
     """Interval of a correlation from `n` independent pairs; with `ranks`, of Spearman's.
 
-    Four pairs are the fewest that have one; else both ends are NaN.
+    Both ends are NaN for fewer than four pairs.
 
     Source: Fisher 1921 (variance 1 / (n − 3) of atanh r); Bonett and Wright 2000,
     doi:10.1007/BF02294183 (variance (1 + r²/2) / (n − 3) for ranks).
@@ -151,6 +151,6 @@ def noncentrality(t: float, freedom: float, p: float) -> float:
     """Noncentrality at which a share `p` of the t distribution lies below `t`."""
     if abs(t) < LARGE_T:
         return float(nctdtrinc(freedom, p, t))
-    # the error of the SD is all that is left, and nctdtrinc would take for ever
+    # only the error of the SD matters here, and nctdtrinc would not return in useful time
     quantile = chi2.isf(p, freedom) if t > 0 else chi2.ppf(p, freedom)
     return t * math.sqrt(float(quantile) / freedom)

@@ -1,8 +1,8 @@
-"""Resampling of subjects by weights: a draw says how often it holds each subject.
+"""Bootstrap and jackknife over subjects, as weights that count each subject per draw.
 
-A statistic that takes weights is computed for all draws at once: those here are functions of
-weighted means, so one matrix product does it. Weighted by whole numbers, each is the number of
-the plain formula on the sample in which every case comes that often.
+The statistics here are functions of weighted means, so one matrix product computes them for all
+draws. With whole-number weights each equals the plain formula on the sample in which every case is
+repeated that often.
 
 R rows of weights, S subjects, N cases, K methods.
 """
@@ -19,9 +19,9 @@ from scipy.special import ndtr, ndtri
 DRAWS = 2000
 LEVEL = 0.95
 LIMIT_SD = 1.96  # Bland and Altman's limits
-MOST_GROUPS = 2000  # a jackknife of more subjects leaves them out in groups
-BLOCK_ROWS = 250  # rows of weights that ranks are made for at once, so that they stay in cache
-ROUNDING = 1e-12  # a spread below this share of the data's own is what rounding leaves
+MOST_GROUPS = 2000  # with more subjects, the jackknife leaves out groups of them
+BLOCK_ROWS = 250  # rows of weights that are ranked at once, so that they stay in the CPU cache
+ROUNDING = 1e-12  # a spread below this share of the data's own is rounding error
 
 Weights = Float[ndarray, "R S"]
 Values = Float[ndarray, " R"]
@@ -45,18 +45,18 @@ class PairMeans(NamedTuple):
 
 
 def draws(n_subjects: int, seed: int, draws: int = DRAWS) -> Weights:
-    """Bootstrap weights: a row a draw, the times that it holds each subject; rows sum to S.
+    """Return bootstrap weights: one row per draw, counts per subject; rows sum to S.
 
-    The same seed gives the same draws, and those of `interval.bootstrap`.
+    The same seed gives the same draws.
     """
     drawn = np.random.default_rng(seed).integers(n_subjects, size=(draws, n_subjects))
-    drawn += np.arange(draws)[:, None] * n_subjects  # a draw's own places in the flat count
+    drawn += np.arange(draws)[:, None] * n_subjects  # offsets of each draw in the flat count
     counts = np.bincount(drawn.ravel(), minlength=draws * n_subjects)
     return counts.reshape(draws, n_subjects).astype(float)
 
 
 def left_out(n_subjects: int) -> Weights:
-    """Jackknife weights: a row leaves out one subject, or a group where there are over 2,000."""
+    """Return jackknife weights: each row leaves out one subject, or a group if over 2,000."""
     groups = min(n_subjects, MOST_GROUPS)
     if groups < 2:
         return np.empty((0, n_subjects))
@@ -64,7 +64,7 @@ def left_out(n_subjects: int) -> Weights:
     return (group != np.arange(groups)[:, None]).astype(float)
 
 
-@lru_cache(maxsize=4)  # the labels of a table share them
+@lru_cache(maxsize=4)  # all labels of a table use the same weights
 def replicates(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
     """Weights of the sample itself (row 0), of `count` draws, then of the jackknife; read-only."""
     whole = np.ones((1, n_subjects))
@@ -74,7 +74,7 @@ def replicates(n_subjects: int, seed: int, count: int = DRAWS) -> Weights:
 
 
 def codes(subjects: object) -> tuple[Codes, int]:
-    """Number of the subject of each case, from 0, and how many subjects there are."""
+    """Return the subject number of each case, from 0, and the number of subjects."""
     names = np.asarray(subjects)
     if names.dtype.kind not in "iu":
         names = names.astype(str)
@@ -85,12 +85,12 @@ def codes(subjects: object) -> tuple[Codes, int]:
 def bca(
     value: float, drawn: Values, jackknifed: Values, level: float = LEVEL
 ) -> tuple[float, float]:
-    """Efron's interval, corrected for bias and acceleration, in the statistic's unit.
+    """Return Efron's BCa interval (bias-corrected and accelerated), in the statistic's unit.
 
-    Draws without a value are left out; where half or more have none, or the statistic itself,
-    both ends are NaN. Draws that are all equal give that value twice. The acceleration is 0 where
-    the jackknife has no spread; where the correction has no solution (all draws on one side of
-    the value, or an acceleration that turns the order round) the ends are plain percentiles.
+    NaN draws are left out; where half or more are NaN, or the statistic itself is, both ends are
+    NaN. Equal draws give that value as both ends. The acceleration is 0 where the jackknife has no
+    spread. Where the correction has no solution (all draws on one side of the value, or an
+    acceleration that reverses the order) the ends are plain percentiles.
 
     Source: Efron 1987, doi:10.1080/01621459.1987.10478410; ties count half, as in SciPy.
     """
@@ -111,7 +111,7 @@ def bca(
 
 
 def ends(replicated: Values, *, count: int = DRAWS, level: float = LEVEL) -> tuple[float, float]:
-    """BCa interval of a statistic that was computed for every row of `replicates`."""
+    """Return the BCa interval of a statistic that was computed for every row of `replicates`."""
     drawn, jackknifed = np.split(replicated[1:], [count])
     return bca(float(replicated[0]), drawn, jackknifed, level)
 
@@ -119,7 +119,7 @@ def ends(replicated: Values, *, count: int = DRAWS, level: float = LEVEL) -> tup
 def weighted_means(
     weights: Weights, values: Float[ndarray, "N M"], subject: Codes
 ) -> tuple[Values, Float[ndarray, "R M"]]:
-    """Sum of the weights of the cases, and the weighted mean of each column, for every row."""
+    """Sum of the case weights and weighted mean of each column, for every row of weights."""
     columns = np.column_stack([np.ones(len(values)), values])
     per_subject = np.zeros((weights.shape[1], columns.shape[1]))
     np.add.at(per_subject, subject, columns)
@@ -161,11 +161,11 @@ def pair_means(weights: Weights, x: Cases, y: Cases, subject: Codes) -> PairMean
 def pair_statistics(pair: PairMeans) -> dict[str, Values]:
     """Agreement of y with x for every row, by name; NaN where a draw has no spread.
 
-    The differences are y − x, their limits 1.96 SD wide, and the proportional slope is theirs on
-    the mean of both; scatter that differs between the methods tilts it too, without any bias, and
-    where both spread alike it is 0 whatever the network shrinks. `slope_on_reference` is theirs on
-    x alone, by least squares, which errors of x tilt downwards. `reference_slope` is that of y on
-    x by Deming's line, in which both err alike: 0.6 where y spans 0.6 of the spread of x.
+    Differences are y − x and their limits are ± 1.96 SD. `proportional_slope` regresses the
+    differences on the mean of both; it is also nonzero where only the scatter of the methods
+    differs, and 0 where both have equal spread. `slope_on_reference` regresses the differences on
+    x by least squares; errors of x bias it downwards. `reference_slope` is the slope of y on x by
+    Deming regression with equal errors: 0.6 where y spans 0.6 of the spread of x.
 
     Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30 (ICC, table 4); Lin 1989,
     doi:10.2307/2532051 (CCC); Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8 (limits)
@@ -194,7 +194,7 @@ def pair_statistics(pair: PairMeans) -> dict[str, Values]:
 
 
 def _deming(pair: PairMeans) -> dict[str, Values]:
-    """Slope and intercept of y on x where both err alike; NaN where they are not correlated."""
+    """Deming slope and intercept of y on x with equal errors; NaN where both are uncorrelated."""
     apart, twice = pair.var_y - pair.var_x, 2 * pair.cov_xy
     root = apart + np.hypot(apart, twice)
     slope = np.divide(root, twice, out=np.full(root.shape, math.nan), where=twice != 0)
@@ -207,7 +207,7 @@ def _deming(pair: PairMeans) -> dict[str, Values]:
 def icc_statistics(
     n: Values, k: int, cases: Values, methods: Values, error: Values
 ) -> dict[str, Values]:
-    """ICC(A,1) and ICC(C,1) from mean squares between cases, between methods, and of the rest.
+    """ICC(A,1) and ICC(C,1) from the mean squares of cases, methods and residuals.
 
     Source: McGraw and Wong 1996, doi:10.1037/1082-989X.1.1.30, table 4.
     """
@@ -224,7 +224,7 @@ def all_methods(
     columns, offsets = _centred(*table.T)
     apart = np.stack(columns, axis=1)
     middle = apart.mean(axis=1)
-    rest = apart - middle[:, None]  # of each case, from its mean; columns have mean 0
+    rest = apart - middle[:, None]  # deviation from the mean of the case; columns have mean 0
     squares = np.column_stack([middle, middle**2, (rest**2).sum(axis=1), rest])
     n, means = weighted_means(weights, squares, subject)
     sample = _ratio(n, n - 1)
@@ -239,7 +239,7 @@ def all_methods(
 
 
 def weighted_spearman(weights: Weights, x: Cases, y: Cases, subject: Codes) -> Values:
-    """Spearman's rank correlation for every row; ranks are made anew, ties share their mean."""
+    """Spearman's rank correlation for every row; each row is ranked anew, ties get mean ranks."""
     found = []
     for start in range(0, len(weights), BLOCK_ROWS):
         block = weights[start : start + BLOCK_ROWS, subject]
@@ -250,13 +250,13 @@ def weighted_spearman(weights: Weights, x: Cases, y: Cases, subject: Codes) -> V
 
 
 def _centred_ranks(weights: Float[ndarray, "R N"], values: Cases) -> Float[ndarray, "R N"]:
-    """Rank of each case less the mean rank, where case i comes `weights[i]` times."""
+    """Rank of each case minus the mean rank, where case i occurs `weights[i]` times."""
     order = np.argsort(values, kind="stable")
     firsts = np.flatnonzero(np.r_[True, np.diff(values[order]) > 0])
-    level = np.empty(len(values), dtype=int)  # number of each case's value among the distinct
+    level = np.empty(len(values), dtype=int)  # index of each case's value among the distinct ones
     level[order] = np.searchsorted(firsts, np.arange(len(values)), side="right") - 1
     tied = np.add.reduceat(weights[:, order], firsts, axis=1)
-    # half the total lies below the mean rank; half of the ties below their own
+    # half of the total weight is below the mean rank, half of the ties below their own rank
     middle = tied.sum(axis=1, keepdims=True) / 2
     return (np.cumsum(tied, axis=1) - tied / 2 - middle)[:, level]
 
@@ -266,12 +266,12 @@ def _acceleration(jackknifed: Values) -> float:
     if len(known) < 2 or np.ptp(known) <= ROUNDING * np.abs(known).max():
         return 0.0
     apart = known.mean() - known
-    apart /= np.abs(apart).max()  # cubes of large volumes stay in range
+    apart /= np.abs(apart).max()  # keeps cubes of large volumes in range
     return float((apart**3).sum() / (6 * (apart**2).sum() ** 1.5))
 
 
 def _centred(*columns: Cases) -> tuple[list[Cases], list[float]]:
-    """Columns less their means, and the means; what rounding leaves of equal values is 0."""
+    """Columns minus their means, and the means; rounding errors of equal values become 0."""
     size = ROUNDING * max(float(np.abs(column).max(initial=0)) for column in columns)
     offsets = [float(column.mean()) for column in columns]
     apart = [column - offset for column, offset in zip(columns, offsets, strict=True)]
@@ -279,7 +279,7 @@ def _centred(*columns: Cases) -> tuple[list[Cases], list[float]]:
 
 
 def _variance(mean_square: Values, mean: ndarray, centred: ndarray) -> Values:
-    """Mean square about the mean (of columns: summed); rounding of the data's own spread is 0."""
+    """Mean square about the mean (summed over columns); rounding errors become 0."""
     square = mean**2 if mean.ndim == 1 else np.square(mean).sum(axis=1)
     variance = mean_square - square
     own = np.square(centred).sum() / len(centred)

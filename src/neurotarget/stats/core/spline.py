@@ -1,4 +1,4 @@
-"""Natural cubic splines: curves of age that are straight beyond their outer knots."""
+"""Natural cubic splines, which are straight beyond their outer knots."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,19 +10,19 @@ Cases = Float[ndarray, " N"]
 
 
 def knots(values: Cases) -> Float[ndarray, " K"]:
-    """Knots at quantiles of `values`, in their unit; fewer than three make a straight line.
+    """Return knots at quantiles of `values`, in their unit; fewer than three mean a straight line.
 
     Source: Harrell 2015, doi:10.1007/978-3-319-19425-7 (table 2.3).
     """
     found = np.unique(np.quantile(values, KNOTS)) if len(values) else np.empty(0)
-    # values that are tied may leave knots so close that rounding decides
+    # with tied values two knots may differ by rounding error only
     return found[np.diff(found, prepend=-np.inf) > 1e-9 * np.abs(found).max(initial=1.0)]
 
 
 def natural_spline(values: Cases, at: Float[ndarray, " K"]) -> Float[ndarray, "N P"]:
-    """Basis of a natural cubic spline without its constant: the line, then K − 2 curves.
+    """Return the basis of a natural cubic spline without the constant: a line and K − 2 curves.
 
-    The line is `values` as they are. Fewer than three knots leave the line alone.
+    The line is `values` unchanged. With fewer than three knots it is the only column.
 
     Source: Stone and Koo 1985 as in Harrell 2015, doi:10.1007/978-3-319-19425-7 (2.4.5).
     """

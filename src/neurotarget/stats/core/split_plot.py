@@ -1,7 +1,7 @@
-"""Sums of squares of a split plot, the likelihood of its variances, and their degrees of freedom.
+"""Split-plot model: sums of squares, likelihood of the variances, and degrees of freedom.
 
-Arms are tested within cases and, where there are several, trainings within arms; a block is the
-cases of a fold. B blocks, N cases, A arms, S seeds.
+Arms vary within cases and, with several seeds, trainings within arms; a block is the cases of one
+fold. B blocks, N cases, A arms, S seeds.
 
 Source: Patterson and Thompson 1971, doi:10.1093/biomet/58.3.545 (REML); Kuznetsova et al. 2017,
 doi:10.18637/jss.v082.i13 (Satterthwaite's degrees of freedom).
@@ -16,13 +16,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 Block = Float[ndarray, "N A S"]  # scores of the cases of a fold
-FLOOR = 1e-10  # share of the whole variance that stands for none, so that logarithms exist
-LEAST = 1e-6  # share of case × arm below which a residual is none
-STEP = 1e-3  # of a variance, to tell how the likelihood bends
+FLOOR = 1e-10  # share of the whole variance used instead of 0, so that logarithms exist
+LEAST = 1e-6  # smallest residual, as a share of case × arm
+STEP = 1e-3  # of a variance, for second differences of the likelihood
 
 
 class Sums(NamedTuple):
-    """What the likelihood needs of the data; B blocks, A arms, S seeds."""
+    """Statistics of the data that the likelihood needs; B blocks, A arms, S seeds."""
 
     n: Float[ndarray, " B"]  # cases
     means: Float[ndarray, "B A"]
@@ -36,7 +36,7 @@ class Sums(NamedTuple):
 
 
 def sum_blocks(blocks: Sequence[Block]) -> Sums:
-    """What the likelihood needs of blocks that were scored by the same arms."""
+    """Sum up blocks that were scored by the same arms, for the likelihood."""
     _, arms, seeds = blocks[0].shape
     n = np.array([len(block) for block in blocks], dtype=float)
     case = within = rest = 0.0
@@ -61,10 +61,10 @@ def sum_blocks(blocks: Sequence[Block]) -> Sums:
 
 
 def deviance(sums: Sums, residual: float, case_arm: float, run: float, *, floor: float) -> float:
-    """−2 × restricted log likelihood, without what is constant or the cases' own.
+    """−2 × restricted log likelihood, without constants and the variance between cases.
 
-    Contrasts of arms, contrasts of seeds within an arm, and among each the block's mean and what
-    differs from it, are independent: each has one variance and one sum of squares.
+    Contrasts of arms and contrasts of seeds within an arm, each split into the block's mean and the
+    deviations from it, are independent: each has one variance and one sum of squares.
     """
     residual += floor
     n, arms, seeds = sums.n, sums.arms, sums.seeds
@@ -87,18 +87,18 @@ def deviance(sums: Sums, residual: float, case_arm: float, run: float, *, floor:
 def satterthwaite(sums: Sums, variances: tuple[float, float, float], fewest: int) -> float:
     """Degrees of freedom of the variance V of an arm's mean over several seeds, 2 V² / var V.
 
-    The variance of V is that of the estimated components, along V's gradient; theirs is twice the
-    inverse of the curvature of the deviance, or, where a component lies on the edge of its range
-    and the deviance does not bend, the inverse of their expected information. `fewest` where
-    nothing varies.
+    The variance of V follows from the covariance of the estimated components by the gradient of V.
+    That covariance is twice the inverse curvature of the deviance or, where a component is at the
+    edge of its range and the curvature is not positive, the inverse of the expected information.
+    Returns `fewest` where nothing varies.
     """
     residual, case_arm, run = variances
     within = case_arm + residual / sums.seeds
     if within <= FLOOR**2:
         return float(fewest)
-    residual = max(residual, LEAST * within)  # of trainings that are alike
+    residual = max(residual, LEAST * within)  # where all trainings are equal
     at = np.array([residual, case_arm, run])
-    # a step may leave the range of a component, never that of a sum that has a logarithm
+    # a step may make a component negative, but never a sum that a logarithm is taken of
     steps = STEP * np.array([residual, within, run + residual / sums.n.max()])
     scaled = _curvature(sums, at, np.diag(steps))
     if np.linalg.eigvalsh(scaled).min() <= 0:
@@ -107,7 +107,7 @@ def satterthwaite(sums: Sums, variances: tuple[float, float, float], fewest: int
     value = 1 / float((1 / spread).sum())
     slope = steps * (_by_spread(sums).T @ spread**-2) * value**2
     found = float(value**2 / (slope @ np.linalg.solve(scaled, slope)))
-    return max(found, float(sums.arms * (sums.seeds - 1) * len(sums.n)))  # of trainings alone
+    return max(found, float(sums.arms * (sums.seeds - 1) * len(sums.n)))  # from trainings alone
 
 
 def _curvature(sums: Sums, at: Float[ndarray, "3"], steps: Float[ndarray, "3 3"]) -> ndarray:
@@ -129,7 +129,7 @@ def _curvature(sums: Sums, at: Float[ndarray, "3"], steps: Float[ndarray, "3 3"]
 
 
 def _information(sums: Sums, at: Float[ndarray, "3"]) -> Float[ndarray, "3 3"]:
-    """What the curvature is expected to be."""
+    """Expected information of the variance components."""
     residual, case_arm, run = at
     n, arms, seeds = sums.n, sums.arms, sums.seeds
     free, own = float(n.sum() - len(n)), arms * (seeds - 1)
@@ -138,7 +138,7 @@ def _information(sums: Sums, at: Float[ndarray, "3"]) -> Float[ndarray, "3 3"]:
     by_runs = np.column_stack([1 / n, np.zeros(len(n)), np.ones(len(n))])
     by_runs /= (run + residual / n)[:, None]
     by_spread, weights = _by_spread(sums), 1 / (run / seeds + within / n)
-    centred = np.diag(weights) - np.outer(weights, weights) / weights.sum()  # one mean an arm
+    centred = np.diag(weights) - np.outer(weights, weights) / weights.sum()  # one mean per arm
     return (
         (arms - 1) * free * np.outer(by_within, by_within) / within**2
         + (arms - 1) * by_spread.T @ centred**2 @ by_spread
@@ -154,5 +154,5 @@ def _by_spread(sums: Sums) -> Float[ndarray, "B 3"]:
 
 
 def arm_contrasts(means: Float[ndarray, "B A"]) -> Float[ndarray, "B A"]:
-    """Each arm less the mean of all, by block."""
+    """Return each arm minus the mean over arms, by block."""
     return means - means.mean(axis=1, keepdims=True)

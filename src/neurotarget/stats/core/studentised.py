@@ -1,7 +1,7 @@
-"""Intervals by an error over people: the jackknife with Student's t, and the studentised bootstrap.
+"""Intervals by resampling subjects: jackknife with Student's t, and studentised bootstrap.
 
-In simulations both cover more than BCa wherever people are few. R rows of weights, S subjects, N
-cases, as in `resample`.
+In simulations with few subjects both have higher coverage than BCa. R rows of weights, S subjects,
+N cases, as in `resample`.
 """
 
 import math
@@ -13,16 +13,16 @@ from scipy.special import stdtrit
 
 from neurotarget.stats.core.resample import LEVEL, LIMIT_SD, ROUNDING, Cases, Codes, Values, Weights
 
-NO_ERROR = 1e-8  # share of the sample's own below which the error of a draw is rounding
-MOST_LOG = 700.0  # whose exponential is still a number
-CERTAIN = 1 - 1e-12  # Fisher's z of a coefficient of 1 has no end
+NO_ERROR = 1e-8  # an error of a draw below this share of the sample's is rounding error
+MOST_LOG = 700.0  # largest logarithm whose exponential is finite
+CERTAIN = 1 - 1e-12  # largest coefficient used, since Fisher's z of 1 is infinite
 
 
 def jackknife_t(replicated: Values, kind: str = "") -> tuple[float, float]:
     """Interval of a statistic computed for the sample (row 0) and for each row of `left_out`.
 
-    Student's t with people − 1 degrees of freedom on the jackknife's error; of a coefficient
-    (`kind` "z") in Fisher's z. NaN where the statistic is undefined without one of the people.
+    Student's t with subjects − 1 degrees of freedom on the jackknife's error; coefficients (`kind`
+    "z") on the scale of Fisher's z. NaN where leaving out a subject makes the statistic undefined.
 
     Source: Tukey 1958, Annals of Mathematical Statistics 29:614; Miller 1974,
     doi:10.1093/biomet/61.1.1; for lines Linnet 1993, doi:10.1093/clinchem/39.3.424.
@@ -42,9 +42,9 @@ def jackknife_t(replicated: Values, kind: str = "") -> tuple[float, float]:
 def bootstrap_t(values: Cases, subject: Codes, weights: Weights) -> dict[str, tuple[float, float]]:
     """Studentised bootstrap of the SD of values and of their mean ± 1.96 SD, by name.
 
-    `weights` are those of draws of people. Each draw is divided by its own error, that of a
-    statistic linear in the people; of the SD on the scale of its logarithm. NaN where half of the
-    draws or more have no spread.
+    `weights` are bootstrap draws of subjects. The deviation of each draw is divided by the draw's
+    own linearised error; the SD is on the log scale. NaN where half of the draws or more have no
+    spread.
 
     Source: Efron and Tibshirani 1993, doi:10.1201/9780429246593, section 12.5.
     """
@@ -57,7 +57,7 @@ def bootstrap_t(values: Cases, subject: Codes, weights: Weights) -> dict[str, tu
     for name, (value, error) in whole.items():
         with np.errstate(all="ignore"):  # a draw without spread has no error
             t = (drawn[name][0] - value) / drawn[name][1]
-        # two values in equal parts have an SD without an error, but for rounding
+        # two distinct values in equal parts: the SD has no error beyond rounding
         t = t[np.isfinite(t) & (drawn[name][1] > NO_ERROR * error[0])]
         if 2 * len(t) <= len(weights) or not error[0] > 0:
             found[name] = (math.nan, math.nan)
@@ -70,22 +70,24 @@ def bootstrap_t(values: Cases, subject: Codes, weights: Weights) -> dict[str, tu
 
 
 def _exponentials(low: float, high: float) -> tuple[float, float]:
-    """Ends on the scale of the SD; NaN where draws are so unlike that one is beyond all numbers."""
+    """Ends on the scale of the SD; NaN where an exponential overflows."""
     return (math.exp(low), math.exp(high)) if high < MOST_LOG else (math.nan, math.nan)
 
 
 def _limits_and_errors(
     weights: Weights, sums: Float[ndarray, "S 3"]
 ) -> dict[str, tuple[Values, Values]]:
-    """Value and error of each statistic of `bootstrap_t`, from sums of powers of each person."""
+    """Value and error of each statistic of `bootstrap_t`, from sums of powers per subject."""
     n, total, square = (weights @ sums).T
     mean = total / n
     with np.errstate(all="ignore"):
         variance = square / n - mean**2
-        least = ROUNDING * sums[:, 2].sum() / sums[:, 0].sum()  # what rounding leaves of none
+        least = (
+            ROUNDING * sums[:, 2].sum() / sums[:, 0].sum()
+        )  # smaller variances are rounding error
         variance = np.where(variance > least, variance, math.nan)
         sd = np.sqrt(variance * n / (n - 1))
-        # what each person adds to the mean, and to the logarithm of the SD
+        # influence of each subject on the mean, and on the logarithm of the SD
         on_mean = sums[:, 1] - mean[:, None] * sums[:, 0]
         moved = sums[:, 2] - 2 * mean[:, None] * sums[:, 1]
         moved += (mean**2 - variance)[:, None] * sums[:, 0]

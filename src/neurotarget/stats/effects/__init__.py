@@ -1,1 +1,1 @@
-"""Hypotheses: models, verdicts, and what a verdict hangs on."""
+"""Hypotheses: models, effect estimates, verdicts and their robustness."""

@@ -1,7 +1,7 @@
-"""How much of an effect a method's volumes show: the slope of its volumes on the reference's.
+"""Attenuation: the share of an effect that a method's volumes show.
 
-A network that draws all masks towards the mean has a small spread, and looks precise: its volumes
-follow the reference's by a share only, and show that share of every effect.
+The share is the slope of the method's volumes on the reference's. A network that shrinks all masks
+towards the mean has a small spread and looks precise, but shows only that share of every effect.
 """
 
 import math
@@ -20,7 +20,7 @@ from neurotarget.stats.effects.verdict import TWO_TESTS
 
 
 class Followed(NamedTuple):
-    """Share of an effect that volumes show; the least is in [0, 1], `why` they cannot answer."""
+    """Share of an effect that volumes show; `least` is in [0, 1], `why` tells why there is none."""
 
     value: float
     least: float
@@ -31,10 +31,11 @@ WHOLE = Followed(1.0, 1.0)
 
 
 def share_of(measured: Measured, hypothesis: Hypothesis, method: str, label: str) -> Followed:
-    """Share of a hypothesis's effect that a method's volumes or means show of a label.
+    """Return the share of a hypothesis's effect that a method's volumes or means of a label show.
 
-    The least is the lower end at 90 % of the slope on the reference; a slope above 1 counts as 1,
-    so that nothing is called absent or small too easily. A slope that may be 0 allows no answer.
+    `least` is the lower end of the 90 % interval of the slope on the reference; a slope above 1
+    counts as 1, so that no effect is called absent or small too easily. If the slope may be 0,
+    there is no share.
     """
     reference = measured.reference
     if reference is None or method == reference:
@@ -59,11 +60,11 @@ def share_of(measured: Measured, hypothesis: Hypothesis, method: str, label: str
 def followed(
     reference: pd.Series, method: pd.Series, subjects: pd.Series, *, level: float = LEVEL
 ) -> Estimate:
-    """Change of the method's volumes per change of the reference's, with its interval.
+    """Return the slope of the method's volumes on the reference's, with its interval.
 
-    The tables are indexed by case; several scans of a subject are averaged. The slope is that of
-    least squares with robust errors (HC3): the reference counts as true. NaN where there are
-    fewer than five subjects, or the reference does not vary.
+    The tables are indexed by case; several scans of a subject are averaged. The slope is fitted by
+    least squares with robust errors (HC3), taking the reference as true. NaN with fewer than five
+    subjects, or where the reference does not vary.
 
     Source: MacKinnon and White 1985, doi:10.1016/0304-4076(85)90158-7.
     """

@@ -1,4 +1,4 @@
-"""The hypotheses on a whole target, asked of each of its labels and regions too."""
+"""Hypotheses about a whole target, tested for each of its labels and regions too."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,16 +17,16 @@ COLUMNS = (
     *("hypothesis", "method", "model", "label", "estimate", "low", "high", "unit"),
     *("p", "p_holm", "n_tests", "n", "verdict", "reason"),
 )
-MOST_LABELS = 12  # of a target with more, the first are asked
+MOST_LABELS = 12  # of a target with more labels, only the first are tested
 
 
 def label_effects_table(
     measured: Measured, effects: pd.DataFrame, *, refused: Refused = NONE_REFUSED
 ) -> pd.DataFrame:
-    """Effects on each label by the answering model, left, right and total together.
+    """Return effects on each label by the leading model, with left, right and total.
 
-    `p_holm` is corrected for the labels of one hypothesis and method; the verdict is that of the
-    interval, which is not. No rows where the target has one label, or hypotheses name theirs.
+    `p_holm` is corrected for the labels of one hypothesis and method; the verdict uses the
+    uncorrected interval. No rows where the target has one label, or hypotheses name a label.
 
     Source: Holm 1979 (Scand J Statist 6:65).
     """
@@ -52,7 +52,7 @@ def _rows(
 ) -> Iterator[dict]:
     main = label_of(hypothesis, measured)
     for label in dict.fromkeys((main, *measured.labels[:MOST_LABELS])):
-        # what is published is of the whole
+        # published effects are about the whole target
         asked = hypothesis if label == main else replace(hypothesis, expected=None)
         chosen = next(one for one in variants(asked, measured.covariates) if one.name == model)
         effect = answered(measured, asked, chosen, method, label, refused=refused)

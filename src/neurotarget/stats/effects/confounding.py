@@ -1,4 +1,4 @@
-"""Whether site explains what a hypothesis tests, so that an effect may be one of site."""
+"""Confounding by site: whether site explains the covariate that a hypothesis tests."""
 
 import math
 
@@ -9,14 +9,14 @@ from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.subjects import key
 
 SITE = "site"
-LEAST_SHARE = 0.1  # of the variance of the tested covariate; below, site is left out of the model
+LEAST_SHARE = 0.1  # of the tested covariate's variance; below, site is left out of the model
 
 
 def site_share(hypothesis: Hypothesis, covariates: pd.DataFrame) -> float:
-    """Share of the variance of the tested covariate that lies between sites, corrected for chance.
+    """Return the share of the tested covariate's variance between sites, corrected for chance.
 
-    Of a group difference the covariate is membership, 0 or 1; of an interaction the larger share
-    of its two. NaN where there are not two sites, or nothing varies.
+    For a group difference the covariate is membership, 0 or 1; for an interaction the larger share
+    of its two covariates is returned. NaN with fewer than two sites, or where nothing varies.
 
     Source: Kelley 1935, doi:10.1073/pnas.21.9.554 (epsilon squared).
     """
@@ -29,14 +29,14 @@ def site_share(hypothesis: Hypothesis, covariates: pd.DataFrame) -> float:
 
 
 def explains(hypothesis: Hypothesis, covariates: pd.DataFrame) -> bool:
-    """Whether site explains a tenth or more of what is tested, and is no term of the model."""
+    """Whether site explains a tenth or more of the tested covariate and is not in the model."""
     if SITE in hypothesis.variables:
         return False
     return site_share(hypothesis, covariates) >= LEAST_SHARE
 
 
 def people_a_site(covariates: pd.DataFrame) -> float:
-    """Mean number of people a site."""
+    """Return the mean number of people per site."""
     known = covariates[covariates[SITE].notna()]
     people = known["subject_id"] if "subject_id" in known else known.index.to_series()
     return people.nunique() / known[SITE].map(key).nunique()

@@ -1,4 +1,4 @@
-"""Volume over age: the slope, whether it bends, whether it differs by sex, and its curves."""
+"""Volume over age: slope, tests of curvature and of a sex difference, and fitted curves."""
 
 import math
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from neurotarget.stats.effects.model import FEWEST, design, independent, standar
 
 AGES = ("age", "age_years")
 SEXES = ("sex", "gender")
-FEWEST_CURVE, FEWEST_LINE = 12, 4  # subjects of a sex, below which it is a line, and nothing
-GRID = 40  # ages of a curve
-ENDS = (0.02, 0.98)  # quantiles of age, between which a curve is drawn
+FEWEST_CURVE, FEWEST_LINE = 12, 4  # fewest subjects of a sex for a curve, and for a line
+GRID = 40  # number of ages in a curve
+ENDS = (0.02, 0.98)  # quantiles of age at which a curve starts and ends
 AGE_COLUMNS = (
     *("label", "method", "slope", "low", "high", "unit", "r", "r_low", "r_high"),
     *("p_slope", "p_curve", "p_interaction", "n", "n_dropped", "reason"),
@@ -32,10 +32,10 @@ Ages = Float[ndarray, " N"]
 
 
 def age_table(measured: Measured) -> pd.DataFrame:
-    """Slope with age at equal sex, its partial r, and tests of a bend and of sex × age.
+    """Return the slope over age at equal sex, its partial r, and tests of curvature and sex × age.
 
-    `p_curve` is Wald's F test of a natural cubic spline against the line (HC3), `p_interaction`
-    that of slopes that differ between the sexes. `reason` says why one of them is missing.
+    `p_curve` is from Wald's F test of a natural cubic spline against the line (HC3),
+    `p_interaction` from the test that slopes differ between the sexes. `reason` explains NaN.
     """
     age, sex = _names(measured.covariates)
     rows = [
@@ -47,10 +47,10 @@ def age_table(measured: Measured) -> pd.DataFrame:
 
 
 def curves_table(measured: Measured) -> pd.DataFrame:
-    """Mean volume over age within each sex with its 95 % band, in mm³; `all` without sex.
+    """Return mean volume over age in mm³ within each sex with its 95 % band; `all` without sex.
 
-    A natural cubic spline, a straight line for fewer than twelve subjects, nothing for fewer than
-    four or for subjects of one age. Drawn from the 2nd to the 98th percentile of age.
+    The curve is a natural cubic spline, or a straight line for fewer than twelve subjects; there is
+    none for fewer than four, or at one age only. It spans the 2nd to 98th percentile of age.
     """
     age, sex = _names(measured.covariates)
     parts = [
@@ -89,7 +89,7 @@ def _slope(volumes: pd.Series, covariates: pd.DataFrame, age: str, sex: str | No
 
 
 def _p_curve(cohort: Cohort, age: str, adjust: tuple[str, ...]) -> tuple[float, str]:
-    """P of Wald's F test of a spline against a line (HC3), or NaN and why there is none."""
+    """P of Wald's F test of a spline against a line (HC3), or NaN and the reason."""
     ages = cohort.covariates[age].to_numpy()
     columns = design(_hypothesis(age, *adjust), cohort.covariates)
     scale = (ages - ages.mean()) / ages.std()

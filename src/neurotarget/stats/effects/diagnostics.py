@@ -1,4 +1,4 @@
-"""Residuals of the answering models, and how far each person moves an effect."""
+"""Residuals of the leading models, and the influence of each person on an effect."""
 
 import math
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ COLUMNS = (
     *("hypothesis", "method", "model", "label", "subject_id", "fitted", "residual"),
     *("leverage", "dfbeta", "unit"),
 )
-MOST_PEOPLE = 5000  # of one model; beyond, no plot shows single people
+MOST_PEOPLE = 5000  # most rows of one model; a plot cannot show more people
 
 
 def residuals_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
-    """A row for each person in the answering model of each hypothesis and method.
+    """Return a row for each person in the leading model of each hypothesis and method.
 
     `fitted` and `residual` are in the unit of the volumes or means, `leverage` in [0, 1], `dfbeta`
-    the change of the effect without the person, in standard errors. Random sites are taken as
-    fixed ones. What has no estimate has no rows.
+    the change of the effect without the person, in standard errors. Random sites are treated as
+    fixed. Effects without an estimate have no rows.
 
     Source: Belsley et al. 1980, doi:10.1002/0471725153.
     """

@@ -1,4 +1,4 @@
-"""How far an effect moves when another method measures, and whether that matters."""
+"""Differences of an effect between two methods, and whether they matter."""
 
 import math
 from collections.abc import Mapping
@@ -37,11 +37,12 @@ UNDECIDED = "undecided"
 def effect_differences_table(
     measured: Measured, *, refused: Refused = NONE_REFUSED
 ) -> pd.DataFrame:
-    """Effect on the second method's volumes minus that on the first's, on the same subjects.
+    """Return the effect on the second method's volumes minus that on the first's, same subjects.
 
-    It is the effect on the differences of volumes, with the interval of its model (Welch's, HC3 or
-    the mixed model's). There is no difference to what is `refused`, and failed masks are left out.
-    `finding` holds it against the smallest effect of interest (see `finding_of`).
+    It is estimated as the effect on the differences of volumes, with the interval of its model
+    (Welch's, HC3 or the mixed model's). Methods and labels that are `refused` have no difference,
+    and failed masks are left out. `finding` compares it with the smallest effect of interest (see
+    `finding_of`).
     """
     known, _ = without_failed(measured)
     rows = []
@@ -66,11 +67,11 @@ def effect_differences_table(
 
 
 def finding_of(row: Mapping) -> str:
-    """What a paired difference of two effects says: they are the same, they differ, or neither.
+    """Classify a paired difference of two effects: equivalent, slight, different or undecided.
 
     EQUIVALENT: the 90 % interval lies within the smallest effect of interest, and the 95 % one
     includes 0. SLIGHT: it lies within, and the 95 % interval excludes 0. DIFFERENT: the 95 %
-    interval excludes 0. UNDECIDED otherwise, as where nothing says what matters.
+    interval excludes 0. UNDECIDED otherwise, as without a smallest effect of interest.
     """
     low, high, matters = row["low"], row["high"], row["matters"]
     if not math.isfinite(low):

@@ -1,9 +1,9 @@
-"""What a study asks of its volumes: group differences, slopes and interactions, with a verdict.
+"""Effects on volumes: group differences, slopes and interactions, each with a verdict.
 
-One person counts once: several scans of a subject are averaged first. Cases that lack a volume
-or a covariate of the model are left out and counted, and masks that failed are counted apart. What
-cannot be estimated says why. A hypothesis on the mean of a contrast is put to these means as others
-are to volumes, in their unit.
+One person counts once: several scans of a subject are averaged first. Cases without a volume or a
+covariate of the model are left out and counted; failed masks are counted separately. Rows without
+an estimate give the reason. A hypothesis about the mean of a contrast is tested on these means, in
+their unit, as others are on volumes.
 """
 
 import math
@@ -53,8 +53,8 @@ __all__ = [
     "estimate_effect",
 ]
 
-Refused = Mapping[tuple[str, str], str]  # method and label → why its masks cannot answer
-FEWEST_A_GROUP, FEWEST_PEOPLE = 5, 10  # from whom an effect is judged; estimates need fewer
+Refused = Mapping[tuple[str, str], str]  # method and label → why its masks allow no conclusion
+FEWEST_A_GROUP, FEWEST_PEOPLE = 5, 10  # fewest people for a verdict; estimates need fewer
 NONE_REFUSED: Refused = MappingProxyType({})
 
 COLUMNS = (
@@ -67,16 +67,16 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One hypothesis put to one set of volumes; NaN where it could not be estimated.
+    """One hypothesis tested on one set of volumes; NaN where it could not be estimated.
 
-    `n` subjects were used, `n_dropped` cases lacked a value, and the masks of `n_failed` failed.
-    `low` and `high` are the ends at 95 %, `low_90` and `high_90` at 90 %. `matters` is the
-    smallest effect of interest and `share` how much of an effect these volumes show (see
-    `attenuation`), both as the verdict took them. `detectable` is the smallest true effect that
-    this precision would find with 80 % power, `power` the chance that it would find the published
-    effect `expected` (NaN where none is published). `size` is Hedges' g of a group difference and
-    partial r of everything else. `reason` says why nothing could be estimated, what the verdict
-    rests on, and what the model had to leave out.
+    `n` counts the subjects, `n_dropped` cases without a value and `n_failed` cases with failed
+    masks. `low` and `high` are the ends of the 95 % interval, `low_90` and `high_90` of the 90 %
+    one. `matters` is the smallest effect of interest and `share` the share of an effect that these
+    volumes show (see `attenuation`), both as used for the verdict. `detectable` is the smallest
+    true effect that would be found with 80 % power, `power` the power for the published effect
+    `expected` (NaN where none is published). `size` is Hedges' g for a group difference and
+    partial r for other effects. `reason` explains a missing estimate, the verdict, and the terms
+    that the model left out.
     """
 
     name: str
@@ -111,16 +111,16 @@ def estimate_effect(
     unit: str = "mm3",
     model: Variant | None = None,
 ) -> Effect:
-    """Estimate an effect on volumes with its 95 % interval and judge it.
+    """Estimate an effect on volumes with its 95 % interval, and give a verdict.
 
     Both tables are indexed by case; `covariates` may have a column `subject_id`. A group
-    difference without other terms is Welch's, everything else least squares with errors that hold
-    for unequal spread (see `model.fit`). `unit` is that of the volumes. The rule of the verdict is
-    in `verdict`; a smallest effect of interest in % or SDs is taken from these volumes. `model` is
-    another model of the hypothesis than the declared one.
+    difference without other terms uses Welch's test, everything else least squares with
+    heteroscedasticity-robust errors (see `model.fit`). `unit` is that of the volumes. The rule for
+    verdicts is in `verdict`; a smallest effect of interest in % or SDs refers to these volumes.
+    `model` replaces the declared model of the hypothesis.
 
     Raises:
-        ValueError: a case comes twice in one of the tables.
+        ValueError: a case is in one of the tables twice.
     """
     matters = smallest_of_interest(hypothesis, volumes, covariates)
     model = model or Variant(DECLARED, hypothesis)
@@ -128,10 +128,10 @@ def estimate_effect(
 
 
 def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.DataFrame:
-    """Each hypothesis on the volumes of each method: as declared, by site, at equal head size.
+    """Return each hypothesis on the volumes of each method: as declared, with site, and head size.
 
-    Every model is held against the published effect, which was mostly found without TIV. `leads`
-    marks the model that answers (see `leading`), and `remark` says why where that is not the
+    Every model is compared with the published effect, which was mostly found without TIV. `leads`
+    marks the model whose verdict counts (see `lead`); `remark` explains why, where it is not the
     declared one. Volumes of failed masks are left out and counted. Methods and labels that are
     `refused`, and those whose volumes do not follow the reference's, have no conclusion.
     """
@@ -163,7 +163,7 @@ def answered(
     *,
     refused: Refused,
 ) -> Effect:
-    """A hypothesis in one of its models, put to a label by a method, or why that cannot answer.
+    """Estimate a hypothesis in one of its models for a label and method, or give the reason.
 
     The smallest effect of interest is that of the declared model on the reference.
     """
@@ -183,7 +183,7 @@ def answered(
 
 
 def claim(hypothesis: Hypothesis) -> str:
-    """What a hypothesis expects, in a few words: `F > M`, `age: negative`."""
+    """Return a short text of the expected direction: `F > M`, `age: negative`."""
     if hypothesis.groups:
         first, second = hypothesis.groups
         return f"{first} {('<', '!=', '>')[hypothesis.sign + 1]} {second}"
@@ -263,7 +263,7 @@ def _estimate(
 
 
 def fitted(model: Variant, cohort: Cohort, columns: Design, values: ndarray, what: str) -> Fit:
-    """The effect on some values of a cohort, by Welch's test, least squares or a mixed model.
+    """Fit the effect on values of a cohort by Welch's test, least squares or a mixed model.
 
     Raises:
         NotEstimableError: it cannot be estimated.
@@ -275,7 +275,7 @@ def fitted(model: Variant, cohort: Cohort, columns: Design, values: ndarray, wha
 
 
 def too_few(hypothesis: Hypothesis, terms: pd.DataFrame) -> Verdict | None:
-    """No verdict from so few people that nothing shows whether their interval holds."""
+    """Return the verdict "inconclusive" for too few people to trust an interval; else None."""
     if hypothesis.groups:
         keys = terms[hypothesis.covariate].map(key)
         fewest = min(int((keys == key(group)).sum()) for group in hypothesis.groups)
@@ -295,7 +295,7 @@ def too_few(hypothesis: Hypothesis, terms: pd.DataFrame) -> Verdict | None:
 def _lost(
     failed: pd.DataFrame | None, label: str, hypothesis: Hypothesis, covariates: pd.DataFrame
 ) -> pd.Index:
-    """Cases whose masks failed and whom the hypothesis concerns."""
+    """Cases of the hypothesis whose masks failed."""
     if failed is None:
         return covariates.index[:0]
     cases = failed.index[failed[label]]
@@ -303,20 +303,20 @@ def _lost(
 
 
 def _refused(effect: Effect, why: str) -> Effect:
-    """The same people and unit without any number that could be taken for a finding."""
+    """The effect with its people and unit, but without any estimate."""
     names = ("estimate", "low", "high", "low_90", "high_90", "p", "detectable", "power")
     nothing = dict.fromkeys((*names, "size", "size_low", "size_high"), math.nan)
     return replace(effect, **nothing, verdict=NO_CONCLUSION, reason=why)
 
 
 def label_of(hypothesis: Hypothesis, measured: Measured) -> str:
-    """Column of volumes: that of the hypothesis, the sum of all labels, or the only label."""
+    """Return the column of volumes: the hypothesis's label, the sum of all, or the only label."""
     labels = measured.labels
     return hypothesis.label or ("total" if "total" in labels else labels[0])
 
 
 def unit_of_effect(hypothesis: Hypothesis, unit: str, terms: pd.DataFrame) -> str:
-    """Unit of the effect: of volume, per unit of each number that the tested term holds."""
+    """Return the unit of the effect: that of the volume, per unit of each tested number."""
     if hypothesis.groups:
         return unit
     for name in hypothesis.covariate.split("*"):

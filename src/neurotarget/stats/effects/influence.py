@@ -1,10 +1,9 @@
-"""Whether one person carries an effect: who is left out, what is then found, a robust estimate.
+"""Influence of single people on an effect: estimates without each of them, and a robust estimate.
 
-Each hypothesis, as declared and in the model that answers it, is put to the volumes without each of
-the people who move it most, by least squares in closed form; the one whose absence changes the
-verdict or the sign is named, else the one who moves the estimate furthest. Beside it stands an
-estimate that single people hardly move, and who lies far from the rest by median and MAD, which
-outliers do not hide as they do behind a mean and an SD that they have made themselves.
+Each hypothesis, as declared and in its leading model, is estimated again without each of the most
+influential people, by least squares in closed form. The table names the person whose absence
+changes the verdict or the sign, else the one who moves the estimate most. It also has a robust
+estimate and the outliers by median and MAD; outliers inflate a mean and an SD, but hardly these.
 
 Source: Belsley et al. 1980, doi:10.1002/0471725153 (deletion); Leys et al. 2013,
 doi:10.1016/j.jesp.2013.03.013 (median ± 3 MAD); Huber 1964, doi:10.1214/aoms/1177703732; Sen 1968,
@@ -29,15 +28,16 @@ from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather
 from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.core.number_text import whole as whole_number
 from neurotarget.stats.effects.effects import Effect, estimate_effect, label_of
 from neurotarget.stats.effects.model import Design, design
 from neurotarget.stats.effects.variants import DECLARED, Variant, variants
 
 FAR = 3.0  # scaled MADs from the median
-NORMAL = 1.4826  # MAD times it is the SD of a normal distribution
-FEWEST = 5  # values that have a median and a MAD worth the name
-TRIED = 5  # people who move the estimate, and as many who lie far off, that are left out in turn
-NAMED = 6  # outliers that a cell lists
+NORMAL = 1.4826  # SD of a normal distribution over its MAD
+FEWEST = 5  # fewest values for a median and a MAD
+TRIED = 5  # influential people, and as many outliers, that are left out in turn
+NAMED = 6  # most outliers listed in a cell
 HUBER, THEIL_SEN = "Huber", "Theil–Sen"
 COLUMNS = (
     *("hypothesis", "label", "method", "model", "unit", "estimate", "low", "high", "verdict"),
@@ -51,7 +51,7 @@ SIGN, VERDICT = "sign", "verdict"
 
 
 class _Asked(NamedTuple):
-    """A hypothesis in one of its models; volumes are taken as they are in all that lead."""
+    """A hypothesis in one of its models; leading models use volumes without adjustment."""
 
     hypothesis: Hypothesis
     model: Variant
@@ -59,7 +59,7 @@ class _Asked(NamedTuple):
 
 
 class _Robust(NamedTuple):
-    """An estimate that single people hardly move, and what the people differ from it by."""
+    """A robust estimate, and the residuals of the people."""
 
     value: float
     low: float
@@ -69,9 +69,10 @@ class _Robust(NamedTuple):
 
 
 def far_off(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
-    """Which values lie more than three scaled MADs from the median.
+    """Return which values lie more than three scaled MADs from the median.
 
-    NaN is never far off. Nobody is where fewer than five are known, or more than half are equal.
+    NaN is never an outlier. There are none with fewer than five known values, or where more than
+    half are equal.
 
     Source: Leys et al. 2013, doi:10.1016/j.jesp.2013.03.013.
     """
@@ -86,14 +87,14 @@ def far_off(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
 
 
 def outlier_notes(measured: Measured) -> list[str]:
-    """Sentences on volumes that lie far from the others', by method and label."""
+    """Return sentences on outlying volumes, by method and label."""
     found = []
     for method, volumes in measured.volumes.items():
         for label in measured.target.label_names:
             values = volumes[label]
             cases = values.index[far_off(values.to_numpy(dtype=float))]
             if len(cases):
-                far = [f"{case} ({values[case]:,.0f} mm³)" for case in cases[:NAMED]]
+                far = [f"{case} ({whole_number(values[case])} mm³)" for case in cases[:NAMED]]
                 rest = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
                 lie, masks = ("lies", "this mask") if len(cases) == 1 else ("lie", "these masks")
                 found.append(
@@ -110,13 +111,13 @@ def influence_table(
     *,
     refused: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """A row a hypothesis and method: with everybody, without the one who matters most, robust.
+    """Return a row per hypothesis and method: with all, without the most influential, robust.
 
-    A model that leads in `effects`, the study's table, has rows beside those as declared.
+    A model that leads in `effects`, the study's table, has rows besides those of the declared one.
 
-    `changes` says whether the sign of the estimate or the verdict is another without that person
-    ("sign", "verdict", "sign and verdict", else empty). `outliers` are people far from the robust
-    model. Methods and labels that are `refused` have no numbers, for the reason given.
+    `changes` is what changes without that person: "sign", "verdict", "sign and verdict" or "".
+    `outliers` are people far from the robust model. Methods and labels that are `refused` have no
+    numbers and a reason.
     """
     rows = []
     for hypothesis in measured.target.hypotheses:
@@ -134,20 +135,20 @@ def influence_table(
 
 
 def influence_note(row: Mapping) -> str:
-    """What a reader must know where an effect hangs on one person; else empty."""
+    """Return a warning where an effect depends on one person; else ""."""
     if not row.get("changes"):
         return ""
-    without = _words(row["estimate_without"], row["without_low"], row["without_high"])
+    without = _effect_text(row["estimate_without"], row["without_low"], row["without_high"])
     note = f"without {row['case_id']} alone it is {without}"
     if VERDICT in row["changes"]:
         note += f", {row['verdict_without']} instead of {row['verdict']}"
     elif SIGN in row["changes"]:
         note += ", of the other sign"
-    robust = _words(row["robust"], row["robust_low"], row["robust_high"])
+    robust = _effect_text(row["robust"], row["robust_low"], row["robust_high"])
     return f"{note}; a robust estimate ({row['robust_kind']}) is {robust}"
 
 
-def _words(value: float, low: float, high: float) -> str:
+def _effect_text(value: float, low: float, high: float) -> str:
     digits = max(0, 1 - math.floor(math.log10(abs(value) or 1.0)))
     texts = (f"{round(number, digits) + 0.0:.{digits}f}" for number in (value, low, high))
     return "{} [{}, {}]".format(*(text.replace("-", "−") for text in texts))
@@ -156,7 +157,7 @@ def _words(value: float, low: float, high: float) -> str:
 def _models(
     hypothesis: Hypothesis, covariates: pd.DataFrame, effects: pd.DataFrame | None
 ) -> list[Variant]:
-    """The declared model, and the one that leads where that is another."""
+    """The declared model, and the leading one where they differ."""
     if effects is None:
         return [Variant(DECLARED, hypothesis)]
     own = effects[(effects["hypothesis"] == hypothesis.name) & effects["leads"].astype(bool)]
@@ -165,7 +166,7 @@ def _models(
 
 
 def _row(asked: _Asked, volumes: pd.Series, covariates: pd.DataFrame) -> dict:
-    """What one model finds; random sites are taken as fixed ones to find who matters."""
+    """Columns for one model; random sites are treated as fixed to find influential people."""
     needs = asked.model.needs
     try:
         cohort = gather(needs, volumes.to_frame("volume"), covariates)
@@ -199,10 +200,10 @@ def _effect(asked: _Asked, cohort: Cohort, out: object | None = None) -> Effect:
 
 
 def _without(asked: _Asked, cohort: Cohort, columns: Design, whole: Effect) -> dict:
-    """Who changes the verdict or the sign, or else moves the estimate most, and what is left.
+    """The most influential person and the effect without them.
 
-    A sign counts where the person moves the estimate by more than its standard error: one near 0
-    changes it by chance (Belsley's DFBETAS above 1).
+    A change of sign counts only where the estimate moves by more than its standard error, as an
+    estimate near 0 changes sign by chance (Belsley's DFBETAS above 1).
     """
     found = []
     for place in _candidates(columns, cohort.volumes["volume"].to_numpy()):
@@ -228,12 +229,12 @@ def _without(asked: _Asked, cohort: Cohort, columns: Design, whole: Effect) -> d
 
 
 def _candidates(columns: Design, values: Float[ndarray, " N"]) -> list[int]:
-    """Places of those who move the estimate most, and of those who lie furthest from the model."""
+    """Positions of those who move the estimate most, and of those furthest from the model."""
     model = _model(columns)
     inverse = np.linalg.pinv(model)
     left = values - model @ (inverse @ values)
     free = 1 - np.einsum("np,pn->n", model, inverse)
-    free = np.where(free > np.sqrt(np.finfo(float).eps), free, np.nan)  # one who has a term alone
+    free = np.where(free > np.sqrt(np.finfo(float).eps), free, np.nan)  # NaN: alone in a term
     moved, apart = np.abs(inverse[0] * left / free), np.abs(left) / np.sqrt(free)
     orders = (np.argsort(-np.nan_to_num(one))[:TRIED].tolist() for one in (moved, apart))
     return list(dict.fromkeys(place for order in orders for place in order))
@@ -246,14 +247,14 @@ def _model(columns: Design) -> Float[ndarray, "N P"]:
 
 
 def _robust(hypothesis: Hypothesis, columns: Design, values: Float[ndarray, " N"]) -> _Robust:
-    """Theil and Sen's slope where a covariate stands alone, else Huber's M-estimate."""
+    """Theil-Sen slope for a single covariate, else Huber's M-estimate."""
     if hypothesis.groups is None and columns.others.shape[1] == 1:
         slope, intercept, low, high = theilslopes(values, columns.tested, alpha=LEVEL)
         left = values - intercept - slope * columns.tested
         return _Robust(float(slope), float(low), float(high), THEIL_SEN, left)
     model, scale = _model(columns), float(columns.tested.std())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of iterations that find nothing more to change
+        warnings.simplefilter("ignore")  # convergence warnings of iterations without further change
         found = RLM(values, model, M=HuberT()).fit()
     value, error = float(found.params[0]) / scale, float(found.bse[0]) / scale
     half = float(norm.ppf((1 + LEVEL) / 2)) * error

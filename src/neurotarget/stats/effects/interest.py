@@ -8,16 +8,16 @@ from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather, quantities
 from neurotarget.stats.effects.model import design, fit
 
-PUBLISHED_SHARE = 0.5  # of the published effect, where the hypothesis states nothing
+PUBLISHED_SHARE = 0.5  # of the published effect, where the hypothesis has no `matters`
 
 
 def smallest_of_interest(
     hypothesis: Hypothesis, volumes: pd.Series, covariates: pd.DataFrame
 ) -> float:
-    """As the hypothesis states it, else half of the published effect, else NaN.
+    """Return the stated smallest effect of interest, else half of the published one, else NaN.
 
-    A share (%) is of the mean of `volumes`, SDs (d) are of them about the declared model; for a
-    slope, d is per SD of the covariate. NaN as well where `volumes` cannot tell.
+    A percentage is of the mean of `volumes`; d is in SDs of them about the declared model and, for
+    a slope, per SD of the covariate. Also NaN where it cannot be computed from `volumes`.
     """
     matters = hypothesis.matters
     if matters is None:

@@ -1,4 +1,4 @@
-"""Which model of a hypothesis answers it, and what a reader must know of that answer."""
+"""Choice of the leading model of a hypothesis, the one whose verdict counts, and remarks on it."""
 
 import math
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from neurotarget.stats.effects.variants import (
 )
 
 SEX = ("sex", "gender")
-FEWEST_A_SITE = 5  # people, below which a fixed term for each site costs more than it tells
+FEWEST_A_SITE = 5  # with fewer people per site, sites are random effects
 OF_HEAD = {DECLARED: "without it", ANCOVA: "as a covariate", RESIDUAL: "regressed out"}
 OF_HEAD |= {PROPORTION: "as a share of it"}
 
 
 def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataFrame) -> list[dict]:
-    """Rows of one hypothesis, whose `leads` marks the answering model and `remark` says why.
+    """Mark the leading model of one hypothesis in `leads` and give the reason in `remark`.
 
-    Where site explains what is tested, the model with site answers: with fixed sites, or with
-    random ones where sites have fewer than five people on average. Where the sign depends on how
-    head size is taken out, head size as a covariate answers. Else the declared model does. It is
-    the same for all methods, and the first one's estimates decide.
+    Where site explains the tested covariate, the model with site leads: with fixed sites, or
+    random ones where sites have fewer than five people on average. Where the sign depends on the
+    adjustment for head size, the model with head size as a covariate leads. Otherwise the declared
+    model leads. It is the same for all methods; the estimates of the first method decide.
     """
     own = [row for row in rows if row["method"] == rows[0]["method"]]
     found = {row["model"]: row for row in own}
@@ -72,7 +72,7 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
 
 
 def failed_remark(hypothesis: Hypothesis, lost: pd.Index, covariates: pd.DataFrame) -> str:
-    """How many masks failed and are left out, by group where groups are compared."""
+    """Return a sentence on failed masks that are left out, by group in a group comparison."""
     if not len(lost):
         return ""
     masks = "1 mask failed and is" if len(lost) == 1 else f"{len(lost)} masks failed and are"

@@ -1,16 +1,16 @@
-"""Change within people beside differences between them, where people were scanned several times.
+"""Change within people and differences between them, where people were scanned several times.
 
 volume = constant + within × (age − the person's mean age) + between × (the person's mean age) + sex
-+ person + person × (age − the person's mean age) + residual. The slope within people is how fast
-they change; the slope between people compares those of other ages, and bears what sets their
-generations apart. Sex is there where it varies. Where a slope of each person's own cannot be told
-from the residual, only the constant is random, and the row says so.
++ person + person × (age − the person's mean age) + residual. The slope within people is their rate
+of change; the slope between people compares people of different ages and includes differences
+between generations. Sex is a term where it varies. Where random slopes cannot be separated from the
+residual, only the constant is random, and the row has a note.
 
-Intervals are robust against a wrong model of the scans of a person: the sandwich over people with
-the residuals of a fit without each (CR3), and Student's t with as many degrees of freedom as
-people less the terms that tell people apart. Where everybody was scanned at the same distances,
-the slope within is the mean of the people's own slopes and its interval that of their t test. In
-simulations of 8 people with 1 to 4 scans at any distance they cover the truth in 91 to 93 %.
+Intervals are robust against a wrong covariance within people: the sandwich over people with the
+residuals of a fit without each (CR3), and Student's t with people − between-people terms degrees of
+freedom. Where everybody was scanned at the same intervals of time, the slope within is the mean of
+the people's own slopes and its interval that of their t test. In simulations of 8 people with 1 to
+4 scans at any times the coverage is 91 to 93 %.
 
 Sources: van de Pol and Wright 2009, doi:10.1016/j.anbehav.2008.11.006 (within and between); Laird
 and Ware 1982, doi:10.2307/2529876 (the mixed model); Liang and Zeger 1986,
@@ -36,15 +36,15 @@ COLUMNS = [
     *("between", "between_low", "between_high", "p_between", "unit", "terms"),
     *("n_people", "n_repeated", "n", "n_missing", "years", "reason"),
 ]
-FEWEST = 6  # people with scans at two ages, below which a slope within people says nothing
+FEWEST = 6  # fewest people with scans at two ages for a slope within people
 MOST_LABELS = 12
-APART_YEARS = 0.05  # ages of one person that differ by less are those of one visit
+APART_YEARS = 0.05  # scans of one person at ages that differ by less are of one visit
 SLOPES, CONSTANTS = "person, person × age", "person"
 NO_SLOPES = "the people's own slopes cannot be told from the residual: only their level is random"
 
 
 class Slopes(NamedTuple):
-    """Fixed effects of within and between (mm³ a year) with their robust covariance."""
+    """Slopes within and between people (mm³ a year) with their robust covariance."""
 
     values: Float[ndarray, " P"]
     covariance: Float[ndarray, "P P"]
@@ -53,16 +53,16 @@ class Slopes(NamedTuple):
 
 
 def longitudinal_table(measured: Measured) -> pd.DataFrame:
-    """Slopes over age within and between people, for each method and label; mm³ a year.
+    """Return slopes over age within and between people, by method and label, in mm³ a year.
 
-    `percent_a_year` is the slope within in % of the mean volume. No rows where nobody was scanned
-    at two ages, or no age is known.
+    `percent_a_year` is the slope within people in % of the mean volume. No rows where nobody was
+    scanned at two ages, or no age is known.
     """
     ages = _ages(measured)
     if ages is None or not (_spans(ages, measured.subjects) > APART_YEARS).any():
         return pd.DataFrame(columns=COLUMNS)
     sexes, labels = _sexes(measured), measured.labels
-    if len(labels) > MOST_LABELS:  # of a whole brain the sums
+    if len(labels) > MOST_LABELS:  # for a whole brain only the sums
         labels = tuple(measured.target.regions)
     rows = [
         {"method": method, "label": label} | _row(volumes[label], ages, measured.subjects, sexes)
@@ -78,14 +78,14 @@ def fit_slopes(
     people: ndarray,
     others: Float[ndarray, "N Q"],
 ) -> Slopes:
-    """Fit the mixed model by REML; `others` are columns that are fixed beside both slopes."""
+    """Fit the mixed model by REML; `others` are further columns with fixed effects."""
     _, place = np.unique(people, return_inverse=True)
     means = (np.bincount(place, ages) / np.bincount(place))[place]
     within = ages - means
     fixed = np.column_stack([within, means - ages.mean(), np.ones(len(ages)), others])
     drawn = np.column_stack([np.ones(len(ages)), within / (float(within.std()) or 1.0)])
     note = ""
-    if (np.bincount(place) > 2).sum() < FEWEST:  # two scans bear no slope and residual apart
+    if (np.bincount(place) > 2).sum() < FEWEST:  # two scans cannot separate slope and residual
         drawn, note = drawn[:, :1], NO_SLOPES
     spread = _spread(volumes / (float(volumes.std()) or 1.0), fixed, drawn, place)
     values, covariance = _clustered(volumes, fixed, drawn, place, spread)
@@ -93,10 +93,10 @@ def fit_slopes(
 
 
 def _spread(volumes: ndarray, fixed: ndarray, drawn: ndarray, place: ndarray) -> ndarray:
-    """Covariance of the random effects over the residual variance, where REML is largest.
+    """REML estimate of the covariance of the random effects over the residual variance.
 
-    It is that of statsmodels' MixedLM by Powell's method, in a hundredth of its time; its own
-    default ends elsewhere and calls that converged.
+    Equal to statsmodels' MixedLM with Powell's method, but 100 times faster; MixedLM's default
+    optimiser stops elsewhere and reports convergence.
     """
     size, terms = drawn.shape[1], fixed.shape[1]
     both = np.column_stack([fixed, volumes])
@@ -134,10 +134,10 @@ def _sums(values: ndarray, place: ndarray) -> ndarray:
 def _clustered(
     volumes: ndarray, fixed: ndarray, drawn: ndarray, place: ndarray, spread: ndarray
 ) -> tuple[ndarray, ndarray]:
-    """Generalised least squares by this spread, with the sandwich over people.
+    """Generalised least squares with this covariance, and the sandwich estimator over people.
 
-    Residuals of a person are those of a fit without them (CR3), and the sum has the jackknife's
-    factor (G - 1) / G.
+    Residuals of a person come from a fit without them (CR3), and the sum is multiplied by the
+    jackknife's factor (G - 1) / G.
     """
     parts = []
     for person in range(place.max() + 1):
@@ -202,7 +202,7 @@ def _ages(measured: Measured) -> pd.Series | None:
 
 
 def _sexes(measured: Measured) -> pd.Series | None:
-    """Sex of each case where it varies; else no term."""
+    """Sex of each case; None where it does not vary."""
     name = next((one for one in measured.covariates if usual_name(str(one)) == "sex"), None)
     values = measured.covariates[name] if name else pd.Series(dtype=object)
     return values if values.nunique() > 1 else None

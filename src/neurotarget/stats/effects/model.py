@@ -20,17 +20,17 @@ from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.stats.cohort.subjects import NotEstimableError, is_category, key, levels
 from neurotarget.stats.core.spline import knots, natural_spline
 
-FEWEST = 3  # subjects a group and degrees of freedom left, below which nothing is said
-ROUNDING = 1e-10  # relative; what is smaller is left by rounding
+FEWEST = 3  # fewest subjects in a group, and fewest degrees of freedom, for an estimate
+ROUNDING = 1e-10  # relative size of rounding errors
 
 Volumes = Float[ndarray, " N"]
 
 
 class Design(NamedTuple):
-    """Columns of a linear model: the one whose coefficient is the effect, and all others.
+    """Columns of a linear model: the tested one, whose coefficient is the effect, and all others.
 
-    `others` begin with the constant. `notes` say what had to be left out, and which way an
-    interaction counts.
+    `others` begins with the constant. `notes` lists terms that were left out, and the direction in
+    which an interaction counts.
     """
 
     tested: Float[ndarray, " N"]
@@ -41,9 +41,9 @@ class Design(NamedTuple):
 class Fit(NamedTuple):
     """An effect in the unit of its volumes per unit of its covariate.
 
-    `error` holds where the spread is unequal too (Welch's, or HC3). `spread` is the SD of the
-    volumes about the model, `spread_freedom` its degrees of freedom, and `leverage` the standard
-    error that the effect would have at an equal spread of 1.
+    `error` allows for unequal spread (Welch's, or HC3). `spread` is the residual SD of the volumes,
+    `spread_freedom` its degrees of freedom, and `leverage` the standard error of the effect at an
+    equal residual SD of 1.
     """
 
     estimate: float
@@ -53,21 +53,21 @@ class Fit(NamedTuple):
     spread: float
     spread_freedom: float
     leverage: float
-    group_spread: float = math.nan  # pooled SD within two groups as they are, not at equal terms
+    group_spread: float = math.nan  # pooled SD within two groups, without adjustment
     group_freedom: float = math.nan
 
 
 def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
-    """Columns that put a hypothesis to complete covariates of one row a subject.
+    """Build the model columns of a hypothesis from complete covariates, one row per subject.
 
-    Numbers are centred and categories counted against their first level; an interaction `a*b` is
-    the product of both, centred, and brings its main effects along. So the effect of `a` beside
-    `a*b` is that at the cohort's mean of `b`. `spline(a)` is a natural cubic spline. What does
-    not vary is left out and noted.
+    Numbers are centred and categories are coded against their first level; an interaction `a*b` is
+    the product of both, centred, and adds its main effects. So the effect of `a` in a model with
+    `a*b` is that at the cohort's mean of `b`. `spline(a)` is a natural cubic spline. Terms that do
+    not vary are left out and noted.
 
     Raises:
-        NotEstimableError: groups are too small, or the tested covariate does not vary or cannot
-            be told apart from the others.
+        NotEstimableError: groups are too small, or the tested covariate does not vary or is
+        collinear with the others.
     """
     tested, notes = _tested(hypothesis, terms)
     others, more = _others(hypothesis, terms)
@@ -80,16 +80,16 @@ def design(hypothesis: Hypothesis, terms: pd.DataFrame) -> Design:
 
 
 def term_columns(hypothesis: Hypothesis, terms: pd.DataFrame) -> Float[ndarray, "N P"]:
-    """Constant and independent columns of all terms, none of them tested; else as in `design`."""
+    """Return the constant and independent columns of all terms, none tested; see `design`."""
     untested = replace(hypothesis, covariate="", groups=None, adjust=hypothesis.terms)
     columns, _ = _others(untested, terms)
     return columns[:, independent(columns)]
 
 
 def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "volumes") -> Fit:
-    """Fit by least squares with robust errors (HC3), or compare two groups by Welch's test.
+    """Fit least squares with robust errors (HC3), or compare two groups by Welch's test.
 
-    `what` names the outcome, where it does not vary.
+    `what` names the outcome in errors.
 
     Source: Welch 1947, doi:10.1093/biomet/34.1-2.28; MacKinnon and White 1985,
     doi:10.1016/0304-4076(85)90158-7 (HC3).
@@ -105,9 +105,9 @@ def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "
 
 
 def independent(columns: Float[ndarray, "N P"]) -> Integer[ndarray, " Q"]:
-    """Numbers of columns that span what all do, such as without a site that is all of one sex.
+    """Return the indices of linearly independent columns that span the same space as all.
 
-    Columns must be of about one size; a cohort of no subjects has none.
+    Columns must have similar scales; a cohort without subjects has no columns.
     """
     if not columns.size:
         return np.empty(0, dtype=int)
@@ -141,7 +141,7 @@ def _refuse_few(found: int, who: str) -> None:
 
 
 def _interaction(names: list[str], terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
-    """Product of two covariates in their units, and which way its categories count."""
+    """Product of two covariates in their units, and the direction of its categories."""
     column, notes = np.ones(len(terms)), []
     for name in names:
         values = terms[name]
@@ -164,7 +164,7 @@ def _interaction(names: list[str], terms: pd.DataFrame) -> tuple[ndarray, tuple[
 
 
 def _others(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
-    """Constant and all columns but the tested one, about one in size, and what was left out."""
+    """Constant and all columns but the tested one, scaled to about 1; notes on omitted terms."""
     names: list[str] = []
     for term in hypothesis.terms:
         names += [*term.split("*"), term] if "*" in term else [term]
@@ -174,7 +174,7 @@ def _others(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple
         match = SPLINE.fullmatch(name)
         variables = [match[1]] if match else name.split("*")
         if any(_constant(terms[variable]) for variable in variables):
-            if len(variables) == 1:  # a product's main effect says so for it
+            if len(variables) == 1:  # for a product, its main effect has the note
                 notes.append(f"{variables[0]} left out: it does not vary")
             continue
         if match:
@@ -191,7 +191,7 @@ def _constant(values: pd.Series) -> bool:
 
 
 def _coded(values: pd.Series) -> Float[ndarray, "N P"]:
-    """A number in units of its SD; a category as its levels after the first."""
+    """A number in units of its SD; a category as indicators of its levels after the first."""
     if not is_category(values):
         return standard(values.to_numpy(dtype=float)[:, None])
     return np.column_stack([(values == level).astype(float) for level in levels(values)[1:]])
@@ -212,7 +212,7 @@ def _spline(values: pd.Series) -> tuple[Float[ndarray, "N P"], bool]:
 
 
 def standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
-    """Columns less their mean, in units of their SD; those that do not vary become 0."""
+    """Return columns minus their mean, in units of their SD; constant columns become 0."""
     spread = columns.std(axis=0)
     return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
@@ -224,7 +224,7 @@ def _welch(volumes: Volumes, first: ndarray, what: str) -> Fit:
     if squares <= (ROUNDING * np.abs(volumes).max()) ** 2:
         raise NotEstimableError(f"the {what} do not vary within the groups")
     estimate = float(a.mean() - b.mean())
-    # written out, since scipy's test warns of groups that hardly vary
+    # computed here, since scipy's test warns about groups that hardly vary
     own = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
     error = math.sqrt(sum(own))
     within = sum(own) ** 2 / (own[0] ** 2 / (len(a) - 1) + own[1] ** 2 / (len(b) - 1))
@@ -254,10 +254,10 @@ def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
 
 
 def _robust_error(columns: Float[ndarray, "N P"], left: Volumes) -> float:
-    """Standard error of the first coefficient that holds for unequal spread too (HC3).
+    """Heteroscedasticity-robust (HC3) standard error of the first coefficient.
 
-    A subject whom the model fits by a term of their own (the only one of a site) says nothing of
-    the effect, and has no part in its error.
+    A subject with a term of their own (the only one of a site) contributes nothing to the effect,
+    nor to its error.
 
     Source: MacKinnon and White 1985, doi:10.1016/0304-4076(85)90158-7; Long and Ervin 2000,
     doi:10.1080/00031305.2000.10474549 (for small samples).
@@ -270,7 +270,7 @@ def _robust_error(columns: Float[ndarray, "N P"], left: Volumes) -> float:
 
 
 def _within_groups(volumes: Volumes, tested: ndarray) -> tuple[float, float]:
-    """Pooled SD of volumes within the groups that `tested` marks by 0 and 1, and its freedom."""
+    """Pooled SD of volumes within the two groups in `tested`, and its degrees of freedom."""
     first = tested == 1
     if not (first | (tested == 0)).all():
         return math.nan, math.nan

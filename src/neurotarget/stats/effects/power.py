@@ -1,4 +1,4 @@
-"""How many subjects it takes to find an effect, with perfect volumes and with a method's."""
+"""Sample sizes for finding an effect, with perfect volumes and with a method's volumes."""
 
 import math
 
@@ -7,13 +7,14 @@ import pandas as pd
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather, quantities
+from neurotarget.stats.core.number_text import whole
 from neurotarget.stats.effects.attenuation import share_of
 from neurotarget.stats.effects.model import FEWEST, Fit, design, fit
 from neurotarget.stats.effects.variants import DECLARED
 from neurotarget.stats.effects.verdict import POWER, power_to_find
 
-MOST = 10_000_000  # subjects; who needs more will not find them
-EXPECTED = "expected"  # published, or planted in a generated cohort
+MOST = 10_000_000  # largest sample size that is reported
+EXPECTED = "expected"  # the effect is published, or built into a generated cohort
 SMALLEST = "smallest of interest"
 COLUMNS = (
     *("hypothesis", "label", "method", "effect", "effect_is", "sd"),
@@ -22,16 +23,15 @@ COLUMNS = (
 
 
 def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
-    """Subjects in all that find each effect with 80 % power at two-sided 5 %, by method.
+    """Return the total subjects to find each effect with 80 % power at two-sided 5 %, by method.
 
-    The effect is a stated one: the expected, else the smallest of interest (`matters`). That which
-    was found is none to plan on: it is too large wherever it had to be significant to be believed
-    (Gelman and Carlin 2014, doi:10.1177/1745691614551642). `n_perfect`
-    takes the SD of the reference's volumes about the declared model, `n_method` the method's
-    own (`sd`, in mm³ or in the unit of the contrast). The method is asked for as much of the
-    effect as its volumes follow the reference's: one that draws all volumes towards their mean has
-    a small SD and gains nothing. Groups keep the cohort's ratio, covariates their spread and their
-    ties to each other. With noise that is independent of the volumes the inflation is 1 / ICC.
+    The planned effect is the expected one, else the smallest of interest (`matters`). The observed
+    effect is not used: an effect selected for significance is overestimated (Gelman and Carlin
+    2014, doi:10.1177/1745691614551642). `n_perfect` uses the residual SD of the reference's volumes
+    about the declared model, `n_method` the method's own (`sd`, in mm³ or in the unit of the
+    contrast) and the effect times the share that its volumes show (see `attenuation`), so shrinking
+    all volumes towards their mean gains nothing. Group ratio, covariate spread and correlations are
+    those of the cohort. With noise independent of the volumes, `inflation` is 1 / ICC.
     """
     methods = [method for method in measured.methods if method != measured.reference]
     rows = [
@@ -44,12 +44,12 @@ def power_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
 
 
 def subjects_needed(size: float, *, terms: int = 2) -> float:
-    """Fewest subjects that find an effect with 80 % power at two-sided 5 %; NaN beyond 10 million.
+    """Return the fewest subjects for 80 % power at two-sided 5 %; NaN beyond 10 million.
 
-    `size` is the effect over its standard error, over √n: for two groups, d · √(share of the one
-    × share of the other); for a slope, the slope times the SD of its covariate over the SD about
-    the model. The test has n − `terms` degrees of freedom, so `terms` counts all columns of the
-    model. Power is that of the noncentral t distribution.
+    `size` is effect / (standard error · √n): for two groups, d · √(share of the one × share of the
+    other); for a slope, the slope times the SD of its covariate over the residual SD. The test has
+    n − `terms` degrees of freedom, so `terms` counts all columns of the model. Power is computed
+    from the noncentral t distribution.
 
     Source: Cohen 1988, doi:10.4324/9780203771587.
     """
@@ -72,20 +72,20 @@ def subjects_needed(size: float, *, terms: int = 2) -> float:
 
 
 def _row(measured: Measured, effects: pd.DataFrame, hypothesis: Hypothesis, method: str) -> dict:
-    told = effects[(effects["hypothesis"] == hypothesis.name) & (effects["model"] == DECLARED)]
+    declared = effects[(effects["hypothesis"] == hypothesis.name) & (effects["model"] == DECLARED)]
     row = dict.fromkeys(("effect", "sd", "n_perfect", "n_method", "inflation"), math.nan)
     row |= {"label": "", "effect_is": "", "unit": "", "reason": ""}
-    if len(told):
-        row |= {"label": told["label"].iloc[0], "unit": told["unit"].iloc[0]}
+    if len(declared):
+        row |= {"label": declared["label"].iloc[0], "unit": declared["unit"].iloc[0]}
     try:
-        row |= _effect(told, hypothesis)
+        row |= _effect(declared, hypothesis)
         return row | _needed(measured, hypothesis, row, method)
     except NotEstimableError as why:
         return row | {"reason": str(why)}
 
 
 def _effect(rows: pd.DataFrame, hypothesis: Hypothesis) -> dict:
-    """The effect to look for, in the unit of the table of effects."""
+    """The effect to plan for, in the unit of the table of effects."""
     matters = rows["matters"].dropna()
     if hypothesis.expected is not None:
         found, what = float(hypothesis.expected), EXPECTED
@@ -122,7 +122,7 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
         return found | {"reason": share.why}
     n_method = _subjects(share.value * row["effect"], own, len(cohort.volumes))
     is_beyond = math.isnan(n_perfect) or math.isnan(n_method)
-    reason = f"more than {MOST:,} subjects" if is_beyond else ""
+    reason = f"more than {whole(MOST)} subjects" if is_beyond else ""
     return found | {"n_method": n_method, "inflation": n_method / n_perfect, "reason": reason}
 
 

@@ -1,4 +1,4 @@
-"""A hypothesis in a mixed model: every site has a volume of its own about the common one."""
+"""Mixed model of a hypothesis with a random intercept for each site."""
 
 import warnings
 
@@ -11,7 +11,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 from neurotarget.stats.cohort.subjects import NotEstimableError
 from neurotarget.stats.effects.model import FEWEST, Design, Fit
 
-FEWEST_SITES = 3  # with two, their spread is one number
+FEWEST_SITES = 3  # fewest sites for a variance between sites
 
 
 def fit_random(columns: Design, volumes: Float[ndarray, " N"], sites: ndarray) -> Fit:
@@ -35,7 +35,7 @@ def fit_random(columns: Design, volumes: Float[ndarray, " N"], sites: ndarray) -
     if freedom < FEWEST:
         raise NotEstimableError("too few degrees of freedom with a volume for each site")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a variance of 0, which is an answer
+        warnings.simplefilter("ignore")  # about a variance of 0, which is a valid estimate
         try:
             found = MixedLM(volumes / size, model, groups=sites).fit(reml=True)
             first = float(found.fe_params[0]), float(found.bse_fe[0])

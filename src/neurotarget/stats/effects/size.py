@@ -1,4 +1,4 @@
-"""Effects without a unit, so that targets and cohorts can be compared."""
+"""Standardised effect sizes, comparable between targets and cohorts."""
 
 import math
 from typing import NamedTuple
@@ -20,13 +20,12 @@ class Size(NamedTuple):
 
 
 def hedges_g(fit: Fit) -> Size:
-    """Difference of two groups in SDs within the groups, corrected for small samples.
+    """Return Hedges' g: the difference of two groups in SDs within them, for small samples.
 
-    With covariates it is the difference at equal covariates, still in the pooled SD of the groups
-    as they were measured: about the model the SD is smaller, and g would grow with every covariate
-    and could not be held against published ones. Only where a model has no such SD (volumes of a
-    random site) is it that about the model. The interval inverts the noncentral t distribution of
-    the pooled test; it holds for the difference in SDs and takes the groups' SDs as equal.
+    With covariates it is the adjusted difference in units of the unadjusted pooled SD: the residual
+    SD shrinks with every covariate, so that g would grow and not be comparable with published
+    values. The residual SD is used only where a model has no pooled SD (random sites). The interval
+    inverts the noncentral t distribution of the pooled test and assumes equal SDs of the groups.
 
     Source: Hedges 1981, doi:10.3102/10769986006002107 (correction 1 − 3 / (4 df − 1)); Cumming and
     Finch 2001, doi:10.1177/0013164401614002 (interval). The SD is that of effectsize::hedges_g
@@ -46,9 +45,9 @@ def hedges_g(fit: Fit) -> Size:
 
 
 def partial_r(fit: Fit) -> Size:
-    """Correlation of volume and covariate at equal other terms, in [−1, 1].
+    """Return the partial correlation of volume and covariate given the other terms, in [−1, 1].
 
-    Its interval is Fisher's with one subject less for each other term.
+    The interval is Fisher's, with one subject fewer for each other term.
 
     Source: Fisher 1924 (Metron 3:329), the distribution of the partial correlation coefficient.
     """

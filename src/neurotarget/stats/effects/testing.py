@@ -1,8 +1,8 @@
-"""How many hypotheses were tested, and what their p values are once that is counted in.
+"""P values corrected for the number of hypotheses, and variance inflation of the tested terms.
 
 Holm's correction bounds the chance of any false finding among the hypotheses of a study that are
-put to one method's volumes by the model that answers; further models of a hypothesis are looks at
-its robustness and no tests of their own. The variance inflation of the tested term says how much
+tested on one method's volumes by the leading model; further models of a hypothesis check its
+robustness and are not counted as tests. The variance inflation of the tested term is how much
 its standard error grew for what the model adjusts for.
 
 Sources: Holm 1979, Scandinavian Journal of Statistics 6:65; O'Brien 2007,
@@ -22,13 +22,13 @@ from neurotarget.stats.core.holm import holm
 from neurotarget.stats.effects.model import design
 
 COLUMNS = ["hypothesis", "method", "label", "p", "p_holm", "n_tests", "vif", "n", "reason"]
-MUCH = 5.0  # variance inflation, from which a term is hard to tell from the others
+MUCH = 5.0  # a variance inflation from here on is reported as collinearity
 
 
 def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
-    """A row for each hypothesis and method: p as it is and by Holm, and the variance inflation.
+    """Return a row per hypothesis and method: p, Holm's p, and the variance inflation.
 
-    The model is the one that answers (`leads`). What could not be estimated is no test.
+    The model is the leading one (`leads`). Effects without an estimate are not counted as tests.
     """
     kept = ["hypothesis", "method", "label", "p", "n"]
     found = effects.loc[effects["leads"].astype(bool), kept].copy()
@@ -54,7 +54,7 @@ def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
 
 
 def variance_inflation(hypothesis: Hypothesis, covariates: pd.DataFrame) -> float:
-    """1 / (1 − R²) of the tested term on all others; NaN where there is no model."""
+    """Return 1 / (1 − R²) of the tested term on all others; NaN where there is no model."""
     ones = pd.DataFrame({"volume": np.ones(len(covariates))}, index=covariates.index)
     try:
         columns = design(hypothesis, gather(hypothesis, ones, covariates).covariates)

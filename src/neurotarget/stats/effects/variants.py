@@ -1,4 +1,4 @@
-"""The models in which a hypothesis is put to volumes: as declared, by site, at equal head size."""
+"""The models of a hypothesis: as declared, with site, and adjusted for head size."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,8 +23,8 @@ PROPORTION = "tiv_proportion"
 
 
 class Variant(NamedTuple):
-    """A hypothesis, the covariate of head size that is taken out of its volumes before, and the
-    one whose groups have intercepts of their own (random effects).
+    """A hypothesis, the head-size covariate that is removed from its volumes beforehand, and the
+    covariate whose groups have random intercepts.
     """
 
     name: str
@@ -34,21 +34,21 @@ class Variant(NamedTuple):
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """Numbers that are needed beside those of the hypothesis."""
+        """Numeric covariates that are needed besides those of the hypothesis."""
         return (self.tiv,) if self.tiv else ()
 
     @property
     def needs(self) -> Hypothesis:
-        """The hypothesis with all covariates that subjects must have."""
+        """The hypothesis with all covariates that subjects need for this model."""
         more = (self.random,) if self.random else ()
         return replace(self.hypothesis, adjust=(*self.hypothesis.adjust, *more))
 
 
 def variants(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Iterator[Variant]:
-    """As declared; with site, fixed and random, where site explains what is tested; by head size.
+    """Yield the declared model, those with site if it confounds, and those with head size.
 
-    Where there is a TIV that the hypothesis lacks, it is taken out by ANCOVA, residual and
-    proportion. The mean of a contrast does not grow with the head, so it is tested without.
+    Where the cohort has a TIV that is not in the hypothesis, it is removed by ANCOVA, residual and
+    proportion; not for means of a contrast, which do not grow with the head.
     """
     yield Variant(DECLARED, hypothesis)
     if explains(hypothesis, covariates):
@@ -63,7 +63,7 @@ def variants(hypothesis: Hypothesis, covariates: pd.DataFrame) -> Iterator[Varia
 
 
 def adjusted_volumes(variant: Variant, cohort: Cohort) -> tuple[pd.DataFrame, str]:
-    """Volumes of a cohort as the variant wants them, and a note where TIV could not be used.
+    """Return the cohort's volumes adjusted for the variant, and a note where TIV was not usable.
 
     Raises:
         NotEstimableError: a TIV is 0 or less.
@@ -86,7 +86,7 @@ def adjusted_volumes(variant: Variant, cohort: Cohort) -> tuple[pd.DataFrame, st
 
 
 def controls(variant: Variant, terms: pd.DataFrame) -> Bool[ndarray, " N"]:
-    """Who the TIV slope is taken from: the control group where two groups are one, else all."""
+    """Return whom the TIV slope is fitted on: the control group where there is one, else all."""
     named = {key(name) for name in variant.hypothesis.groups or ()} & CONTROLS
     if len(named) != 1:
         return np.ones(len(terms), dtype=bool)

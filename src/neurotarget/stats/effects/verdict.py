@@ -1,25 +1,25 @@
-"""What an interval says of a hypothesis, in one of six words and a reason.
+"""The verdict on a hypothesis from an interval: one of six labels, and a reason.
 
-Two questions are asked of one estimate. Against 0: is there an effect, and on the expected side?
-Against the smallest effect of interest, by two one-sided tests at 5 % each, which is whether the
-90 % interval lies within it on both sides: is there none that matters? So an effect is
+An estimate is compared with two values. With 0: is there an effect, and on the expected side? With
+the smallest effect of interest, by two one-sided tests at 5 % each (whether the 90 % interval lies
+within it on both sides): is every effect that matters ruled out? So an effect is
 
 - *shown* where the 95 % interval excludes 0 on the expected side,
 - *shown, smaller than published* where it also excludes the published size from below,
 - *opposite* where it excludes 0 on the other side,
 - *absent* where it includes 0, and the 90 % interval lies within the smallest effect of interest,
-- *inconclusive* otherwise: the data speak neither for nor against it,
-- *no conclusion* where masks that failed cannot be asked (see `learning`).
+- *inconclusive* otherwise: the data support neither presence nor absence,
+- *no conclusion* where too many masks failed (see `learning`).
 
-The smallest effect of interest is what the hypothesis states, else half of the published effect,
-else none: then nothing is ever absent, since an interval that includes 0 is no evidence of absence
-(Altman and Bland 1995, doi:10.1136/bmj.311.7003.485).
+The smallest effect of interest is stated by the hypothesis, or is half of the published effect.
+Without either, no effect is ever absent, since an interval that includes 0 is no evidence of
+absence (Altman and Bland 1995, doi:10.1136/bmj.311.7003.485).
 
-Volumes that follow the reference's by a share only (as those of a network that draws all masks
-towards the mean) show that share of any effect, so that the published size and the smallest effect
-of interest are taken times the share for them.
+Volumes that show only a share of an effect (as of a network that shrinks all masks towards the
+mean, see `attenuation`) are compared with the published size and the smallest effect of interest
+times that share.
 
-Power is that of a stated effect, never of the observed one, which only repeats the p value
+Power is computed for a stated effect, never for the observed one, which only repeats the p value
 (Hoenig and Heisey 2001, doi:10.1198/000313001300339897).
 
 Source: Schuirmann 1987, doi:10.1007/BF01068419 (two one-sided tests); Lakens 2018,
@@ -38,22 +38,22 @@ SMALLER = "shown, smaller than published"
 ABSENT = "absent"
 OPPOSITE = "opposite"
 INCONCLUSIVE = "inconclusive"
-NO_CONCLUSION = "no conclusion"  # too many of the masks failed, or the network has not learnt
+NO_CONCLUSION = "no conclusion"  # too many masks failed, or the network has not learnt
 FOUND = (SHOWN, SMALLER)
 VERDICTS = (*FOUND, ABSENT, OPPOSITE, INCONCLUSIVE, NO_CONCLUSION)
 POWER = 0.8  # Cohen 1988, doi:10.4324/9780203771587
-TWO_TESTS = 0.9  # level of the interval that two one-sided tests at 5 % amount to
+TWO_TESTS = 0.9  # level of the interval that is equivalent to two one-sided tests at 5 %
 
 
 class Verdict(NamedTuple):
-    """One of the words, and what it rests on."""
+    """One of the six verdicts, and its reason."""
 
     word: str
     reason: str = ""
 
 
 class Interval(NamedTuple):
-    """An estimate's ends at 95 % and at 90 %, in the unit of the effect."""
+    """Ends of the 95 % and 90 % intervals, in the unit of the effect."""
 
     low: float
     high: float
@@ -62,7 +62,7 @@ class Interval(NamedTuple):
 
     @classmethod
     def of(cls, estimate: float, error: float, freedom: float) -> "Interval":
-        """Student's, about an estimate with its standard error."""
+        """Build Student's intervals from an estimate and its standard error."""
         half, half_90 = (
             float(t.ppf((1 + level) / 2, freedom)) * error for level in (LEVEL, TWO_TESTS)
         )
@@ -70,19 +70,19 @@ class Interval(NamedTuple):
 
 
 def power_to_find(effect: float, error: float, freedom: float) -> float:
-    """Chance, in [0, 1], that a two-sided test at 5 % finds an effect of this size."""
+    """Return the power in [0, 1] of a two-sided test at 5 % for an effect of this size."""
     if math.isnan(effect):
         return math.nan
     critical = float(t.ppf((1 + LEVEL) / 2, freedom))
     shift = abs(effect) / error
-    # the wrong tail is 0 or beyond what nct can compute for a large shift
+    # the other tail is 0, or nct cannot compute it for a large shift
     wrong = float(nct.cdf(-critical, freedom, shift)) if shift < 5 else 0.0
     right = float(nct.sf(critical, freedom, shift)) if shift < 30 + 2 * critical else 1.0
     return min(right + wrong, 1.0)
 
 
 def detectable(error: float, freedom: float) -> float:
-    """Smallest effect that a two-sided test at 5 % finds with 80 % power, in the unit of error."""
+    """Return the smallest effect found with 80 % power at two-sided 5 %, in the unit of error."""
     return float(t.ppf((1 + LEVEL) / 2, freedom) + t.ppf(POWER, freedom)) * error
 
 
@@ -97,12 +97,12 @@ def judge(
     unit: str,
     share: float = 1.0,
 ) -> Verdict:
-    """Judge an interval by the rule at the head of this file.
+    """Return the verdict on an interval, by the rule at the head of this file.
 
-    `sign` is the expected direction, 0 where either counts; `expected` the published effect and
-    `matters` the smallest of interest, NaN where there is none; `power` the chance to find the
-    published one and `least` the effect that is found with 80 %; `share` in [0, 1] how much of an
-    effect these volumes show at least.
+    `sign` is the expected direction, 0 for either; `expected` the published effect and `matters`
+    the smallest effect of interest, NaN where there is none; `power` the power for the published
+    effect and `least` the effect found with 80 % power; `share` in [0, 1] the smallest share of an
+    effect that these volumes show.
     """
     low, high = ends.low, ends.high
     margin, of_share = matters * share, ""
@@ -134,7 +134,7 @@ def _found(
     too_large: list[str],
     small: list[str],
 ) -> Verdict:
-    """The verdict on an interval that excludes 0."""
+    """Verdict on an interval that excludes 0."""
     found = 1 if low > 0 else -1
     if sign not in (0, found):
         return Verdict(OPPOSITE)
@@ -148,7 +148,7 @@ def _found(
 
 
 def _could(expected: float, power: float, least: float, unit: str) -> str:
-    """What the data could have found."""
+    """Sentence on the effects that the data could have found."""
     found = f"these data find {_amount(least, unit)} with 80 % power"
     if math.isnan(expected):
         return found

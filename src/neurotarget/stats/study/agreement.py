@@ -1,12 +1,12 @@
-"""Agreement of methods in one list of cases, each statistic with the interval that suits it.
+"""Agreement of methods over one list of cases, with an interval chosen for each statistic.
 
-Where nobody comes twice and the values look normal (Shapiro and Wilk's p of each method and of
-the differences is 0.2 or more) the closed form is taken: Student's t for the bias, chi-square for
-the SD of the differences, Carkeet's for the limits of agreement, Fisher's for r, McGraw and Wong's
-for the ICCs. Else, and for what has no exact form, the error is taken over people: the studentised
-bootstrap for SD and limits, the jackknife with Student's t for r, ICC(C,1), CCC and lines, BCa for
-Spearman's rho. `tests/oracles/coverage.py` counts how often each holds the truth;
-`experiments/verdicts/coverage.md` has its table.
+With one case per subject and values that look normal (Shapiro and Wilk's p of each method and of
+the differences is 0.2 or more) closed forms are used: Student's t for the bias, chi-square for the
+SD of the differences, Carkeet's for the limits of agreement, Fisher's for r, McGraw and Wong's for
+the ICCs. Otherwise, and for statistics without a closed form, subjects are resampled: studentised
+bootstrap for SD and limits, jackknife with Student's t for r, ICC(C,1), CCC and regression lines,
+BCa for Spearman's rho. `tests/oracles/coverage.py` measures the coverage of each;
+`experiments/verdicts/coverage.md` has the table.
 """
 
 import math
@@ -48,15 +48,15 @@ BOOTSTRAP_T, JACKKNIFE_T, BCA, NONE = "bootstrap-t", "jackknife-t", "BCa", "none
 SPREAD = ("sd_difference", "lower_limit", "upper_limit")
 COEFFICIENTS = ("pearson_r", "icc_a1_fixed", "icc_c1", "ccc")  # jackknifed in Fisher's z
 LINES = ("proportional_slope", "slope_on_reference", "reference_slope", "reference_intercept")
-SURE = 1e-12  # an error of Fisher's z below this leaves the number of cases as it is
+SURE = 1e-12  # an error of Fisher's z below this is rounding error
 
 Table = Float[ndarray, "N K"]
 Codes = Integer[ndarray, " N"]
-Replicated = Mapping[str, Float[ndarray, " R"]]  # the sample, then without each of the people
+Replicated = Mapping[str, Float[ndarray, " R"]]  # the sample, then without each subject
 
 
 class Found(NamedTuple):
-    """A statistic with its interval and what kind that is; NaN where there is none."""
+    """A statistic, its interval and the kind of interval; NaN where there is none."""
 
     value: float
     low: float = math.nan
@@ -65,7 +65,7 @@ class Found(NamedTuple):
 
 
 def agreement_values(table: Table, subject: Codes, n_subjects: int) -> dict[str, Found]:
-    """Every statistic of two methods, or the ICCs of more, without intervals."""
+    """Return every statistic of two methods, or the ICCs of more, without intervals."""
     found = _replicated(table, subject, np.ones((1, n_subjects)))
     return {name: Found(float(values[0])) for name, values in found.items()}
 
@@ -73,11 +73,11 @@ def agreement_values(table: Table, subject: Codes, n_subjects: int) -> dict[str,
 def agreement_intervals(
     table: Table, subject: Codes, n_subjects: int, *, seed: int
 ) -> dict[str, Found]:
-    """Every statistic of two methods, or the ICCs of more, each with its interval.
+    """Return every statistic of two methods, or the ICCs of more, each with its interval.
 
-    Differences are second − first. `icc_a1` has the interval of methods that are a sample of
-    methods, which reaches far where there are few; `icc_a1_fixed` is the same number with the
-    interval of these very methods.
+    Differences are second − first. The interval of `icc_a1` treats the methods as a random factor,
+    which makes it wide with few methods; `icc_a1_fixed` is the same number with the interval for
+    these methods only.
     """
     weights = np.concatenate([np.ones((1, n_subjects)), left_out(n_subjects)])
     replicated = _replicated(table, subject, weights)
@@ -116,7 +116,7 @@ def _replicated(table: Table, subject: Codes, weights: ndarray) -> dict[str, nda
 
 
 def _differences(table: Table) -> Table:
-    """Of every method from the first."""
+    """Differences of every method from the first."""
     return table[:, 1:] - table[:, :1]
 
 
@@ -145,14 +145,14 @@ def _differing(
 def _iccs(table: Table, replicated: Replicated, *, is_plain: bool) -> dict[str, tuple[Ends, str]]:
     """Intervals of ICC(A,1), and of ICC(C,1) where its closed form holds.
 
-    Elsewhere the closed form of ICC(A,1) is taken at the number of independent normal cases that
-    would give ICC(C,1) the error which the jackknife over people finds.
+    Otherwise the closed form of ICC(A,1) is used with an effective number of cases: that of
+    independent normal cases for which ICC(C,1) would have the jackknife's error.
     """
     n, k = table.shape
     middle = table.mean(axis=1)
     rest = (table - middle[:, None]) - (table.mean(axis=0) - middle.mean())
     size = float(np.abs(table).max())
-    rest[np.abs(rest) < SURE * size] = 0  # what rounding leaves of equal columns is no error
+    rest[np.abs(rest) < SURE * size] = 0  # rounding errors of equal columns
     squares = MeanSquares(
         cases=k * float(middle.var(ddof=1)),
         methods=float(table.mean(axis=0).var(ddof=1)),
@@ -171,7 +171,7 @@ def _iccs(table: Table, replicated: Replicated, *, is_plain: bool) -> dict[str, 
 
 
 def _effective(replicated: Float[ndarray, " R"], n: int, k: int) -> float:
-    """Number of independent normal cases with the jackknife's error of Fisher's z of ICC(C,1).
+    """Effective number of cases, from the jackknife's error of Fisher's z of ICC(C,1).
 
     Source: Fisher 1925, Statistical Methods for Research Workers, chapter 7 (z and its variance).
     """

@@ -1,4 +1,4 @@
-"""From what was measured to every table of a study."""
+"""Compute every table of a study from a measured cohort."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.sites import harmonisation_table, sites_table
 from neurotarget.stats.study.tables import agreement_table, scores_table, volumes_table
 
-NAMED = 8  # cases in a sentence
+NAMED = 8  # most cases listed in a sentence
 SCORES = ("dice", "hd95_mm", "assd_mm", "surface_dice")
 
 
@@ -45,12 +45,12 @@ def analyse(
 ) -> Study:
     """Compute every table of a study; the same seed gives the same intervals.
 
-    What a cohort does not have (a second method, sites, groups) gives empty tables or rows with
-    a reason, never an error. `parts` is there where cases are external or scores published,
-    `raters`, `ceiling` and `rater_differences` where further raters have drawn, `means` and
-    `mean_agreement` where a contrast has a unit. Failed masks have no volume: they are counted, and
-    left out of all but scores and failures. `training` is what is known of the network's; masks
-    that failed too often, or of a network that has not learnt, have effects without a conclusion.
+    Missing parts of a cohort (a second method, sites, groups) give empty tables or rows with a
+    reason, never an error. There is a table `parts` where cases are external or scores published,
+    `raters`, `ceiling` and `rater_differences` with further raters, `means` and `mean_agreement`
+    where a contrast has a unit. Failed masks have no volume: they are counted, and left out of all
+    tables but scores and failures. `training` holds facts about the network's training; effects
+    have no conclusion where masks failed too often or the network has not learnt.
     """
     learning = study_learning(measured, training)
     refused = study_refusals(measured, learning)
@@ -83,13 +83,13 @@ def analyse(
         "harmonisation": harmonisation_table(known, seed=seed),
         "cases": cases_table(measured),
     }
-    told = (
+    sentences = (
         *notes,
         *_absent(measured),
         *outlier_notes(known),
         *filter(None, [time_note(training or Training())]),
     )
-    return Study(measured, tables, told, dict(facts or {}), learning)
+    return Study(measured, tables, sentences, dict(facts or {}), learning)
 
 
 def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
@@ -117,7 +117,7 @@ def _of_means(measured: Measured, seed: int) -> dict[str, pd.DataFrame]:
 
 
 def _without_refused(sites: pd.DataFrame, refused: Refused) -> pd.DataFrame:
-    """The table of sites without the numbers of masks that cannot answer, and with the reason."""
+    """The table of sites with the reason instead of numbers for refused methods and labels."""
     keys = list(zip(sites["method"], sites["label"], strict=True))
     is_refused = pd.Series([key in refused for key in keys], index=sites.index, dtype=bool)
     if not is_refused.any():
@@ -130,10 +130,10 @@ def _without_refused(sites: pd.DataFrame, refused: Refused) -> pd.DataFrame:
 
 
 def cases_table(measured: Measured) -> pd.DataFrame:
-    """A row a case: subject, covariates, volumes in mm³ by each method, scores of the masks.
+    """Return a row per case: subject, covariates, volumes in mm³ by method, scores of the masks.
 
-    The mean of a contrast that has a unit is called `<label>_<method>_mean_<contrast>_<unit>`.
-    `part` says which cases are external, where some are and no covariate is called so.
+    A column of the mean of a contrast with a unit is `<label>_<method>_mean_<contrast>_<unit>`.
+    `part` is internal or external, where both occur and no covariate has that name.
     """
     known = measured.covariates.drop(columns="case_id", errors="ignore")
     if "part" not in known and (measured.parts == EXTERNAL).any():
@@ -154,26 +154,28 @@ def cases_table(measured: Measured) -> pd.DataFrame:
 
 
 def _absent(measured: Measured) -> list[str]:
-    """Sentences on values that are not there for all cases, or on the wrong side."""
-    told, n = [], len(measured.covariates)
-    told += [*_swapped(measured), *_ignored(measured), *_unmeasured(measured)]
+    """Sentences on missing values, swapped sides and ignored voxels."""
+    sentences, n = [], len(measured.covariates)
+    sentences += [*_swapped(measured), *_ignored(measured), *_unmeasured(measured)]
     for name, values in measured.covariates.drop(columns="subject_id").items():
         if absent := int(values.isna().sum()):
-            told.append(f"{absent} of {n} cases have no {name}; what needs it leaves them out.")
+            sentences.append(
+                f"{absent} of {n} cases have no {name}; what needs it leaves them out."
+            )
     asked = measured.target.hypotheses
-    told += filter(None, (other_groups(one, measured.covariates) for one in asked))
+    sentences += filter(None, (other_groups(one, measured.covariates) for one in asked))
     repeats = n - measured.subjects.nunique()
     if repeats:
         people = "1 subject" if n - repeats == 1 else f"{n - repeats} subjects"
-        told.append(
+        sentences.append(
             f"{n} cases come from {people}; a subject counts once in intervals and effects."
         )
-    return told
+    return sentences
 
 
 def _swapped(measured: Measured) -> list[str]:
-    """Sentences on masks that people drew in which left lies to the right of right."""
-    rows, told = measured.scores, []
+    """Sentences on people's masks in which left and right are swapped."""
+    rows, sentences = measured.scores, []
     if "metric" not in rows:
         return []
     people = {"reference_swapped": measured.reference} if measured.reference else {}
@@ -183,15 +185,15 @@ def _swapped(measured: Measured) -> list[str]:
         if cases := sorted(set(crossed["case_id"])):
             named = ", ".join(cases[:NAMED]) + (" …" if len(cases) > NAMED else "")
             masks = "mask has" if len(cases) == 1 else "masks have"
-            told.append(
+            sentences.append(
                 f"{len(cases)} {name} {masks} left and right swapped ({named}); swap the labels, "
                 "or mend the orientation in the header."
             )
-    return told
+    return sentences
 
 
 def _ignored(measured: Measured) -> list[str]:
-    """A sentence on cases with voxels that nobody has judged."""
+    """A sentence on cases with ignored voxels, which nobody has judged."""
     rows = measured.scores
     if "metric" not in rows:
         return []
@@ -199,14 +201,14 @@ def _ignored(measured: Measured) -> list[str]:
     n, cut = rows["case_id"].nunique(), rows[rows["value"] > 0]
     if not n:
         return []
-    told = f"{n} cases have ignored voxels, which are neither reference nor prediction"
+    beginning = f"{n} cases have ignored voxels, which are neither reference nor prediction"
     if not len(cut):
-        return [f"{told}; no structure borders on them."]
+        return [f"{beginning}; no structure borders on them."]
     labels = ", ".join(cut["label"].unique())
     return [
-        f"{told}; in {cut['case_id'].nunique()} of them they border on {labels}, which may go on "
-        "there: all volumes here, predicted ones too, are those of the judged part, and say "
-        "nothing of the size of the whole structure."
+        f"{beginning}; in {cut['case_id'].nunique()} of them they border on {labels}, which may "
+        "extend there: all volumes here, predicted ones too, are those of the judged part, not "
+        "of the whole structure."
     ]
 
 

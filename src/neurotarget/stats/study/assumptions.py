@@ -1,12 +1,12 @@
-"""Whether limits of agreement may be stated in mm³, and whether they are narrow enough for use.
+"""Checks of limits of agreement: are they valid in mm³, and narrow enough for use?
 
-Limits of agreement suppose that differences are normal and of one spread. Where either fails, those
-of the logarithm (of the ratio of both volumes) stand beside. Whether two methods may replace each
-other depends on limits that were set before: those of the target (`acceptable`).
+Limits of agreement assume normal differences of constant spread. Where either fails, limits of the
+ratio of both volumes (by logarithms) are reported in addition. Whether two methods may replace each
+other is judged by limits that were set in advance: those of the target (`acceptable`).
 
 Sources: Bland and Altman 1999, doi:10.1177/096228029900800204 (spread, ratios); Shapiro and Wilk
 1965, doi:10.1093/biomet/52.3-4.591; Breusch and Pagan 1979, doi:10.2307/1911963; Gerke 2020,
-doi:10.3390/diagnostics10050334 (limits that are set before).
+doi:10.3390/diagnostics10050334 (limits that are set in advance).
 """
 
 import math
@@ -24,20 +24,20 @@ COLUMNS = [
     *("first", "second", "label", "n", "p_normal", "p_constant", "spread_slope", "holds"),
     *("ratio", "ratio_lower", "ratio_upper", "acceptable", "unit", "verdict", "reason"),
 ]
-FEWEST = 8  # people, below which neither test says anything
-MOST = 5000  # people, from whom on Shapiro's p is not exact
+FEWEST = 8  # fewest people for both tests
+MOST = 5000  # most people for an accurate Shapiro-Wilk p
 ALPHA = 0.05
 INSIDE, OUTSIDE, OPEN = "inside", "outside", "undecided"
 
 
 def assumptions_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
-    """Checks of the differences of every two methods by label, and the verdict on their limits.
+    """Return checks of the differences of every two methods by label, and a verdict on the limits.
 
     One person counts once, by the mean of their scans. `p_normal` is Shapiro–Wilk's, `p_constant`
-    Breusch–Pagan's over the mean of both; `spread_slope` is the change of the absolute difference
-    with that mean. `ratio` is the geometric mean of second over first with its 95 % limits, where
-    both are above 0. The verdict is `inside` where the intervals of both limits of `agreement` lie
-    within ± `acceptable`, `outside` where one lies beyond it, else `undecided`.
+    Breusch–Pagan's over the mean of both; `spread_slope` is the slope of the absolute difference on
+    that mean. `ratio` is the geometric mean of second / first with its 95 % limits, where both are
+    above 0. The verdict is `inside` where the intervals of both limits of `agreement` lie within
+    ± `acceptable`, `outside` where one lies beyond it, else `undecided`.
     """
     rows = []
     for first, second in measured.pairs:
@@ -74,7 +74,7 @@ def _checks(first: np.ndarray, second: np.ndarray) -> dict[str, object]:
 
 
 def _ratios(logs: np.ndarray) -> dict[str, float]:
-    """Geometric mean of the ratios and the limits that hold 95 % of further ones."""
+    """Geometric mean of the ratios and their 95 % limits."""
     half = float(t.ppf((1 + LEVEL) / 2, len(logs) - 1)) * float(logs.std(ddof=1))
     half *= math.sqrt(1 + 1 / len(logs))
     mean = float(logs.mean())
@@ -115,7 +115,7 @@ def _judged(lower: Mapping, upper: Mapping, limit: float) -> str:
 
 
 def acceptable_mm3(acceptable: Mapping[str, float], mean_mm3: float) -> tuple[float, str]:
-    """The half width of the limits that a target accepts, in mm³, and how it was given."""
+    """Return the acceptable half width of limits in mm³, and how the target states it."""
     if "limits_mm3" in acceptable:
         return acceptable["limits_mm3"], "mm3"
     if "limits_percent" in acceptable:

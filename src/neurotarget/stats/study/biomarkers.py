@@ -1,11 +1,11 @@
-"""How well volumes tell two groups apart: AUC, Cohen's d and Welch's test, adjusted first.
+"""How well volumes discriminate two groups: AUC, Cohen's d and Welch's test, after adjustment.
 
-Everywhere group a stands before b: d is the mean of a minus that of b, and `auc_raw` the chance
-that the volume of an a is the larger. `auc` is oriented, so that above 0.5 is what was claimed:
-where a hypothesis says that a is smaller it is the chance that the volume of an a is the smaller.
-Where nothing is claimed the first method's medians decide, which `auc_of` says, and an AUC of no
-difference is then a little above 0.5. One person counts once: several scans of a subject are
-averaged. What cannot be estimated says why.
+d is the mean of group a minus that of b, and `auc_raw` the chance that a volume of a is larger than
+one of b. `auc` is oriented so that values above 0.5 agree with the hypothesis: where it expects a
+to be smaller, `auc` is the chance that a volume of a is smaller. Without a hypothesis the medians
+of the first method decide the direction (see `auc_of`), and the expected AUC without a difference
+is a little above 0.5. One person counts once: several scans of a subject are averaged. Rows without
+an estimate give the reason.
 """
 
 import math
@@ -60,18 +60,18 @@ class _Delta(NamedTuple):
 
 
 class _Side(NamedTuple):
-    """Which group is expected to have the larger values: 1 for a, −1 for b, and who says so."""
+    """Group that is expected to have larger values: 1 for a, −1 for b, and the basis for this."""
 
     sign: int
-    words: str
+    basis: str
 
 
 def biomarkers_table(measured: Measured) -> pd.DataFrame:
-    """Every label and region × method × contrast: n, d, AUC, Welch's p and q.
+    """Return n, d, AUC, Welch's p and q by label or region, method and contrast.
 
     Volumes are adjusted for age, sex and TIV where the cohort has them (see `adjusted_sample`);
-    `adjusted_for` says for which of them, and on whom that was fitted. q is Benjamini and
-    Hochberg's over the labels of a method and contrast.
+    `adjusted_for` lists them and whom the slopes were fitted on. q is Benjamini and Hochberg's
+    over the labels of a method and contrast.
 
     Source: Benjamini and Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x.
     """
@@ -87,14 +87,14 @@ def biomarkers_table(measured: Measured) -> pd.DataFrame:
 
 
 def biomarker_differences_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Δd and ΔAUC between every two methods (second − first) on the same subjects.
+    """Return Δd and ΔAUC between every two methods (second − first) on the same subjects.
 
-    ΔAUC is oriented as AUC is, its interval DeLong's. That of Δd is of percentiles, from a
-    bootstrap of subjects within each group; the adjustment is that of the whole sample, and draws
-    are spread out as much as estimated slopes widen a difference of means. p is two-sided and of
-    Δd, at least one in the number of draws; q is Benjamini and Hochberg's over the labels of a
-    pair and contrast. Of two methods that see the groups differ in the expected direction, the one
-    whose d is further from 0 tells them apart better.
+    ΔAUC is oriented as AUC is and has DeLong's interval. Δd has a percentile interval from a
+    bootstrap of subjects within each group. Slopes of the adjustment are not estimated again in
+    each draw; instead draws are widened by as much as estimated slopes widen a difference of means.
+    p is two-sided, of Δd, and at least 1 / draws; q is Benjamini and Hochberg's over the labels of
+    a pair and contrast. If both methods find the expected direction, the one with the larger |d|
+    discriminates better.
 
     Source: Efron and Tibshirani 1993, doi:10.1201/9780429246593.
     """
@@ -114,7 +114,7 @@ def biomarker_differences_table(measured: Measured, *, seed: int = 0) -> pd.Data
 
 
 def _sides(measured: Measured, groups: Groups, people: dict[str, pd.DataFrame]) -> dict[str, _Side]:
-    """The direction in which AUC counts, by label; the same for all methods."""
+    """Orientation of AUC by label; the same for all methods."""
     _, group_a, group_b = groups.contrast
     claimed = _claimed(measured, groups)
     found = {}
@@ -131,7 +131,7 @@ def _sides(measured: Measured, groups: Groups, people: dict[str, pd.DataFrame]) 
 
 
 def _claimed(measured: Measured, groups: Groups) -> int:
-    """Sign of a minus b by the hypotheses on volumes; 0 where none says, or two disagree."""
+    """Sign of a minus b by the hypotheses on volumes; 0 where there is none, or two disagree."""
     covariate, *pair = groups.contrast
     names = [key(name) for name in pair]
     signs = set()
@@ -146,7 +146,7 @@ def _claimed(measured: Measured, groups: Groups) -> int:
 
 
 def _oriented(found: Estimate, sign: int) -> tuple[float, float, float]:
-    """An AUC with its ends as the chance that the expected group has the larger value."""
+    """An AUC and its ends, as the chance that the expected group has the larger value."""
     if sign > 0:
         return found[:3]
     return 1 - found.value, 1 - found.high, 1 - found.low
@@ -161,7 +161,7 @@ def _row(groups: Groups, method: str, volumes: pd.DataFrame, label: str, side: _
     d, area, p = (measure(a, b, sample.slopes) for measure in (cohen_d, auc, welch_p))
     reason = "the volumes do not vary within the groups" if math.isnan(p) else sample.note
     ends = _oriented(area, side.sign)
-    return *head, *d[:3], *ends, area.value, side.words, p, math.nan, reason
+    return *head, *d[:3], *ends, area.value, side.basis, p, math.nan, reason
 
 
 def _difference_row(
@@ -178,15 +178,15 @@ def _difference_row(
     low, high = np.nanquantile(d.drawn, [1 - TAIL, TAIL])
     area = auc_difference(*zip(sample.a.T, sample.b.T, strict=True), sample.slopes)
     ends = sorted(side.sign * end for end in area[1:3])
-    cells = (d.value, low, high, side.sign * area.value, *ends, side.words, _two_sided(d.drawn))
+    cells = (d.value, low, high, side.sign * area.value, *ends, side.basis, _two_sided(d.drawn))
     return label, *groups.contrast, *pair, *cells, math.nan, n_a + n_b, sample.note
 
 
 def _unvarying(methods: tuple[str, ...], sample: Sample) -> str:
     groups = zip(methods, sample.a.T, sample.b.T, strict=True)
     flat = [method for method, a, b in groups if is_flat(a, b)]
-    told = f"the volumes of {' and '.join(flat)} do not vary within the groups"
-    return told if flat else ""
+    reason = f"the volumes of {' and '.join(flat)} do not vary within the groups"
+    return reason if flat else ""
 
 
 def _delta(sample: Sample, weights: tuple[ndarray, ...]) -> _Delta:
@@ -198,13 +198,13 @@ def _delta(sample: Sample, weights: tuple[ndarray, ...]) -> _Delta:
     middle = np.nanmean(drawn)
     wider = math.sqrt(widening(len(sample.a), len(sample.b), sample.slopes))
     drawn = middle + wider * (drawn - middle)
-    # what rounding leaves of two equal numbers is no difference
+    # rounding errors of equal numbers are no difference
     value = second - first if abs(second - first) > ROUNDING else 0.0
     return _Delta(value, np.where(np.abs(drawn) > ROUNDING, drawn, 0.0))
 
 
 class _Weights:
-    """Bootstrap weights of two groups, (subjects, draws) each; drawn once for each two sizes."""
+    """Bootstrap weights of two groups, (subjects, draws) each; cached by group sizes."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -212,14 +212,14 @@ class _Weights:
 
     def __call__(self, n_a: int, n_b: int) -> tuple[ndarray, ...]:
         if (n_a, n_b) not in self.drawn:
-            sizes = enumerate((n_a, n_b))  # a seed each: the groups are drawn apart
+            sizes = enumerate((n_a, n_b))  # one seed each: the groups are independent
             found = (draws(n, self.seed + number).T for number, n in sizes)
             self.drawn[n_a, n_b] = tuple(np.ascontiguousarray(weights) for weights in found)
         return self.drawn[n_a, n_b]
 
 
 def _two_sided(drawn: ndarray) -> float:
-    """Twice the share of draws beyond zero, at least one in the number of draws."""
+    """Twice the share of draws beyond zero, at least 1 / draws."""
     known = drawn[~np.isnan(drawn)]
     share = min(float((known <= 0).mean()), float((known >= 0).mean()))
     return min(max(2 * share, 1 / DRAWS), 1.0)

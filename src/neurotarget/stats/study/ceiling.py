@@ -1,7 +1,8 @@
-"""How far masks of people agree with each other: one rater with themselves, and with others.
+"""Agreement of people's masks: intra-rater and inter-rater error.
 
-No network can be shown to agree better with a rater than that rater does: intra-rater error is
-the ceiling of masks by one person, inter-rater error that of masks by several.
+This is the ceiling for a network: it cannot be shown to agree better with a rater than that rater
+with themselves (intra-rater error), or with masks by several raters than these among each other
+(inter-rater error).
 """
 
 import math
@@ -17,8 +18,8 @@ from neurotarget.types import Row
 
 INTRA, INTER = "intra-rater", "inter-rater"
 AGAIN = re.compile(r"[_.-]?(?:again|repeat|session|ses|time)[_.-]?\d*$", re.IGNORECASE)
-PARTED = r"_mask\d+$"  # ends the names of several masks of one scan
-REFERENCE = "reference"  # what rows call the masks that count as truth
+PARTED = r"_mask\d+$"  # suffix of the names of several masks of one scan
+REFERENCE = "reference"  # name in rows of the masks that count as truth
 COLUMNS = [
     *("error", "first", "second", "label", "n", "error_mm3", "error_low", "error_high"),
     *("error_percent", "bias_mm3", "bias_low", "bias_high", "icc_a1", "icc_low", "icc_high"),
@@ -31,11 +32,11 @@ DICES = ("dice", "dice_low", "dice_high", "reason")
 def ceiling_table(
     measured: Measured, agreement: pd.DataFrame, raters: pd.DataFrame
 ) -> pd.DataFrame:
-    """Intra- and inter-rater error of every two sets of masks that people drew, by label.
+    """Return intra- and inter-rater error of every two sets of people's masks, by label.
 
-    `error_mm3` is the SD of one drawing: that of the differences of two, divided by √2, with the
-    interval of `agreement`; `error_percent` is of the mean volume. A shift between two drawings is
-    the bias, which stands beside and is no part of it. ICC, bias and Dice are those of `raters`.
+    `error_mm3` is the SD of one mask: the SD of differences divided by √2, with the interval of
+    `agreement`; `error_percent` is of the mean volume. A systematic shift is not part of the error
+    but of the column of bias. ICC, bias and Dice are those of `raters`.
 
     Source: Bland and Altman 1996, doi:10.1136/bmj.313.7059.744.
     """
@@ -56,7 +57,7 @@ def ceiling_table(
 
 
 def drawings_of(measured: Measured) -> Measured | None:
-    """Several masks of one scan (`<case_id>_mask1`, …) as methods named by a covariate `rater`.
+    """Return several masks per scan (`<case_id>_mask1`, …) as methods named by covariate `rater`.
 
     The second mask of a scan by one rater is called `<rater>_again`, the third `<rater>_again2`.
     None where no scan has two masks whose raters are known.
@@ -87,10 +88,10 @@ def drawings_of(measured: Measured) -> Measured | None:
 
 
 def people_of(measured: Measured) -> dict[str, str]:
-    """The rater behind each set of masks: `rater1_again` and `rater1` are of one.
+    """Return the rater of each set of masks: `rater1_again` and `rater1` are the same person.
 
-    The masks that count as truth are of the one rater that a covariate `rater` names. Without it
-    they are of the one rater who drew again and whose first masks have no column of their own.
+    The reference masks belong to the single rater in a covariate `rater`. Without it they belong to
+    the one rater who drew again and whose first masks have no column of their own.
     """
     people = {name: AGAIN.sub("", name) for name in measured.raters}
     first = measured.reference

@@ -1,7 +1,7 @@
-"""Two groups of subjects and their volumes, adjusted for age, sex and intracranial volume.
+"""Two-group contrasts and volumes adjusted for age, sex and intracranial volume.
 
-One person counts once: several scans of a subject are averaged, and who changes group is left
-out.
+One person counts once: several scans of a subject are averaged, and subjects who change group are
+left out.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from neurotarget.stats.cohort.subjects import key, written
 from neurotarget.stats.core.discrimination import NONE, ROUNDING, Slopes
 from neurotarget.stats.core.interval import FEWEST
 
-KNOWN = 0.5  # a covariate that fewer of the subjects have is not adjusted for
+KNOWN = 0.5  # least share of subjects with a covariate for an adjustment
 AGE = ("age", "age_years")
 SEX = ("sex", "gender")
 GROUPS = ("group", "diagnosis", "dx")
@@ -36,8 +36,8 @@ class Groups(NamedTuple):
     """The subjects of a contrast and what their volumes are adjusted for."""
 
     contrast: Contrast
-    is_a: pd.Series  # a row a subject of either group
-    terms: pd.DataFrame  # numbers, a row a subject; NaN where unknown
+    is_a: pd.Series  # one row per subject of either group
+    terms: pd.DataFrame  # numbers, one row per subject; NaN where unknown
     names: tuple[str, ...]  # covariate that each column of terms belongs to
     lacking: tuple[str, ...]  # covariates that not all the subjects have
     remarks: tuple[str, ...]  # covariates that are left out, and why
@@ -45,21 +45,21 @@ class Groups(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Adjusted volumes of the subjects that have all it takes, by method."""
+    """Adjusted volumes of the subjects with all needed values, by method."""
 
     a: Float[ndarray, "A M"]
     b: Float[ndarray, "B M"]
     slopes: Slopes
     adjusted_for: str
     note: str  # who was left out
-    reason: str  # why nothing can be said, or ""
+    reason: str  # why there is no estimate, or ""
 
 
 def contrasts(measured: Measured) -> tuple[Contrast, ...]:
-    """Two-group contrasts of a cohort: those that hypotheses name, then its diagnosis.
+    """Return the two-group contrasts of a cohort: those in hypotheses, then the diagnosis.
 
-    A column group, diagnosis or dx that no hypothesis asks for counts where it has two values;
-    the controls stand second. Sex is there where nothing else is.
+    A column group, diagnosis or dx that is in no hypothesis is used where it has two values, with
+    controls second. Sex is used where there is no other contrast.
     """
     table = measured.covariates
     found: list[Contrast] = []
@@ -79,16 +79,16 @@ def contrasts(measured: Measured) -> tuple[Contrast, ...]:
 
 
 def per_subject(measured: Measured, table: pd.DataFrame) -> pd.DataFrame:
-    """Mean volumes over the cases of each subject, a row a subject."""
+    """Return mean volumes over the cases of each subject, one row per subject."""
     return table.groupby(measured.subjects.to_numpy()).mean()
 
 
 def adjusted_sample(groups: Groups, volumes: pd.DataFrame) -> Sample:
-    """Adjusted volumes (a column a method) of the subjects that have all it takes.
+    """Return adjusted volumes (one column per method) of the subjects with all needed values.
 
-    The residual method: V − b · (x − mean x), with b from the controls where one group is
-    recognisable as such, else from everybody within the groups, so that the difference of the
-    groups is no part of b. What does not vary among them is left out.
+    The residual method: V − b · (x − mean x). b is fitted on the controls where one group can be
+    recognised as controls, else on all subjects within groups, so that the group difference is not
+    part of b. Terms that do not vary are left out.
 
     Source: Sanfilipo et al. 2004, doi:10.1016/j.neuroimage.2004.03.037.
     """
@@ -99,14 +99,14 @@ def adjusted_sample(groups: Groups, volumes: pd.DataFrame) -> Sample:
     reason = _why_not(groups, first, values)
     if len(there) and not there.any():
         reason = "no subject of these groups has a volume"
-    slopes, words = NONE, ""
+    slopes, adjusted_for = NONE, ""
     if not reason:
-        values, slopes, words = _adjusted(values, groups, is_a)
-        words = "; ".join((words, *groups.remarks))
+        values, slopes, adjusted_for = _adjusted(values, groups, is_a)
+        adjusted_for = "; ".join((adjusted_for, *groups.remarks))
     lost = int((there & ~known).sum())
     note = f"{lost} subjects without {' or '.join(groups.lacking)} left out" if lost else ""
     reason = f"{reason}; {note}" if reason and note else reason
-    return Sample(values[first], values[~first], slopes, words, note, reason)
+    return Sample(values[first], values[~first], slopes, adjusted_for, note, reason)
 
 
 def _why_not(groups: Groups, first: ndarray, values: ndarray) -> str:
@@ -120,7 +120,7 @@ def _why_not(groups: Groups, first: ndarray, values: ndarray) -> str:
 
 
 def _adjusted(values: ndarray, groups: Groups, is_a: pd.Series) -> tuple[ndarray, Slopes, str]:
-    """Residuals about the terms; what the slopes cost; in words, for what and fitted on whom."""
+    """Adjusted values, the cost of the slopes, and a text on covariates and fitted subjects."""
     first, terms = is_a.to_numpy(dtype=bool), groups.terms.loc[is_a.index].to_numpy(dtype=float)
     names = tuple(dict.fromkeys(groups.names))
     for fitted, whom in _fitted_on(groups.contrast, first):
@@ -141,19 +141,19 @@ def _adjusted(values: ndarray, groups: Groups, is_a: pd.Series) -> tuple[ndarray
 def _residuals(
     values: ndarray, terms: ndarray, first: ndarray, fitted: ndarray
 ) -> tuple[ndarray, Slopes]:
-    """Volumes at the mean of the terms, by the slopes that `fitted` have within their groups."""
+    """Volumes at the mean of the terms, by slopes within the groups of `fitted`."""
     terms = (terms - terms.mean(axis=0)) / terms.std(axis=0)
     about = _centred(terms, first, fitted)
     inverse = np.linalg.pinv(about.T @ about, rcond=ROUNDING, hermitian=True)
     slopes = inverse @ about.T @ _centred(values, first, fitted)
     apart = terms[first].mean(axis=0) - terms[~first].mean(axis=0)
-    share = np.linalg.matrix_rank(about) / fitted.sum()  # degrees of freedom that a subject pays
+    share = np.linalg.matrix_rank(about) / fitted.sum()  # lost degrees of freedom per subject
     lost_a, lost_b = (float(share * (group & fitted).sum()) for group in (first, ~first))
     return values - terms @ slopes, Slopes(lost_a, lost_b, float(apart @ inverse @ apart))
 
 
 def _fitted_on(contrast: Contrast, first: ndarray) -> Iterator[tuple[ndarray, str]]:
-    """Who the slopes come from, the best choice first, and how to call them."""
+    """Candidate subjects for fitting the slopes, the best choice first, with their name."""
     if contrast.covariate.casefold() not in SEX:
         for name, members in ((contrast.group_a, first), (contrast.group_b, ~first)):
             if key(name) in CONTROLS:
@@ -162,7 +162,7 @@ def _fitted_on(contrast: Contrast, first: ndarray) -> Iterator[tuple[ndarray, st
 
 
 def _centred(table: ndarray, first: ndarray, fitted: ndarray) -> ndarray:
-    """Rows of `fitted` about the mean of their group."""
+    """Rows of `fitted` minus the mean of their group."""
     table = table.copy()
     for group in (first & fitted, ~first & fitted):
         if group.any():
@@ -171,9 +171,9 @@ def _centred(table: ndarray, first: ndarray, fitted: ndarray) -> ndarray:
 
 
 def groups_of(measured: Measured, contrast: Contrast) -> Groups:
-    """Subjects of both groups, with their age, sex and TIV where the cohort has them.
+    """Return the subjects of both groups, with their age, sex and TIV where known.
 
-    The contrast's own covariate is none of these, nor is one that less than half of them have.
+    The contrast's own covariate is left out, and so are those that less than half of them have.
     """
     table, subjects = measured.covariates, measured.subjects
     name = _column(table, (contrast.covariate,))
@@ -201,7 +201,7 @@ def groups_of(measured: Measured, contrast: Contrast) -> Groups:
 
 
 def _terms(values: pd.Series, subjects: pd.Series, is_category: bool) -> pd.DataFrame:
-    """A covariate as numbers, a row a subject: its mean, or an indicator of each level but one."""
+    """A covariate as numbers per subject: its mean, or an indicator of each level but one."""
     if not is_category:
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
         numbers = numbers.where(np.isfinite(numbers))
@@ -214,14 +214,14 @@ def _terms(values: pd.Series, subjects: pd.Series, is_category: bool) -> pd.Data
 
 
 def _categories(values: pd.Series, subjects: pd.Series) -> pd.Series:
-    """Group of each subject; who has none, or changes it, is not there."""
+    """Group of each subject; subjects without one, or who change it, are left out."""
     keys = values.dropna().map(key)
     grouped = keys.groupby(subjects.loc[keys.index].to_numpy())
     return grouped.first()[grouped.nunique() == 1]
 
 
 def _two_values(values: pd.Series) -> tuple[str, str] | None:
-    """Both groups of a column of two, the controls second; None where it has more or fewer."""
+    """The two groups of a column, controls second; None where it has not exactly two."""
     named = {key(value): written(value) for value in values.dropna()}
     if len(named) != 2:
         return None
@@ -230,11 +230,11 @@ def _two_values(values: pd.Series) -> tuple[str, str] | None:
 
 
 def _column(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
-    """The column of one of these names, in whatever case."""
+    """The column with one of these names, in any case."""
     known = {str(name).casefold(): name for name in table.columns}
     return next((known[name.casefold()] for name in names if name.casefold() in known), None)
 
 
 def _same(contrast: Contrast) -> tuple:
-    """Equal for two contrasts that differ in their order or spelling only."""
+    """Key that is equal for contrasts that differ in order or spelling only."""
     return key(contrast.covariate), frozenset(key(group) for group in contrast[1:])

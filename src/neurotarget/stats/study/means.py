@@ -1,7 +1,7 @@
-"""Means of contrasts inside the masks, where a contrast has a unit: by method, and their agreement.
+"""Means of contrasts inside masks, by method, and their agreement; for contrasts with a unit.
 
-Of what is referenced to a tissue, as susceptibility is, 0 is a convention: differences tell
-something, and shares in % do not, so that there are none.
+There are no percentages: for quantities that are relative to a tissue, such as susceptibility, 0 is
+a convention and only differences are meaningful.
 """
 
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ SHARES = ("bias_percent",)
 
 
 def means_table(measured: Measured) -> pd.DataFrame:
-    """Mean over cases of the mean inside each label and region, with its spread, by method.
+    """Return the mean over cases of the mean inside each label and region, with spread, by method.
 
-    The columns are those of the table of volumes, the unit that of the contrast; an empty mask has
-    no mean and is counted in `n_missing`. No rows where no contrast has a unit.
+    Columns are those of the table of volumes, in the unit of the contrast; an empty mask has no
+    mean and is counted in `n_missing`. No rows where no contrast has a unit.
     """
     found = [
         volumes_table(view).assign(contrast=contrast, unit=unit)
@@ -36,7 +36,7 @@ def means_table(measured: Measured) -> pd.DataFrame:
 
 
 def mean_agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Agreement of every two methods in these means, as that of volumes is told."""
+    """Return the agreement of every two methods in these means, with the columns of volumes."""
     found = []
     for contrast, unit, view in _views(measured):
         table = agreement_table(view, seed=seed)
@@ -47,7 +47,7 @@ def mean_agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def _views(measured: Measured) -> Iterator[tuple[str, str, Measured]]:
-    """Each contrast and its unit, with the cohort whose volumes are its means."""
+    """Yield each contrast, its unit, and the cohort with the means in place of volumes."""
     for contrast, means in measured.means.items():
         yield contrast, measured.target.units[contrast], replace(measured, volumes=means)
 

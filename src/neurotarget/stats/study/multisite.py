@@ -1,6 +1,6 @@
-"""What site does to volumes: errors of prediction at a new one, and its share of the variance.
+"""Effects of site on volumes: prediction errors at a new site, and the variance between sites.
 
-N rows, one a subject and site; P columns of a linear model; F features, the labels and regions.
+N rows, one per subject and site; P columns of a linear model; F features, the labels and regions.
 """
 
 import math
@@ -32,7 +32,7 @@ Values = Float[ndarray, " N"]
 
 
 class Scans(NamedTuple):
-    """Volumes in mm³ and columns of a model; several scans of a subject at a site are averaged."""
+    """Volumes in mm³ and model columns; several scans of a subject at a site are averaged."""
 
     subjects: ndarray
     sites: ndarray
@@ -40,12 +40,12 @@ class Scans(NamedTuple):
     volumes: Volumes  # NaN where there is none
 
     def only(self, rows: Rows) -> "Scans":
-        """A part of the rows."""
+        """Return a subset of the rows."""
         return Scans(*(part[rows] for part in self))
 
 
 class Errors(NamedTuple):
-    """Errors of predicted volumes at one site in mm³; NaN with a reason where there are none."""
+    """Errors of predicted volumes at one site in mm³; NaN with a reason where unknown."""
 
     mae: Features
     bias: Features  # predicted minus measured
@@ -55,7 +55,7 @@ class Errors(NamedTuple):
 
 
 class Share(NamedTuple):
-    """Share of the variance that site explains, and the p of its F-test, from `n` rows."""
+    """Share of the variance that site explains, and p of its F-test, from `n` rows."""
 
     value: float
     p: float
@@ -65,13 +65,13 @@ class Share(NamedTuple):
 def gather_scans(
     hypothesis: Hypothesis, volumes: pd.DataFrame, covariates: pd.DataFrame, sites: pd.Series
 ) -> Scans:
-    """Cases that have a site and all covariates of a hypothesis, as the columns of its model.
+    """Return cases with a site and all covariates of a hypothesis, as columns of its model.
 
     Raises:
-        NotEstimableError: a covariate is absent or unknown, or the model cannot be set up.
+        NotEstimableError: a covariate is absent or unknown, or the model has no valid columns.
     """
     known = covariates[sites.notna()]
-    no_volumes = pd.DataFrame(index=known.index)  # a scan may lack some: each label has its own
+    no_volumes = pd.DataFrame(index=known.index)  # not needed here: labels differ in missing scans
     terms = gather(hypothesis, no_volumes, known.drop(columns="subject_id")).covariates
     columns = term_columns(hypothesis, terms)[:, 1:]
     subjects = known.loc[terms.index, "subject_id"].astype(str)
@@ -86,7 +86,7 @@ def gather_scans(
 
 
 def folds(scans: Scans, count: int, *, seed: int) -> Codes:
-    """A fold for each row: drawn by subject, and spread evenly over the sites."""
+    """Return a fold number for each row, drawn by subject and balanced over the sites."""
     site_of = pd.Series(scans.sites).groupby(scans.subjects).first()
     drawn = site_of.sample(frac=1, random_state=seed).sort_values(kind="stable")
     numbers = pd.Series(np.arange(len(drawn)) % count, index=drawn.index)
@@ -94,11 +94,11 @@ def folds(scans: Scans, count: int, *, seed: int) -> Codes:
 
 
 def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Errors:
-    """Errors at a site of the model fitted on the others, before and after ComBat.
+    """Return the errors at a site of a model fitted on the other sites, before and after ComBat.
 
-    Nobody who was scanned at the site takes part in the fit. Subjects of a category that no
-    other site has are not predicted. The site is harmonised in `count` parts, each as the rest
-    of the site tells.
+    Subjects who were scanned at the site are not in the fit. Subjects of a category that no other
+    site has are not predicted. The site is harmonised in `count` parts, each with site effects
+    from the rest of the site.
     """
     here = scans.sites == site
     train = ~here & ~np.isin(scans.subjects, scans.subjects[here])
@@ -108,30 +108,30 @@ def prediction_errors(scans: Scans, site: str, *, count: int, seed: int) -> Erro
     fixed = np.ptp(scans.columns[train], axis=0) == 0
     strange = here & (scans.columns != scans.columns[train][0])[:, fixed].any(axis=1)
     test = here & ~strange
-    told = []
+    reasons = []
     if strange.any():
-        told.append(f"{strange.sum()} subjects of a category that no other site has")
+        reasons.append(f"{strange.sum()} subjects of a category that no other site has")
     if test.sum() < FEWEST:
-        return Errors(*found, "; ".join(told))
+        return Errors(*found, "; ".join(reasons))
     found[:2] = _errors(scans.columns, scans.volumes, train, test)
     try:
         found[2:] = _errors(
             scans.columns, _harmonised(scans, train, test, count, seed), train, test
         )
     except DataError as why:
-        told.append(str(why))
+        reasons.append(str(why))
     if np.isnan(found[0]).all():
-        told.append("too few subjects for a prediction")
-    return Errors(*found, "; ".join(told))
+        reasons.append("too few subjects for a prediction")
+    return Errors(*found, "; ".join(reasons))
 
 
 def site_shares(scans: Scans, *, count: int, seed: int) -> tuple[list[Share], list[Share]]:
-    """Share of site in each feature's held-out variance, before and after ComBat.
+    """Return the share of site in each feature's held-out variance, before and after ComBat.
 
-    Volumes are adjusted for the covariates by the slopes that ComBat found in training. A row
-    whose site has fewer than two others in training takes no part. Without any site effect, the
-    p after ComBat is below 0.05 in 7 % of cohorts with 10 to 40 subjects a site and one feature,
-    and in 15 % with 4 to 8, whose scales it cannot know well.
+    Volumes are adjusted for the covariates by ComBat's slopes from training. Rows whose site has
+    fewer than two others in training are left out. Without any site effect, the p after ComBat is
+    below 0.05 in 7 % of cohorts with 10 to 40 subjects per site and one feature, and in 15 % with
+    4 to 8, where scales are estimated poorly.
 
     Raises:
         DataError: ComBat cannot be fitted.
@@ -159,11 +159,11 @@ def site_shares(scans: Scans, *, count: int, seed: int) -> tuple[list[Share], li
 
 
 def site_share(values: Values, sites: ndarray, fold: Codes, cost: Values | None = None) -> Share:
-    """Share of the variance within folds that lies between sites (epsilon squared), and its p.
+    """Return the share of variance between sites within folds (epsilon squared), and its p.
 
     `cost` is the variance that an earlier correction added to all values of a site in a fold, in
-    units of the variance within sites; the F-test allows for it. NaN values are left out; too
-    few others, or no variance within sites, give NaN.
+    units of the variance within sites; the F-test allows for it. NaN values are left out. The
+    result is NaN with too few values, or no variance within sites.
 
     Source: Kelley 1935, doi:10.1073/pnas.21.9.554.
     """
@@ -188,7 +188,7 @@ def site_share(values: Values, sites: ndarray, fold: Codes, cost: Values | None 
     weighted = (weight * cells["mean"]).groupby("fold").transform("sum")
     centre = weighted / weight.groupby("fold").transform("sum")
     effect = (weight * (cells["mean"] - centre) ** 2).sum() / between
-    if cost is not None:  # a fold's means and the correction that other folds made sum to nothing
+    if cost is not None:  # means of a fold and the correction from other folds sum to 0
         between *= 1 - 1 / n_folds
     p = f_distribution.sf(effect / error, between, freedom)
     return Share(float(1 - error / total), float(p), n)

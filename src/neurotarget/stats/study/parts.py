@@ -1,7 +1,7 @@
-"""Held-out cases of sites that were trained on (internal) and of others (external), apart.
+"""Results for held-out cases of sites in training (internal) and of other sites (external).
 
-Beside each number of ours stands what others have published for this target. Theirs are of other
-scans, raters and networks, so nothing here tests one against the other.
+Each row has the value that others have published for this target. These are of other scans, raters
+and networks, so there is no test between the two.
 """
 
 import math
@@ -26,7 +26,7 @@ from neurotarget.stats.study.tables import (
 from neurotarget.types import Target
 
 PAIR = ("reference", "predicted")
-USUAL = ("dice", "icc_a1", "pearson_r", "bias")  # told whether they are published or not
+USUAL = ("dice", "icc_a1", "pearson_r", "bias")  # reported whether published or not
 COLUMNS = [
     *("part", "against", "label", "statistic", "value", "low", "high", "interval"),
     *("sd", "p", "unit"),
@@ -36,7 +36,7 @@ NOT_SCORED = "it was not scored"
 
 
 class _Part(NamedTuple):
-    """Rows of the study's tables that belong to one part, and its cases."""
+    """Rows of the study's tables for one part, and its cases."""
 
     scores: pd.DataFrame
     agreement: pd.DataFrame
@@ -46,14 +46,14 @@ class _Part(NamedTuple):
 def parts_table(
     measured: Measured, agreement: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 0
 ) -> pd.DataFrame:
-    """Scores and agreement of each part, label and region, with what is published for them.
+    """Return scores and agreement of each part, label and region, with published values.
 
-    The numbers against the reference are those of `agreement` and `scores`, the study's tables,
-    with their intervals over subjects; those against each further rater follow, over the cases
-    that this rater has drawn, with Dice alone as the score. `sd` is over cases. `p` is that of r
-    by Student's t on as many pairs as there are subjects, so scans of one person do not count as
-    several people. `n_failed` counts cases in which a label failed. A statistic that several have
-    published has a row for each. No rows where no case is external and nothing is published.
+    Numbers against the reference come from `agreement` and `scores`, the study's tables, with their
+    intervals over subjects; those against each further rater follow, over the cases that this rater
+    has drawn, with Dice as the only score. `sd` is over cases. `p` is that of r by Student's t with
+    the number of subjects as the number of pairs. `n_failed` counts cases in which a label failed.
+    A statistic with several published values has a row for each. No rows where no case is external
+    and nothing is published.
     """
     if not ((measured.parts == EXTERNAL).any() or measured.target.published):
         return pd.DataFrame(columns=COLUMNS)
@@ -74,15 +74,15 @@ def _rows(
             counts = {"n_failed": _failed(measured, label, own.cases)}
             theirs = _published(measured.target, part, label)
             rows += [
-                names | row | counts | beside
+                names | row | counts | published
                 for row in _label_rows(measured, own, label, theirs)
-                for beside in _beside(theirs.get(row["statistic"], ()))
+                for published in _published_columns(theirs.get(row["statistic"], ()))
             ]
     return rows
 
 
 def _against(measured: Measured, rater: str) -> Measured:
-    """The cases that a further rater has drawn, with these masks in place of the reference."""
+    """The cases of a further rater, with that rater's masks as the reference."""
     drawn = measured.volumes[rater].dropna(how="all")
     scores = measured.scores[measured.scores["case_id"].isin(drawn.index)]
     scores = scores[scores["metric"].isin(["failed", f"dice@{rater}"])]
@@ -101,7 +101,7 @@ def _against(measured: Measured, rater: str) -> Measured:
 def _parts(
     measured: Measured, agreement: pd.DataFrame, scores: pd.DataFrame
 ) -> Iterator[tuple[str, _Part]]:
-    """Each part that is there, where there is a reference."""
+    """Yield each part of the cohort, where there is a reference."""
     parts = measured.parts
     if PAIR not in measured.pairs:
         return
@@ -109,7 +109,7 @@ def _parts(
     agreement = agreement[(agreement["first"] == PAIR[0]) & (agreement["second"] == PAIR[1])]
     for part in PARTS.values():
         cases = parts.index[parts == part]
-        if part in strata or len(cases) == len(parts):  # those of all cases tell of one part
+        if part in strata or len(cases) == len(parts):  # all cases may be of one part
             place = ("part", part) if part in strata else ("all", "all")
             of_part = (
                 table[(table["stratum"] == place[0]) & (table["level"] == place[1])]
@@ -121,7 +121,7 @@ def _parts(
 def _label_rows(
     measured: Measured, own: _Part, label: str, theirs: Mapping[str, Sequence[Published]]
 ) -> Iterator[dict]:
-    """A row for each statistic that is usual or published."""
+    """Rows of the statistics that are usual or published."""
     wanted = (name for name in (*SCORE_UNITS, *AGREEMENT_UNITS) if name in {*USUAL, *theirs})
     for statistic in wanted:
         is_score = statistic in SCORE_UNITS
@@ -143,7 +143,7 @@ def _label_rows(
 
 
 def correlation_p(r: float, n: int) -> float:
-    """Two-sided p of Pearson's r of `n` independent pairs; NaN of fewer than three.
+    """Return the two-sided p of Pearson's r of `n` independent pairs; NaN for fewer than three.
 
     Source: Student 1908, doi:10.1093/biomet/6.2-3.302.
     """
@@ -154,9 +154,9 @@ def correlation_p(r: float, n: int) -> float:
     return 2 * float(student.sf(abs(r) * math.sqrt((n - 2) / (1 - r * r)), n - 2))
 
 
-def _beside(published: Sequence[Published]) -> list[dict]:
-    """Columns of each published value; of none, empty ones."""
-    told = [
+def _published_columns(published: Sequence[Published]) -> list[dict]:
+    """Columns of each published value, or empty columns without any."""
+    columns = [
         {
             "published": one.value,
             "published_sd": math.nan if one.spread is None else one.spread,
@@ -164,13 +164,13 @@ def _beside(published: Sequence[Published]) -> list[dict]:
         }
         for one in published
     ]
-    return told or [{"published": math.nan, "published_sd": math.nan, "source": ""}]
+    return columns or [{"published": math.nan, "published_sd": math.nan, "source": ""}]
 
 
 def _published(target: Target, part: str, label: str) -> dict[str, list[Published]]:
-    """What is published of a label in a part, by statistic.
+    """Published values of a label in a part, by statistic.
 
-    A value without a label is about all labels: the mean of their scores, their sum's volumes.
+    A value without a label is about all labels: the mean of their scores, the volume of their sum.
     """
     found: dict[str, list[Published]] = {}
     for one in target.published:
@@ -182,7 +182,7 @@ def _published(target: Target, part: str, label: str) -> dict[str, list[Publishe
 
 
 def _failed(measured: Measured, label: str, cases: pd.Index) -> int:
-    """Cases in which a label failed; of a region or of all labels, any of them."""
+    """Number of cases in which a label failed, or any label of a region or of the target."""
     names = {label: (label,), ALL_LABELS: measured.target.label_names} | measured.target.regions
     rows = measured.scores
     own = rows[rows["label"].isin(names[label]) & rows["case_id"].isin(cases)]
@@ -190,7 +190,7 @@ def _failed(measured: Measured, label: str, cases: pd.Index) -> int:
 
 
 def _people(measured: Measured, label: str, metric: str, cases: pd.Index) -> int:
-    """Subjects of the cases that have a score."""
+    """Number of subjects with a score."""
     labels = measured.target.label_names if label == ALL_LABELS else (label,)
     rows = measured.scores
     known = rows[(rows["metric"] == metric) & rows["value"].notna() & rows["label"].isin(labels)]

@@ -1,8 +1,8 @@
-"""Further raters of the same scans: how well people agree, and the network with each of them.
+"""Further raters of the same scans: agreement among people, and of the network with each.
 
-Two comparisons stand for "as well as people agree": how the network agrees with one person is put
-beside how another person does, on the same cases. An interval of the difference that includes 0
-shows no difference; it does not show that there is none, so its ends are told.
+The network's agreement with one person is compared with another person's agreement with the same
+one, on the same cases. An interval of the difference that includes 0 does not show that there is no
+difference, so the ends are reported.
 """
 
 import math
@@ -30,7 +30,7 @@ DIFFERENCE_COLUMNS = [
     *("difference", "low", "high", "n", "n_subjects", "n_missing", "finding", "reason"),
 ]
 CLOSER, LESS, OPEN = "closer than the rater", "less close than the rater", "no difference is shown"
-STATISTICS = {  # of the study's table: columns here
+STATISTICS = {  # statistic in the study's table → column here
     "icc_a1": ("icc_a1", "icc_low", "icc_high"),
     "icc_c1": ("icc_c1",),
     "pearson_r": ("pearson_r",),
@@ -40,13 +40,13 @@ MEASURES = ("dice", "icc_a1")
 
 
 def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
-    """Mean Dice, ICCs, Pearson's r and bias of every two of network, reference and raters.
+    """Return mean Dice, ICCs, Pearson's r and bias of every two of network, reference and raters.
 
-    A row a pair and label or region. `n` counts the cases with a Dice of both, `n_missing` those
-    without (one of them has not drawn the scan, or neither the label); a prediction that failed
-    has Dice 0. The Dice of a region is the mean over its labels. The volumes' statistics over
-    `n_volumes` cases are those of `agreement`, the study's table; the bias is second − first.
-    Intervals of Dice are Student's t over people. No rows where nobody else has drawn.
+    One row per pair and label or region. `n` counts the cases with a Dice of both, `n_missing`
+    those without (a mask is missing, or the label is in neither); a failed prediction has Dice 0.
+    The Dice of a region is the mean over its labels. Statistics of volumes, over `n_volumes` cases,
+    are those of `agreement`, the study's table; the bias is second − first. Intervals of Dice are
+    Student's t over people. No rows without further raters.
     """
     rows = []
     for first, second in measured.pairs if measured.raters else ():
@@ -64,12 +64,12 @@ def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
 
 
 def rater_differences_table(measured: Measured) -> pd.DataFrame:
-    """The network's agreement with a person minus that of another person with the same.
+    """Return the network's agreement with a person minus another person's with the same one.
 
-    A row each for the mean Dice and for ICC(A,1) of the volumes, over the cases that all three
-    have. `finding` says whether the interval excludes 0, and on which side. Intervals are
-    Student's t over people, of ICC by the jackknife, and not corrected for the number of rows. No
-    rows without a network.
+    One row each for mean Dice and ICC(A,1) of volumes, over the cases that all three have.
+    `finding` tells whether the interval excludes 0, and on which side. Intervals are Student's t
+    over people (for ICC by the jackknife), not corrected for the number of rows. No rows without a
+    network.
     """
     rows = []
     for network, against, rater in _triples(measured):
@@ -86,13 +86,13 @@ def rater_differences_table(measured: Measured) -> pd.DataFrame:
 
 
 def network_of(measured: Measured) -> str | None:
-    """The method whose masks are scored; None where people alone have drawn."""
+    """Return the method whose masks are scored; None where all masks are people's."""
     people = {measured.reference, *measured.raters}
     return next((name for name in measured.methods if name not in people), None)
 
 
 def _triples(measured: Measured) -> Iterator[tuple[str, str, str]]:
-    """Network, a person, and another person, where there are all three."""
+    """Yield network, a person and another person, where all three exist."""
     network, first = network_of(measured), measured.reference
     people = [*([first] if first else []), *measured.raters] if measured.raters else []
     for against in people if network else ():
@@ -100,7 +100,7 @@ def _triples(measured: Measured) -> Iterator[tuple[str, str, str]]:
 
 
 def _dice(measured: Measured, first: str, second: str) -> pd.DataFrame:
-    """Dice of two masks: a row a case, a column a label or region; NaN where there is none."""
+    """Dice of two masks: rows are cases, columns labels or regions; NaN where there is none."""
     scores, pair = measured.scores, {first, second}
     drawn = [name for name in measured.raters if name in pair]
     network = network_of(measured) in pair
@@ -116,7 +116,7 @@ def _dice(measured: Measured, first: str, second: str) -> pd.DataFrame:
 
 
 def _volumes(found: pd.DataFrame) -> dict:
-    """Statistics of one label's volumes, as columns."""
+    """Statistics of one label's volumes as columns of the table."""
     by_name = found.set_index("statistic")
     row: dict[str, object] = {"n_volumes": 0}
     for statistic, columns in STATISTICS.items():
@@ -167,7 +167,7 @@ def _difference(measured: Measured, columns: list[pd.Series], measure: str) -> d
 def _iccs(
     values: Float[ndarray, "N 3"], subject: Integer[ndarray, " N"], n_subjects: int
 ) -> tuple[float, float, float, float]:
-    """ICC(A,1) of network and of rater with the person, and the ends of their difference."""
+    """ICC(A,1) of network and of rater with the person, and the interval of their difference."""
     weights = np.concatenate([np.ones((1, n_subjects)), left_out(n_subjects)])
     against, *others = values.T
     network, rater = (
@@ -177,7 +177,7 @@ def _iccs(
 
 
 def _known(measured: Measured, table: pd.DataFrame) -> tuple[Float[ndarray, "N K"], Cases]:
-    """Rows without a gap, and the subject of each."""
+    """Rows without missing values, and the subject of each."""
     values = table.to_numpy(dtype=float)
     whole = np.isfinite(values).all(axis=1)
     return values[whole], measured.subjects.to_numpy()[whole]

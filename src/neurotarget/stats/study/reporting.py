@@ -1,4 +1,4 @@
-"""The tables that a reviewer asks for beside those of a study, and what they need of it."""
+"""Further tables that reviewers ask for: Table 1, case flow, model checks, change within people."""
 
 import math
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from neurotarget.stats.effects.testing import tests_table
 from neurotarget.stats.study.assumptions import assumptions_table
 from neurotarget.stats.study.results import Study
 
-MARGIN = 0.05  # of Dice, where the target states no other
+MARGIN = 0.05  # of Dice, where the target states none
 BETTER, NOT_INFERIOR, INFERIOR, OPEN = "better", "not inferior", "inferior", "undecided"
 
 
 def with_reporting(study: Study, *, n_listed: int = 0, people: pd.DataFrame | None = None) -> Study:
-    """The study with Table 1, the flow of cases, checks of the models, and change within people.
+    """Return the study with Table 1, the flow of cases, model checks and change within people.
 
-    `n_listed` cases were in the manifest that it was made of. `people` are those of the network's
-    splits, as `people_table` takes them. Tables without rows are left out.
+    `n_listed` is the number of cases in the manifest. `people` are those of the network's splits,
+    as for `people_table`. Tables without rows are left out.
     """
     measured, tables = study.measured, dict(study.tables)
     agreement = tables["agreement"]
@@ -43,7 +43,7 @@ def with_reporting(study: Study, *, n_listed: int = 0, people: pd.DataFrame | No
 def noninferiority_table(
     differences: pd.DataFrame, acceptable: Mapping[str, float]
 ) -> pd.DataFrame:
-    """Whether the network's Dice with a person is no lower than a second rater's by a margin.
+    """Return whether the network's Dice with a person is not inferior to a second rater's.
 
     `differences` is `rater_differences` of a study. Not inferior: the interval lies above −margin;
     better: above 0; inferior: below −margin. The margin is the acceptable `dice_margin`, else 0.05.

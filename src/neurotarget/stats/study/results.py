@@ -1,4 +1,4 @@
-"""All that a study says of a cohort, as tables; the report shows them and computes nothing."""
+"""The result of a study: all tables, as the report shows them without further computation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from neurotarget.stats.cohort.measured import Measured
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Tables by name, as they are written to `study/<name>.tsv`.
+    """Tables of a study by name, as they are written to `study/<name>.tsv`.
 
-    `notes` are sentences on what was left out, with counts; `facts` say where the numbers come
-    from (experiment, model, commit, command), shown at the end of the page. `learning` says whether
-    the network behind the masks has learnt, where there is one.
+    `notes` are sentences on what was left out, with counts; `facts` are the origin of the numbers
+    (experiment, model, commit, command), shown at the end of the page. `learning` is the judgement
+    whether the network behind the masks has learnt, where there is one.
     """
 
     measured: Measured

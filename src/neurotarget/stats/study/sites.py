@@ -1,9 +1,9 @@
-"""Several sites: does a result hang on one of them, and does harmonisation help at a new one.
+"""Several sites: does a result depend on one site, and does harmonisation help at a new one?
 
-A subject counts once a site: several scans there are averaged. Harmonisation is `Combat` over all
-labels and regions, fitted without the cases that it is judged on. Where the target declares no
-hypothesis on volumes, these are put against age, sex and TIV, as far as the cohort has them; means
-of contrasts are not looked at by site.
+A subject counts once per site: several scans there are averaged. Harmonisation is `Combat` over all
+labels and regions, fitted without the cases that it is tested on. Where the target declares no
+hypothesis on volumes, age, sex and TIV are used, as far as the cohort has them. Means of contrasts
+are not analysed by site.
 """
 
 import math
@@ -39,24 +39,23 @@ HARMONISATION_COLUMNS = (
     *("p_site_raw", "p_site_combat", "folds", "reason"),
 )
 FOLDS = 5
-MOST_LABELS = 12  # of a target with more, leave-one-site-out looks at the first
+MOST_LABELS = 12  # of a target with more labels, only the first are analysed
 
 
 def sites_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Each effect within one site alone and without that site, and its volumes as predicted.
+    """Return each effect within a site and without it, and prediction errors at that site.
 
-    The verdict without a site says whether the result hangs on it. The hypothesis's model (less
-    terms of site), fitted on the other sites, predicts the volumes of the one left out: mean
-    absolute error and bias (predicted minus measured), of the volumes as they are and after
-    `Combat` was fitted on the other sites of three subjects or more and adapted to this one. To
-    adapt takes no reference but volumes, so each fifth of the site is harmonised as the other
-    four tell. The errors after ComBat are of harmonised volumes, which have the spread of an
-    average site.
+    The verdict without a site shows whether the result depends on it. The hypothesis's model
+    (without terms of site), fitted on the other sites, predicts the volumes of the left-out site:
+    mean absolute error and bias (predicted minus measured), before harmonisation and after `Combat`
+    was fitted on the other sites of three subjects or more and adapted to this one. Adaptation uses
+    volumes only, no reference, so each fifth of the site is harmonised by the other four fifths.
+    Errors after ComBat are of harmonised volumes, which have the spread of an average site.
 
-    A hypothesis on one label is put to that label, others to each label and region. Of more than
-    twelve labels the first twelve, regions within them, and left, right and total are looked at;
-    the last row of a method counts the rest. A site of fewer than three subjects has a reason
-    instead of an estimate of its own and a prediction.
+    A hypothesis on one label is tested on that label, others on each label and region. With more
+    than twelve labels, only the first twelve, regions within them, and left, right and total are
+    analysed; the last row of a method counts the rest. A site of fewer than three subjects has a
+    reason instead of an estimate within it and of a prediction.
     """
     hypotheses = _hypotheses(measured)
     rows = [
@@ -76,16 +75,16 @@ def sites_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def harmonisation_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Share of the volumes' variance that site explains before and after ComBat, out of fold.
+    """Return the share of the volumes' variance between sites before and after ComBat, out of fold.
 
-    Five folds are drawn by subject and spread over each site; ComBat is fitted on four of them
-    and keeps the covariates of all hypotheses. The share is that of volumes adjusted for these
-    covariates, taken within each fold: were the folds thrown together, errors of the sites' means
-    would cancel and hide what is left. It is corrected for chance (epsilon squared), so it can
-    fall below 0. What the errors of the correction add counts in the share, but the F-test allows
-    for it: a small `p_site_combat` says that harmonisation left more than that, though it comes
-    up too often where sites are small (see `multisite.site_shares`). Sites of fewer than three
-    subjects are left out and named.
+    Five folds are drawn by subject and balanced over sites; ComBat is fitted on four of them and
+    keeps the covariates of all hypotheses. The share is that of volumes adjusted for these
+    covariates, computed within each fold: if the folds were pooled, errors of the sites' means
+    would cancel and hide remaining site effects. It is corrected for chance (epsilon squared), so
+    it can be below 0. Errors of the correction count in the share, but the F-test allows for them:
+    a small `p_site_combat` means that harmonisation left more than that, though with small sites
+    it is small too often (see `multisite.site_shares`). Sites of fewer than three subjects are left
+    out and named.
 
     Source: Kelley 1935, doi:10.1073/pnas.21.9.554 (epsilon squared); Okada 2013,
     doi:10.2333/bhmk.40.129 (the least biased of its kind).
@@ -95,7 +94,7 @@ def harmonisation_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def _hypotheses(measured: Measured) -> tuple[Hypothesis, ...]:
-    """What the target asks of volumes and is no question of site; else a slope of age or TIV."""
+    """The target's hypotheses on volumes, except on site; without any, slopes of age or TIV."""
     if asked := [one for one in measured.target.hypotheses if not one.contrast]:
         return tuple(one for one in asked if "site" not in one.covariate.split("*"))
     table = measured.covariates
@@ -124,7 +123,7 @@ def _looked_at(measured: Measured, hypothesis: Hypothesis) -> tuple[str, ...]:
 
 
 def _places(table: pd.DataFrame) -> pd.Series:
-    """Site of each case as text; NaN where it is not known."""
+    """Site of each case as text; NaN where unknown."""
     return table["site"].map(written, na_action="ignore").astype(object)
 
 
@@ -162,11 +161,11 @@ def _predicted(
     places: pd.Series,
     seed: int,
 ) -> dict[str, Errors | None]:
-    """Errors of prediction by site, in the order of the alphabet; None without a model."""
+    """Prediction errors by site, in alphabetical order; None without a model."""
     names = sorted(places.dropna().unique())
     try:
         scans = gather_scans(hypothesis, volumes, table, places)
-    except NotEstimableError:  # the effects say why
+    except NotEstimableError:  # the effects have the reason
         return dict.fromkeys(names)
     return {name: prediction_errors(scans, name, count=FOLDS, seed=seed) for name in names}
 
@@ -214,17 +213,17 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
     volumes, table = measured.volumes[method], measured.covariates
     nothing = dict.fromkeys(HARMONISATION_COLUMNS, math.nan)
     nothing |= {"method": method, "n": len(table), "n_sites": 0, "folds": FOLDS}
-    told: list[str] = []
+    notes: list[str] = []
     try:
         if "site" not in table:
             raise NotEstimableError("no covariate site")
         nothing["n_sites"] = _places(table).nunique()
-        scans = _all_scans(measured, volumes, told)
+        scans = _all_scans(measured, volumes, notes)
         nothing["n_sites"] = len(set(scans.sites))
         before, after = site_shares(scans, count=FOLDS, seed=seed)
     except (NotEstimableError, DataError) as why:
         for label in measured.labels:
-            yield nothing | {"label": label, "reason": _joined(str(why), *told)}
+            yield nothing | {"label": label, "reason": _joined(str(why), *notes)}
         return
     for label in measured.labels:
         number = volumes.columns.get_loc(label)
@@ -237,12 +236,12 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
             "p_site_raw": raw.p,
             "p_site_combat": combat.p,
             "reason": _joined(
-                "too few volumes, or they do not vary" if math.isnan(raw.value) else "", *told
+                "too few volumes, or they do not vary" if math.isnan(raw.value) else "", *notes
             ),
         }
 
 
-def _all_scans(measured: Measured, volumes: pd.DataFrame, told: list[str]) -> Scans:
+def _all_scans(measured: Measured, volumes: pd.DataFrame, notes: list[str]) -> Scans:
     """Scans with the covariates of all hypotheses, at sites of three subjects or more."""
     table, places = measured.covariates, _places(measured.covariates)
     _refuse_fewer_than_two((measured.subjects.groupby(places).nunique() >= FEWEST).sum())
@@ -257,18 +256,18 @@ def _all_scans(measured: Measured, volumes: pd.DataFrame, told: list[str]) -> Sc
         for name in SPLINE.sub(r"\1", term).split("*")
         if name not in table or table[name].isna().all()
     }
-    told += [f"no covariate {name}" for name in sorted(absent)]
+    notes += [f"no covariate {name}" for name in sorted(absent)]
     kept = [term for term in terms if not absent & set(SPLINE.sub(r"\1", term).split("*"))]
     hypothesis = Hypothesis("all", "", "", None, 0, tuple(dict.fromkeys(kept)))  # tests nothing
     scans = gather_scans(hypothesis, volumes, table, places)
     used = [name for name in table if name in hypothesis.variables]
     lost = int((places.isna() | table[used].isna().any(axis=1)).sum())
-    told += [f"{lost} cases without a site or a covariate left out"] * bool(lost)
+    notes += [f"{lost} cases without a site or a covariate left out"] * bool(lost)
     names, counts = np.unique(scans.sites, return_counts=True)
     small = names[counts < FEWEST]
     _refuse_fewer_than_two(len(names) - len(small))
     if len(small):
-        told.append(f"left out with fewer than {FEWEST} subjects: {', '.join(small)}")
+        notes.append(f"left out with fewer than {FEWEST} subjects: {', '.join(small)}")
     return scans.only(~np.isin(scans.sites, small))
 
 
@@ -282,7 +281,7 @@ def _subjects(count: int) -> str:
 
 
 def _row(label: str, **found: object) -> dict:
-    """A row of the table of sites, with NaN for what was not found."""
+    """A row of the table of sites, with NaN for missing columns."""
     nothing = dict.fromkeys(COLUMNS, math.nan)
     nothing |= {"site": "", "hypothesis": "", "n": 0, "unit": "", "reason": ""}
     return nothing | {"label": label, "verdict_without": INCONCLUSIVE} | found

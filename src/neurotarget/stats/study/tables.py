@@ -1,9 +1,9 @@
-"""The study's tables of volumes, of the agreement of methods, and of scores of masks.
+"""The study's tables of volumes, agreement of methods, and scores of masks.
 
-Every table has a row for each label and region and each stratum; a number that cannot be told is
-NaN and its row says why in `reason`. Intervals are at 95 % over people, and `interval` names the
-kind of each: of means Student's t with people − 1 degrees of freedom, of agreement what
-`agreement.agreement_intervals` chooses. Strata of fewer than ten people have values alone.
+Every table has a row for each label and region and each stratum. An unknown number is NaN, with the
+cause in `reason`. Intervals are at 95 % over people, and `interval` names the kind of each: for
+means Student's t with people − 1 degrees of freedom, for agreement the choice of
+`agreement.agreement_intervals`. Strata of fewer than ten people have values without intervals.
 """
 
 import math
@@ -61,7 +61,7 @@ VOLUME_COLUMNS = ["method", *PLACE, *MEAN, "minimum", "maximum", "unit", "n", "n
 AGREEMENT_COLUMNS = ["first", "second", *PLACE, "statistic", "value", "low", "high", "interval"]
 AGREEMENT_COLUMNS += COUNTS
 SCORE_COLUMNS = [*PLACE, "metric", *MEAN, "q1", "q3", "unit", "n", "n_nan", "n_failed", "reason"]
-FEWEST_OF_STRATUM = 10  # people, below which a part of the cohort has no interval
+FEWEST_OF_STRATUM = 10  # fewest people in a stratum for an interval
 
 NO_VALUE = "no case has a value"
 NO_SCORES = "no scores"
@@ -70,14 +70,14 @@ FEW_IN_STRATUM = "fewer than 10 people: no interval"
 
 
 class Part(NamedTuple):
-    """A stratum as places of its cases in the cohort, and the subject of each."""
+    """A stratum as positions of its cases in the cohort, and the subject of each."""
 
     names: dict[str, str]
     cases: Integer[ndarray, " N"]
     subjects: Codes
 
     def too_few(self, n: int, n_subjects: int) -> str:
-        """Why there is no interval, or "" where there are enough cases and people."""
+        """Return why there is no interval, or "" with enough cases and people."""
         if n < FEWEST:
             return "fewer than 3 cases" if n else NO_VALUE
         if n_subjects < FEWEST:
@@ -87,7 +87,7 @@ class Part(NamedTuple):
 
 
 def volumes_table(measured: Measured) -> pd.DataFrame:
-    """Mean volume of every label by every method, with its spread, in mm³."""
+    """Return the mean volume of every label by every method, with its spread, in mm³."""
     rows = []
     for part in _parts(measured):
         for method, volumes in measured.volumes.items():
@@ -109,13 +109,13 @@ def volumes_table(measured: Measured) -> pd.DataFrame:
 
 
 def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
-    """Agreement of every two methods in their volumes; differences are second − first.
+    """Return the agreement of every two methods in volumes; differences are second − first in mm³.
 
     `bias_percent` is the mean of the differences in % of the mean of both (0 where both are 0).
     With three methods or more, rows `all`, `all` hold the ICCs over all of them. The interval of
-    `icc_a1` takes the methods for a sample of methods, as is usual; `icc_a1_fixed` is the same
-    number with that of these very methods. `reference_slope` and `reference_intercept` are those
-    of the second method on the first. Formulas and sources stand in `resample.pair_statistics`.
+    `icc_a1` treats the methods as a random factor, as is usual; `icc_a1_fixed` is the same number
+    with the interval for these methods only. `reference_slope` and `reference_intercept` are those
+    of the second method on the first. See `resample.pair_statistics` for formulas and sources.
     """
     groups = [(first, second, (first, second)) for first, second in measured.pairs]
     if len(measured.methods) > 2:
@@ -132,12 +132,11 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
 
 
 def scores_table(measured: Measured) -> pd.DataFrame:
-    """Mean of every score of the masks with its spread; a lost mask counts with Dice 0.
+    """Return the mean of every score of the masks with its spread; a lost mask has Dice 0.
 
-    Scores that are NaN are left out and counted (`n_nan`): a lost mask has no surface, so the
-    distances are those of the other masks, and `n_failed` says how many cases failed in the label
-    (of `mean`: in any). An interval ends where the score does. A region has rows where it was
-    scored.
+    NaN scores are left out and counted (`n_nan`): a lost mask has no surface, so distances are
+    those of the other masks. `n_failed` counts cases that failed in the label (for `mean`, in any).
+    Intervals are cut at the ends of the score's range. A region has rows where it was scored.
     Where there are several labels, `mean` is the mean Dice of each case over its labels.
 
     Raises:
@@ -173,7 +172,7 @@ def _parts(measured: Measured) -> Iterator[Part]:
 def _mean(
     values: Cases, part: Part, known: Bool[ndarray, " M"], nothing: str, metric: str = ""
 ) -> dict[str, float | str]:
-    """Mean with its interval, SD, median and quartiles; `nothing` is the reason of no value."""
+    """Mean with its interval, SD, median and quartiles; `nothing` is the reason without values."""
     n = len(values)
     names = ("mean", "low", "high", "sd", "median", "q1", "q3")
     if not n:
@@ -194,7 +193,7 @@ def _mean(
 def _agreement(
     table: Float[ndarray, "N K"], methods: Sequence[str], part: Part, seed: int
 ) -> list[dict]:
-    """Rows of one label in one stratum; two methods have all statistics, more have the ICCs."""
+    """Rows of one label in one stratum; all statistics for two methods, only ICCs for more."""
     known = np.isfinite(table).all(axis=1)
     table, (subject, n_subjects) = table[known], codes(part.subjects[known])
     n, too_few = len(table), part.too_few(int(known.sum()), n_subjects)
@@ -204,7 +203,7 @@ def _agreement(
     elif n >= FEWEST:
         found = agreement_intervals(table, subject, n_subjects, seed=seed)
     flat = [name for name, column in zip(methods, table.T, strict=True) if _is_flat(column)]
-    if flat and found and len(methods) == 2:  # 0 in every sample, with an interval of no width
+    if flat and found and len(methods) == 2:  # 0 in every sample, so the interval has no width
         found |= dict.fromkeys(ICCS, Found(math.nan))
     counts = {"n": n, "n_subjects": n_subjects, "n_missing": len(known) - n}
     return [
@@ -217,7 +216,7 @@ def _agreement(
 
 
 def _reason(found: Found | None, too_few: str, flat: Sequence[str]) -> str:
-    """Why something of a statistic is NaN."""
+    """Reason why a value of a statistic is NaN."""
     if found is None:
         return too_few
     if math.isnan(found.value):
@@ -226,7 +225,7 @@ def _reason(found: Found | None, too_few: str, flat: Sequence[str]) -> str:
 
 
 def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
-    """Whether each case failed in each label, or in any of a region's; a row a case."""
+    """Whether each case failed in each label, or in any label of a region; rows are cases."""
     labels, cases = list(measured.target.label_names), measured.covariates.index
     masks = failed_masks(measured.scores)
     own = masks.unstack("label") if len(masks) else pd.DataFrame(index=cases)
@@ -238,7 +237,7 @@ def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _score_columns(measured: Measured) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Values, and whether there is such a row: a row a case, a column (label, metric)."""
+    """Values, and whether such a row exists: rows are cases, columns (label, metric)."""
     labels, rows = measured.target.label_names, measured.scores
     rows = rows[rows["metric"].isin(SCORE_UNITS)].astype({"value": float})
     if len(twice := rows[rows.duplicated(["case_id", "label", "metric"])]):
