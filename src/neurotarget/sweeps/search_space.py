@@ -1,4 +1,4 @@
-"""What a search may choose from, read from Hydra's own overrides.
+"""The space of a search, parsed from Hydra's own syntax of overrides.
 
 `model=unet,segresnet`, `model=choice(…)`, `model=glob(*)`, `data.batch_size=range(2,9)`,
 `optimizer.lr='tag(log, interval(1e-4, 1e-2))'` and `model.levels='int(interval(3, 6))'`.
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 LOG = "log"
 EXAMPLE = "optimizer.lr='tag(log, interval(1e-4, 1e-2))'"
-OWN = ("sweep.", "hydra.", "hydra/")  # settings of the search, and of what runs it
+OWN = ("sweep.", "hydra.", "hydra/")  # prefixes of settings that cannot be searched
 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One setting that is searched, by its key as it stands on the command line.
+    """One setting that is searched, by its key on the command line.
 
-    Either `choices` (texts as on the command line) or numbers from `low` to `high`, both
-    included, in steps of `step` where it is given.
+    Either `choices` (texts as on the command line) or numbers from `low` to `high`, both included,
+    in steps of `step` if given.
     """
 
     key: str
-    text: str  # as it was written
+    text: str  # the override as written
     choices: tuple[str, ...] = ()
     low: float = math.nan
     high: float = math.nan
@@ -43,35 +43,37 @@ class Dimension:
     is_whole: bool = False
 
     def suggest(self, trial: "optuna.Trial") -> str:
-        """The override of one trial; what was drawn for it already is kept."""
+        """Override for one trial; a value that was sampled before is kept."""
         if self.choices:
             return f"{self.key}={trial.suggest_categorical(self.key, self.choices)}"
         if self.is_whole:
             low, high, step = int(self.low), int(self.high), int(self.step or 1)
-            drawn = trial.suggest_int(self.key, low, high, step=step, log=self.is_log)
-            return f"{self.key}={drawn}"
-        drawn = trial.suggest_float(self.key, self.low, self.high, step=self.step, log=self.is_log)
-        return f"{self.key}={drawn!r}"
+            sampled = trial.suggest_int(self.key, low, high, step=step, log=self.is_log)
+            return f"{self.key}={sampled}"
+        sampled = trial.suggest_float(
+            self.key, self.low, self.high, step=self.step, log=self.is_log
+        )
+        return f"{self.key}={sampled!r}"
 
     @property
     def first_values(self) -> tuple[str, ...]:
-        """Overrides that show whether the setting is there: every choice, or the lowest number."""
+        """Overrides for a check that the setting exists: every choice, or the lowest number."""
         if self.choices:
             return tuple(f"{self.key}={choice}" for choice in self.choices)
         return (f"{self.key}={int(self.low) if self.is_whole else self.low}",)
 
 
 def read_space(
-    words: Sequence[str], loader: ConfigLoader
+    overrides: Sequence[str], loader: ConfigLoader
 ) -> tuple[list[str], tuple[Dimension, ...]]:
-    """Split overrides into those of one value and those that are searched.
+    """Split overrides into those with one value and those that are searched.
 
-    Where a key is given twice, the later word counts, as it does for Hydra.
+    If a key is repeated, the later override counts, as in Hydra.
 
     Raises:
-        DataError: a word cannot be read, or names what cannot be searched.
+        DataError: an override cannot be parsed, or cannot be searched.
     """
-    read = {override.get_key_element(): override for override in map(_parser(loader), words)}
+    read = {override.get_key_element(): override for override in map(_parser(loader), overrides)}
     fixed = [str(one.input_line) for one in read.values() if not one.is_sweep_override()]
     space = tuple(dimension(one) for one in read.values() if one.is_sweep_override())
     return fixed, space
@@ -80,12 +82,12 @@ def read_space(
 def _parser(loader: ConfigLoader):  # noqa: ANN202
     parser = OverridesParser.create(loader)
 
-    def parse(word: str) -> Override:
+    def parse(text: str) -> Override:
         try:
-            (override,) = parser.parse_overrides([word])
+            (override,) = parser.parse_overrides([text])
         except HydraException as error:
             raise DataError(
-                f"{word}: the values to search cannot be read; say them like {EXAMPLE}"
+                f"{text}: the values to search cannot be read; say them like {EXAMPLE}"
             ) from error
         return override
 
@@ -93,7 +95,7 @@ def _parser(loader: ConfigLoader):  # noqa: ANN202
 
 
 def dimension(override: Override) -> Dimension:
-    """Read one swept override.
+    """Parse one swept override.
 
     Raises:
         DataError: it cannot be searched.
@@ -151,7 +153,7 @@ def _check_ends(text: str, low: float, high: float, *, is_log: bool) -> None:
 
 
 def _range(key: str, text: str, value: RangeSweep) -> Dimension:
-    """Numbers from start to stop, which is left out as it is in Python."""
+    """Numbers from start to stop, which is excluded as in Python."""
     start, stop, step = (Decimal(str(end)) for end in (value.start, value.stop, value.step))
     count = math.ceil((stop - start) / step) if step else 0
     if count < 1:
