@@ -14,7 +14,7 @@ from neurotarget.types import Case
 
 T = TypeVar("T")
 LONGEST_NAME = 255  # bytes, on the file systems of Linux, macOS and Windows
-MEMORY_ADVICE = "close other programs, say fewer workers, or device=cpu"
+MEMORY_ADVICE = "close other programs, set fewer workers, or device=cpu"
 
 
 def reason_of(error: Exception) -> str:

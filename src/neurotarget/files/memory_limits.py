@@ -8,7 +8,7 @@ from neurotarget.problems import CaseError, DataError
 WORKER = "DataLoader worker"  # how torch's message about a dead worker starts
 MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # in torch's messages
 LESS_READ = "close other programs, take cases or columns out that are not asked about"
-LESS_SHOWN = "close other programs, say fewer cases="
+LESS_SHOWN = "close other programs, give fewer cases="
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def _is_memory(error: MemoryError | RuntimeError) -> bool:
 def _todo(error: MemoryError | RuntimeError) -> str | None:
     """What the user can do about it; None for an error of another kind."""
     if WORKER in str(error):
-        return "usually memory is what lacks: say fewer data.workers (0 for none)"
+        return "usually for lack of memory: set fewer data.workers (0 for none)"
     if _is_memory(error):
-        return "say a smaller data.batch_size or patch_vox, or fewer data.workers"
+        return "set a smaller data.batch_size or patch_vox, or fewer data.workers"
     return None

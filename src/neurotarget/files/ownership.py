@@ -71,7 +71,7 @@ def claim(
     """
     folder = Path(folder)
     if os.path.lexists(folder) and not folder.is_dir():
-        raise DataError(f"{key}: found the file {folder}, wanted a folder; say another {key}")
+        raise DataError(f"{key}: found the file {folder}, wanted a folder; choose another {key}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         around = record_of(folder / RECORD)
@@ -90,7 +90,7 @@ def claim(
     except OSError as error:
         raise DataError(
             f"{key}: {folder} cannot be written ({error.strerror or error}), wanted a folder that "
-            f"can; say another {key}"
+            f"can; choose another {key}"
         ) from error
     refuse_foreign(files, key=key)
     return record
@@ -114,7 +114,7 @@ def claim_file(path: Path, *, key: str, overwrite: bool = False) -> None:
     """
     path = Path(path)
     if path.is_dir():
-        raise DataError(f"{key}: found the folder {path}, wanted a file; say another {key}")
+        raise DataError(f"{key}: found the folder {path}, wanted a file; choose another {key}")
     if record_of(path) is None:
         claim(path.parent, shared=True, key=key)
     record = record_of(path)
@@ -134,7 +134,7 @@ def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
         raise DataError(
             f"{foreign[0].parent}: found {_counted(count)} that neurotarget did not write or that "
             f"changed since ({_listed(path.name for path in foreign)}), wanted names that are "
-            f"free; move {'it' if count == 1 else 'them'}, say another {key}, or overwrite=true"
+            f"free; move {'it' if count == 1 else 'them'}, choose another {key}, or overwrite=true"
         )
 
 
@@ -161,7 +161,7 @@ def discard(folder: Path) -> None:
     except OSError as error:
         raise DataError(
             f"{folder}: an earlier file cannot be removed ({error.strerror or error}); remove the "
-            "folder, or say another"
+            "folder, or choose another"
         ) from error
 
 
@@ -193,7 +193,7 @@ def refuse_twins(files: Mapping[str, Iterable[Path]], *, key: str = "output") ->
             if other != case_id and (path == twin or _is_one_file(path, twin)):
                 raise DataError(
                     f"{case_id}: would write {path.name}, as {other} does, wanted names of their "
-                    f"own; rename one of the two cases, or say another {key} for each"
+                    f"own; rename one of the two cases, or choose another {key} for each"
                 )
 
 
@@ -219,7 +219,7 @@ def _refuse_unknown(folder: Path, key: str) -> None:
         names = _listed(path.relative_to(folder).as_posix() for path in found)
         raise DataError(
             f"{key}: found {more}{_counted(min(len(found), COUNTED))} in {folder} that neurotarget "
-            f"did not write ({names}), wanted a new or empty folder, or one of its own; say "
+            f"did not write ({names}), wanted a new or empty folder, or one of its own; choose "
             f"another {key}, or overwrite=true to replace files of the same names"
         )
 
@@ -228,7 +228,7 @@ def _refuse_links(folder: Path, key: str) -> None:
     if (path := link_out(folder)) is not None:
         raise DataError(
             f"{key}: found the link {path.relative_to(folder)} in {folder}, which leads to "
-            f"{path.resolve()}, wanted files of the folder's own; remove the link, say another "
+            f"{path.resolve()}, wanted files of the folder's own; remove the link, choose another "
             f"{key}, or overwrite=true to write where it leads"
         )
 

@@ -173,7 +173,7 @@ def real_path(path: Path | str) -> Path:
 
 
 def why_not_regular(path: Path | str) -> str | None:
-    """Why a path is that of no regular file, such as `no such file`; None where it is."""
+    """Why a path is not a regular file, such as `no such file`; None if it is one."""
     try:
         check_regular(path)
     except OSError as error:
@@ -183,7 +183,7 @@ def why_not_regular(path: Path | str) -> str | None:
 
 @contextmanager
 def _named(path: Path | str) -> Iterator[None]:
-    """Say of letters that no path has, as a null byte, that there is no such file."""
+    """Raise FileNotFoundError for characters that no path may have, such as a null byte."""
     try:
         yield
     except ValueError as error:

@@ -68,7 +68,7 @@ def written(path: Path | str) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}); make room, or say a folder "
+            f"{path}: cannot be written ({error.strerror or error}); make room, or choose a folder "
             "that can be written"
         ) from error
 
@@ -81,7 +81,7 @@ def _enter(path: Path, draft: Path) -> None:
     if os.path.lexists(path) and not (record.may_replace or is_ours(path)):
         raise DataError(
             f"{path}: found a file that neurotarget did not write or that was changed since, "
-            "wanted a new name; move it, or say overwrite=true"
+            "wanted a new name; move it, or set overwrite=true"
         )
     record.enter(path, NAME_ONLY if is_state(path) else digest(draft))
 

@@ -124,7 +124,7 @@ def soup(states: Sequence[State]) -> dict[str, Tensor]:
         if unlike := differences(other, first):
             raise DataError(
                 f"soup: the weights of network {number} are not of the first one's architecture "
-                f"({'; '.join(unlike)}); average runs of one model, or say ensemble=mean"
+                f"({'; '.join(unlike)}); average runs of one model, or set ensemble=mean"
             )
     return {name: _mean([state[name] for state in states]) for name in first}
 

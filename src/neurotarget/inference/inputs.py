@@ -127,7 +127,7 @@ def _in_folder(
     folders = _subfolders(folder)
     if images := _images(folder):
         if folders:
-            log.warning("input: %d subfolders beside image files are left out", len(folders))
+            log.warning("input: %d subfolders next to image files are left out", len(folders))
         return _flat(folder, images, contrasts)
     is_disc = is_there(folder / INDEX)
     series = find_series(folder) if is_disc else list_series(folder)

@@ -33,7 +33,7 @@ def refuse_inputs(target: Target, cases: Sequence[Case], output: Path) -> None:
     if taken := [path for path in ours if real_path(path) in inputs]:
         raise DataError(
             f"{taken[0]}: a prediction would replace the scan itself ({len(taken)} files of "
-            f"{len(cases)} cases); say another output folder"
+            f"{len(cases)} cases); choose another output folder"
         )
 
 
@@ -68,7 +68,7 @@ def is_made_by(output: Path, made_by: str, *, overwrite: bool) -> bool:
     if found not in (None, made_by) and not overwrite:
         raise DataError(
             f"{output}: found predictions of other weights ({found[:12]}), wanted an empty folder "
-            f"or those of {made_by[:12]}; say another output, or overwrite=true"
+            f"or those of {made_by[:12]}; choose another output, or overwrite=true"
         )
     return found == made_by
 
@@ -89,7 +89,7 @@ def begin(output: Path, ledger: Ledger, made_by: str, *, overwrite: bool) -> Non
     except OSError as error:
         reason = error.strerror or error
         raise DataError(
-            f"output: {output} cannot be written ({reason}); say a folder that can"
+            f"output: {output} cannot be written ({reason}); choose a folder that can"
         ) from error
 
 

@@ -52,7 +52,7 @@ class SlidingWindow:
             raise DataError(
                 f"patch_vox: found {list(self.window_vox)} for a network that leaves "
                 f"{self.margin_vox} voxels at each face without a score, wanted sides of more than "
-                f"{2 * self.margin_vox}; say a larger patch_vox"
+                f"{2 * self.margin_vox}; set a larger patch_vox"
             )
         self.inferer = (
             UnpaddedInferer(self.scored_vox, self.margin_vox, overlap=overlap, batch=batch)

@@ -140,7 +140,7 @@ def _errors(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def te_problems(
-    case_id: str, te_s: Sequence[float], todo: str = "say te_ms=4,8,12"
+    case_id: str, te_s: Sequence[float], todo: str = "set te_ms=4,8,12"
 ) -> list[Problem]:
     """Problems of echo times in s."""
     listed = ", ".join(f"{1000 * time:g}" for time in te_s)
@@ -163,7 +163,7 @@ def field_problems(case_id: str, field_t: float, file: str = "") -> list[Problem
     low, high = FIELDS_T
     if low <= field_t <= high:
         return []
-    todo = "write MagneticFieldStrength in T into the sidecar, or say field_t=3"
+    todo = "write MagneticFieldStrength in T into the sidecar, or set field_t=3"
     found, wanted = f"a field strength of {field_t:g} T", f"{low:g} to {high:g} T"
     return [error(found, wanted, todo, case_id=case_id, file=file)]
 
@@ -189,7 +189,7 @@ def _direction(
         return _unit(acquisition, np.array(acquisition.b0, dtype=float))
     header = volume.header
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
-    todo = "say b0=0,0,1, the direction of B0 along the voxel axes i, j, k of the file"
+    todo = "set b0=0,0,1, the direction of B0 along the voxel axes i, j, k of the file"
     wanted = "a known direction of B0"
     if not volume.is_oriented:
         found = "no orientation in the header"
@@ -210,7 +210,7 @@ def _unit(acquisition: Acquisition, along: ndarray) -> tuple[Triple | None, str,
     length = float(np.linalg.norm(along))
     if along.shape != (3,) or not np.isfinite(length) or length < 1e-6:
         found, wanted = f"b0 {along.tolist()}", "three numbers that point somewhere"
-        wrong = error(found, wanted, "say b0=0,0,1", case_id=acquisition.case_id)
+        wrong = error(found, wanted, "set b0=0,0,1", case_id=acquisition.case_id)
         return None, "", [wrong]
     i, j, k = along / length
     return (float(i), float(j), float(k)), "", []

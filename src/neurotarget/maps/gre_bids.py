@@ -78,7 +78,7 @@ def scan_acquisitions(
         kinds = sorted({file.entities.get("suffix", "") for file in files if _is_image(file)})
         found = f"no *_part-mag_* and *_part-phase_* of {', '.join(SUFFIXES)} (only {some(kinds)})"
         todo = (
-            "name magnitude and phase (or real and imag) by the entity part, or say magnitude= and "
+            "name magnitude and phase (or real and imag) by the entity part, or set magnitude= and "
             "phase= (or real= and imaginary=)"
         )
         return Scans([], [*problems, error(found, "gradient-echo scans", todo, file=folder)])

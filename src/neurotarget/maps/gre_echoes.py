@@ -20,7 +20,7 @@ def read_echoes(
         volumes += found
         problems += wrong
     if volumes and len(volumes) != wanted:
-        found = f"{len(volumes)} echoes of {kind} beside {wanted} echo times"
+        found = f"{len(volumes)} echoes of {kind} for {wanted} echo times"
         todo = "give as many echo times as there are echoes"
         problems.append(error(found, "one each", todo, case_id=case_id))
     return volumes, problems

@@ -84,10 +84,10 @@ def field_strength(
     stated = next(iter(nominal), given_t)
     measured = next(iter(tuned)) / MHZ_PER_T if tuned else None
     if stated is None and measured is None:
-        todo = "add MagneticFieldStrength in T to the sidecar, or say field_t=3"
+        todo = "add MagneticFieldStrength in T to the sidecar, or set field_t=3"
         return 0.0, [error("no field strength", "one in T", todo, case_id=case_id)]
     if None not in (stated, measured) and abs(measured - stated) > APART * measured:
-        found = f"{stated:g} T beside a frequency of {next(iter(tuned)):g} MHz ({measured:.2f} T)"
+        found = f"{stated:g} T but a frequency of {next(iter(tuned)):g} MHz ({measured:.2f} T)"
         return 0.0, [error(found, "numbers that agree", "mend the sidecar", case_id=case_id)]
     field_t = stated if measured is None else round(measured, 4)
     return field_t, field_problems(case_id, field_t)

@@ -85,7 +85,7 @@ def _scale(low: float, high: float, scale: float | str) -> tuple[float, float, s
         return 1.0, 0.0, f"{found}: radians that do not fill a turn"
     raise DataError(
         f"phase: found values from {low:g} to {high:g}, wanted radians (−π to π or 0 to 2π), "
-        "thousandths of a radian, 0 to 4095, −4096 to 4095 or −2048 to 2047; say the scale: "
+        "thousandths of a radian, 0 to 4095, −4096 to 4095 or −2048 to 2047; set the scale: "
         "radians per stored unit, 'radians', or 'range' where the smallest to the largest value "
         "are one turn"
     )
@@ -144,10 +144,10 @@ def handedness(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> tuple[i
     Source: for the signs, Li et al. 2014, doi:10.1002/hbm.22360.
     """
     if not _is_whole(mask, spacing_mm):
-        return 1, "not told by the data (only a part of a brain); taken as it is"
+        return 1, "not determined by the data (only a part of a brain); taken as it is"
     value = asymmetry(chi_ppm, mask, spacing_mm)
     if abs(value) < ASYMMETRY:
-        return 1, f"not told by the data (asymmetry of χ {value:+.2f}); taken as it is"
+        return 1, f"not determined by the data (asymmetry of χ {value:+.2f}); taken as it is"
     sign = 1 if value > 0 else -1
     way = "as it is" if sign == 1 else "of the other sign"
     return sign, f"paramagnetic is positive with the phase {way} (asymmetry of χ {value:+.2f})"

@@ -44,8 +44,8 @@ def grid_jobs(overrides: Sequence[Override]) -> list[Job]:
         swept[key] = override.is_sweep_override()
         if override.is_interval_sweep():
             raise DataError(
-                f"{override.input_line}: found an interval, wanted values that can be listed; say "
-                f"{key}=a,b,c or {key}=range(a,b), or let sweep=optuna draw from it"
+                f"{override.input_line}: found an interval, wanted values that can be listed; set "
+                f"{key}=a,b,c or {key}=range(a,b), or let sweep=optuna sample it"
             )
         if swept[key]:
             texts[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
@@ -84,7 +84,7 @@ def sweep_grid(
     if (folder / "config.yaml").is_file():
         raise DataError(
             f"hydra.sweep.dir={folder}: found the folder of one run, wanted that of a multirun or "
-            "a new one; say another, or leave it out"
+            "a new one; choose another, or leave it out"
         )
     jobs = settled(folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"]))
     command = command_words(config)

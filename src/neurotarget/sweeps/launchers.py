@@ -99,7 +99,7 @@ def _unfit(launcher: Launcher, job: Job, folder: Path) -> str:
     try:
         launcher.hydra_context.config_loader.load_sweep_config(launcher.config, list(job.words))
     except (HydraException, OmegaConfBaseException) as error:
-        return f"its words make no configuration ({reason_of(error)})"
+        return f"its overrides make no configuration ({reason_of(error)})"
     return ""
 
 
@@ -203,7 +203,7 @@ def _wait(handles: Sequence[Any], folder: Path, jobs: Sequence[Job]) -> None:
 def _scheduler(handle: object) -> str:
     paths = handle.paths
     log = next((path for path in (paths.stderr, paths.stdout) if path.is_file()), paths.folder)
-    return f"{ENDED} (state {handle.state.lower()}; what it said: {log})"
+    return f"{ENDED} (state {handle.state.lower()}; its log: {log})"
 
 
 def _raised(done: JobReturn) -> str:

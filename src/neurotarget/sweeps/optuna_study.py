@@ -26,7 +26,7 @@ METRICS = {
 }
 SAMPLERS = ("tpe", "random", "gp", "nsga2")
 PRUNERS = ("median", "hyperband", "none")
-AT_ONCE = "; say sweep.objective=dice, volume_icc or volume_r, or several: '[dice,volume_icc]'"
+AT_ONCE = "; set sweep.objective=dice, volume_icc or volume_r, or several: '[dice,volume_icc]'"
 SQLITE_WAIT_S = 60.0  # timeout for another process's write
 
 
@@ -83,7 +83,7 @@ def _count(sweep: Mapping[str, Any], key: str, least: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise DataError(
             f"sweep.{key}: found {value!r}, wanted a whole number of at least {least}; "
-            f"say sweep.{key}={least}"
+            f"set sweep.{key}={least}"
         )
     return value
 
@@ -93,7 +93,7 @@ def _one_of(sweep: Mapping[str, Any], key: str, known: Sequence[str]) -> str:
     if value not in known:
         raise DataError(
             f"sweep.{key}: found {value!r}, wanted one of {', '.join(known)}; "
-            f"say sweep.{key}={known[0]}"
+            f"set sweep.{key}={known[0]}"
         )
     return str(value)
 
@@ -148,7 +148,7 @@ def open_study(search: Search, lock: FileLock) -> "optuna.Study":
     if directions != ["maximize"] * len(search.objectives):
         raise DataError(
             f"sweep.study_name={search.study_name}: found a study that is to {directions} in that "
-            f"storage, wanted one to maximize {list(search.objectives)}; say another "
+            f"storage, wanted one to maximize {list(search.objectives)}; choose another "
             "sweep.study_name or hydra.sweep.dir"
         )
     return study
@@ -179,7 +179,7 @@ def unopened(search: Search, error: Exception) -> DataError:
     reason = masked(" ".join(str(error).split())[:300]) or type(error).__name__
     return DataError(
         f"sweep.storage={search.shown_storage}: the study {search.study_name} cannot be opened "
-        f"there ({reason}); say sweep.storage=sqlite:///<file> or another URL that Optuna takes, "
+        f"there ({reason}); set sweep.storage=sqlite:///<file> or another URL that Optuna takes, "
         "with its driver installed"
     )
 
@@ -276,7 +276,7 @@ def check_same_search(study: "optuna.Study", asked: Mapping[str, Any]) -> None:
     if changes:
         raise DataError(
             f"sweep.study_name={study.study_name}: found a study of another search in that storage "
-            f"({'; '.join(changes)}); repeat the command it was started with, or say another "
+            f"({'; '.join(changes)}); repeat the command it was started with, or choose another "
             "sweep.study_name or hydra.sweep.dir"
         )
 

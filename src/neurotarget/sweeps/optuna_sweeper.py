@@ -116,7 +116,7 @@ class Run:
             f"search: {self.search.trials} trials over {searched}\n"
             f"  results   {self.folder / PAGE}\n"
             f"  stopped?  {to_go_on(self.folder)}\n"
-            "  faster?   say that in another terminal: both share the trials",
+            "  faster?   run that in another terminal: both share the trials",
             flush=True,
         )
         with going_on(to_go_on(self.folder)):

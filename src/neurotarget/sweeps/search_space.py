@@ -87,7 +87,7 @@ def _parser(loader: ConfigLoader):  # noqa: ANN202
             (override,) = parser.parse_overrides([text])
         except HydraException as error:
             raise DataError(
-                f"{text}: the values to search cannot be read; say them like {EXAMPLE}"
+                f"{text}: the values to search cannot be read; write them like {EXAMPLE}"
             ) from error
         return override
 
@@ -109,7 +109,7 @@ def dimension(override: Override) -> Dimension:
     value, tags = override.value(), getattr(override.value(), "tags", set())
     if unknown := tags - {LOG}:
         raise DataError(
-            f"{text}: found the tag {', '.join(sorted(unknown))}, wanted log or none; say {EXAMPLE}"
+            f"{text}: found the tag {', '.join(sorted(unknown))}, wanted log; write {EXAMPLE}"
         )
     if isinstance(value, IntervalSweep):
         return _interval(key, text, value)
@@ -139,16 +139,16 @@ def _interval(key: str, text: str, value: IntervalSweep) -> Dimension:
 
 def _check_ends(text: str, low: float, high: float, *, is_log: bool) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise DataError(f"{text}: found an end that is no number, wanted two; say {EXAMPLE}")
+        raise DataError(f"{text}: found an end that is no number, wanted two; write {EXAMPLE}")
     if low >= high:
         raise DataError(
             f"{text}: found {low:g} up to {high:g}, wanted the lower end first and a higher one "
-            "after it; say one value to search nothing"
+            "after it; give one value to search nothing"
         )
     if is_log and low <= 0:
         raise DataError(
             f"{text}: found {low:g} as the lower end of a logarithmic scale, wanted more than 0; "
-            f"say {high / 1000:g}, or leave tag(log, …) out"
+            f"write {high / 1000:g}, or leave tag(log, …) out"
         )
 
 
@@ -158,7 +158,7 @@ def _range(key: str, text: str, value: RangeSweep) -> Dimension:
     count = math.ceil((stop - start) / step) if step else 0
     if count < 1:
         raise DataError(
-            f"{text}: found no number from {start} before {stop} in steps of {step}; say range"
+            f"{text}: found no number from {start} before {stop} in steps of {step}; write range"
             "(start, stop, step) with the stop beyond the last number"
         )
     ends = sorted((start, start + (count - 1) * step))
@@ -166,7 +166,7 @@ def _range(key: str, text: str, value: RangeSweep) -> Dimension:
     is_log = LOG in value.tags
     if is_log and not (is_whole and abs(step) == 1):
         raise DataError(
-            f"{text}: found steps on a logarithmic scale, wanted an interval; say {EXAMPLE}, or "
+            f"{text}: found steps on a logarithmic scale, wanted an interval; write {EXAMPLE}, or "
             "name the values"
         )
     if count == 1:

@@ -45,7 +45,7 @@ def split_words(
     if not found:
         raise DataError(
             "sweep=optuna: found nothing to search, wanted at least one setting with several "
-            f"values; say {EXAMPLE}, or model=unet,segresnet"
+            f"values; write {EXAMPLE}, or model=unet,segresnet"
         )
     firsts = [one.first_values[0] for one in found]
     for one in found:
@@ -60,7 +60,7 @@ def _text(key: str, value: object) -> str:
     if isinstance(value, str):
         return value
     raise DataError(
-        f"sweep.space: found {key}: {value!r}, wanted text as on the command line; say "
+        f"sweep.space: found {key}: {value!r}, wanted text as on the command line; write "
         f"{key}: 'interval(low, high)' or 'choice(…)'"
     )
 

@@ -174,7 +174,7 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
         lines.append(f"no trial has learnt, so none is best; see {tables.folder / PAGE}")
     elif not elsewhere:
         reasons = [trial.user_attrs.get("reason", "") for trial in trials]
-        why = next((reason for reason in reasons if reason), "none was begun")
+        why = next((reason for reason in reasons if reason), "none was started")
         raise DataError(
             f"search: found no trial that was done among {len(trials)} ({why}); mend that and "
             f"search in another hydra.sweep.dir; the logs are in {tables.folder}"
@@ -200,7 +200,7 @@ def _facts(search: Search, trials: pd.DataFrame) -> dict[str, str]:
     return {
         "Objective": ", ".join(shown),
         "Trials": f"{search.trials} asked for: {listed}",
-        "Sampler": f"{search.sampler}, {search.startup_trials} trials drawn at random first",
+        "Sampler": f"{search.sampler}, {search.startup_trials} random trials first",
         "Pruner": search.pruner,
         "Seed": str(search.seed),
         "Study": search.study_name,

@@ -74,7 +74,7 @@ def _stacked(names: list[str], cases: int, path: Path) -> Problem:
     found = f"{len(names)} channels ({', '.join(names)}) in one file in {cases} cases"
     todo = (
         "write each channel to a file of its own, CASE_0000.nii.gz, CASE_0001.nii.gz, …, "
-        "beside the old one (nibabel.four_to_three splits a file)"
+        "next to the old one (nibabel.four_to_three splits a file)"
     )
     return error(found, "one file per channel", todo, file=path)
 

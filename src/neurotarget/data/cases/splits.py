@@ -164,7 +164,7 @@ def _unseen(
         several = not isinstance(wanted, str) and isinstance(wanted, Sequence)
         asked = [_written(value) for value in (wanted if several else [wanted])]
         if not asked:
-            todo = "name one, or say data.external=null"
+            todo = "name one, or set data.external=null"
             raise DataError(error(f"data.external: no value of {name}", "one or more", todo))
         if strange := [value for value in asked if value.casefold() not in known]:
             close = nearest(strange[0], known.values())

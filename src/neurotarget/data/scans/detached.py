@@ -19,7 +19,7 @@ DETACHED: dict[str, dict[str, tuple[str, ...]]] = {
     ".nhdr": {".raw": ("raw",), ".raw.gz": ("gzip", "gz")},
 }
 PLAIN = re.compile(r"[^\s%/\\]+")  # ITK treats blanks and % as lists of files
-TODO = "put the voxels beside the header, under its name, or convert the scan to NIfTI"
+TODO = "put the voxels next to the header, under its name, or convert the scan to NIfTI"
 
 
 def suffix_of(path: Path) -> str:

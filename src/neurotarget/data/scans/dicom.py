@@ -165,7 +165,7 @@ def convert_series(
         raise report.refused(
             f"{len(chosen or series)} DICOM series: {listed}",
             which,
-            "say series= with the number, the description or the end of the UID of one, or give a "
+            "set series= to the number, the description or the end of the UID of one, or give a "
             "folder with it alone",
         )
     for place in sorted({file.parent for file in chosen[0].files}):

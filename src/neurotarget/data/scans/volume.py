@@ -180,7 +180,7 @@ def _check_affine(stored: Stored, report: Report) -> None:
         return
     if sides.shape == (3,) and not np.allclose(lengths, sides, rtol=1e-2):
         report.warning(
-            f"spacing {sides.round(4).tolist()} mm beside an affine of {lengths.round(4).tolist()}",
+            f"spacing {sides.round(4).tolist()} mm but an affine of {lengths.round(4).tolist()}",
             "one spacing",
             "the affine is used; set pixdim to match it",
         )

@@ -89,7 +89,7 @@ def no_labels(tables: Sequence[tuple[TextTable, Path]]) -> str:
     names = [name for name in names if name.casefold() not in (*IDS, "age", "sex")]
     files = ", ".join(str(path) for _, path in tables)
     return (
-        f"{files}: found no labels, wanted the names of the columns that hold volumes; say "
+        f"{files}: found no labels, wanted the names of the columns that hold volumes; set "
         f"labels={','.join(names[:2]) or 'a,b'}, of the numeric columns {some(names, MOST)}"
     )
 
@@ -207,7 +207,7 @@ def _no_ids(table: TextTable, path: Path, asked: Asked) -> Problem:
     if asked.id_column:
         return _no_column(table, path, asked.id_column)
     found = f"no column of ids (only {some(table.columns)})"
-    return error(found, f"one of {', '.join(IDS)}", "rename it, or say its name", file=path)
+    return error(found, f"one of {', '.join(IDS)}", "rename it, or give its name", file=path)
 
 
 def _no_column(table: TextTable, path: Path, name: str) -> Problem:

@@ -168,7 +168,7 @@ class _Cohort:
                 rule = ("a volume of 0 or more", todo)
                 self._complain(case, table, item.column, repr(text), rule)
             elif not math.isclose(known, value, rel_tol=1e-9):
-                todo = "mend one of them, or say whose each is in a column method"
+                todo = "mend one of them, or name the method of each in a column method"
                 conflict = f"{known:g} and {value:g} mm³"
                 self._complain(case, table, item.column, conflict, ("one volume", todo))
 
@@ -335,7 +335,7 @@ def _commas(covariates: pd.DataFrame) -> list[Problem]:
         texts = [text for text in covariates[name] if isinstance(text, str)]
         if texts and all(COMMA.fullmatch(text) or is_number(text) for text in texts):
             found = f"{name} = {next(filter(COMMA.fullmatch, texts), texts[0])!r} and the like"
-            todo = "write a decimal point, not a comma; until then they are words"
+            todo = "write a decimal point, not a comma; until then they are text"
             problems.append(warning(found, "numbers", todo))
     return problems
 
@@ -349,7 +349,7 @@ def _codes(covariates: pd.DataFrame) -> list[Problem]:
         return []
     found = f"sex = {' or '.join(f'{code:g}' for code in codes[:4])}"
     todo = (
-        'say levels="sex: 0=M, 1=F", as the codes are, or write F and M, so that women and men can '
+        'set levels="sex: 0=M, 1=F", as the codes are, or write F and M, so that women and men can '
         "be compared; until then it is a number"
     )
     return [warning(found, "F or M", todo)]

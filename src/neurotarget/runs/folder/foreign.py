@@ -26,7 +26,7 @@ PLACES = ("data.cache", "data.source.folder", "paths.cache", "paths.datasets", "
 SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.batches.prepare.")
 LARGEST_BYTES = 4_000_000  # of a config; those of runs have a few thousand
 MOST_VALUES = 200_000  # YAML aliases let a small file expand to a huge one
-TRUST = "say trust=true where it is your own"
+TRUST = "set trust=true where it is your own"
 
 HYDRAS = re.compile(r"_(target|partial|args|recursive|convert)_")
 RESOLVER = re.compile(r"\$\{[^}]*:")  # ${oc.env:HOME}; ${paths.runs} only names another setting
@@ -107,8 +107,8 @@ def refuse_replayed(overrides: Sequence[str], folder: Path) -> None:
             key = override.partition("=")[0]
             raise DataError(
                 f"resume={folder}: found the override {override!r} among those that it was started "
-                f"with, which {reason}; type {key}=… again beside resume= with the value that you "
-                "want, or say trust=true where the run is your own"
+                f"with, which {reason}; type {key}=… again next to resume= with the value that you "
+                "want, or set trust=true where the run is your own"
             )
 
 

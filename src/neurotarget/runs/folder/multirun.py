@@ -77,8 +77,8 @@ def read_multirun(folder: Path) -> list[str]:
     """
     if not isinstance(_read(folder).get("words"), list):
         raise DataError(
-            f"resume={folder}: found no words in its {MULTIRUN}, wanted those it was started with; "
-            f"say the command again with {shlex.quote(f'hydra.sweep.dir={folder}')}"
+            f"resume={folder}: found no overrides in its {MULTIRUN}, wanted those of its "
+            f"command; run the command again with {shlex.quote(f'hydra.sweep.dir={folder}')}"
         )
     return _overrides(folder)
 
@@ -109,7 +109,7 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
     if others := _unfinished_others(folder, {one.folder.name for one in results}):
         lines.append(
             f"  besides   {len(others)} jobs of an earlier command in this folder are not done: "
-            f"{', '.join(others)}; say that command again with hydra.sweep.dir"
+            f"{', '.join(others)}; run that command again with hydra.sweep.dir"
         )
     return "\n".join(lines)
 

@@ -155,7 +155,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(
             f"run={folder}: found no config.yaml there, wanted a run folder; "
-            "say run=runs/<experiment>/<date_time> or run=runs/<experiment>/latest"
+            "set run=runs/<experiment>/<date_time> or run=runs/<experiment>/latest"
         ) from error
     except ValueError as error:
         reason = " ".join(str(error).split())
@@ -179,7 +179,7 @@ def read_words(folder: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise DataError(
             f"resume={folder}: found no overrides.yaml that can be read there, wanted the folder "
-            "of a run that was started; say resume=runs/<experiment>/<date_time>, or start it anew"
+            "of a run that was started; set resume=runs/<experiment>/<date_time>, or start it anew"
         ) from error
     return [str(override) for override in overrides]
 
@@ -193,7 +193,7 @@ def own_cases(folder: Path, name: str = "cases.tsv") -> Path:
     path = Path(folder) / name
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
         raise DataError(
-            f"{path}: found a link to {path.resolve()}, wanted a file of the run's own; say "
+            f"{path}: found a link to {path.resolve()}, wanted a file of the run's own; set "
             "manifest=<manifest or data set>, or put the file there"
         )
     return path
@@ -210,7 +210,7 @@ def weights_path(folder: Path, which: str) -> Path:
         there = sorted(item.stem for item in (Path(folder) / "weights").glob("*.ckpt"))
         command = " ".join(command_for("train"))
         raise DataError(
-            f"{path}: no such weights (there: {', '.join(there) or 'none'}); say weights=best or "
+            f"{path}: no such weights (there: {', '.join(there) or 'none'}); set weights=best or "
             f"last, or go on with the training: {command} resume=<run folder>"
         )
     return path

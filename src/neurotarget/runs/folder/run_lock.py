@@ -150,6 +150,6 @@ def _taken(folder: Path) -> RunLock:
         where = f" on {lock.host()}" if lock.is_far() else ""
         raise DataError(
             f"{folder}: another process works in it now{where}, wanted a folder of its own for "
-            "each; wait for the other, or say hydra.run.dir=<folder>, inside one srun with "
+            "each; wait for the other, or set hydra.run.dir=<folder>, inside one srun with "
             "$SLURM_PROCID in it"
         ) from error

@@ -62,7 +62,7 @@ def fit_patch(asked: object, model: Mapping[str, Any], target: Target) -> Fitted
         lower = net.below(sides)
         others = "" if lower == valid else f" or patch_vox=[{_listed(lower)}]"
         raise DataError(
-            f"patch_vox: found {list(sides)}, and {name} wants {net.rule()}; say "
+            f"patch_vox: found {list(sides)}, and {name} wants {net.rule()}; set "
             f"patch_vox=[{_listed(valid)}]{others}, or patch_vox=auto"
         )
     net = build_net(model, target, valid)

@@ -153,7 +153,7 @@ def recorded_target(config: Mapping[str, Any], folder: Path) -> Target:
     with read_from(path):
         target = build_foreign(config["target"]) if config.get("target") else None
     if not isinstance(target, Target):
-        raise DataError(f"{path}: found no target, wanted that of a run; say target=<name>")
+        raise DataError(f"{path}: found no target, wanted that of a run; set target=<name>")
     return target
 
 
@@ -180,7 +180,7 @@ def build_target(cfg: Mapping[str, Any] | None) -> Target:
     """
     if not cfg:
         raise DataError(
-            "no target: say experiment=<name> or target=<name>, "
+            "no target: set experiment=<name> or target=<name>, "
             f"such as {' '.join(command_for('train'))} experiment=pituitary"
         )
     return build(cfg)

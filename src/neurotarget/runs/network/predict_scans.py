@@ -95,5 +95,5 @@ def asked_runs(asked: object, weights: str) -> list[Path]:
     is_list = isinstance(asked, Sequence) and not isinstance(asked, str)
     several = list(asked) if is_list else [asked]
     if not several:
-        raise DataError("run: found an empty list, wanted run folders; say run='[a,b]'")
+        raise DataError("run: found an empty list, wanted run folders; set run='[a,b]'")
     return [run for place in several for run in trained_runs(Path(str(place)), weights)]

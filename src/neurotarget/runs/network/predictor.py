@@ -183,7 +183,7 @@ def _fill(net: nn.Module, found: Mapping[str, Tensor], target: Target, path: Pat
     wanted = net.state_dict()
     if unlike := [*_other_target(found, wanted, target), *differences(found, wanted)]:
         raise DataError(
-            f"{path}: the weights do not fit {type(net).__name__} as config.yaml beside them has "
+            f"{path}: the weights do not fit {type(net).__name__} as config.yaml in their run has "
             f"it ({'; '.join(unlike)}); use the run folder as it was written"
         )
     refuse_nonfinite(found, path)

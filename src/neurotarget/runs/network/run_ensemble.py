@@ -111,5 +111,5 @@ def _check_models(runs: Sequence[Path]) -> None:
             unlike = "; ".join(f"{key} {model.get(key)}, not {first.get(key)}" for key in keys)
             raise DataError(
                 f"soup: {run} has another model than {runs[0]} ({unlike}); average runs of one "
-                "model, or say ensemble=mean"
+                "model, or set ensemble=mean"
             )
