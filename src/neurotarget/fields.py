@@ -1,7 +1,7 @@
-"""Readers of the fields of records that people write in YAML; each refuses what it cannot take.
+"""Readers (validators) for the fields of records that users write in YAML.
 
-A reader takes what a file, an override or code gives and returns it in the type of the field.
-It raises ValueError with what it found and what it wanted; `read_fields` adds the field's name.
+A reader takes a value from a file, an override or code and returns it in the type of the field,
+or raises ValueError with what it found and wanted. `read_fields` adds the name of the field.
 """
 
 import math
@@ -12,12 +12,12 @@ from neurotarget.hypothesis import Hypothesis, Published
 from neurotarget.printable import one_line
 
 Reader = Callable[[object], object]
-LARGEST_ID = 2**31 - 1  # of int32; label files of the field have no larger ids
-LONGEST_SHOWN = 80  # letters of a value in a message
+LARGEST_ID = 2**31 - 1  # int32; label files have no larger ids
+LONGEST_SHOWN = 80  # characters of a value in a message
 
 
 def read_fields(record: object, readers: Mapping[str, Reader]) -> list[str]:
-    """Replace each field of a frozen dataclass by what its reader makes of it; what is wrong."""
+    """Replace each field of a frozen dataclass by its parsed value; return the error messages."""
     wrong = []
     for key, read in readers.items():
         try:
@@ -28,7 +28,7 @@ def read_fields(record: object, readers: Mapping[str, Reader]) -> list[str]:
 
 
 def text(value: object) -> str:
-    """A text; a number is taken as it is written."""
+    """Read a text; a number is taken as its text."""
     if isinstance(value, bool) or not isinstance(value, str | Real):
         raise _unfit(value, "a text")
     return str(value)
@@ -50,7 +50,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Reader:
 
 
 def whole(low: int, high: int = LARGEST_ID) -> Reader:
-    """Reader of a whole number from `low` to `high`; 1.5, true and texts are none."""
+    """Reader of a whole number from `low` to `high`; refuses 1.5, true and texts."""
 
     def read(value: object) -> int:
         is_whole = isinstance(value, Integral) and not isinstance(value, bool)
@@ -62,7 +62,7 @@ def whole(low: int, high: int = LARGEST_ID) -> Reader:
 
 
 def items(read: Reader) -> Reader:
-    """Reader of a list, item by item; null is an empty one."""
+    """Reader of a list, item by item; null is an empty list."""
 
     def read_items(value: object) -> tuple:
         if value is None:
@@ -75,7 +75,7 @@ def items(read: Reader) -> Reader:
 
 
 def exactly(count: int, read: Reader) -> Reader:
-    """Reader of a list of so many items."""
+    """Reader of a list of exactly `count` items."""
 
     def read_items(value: object) -> tuple:
         if isinstance(value, str | bytes | Mapping) or not _has_items(value, count):
@@ -86,7 +86,7 @@ def exactly(count: int, read: Reader) -> Reader:
 
 
 def mapping(read: Reader) -> Reader:
-    """Reader of a mapping from names to values that `read` takes; null is an empty one."""
+    """Reader of a mapping from names to values, read by `read`; null is an empty mapping."""
 
     def read_mapping(value: object) -> dict:
         if value is None:
@@ -99,7 +99,7 @@ def mapping(read: Reader) -> Reader:
 
 
 def ids(low: int) -> Reader:
-    """Reader of one whole id or of a list of them."""
+    """Reader of one whole id or a list of ids, each at least `low`."""
     one = whole(low)
 
     def read(value: object) -> tuple[int, ...]:
@@ -110,7 +110,7 @@ def ids(low: int) -> Reader:
 
 
 def label_ids(value: object) -> dict[str, tuple[int, ...]]:
-    """Labels with their ids, at least one each; 0 is background and no label's."""
+    """Read labels with at least one id each; id 0 (background) is refused."""
 
     def read(one: object) -> tuple[int, ...]:
         if found := ids(1)(one):
@@ -121,7 +121,7 @@ def label_ids(value: object) -> dict[str, tuple[int, ...]]:
 
 
 def columns(reserved: tuple[str, ...]) -> Reader:
-    """Reader of distinct names of columns, none of which is reserved or begins as one with `_`."""
+    """Reader of distinct column names; reserved names, also followed by `_`, are refused."""
 
     def read(value: object) -> tuple[str, ...]:
         if not _is_list(value) or not value:
@@ -139,7 +139,7 @@ def columns(reserved: tuple[str, ...]) -> Reader:
 
 
 def interval(value: object) -> tuple[float, float]:
-    """Two numbers of at least 0, the lower one first; the other may be infinite."""
+    """Read two numbers of at least 0, the lower one first; the higher may be infinite."""
     low, high = exactly(2, lambda one: one)(value)
     low = number(0)(low)
     if high != math.inf:
@@ -150,7 +150,7 @@ def interval(value: object) -> tuple[float, float]:
 
 
 def pair(value: object) -> tuple[str, str]:
-    """Two texts that differ."""
+    """Read two different texts."""
     left, right = exactly(2, text)(value)
     if left == right:
         raise _unfit(value, "two that differ")
@@ -158,18 +158,18 @@ def pair(value: object) -> tuple[str, str]:
 
 
 def hypotheses(value: object) -> tuple[Hypothesis, ...]:
-    """Claims by name, as `Hypothesis.read` takes them; or such as were read before."""
+    """Read hypotheses by name with `Hypothesis.read`; parsed ones are kept."""
     if isinstance(value, tuple) and all(isinstance(one, Hypothesis) for one in value):
         return value
     claims = mapping(lambda claim: claim)(value)
     try:
         return tuple(Hypothesis.read(name, claim) for name, claim in claims.items())
-    except TypeError as error:  # of an effect that is a list
+    except TypeError as error:  # an effect that is a list
         raise _unfit(value, "claims, with a number where an effect is expected") from error
 
 
 def published(value: object) -> Published:
-    """A published score, from its fields; or one that was read before."""
+    """Read a published score from its fields; a parsed one is kept."""
     if isinstance(value, Published):
         return value
     known = Published.__dataclass_fields__
@@ -183,7 +183,7 @@ def published(value: object) -> Published:
 
 
 def instance(kind: type, wanted: str) -> Reader:
-    """Reader of an object of a class, or of null."""
+    """Reader of an instance of a class, or null."""
 
     def read(value: object) -> object:
         if value is not None and not isinstance(value, kind):
@@ -194,7 +194,7 @@ def instance(kind: type, wanted: str) -> Reader:
 
 
 def _of(key: object, read: Reader, value: object) -> object:
-    """What a reader makes of the value of a key, which the message names."""
+    """Read the value of a key; an error names the key."""
     try:
         return read(value)
     except ValueError as error:
@@ -202,12 +202,12 @@ def _of(key: object, read: Reader, value: object) -> object:
 
 
 def _is_list(value: object) -> bool:
-    """Whether it is a list, a tuple or one of OmegaConf's, and no text."""
+    """Whether a value is a list, a tuple or an OmegaConf list, and not text."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def _has_items(value: object, count: int) -> bool:
-    """Whether it is a list, tuple or array of so many items."""
+    """Whether a value is a list, tuple or array of `count` items."""
     return hasattr(value, "__len__") and len(value) == count
 
 

@@ -1,7 +1,7 @@
-"""Categories and columns of covariates, however people spell them; imports nothing of ours.
+"""Spellings of the categories and columns of covariates; imports nothing of ours.
 
-A category is compared by its key: `F`, `female` and `women` are one sex, `HC` and `controls` one
-group. Numbers such as 0 and 1 name a category only where a code book says which.
+Categories are compared by a key: `F`, `female` and `women` are one sex, `HC` and `controls` one
+group. Numbers such as 0 and 1 name a category only if a code book defines them.
 """
 
 import re
@@ -11,7 +11,7 @@ from numbers import Real
 
 CodeBook = Mapping[str, Mapping[str, str]]  # column → code → category
 
-SPELLINGS = {  # of categories, by the usual name of their column; the first is how it is written
+SPELLINGS = {  # of categories, by standard column name; the first spelling is the one written
     "sex": (
         ("F", "female", "females", "woman", "women", "girl", "girls"),
         ("M", "male", "males", "man", "men", "boy", "boys"),
@@ -25,7 +25,7 @@ SPELLINGS = {  # of categories, by the usual name of their column; the first is 
         ),
     ),
 }
-COLUMNS = {  # other names of the columns that a study knows, as `_plain` leaves them
+COLUMNS = {  # other names of the standard columns, as `_plain` returns them
     "age": "ageyears ageyrs ageyr ageinyears ageatscan ageatscanyears ageatmri ageatvisit "
     "ageatimaging ageatexam scanage agescan",
     "sex": "gender sexatbirth biologicalsex ptgender mf",
@@ -42,19 +42,19 @@ _MEANT = {
 
 
 def usual_name(column: str) -> str:
-    """The name by which a study knows a column: `Gender` is sex; "" of a column of its own."""
+    """Standard name of a column (`Gender` is sex); "" if the column is not a standard one."""
     return _FAMILY.get(_plain(column), "")
 
 
 def level(value: object, column: str) -> str:
-    """A category as it is written: `woman` of a column of sexes as F, any other as it stands."""
+    """Standard spelling of a category (`woman` becomes F); others stay unchanged."""
     text = _text(value)
     known = _MEANT["sex"].get(_plain(text)) if usual_name(column) == "sex" else None
     return known or text
 
 
 def level_key(value: object, column: str = "") -> str:
-    """What two spellings of one category of a column have in common."""
+    """Key that is equal for all spellings of one category of a column."""
     text = _text(value)
     known = _MEANT.get(usual_name(column), {}).get(_plain(text))
     return (known or text).casefold()
@@ -63,9 +63,9 @@ def level_key(value: object, column: str = "") -> str:
 def one_spelling(
     values: Iterable[str], column: str, wanted: Collection[str] = ()
 ) -> dict[str, str]:
-    """How each spelling in a column is to be written: as in `wanted`, else as the first of its key.
+    """Map each spelling in a column to the one to write: that of `wanted`, else the first seen.
 
-    Sexes are F and M unless `wanted` writes them in another way.
+    Sexes become F and M unless `wanted` spells them otherwise.
     """
     first = {level_key(name, column): name for name in wanted}
     found = {}
@@ -77,10 +77,10 @@ def one_spelling(
 def usual_columns(
     columns: Sequence[str], asked: Collection[str] = ()
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """New names for columns that mean a usual one, and columns of which it is open which is meant.
+    """Map columns to standard names, and list groups of columns where the choice is ambiguous.
 
-    `asked` are names that hypotheses use. A column that has an asked or a usual name keeps it; of
-    the others the only one that means age, sex, group or site is called so.
+    `asked` are names that hypotheses use. A column with an asked or standard name keeps it; of the
+    others, a column is renamed to age, sex, group or site if it is the only candidate.
     """
     spelt = {name.casefold(): name for name in asked}
     renamed, several = {}, {}
@@ -98,7 +98,7 @@ def usual_columns(
 
 
 def spelt_as(name: str, columns: Iterable[str]) -> str:
-    """The column that a name means: of this name in whatever case, or the only one of its kind."""
+    """Find the column that a name means: same name in any case, or the only one of its kind."""
     known = {column.casefold(): column for column in columns}
     if name.casefold() in known:
         return known[name.casefold()]
@@ -108,10 +108,10 @@ def spelt_as(name: str, columns: Iterable[str]) -> str:
 
 
 def code_book(text: str) -> dict[str, dict[str, str]]:
-    """Read `sex: 0=M, 1=F; dx: 0=control, 1=patient`.
+    """Parse a code book such as `sex: 0=M, 1=F; dx: 0=control, 1=patient`.
 
     Raises:
-        ValueError: the text has another form, or one code stands twice.
+        ValueError: the text has another form, or a code is repeated.
     """
     found: dict[str, dict[str, str]] = {}
     for part in filter(None, map(str.strip, text.split(";"))):
@@ -126,7 +126,7 @@ def code_book(text: str) -> dict[str, dict[str, str]]:
 
 
 def codes_of(column: str, book: CodeBook) -> Mapping[str, str]:
-    """The codes of a column, which the book may call by another of its names; none is empty."""
+    """Codes of a column, looked up under any of its names; empty if the book has none."""
     names = {name.casefold(): name for name in book}
     usual = usual_name(column)
     same = [name for name in book if usual and usual_name(name) == usual]
@@ -135,7 +135,7 @@ def codes_of(column: str, book: CodeBook) -> Mapping[str, str]:
 
 
 def code_key(code: object) -> str:
-    """A code however it is written: 1, 1.0 and `01` are one."""
+    """Normalised code: 1, 1.0 and `01` are equal."""
     text = str(code).strip()
     try:
         return f"{float(text):.15g}"
@@ -146,10 +146,10 @@ def code_key(code: object) -> str:
 def _text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, Real):
         return str(value).strip()
-    return f"{float(value):.15g}"  # fewer figures would make one of two long numbers
+    return f"{float(value):.15g}"  # fewer digits would merge two long numbers
 
 
 def _plain(text: str) -> str:
-    """Letters and digits alone, in lower case."""
+    """Letters and digits only, in lower case."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return re.sub(r"[\W_]", "", folded)

@@ -1,4 +1,4 @@
-"""What is wrong with an input, as sentences that say what to do about it."""
+"""Problems of an input: records and exceptions that print as one sentence with what to do."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -6,32 +6,32 @@ from typing import Literal, NamedTuple
 
 from neurotarget.printable import one_line
 
-MIRRORED = "LEFT AND RIGHT MIRRORED"  # loud, as nothing else in a result would show it
+MIRRORED = "LEFT AND RIGHT MIRRORED"  # in capitals, as no other result would reveal it
 
 
 class Problem(NamedTuple):
-    """One thing wrong with a data set, said so that its owner can mend it."""
+    """One problem of a data set, and what its owner can do about it."""
 
     level: Literal["error", "warning"]
-    case_id: str  # "" where the whole data set is meant
-    file: str  # "" where no one file is meant
+    case_id: str  # "" if it concerns the whole data set
+    file: str  # "" if it concerns no single file
     found: str
     wanted: str
     todo: str
 
     def __str__(self) -> str:
-        """One sentence: who, found, wanted, what to do."""
+        """One sentence: case and file, found, wanted, what to do."""
         who = ": ".join(part for part in (self.case_id, self.file) if part)
         head = f"{who}: " if who else ""
         return one_line(f"{head}found {self.found}, wanted {self.wanted}; {self.todo}")
 
 
 class CaseError(RuntimeError):
-    """What went wrong while one case's patch was made; it crosses from a worker as one text."""
+    """An error in a worker while it made a patch of one case; only its text reaches the parent."""
 
 
 class DataError(ValueError):
-    """Bad input, told in sentences; the command line prints them and exits with 2."""
+    """Bad input, with its problems; the command line prints them and exits with 2."""
 
     def __init__(self, problems: Problem | str | Sequence[Problem] | Sequence[str]) -> None:
         many = (problems,) if isinstance(problems, Problem | str) else tuple(problems)
@@ -40,24 +40,24 @@ class DataError(ValueError):
 
 
 def error(found: str, wanted: str, todo: str, *, case_id: str = "", file: str = "") -> Problem:
-    """Problem that training refuses."""
+    """Make a problem that stops the command."""
     return Problem("error", case_id, str(file), found, wanted, todo)
 
 
 def warning(found: str, wanted: str, todo: str, *, case_id: str = "", file: str = "") -> Problem:
-    """Problem that training goes on over."""
+    """Make a problem that does not stop the command."""
     return Problem("warning", case_id, str(file), found, wanted, todo)
 
 
 def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Option that is spelt most like a word, whatever their case; None where none is close."""
+    """Option closest in spelling to a word, ignoring case; None if none is close."""
     spelt = {option.casefold(): option for option in options}
     match = difflib.get_close_matches(word.casefold(), spelt, n=1, cutoff=cutoff)
     return spelt[match[0]] if match else None
 
 
 def some(names: Iterable[object], most: int = 8) -> str:
-    """List of names, cut where it grows too long for a sentence."""
+    """List of names for a sentence, cut after `most`."""
     listed = [str(name) for name in names]
     shown = ", ".join(listed[:most]) or "none"
     return f"{shown}, … ({len(listed)} in all)" if len(listed) > most else shown

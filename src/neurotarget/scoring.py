@@ -1,6 +1,6 @@
-"""Manifest × folder of predictions → rows; reads saved volumes only, so no GPU is asked for.
+"""Scores: manifest × folder of predictions → rows; reads saved volumes only, so it needs no GPU.
 
-Masks alone give rows too: what a reference says without a prediction.
+`measure` gives rows for reference masks without predictions.
 """
 
 import csv
@@ -43,16 +43,17 @@ def evaluate(
 ) -> list[Row]:
     """Score `<predictions>/<case_id>.nii.gz` of every case of the splits in `which`.
 
-    The manifest says which cases exist: one whose prediction is missing or unreadable has Dice 0
-    and `failed` 1. A case without a reference has `failed` and what its prediction says by itself:
-    volumes, pieces, edges, sides. Masks of further raters, and contrasts that have a unit in
-    `target.units`, add their rows (see `beside_scores`); scans are read for nothing else.
-    `workers` is a number of threads.
+    The manifest determines the cases: a case whose prediction is missing or unreadable has Dice 0
+    and `failed` 1. A case without a reference has `failed` and the measures of its prediction
+    alone: volumes, pieces, edges, sides. Masks of further raters, and contrasts with a unit in
+    `target.units`, add their rows (see `beside_scores`); scans are not read otherwise. `workers` is
+    a number of threads.
 
     Raises:
-        DataError: no case is in these splits, or, all told at once: a reference, a rater's mask
-            or a scan cannot be used, a prediction lies on another grid or holds values that the
-            target does not know.
+        DataError: no case is in these splits; or, all listed at once: a reference, a rater's mask
+        or a
+            scan cannot be used, a prediction is on another grid or contains values that the target
+            does not define.
     """
     cases = [case for case in manifest.cases if splits.get(case.case_id) in which]
     if not cases:
@@ -70,15 +71,15 @@ def evaluate(
 
 
 def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row]:
-    """Rows of the reference masks of a manifest by themselves, where there is no prediction.
+    """Rows of the reference masks of a manifest alone, without predictions.
 
-    Per label `reference_volume_mm3`, `reference_pieces`, `reference_touches_edge` and, for a
-    label in a pair, `reference_swapped`. An empty label has volume 0 and no piece; a case without
-    a mask has NaN, so that it is counted. Further raters and contrasts with a unit add their rows,
-    as in `evaluate`. `workers` is a number of threads.
+    Per label `reference_volume_mm3`, `reference_pieces`, `reference_touches_edge` and, for a label
+    in a pair, `reference_swapped`. An empty label has volume 0 and no piece; a case without a mask
+    has NaN, so that it is counted. Further raters and contrasts with a unit add their rows, as in
+    `evaluate`. `workers` is a number of threads.
 
     Raises:
-        DataError: no case has a mask, or, all told at once: a mask cannot be used.
+        DataError: no case has a mask; or, all listed at once: a mask cannot be used.
     """
     if all(case.label is None for case in manifest.cases):
         raise DataError(
@@ -91,7 +92,7 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
         read = _Reader(case, target, manifest.label_ids, warnings)
         if case.label:
             volume, truth = _read_reference(read, case.label)
-        grid, beside = _read_beside(read, volume)
+        grid, extras = _read_extras(read, volume)
         return measure_case(
             case,
             truth,
@@ -99,14 +100,14 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
             affine=grid.affine if grid else np.eye(4),
             split=case.split or "",
             oriented=volume is not None and volume.is_oriented,
-            beside=beside,
+            beside=extras,
         )
 
     return _rows_of(manifest.cases, score, "measure", workers)
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
-    """Write rows as CSV, whole or not at all; NaN is an empty cell."""
+    """Write rows as CSV atomically; NaN is an empty cell."""
     with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(Row._fields)
@@ -116,15 +117,15 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Read a table of rows; every column is text as it was written, `value` a float.
+    """Read a table of rows; all columns are text except `value`, a float.
 
     Raises:
-        DataError: there is no such file, or it is no table of rows.
+        DataError: there is no such file, or it is not a table of rows.
     """
     kinds: dict[str, type] = dict.fromkeys(Row._fields, str) | {"value": float}
     try:
         check_regular(path)
-        # a case may be called NA or 007
+        # a case may be named NA or 007
         table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values={"value": [""]})
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -159,9 +160,9 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def distances_by(rows: pd.DataFrame) -> str:
-    """What the distances in rows were measured by, as the unit of surface Dice tells; "" of none.
+    """How the distances in rows were measured, by the unit of surface Dice; "" if there is none.
 
-    Rows of versions that counted surface voxels have no unit there; theirs are on another scale.
+    Rows of versions that counted surface voxels have no unit there; their scale differs.
     """
     units = set(rows.loc[rows["metric"] == "surface_dice", "unit"])
     if not units:
@@ -170,7 +171,7 @@ def distances_by(rows: pd.DataFrame) -> str:
 
 
 class _Reader(NamedTuple):
-    """What reading the files of a case takes, and where their warnings go."""
+    """Parameters for reading the files of a case, and the list that collects their warnings."""
 
     case: Case
     target: Target
@@ -184,7 +185,7 @@ def _rows_of(
     what: str,
     workers: int,
 ) -> list[Row]:
-    """Rows of all cases, read in threads; what is wrong with any of them is told at once."""
+    """Rows of all cases, read in threads; the problems of all cases are raised together."""
     warnings: list[Problem] = []
 
     @attempted
@@ -199,7 +200,7 @@ def _rows_of(
 
 
 def _log_warnings(problems: Sequence[Problem]) -> None:
-    """Log each kind of warning once, with the number of files and one of them."""
+    """Log each kind of warning once, with one file and the number of others."""
     kinds: dict[str, list[Problem]] = {}
     for problem in sorted(set(problems)):
         kinds.setdefault(problem.todo, []).append(problem)
@@ -220,7 +221,7 @@ def _score_files(read: _Reader, path: Path, split: str) -> list[Row]:
         ids = class_of_id(target)
         pred = to_classes(predicted.array, ids, case_id=case.case_id, file=str(path))
     known = reference or predicted
-    grid, beside = _read_beside(read, known)
+    grid, extras = _read_extras(read, known)
     return score_case(
         case,
         truth,
@@ -230,15 +231,15 @@ def _score_files(read: _Reader, path: Path, split: str) -> list[Row]:
         spacing_mm=grid.spacing_mm if grid else (1.0, 1.0, 1.0),
         split=split,
         oriented=known is not None and known.is_oriented,
-        beside=beside,
+        beside=extras,
     )
 
 
-def _read_beside(read: _Reader, grid: Volume | None) -> tuple[Volume | None, Beside]:
-    """Masks of further raters and scans with a unit, on the case's grid, or on their own first.
+def _read_extras(read: _Reader, grid: Volume | None) -> tuple[Volume | None, Beside]:
+    """Masks of further raters and scans with a unit, and the grid: the case's, else a rater's.
 
     Raises:
-        DataError: one of them cannot be read, lies on another grid, or has unknown labels.
+        DataError: one of them cannot be read, is on another grid, or has unknown labels.
     """
     case, (raters, scans) = read.case, ({}, {})
     for name, path in case.raters.items():
@@ -263,8 +264,8 @@ def _read_reference(read: _Reader, path: Path) -> tuple[Volume, ClassMap]:
 
 
 def _refuse(errors: Sequence[DataError]) -> None:
-    if untold := [error for error in errors if not error.problems]:
-        raise untold[0]
+    if plain := [error for error in errors if not error.problems]:
+        raise plain[0]
     if errors:
         problems = dict.fromkeys(problem for error in errors for problem in error.problems)
         raise DataError(list(problems))
@@ -279,17 +280,17 @@ def _read_prediction(read: _Reader, path: Path) -> Volume | None:
 
 
 def _check_grid(read: _Reader, path: Path, volume: Volume, grid: Volume, *, what: str) -> None:
-    """Refuse a volume on another grid; one that is a little off is used, with a warning."""
+    """Refuse a volume on another grid; a small offset gives a warning only."""
     case, own = read.case, str(read.case.label or "its prediction")
     if same_grid(grid, volume):
         read.warnings.extend(shifted_grid(grid, volume, own, case_id=case.case_id, file=str(path)))
         return
 
-    def words(volume: Volume) -> str:
+    def description(volume: Volume) -> str:
         shape = " × ".join(map(str, volume.array.shape))
         return f"{shape} voxels of {' × '.join(f'{side:.3g}' for side in volume.spacing_mm)} mm"
 
-    here, there = words(volume), words(grid)
+    here, there = description(volume), description(grid)
     place = " at another place" if here == there else ""
     todo = {
         "a prediction": "predict again from the scan that the reference was drawn on",

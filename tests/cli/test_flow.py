@@ -360,7 +360,7 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
         ("data.root=nowhere.csv", "data.root: no such file or folder: nowhere.csv"),
         (
             "patch_vox=[15,16,16]",
-            "and UNet wants multiples of 2×2×2 (more than one); say patch_vox",
+            "and UNet wants multiples of 2×2×2 (more than one); set patch_vox",
         ),
         ("trainer.max_epoch=3", "trainer.max_epoch: no such key; did you mean trainer.max_epochs?"),
         ("target.spacing_mm=[1,1]", "wanted a list of 3"),
@@ -368,7 +368,7 @@ def test_prediction_never_replaces_a_scan(trained, tiny, command):
         ("trainer.max_time=15min", "15min"),
         ("model.norm=layer", "wanted one of instance, batch, group"),
         ("monitor=val/dise_mean", "did you mean val/dice_mean?"),
-        ("patch_vox=[2,2,2]", "say patch_vox=[4,4,4], or patch_vox=auto"),
+        ("patch_vox=[2,2,2]", "set patch_vox=[4,4,4], or patch_vox=auto"),
         ("budget=hours", "budget=hours: no such choice"),
         ("pretrained=none.ckpt", "pretrained=none.ckpt: no such file"),
         ("model=resnet", "model=resnet: no such choice; did you mean model=resunet?"),

@@ -25,7 +25,7 @@ def test_a_network_is_trained_and_scored_outside_of_ignored_voxels(tmp_path, cas
         "logger.pictures=1",
     ]
     done = command("train.py", *words, f"hydra.run.dir={run}", cwd=tmp_path)
-    assert "anterior, posterior beside ignored voxels in 12 of 12 cases" in done.stderr
+    assert "anterior, posterior next to ignored voxels in 12 of 12 cases" in done.stderr
     rows = pd.read_csv(run / "rows.csv")
     wide = rows[rows["metric"].isin(ROWS)].pivot(
         index=["case_id", "label"], columns="metric", values="value"

@@ -102,5 +102,5 @@ def test_an_ignore_label_read_as_background_is_refused_with_the_reason(cases_fol
     settings.pop("background_ids")
     assert run(source, Target(**settings)) == 0
     text = capsys.readouterr().out
-    assert "found anterior, posterior beside ignored voxels in 12 of 12 cases" in text
+    assert "found anterior, posterior next to ignored voxels in 12 of 12 cases" in text
     assert "mm³ of" not in text  # a part is not too small

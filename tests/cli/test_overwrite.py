@@ -72,7 +72,7 @@ def test_a_table_of_models_replaces_no_file_of_somebody_else(tmp_path, capsys):
     words = ["models", "model=unet", "patch=16,16,16", f"tsv={path}"]
     with pytest.raises(SystemExit, match="2"):
         run(words)
-    assert "(models.tsv), wanted names that are free; move it, say another tsv, or overwrite" in (
+    assert "(models.tsv), wanted names that are free; move it, choose another tsv, or" in (
         capsys.readouterr().err
     )
     assert run([*words, "overwrite=true"]) == 0

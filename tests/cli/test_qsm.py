@@ -230,7 +230,7 @@ def test_the_derivatives_of_another_tool_are_not_written_into(bids, tmp_path):
     ("more", "told"),
     [
         ({"output": None}, "found no output"),
-        ({"te_ms": "4,8"}, "found 3 echoes of magnitude beside 2 echo times"),
+        ({"te_ms": "4,8"}, "found 3 echoes of magnitude for 2 echo times"),
         ({"te_ms": "0.004,0.008,0.012"}, "echo times of 0.004, 0.008, 0.012 ms"),
         ({"te_ms": "4;8"}, "te_ms: got '4;8', wanted numbers"),
         ({"te_ms": None}, "found no te_ms="),
@@ -269,7 +269,7 @@ def test_a_wrong_word_is_one_sentence(plain, tmp_path, capsys, more, told):
 def test_a_scan_without_orientation_asks_for_b0_and_takes_it(tmp_path, capsys):
     words = {**write_plain(tmp_path, code=0), "output": str(tmp_path / "maps"), "device": "cpu"}
     assert run(words) == 2
-    assert "say b0=0,0,1" in capsys.readouterr().err
+    assert "set b0=0,0,1" in capsys.readouterr().err
     assert run({**words, "b0": "0,0,1"}) == 0
     image = nib.load(tmp_path / "maps" / "magnitude_1_Chimap.nii.gz")
     assert (int(image.header["sform_code"]), int(image.header["qform_code"])) == (0, 0)

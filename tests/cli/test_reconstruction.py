@@ -104,7 +104,7 @@ def test_a_run_keeps_maps_tables_pictures_and_a_report(qsm):
     assert summary["values"]["nrmse"] == pytest.approx(values["nrmse"])
     assert (summary["scans"], summary["failed"]) == (2, {})
     ((case_id, (note,)),) = summary["notes"].items()  # of one scan, said once for all methods
-    assert note.startswith("sign of phase not told by the data")
+    assert note.startswith("sign of phase not determined by the data")
     page = (folder / "report.html").read_text()
     assert f"{case_id}: {note}" in page
     assert re.search(

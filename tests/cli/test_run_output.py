@@ -48,7 +48,7 @@ def test_a_folder_that_was_asked_for_is_taken_as_it_is_where_it_is_ours(tmp_path
 
 def test_a_folder_of_somebody_else_is_refused_before_anything_is_in_it(tmp_path):
     (tmp_path / "report.html").write_text("theirs")
-    with pytest.raises(DataError, match=r"hydra\.run\.dir: found 1 file .*say another hydra\.run"):
+    with pytest.raises(DataError, match=r"hydra\.run\.dir: found 1 file .*choose another hydra"):
         claim_output(config(tmp_path), is_sweep=False)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     claim_output(config(tmp_path, overwrite=True), is_sweep=False)

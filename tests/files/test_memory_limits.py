@@ -41,7 +41,7 @@ def test_a_study_without_memory_for_its_figures_says_fewer_cases(
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", no_memory)
     told = sentence(capsys, "study", f"rows={runs / 'unet'}", f"output={tmp_path / 'out'}")
     assert told.startswith(f"error: tables and pictures in {tmp_path / 'out'}: out of memory")
-    assert "say fewer cases=" in told
+    assert "give fewer cases=" in told
 
 
 def test_lack_of_memory_leaves_no_run_out_of_a_comparison(runs, tmp_path, capsys, monkeypatch):

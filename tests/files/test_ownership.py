@@ -28,7 +28,7 @@ def test_a_folder_of_somebody_else_is_refused_with_the_names_and_not_touched(tmp
     with pytest.raises(
         DataError,
         match=r"found 7 files in .* did not write \(mask0\.nii, .*mask4\.nii, …\), wanted a new or "
-        r"empty folder, or one of its own; say another output, or overwrite=true",
+        r"empty folder, or one of its own; choose another output, or overwrite=true",
     ):
         claim(tmp_path)
     assert len(list(tmp_path.iterdir())) == 7
@@ -122,7 +122,7 @@ def test_permission_to_replace_holds_for_folders_inside(tmp_path):
 def test_one_file_is_claimed_in_a_folder_of_anything(tmp_path):
     (tmp_path / "notes.txt").write_text("theirs")
     (tmp_path / "rows.csv").write_text("theirs")
-    with pytest.raises(DataError, match=r"found 1 file .*\(rows\.csv\).* say another rows, or"):
+    with pytest.raises(DataError, match=r"found 1 file .*\(rows\.csv\).* choose another rows, or"):
         claim_file(tmp_path / "rows.csv", key="rows")
     claim_file(tmp_path / "rows.csv", key="rows", overwrite=True)
     write_text(tmp_path / "rows.csv", "ours")

@@ -109,7 +109,7 @@ def test_a_direction_that_is_said_goes_before_the_affine(scan):
 
 
 def test_without_orientation_b0_is_asked_for(scan):
-    with pytest.raises(DataError, match=r"x: found no orientation.*say b0=0,0,1"):
+    with pytest.raises(DataError, match=r"x: found no orientation.*set b0=0,0,1"):
         read_acquisition(scan(code=0))
 
 
@@ -125,7 +125,7 @@ def test_a_scan_aligned_to_another_says_so(scan):
 @pytest.mark.parametrize(
     ("te_s", "told"),
     [
-        ((4.0, 8.0), "echo times of 4, 8 s.*say te_ms=4,8,12"),
+        ((4.0, 8.0), "echo times of 4, 8 s.*set te_ms=4,8,12"),
         ((0.004, 0.004), r"one echo time twice \(4, 4 ms\)"),
         ((0.008, 0.004), r"do not rise \(8, 4 ms\)"),
         ((4e-6, 8e-6), "echo times of 0.004, 0.008 ms"),
@@ -181,7 +181,7 @@ def test_complex_parts_become_polar_beside_a_warning(scan):
 
 
 def test_echoes_and_times_must_be_as_many(scan):
-    with pytest.raises(DataError, match="found 2 echoes of magnitude beside 3 echo times"):
+    with pytest.raises(DataError, match="found 2 echoes of magnitude for 3 echo times"):
         read_acquisition(replace(scan(), te_s=(0.004, 0.008, 0.012)))
 
 

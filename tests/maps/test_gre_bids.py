@@ -65,7 +65,7 @@ def test_the_frequency_is_taken_where_it_is_told(data, anat):
     write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 123.25})
     assert find_acquisitions(data)[0].field_t == pytest.approx(123.25 / 42.577, abs=1e-3)
     write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 63.87})
-    assert "3 T beside a frequency of 63.87 MHz" in told(data)
+    assert "3 T but a frequency of 63.87 MHz" in told(data)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_sidecar_that_differs_from_others_is_told_by_its_field(data, anat, nam
         ("*part-phase*", "sub-01: found magnitude without phase"),
         ("*echo-2_part-phase*", "found magnitude of echo 1, 2 and phase of echo 1"),
         ("*echo-1_part-phase*.json", "found no EchoTime of echo 1"),
-        ("../../MEGRE.json", "found no field strength.*say field_t=3"),
+        ("../../MEGRE.json", "found no field strength.*set field_t=3"),
     ],
 )
 def test_what_is_missing_is_told(data, anat, gone, words):

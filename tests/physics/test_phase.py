@@ -41,7 +41,7 @@ def test_the_phase_of_a_siemens_scan_ends_at_4094():
 
 @pytest.mark.parametrize("stored", [ANGLES / 1000, ANGLES * 60, ANGLES / math.pi, ANGLES + 9])
 def test_a_range_that_could_be_anything_is_refused(stored):
-    with pytest.raises(DataError, match=r"phase: found values from .* wanted radians .* say"):
+    with pytest.raises(DataError, match=r"phase: found values from .* wanted radians .* set"):
         to_radians(stored)
 
 
@@ -105,7 +105,7 @@ def test_no_way_is_told_from_noise_a_constant_or_few_voxels():
     for one, inside in ((noise, mask), (torch.zeros_like(chi), mask)):
         sign, words = handedness(one, inside, SIDES_MM)
         assert sign == 1
-        assert words.startswith("not told by the data")
+        assert words.startswith("not determined by the data")
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -118,4 +118,4 @@ def test_a_slab_or_a_small_brain_is_never_turned(axis):
     for inside, sides_mm in ((slab, SIDES_MM), (mask, (1.8, 1.8, 2.2))):
         sign, words = handedness(-chi, inside, sides_mm)
         assert sign == 1
-        assert words == "not told by the data (only a part of a brain); taken as it is"
+        assert words == "not determined by the data (only a part of a brain); taken as it is"

@@ -86,7 +86,7 @@ def patch(shared_data):
 def test_real_phase_is_unwrapped_to_the_same_field_either_way(patch):
     pytest.importorskip("skimage", reason="scikit-image not installed")
     stored, magnitude = patch
-    with pytest.raises(DataError, match="say the scale"):
+    with pytest.raises(DataError, match="set the scale"):
         to_radians(stored)
     phase = torch.from_numpy(to_radians(stored, scale="range")[0][..., 2]).contiguous()
     signal = torch.from_numpy(magnitude[..., 2].astype(np.float32)).contiguous()

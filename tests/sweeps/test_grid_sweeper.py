@@ -37,7 +37,7 @@ def test_deletions_and_additions_reach_every_job():
 
 
 def test_an_interval_is_no_grid():
-    with pytest.raises(DataError, match=r"found an interval.*say lr=a,b,c.*sweep=optuna"):
+    with pytest.raises(DataError, match=r"found an interval.*set lr=a,b,c.*sweep=optuna"):
         jobs_of("lr=interval(0,1)")
 
 
@@ -80,7 +80,7 @@ def test_a_multirun_remembers_its_words_and_the_jobs_of_before(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "words: 3", "- 1"])
 def test_a_multirun_without_words_cannot_go_on(tmp_path, text):
     (tmp_path / "multirun.yaml").write_text(text)
-    with pytest.raises(DataError, match=r"say the command again with hydra\.sweep\.dir="):
+    with pytest.raises(DataError, match=r"run the command again with hydra\.sweep\.dir="):
         read_multirun(tmp_path)
 
 

@@ -271,7 +271,7 @@ def test_jobs_of_submitit_are_waited_for_and_their_logs_are_told(run, capfd, mon
     assert run("-m", "arm=dies,plain", "hydra/launcher=submitit_local") == 1
     many = Path("runs/many").resolve()
     assert statuses(many) == {"arm=dies": "failed", "arm=plain": "done"}
-    assert f"what it said: {many}/.submitit/" in capfd.readouterr().out
+    assert f"its log: {many}/.submitit/" in capfd.readouterr().out
 
 
 def test_a_job_on_several_devices_has_a_process_of_its_own(run):

@@ -136,7 +136,7 @@ def test_a_job_finds_the_study_and_is_told_where_there_is_none(search, opened):
 )
 def test_a_storage_that_does_not_answer_is_told_without_its_password(opened, url):
     with pytest.raises(
-        DataError, match=r"cannot be opened there \(.+\); say sweep.storage"
+        DataError, match=r"cannot be opened there \(.+\); set sweep.storage"
     ) as told:
         opened(storage=url)
     assert "secret" not in str(told.value)

@@ -73,7 +73,7 @@ def test_a_corrected_mask_is_named_before_a_training_goes_on(held_out, unseen):
     mask = min((folder / "predictions").glob("*.nii.gz"))
     ours = mask.read_bytes()
     mask.write_bytes(b"corrected")
-    with pytest.raises(DataError, match=rf"\({mask.name}\).*say another hydra\.run\.dir"):
+    with pytest.raises(DataError, match=rf"\({mask.name}\).*choose another hydra\.run\.dir"):
         refuse_corrected(folder, data)
     mask.write_bytes(ours)
 

@@ -1,1 +1,1 @@
-"""From the manifest to patches: what exists, what is wrong with it, and how it reaches a net."""
+"""From files to patches: which cases exist, what is wrong with them, how a network gets them."""

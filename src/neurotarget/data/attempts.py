@@ -1,4 +1,4 @@
-"""One case of many: whatever it raises becomes a sentence about it, and the others go on."""
+"""Work on one case of many: an error becomes a message about the case, and the others go on."""
 
 import os
 import traceback
@@ -14,11 +14,11 @@ from neurotarget.types import Case
 
 T = TypeVar("T")
 LONGEST_NAME = 255  # bytes, on the file systems of Linux, macOS and Windows
-MEMORY_ADVICE = "close other programs, say fewer workers, or device=cpu"
+MEMORY_ADVICE = "close other programs, set fewer workers, or device=cpu"
 
 
 def reason_of(error: Exception) -> str:
-    """What an exception says, on one line; NEUROTARGET_TRACEBACK=1 prints its stack."""
+    """Message of an exception on one line; NEUROTARGET_TRACEBACK=1 prints its stack."""
     text = " ".join(str(error).split())
     if isinstance(error, DataError):
         return text
@@ -30,7 +30,7 @@ def reason_of(error: Exception) -> str:
 
 
 def as_data_error(error: Exception, case_id: str) -> DataError:
-    """An exception as that of bad input, which names its case."""
+    """Convert an exception to a DataError that names the case."""
     if isinstance(error, DataError) and error.problems:
         return error
     if isinstance(error, DataError):
@@ -42,7 +42,7 @@ def as_data_error(error: Exception, case_id: str) -> DataError:
 
 
 def attempted(act: Callable[[Case], T]) -> Callable[[Case], T | DataError]:
-    """What `act` gives for a case, or as an error of the case whatever it raises."""
+    """Wrap a function of a case so that it returns an error instead of raising one."""
 
     @wraps(act)
     def safe(case: Case) -> T | DataError:
@@ -58,7 +58,7 @@ def check_names(case_id: str, files: Iterable[Path]) -> None:
     """Refuse a case whose files could not be written under their names.
 
     Raises:
-        DataError: a name has bytes that are no UTF-8, or is longer than file systems allow.
+        DataError: a name is not UTF-8, or is longer than file systems allow.
     """
     wanted, todo = "letters of UTF-8", "rename its file"
     name = encodable(case_id)
@@ -72,7 +72,7 @@ def check_names(case_id: str, files: Iterable[Path]) -> None:
 
 
 def _is_memory(error: Exception) -> bool:
-    # torch says a lack of memory as a RuntimeError
+    # torch raises RuntimeError if memory is lacking
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and "memory" in str(error)
     )

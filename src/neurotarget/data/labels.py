@@ -1,4 +1,4 @@
-"""Label numbers, mapped once: the ids in files to the classes inside, and back."""
+"""Conversion of label numbers: ids in files to classes of the network, and back."""
 
 from collections.abc import Mapping
 
@@ -9,21 +9,21 @@ from scipy.ndimage import binary_dilation
 from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.types import IGNORE, OTHER_ID, OTHERS, Target
 
-WHOLE = 1e-3  # of a label: a value this near to a whole number is that number
-LONGEST_TABLE = 2**20  # FreeSurfer's ids end near 15,000
+WHOLE = 1e-3  # a label this close to a whole number is that number
+LONGEST_TABLE = 2**20  # FreeSurfer's largest ids are about 15,000
 
 
 def class_of_id(target: Target, label_ids: Mapping[str, int] | None = None) -> dict[int, int]:
-    """Class of each id that may stand in a label file; 0 and the background ids are class 0.
+    """Class of each id that a label file may contain; 0 and the background ids are class 0.
 
-    `label_ids` are the data set's own label names: a name that the target shares (in any case,
-    with blanks, `-` and `_` alike) brings its id along. The other labels keep the target's ids.
-    Their label `ignore`, as nnU-Net calls it, and the target's `ignore_ids` have the target's
-    `ignored_class`. `OTHER_ID` among the keys stands for all ids that are not.
+    `label_ids` are the data set's own label names: for a name that the target shares (in any case,
+    with blanks, `-` and `_` equal) its id is used. The other labels keep the target's ids. The data
+    set's label `ignore` (nnU-Net) and the target's `ignore_ids` map to the target's
+    `ignored_class`. The key `OTHER_ID` stands for all other ids.
 
     Raises:
-        DataError: the data set has neither the name nor the ids of a label, an id would stand
-            for two labels, or the target reads the ids of ignored voxels as something else.
+        DataError: the data set has neither the name nor the ids of a label, an id maps to two
+            labels, or the target uses an id of ignored voxels for something else.
     """
     named = {_key(name): int(value) for name, value in (label_ids or {}).items()}
     ignored = {*target.ignore_ids, named.pop(IGNORE)} if IGNORE in named else {*target.ignore_ids}
@@ -50,7 +50,7 @@ def class_of_id(target: Target, label_ids: Mapping[str, int] | None = None) -> d
 
 
 def label_values(array: ndarray, *, case_id: str = "", file: str = "") -> ndarray:
-    """Ids in a label array, sorted, as int64; values within `WHOLE` of a whole number are it.
+    """Ids in a label array, sorted, as int64; values within `WHOLE` of a whole number are rounded.
 
     Raises:
         DataError: a value is not a whole number.
@@ -70,9 +70,9 @@ def label_values(array: ndarray, *, case_id: str = "", file: str = "") -> ndarra
 
 
 def rounded_labels(array: ndarray, *, case_id: str = "", file: str = "") -> list[Problem]:
-    """Warning of labels that are near whole numbers only, within `WHOLE`.
+    """Warn about labels that are only close to whole numbers, within `WHOLE`.
 
-    Such are labels of 0.9999999, as scl_slope or a resampling of float32 leaves them.
+    scl_slope, or resampling in float32, leaves labels such as 0.9999999.
     """
     apart = float(np.abs(array - np.rint(array)).max(initial=0)) if array.dtype.kind == "f" else 0
     if not 0 < apart <= WHOLE:
@@ -85,7 +85,7 @@ def rounded_labels(array: ndarray, *, case_id: str = "", file: str = "") -> list
 def to_classes(
     array: ndarray, mapping: Mapping[int, int], *, case_id: str = "", file: str = ""
 ) -> ndarray:
-    """Turn the ids of a label file into classes, as uint8 (uint16 past 255 classes).
+    """Convert the ids of a label file to classes, as uint8 (uint16 above 255 classes).
 
     `mapping` is that of `class_of_id`.
 
@@ -116,16 +116,16 @@ def to_classes(
 
 
 def cut_labels(classes: ndarray, target: Target) -> tuple[str, ...]:
-    """Labels with a voxel beside an ignored one: the structure may go on there."""
+    """Labels with a voxel next to an ignored one: the structure may continue there."""
     ignored = classes == target.ignored_class
     if not ignored.any():
         return ()
-    beside = set(np.unique(classes[binary_dilation(ignored)]).tolist())
-    return tuple(name for number, name in enumerate(target.labels, 1) if number in beside)
+    neighbours = set(np.unique(classes[binary_dilation(ignored)]).tolist())
+    return tuple(name for number, name in enumerate(target.labels, 1) if number in neighbours)
 
 
 def to_file_ids(classes: ndarray, target: Target) -> ndarray:
-    """Turn classes into the ids written to files, in the smallest unsigned type."""
+    """Convert classes to the ids written to files, in the smallest unsigned type."""
     ids = np.array(target.file_ids, dtype=np.min_scalar_type(max(target.file_ids)))
     return ids[classes]
 

@@ -1,4 +1,4 @@
-"""What the reader of a data set found: cases, and what is wrong with it."""
+"""The result of reading a data set: cases and problems; also helpers for its JSON files."""
 
 import re
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from neurotarget.files.unfetched import unfetched
 from neurotarget.problems import Problem, error
 from neurotarget.types import IGNORE, Case
 
-WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # not \d, which takes digits of other scripts
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # not \d, which matches digits of other scripts
 
 
 class Found(NamedTuple):
-    """Cases that could be read, everything that is wrong, and the data set's own label names."""
+    """Cases that could be read, all problems, and the data set's own label names."""
 
     cases: list[Case]
     problems: list[Problem]
@@ -22,10 +22,10 @@ class Found(NamedTuple):
 
 
 def named_labels(labels: object) -> dict[str, int] | None:
-    """Label names with their ids, from a `dataset.json` of either habit; None where it has none.
+    """Label names with their ids, from a `dataset.json` of MSD or nnU-Net; None if it has none.
 
-    MSD writes {"1": "anterior"}, nnU-Net {"anterior": 1}. nnU-Net's regions, which give one name
-    to several ids and one id to several names, name no ids but that of `ignore`.
+    MSD writes {"1": "anterior"}, nnU-Net {"anterior": 1}. nnU-Net's regions, where a name has
+    several ids and an id several names, are ignored, except for `ignore`.
     """
     if not isinstance(labels, Mapping):
         return None
@@ -44,14 +44,14 @@ def named_labels(labels: object) -> dict[str, int] | None:
 
 
 def whole_number(value: object) -> int | None:
-    """The whole number that a value is or writes; None for any other, also for a huge one."""
+    """Convert a number or text to a whole number; None if it is not one, or has over 18 digits."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     return int(value) if WHOLE.fullmatch(str(value)) else None
 
 
 def read_json(path: Path, kind: type = dict) -> tuple[dict | list, list[Problem]]:
-    """Read a JSON object (or list); what is wrong with it comes as a problem, with an empty one."""
+    """Read a JSON object (or list); on failure return an empty one and the problem."""
     if absent := unfetched(path):
         return kind(), [error(absent.found, "valid JSON", absent.todo, file=path)]
     try:

@@ -1,4 +1,4 @@
-"""Many cases in a few threads, which end soon where the command is stopped."""
+"""Parallel work on many cases in threads that end soon when the command is stopped."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +9,10 @@ T = TypeVar("T")
 
 
 def mapped(act: Callable[[S], T], items: Iterable[S], workers: int) -> Iterator[T]:
-    """Results in the order of the items; after a stop only what is in work is finished.
+    """Results of `act` in the order of the items; after a stop only running calls finish.
 
-    `ThreadPoolExecutor` alone would finish all that waits, for hours, before it lets an error go.
+    `ThreadPoolExecutor` alone would finish all pending items, for hours, before it raises the
+    error.
     """
     pool = ThreadPoolExecutor(max_workers=max(workers, 1))
     try:

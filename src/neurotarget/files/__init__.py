@@ -1,1 +1,1 @@
-"""The door to every file: read without trust, written whole or not at all."""
+"""Safe reading and atomic writing of files, and the record of the files that we wrote."""

@@ -1,8 +1,8 @@
-"""Drafts beside the place of a file, and those that killed processes have left.
+"""Drafts (temporary files next to their target), and the removal of those of killed processes.
 
-The name of a draft tells who writes it: `.draft-<machine>-<process>-<name>`. One whose process has
-ended on this machine goes at once. Of those of other machines, and of earlier versions, nobody
-knows; they go when nobody has written to them for an hour.
+The name of a draft says who writes it: `.draft-<machine>-<process>-<name>`. A draft of this machine
+whose process has ended is removed at once. Drafts of other machines and of earlier versions are
+removed after an hour without a write.
 """
 
 import functools
@@ -17,33 +17,33 @@ from pathlib import Path
 DRAFT = ".draft-"
 ABANDONED_S = 3600.0
 NAME = re.compile(r"\.draft-([0-9a-f]{8})-(\d{1,9})-(.+)", re.DOTALL)
-SWEPT: set[Path] = set()  # by this process
+SWEPT: set[Path] = set()  # folders that this process has swept
 
 
 def draft_path(path: Path) -> Path:
-    """Where this process writes a draft of a file or folder."""
+    """Path where this process writes the draft of a file or folder."""
     return path.with_name(f"{DRAFT}{_machine()}-{os.getpid()}-{path.name}")
 
 
 def drafts_of(path: Path) -> list[Path]:
-    """The drafts of a file or folder, whoever writes them."""
-    found = ((one, NAME.fullmatch(one.name)) for one in path.parent.glob(f"{DRAFT}*"))
-    return [one for one, parts in found if parts and parts[3] == path.name]
+    """Find the drafts of a file or folder, of any process."""
+    matches = ((one, NAME.fullmatch(one.name)) for one in path.parent.glob(f"{DRAFT}*"))
+    return [one for one, parts in matches if parts and parts[3] == path.name]
 
 
 def sweep(folder: Path, now_s: float) -> None:
-    """Remove the drafts in a folder that nobody writes any more."""
+    """Remove abandoned drafts from a folder."""
     for draft in folder.glob(f"{DRAFT}*"):
-        with suppress(OSError):  # another process may be as quick
+        with suppress(OSError):  # another process may have removed it
             if _is_left(draft.name) or now_s - draft.lstat().st_mtime > ABANDONED_S:
                 discard_draft(draft)
 
 
 def discard_draft(draft: Path) -> None:
-    """Remove a draft, a file or a folder.
+    """Remove a draft (file or folder).
 
     Raises:
-        OSError: the disk refuses to remove a file.
+        OSError: a file cannot be removed.
     """
     if draft.is_dir() and not draft.is_symlink():
         shutil.rmtree(draft, ignore_errors=True)
@@ -52,7 +52,7 @@ def discard_draft(draft: Path) -> None:
 
 
 def sweep_once(folder: Path, now_s: float) -> None:
-    """Sweep a folder the first time that this process asks for it."""
+    """Sweep a folder on the first call of this process; later calls do nothing."""
     place = Path(folder).absolute()
     if place not in SWEPT:
         SWEPT.add(place)
@@ -60,7 +60,7 @@ def sweep_once(folder: Path, now_s: float) -> None:
 
 
 def _is_left(name: str) -> bool:
-    """Whether the process that wrote a draft has ended on this machine."""
+    """Whether a draft belongs to a process of this machine that has ended."""
     parts = NAME.fullmatch(name)
     # on Windows signal 0 is Ctrl-C
     if not parts or parts[1] != _machine() or os.name == "nt":
@@ -69,14 +69,14 @@ def _is_left(name: str) -> bool:
         os.kill(int(parts[2]), 0)
     except ProcessLookupError:
         return True
-    except (OSError, OverflowError):  # somebody else's process
+    except (OSError, OverflowError):  # the process belongs to another user
         return False
     return False
 
 
 @functools.cache
 def _machine() -> str:
-    """Who numbers the processes: this host, or a container on it with numbers of its own."""
+    """Identify the PID namespace: this host, or a container on it with its own numbering."""
     try:
         numbers = str(Path("/proc/self/ns/pid").readlink())
     except OSError:

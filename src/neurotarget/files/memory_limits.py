@@ -1,22 +1,22 @@
-"""What a machine refuses, memory above all, as a sentence with the way on."""
+"""Lack of memory, on CPU or in a worker, as an error that says what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from neurotarget.problems import CaseError, DataError
 
-WORKER = "DataLoader worker"  # how torch begins or names the death of one
-MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # torch's words
+WORKER = "DataLoader worker"  # how torch's message about a dead worker starts
+MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # in torch's messages
 LESS_READ = "close other programs, take cases or columns out that are not asked about"
-LESS_SHOWN = "close other programs, say fewer cases="
+LESS_SHOWN = "close other programs, give fewer cases="
 
 
 @contextmanager
 def breakdowns(going_on: str) -> Iterator[None]:
-    """Raise lack of memory and dead workers as DataError; `going_on` is the command to say then.
+    """Raise lack of memory and dead workers as DataError; `going_on` is the command that resumes.
 
     Raises:
-        DataError: memory did not suffice, or the system ended a process that makes patches.
+        DataError: memory did not suffice, or the system killed a DataLoader worker.
     """
     try:
         yield
@@ -30,7 +30,7 @@ def breakdowns(going_on: str) -> Iterator[None]:
 
 @contextmanager
 def within_memory(what: str, todo: str) -> Iterator[None]:
-    """Raise lack of memory as DataError that names the table or cases that are worked on.
+    """Raise lack of memory as DataError that names the table or cases in work.
 
     Raises:
         DataError: memory did not suffice.
@@ -51,13 +51,13 @@ def _reason(error: MemoryError | RuntimeError) -> str:
 
 
 def _is_memory(error: MemoryError | RuntimeError) -> bool:
-    return isinstance(error, MemoryError) or any(words in str(error) for words in MEMORY)
+    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in MEMORY)
 
 
 def _todo(error: MemoryError | RuntimeError) -> str | None:
-    """What to do about it; None for an error of another kind."""
+    """What the user can do about it; None for an error of another kind."""
     if WORKER in str(error):
-        return "usually memory is what lacks: say fewer data.workers (0 for none)"
+        return "usually for lack of memory: set fewer data.workers (0 for none)"
     if _is_memory(error):
-        return "say a smaller data.batch_size or patch_vox, or fewer data.workers"
+        return "set a smaller data.batch_size or patch_vox, or fewer data.workers"
     return None

@@ -1,8 +1,8 @@
-"""Which files are ours to replace and to remove: a folder is claimed before anything is written.
+"""Which files we may replace or remove; a folder is claimed before anything is written into it.
 
-We write into folders that are new, empty, or carry our record (`record.py`). Files that somebody
-else has put there, or has changed since we wrote them, are named and left alone unless the user
-says `overwrite=true`.
+We write into folders that are new, empty, or contain our record (`record.py`). Files that others
+have put there, or have changed since we wrote them, are reported and left alone unless the user
+sets `overwrite=true`.
 """
 
 import os
@@ -18,9 +18,9 @@ from neurotarget.files.record import CLAIMED, LOCK, NAME_ONLY, RECORD, Record, r
 from neurotarget.files.writing import digest, is_ours, is_state, remove
 from neurotarget.problems import DataError
 
-SHOWN = 5  # names in a sentence
-COUNTED = 1000  # files of others, before a sentence says "more than"
-UNSEEN = frozenset(  # what desktops and servers leave in every folder, Hydra before we are asked
+SHOWN = 5  # file names listed in a message
+COUNTED = 1000  # foreign files counted before a message reads "more than"
+UNSEEN = frozenset(  # made by desktops and servers in any folder, or by Hydra before the claim
     (
         ".DS_Store",
         ".directory",
@@ -35,15 +35,15 @@ UNSEEN = frozenset(  # what desktops and servers leave in every folder, Hydra be
         RECORD,
     )
 )
-LINKING = ("wandb",)  # folders of trackers, which link to logs of theirs
+LINKING = ("wandb",)  # folders of trackers, which contain links to their own logs
 UNSEEN_STARTS = ("._", ".nfs", ".running.", ".volumes.tsv.lock", DRAFT)
 
-# Files that a version without a record has written into a folder; None where it is none of ours.
+# Returns the files that a version without records has written into a folder; None if not ours.
 Older = Callable[[Path], Iterable[Path] | None]
 
 
 def none_older(folder: Path) -> None:
-    """No folder without a record is ours."""
+    """No folder without a record is ours (the default for `older`)."""
 
 
 def claim(
@@ -55,28 +55,28 @@ def claim(
     shared: bool = False,
     key: str = "output",
 ) -> Record:
-    """Make a folder ours to write into, before any work.
+    """Claim a folder for writing, before any work is done.
 
     Args:
-        folder: made where it is not there.
-        files: that will be written, as far as that is known.
-        older: knows the folders of versions that kept no record.
-        overwrite: files of others may be replaced, also where links lead.
-        shared: it may hold anything; one file is written into it.
-        key: argument that names the folder.
+        folder: created if missing.
+        files: files that will be written, as far as known.
+        older: recognises folders of versions that kept no record.
+        overwrite: allow replacing files of others, also through links.
+        shared: the folder may contain anything; only one file is written into it.
+        key: name of the argument that gave the folder.
 
     Raises:
-        DataError: it holds files that we did not write, or links that lead out, or cannot be
-            written.
+        DataError: it contains files that we did not write, or links that lead outside, or it
+            cannot be written.
     """
     folder = Path(folder)
     if os.path.lexists(folder) and not folder.is_dir():
-        raise DataError(f"{key}: found the file {folder}, wanted a folder; say another {key}")
+        raise DataError(f"{key}: found the file {folder}, wanted a folder; choose another {key}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         around = record_of(folder / RECORD)
         record = Record(folder, may_replace=overwrite or bool(around and around.may_replace))
-        # without entries where a kill came before those of an older version
+        # no entries if the process was killed before those of an older version were recorded
         known = None if shared or record.files() else older(folder)
         if not shared and not record.may_replace:
             _refuse_links(folder, key)
@@ -90,14 +90,14 @@ def claim(
     except OSError as error:
         raise DataError(
             f"{key}: {folder} cannot be written ({error.strerror or error}), wanted a folder that "
-            f"can; say another {key}"
+            f"can; choose another {key}"
         ) from error
     refuse_foreign(files, key=key)
     return record
 
 
 def claimed(folder: Path, *, older: Older = none_older, key: str = "output") -> None:
-    """Claim a folder unless this process has done so, or has claimed one around it.
+    """Claim a folder unless this process has already claimed it or a folder above it.
 
     Raises:
         DataError: as `claim`.
@@ -107,14 +107,14 @@ def claimed(folder: Path, *, older: Older = none_older, key: str = "output") -> 
 
 
 def claim_file(path: Path, *, key: str, overwrite: bool = False) -> None:
-    """Make one file ours to write, in a folder that may hold anything else.
+    """Claim one file for writing, in a folder that may contain anything else.
 
     Raises:
-        DataError: there is such a file and we did not write it, or the folder cannot be written.
+        DataError: the file exists and we did not write it, or the folder cannot be written.
     """
     path = Path(path)
     if path.is_dir():
-        raise DataError(f"{key}: found the folder {path}, wanted a file; say another {key}")
+        raise DataError(f"{key}: found the folder {path}, wanted a file; choose another {key}")
     if record_of(path) is None:
         claim(path.parent, shared=True, key=key)
     record = record_of(path)
@@ -123,10 +123,10 @@ def claim_file(path: Path, *, key: str, overwrite: bool = False) -> None:
 
 
 def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
-    """Refuse to replace files that are not ours, by name, before the first is written.
+    """Refuse to replace files that are not ours, before the first file is written.
 
     Raises:
-        DataError: some are there; none is where `overwrite=true` was given.
+        DataError: names the foreign files; never raised with `overwrite=true`.
     """
     foreign = [path for path in files if not is_free(path)]
     if foreign:
@@ -134,12 +134,12 @@ def refuse_foreign(files: Iterable[Path], *, key: str = "output") -> None:
         raise DataError(
             f"{foreign[0].parent}: found {_counted(count)} that neurotarget did not write or that "
             f"changed since ({_listed(path.name for path in foreign)}), wanted names that are "
-            f"free; move {'it' if count == 1 else 'them'}, say another {key}, or overwrite=true"
+            f"free; move {'it' if count == 1 else 'them'}, choose another {key}, or overwrite=true"
         )
 
 
 def is_free(path: Path) -> bool:
-    """Whether a file may be written: none is there, or one that may be replaced."""
+    """Whether a path may be written: it does not exist, or it may be replaced."""
     record = record_of(path)
     if record is None or record.may_replace or not os.path.lexists(path):
         return True
@@ -147,10 +147,10 @@ def is_free(path: Path) -> bool:
 
 
 def discard(folder: Path) -> None:
-    """Remove our files in a folder, and folders that are empty then; those of others stay.
+    """Remove our files from a folder, and subfolders that become empty; keep files of others.
 
     Raises:
-        DataError: the disk refuses it.
+        DataError: a file cannot be removed.
     """
     record = record_of(folder / RECORD)
     place = real_path(folder)
@@ -161,12 +161,12 @@ def discard(folder: Path) -> None:
     except OSError as error:
         raise DataError(
             f"{folder}: an earlier file cannot be removed ({error.strerror or error}); remove the "
-            "folder, or say another"
+            "folder, or choose another"
         ) from error
 
 
 def link_out(folder: Path) -> Path | None:
-    """A link in a folder, which may be a stranger's, that leads to a place outside of it."""
+    """Find a link in an untrusted folder that leads outside of it; None if there is none."""
     home = Path(folder).resolve()
     for place, folders, names in os.walk(folder):
         for path in (Path(place) / name for name in (*folders, *names)):
@@ -177,13 +177,13 @@ def link_out(folder: Path) -> Path | None:
 
 
 def refuse_twins(files: Mapping[str, Iterable[Path]], *, key: str = "output") -> None:
-    """Refuse two cases whose files would be one, `files` by case.
+    """Refuse two cases that would write the same file; `files` maps each case to its files.
 
-    Names that differ in case or Unicode form alone are one file on some file systems; whether on
-    this one is tried.
+    On some file systems, names that differ only in case or Unicode form are one file; this is
+    tested on the actual file system.
 
     Raises:
-        DataError: two cases would write one file.
+        DataError: two cases would write the same file.
     """
     owners: dict[str, tuple[str, Path]] = {}
     for case_id, paths in files.items():
@@ -193,12 +193,12 @@ def refuse_twins(files: Mapping[str, Iterable[Path]], *, key: str = "output") ->
             if other != case_id and (path == twin or _is_one_file(path, twin)):
                 raise DataError(
                     f"{case_id}: would write {path.name}, as {other} does, wanted names of their "
-                    f"own; rename one of the two cases, or say another {key} for each"
+                    f"own; rename one of the two cases, or choose another {key} for each"
                 )
 
 
 def _is_one_file(path: Path, other: Path) -> bool:
-    """Whether the file system takes two names for one."""
+    """Whether the file system treats two names as the same file."""
     if path.parent != other.parent or not path.parent.is_dir():
         return False
     tried, twin = map(draft_path, (path, other))
@@ -219,7 +219,7 @@ def _refuse_unknown(folder: Path, key: str) -> None:
         names = _listed(path.relative_to(folder).as_posix() for path in found)
         raise DataError(
             f"{key}: found {more}{_counted(min(len(found), COUNTED))} in {folder} that neurotarget "
-            f"did not write ({names}), wanted a new or empty folder, or one of its own; say "
+            f"did not write ({names}), wanted a new or empty folder, or one of its own; choose "
             f"another {key}, or overwrite=true to replace files of the same names"
         )
 
@@ -228,13 +228,13 @@ def _refuse_links(folder: Path, key: str) -> None:
     if (path := link_out(folder)) is not None:
         raise DataError(
             f"{key}: found the link {path.relative_to(folder)} in {folder}, which leads to "
-            f"{path.resolve()}, wanted files of the folder's own; remove the link, say another "
+            f"{path.resolve()}, wanted files of the folder's own; remove the link, choose another "
             f"{key}, or overwrite=true to write where it leads"
         )
 
 
 def _content(folder: Path) -> Iterator[Path]:
-    """Files in a folder, but those that nobody has put there on purpose."""
+    """Files in a folder, without those that desktops, servers and loggers create."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _is_unseen(name))
         for name in sorted(names):
@@ -243,7 +243,7 @@ def _content(folder: Path) -> Iterator[Path]:
 
 
 def _is_unseen(name: str) -> bool:
-    # we write no file that ends so, and Hydra only appends to its own
+    # we write no `.log` files, and Hydra only appends to its own
     return name in UNSEEN or name.startswith(UNSEEN_STARTS) or name.endswith(".log")
 
 

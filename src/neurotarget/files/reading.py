@@ -1,7 +1,7 @@
-"""The one door at which files are opened to be read: regular files, and nothing else.
+"""Safe opening of files for reading: only regular files are accepted.
 
-A FIFO waits for ever for somebody who writes, a device never ends, and /proc tells about the
-process itself.
+Reading a FIFO blocks until somebody writes, a device never ends, and /proc describes the process
+itself.
 """
 
 import errno
@@ -27,23 +27,23 @@ KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
-SYSTEM = ("/proc", "/sys")  # file systems whose files the kernel makes up as they are read
-# so that opening a FIFO returns; Windows has neither these nor FIFOs with a path
+SYSTEM = ("/proc", "/sys")  # file systems whose content the kernel generates on reading
+# non-blocking, so that opening a FIFO returns; Windows has neither flag nor FIFOs with a path
 FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-FLOAT = re.compile(  # of YAML 1.2, which needs no point before an exponent
+FLOAT = re.compile(  # floats of YAML 1.2, which needs no point before an exponent
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)$|[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)$"
     r"|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
 )
 TOO_DEEP = "lists within lists, too deep to read"
-MOST_TEXT = 1 << 28  # bytes of a table or description; more is no text that somebody wrote
+MOST_TEXT = 1 << 28  # bytes of a table or description; larger files are not text
 
 
 def opened(path: Path | str) -> BinaryIO:
-    """Open a regular file to read its bytes; the caller closes it.
+    """Open a regular file for reading bytes; the caller closes it.
 
     Raises:
-        OSError: there is no such file, it cannot be read, or it is a folder, pipe, socket, device
-            or a file of the kernel.
+        OSError: the file is missing or unreadable, or it is a folder, pipe, socket, device or a
+            file that the kernel generates.
     """
     with _named(path):
         descriptor = os.open(path, FLAGS)
@@ -56,15 +56,15 @@ def opened(path: Path | str) -> BinaryIO:
 
 
 def opened_text(path: Path | str, encoding: str = "utf-8") -> TextIOWrapper:
-    """Open a regular file to read its text, with its line ends as they are."""
+    """Open a regular file for reading text, with line ends unchanged."""
     return TextIOWrapper(opened(path), encoding=encoding, newline="")
 
 
 def read_bytes(path: Path | str, most: int | None = None) -> bytes:
-    """Content of a regular file; with `most` a larger one is refused before it is read.
+    """Read a regular file; with `most` (bytes) a larger file is refused before it is read.
 
     Raises:
-        OSError: as in `opened`, or the file is larger.
+        OSError: as in `opened`, or the file is larger than `most`.
     """
     with opened(path) as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -75,21 +75,21 @@ def read_bytes(path: Path | str, most: int | None = None) -> bytes:
 
 
 def read_text(path: Path | str, encoding: str = "utf-8") -> str:
-    """Text of a regular file, with its line ends as they are.
+    """Read the text of a regular file, with line ends unchanged.
 
     Raises:
-        OSError: as in `read_bytes`; text has a limit, as parsers need many times its size.
-        UnicodeDecodeError: it is not in this encoding.
+        OSError: as in `read_bytes`; at most `MOST_TEXT` bytes, as parsers need many times that.
+        UnicodeDecodeError: the file is not in this encoding.
     """
     return read_bytes(path, MOST_TEXT).decode(encoding)
 
 
 def load_json(path: Path | str) -> Any:  # noqa: ANN401
-    """What a JSON file says.
+    """Parse a JSON file.
 
     Raises:
         OSError: as in `read_bytes`.
-        ValueError: it is no JSON, not in UTF-8, or nested without measure.
+        ValueError: not JSON, not UTF-8, or nested too deeply.
     """
     try:
         return json.loads(read_text(path, "utf-8-sig"))
@@ -98,16 +98,16 @@ def load_json(path: Path | str) -> Any:  # noqa: ANN401
 
 
 def read_plain(path: Path | str) -> dict[str, Any]:
-    """A file of JSON as a mapping; empty where it is absent or broken."""
+    """Read a JSON file as a mapping; empty if the file is absent or broken."""
     try:
-        found = load_json(path)
+        content = load_json(path)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 class PlainLoader(yaml.SafeLoader):
-    """Plain values as Hydra reads them: 1e-3 is a number, a date is text, a key stands once."""
+    """Loader that parses like Hydra: 1e-3 is a number, a date is text; refuses repeated keys."""
 
     yaml_implicit_resolvers: ClassVar = {
         first: [(tag, form) for tag, form in forms if not tag.endswith((":timestamp", ":float"))]
@@ -115,10 +115,10 @@ class PlainLoader(yaml.SafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """Keys and values of a node.
+        """Build the mapping of a node.
 
         Raises:
-            yaml.YAMLError: a key stands twice.
+            yaml.YAMLError: a key is repeated.
         """
         keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         (key, number), *_ = keys.most_common(1) or [("", 0)]
@@ -131,41 +131,41 @@ PlainLoader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123
 
 
 def load_yaml(path: Path | str) -> Any:  # noqa: ANN401
-    """Plain values of a YAML file.
+    """Parse a YAML file into plain values.
 
     Raises:
         OSError: as in `read_bytes`.
-        ValueError: it is no YAML, not in UTF-8, or nested without measure.
+        ValueError: not YAML, not UTF-8, or nested too deeply.
     """
     try:
         return yaml.load(read_text(path), PlainLoader)
     except RecursionError as error:
         raise ValueError(TOO_DEEP) from error
     except (yaml.YAMLError, LookupError, AttributeError, TypeError) as error:
-        raise ValueError(str(error)) from error  # tags, as in `!!bool x`, raise the latter three
+        raise ValueError(str(error)) from error  # tags such as `!!bool x` raise the latter three
 
 
 def check_regular(path: Path | str) -> None:
-    """Refuse what `opened` refuses, for libraries that open a path themselves.
+    """Refuse what `opened` refuses; for libraries that open a path themselves.
 
     Raises:
         OSError: as in `opened`.
     """
     with _named(path):
-        found = Path(path).stat()
-    _refuse(found, path)
+        status = Path(path).stat()
+    _refuse(status, path)
 
 
 def is_there(path: Path | str) -> bool:
-    """Whether anything lies at a path, be it a broken link; nothing has a name that cannot be."""
+    """Whether a path exists, even as a broken link; False for names that no path can have."""
     try:
         return os.path.lexists(path)
-    except ValueError:  # letters that no path has
+    except ValueError:  # characters that no path may have, such as a null byte
         return False
 
 
 def real_path(path: Path | str) -> Path:
-    """Absolute path with its links followed; a link to itself, or a name that cannot be, stays."""
+    """Absolute path with links followed; a circular link or an impossible name is kept as it is."""
     try:
         return Path(os.path.realpath(path))
     except (OSError, ValueError):
@@ -173,7 +173,7 @@ def real_path(path: Path | str) -> Path:
 
 
 def why_not_regular(path: Path | str) -> str | None:
-    """Why a path is that of no regular file, such as `no such file`; None where it is."""
+    """Why a path is not a regular file, such as `no such file`; None if it is one."""
     try:
         check_regular(path)
     except OSError as error:
@@ -183,7 +183,7 @@ def why_not_regular(path: Path | str) -> str | None:
 
 @contextmanager
 def _named(path: Path | str) -> Iterator[None]:
-    """Say of letters that no path has, as a null byte, that there is no such file."""
+    """Raise FileNotFoundError for characters that no path may have, such as a null byte."""
     try:
         yield
     except ValueError as error:
@@ -191,9 +191,9 @@ def _named(path: Path | str) -> Iterator[None]:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), shown) from error
 
 
-def _refuse(found: os.stat_result, path: Path | str) -> None:
-    kind = next((name for holds, name in KINDS if holds(found.st_mode)), None)
-    if kind is None and found.st_dev in _system_devices():
+def _refuse(status: os.stat_result, path: Path | str) -> None:
+    kind = next((name for has_kind, name in KINDS if has_kind(status.st_mode)), None)
+    if kind is None and status.st_dev in _system_devices():
         kind = "a file that the kernel makes up"
     if kind is not None:
         raise OSError(errno.EINVAL, f"{kind}, no regular file", os.fspath(path))

@@ -1,9 +1,9 @@
-"""The record of an output folder: the files in it that we wrote, as `sha256sum` lists them.
+"""The record of an output folder: the files that we wrote there, in the format of `sha256sum`.
 
-A line holds the SHA-256 of a file and its path in the folder. It is appended before the file takes
-its place, so that a kill between the two never makes our own file foreign. State that every
-sitting of a run rewrites, and checkpoints of hundreds of megabytes, have `-` in place of a digest:
-they are ours by their name.
+A line holds the SHA-256 of a file and its path in the folder. The line is appended before the file
+is renamed into place, so that our own file is never taken for foreign if the process is killed in
+between. State files that change each time a run resumes, and large checkpoints, have `-` instead
+of a digest: they are recognised by name.
 """
 
 import os
@@ -22,46 +22,46 @@ RECORD = ".neurotarget.sha256"
 LOCK = ".neurotarget.lock"
 NAME_ONLY = "-"
 LINE = re.compile(rb"(\\?)([0-9a-f]{64}|-)  (.+)")
-CUT = b"/\n"  # ends a line that a kill has cut: no file is called so
-KEPT = 8  # digests of one file that stay when a record is compacted
-LEAST_BYTES = 64 * 1024  # of a record that is worth compacting
+CUT = b"/\n"  # closes a line that a kill has truncated; no file name ends in a slash
+KEPT = 8  # digests per file that compacting keeps
+LEAST_BYTES = 64 * 1024  # size from which a record is compacted
 
 
 class Record:
-    """Which files of a folder we wrote; several processes may append to it."""
+    """The files of a folder that we wrote; several processes may append to the record."""
 
     def __init__(self, folder: Path, *, may_replace: bool = False) -> None:
         self.folder, self.may_replace = real_path(folder), may_replace
         self.path = self.folder / RECORD
         self._digests: dict[str, list[str]] = defaultdict(list)
-        self._head, self._read_to = b"", 0  # which compacting changes, and how far it was read
+        self._head, self._read_to = b"", 0  # head line (changed by compacting); bytes read so far
 
     def name(self, path: Path) -> str:
-        """Path of a file in the folder, with slashes."""
+        """Path of a file relative to the folder, with forward slashes."""
         path = Path(path)
         return (real_path(path.parent) / path.name).relative_to(self.folder).as_posix()
 
     def digests(self, path: Path) -> list[str]:
-        """What a file held whenever we wrote it, oldest first; `-` where its name is enough."""
+        """Every digest written for a file, oldest first; `-` if its name is enough."""
         self._update()
         return list(self._digests.get(self.name(path), ()))
 
     def files(self) -> list[Path]:
-        """Every file that we ever wrote here, whether or not it is there still."""
+        """Every file that we ever wrote here, including those that were deleted since."""
         self._update()
         return [self.folder / name for name in self._digests]
 
     def create(self) -> None:
-        """Make an empty record where there is none.
+        """Create an empty record if there is none.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        no_link = getattr(os, "O_NOFOLLOW", 0)  # which could make a file elsewhere
+        no_link = getattr(os, "O_NOFOLLOW", 0)  # a link could create a file elsewhere
         os.close(os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | no_link, 0o666))
 
     def enter(self, path: Path, digest: str) -> None:
-        """Note what a file is about to hold; does nothing where that is known.
+        """Record the digest that a file is about to have, unless it is recorded already.
 
         Raises:
             OSError: the record cannot be written.
@@ -69,7 +69,7 @@ class Record:
         self.enter_all({path: digest})
 
     def enter_all(self, digests: Mapping[Path, str]) -> None:
-        """Note what several files hold, in one go."""
+        """Record the digests of several files in one write."""
         self._update()
         named = {self.name(path): digest for path, digest in digests.items()}
         lines = b"".join(
@@ -87,7 +87,7 @@ class Record:
             os.fsync(stream.fileno())
 
     def compact(self) -> None:
-        """Drop what the record need not say: all but the last digests of a file."""
+        """Shorten a large record: keep only the last digests of each file."""
         with suppress(OSError), self._locked() as is_locked:
             self._update()
             if not is_locked or self._read_to < LEAST_BYTES:
@@ -109,11 +109,11 @@ class Record:
 
     @contextmanager
     def _locked(self) -> Iterator[bool]:
-        """Under the lock of the record; False on a file system without locks."""
+        """Hold the lock of the record; yield False on a file system without locks."""
         lock = FileLock(self.folder / LOCK, timeout=60)
         try:
             lock.acquire()
-        except (OSError, NotImplementedError):  # a line is written in one go all the same
+        except (OSError, NotImplementedError):  # go on without: a line is appended in one write
             yield False
             return
         try:
@@ -122,7 +122,7 @@ class Record:
             lock.release()
 
     def _update(self) -> None:
-        """Read what was appended since; everything where the record was compacted."""
+        """Read the lines appended since the last call, or all lines after a compaction."""
         try:
             with self.path.open("rb") as stream:
                 first = stream.readline()
@@ -138,8 +138,8 @@ class Record:
             return
         self._read_to += len(whole[0]) + len(whole[1])
         for line in whole[0].split(b"\n"):
-            if found := LINE.fullmatch(line):
-                escaped, digest, name = found.groups()
+            if matched := LINE.fullmatch(line):
+                escaped, digest, name = matched.groups()
                 self._digests[_name(name, is_escaped=bool(escaped))].append(digest.decode())
 
 
@@ -147,13 +147,13 @@ CLAIMED: dict[Path, Record] = {}  # folders that this process writes into
 
 
 def record_of(path: Path) -> Record | None:
-    """Record of the nearest folder around a file that this process has claimed."""
+    """Record of the nearest folder above a file that this process has claimed; else None."""
     parent = real_path(Path(path).parent)
     return next((CLAIMED[one] for one in (parent, *parent.parents) if one in CLAIMED), None)
 
 
 def _line(name: str, digest: str) -> bytes:
-    """As `sha256sum` writes it: names with a backslash or a line break are escaped."""
+    """Format a line like `sha256sum`, which escapes backslashes and line breaks in names."""
     plain = os.fsencode(name)
     text = plain.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
     return (b"\\" if text != plain else b"") + digest.encode() + b"  " + text + b"\n"

@@ -1,30 +1,30 @@
-"""Files of a data set that git-annex, datalad or git LFS manage, and that were not fetched."""
+"""Files that git-annex, datalad or git LFS manage and whose content was not downloaded."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from neurotarget.files.reading import opened
 
-MOST_BYTES = 1024  # of a file that stands for another; an image is larger
+MOST_BYTES = 1024  # of a pointer file; images are larger
 POINTERS = {b"/annex/objects/": "datalad get", b"version https://git-lfs": "git lfs pull --include"}
 
 
 class Unfetched(NamedTuple):
-    """What lies in the place of a file, and how to get the file."""
+    """What is at the path instead of the file, and the command that fetches it."""
 
     found: str
     todo: str
 
 
 def unfetched(path: Path) -> Unfetched | None:
-    """What stands for a file that was not fetched: a broken link, or text that names it; or None.
+    """Detect a file whose content was not fetched: a broken link or a pointer file; else None.
 
     Sources: https://git-annex.branchable.com/internals/pointer_file/ and
     https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md.
     """
     try:
         target = path.readlink() if path.is_symlink() and not path.exists() else None
-    except (OSError, ValueError):  # a name that is too long, or with letters that no path has
+    except (OSError, ValueError):  # a name too long, or with characters that no path may have
         return None
     if target is not None:
         is_annex = "annex" in target.parts
@@ -39,7 +39,7 @@ def unfetched(path: Path) -> Unfetched | None:
 
 
 def _small_content(path: Path) -> bytes:
-    """What is in a small file; nothing of a larger one, or of what cannot be read."""
+    """Content of a file of at most `MOST_BYTES`; empty if larger or unreadable."""
     try:
         with opened(path) as stream:
             content = stream.read(MOST_BYTES)

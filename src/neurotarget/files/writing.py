@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written as a draft beside their place, then renamed."""
+"""Atomic writing: a file is written as a draft in its own folder, then renamed into place."""
 
 import errno
 import hashlib
@@ -15,8 +15,8 @@ from neurotarget.files.record import NAME_ONLY, record_of
 from neurotarget.printable import cell
 from neurotarget.problems import DataError
 
-DRAWN = (".html", ".png", ".svg")  # made again from tables and volumes in seconds
-STATE = frozenset(  # which every sitting of a run rewrites, and nobody corrects
+DRAWN = (".html", ".png", ".svg")  # can be made again from tables and volumes in seconds
+STATE = frozenset(  # rewritten each time a run starts or resumes; users do not edit these
     (
         "boxes.json",
         "config.yaml",
@@ -42,14 +42,14 @@ UNSYNCED = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 @contextmanager
 def written(path: Path | str) -> Iterator[Path]:
-    """A path to write to; its file takes the place of `path` when the block ends well.
+    """Yield a draft path; its file replaces `path` when the block ends without an exception.
 
-    From then on it survives a loss of power, unless its suffix is one of `DRAWN`. In a folder that
-    this process has claimed, the file is entered into the folder's record. Drafts that killed
-    processes have left in its folder go.
+    The file is then synced to disk, unless its suffix is one of `DRAWN`. In a folder that this
+    process has claimed, the file is added to the folder's record. Drafts of killed processes in
+    the same folder are removed.
 
     Raises:
-        DataError: the disk refuses it, or the file would replace one that we did not write.
+        DataError: the file cannot be written, or it would replace a file that we did not write.
     """
     path = Path(path)
     draft = draft_path(path)
@@ -68,44 +68,44 @@ def written(path: Path | str) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be written ({error.strerror or error}); make room, or say a folder "
+            f"{path}: cannot be written ({error.strerror or error}); make room, or choose a folder "
             "that can be written"
         ) from error
 
 
 def _enter(path: Path, draft: Path) -> None:
-    """Enter a draft into the record of its folder."""
+    """Add the digest of a draft to the record of its folder."""
     record = record_of(path)
     if record is None:
         return
     if os.path.lexists(path) and not (record.may_replace or is_ours(path)):
         raise DataError(
             f"{path}: found a file that neurotarget did not write or that was changed since, "
-            "wanted a new name; move it, or say overwrite=true"
+            "wanted a new name; move it, or set overwrite=true"
         )
     record.enter(path, NAME_ONLY if is_state(path) else digest(draft))
 
 
 def is_state(path: Path) -> bool:
-    """Whether a file of ours is recognised by its name alone."""
-    is_table = path.parent.name in ("study", "compare")  # which may be called as a ledger is
+    """Whether a file of ours is recognised by its name, without a digest."""
+    is_table = path.parent.name in ("study", "compare")  # tables there may share a ledger's name
     return path.suffix == ".ckpt" or (path.name in STATE and not is_table)
 
 
 def is_ours(path: Path) -> bool:
-    """Whether we wrote a file, and nobody has changed it since."""
+    """Whether we wrote a file and its content has not changed since."""
     record = record_of(path)
     known = record.digests(path) if record else []
     if not known or path.is_symlink() or not path.is_file():
         return False
-    # a loss of power may leave an empty file, in which there is nothing to lose
+    # a power loss may leave an empty file, which holds nothing to lose
     return NAME_ONLY in known or path.stat().st_size == 0 or digest(path) in known
 
 
 def remove(path: Path, *, is_replaced: bool = False) -> bool:
-    """Remove a file that is ours, with its folder where that became empty; False where it is not.
+    """Remove a file of ours and its folder if empty; return False if the file is not ours.
 
-    What `is_replaced` next may be anybody's where the user lets us replace that.
+    With `is_replaced` and a record that allows replacing, the file may be anybody's.
 
     Raises:
         OSError: the disk refuses it.
@@ -119,13 +119,13 @@ def remove(path: Path, *, is_replaced: bool = False) -> bool:
             break
         try:
             folder.rmdir()
-        except OSError:  # it holds something still
+        except OSError:  # the folder is not empty
             break
     return True
 
 
 def _sync(path: Path) -> None:
-    """Have a file's content, or a folder's names, on the disk before going on."""
+    """Flush a file's content, or a folder's names, to disk."""
     try:
         handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
         try:
@@ -133,23 +133,23 @@ def _sync(path: Path) -> None:
         finally:
             os.close(handle)
     except OSError as error:
-        # Windows opens no folder, and some file systems know no such thing; a full disk is reported
+        # Windows opens no folders, some file systems cannot sync them; a full disk is reported
         if error.errno not in UNSYNCED and not path.is_dir():
             raise
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all.
+    """Write a text file in UTF-8, as a whole or not at all.
 
     Raises:
-        DataError: the disk refuses it.
+        DataError: the file cannot be written.
     """
     with written(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="")
 
 
 def table_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
-    """A table as TSV with what is undefined as `n/a`, as BIDS has it; no text is a formula."""
+    """Format a table as TSV: undefined values are `n/a` as in BIDS, and no cell is a formula."""
     safe = table.map(cell).rename(columns=cell)
     return safe.to_csv(
         sep="\t", index=False, na_rep="n/a", lineterminator="\n", float_format=float_format
@@ -157,17 +157,17 @@ def table_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
 
 
 def at_home(path: Path | str) -> Path:
-    """A path from `~` or `~<user>`; as it is where it is there, or where no user is called so."""
+    """Expand `~` and `~<user>`; a path that exists, or an unknown user, is kept as written."""
     path = Path(path)
     if is_there(path):
         return path
-    with suppress(RuntimeError, ValueError):  # a name may begin with a tilde
+    with suppress(RuntimeError, ValueError):  # a file name may start with a tilde
         return path.expanduser()
     return path
 
 
 def digest(path: Path | str) -> str:
-    """SHA-256 of a file's content; `unread` where it cannot be read, which its reader will say."""
+    """SHA-256 of a file's content; `unread` if it cannot be read (its reader reports that)."""
     try:
         with opened(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

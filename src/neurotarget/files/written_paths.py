@@ -1,4 +1,4 @@
-"""Paths that tables and descriptions of data sets give as text."""
+"""Parsing of paths that are written in tables and data set descriptions."""
 
 import os
 import re
@@ -7,13 +7,13 @@ from pathlib import Path, PureWindowsPath
 from neurotarget.files.reading import is_there
 from neurotarget.files.writing import at_home
 
-DRIVE = re.compile(r"(?:^|[/\\])[A-Za-z]:[/\\]")  # of Windows, inside a path of another system
+DRIVE = re.compile(r"(?:^|[/\\])[A-Za-z]:[/\\]")  # a Windows drive inside a path
 
 
 def place(root: Path, text: str) -> Path:
-    """Path that a text gives, from `root` where it is relative.
+    """Parse a path; a relative one starts at `root`.
 
-    Backslashes part folders, as Windows writes them, unless a file is really called so.
+    Backslashes separate folders, as on Windows, unless a file with that exact name exists.
     """
     path = root / at_home(text)
     if "\\" not in text or is_there(path):
@@ -22,5 +22,5 @@ def place(root: Path, text: str) -> Path:
 
 
 def has_foreign_drive(path: Path) -> bool:
-    """Whether a path names a drive of Windows on a system that has none."""
+    """Whether a path names a Windows drive on a system that has no drives."""
     return os.name != "nt" and DRIVE.search(str(path)) is not None

@@ -1,1 +1,1 @@
-"""From a scan to a label map on its own grid."""
+"""From scans to label maps on their own grids, with volumes and notes."""

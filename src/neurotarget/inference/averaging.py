@@ -1,4 +1,4 @@
-"""Several networks as one: the mean of their probabilities, or of their weights."""
+"""Several networks combined: the mean of their probabilities, or of their weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -15,8 +15,8 @@ from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
 from neurotarget.types import Roi, Target
 
-SHOWN = 5  # names in a sentence
-LARGER = 1.5  # times the smallest region that the region of all members may be
+SHOWN = 5  # names in a message
+LARGER = 1.5  # largest ratio of the common region to the smallest region of a member
 
 State = Mapping[str, Tensor]
 
@@ -24,10 +24,10 @@ State = Mapping[str, Tensor]
 class Ensemble(Predictor):
     """A predictor whose probabilities are the mean of its members' on the same working box.
 
-    Every member has its own network, windows and mirror; scans are read and boxed as the first
-    one's target and localiser say, so that what decides this must be the same in all of them.
-    Regions that differ a little, as those that each fold's masks propose, are seen as the one that
-    holds them all. Of post-processing it has the steps that more than half of its members keep.
+    Every member has its own network, windows and mirror; scans are read and cropped by the target
+    and localiser of the first, so all settings that affect this must be equal. Regions that differ
+    a little, as those proposed by each fold's masks, are replaced by their common hull.
+    Post-processing has the steps that more than half of the members keep.
     """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
@@ -35,15 +35,16 @@ class Ensemble(Predictor):
 
         Raises:
             DataError: there is none, or they differ in contrasts, labels, spacing, region of
-                interest or preparation; all that differs is listed.
+            interest
+                or preparation; all differences are listed.
         """
         if not members:
             raise DataError("ensemble: found no network, wanted at least one; name a finished run")
         first = members[0]
-        if told := _unlike(members):
+        if unlike := _unlike(members):
             raise DataError(
                 f"ensemble: its {len(members)} networks see scans in different ways "
-                f"({'; '.join(told)}); join networks of one target and preparation"
+                f"({'; '.join(unlike)}); join networks of one target and preparation"
             )
         super().__init__(
             first.net,
@@ -59,11 +60,11 @@ class Ensemble(Predictor):
 
     @property
     def settings(self) -> dict[str, object]:
-        """What decides a prediction beside the weights and the scan, as plain values."""
+        """Everything that affects a prediction except the weights and the scan, as plain values."""
         return {**super().settings, "members": [member.settings for member in self.members]}
 
     def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
-        """Mean over the members, each with windows of its own."""
+        """Mean over the members, each with its own windows."""
         total = np.zeros((), dtype=np.float64)
         for member in self.members:
             total = total + member.probabilities(image)
@@ -71,7 +72,7 @@ class Ensemble(Predictor):
 
 
 def common_roi(regions: Sequence[Roi | None]) -> Roi | None:
-    """The region that holds all of these, at one anchor; the first where they cannot be joined."""
+    """The region that contains all of these, at one anchor; the first if they cannot be joined."""
     first = regions[0]
     if all(region == first for region in regions) or not _are_near(regions):
         return first
@@ -80,7 +81,7 @@ def common_roi(regions: Sequence[Roi | None]) -> Roi | None:
 
 
 def _are_near(regions: Sequence[Roi | None]) -> bool:
-    """Whether regions have one anchor, and one that holds them all is hardly larger than each."""
+    """Whether regions have one anchor, and their hull is hardly larger than each of them."""
     if any(region is None or region.anchor != regions[0].anchor for region in regions):
         return False
     low, high = _hull(regions)
@@ -95,7 +96,7 @@ def _hull(regions: Sequence[Roi]) -> tuple[Float[ndarray, "3"], Float[ndarray, "
 
 
 def sight(target: Target, preparation: Preparation) -> dict[str, object]:
-    """What decides how a scan is read and boxed, and what is found there, as plain values."""
+    """Settings that affect how a scan is read and cropped, and its labels, as plain values."""
     return {
         "contrasts": list(target.contrasts),
         "labels": {name: list(ids) for name, ids in target.labels.items()},
@@ -107,42 +108,42 @@ def sight(target: Target, preparation: Preparation) -> dict[str, object]:
 
 
 def soup(states: Sequence[State]) -> dict[str, Tensor]:
-    """Mean of the weights of equal architectures, summed in float64 and given in float32.
+    """Mean of the weights of equal architectures, summed in float64 and returned in float32.
 
-    Whole numbers, such as counters of batches, are the first one's. Weights that were trained
-    from different starts may be far apart, and their mean then segments nothing.
-    Source: Wortsman et al. 2022, arXiv:2203.05482.
+    Integers, such as batch counters, are those of the first. Weights trained from different starts
+    may be far apart, and their mean then segments nothing. Source: Wortsman et al. 2022,
+    arXiv:2203.05482.
 
     Raises:
-        DataError: there is none, or the weights have other names or shapes; all are listed.
+        DataError: there is none, or the weights differ in names or shapes; all are listed.
     """
     if not states:
         raise DataError("soup: found no weights, wanted those of at least one run; name a run")
     first, *others = states
     for number, other in enumerate(others, start=2):
-        if told := differences(other, first):
+        if unlike := differences(other, first):
             raise DataError(
                 f"soup: the weights of network {number} are not of the first one's architecture "
-                f"({'; '.join(told)}); average runs of one model, or say ensemble=mean"
+                f"({'; '.join(unlike)}); average runs of one model, or set ensemble=mean"
             )
     return {name: _mean([state[name] for state in states]) for name in first}
 
 
 def differences(found: State, wanted: State) -> list[str]:
-    """What differs between weights by name and shape, in words; empty where they are alike."""
-    told = []
+    """Differences between weights by name and shape, as text; empty if there are none."""
+    lines = []
     if missing := [name for name in wanted if name not in found]:
-        told.append(f"{len(missing)} missing: {_few(missing)}")
+        lines.append(f"{len(missing)} missing: {_few(missing)}")
     if spare := [name for name in found if name not in wanted]:
-        told.append(f"{len(spare)} unexpected: {_few(spare)}")
+        lines.append(f"{len(spare)} unexpected: {_few(spare)}")
     other = [
         f"{name} found {_shape(found[name])}, wanted {_shape(tensor)}"
         for name, tensor in wanted.items()
         if name in found and found[name].shape != tensor.shape
     ]
     if other:
-        told.append(f"{len(other)} of another shape: {_few(other)}")
-    return told
+        lines.append(f"{len(other)} of another shape: {_few(other)}")
+    return lines
 
 
 def _mean(tensors: Sequence[Tensor]) -> Tensor:
@@ -165,17 +166,17 @@ def _unlike(members: Sequence[Predictor]) -> list[str]:
         for one in seen:
             del one["roi"]
     first, *others = seen
-    told = [
+    unlike = [
         f"{key} {other[key]}, and {first[key]} in the first"
         for other in others
         for key in first
         if other[key] != first[key] or _order(other[key]) != _order(first[key])
     ]
-    return list(dict.fromkeys(told))
+    return list(dict.fromkeys(unlike))
 
 
 def _order(value: object) -> list[object]:
-    """Order of names, which is that of classes; mappings alone do not compare it."""
+    """Order of names, which is that of classes; comparing mappings would ignore it."""
     return list(value) if isinstance(value, Mapping) else []
 
 

@@ -1,4 +1,4 @@
-"""What to predict: cases found in a file, a folder, a DICOM series, BIDS or a manifest."""
+"""Cases to predict, found in a file, a folder, a DICOM series, a BIDS data set or a manifest."""
 
 import logging
 from collections import defaultdict
@@ -30,11 +30,11 @@ from neurotarget.types import Case, Target
 log = logging.getLogger(__name__)
 
 DATA_SETS = ("dataset_description.json", "dataset.json")  # BIDS; MSD and nnU-Net
-OUTPUT = "volumes.tsv"  # marks a folder that predictions were written to
+OUTPUT = "volumes.tsv"  # marks an output folder of predictions
 
 
 class _Dicom(NamedTuple):
-    """Where DICOM is to be converted, and which series of several is meant."""
+    """Folder for converted DICOM, and the requested series."""
 
     scratch: Scratch
     series: str | None
@@ -43,22 +43,22 @@ class _Dicom(NamedTuple):
 def find_inputs(
     source: Path, contrasts: Sequence[str], *, scratch: Scratch, series: str | None = None
 ) -> list[Case]:
-    """Cases to predict, in the order of their names.
+    """Find the cases to predict, sorted by name.
 
-    DICOM is converted to NIfTI in `scratch`, case by case when `scratch.ready` asks for it: what
-    is wrong with a series is an error of its case.
+    DICOM is converted to NIfTI in `scratch`, case by case when `scratch.ready` is entered: problems
+    of a series are errors of its case only.
 
     `source` is an image file, a folder of image files (with several contrasts
     `<case>_<contrast>.nii.gz` or nnU-Net's `<case>_0000.nii.gz`, `<case>_0001.nii.gz`; with one,
-    every file is a case), a folder with a subfolder or a DICOM series per case, one DICOM
-    series, a CD of one examination, a BIDS, MSD or nnU-Net data set, or a manifest (CSV, TSV). A
-    case is named after its file without suffix and contrast, or after its folder; below that
-    folder DICOM may lie deeper. `series` chooses among several DICOM series of a case: its number,
-    description or a part of it, or UID.
+    every file is a case), a folder with a subfolder or a DICOM series per case, one DICOM series, a
+    CD of one examination, a BIDS, MSD or nnU-Net data set, or a manifest (CSV, TSV). A case is
+    named after its file without suffix and contrast, or after its folder; DICOM may be in deeper
+    folders. `series` selects among several DICOM series of a case: its number, description or a
+    part of it, or UID.
 
     Raises:
-        DataError: nothing is found, contrasts are missing (all cases are listed), names repeat,
-            or several files could be meant.
+        DataError: nothing is found, contrasts are missing (all cases are listed), names repeat, or
+            several files match.
     """
     source, contrasts = at_home(source), tuple(contrasts)
     cases = _find(source, contrasts, _Dicom(scratch, series))
@@ -127,14 +127,14 @@ def _in_folder(
     folders = _subfolders(folder)
     if images := _images(folder):
         if folders:
-            log.warning("input: %d subfolders beside image files are left out", len(folders))
+            log.warning("input: %d subfolders next to image files are left out", len(folders))
         return _flat(folder, images, contrasts)
     is_disc = is_there(folder / INDEX)
     series = find_series(folder) if is_disc else list_series(folder)
     lacking = unfetched_slices(folder, is_deep=is_disc)
     if series or (lacking and (is_disc or not folders)):
         return [_dicom(folder, series, lacking, contrasts, dicom)], []
-    # beside folders of cases a broken link is a case too
+    # next to folders of cases a broken link is a case too
     cases, problems = [_case(path.name, dict.fromkeys(contrasts, path)) for path in lacking], []
     for inner in tqdm(folders, "read input folders", unit="case", delay=1):
         try:
@@ -154,7 +154,7 @@ def _flat(
     groups: dict[str, list[Path]] = defaultdict(list)
     for path in images:
         groups[_parted(path, contrasts)[0]].append(path)
-    # files that are named as a contrast alone belong to the case that the folder is
+    # files named by a contrast alone belong to the case named by the folder
     named = [(name or real_path(folder).name, paths) for name, paths in groups.items()]
     pairs = [_matched(name, paths, contrasts) for name, paths in sorted(named)]
     cases = [case for case, _ in pairs if case.images]
@@ -199,7 +199,7 @@ def _dicom(
     dicom: _Dicom,
 ) -> Case:
     name = real_path(folder).name
-    if lacking:  # one stands for all: reading it fails, with the reason
+    if lacking:  # one file represents all: reading it fails, with the reason
         log.warning("input: %s: %d files were not fetched: %s", name, len(lacking), lacking[:3])
         return _case(name, dict.fromkeys(contrasts, lacking[0]))
     if len(contrasts) > 1:
@@ -221,7 +221,7 @@ def _dicom(
 
 
 def _failing(name: str, contrasts: tuple[str, ...], error: Exception, dicom: _Dicom) -> Case:
-    """A case that fails as soon as it is worked on, so that others go on."""
+    """A case whose conversion fails, so that the error is reported when it is its turn."""
 
     def fail(path: Path) -> None:  # noqa: ARG001
         raise as_data_error(error, name)
@@ -232,7 +232,7 @@ def _failing(name: str, contrasts: tuple[str, ...], error: Exception, dicom: _Di
 def _matched(
     name: str, paths: list[Path], contrasts: tuple[str, ...]
 ) -> tuple[Case, list[Problem]]:
-    """The case of a group of files, each put to the contrast that it names."""
+    """The case of a group of files, each assigned to the contrast in its name."""
     found: dict[str, list[Path]] = {contrast: [] for contrast in contrasts}
     for path in paths:
         if (contrast := _parted(path, contrasts)[1]) is not None:
@@ -253,7 +253,7 @@ def _matched(
 
 
 def _parted(path: Path, contrasts: tuple[str, ...]) -> tuple[str, str | None]:
-    """Case name and contrast that a file name says; the contrast is None where it says none."""
+    """Case name and contrast in a file name; the contrast is None if the name has none."""
     stem = file_stem(path)
     for ending, contrast in _endings(contrasts).items():
         if stem.casefold() == ending:
@@ -264,7 +264,7 @@ def _parted(path: Path, contrasts: tuple[str, ...]) -> tuple[str, str | None]:
 
 
 def _endings(contrasts: tuple[str, ...]) -> dict[str, str]:
-    """Contrast by what a file name may end in, longest first."""
+    """Contrast by the ending of a file name, longest ending first."""
     endings = {f"{number:04d}": contrast for number, contrast in enumerate(contrasts)}
     for contrast in contrasts:
         plain = ALIASES.get(contrast.casefold(), contrast.casefold())

@@ -1,4 +1,4 @@
-"""volumes.tsv: what became of each case, kept by all that write into one folder."""
+"""volumes.tsv: the result of each case of an output folder, shared by its processes."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -13,17 +13,17 @@ from neurotarget.printable import cells, encodable, uncells
 
 
 class Outcome(NamedTuple):
-    """What became of one case; a line of volumes.tsv."""
+    """Result of one case; a line of volumes.tsv."""
 
     case_id: str
     status: str  # done | failed
     volumes_mm3: dict[str, float]
-    note: str  # flags of a prediction, or why it failed
+    note: str  # flags of a prediction, or the reason of a failure
     made_from: str  # hash of the scan, the weights and the settings
 
 
 class Ledger:
-    """The table of a folder; a line is changed under a lock, so that runs do not lose lines."""
+    """The table of a folder; lines are changed under a lock, so that processes do not lose any."""
 
     def __init__(self, folder: Path, label_names: Sequence[str]) -> None:
         self.path = Path(folder) / "volumes.tsv"
@@ -33,7 +33,7 @@ class Ledger:
         self.columns = ["case_id", "status", *volumes, "total_mm3", "note", "made_from"]
 
     def finished(self) -> dict[str, Outcome]:
-        """Cases that are done, by case_id."""
+        """Cases with status `done`, by case_id."""
         return {
             case_id: Outcome(
                 case_id,
@@ -47,7 +47,7 @@ class Ledger:
         }
 
     def case_ids(self) -> list[str]:
-        """Cases that have a line."""
+        """Ids of all cases in the table."""
         return list(self._lines())
 
     def record(self, outcome: Outcome) -> None:
@@ -62,7 +62,7 @@ class Ledger:
             self._write(self._lines() | {fixed["case_id"]: line})
 
     def forget(self, case_ids: Iterable[str]) -> None:
-        """Drop the lines of cases that are to be made anew."""
+        """Remove the lines of cases that will be predicted again."""
         dropped = set(case_ids)
         with self.lock:
             lines = self._lines()
@@ -70,7 +70,7 @@ class Ledger:
                 self._write({name: line for name, line in lines.items() if name not in dropped})
 
     def _lines(self) -> dict[str, dict[str, str]]:
-        """Whole lines as text, by case_id; none where the table is absent or not ours."""
+        """Complete lines as text, by case_id; empty if the table is absent or not ours."""
         try:
             with opened_text(self.path) as stream:
                 table = csv.DictReader(stream, delimiter="\t", strict=True)

@@ -1,7 +1,7 @@
-"""Where the target lies in a whole scan, found on a coarse grid, and when not to trust it.
+"""First stage of a cascade: find the target in a whole scan on a coarse grid, or report failure.
 
-The first stage of a cascade. It looks at every voxel of the scan once, at a few millimetres a
-voxel, so that the second stage sees only the box that matters, at full resolution.
+The coarse network looks at every voxel of the scan once, at a few mm per voxel, so that the second
+stage needs only the box around the target, at full resolution.
 """
 
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ from neurotarget.data.batches.target_boxes import Box, mask_box
 from neurotarget.data.scans.geometry import Grid
 from neurotarget.types import Roi, Triple
 
-MARKED = 0.5  # probability from which a voxel belongs to the region
+MARKED = 0.5  # least probability of a voxel in the region
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a localisation must satisfy to be trusted, and how large the box is made.
+    """Limits for accepting a localisation, and the size of the box.
 
-    `size_mm` are the longest sides and `volume_mm3` the least and the largest region among the
-    training masks on the coarse grid; a region is implausible where it is smaller than the least
-    divided by `tolerance` or larger than the largest times it.
+    `size_mm` are the longest sides, `volume_mm3` the smallest and the largest region among the
+    training masks on the coarse grid; a region is implausible if it is smaller than the smallest
+    divided by `tolerance` or larger than the largest times `tolerance`.
     """
 
     size_mm: Triple
@@ -34,25 +34,25 @@ class Limits:
     least_mm: Triple
     min_confidence: float = 0.6
     tolerance: float = 4.0
-    min_inside: float = 0.5  # share of the box that lies in the scan
+    min_inside: float = 0.5  # least share of the box within the scan
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Limits":
-        """Read what `dataclasses.asdict` gave, after JSON."""
+        """Make limits from the JSON form of `dataclasses.asdict`."""
         lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         return cls(**{**values, **lists})
 
 
 class Located(NamedTuple):
-    """What was found in one scan; `box` is None only where no voxel was marked."""
+    """Localisation of one scan; `box` is None only if no voxel exceeded the threshold."""
 
     box: Box | None
     confidence: float  # mean probability of the region's voxels, 0 to 1
     volume_mm3: float
-    reason: str  # why not to trust it; "" where it can be
+    reason: str  # why it is rejected; "" if it is accepted
 
     def roi(self, limits: Limits) -> Roi | None:
-        """Region of interest for the second stage; None where it is not to be trusted."""
+        """Region of interest for the second stage; None if the localisation is rejected."""
         if self.reason or self.box is None:
             return None
         return self.box.roi(margin_mm=limits.margin_mm, least_mm=limits.least_mm)
@@ -61,8 +61,8 @@ class Located(NamedTuple):
 def locate(probability: Float[ndarray, "I J K"], grid: Grid, limits: Limits) -> Located:
     """Find the target's box in a coarse map of its probability.
 
-    Of all places a window of the longest known sides is put where it holds the most probability:
-    specks elsewhere in the head neither move nor widen the box.
+    A window with the longest known sides is placed where it contains the most probability: specks
+    elsewhere in the head neither shift nor enlarge the box.
     """
     marked = probability > MARKED
     if not marked.any():
@@ -74,14 +74,14 @@ def locate(probability: Float[ndarray, "I J K"], grid: Grid, limits: Limits) -> 
     region = np.zeros_like(marked)
     region[inside] = marked[inside]
     box = mask_box(region, grid)
-    assert box is not None  # a window of the largest sum holds a marked voxel
+    assert box is not None  # the window with the largest sum contains a marked voxel
     confidence = float(probability[region].mean())
     volume = float(region.sum() * np.prod(grid.spacing_mm))
     return Located(box, confidence, volume, _doubt(box, confidence, volume, grid, limits))
 
 
 def _window_at(weight: Float[ndarray, "I J K"], window: ndarray) -> tuple[slice, ...]:
-    """Window of the largest sum; of several equal ones their middle."""
+    """Window with the largest sum; the middle of several equal ones."""
     sums = weight
     for axis, side in enumerate(window):
         total = np.cumsum(np.insert(sums, 0, 0.0, axis=axis), axis=axis)
@@ -93,7 +93,7 @@ def _window_at(weight: Float[ndarray, "I J K"], window: ndarray) -> tuple[slice,
 
 
 def _doubt(box: Box, confidence: float, volume_mm3: float, grid: Grid, limits: Limits) -> str:
-    """Why a localisation is not to be trusted; "" where it is."""
+    """Reason to reject a localisation; "" if there is none."""
     if confidence < limits.min_confidence:
         return f"confidence {confidence:.2f}, wanted at least {limits.min_confidence:g}"
     low, high = limits.volume_mm3

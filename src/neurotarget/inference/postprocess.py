@@ -1,12 +1,11 @@
-"""What is done to a label map after the network: stray pieces dropped, holes filled.
+"""Post-processing of label maps: removal of stray pieces, filling of holes.
 
-Steps run in one order: the largest piece of all labels together, the largest piece of a label,
-the smallest size of a piece, holes. They see the final labels on the scan's own grid, after the
-probabilities were interpolated and a target with `sides: split` was parted into left and right.
+The order of the steps is fixed: largest piece of all labels together, largest piece of a label,
+smallest size of a piece, holes. They work on the final labels on the scan's own grid, after the
+probabilities were interpolated and pairs of a target with `sides: split` were separated.
 
-Voxels that share a corner are one piece, as scores count pieces; background that shares a face is
-one hole. A label never loses its largest piece to the steps that see one label, so that these
-cannot empty it.
+Pieces are connected by corners, as in the scores; holes are connected by faces. Steps on one label
+never remove its largest piece, so they cannot empty it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,12 +27,12 @@ CORNERS = np.ones((3, 3, 3), dtype=bool)
 
 @dataclass(frozen=True, slots=True)
 class Postprocessing:
-    """Steps that change a label map; labels by name. By default nothing is changed."""
+    """Steps that change a label map; labels by name. The default changes nothing."""
 
-    largest_together: bool = False  # keep the largest piece of all labels taken as one
-    largest_piece: tuple[str, ...] = ()  # labels of which the largest piece is kept
-    smallest_piece_mm3: Mapping[str, float] = field(default_factory=dict)  # smaller ones go
-    fill_holes: tuple[str, ...] = ()  # labels that fill the holes which they surround most
+    largest_together: bool = False  # keep the largest piece of the union of all labels
+    largest_piece: tuple[str, ...] = ()  # labels of which only the largest piece is kept
+    smallest_piece_mm3: Mapping[str, float] = field(default_factory=dict)  # drop smaller ones
+    fill_holes: tuple[str, ...] = ()  # labels that fill holes of which they form most of the border
 
     def __post_init__(self) -> None:
         sizes = {str(name): float(size) for name, size in dict(self.smallest_piece_mm3).items()}
@@ -51,8 +50,8 @@ class Postprocessing:
     def apply(self, classes: ClassMap, label_names: Sequence[str], voxel_mm3: float) -> ClassMap:
         """A changed copy of a class map, in which class i + 1 is `label_names[i]`.
 
-        The map itself comes back where there is nothing to do. Work is done inside the box of the
-        labels. Of several largest pieces of one size the first in the order of voxels stays.
+        The map itself is returned if there is nothing to do. Only the bounding box of the labels is
+        processed. Of several largest pieces of equal size the first in voxel order is kept.
         """
         boxes = ndimage.find_objects(classes, max_label=len(label_names)) if self else []
         known = [box for box in boxes if box is not None]
@@ -109,10 +108,10 @@ def _large_pieces(mask: Mask, least_vox: float) -> Mask:
 
 
 def _fill(part: ClassMap, numbers: set[int]) -> None:
-    """Fill each hole with the class that surrounds most of it, where this is one of `numbers`.
+    """Fill each hole with the class on most of its border, if this is one of `numbers`.
 
-    A hole is background without a way out of the box, whichever labels enclose it: a hole between
-    a core and its shell belongs to one of them.
+    A hole is background without connection to the outside of the box, whichever labels enclose it:
+    a hole between a core and its shell is filled with one of them.
     """
     pieces, count = ndimage.label(np.pad(part == 0, 1, constant_values=True))
     if count < 2:

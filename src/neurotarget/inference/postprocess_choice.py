@@ -1,10 +1,9 @@
-"""Which steps of post-processing are kept: those that help on validation cases.
+"""Choice of post-processing steps: those that help on validation cases are kept.
 
-The rule follows nnU-Net (Isensee 2021, doi:10.1038/s41592-020-01008-z), which keeps a step where
-the mean Dice of the validation cases rises and that of no label falls. It is stricter: no single
-case may lose more than `MOST_LOST`, or than the mean gains where that is more, and each label
-needs `FEWEST` validation cases. A step that leaves Dice as it is counts as a gain where fewer
-pieces are left.
+The rule follows nnU-Net (Isensee 2021, doi:10.1038/s41592-020-01008-z), which keeps a step if the
+mean Dice of the validation cases rises and that of no label falls. It is stricter: no single case
+may lose more than `MOST_LOST`, or than the mean gain if that is larger, and each label needs
+`FEWEST` validation cases. A step that does not change Dice counts as a gain if fewer pieces remain.
 """
 
 import math
@@ -23,19 +22,19 @@ from neurotarget.types import Triple
 
 Cases = Float[ndarray, " N"]
 
-FEWEST = 3  # validation cases with a label, below which nothing is learned about it
-MOST_LOST = 0.01  # Dice that a step may always cost a single case
-SHARES = (0.01, 0.05, 0.2)  # of the median reference volume: smallest sizes of a piece
+FEWEST = 3  # validation cases with a label, below which no step is tried for it
+MOST_LOST = 0.01  # Dice that a single case may always lose by a step
+SHARES = (0.01, 0.05, 0.2)  # of the median reference volume: candidates for the smallest piece
 NO_CHANGE = "no validation case gains"
-ALL = "all labels"  # of a step that sees them together
+ALL = "all labels"  # label name of a step on all labels together
 SAME = 1e-9  # differences of mean Dice below this are rounding
 
 
 class Example(NamedTuple):
     """A validation case: reference and raw prediction on the scan's own grid.
 
-    Voxels of the reference above the last class are ignored: they count neither way, but steps see
-    what was predicted there, as in prediction.
+    Voxels of the reference above the last class are ignored: they are not scored, but steps see the
+    prediction there, as they do in prediction.
     """
 
     truth: ClassMap
@@ -44,7 +43,7 @@ class Example(NamedTuple):
     voxel_mm3: float
 
     def cropped(self) -> "Example":
-        """The part that holds all labels of both maps, so that many cases fit into memory."""
+        """The part that contains all labels of both maps, so that many cases fit into memory."""
         boxes = ndimage.find_objects(((self.truth > 0) | (self.pred > 0)).astype(np.uint8))
         inside = boxes[0] if boxes else (slice(0, 1),) * 3
         return self._replace(truth=self.truth[inside].copy(), pred=self.pred[inside].copy())
@@ -59,9 +58,9 @@ class Trial(NamedTuple):
 
     step: str  # field of Postprocessing
     label: str
-    size_mm3: float  # NaN but for a smallest size
+    size_mm3: float  # NaN except for a smallest piece
     kept: bool
-    reason: str  # why it is not kept; "" where it is
+    reason: str  # why it is not kept; "" if it is kept
     n: int
     dice_before: float
     dice_after: float
@@ -70,9 +69,9 @@ class Trial(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What all kept steps together do to one label; Dice and pieces as in `Trial`.
+    """Effect of all kept steps on one label; Dice and pieces as in `Trial`.
 
-    HD95 is the mean over the cases that have it before and after; NaN where no step is kept.
+    HD95 is the mean over the cases with a value before and after; NaN if no step is kept.
     """
 
     label: str
@@ -86,15 +85,15 @@ class Change(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Steps that are kept, every trial in its order, and what changes with the kept ones."""
+    """Steps that are kept, all trials in order, and the effect of the kept steps."""
 
     steps: Postprocessing
     trials: tuple[Trial, ...]
-    changes: tuple[Change, ...]  # a label each
+    changes: tuple[Change, ...]  # one per label
 
 
 class _Scores(NamedTuple):
-    dice: Float[ndarray, "N ..."]  # by case and label; NaN where the reference lacks the label
+    dice: Float[ndarray, "N ..."]  # by case and label; NaN if the reference lacks the label
     pieces: Integer[ndarray, "N ..."]  # of the prediction
 
     def of(self, place: int) -> "_Scores":
@@ -105,9 +104,9 @@ class _Scores(NamedTuple):
 
 
 def choose(examples: Sequence[Example], label_names: Sequence[str]) -> Choice:
-    """Try the steps one after the other, each on what the ones kept before it have left.
+    """Try the steps one after the other, each on the result of those kept before it.
 
-    Labels are tried at once and judged one by one, since a step on one does not see the others.
+    Labels are tried at once and judged separately, since a step on one does not affect the others.
     With fewer than `FEWEST` examples nothing is tried.
     """
     examples = [one.cropped() for one in examples]
@@ -126,7 +125,7 @@ def choose(examples: Sequence[Example], label_names: Sequence[str]) -> Choice:
             one = _of_label(tried, name)
             is_done = bool(one.smallest_piece_mm3) and name in steps.largest_piece
             if not one or is_done:
-                continue  # nothing is known of this label, or nothing is left to drop
+                continue  # too few cases with this label, or nothing left to drop
             trials.append(_trial(one, name, before.of(place), after.of(place)))
             if trials[-1].kept:
                 steps = _joined(steps, one)
@@ -149,14 +148,14 @@ def _changes(
 
 
 def _numbers(before: _Scores, after: _Scores) -> tuple[int, float, float, int, int]:
-    """Cases with the label, mean Dice before and after, masks in pieces before and after."""
+    """Cases with the label, mean Dice and masks in several pieces, each before and after."""
     known = ~np.isnan(before.dice)
     dice = [float(one.dice[known].mean()) if known.any() else math.nan for one in (before, after)]
     return (int(known.sum()), *dice, *(int((one.pieces > 1).sum()) for one in (before, after)))
 
 
 def _candidates(examples: Sequence[Example], label_names: Sequence[str]) -> list[Postprocessing]:
-    """Steps on every label, in the order in which they are tried; sizes grow."""
+    """Steps on every label, in the order of the trials; sizes increase."""
     names, medians = tuple(label_names), {}
     for number, name in enumerate(names, start=1):
         volumes = [float((one.truth == number).sum() * one.voxel_mm3) for one in examples]
@@ -173,7 +172,7 @@ def _candidates(examples: Sequence[Example], label_names: Sequence[str]) -> list
 
 
 def _of_label(steps: Postprocessing, name: str) -> Postprocessing:
-    """What steps do to one label."""
+    """The part of some steps that concerns one label."""
     sizes = steps.smallest_piece_mm3
     return Postprocessing(
         largest_piece=tuple({name} & {*steps.largest_piece}),
@@ -233,11 +232,11 @@ def _together(before: _Scores, after: _Scores) -> Trial:
         for part in (before, after)
     ]
     fewer = bool(after.pieces.sum() < before.pieces.sum())
-    told = [
+    reasons = [
         _why_not(*(part.dice[known[:, label], label] for part in (before, after)), is_tidier=True)
         for label in labels
     ]
-    reason = next((text for text in told if text), "")
+    reason = next((text for text in reasons if text), "")
     if not reason and means[1] <= means[0] + SAME and not fewer:
         reason = NO_CHANGE
     in_pieces = [int((part.pieces > 1).sum()) for part in (before, after)]
@@ -247,7 +246,7 @@ def _together(before: _Scores, after: _Scores) -> Trial:
 
 
 def _why_not(before: Cases, after: Cases, *, is_tidier: bool) -> str:
-    """Why a step is not kept, from the Dice of the cases; "" where it is."""
+    """Why a step is not kept, from the Dice of the cases; "" if it is kept."""
     if len(before) < FEWEST:
         return f"fewer than {FEWEST} validation cases have this label"
     gain = float(after.mean() - before.mean())
@@ -259,7 +258,7 @@ def _why_not(before: Cases, after: Cases, *, is_tidier: bool) -> str:
 
 
 def _judged(one: Example, pred: ClassMap, last: int) -> ClassMap:
-    """A prediction without its voxels where the reference ignores them."""
+    """Set a prediction to background where the reference ignores voxels."""
     ignored = one.truth > last
     return np.where(ignored, 0, pred) if ignored.any() else pred
 
@@ -267,7 +266,7 @@ def _judged(one: Example, pred: ClassMap, last: int) -> ClassMap:
 def _hd95(
     examples: Sequence[Example], changed: Sequence[ClassMap], number: int, last: int
 ) -> tuple[float, float]:
-    """Mean HD95 of a class before and after, mm, over the cases in which both are defined."""
+    """Mean HD95 of a class before and after, mm, over the cases with both values."""
     found = []
     for one, after in zip(examples, changed, strict=True):
         judged = (_judged(one, part, last) for part in (one.pred, after))

@@ -1,4 +1,4 @@
-"""Predict many cases into a folder: label maps, volumes.tsv, and nothing twice."""
+"""Prediction of many cases into a folder: label maps and volumes.tsv; finished cases are kept."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ from neurotarget.types import Case
 
 log = logging.getLogger(__name__)
 
-SHOWN = 5  # names in a sentence
+SHOWN = 5  # names in a message
 
 Ready = Callable[[Case], AbstractContextManager]
 
@@ -45,16 +45,16 @@ def predict_all(
 ) -> list[Outcome]:
     """Write `<case_id>.nii.gz` for each case and volumes.tsv over all; finished cases are kept.
 
-    A case is finished if all its files are there and were made from the same scan, with the same
-    weights and settings; else it is predicted, again if need be. `made_by` names the weights: a
-    folder that holds predictions of others is refused. A case that fails is a line of volumes.tsv
-    with the reason, and the others go on. Several runs may write into one folder. The files of a
-    case are there while the block of `ready(case)` lasts.
+    A case is finished if all its files exist and were made from the same scan with the same weights
+    and settings; else it is predicted (again). `made_by` identifies the weights: a folder with
+    predictions of other weights is refused. A case that fails is a line of volumes.tsv with the
+    reason, and the others go on. Several runs may write into one folder. The files of a case exist
+    while the block of `ready(case)` lasts.
 
     Raises:
-        DataError: the folder cannot be written or belongs to other weights or to somebody else,
-            an output would replace an input or a file that we did not write, or two cases would
-            write one file.
+        DataError: the folder cannot be written or belongs to other weights or to somebody else, an
+            output would replace an input or a file that we did not write, or two cases would write
+            the same file.
     """
     target = predictor.target
     refuse_inputs(target, cases, output)
@@ -80,7 +80,7 @@ def predict_all(
 
 
 class _Job(NamedTuple):
-    """What is made of each case, and where."""
+    """Settings of the predictions and their folder."""
 
     predictor: Predictor
     output: Path
@@ -90,14 +90,14 @@ class _Job(NamedTuple):
     labels: Mapping[str, Path]  # label maps of all cases in the folder
 
     def made_from(self, case: Case) -> str:
-        """Hash of the scan's content and of all that decides a prediction."""
+        """Hash of the scan's content and of everything that affects a prediction."""
         images = {contrast: scan_digest(path) for contrast, path in case.images.items()}
         text = json.dumps({**self.settings, "images": images}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, Outcome]:
-    """Finished cases; says which others were made from something else."""
+    """Finished cases; prints which others were made from something else."""
     finished, kept, changed = ledger.finished(), {}, []
     for case in cases:
         files = files_of(job.predictor.target, case, job.output)
@@ -121,16 +121,16 @@ def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, Outcome
 
 
 def _source(job: _Job, case: Case) -> str:
-    """Hash of what a case would be made from; "" where that cannot be said."""
+    """Hash of the inputs of a case; "" if they cannot be read."""
     try:
         with job.ready(case):
             return job.made_from(case)
-    except Exception:  # the same reason stops its prediction, which tells it
+    except Exception:  # its prediction fails for the same reason, and reports it
         return ""
 
 
 def _one(job: _Job, case: Case) -> Outcome:
-    """Predict a case; whatever it raises is its outcome."""
+    """Predict a case; an exception becomes its outcome."""
     labels, *maps = files_of(job.predictor.target, case, job.output)
     source = ""
     try:
@@ -150,7 +150,7 @@ def _one(job: _Job, case: Case) -> Outcome:
         outcome = Outcome(case.case_id, "done", prediction.volumes_mm3, note, source)
     others = {path for name, path in job.labels.items() if name != case.case_id}
     for path in stale:
-        if path not in others:  # the map of `a` can be called as the labels of `a_core_probability`
-            with suppress(OSError):  # no file has a name that no file can have
+        if path not in others:  # a map of `a` and the labels of `a_core_probability` may share it
+            with suppress(OSError):  # the name may be impossible for a file
                 remove(path)
     return outcome

@@ -1,4 +1,4 @@
-"""The folder that predictions go into: whose they are, and which of its files are ours."""
+"""The output folder of predictions: which weights made them, and which files are ours."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,27 +13,27 @@ from neurotarget.inference.segment import probability_path
 from neurotarget.problems import DataError
 from neurotarget.types import Case, Target
 
-MADE_BY = "prediction.json"  # whose weights the predictions of a folder are
+MADE_BY = "prediction.json"  # records the weights of the predictions in a folder
 
 
 def files_of(target: Target, case: Case, output: Path) -> list[Path]:
-    """Files a case can have: the label map, then one map per label."""
+    """Files that a case can have: the label map, then one map per label."""
     maps = [probability_path(output, case.case_id, name) for name in target.label_names]
     return [output / f"{case.case_id}.nii.gz", *maps]
 
 
 def refuse_inputs(target: Target, cases: Sequence[Case], output: Path) -> None:
-    """Refuse a folder in which a prediction would replace a scan.
+    """Refuse an output folder in which a prediction would replace an input scan.
 
     Raises:
-        DataError: it would.
+        DataError: a prediction would replace a scan.
     """
     inputs = {real_path(path) for case in cases for path in case.images.values()}
     ours = [path for case in cases for path in files_of(target, case, output)]
     if taken := [path for path in ours if real_path(path) in inputs]:
         raise DataError(
             f"{taken[0]}: a prediction would replace the scan itself ({len(taken)} files of "
-            f"{len(cases)} cases); say another output folder"
+            f"{len(cases)} cases); choose another output folder"
         )
 
 
@@ -45,11 +45,10 @@ def refuse_files(
     *,
     probabilities: bool,
 ) -> None:
-    """Refuse to write what would replace a file of another case or of somebody else.
+    """Refuse to replace a file of another case, or one that is not ours.
 
-    Raises:
-        DataError: two of the cases, whose `labels` are given by name, or of those would be one
-            file; or a file of one of `cases` is there and is not ours.
+    DataError: two cases (of those or of the cases whose `labels` are given by name) would share
+        a file; or a file of one of `cases` exists and is not ours.
     """
     files = {case_id: [path] for case_id, path in labels.items()}
     for case in cases if probabilities else ():
@@ -63,41 +62,41 @@ def is_made_by(output: Path, made_by: str, *, overwrite: bool) -> bool:
     """Whether the predictions in a folder are of these weights.
 
     Raises:
-        DataError: they are of others, and `overwrite` does not ask to replace them.
+        DataError: they are of other weights, and `overwrite` is not set.
     """
     found = _weights_of(output / MADE_BY)
     if found not in (None, made_by) and not overwrite:
         raise DataError(
             f"{output}: found predictions of other weights ({found[:12]}), wanted an empty folder "
-            f"or those of {made_by[:12]}; say another output, or overwrite=true"
+            f"or those of {made_by[:12]}; choose another output, or overwrite=true"
         )
     return found == made_by
 
 
 def begin(output: Path, ledger: Ledger, made_by: str, *, overwrite: bool) -> None:
-    """Write down whose predictions lie here.
+    """Record the weights of the predictions in a folder before the first is written.
 
     Raises:
-        DataError: the folder cannot be written, or another process has started with other weights.
+        DataError: the folder cannot be written, or another process uses it with other weights.
     """
     path = output / MADE_BY
     try:
-        with ledger.lock:  # another process may have started meanwhile
+        with ledger.lock:  # another process may have started in the meantime
             if not is_made_by(output, made_by, overwrite=overwrite):
-                # first, or lines of others would pass for ours if we are killed
+                # before the record: if killed in between, no lines of other weights pass as ours
                 ledger.path.unlink(missing_ok=True)
             write_text(path, json.dumps({"weights": made_by}) + "\n")
     except OSError as error:
         reason = error.strerror or error
         raise DataError(
-            f"output: {output} cannot be written ({reason}); say a folder that can"
+            f"output: {output} cannot be written ({reason}); choose a folder that can"
         ) from error
 
 
 def older_predictions(folder: Path) -> list[Path] | None:
-    """Files of a folder that was predicted into before there was a record of them.
+    """Files of a prediction folder of a version that kept no record of them; None if it is not one.
 
-    Its table says which cases are ours; a map that is younger than it was corrected since.
+    Its table lists our cases; a map that is newer than the table has been corrected by hand.
     """
     table = folder / "volumes.tsv"
     if _weights_of(folder / MADE_BY) is None:

@@ -1,4 +1,4 @@
-"""From a scan to a label map on the scan's own grid, with volumes and a look at what is odd."""
+"""From a scan to a label map on the scan's own grid, with volumes and warning flags."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -37,7 +37,7 @@ TEXTS = ("descrip", "aux_file", "db_name")  # of a NIfTI header; free text, whic
 
 
 class Prediction(NamedTuple):
-    """What was found in one scan, on the scan's own grid and in its stored order."""
+    """Result for one scan, on the scan's own grid and in its stored order."""
 
     case_id: str
     classes: Integer[ndarray, "..."]  # class indices, 0 is background
@@ -45,12 +45,12 @@ class Prediction(NamedTuple):
     grid: Grid
     header: nib.Nifti1Header  # of the first contrast; files are written with its geometry
     volumes_mm3: dict[str, float]
-    flags: tuple[str, ...]  # what a person should look at
+    flags: tuple[str, ...]  # signs of a failure, for a person to check
     located: Located | None = None  # by the localiser of a cascade
 
 
 class Localiser(NamedTuple):
-    """First stage of a cascade: a predictor on a coarse grid, of one label, and its limits."""
+    """First stage of a cascade: a predictor on a coarse grid with one label, and its limits."""
 
     predictor: "Predictor"
     limits: Limits
@@ -62,12 +62,12 @@ class Localiser(NamedTuple):
 
 
 class Predictor:
-    """A trained network with all it needs to read scans; one for a whole folder of them.
+    """A trained network with everything it needs to read scans; one serves a whole folder.
 
-    With a `localiser` the network sees the box that this one finds. Where that cannot be trusted
-    it sees the target's own region of interest, or the whole scan, and the prediction is flagged.
-    `postprocessing` changes the final label map, and with it volumes and flags; probabilities, and
-    what a localiser marks, stay as the network gave them.
+    With a `localiser` the network gets the box that it finds. If its localisation is rejected, the
+    network gets the target's own region of interest, or the whole scan, and the prediction is
+    flagged. `postprocessing` changes the final label map, and with it volumes and flags;
+    probabilities, and those that a localiser uses, stay unchanged.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class Predictor:
 
     @property
     def settings(self) -> dict[str, object]:
-        """What decides a prediction beside the weights and the scan, as plain values."""
+        """Everything that affects a prediction except the weights and the scan, as plain values."""
         target, first = self.target, self.localiser
-        # without steps the hash of cases that were finished before there were any stays
+        # left out if empty, so that hashes of older predictions without steps stay valid
         steps = {"postprocessing": self.postprocessing.as_dict()} if self.postprocessing else {}
         return {
             **steps,
@@ -124,7 +124,7 @@ class Predictor:
             target = replace(target, roi=roi)
         image, grid, header = to_work(scans, target)
         warnings = scans.warnings
-        del scans  # the network needs the memory more
+        del scans  # free memory for the network
         probabilities, notes = split_probabilities(
             self.probabilities(image),
             grid.work_affine,
@@ -152,7 +152,7 @@ class Predictor:
     @torch.inference_mode()
     def probabilities(self, image: Float[ndarray, "C I J K"]) -> Float[ndarray, "L I J K"]:
         """Probability of every class in every voxel of a working box."""
-        # rounded as the patches of training are on disk
+        # rounded like the training patches on disk
         batch = torch.from_numpy(stored(image)).float()[None].to(self.device)
         batch = batch.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
@@ -167,7 +167,7 @@ class Predictor:
 
 
 def save_labels(prediction: Prediction, target: Target, path: Path) -> None:
-    """Write the label map, whole or not at all."""
+    """Write the label map atomically."""
     save_like(to_file_ids(prediction.classes, target), prediction.header, path)
 
 
@@ -186,14 +186,14 @@ def probability_path(folder: Path, case_id: str, label: str) -> Path:
 def save_like(array: ndarray, header: nib.Nifti1Header, path: Path) -> None:
     """Write an array as NIfTI with the geometry of `header` and nothing else of it.
 
-    Geometry is affine, sform and qform codes, and the stored shape: a scan (I, J, K, 1) gets a
-    map (I, J, K, 1). Extensions and free text, which may name a patient, stay behind.
+    Geometry is affine, sform and qform codes, and the stored shape: a scan (I, J, K, 1) gets a map
+    (I, J, K, 1). Extensions and free text, which may name a patient, are dropped.
     """
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
     array = array.reshape(header.get_data_shape())
     plain = header.copy()
     plain.extensions.clear()
-    plain.set_data_offset(0)  # without extensions, voxels begin right behind the header
+    plain.set_data_offset(0)  # without extensions, voxels follow the header directly
     plain.set_intent("none")
     for text in TEXTS:
         if text in plain and plain[text].item() != GUESSED:
@@ -206,7 +206,7 @@ def save_like(array: ndarray, header: nib.Nifti1Header, path: Path) -> None:
 
 
 def _flags(target: Target, volumes: dict[str, float], classes: ndarray) -> tuple[str, ...]:
-    """Signs of a failure that need no reference."""
+    """Signs of a failure that can be found without a reference."""
     flags = []
     for number, (name, volume) in enumerate(volumes.items(), start=1):
         mask = classes == number

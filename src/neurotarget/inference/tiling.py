@@ -1,4 +1,4 @@
-"""Whole volumes through a network window by window."""
+"""Sliding-window inference on whole volumes."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,12 +15,12 @@ Scores = Callable[[Tensor], Tensor]
 
 
 class SlidingWindow:
-    """Windows of one size that overlap and are blended with a Gaussian.
+    """Overlapping windows of one size, blended with a Gaussian.
 
-    A volume smaller than a window is padded as patches are in training: evenly, each channel
-    with its smallest value in the volume. For a network that gives the `margin_vox` voxels at each
-    face of a window no score, the volume is padded by as many more, and what overlaps, tiles the
-    volume and is blended are the scored parts of windows.
+    A volume smaller than a window is padded like patches in training: evenly, each channel with its
+    smallest value in the volume. If the network does not score the `margin_vox` voxels at each face
+    of a window, the volume is padded by as many, and the scored parts of the windows overlap, tile
+    the volume and are blended.
     """
 
     def __init__(
@@ -32,17 +32,17 @@ class SlidingWindow:
         swap: Sequence[int] | None = None,
         margin_vox: int = 0,
     ) -> None:
-        """Set the windows.
+        """Configure the windows.
 
         Args:
-            window_vox: sides of what the network is given.
-            overlap: of neighbours, as a share of the side that is scored, in [0, 1).
-            batch: windows that go through the network at once.
+            window_vox: sides of the network's input.
+            overlap: of neighbouring windows, as a share of the scored side, in [0, 1).
+            batch: windows per batch.
             swap: class that each class becomes in a left/right mirror; None for no mirror.
-            margin_vox: voxels at each face of a window that come back without a score.
+            margin_vox: voxels at each face of a window that the network does not score.
 
         Raises:
-            DataError: a window is nothing but margin.
+            DataError: a window consists of margin only.
         """
         self.window_vox = tuple(int(side) for side in window_vox)
         self.swap = None if swap is None else list(swap)
@@ -52,7 +52,7 @@ class SlidingWindow:
             raise DataError(
                 f"patch_vox: found {list(self.window_vox)} for a network that leaves "
                 f"{self.margin_vox} voxels at each face without a score, wanted sides of more than "
-                f"{2 * self.margin_vox}; say a larger patch_vox"
+                f"{2 * self.margin_vox}; set a larger patch_vox"
             )
         self.inferer = (
             UnpaddedInferer(self.scored_vox, self.margin_vox, overlap=overlap, batch=batch)
@@ -75,7 +75,7 @@ class SlidingWindow:
         rooms = [max(window - side, 0) for window, side in zip(self.scored_vox, sides, strict=True)]
         if not any(rooms) and not self.margin_vox:
             return self.inferer(image, net)
-        # an odd room has its larger half in front, as in `patches`
+        # if odd, the larger half is in front, as in `patches`
         starts = [room - room // 2 for room in rooms]
         margin = self.margin_vox
         inner = _box([start + margin for start in starts], sides)
@@ -86,12 +86,12 @@ class SlidingWindow:
 
 
 class UnpaddedInferer:
-    """MONAI's sliding windows for a network that scores less than it is given."""
+    """MONAI's sliding windows for a network whose output is smaller than its input."""
 
     def __init__(
         self, scored_vox: Sequence[int], margin_vox: int, *, overlap: float, batch: int
     ) -> None:
-        """Set the windows: what they score, and the margin around that which they see too."""
+        """Set the scored size of a window, and the margin around it that is input only."""
         self.scored_vox, self.margin_vox = tuple(scored_vox), margin_vox
         self.overlap, self.batch = overlap, batch
 
@@ -99,7 +99,7 @@ class UnpaddedInferer:
         """Score a volume except for its own margin; sides must be at least those of a window.
 
         Raises:
-            ValueError: the network returns another part of a window than its margin says.
+            ValueError: the network returns another part of a window than its margin implies.
         """
         sides = [side - 2 * self.margin_vox for side in image.shape[2:]]
         steps = [max(int(side * (1 - self.overlap)), 1) for side in self.scored_vox]
@@ -118,7 +118,7 @@ class UnpaddedInferer:
     def _scores(
         self, image: Image, boxes: Sequence[tuple[slice, ...]], net: Scores
     ) -> tuple[Float[Tensor, "B L _ _ _"], ...]:
-        """Scores of each box; a box starts where its window does, a margin further in."""
+        """Scores of each box; a box starts at its window's start plus the margin."""
         window = [side + 2 * self.margin_vox for side in self.scored_vox]
         windows = [image[_box([int(axis.start) for axis in box], window)] for box in boxes]
         scores = net(torch.cat(windows))

@@ -1,1 +1,1 @@
-"""Gradient-echo scans, from which susceptibility maps and weighted images are made."""
+"""Reading of gradient-echo scans, the input of susceptibility maps and weighted images."""

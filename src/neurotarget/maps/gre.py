@@ -1,8 +1,7 @@
 """Gradient-echo scans with magnitude and phase: checked, in radians, with the direction of B0.
 
-A scan of real and imaginary parts is read as the magnitude and phase that they stand for.
-Phase is what the field did to the precession until the echo, so that each number that field maps
-need is asked for here: echo times, field strength, the direction of the main field in the scan.
+Real and imaginary parts are converted to magnitude and phase. Field maps need echo times, field
+strength and the direction of the main field in the scan, so each is required here.
 """
 
 from collections.abc import Sequence
@@ -27,19 +26,19 @@ from neurotarget.physics.phase import to_radians
 from neurotarget.problems import DataError, Problem, error
 from neurotarget.types import Triple
 
-MOST_TE_S = 0.5  # no signal is left then; more is a time in ms
+MOST_TE_S = 0.5  # later there is no signal; larger numbers are times in ms
 LEAST_TE_S = 1e-4
 FIELDS_T = (0.01, 25.0)  # of scanners for people and for animals
-TEMPLATES = (3, 4)  # NIfTI codes of a scan that was turned into an atlas's axes
+TEMPLATES = (3, 4)  # NIfTI codes of a scan that was rotated to an atlas's axes
 SCANNER, ALIGNED = 1, 2
 POLAR, COMPLEX = ("magnitude", "phase"), ("real part", "imaginary part")
 
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """One gradient-echo scan, as paths and numbers; each file is an echo, or one file has all.
+    """One gradient-echo scan, as paths and numbers; one file per echo, or one file for all.
 
-    Where `is_complex`, real parts stand in place of the magnitudes, imaginary ones of the phases.
+    With `is_complex`, `magnitudes` are real parts and `phases` imaginary parts.
     """
 
     case_id: str
@@ -49,16 +48,16 @@ class Acquisition:
     field_t: float
     b0: Triple | None = None  # along the voxel axes; None: the scanner's z, by the affine
     mask: Path | None = None
-    stem: str = ""  # what the names of its maps begin with
-    folder: str = ""  # where they go inside an output folder, such as sub-01/anat
-    sources: tuple[str, ...] = ()  # names of its files, without the machine's folders
-    reference: Path | None = None  # a susceptibility map in ppm to compare with
+    stem: str = ""  # prefix of the names of its maps
+    folder: str = ""  # their folder inside an output folder, such as sub-01/anat
+    sources: tuple[str, ...] = ()  # names of its files, without folders of the machine
+    reference: Path | None = None  # a susceptibility map in ppm for comparison
     notes: tuple[str, ...] = ()
     is_complex: bool = False
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that decides a reconstruction."""
+        """Every file that influences a reconstruction."""
         return (*self.magnitudes, *self.phases, *((self.mask,) if self.mask else ()))
 
 
@@ -74,26 +73,26 @@ class GRE(NamedTuple):
     affine: Float[ndarray, "4 4"]
     header: nib.Nifti1Header  # of one echo
     mask: Bool[ndarray, "I J K"] | None
-    phase_scale: str  # how the stored phase was read
+    phase_scale: str  # how the stored phase was converted
     notes: tuple[str, ...]
 
 
 def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "auto") -> GRE:
-    """Read a scan whose voxels, grids and numbers can be trusted.
+    """Read a scan and check its voxels, grids and numbers.
 
     `phase_scale` is the scale of `neurotarget.physics.phase.to_radians`.
 
     Raises:
-        DataError: all that is wrong with its files and numbers, or phase in unknown units.
+        DataError: a list of all problems of its files and numbers, or phase is in unknown units.
     """
     name = acquisition.case_id
     problems = [*te_problems(name, acquisition.te_s), *field_problems(name, acquisition.field_t)]
     magnitudes, phases, wrong = _read_parts(acquisition)
     problems += wrong
     first = next(iter((*magnitudes, *phases)), None)
-    b0, told = None, ""
+    b0, note = None, ""
     if first is not None and first.is_placed:
-        b0, told, wrong = _direction(acquisition, first)
+        b0, note, wrong = _direction(acquisition, first)
         problems += wrong
     mask, wrong = _mask(acquisition, first)
     problems += wrong
@@ -113,12 +112,12 @@ def read_acquisition(acquisition: Acquisition, *, phase_scale: float | str = "au
         header=first.header,
         mask=mask,
         phase_scale=scale,
-        notes=(*acquisition.notes, *((told,) if told else ()), *warnings),
+        notes=(*acquisition.notes, *((note,) if note else ()), *warnings),
     )
 
 
 def _read_parts(acquisition: Acquisition) -> tuple[list[Volume], list[Volume], list[Problem]]:
-    """Magnitude and phase of each echo, on one grid, and what is wrong with the files."""
+    """Magnitude and phase of each echo, on one grid, and problems of the files."""
     kinds, problems = COMPLEX if acquisition.is_complex else POLAR, []
     read: dict[str, list[Volume]] = {}
     for kind, paths in zip(kinds, (acquisition.magnitudes, acquisition.phases), strict=True):
@@ -141,18 +140,18 @@ def _errors(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def te_problems(
-    case_id: str, te_s: Sequence[float], todo: str = "say te_ms=4,8,12"
+    case_id: str, te_s: Sequence[float], todo: str = "set te_ms=4,8,12"
 ) -> list[Problem]:
-    """What is wrong with echo times in s."""
-    told = ", ".join(f"{1000 * time:g}" for time in te_s)
+    """Problems of echo times in s."""
+    listed = ", ".join(f"{1000 * time:g}" for time in te_s)
     claims = {
         "no echo time": not te_s,
         f"echo times of {', '.join(f'{time:g}' for time in te_s)} s": any(
             not time <= MOST_TE_S for time in te_s
         ),
-        f"echo times of {told} ms": any(not time >= LEAST_TE_S for time in te_s),
-        f"one echo time twice ({told} ms)": len(set(te_s)) < len(te_s),
-        f"echo times that do not rise ({told} ms)": list(te_s) != sorted(te_s),
+        f"echo times of {listed} ms": any(not time >= LEAST_TE_S for time in te_s),
+        f"one echo time twice ({listed} ms)": len(set(te_s)) < len(te_s),
+        f"echo times that do not rise ({listed} ms)": list(te_s) != sorted(te_s),
     }
     wanted = f"one for each echo, rising, from {1000 * LEAST_TE_S:g} to {1000 * MOST_TE_S:g} ms"
     found = next((claim for claim, holds in claims.items() if holds), None)
@@ -160,11 +159,11 @@ def te_problems(
 
 
 def field_problems(case_id: str, field_t: float, file: str = "") -> list[Problem]:
-    """What is wrong with a field strength in T."""
+    """Problems of a field strength in T."""
     low, high = FIELDS_T
     if low <= field_t <= high:
         return []
-    todo = "write MagneticFieldStrength in T into the sidecar, or say field_t=3"
+    todo = "write MagneticFieldStrength in T into the sidecar, or set field_t=3"
     found, wanted = f"a field strength of {field_t:g} T", f"{low:g} to {high:g} T"
     return [error(found, wanted, todo, case_id=case_id, file=file)]
 
@@ -181,16 +180,16 @@ def _radians(
 def _direction(
     acquisition: Acquisition, volume: Volume
 ) -> tuple[Triple | None, str, list[Problem]]:
-    """Direction of B0 along the voxel axes, a note on it, and what is wrong with it.
+    """Direction of B0 along the voxel axes, a note on it, and problems.
 
-    People lie in the scanner so that B0 is its z axis; a scan that was turned into the axes of a
-    template has lost it.
+    People lie in the scanner so that B0 is its z axis; a scan that was rotated to the axes of a
+    template no longer shows it.
     """
     if acquisition.b0 is not None:
         return _unit(acquisition, np.array(acquisition.b0, dtype=float))
     header = volume.header
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
-    todo = "say b0=0,0,1, the direction of B0 along the voxel axes i, j, k of the file"
+    todo = "set b0=0,0,1, the direction of B0 along the voxel axes i, j, k of the file"
     wanted = "a known direction of B0"
     if not volume.is_oriented:
         found = "no orientation in the header"
@@ -211,7 +210,7 @@ def _unit(acquisition: Acquisition, along: ndarray) -> tuple[Triple | None, str,
     length = float(np.linalg.norm(along))
     if along.shape != (3,) or not np.isfinite(length) or length < 1e-6:
         found, wanted = f"b0 {along.tolist()}", "three numbers that point somewhere"
-        wrong = error(found, wanted, "say b0=0,0,1", case_id=acquisition.case_id)
+        wrong = error(found, wanted, "set b0=0,0,1", case_id=acquisition.case_id)
         return None, "", [wrong]
     i, j, k = along / length
     return (float(i), float(j), float(k)), "", []

@@ -1,4 +1,4 @@
-"""Gradient-echo scans of a BIDS data set: the images of every echo, and their sidecars.
+"""Gradient-echo scans of a BIDS data set: images of all echoes, and their sidecars.
 
 Images are magnitude and phase, or else real and imaginary parts.
 
@@ -24,20 +24,20 @@ from neurotarget.types import Triple
 SUFFIXES = ("MEGRE", "GRE", "T2starw")
 PARTS = dict(zip(("mag", "phase"), POLAR, strict=True))
 COMPLEX_PARTS = dict(zip(("real", "imag"), COMPLEX, strict=True))
-OWN = "neurotarget"  # derivatives of this name are our own maps, never input
+OWN = "neurotarget"  # derivatives of this name are our own maps, which are never input
 NATIVE = {"", "orig", "individual", "native", "scanner", *SUFFIXES}  # a mask's space
-SHARED = ("subject", "session", "run", "acquisition")  # what a mask may have of its scan
+SHARED = ("subject", "session", "run", "acquisition")  # entities that a mask and its scan share
 
 
 class Scans(NamedTuple):
-    """Scans that can be read as far as names and sidecars tell, and what is wrong with others."""
+    """Scans with usable names and sidecars, and the problems of the others."""
 
     acquisitions: list[Acquisition]
     problems: list[Problem]
 
 
-class _Said(NamedTuple):
-    """Numbers for where the sidecars have none."""
+class _Defaults(NamedTuple):
+    """Numbers to use if the sidecars have none."""
 
     field_t: float | None
     b0: Triple | None
@@ -47,7 +47,7 @@ def find_acquisitions(folder: Path, *, suffix: str | None = None) -> list[Acquis
     """Gradient-echo scans of a BIDS folder.
 
     Raises:
-        DataError: all that is wrong with names and sidecars, or there is no such scan.
+        DataError: a list of all problems of names and sidecars, or there is no such scan.
     """
     found = scan_acquisitions(folder, suffix=suffix)
     if errors := [problem for problem in found.problems if problem.level == "error"]:
@@ -62,15 +62,15 @@ def scan_acquisitions(
     field_t: float | None = None,
     b0: Triple | None = None,
 ) -> Scans:
-    """Every `*_part-mag_*` with its `*_part-phase_*`, and all that is wrong in one pass.
+    """Find every `*_part-mag_*` with its `*_part-phase_*`, and all problems, in one pass.
 
-    A scan that has not both is taken from its `*_part-real_*` and `*_part-imag_*`. A scan is a
-    subject's session, run and acquisition; `suffix` chooses one of MEGRE, GRE and T2starw.
-    `field_t` is used where a sidecar has none, `b0` for all. Masks are `*_mask` files of the
-    brain in derivatives, reference maps `*_Chimap` there; those on another grid are left out
-    with a warning, and maps that neurotarget made are not input.
+    Without both, a scan's `*_part-real_*` and `*_part-imag_*` are used. A scan is a subject's
+    session, run and acquisition; `suffix` selects one of MEGRE, GRE and T2starw. `field_t` is used
+    if a sidecar has none, `b0` for all scans. Masks are `*_mask` files of the brain in derivatives,
+    reference maps are `*_Chimap` there; those on another grid are left out with a warning, and maps
+    made by neurotarget are not input.
     """
-    folder = Path(folder).absolute()  # as the layout gives its files
+    folder = Path(folder).absolute()  # as in the paths of the layout
     files = _index(folder)
     sidecars, problems = read_sidecars(files, SUFFIXES)
     groups = _groups(files, suffix)
@@ -78,14 +78,14 @@ def scan_acquisitions(
         kinds = sorted({file.entities.get("suffix", "") for file in files if _is_image(file)})
         found = f"no *_part-mag_* and *_part-phase_* of {', '.join(SUFFIXES)} (only {some(kinds)})"
         todo = (
-            "name magnitude and phase (or real and imag) by the entity part, or say magnitude= and "
+            "name magnitude and phase (or real and imag) by the entity part, or set magnitude= and "
             "phase= (or real= and imaginary=)"
         )
         return Scans([], [*problems, error(found, "gradient-echo scans", todo, file=folder)])
     derived = _derived(folder)
     acquisitions = []
     for case_id, group in groups.items():
-        acquisition, wrong = _acquisition(folder, case_id, group, sidecars, _Said(field_t, b0))
+        acquisition, wrong = _acquisition(folder, case_id, group, sidecars, _Defaults(field_t, b0))
         problems += wrong
         if acquisition is not None:
             acquisition, wrong = _with_derived(acquisition, group[0], derived)
@@ -103,14 +103,14 @@ def _is_image(file: BidsFile) -> bool:
 
 
 def _groups(files: Sequence[BidsFile], suffix: str | None) -> dict[str, list[BidsFile]]:
-    """Images with a part, by case; the same name of two suffixes is one group with both."""
+    """Images with a part entity, by case; if a name has two suffixes, both are in one group."""
     wanted = (suffix,) if suffix else SUFFIXES
     groups: dict[str, list[BidsFile]] = {}
     for file in files:
         is_part = file.entities.get("part") in PARTS | COMPLEX_PARTS
         if _is_image(file) and is_part and file.entities.get("suffix") in wanted:
-            words = file_stem(file.path).split("_")[:-1]
-            kept = [word for word in words if not word.startswith(("echo-", "part-"))]
+            parts = file_stem(file.path).split("_")[:-1]
+            kept = [part for part in parts if not part.startswith(("echo-", "part-"))]
             groups.setdefault("_".join(kept), []).append(file)
     return groups
 
@@ -120,7 +120,7 @@ def _acquisition(
     case_id: str,
     group: Sequence[BidsFile],
     sidecars: Sequence[tuple[BidsFile, dict]],
-    said: _Said,
+    defaults: _Defaults,
 ) -> tuple[Acquisition | None, list[Problem]]:
     suffixes = sorted({file.entities["suffix"] for file in group})
     if len(suffixes) > 1:
@@ -133,7 +133,8 @@ def _acquisition(
     is_complex = [*parts] == [*COMPLEX_PARTS]
     te_s, wrong = echo_times(case_id, about, COMPLEX if is_complex else POLAR)
     problems += wrong
-    field_t, wrong = field_strength(case_id, [one for each in about for one in each], said.field_t)
+    contents = [one for each in about for one in each]
+    field_t, wrong = field_strength(case_id, contents, defaults.field_t)
     problems += wrong
     if problems:
         return None, problems
@@ -146,7 +147,7 @@ def _acquisition(
         phases,
         te_s,
         field_t,
-        b0=said.b0,
+        b0=defaults.b0,
         stem=case_id,
         folder=folder,
         sources=tuple(f"bids::{name}" for name in names),
@@ -158,7 +159,7 @@ def _acquisition(
 def _paired(
     case_id: str, group: Sequence[BidsFile]
 ) -> tuple[dict[str, list[BidsFile]], list[Problem]]:
-    """Files of each part in the order of echoes, where both parts have the same echoes."""
+    """Files of each part in the order of echoes, if both parts have the same echoes."""
     there = {file.entities["part"] for file in group}
     has_complex = {*COMPLEX_PARTS} <= there or not there & {*PARTS}
     kinds = COMPLEX_PARTS if has_complex and not {*PARTS} <= there else PARTS
@@ -180,8 +181,8 @@ def _paired(
         found, todo = f"an echo of {kinds[doubled]} twice ({names})", "keep one file of each"
         return parts, [error(found, "one file an echo", todo, case_id=case_id)]
     if len(set(map(tuple, echoes.values()))) > 1:
-        told = [f"{kinds[part]} of echo {_listed(have)}" for part, have in echoes.items()]
-        found, todo = " and ".join(told), "add the missing files, or take the others away"
+        listings = [f"{kinds[part]} of echo {_listed(have)}" for part, have in echoes.items()]
+        found, todo = " and ".join(listings), "add the missing files, or take the others away"
         return parts, [error(found, "the same echoes of both", todo, case_id=case_id)]
     return parts, []
 
@@ -195,7 +196,7 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def _derived(root: Path) -> list[BidsFile]:
-    """Masks and susceptibility maps that others made."""
+    """Masks and susceptibility maps that other software made."""
     home = root / "derivatives"
     places = [path for path in sorted(home.glob("*")) if path.is_dir()] if home.is_dir() else []
     if any(home.glob("sub-*")):
@@ -209,7 +210,7 @@ def _derived(root: Path) -> list[BidsFile]:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether a folder of derivatives says that neurotarget made it."""
+    """Whether the description of a folder of derivatives names neurotarget."""
     try:
         about = load_json(folder / "dataset_description.json")
         makers = about.get("GeneratedBy") or []
@@ -221,7 +222,7 @@ def is_own(folder: Path) -> bool:
 def _with_derived(
     acquisition: Acquisition, scan: BidsFile, derived: Sequence[BidsFile]
 ) -> tuple[Acquisition, list[Problem]]:
-    """The scan with the mask of its brain and its reference map, where they lie on its grid."""
+    """Add the brain mask and the reference map that are on the scan's grid."""
     chosen, problems = {}, []
     for name, suffix in (("mask", "mask"), ("reference", "Chimap")):
         files = [file for file in _of(scan, derived) if file.entities["suffix"] == suffix]

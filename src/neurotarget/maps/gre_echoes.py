@@ -1,4 +1,4 @@
-"""Echoes from disk: one 3-D file each, or one 4-D file with echoes last."""
+"""Reading of echoes: one 3-D file each, or one 4-D file with echoes last."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ from neurotarget.problems import Problem, error
 def read_echoes(
     paths: Sequence[Path], kind: str, case_id: str, wanted: int
 ) -> tuple[list[Volume], list[Problem]]:
-    """`wanted` echoes of one kind, and what is wrong with them."""
+    """Read `wanted` echoes of one kind; also return problems."""
     volumes, problems = [], []
     for path in paths:
         found, wrong = inspect_stack(path, case_id=case_id)
         volumes += found
         problems += wrong
     if volumes and len(volumes) != wanted:
-        found = f"{len(volumes)} echoes of {kind} beside {wanted} echo times"
+        found = f"{len(volumes)} echoes of {kind} for {wanted} echo times"
         todo = "give as many echo times as there are echoes"
         problems.append(error(found, "one each", todo, case_id=case_id))
     return volumes, problems
@@ -29,7 +29,7 @@ def read_echoes(
 def polar(
     case_id: str, reals: Sequence[Volume], imaginaries: Sequence[Volume]
 ) -> tuple[list[Volume], list[Volume], list[Problem]]:
-    """Magnitude and phase in radians of real and imaginary parts, echo by echo."""
+    """Convert real and imaginary parts to magnitude and phase in radians, echo by echo."""
     if min(float(one.array.min()) for one in (*reals, *imaginaries)) >= 0:
         found = "no negative value in real and imaginary parts"
         todo = "export them with their sign; a stored offset belongs into the rescale intercept"
@@ -45,7 +45,7 @@ def polar(
 def grid_problems(
     case_id: str, first: Volume, read: Mapping[str, Sequence[Volume]]
 ) -> list[Problem]:
-    """One problem for each kind of image that lies elsewhere than the first."""
+    """One problem for each kind of image whose grid differs from the first image's."""
     problems, (one, other_kind) = [], read
     for kind, volumes in read.items():
         other = next((v for v in volumes if v.is_placed and not same_grid(first, v)), None)
@@ -59,7 +59,7 @@ def grid_problems(
 
 
 def empty_problems(case_id: str, magnitudes: Sequence[Volume]) -> list[Problem]:
-    """One problem for magnitude without any signal."""
+    """Problem of magnitude images without any signal."""
     dark = [number for number, one in enumerate(magnitudes, 1) if not (one.array > 0).any()]
     if not dark:
         return []
@@ -69,11 +69,11 @@ def empty_problems(case_id: str, magnitudes: Sequence[Volume]) -> list[Problem]:
 
 
 def grid_words(one: Volume, other: Volume) -> tuple[str, str]:
-    """Sides and spacing of two grids; axes and place too where they have the same voxels."""
-    words = tuple(_voxels(volume) for volume in (one, other))
-    if words[0] != words[1]:
-        return words
-    return tuple(f"{words[0]} {_place(volume)}" for volume in (one, other))
+    """Descriptions of two grids: sides and spacing; if equal, axes and position too."""
+    sizes = tuple(_voxels(volume) for volume in (one, other))
+    if sizes[0] != sizes[1]:
+        return sizes
+    return tuple(f"{sizes[0]} {_place(volume)}" for volume in (one, other))
 
 
 def _voxels(volume: Volume) -> str:

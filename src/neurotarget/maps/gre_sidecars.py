@@ -1,7 +1,7 @@
-"""Sidecars of gradient-echo scans: echo times and field strength, by BIDS' inheritance.
+"""Sidecars of gradient-echo scans: echo times and field strength, by BIDS' inheritance principle.
 
-A sidecar holds for all files beside and below it that have its suffix and its entities; those
-further in, and those of more entities, go before others.
+A sidecar applies to all files next to and below it that have its suffix and its entities; those in
+deeper folders, and those with more entities, take precedence.
 """
 
 import math
@@ -13,13 +13,13 @@ from neurotarget.maps.gre import field_problems, te_problems
 from neurotarget.problems import Problem, error
 
 MHZ_PER_T = 42.577478518  # of protons; CODATA 2018
-APART = 0.1  # share by which frequency and field strength may differ; a 3 T scanner has 2.89 T
+APART = 0.1  # largest relative difference of frequency and field strength; 3 T scanners have 2.89 T
 
 
 def read_sidecars(
     files: Sequence[BidsFile], suffixes: Sequence[str]
 ) -> tuple[list[tuple[BidsFile, dict]], list[Problem]]:
-    """Sidecars of gradient-echo scans with what they say; broken ones are problems."""
+    """Read the sidecars of gradient-echo scans; broken ones give problems."""
     read, problems = [], []
     for file in files:
         is_ours = file.entities.get("suffix") in suffixes
@@ -27,20 +27,20 @@ def read_sidecars(
             content, wrong = read_json(file.path)
             problems += wrong
             read.append((file, content))
-    # from the outermost folder inwards, and there from the fewest entities on
+    # from the outermost folder inwards, and in a folder from the fewest entities
     read.sort(key=lambda one: (len(one[0].path.parts), len(one[0].entities)))
     return read, problems
 
 
 def metadata(file: BidsFile, sidecars: Sequence[tuple[BidsFile, dict]]) -> dict[str, object]:
-    """All that the sidecars say of a file."""
-    said: dict[str, object] = {}
+    """All metadata of a file from its sidecars."""
+    merged: dict[str, object] = {}
     for sidecar, content in sidecars:
         fits = sidecar.entities.get("suffix") == file.entities.get("suffix")
         fits = fits and sidecar.free.items() <= file.free.items()
         if fits and sidecar.path.parent in file.path.parents:
-            said |= content
-    return said
+            merged |= content
+    return merged
 
 
 def echo_times(
@@ -48,11 +48,11 @@ def echo_times(
     about: Sequence[Sequence[Mapping]],
     kinds: tuple[str, str] = ("magnitude", "phase"),
 ) -> tuple[tuple[float, ...], list[Problem]]:
-    """Echo times in s, which the two `kinds` of image must not tell differently."""
+    """Echo times in s; the two `kinds` of image must agree on them."""
     te_s = []
     for echo, (magnitude, phase) in enumerate(zip(*about, strict=True), start=1):
-        told = [_number(one.get("EchoTime")) for one in (magnitude, phase)]
-        known = [value for value in told if value is not None]
+        times = [_number(one.get("EchoTime")) for one in (magnitude, phase)]
+        known = [value for value in times if value is not None]
         which = f" of echo {echo}" if len(about[0]) > 1 else ""
         if not known:
             todo = "add EchoTime in s to the sidecar of the images"
@@ -68,9 +68,9 @@ def echo_times(
 
 
 def field_strength(
-    case_id: str, about: Sequence[Mapping], said_t: float | None
+    case_id: str, about: Sequence[Mapping], given_t: float | None
 ) -> tuple[float, list[Problem]]:
-    """Field strength in T, from the frequency where a sidecar has it, as that is measured."""
+    """Field strength in T, from the measured frequency if a sidecar has it."""
     nominal = {_number(one.get("MagneticFieldStrength")) for one in about} - {None}
     tuned = {_number(one.get("ImagingFrequency")) for one in about} - {None}
     for name, values, unit in (
@@ -81,20 +81,20 @@ def field_strength(
             found = f"{name} of {', '.join(f'{value:g}' for value in sorted(values))} {unit}"
             wanted, todo = "one of all echoes", "mend the sidecars"
             return 0.0, [error(found, wanted, todo, case_id=case_id)]
-    stated = next(iter(nominal), said_t)
+    stated = next(iter(nominal), given_t)
     measured = next(iter(tuned)) / MHZ_PER_T if tuned else None
     if stated is None and measured is None:
-        todo = "add MagneticFieldStrength in T to the sidecar, or say field_t=3"
+        todo = "add MagneticFieldStrength in T to the sidecar, or set field_t=3"
         return 0.0, [error("no field strength", "one in T", todo, case_id=case_id)]
     if None not in (stated, measured) and abs(measured - stated) > APART * measured:
-        found = f"{stated:g} T beside a frequency of {next(iter(tuned)):g} MHz ({measured:.2f} T)"
+        found = f"{stated:g} T but a frequency of {next(iter(tuned)):g} MHz ({measured:.2f} T)"
         return 0.0, [error(found, "numbers that agree", "mend the sidecar", case_id=case_id)]
     field_t = stated if measured is None else round(measured, 4)
     return field_t, field_problems(case_id, field_t)
 
 
 def _number(value: object) -> float | None:
-    """A number of a sidecar; NaN is kept, so that it is told as unfit."""
+    """A number of a sidecar; NaN is kept, so that it is reported as invalid."""
     if value is None or isinstance(value, bool):
         return None
     try:

@@ -1,1 +1,1 @@
-"""Built-in cohorts: drawn heads with planted effects."""
+"""Built-in cohorts: synthetic heads with planted effects."""

@@ -1,9 +1,9 @@
-"""The head that every drawn person is bent from: tissues on a 1 mm grid in MNI152 space.
+"""The head from which every synthetic person is warped: tissues on a 1 mm grid in MNI152 space.
 
-The brain is nilearn's packaged MNI152 (grey and white matter maps); all around it is drawn here:
+The brain is nilearn's packaged MNI152 (grey and white matter maps); the rest is drawn here:
 layers of the vault by distance from the brain, and below it a face and a neck of simple solids.
-It is as good as a head seen from a distance has to be; the neighbourhood of the gland is drawn
-again, finer and for each person, by `neurotarget.phantom.gland.sella`.
+They are accurate enough for the far surroundings; the neighbourhood of the gland is drawn again,
+finer and for each person, by `neurotarget.phantom.gland.sella`.
 
 Source: Fonov et al. 2011, doi:10.1016/j.neuroimage.2010.07.033 (MNI152, 2009 release).
 """
@@ -31,7 +31,7 @@ class Atlas(NamedTuple):
     """Tissues on the grid that starts at `ORIGIN_MM` with a side of 1 mm."""
 
     tissue: UInt8[ndarray, "I J K"]  # outside the brain
-    grey: Float[ndarray, "i j k"]  # shares inside the brain's box; what is left of it is CSF
+    grey: Float[ndarray, "i j k"]  # shares inside the brain's box; the rest is CSF
     white: Float[ndarray, "i j k"]
     brain: Float[ndarray, "i j k"]
     box: tuple[slice, slice, slice]  # of the brain
@@ -47,7 +47,7 @@ class Atlas(NamedTuple):
         return image
 
     def brain_map(self) -> Float[ndarray, "I J K"]:
-        """Share of brain, CSF of its furrows left out, on the whole grid."""
+        """Share of brain without the CSF of its sulci, on the whole grid."""
         result = np.zeros(SHAPE, dtype=np.float32)
         result[self.box] = np.minimum(self.grey + self.white, 1) * self.brain
         return result
@@ -55,7 +55,7 @@ class Atlas(NamedTuple):
 
 @cache
 def head_atlas() -> Atlas:
-    """Build the head; done once per process, in a few seconds."""
+    """Build the head; takes a few seconds, once per process."""
     grey, white, brain = _brain()
     outside = _distance_mm(brain > 0.5)
     canvas = Canvas()
@@ -71,7 +71,7 @@ def head_atlas() -> Atlas:
 
 
 def _brain() -> tuple[ndarray, ndarray, ndarray]:
-    """Shares of grey and white matter, sharpened from the average towards one person, and mask."""
+    """Shares of grey and white matter, sharpened from average to individual, and brain mask."""
     maps = [load(resolution=1) for load in (load_mni152_gm_template, load_mni152_wm_template)]
     grey, white = (np.clip(m.get_fdata(dtype=np.float32), 0, 1) for m in maps)
     mask = load_mni152_template(resolution=1).get_fdata(dtype=np.float32) > 0
@@ -98,7 +98,7 @@ def _distance_mm(brain: Bool[ndarray, "I J K"]) -> Float[ndarray, "I J K"]:
 
 
 def _flesh(canvas: Canvas, outside: ndarray) -> None:
-    """Outline of the head, then muscle, strands of fat, the fat below the skin and the skin."""
+    """Outline of the head, then muscle, strands of fat, subcutaneous fat and skin."""
     canvas.tissue[outside < SCALP_MM] = Tissue.MUSCLE
     for centre, radii in (
         ((0, 40, -62), (66, 56, 56)),  # cheeks

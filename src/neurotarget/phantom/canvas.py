@@ -1,4 +1,4 @@
-"""Solids painted on a 1 mm grid in MNI152 space: of them the face and neck are made."""
+"""Painting of solids on a 1 mm grid in MNI152 space; face and neck are made of them."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -37,7 +37,7 @@ class Tissue(IntEnum):
 
 
 class Canvas:
-    """A head being drawn: each call paints one tissue where a solid is, over what was there."""
+    """A head in work: each call paints one tissue into a solid, over earlier tissues."""
 
     def __init__(self) -> None:
         self.tissue = np.zeros(SHAPE, dtype=np.uint8)
@@ -92,7 +92,7 @@ def rod_mm(axes: Sequence[ndarray], start: Triple, end: Triple) -> Float[ndarray
 
 
 def depth_mm(solid: Bool[ndarray, "I J K"], sigma: float = 0.5) -> Float[ndarray, "I J K"]:
-    """Depth below the surface, mm, 0 outside; found on every second voxel, so it is smooth."""
+    """Smooth depth below the surface, mm, 0 outside; computed on every second voxel."""
     coarse = ndimage.distance_transform_edt(solid[::2, ::2, ::2]) * 2.0
     return double(ndimage.gaussian_filter(coarse, sigma).astype(np.float32))
 

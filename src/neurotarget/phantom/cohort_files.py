@@ -1,7 +1,7 @@
-"""Drawn cases on disk: whole or not there, kept while their plan is the same.
+"""Synthetic cases on disk: written atomically, and kept as long as their plan is the same.
 
-A folder holds a place (a folder) for each kind of scan, `checks/` with one note for each case,
-and `planted.json`, which marks it as drawn. A drawing that was killed goes on.
+A cohort folder contains a folder for each kind of scan, `checks/` with one file per case, and
+`planted.json`, which marks it as ours. An interrupted generation is resumed.
 """
 
 import errno
@@ -29,13 +29,13 @@ from neurotarget.files.reading import load_json, read_bytes
 from neurotarget.files.writing import at_home, write_text, written
 from neurotarget.problems import DataError, error, some
 
-Scans = Mapping[str, nib.Nifti1Image]  # place → scan of one case
+Scans = Mapping[str, nib.Nifti1Image]  # folder name → scan of one case
 Draw = Callable[[int], Scans]
 ELSEWHERE = "set data.source.folder to another one"
 
 
 class Plan(Protocol):
-    """A dataclass that says all about a cohort; one key, one set of voxels."""
+    """A dataclass that determines a cohort; equal keys mean equal voxels."""
 
     @property
     def key(self) -> str:
@@ -43,7 +43,7 @@ class Plan(Protocol):
 
 
 class Person(Protocol):
-    """A named tuple of who is drawn."""
+    """A named tuple that describes a person."""
 
     case_id: str
 
@@ -55,13 +55,13 @@ P = TypeVar("P", bound=Plan)
 
 @dataclass(frozen=True)
 class Drawing(Generic[P]):
-    """How the cohorts of one kind of plan are drawn.
+    """How the cohorts of one kind of plan are generated.
 
-    `people` are who a plan has, in the manifest's order, and `draw` gives the scans of number n of
-    them, by place. `planted` are values that a study should recover, for planted.json. `columns`
-    are columns of the manifest and the places of their files, `covariates` are fields of a person
-    that become columns. `warm` is called once before the threads start, for what they share, and
-    `told` is what the bar says.
+    `people` returns the people of a plan in the manifest's order; `draw` makes the scans of person
+    number n, by folder name. `planted` returns the values that a study should recover, for
+    planted.json. `columns` maps columns of the manifest to the folders of their files; `covariates`
+    are fields of a person that become columns. `warm` is called once before the threads start, to
+    fill shared caches; `bar_text` labels the progress bar.
     """
 
     people: Callable[[P], Sequence[Person]]
@@ -70,21 +70,21 @@ class Drawing(Generic[P]):
     columns: Mapping[str, str]
     covariates: Sequence[str]
     warm: Callable[[], object]
-    told: str
+    bar_text: str
 
 
 def draw_cohort(
     folder: Path | str, plan: P, drawing: Drawing[P], *, workers: int = 2, progress: bool = True
 ) -> Path:
-    """Draw the people of a plan into a folder and return their manifest.
+    """Generate the people of a plan in a folder and return their manifest.
 
-    Writes a folder for each place, `manifest.csv` and `planted.json` (the plan, the planted values
-    and those of each person). Cases that are complete and of the same plan are kept, all others
-    are drawn again; `workers` threads change the time, not the voxels. Without `progress` there is
-    no bar.
+    Writes a folder for each kind of scan, `manifest.csv` and `planted.json` (the plan, the planted
+    values and those of each person). Complete cases of the same plan are kept, all others are made
+    again; the number of `workers` (threads) does not change the voxels. Without `progress` there is
+    no progress bar.
 
     Raises:
-        DataError: the folder cannot be written, or holds files of somebody else.
+        DataError: the folder cannot be written, or contains files that are not ours.
     """
     folder, people = at_home(folder), drawing.people(plan)
     drawn = DrawnFolder(folder, key=plan.key, places=tuple(drawing.columns.values()))
@@ -97,8 +97,8 @@ def draw_cohort(
         todo = {names[number]: number for number in drawn.missing(names)}
         if todo:
             drawing.warm()
-        told = drawing.told if progress and todo else ""
-        drawn.draw(todo, partial(drawing.draw, plan), workers=workers, told=told)
+        bar_text = drawing.bar_text if progress and todo else ""
+        drawn.draw(todo, partial(drawing.draw, plan), workers=workers, bar_text=bar_text)
         rows = [
             {"case_id": name, "subject_id": name}
             | {column: f"{place}/{name}.nii.gz" for column, place in drawing.columns.items()}
@@ -110,14 +110,14 @@ def draw_cohort(
 
 
 class DrawnFolder:
-    """Cases of one plan in one folder; whoever uses it holds the folder's lock."""
+    """Cases of one plan in one folder; the caller holds the folder's lock."""
 
     def __init__(self, folder: Path, *, key: str, places: Sequence[str]) -> None:
         self.folder, self.key, self.places = folder, key, tuple(places)
         self._open()
 
     def _open(self) -> None:
-        """Make the folder; refuse one that holds anything else, or that cannot be written."""
+        """Create the folder; refuse one with other content, or one that cannot be written."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             names = sorted(p.name for p in self.folder.iterdir() if not p.name.startswith("."))
@@ -136,27 +136,27 @@ class DrawnFolder:
             raise DataError(error(found, wanted, ELSEWHERE, file=self.folder))
 
     def scan(self, place: str, case_id: str) -> Path:
-        """Where a scan lies."""
+        """Path of a scan."""
         return self.folder / place / f"{case_id}.nii.gz"
 
     def missing(self, case_ids: Sequence[str]) -> list[int]:
-        """Numbers of the cases to draw: absent, broken or of another plan.
+        """Indices of the cases to generate: absent, broken or of another plan.
 
-        Files of cases that are not wanted any more are taken away; files not ours stay.
+        Our files of cases that are no longer needed are removed; other files stay.
         """
         self._sweep(case_ids)
         return [number for number, name in enumerate(case_ids) if not self._is_complete(name)]
 
-    def draw(self, cases: Mapping[str, int], draw: Draw, *, workers: int, told: str) -> None:
-        """Draw cases and note that they are complete; `draw` gets each one's number.
+    def draw(self, cases: Mapping[str, int], draw: Draw, *, workers: int, bar_text: str) -> None:
+        """Generate cases and record that they are complete; `draw` gets each one's number.
 
-        A bar says what is `told`; there is none without words.
+        The progress bar shows `bar_text`; if that is empty there is no bar.
         """
         with ThreadPoolExecutor(max(workers, 1)) as pool:
             jobs = [pool.submit(self._make, name, draw, number) for name, number in cases.items()]
             try:
                 done = as_completed(jobs)
-                for job in tqdm(done, told, len(jobs), unit="head", disable=not told):
+                for job in tqdm(done, bar_text, len(jobs), unit="head", disable=not bar_text):
                     job.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -173,13 +173,13 @@ class DrawnFolder:
         }
 
     def _is_complete(self, case_id: str) -> bool:
-        """Whether all files are there and unbroken, by the sums noted when they were written."""
+        """Whether all files exist and match the checksums recorded when they were written."""
         noted = _noted(self._check(case_id))
         return noted.get("key") == self.key and noted.get("sums") == self._sums(case_id)
 
     def _sweep(self, case_ids: Sequence[str]) -> None:
         for place in (*self.places, "checks", "."):
-            sweep(self.folder / place, now_s=math.inf)  # nobody writes: the folder is locked
+            sweep(self.folder / place, now_s=math.inf)  # the lock excludes other writers
         for check in (self.folder / "checks").glob("*.json"):
             if check.stem not in case_ids or _noted(check).get("key") != self.key:
                 for place in self.places:
@@ -196,7 +196,7 @@ class DrawnFolder:
 
 
 def nifti(array: ndarray, affine: ndarray, *, step: float | None = None) -> nib.Nifti1Image:
-    """A scan in mm whose place is known; `step` stores real numbers as multiples of it (int16)."""
+    """Make a NIfTI image in mm; `step` stores real numbers as multiples of it (int16)."""
     if step is not None:
         array = np.rint(array / step).clip(-32767, 32767).astype(np.int16)
     scan = nib.Nifti1Image(array, affine)

@@ -11,10 +11,10 @@ from neurotarget.phantom.cohort_files import Drawing, Plan, draw_cohort
 
 @dataclass(frozen=True)
 class Drawn:
-    """A built-in cohort, or the user's own data in its place where `root` is given.
+    """A built-in cohort, or with `root` the user's own data instead.
 
-    Each plan has a folder of its own in `folder`, so that runs with different plans leave each
-    other's cases alone.
+    Each plan has its own folder in `folder`, so that runs with different plans do not overwrite
+    each other's cases.
     """
 
     drawing: ClassVar[Drawing]
@@ -24,12 +24,12 @@ class Drawn:
     workers: int = 2
 
     def obtain(self, root: str | None) -> Path:
-        """Manifest of the cohort, drawn where it is not there yet; the user's data stay as is."""
+        """Manifest of the cohort, generated if missing; or the path of the user's data."""
         if root:
             return Files().obtain(root)
         folder = Path(self.folder) / self.plan.key
         return draw_cohort(folder, self.plan, self.drawing, workers=self.workers)
 
     def planted(self, root: str | None) -> Mapping[str, float]:
-        """Effects that the cohort has by plan; none in the user's own data."""
+        """Planted effects of the cohort; none for the user's own data."""
         return {} if root else self.drawing.planted(self.plan)

@@ -1,14 +1,15 @@
-"""Simulated raters: the mask that somebody else, or the same one again, would have drawn.
+"""Simulated raters: the mask that another rater, or the same one again, would have drawn.
 
-A rater moves every boundary. All of a scan's boundaries move together, by the rater's habit and
-by how the scan was looked at on that day; each structure a little more on its own; and along
-each boundary smooth waves go in and out, which change the shape but not the volume.
+A rater moves every boundary. All boundaries of a scan move together, by the rater's habit and by
+how the scan was read on that day; each structure also moves a little on its own; and smooth waves
+along each boundary change its shape but not the volume.
 
-The movements of `RATER_1` and `RATER_2` were set so that the total volumes of the built-in
-cohort's dentates agree as manual masks of susceptibility maps did: ICC 0.91 between two sessions
-of one rater and 0.78 between two raters (Shiraishi et al. 2025, doi:10.1148/ryai.240478; here
-as ICC(A,1)). A mean shift of d mm changes a volume by d times the surface S, so two sessions
-differ with variance 2·S²·(scan² + structure²), and the ICC is that of the volumes' variance
+The movements of `RATER_1` and `RATER_2` were tuned so that the total volumes of the built-in
+cohort's dentates agree like manual masks of susceptibility maps: ICC 0.91 between two sessions of
+one rater and 0.78 between two raters (Shiraishi et al. 2025, doi:10.1148/ryai.240478; here as
+ICC(A,1)). A mean shift of d mm changes a volume by d times the surface S, so two sessions differ
+with variance 2·S²·(scan² + structure²), and the ICC is the volumes' variance between people over
+its sum with the error's. The resulting numbers are printed by
 between people over its sum with the error's. The numbers that come out are printed by
 
     python -m pytest tests/data/test_raters.py -k published -s
@@ -24,13 +25,13 @@ from scipy import ndimage
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
-MARGIN_MM = 4.0  # about the labels, where a rater may draw
-EDGE_MM = 0.7  # SD of the smoothing that finds the surface
+MARGIN_MM = 4.0  # around the labels, where a rater may draw
+EDGE_MM = 0.7  # SD of the smoothing used to find the surface
 
 
 @dataclass(frozen=True, slots=True)
 class Rater:
-    """How somebody draws; lengths in mm, outwards positive, SDs where they are random.
+    """Behaviour of a rater; lengths in mm, outwards positive, SDs where they are random.
 
     `habit_mm` is the rater's own mean shift against the truth, `scan_mm` the shift shared by the
     structures of one drawing, `structure_mm` that of each alone, `wave_mm` the height of the
@@ -59,10 +60,10 @@ def redrawn(
     spacing_mm: Triple,
     rng: np.random.Generator,
 ) -> Integer[ndarray, "I J K"]:
-    """Another drawing of a label map, whose ids are kept; 0 is background.
+    """Draw a label map again, with the same ids; 0 is background.
 
-    Each structure gets the voxels that lie deepest within its moved boundary, as many as its new
-    volume holds, but at least one; a voxel that two structures want goes to the deeper one.
+    Each structure gets the voxels deepest within its moved boundary, as many as its new volume
+    holds, at least one; a voxel that two structures claim goes to the one in which it is deeper.
 
     Raises:
         DataError: the label map is not 3-D or empty.
@@ -77,18 +78,18 @@ def redrawn(
     there = label[box]
     shift_mm = rater.habit_mm + rater.scan_mm * rng.standard_normal()
     best = np.full(there.shape, -np.inf)
-    drawn = np.zeros_like(label)
+    result = np.zeros_like(label)
     for value in ids:
         own_mm = shift_mm + rater.structure_mm * rng.standard_normal()
         depth = _moved(there == value, own_mm, rater=rater, spacing_mm=spacing_mm, rng=rng)
         wins = (depth >= 0) & (depth > best)
-        drawn[box][wins] = value
+        result[box][wins] = value
         best[wins] = depth[wins]
-    return drawn
+    return result
 
 
 def surface_mm2(mask: Bool[ndarray, "I J K"], spacing_mm: Triple) -> float:
-    """Area of a mask's boundary: the integral of the smoothed mask's slope."""
+    """Area of a mask's boundary: the integral of the smoothed mask's gradient magnitude."""
     sides = np.asarray(spacing_mm)
     wide = [(int(np.ceil(4 * EDGE_MM / side)),) * 2 for side in sides]
     smooth = ndimage.gaussian_filter(np.pad(mask.astype(float), wide), EDGE_MM / sides)
@@ -117,7 +118,7 @@ def _depth_mm(mask: Bool[ndarray, "I J K"], spacing_mm: Triple) -> Float[ndarray
     inside = ndimage.distance_transform_edt(mask, sampling=spacing_mm)
     outside = ndimage.distance_transform_edt(~mask, sampling=spacing_mm)
     sharp = inside - outside
-    # voxels know their distance to voxels only: smoothing tells apart those of one distance
+    # distances are quantised to voxels; smoothing separates equal ones
     return ndimage.gaussian_filter(sharp, 0.5)
 
 
@@ -131,7 +132,7 @@ def _waves(
 
 
 def _box(inside: Bool[ndarray, "I J K"], spacing_mm: Triple) -> tuple[slice, ...]:
-    """Voxels that a rater may draw in."""
+    """Voxels in which a rater may draw."""
     (found,) = ndimage.find_objects(inside.astype(np.uint8))
     margins = [int(np.ceil(MARGIN_MM / side)) for side in spacing_mm]
     return tuple(

@@ -1,1 +1,1 @@
-"""From magnitude and phase of a gradient-echo scan to susceptibility and SWI; arrays only."""
+"""From magnitude and phase of a gradient-echo scan to susceptibility and SWI; arrays, no files."""

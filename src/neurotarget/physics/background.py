@@ -1,9 +1,9 @@
-"""Local field: what sources inside the brain do, without air, bone, shims and coils.
+"""Background field removal: the local field of sources inside the brain.
 
 Fields of sources outside the mask obey Laplace's equation inside it, so that their value at a
-point is their mean over any sphere about it. `sharp` and `vsharp` take that mean off and undo
-what this does to the local field; `pdf` finds dipoles outside that explain what it can. Each
-returns the local field, in the unit of the field and 0 outside, and the mask that is left.
+point is their mean over any sphere around it. `sharp` and `vsharp` subtract that mean and undo the
+effect on the local field; `pdf` finds dipoles outside that explain the background. Each returns
+the local field, in the unit of the field and 0 outside, and the remaining mask.
 """
 
 import math
@@ -32,9 +32,9 @@ def sharp(
     radius_mm: float = 6.0,
     threshold: float = THRESHOLD,
 ) -> tuple[Volume, MaskVolume]:
-    """Local field by one sphere; the mask loses `radius_mm` all around.
+    """Local field with one sphere; the mask loses `radius_mm` all around.
 
-    Waves that the sphere passes to less than `threshold` are given up.
+    Frequencies that the sphere passes to less than `threshold` are set to 0.
 
     Source: Schweser et al. 2011, doi:10.1016/j.neuroimage.2010.10.070.
 
@@ -52,10 +52,10 @@ def vsharp(
     radii_mm: Sequence[float] | None = None,
     threshold: float = THRESHOLD,
 ) -> tuple[Volume, MaskVolume]:
-    """Local field by the largest sphere that fits in the mask at each voxel.
+    """Local field with the largest sphere that fits into the mask at each voxel.
 
-    The mask loses the smallest radius all around. `radii_mm` default to 12 mm down to the
-    largest side of a voxel, in steps of 2 mm or of that side if it is larger.
+    The mask loses the smallest radius all around. `radii_mm` default to 12 mm down to the largest
+    side of a voxel, in steps of 2 mm or of that side if it is larger.
 
     Source: Wu et al. 2012, doi:10.1002/mrm.23000. Radii and threshold are among the best on a
     segmented head with air and bone about it, of 6 to 25 mm and 0.02 to 0.1.
@@ -89,7 +89,7 @@ def vsharp(
 
 
 def default_radii_mm(spacing_mm: Triple) -> list[float]:
-    """12 mm down to the largest side of a voxel, which the smallest sphere must reach."""
+    """Radii from 12 mm down to the largest side of a voxel, the least possible radius."""
     least = max(spacing_mm)
     step = max(STEP_MM, least)
     count = max(math.ceil((WIDEST_MM - least) / step - 1e-6), 1)
@@ -103,11 +103,11 @@ def sphere_kernel(
     *,
     device: torch.device | str | None = None,
 ) -> Volume:
-    """Spectrum of the mean over a sphere: 1 at wave 0; layout of `torch.fft.rfftn`.
+    """Spectrum of the mean over a sphere: 1 at frequency 0; layout of `torch.fft.rfftn`.
 
-    The sphere is the voxels whose centres it holds. Its six inner faces' weights are moved a
-    little where voxels are not cubes, so that its second moments are the same along all axes:
-    then fields that are quadratic in space are taken off whole on any grid. As it is even, three
+    The sphere is the voxels whose centres it contains. The weights of its six inner faces are
+    adjusted if voxels are not cubes, so that its second moments are the same along all axes: then
+    fields that are quadratic in space are removed completely on any grid. As it is even, three
     products with cosines are its transform.
     """
     weights = _octant(radius_mm, spacing_mm)
@@ -123,7 +123,7 @@ def sphere_kernel(
 
 
 def _octant(radius_mm: float, spacing_mm: Triple) -> Float[Tensor, "A B C"]:
-    """Weights of the sphere's voxels at places 0, 1, 2, … along each axis."""
+    """Weights of the sphere's voxels at offsets 0, 1, 2, … along each axis."""
     reach = [int(radius_mm / side + 1e-6) for side in spacing_mm]
     if min(reach) < 1:
         raise DataError(
@@ -137,7 +137,7 @@ def _octant(radius_mm: float, spacing_mm: Triple) -> Float[Tensor, "A B C"]:
     ]
     away = squares[0][:, None, None] + squares[1][None, :, None] + squares[2][None, None, :]
     weights = (away <= radius_mm**2 * (1 + 1e-6)).double()
-    copies = torch.ones_like(weights)  # voxels of the sphere that one of the octant stands for
+    copies = torch.ones_like(weights)  # voxels of the sphere per voxel of the octant
     for axis, most in enumerate(reach):
         copies *= torch.where(torch.arange(most + 1) > 0, 2.0, 1.0).reshape(
             [-1 if axis == other else 1 for other in range(3)]
@@ -169,9 +169,9 @@ def pdf(
 ) -> tuple[Volume, MaskVolume]:
     """Local field left by the dipoles outside the mask that explain the field inside best.
 
-    Least squares with `weight` (inverse noise; the same everywhere by default) by conjugate
-    gradients, in a box `margin_mm` wider than the mask, until the gradient has fallen to
-    `tolerance` of its start, or for `most` rounds. The mask is kept whole.
+    Least squares with `weight` (inverse noise; uniform by default) by conjugate gradients, in a box
+    `margin_mm` wider than the mask, until the gradient has fallen to `tolerance` of its start, or
+    for `most` iterations. The mask is not eroded.
 
     Source: Liu et al. 2011, doi:10.1002/nbm.1670.
 
@@ -227,7 +227,7 @@ def _least_squares(
 def _placed(
     local: Volume, inside: MaskVolume, box: tuple[slice, ...], like: Volume
 ) -> tuple[Volume, MaskVolume]:
-    """Box results on the whole grid, 0 around them."""
+    """Place the box's results on the whole grid, 0 around them."""
     whole = torch.zeros_like(like, dtype=torch.float32)
     left = torch.zeros_like(like, dtype=torch.bool)
     whole[box], left[box] = local, inside

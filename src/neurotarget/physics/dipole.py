@@ -1,4 +1,4 @@
-"""The field of magnetised tissue: what one voxel of susceptibility does to the main field.
+"""The field of magnetised tissue: the effect of a voxel's susceptibility on the main field.
 
 `b0` is the unit vector of the main field along the array's axes and may be oblique to them. The
 field is relative to the main field, in ppm, and seen by the protons themselves (inside the
@@ -42,11 +42,11 @@ def dipole_kernel(
     *,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """Field per susceptibility of each wave: D(k) = 1/3 − (k·b0)²/k², D(0) = 0.
+    """Field per susceptibility at each spatial frequency: D(k) = 1/3 − (k·b0)²/k², D(0) = 0.
 
-    In the layout of `torch.fft.rfftn` for a volume of `shape`: (I, J, K // 2 + 1). A wave at the
-    edge of k-space of an even side runs both ways; D is the mean of the two, which keeps the
-    field of an oblique b0 real.
+    In the layout of `torch.fft.rfftn` for a volume of `shape`: (I, J, K // 2 + 1). The Nyquist
+    frequency of an even side has both signs; D is their mean, which keeps the field of an oblique
+    b0 real.
 
     Source: Salomir et al. 2003, doi:10.1002/cmr.b.10083; Marques and Bowtell 2005,
     doi:10.1002/cmr.b.20034.
@@ -70,8 +70,8 @@ def dipole_field(
 ) -> Volume:
     """Field of a susceptibility map, in ppm of the main field: the forward model.
 
-    Beyond the array lies 0 ppm: subtract the surroundings' susceptibility first. `pad` keeps the
-    array's periodic copies a whole array away; without it they touch.
+    Outside the array is 0 ppm: subtract the susceptibility of the surroundings first. `pad` keeps
+    the periodic copies a whole array away; without it they touch.
     """
     sides = tuple(fast_side(2 * side) if pad else side for side in chi_ppm.shape)
     wave = spectrum(chi_ppm.float(), sides)

@@ -1,4 +1,4 @@
-"""One field map from the phase of one echo or several."""
+"""One field map from the phase of one or several echoes."""
 
 import math
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from neurotarget.physics.unwrap import difference, integrate, pairs, unwrap_path
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
-OFFSET_MM = 6.0  # standard deviation that the coils' phase, at echo time 0, is smoothed by
+OFFSET_MM = 6.0  # SD of the smoothing of the coils' phase (at echo time 0)
 
 Echoes = Float[Tensor, "E I J K"]
 
 
 class FieldMap(NamedTuple):
-    """Field in Hz, and how sure it is: the inverse of its noise, 1 in the median of the mask."""
+    """Field in Hz, and its inverse noise, scaled to 1 in the median of the mask."""
 
     hz: Volume
     weight: Volume
@@ -38,11 +38,11 @@ def combine_echoes(
 ) -> FieldMap:
     """Field in Hz inside the mask, fitted over the echoes with weights magnitude² · TE².
 
-    The phase at echo time 0, which the coils leave behind, is estimated from the echoes,
-    smoothed, and taken off; from one echo it cannot be told from the field. Later echoes are
-    unwrapped by what the earlier ones say. `laplacian` does all this with differences between
-    neighbours, and solves one Poisson equation for all echoes: the field is right up to a part
-    that obeys Laplace's equation in the mask. `path` gives the field itself.
+    The coils' phase (at echo time 0) is estimated from the echoes, smoothed, and subtracted; with
+    one echo it cannot be separated from the field. Later echoes are unwrapped with the help of
+    earlier ones. `laplacian` uses differences between neighbours, and solves one Poisson equation
+    for all echoes: the field is correct up to a part that obeys Laplace's equation in the mask.
+    `path` gives the field itself.
 
     Source: Robinson et al. 2017, doi:10.1002/nbm.3601 (review); Eckstein et al. 2018,
     doi:10.1002/mrm.26963 (the offset from two echoes).
@@ -58,7 +58,7 @@ def combine_echoes(
     box = bounding_box(mask)
     inner = mask[box]
     phases = [phase_rad[echo][box].float() for echo in order]
-    most = float(magnitude.max()) or 1.0  # squares of squares stay within float32
+    most = float(magnitude.max()) or 1.0  # keeps fourth powers within float32
     signals = [magnitude[echo][box].float() * inner / most for echo in order]
     fit = _by_steps if unwrap == "laplacian" else _by_path
     field = fit(phases, signals, times, spacing_mm=spacing_mm, mask=inner)
@@ -80,19 +80,19 @@ def check_times(te_s: Sequence[float], echoes: int) -> list[float]:
         DataError: their number differs, or one is not positive, too long for seconds, or double.
     """
     times = [float(time) for time in te_s]
-    told = ", ".join(f"{time:g}" for time in times)
+    text = ", ".join(f"{time:g}" for time in times)
     if len(times) != echoes:
         raise DataError(
-            f"echo times: found {len(times)} ({told}) for {echoes} echoes, wanted one for each; "
+            f"echo times: found {len(times)} ({text}) for {echoes} echoes, wanted one for each; "
             "give all echo times in seconds"
         )
     if not all(math.isfinite(time) and 0 < time < 1 for time in times):
         raise DataError(
-            f"echo times: found {told}, wanted seconds above 0 and below 1; 20 ms are 0.02"
+            f"echo times: found {text}, wanted seconds above 0 and below 1; 20 ms are 0.02"
         )
     if len(set(times)) != len(times):
         raise DataError(
-            f"echo times: found {told}, wanted each echo time once; average repeated scans first, "
+            f"echo times: found {text}, wanted each echo time once; average repeated scans first, "
             "or give one"
         )
     return times
@@ -122,10 +122,10 @@ def _by_steps(
 
 
 def _grown_steps(phases: list[Volume], axis: int) -> list[Volume]:
-    """Phase differences of neighbours, echo by echo, each unwrapped beside the one before.
+    """Phase differences of neighbours, echo by echo, each unwrapped with the previous one.
 
-    From one echo to the next the difference grows by what the field does in between, which is
-    far less than what it has done since excitation.
+    From one echo to the next the difference grows by the effect of the field in between, which is
+    far less than that since excitation.
     """
     steps = [wrap(difference(phases[0], axis))]
     for phase in phases[1:]:
@@ -144,7 +144,7 @@ def _pair_weight(signal: Volume, axis: int) -> Volume:
 def _step_offset(
     steps: list[Volume], weights: list[Volume], times: list[float], spacing_mm: Triple
 ) -> Volume:
-    """Difference of neighbours at echo time 0: the intercept of a line, smoothed."""
+    """Difference of neighbours at echo time 0: the smoothed intercept of a line."""
     total = sum(weights)
     mean_time = sum(w * t for w, t in zip(weights, times, strict=True)) / total.clamp(min=1e-20)
     mean_step = sum(w * s for w, s in zip(weights, steps, strict=True)) / total.clamp(min=1e-20)
@@ -169,7 +169,7 @@ def _by_path(
         offset, guess = _offset(phases, signals, times, spacing_mm=spacing_mm, mask=mask)
         phases = [wrap(phase - offset) for phase in phases]
     first = unwrap_path(phases[0], mask)
-    if len(times) > 1:  # the offset fixes how many turns the first echo has made
+    if len(times) > 1:  # the offset determines the number of turns in the first echo
         first += TURN * torch.round(((guess * times[0] - first)[mask]).median() / TURN)
     top = signals[0].square() * first * times[0]
     bottom = signals[0].square() * times[0] ** 2
@@ -189,9 +189,9 @@ def _offset(
     spacing_mm: Triple,
     mask: MaskVolume,
 ) -> tuple[Volume, Volume]:
-    """Smooth phase at echo time 0, and the field (rad/s) that the first two echoes tell.
+    """Smooth phase at echo time 0, and the field (rad/s) from the first two echoes.
 
-    Slopes are smoothed, not values: the mean about a voxel at the rim is that of voxels inside.
+    Slopes are smoothed, not values: at the rim, the mean is that of voxels inside.
     """
     apart = wrap(phases[1] - phases[0])
     field = unwrap_path(apart, mask) / (times[1] - times[0])

@@ -1,4 +1,4 @@
-"""Where a mask lies and how deep its voxels are in it."""
+"""Bounding box of a mask, and depth of its voxels."""
 
 import torch
 
@@ -8,7 +8,7 @@ from neurotarget.types import Triple
 
 
 def bounding_box(mask: MaskVolume) -> tuple[slice, slice, slice]:
-    """Slices of the smallest box that holds the mask.
+    """Slices of the smallest box that contains the mask.
 
     Raises:
         DataError: the mask is empty.
@@ -31,8 +31,8 @@ def squared_depth_mm2(
 ) -> Volume:
     """Squared distance of each voxel to the nearest one outside the mask, in mm², to `reach_mm`².
 
-    Beyond the array is outside, unless `faces` is off. A voxel of the mask holds a sphere of
-    radius r, all voxels whose centre is no further than r, where this is more than r².
+    Beyond the array counts as outside, unless `faces` is off. A sphere of radius r around a voxel
+    (all voxels whose centre is at most r away) fits into the mask where this exceeds r².
     """
     far = float(reach_mm) ** 2 * 1.001 + 1e-6
     depth = torch.where(mask, far, 0.0)

@@ -1,8 +1,7 @@
-"""Real Fourier and cosine transforms of volumes, on padded sides that transform fast.
+"""Real Fourier and cosine transforms of volumes, padded to sizes with fast transforms.
 
 Spectra are in the layout of `torch.fft.rfftn`: (I, J, K // 2 + 1) of the padded sides. Axes are
-transformed one by one, so that the zeros of the padding are transformed only where they have to
-be.
+transformed one by one, so that zeros of the padding are transformed only where necessary.
 """
 
 import math
@@ -20,7 +19,7 @@ Spectrum = Complex[Tensor, "I J H"]
 
 
 def fast_side(least: int) -> int:
-    """Smallest even number from `least` on that is a product of 2, 3, 5 and 7."""
+    """Smallest even number of at least `least` that is a product of 2, 3, 5 and 7."""
     side = max(least + least % 2, 2)
     while not _is_smooth(side):
         side += 2
@@ -28,7 +27,7 @@ def fast_side(least: int) -> int:
 
 
 def fast_sides(shape: Sequence[int], margin_mm: float, spacing_mm: Triple) -> TripleVox:
-    """Sides that transform fast and leave `margin_mm` between a box and its periodic copies."""
+    """Sides with fast transforms that leave `margin_mm` between a box and its periodic copies."""
     return tuple(
         fast_side(side + math.ceil(margin_mm / step))
         for side, step in zip(shape, spacing_mm, strict=True)
@@ -36,7 +35,7 @@ def fast_sides(shape: Sequence[int], margin_mm: float, spacing_mm: Triple) -> Tr
 
 
 def spectrum(values: Volume, sides: TripleVox) -> Spectrum:
-    """Spectrum of a volume, padded with zeros behind it to `sides`."""
+    """Spectrum of a volume, padded with zeros at the end to `sides`."""
     wave = torch.fft.rfft(values, n=sides[2], dim=2)
     wave = torch.fft.fft(wave, n=sides[1], dim=1)
     return torch.fft.fft(wave, n=sides[0], dim=0)
@@ -65,7 +64,7 @@ def frequencies(
 def laplacian(
     sides: TripleVox, spacing_mm: Triple, *, device: torch.device | str | None = None
 ) -> Volume:
-    """What −∇² by differences of neighbours does to each wave of a periodic grid, 1/mm², ≥ 0."""
+    """Factor of −∇² by neighbour differences at each frequency of a periodic grid, 1/mm², ≥ 0."""
     total = None
     for wave, step in zip(frequencies(sides, spacing_mm, device=device), spacing_mm, strict=True):
         one = (2 - 2 * torch.cos(2 * math.pi * wave * step)) / step**2
@@ -74,7 +73,7 @@ def laplacian(
 
 
 def solve_poisson(source: Volume, spacing_mm: Triple) -> Volume:
-    """The volume of mean 0 whose Laplacian is `source`; nothing flows through the faces.
+    """The volume of mean 0 whose Laplacian is `source`, with no flux through the faces.
 
     The Laplacian is that of neighbouring differences over spacing_mm², and the faces mirror
     (cosine transform), so differences along the axes are returned exactly.
@@ -100,7 +99,7 @@ def solve_poisson(source: Volume, spacing_mm: Triple) -> Volume:
 
 
 def smooth(values: Volume, sigma_mm: Triple, spacing_mm: Triple) -> Volume:
-    """Gaussian mean of standard deviation `sigma_mm` per axis (0: none); zeros lie outside."""
+    """Gaussian mean of standard deviation `sigma_mm` per axis (0: none); zeros outside."""
     for axis, (sigma, step) in enumerate(zip(sigma_mm, spacing_mm, strict=True)):
         if sigma > 0:
             side = values.shape[axis]
@@ -118,7 +117,7 @@ def _is_smooth(side: int) -> bool:
 
 
 def _cosines(side: int, like: Tensor) -> Float[Tensor, "N N"]:
-    """Orthonormal cosine transform (type II) as a matrix: a product is as fast as an FFT here."""
+    """Orthonormal cosine transform (type II) as a matrix; here as fast as an FFT."""
     waves = torch.arange(side, dtype=torch.float64)
     base = torch.cos(math.pi / side * waves[:, None] * (waves[None, :] + 0.5))
     base *= math.sqrt(2 / side)

@@ -1,8 +1,8 @@
-"""From the local field to susceptibility: undoing the dipole, which has zeros.
+"""Dipole inversion: from the local field to susceptibility.
 
-Waves at 54.7° to the main field leave no field, so that each method says what to put in their
-place. All work on the mask's box with `margin_mm` between it and its periodic copies, return
-ppm relative to an unknown constant, and 0 outside the mask.
+Frequencies at 54.7° to the main field leave no field, so each method fills them differently. All
+work on the mask's box with `margin_mm` between it and its periodic copies, return ppm relative to
+an unknown constant, and 0 outside the mask.
 """
 
 import math
@@ -48,7 +48,7 @@ class _Problem:
         return cls(box, inner, sides, kernel, spectrum(field[box].float() * inner, sides))
 
     def solved(self, inverse: Tensor, like: Volume) -> Volume:
-        """Susceptibility by one multiplication of the spectrum."""
+        """Susceptibility by multiplication of the spectrum."""
         return self.placed(volume(self.wave * inverse, self.sides, self.inner.shape), like)
 
     def placed(self, chi: Volume, like: Volume) -> Volume:
@@ -101,9 +101,9 @@ def invert_l2(
     """Susceptibility in ppm of least squares with small gradients, in closed form.
 
     Minimises |Dχ − field|² + `weight_mm2` · |∇χ|² + `ridge` · |χ|², the gradient in ppm/mm. The
-    ridge holds long waves near the dipole's zeros, which have almost no gradient: without it, χ
-    depends on the size of the padded box, by a tenth and more. `correct` divides by the height
-    of the point-spread function that the ridge alone would give.
+    ridge constrains low frequencies near the dipole's zeros, which have almost no gradient: without
+    it, χ depends on the size of the padded box, by a tenth and more. `correct` divides by the
+    height of the point-spread function that the ridge alone would give.
 
     Source: Bilgic et al. 2014, doi:10.1002/jmri.24365; the correction as in `invert_tkd`.
 
@@ -136,10 +136,10 @@ def invert_tv(
 ) -> Volume:
     """Susceptibility in ppm with a sparse gradient (total variation), by iteration.
 
-    Minimises ½|Dχ − field|² + `weight_mm` · |∇χ|₁ by alternating directions, until χ changes by
-    less than `tolerance` of itself from one round to the next, or for `most` rounds. Where
-    `magnitude` has its steepest 30 % of gradients, edges of χ cost nothing. Each round's
-    relative change is appended to `changes`.
+    Minimises ½|Dχ − field|² + `weight_mm` · |∇χ|₁ by ADMM, until the relative change of χ from one
+    iteration to the next is less than `tolerance`, or for `most` iterations. Where `magnitude` has
+    its steepest 30 % of gradients, edges of χ are not penalised. Each iteration's relative change
+    is appended to `changes`.
 
     Source: Bilgic et al. 2014, doi:10.1002/mrm.25029; edges Liu et al. 2012,
     doi:10.1016/j.neuroimage.2011.08.082.
@@ -189,7 +189,7 @@ def _height(psf: Tensor, sides: TripleVox) -> float:
 def _limits(
     limit: float, magnitude: Volume | None, problem: _Problem, spacing_mm: Triple
 ) -> list[Volume | float]:
-    """Largest dual value per axis: `limit`, and 0 where the magnitude has an edge."""
+    """Largest dual value per axis: `limit`, and 0 at edges of the magnitude."""
     if magnitude is None:
         return [limit] * 3
     shape = problem.inner.shape

@@ -1,7 +1,7 @@
-"""Where the brain is, from the magnitude, and where its phase can be relied on.
+"""The brain from the magnitude, and the part of it with reliable phase.
 
-`brain_mask` is a threshold with morphology, made to be good enough for field and susceptibility
-when nothing better is at hand; a mask from a brain extraction tool or drawn by hand is better.
+`brain_mask` is a threshold with morphology, good enough for field and susceptibility if nothing
+better is available; a mask from a brain extraction tool or a manual one is better.
 """
 
 import math
@@ -21,26 +21,26 @@ from neurotarget.physics.phase import wrap
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
-COARSE_MM = 2.0  # grid that the search runs on
-SHADING_MM = 25.0  # standard deviation of the mean that evens out the coils
+COARSE_MM = 2.0  # grid of the search
+SHADING_MM = 25.0  # standard deviation of the mean that corrects coil shading
 TISSUE = 0.5  # share of the local mean above which a voxel is tissue; bone and air lie below
-CORE = 0.4  # share of the deepest point's depth; a neck and what hangs on it are less deep
-REACH = 1.25  # how far from the core the brain reaches, in depths of the core; scalp is further
+CORE = 0.4  # share of the deepest point's depth; a neck and what is attached to it are less deep
+REACH = 1.25  # distance of the brain from the core, in depths of the core; scalp is further away
 OPENING_MM = 4.0  # radius: nerves, vessels and thin muscle are narrower than twice this
-RIM_MM = 2.0  # voxels at the border are partly bone or air, which no field map survives
+RIM_MM = 2.0  # voxels at the border are partly bone or air, where field maps fail
 SMALLEST_ML = 1.0
-UNRELIABLE_RAD = 1.5  # about four standard deviations of phase at a signal of three times the noise
+UNRELIABLE_RAD = 1.5  # about four SDs of the phase at a signal of three times the noise
 
 
 def brain_mask(magnitude: Volume, spacing_mm: Triple) -> MaskVolume:
-    """Brain in a magnitude image of a head, or of a brain that is already cut out.
+    """Brain in a magnitude image of a head, or of a brain that is already extracted.
 
-    On a grid of about 2 mm: what is brighter than half of its surroundings' mean is tissue. The
+    On a grid of about 2 mm, voxels brighter than half of their surroundings' mean are tissue. The
     core is the largest piece deeper in tissue than 0.4 of the deepest point, about 2 cm in an
-    adult, which only the brain is. What lies within 1.25 times that depth of the core and is
-    thicker than 8 mm is the brain; holes are filled. Scalp and neck lie further away, unless bone
-    is thinner than a quarter of the core's depth and bright. Of the fluid about the brain the
-    outer 2 mm are taken off, as voxels there are partly bone.
+    adult, which only the brain reaches. Tissue within 1.25 times that depth of the core and thicker
+    than 8 mm is the brain; holes are filled. Scalp and neck are further away, unless bone is
+    thinner than a quarter of the core's depth and bright. The outer 2 mm of the fluid around the
+    brain are removed, as voxels there are partly bone.
 
     Raises:
         DataError: nothing in the image looks like a brain.
@@ -59,12 +59,12 @@ def brain_mask(magnitude: Volume, spacing_mm: Triple) -> MaskVolume:
 
 
 def reliable(phase: Volume, mask: MaskVolume) -> MaskVolume:
-    """The mask without what hangs on its outside where phase is noise or too steep to follow.
+    """The mask without outer parts where phase is noise or too steep to follow.
 
-    Second differences of phase, wrapped, are small where there is signal and the field is smooth;
-    those of noise are 2.8 rad in the median. What lies inside (veins, bleeding) is kept, as holes
-    do more harm to the field than they save. A mask that would lose more than half is returned
-    as it is: then phase is unreliable everywhere.
+    Wrapped second differences of phase are small if there is signal and the field is smooth; those
+    of noise have a median of 2.8 rad. Inner parts (veins, bleeding) are kept, as holes harm the
+    field more than they help. A mask that would lose more than half is returned unchanged: then
+    phase is unreliable everywhere.
 
     Source: of the measure, Abdul-Rahman et al. 2007, doi:10.1364/AO.46.006623.
     """
@@ -88,14 +88,14 @@ def _coarse(magnitude: Volume, spacing_mm: Triple) -> tuple[Volume, tuple[int, .
 
 
 def _fine(brain: Bool[Tensor, "I J K"], shape: Sequence[int], factors: Sequence[int]) -> MaskVolume:
-    """The coarse mask on the scan's voxels, its steps smoothed."""
+    """The coarse mask on the scan's voxels, with smoothed steps."""
     whole = tuple(side * factor for side, factor in zip(brain.shape, factors, strict=True))
     share = F.interpolate(brain[None, None].float(), size=whole, mode="trilinear")[0, 0]
     return share[tuple(slice(0, side) for side in shape)] > 0.5
 
 
 def _brain(image: Float[ndarray, "I J K"], step_mm: Triple) -> Bool[ndarray, "I J K"]:
-    """Brain on the coarse grid; the faces of the array are no edge of tissue."""
+    """Brain on the coarse grid; the faces of the array do not count as edges of tissue."""
     tissue = ndimage.binary_fill_holes(_tissue(image, step_mm))
     if tissue.all() or not tissue.any():
         return tissue
@@ -108,7 +108,7 @@ def _brain(image: Float[ndarray, "I J K"], step_mm: Triple) -> Bool[ndarray, "I 
 
 
 def _opened(mask: Bool[ndarray, "I J K"], step_mm: Triple) -> Bool[ndarray, "I J K"]:
-    """Without what a sphere of `OPENING_MM` does not fit in; the mask where it fits nowhere."""
+    """Remove parts too thin for a sphere of `OPENING_MM`; unchanged if it fits nowhere."""
     if mask.all():
         return mask
     inside = ndimage.distance_transform_edt(mask, sampling=step_mm) > OPENING_MM
@@ -127,7 +127,7 @@ def _tissue(image: Float[ndarray, "I J K"], step_mm: Triple) -> Bool[ndarray, "I
 
 
 def _otsu(values: Float[ndarray, " N"]) -> float:
-    """Threshold between two classes of grey that are furthest apart; 0 for no values.
+    """Threshold that separates two classes of grey best; 0 for no values.
 
     Source: Otsu 1979, doi:10.1109/TSMC.1979.4310076.
     """

@@ -1,9 +1,8 @@
-"""What stored phase means: its unit, and which way round it runs.
+"""The meaning of stored phase: its unit and its sign.
 
 Convention of this package: a positive phase is a higher precession frequency, φ = +2π·f·TE, so
-that tissue more paramagnetic than its surroundings has a positive field where it is long along
-B0. Scanners and converters also store the negative of it; `handedness` −1 says so and turns the
-sign before anything else is done.
+tissue more paramagnetic than its surroundings has a positive field if it is long along B0. Some
+scanners and converters store the negative; `handedness` −1 inverts the sign first.
 """
 
 import math
@@ -19,13 +18,13 @@ from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
 TURN = 2 * math.pi
-FULL = 0.95  # share of the range that wrapped phase with noise around the head surely fills
-SLACK = 1.002  # rounding at the ends of the range
+FULL = 0.95  # share of the range that wrapped phase with noise around the head always covers
+SLACK = 1.002  # tolerance for rounding at the ends of the range
 LEAST_RADIANS = 1.1  # phase up to ±1 may be in units of π as well
-ASYMMETRY = 0.1  # below it, susceptibility is too symmetric to tell which way phase runs
+ASYMMETRY = 0.1  # below it, susceptibility is too symmetric to determine the sign of phase
 DEEP_MM, NOISE_MM = 10.0, 1.5
-FEWEST, MOST = 1000, 500_000  # voxels that percentiles are taken of
-WHOLE_MM, WHOLE_ML = 85.0, 400.0  # least extents and volume of a whole brain, a newborn's too
+FEWEST, MOST = 1000, 500_000  # voxels used for percentiles
+WHOLE_MM, WHOLE_ML = 85.0, 400.0  # least extents and volume of a whole brain, also a newborn's
 
 # name, lowest and highest stored value, radians per unit, radians at 0
 STORED = (
@@ -39,12 +38,13 @@ STORED = (
 def to_radians(
     stored: ndarray, *, scale: float | str = "auto"
 ) -> tuple[Float[ndarray, "..."], str]:
-    """Phase in radians, and in words how it had been stored.
+    """Convert phase to radians; also describe how it was stored.
 
-    `auto` knows radians (−π to π, 0 to 2π), thousandths of a radian, and the whole-number ranges
-    0 to 4095, −4096 to 4095 (or 4094) and −2048 to 2047, each for one turn. A number is taken as
-    radians per stored unit; `radians` takes values as they are; `range` takes the smallest to
-    the largest value as one turn, for wrapped phase in an unknown unit. All echoes go in at once.
+    `auto` recognises radians (−π to π, 0 to 2π), thousandths of a radian, and the integer ranges 0
+    to 4095, −4096 to 4095 (or 4094) and −2048 to 2047, each for one turn. A number is taken as
+    radians per stored unit; `radians` keeps values as they are; `range` takes the range from
+    smallest to largest value as one turn, for wrapped phase in an unknown unit. Pass all echoes in
+    one call.
 
     Raises:
         DataError: a value is not finite, all are the same, or the range is none of these.
@@ -62,13 +62,13 @@ def to_radians(
             f"phase: found the value {low:g} everywhere, wanted phase; check that the file is the "
             "phase image, not a mask or an empty export"
         )
-    factor, start, words = _scale(low, high, scale)
+    factor, start, description = _scale(low, high, scale)
     radians = values.astype(np.float32) * np.float32(factor)
-    return (radians + np.float32(start) if start else radians), words
+    return (radians + np.float32(start) if start else radians), description
 
 
 def _scale(low: float, high: float, scale: float | str) -> tuple[float, float, str]:
-    """Radians per unit, radians at 0, and words for them."""
+    """Radians per unit, radians at 0, and a description."""
     found = f"stored {low:g} to {high:g}"
     if scale == "radians":
         return 1.0, 0.0, f"{found}, taken as radians"
@@ -85,7 +85,7 @@ def _scale(low: float, high: float, scale: float | str) -> tuple[float, float, s
         return 1.0, 0.0, f"{found}: radians that do not fill a turn"
     raise DataError(
         f"phase: found values from {low:g} to {high:g}, wanted radians (−π to π or 0 to 2π), "
-        "thousandths of a radian, 0 to 4095, −4096 to 4095 or −2048 to 2047; say the scale: "
+        "thousandths of a radian, 0 to 4095, −4096 to 4095 or −2048 to 2047; set the scale: "
         "radians per stored unit, 'radians', or 'range' where the smallest to the largest value "
         "are one turn"
     )
@@ -111,11 +111,11 @@ def _given(scale: float | str, found: str) -> tuple[float, float, str]:
 
 
 def asymmetry(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> float:
-    """How much further susceptibility reaches above its median than below, in [−1, 1].
+    """How much further susceptibility extends above its median than below, in [−1, 1].
 
-    Compares the 99.5th and the 0.5th percentile of what lies deeper than 10 mm in the mask,
-    where the errors at its rim have faded, of the map smoothed by 1.5 mm against its noise; 0 for
-    too few voxels or a constant map.
+    Compares the 99.5th and the 0.5th percentile deeper than 10 mm in the mask, away from the errors
+    at its rim, of the map smoothed by 1.5 mm to reduce noise; 0 for too few voxels or a constant
+    map.
     """
     box = bounding_box(mask)
     deep = squared_depth_mm2(mask[box], spacing_mm, DEEP_MM) > DEEP_MM**2
@@ -129,25 +129,25 @@ def asymmetry(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> float:
 
 
 def handedness(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> tuple[int, str]:
-    """+1 or −1: the sign that phase must be multiplied by, read from what it was turned into.
+    """Sign, +1 or −1, by which phase must be multiplied, derived from the susceptibility map.
 
-    Iron in the deep nuclei and deoxygenated blood in veins make the brain's susceptibility reach
-    far above its median, and nothing healthy reaches as far below it, so a map with its long tail
-    below was made from phase of the other sign. The steps from phase to susceptibility are odd:
-    phase of the other sign gives exactly the negative map. Phase itself does not tell: the field
-    of a vein is positive or negative by its angle to B0, and shims turn that of the head.
-    Large calcifications or the brain of an infant, which has little iron, can mislead it, and a
-    part of a brain often does, as it may hold the ends of the field's long waves and no nucleus:
-    a mask shorter than 85 mm along an axis or smaller than 400 ml is not judged. Returns +1
-    where it cannot tell, and says so.
+    Iron in the deep nuclei and deoxygenated blood in veins make the brain's susceptibility extend
+    far above its median, and nothing healthy extends as far below it, so a map with its long tail
+    below was made from phase of the other sign. The steps from phase to susceptibility are odd
+    functions: phase of the other sign gives exactly the negative map. Phase itself does not show
+    its sign: the field of a vein is positive or negative depending on its angle to B0, and shims
+    change that of the head. Large calcifications or the brain of an infant, which has little iron,
+    can mislead the method, and a part of a brain often does, as it may contain the ends of the
+    field's low frequencies and no nucleus: a mask shorter than 85 mm along an axis or smaller than
+    400 ml is not judged. Returns +1 and a note if the sign cannot be determined.
 
     Source: for the signs, Li et al. 2014, doi:10.1002/hbm.22360.
     """
     if not _is_whole(mask, spacing_mm):
-        return 1, "not told by the data (only a part of a brain); taken as it is"
+        return 1, "not determined by the data (only a part of a brain); taken as it is"
     value = asymmetry(chi_ppm, mask, spacing_mm)
     if abs(value) < ASYMMETRY:
-        return 1, f"not told by the data (asymmetry of χ {value:+.2f}); taken as it is"
+        return 1, f"not determined by the data (asymmetry of χ {value:+.2f}); taken as it is"
     sign = 1 if value > 0 else -1
     way = "as it is" if sign == 1 else "of the other sign"
     return sign, f"paramagnetic is positive with the phase {way} (asymmetry of χ {value:+.2f})"
@@ -161,5 +161,5 @@ def _is_whole(mask: MaskVolume, spacing_mm: Triple) -> bool:
 
 
 def wrap(phase: torch.Tensor) -> torch.Tensor:
-    """Phase moved by whole turns into −π to π."""
+    """Wrap phase into −π to π by whole turns."""
     return phase - TURN * torch.round(phase / TURN)

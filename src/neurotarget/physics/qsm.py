@@ -1,4 +1,4 @@
-"""Quantitative susceptibility mapping: from magnitude and phase to χ in ppm, step by step."""
+"""Quantitative susceptibility mapping: from magnitude and phase to χ in ppm, as one pipeline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,11 +32,11 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What a reconstruction found; maps are float32, 0 outside their mask, in the given order.
+    """Result of a reconstruction; maps are float32, 0 outside their mask, in the given order.
 
-    `mask` is where χ is known: `brain_mask` less what the removal of background fields took.
-    `field_ppm` is the field before that removal; after Laplacian unwrapping it is right up to a
-    part that the removal takes away. `facts` says in words and numbers what was done.
+    `mask` is where χ is known: `brain_mask` without what the background removal has eroded.
+    `field_ppm` is the field before that removal; after Laplacian unwrapping it is correct up to a
+    harmonic part, which the removal subtracts. `facts` describes each step in text and numbers.
     """
 
     chi_ppm: Float[ndarray, "I J K"]
@@ -49,13 +49,13 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class QSM:
-    """How susceptibility is reconstructed; `reconstruct` does it.
+    """Settings of a reconstruction; `reconstruct` runs it.
 
-    Options of the steps go to their functions by name: `background_options` to
+    Options of the steps are passed to their functions by name: `background_options` to
     `neurotarget.physics.background`, `inversion_options` to `neurotarget.physics.inversion`.
-    `handedness` −1 turns the sign of the phase; `auto` lets the map tell (see
-    `neurotarget.physics.phase.handedness`). `reference` brain makes the mean of χ over the brain
-    that is left 0. `weighted_edges` lets the total variation spare edges of the magnitude.
+    `handedness` −1 inverts the sign of the phase; `auto` derives it from the map (see
+    `neurotarget.physics.phase.handedness`). `reference` brain sets the mean of χ over the remaining
+    brain to 0. `weighted_edges` exempts edges of the magnitude from the total variation.
     """
 
     unwrap: Literal["laplacian", "path"] = "laplacian"
@@ -110,17 +110,17 @@ class QSM:
         maps = [total.hz / (GAMMA_HZ_PER_T * field_t) * 1e6]
         local, left = self._local(maps[0], inner, total.weight, **place)
         chi, facts = self._inverted(local, left, signal[0], **place)
-        turn, words = handedness(chi, left, spacing_mm)
+        turn, note = handedness(chi, left, spacing_mm)
         maps = [maps[0], local, chi]
         if self.handedness == "auto":
             maps, sign = [one * turn for one in maps], turn
         elif turn == -1:
-            words += "; the given handedness was kept, look at the map"
+            note += "; the given handedness was kept, look at the map"
         mean = float(maps[2][left].mean()) if self.reference == "brain" else 0.0
         maps[2] = (maps[2] - mean) * left
         facts |= self._settings() | {
             "handedness": sign,
-            "handedness_found": words,
+            "handedness_found": note,
             "brain_mask": "from the magnitude" if mask is None else "given",
             "mask_share": float(left.sum() / inner.sum()),
             "reference_ppm": mean,
@@ -179,12 +179,12 @@ class QSM:
 
 
 def _brain(signal: Tensor, phase: Tensor, spacing_mm: Triple) -> MaskVolume:
-    """Brain in the first echo, as far as the phase of the middle one can be followed."""
+    """Brain in the first echo, without its rim where the phase of the middle echo is unreliable."""
     return reliable(phase[len(phase) // 2], brain_mask(signal[0], spacing_mm))
 
 
 def _whole(part: Tensor, box: tuple[slice, ...], like: Tensor) -> ndarray:
-    """The box's voxels on the scan's grid, 0 around them."""
+    """Place the box's voxels on the scan's grid, 0 around them."""
     whole = torch.zeros(like.shape, dtype=part.dtype)
     whole[box] = part.cpu()
     return whole.numpy()

@@ -1,4 +1,4 @@
-"""Whether a scan's arrays and numbers can be used, and its arrays as tensors."""
+"""Checks of a scan's arrays and numbers, and conversion of arrays to tensors."""
 
 import math
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ LEAST_VOX = 4  # per axis
 def check_arrays(
     magnitude: ndarray | Tensor, phase_rad: ndarray | Tensor, mask: ndarray | Tensor | None
 ) -> None:
-    """Magnitude and phase (E, I, J, K) and mask (I, J, K) fit together and hold finite numbers.
+    """Check that magnitude and phase (E, I, J, K) and mask (I, J, K) fit together and are finite.
 
     Raises:
-        DataError: they do not.
+        DataError: they do not fit.
     """
     shape = tuple(magnitude.shape)
     if len(shape) != 4 or tuple(phase_rad.shape) != shape:
@@ -53,10 +53,10 @@ def check_arrays(
 
 
 def check_field(field_t: float, spacing_mm: Triple) -> None:
-    """Field strength in tesla and voxel size in mm are possible.
+    """Check field strength in tesla and voxel size in mm.
 
     Raises:
-        DataError: they are not.
+        DataError: one is impossible.
     """
     if not (math.isfinite(field_t) and WEAKEST_T <= field_t <= STRONGEST_T):
         raise DataError(
@@ -67,7 +67,7 @@ def check_field(field_t: float, spacing_mm: Triple) -> None:
 
 
 def check_spacing(spacing_mm: Sequence[float]) -> None:
-    """Voxel size is three positive lengths.
+    """Check that a voxel size is three positive lengths.
 
     Raises:
         DataError: it is not.
@@ -80,10 +80,10 @@ def check_spacing(spacing_mm: Sequence[float]) -> None:
 
 
 def as_tensor(values: ndarray | Tensor, device: torch.device | str) -> Float[Tensor, "..."]:
-    """The same numbers as a float32 tensor on a device; nothing is copied without need."""
+    """Convert an array to a float32 tensor on a device, without a copy if possible."""
     if isinstance(values, Tensor):
         return values.to(device, torch.float32)
     array = np.asarray(values, dtype=np.float32)
     if any(step < 0 for step in array.strides) or not array.flags.writeable:
-        array = array.copy()  # views turned around, and read-only memory, are not for torch
+        array = array.copy()  # torch takes neither negative strides nor read-only memory
     return torch.from_numpy(array).to(device)

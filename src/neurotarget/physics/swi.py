@@ -1,4 +1,4 @@
-"""Susceptibility-weighted images: magnitude darkened where phase tells of veins and iron."""
+"""Susceptibility-weighted images: magnitude darkened where phase indicates veins and iron."""
 
 import math
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ CHOICES = {
 class SWIResult:
     """Images in the order of the scan, float32.
 
-    `mip` is the minimum of `swi` over a slab about each slice, so it has as many slices.
-    `phase_mask` lies in [0, 1] and has been multiplied `mask_power` times. `filtered_phase` is
-    in radians at `facts["te_s"]`, positive where precession is faster.
+    `mip` is the minimum of `swi` over a slab around each slice, so it has as many slices.
+    `phase_mask` is in [0, 1], already raised to the power `mask_power`. `filtered_phase` is in
+    radians at `facts["te_s"]`, positive where precession is faster.
     """
 
     swi: Float[ndarray, "I J K"]
@@ -44,16 +44,16 @@ class SWIResult:
 
 @dataclass(frozen=True)
 class SWI:
-    """How phase is filtered and laid over the magnitude; `make` does it.
+    """Settings for filtering the phase and weighting the magnitude; `make` runs it.
 
-    `homodyne` divides each slice's complex image by itself as its central `window_vox` × window
-    of k-space shows it; `unwrap` takes a Gaussian mean of `high_pass_mm` within the slice off
-    the unwrapped phase, and is safer where the field is steep. The phase mask falls from 1 at
-    phase 0 to 0 at +π (`positive`: veins and iron where `handedness` is right), at −π
-    (`negative`), or at both (`triangular`); `tanh` falls smoothly about the median of the
-    positive phase, and needs no slope of π. `handedness` −1 turns the sign of the phase.
-    Veins along B0 have positive phase, and so have thin veins across it in slices thicker than
-    they are; thick veins across B0 have negative phase, which `positive` leaves bright.
+    `homodyne` divides each slice's complex image by its low-pass version, the central `window_vox`
+    × `window_vox` of k-space; `unwrap` subtracts a Gaussian mean of `high_pass_mm` within the slice
+    from the unwrapped phase, and is safer where the field is steep. The phase mask falls from 1 at
+    phase 0 to 0 at +π (`positive`: veins and iron if `handedness` is right), at −π (`negative`), or
+    at both (`triangular`); `tanh` falls smoothly around the median of the positive phase, and needs
+    no slope of π. `handedness` −1 inverts the sign of the phase. Veins along B0 have positive
+    phase, and so have thin veins across it in slices thicker than they are; thick veins across B0
+    have negative phase, which `positive` leaves bright.
 
     Source: Haacke et al. 2004, doi:10.1002/mrm.20198; unwrapping and tanh Eckstein et al. 2021,
     doi:10.1016/j.neuroimage.2021.118175; veins across B0 Xu and Haacke 2006,
@@ -93,8 +93,8 @@ class SWI:
     ) -> SWIResult:
         """Susceptibility-weighted image of one echo (I, J, K) or several (E, I, J, K).
 
-        `axis` is that across the slices. The mask, from the magnitude where none is given,
-        limits the unwrapped phase and the median of `tanh`; the homodyne filter needs none.
+        `axis` is the slice axis. The mask, by default from the magnitude, limits the unwrapped
+        phase and the median of `tanh`; the homodyne filter needs none.
 
         Raises:
             DataError: shapes, values, echo times or voxel size are not usable, or no brain.
@@ -173,10 +173,10 @@ class SWI:
 
 
 def homodyne(magnitude: Volume, phase: Volume, window_vox: int, axis: int) -> Volume:
-    """Phase left after each slice is divided by its low-pass self, radians in −π to π.
+    """Phase after each slice is divided by its low-pass version, radians in −π to π.
 
-    The low-pass image keeps `window_vox` × `window_vox` samples about the centre of k-space,
-    at most half of each side, under a Hann window. Where there is no signal, phase is 0.
+    The low-pass image keeps `window_vox` × `window_vox` samples around the centre of k-space, at
+    most half of each side, under a Hann window. Without signal, phase is 0.
 
     Source: Noll et al. 1991, doi:10.1109/42.79473; Reichenbach et al. 1997,
     doi:10.1148/radiology.204.1.9205259.
@@ -193,14 +193,14 @@ def homodyne(magnitude: Volume, phase: Volume, window_vox: int, axis: int) -> Vo
 
 
 def _hann(side: int, window_vox: int, device: torch.device) -> Float[Tensor, " N"]:
-    """Hann window about wave 0, in the order of the FFT."""
+    """Hann window around frequency 0, in the order of the FFT."""
     width = min(window_vox, max(side // 2, 1))
     away = torch.fft.fftfreq(side, d=1 / side, device=device).abs() * 2 / width
     return torch.where(away < 1, 0.5 * (1 + torch.cos(math.pi * away)), 0.0)
 
 
 def slab_minimum(image: Volume, slices: int, axis: int) -> Volume:
-    """Minimum over `slices` slices about each slice, fewer at the ends; same shape."""
+    """Minimum over `slices` slices around each slice, fewer at the ends; same shape."""
     moved = -image.movedim(axis, -1)
     before, after = (slices - 1) // 2, slices // 2
     padded = F.pad(moved, (before, after), value=-math.inf)
@@ -211,7 +211,7 @@ def slab_minimum(image: Volume, slices: int, axis: int) -> Volume:
 def _combined(phases: list[Volume], signals: Tensor, times: list[float]) -> tuple[Volume, float]:
     """Phase at one echo time, in seconds, of the field fitted with weights magnitude² · TE².
 
-    That echo time is the mean of all, so that `filtered_phase` is of the size of an echo's.
+    That echo time is the mean of all, so that `filtered_phase` has the scale of an echo's phase.
     """
     if len(phases) == 1:
         return phases[0], times[0]
@@ -224,5 +224,5 @@ def _combined(phases: list[Volume], signals: Tensor, times: list[float]) -> tupl
 
 
 def _magnitude(signals: Tensor) -> Volume:
-    """One echo as it is; of several the root of the mean square."""
+    """One echo unchanged; of several the root mean square."""
     return signals[0] if len(signals) == 1 else signals.square().mean(dim=0).sqrt()

@@ -1,8 +1,8 @@
-"""Phase without its jumps of a turn.
+"""Phase unwrapping.
 
-`unwrap_laplacian` is fast and never fails, but what it returns is phase up to a part that obeys
-Laplace's equation inside the mask, which the removal of background fields takes away with the
-rest of them. `unwrap_path` adds whole turns to each voxel, and nothing else.
+`unwrap_laplacian` is fast and never fails, but its result is correct only up to a part that obeys
+Laplace's equation inside the mask, which the background removal subtracts with the rest.
+`unwrap_path` adds whole turns to each voxel, and nothing else.
 """
 
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ from neurotarget.types import Triple
 def unwrap_laplacian(phase: Volume, spacing_mm: Triple, mask: MaskVolume | None = None) -> Volume:
     """Unwrapped phase in radians whose mean is 0 in the box of the mask; 0 outside the mask.
 
-    Differences of neighbours are wrapped into −π to π, and a Poisson equation finds the volume
-    that has them. Exact, up to a constant, where no true difference is larger than π and there
-    is no mask; with a mask, differences that leave it count as 0.
+    Differences of neighbours are wrapped into −π to π, and a Poisson equation is solved for the
+    volume with these differences. Exact, up to a constant, if no true difference exceeds π and
+    there is no mask; with a mask, differences across its border count as 0.
 
     Source: Schofield and Zhu 2003, doi:10.1364/OL.28.001194; with differences in place of
     sines Ghiglia and Romero 1994, doi:10.1364/JOSAA.11.000107.
@@ -46,9 +46,8 @@ def unwrap_path(
 ) -> Volume:
     """Phase plus whole turns, from the most reliable voxels outwards; 0 outside the mask.
 
-    How many turns the whole has made is left open, and so it is for each piece of the mask that
-    does not hang together with the others. No path runs through voxels of weight 0 (no signal):
-    they stay as they are.
+    The total number of turns is arbitrary, separately for each unconnected piece of the mask. No
+    path runs through voxels of weight 0 (no signal): they are not changed.
 
     Source: Abdul-Rahman et al. 2007, doi:10.1364/AO.46.006623 (scikit-image's `unwrap_phase`).
 
@@ -76,7 +75,7 @@ def unwrap_path(
 
 
 def difference(values: Tensor, axis: int) -> Tensor:
-    """Each voxel's next neighbour along an axis minus itself; one fewer along that axis."""
+    """Next neighbour along an axis minus the voxel; one fewer along that axis."""
     return values.diff(dim=axis)
 
 
@@ -87,9 +86,9 @@ def pairs(mask: MaskVolume, axis: int) -> MaskVolume:
 
 
 def integrate(steps: Iterator[Volume] | list[Volume], spacing_mm: Triple) -> Volume:
-    """The volume of mean 0 whose differences along the axes come closest to `steps`.
+    """The volume of mean 0 whose differences along the axes are closest to `steps`.
 
-    Closest in the sum of squares over all faces, each weighted by 1 / spacing_mm².
+    Least squares over all faces, each weighted by 1 / spacing_mm².
     """
     source = None
     for axis, (step, side_mm) in enumerate(zip(steps, spacing_mm, strict=True)):

@@ -1,1 +1,1 @@
-"""What a process owes its user: signals, exit codes, reasons."""
+"""How a command's process behaves: signals, exit codes, help, error messages."""

@@ -1,35 +1,35 @@
-"""Why something failed, as one sentence."""
+"""The reason of a failure as one sentence, for tables and logs."""
 
 from neurotarget.problems import CaseError, DataError
 
-SHOWN = 400  # letters
+SHOWN = 400  # characters of a reason
 ENDED = "ended without a result: it was killed, or ran out of memory, disk or time"
 
 
 def reason_of(error: BaseException) -> str:
-    """The sentence of bad input as it is; of another error its kind and its words."""
+    """Message of an error in one line; with its type unless it is one of our own errors."""
     if isinstance(error, SystemExit):
         why = error.__context__
         return reason_of(why) if why is not None else f"it ended itself with status {error.code}"
     if isinstance(error, DataError):
         return _data_reason(error)
-    if isinstance(error, CaseError):  # a worker sends its whole stack; the last line is ours
+    if isinstance(error, CaseError):  # a worker sends its whole stack; the last line is our message
         return _short(str(error).strip().splitlines()[-1])
     if isinstance(error, MemoryError):
-        found = _short(str(error)) or "none left"
-        return f"out of memory ({found}); close other programs, or use a machine with more"
+        detail = _short(str(error)) or "none left"
+        return f"out of memory ({detail}); close other programs, or use a machine with more"
     if isinstance(error, UnicodeEncodeError):
         return unwritable(error)
     if isinstance(error, OSError) and error.strerror:
         return _short(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
-    words = _short(str(error))
-    if type(error).__name__ == "TrialPruned":  # Optuna's, which is no error
-        return words
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+    message = _short(str(error))
+    if type(error).__name__ == "TrialPruned":  # raised by Optuna; not an error
+        return message
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def unwritable(error: UnicodeEncodeError) -> str:
-    """The sentence of a name that is not text here: typed, or of a file, in another encoding."""
+    """Sentence about a name with characters that the encoding of this locale lacks."""
     before = error.object[: error.start].split()[-1:] if error.start else []
     name = "".join(before) + error.object[error.start : error.end]
     return (

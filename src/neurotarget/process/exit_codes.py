@@ -1,4 +1,4 @@
-"""The last stop of every error: a sentence for the user, an exit code, no traceback."""
+"""Errors at the top of a command: print a message and exit with a code, without traceback."""
 
 import functools
 import io
@@ -19,48 +19,45 @@ SHOWN = 50  # problems printed before the rest are only counted
 
 
 class ShownRecord(logging.LogRecord):
-    """A line of a log in which every letter is seen."""
+    """A log record whose control and invisible characters are printed as escapes."""
 
     def getMessage(self) -> str:  # noqa: N802
-        """Text of the line."""
+        """Escaped text of the record."""
         return shown(super().getMessage())
 
 
 def print_anything() -> None:
-    """Let a terminal show the code of a letter that its locale lacks, or that it would obey.
-
-    Logs are written like that too.
-    """
+    """Print characters that the locale lacks or that control a terminal as escapes; logs too."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):  # a notebook's or a test's is none
+        if isinstance(stream, io.TextIOWrapper):  # not so in notebooks and tests
             stream.reconfigure(errors="backslashreplace")
         if stream is not None and not isinstance(stream, Shown):
             setattr(sys, name, Shown(stream))
     logging.setLogRecordFactory(ShownRecord)
-    # a library's log file is in the locale's encoding too, and logging would show its stack
+    # log files use the locale's encoding too; on an error logging would print its stack
     logging.raiseExceptions = bool(os.environ.get("NEUROTARGET_TRACEBACK"))
 
 
-def exits_with_sentence(act: Callable[P, R]) -> Callable[P, R]:
-    """Print bad input as sentences and exit with 2; NEUROTARGET_TRACEBACK=1 shows the stack."""
-    whole = stoppable(act)
+def exits_with_sentence(command: Callable[P, R]) -> Callable[P, R]:
+    """Print bad input as messages and exit with 2; NEUROTARGET_TRACEBACK=1 shows the stack."""
+    whole = stoppable(command)
 
-    @functools.wraps(act)
+    @functools.wraps(command)
     def safe(*args: P.args, **kwargs: P.kwargs) -> R:
         if os.environ.get("NEUROTARGET_TRACEBACK"):
             return whole(*args, **kwargs)
         try:
             return whole(*args, **kwargs)
         except (DataError, CaseError, OSError, UnicodeEncodeError, MemoryError) as error:
-            sys.exit(_told(error))
+            sys.exit(_print_error(error))
 
     return safe
 
 
-def _told(error: DataError | CaseError | OSError | UnicodeEncodeError | MemoryError) -> int:
-    """Print an error as sentences; the exit status that goes with it."""
-    if isinstance(error, BrokenPipeError):  # who read our output has gone
+def _print_error(error: DataError | CaseError | OSError | UnicodeEncodeError | MemoryError) -> int:
+    """Print an error as messages and return the exit status."""
+    if isinstance(error, BrokenPipeError):  # the reader of our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, DataError):
@@ -68,16 +65,16 @@ def _told(error: DataError | CaseError | OSError | UnicodeEncodeError | MemoryEr
     elif isinstance(error, MemoryError):
         print(f"error: {reason_of(error)}", file=sys.stderr)
     else:
-        _tell_other(error)
+        _print_other(error)
     for line in way_on(error):
         print(line, file=sys.stderr)
     return 2
 
 
-def _tell_other(error: CaseError | OSError | UnicodeEncodeError) -> None:
-    """Print an error that may be a fault of ours, and how to see where it is."""
+def _print_other(error: CaseError | OSError | UnicodeEncodeError) -> None:
+    """Print an error that may be our own fault, and how to see its origin."""
     if isinstance(error, CaseError):
-        # a worker sends its whole stack as text; its last line is our own sentence
+        # a worker sends its whole stack as text; the last line is our message
         print(f"error: {one_line(str(error).strip().splitlines()[-1])}", file=sys.stderr)
     elif isinstance(error, UnicodeEncodeError):
         print(f"error: {unwritable(error)}", file=sys.stderr)
@@ -88,7 +85,7 @@ def _tell_other(error: CaseError | OSError | UnicodeEncodeError) -> None:
 
 
 def tell(error: DataError) -> None:
-    """Print every problem, errors first, and how many there are."""
+    """Print all problems of an error, errors before warnings."""
     if not error.problems:
         print(f"error: {error}", file=sys.stderr)
         return
@@ -96,10 +93,7 @@ def tell(error: DataError) -> None:
 
 
 def print_problems(problems: tuple[Problem, ...] | list[Problem]) -> None:
-    """Print problems to stderr, errors first; past the first fifty they are only counted.
-
-    Mirrored scans come before other warnings, so that they are among those.
-    """
+    """Print up to `SHOWN` problems to stderr: errors, mirrored scans, the rest; count others."""
     ordered = sorted(problems, key=lambda one: (one.level != "error", MIRRORED not in one.found))
     for problem in ordered[:SHOWN]:
         print(f"{problem.level}: {problem}", file=sys.stderr)

@@ -1,6 +1,6 @@
-"""The programs of this package: where they lie, their help, and how the user types them.
+"""The programs of this package: their paths, their help, and the command that starts them.
 
-Imports nothing that takes time, so that help is there at once.
+Imports nothing slow, so that help is printed at once.
 """
 
 import os
@@ -13,22 +13,22 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HELP = Path(__file__).parent / "help"
-COMMAND = "NEUROTARGET_COMMAND"  # set where `neurotarget` started a script
+COMMAND = "NEUROTARGET_COMMAND"  # set if `neurotarget` started a script
 SCRIPTS = ("train", "predict")
 ASKS = ("help", "-h", "--help")
-NEEDS_WORDS = ("study", "compare", "qsm", "swi")  # asked for by their name alone they show help
-GROUPS = ("experiment", "target", "model", "data", "budget", "sweep")  # whose choices help lists
+NEEDS_WORDS = ("study", "compare", "qsm", "swi")  # print help when called without arguments
+GROUPS = ("experiment", "target", "model", "data", "budget", "sweep")  # help lists their options
 
 
 def home() -> Path:
-    """Folder with conf, train.py and predict.py: the repository, or inside an installed package."""
+    """Folder of conf, train.py and predict.py: the repository, or part of the installed package."""
     repository = PACKAGE.parents[1]
     is_source = PACKAGE.parent.name == "src" and (repository / "train.py").is_file()
     return repository if is_source else PACKAGE / "programs"
 
 
 def run_script(name: str, argv: Sequence[str]) -> None:
-    """Run train.py or predict.py as if it had been started by its path."""
+    """Run train.py or predict.py in this process, as if started by its path."""
     script = str(home() / f"{name}.py")
     os.environ[COMMAND] = "neurotarget"
     sys.argv = [script, *argv]
@@ -36,14 +36,14 @@ def run_script(name: str, argv: Sequence[str]) -> None:
 
 
 def command_for(name: str) -> list[str]:
-    """Words that start train.py or predict.py from the folder that the user stands in."""
-    started = Path(sys.argv[0])
-    is_module = started.name == "__main__.py" and started.parent.name == "neurotarget"
-    if is_module or COMMAND in os.environ or started.stem == "neurotarget":
+    """Arguments that start train.py or predict.py from the working directory."""
+    program = Path(sys.argv[0])
+    is_module = program.name == "__main__.py" and program.parent.name == "neurotarget"
+    if is_module or COMMAND in os.environ or program.stem == "neurotarget":
         return ["neurotarget", name]
-    if started.stem not in SCRIPTS or started.suffix != ".py":
+    if program.stem not in SCRIPTS or program.suffix != ".py":
         return ["python", f"{name}.py"]
-    script = started.resolve().with_name(f"{name}.py")
+    script = program.resolve().with_name(f"{name}.py")
     if script.is_relative_to(PACKAGE):
         return ["neurotarget", name]
     is_below = script.is_relative_to(Path.cwd())
@@ -51,7 +51,7 @@ def command_for(name: str) -> list[str]:
 
 
 def help_text(name: str) -> str:
-    """Help of a command, with the choices of the groups of `conf`; of all of them for `help`.
+    """Help text of a command with the options of the `conf` groups; of all commands for `help`.
 
     Raises:
         KeyError: there is no such command.
@@ -66,7 +66,7 @@ def help_text(name: str) -> str:
 
 
 def _with_choices(line: str) -> str:
-    """A line of help with the choices of a group in place of `<group>s`, on as many lines."""
+    """Replace `<group>s` in a line of help by the options of the group, wrapped."""
     for group in GROUPS:
         head, mark, rest = line.partition(f"<{group}s>")
         if mark:
@@ -77,12 +77,12 @@ def _with_choices(line: str) -> str:
 
 
 def commands() -> list[str]:
-    """Every command that has a help of its own."""
+    """Every command that has a help text."""
     return sorted(path.stem for path in HELP.glob("*.txt") if path.stem != "neurotarget")
 
 
 def asked_help(argv: Sequence[str]) -> str | None:
-    """Help that a command line of `neurotarget` asks for; None where it asks for none."""
+    """Help text that a `neurotarget` command line asks for; None if it asks for none."""
     if not argv or argv[0] in ASKS:
         name = argv[1] if len(argv) == 2 and argv[1] in commands() else "help"
         return help_text(name)
@@ -92,7 +92,7 @@ def asked_help(argv: Sequence[str]) -> str | None:
 
 
 def answer_at_once(argv: Sequence[str]) -> None:
-    """Print the help or the version that is asked for and exit; does nothing for other arguments.
+    """Print the help or version that was asked for and exit; otherwise return.
 
     `argv` are the arguments of `neurotarget`.
     """

@@ -1,4 +1,4 @@
-"""Signals: Ctrl-C, SIGTERM and SIGHUP end a command with one sentence, and what it has started."""
+"""Signals: Ctrl-C, SIGTERM and SIGHUP stop a command and its children with one sentence."""
 
 import errno
 import functools
@@ -16,13 +16,13 @@ from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not known to Windows
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 FULL = ("out of memory", *map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))  # or disk
-ECHO_S = 2.0  # in which one stop may come twice: to a process, and to its group
+ECHO_S = 2.0  # a second signal within this time is the same stop (process, then its group)
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked this process to end; Python raises no more than KeyboardInterrupt for one."""
+    """A signal asked this process to end; carries the number, which KeyboardInterrupt lacks."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class _Listener:
-    """Raises Stopped in the process that listens; a process forked from it ends as by default."""
+    """Handler that raises Stopped in this process; a forked child takes the default action."""
 
     def __init__(self) -> None:
         self.owner, self.stopped_at_s = os.getpid(), -ECHO_S
@@ -46,24 +46,24 @@ class _Listener:
 
 
 def quit_while_loading() -> None:
-    """End at once where a signal comes while modules are loaded, until `listen` is called.
+    """Exit at once on a signal while modules are loaded, until `listen` is called.
 
-    An exception could be lost then, as importlib has callbacks of which Python only prints what
-    they raise; and nothing is started yet that would have to be cleaned up.
+    Python would lose an exception raised inside importlib's callbacks (it only prints it), and
+    nothing that needs cleaning up has been started yet.
     """
     _answer(_quit, free=(signal.SIG_DFL, signal.default_int_handler))
 
 
 def listen() -> None:
-    """Let signals raise Stopped from now on.
+    """Raise Stopped on signals from now on.
 
-    Those that are ignored, as `nohup` has it, stay so, and those that others listen to are theirs.
+    Ignored signals (as with `nohup`) stay ignored, and handlers of other libraries are kept.
     """
     _answer(_Listener(), free=(signal.SIG_DFL, signal.default_int_handler, _quit))
 
 
 def _answer(handler: Callable[[int, FrameType | None], None], free: Sequence[object]) -> None:
-    """Have signals handled, but for those with another handler than the `free` ones."""
+    """Install a handler for all signals whose current handler is one of `free`."""
     if threading.current_thread() is not threading.main_thread():
         return
     for name in SIGNALS:
@@ -73,7 +73,7 @@ def _answer(handler: Callable[[int, FrameType | None], None], free: Sequence[obj
 
 
 def _quit(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    with suppress(OSError):  # the terminal has gone
+    with suppress(OSError):  # the terminal is closed
         os.write(2, f"\n{_stopped(number)} before anything was started\n".encode())
     os._exit(128 + number)
 
@@ -83,7 +83,7 @@ def _stopped(number: int) -> str:
 
 
 def signal_of(error: BaseException | None) -> int | None:
-    """Signal that an error stands for; None where no signal asked for an end.
+    """Signal that caused an error; None if no signal did.
 
     Lightning turns KeyboardInterrupt into an exit with status 1, and SIGTERM into a kind of
     SystemExit without a status, which a shell takes for success.
@@ -99,50 +99,50 @@ def signal_of(error: BaseException | None) -> int | None:
 
 @contextmanager
 def going_on(command: str) -> Iterator[None]:
-    """Name the command that goes on with what a signal, a full disk or lack of memory stops."""
+    """Note the resume command on errors from a signal, a full disk or lack of memory."""
     try:
         yield
     except BaseException as error:
-        is_full = isinstance(error, MemoryError) or any(words in str(error) for words in FULL)
+        is_full = isinstance(error, MemoryError) or any(phrase in str(error) for phrase in FULL)
         if is_full or signal_of(error) is not None:
             error.add_note(command)
         raise
 
 
-def same_command(words: Sequence[str]) -> str:
-    """The command of this process with these words, as a shell reads it."""
+def same_command(arguments: Sequence[str]) -> str:
+    """Shell command that runs this program with the given arguments."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
-        return shlex.join(["python", "-m", "neurotarget", *words])
-    program_words = ["python", str(program)] if program.suffix == ".py" else [program.name]
-    return shlex.join([*program_words, *words])
+        return shlex.join(["python", "-m", "neurotarget", *arguments])
+    start = ["python", str(program)] if program.suffix == ".py" else [program.name]
+    return shlex.join([*start, *arguments])
 
 
 def way_on(error: BaseException) -> list[str]:
-    """The command that `going_on` has named, as a part of a sentence; nothing where it has not."""
+    """The resume command that `going_on` noted, as a clause; an empty list if there is none."""
     return [f"go on with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
 
 
 def end_stopped(error: BaseException, number: int) -> None:
-    """Print the sentence about a stop and exit with 128 + the signal's number, as shells do."""
+    """Print that the command was stopped and exit with 128 + signal number, as shells do."""
     parts = [_stopped(number), "what was finished is kept", *way_on(error)]
     try:
         print(f"\n{'; '.join(parts)}", file=sys.stderr)
         sys.stdout.flush()
-    except OSError:  # the terminal has gone, and Python would fail again as it ends
+    except OSError:  # the terminal is closed; Python would fail again at exit
         with suppress(OSError):
             for stream in (sys.stdout, sys.stderr):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(128 + number)
 
 
-def stoppable(act: Callable[P, R]) -> Callable[P, R]:
-    """End with one sentence and the signal's status where a signal stops `act`."""
+def stoppable(command: Callable[P, R]) -> Callable[P, R]:
+    """Exit with one sentence and the signal's status if a signal stops the command."""
 
-    @functools.wraps(act)
+    @functools.wraps(command)
     def safe(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return act(*args, **kwargs)
+            return command(*args, **kwargs)
         except (KeyboardInterrupt, SystemExit) as error:
             number = signal_of(error)
             if number is None:

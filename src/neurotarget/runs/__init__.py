@@ -1,1 +1,1 @@
-"""The run folder and what is made of a finished run."""
+"""Run folders, and the use of finished runs."""

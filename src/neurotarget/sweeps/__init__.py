@@ -1,1 +1,1 @@
-"""Several jobs of one command: grids and searches."""
+"""Multiruns: grids and searches, and the jobs that they launch."""

@@ -1,4 +1,4 @@
-"""The overrides of a command, from Hydra's own record of them."""
+"""Overrides of a command, from Hydra's config."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ WHERE = ("hydra.mode=", "hydra.sweep.dir=", *(f"{key}=" for key in SITTING))
 
 
 def command_words(config: DictConfig) -> list[str]:
-    """Words of a multirun's command, from Hydra's config, but those that say where it lies."""
+    """Overrides of a multirun's command, without those that name its folder."""
     hydra = config.hydra
-    words = [*hydra.overrides.task, *hydra.overrides.hydra]
-    return [*own_folders(hydra), *(word for word in words if not word.startswith(WHERE))]
+    overrides = [*hydra.overrides.task, *hydra.overrides.hydra]
+    return [*own_folders(hydra), *(one for one in overrides if not one.startswith(WHERE))]
 
 
 def own_folders(hydra: HydraConf) -> list[str]:
-    """Words that name the user's own config folder, as Hydra's config knows it."""
+    """`--config-dir=` arguments for the user's own config folders."""
     return [
         f"--config-dir={source.path}"
         for source in hydra.runtime.config_sources
@@ -28,16 +28,15 @@ def own_folders(hydra: HydraConf) -> list[str]:
 
 
 def overrides_of(hydra: HydraConf) -> list[str]:
-    """The overrides that started a job, and the user's own config folder."""
+    """Overrides that started a job, and the user's own config folder."""
     return [*own_folders(hydra), *hydra.overrides.task]
 
 
 def typed_again(hydra: HydraConf) -> list[str]:
-    """Words to type whenever a run goes on, as it may be a stranger's.
+    """Overrides that must be typed again whenever a run is resumed, as its record is untrusted.
 
-    They name the user's own config folder, folders elsewhere that are written to, and where
-    scores are sent.
+    They name the user's own config folder, output folders elsewhere, and where scores are sent.
     """
     folder = Path(hydra.runtime.output_dir)
-    again = [word for word in hydra.overrides.task if is_typed_again(word, folder)]
+    again = [override for override in hydra.overrides.task if is_typed_again(override, folder)]
     return [*own_folders(hydra), *again]

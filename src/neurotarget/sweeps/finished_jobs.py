@@ -1,4 +1,4 @@
-"""Jobs that are done and not run again: whether what made them is what would make them now."""
+"""Warnings about jobs that are not run again although configuration or code have changed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,20 +15,20 @@ from neurotarget.runs.folder.jobs import SITTING, Job
 from neurotarget.runs.folder.run_folder import code
 from neurotarget.training.held_out import flat
 
-CHECKED = 50  # jobs, as composing a configuration takes a tenth of a second
-SHOWN = 3  # settings that are named
+CHECKED = 50  # jobs; composing a configuration takes a tenth of a second
+SHOWN = 3  # settings named in a message
 
 
 def made_otherwise(
     loader: ConfigLoader, config: DictConfig, jobs: Sequence[Job], folder: Path
 ) -> Iterator[str]:
-    """Lines on jobs done with the same words, but with other config files or by other code.
+    """Messages about jobs done with the same overrides, but other config files or other code.
 
     Args:
         loader: of Hydra.
-        config: of Hydra, before any job's words.
-        jobs: those that are done; the first fifty are looked at.
-        folder: the multirun's.
+        config: Hydra's, before the overrides of any job.
+        jobs: finished jobs; the first fifty are checked.
+        folder: that of the multirun.
     """
     changed = {
         job.name: keys
@@ -50,7 +50,7 @@ def made_otherwise(
 
 
 def _changed(loader: ConfigLoader, config: DictConfig, job: Job, folder: Path) -> list[str]:
-    """Settings that the job would have another value of now."""
+    """Settings whose values would be different if the job was run now."""
     try:
         before = OmegaConf.load(folder / ".hydra" / "config.yaml")
         now = loader.load_sweep_config(config, list(job.words))

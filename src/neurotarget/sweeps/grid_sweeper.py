@@ -1,4 +1,4 @@
-"""All combinations of the values that a command line lists: `model=a,b data.fold=0,1`."""
+"""Grid of a multirun: all combinations of the listed values, as in `model=a,b data.fold=0,1`."""
 
 import itertools
 import sys
@@ -30,30 +30,30 @@ from neurotarget.sweeps.launchers import launch_jobs
 
 
 def grid_jobs(overrides: Sequence[Override]) -> list[Job]:
-    """One job for each combination, the last key running fastest; the same one only once.
+    """One job per distinct combination; the last key varies fastest.
 
-    Where a key is said twice, the later word counts.
+    If a key is repeated, the later override counts.
 
     Raises:
         DataError: a key has an interval, which a grid cannot list.
     """
-    words: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     swept: dict[str, bool] = {}
     for override in overrides:
         key = override.get_key_element()
         swept[key] = override.is_sweep_override()
         if override.is_interval_sweep():
             raise DataError(
-                f"{override.input_line}: found an interval, wanted values that can be listed; say "
-                f"{key}=a,b,c or {key}=range(a,b), or let sweep=optuna draw from it"
+                f"{override.input_line}: found an interval, wanted values that can be listed; set "
+                f"{key}=a,b,c or {key}=range(a,b), or let sweep=optuna sample it"
             )
         if swept[key]:
-            words[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            texts[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         else:
-            words[key] = [override.input_line or ""]
+            texts[key] = [override.input_line or ""]
     jobs: dict[str, Job] = {}
-    for combination in itertools.product(*words.values()):
-        name = job_name([word for word, key in zip(combination, words, strict=True) if swept[key]])
+    for combination in itertools.product(*texts.values()):
+        name = job_name([text for text, key in zip(combination, texts, strict=True) if swept[key]])
         jobs[name] = Job(name, combination)
     return list(jobs.values())
 
@@ -68,28 +68,28 @@ def sweep_grid(
     params: Mapping[str, object],
     max_batch_size: int | None,
 ) -> list[JobResult]:
-    """Run every combination of `arguments` that is not done; exits with 1 where a job failed.
+    """Run every combination of `arguments` that is not done; exit with 1 if a job failed.
 
     Args:
-        arguments: overrides of the command line; they win over `params`.
+        arguments: overrides on the command line; they take precedence over `params`.
         launcher: as Hydra set it up.
-        config: of Hydra, before any job's words.
-        context: of Hydra.
+        config: Hydra's, before the overrides of any job.
+        context: Hydra's.
         params: key → values, from a configuration.
-        max_batch_size: jobs handed to the launcher at once; None for all of them.
+        max_batch_size: jobs passed to the launcher at once; None for all of them.
     """
-    said = [*(f"{key}={values}" for key, values in params.items()), *arguments]
-    overrides = OverridesParser.create(context.config_loader).parse_overrides(said)
+    given = [*(f"{key}={values}" for key, values in params.items()), *arguments]
+    overrides = OverridesParser.create(context.config_loader).parse_overrides(given)
     folder = Path(str(config.hydra.sweep.dir)).resolve()
     if (folder / "config.yaml").is_file():
         raise DataError(
             f"hydra.sweep.dir={folder}: found the folder of one run, wanted that of a multirun or "
-            "a new one; say another, or leave it out"
+            "a new one; choose another, or leave it out"
         )
     jobs = settled(folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"]))
-    words = command_words(config)
+    command = command_words(config)
     before = {job.name for job in jobs if is_done(folder / job.name, job.words)}
-    write_multirun(folder, words, jobs)
+    write_multirun(folder, command, jobs)
     link(folder.parent / LATEST, folder)
     print(f"{len(jobs)} jobs, {len(before)} of them done before, in {folder}", flush=True)
     done = [job for job in jobs if job.name in before]
@@ -105,9 +105,9 @@ def sweep_grid(
                     print(f"job {start + 1} of {len(jobs)}: {batch[0].name}", flush=True)
                 results += launch_jobs(launcher, batch, folder, first_number=start)
         finally:
-            write_multirun(folder, words, jobs, results)
+            write_multirun(folder, command, jobs, results)
     results = [_by_now(result) for result in results]
-    write_multirun(folder, words, jobs, results)
+    write_multirun(folder, command, jobs, results)
     print(overview(folder, results, before), flush=True)
     if any(result.status in ("failed", "missing") for result in results):
         context.callbacks.on_multirun_end(config=config, config_name=config.hydra.job.config_name)
@@ -116,7 +116,7 @@ def sweep_grid(
 
 
 def _by_now(result: JobResult) -> JobResult:
-    """What a job that was left to another process has come to since."""
+    """Present result of a job that was left to another process."""
     found = read_job(result.folder)
     is_over = found.status != "missing" and same_words(found.words, result.words)
     return found if result.status == "missing" and is_over else result

@@ -1,4 +1,4 @@
-"""What a job prints, kept in its folder, whoever runs it and wherever its terminal is."""
+"""The log of a job: a copy of its output in its folder, for any launcher."""
 
 import faulthandler
 import sys
@@ -12,18 +12,18 @@ from typing import TextIO
 from neurotarget.printable import shown
 from neurotarget.problems import DataError
 
-PROGRESS_S = 60.0  # a bar that is drawn over and over leaves one line so often
+PROGRESS_S = 60.0  # a progress bar is logged once per this time
 
 
 class Both:
-    """A stream that writes to a log and, where it is `shown`, to the terminal as well."""
+    """A stream that writes to a log and, if `shown`, to the terminal as well."""
 
     def __init__(self, terminal: TextIO, log: TextIO, *, shown: bool) -> None:
         self.terminal, self.log, self.shown = terminal, log, shown
         self.line, self.noted_s = "", time.monotonic()
 
     def write(self, text: str) -> int:
-        """Show the text, and log its lines as they stand when they end."""
+        """Write to the terminal, and to the log line by line."""
         text = shown(text)
         if self.shown:
             self.terminal.write(text)
@@ -35,31 +35,31 @@ class Both:
         return len(text)
 
     def _note_progress(self) -> None:
-        drawn, _, self.line = self.line.rpartition("\r")
+        printed, _, self.line = self.line.rpartition("\r")
         self.line = f"\r{self.line}"
-        if drawn.strip() and time.monotonic() - self.noted_s > PROGRESS_S:
+        if printed.strip() and time.monotonic() - self.noted_s > PROGRESS_S:
             self.noted_s = time.monotonic()
-            self._log(drawn.rpartition("\r")[2])
+            self._log(printed.rpartition("\r")[2])
 
     def _log(self, line: str) -> None:
         if not self.log.closed:  # a thread may outlive the job
             self.log.write(f"{line}\n")
 
     def flush(self) -> None:
-        """Bring both up to date."""
+        """Flush both streams."""
         if self.shown:
             self.terminal.flush()
         if not self.log.closed:
             self.log.flush()
 
     def close_line(self) -> None:
-        """Log what stands in a line that was not ended."""
+        """Log the last line if it has no line end."""
         if last := self.line.rpartition("\r")[2]:
             self._log(last)
         self.line = ""
 
     def isatty(self) -> bool:
-        """Whether somebody looks at it."""
+        """Whether the output is a terminal."""
         return self.shown and self.terminal.isatty()
 
     def __getattr__(self, name: str) -> object:
@@ -68,7 +68,7 @@ class Both:
 
 @contextmanager
 def logged(path: Path, *, shown: bool) -> Iterator[TextIO]:
-    """Send what is printed to `path` too, or only there; yields the log.
+    """Copy output to `path`, or redirect it there; yield the log.
 
     Raises:
         DataError: the log cannot be written.
@@ -93,8 +93,8 @@ def logged(path: Path, *, shown: bool) -> Iterator[TextIO]:
 
 @contextmanager
 def _faults_in(log: TextIO) -> Iterator[None]:
-    """Where the process itself breaks down, Python's last word is in the log."""
-    if faulthandler.is_enabled():  # somebody else listens
+    """Write Python's fault traces (such as of a segmentation fault) to the log."""
+    if faulthandler.is_enabled():  # by somebody else
         yield
         return
     faulthandler.enable(log)

@@ -1,9 +1,9 @@
-"""Hydra's launchers, held to one promise: a job that dies takes no other with it.
+"""Calls to Hydra's launchers, arranged so that a job that dies stops no other job.
 
-Launchers raise at the first job that was killed. submitit's other jobs go on by themselves and are
-waited for. A pool of processes (joblib, Ray) breaks down as a whole and does not say who broke it:
-what was running is run again by itself, so that only the one to blame can fail, and the rest as
-before.
+Launchers raise an exception at the first job that was killed. With submitit, the other jobs
+continue and are awaited. A pool of processes (joblib, Ray) breaks down as a whole and does not
+report which job broke it: the jobs that were running are then run one by one, so that only the job
+at fault can fail, and the rest as before.
 """
 
 import io
@@ -42,7 +42,7 @@ EARLIER = ".earlier"
 
 
 class Launch(NamedTuple):
-    """What one call of a launcher gave: its returns, or its error and submitit's handles."""
+    """Result of a launcher call: its returns, or its error and submitit's handles."""
 
     returns: Sequence[JobReturn]
     error: Exception | None
@@ -52,23 +52,23 @@ class Launch(NamedTuple):
 def launch_jobs(
     launcher: Launcher, jobs: Sequence[Job], folder: Path, *, first_number: int = 0
 ) -> list[JobResult]:
-    """Run jobs in `folder`, the multirun's, and tell what each came to, in their order.
+    """Run jobs in `folder`, that of the multirun, and return the result of each, in their order.
 
-    Whatever one of them does, the others run: those that raise have written why, and those that
-    were killed are told by the lack of a result.
+    All jobs run, even if some fail: those with an exception have written the reason; those that
+    were killed are recognised by their missing result.
 
     Args:
-        launcher: as Hydra's `Plugins.instance().instantiate_launcher` gives it.
-        jobs: those that are done with the same words are read and not run.
+        launcher: from Hydra's `Plugins.instance().instantiate_launcher`.
+        jobs: those that are done with the same overrides are read, not run.
         folder: `hydra.sweep.dir` of the launcher's config.
         first_number: `hydra.job.num` of the first job.
 
     Raises:
-        DataError: the launcher starts nothing at all.
-        KeyboardInterrupt: the user stopped it; what was finished is in the folders.
+        DataError: the launcher cannot start any job.
+        KeyboardInterrupt: the user stopped it; finished results are in the folders.
     """
     folder = real_path(folder)
-    lost: dict[str, str] = {}  # why jobs without a result have none
+    lost: dict[str, str] = {}  # reasons of jobs without a result
     todo: list[Job] = []
     for job in jobs:
         if is_done(folder / job.name, job.words):
@@ -93,18 +93,18 @@ def _outcome(folder: Path, job: Job, reason: str) -> JobResult:
 
 
 def _unfit(launcher: Launcher, job: Job, folder: Path) -> str:
-    """Why a job cannot be launched, or nothing."""
+    """Why a job cannot be launched, or ""."""
     if is_running(folder):
         return "another process works on it now"
     try:
         launcher.hydra_context.config_loader.load_sweep_config(launcher.config, list(job.words))
     except (HydraException, OmegaConfBaseException) as error:
-        return f"its words make no configuration ({reason_of(error)})"
+        return f"its overrides make no configuration ({reason_of(error)})"
     return ""
 
 
 def _make_room(folder: Path, job: Job) -> None:
-    """Set aside what an earlier job of this name left, unless this one goes on with it."""
+    """Move the files of an earlier job of this name away, unless this job resumes it."""
     place = folder / job.name
     if not place.is_dir():
         return
@@ -120,7 +120,7 @@ def _make_room(folder: Path, job: Job) -> None:
 
 
 def launch(launcher: Launcher, jobs: Sequence[Job], folder: Path, number: int) -> dict[str, str]:
-    """Run all jobs; returns why those that have no result have none, by name.
+    """Run all jobs; return the reasons of those without a result, by name.
 
     Raises:
         DataError: the launcher starts none of them.
@@ -130,34 +130,36 @@ def launch(launcher: Launcher, jobs: Sequence[Job], folder: Path, number: int) -
     _wait(done.handles, folder, jobs)
     lost = {job.name: ENDED for job in jobs if not (folder / job.name / RESULT).is_file()}
     if done.handles:
-        told = {job.name: _scheduler(one) for job, one in zip(jobs, done.handles, strict=False)}
-        return {name: told.get(name, reason) for name, reason in lost.items()}
+        reasons = {job.name: _scheduler(one) for job, one in zip(jobs, done.handles, strict=False)}
+        return {name: reasons.get(name, reason) for name, reason in lost.items()}
     if done.error is None:
-        told = {job.name: _raised(one) for job, one in zip(jobs, done.returns, strict=False)}
-        return {name: told.get(name) or reason for name, reason in lost.items()}
-    begun = [job for job in jobs if job.name in lost and _written(folder, job) != before[job.name]]
-    if lost and not begun:
+        reasons = {job.name: _raised(one) for job, one in zip(jobs, done.returns, strict=False)}
+        return {name: reasons.get(name) or reason for name, reason in lost.items()}
+    started = [
+        job for job in jobs if job.name in lost and _written(folder, job) != before[job.name]
+    ]
+    if lost and not started:
         raise DataError(f"{_name(launcher)} starts no job: {reason_of(done.error)}") from done.error
-    return _again(launcher, jobs, begun, lost, folder=folder, number=number)
+    return _again(launcher, jobs, started, lost, folder=folder, number=number)
 
 
 def _again(
     launcher: Launcher,
     jobs: Sequence[Job],
-    begun: Sequence[Job],
+    started: Sequence[Job],
     lost: dict[str, str],
     *,
     folder: Path,
     number: int,
 ) -> dict[str, str]:
-    """After a pool broke down: those that it was at by themselves, then those it had not begun."""
+    """After a pool broke down: run the started jobs one by one, then those that had not started."""
     if len(jobs) == 1:
         return lost
     numbers = {job.name: number + place for place, job in enumerate(jobs)}
-    waiting = [job for job in jobs if job.name in lost and job not in begun]
-    print(f"a worker died; again, one by one: {', '.join(job.name for job in begun)}", flush=True)
+    waiting = [job for job in jobs if job.name in lost and job not in started]
+    print(f"a worker died; again, one by one: {', '.join(job.name for job in started)}", flush=True)
     still: dict[str, str] = {}
-    for job in begun:
+    for job in started:
         try:
             still |= launch(launcher, [job], folder, numbers[job.name])
         except DataError as error:
@@ -168,12 +170,12 @@ def _again(
 
 
 def _call(launcher: Launcher, jobs: Sequence[Job], number: int) -> Launch:
-    words = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
+    overrides = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
     try:
-        return Launch(launcher.launch(words, initial_job_idx=number), None, [])
+        return Launch(launcher.launch(overrides, initial_job_idx=number), None, [])
     except KeyboardInterrupt as stopped:
         for handle in _handles(stopped):
-            if type(handle).__name__ == "LocalJob":  # what a cluster was given goes on there
+            if type(handle).__name__ == "LocalJob":  # jobs of a cluster continue there
                 handle.cancel()
         raise
     except Exception as error:
@@ -181,7 +183,7 @@ def _call(launcher: Launcher, jobs: Sequence[Job], number: int) -> Launch:
 
 
 def _handles(error: BaseException) -> list[Any]:
-    """Handles of submitit, which its launcher keeps in the frame that raised."""
+    """Handles of submitit, which its launcher keeps in the stack frame that raised."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         held = frame.f_locals.get("jobs")
         if isinstance(held, list) and all(
@@ -201,11 +203,11 @@ def _wait(handles: Sequence[Any], folder: Path, jobs: Sequence[Job]) -> None:
 def _scheduler(handle: object) -> str:
     paths = handle.paths
     log = next((path for path in (paths.stderr, paths.stdout) if path.is_file()), paths.folder)
-    return f"{ENDED} (state {handle.state.lower()}; what it said: {log})"
+    return f"{ENDED} (state {handle.state.lower()}; its log: {log})"
 
 
 def _raised(done: JobReturn) -> str:
-    """Why a job raised before it could write that itself."""
+    """Why a job failed before it could write a result."""
     try:
         with redirect_stderr(io.StringIO()):
             _ = done.return_value

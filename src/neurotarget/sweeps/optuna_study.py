@@ -1,4 +1,4 @@
-"""What a search asks of Optuna: its settings, the study in its storage, what is optimised."""
+"""The Optuna side of a search: settings, study, storage, sampler, pruner, objectives."""
 
 import json
 import math
@@ -18,7 +18,7 @@ from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
 if TYPE_CHECKING:
     import optuna
 
-# logged as these, or, where they end in "/", once a label below them; all are better when higher
+# logged under these keys, or, if they end in "/", once per label; higher is better for all
 METRICS = {
     "dice": "val/dice_mean",
     "volume_icc": "val/volume_icc/",
@@ -26,20 +26,20 @@ METRICS = {
 }
 SAMPLERS = ("tpe", "random", "gp", "nsga2")
 PRUNERS = ("median", "hyperband", "none")
-AT_ONCE = "; say sweep.objective=dice, volume_icc or volume_r, or several: '[dice,volume_icc]'"
-SQLITE_WAIT_S = 60.0  # for another process to have written
+AT_ONCE = "; set sweep.objective=dice, volume_icc or volume_r, or several: '[dice,volume_icc]'"
+SQLITE_WAIT_S = 60.0  # timeout for another process's write
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Settings of a search: `sweep` of a configuration, checked."""
+    """Validated settings of a search, from `sweep` of the configuration."""
 
     objectives: tuple[str, ...]
     trials: int
     startup_trials: int
-    warmup_epochs: int  # in which no trial is pruned
+    warmup_epochs: int  # epochs before a trial may be pruned
     sampler: str
-    pruner: str  # "none" where there are several objectives: Optuna prunes by one value
+    pruner: str  # "none" with several objectives: Optuna prunes by one value
     storage: str
     study_name: str
     seed: int
@@ -47,15 +47,15 @@ class Search:
 
     @property
     def shown_storage(self) -> str:
-        """The storage without its password."""
+        """URL of the storage without its password."""
         return masked(self.storage)
 
 
 def read_search(sweep: Mapping[str, Any], folder: Path, name: str) -> Search:
-    """Settings of the search in `folder`, called `name` where it has no name of its own.
+    """Settings of the search in `folder`; `name` is the default name of the study.
 
     Raises:
-        DataError: a setting has a value that is refused.
+        DataError: a setting has an invalid value.
     """
     asked = sweep["objective"]
     objectives = (asked,) if isinstance(asked, str) else tuple(asked or ())
@@ -83,7 +83,7 @@ def _count(sweep: Mapping[str, Any], key: str, least: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise DataError(
             f"sweep.{key}: found {value!r}, wanted a whole number of at least {least}; "
-            f"say sweep.{key}={least}"
+            f"set sweep.{key}={least}"
         )
     return value
 
@@ -93,7 +93,7 @@ def _one_of(sweep: Mapping[str, Any], key: str, known: Sequence[str]) -> str:
     if value not in known:
         raise DataError(
             f"sweep.{key}: found {value!r}, wanted one of {', '.join(known)}; "
-            f"say sweep.{key}={known[0]}"
+            f"set sweep.{key}={known[0]}"
         )
     return str(value)
 
@@ -104,10 +104,10 @@ def masked(text: str) -> str:
 
 
 def need_optuna() -> None:
-    """Say what to install where Optuna is not.
+    """Check that Optuna is installed.
 
     Raises:
-        DataError: it is not, or is older than what is used here.
+        DataError: it is missing or too old; says what to install.
     """
     try:
         import optuna
@@ -124,10 +124,10 @@ def need_optuna() -> None:
 
 
 def open_study(search: Search, lock: FileLock) -> "optuna.Study":
-    """The study of a search, made where there is none; one process at a time makes it.
+    """Open or create the study of a search; one process at a time creates it.
 
     Raises:
-        DataError: the storage cannot be opened, or holds a study of other objectives.
+        DataError: the storage cannot be opened, or its study has other objectives.
     """
     import optuna
 
@@ -142,20 +142,20 @@ def open_study(search: Search, lock: FileLock) -> "optuna.Study":
                 sampler=optuna.samplers.RandomSampler(),
                 pruner=pruner_of(search),
             )
-    except Exception as error:  # whatever a driver of a database raises
+    except Exception as error:  # database drivers raise errors of any type
         raise unopened(search, error) from error
     directions = [direction.name.lower() for direction in study.directions]
     if directions != ["maximize"] * len(search.objectives):
         raise DataError(
             f"sweep.study_name={search.study_name}: found a study that is to {directions} in that "
-            f"storage, wanted one to maximize {list(search.objectives)}; say another "
+            f"storage, wanted one to maximize {list(search.objectives)}; choose another "
             "sweep.study_name or hydra.sweep.dir"
         )
     return study
 
 
 def load_study(search: Search) -> "optuna.Study":
-    """The study of a search that a job belongs to.
+    """Open the study of a search from one of its jobs.
 
     Raises:
         DataError: there is none, or the storage cannot be opened.
@@ -167,7 +167,7 @@ def load_study(search: Search) -> "optuna.Study":
         return optuna.load_study(
             storage=_storage(search.storage),
             study_name=search.study_name,
-            sampler=optuna.samplers.RandomSampler(),  # what was drawn is not drawn again
+            sampler=optuna.samplers.RandomSampler(),  # unused: values that were sampled are kept
             pruner=pruner_of(search),
         )
     except Exception as error:
@@ -175,11 +175,11 @@ def load_study(search: Search) -> "optuna.Study":
 
 
 def unopened(search: Search, error: Exception) -> DataError:
-    """What to say of a storage that does not answer."""
+    """Error about a storage that cannot be opened."""
     reason = masked(" ".join(str(error).split())[:300]) or type(error).__name__
     return DataError(
         f"sweep.storage={search.shown_storage}: the study {search.study_name} cannot be opened "
-        f"there ({reason}); say sweep.storage=sqlite:///<file> or another URL that Optuna takes, "
+        f"there ({reason}); set sweep.storage=sqlite:///<file> or another URL that Optuna takes, "
         "with its driver installed"
     )
 
@@ -187,7 +187,7 @@ def unopened(search: Search, error: Exception) -> DataError:
 def _storage(url: str) -> "optuna.storages.BaseStorage":
     import optuna
 
-    if url.startswith("sqlite:///"):  # SQLite's own wait for another process is 5 s
+    if url.startswith("sqlite:///"):  # SQLite's own timeout is 5 s
         options = {"connect_args": {"timeout": SQLITE_WAIT_S}}
         return optuna.storages.RDBStorage(url, engine_kwargs=options)
     return optuna.storages.RDBStorage(url)
@@ -196,8 +196,8 @@ def _storage(url: str) -> "optuna.storages.BaseStorage":
 def sampler_of(search: Search, number: int) -> "optuna.samplers.BaseSampler":
     """The sampler of one trial.
 
-    Each trial has a seed of its own, made of its number: neither two processes nor a search that
-    goes on draw what was drawn already, and a search of one process draws the same again.
+    Each trial has its own seed, derived from its number: several processes or a resumed search
+    never repeat samples, and a search in one process is reproducible.
     """
     import optuna
 
@@ -214,7 +214,7 @@ def sampler_of(search: Search, number: int) -> "optuna.samplers.BaseSampler":
 
 
 def pruner_of(search: Search) -> "optuna.pruners.BasePruner":
-    """What decides, by epochs from 1, that a trial is not worth going on with."""
+    """The pruner of a search, which works on epochs counted from 1."""
     import optuna
 
     pruners, spared = optuna.pruners, search.warmup_epochs
@@ -228,7 +228,7 @@ def pruner_of(search: Search) -> "optuna.pruners.BasePruner":
 def objective_values(
     values: Mapping[str, float], objectives: Sequence[str]
 ) -> tuple[list[float], str]:
-    """Each objective from logged metrics, and why one cannot be told ("" where all can)."""
+    """Each objective from logged metrics, and why one is undefined ("" if none is)."""
     found, reasons = [], []
     for objective in objectives:
         value, reason = objective_value(values, objective)
@@ -252,44 +252,44 @@ def objective_value(values: Mapping[str, float], objective: str) -> tuple[float,
 
 
 def not_learnt(values: Mapping[str, float]) -> str:
-    """Why a trial has not learnt, by what its validation logged; "" where it has, or may have."""
+    """Why a trial has not learnt, from its validation metrics; "" if it has, or may have."""
     found = judge_validation(values)
     return " ".join(found.reasons) if found.word == NOT_LEARNT else ""
 
 
 def check_same_search(study: "optuna.Study", asked: Mapping[str, Any]) -> None:
-    """Keep what a study searches with it, and refuse to go on with anything else.
+    """Store the definition of the search in the study, and refuse a study with another one.
 
     Raises:
-        DataError: the study searches over something else; with what differs.
+        DataError: the study has another definition; lists the differences.
     """
     before = study.user_attrs.get("search")
     if before is None:
         study.set_user_attr("search", json.dumps(asked))
         return
     before = json.loads(before)
-    told = [
-        f"{key} is {_said(asked.get(key))} and was {_said(before.get(key))}"
+    changes = [
+        f"{key} is {_shown(asked.get(key))} and was {_shown(before.get(key))}"
         for key in sorted(asked.keys() | before.keys())
         if asked.get(key) != before.get(key)
     ]
-    if told:
+    if changes:
         raise DataError(
             f"sweep.study_name={study.study_name}: found a study of another search in that storage "
-            f"({'; '.join(told)}); repeat the command it was started with, or say another "
+            f"({'; '.join(changes)}); repeat the command it was started with, or choose another "
             "sweep.study_name or hydra.sweep.dir"
         )
 
 
-def _said(value: object) -> str:
+def _shown(value: object) -> str:
     return "absent" if value is None else str(value)
 
 
 def importances(study: "optuna.Study", objectives: Sequence[str]) -> list[tuple[str, str, float]]:
-    """Objective, parameter and its share of what separates the best trials from all others.
+    """Objective, parameter, and its share of what separates the best trials from the others.
 
-    PED-ANOVA needs some trials among the best: the best tenth, at least five. Nothing is told of
-    fewer than ten trials, nor where there is but one parameter.
+    PED-ANOVA compares the best tenth of the trials, at least five, with the rest. Empty for fewer
+    than ten trials or a single parameter.
     Source: Watanabe et al. 2023, doi:10.48550/arXiv.2304.10255.
     """
     import optuna
@@ -302,7 +302,7 @@ def importances(study: "optuna.Study", objectives: Sequence[str]) -> list[tuple[
     rows = []
     for index, objective in enumerate(objectives):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that lower must be better, and that it is new
+            warnings.simplefilter("ignore")  # an experimental feature; lower is better
             found = optuna.importance.get_param_importances(
                 study,
                 evaluator=evaluator,

@@ -1,7 +1,7 @@
-"""`python train.py -m experiment=… sweep=optuna …`: ask Optuna, train, tell it, until all is tried.
+"""The loop of `python train.py -m experiment=… sweep=optuna …`: ask Optuna, train, report to it.
 
-The study in the storage is the memory: any number of processes may run the same command, and one
-that was stopped is run again. What a process that is gone had begun is gone on with.
+The study in the storage is the only state: any number of processes may run the same command, and a
+stopped command is resumed by running it again. Trials of processes that have ended are resumed too.
 """
 
 import time
@@ -51,12 +51,12 @@ if TYPE_CHECKING:
     import optuna
 
 POLL_S = 2.0
-UNCLAIMED_S = 60.0  # a trial that is unmarked for so long lost its process while it was begun
+UNCLAIMED_S = 60.0  # after this time an unmarked trial counts as left by its process
 
 
 @exits_with_sentence
-def search(launcher: Launcher, config: DictConfig, words: Sequence[str]) -> None:
-    """Run the search that `config.sweep` and the overrides `words` ask for.
+def search(launcher: Launcher, config: DictConfig, overrides: Sequence[str]) -> None:
+    """Run the search that `config.sweep` and the overrides define.
 
     Raises:
         DataError: settings are refused, the storage does not answer, or every trial failed.
@@ -73,14 +73,14 @@ def search(launcher: Launcher, config: DictConfig, words: Sequence[str]) -> None
             "leave it out, and train the best settings afterwards by the command that is printed"
         )
     loader = launcher.hydra_context.config_loader
-    fixed, space = split_words(loader, config, settings.get("space") or {}, words)
+    fixed, space = split_words(loader, config, settings.get("space") or {}, overrides)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".study.lock")
     study = open_study(asked, lock)
     with lock:
         check_same_search(study, signature(asked.objectives, fixed, space))
     command = command_words(config)
-    own = [word for word in command if word.startswith("--config-dir=")]
+    own = [override for override in command if override.startswith("--config-dir=")]
     target = str(OmegaConf.select(config, "target.name") or asked.study_name)
     tables = Tables(folder, target, asked, space, (*own, *fixed))
     link(folder.parent / LATEST, folder)
@@ -100,13 +100,13 @@ class Run:
     search: Search
     study: "optuna.Study"
     space: tuple[Dimension, ...]
-    words: tuple[str, ...]  # of every trial
-    command: tuple[str, ...]  # that the search was started with
+    words: tuple[str, ...]  # overrides of every trial
+    command: tuple[str, ...]  # overrides that the search was started with
     folder: Path
-    lock: FileLock  # held while trials are counted and begun
+    lock: FileLock  # held while trials are counted and started
 
     def to_the_end(self, workers: Workers, tables: Tables) -> None:
-        """Run trials until the search has all, then tell the best.
+        """Run trials until the search is complete, then print the best.
 
         Raises:
             DataError: every trial failed.
@@ -116,7 +116,7 @@ class Run:
             f"search: {self.search.trials} trials over {searched}\n"
             f"  results   {self.folder / PAGE}\n"
             f"  stopped?  {to_go_on(self.folder)}\n"
-            "  faster?   say that in another terminal: both share the trials",
+            "  faster?   run that in another terminal: both share the trials",
             flush=True,
         )
         with going_on(to_go_on(self.folder)):
@@ -131,9 +131,9 @@ class Run:
         print(conclusion(self.study, tables), flush=True)
 
     def _next(self, workers: Workers) -> list["optuna.Trial"] | None:
-        """Trials for one call of the launcher: those left behind first, then new ones.
+        """Trials for one call of the launcher: those left by ended processes first, then new ones.
 
-        None are there where a job goes on whose process is gone; `None` where all is done.
+        An empty list if a left trial's job still runs; `None` if all trials are done.
         """
         from optuna.trial import Trial
 
@@ -145,8 +145,8 @@ class Run:
             if idle:
                 again = idle[: self.search.parallel]
                 return [self._mark(Trial(self.study, one._trial_id), workers) for one in again]
-            begun = sum(one.state.name != "WAITING" for one in trials)
-            room = min(self.search.parallel, self.search.trials - begun)
+            num_started = sum(one.state.name != "WAITING" for one in trials)
+            room = min(self.search.parallel, self.search.trials - num_started)
             new = [self._mark(self.study.ask(), workers) for _ in range(room)]
             return new if new or left else None
 
@@ -157,16 +157,16 @@ class Run:
         return trial
 
     def _run(self, batch: Sequence["optuna.Trial"], tables: Tables) -> None:
-        jobs = [Job(name_of(trial.number), self._words(trial)) for trial in batch]
+        jobs = [Job(name_of(trial.number), self._overrides(trial)) for trial in batch]
         for job in jobs:
-            drawn = [word for word in job.words if word not in self.words]
-            print(f"{job.name}: {' '.join(drawn[:-1])}", flush=True)  # the last is its number
+            sampled = [override for override in job.words if override not in self.words]
+            print(f"{job.name}: {' '.join(sampled[:-1])}", flush=True)  # not sweep.trial=
         self._note(jobs)
         began_s = time.monotonic()
         results = launch_jobs(self.launcher, jobs, self.folder, first_number=batch[0].number)
         lasted_s = time.monotonic() - began_s if len(batch) == 1 else None
         for trial, result in zip(batch, results, strict=True):
-            if result.status != "missing":  # another process works on it still
+            if result.status != "missing":  # else another process works on it
                 seconds = seconds_of(result.folder, lasted_s)
                 self._tell(trial, result, seconds)
                 print(trial_line(self.study, trial.number, result, tables), flush=True)
@@ -177,10 +177,10 @@ class Run:
         with self.lock:
             write_multirun(self.folder, self.command, jobs, results)
 
-    def _words(self, trial: "optuna.Trial") -> tuple[str, ...]:
+    def _overrides(self, trial: "optuna.Trial") -> tuple[str, ...]:
         self.study.sampler = sampler_of(self.search, trial.number)
-        drawn = [one.suggest(trial) for one in self.space]
-        return (*self.words, *drawn, f"sweep.trial={trial.number}")
+        sampled = [one.suggest(trial) for one in self.space]
+        return (*self.words, *sampled, f"sweep.trial={trial.number}")
 
     def _tell(self, trial: "optuna.Trial", result: JobResult, seconds: float | None) -> None:
         from optuna.trial import TrialState
@@ -198,20 +198,20 @@ class Run:
             trial.set_user_attr("reason", reason)
         if seconds is not None:
             trial.set_user_attr("seconds", seconds)
-        told = values if state is TrialState.COMPLETE else None
-        self.study.tell(trial.number, told, state=state, skip_if_finished=True)
+        final = values if state is TrialState.COMPLETE else None
+        self.study.tell(trial.number, final, state=state, skip_if_finished=True)
 
 
 def is_left(trial: "optuna.trial.FrozenTrial", workers: Workers) -> bool:
-    """Whether a trial was begun by a process of this folder that is gone."""
+    """Whether a trial was started by a process of this folder that has ended."""
     if trial.state.name != "RUNNING":
         return False
     if at := trial.user_attrs.get(AT):
         return at["place"] == workers.place and at["worker"] in workers.held
-    age = datetime.now() - trial.datetime_start  # Optuna's are local and naive
+    age = datetime.now() - trial.datetime_start  # Optuna's times are local and naive
     return age.total_seconds() > UNCLAIMED_S
 
 
 def name_of(number: int) -> str:
-    """Folder of a trial."""
+    """Folder name of a trial."""
     return f"trial_{number:04d}"

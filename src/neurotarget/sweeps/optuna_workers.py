@@ -1,4 +1,4 @@
-"""Which processes search in one folder, told by locks that fall with the process."""
+"""Processes that search in one folder, each with a lock that is released when it ends."""
 
 import os
 from itertools import count
@@ -14,10 +14,10 @@ FOLDER = ".workers"
 
 
 class Workers(Holder):
-    """Numbers that this process holds: its own, and those of processes that are gone.
+    """Worker numbers that this process holds: its own, and those of processes that have ended.
 
-    A trial is marked with the number of its process. Where the lock of a number can be taken, its
-    process is gone, and who takes it takes its unfinished trials over.
+    A trial is marked with the number of its process. If the lock of a number can be taken, its
+    process has ended, and its unfinished trials are taken over.
     """
 
     def __init__(self, sweep_folder: Path) -> None:
@@ -26,16 +26,16 @@ class Workers(Holder):
 
     @property
     def number(self) -> int:
-        """What marks the trials of this process."""
+        """Number that marks the trials of this process."""
         return min(self.held)
 
     @property
     def place(self) -> str:
-        """What marks the trials of this folder, also after it was moved."""
+        """Identifier of this folder in its trials; it stays the same if the folder is moved."""
         return (self.folder / "id").read_text(encoding="utf-8")
 
     def __enter__(self) -> "Workers":
-        """Take a number."""
+        """Take a free number."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / "id.lock"):
             if not (self.folder / "id").is_file():
@@ -47,13 +47,13 @@ class Workers(Holder):
         return self
 
     def release(self) -> None:
-        """Give all numbers back."""
+        """Release all numbers."""
         for lock in self.held.values():
             lock.release()
         self.held.clear()
 
     def claim(self) -> None:
-        """Take the numbers of processes that are gone."""
+        """Take the numbers of processes that have ended."""
         for path in self.folder.glob("*.lock"):
             number = whole_number(path.stem)
             if number is not None and number not in self.held:

@@ -1,4 +1,4 @@
-"""Stops a trial of a search that does worse than others did by the same epoch."""
+"""Pruning of trials that do worse than others did by the same epoch."""
 
 import warnings
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def pruning(config: Mapping[str, Any], folder: Path) -> list[Callback]:
-    """What a job of a search adds to its trainer: nothing where nothing is to be pruned.
+    """Callbacks that a job of a search adds to its trainer; none if the search does not prune.
 
     Args:
-        config: resolved configuration of the job; `sweep.trial` is the trial that it runs.
-        folder: the job's, inside that of the search.
+        config: resolved configuration of the job; `sweep.trial` is its trial number.
+        folder: that of the job, inside that of the search.
 
     Raises:
-        DataError: settings of the search are refused, or this is no job of a search at all.
+        DataError: settings of the search are invalid, or this is not a job of a search.
     """
     sweep = config.get("sweep") or {}
     if "trial" not in sweep:
@@ -45,15 +45,14 @@ def pruning(config: Mapping[str, Any], folder: Path) -> list[Callback]:
 
 
 class PruneBadTrials(Callback):
-    """Reports the objective of every validation to the study, which may end the trial.
+    """Reports the objective of every validation to the study, which may stop the trial.
 
-    Only rank 0 talks to the storage; all ranks end together. A validation whose objective is not
-    a number says nothing, as early on where volumes of nothing agree with no other. Where the
-    storage does not answer, the trial goes on unpruned. Studies of several objectives cannot
-    prune.
+    Only rank 0 accesses the storage; all ranks stop together. An undefined objective is not
+    reported (early on, volumes of empty masks have no correlation). If the storage cannot be
+    reached, the trial continues unpruned. Studies with several objectives cannot prune.
 
     Raises:
-        optuna.TrialPruned: the trial is not worth going on with.
+        optuna.TrialPruned: the trial is stopped.
     """
 
     def __init__(self, search: Search, number: int) -> None:
@@ -67,7 +66,7 @@ class PruneBadTrials(Callback):
             self.trial = self._find()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Report, and end the trial where the study says so."""
+        """Report the objective, and stop the trial if the study decides so."""
         if trainer.sanity_checking:
             return
         reason = ""
@@ -93,7 +92,7 @@ class PruneBadTrials(Callback):
         return Trial(study, found._trial_id)
 
     def _judge(self, metrics: Mapping[str, float], epoch: int) -> str:
-        """Report the epoch (from 1); why the trial ends, or ""."""
+        """Report the epoch (from 1); return why the trial stops, or ""."""
         from optuna.exceptions import OptunaError
 
         objective = self.search.objectives[0]
@@ -102,7 +101,7 @@ class PruneBadTrials(Callback):
             return ""
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a run that goes on comes to an epoch again
+                warnings.simplefilter("ignore")  # a resumed run reports an epoch again
                 self.trial.report(value, epoch)
             is_bad = self.trial.should_prune()
         except (OptunaError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""One job of a multirun: it ends with a result.json, whatever happens, and takes no other along."""
+"""One job of a multirun: it always writes a result.json, and its failure stops no other job."""
 
 import gc
 import math
@@ -43,7 +43,7 @@ Act = Callable[[DictConfig], Mapping[str, float]]
 
 
 class Ended(NamedTuple):
-    """How a job ended."""
+    """Outcome of a job."""
 
     status: Status
     values: Mapping[str, float]
@@ -51,32 +51,32 @@ class Ended(NamedTuple):
 
 
 def run_as_job(act: Act, cfg: DictConfig) -> float:
-    """Run `act`, which returns its best values by metric; returns that of `cfg.monitor`, else NaN.
+    """Run `act`, which returns its best values by metric; return that of `cfg.monitor`, else NaN.
 
-    Outside a multirun an error is printed as a sentence and ends the process. In a multirun no
-    error leaves here: result.json and job.log record it, and the launcher goes on. A job that was
-    stopped after a checkpoint finds its folder in `cfg.resume`.
+    Outside a multirun, errors are printed as by `exits_with_sentence`. In a multirun no error is raised: it is
+    recorded in result.json and job.log, and the launcher continues. A job that was stopped after a
+    checkpoint is resumed: `cfg.resume` is set to its folder.
 
     Raises:
         KeyboardInterrupt: the user stops the whole multirun.
     """
-    print_anything()  # a launcher's process, whose streams are its own
+    print_anything()  # a launcher's process has its own streams
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     number = _rank(cfg)
-    is_alone = os.environ.get(JOB) == str(folder)  # a process was started for this job
+    is_alone = os.environ.get(JOB) == str(folder)  # a process was started for this job only
     if hydra.mode == RunMode.MULTIRUN or is_alone:
-        _go_on(cfg, folder)
+        _resume(cfg, folder)
         if number > 0:
             values = act(cfg)
         elif is_alone:
-            values = _noted(act, cfg, folder, sys.stderr).values
+            values = _recorded(act, cfg, folder, sys.stderr).values
         else:
             values = _run(act, cfg, folder)
     else:
         values = exits_with_sentence(act if number else _claimed(act, folder))(cfg)
-        if number == 0 and (folder.parent / MULTIRUN).is_file():  # resumed by itself
-            write_result(folder, "done", _words(), values=values)
+        if number == 0 and (folder.parent / MULTIRUN).is_file():  # a job resumed on its own
+            write_result(folder, "done", _overrides(), values=values)
     return float(values.get(_monitor(cfg), math.nan))
 
 
@@ -85,7 +85,7 @@ def _rank(cfg: DictConfig) -> int:
 
 
 def _claimed(act: Act, folder: Path) -> Act:
-    """The act in a folder that is ours, under its lock."""
+    """Wrap the act so that it claims the folder and holds its lock."""
 
     def in_claimed(cfg: DictConfig) -> Mapping[str, float]:
         claimed(folder, older=older_output, key="hydra.run.dir")
@@ -103,54 +103,54 @@ def _best(cfg: DictConfig, values: Mapping[str, float]) -> str:
     return "".join(f"{key} {values[key]:.3f}, " for key in [_monitor(cfg)] if key in values)
 
 
-def _words() -> list[str]:
-    return [word for word in HydraConfig.get().overrides.task if not word.startswith("resume=")]
+def _overrides() -> list[str]:
+    return [one for one in HydraConfig.get().overrides.task if not one.startswith("resume=")]
 
 
-def _go_on(cfg: DictConfig, folder: Path) -> None:
+def _resume(cfg: DictConfig, folder: Path) -> None:
     if (folder / LAST).is_file() and not (folder / RESULT).is_file():
         with read_write(cfg), open_dict(cfg):
             cfg.resume = str(folder)
 
 
 def _run(act: Act, cfg: DictConfig, folder: Path) -> Mapping[str, float]:
-    """Run a job under its lock, with its log; prints one line about its end."""
+    """Run a job under its lock, with its log; print one line at its end."""
     shown = HydraConfig.get().runtime.choices.get("hydra/launcher") == "basic"
     began_s = time.monotonic()
     try:
         with (
             running(folder).acquire(timeout=CLAIM_S),
-            logged(folder / LOG, shown=shown) as log,  # other launchers would mix what jobs print
+            logged(folder / LOG, shown=shown) as log,  # other launchers would mix outputs
         ):
-            if is_done(folder, _words()):  # a launcher that tries again by itself, as Ray does
+            if is_done(folder, _overrides()):  # a launcher may retry by itself, as Ray does
                 return read_job(folder).values
             (folder / RESULT).unlink(missing_ok=True)
-            ended = _apart(folder) if needs_own_process(cfg) else _noted(act, cfg, folder, log)
+            ended = _apart(folder) if needs_own_process(cfg) else _recorded(act, cfg, folder, log)
     except Timeout:
         ended = Ended("failed", {}, "another process works on it now")
-    except (DataError, OSError) as error:  # the disk is full, say: not even its end can be noted
+    except (DataError, OSError) as error:  # such as a full disk, where no result can be written
         ended = Ended("failed", {}, reason_of(error))
     _free()
     minutes = (time.monotonic() - began_s) / 60
-    told = ended.reason or f"{_best(cfg, ended.values)}{minutes:.1f} min"
+    outcome = ended.reason or f"{_best(cfg, ended.values)}{minutes:.1f} min"
     where = f"; log {folder / LOG}" if ended.status == "failed" else ""
-    print(f"{ended.status}: {folder.name}: {told}{where}", file=sys.stderr, flush=True)
+    print(f"{ended.status}: {folder.name}: {outcome}{where}", file=sys.stderr, flush=True)
     return ended.values
 
 
 def _apart(folder: Path) -> JobResult | Ended:
     hydra = HydraConfig.get()
-    status = run_in_own_process([*own_folders(hydra), *_words()], folder, hydra.runtime.cwd)
+    status = run_in_own_process([*own_folders(hydra), *_overrides()], folder, hydra.runtime.cwd)
     found = read_job(folder)
     if found.status == "missing":
         return Ended("failed", {}, f"{ENDED} (exit status {status})")
     return found
 
 
-def _noted(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
-    """Run the job and write how it ended."""
+def _recorded(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
+    """Run the job and write its outcome."""
     ended = _attempt(act, cfg, folder, log)
-    write_result(folder, ended.status, _words(), values=ended.values, reason=ended.reason)
+    write_result(folder, ended.status, _overrides(), values=ended.values, reason=ended.reason)
     return ended
 
 
@@ -163,7 +163,7 @@ def _attempt(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
             raise Stopped(number) from error
         if _is_ended_by_submitit(error):
             raise
-        if any(kind.__name__ == "TrialPruned" for kind in type(error).__mro__):  # Optuna's
+        if any(kind.__name__ == "TrialPruned" for kind in type(error).__mro__):  # raised by Optuna
             return Ended("pruned", {}, reason_of(error))
         to_terminal = os.environ.get("NEUROTARGET_TRACEBACK")
         traceback.print_exc(file=None if to_terminal else log)
@@ -171,16 +171,17 @@ def _attempt(act: Act, cfg: DictConfig, folder: Path, log: TextIO) -> Ended:
 
 
 def _is_ended_by_submitit(error: BaseException) -> bool:
-    """Whether time is up: the job has no result then, and goes on another time.
+    """Whether the time limit was reached: then no result is written, so that the job can be
+    resumed.
 
-    submitit raises from its signal handler and, where it may, starts the job again.
+    submitit raises from its signal handler and restarts the job if possible.
     """
     *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
     return str(innermost.f_globals.get("__name__")).startswith("submitit")
 
 
 def _free() -> None:
-    """Give the next job of this process the memory of this one, which cycles hold."""
+    """Free the memory of this job, which reference cycles hold, for the next job of the process."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

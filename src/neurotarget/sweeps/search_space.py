@@ -1,4 +1,4 @@
-"""What a search may choose from, read from Hydra's own overrides.
+"""The space of a search, parsed from Hydra's own syntax of overrides.
 
 `model=unet,segresnet`, `model=choice(…)`, `model=glob(*)`, `data.batch_size=range(2,9)`,
 `optimizer.lr='tag(log, interval(1e-4, 1e-2))'` and `model.levels='int(interval(3, 6))'`.
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 LOG = "log"
 EXAMPLE = "optimizer.lr='tag(log, interval(1e-4, 1e-2))'"
-OWN = ("sweep.", "hydra.", "hydra/")  # settings of the search, and of what runs it
+OWN = ("sweep.", "hydra.", "hydra/")  # prefixes of settings that cannot be searched
 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One setting that is searched, by its key as it stands on the command line.
+    """One setting that is searched, by its key on the command line.
 
-    Either `choices` (texts as on the command line) or numbers from `low` to `high`, both
-    included, in steps of `step` where it is given.
+    Either `choices` (texts as on the command line) or numbers from `low` to `high`, both included,
+    in steps of `step` if given.
     """
 
     key: str
-    text: str  # as it was written
+    text: str  # the override as written
     choices: tuple[str, ...] = ()
     low: float = math.nan
     high: float = math.nan
@@ -43,35 +43,37 @@ class Dimension:
     is_whole: bool = False
 
     def suggest(self, trial: "optuna.Trial") -> str:
-        """The override of one trial; what was drawn for it already is kept."""
+        """Override for one trial; a value that was sampled before is kept."""
         if self.choices:
             return f"{self.key}={trial.suggest_categorical(self.key, self.choices)}"
         if self.is_whole:
             low, high, step = int(self.low), int(self.high), int(self.step or 1)
-            drawn = trial.suggest_int(self.key, low, high, step=step, log=self.is_log)
-            return f"{self.key}={drawn}"
-        drawn = trial.suggest_float(self.key, self.low, self.high, step=self.step, log=self.is_log)
-        return f"{self.key}={drawn!r}"
+            sampled = trial.suggest_int(self.key, low, high, step=step, log=self.is_log)
+            return f"{self.key}={sampled}"
+        sampled = trial.suggest_float(
+            self.key, self.low, self.high, step=self.step, log=self.is_log
+        )
+        return f"{self.key}={sampled!r}"
 
     @property
     def first_values(self) -> tuple[str, ...]:
-        """Overrides that show whether the setting is there: every choice, or the lowest number."""
+        """Overrides for a check that the setting exists: every choice, or the lowest number."""
         if self.choices:
             return tuple(f"{self.key}={choice}" for choice in self.choices)
         return (f"{self.key}={int(self.low) if self.is_whole else self.low}",)
 
 
 def read_space(
-    words: Sequence[str], loader: ConfigLoader
+    overrides: Sequence[str], loader: ConfigLoader
 ) -> tuple[list[str], tuple[Dimension, ...]]:
-    """Split overrides into those of one value and those that are searched.
+    """Split overrides into those with one value and those that are searched.
 
-    Where a key is given twice, the later word counts, as it does for Hydra.
+    If a key is repeated, the later override counts, as in Hydra.
 
     Raises:
-        DataError: a word cannot be read, or names what cannot be searched.
+        DataError: an override cannot be parsed, or cannot be searched.
     """
-    read = {override.get_key_element(): override for override in map(_parser(loader), words)}
+    read = {override.get_key_element(): override for override in map(_parser(loader), overrides)}
     fixed = [str(one.input_line) for one in read.values() if not one.is_sweep_override()]
     space = tuple(dimension(one) for one in read.values() if one.is_sweep_override())
     return fixed, space
@@ -80,12 +82,12 @@ def read_space(
 def _parser(loader: ConfigLoader):  # noqa: ANN202
     parser = OverridesParser.create(loader)
 
-    def parse(word: str) -> Override:
+    def parse(text: str) -> Override:
         try:
-            (override,) = parser.parse_overrides([word])
+            (override,) = parser.parse_overrides([text])
         except HydraException as error:
             raise DataError(
-                f"{word}: the values to search cannot be read; say them like {EXAMPLE}"
+                f"{text}: the values to search cannot be read; write them like {EXAMPLE}"
             ) from error
         return override
 
@@ -93,7 +95,7 @@ def _parser(loader: ConfigLoader):  # noqa: ANN202
 
 
 def dimension(override: Override) -> Dimension:
-    """Read one swept override.
+    """Parse one swept override.
 
     Raises:
         DataError: it cannot be searched.
@@ -107,7 +109,7 @@ def dimension(override: Override) -> Dimension:
     value, tags = override.value(), getattr(override.value(), "tags", set())
     if unknown := tags - {LOG}:
         raise DataError(
-            f"{text}: found the tag {', '.join(sorted(unknown))}, wanted log or none; say {EXAMPLE}"
+            f"{text}: found the tag {', '.join(sorted(unknown))}, wanted log; write {EXAMPLE}"
         )
     if isinstance(value, IntervalSweep):
         return _interval(key, text, value)
@@ -137,26 +139,26 @@ def _interval(key: str, text: str, value: IntervalSweep) -> Dimension:
 
 def _check_ends(text: str, low: float, high: float, *, is_log: bool) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise DataError(f"{text}: found an end that is no number, wanted two; say {EXAMPLE}")
+        raise DataError(f"{text}: found an end that is no number, wanted two; write {EXAMPLE}")
     if low >= high:
         raise DataError(
             f"{text}: found {low:g} up to {high:g}, wanted the lower end first and a higher one "
-            "after it; say one value to search nothing"
+            "after it; give one value to search nothing"
         )
     if is_log and low <= 0:
         raise DataError(
             f"{text}: found {low:g} as the lower end of a logarithmic scale, wanted more than 0; "
-            f"say {high / 1000:g}, or leave tag(log, …) out"
+            f"write {high / 1000:g}, or leave tag(log, …) out"
         )
 
 
 def _range(key: str, text: str, value: RangeSweep) -> Dimension:
-    """Numbers from start to stop, which is left out as it is in Python."""
+    """Numbers from start to stop, which is excluded as in Python."""
     start, stop, step = (Decimal(str(end)) for end in (value.start, value.stop, value.step))
     count = math.ceil((stop - start) / step) if step else 0
     if count < 1:
         raise DataError(
-            f"{text}: found no number from {start} before {stop} in steps of {step}; say range"
+            f"{text}: found no number from {start} before {stop} in steps of {step}; write range"
             "(start, stop, step) with the stop beyond the last number"
         )
     ends = sorted((start, start + (count - 1) * step))
@@ -164,7 +166,7 @@ def _range(key: str, text: str, value: RangeSweep) -> Dimension:
     is_log = LOG in value.tags
     if is_log and not (is_whole and abs(step) == 1):
         raise DataError(
-            f"{text}: found steps on a logarithmic scale, wanted an interval; say {EXAMPLE}, or "
+            f"{text}: found steps on a logarithmic scale, wanted an interval; write {EXAMPLE}, or "
             "name the values"
         )
     if count == 1:

@@ -1,4 +1,4 @@
-"""The words of a search: what each trial is told, what is searched, what tells searches apart."""
+"""Overrides of a search: those of all trials, those that are searched, and its signature."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +13,8 @@ from neurotarget.problems import DataError
 from neurotarget.sweeps.search_space import EXAMPLE, Dimension, read_space
 
 CHOICES_CHECKED = 50  # of one setting
-NOT_OF_TRIALS = ("trials", "parallel", "sampler", "seed", "space")  # a trial needs no word of these
-ANYWHERE = (  # words that may differ from one machine to the next
+NOT_OF_TRIALS = ("trials", "parallel", "sampler", "seed", "space")  # not passed to trials
+ANYWHERE = (  # overrides that may differ between machines
     "sweep",
     "logger.",
     "paths.",
@@ -27,32 +27,32 @@ ANYWHERE = (  # words that may differ from one machine to the next
 
 
 def split_words(
-    loader: ConfigLoader, config: DictConfig, space: Mapping[str, Any], words: Sequence[str]
+    loader: ConfigLoader, config: DictConfig, space: Mapping[str, Any], overrides: Sequence[str]
 ) -> tuple[list[str], tuple[Dimension, ...]]:
-    """The words of every trial, and what is searched: on the command line, or in `sweep.space`.
+    """Split overrides into those of every trial and the searched ones (also from `sweep.space`).
 
-    What the command line says of a key of `sweep.space` counts.
+    The command line takes precedence over `sweep.space`.
 
     Raises:
         DataError: nothing is searched, or something that cannot be.
     """
-    said = {word.partition("=")[0].lstrip("+~") for word in words}
+    given = {override.partition("=")[0].lstrip("+~") for override in overrides}
     further = [
-        f"{key}={_text(key, value)}" for key, value in space.items() if key.lstrip("+") not in said
+        f"{key}={_text(key, value)}" for key, value in space.items() if key.lstrip("+") not in given
     ]
-    fixed, found = read_space([*further, *words], loader)
-    fixed = [word for word in fixed if not word.startswith("resume=")]
+    fixed, found = read_space([*further, *overrides], loader)
+    fixed = [override for override in fixed if not override.startswith("resume=")]
     if not found:
         raise DataError(
             "sweep=optuna: found nothing to search, wanted at least one setting with several "
-            f"values; say {EXAMPLE}, or model=unet,segresnet"
+            f"values; write {EXAMPLE}, or model=unet,segresnet"
         )
     firsts = [one.first_values[0] for one in found]
     for one in found:
-        if one.text in further:  # those on the command line were tried before Hydra started
-            for word in one.first_values[:CHOICES_CHECKED]:
+        if one.text in further:  # those on the command line were checked before Hydra started
+            for override in one.first_values[:CHOICES_CHECKED]:
                 others = [other for other in firsts if other != one.first_values[0]]
-                _try(loader, config, [*fixed, *others, word], word)
+                _try(loader, config, [*fixed, *others, override], override)
     return fixed, found
 
 
@@ -60,41 +60,43 @@ def _text(key: str, value: object) -> str:
     if isinstance(value, str):
         return value
     raise DataError(
-        f"sweep.space: found {key}: {value!r}, wanted text as on the command line; say "
+        f"sweep.space: found {key}: {value!r}, wanted text as on the command line; write "
         f"{key}: 'interval(low, high)' or 'choice(…)'"
     )
 
 
-def _try(loader: ConfigLoader, config: DictConfig, words: list[str], word: str) -> None:
-    """Refuse a word of `sweep.space` that makes no configuration."""
+def _try(loader: ConfigLoader, config: DictConfig, overrides: list[str], override: str) -> None:
+    """Refuse an override of `sweep.space` with which no configuration can be composed."""
     try:
-        loader.load_sweep_config(config, words)
+        loader.load_sweep_config(config, overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        key = word.partition("=")[0]
+        key = override.partition("=")[0]
         ours = [one for one in keys_of(config) if not one.startswith("hydra.")]
         near = difflib.get_close_matches(key, ours, n=1)
         hint = f"did you mean {near[0]}?" if near else "mend it there"
         reason = " ".join(str(error).split())[:200]
-        raise DataError(f"sweep.space: {word} makes no configuration ({reason}); {hint}") from error
+        raise DataError(
+            f"sweep.space: {override} makes no configuration ({reason}); {hint}"
+        ) from error
 
 
-def of_trials(words: Sequence[str]) -> tuple[str, ...]:
-    """Words that a trial is told: a search may get more trials without telling its old ones."""
+def of_trials(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Overrides passed to a trial; the number of trials, for example, may change between runs."""
     dropped = tuple(f"sweep.{key}=" for key in NOT_OF_TRIALS)
-    return tuple(word for word in words if not word.lstrip("+").startswith(dropped))
+    return tuple(override for override in overrides if not override.lstrip("+").startswith(dropped))
 
 
 def signature(
-    objectives: Sequence[str], words: Sequence[str], space: Sequence[Dimension]
+    objectives: Sequence[str], overrides: Sequence[str], space: Sequence[Dimension]
 ) -> dict[str, Any]:
-    """What makes two searches the same: objectives, what is searched, and all other settings."""
-    others = [word for word in words if not word.lstrip("+~").startswith(ANYWHERE)]
+    """Definition of a search: objectives, searched settings, and all others that affect results."""
+    others = [override for override in overrides if not override.lstrip("+~").startswith(ANYWHERE)]
     searched = {one.key: one.text.partition("=")[2] for one in space}
     return {"objective": list(objectives), "words": sorted(others)} | searched
 
 
 def keys_of(config: DictConfig) -> list[str]:
-    """Every dotted key of a configuration, branches too."""
+    """Every dotted key of a configuration, including branches."""
 
     def walk(node: object, prefix: str) -> Iterator[str]:
         if isinstance(node, dict):

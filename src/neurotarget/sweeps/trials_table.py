@@ -1,4 +1,4 @@
-"""What a search has found so far: a table of its trials, its page, the command that comes next."""
+"""Results of a search so far: the table of its trials, its page, and the next command."""
 
 import math
 import shlex
@@ -28,25 +28,25 @@ UNSEEN = (
     "trains it anew and scores the held-out cases once."
 )
 NOT_PRUNED = "Bad trials ran to their end: Optuna stops trials early by one objective only."
-UNLEARNT = "not_learnt"  # attribute of a trial whose network has not learnt: why
-AT = "at"  # attribute of a trial: where it is run, and by which process
+UNLEARNT = "not_learnt"  # attribute of a trial whose network has not learnt: the reason
+AT = "at"  # attribute of a trial: its folder and process
 PAGE = "sweep.html"
 TABLE = "trials.tsv"
-SHOWN = 8  # trials that a line names
-OWN = ("sweep", "held_out", *SITTING)  # words that no single training needs
+SHOWN = 8  # trials named in a line
+OWN = ("sweep", "held_out", *SITTING)  # settings of the search, not of a single training
 
 
 class Tables(NamedTuple):
-    """What the tables and the page of a search say beside its trials."""
+    """Settings for the tables and the page of a search."""
 
     folder: Path
     target: str
     search: Search
     space: tuple[Dimension, ...]
-    words: tuple[str, ...]  # of every trial, with the user's own config folder
+    words: tuple[str, ...]  # overrides of every trial, and --config-dir
 
     def write(self, study: "optuna.Study") -> None:
-        """Write trials.tsv and sweep.html of everything that the study holds by now."""
+        """Write trials.tsv and sweep.html from the current state of the study."""
         trials, best = trials_table(study, self.search, self.space), best_trials(study)
         write_text(self.folder / TABLE, table_text(trials))
         objectives = self.search.objectives
@@ -67,7 +67,7 @@ class Tables(NamedTuple):
 
 
 def trials_table(study: "optuna.Study", search: Search, space: Sequence[Dimension]) -> pd.DataFrame:
-    """A row a trial that has begun, by its number; columns as `Sweep.trials` wants them."""
+    """One row per started trial, by number; columns as in `Sweep.trials`."""
     rows = []
     for trial in study.get_trials(deepcopy=False):
         if trial.state.name not in STATUS:
@@ -98,9 +98,9 @@ def _are_numbers(choices: Iterable[str]) -> bool:
 
 
 def best_trials(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
-    """The best trial, or with several objectives the Pareto front, best in the first one first.
+    """The best trial, or with several objectives the Pareto front, sorted by the first objective.
 
-    A trial whose network has not learnt is never one of them.
+    Trials whose network has not learnt are excluded.
     """
     done = [trial for trial in completed(study) if UNLEARNT not in trial.user_attrs]
     if not done:
@@ -112,49 +112,49 @@ def best_trials(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
 
 
 def completed(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
-    """Trials that were trained to their end."""
+    """Trials whose training finished."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
 
 
 def command_of(
-    trial: "optuna.trial.FrozenTrial", words: Sequence[str], space: Sequence[Dimension]
+    trial: "optuna.trial.FrozenTrial", overrides: Sequence[str], space: Sequence[Dimension]
 ) -> str:
     """Command line that trains with a trial's settings and scores the held-out cases."""
-    kept = [word for word in words if word.partition("=")[0].lstrip("+~").split(".")[0] not in OWN]
-    drawn = [f"{one.key}={trial.params[one.key]}" for one in space if one.key in trial.params]
-    return shlex.join([*command_for("train"), *kept, *drawn])
+    kept = [one for one in overrides if one.partition("=")[0].lstrip("+~").split(".")[0] not in OWN]
+    sampled = [f"{one.key}={trial.params[one.key]}" for one in space if one.key in trial.params]
+    return shlex.join([*command_for("train"), *kept, *sampled])
 
 
 def trial_line(study: "optuna.Study", number: int, result: JobResult, tables: Tables) -> str:
-    """What a trial came to, in one line, and the best so far."""
+    """Result of a trial in one line, and the best so far."""
     trial = study.get_trials(deepcopy=False)[number]
     status, reason = STATUS[trial.state.name], trial.user_attrs.get("reason", "")
     if status == "failed":
         return f"trial {number}: failed: {reason}; its log: {result.log}"
-    drawn = [(one.key, trial.params[one.key]) for one in tables.space]
+    sampled = [(one.key, trial.params[one.key]) for one in tables.space]
     settings = " ".join(
         f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in drawn
+        for key, value in sampled
     )
     best = best_trials(study)
     if status == "pruned":
-        told = f"pruned: {reason}"
+        result_text = f"pruned: {reason}"
     else:
         named = zip(tables.search.objectives, trial.values, strict=True)
-        told = ", ".join(f"{name} {value:.4f}" for name, value in named)
-        told += ", NOT LEARNT" if UNLEARNT in trial.user_attrs else ""
+        result_text = ", ".join(f"{name} {value:.4f}" for name, value in named)
+        result_text += ", NOT LEARNT" if UNLEARNT in trial.user_attrs else ""
     if len(study.directions) > 1:
         so_far = f"{len(best)} on the Pareto front"
     else:
         so_far = f"best so far trial {best[0].number}, {best[0].values[0]:.4f}" if best else "-"
-    return f"trial {number}: {told}  ({settings}; {so_far})"
+    return f"trial {number}: {result_text}  ({settings}; {so_far})"
 
 
 def conclusion(study: "optuna.Study", tables: Tables) -> str:
-    """What the search found, and the command that comes next.
+    """Result of the search, and the next command.
 
     Raises:
-        DataError: no trial was done, and none is running.
+        DataError: no trial was finished, and none is running.
     """
     trials, best = study.get_trials(deepcopy=False), best_trials(study)
     elsewhere = sum(trial.state.name == "RUNNING" for trial in trials)
@@ -174,7 +174,7 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
         lines.append(f"no trial has learnt, so none is best; see {tables.folder / PAGE}")
     elif not elsewhere:
         reasons = [trial.user_attrs.get("reason", "") for trial in trials]
-        why = next((reason for reason in reasons if reason), "none was begun")
+        why = next((reason for reason in reasons if reason), "none was started")
         raise DataError(
             f"search: found no trial that was done among {len(trials)} ({why}); mend that and "
             f"search in another hydra.sweep.dir; the logs are in {tables.folder}"
@@ -183,7 +183,7 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
 
 
 def seconds_of(folder: Path, lasted_s: float | None) -> float | None:
-    """Seconds of training over all sittings, as the job noted them; else how long it took."""
+    """Seconds of training over all starts of the job, as it recorded them; else `lasted_s`."""
     try:
         return float(read_plain(folder / "cost.json")["train_s"])
     except (ValueError, KeyError, TypeError, OverflowError):
@@ -192,13 +192,15 @@ def seconds_of(folder: Path, lasted_s: float | None) -> float | None:
 
 def _facts(search: Search, trials: pd.DataFrame) -> dict[str, str]:
     counts = trials["status"].value_counts()
-    told = ", ".join(f"{counts[status]} {status}" for status in STATUS.values() if status in counts)
+    listed = ", ".join(
+        f"{counts[status]} {status}" for status in STATUS.values() if status in counts
+    )
     metrics = [METRICS[name] for name in search.objectives]
     shown = [f"mean of {name}<label>" if name.endswith("/") else name for name in metrics]
     return {
         "Objective": ", ".join(shown),
-        "Trials": f"{search.trials} asked for: {told}",
-        "Sampler": f"{search.sampler}, {search.startup_trials} trials drawn at random first",
+        "Trials": f"{search.trials} asked for: {listed}",
+        "Sampler": f"{search.sampler}, {search.startup_trials} random trials first",
         "Pruner": search.pruner,
         "Seed": str(search.seed),
         "Study": search.study_name,

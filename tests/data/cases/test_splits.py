@@ -140,7 +140,7 @@ def test_one_value_may_stand_alone_and_several_covariates_join():
     ("external", "told"),
     [
         ("island", r"data\.external=island, wanted values by covariate; write it as"),
-        ({"site": []}, r"data\.external: no value of site, wanted one or more; name one, or say"),
+        ({"site": []}, r"data\.external: no value of site, wanted one or more; name one, or set"),
     ],
 )
 def test_what_names_no_value_of_a_covariate_is_refused(external, told):
@@ -209,7 +209,7 @@ def test_cases_that_the_manifest_calls_external_are_in_no_fold_of_a_site():
             {"external": {"site": ["b"]}},
             r"subject s0 on both sides of an unseen site \(c0 in a, c1 in b\)",
         ),
-        (sites("abb"), {"external": {"site": ["b"]}, "n_folds": 2}, "1 subjects beside 2 external"),
+        (sites("abb"), {"external": {"site": ["b"]}, "n_folds": 2}, "1 subjects besides 2"),
         (sites("aab"), {"fold_by": "scanner"}, "data.fold_by: no covariate scanner"),
         (sites("aab"), {"fold_by": "site", "fold": 2}, "wanted one of 0: a, 1: b"),
         (sites("aaa"), {"fold_by": "site"}, "site a in all 3 cases, and nothing left to train on"),

@@ -130,7 +130,7 @@ def refused(mr, tmp_path, slices, match):
 def test_several_series_are_listed_with_their_sizes(tmp_path, mr):
     slices = [mr.slice_of(number) for number in range(3)]
     slices += [mr.slice_of(number, series="2", name="localizer") for number in range(2)]
-    told = r"2 DICOM series: .*T1 MPRAGE \(3 slices\).*; say series="
+    told = r"2 DICOM series: .*T1 MPRAGE \(3 slices\).*; set series="
     refused(mr, tmp_path, slices, told)
 
 
@@ -244,7 +244,7 @@ def test_a_series_is_chosen_by_number_description_or_uid(disc, tmp_path, wanted)
 @pytest.mark.parametrize(("wanted", "named"), [(None, "one series"), ("1", "series=1 names")])
 def test_series_to_choose_from_are_listed(disc, tmp_path, wanted, named):
     listed = r"2 DICOM series: series 3: localizer \(2 slices.*; series 12: T1 MPRAGE \(4 slices"
-    with pytest.raises(DataError, match=rf"{listed}.*{named}; say series="):
+    with pytest.raises(DataError, match=rf"{listed}.*{named}; set series="):
         convert_series(disc, find_series(disc), tmp_path / "scan.nii", wanted=wanted)
 
 

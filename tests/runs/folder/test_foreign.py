@@ -190,7 +190,7 @@ def test_the_command_that_goes_on_types_again_what_is_not_taken_from_the_run(tmp
         "--config-dir=/mine",
         "paths.cache=/scratch",
     ]
-    with pytest.raises(DataError, match=r"type paths\.cache=… again beside resume="):
+    with pytest.raises(DataError, match=r"type paths\.cache=… again next to resume="):
         resumed_argv(["--config-dir=/mine", f"resume={tmp_path}"])
 
 
@@ -257,7 +257,7 @@ def test_a_cache_that_was_typed_for_a_run_need_not_be_typed_again(elsewhere):
 
 
 def refuses(run):
-    with pytest.raises(DataError, match=r"type paths\.cache=… again beside resume="):
+    with pytest.raises(DataError, match=r"type paths\.cache=… again next to resume="):
         resumed_argv([f"resume={run}"])
     return True
 

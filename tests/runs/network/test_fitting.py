@@ -69,7 +69,7 @@ def test_the_targets_patch_is_made_as_large_as_the_model_needs_and_said(target):
 
 def test_sides_that_were_asked_for_are_refused_with_the_nearest(target):
     said = (
-        r"found \[8, 12, 10\], and UNet wants .*; say patch_vox=\[8,12,12\] or patch_vox=\[8,12,8\]"
+        r"found \[8, 12, 10\], and UNet wants .*; set patch_vox=\[8,12,12\] or patch_vox=\[8,12,8\]"
     )
     with pytest.raises(DataError, match=said):
         fit_patch([8, 12, 10], UNET, target)

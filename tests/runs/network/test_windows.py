@@ -41,5 +41,5 @@ def test_margin_of_a_network_is_handed_on(target):
     windows = build_windows({"windows": {"overlap": 0.25}}, target, margin_vox=3)
     assert (windows.margin_vox, windows.scored_vox) == (3, (2, 2, 2))
     assert windows.inferer.overlap == 0.25
-    with pytest.raises(DataError, match="wanted sides of more than 8; say a larger patch_vox"):
+    with pytest.raises(DataError, match="wanted sides of more than 8; set a larger patch_vox"):
         build_windows({}, target, margin_vox=4)

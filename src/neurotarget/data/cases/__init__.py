@@ -1,1 +1,1 @@
-"""Which cases exist, what is wrong with them, and who trains and who is held out."""
+"""Which cases exist, what is wrong with them, and how they are split."""

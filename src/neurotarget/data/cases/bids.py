@@ -1,4 +1,4 @@
-"""BIDS data sets with derivatives, through pybids: raw images, and masks that raters or tools drew.
+"""BIDS data sets with derivatives, through pybids: raw images, and masks of raters or tools.
 
 The standard: Gorgolewski et al. 2016, doi:10.1038/sdata.2016.44.
 """
@@ -17,7 +17,7 @@ from neurotarget.problems import Problem, error, some, warning
 from neurotarget.types import Case, Target
 
 Filters = Mapping[str, Mapping[str, str]]
-Key = tuple[str, str, str]  # subject, session, run; "" where the name has none
+Key = tuple[str, str, str]  # subject, session, run; "" if the name has none
 
 SUFFIX_OF = {
     "t1": "T1w",
@@ -29,7 +29,7 @@ SUFFIX_OF = {
 }
 LABELS = ("dseg", "mask")
 NO_IMAGE = (*LABELS, "probseg", "defacemask")
-NATIVE = {"", "orig", "individual", "native", "scanner", "T1w", "T2w"}  # the scan's own space
+NATIVE = {"", "orig", "individual", "native", "scanner", "T1w", "T2w"}  # spaces of the scan itself
 IN_KEY = {"subject", "session", "run", "suffix", "extension", "datatype"}
 
 
@@ -42,7 +42,7 @@ class _File(NamedTuple):
 
     @property
     def extras(self) -> dict[str, str]:
-        """What the name says beyond subject, session, run and suffix."""
+        """Entities of the name other than subject, session, run and suffix."""
         return {name: value for name, value in self.entities.items() if name not in IN_KEY}
 
 
@@ -55,14 +55,13 @@ def scan_bids(
 ) -> Found:
     """Read sessions and runs as cases `sub-01_ses-02_run-1` of the subject `sub-01`.
 
-    The contrasts t1, t2, flair and qsm are the suffixes T1w, T2w, FLAIR and Chimap, any other is
-    a suffix itself; raw images go before derived ones. Labels are `*_dseg` or `*_mask` files in
-    the scan's own space; those whose `label` or `desc` names the target go before the others.
-    `filters` chooses where several remain, by pybids' names: {"t1": {"acquisition": "mprage"},
-    "label": {"desc": "rater1"}}. A session without one of the contrasts is left out with a
-    warning. Covariates come from `participants.tsv` and `sub-*_sessions.tsv`, and those that only
-    hypotheses name from `phenotype/*.tsv`. With `images_only` neither labels nor covariates are
-    read.
+    The contrasts t1, t2, flair and qsm have the suffixes T1w, T2w, FLAIR and Chimap, any other
+    contrast is a suffix itself; raw images take precedence over derived ones. Labels are `*_dseg`
+    or `*_mask` files in the scan's own space; those whose `label` or `desc` names the target come
+    first. `filters` select if several remain, by pybids' names: {"t1": {"acquisition": "mprage"},
+    "label": {"desc": "rater1"}}. A session without one of the contrasts is left out with a warning.
+    Covariates come from `participants.tsv` and `sub-*_sessions.tsv`, and those that only hypotheses
+    name from `phenotype/*.tsv`. With `images_only` neither labels nor covariates are read.
     """
     filters = filters or {}
     pipelines, unread = _derivatives(root)
@@ -72,8 +71,8 @@ def scan_bids(
     problems = _undescribed_root(root)
     if absent := [contrast for contrast, some in images.items() if not some]:
         return Found([], [*problems, *(_no_suffix(contrast, files, root) for contrast in absent)])
-    drawn = [] if images_only else [file for file in files if file.suffix in LABELS]
-    masks = _by_session(file for file in drawn if _fits(file, filters.get("label", {})))
+    mask_files = [] if images_only else [file for file in files if file.suffix in LABELS]
+    masks = _by_session(file for file in mask_files if _fits(file, filters.get("label", {})))
     grouped = {contrast: _by_session(some) for contrast, some in images.items()}
     cases = []
     for key in _keys(images, masks, all_runs=target is None):
@@ -94,7 +93,7 @@ def scan_bids(
 
 
 def _derivatives(root: Path) -> tuple[list[Path], list[Problem]]:
-    """Pipelines of derivatives, and those whose masks cannot be read as they are undescribed."""
+    """Folders of derivatives, and problems of those that lack a description and cannot be read."""
     home = root / "derivatives"
     if not home.is_dir():
         return [], []
@@ -129,7 +128,7 @@ def _index(folder: Path, *, derived: bool) -> list[_File]:
 def _images(
     files: Sequence[_File], target: Target | None, filters: Filters
 ) -> dict[str, list[_File]]:
-    """Files of each contrast; without a target each kind of raw name is a contrast."""
+    """Files of each contrast; without a target each suffix of raw images is a contrast."""
     images: dict[str, list[_File]] = {}
     if target is None:
         names = {suffix: contrast for contrast, suffix in reversed(SUFFIX_OF.items())}
@@ -162,7 +161,7 @@ def _by_session(files: Iterable[_File]) -> dict[tuple[str, str], list[_File]]:
 def _keys(
     images: Mapping[str, list[_File]], masks: Mapping[tuple, list[_File]], *, all_runs: bool
 ) -> list[Key]:
-    """Runs of the first contrast, sessions that have only others, or masks where all is masks.
+    """Runs of the first contrast, sessions that have only others, or masks if there are no images.
 
     Without a target, every run of any contrast.
     """
@@ -212,7 +211,7 @@ def _case(
 
 
 def _at(sessions: Mapping[tuple, list[_File]], key: Key, *, shared: bool = True) -> list[_File]:
-    """Files of a run; without a run of its own, the session's one file serves all its runs."""
+    """Files of a run; a file of the session without a run serves all its runs."""
     files = sessions.get(key[:2], [])
     if not shared:
         return [file for file in files if file.key == key]
@@ -224,7 +223,7 @@ def _at(sessions: Mapping[tuple, list[_File]], key: Key, *, shared: bool = True)
 
 
 def _best(files: Sequence[_File], rank: Callable[[_File], tuple | None]) -> list[_File]:
-    """Files of the lowest rank; those ranked None are no candidates."""
+    """Files of the lowest rank; those ranked None are excluded."""
     ranked = [(rank(file), file) for file in files]
     lowest = min((place for place, _ in ranked if place is not None), default=None)
     return [file for place, file in ranked if place is not None and place == lowest]
@@ -235,15 +234,15 @@ def _image_rank(file: _File) -> tuple:
 
 
 def _label_rank(file: _File, target: Target | None) -> tuple | None:
-    label, desc = (_word(file.entities.get(name, "")) for name in ("label", "desc"))
-    names = {_word(name) for name in (target.name, *target.labels)} if target else set()
+    label, desc = (_plain(file.entities.get(name, "")) for name in ("label", "desc"))
+    names = {_plain(name) for name in (target.name, *target.labels)} if target else set()
     named = bool({label, desc} & names)
     if target is not None and not named and (label or (file.suffix == "mask" and desc == "brain")):
-        return None  # a mask of something else
+        return None  # a mask of another structure
     return not named, file.suffix != "dseg", bool(label), bool(desc)
 
 
-def _word(name: str) -> str:
+def _plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name.casefold())
 
 

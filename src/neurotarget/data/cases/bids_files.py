@@ -1,7 +1,7 @@
-"""Files of a BIDS folder with the entities that their names say.
+"""Files of a BIDS folder with the entities in their names.
 
-pybids' own index reads entities off the whole path, so that a folder above the data set, such as
-`sub-study7/`, gives every file its subject. Here only what lies below the data set's folder counts.
+pybids' index parses the whole path, so a folder above the data set such as `sub-study7/` would
+become the subject of every file. Here only the path below the data set's folder is parsed.
 """
 
 import os
@@ -24,23 +24,23 @@ _ENTITIES = [
 
 
 class BidsFile(NamedTuple):
-    """A file with what its name says."""
+    """A file with the entities of its name."""
 
     path: Path
     entities: Mapping[str, str]
 
     @property
     def free(self) -> dict[str, str]:
-        """Entities without suffix, extension and kind of data."""
+        """Entities without suffix, extension and datatype."""
         return {name: value for name, value in self.entities.items() if name not in IN_NAME}
 
 
 def list_bids(folder: Path, extensions: Sequence[str]) -> list[BidsFile]:
-    """Files of some extensions in a BIDS folder or a folder of derivatives, in order of paths.
+    """Files with some extensions in a BIDS folder or a folder of derivatives, sorted by path.
 
-    Names are read by pybids' entities and no file is opened: sidecars stay unread, suffixes that
-    the validator does not know yet (QSM) are kept, and so are links to files that were not
-    fetched. Folders of other kinds of data and hidden ones are left out.
+    Names are parsed with pybids' entities and no file is opened: sidecars are not read; suffixes
+    that the validator does not know yet (QSM) and links to files that were not fetched are kept.
+    Folders of other datatypes and hidden folders are left out.
     """
     folder = Path(folder).absolute()
     found = []

@@ -1,7 +1,7 @@
-"""Head or brain volume of a case from what lies with its scan, in mm³; never a guess.
+"""Head or brain volume of a case in mm³, from files that accompany its scan; never estimated here.
 
-FreeSurfer's estimate of the intracranial volume is taken first, then a brain mask of a BIDS
-derivative, then the voxels of a skull-stripped scan. A whole head says nothing of its brain.
+Sources in this order: FreeSurfer's estimate of the intracranial volume, a brain mask of a BIDS
+derivative, the voxels of a skull-stripped scan. A whole head gives no brain volume.
 """
 
 import math
@@ -21,20 +21,20 @@ from neurotarget.files.reading import opened
 from neurotarget.problems import DataError
 from neurotarget.types import Case
 
-PLAUSIBLE_MM3 = (600e3, 2_200e3)  # of a brain; whole heads of adults hold 3 litres and more
-ONE_PIECE = 0.999  # of the voxels that are not 0, in the largest piece of a stripped scan
-TOUCHED = 0.05  # of a face of the grid: more is a brain that is cut, a neck, or no background
+PLAUSIBLE_MM3 = (600e3, 2_200e3)  # of a brain; whole heads of adults have 3 litres and more
+ONE_PIECE = 0.999  # share of the non-zero voxels in the largest piece of a stripped scan
+TOUCHED = 0.05  # of a face of the grid; more means a cut brain, a neck, or no background
 MOST_MISSING = 0.2  # of the cases; a source that lacks more is not used
 ENTITY = re.compile(r"(?:^|_)(sub|ses|run|space)-([A-Za-z0-9]+)")
 ETIV = re.compile(r"EstimatedTotalIntraCranialVol, eTIV, [^,]*, ([0-9.eE+]+), mm\^3")
-HEADER_BYTES = 64 * 1024  # of aseg.stats, within which its measures stand
-FREESURFER = ("derivatives", "sourcedata")  # where BIDS data sets keep its subjects
+HEADER_BYTES = 64 * 1024  # of aseg.stats; its measures are at the top
+FREESURFER = ("derivatives", "sourcedata")  # folders of BIDS data sets with its subjects
 
 
 class BrainVolumes(NamedTuple):
-    """Volumes in mm³ by case_id with their column and origin; empty where no source has them.
+    """Volumes in mm³ by case_id with their column and origin; empty if no source has them.
 
-    `why` says what was looked at where nothing was found.
+    `why` says what was searched if nothing was found.
     """
 
     values: Mapping[str, float]
@@ -44,9 +44,9 @@ class BrainVolumes(NamedTuple):
 
 
 def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolumes:
-    """Volumes of all cases from the first source that has them of at least four fifths.
+    """Volumes of all cases from the first source that covers enough of them.
 
-    One source serves a whole cohort: volumes of two kinds would differ by kind.
+    One source serves the whole cohort, as volumes from different sources differ systematically.
     """
     seen = [case for case in cases if _scan_of(case, contrasts)]
     if not seen:
@@ -65,10 +65,10 @@ def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolum
 
 
 def stripped_mm3(volume: Volume) -> float:
-    """Volume of the brain in a skull-stripped scan, holes filled; NaN where it is none.
+    """Volume of the brain in a skull-stripped scan, holes filled; NaN if the scan is not stripped.
 
-    Its background is exactly 0; what is not 0 is one piece of 600 to 2,200 cm³, but for a
-    thousandth, that does not lie against a face of the grid.
+    The background of such a scan is exactly 0; the rest is one piece of 600 to 2,200 cm³, except
+    for a thousandth, and hardly touches the faces of the grid.
     """
     inside = volume.array != 0
     faces = (inside.take(end, axis=axis).mean() for axis in range(3) for end in (0, -1))
@@ -95,7 +95,7 @@ def _of_all(
     for case in cases:
         try:
             value = measure(_scan_of(case, contrasts))
-        except (DataError, OSError):  # a scan that cannot be read is told where it is drawn
+        except (DataError, OSError):  # an unreadable scan is reported elsewhere
             value = math.nan
         missing += not math.isfinite(value)
         if missing > most_missing:
@@ -105,7 +105,7 @@ def _of_all(
 
 
 def _scan_of(case: Case, contrasts: Sequence[str]) -> Path | None:
-    """The scan of the first contrast that is there."""
+    """The scan of the first contrast that the case has."""
     paths = (case.images.get(name) for name in (*contrasts, *case.images))
     return next((path for path in paths if path is not None and path.is_file()), None)
 
@@ -115,7 +115,7 @@ def _stripped_scan_mm3(scan: Path) -> float:
 
 
 def _masked_mm3(scan: Path) -> float:
-    """Volume of the one brain mask that the derivatives have of a scan."""
+    """Volume of the brain mask of a scan in the derivatives, if there is exactly one."""
     root, own = _bids_root(scan), dict(ENTITY.findall(scan.name))
     if root is None or "sub" not in own:
         return math.nan
@@ -132,7 +132,7 @@ def _is_of(mask: Path, own: Mapping[str, str]) -> bool:
 
 
 def _freesurfer_mm3(scan: Path) -> float:
-    """Estimated TIV of the subject, or of its session where FreeSurfer has a folder for that."""
+    """Estimated TIV of the subject, or of its session if FreeSurfer has a folder for it."""
     root, own = _bids_root(scan), dict(ENTITY.findall(scan.name))
     if root is None or "sub" not in own:
         return math.nan
@@ -155,7 +155,7 @@ def _etiv_mm3(path: Path) -> float:
 
 
 def _bids_root(scan: Path) -> Path | None:
-    """The data set of a raw scan: the nearest folder above it with a description."""
+    """Data set of a raw scan: the nearest folder above it with a description; else None."""
     place = scan.absolute()
     return next(
         (one for one in place.parents if (one / "dataset_description.json").is_file()), None
@@ -163,7 +163,7 @@ def _bids_root(scan: Path) -> Path | None:
 
 
 def _largest(inside: Bool[ndarray, "I J K"]) -> tuple[Bool[ndarray, "I J K"], float]:
-    """The largest piece of a mask, joined by faces, and its share of all."""
+    """The largest piece of a mask (connected by faces), and its share of the mask."""
     pieces, _ = ndimage.label(inside)
     counts = np.bincount(pieces.ravel())
     counts[0] = 0

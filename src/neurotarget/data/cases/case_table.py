@@ -1,4 +1,4 @@
-"""Manifests written by hand: one row per case in a CSV or TSV file."""
+"""Manifests as CSV or TSV tables with one row per case."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -15,8 +15,8 @@ from neurotarget.types import NAME, RESERVED, Case, Target
 
 SPLITS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 SPLITS |= {name: name for name in ("train", "val", "test", "external")}
-RATER = "label_"  # begins the columns of masks by further raters
-TAKEN = ("reference", "predicted", "all")  # what tables call other masks, and all of them
+RATER = "label_"  # prefix of the columns of masks by further raters
+TAKEN = ("reference", "predicted", "all")  # reserved: names of other masks in tables
 
 
 def scan_table(
@@ -27,14 +27,13 @@ def scan_table(
     need_images: bool = True,
     images_only: bool = False,
 ) -> Found:
-    """Read a table of cases; paths in it are relative to its folder, or to `root`.
+    """Read a table of cases; its paths are relative to its folder, or to `root`.
 
-    Columns, in capitals or small letters: `case_id`, `subject_id` (else the case is its own
-    subject), one of paths for each contrast of the target (named as the contrast,
-    `<contrast>_path`, or `image` where there is one contrast), `label`, `split` or `fold`, and
-    `label_<rater>` for masks of the same scan by further raters; every other column is a
-    covariate. Without a target every column of image paths that is no mask is a contrast.
-    With `images_only` the columns of ids and images are all that is read.
+    Columns, in any case: `case_id`, `subject_id` (default: each case is its own subject), one of
+    paths for each contrast of the target (named as the contrast, `<contrast>_path`, or `image` if
+    there is only one), `label`, `split` or `fold`, and `label_<rater>` for masks of the same scan
+    by further raters; every other column is a covariate. Without a target every column of image
+    paths that is no mask is a contrast. With `images_only` only ids and images are read.
     """
     table = read_text_table(path)
     known = {name.casefold(): name for name in table.columns}
@@ -70,8 +69,8 @@ def scan_table(
         images = {name: row[column] for name, column in contrasts.items()}
         case, wrong = _case(cells, images, values, root or path.parent, path)
         if not images_only:
-            drawn = {name: row[column] for name, column in raters.items()}
-            case = replace(case, raters=_placed(root or path.parent, drawn))
+            rater_paths = {name: row[column] for name, column in raters.items()}
+            case = replace(case, raters=_placed(root or path.parent, rater_paths))
         if need_images:
             wrong += [_no_image(case, name, path) for name in images if name not in case.images]
         cases.append(case)
@@ -120,16 +119,16 @@ def _given(cells: Mapping[str, str], role: str) -> str:
 
 
 def _placed(root: Path, texts: Mapping[str, str]) -> dict[str, Path]:
-    """Paths by name, without those that are not given."""
+    """Paths by name, without empty ones."""
     return {name: place(root, text) for name, text in texts.items() if not is_missing(text)}
 
 
 def _rater_columns(
     table: TextTable, roles: Mapping[str, str], path: Path
 ) -> tuple[dict[str, str], list[Problem]]:
-    """Column of each further rater, by name, and what is wrong with such names.
+    """Column of each further rater, by name, and problems of such names.
 
-    A column that names no image file is none of these, unless it is empty.
+    A column without image files counts as a covariate, unless it is empty.
     """
     found, problems = {}, []
     for column in table.columns:
@@ -140,8 +139,8 @@ def _rater_columns(
         values = [row[column] for row in table.rows if not is_missing(row[column])]
         if values and not any(value.lower().endswith(SUFFIXES) for value in values):
             todo = "rename it, or give the paths of masks; it is read as a covariate"
-            said = f"the column {column} without an image file (such as {values[0]})"
-            problems.append(warning(said, "masks of a rater", todo, file=path))
+            content = f"the column {column} without an image file (such as {values[0]})"
+            problems.append(warning(content, "masks of a rater", todo, file=path))
             continue
         if own.casefold() in TAKEN or not NAME.fullmatch(own) or own in found:
             todo = f"rename the column, such as {RATER}rater2"
@@ -155,7 +154,7 @@ def _rater_columns(
 def _contrast_columns(
     table: TextTable, taken: Sequence[str], target: Target | None
 ) -> dict[str, str]:
-    """Column of each contrast, by contrast, in the target's order."""
+    """Column of each contrast, in the target's order."""
     if target is None:
         columns = [name for name in _image_columns(table) if name not in taken]
         return {name.removesuffix("_path"): name for name in columns}
@@ -202,7 +201,7 @@ def _column_problems(
 
 
 def _masked(table: TextTable, names: Sequence[str], path: Path) -> list[Problem]:
-    """Columns that only look like one that would be read, and would be taken for a covariate."""
+    """Problems of columns that only look like a known one and would be read as covariates."""
     return [
         error(f"the column {column!a}, which only looks like {name}", name, "rename it", file=path)
         for column, name in masked_columns(table.columns, names).items()

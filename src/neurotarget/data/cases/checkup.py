@@ -1,4 +1,4 @@
-"""One case, looked at voxel by voxel: what is wrong with its files, and how much is labelled."""
+"""Check of one case, voxel by voxel: problems of its files, and volumes of its labels."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -16,22 +16,22 @@ from neurotarget.types import Case, Target
 
 
 class Checkup(NamedTuple):
-    """What is known of a case after each of its files was read once."""
+    """Result of reading each file of a case once."""
 
     problems: list[Problem]
-    label_mm3: Mapping[str, float] | None  # None without a label that can be read
-    right_mm: Mapping[str, float]  # how far to the right the centre of each label lies
+    label_mm3: Mapping[str, float] | None  # None without a readable label
+    right_mm: Mapping[str, float]  # position of each label's centre along left–right
     is_small: bool  # smaller than the target's patch
-    off_grid: tuple[str, ...]  # contrasts on another grid than the first, where no target asks
-    digest: str  # of the voxels of its first image, else of its label
+    off_grid: tuple[str, ...]  # contrasts on another grid than the first, if there is no target
+    digest: str  # of the voxels of the first image, else of the label
     raters: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]] = {}  # mm³ and right_mm
-    cut: tuple[str, ...] = ()  # labels that border on ignored voxels, in which they may go on
+    cut: tuple[str, ...] = ()  # labels next to ignored voxels, where they may continue
 
 
 def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | None) -> Checkup:
-    """Read a case's images and label once and say all that is wrong with them.
+    """Read a case's images and label once and list all problems.
 
-    `mapping` is that of `class_of_id`; without it label values are only asked to be whole.
+    `mapping` is that of `class_of_id`; without it label values only need to be whole numbers.
     """
     checkup, _ = examine(case, target, mapping)
     if target is None or mapping is None:
@@ -44,10 +44,10 @@ def check_case(case: Case, target: Target | None, mapping: Mapping[int, int] | N
 def examine(
     case: Case, target: Target | None, mapping: Mapping[int, int] | None
 ) -> tuple[Checkup, dict[str, Volume]]:
-    """Check the files of a case, without what the target's sizes and pairs say of its masks.
+    """Check the files of a case, without the target's rules on sizes and sides of masks.
 
-    Also returns what was read: each contrast, and the label as `label`. Masks of further raters
-    are only looked at, and only where masks are asked for.
+    Also returns the volumes: each contrast, and the label as `label`. Masks of further raters are
+    checked only if masks are required.
     """
     volumes, off_grid, problems = _read_images(case, target)
     label_mm3, right_mm, cut, known = None, {}, (), {"target": target, "mapping": mapping}
@@ -76,7 +76,7 @@ def rater_problems(
     raters: Mapping[str, tuple[Mapping[str, float], Mapping[str, float]]],
     target: Target,
 ) -> list[Problem]:
-    """What sizes and sides of further raters' masks say of them; mm³ and right_mm by rater."""
+    """Problems of size and side of further raters' masks; mm³ and right_mm by rater."""
     return [
         problem
         for name, (label_mm3, right_mm) in raters.items()
@@ -93,9 +93,9 @@ def label_problems(
     target: Target,
     cut: Collection[str] = (),
 ) -> list[Problem]:
-    """What the target knows against a label: that it is empty, its sizes, its sides.
+    """Check a label against the target: empty, sizes, sides.
 
-    Labels in `cut` may go on in ignored voxels, so that none of them is called too small.
+    Labels in `cut` may continue in ignored voxels, so they are never reported as too small.
     """
     if label_mm3 is None:
         return []
@@ -114,7 +114,7 @@ def _read_mask(
 ) -> tuple[
     Volume | None, dict[str, float] | None, dict[str, float], tuple[str, ...], list[Problem]
 ]:
-    """The mask in `case.label`, its measures as in `_measure_label`, and what is wrong with it."""
+    """Read the mask in `case.label`; return it, the result of `_measure_label`, and problems."""
     label, problems = inspect_volume(case.label, case_id=case.case_id)
     if label is None:
         return None, None, {}, (), problems
@@ -128,7 +128,7 @@ def _read_mask(
 def _read_images(
     case: Case, target: Target | None
 ) -> tuple[dict[str, Volume], list[str], list[Problem]]:
-    """Contrasts that could be read, those off the first one's grid, and what is wrong."""
+    """Contrasts that could be read, those on another grid than the first, and problems."""
     volumes: dict[str, Volume] = {}
     off_grid, problems = [], []
     for contrast, path in case.images.items():
@@ -149,12 +149,12 @@ def _read_images(
 
 def _shares_grid(volume: Volume, others: Sequence[Volume]) -> bool:
     placed = [other for other in others if other.is_placed]
-    # a broken affine has been said: there is no grid to compare
+    # a broken affine has been reported: there is no grid to compare
     return not placed or not volume.is_placed or any(same_grid(other, volume) for other in placed)
 
 
 def _nearest(label: Volume, volumes: Mapping[str, Volume]) -> Mapping[str, Volume]:
-    """Images with the one that a mask lies on first: without a target it may be any of them."""
+    """Images, the one with the grid of the mask first: without a target it may be any of them."""
     on_it = [name for name, volume in volumes.items() if _shares_grid(label, [volume])]
     return {name: volumes[name] for name in (*on_it[:1], *volumes)}
 
@@ -185,9 +185,9 @@ def _check_grid(
 def _measure_label(
     case: Case, label: Volume, target: Target | None, mapping: Mapping[int, int] | None
 ) -> tuple[dict[str, float] | None, dict[str, float], tuple[str, ...], list[Problem]]:
-    """Volume in mm³ and place in mm to the right of each label (of each id without a target).
+    """Volume in mm³ and position in mm to the right of each label (of each id without a target).
 
-    Then the labels that border on ignored voxels, and what is wrong.
+    Also returns the labels next to ignored voxels, and problems.
     """
     file = str(case.label)
     voxel_mm3 = abs(float(np.linalg.det(label.affine[:3, :3]))) if label.is_placed else None
@@ -231,7 +231,7 @@ def _check_sizes(
 
 
 def _right_mm(classes: ndarray, affine: ndarray, target: Target) -> dict[str, float]:
-    """Centre of each label that is there, in mm to the right."""
+    """Centre of each label with voxels, in mm to the right."""
     indices = np.nonzero((classes > 0) & (classes < target.ignored_class))
     labels = classes[indices]
     counts = np.bincount(labels, minlength=target.num_labels)
@@ -245,7 +245,7 @@ def _right_mm(classes: ndarray, affine: ndarray, target: Target) -> dict[str, fl
 
 
 def _check_sides(case: Case, right_mm: Mapping[str, float], target: Target) -> list[Problem]:
-    """Find left labels whose centre lies to the right of their partner's."""
+    """Find left labels whose centre lies to the right of that of their partner."""
     problems = []
     for left, right in target.pairs:
         if left in right_mm and right in right_mm and right_mm[left] > right_mm[right]:
@@ -263,7 +263,7 @@ def _empty(case: Case) -> Problem:
 
 
 def _may_be_empty(target: Target) -> bool:
-    """Whether a volume of 0 mm³ is plausible for each label, as of a lesion."""
+    """Whether a volume of 0 mm³ is plausible for each label, as for lesions."""
     return all(target.volume_range_mm3.get(name, (1.0,))[0] <= 0 for name in target.label_names)
 
 
@@ -278,5 +278,5 @@ def _is_small(volume: Volume, target: Target) -> bool:
 
 
 def _digest(array: ndarray) -> str:
-    # transposed, as files are stored with the first axis running fastest: no copy is made
+    # transposed: files are stored with the first axis fastest, so this makes no copy
     return hashlib.blake2b(np.ascontiguousarray(array.T), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""Public data sets by name: fetched once, with a checksum and a progress bar."""
+"""Public data sets by name: downloaded once, with a checksum and a progress bar."""
 
 import tarfile
 import tempfile
@@ -17,11 +17,11 @@ TIMEOUT_S = 30
 
 
 class Archive(NamedTuple):
-    """Where a public data set lies and how to know that it came whole."""
+    """Address of a public data set, and how to verify it."""
 
     url: str
     known_hash: str  # "<algorithm>:<hex digest>"
-    root: str  # folder in the archive that holds dataset.json
+    root: str  # folder in the archive with dataset.json
 
 
 # Address and checksum as in MONAI's `DecathlonDataset`; data: doi:10.1038/s41467-022-30695-9.
@@ -35,13 +35,13 @@ ARCHIVES = {
 
 
 def fetch(name: str, folder: Path) -> Path:
-    """Folder with `dataset.json` of a public data set, downloaded below `folder` if absent.
+    """Folder with `dataset.json` of a public data set, downloaded into `folder` if absent.
 
-    The archive is checked before it is unpacked and stays beside the result; an interrupted
+    The archive is verified before it is unpacked and stays next to the result; an interrupted
     download or extraction leaves nothing that a later call would use. Safe for several processes.
 
     Raises:
-        DataError: unknown name, no network, wrong checksum, unsafe archive, folder in the way.
+        DataError: unknown name, no network, wrong checksum, unsafe archive, or the path is taken.
     """
     if name not in ARCHIVES:
         raise DataError(
@@ -84,7 +84,7 @@ def _unpack(path: Path, archive: Archive, folder: Path) -> None:
         )
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{archive.root}.") as scratch:
         with tarfile.open(path) as tar:
-            # Python before 3.11.4 has no filters; there `_safe` stands alone
+            # Python before 3.11.4 has no filters; there only `_safe` protects
             tar.extraction_filter = getattr(tarfile, "data_filter", None)
             tar.extractall(scratch, members=_safe(tar))
         if not (Path(scratch) / archive.root / "dataset.json").is_file():
@@ -97,7 +97,7 @@ def _safe(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         parts = PurePosixPath(member.name).parts
         if not (member.isfile() or member.isdir()) or ".." in parts or member.name.startswith("/"):
             raise tarfile.TarError(f"the archive holds an unsafe member {member.name!r}")
-        if not parts or not parts[-1].startswith("._"):  # what macOS adds to the public archives
+        if not parts or not parts[-1].startswith("._"):  # resource forks that macOS adds
             yield member
 
 

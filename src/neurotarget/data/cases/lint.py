@@ -1,4 +1,4 @@
-"""Everything that is wrong with a data set, found in one pass over its files."""
+"""All problems of a data set, found in one pass over its files."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ from neurotarget.data.threads import mapped
 from neurotarget.problems import DataError, Problem, error, some, warning
 from neurotarget.types import Case, Manifest, Target
 
-FEW_SUBJECTS = 10  # below, a fold of five holds a single subject or two
+FEW_SUBJECTS = 10  # with fewer, one of five folds holds one or two subjects
 
 
 def lint(
@@ -29,10 +29,10 @@ def lint(
 ) -> list[Problem]:
     """Check every file of a data set once, and the data set as a whole.
 
-    `checkups` are those of the manifest's cases where the files were read already.
+    `checkups` are those of the manifest's cases, if the files have been read already.
 
-    `splits` (by case_id) are those that a run has drawn; by default those of the manifest. What
-    its reader found is not repeated here: see `scan_manifest`.
+    `splits` (by case_id) are those of a run; the default is those of the manifest. Problems that
+    the reader of the manifest reported are not repeated: see `scan_manifest`.
     """
     problems: list[Problem] = split_conflicts(manifest.cases)
     mapping = None
@@ -51,7 +51,7 @@ def lint(
     problems += _check_contrasts(checkups)
     if target is not None:
         problems += _check_labelled(manifest.cases)
-        if mapping is not None:  # else nobody knows which voxels are whose
+        if mapping is not None:  # else the meaning of the voxels is unknown
             problems += _check_foreground(manifest.cases, checkups, splits, target)
         problems += _check_patch(checkups, target)
     problems += _check_cut(checkups)
@@ -64,7 +64,7 @@ def _check_all(
     mapping: Mapping[int, int] | None,
     workers: int,
 ) -> list[Checkup]:
-    # threads: unzipping and counting leave the interpreter free
+    # threads suffice: unzipping and counting release the interpreter lock
     @attempted
     def check(case: Case) -> Checkup:
         return check_case(case, target, mapping)
@@ -76,7 +76,7 @@ def _check_all(
 
 
 def _as_checkup(found: Checkup | DataError) -> Checkup:
-    """A checkup; of a case that could not be looked at, the reason."""
+    """The checkup of a case, or one with the reason why the case could not be checked."""
     if isinstance(found, Checkup):
         return found
     problems = list(found.problems) or [error(str(found), "a case that can be read", "look at it")]
@@ -92,7 +92,7 @@ def _given_splits(cases: Sequence[Case]) -> dict[str, str]:
 def _check_copies(
     cases: Sequence[Case], checkups: Sequence[Checkup], splits: Mapping[str, str]
 ) -> list[Problem]:
-    """Find cases with the same voxels; in two splits they let a net be tested on what it saw."""
+    """Find cases with the same voxels; across two splits they leak training data into the test."""
     copies: dict[str, list[Case]] = {}
     for case, checkup in zip(cases, checkups, strict=True):
         if checkup.digest:
@@ -103,11 +103,11 @@ def _check_copies(
         if len(names) < 2:
             continue
         leaks = len({splits.get(name) for name in names}) > 1
-        say = error if leaks else warning
+        problem = error if leaks else warning
         found = f"the same voxels in the cases {some(names)}"
         found += " of two splits" if leaks else ""
         problems.append(
-            say(found, "one case a scan", "keep one, or give the others their own files")
+            problem(found, "one case a scan", "keep one, or give the others their own files")
         )
     return problems
 
@@ -123,7 +123,7 @@ def _check_folds(cases: Sequence[Case]) -> list[Problem]:
 
 
 def _check_contrasts(checkups: Sequence[Checkup]) -> list[Problem]:
-    """Count the contrasts that lie on other grids, where no target says whether that matters."""
+    """Count the contrasts on other grids, if no target defines whether that matters."""
     apart = Counter(name for checkup in checkups for name in checkup.off_grid)
     found = [f"{name} off the grid of the first contrast in {n} cases" for name, n in apart.items()]
     todo = "resample it if a target is to take both"
@@ -152,11 +152,11 @@ def _check_foreground(
     splits: Mapping[str, str],
     target: Target,
 ) -> list[Problem]:
-    """Find labels that no case of a split has; without splits, no case at all."""
+    """Find labels that are absent from all cases of a split; without splits, from all cases."""
     if all(case.label is None for case in cases):
         return []
     total: dict[str, dict[str, float]] = {}
-    unread = set()  # splits of which too little is known
+    unread = set()  # splits with cases that could not be read
     for case, checkup in zip(cases, checkups, strict=True):
         split = splits.get(case.case_id, "")
         sums = total.setdefault(split, dict.fromkeys(target.labels, 0.0))
@@ -177,12 +177,12 @@ def _check_foreground(
 
 
 def _check_cut(checkups: Sequence[Checkup]) -> list[Problem]:
-    """Count the structures whose ends nobody has judged."""
+    """Count the structures that may be cut off by ignored voxels."""
     cut = [checkup.cut for checkup in checkups if checkup.cut]
     if not cut:
         return []
     names = dict.fromkeys(name for names in cut for name in names)
-    found = f"{some(names)} beside ignored voxels in {len(cut)} of {len(checkups)} cases"
+    found = f"{some(names)} next to ignored voxels in {len(cut)} of {len(checkups)} cases"
     todo = "where a structure goes on in them, all volumes are those of its judged part"
     return [warning(found, "whole structures", todo)]
 

@@ -1,4 +1,4 @@
-"""The validated table of cases, whatever form the data set has."""
+"""The validated table of cases, read from any form of data set."""
 
 import logging
 import re
@@ -26,9 +26,9 @@ from neurotarget.types import Case, Manifest, Target
 log = logging.getLogger(__name__)
 
 KINDS = "a CSV or TSV file, or an MSD, nnU-Net raw or BIDS folder"
-LONGEST_ID = 150  # bytes of a case_id: files called after it and a label have at most 255
-ENDINGS = (".csv", ".tsv", ".txt")  # .txt is what spreadsheets call text with tabs
-NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|\ud800-\udfff]|^\.|^$")  # what no file may be called
+LONGEST_ID = 150  # bytes of a case_id: file names of case_id plus label have at most 255
+ENDINGS = (".csv", ".tsv", ".txt")  # spreadsheets export tab-separated text as .txt
+NO_NAME = re.compile(r"[\x00-\x1f/\\:*?\"<>|\ud800-\udfff]|^\.|^$")  # forbidden in file names
 
 
 class _Options(NamedTuple):
@@ -52,7 +52,7 @@ def read_manifest(
     """Read the cases of a data set and log warnings; see `scan_manifest` for the options.
 
     Raises:
-        DataError: everything that is wrong with the data set, in one list.
+        DataError: a list of all problems of the data set.
     """
     manifest, problems = scan_manifest(
         source,
@@ -84,35 +84,35 @@ def scan_manifest(
     repeats: bool = False,
     need_files: bool = True,
 ) -> tuple[Manifest | None, list[Problem]]:
-    """Read the cases that can be read and all that is wrong with them; None where there are none.
+    """Read the cases of a data set, and all its problems; None if it has no readable cases.
 
-    `source` is a CSV or TSV file, or a folder: MSD, nnU-Net raw, BIDS. For a table, `root` is the
-    folder that its paths start from, and `need_images=False` allows cases that have only masks;
-    `filters` choose among files of a BIDS data set (see `scan_bids`). With `images_only`, as
-    prediction asks, masks, splits, folds and covariates are neither read nor checked.
+    `source` is a CSV or TSV file, or a folder: MSD, nnU-Net raw, BIDS. For a table, its paths are
+    relative to `root`, and `need_images=False` allows cases that have only masks; `filters` select
+    among files of a BIDS data set (see `scan_bids`). With `images_only`, as for prediction, masks,
+    splits, folds and covariates are neither read nor checked.
 
-    `masks` is a folder that the masks are in, whatever the data set says (see `place_masks`). With
-    `repeats`, rows of one case_id with masks of their own are several masks of one scan: each
-    becomes a case, called `<case_id>_mask1` and so on, and is told. Both are for studies of masks.
-    `need_files=False` asks nothing of the files of cases: their scores are studied, not they.
+    `masks` is a folder of masks, which replace those of the data set (see `place_masks`). With
+    `repeats`, rows with the same case_id and different masks are several masks of one scan: each
+    becomes a case, called `<case_id>_mask1` and so on, and is reported. Both are for studies of
+    masks. `need_files=False` does not check the files of cases, for studies of existing scores.
 
-    A case with a file that was not fetched (a broken link of git-annex or datalad, a pointer) is
-    left out with a warning; it is an error where none is left.
+    A case with a file that was not fetched (a broken link of git-annex or datalad, a pointer file)
+    is left out with a warning; if no case is left, with an error.
     """
     source = at_home(source)
     root = at_home(root) if root is not None else None
     options = _Options(root, need_images, images_only, filters)
     found = _scan(source, target, options)
     cases, problems = found.cases, list(found.problems)
-    if repeats:  # by what the table names, though the folder may lack it
-        cases, told = part_repeats(cases)
-        problems += told
+    if repeats:  # before `place_masks`, as it compares the masks that the table lists
+        cases, added = part_repeats(cases)
+        problems += added
     if masks is not None and cases:
-        cases, told = place_masks(cases, at_home(masks))
-        problems += told
+        cases, added = place_masks(cases, at_home(masks))
+        problems += added
     if need_files:
-        cases, told = _with_files(cases, options, has_masks=masks is not None)
-        problems += told
+        cases, added = _with_files(cases, options, has_masks=masks is not None)
+        problems += added
     cases = tuple(cases)
     problems += [*_check_names(cases), *split_conflicts(cases), *check_sexes(cases)]
     if target is not None and cases:
@@ -182,22 +182,22 @@ def _check_names(cases: Sequence[Case]) -> list[Problem]:
 def _with_files(
     cases: Sequence[Case], options: _Options, *, has_masks: bool
 ) -> tuple[list[Case], list[Problem]]:
-    """Cases without those whose files were not fetched, and what is wrong with any file.
+    """Leave out cases whose files were not fetched; also return the problems of all files.
 
-    Where images alone are asked for, as prediction does, a case stays without its files and without
-    a problem as long as another has them: its prediction fails with the reason.
+    With `images_only` (for prediction) a case with missing files is kept without a problem as long
+    as another case is complete: its prediction then fails with the reason.
     """
     kept, problems = [], []
     for case in cases:
-        # whose mask is in no folder of masks was told already
+        # a case without a mask in the folder of masks has been reported already
         wrong = _check_files(case) if not has_masks or case.images or case.label else []
         if options.images_only or not any(unfetched(Path(item.file)) for item in wrong):
             kept.append(case)
             problems += wrong
             continue
-        case, told = _without_unfetched(case, wrong, need_images=options.need_images)
+        case, added = _without_unfetched(case, wrong, need_images=options.need_images)
         kept += [case] if case else []
-        problems += told
+        problems += added
     broken = {problem.case_id for problem in problems if problem.level == "error"}
     if options.images_only and any(case.case_id not in broken for case in kept):
         problems = []
@@ -209,22 +209,22 @@ def _with_files(
 def _without_unfetched(
     case: Case, wrong: Sequence[Problem], *, need_images: bool
 ) -> tuple[Case | None, list[Problem]]:
-    """A case without its files that were not fetched; None where it needs one of them."""
+    """A case without its files that were not fetched; None if it needs one of them."""
     absent = {item.file for item in wrong if unfetched(Path(item.file))}
     needed = [case.label, *(case.images.values() if need_images or not case.label else ())]
     is_left_out = any(str(path) in absent for path in needed if path)
     rest = "the case is left out" if is_left_out else "the case goes without it"
-    told = [
+    problems = [
         item._replace(level="warning", todo=f"{item.todo}; {rest}") if item.file in absent else item
         for item in wrong
     ]
     if is_left_out:
-        return None, told
+        return None, problems
 
     def there(files: Mapping[str, Path]) -> dict[str, Path]:
         return {name: path for name, path in files.items() if str(path) not in absent}
 
-    return replace(case, images=there(case.images), raters=there(case.raters)), told
+    return replace(case, images=there(case.images), raters=there(case.raters)), problems
 
 
 def _check_files(case: Case) -> list[Problem]:

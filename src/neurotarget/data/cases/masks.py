@@ -1,4 +1,4 @@
-"""Masks beside a table of cases: found in a folder by name, and several of one scan."""
+"""Masks that are not listed with their case: found in a folder by name, or several of one scan."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,11 @@ from neurotarget.types import Case
 
 
 def place_masks(cases: Sequence[Case], folder: Path) -> tuple[list[Case], list[Problem]]:
-    """Give cases the masks in a folder, whatever folder their label names.
+    """Replace the labels of cases by the masks in a folder.
 
-    A case has the file that its label is called there, by its path or its name alone; else
-    `<case_id>.nii.gz`, or the one file whose name begins with its id and goes on with `_`, `-` or
-    `.`. A case without a mask stays, without a label, and is told with the others; so are files
-    that belong to no case.
+    A case gets the file with the path or name of its label; else `<case_id>.nii.gz`, or the only
+    file whose name is its id followed by `_`, `-` or `.` and more. A case without a mask stays
+    without a label and is reported; so are files that belong to no case.
     """
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
@@ -35,10 +34,10 @@ def place_masks(cases: Sequence[Case], folder: Path) -> tuple[list[Case], list[P
 
 
 def part_repeats(cases: Sequence[Case]) -> tuple[list[Case], list[Problem]]:
-    """Make cases of their own of several masks of one scan: `<case_id>_mask1`, `<case_id>_mask2`.
+    """Turn several masks of one scan into separate cases: `<case_id>_mask1`, `<case_id>_mask2`.
 
-    They keep their subject. Cases of one id with the same mask, or without one, are copies and
-    stay as they are, for the manifest to refuse.
+    They keep their subject. Cases with the same id and the same mask, or without a mask, stay
+    unchanged, so that the manifest refuses them as duplicates.
     """
     masks: dict[str, list[Path | None]] = {}
     for case in cases:
@@ -64,11 +63,11 @@ def part_repeats(cases: Sequence[Case]) -> tuple[list[Case], list[Problem]]:
 
 
 def _fits(case: Case, folder: Path, files: Sequence[Path], named: Mapping[str, int]) -> list[Path]:
-    """Files that may be the mask of a case; `named` counts the labels of each file name."""
+    """Files that may be the mask of a case; `named` counts the labels with each file name."""
     if case.label is not None:
         parts = case.label.parts
         ends = [folder.joinpath(*parts[start:]) for start in range(1, len(parts) - 1)]
-        # in folders of one mask a case the name alone says nothing
+        # with one folder per case, the file names are all the same
         ends += [folder / case.label.name] if named[case.label.name] == 1 else []
         if (mask := next((end for end in ends if end.is_file()), None)) is not None:
             return [mask]
@@ -77,7 +76,7 @@ def _fits(case: Case, folder: Path, files: Sequence[Path], named: Mapping[str, i
 
 
 def _begins(name: str, case_id: str) -> bool:
-    # the mask of IXI251 is none of IXI25
+    # the mask of IXI251 must not match IXI25
     return name.startswith(case_id) and name[len(case_id) : len(case_id) + 1] in tuple("_-.")
 
 
@@ -88,7 +87,7 @@ def _unclear(case: Case, fits: Sequence[Path], folder: Path) -> Problem:
 
 
 def _shared(cases: Sequence[Case]) -> list[Problem]:
-    """Find files that several cases would take for their mask."""
+    """Find files that match several cases."""
     users: dict[Path, set[str]] = {}
     for case in cases:
         if case.label is not None:
@@ -107,10 +106,10 @@ def _left_over(cases: Sequence[Case], files: Sequence[Path], folder: Path) -> li
     spare = [path.name for path in files if path not in used]
     without = [case.case_id for case in cases if case.label is None]
     if without:
-        say = error if len(without) == len(cases) else warning
+        problem = error if len(without) == len(cases) else warning
         found = f"no mask for {len(without)} of {len(cases)} cases ({some(without)})"
         todo = "name it after its case_id, or name its file in a column label"
-        problems.append(say(found, "one mask a case", todo, file=folder))
+        problems.append(problem(found, "one mask a case", todo, file=folder))
     if spare:
         found = f"{len(spare)} file{'s' * (len(spare) > 1)} of no case ({some(spare)})"
         todo = "add their cases to the table; these files are not measured"

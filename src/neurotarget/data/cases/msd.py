@@ -20,9 +20,9 @@ from neurotarget.types import Case, Target
 def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) -> Found:
     """Read the training cases of an MSD data set; its test images have no labels and are left out.
 
-    Several channels are read where they lie in files of their own (`CASE_0000.nii.gz`, as
-    nnU-Net v1 asks), not as a fourth axis. A `participants.tsv` in the folder gives covariates.
-    With `images_only` neither labels nor covariates are read.
+    Several channels are read from separate files (`CASE_0000.nii.gz`, as in nnU-Net v1), not from a
+    fourth axis. Covariates come from a `participants.tsv` in the folder. With `images_only` neither
+    labels nor covariates are read.
     """
     path = folder / "dataset.json"
     description, problems = read_json(path)
@@ -39,7 +39,7 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
             problems.append(error(f"the training entry {entry}", "an image", todo, file=path))
             continue
         image = place(folder, str(entry["image"]))
-        if image.name.startswith("._"):  # what macOS leaves beside each file in an archive
+        if image.name.startswith("._"):  # resource forks that macOS adds to archives
             continue
         has_label = entry.get("label") and not images_only
         label = place(folder, str(entry["label"])) if has_label else None
@@ -62,7 +62,7 @@ def scan_msd(folder: Path, target: Target | None, *, images_only: bool = False) 
 def _channel_files(image: Path, channels: Mapping[str, int]) -> dict[str, Path] | None:
     stem = re.sub(r"_0000$", "", file_stem(image))
     suffix = image.name[len(file_stem(image)) :]
-    if not is_there(image.with_name(f"{stem}_0000{suffix}")):  # a broken link will do
+    if not is_there(image.with_name(f"{stem}_0000{suffix}")):  # a broken link counts as there
         return None
     return {
         contrast: image.with_name(f"{stem}_{number:04d}{suffix}")
@@ -74,7 +74,7 @@ def _stacked(names: list[str], cases: int, path: Path) -> Problem:
     found = f"{len(names)} channels ({', '.join(names)}) in one file in {cases} cases"
     todo = (
         "write each channel to a file of its own, CASE_0000.nii.gz, CASE_0001.nii.gz, …, "
-        "beside the old one (nibabel.four_to_three splits a file)"
+        "next to the old one (nibabel.four_to_three splits a file)"
     )
     return error(found, "one file per channel", todo, file=path)
 

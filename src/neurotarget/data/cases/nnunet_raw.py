@@ -1,4 +1,4 @@
-"""nnU-Net's raw folders: imagesTr/CASE_0000.nii.gz for each channel, labelsTr/CASE.nii.gz."""
+"""nnU-Net raw folders: imagesTr/CASE_0000.nii.gz for each channel, labelsTr/CASE.nii.gz."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from neurotarget.files.written_paths import place
 from neurotarget.problems import Problem, error, some, warning
 from neurotarget.types import Case, Target
 
-# names of one contrast in several habits
+# names of the same contrast
 ALIASES = {"t1w": "t1", "t2w": "t2", "t1ce": "t1c", "t1gd": "t1c", "chimap": "qsm", "pdw": "pd"}
 
 
@@ -24,10 +24,10 @@ class _Layout(NamedTuple):
 
 
 def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = False) -> Found:
-    """Read an nnU-Net v2 raw data set; cases of `imagesTs` that have labels are the test split.
+    """Read an nnU-Net v2 raw data set; cases of `imagesTs` with labels are the test split.
 
     Folds come from a `splits_final.json` in the folder; covariates from a `participants.tsv`.
-    With `images_only` the cases are the scans of `imagesTr` and `imagesTs`, labelled or not.
+    With `images_only` all scans of `imagesTr` and `imagesTs` are cases, with or without labels.
     """
     description, problems = read_json(folder / "dataset.json")
     if problems:
@@ -38,7 +38,7 @@ def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = Fals
     layout = _Layout(folder, ending, channels, images_only)
     has_test = (folder / ("imagesTs" if images_only else "labelsTs")).is_dir()
     listed = description.get("dataset")
-    if isinstance(listed, Mapping):  # nnU-Net's way to point at files elsewhere
+    if isinstance(listed, Mapping):  # nnU-Net's way to list files in other places
         wrong = [name for name, entry in listed.items() if not _is_entry(entry)]
         if wrong:
             todo = "write {images: [paths], label: path}"
@@ -65,7 +65,7 @@ def scan_nnunet(folder: Path, target: Target | None, *, images_only: bool = Fals
 
 
 def channel_names(description: Mapping) -> list[str]:
-    """Names of the channels in a `dataset.json`, in order; MSD and nnU-Net v1 say modality."""
+    """Names of the channels in a `dataset.json`, in order; the key is `modality` in MSD."""
     names = description.get("channel_names") or description.get("modality") or {}
     names = names.values() if isinstance(names, Mapping) else names
     several = isinstance(names, Iterable) and not isinstance(names, str)
@@ -75,10 +75,10 @@ def channel_names(description: Mapping) -> list[str]:
 def channels_of(
     target: Target | None, names: Sequence[str]
 ) -> tuple[dict[str, int], list[Problem]]:
-    """Number of the channel that holds each contrast of a target, by the channels' names.
+    """Number of the channel with each contrast of a target, by the channels' names.
 
-    Names match in any case and habit (T1w is t1); a single channel is the single contrast,
-    whatever its name. Without a target the contrasts take the channels' names.
+    Names match in any case and spelling (T1w is t1); a single channel matches a single contrast
+    whatever its name. Without a target the contrasts get the channels' names.
     """
     if target is None:
         return {name: number for number, name in enumerate(names)} or {"image": 0}, []
@@ -97,12 +97,12 @@ def channels_of(
 
 
 def _habit(name: str) -> str:
-    word = re.sub(r"[\s_-]", "", name.casefold())
-    return ALIASES.get(word, word)
+    plain = re.sub(r"[\s_-]", "", name.casefold())
+    return ALIASES.get(plain, plain)
 
 
 def _cases(layout: _Layout, part: str, split: str | None) -> list[Case]:
-    """Cases of a part (Tr, Ts); test scans without a mask count where only images are asked for."""
+    """Cases of a part (Tr, Ts); test scans without a mask are included only with `images_only`."""
     images, labels = (layout.folder / f"{kind}{part}" for kind in ("images", "labels"))
     channel = re.compile(rf"(.+)_\d{{4}}{re.escape(layout.ending)}")
     matches = [channel.fullmatch(name) for name in _names(images)]

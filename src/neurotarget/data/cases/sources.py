@@ -1,4 +1,4 @@
-"""Where a run's cases come from: the user's own files, a public data set, the built-in cohort."""
+"""Sources of a run's cases: the user's own files or a public data set; cohorts are in `phantom`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from neurotarget.problems import DataError
 
 
 class Source(Protocol):
-    """Brings a data set to disk, once, and says where it lies."""
+    """Provides a data set on disk."""
 
     def obtain(self, root: str | None) -> Path:
         """Path of a manifest or data set that `read_manifest` understands."""
@@ -31,26 +31,26 @@ class Files:
                 "data.root is not set; give the manifest (CSV or TSV), MSD, nnU-Net or BIDS "
                 "folder to work on: data.root=<path>"
             )
-        if not is_there(root):  # of a broken link its reader says more
+        if not is_there(root):  # for a broken link the reader's message is better
             raise DataError(f"data.root: no such file or folder: {root}; check the path")
         return Path(root)
 
     def planted(self, root: str | None) -> Mapping[str, float]:  # noqa: ARG002
-        """Nothing is planted in real data."""
+        """No effects: real data have none planted."""
         return {}
 
 
 @dataclass(frozen=True)
 class Public:
-    """A public data set, downloaded once with its checksum unless `root` says where it lies."""
+    """A public data set, downloaded once and verified, unless `root` is its folder."""
 
     name: str
     folder: str
 
     def obtain(self, root: str | None) -> Path:
-        """Path of the data set, after a download where it is needed."""
+        """Path of the data set, downloaded if necessary."""
         return Files().obtain(root) if root else fetch(self.name, Path(self.folder))
 
     def planted(self, root: str | None) -> Mapping[str, float]:  # noqa: ARG002
-        """Nothing is planted in real data."""
+        """No effects: real data have none planted."""
         return {}

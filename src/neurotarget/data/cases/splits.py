@@ -1,9 +1,8 @@
-"""Who trains, who stops the training, who is held out: drawn per subject, never per case.
+"""Assignment of cases to training, validation and held-out sets, per subject, never per case.
 
-Two splits are held out. `test` are cases of the sites (or scanners, studies …) that the training
-knows, `external` are cases of others: no case of these is ever trained or validated on, nor dealt
-to a fold. So the split alone tells which part of the held-out cases a case belongs to: a site
-that `fold_by` leaves out is unseen too, and its cases are `external`, not `test`.
+There are two held-out sets. `test` are cases from the sites (or scanners, studies …) that the
+training uses, `external` are cases from other sites: these are never used for training,
+validation or folds. With `fold_by`, the cases of the left-out site are `external`, not `test`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from neurotarget.problems import DataError, Problem, error, nearest, some
 from neurotarget.types import Case, Covariate, Manifest
 
 Split = Literal["train", "val", "test", "external"]
-HELD_OUT = ("test", "external")  # predicted and scored when the training is over
+HELD_OUT = ("test", "external")  # predicted and scored after the training
 
 
 def assign_splits(
@@ -30,19 +29,18 @@ def assign_splits(
 ) -> dict[str, Split]:
     """Split of each case, by case_id.
 
-    Cases are external that the manifest says to be, or that have one of the values of `external`
-    (values by covariate, as `{site: [c, d]}`). What follows is about the others. Splits that the
-    manifest gives are kept (a case without one trains), folds too: `fold` is the test set, or the
-    validation set where the test set is given. Without either, the subjects are dealt to
-    `n_folds` folds and `fold` is the test set. With `fold_by` each value of that covariate is a
-    fold instead, in the order of their names; its cases are external, and none is a test case.
-    What `external` says of that covariate is set aside then, as each value has its turn. A
-    validation set that is not given is `val_fraction` of the training subjects, at least one.
-    Equal seeds draw equal splits.
+    A case is external if the manifest marks it so, or if it has one of the values of `external`
+    (values by covariate, such as `{site: [c, d]}`). The rest applies to the other cases. Splits of
+    the manifest are kept (a case without one is for training), and so are folds: `fold` is the test
+    set, or the validation set if the test set is given. Without either, the subjects are
+    distributed over `n_folds` folds and `fold` is the test set. With `fold_by`, each value of that
+    covariate is a fold instead, in the order of their names; its cases are external, and there are
+    no test cases; `external` is ignored for that covariate. A missing validation set is
+    `val_fraction` of the training subjects, at least one. Equal seeds give equal splits.
 
     Raises:
-        DataError: a subject in two splits, folds or sites, a fold, covariate or value that does
-            not exist, too few subjects, or a split without cases.
+        DataError: a subject is in two splits, folds or sites, a fold, covariate or value does not
+            exist, there are too few subjects, or a split has no cases.
     """
     cases = manifest.cases
     if problems := split_conflicts(cases):
@@ -61,7 +59,7 @@ def assign_splits(
     if fold_by is not None:
         splits |= _left_out(inside, fold_by, fold)
     else:
-        splits |= _told_or_drawn(inside, fold, n_folds, seed, beside=len(outside))
+        splits |= _splits_inside(inside, fold, n_folds, seed, num_external=len(outside))
     if "val" not in splits.values():
         splits |= _validation(splits, val_fraction, np.random.default_rng([seed, fold]))
     by_case = {case.case_id: splits[case.subject_id] for case in cases}
@@ -74,7 +72,7 @@ def assign_splits(
 
 
 def split_conflicts(cases: Sequence[Case]) -> list[Problem]:
-    """One problem for each subject whose cases lie in several splits or folds."""
+    """One problem for each subject whose cases are in several splits or folds."""
     problems = []
     for name in ("split", "fold"):
         places: dict[str, dict] = {}
@@ -91,20 +89,20 @@ def split_conflicts(cases: Sequence[Case]) -> list[Problem]:
     return problems
 
 
-def _told_or_drawn(
-    cases: Sequence[Case], fold: int, n_folds: int, seed: int, *, beside: int
+def _splits_inside(
+    cases: Sequence[Case], fold: int, n_folds: int, seed: int, *, num_external: int
 ) -> dict[str, Split]:
-    """Splits by subject as the manifest gives them, by its folds, or by folds drawn now."""
+    """Splits by subject: those of the manifest, from its folds, or from random folds."""
     if any(case.split is not None for case in cases):
         return _given(cases, fold)
     if any(case.fold is not None for case in cases):
         return _by_fold(cases, fold)
-    return _drawn(cases, fold, n_folds, seed, beside=beside)
+    return _random_folds(cases, fold, n_folds, seed, num_external=num_external)
 
 
 def _given(cases: Sequence[Case], fold: int) -> dict[str, Split]:
     splits: dict[str, Split] = {}
-    for case in cases:  # a subject whose split stands in one row only has it in all
+    for case in cases:  # a split given in one row of a subject applies to all its rows
         if case.split is not None or case.subject_id not in splits:
             splits[case.subject_id] = case.split or "train"
     if "val" not in splits.values():
@@ -124,8 +122,8 @@ def _by_fold(cases: Sequence[Case], fold: int) -> dict[str, Split]:
     return {case.subject_id: "test" if case.subject_id in held else "train" for case in cases}
 
 
-def _drawn(
-    cases: Sequence[Case], fold: int, n_folds: int, seed: int, *, beside: int
+def _random_folds(
+    cases: Sequence[Case], fold: int, n_folds: int, seed: int, *, num_external: int
 ) -> dict[str, Split]:
     subjects = sorted({case.subject_id for case in cases})
     if not 0 <= fold < n_folds or n_folds < 2:
@@ -134,7 +132,8 @@ def _drawn(
     if len(subjects) < max(n_folds, 3):
         todo = "set data.n_folds lower, or add subjects"
         wanted = f"at least {max(n_folds, 3)} for {n_folds} folds"
-        found = f"{len(subjects)} subjects" + (f" beside {beside} external ones" if beside else "")
+        others = f" besides {num_external} external ones" if num_external else ""
+        found = f"{len(subjects)} subjects{others}"
         raise DataError(error(found, wanted, todo))
     order = np.random.default_rng(seed).permutation(len(subjects))
     held = {subjects[index] for index in order[fold::n_folds]}
@@ -142,7 +141,7 @@ def _drawn(
 
 
 def check_external(external: object) -> None:
-    """Refuse what says no values by covariate, before any data is read.
+    """Refuse a value of `external` that is not a mapping of covariates, before data are read.
 
     Raises:
         DataError: it is no mapping.
@@ -155,17 +154,17 @@ def check_external(external: object) -> None:
 def _unseen(
     cases: Sequence[Case], external: Mapping[str, Covariate | Sequence[Covariate]]
 ) -> set[str]:
-    """Subjects of the cases that have one of the values."""
+    """Subjects with one of the values."""
     found: set[str] = set()
     for name, wanted in external.items():
-        if wanted is None:  # takes a covariate of an experiment's own settings out
+        if wanted is None:  # removes a covariate that an experiment sets
             continue
         of_case = _values(cases, name, "data.external")
         known = {value.casefold(): value for value in of_case.values()}
         several = not isinstance(wanted, str) and isinstance(wanted, Sequence)
         asked = [_written(value) for value in (wanted if several else [wanted])]
         if not asked:
-            todo = "name one, or say data.external=null"
+            todo = "name one, or set data.external=null"
             raise DataError(error(f"data.external: no value of {name}", "one or more", todo))
         if strange := [value for value in asked if value.casefold() not in known]:
             close = nearest(strange[0], known.values())
@@ -181,7 +180,7 @@ def _unseen(
 
 
 def _left_out(cases: Sequence[Case], name: str, fold: int) -> dict[str, Split]:
-    """All cases of the site number `fold` external, those of the others training."""
+    """Make all cases of site number `fold` external and those of the others training cases."""
     if any(case.split is not None for case in cases):
         todo = "take the column split out, or leave data.fold_by out"
         raise DataError(error("splits in the manifest", f"folds by {name} alone", todo))
@@ -205,10 +204,10 @@ def _left_out(cases: Sequence[Case], name: str, fold: int) -> dict[str, Split]:
 
 
 def _values(cases: Sequence[Case], name: str, key: str) -> dict[str, str]:
-    """Value of a covariate by case_id, as it is written.
+    """Value of a covariate by case_id, as text.
 
     Raises:
-        DataError: there is no such covariate, or a case has none: it may be of any site.
+        DataError: the covariate does not exist, or a case has no value.
     """
     there = list(dict.fromkeys(known for case in cases for known in case.covariates))
     if name not in there:
@@ -225,7 +224,7 @@ def _values(cases: Sequence[Case], name: str, key: str) -> dict[str, str]:
 def _across(
     cases: Sequence[Case], sides: Mapping[str, str | bool], of_case: Mapping[str, str], name: str
 ) -> list[Problem]:
-    """One problem for each subject whose cases are not on one side; `sides` are by case_id."""
+    """One problem for each subject whose cases are on different sides; `sides` by case_id."""
     places: dict[str, dict[str | bool, Case]] = {}
     for case in cases:
         places.setdefault(case.subject_id, {}).setdefault(sides[case.case_id], case)
@@ -246,7 +245,7 @@ def _written(value: Covariate) -> str:
 
 
 def _sorted(names: Iterable[str]) -> list[str]:
-    """Names in the order of the alphabet, numbers by size and first."""
+    """Sort names alphabetically, numbers first and by size."""
 
     def place(name: str) -> tuple[bool, float, str]:
         is_number = name.removeprefix("-").replace(".", "", 1).isdecimal()

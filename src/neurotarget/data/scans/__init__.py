@@ -1,1 +1,1 @@
-"""Files to voxels and geometry: one scan, whatever its format."""
+"""Image files of all formats, read as voxels and geometry."""

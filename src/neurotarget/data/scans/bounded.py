@@ -1,4 +1,4 @@
-"""Content of an image file, read no further than its own header says that it goes."""
+"""Reading of image files up to the size that their own header states."""
 
 import os
 import zlib
@@ -10,18 +10,18 @@ from neurotarget.data.scans.stored import Report
 from neurotarget.files.reading import opened
 
 GZIP = b"\x1f\x8b"
-GZIP_WINDOW = 31  # of zlib: a gzip header in front
+GZIP_WINDOW = 31  # zlib's code for a gzip header
 MOST_RATIO = 1040  # of deflate, 1032, and its frame; https://zlib.net/zlib_tech.html
-HEAD = 1024  # bytes; longer than the headers of NIfTI and MGH
-SPARE = 1 << 20  # bytes behind the voxels: padding, or the tags of an MGH file
-MOST_VOXELS = 1 << 31  # a head at 0.2 mm has half of them
+HEAD = 1024  # bytes; headers of NIfTI and MGH are shorter
+SPARE = 1 << 20  # bytes after the voxels: padding, or tags of an MGH file
+MOST_VOXELS = 1 << 31  # a head at 0.2 mm has half as many
 GIB = 1 << 30
 WHOLE = ("a whole image", "copy or export it again")
 SIZE_WRONG = "mend the sizes in the header, or export the scan again"
 
 
 def check_shape(shape: Sequence[int], voxel_bytes: int, report: Report) -> int:
-    """Bytes of all voxels of a scan.
+    """Check the shape of a scan and return the bytes of all its voxels.
 
     Raises:
         DataError: a side is not positive, or the voxels are too many or too large for this machine.
@@ -42,10 +42,10 @@ def check_shape(shape: Sequence[int], voxel_bytes: int, report: Report) -> int:
 
 
 def read_bounded(path: Path, size_of: Callable[[bytes], int], report: Report) -> bytes:
-    """Content of a file, its gzip undone; `size_of` takes the header and gives the bytes of all.
+    """Read a file, unzipped; `size_of` returns the total number of bytes from the header.
 
     Raises:
-        DataError: there are fewer bytes than the header asks for, or many more.
+        DataError: the file is shorter than the header states, or much longer.
         OSError, zlib.error: it cannot be read, or its gzip is broken.
     """
     with opened(path) as stream:
@@ -59,7 +59,7 @@ def read_bounded(path: Path, size_of: Callable[[bytes], int], report: Report) ->
             begin = zlib.decompressobj(GZIP_WINDOW).decompress(zipped[: 1 << 16], HEAD)
             size = size_of(begin)
             if size > MOST_RATIO * len(zipped):
-                content = b""  # the rest can only be cut off: nothing is gained by unzipping it
+                content = b""  # the file is truncated; unzipping it all gains nothing
             else:
                 content = _unzipped(zipped, size + SPARE + 1, report)
     if len(content) < size:
@@ -72,7 +72,7 @@ def read_bounded(path: Path, size_of: Callable[[bytes], int], report: Report) ->
 
 
 def _unzipped(zipped: bytes, most: int, report: Report) -> bytes:
-    """At most so many bytes of a gzip file, which may have several members."""
+    """Unzip at most `most` bytes of a gzip file, which may have several members."""
     parts, size = [], 0
     while zipped and size < most:
         member = zlib.decompressobj(GZIP_WINDOW)
@@ -90,7 +90,7 @@ def _unzipped(zipped: bytes, most: int, report: Report) -> bytes:
 
 
 def _machine_bytes() -> int:
-    """Memory of this machine; 0 where it does not say."""
+    """Memory of this machine in bytes; 0 if unknown."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # Windows has no sysconf

@@ -1,7 +1,7 @@
-"""Scans in two files: a header, and the voxels beside it, as ITK-SNAP, 3D Slicer and others write.
+"""Scans in two files, a header and a voxel file, as ITK-SNAP, 3D Slicer and others write them.
 
-A header may name any file of the machine as its voxels. Only one is taken: a regular file in the
-header's own folder, with the header's name but for its suffix, and as long as the header says.
+A header may name any file of the machine as its voxels. Only a regular file in the same folder,
+with the same name except for the suffix, and of the size that the header states, is accepted.
 """
 
 import hashlib
@@ -13,26 +13,26 @@ from neurotarget.data.scans.stored import Report
 from neurotarget.files.reading import real_path, why_not_regular
 from neurotarget.files.writing import digest
 
-# suffixes of headers, and of the voxels beside each with the encoding that NRRD calls it
+# suffix of a header: suffix of its voxel file → encoding as NRRD names it
 DETACHED: dict[str, dict[str, tuple[str, ...]]] = {
     ".mhd": {".raw": ("",)},
     ".nhdr": {".raw": ("raw",), ".raw.gz": ("gzip", "gz")},
 }
-PLAIN = re.compile(r"[^\s%/\\]+")  # ITK takes blanks and % for lists of files
-TODO = "put the voxels beside the header, under its name, or convert the scan to NIfTI"
+PLAIN = re.compile(r"[^\s%/\\]+")  # ITK treats blanks and % as lists of files
+TODO = "put the voxels next to the header, under its name, or convert the scan to NIfTI"
 
 
 def suffix_of(path: Path) -> str:
-    """Suffix of a header whose voxels lie beside it; nothing for other files."""
+    """Suffix of a header with a separate voxel file; "" for other files."""
     name = path.name.lower()
     return next((suffix for suffix in DETACHED if name.endswith(suffix)), "")
 
 
 def voxels_beside(path: Path, places: list[str], encoding: str, report: Report) -> Path:
-    """File of the voxels that a header names in `places`.
+    """Check and return the voxel file that a header names in `places`.
 
     Raises:
-        DataError: it names another file than the one beside it, or that is no regular file.
+        DataError: the header names another file, or the file is not a regular one.
     """
     suffix = suffix_of(path)
     stem = path.name[: -len(suffix)]
@@ -53,11 +53,11 @@ def voxels_beside(path: Path, places: list[str], encoding: str, report: Report) 
 
 
 def check_length(data: Path, size: int, report: Report) -> None:
-    """Refuse voxels that are not exactly as many bytes as the header says, unzipped.
+    """Refuse a voxel file whose uncompressed size differs from the header's.
 
     Raises:
-        DataError: they are fewer or more.
-        OSError, zlib.error: they cannot be read.
+        DataError: it is shorter or longer.
+        OSError, zlib.error: it cannot be read.
     """
     is_zipped = data.name.endswith(".gz")
     found = len(read_bounded(data, lambda _: size, report)) if is_zipped else data.stat().st_size
@@ -67,11 +67,11 @@ def check_length(data: Path, size: int, report: Report) -> None:
 
 
 def scan_digest(path: Path) -> str:
-    """SHA-256 of a scan's content: of its file, or of its header and the voxels beside that."""
+    """SHA-256 of a scan: of its file, or of its header and voxel file."""
     suffix = suffix_of(path)
     if not suffix:
         return digest(path)
     stem = path.name[: -len(suffix)]
-    beside = [path.with_name(f"{stem}{end}") for end in DETACHED[suffix]]
-    content = " ".join(digest(one) for one in (path, *beside))
+    voxel_files = [path.with_name(f"{stem}{end}") for end in DETACHED[suffix]]
+    content = " ".join(digest(one) for one in (path, *voxel_files))
     return hashlib.sha256(content.encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""One DICOM series from a folder, as a scan with geometry that was checked slice by slice.
+"""Conversion of one DICOM series to NIfTI, with its geometry checked slice by slice.
 
-Each slice is rescaled by its own slope and intercept; where these differ, voxels are float32.
+Each slice is rescaled with its own slope and intercept; if these differ, voxels become float32.
 
 Terms: the standard's Image Plane Module, PS3.3 C.7.6.2.1.1 (patient coordinates are LPS, in mm).
 """
@@ -31,7 +31,7 @@ from neurotarget.files.unfetched import unfetched
 from neurotarget.files.writing import written
 from neurotarget.printable import encodable
 
-SKEW_MM_PER_MM = 0.01  # sideways shift from slice to slice: more than rounding explains
+SKEW_MM_PER_MM = 0.01  # sideways shift between slices; rounding gives less
 SAME_DIRECTION = 1e-3  # between direction cosines of two slices
 TAGS = {
     "position": "0020|0032",
@@ -40,8 +40,8 @@ TAGS = {
     "rows": "0028|0010",
     "columns": "0028|0011",
 }
-# what a slice's voxels mean: slope and intercept, bits allocated and stored, the highest of
-# them, whether they are signed
+# pixel format of a slice: slope and intercept, bits allocated, bits stored, highest bit,
+# signedness
 STORED = {
     "0028|1053": "1",
     "0028|1052": "0",
@@ -51,20 +51,20 @@ STORED = {
     "0028|0103": "0",
 }
 FRAMES, SAMPLES, DESCRIPTION, NUMBER = "0028|0008", "0028|0002", "0008|103e", "0020|0011"
-UID_END = 4  # characters that tell UIDs apart in a list
-INDEX = "DICOMDIR"  # marks the root of a CD: one examination, in folders of its own
-# what lies beside slices and is none, by its name, where it was not fetched
+UID_END = 4  # final characters of a UID that distinguish it in a list
+INDEX = "DICOMDIR"  # at the root of a CD: one examination in several folders
+# files next to slices that are not slices, recognised by name if their content is not fetched
 NO_SLICE = re.compile(
     r"\.|(?:readme|licen[cs]e|changes|dicomdir)\b|.*\.(?:txt|md|json|[ct]sv|xml|html?|pdf|bv(?:al|ec))$",
     re.IGNORECASE,
 )
-ONE = ("1", "0", "")  # what a count of one may be written as
-DEEPEST = 6  # folders down that series are looked for
+ONE = ("1", "0", "")  # spellings of a count of one
+DEEPEST = 6  # levels of folders that are searched for series
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 class Series(NamedTuple):
-    """The files of one series below a folder, in no order."""
+    """The files of one series in or below a folder, unordered."""
 
     uid: str
     number: str  # "" where the files have none
@@ -72,7 +72,7 @@ class Series(NamedTuple):
     files: tuple[Path, ...]
 
     def listing(self, root: Path) -> str:
-        """What tells it from others: number, description, how many slices, where it lies."""
+        """Description for a list of series: number, description, number of slices, folder."""
         number = f"series {self.number}: " if self.number else ""
         places = sorted({path.parent.relative_to(root).as_posix() for path in self.files} - {"."})
         place = f", in {', '.join(places[:3])}" if places else ""
@@ -80,14 +80,14 @@ class Series(NamedTuple):
 
 
 def list_series(folder: Path) -> list[Series]:
-    """Every DICOM series that lies directly in a folder, whatever its files are called.
+    """Find every DICOM series directly in a folder, whatever the names of its files.
 
     Raises:
-        DataError: a broken file that GDCM stops at.
+        DataError: GDCM fails at a broken file.
     """
     reader, found = sitk.ImageSeriesReader, []
     talks = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a folder without DICOM is no wonder
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a folder without DICOM is normal
     try:
         for uid in reader.GetGDCMSeriesIDs(str(folder)):
             files = reader.GetGDCMSeriesFileNames(str(folder), uid)
@@ -95,7 +95,7 @@ def list_series(folder: Path) -> list[Series]:
             number, description = (tags.get(key, "").strip() for key in (NUMBER, DESCRIPTION))
             paths = tuple(map(Path, files))
             found.append(Series(uid, number, description or "no description", paths))
-    except (RuntimeError, TypeError, UnicodeError) as error:  # the last two of the path
+    except (RuntimeError, TypeError, UnicodeError) as error:  # the last two come from the path
         reason = " ".join(str(error).split())[-120:]
         raise Report(encodable(folder.name), Path(encodable(str(folder)))).error(
             f"a broken DICOM file (GDCM says: {reason})",
@@ -108,12 +108,12 @@ def list_series(folder: Path) -> list[Series]:
 
 
 def find_series(folder: Path) -> list[Series]:
-    """Every DICOM series in a folder and up to `DEEPEST` folders below it, by number.
+    """Find every DICOM series in a folder and up to `DEEPEST` levels below it, by number.
 
-    Files of one series in several folders are one series. Hidden folders are passed over.
+    Files of one series in several folders form one series. Hidden folders are skipped.
 
     Raises:
-        DataError: a broken file that GDCM stops at.
+        DataError: GDCM fails at a broken file.
     """
     found: dict[str, Series] = {}
     for place, files in _walk(folder):
@@ -124,9 +124,9 @@ def find_series(folder: Path) -> list[Series]:
 
 
 def unfetched_slices(folder: Path, *, is_deep: bool = False) -> list[Path]:
-    """Files that may be slices and were not fetched; `is_deep`: in folders below too.
+    """Find possible slices whose content was not fetched; `is_deep` includes folders below.
 
-    GDCM passes over them, so that a scan would lack them and nothing would show it.
+    GDCM skips them silently, so the scan would lack slices.
     """
     walked = _walk(folder) if is_deep else islice(_walk(folder), 1)
     files = [place / name for place, names in walked for name in sorted(names)]
@@ -134,7 +134,7 @@ def unfetched_slices(folder: Path, *, is_deep: bool = False) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Folders down to `DEEPEST` with the names of their files, hidden folders passed over."""
+    """Folders down to `DEEPEST` levels with their file names; hidden folders are skipped."""
     for place, folders, files in os.walk(folder):
         is_deepest = len(Path(place).relative_to(folder).parts) >= DEEPEST
         folders[:] = [] if is_deepest else sorted(name for name in folders if name[0] != ".")
@@ -149,13 +149,13 @@ def convert_series(
     case_id: str = "",
     wanted: str | None = None,
 ) -> None:
-    """Write one series of a folder as NIfTI at `path`, whole or not at all.
+    """Convert one series of a folder to NIfTI at `path`, written as a whole or not at all.
 
-    `wanted` chooses among several by number, description (or a part that only one has), or UID.
+    `wanted` selects one of several series by number, description (or a unique part of it), or UID.
 
     Raises:
-        DataError: several series or none that is wanted, several volumes in one, slices missing,
-            uneven, skewed or of different geometry, or files without a place in space.
+        DataError: several series or none match, the series has several volumes, or slices are
+            missing, uneven, skewed, of different geometry, or without a position.
     """
     report = Report(case_id or path.name.removesuffix(".nii"), str(folder))
     chosen = _choose(series, wanted)
@@ -165,21 +165,21 @@ def convert_series(
         raise report.refused(
             f"{len(chosen or series)} DICOM series: {listed}",
             which,
-            "say series= with the number, the description or the end of the UID of one, or give a "
+            "set series= to the number, the description or the end of the UID of one, or give a "
             "folder with it alone",
         )
     for place in sorted({file.parent for file in chosen[0].files}):
         _refuse_broken(place, series, report)
     slices = _sort([_read_slice(file, report) for file in chosen[0].files], report)
     affine = _affine(slices, report)
-    # read together, all slices would get the type that the first one's slope asks for
+    # read together, all slices would get the data type that the first slope needs
     kind = sitk.sitkFloat32 if len({one.stored for one in slices}) > 1 else sitk.sitkUnknown
     try:
         image = sitk.ReadImage([str(one.file) for one in slices], kind)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-200:]
         raise report.refused(f"unreadable voxels ({reason})", "a whole series", EXPORT) from error
-    array = sitk.GetArrayViewFromImage(image).T  # (columns, rows, slices), as the affine has it
+    array = sitk.GetArrayViewFromImage(image).T  # (columns, rows, slices), like the affine
     if array.dtype.kind == "f" or array.dtype.itemsize > 4:
         array = array.astype(np.float32)
     scan = nib.Nifti1Image(array, affine)
@@ -191,10 +191,10 @@ def convert_series(
 
 
 def _listings(series: Sequence[Series], folder: Path) -> list[str]:
-    """What tells each series from others; where that is alike, the end of its UID too."""
+    """Descriptions of the series; equal ones get the end of the UID appended."""
     lines = [one.listing(folder) for one in series]
     longest = max(len(one.uid) for one in series)
-    told = []
+    listings = []
     for one, line in zip(series, lines, strict=True):
         others = [other.uid for other, same in zip(series, lines, strict=True) if same == line]
         lengths = range(UID_END, longest + 1)
@@ -202,8 +202,8 @@ def _listings(series: Sequence[Series], folder: Path) -> list[str]:
             (size for size in lengths if len({uid[-size:] for uid in others}) == len(others)),
             longest,
         )
-        told.append(f"{line}, UID …{one.uid[-end:]}" if len(others) > 1 else line)
-    return told
+        listings.append(f"{line}, UID …{one.uid[-end:]}" if len(others) > 1 else line)
+    return listings
 
 
 def _choose(series: Sequence[Series], wanted: str | None) -> list[Series]:
@@ -212,15 +212,15 @@ def _choose(series: Sequence[Series], wanted: str | None) -> list[Series]:
     exact = [one for one in series if wanted in (one.uid, one.number)]
     if not exact and len(wanted) >= UID_END:
         exact = [one for one in series if one.uid.endswith(wanted.removeprefix("…"))]
-    if exact or wanted.isdigit():  # a number that is not there is no part of a description
+    if exact or wanted.isdigit():  # a number without a match is not searched in descriptions
         return exact
-    word = wanted.casefold()
-    named = [one for one in series if one.description.casefold() == word]
-    return named or [one for one in series if word in one.description.casefold()]
+    key = wanted.casefold()
+    named = [one for one in series if one.description.casefold() == key]
+    return named or [one for one in series if key in one.description.casefold()]
 
 
 def _refuse_broken(folder: Path, series: Sequence[Series], report: Report) -> None:
-    """GDCM passes over files that were cut short; at the end of a stack no gap would show it."""
+    """Refuse truncated files: GDCM skips them, and at the end of a stack no gap would show it."""
     known = {file for one in series for file in one.files} | {folder / INDEX}
     others = sorted(path for path in folder.iterdir() if path.is_file() and path not in known)
     if broken := [path.name for path in others if _is_dicom(path)]:
@@ -248,7 +248,7 @@ def _read_slice(file: Path, report: Report) -> Slice:
         tags = _read_tags(file)
     except RuntimeError as error:
         raise report.refused(f"an unreadable file {file.name}", "a whole series", EXPORT) from error
-    if tags.get(FRAMES, "1").strip() not in ONE:  # GDCM orders frames in a way of its own
+    if tags.get(FRAMES, "1").strip() not in ONE:  # GDCM has its own order of frames
         raise report.refused(f"a multi-frame file {file.name}", "one file a slice", EXPORT)
     if tags.get(SAMPLES, "1").strip() not in ONE:
         raise report.refused(f"a colour image {file.name}", "one value a voxel", EXPORT)
@@ -276,7 +276,7 @@ def _numbers(text: str) -> ndarray:
 
 
 def _sort(slices: list[Slice], report: Report) -> list[Slice]:
-    """Slices along their normal, after checks that they are one stack."""
+    """Sort slices along their normal, after checking that they form one stack."""
     if len(slices) < 2:
         raise report.refused("one DICOM slice", "a series of slices", EXPORT)
     first = slices[0]
@@ -295,7 +295,7 @@ def _sort(slices: list[Slice], report: Report) -> list[Slice]:
 
 
 def _affine(slices: list[Slice], report: Report) -> Float[ndarray, "4 4"]:
-    """Affine (columns, rows, slices) to RAS mm, from the first and last slice's position."""
+    """Affine (columns, rows, slices) to RAS mm, from the positions of the first and last slice."""
     first, last = slices[0], slices[-1]
     normal = np.cross(first.row, first.column)
     gaps = np.diff([one.position @ normal for one in slices])

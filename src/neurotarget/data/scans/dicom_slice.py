@@ -1,6 +1,6 @@
-"""One slice of a DICOM series, and what no scanner writes of it.
+"""Checks on one slice of a DICOM series: header values and pixel data that no scanner writes.
 
-ITK and GDCM read such numbers all the same: they turn a scan, mirror it, or fill it up with zeros.
+ITK and GDCM accept such values silently; the scan would be rotated, mirrored or filled with zeros.
 """
 
 import struct
@@ -17,17 +17,17 @@ from neurotarget.data.scans.stored import Report
 from neurotarget.data.scans.volume import MOST_ORIGIN_MM
 from neurotarget.types import SIDES_MM
 
-UNEVEN = 0.1  # of the slice gap: more than positions rounded to 0.1 mm explain
-NOT_SQUARE = 1e-2  # of two direction cosines: more than rounding to two decimals
-MOST_PIXELS = 1 << 26  # of a slice
-# what pydicom raises of a broken file
+UNEVEN = 0.1  # of the slice gap; positions rounded to 0.1 mm differ less
+NOT_SQUARE = 1e-2  # dot product of the direction cosines; rounding to two decimals gives less
+MOST_PIXELS = 1 << 26  # per slice
+# raised by pydicom on a broken file
 READ_ERRORS = (InvalidDicomError, OSError, EOFError, ValueError, LookupError, AttributeError)
 READ_ERRORS += (NotImplementedError, TypeError, struct.error)
 EXPORT = "export the whole series again, or convert it with dcm2niix and give the NIfTI file"
 
 
 class Slice(NamedTuple):
-    """A file of a series: where it lies, and how its voxels are stored."""
+    """One file of a series: position, and storage format of its pixels."""
 
     file: Path
     position: Float[ndarray, "3"]  # LPS mm of the centre of the first voxel
@@ -39,10 +39,10 @@ class Slice(NamedTuple):
 
 
 def check_numbers(one: Slice, report: Report) -> None:
-    """Refuse numbers that no scanner writes; some would turn a scan, and mirror it.
+    """Refuse header values that no scanner writes; some would rotate or mirror the scan.
 
     Raises:
-        DataError: names the first of them.
+        DataError: names the first bad value.
     """
     low, high = SIDES_MM
     axes = np.array([one.row, one.column]) if len(one.column) == 3 else np.zeros((2, 3))
@@ -67,12 +67,12 @@ def check_numbers(one: Slice, report: Report) -> None:
 
 
 def check_pixels(one: Slice, report: Report) -> None:
-    """Refuse pixels of another number or size than the header's, which GDCM reads all the same.
+    """Refuse pixel data whose number or size differs from the header, which GDCM would accept.
 
-    Up to twice as many bytes are read, as padding is common; compressed pixels GDCM checks itself.
+    Padding is common, so up to twice the bytes are accepted; GDCM checks compressed pixels itself.
 
     Raises:
-        DataError: says what does not fit.
+        DataError: names the values that disagree.
     """
     _, _, allocated, stored, highest, _ = one.stored
     if not 1 <= stored <= highest + 1 <= allocated:
@@ -87,7 +87,7 @@ def check_pixels(one: Slice, report: Report) -> None:
 
 
 def _pixel_bytes(file: Path, report: Report) -> int | None:
-    """Bytes of a slice's pixels in the file; None where they are compressed."""
+    """Bytes of the pixel data in the file; None if they are compressed."""
     try:
         found = dcmread(file, force=True, specific_tags=["PixelData"])
         syntax, pixels = found.file_meta.get("TransferSyntaxUID"), found.get_item("PixelData")
@@ -100,12 +100,12 @@ def _pixel_bytes(file: Path, report: Report) -> int | None:
 
 
 def check_gaps(gaps: ndarray, report: Report) -> None:
-    """Refuse slices that are missing, uneven, or lie where another one does.
+    """Refuse missing slices, uneven gaps and duplicate positions.
 
-    `gaps` are those between neighbours, in mm along their normal.
+    `gaps` are the distances between neighbours along the slice normal, in mm.
 
     Raises:
-        DataError: says what is wrong with them.
+        DataError: names the irregularity.
     """
     usual = float(np.median(gaps))
     if usual > SIDES_MM[1]:

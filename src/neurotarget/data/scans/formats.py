@@ -1,7 +1,7 @@
-"""Image files of each kind: voxels as stored, an affine to RAS+ in mm, and what a header claims.
+"""Parsing of each image format: voxels as stored, an affine to RAS+ in mm, and header problems.
 
-Tolerances: a quaternion may be too long by `QUATERNION_EXCESS` (it is shortened), sform and qform
-may put a corner `FORMS_APART_VOX` apart. Beyond, a warning or an error names what was found.
+Tolerances: a quaternion longer than 1 by up to `QUATERNION_EXCESS` is normalised; sform and qform
+may place a corner up to `FORMS_APART_VOX` apart. Beyond these a problem is reported.
 """
 
 import gzip
@@ -32,18 +32,18 @@ from neurotarget.problems import MIRRORED
 NIFTI = (".nii.gz", ".nii")
 MGH = (".mgz", ".mgh")
 ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
-QUATERNION_EXCESS = 1e-3  # of b² + c² + d² over 1; from four decimals on it is rounding
-UNNOTICED_EXCESS = 1e-7  # what float32 adds
+QUATERNION_EXCESS = 1e-3  # of b² + c² + d² over 1; rounding to four decimals gives less
+UNNOTICED_EXCESS = 1e-7  # rounding error of float32
 FORMS_APART_VOX = 0.5
 NIFTI_UNITS = {0: ("unknown", 1.0), 1: ("metre", 1e3), 2: ("mm", 1.0), 3: ("micron", 1e-3)}
-GOOD_RAS_BYTE = 28  # of an MGH header: behind seven numbers of four bytes
-MGH_VOXELS = 284  # bytes before them
-MGH_VOXEL_BYTES = {0: 1, 1: 4, 3: 4, 4: 2}  # of a voxel, by its type's code
-MOST_OFFSET = 1 << 26  # bytes before the voxels; extensions of a NIfTI header are shorter
+GOOD_RAS_BYTE = 28  # offset in an MGH header: after seven numbers of four bytes
+MGH_VOXELS = 284  # bytes before the voxels
+MGH_VOXEL_BYTES = {0: 1, 1: 4, 3: 4, 4: 2}  # by the code of the data type
+MOST_OFFSET = 1 << 26  # bytes before the voxels; NIfTI header extensions are shorter
 
 
 def read_stored(path: Path, report: Report) -> Stored:
-    """Read a file of any known kind; what its header has against it goes to the report.
+    """Read a file of any supported format; problems of its header are added to the report.
 
     Raises:
         OSError, ValueError and others: the file cannot be read (see `read_volume`).
@@ -73,7 +73,7 @@ def read_grid(path: Path) -> tuple[tuple[int, ...], ndarray]:
 def _read_mgh(path: Path, report: Report) -> Stored:
     content = read_bounded(path, lambda begin: _mgh_size(begin, report), report)
     image = nib.MGHImage.from_stream(BytesIO(content))
-    # from the bytes, as nibabel puts its default in and sets the flag
+    # from the bytes: nibabel replaces missing values by defaults and sets the flag
     is_oriented = struct.unpack_from(">h", content, GOOD_RAS_BYTE)[0] == 1
     if not is_oriented:
         report.no_orientation("goodRASFlag is 0")
@@ -104,16 +104,16 @@ def _read_nifti(path: Path, report: Report) -> Stored:
 
 
 def _mgh_size(begin: bytes, report: Report) -> int:
-    """Bytes of an MGH file, by its header."""
+    """Bytes of an MGH file according to its header."""
     _, *shape, kind = struct.unpack_from(">6i", begin)
     return MGH_VOXELS + check_shape(shape, MGH_VOXEL_BYTES[kind], report)
 
 
 def _nifti_size(begin: bytes, report: Report) -> int:
-    """Bytes of a NIfTI file, by its header.
+    """Bytes of a NIfTI file according to its header.
 
     Raises:
-        DataError: the header's sizes, or the numbers that scale voxels, cannot be.
+        DataError: sizes, or the numbers that scale voxels, are impossible.
     """
     _, header = _nifti_header(begin)
     axes = int(header["dim"][0])
@@ -125,7 +125,7 @@ def _nifti_size(begin: bytes, report: Report) -> int:
         found = f"voxels that begin at byte {offset:g} (vox_offset)"
         raise report.refused(found, f"0 to {MOST_OFFSET}", todo)
     scale = [float(header[name]) for name in ("scl_slope", "scl_inter")]
-    is_unset = all(map(math.isnan, scale))  # nibabel's sign for values as they are stored
+    is_unset = all(map(math.isnan, scale))  # nibabel's marker for unscaled values
     if not is_unset and not all(map(math.isfinite, scale)):
         found = f"scl_slope {scale[0]:g} and scl_inter {scale[1]:g}"
         raise report.refused(found, "finite numbers", "write scl_slope 1 and scl_inter 0 if unsure")
@@ -138,12 +138,12 @@ def _nifti_header(content: bytes) -> tuple[type[nib.Nifti1Image], nib.Nifti1Head
     if kind is None:
         raise ValueError("it has no NIfTI header")
     size = kind.header_class.template_dtype.itemsize
-    # checked, it would be mended unsaid
+    # with its check nibabel would repair the header without a message
     return kind, kind.header_class(content[:size], check=False)
 
 
 def _mend(header: nib.Nifti1Header, report: Report) -> float:
-    """Report what is wrong with sides, quaternion and unit, mend it to look at the rest.
+    """Report problems of sides, quaternion and unit, and repair them so that checks can go on.
 
     Returns the header's unit of length in mm.
     """
@@ -184,7 +184,7 @@ def _mend_quaternion(header: nib.Nifti1Header, report: Report) -> None:
 
 
 def _compare_forms(header: nib.Nifti1Header, unit_mm: float, report: Report) -> None:
-    """Warn where sform and qform put the voxels at different places."""
+    """Warn if sform and qform place the voxels differently."""
     sform, qform = (in_mm(form, unit_mm) for form in (header.get_sform(), header.get_qform()))
     if not (invertible(sform) and invertible(qform)):
         return
@@ -209,6 +209,6 @@ def _compare_forms(header: nib.Nifti1Header, unit_mm: float, report: Report) -> 
 
 
 def _affine_of(header: nib.Nifti1Header) -> ndarray:
-    """Affine of a header: by its codes, but that of a map beside a scan without orientation."""
+    """Affine of a header by its codes; for our maps of a scan without orientation, the sform."""
     is_guessed = header["descrip"].item() == GUESSED and not header["sform_code"]
     return header.get_sform() if is_guessed else header.get_best_affine()

@@ -1,8 +1,8 @@
-"""Where a case's working box lies in its scan: stated once when preparing, undone when predicting.
+"""Mapping between a scan's grid and the working box: resampling there and back, and cropping.
 
 The scan is turned to canonical axes (RAS+, by permutation and flips only, so an oblique scan
 stays oblique and no voxel is lost), resampled along its own axes to the working spacing and cut
-to the region of interest. Because the axes stay parallel, resampling is separable: three small
+to the region of interest. As the axes stay parallel, resampling is separable: three small
 matrices, multiplied by BLAS, instead of a loop over voxels.
 """
 
@@ -16,9 +16,9 @@ from numpy import ndarray
 
 from neurotarget.types import Triple, TripleVox
 
-SAME_VOX = 1e-3  # grids closer than this are one grid; float32 headers are no finer
+SAME_VOX = 1e-3  # grids closer than this are equal; float32 headers are no more precise
 CANONICAL = nib.orientations.axcodes2ornt("RAS")
-SLAB_VOX = 8_000_000  # float32 values held at a time when a label map is made
+SLAB_VOX = 8_000_000  # float32 values in memory at a time while a label map is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Grid:
 
     @property
     def spacing_mm(self) -> Triple:
-        """Side of a working voxel, mm."""
+        """Sides of a working voxel, mm."""
         return tuple(float(side) for side in nib.affines.voxel_sizes(self.work_affine))
 
     @property
@@ -78,7 +78,7 @@ class Grid:
         return nib.orientations.apply_orientation(array, self.orientation)
 
     def stored(self, array: ndarray) -> ndarray:
-        """View of a canonical array in the scan's own order."""
+        """View of a canonical array in stored order."""
         back = nib.orientations.ornt_transform(CANONICAL, self.orientation)
         return nib.orientations.apply_orientation(array, back)
 
@@ -89,7 +89,7 @@ class Grid:
 
     @classmethod
     def from_dict(cls, values: Mapping) -> "Grid":
-        """Read what `as_dict` wrote."""
+        """Make a grid from the result of `as_dict`."""
         affine = tuple(tuple(float(item) for item in row) for row in values["affine"])
         return cls(
             native_shape=tuple(int(side) for side in values["native_shape"]),
@@ -107,7 +107,7 @@ def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Gri
     sides = np.array(native.canonical_shape)
     found = nib.affines.voxel_sizes(native.canonical_affine)
     scale = np.asarray(spacing_mm) / found
-    scale[np.abs(scale - 1) * sides < 0.05] = 1  # a rounded header is no reason to interpolate
+    scale[np.abs(scale - 1) * sides < 0.05] = 1  # do not interpolate because of a rounded header
     work = np.maximum(np.round(sides / scale), 1).astype(int)
     start = (sides - 1) / 2 - scale * (work - 1) / 2
     return Grid(
@@ -120,9 +120,9 @@ def whole_grid(shape: Sequence[int], affine: ndarray, spacing_mm: Triple) -> Gri
 
 
 def crop(grid: Grid, centre_vox: Sequence[float], size_mm: Triple) -> Grid | None:
-    """Part of a grid within a box about `centre_vox` (canonical voxels); None where they miss.
+    """Part of a grid in a box about `centre_vox` (canonical voxels); None if they do not overlap.
 
-    The box keeps the grid's own voxels, so that cropping never interpolates.
+    The box keeps the voxels of the grid, so cropping never interpolates.
     """
     scale, spacing = np.array(grid.scale), np.array(grid.spacing_mm)
     centre = (np.asarray(centre_vox, float) - np.array(grid.start)) / scale
@@ -143,7 +143,7 @@ def crop(grid: Grid, centre_vox: Sequence[float], size_mm: Triple) -> Grid | Non
 
 
 def image_to_work(array: ndarray, grid: Grid) -> Float[ndarray, "I J K"]:
-    """Resample a stored scan to the working box: cubic, smoothed where it gets coarser.
+    """Resample a stored scan to the working box: cubic, smoothed where spacing gets coarser.
 
     Source: Keys 1981, doi:10.1109/TASSP.1981.1163711 (the kernel, a = −1/2).
     """
@@ -157,10 +157,10 @@ def image_to_work(array: ndarray, grid: Grid) -> Float[ndarray, "I J K"]:
 
 
 def labels_to_work(classes: Integer[ndarray, "..."], grid: Grid) -> ndarray:
-    """Resample a stored class map to the working box: the class with the largest share wins.
+    """Resample a stored class map to the working box; the class with the largest share wins.
 
-    Shares are interpolated like images: nearest voxels and linear shares make a thin gland lose
-    5 to 20 % of its volume on the way, cubic shares 0 to 3 % on the way there and back.
+    Shares are interpolated (cubic). With nearest-neighbour or linear interpolation a thin gland
+    loses 5 to 20 % of its volume on the way, with cubic 0 to 3 % on the way there and back.
     """
     scan = grid.canonical(classes)
     if grid.is_exact:
@@ -194,16 +194,16 @@ def labels_to_native(
 
 
 def image_to_native(values: Float[ndarray, "I J K"], grid: Grid) -> Float[ndarray, "..."]:
-    """One map (a probability, say) on the scan's own grid, in stored order; 0 outside the box."""
+    """Map such as a probability on the scan's own grid, in stored order; 0 outside the box."""
     canonical = np.zeros(grid.canonical_shape, dtype=np.float32)
     low, high = float(values.min()), float(values.max())
     for box, part in _native_slabs(values[None], grid):
-        canonical[box] = np.clip(part[0], low, high)  # a cubic overshoots at edges
+        canonical[box] = np.clip(part[0], low, high)  # cubic interpolation overshoots at edges
     return np.ascontiguousarray(grid.stored(canonical))
 
 
 def native_spans(grid: Grid) -> list[tuple[int, int]]:
-    """First and one past the last canonical voxel of the scan, per axis, centred in the box."""
+    """Half-open range of canonical voxels whose centres lie in the box, per axis."""
     spans = []
     for start, scale, side, most in zip(
         grid.start, grid.scale, grid.shape, grid.canonical_shape, strict=True
@@ -217,7 +217,7 @@ def native_spans(grid: Grid) -> list[tuple[int, int]]:
 def _native_slabs(
     values: Float[ndarray, "L I J K"], grid: Grid
 ) -> Iterator[tuple[tuple[slice, ...], Float[ndarray, "L I J K"]]]:
-    """Interpolate back to the scan's voxels whose centres lie in the box, a slab at a time."""
+    """Interpolate to the scan's voxels whose centres lie in the box, slab by slab."""
     spans, matrices = native_spans(grid), []
     for axis, (low, stop) in enumerate(spans):
         places = (np.arange(low, stop) - grid.start[axis]) / grid.scale[axis]
@@ -248,7 +248,7 @@ def _matrices(grid: Grid, shape: Sequence[int]) -> list[ndarray]:
 
 
 def _weights(places: ndarray, side: int, width: float) -> ndarray:
-    """Rows of weights over `side` samples; a `width` above 1 smooths; the edge is repeated."""
+    """Interpolation weights over `side` samples; `width` > 1 smooths; edge samples are repeated."""
     inside = np.clip(places, 0, side - 1)
     weights = _keys((inside[:, None] - np.arange(side)[None, :]) / width)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -262,7 +262,7 @@ def _keys(distance: ndarray) -> ndarray:
 
 
 def _apply(array: ndarray, matrix: ndarray, axis: int) -> ndarray:
-    """Multiply one axis by a matrix, on the samples that the matrix touches only."""
+    """Multiply one axis by a matrix, using only the samples with non-zero weight."""
     used = np.flatnonzero(matrix.any(axis=0))
     low, high = int(used[0]), int(used[-1]) + 1
     part = array[(slice(None),) * axis + (slice(low, high),)]

@@ -1,9 +1,8 @@
-"""NRRD and MetaImage files, through ITK, which is let at them only after a look at the header.
+"""Reading of NRRD and MetaImage files with ITK, after a check of their headers.
 
-Their headers may name other files, on this machine or anywhere, as the place of the voxels; such
-a file is refused before ITK sees it, but for one beside its header (`detached.py`). ITK could take
-a field for another than we do, so that a header is read so as to refuse too much rather than too
-little.
+A header may name other files, on this machine or on the network, as the source of its voxels.
+Such a file is refused before ITK opens it, except for a voxel file next to its header
+(`detached.py`). As ITK could parse a header differently from us, doubtful headers are refused.
 """
 
 import mmap
@@ -25,20 +24,20 @@ NAMED_UNITS_MM = {
     **dict.fromkeys(("cm", "centimeter", "centimeters"), 10.0),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1e3),
 }
-GUESSED = b"orientation unknown, sform of the source"  # a header's description in our own maps
+GUESSED = b"orientation unknown, sform of the source"  # header description of our own maps
 TEXT_HEADER = 1 << 16  # bytes; headers of NRRD and MetaImage are shorter
 ANATOMICAL = re.compile(r"(right|left)-(anterior|posterior)-(superior|inferior)|[rl][ap][si]t?\b")
-DATA_FILES = ("datafile", "elementdatafile")  # fields of NRRD and of MetaImage, without blanks
-READERS = {True: "NrrdImageIO", False: "MetaImageIO"}  # for `is_nrrd`; else the content chooses
-VOXEL_BYTES = 8  # of the largest kind of voxel
+DATA_FILES = ("datafile", "elementdatafile")  # fields of NRRD and MetaImage, without blanks
+READERS = {True: "NrrdImageIO", False: "MetaImageIO"}  # by `is_nrrd`; ITK would go by content
+VOXEL_BYTES = 8  # of the largest voxel type
 PLACES = re.compile(rb"ElementDataFile\s*[=:]?[ \t]*([^\r\n]{0,255})")
 
 
 def read_itk(path: Path, report: Report) -> Stored:
-    """Read a `.nrrd` or `.mha` file that holds its own voxels, or a header with them beside it.
+    """Read a `.nrrd` or `.mha` file with its own voxels, or a header with a voxel file next to it.
 
     Raises:
-        DataError: the voxels lie elsewhere, or the header's sizes cannot be.
+        DataError: the voxels are in another place, or the header's sizes are impossible.
         OSError, RuntimeError: the file cannot be read.
     """
     check_regular(path)
@@ -77,7 +76,7 @@ def read_itk(path: Path, report: Report) -> Stored:
 
 
 def _text_fields(path: Path, report: Report) -> dict[str, str]:
-    """Fields of a text header, NRRD's `name: value` or MetaImage's `name = value`."""
+    """Fields of a text header: `name: value` (NRRD) or `name = value` (MetaImage)."""
     with opened(path) as stream:
         head = stream.read(TEXT_HEADER)
     header = re.split(rb"\r?\n\r?\n|(?<=ElementDataFile)", head)[0]
@@ -90,17 +89,17 @@ def _text_fields(path: Path, report: Report) -> dict[str, str]:
 
 
 def _places(path: Path, fields: dict[str, str], *, is_nrrd: bool) -> list[str]:
-    """Files that a header names as the place of its voxels, other than itself."""
+    """Files other than itself that a header names as the source of its voxels."""
     if is_nrrd:
         return [value for name, value in fields.items() if "".join(name.split()) in DATA_FILES]
-    # wherever such a field stands: which of several counts is for ITK to say
+    # at any position: which of several such fields counts is up to ITK
     with opened(path) as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
         found = [match[1].decode("latin-1").strip() for match in PLACES.finditer(text)]
     return [place for place in found if place.casefold() != "local"] if found else ["nowhere"]
 
 
 def _voxel_bytes(reader: sitk.ImageFileReader) -> int:
-    """Bytes of one number of a voxel, from a kind such as `vector of 16-bit signed integer`."""
+    """Bytes of one component of a voxel, from a type such as `vector of 16-bit signed integer`."""
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
     found = re.search(r"(\d+)-bit", kind)
     return int(found[1]) // 8 if found else VOXEL_BYTES
@@ -118,7 +117,7 @@ def _named_unit_mm(fields: dict[str, str], report: Report) -> float:
 
 
 def _unoriented(fields: dict[str, str], *, is_nrrd: bool) -> str:
-    """Why nothing says where left and right are; "" where something does."""
+    """Why the file does not define left and right; "" if it does."""
     if is_nrrd:
         space = fields.get("space", "")
         return "" if ANATOMICAL.match(space.casefold()) else f"space is {space or 'absent'}"

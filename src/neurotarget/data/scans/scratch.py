@@ -1,7 +1,7 @@
-"""A private folder for converted scans: one case at a time, and nothing left behind.
+"""A private temporary folder for converted scans; holds the files of one case at a time.
 
-The folder is removed when its block ends, also by an exception. One whose process was killed is
-removed when the next one begins: the lock on a file in it shows whether the process still lives.
+The folder is removed when its block ends, also after an exception. Folders of killed processes are
+removed at the next start: a lock on a file in the folder shows whether its process is alive.
 """
 
 import os
@@ -18,31 +18,31 @@ from neurotarget.types import Case
 
 PREFIX = "neurotarget-"
 LOCK = ".lock"
-YOUNG_S = 60.0  # a folder may be about to get its lock
+YOUNG_S = 60.0  # a younger folder may not have its lock yet
 UNLOCKED_S = 86_400.0  # folders of earlier versions have no lock
 
 Make = Callable[[Path], None]
 
 
 class Scratch:
-    """Files that are made when their case is worked on, and removed after it."""
+    """Files that are made when the work on their case starts, and removed when it ends."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self._plans: dict[Path, Make] = {}
 
     def plan(self, make: Make) -> Path:
-        """Path of a file that `make` is to write there."""
+        """Register `make`, which will write a file, and return the path of that file."""
         path = self.folder / f"{len(self._plans)}.nii"
         self._plans[path] = make
         return path
 
     @contextmanager
     def ready(self, case: Case) -> Iterator[None]:
-        """Make the planned files of a case for as long as the block lasts.
+        """Make the planned files of a case, and remove them when the block ends.
 
         Raises:
-            DataError: as their makers do.
+            DataError: raised by the functions that make the files.
         """
         planned = [path for path in dict.fromkeys(case.images.values()) if path in self._plans]
         try:
@@ -56,7 +56,7 @@ class Scratch:
 
 @contextmanager
 def scratch_folder() -> Iterator[Scratch]:
-    """A folder that only its user can look into, removed with all in it when the block ends."""
+    """A folder readable by its user only; removed with its content when the block ends."""
     home = Path(tempfile.gettempdir())
     sweep_scratch(home, now_s=time.time())
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))  # of mode 0700
@@ -70,7 +70,7 @@ def scratch_folder() -> Iterator[Scratch]:
 def sweep_scratch(home: Path, now_s: float) -> None:
     """Remove this user's folders whose process was killed."""
     for folder in home.glob(f"{PREFIX}*/"):
-        with suppress(OSError):  # another process may be as quick
+        with suppress(OSError):  # another process may have removed it
             if _is_mine(folder) and _is_left(folder, now_s):
                 shutil.rmtree(folder, ignore_errors=True)
 

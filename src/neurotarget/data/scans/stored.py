@@ -1,4 +1,4 @@
-"""What an image file of any kind holds, and what its header has against it."""
+"""Content of an image file of any format before checks, and the report of its problems."""
 
 from typing import NamedTuple
 
@@ -8,30 +8,30 @@ from numpy import ndarray
 
 from neurotarget.problems import DataError, Problem
 
-GUESSED = b"orientation unknown, sform of the source"  # a header's description in our own maps
+GUESSED = b"orientation unknown, sform of the source"  # header description of our own maps
 
 
 class Report:
-    """Problems of one file, gathered while it is read."""
+    """Problems of one file, collected while it is read."""
 
     def __init__(self, case_id: str, file: str) -> None:
         self.case_id, self.file = case_id, file
         self.problems: list[Problem] = []
 
     def error(self, found: str, wanted: str, todo: str) -> None:
-        """Add what nobody should go on over."""
+        """Add a problem that stops the command."""
         self.problems.append(Problem("error", self.case_id, self.file, found, wanted, todo))
 
     def warning(self, found: str, wanted: str, todo: str) -> None:
-        """Add what a person should look at."""
+        """Add a problem that does not stop the command."""
         self.problems.append(Problem("warning", self.case_id, self.file, found, wanted, todo))
 
     def refused(self, found: str, wanted: str, todo: str) -> DataError:
-        """Error of a file that is not read any further."""
+        """Make the exception for a file that cannot be read any further."""
         return DataError(Problem("error", self.case_id, self.file, found, wanted, todo))
 
     def no_orientation(self, reason: str) -> None:
-        """Add that nothing in the file says where left and right are."""
+        """Add that the file does not define left and right."""
         self.warning(
             f"no orientation ({reason})",
             "a known left and right",
@@ -40,24 +40,24 @@ class Report:
 
 
 class Stored(NamedTuple):
-    """What a file holds, before it is checked."""
+    """Content of a file before checks."""
 
     array: ndarray
     affine: ndarray  # (4, 4) to RAS+ in mm
     header: nib.Nifti1Header  # as stored, in the file's own unit of length
-    sides_mm: tuple[float, ...]  # of a voxel, as the header has them
-    is_oriented: bool  # whether the file says where left and right are
+    sides_mm: tuple[float, ...]  # of a voxel, as stated in the header
+    is_oriented: bool  # whether the file defines left and right
 
 
 def made(array: ndarray, affine: ndarray, *, is_oriented: bool = True) -> Stored:
-    """Contents of a file that has no NIfTI header, with a NIfTI header made for it."""
+    """Wrap an array from a format without NIfTI header, with a NIfTI header made for it."""
     array = native(array)
     header = nib.Nifti1Header()
     header.set_data_dtype(array.dtype)
     header.set_data_shape(array.shape)
     header.set_xyzt_units("mm")
     if invertible(affine):
-        # maps beside the scan need its place; guessed, it is one that only we read
+        # maps of this scan need a position; `GUESSED` marks a guess, which only we read
         code = "scanner" if is_oriented else "unknown"
         header.set_sform(affine, code=code)
         header.set_qform(affine, code=code)
@@ -67,31 +67,31 @@ def made(array: ndarray, affine: ndarray, *, is_oriented: bool = True) -> Stored
 
 
 def in_mm(affine: ndarray, unit_mm: float) -> ndarray:
-    """An affine whose unit of length has so many mm, in mm."""
+    """Convert an affine to mm; `unit_mm` is the length of its unit."""
     scaled = np.array(affine, dtype=np.float64)
     scaled[:3] *= unit_mm
     return scaled
 
 
 def native(array: ndarray) -> ndarray:
-    """An array in the machine's byte order that can be written to."""
-    # torch takes neither foreign byte order nor read-only memory
+    """A writable copy or view of an array in native byte order."""
+    # torch accepts neither foreign byte order nor read-only memory
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return array if array.flags.writeable else array.copy(order="K")
 
 
 def invertible(affine: ndarray) -> bool:
-    """Whether an affine has three independent axes."""
+    """Whether the three axes of an affine are independent."""
     axes = affine[:3, :3]
     if not np.isfinite(affine).all():
         return False
     lengths = np.linalg.norm(axes, axis=0)
-    # the volume of a unit cell against that of its bounding brick: 0 where two axes fall together
+    # volume of the unit cell over that of its bounding brick: 0 if two axes coincide
     return bool(lengths.min() > 0 and abs(np.linalg.det(axes / lengths)) > 1e-4)
 
 
 def corners_apart(shape: tuple[int, ...], a: ndarray, b: ndarray) -> tuple[float, float]:
-    """How far two affines put the corners of one box apart, at most: in mm and in voxels of `a`."""
+    """Largest distance between corners of a box under two affines, in mm and in voxels of `a`."""
     last = np.array(shape) - 1
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * last
     apart = (a - b)[:3] @ np.column_stack([corners, np.ones(8)]).T

@@ -1,4 +1,4 @@
-"""One scan from disk, checked: voxels as stored, affine in RAS+ mm, header."""
+"""Reading of one scan with checks: voxels as stored, affine in RAS+ mm, header."""
 
 import struct
 import zlib
@@ -20,18 +20,18 @@ from neurotarget.problems import DataError, Problem
 from neurotarget.types import SIDES_MM
 
 SUFFIXES = (*NIFTI, *MGH, *ITK)
-SAME_GRID_VOX = 0.1  # corners of one grid are no further apart
-ROUNDED_MM = 1e-2  # an oblique grid as float32 quaternion, not matrix, moves corners by 8e-3 mm
-MOST_ORIGIN_MM = 1e5  # beyond, float32 does not tell hundredths of a mm apart
-MOST_VALUE = 1e18  # of a voxel: its square is a float32 still, and so are mean and deviation
-PAIRED = (".hdr", ".img")  # a scan in two files whose header says little of where it lies
+SAME_GRID_VOX = 0.1  # largest distance of corners that counts as the same grid
+ROUNDED_MM = 1e-2  # an oblique grid stored as float32 quaternion moves corners by up to 8e-3 mm
+MOST_ORIGIN_MM = 1e5  # beyond it float32 cannot resolve hundredths of a mm
+MOST_VALUE = 1e18  # of a voxel; its square, and so mean and deviation, still fit into float32
+PAIRED = (".hdr", ".img")  # Analyze pairs, whose header hardly describes the position
 UNREADABLE = (
     OSError,  # also gzip.BadGzipFile
     EOFError,
     MemoryError,  # a broken header asks for absurd sizes
     LookupError,
     OverflowError,
-    RuntimeError,  # what SimpleITK raises
+    RuntimeError,  # raised by SimpleITK
     TypeError,
     ValueError,
     struct.error,
@@ -42,32 +42,32 @@ UNREADABLE = (
 
 
 class Volume(NamedTuple):
-    """A scan as it lies on disk: array (I, J, K) in stored order, affine to RAS+ in mm."""
+    """A scan as stored: array (I, J, K) in stored order, affine to RAS+ in mm."""
 
     array: ndarray
-    affine: ndarray  # (4, 4) float64; NaN throughout where spacing or axes are broken
+    affine: ndarray  # (4, 4) float64; all NaN if spacing or axes are broken
     header: nib.Nifti1Header  # as stored, in the file's own unit of length
-    is_oriented: bool = True  # whether the file says where left and right are
+    is_oriented: bool = True  # whether the file defines left and right
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Side of a voxel along each stored axis, in mm."""
+        """Sides of a voxel along each stored axis, in mm."""
         i, j, k = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(i), float(j), float(k)
 
     @property
     def is_placed(self) -> bool:
-        """Whether it is known where the voxels lie."""
+        """Whether the position of the voxels is known."""
         return bool(np.isfinite(self.affine).all())
 
 
 def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None = None) -> Volume:
-    """Read a 3-D scan whose voxels and geometry can be trusted.
+    """Read a 3-D scan and check its voxels and geometry.
 
     Reads `.nii`, `.nii.gz`, `.mgz`, `.mgh`, `.nrrd` and `.mha`, and `.nhdr` and `.mhd` with their
-    voxels beside them. Trailing axes of length one are
-    dropped; scaled voxels come scaled, others in their stored type, in native byte order. A unit
-    of length that the header names is turned into mm. Warnings are appended to `warnings`.
+    voxel file. Trailing axes of length one are dropped; scaled voxels are returned scaled, others
+    in their stored type, in native byte order. Other units of length in the header are converted to
+    mm. Warnings are appended to `warnings`.
 
     Raises:
         DataError: missing, unreadable or truncated, not 3-D, NaN or Inf voxels, spacing that is
@@ -83,13 +83,13 @@ def read_volume(path: Path, *, case_id: str = "", warnings: list[Problem] | None
 
 
 def inspect_volume(path: Path, *, case_id: str = "") -> tuple[Volume | None, list[Problem]]:
-    """Read a scan and everything that is wrong with it; None where no 3-D array is in it."""
+    """Read a scan and list all its problems; None if it contains no 3-D array."""
     volumes, problems = _inspect(path, case_id, most_axes=3)
     return (volumes[0] if volumes else None), problems
 
 
 def inspect_stack(path: Path, *, case_id: str = "") -> tuple[list[Volume], list[Problem]]:
-    """As `inspect_volume`, for a 4-D file too: its volumes along the last axis."""
+    """As `inspect_volume`, but a 4-D file is allowed: its volumes along the last axis."""
     return _inspect(path, case_id, most_axes=4)
 
 
@@ -124,7 +124,7 @@ def _inspect(path: Path, case_id: str, *, most_axes: int) -> tuple[list[Volume],
 
 
 def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
-    """Problem of a path that is no file, or None."""
+    """Problem of a path that is not a readable file, or None."""
     absent, found = unfetched(path), why_not_regular(path)
     if absent is None and found is None:
         return None
@@ -136,7 +136,7 @@ def missing_file(path: Path, *, case_id: str = "") -> Problem | None:
 
 
 def same_grid(a: Volume, b: Volume) -> bool:
-    """Whether two volumes have one shape and corners within `SAME_GRID_VOX` voxel of each other."""
+    """Whether shapes are equal and corners at most `SAME_GRID_VOX` voxels apart."""
     if a.array.shape != b.array.shape:
         return False
     return corners_apart(a.array.shape, a.affine, b.affine)[1] <= SAME_GRID_VOX
@@ -145,9 +145,9 @@ def same_grid(a: Volume, b: Volume) -> bool:
 def shifted_grid(
     reference: Volume, volume: Volume, name: str, *, case_id: str, file: str
 ) -> list[Problem]:
-    """Warning of a volume that counts as on the grid of `name` and lies off by more than rounding.
+    """Warning about a grid that counts as the grid of `name` but differs by more than rounding.
 
-    NaN affines, whose problems are known, give none.
+    NaN affines, which have been reported already, give none.
     """
     mm, vox = corners_apart(volume.array.shape, reference.affine, volume.affine)
     if not mm > ROUNDED_MM:
@@ -159,7 +159,7 @@ def shifted_grid(
 
 
 def file_stem(path: Path) -> str:
-    """Name of an image file without its (double) suffix."""
+    """Name of an image file without its suffix (also a double one such as `.nii.gz`)."""
     name = Path(path).name
     suffix = next((end for end in SUFFIXES if name.lower().endswith(end)), Path(name).suffix)
     return name[: len(name) - len(suffix)]
@@ -180,7 +180,7 @@ def _check_affine(stored: Stored, report: Report) -> None:
         return
     if sides.shape == (3,) and not np.allclose(lengths, sides, rtol=1e-2):
         report.warning(
-            f"spacing {sides.round(4).tolist()} mm beside an affine of {lengths.round(4).tolist()}",
+            f"spacing {sides.round(4).tolist()} mm but an affine of {lengths.round(4).tolist()}",
             "one spacing",
             "the affine is used; set pixdim to match it",
         )
@@ -201,7 +201,7 @@ def _check_affine(stored: Stored, report: Report) -> None:
 
 
 def _volumes(array: ndarray, report: Report, most_axes: int) -> list[ndarray]:
-    """The array without trailing axes of one, or its volumes along a fourth axis."""
+    """The array without trailing axes of length one, or its volumes along a fourth axis."""
     if array.dtype.kind not in "biuf":
         report.error(
             f"voxels of type {array.dtype}", "one real number a voxel", "split the components"

@@ -1,1 +1,1 @@
-"""Left and right of a pair of structures."""
+"""Separation of paired structures into left and right."""

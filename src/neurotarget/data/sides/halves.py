@@ -1,4 +1,4 @@
-"""The two halves of a pair: groups of voxels beside each other, and the plane between them."""
+"""The two halves of a pair: groups of voxels side by side, and the plane between them."""
 
 from typing import NamedTuple
 
@@ -9,10 +9,10 @@ from numpy import ndarray
 from neurotarget.data.sides.midplane import Plane, Points
 
 TILTS = np.radians((-40.0, -20.0, 0.0, 20.0, 40.0))  # of a head, about two axes
-SAMPLED = 4_000  # voxels that the border is found from
+SAMPLED = 4_000  # voxels used to find the border
 CLEAR = 5.0  # distance of two halves, in SDs of a half along it; a bar cut in two has 3.5
-LIKE_SHARE = 0.5  # of the larger half that the smaller one has where both say the border alone
-ACROSS = 0.5  # cosine of the angle between the line of their centres and the scanner's left–right
+LIKE_SHARE = 0.5  # least size of the smaller half, as share of the larger, for `is_clear`
+ACROSS = 0.5  # least cosine between the line of the two centres and the scanner's left–right axis
 
 
 class Halves(NamedTuple):
@@ -25,13 +25,13 @@ class Halves(NamedTuple):
 
     @property
     def is_apart(self) -> bool:
-        """Whether they lie well apart and beside each other, not one above or behind the other."""
+        """Whether they are well separated and side by side, not one above or behind the other."""
         way = self.right_mm - self.left_mm
         return bool(way[0] > ACROSS * np.linalg.norm(way)) and self.apart >= CLEAR
 
     @property
     def is_clear(self) -> bool:
-        """Whether they are the two sides, whatever is known of the head."""
+        """Whether they are certainly the two sides, without knowledge of the head."""
         return self.is_apart and self.like >= LIKE_SHARE
 
     @property
@@ -43,7 +43,7 @@ class Halves(NamedTuple):
 
 
 def halves_of(points: Points) -> Halves | None:
-    """The two groups that points fall into, side by side; None where they are all in one place."""
+    """Divide points into two groups side by side; None if all points coincide."""
     if len(points) < 2 or np.ptp(points, axis=0).max() == 0:
         return None
     points = points[:: max(len(points) // SAMPLED, 1)]
@@ -59,16 +59,16 @@ def halves_of(points: Points) -> Halves | None:
 
 
 def _best_cut(points: Points) -> Bool[ndarray, " N"]:
-    """Points to the right of the cut that leaves least of their variance within the two parts."""
-    # Otsu's criterion, doi:10.1109/TSMC.1979.4310076, along each way
+    """Points to the right of the cut that minimises the variance within the two parts."""
+    # Otsu's criterion, doi:10.1109/TSMC.1979.4310076, along each direction
     yaw, roll = (angles.ravel() for angles in np.meshgrid(TILTS, TILTS))
     ways = np.stack([np.cos(yaw) * np.cos(roll), np.sin(yaw) * np.cos(roll), np.sin(roll)])
     along = (points - points.mean(axis=0)) @ ways  # (N, 25)
     ordered = np.sort(along, axis=0)
     counts = np.arange(1, len(points))[:, None]
-    # between the parts, as a share of all; sums over all are 0
+    # variance between the parts as share of the total; sums over all points are 0
     between = ordered.cumsum(axis=0)[:-1] ** 2 / (counts * (len(points) - counts))
     share = between / np.maximum((ordered**2).mean(axis=0), 1e-9)
-    share[np.diff(ordered, axis=0) <= 0] = -1  # no cut through one place
+    share[np.diff(ordered, axis=0) <= 0] = -1  # no cut between points at the same position
     cut, way = np.unravel_index(share.argmax(), share.shape)
     return along[:, way] > ordered[cut, way]

@@ -1,7 +1,7 @@
-"""The plane between the two halves of a head: where a scan is most like its mirror image.
+"""The plane between the halves of a head, where a scan is most similar to its mirror image.
 
-It is found from the scan alone, with the head tilted or out of the middle of the scan, and is
-asked for only where the halves of a target do not say themselves which is which.
+It is found from the scan alone, also for a tilted or off-centre head. It is needed only if the
+halves of a target do not determine their sides.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from scipy import ndimage, optimize
 
 from neurotarget.types import Triple
 
-COARSE_VOX = 15_000  # a head at 8 mm; finer makes the plane no truer than its own asymmetry
+COARSE_VOX = 15_000  # a head at 8 mm; the head's asymmetry limits the accuracy of a finer search
 FINEST_MM, COARSEST_MM = 1.0, 10.0
-TILTS = np.radians((-30.0, -15.0, 0.0, 15.0, 30.0))  # where the search starts
-REACH_MM, STEP_MM = 24.0, 4.0  # to the sides of the middle of what is there
-LEAST_SHARE = 0.5  # of a scan that needs a mirror image for a plane to count
+TILTS = np.radians((-30.0, -15.0, 0.0, 15.0, 30.0))  # starts of the search
+REACH_MM, STEP_MM = 24.0, 4.0  # search range to both sides of the centre of mass
+LEAST_SHARE = 0.5  # of a scan that must have a mirror image for a plane to count
 
 Points = Float[ndarray, "N 3"]
 
@@ -30,18 +30,18 @@ class Plane:
 
     point_mm: Triple
     normal: Triple = (1.0, 0.0, 0.0)
-    source: str = "the middle given"  # in words, for a person who doubts it
+    source: str = "the middle given"  # for messages
 
     def right_mm(self, points_mm: Points) -> Float[ndarray, " N"]:
-        """How far each point lies to the right of the plane, in mm."""
+        """Signed distance of each point from the plane, positive to the right, in mm."""
         return (np.asarray(points_mm) - np.array(self.point_mm)) @ np.array(self.normal)
 
 
 def middle_of(scan: Float[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> Plane:
     """Find the plane between the halves of a head, tilted by up to about 35 degrees.
 
-    `scan` may be stored in any order and be cut to a box about the midline; `affine` leads from
-    its voxels to scanner coordinates in mm. A scan of one value has the middle of its grid.
+    `scan` may be stored in any order and cropped to a box about the midline; `affine` maps its
+    voxels to scanner coordinates in mm. A constant scan gets the middle of its grid.
     """
     values, affine = _coarse(np.asarray(scan), np.asarray(affine, dtype=float))
     points = _places(values.shape, affine)
@@ -61,7 +61,7 @@ def middle_of(scan: Float[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> P
 
 
 def middle_of_grid(shape: tuple[int, ...], affine: Float[ndarray, "4 4"]) -> Plane:
-    """Plane through the middle of a grid, upright in the scanner: a guess, and called one."""
+    """Upright plane through the middle of a grid: a guess, and described as one."""
     point = np.asarray(affine, float) @ [*((np.array(shape) - 1) / 2), 1.0]
     return Plane(tuple(point[:3].tolist()), source="the middle of the grid, a guess")
 
@@ -69,7 +69,7 @@ def middle_of_grid(shape: tuple[int, ...], affine: Float[ndarray, "4 4"]) -> Pla
 def _unlikeness(
     values: ndarray, to_vox: ndarray, arms: Points, centre: ndarray, weights: ndarray
 ) -> Callable[[tuple[float, float, float]], float]:
-    """Minus the correlation of a scan with its image in the plane of (yaw, roll, offset in mm)."""
+    """Negative correlation of a scan with its mirror image; plane is (yaw, roll, offset in mm)."""
     flat, least = values.ravel(), LEAST_SHARE * weights.sum()
 
     def cost(plane: tuple[float, float, float]) -> float:
@@ -94,7 +94,7 @@ def _normal(yaw: float, roll: float) -> Float[ndarray, "3"]:
 
 
 def _coarse(scan: ndarray, affine: ndarray) -> tuple[Float[ndarray, "I J K"], ndarray]:
-    """Means of blocks of voxels, and the affine of the blocks."""
+    """Mean of blocks of voxels, and the affine of the blocks."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     volume_mm3 = float(np.prod(spacing * scan.shape))
     wanted = np.clip(np.cbrt(volume_mm3 / COARSE_VOX), FINEST_MM, COARSEST_MM)

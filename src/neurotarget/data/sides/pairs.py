@@ -1,13 +1,12 @@
-"""Left and right of a pair, told apart after both were segmented as one class.
+"""Left and right of a pair, separated after both were segmented as one class.
 
-A target has either way in `sides`. With `labels` left and right are two classes: a flip has to
-swap them, in training and in prediction, and the network must learn where the middle is. With
-`split` a pair is one class: one class less a pair, twice the voxels in it, and a flip is free;
-the price is that a nucleus found alone says nothing of its side, which then comes from the middle
-of the head and is noted.
+A target has one of two modes in `sides`. With `labels`, left and right are two classes: a flip has
+to swap them, in training and in prediction, and the network must learn where the middle is. With
+`split`, a pair is one class with twice the voxels, and a flip needs no swap; in return the side of
+a nucleus without partner must be derived from the middle of the head, which is noted.
 
-Sides are parted in scanner coordinates and by the halves themselves, so that neither the order
-of voxels nor the place or the tilt of the head matters.
+Sides are separated in scanner coordinates and by the halves themselves, so that neither the order
+of voxels nor position or tilt of the head matters.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +24,11 @@ from neurotarget.data.sides.midplane import Plane, Points, middle_of_grid
 from neurotarget.shapes import Mask
 from neurotarget.types import Target
 
-MAIN_SHARE = 0.1  # of the largest piece; smaller ones do not say where the border is
-BOTH_SHARE = 0.2  # of a pair beyond the middle of the head before it is there on both sides
+MAIN_SHARE = 0.1  # of the largest piece; smaller pieces are not used to find the border
+BOTH_SHARE = 0.2  # least share of a pair beyond the middle of the head to count as two sides
 CUT_SHARE = 0.25  # of the way from the border to a centre: a piece that reaches further is cut
 OTHERS = "the plane between the other pairs"
-CORNERS = np.ones((3, 3, 3), dtype=bool)  # voxels that share a corner belong together
+CORNERS = np.ones((3, 3, 3), dtype=bool)  # voxels that share a corner are connected
 
 Classes = Integer[ndarray, "I J K"]
 Affine = Float[ndarray, "4 4"]
@@ -38,22 +37,21 @@ Middle = Plane | Callable[[], Plane] | None
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The voxels of a merged class; sequences run along them."""
+    """The voxels of a merged class; all sequences have one item per voxel."""
 
     box: tuple[slice, ...]
     mask: Mask  # within the box
     points: Points  # in mm
-    pieces: Integer[ndarray, " N"]  # number of the piece that each voxel is part of
-    main: Points  # of the pieces that are no specks
-    halves: Halves | None  # None where all voxels are in one place
+    pieces: Integer[ndarray, " N"]  # number of the connected piece of each voxel
+    main: Points  # of the pieces larger than specks
+    halves: Halves | None  # None if all voxels coincide
 
 
 def as_trained(target: Target) -> Target:
-    """The target that a network sees: with `sides: split`, each pair is one label.
+    """The target as the network sees it: with `sides: split`, each pair is one label.
 
-    A merged label has the ids of both sides, the sum of their volume ranges, and what their names
-    have in common, else `both`. What only makes sense of sides, pairs, hypotheses and published
-    scores, is left out.
+    A merged label has the ids of both sides, the sum of their volume ranges, and the common part of
+    their names, else `both`. Pairs, hypotheses and published scores are left out.
     """
     if target.sides == "labels":
         return target
@@ -81,7 +79,7 @@ def as_trained(target: Target) -> Target:
 
 
 def trained_class(target: Target) -> tuple[int, ...]:
-    """Class of `as_trained(target)` that each class of the target is part of; 0 stays 0."""
+    """Class of `as_trained(target)` for each class of the target; 0 stays 0."""
     names = _class_names(target)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names.values()), start=1)}
     return (0, *(numbers[names[label]] for label in target.labels))
@@ -90,18 +88,18 @@ def trained_class(target: Target) -> tuple[int, ...]:
 def trained_class_of_id(
     target: Target, label_ids: Mapping[str, int] | None = None
 ) -> dict[int, int]:
-    """Class of `as_trained(target)` of each id in a label file.
+    """Class of `as_trained(target)` for each id in a label file.
 
-    Names are looked up as the target's own, so that a data set's names of the two sides count.
+    Names are looked up as those of the target, so a data set's own names of the sides apply.
 
     Raises:
-        DataError: as `class_of_id` does.
+        DataError: as in `class_of_id`.
     """
     return to_trained(class_of_id(target, label_ids), target)
 
 
 def to_trained(mapping: Mapping[int, int], target: Target) -> dict[int, int]:
-    """The mapping of `class_of_id` for a target, with the classes of `as_trained(target)`."""
+    """Convert the mapping of `class_of_id` to the classes of `as_trained(target)`."""
     into = (*trained_class(target), as_trained(target).ignored_class)
     return {value: into[number] for value, number in mapping.items()}
 
@@ -109,12 +107,12 @@ def to_trained(mapping: Mapping[int, int], target: Target) -> dict[int, int]:
 def split_sides(
     classes: Classes, affine: Affine, target: Target, *, middle: Middle = None
 ) -> tuple[Classes, tuple[str, ...]]:
-    """Turn classes of `as_trained(target)` into the target's, each pair parted into its sides.
+    """Convert classes of `as_trained(target)` to those of the target by splitting each pair.
 
-    Pieces go to a side as wholes; one that reaches far across the border is cut there. `affine`
-    leads from voxels, in any order, to scanner coordinates (RAS+, mm). `middle` is the plane
-    between the halves of the head, or what finds it, asked only where a pair does not say its
-    border itself; by default the middle of the grid. Notes say where that was needed.
+    Pieces are assigned to a side as a whole; one that reaches far across the border is cut there.
+    `affine` maps voxels, in any order, to scanner coordinates (RAS+, mm). `middle` is the plane
+    between the halves of the head, or a function that finds it, called only if a pair does not
+    determine its own border; the default is the middle of the grid. Notes report where it was used.
     """
     final, _, notes = _split(classes, affine, target, middle)
     return final, notes
@@ -127,11 +125,10 @@ def split_probabilities(
     *,
     middle: Middle = None,
 ) -> tuple[Float[ndarray, "L I J K"], tuple[str, ...]]:
-    """Turn probabilities of `as_trained(target)` into the target's; see `split_sides`.
+    """Convert probabilities of `as_trained(target)` to those of the target; see `split_sides`.
 
-    A pair's probability goes to the one side that a voxel belongs to, 0 to the other: the side of
-    its piece, and off the pieces that of the border. The likeliest classes are then those of
-    `split_sides`.
+    A voxel's probability of a pair goes to one side, 0 to the other: the side of its piece, or off
+    the pieces the side of the border. The most likely classes then equal those of `split_sides`.
     """
     if target.sides == "labels":
         return probabilities, ()
@@ -139,7 +136,7 @@ def split_probabilities(
     into = trained_class(target)
     result = probabilities[list(into)]
     for left, right in _pair_classes(target):
-        border = borders.get(into[left])  # none of a pair that is in no voxel
+        border = borders.get(into[left])  # None for a pair without voxels
         plane = border or middle_of_grid(final.shape, affine)
         is_right = _right_of(plane, final.shape, affine)
         is_right[final == left] = False
@@ -150,11 +147,11 @@ def split_probabilities(
 
 
 def _class_names(target: Target) -> dict[str, str]:
-    """Name of the trained label that each label is part of."""
+    """Name of the trained label for each label."""
     names = {label: label for label in target.labels}
     if target.sides == "labels":
         return names
-    # regions call a pair by what its names share only where there are several pairs
+    # regions use the common part of a pair's names only if there are several pairs
     regions = replace(target, pairs=target.pairs * 2).regions
     sums = ("left", "right", "total")
     shared = {parts: name for name, parts in regions.items() if name not in sums}
@@ -174,7 +171,7 @@ def _pair_classes(target: Target) -> list[tuple[int, int]]:
 def _split(
     classes: Classes, affine: Affine, target: Target, middle: Middle
 ) -> tuple[Classes, dict[int, Plane], tuple[str, ...]]:
-    """The target's classes, the border of each merged class that is there, and notes."""
+    """The target's classes, the border of each merged class with voxels, and notes."""
     if target.sides == "labels":
         return classes, {}, ()
     affine, into = np.asarray(affine, dtype=float), trained_class(target)
@@ -213,7 +210,7 @@ def _pair(box: tuple[slice, ...], mask: Mask, affine: Affine) -> Pair:
 def _head(
     pairs: Sequence[Pair], middle: Middle, shape: tuple[int, ...], affine: Affine
 ) -> Callable[[], Plane]:
-    """What finds the middle of the head once it is asked: other pairs know it best."""
+    """Function that finds the middle of the head when called; other pairs are the best source."""
     known = [pair.halves.border for pair in pairs if pair.halves and pair.halves.is_clear]
 
     @cache
@@ -231,10 +228,10 @@ def _head(
 
 
 def _border(pair: Pair, head: Callable[[], Plane]) -> tuple[Plane, float]:
-    """Border of a pair, and how far a piece may reach across it and stay whole, in mm.
+    """Border of a pair, and how far a piece may reach across it without being cut, in mm.
 
-    It is halfway between the halves, where these are clear or the middle of the head agrees, else
-    the middle of the head; without two sides nothing is cut.
+    The border is halfway between the halves if these are clear or agree with the middle of the
+    head, else the middle of the head; without two sides nothing is cut.
     """
     halves = pair.halves
     if halves is not None and halves.is_apart:
@@ -251,7 +248,7 @@ def _border(pair: Pair, head: Callable[[], Plane]) -> tuple[Plane, float]:
 def _sides_of(pair: Pair, border: Plane, reach_mm: float) -> tuple[Bool[ndarray, " N"], bool]:
     """Whether each voxel is on the right, and whether a piece had to be cut."""
     beyond = border.right_mm(pair.points)
-    is_right = np.bincount(pair.pieces, weights=beyond) > 0  # of each piece, by its centre
+    is_right = np.bincount(pair.pieces, weights=beyond) > 0  # per piece, by its centre
     high, low = np.full(len(is_right), -np.inf), np.full(len(is_right), np.inf)
     np.maximum.at(high, pair.pieces, beyond)
     np.minimum.at(low, pair.pieces, beyond)
@@ -261,7 +258,7 @@ def _sides_of(pair: Pair, border: Plane, reach_mm: float) -> tuple[Bool[ndarray,
 
 def _right_of(plane: Plane, shape: tuple[int, ...], affine: Affine) -> Mask:
     """Whether each voxel of a grid lies to the right of a plane."""
-    to_right = np.array(plane.normal) @ np.asarray(affine, float)[:3, :3]  # mm a voxel
+    to_right = np.array(plane.normal) @ np.asarray(affine, float)[:3, :3]  # mm per voxel
     start = float(plane.right_mm(np.asarray(affine, float)[:3, 3]))
     i, j, k = (np.arange(side) * step for side, step in zip(shape, to_right, strict=True))
     return i[:, None, None] + (j[:, None] + k) > -start
@@ -275,7 +272,7 @@ def _notes(
     *,
     is_cut: bool,
 ) -> list[str]:
-    """What a person should look at: one side alone, a bridge, a border that is not the pair's."""
+    """Notes for the user: a missing side, a bridge, a border that is not the pair's own."""
     both, source = " and ".join(names), border.source
     if not is_right.any() or is_right.all():
         found = names[int(is_right[0])]

@@ -1,1 +1,1 @@
-"""Tables that people keep: covariates, ids, volumes measured elsewhere."""
+"""Tables of users: covariates, ids, volumes measured elsewhere."""

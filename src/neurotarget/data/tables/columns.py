@@ -1,10 +1,10 @@
-"""Names of columns that a reader takes for one: of other case, blanks, encodings, or letters."""
+"""Column names that look alike: they differ in case, blanks, encoding, or look-alike letters."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-# letters of other scripts that look like Latin ones, small or capital;
-# a part of https://www.unicode.org/Public/security/latest/confusables.txt
+# letters of other scripts that look like Latin ones, small or capital; a part of
+# https://www.unicode.org/Public/security/latest/confusables.txt
 LOOK_ALIKE = str.maketrans(
     "авеһіјкмнорԛѕтухуԁɡαβεηικνορτυχıⅼ",
     "abehijkmhopqstyxydgabehikvoptuxil",
@@ -12,14 +12,14 @@ LOOK_ALIKE = str.maketrans(
 
 
 def plain_name(name: str) -> str:
-    """A name as a person reads it: without case, blanks, accents' encoding and foreign scripts."""
+    """Normalise a name to its appearance: no case, blanks, encodings or foreign look-alikes."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     seen = (sign for sign in folded if not sign.isspace() and unicodedata.category(sign) != "Cf")
     return "".join(seen).translate(LOOK_ALIKE)
 
 
 def alike_columns(columns: Sequence[str]) -> list[str]:
-    """Sentences that name columns which a person takes for one."""
+    """Messages about columns whose names look the same."""
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(columns):
         groups.setdefault(plain_name(name), []).append(name)
@@ -31,7 +31,7 @@ def alike_columns(columns: Sequence[str]) -> list[str]:
 
 
 def masked_columns(columns: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Columns that only look like one of the known names, and which it is."""
+    """Columns that only look like a known name, with that name."""
     plain = {plain_name(name): name for name in known}
     return {
         name: plain[key]
@@ -41,6 +41,6 @@ def masked_columns(columns: Iterable[str], known: Iterable[str]) -> dict[str, st
 
 
 def _shown(name: str) -> str:
-    """A name between quotes, with codes for letters that are not ASCII."""
+    """Quoted name with escapes for characters that are not ASCII."""
     codes = name.encode("ascii", "backslashreplace").decode("ascii")
     return f"{name!r}" if codes == name else f"{name!r} ({codes})"

@@ -1,4 +1,4 @@
-"""Covariates of cases: what the cells of a table mean, and what hypotheses ask of them."""
+"""Covariates of cases: types and spellings of table cells, and what hypotheses require."""
 
 import math
 import re
@@ -23,7 +23,7 @@ from neurotarget.types import Case, Covariate, Target
 LIMIT = re.compile(
     r"(?:[<>]=?|[≤≥])\s*(?P<after>\d+(?:\.\d+)?)"
     r"|(?P<before>\d+(?:\.\d+)?)\s*(?:\+|(?:and|or) (?:over|older|above|more))"
-)  # such as 89+ and >89, by which ages are made anonymous
+)  # such as 89+ and >89, used to anonymise ages
 NO_CODES: CodeBook = {}
 
 
@@ -35,14 +35,14 @@ def type_covariates(
     file: Path,
     codes: CodeBook = NO_CODES,
 ) -> tuple[list[dict[str, Covariate]], list[Problem]]:
-    """Turn one row of text per case into covariates: numbers, else text, None where missing.
+    """Convert rows of text, one per case, to covariates: numbers, else text, None if missing.
 
-    A column is numeric where all its values are numbers, where most are, or where a slope
-    hypothesis of the target needs it; a value of it that is no number is an error. A limit such
-    as `89+` or `>89` is read as its number, with a warning. Names that a hypothesis writes in
-    another case are taken over from there; a column of another usual name (`Gender`, `Age at
-    scan`) is called as a study knows it, with a warning. Categories have one spelling each: that
-    of the hypotheses, F and M for sexes, else the first. `codes`, or the target's `levels`, say
+    A column is numeric if all or most of its values are numbers, or if a slope hypothesis of the
+    target needs it; other values in it are errors. A limit such as `89+` or `>89` is read as its
+    number, with a warning. A column is renamed to the spelling that a hypothesis uses, or to its
+    standard name (`Gender`, `Age at scan`), the latter with a warning. Categories get one spelling:
+    that of the hypotheses, F and M for sexes, else the first. `codes`, or the target's `levels`,
+    define the meaning of numbers.
     what numbers stand for.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -66,7 +66,7 @@ def type_covariates(
 def _names(
     columns: Sequence[str], target: Target | None, file: Path
 ) -> tuple[dict[str, str], list[Problem]]:
-    """What each column is called, and where another name was taken for a usual one."""
+    """New name of each column, and the problems of renaming."""
     asked = {name.casefold(): name for name in asked_covariates(target)}
     renamed, several = usual_columns(columns, asked.values())
     names = {name: renamed.get(name, asked.get(name.casefold(), name)) for name in columns}
@@ -76,7 +76,7 @@ def _names(
 def renamed_problems(
     renamed: Mapping[str, str], several: Mapping[str, Sequence[str]], file: Path | str = ""
 ) -> list[Problem]:
-    """Say which columns were taken for a usual one, and of which it is open."""
+    """Report columns that were renamed to a standard name, and ambiguous ones."""
     taken = [
         warning(f"the column {column!r}", name, f"it is taken for {name}", file=file)
         for column, name in renamed.items()
@@ -93,24 +93,24 @@ def renamed_problems(
 
 
 def _decoded(texts: Sequence[str], codes: Mapping[str, str]) -> list[str]:
-    """Texts with what a code book says in the place of its codes."""
+    """Replace codes by their meaning in a code book."""
     return [codes.get(code_key(text), text) for text in texts]
 
 
 def _values(
     name: str, texts: Sequence[str], case_ids: Sequence[str], file: Path, *, is_number: bool
 ) -> tuple[list[Covariate], list[Problem]]:
-    """Numbers or texts of a column, and which of its cells are neither."""
+    """Numbers or texts of a column, and the problems of its other cells."""
     values: list[Covariate] = [None if is_missing(text) else _number(text) for text in texts]
-    words = [index for index, value in enumerate(values) if isinstance(value, str)]
-    limits = {index: limit for index in words if (limit := _limit(texts[index])) is not None}
-    broken = [index for index in words if index not in limits]
+    texts_at = [index for index, value in enumerate(values) if isinstance(value, str)]
+    limits = {index: limit for index in texts_at if (limit := _limit(texts[index])) is not None}
+    broken = [index for index in texts_at if index not in limits]
     numbers = sum(isinstance(value, float) for value in values)
     if not is_number and numbers <= len(broken):
-        if not words:
+        if not texts_at:
             return values, []
         return [None if is_missing(text) else text for text in texts], []
-    for index in words:
+    for index in texts_at:
         values[index] = limits.get(index)
     problems = [_not_a_number(case_ids[index], name, texts[index], file) for index in broken]
     if limits:
@@ -121,18 +121,18 @@ def _values(
 def _categories(
     name: str, values: Sequence[Covariate], target: Target | None, file: Path
 ) -> tuple[list[Covariate], list[Problem]]:
-    """Values of a column in one spelling a category, and what of it people should know."""
+    """Values of a column with one spelling per category, and problems to report."""
     usual = usual_name(name)
     if usual not in CATEGORIES and name.casefold() not in CATEGORIES:
         return list(values), []
-    words = [value for value in values if isinstance(value, str)]
+    labels = [value for value in values if isinstance(value, str)]
     asked = target.hypotheses if target else ()
     wanted = [group for item in asked if item.covariate == name for group in item.groups or ()]
-    spelt = one_spelling(words, name, wanted)
+    spelt = one_spelling(labels, name, wanted)
     problems = []
     if usual != "sex":
         problems += [_merged(name, found, spelt, file) for found in _merges(spelt)]
-    elif odd := {one: words.count(one) for one in spelt if level_key(one, name) not in ("f", "m")}:
+    elif odd := {one: labels.count(one) for one in spelt if level_key(one, name) not in ("f", "m")}:
         listed = ", ".join(f"{text!r} in {count}" for text, count in odd.items())
         todo = "mend them, or know that they are categories of their own"
         problems.append(
@@ -144,7 +144,7 @@ def _categories(
 
 
 def _merges(spelt: Mapping[str, str]) -> list[list[str]]:
-    """Spellings of one category that differ in more than their case."""
+    """Groups of spellings of one category that differ in more than case."""
     groups: dict[str, list[str]] = {}
     for text, name in spelt.items():
         groups.setdefault(name, []).append(text)
@@ -157,14 +157,14 @@ def _merged(name: str, texts: Sequence[str], spelt: Mapping[str, str], file: Pat
 
 
 def asked_covariates(target: Target | None) -> set[str]:
-    """Covariates that the hypotheses of a target name."""
+    """Covariates that the hypotheses of a target use."""
     if target is None:
         return set()
     return {name for item in target.hypotheses for name in item.variables}
 
 
 def numeric_covariates(target: Target | None) -> set[str]:
-    """Covariates that the hypotheses of a target take as numbers: slopes and curves."""
+    """Covariates that hypotheses of a target use as numbers: slopes and curves."""
     found = set()
     for item in target.hypotheses if target else ():
         if item.groups is None and "*" not in item.covariate:
@@ -174,7 +174,7 @@ def numeric_covariates(target: Target | None) -> set[str]:
 
 
 def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
-    """Say which hypotheses of a target these covariates cannot answer."""
+    """Report hypotheses of a target that these covariates cannot answer."""
     problems = []
     columns = list(dict.fromkeys(name for case in cases for name in case.covariates))
     for item in target.hypotheses:
@@ -197,15 +197,15 @@ def check_hypotheses(cases: Sequence[Case], target: Target) -> list[Problem]:
 
 
 def book_of(hypothesis: Hypothesis, codes: Iterable[str]) -> str:
-    """How a code book for the groups of a hypothesis is written: `levels: {sex: {0: M, 1: F}}`."""
+    """Example of a code book for the groups of a hypothesis: `levels: {sex: {0: M, 1: F}}`."""
     groups = sorted(hypothesis.groups or (), reverse=True)
     pairs = ", ".join(f"{code}: {name}" for code, name in zip(sorted(codes), groups, strict=False))
     return f"levels: {{{hypothesis.covariate}: {{{pairs}}}}}"
 
 
 def check_sexes(cases: Sequence[Case]) -> list[Problem]:
-    """Say which subjects have two sexes: one of them is mistyped, or two people share an id."""
-    known: dict[tuple[str, str], dict[str, str]] = {}  # by subject and column: sex → a case
+    """Report subjects with two sexes: a typing error, or two people with one id."""
+    known: dict[tuple[str, str], dict[str, str]] = {}  # (subject, column) → sex → case
     for case in cases:
         for name, value in case.covariates.items():
             if usual_name(name) == "sex" and value is not None:
@@ -222,7 +222,7 @@ def check_sexes(cases: Sequence[Case]) -> list[Problem]:
 
 
 def _number(text: str) -> float | str:
-    """Number that a text writes, else the text."""
+    """Parse a number; else return the text."""
     try:
         value = float(text)
     except ValueError:
@@ -237,7 +237,7 @@ def _limit(text: str) -> float | None:
 
 
 def _limits(name: str, texts: Mapping[str, str], file: Path) -> Problem:
-    """Say which cases have a limit in the place of a value."""
+    """Warn about cells with a limit instead of a value."""
     found = f"the limit {name} = {some(sorted(set(texts.values())))} in {some(texts)}"
     todo = f"it is read as its number, which effects of {name} take as exact"
     return warning(found, "a number", todo, file=file)

@@ -1,4 +1,4 @@
-"""Covariates beside a data set, matched by id: of people, of their sessions, and phenotypes."""
+"""Covariates from a data set's tables, matched by id: participants, sessions, phenotypes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -27,12 +27,11 @@ class _Line(NamedTuple):
 def add_participants(
     cases: list[Case], folder: Path, target: Target | None
 ) -> tuple[list[Case], list[Problem]]:
-    """Give cases the covariates of a `participants.tsv` in the data set's folder, if there is one.
+    """Add the covariates of `participants.tsv` in the data set's folder to the cases, if it exists.
 
-    Its rows are found by `case_id`, `participant_id` or `subject_id`, with or without `sub-`; a
-    column `subject_id` beside another key says which cases are one person. Where a person has
-    several rows, `session_id` and `run` tell whose each is; rows that differ and cannot be told
-    apart are an error.
+    Rows are found by `case_id`, `participant_id` or `subject_id`, with or without `sub-`; a column
+    `subject_id` next to another key assigns cases to people. If a person has several rows,
+    `session_id` and `run` assign them; rows that differ and cannot be assigned are an error.
     """
     path = folder / "participants.tsv"
     if not is_there(path) or not cases:
@@ -43,7 +42,7 @@ def add_participants(
 def add_phenotypes(
     cases: list[Case], root: Path, target: Target | None
 ) -> tuple[list[Case], list[Problem]]:
-    """Give cases what hypotheses ask for and only tables in BIDS' folder `phenotype` have."""
+    """Add covariates that hypotheses need and only tables in BIDS' folder `phenotype` have."""
     problems = []
     for path in sorted((root / "phenotype").glob("*.tsv")) if target and cases else ():
         known = {name.casefold() for case in cases for name in case.covariates}
@@ -96,10 +95,10 @@ def _add_people(
 def add_sessions(
     cases: list[Case], root: Path, target: Target | None
 ) -> tuple[list[Case], list[Problem]]:
-    """Give cases what the `sub-*_sessions.tsv` of their subject (BIDS) says of their session.
+    """Add the covariates of each case's session from `sub-*_sessions.tsv` (BIDS).
 
-    Sessions are the same with and without `ses-`. A column of theirs replaces that of
-    `participants.tsv`, which is of one visit, also where it has no value: a warning says where.
+    Sessions match with and without `ses-`. Their columns replace those of `participants.tsv`, which
+    describe one visit, even where they have no value; a warning says where.
     """
     problems: list[Problem] = []
     rows: list[Mapping[str, str]] = [{} for _ in cases]
@@ -136,7 +135,7 @@ def add_sessions(
 def _replaced(
     case: Case, values: Mapping[str, Covariate], row: Mapping[str, str]
 ) -> dict[str, Covariate]:
-    """Covariates of a case with those of its session, which has the columns of a row."""
+    """Covariates of a case after the columns of its session have replaced them."""
     own = {name.casefold() for name in row}
     covariates = {name: value for name, value in values.items() if name.casefold() in own}
     others = {name: value for name, value in case.covariates.items() if name.casefold() not in own}
@@ -144,7 +143,7 @@ def _replaced(
 
 
 def _taken_away(cases: Sequence[Case], joined: Sequence[Case], path: Path) -> list[Problem]:
-    """Where sessions have no value of what their person has one of."""
+    """Warn where the session has no value but the person has one."""
     absent: dict[str, list[str]] = {}
     for case, other in zip(cases, joined, strict=True):
         now = {name.casefold(): value for name, value in other.covariates.items()}
@@ -159,7 +158,7 @@ def _taken_away(cases: Sequence[Case], joined: Sequence[Case], path: Path) -> li
 
 
 def _ids(case: Case) -> tuple[str, ...]:
-    """What a table may call a case or its person, who may have another id than BIDS' names say."""
+    """Ids under which a table may list a case or its person."""
     person = case.case_id.split("_")[0]
     return case.case_id, case.subject_id, *([person] if person.startswith("sub-") else [])
 
@@ -183,7 +182,7 @@ def _by_id(table: TextTable, column: str) -> dict[str, list[_Line]]:
 
 
 def _by_subject(cases: Sequence[Case]) -> dict[str, list[int]]:
-    """Places of the cases that have a session, by the subject of their file names."""
+    """Indices of the cases with a session, by the subject in their file names."""
     members: dict[str, list[int]] = {}
     for index, case in enumerate(cases):
         if _label(case, SESSION):
@@ -192,21 +191,21 @@ def _by_subject(cases: Sequence[Case]) -> dict[str, list[int]]:
 
 
 def _subjects(rows: Sequence[Mapping[str, str]], keys: Sequence[str]) -> list[str]:
-    """Who each row says that a case is, where its rows were found by another id."""
+    """Person of each case according to rows that were found by another id."""
     subject = find_column(keys[1:], ["subject_id"])
     return [row.get(subject, "") if subject else "" for row in rows]
 
 
 def _label(case: Case, prefix: str) -> str:
-    """What a case's id says of its session or run."""
+    """Session or run in the id of a case."""
     parts = case.case_id.split("_")
     return next((part.removeprefix(prefix) for part in parts if part.startswith(prefix)), "")
 
 
 def _visit_columns(table: TextTable, cases: Sequence[Case]) -> dict[str, str]:
-    """Column that says the session, and that which says the run, where cases have any.
+    """Columns with the session and the run, if any case has one.
 
-    A column of another name than BIDS' counts only if some of its values are sessions of cases.
+    A column with a non-BIDS name counts only if some of its values are sessions of cases.
     """
     found = {}
     for prefix, names in VISITS.items():
@@ -227,9 +226,9 @@ def _one_each(
     keys: Collection[str],
     path: Path,
 ) -> tuple[list[dict[str, str]], list[Problem]]:
-    """One row for each case out of those of its person, and where there is none or a doubt.
+    """One row for each case out of those of its person, and problems of missing or ambiguous rows.
 
-    Rows that cannot be told apart are one if they do not differ; a missing value is no difference.
+    Rows that cannot be assigned to a visit count as one if they agree; missing values are ignored.
     """
     rows, problems = [], []
     for case, lines in zip(cases, own, strict=True):
@@ -251,7 +250,7 @@ def _one_each(
 
 
 def _of_visit(case: Case, lines: Sequence[_Line], visits: Mapping[str, str]) -> Sequence[_Line]:
-    """Rows of a case's session and run, else those that say none."""
+    """Rows of a case's session and run, else those without either."""
     for prefix, column in visits.items():
         if not (label := _label(case, prefix)):
             continue
@@ -259,7 +258,7 @@ def _of_visit(case: Case, lines: Sequence[_Line], visits: Mapping[str, str]) -> 
         meant = align_ids([label], labels, prefix).get(label, label).removeprefix(prefix)
         fits = [line for line in lines if line.row[column].removeprefix(prefix) == meant]
         fits = fits or [line for line in lines if is_missing(line.row[column])]
-        if fits or prefix == SESSION:  # of another session another age; a person's runs agree
+        if fits or prefix == SESSION:  # age differs between sessions; a person's runs agree
             lines = fits
     return lines
 
@@ -276,7 +275,7 @@ def _typed(
     target: Target | None,
     path: Path,
 ) -> tuple[list[dict[str, Covariate]], list[Problem]]:
-    """Covariates of rows; of the keys only those that a hypothesis names."""
+    """Covariates of rows; keys are included only if a hypothesis names them."""
     asked = {name.casefold() for name in asked_covariates(target)}
     left_out = {name for name in keys if name.casefold() not in asked}
     columns = dict.fromkeys(name for row in rows for name in row if name not in left_out)

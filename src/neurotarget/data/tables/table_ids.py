@@ -1,4 +1,4 @@
-"""Ids in tables of volumes and covariates: of people and of their visits, however spelt."""
+"""Ids of people and of their visits in tables of volumes and covariates, in any spelling."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ SESSIONS = ("session_id", "session", "ses", "visit")
 BIDS_VISIT = re.compile(r"(.+?)_(?:ses|run)-[^_]+.*")  # an id with its session or run
 SESSION_ID = re.compile(r"(?P<person>.+?)_ses-(?P<session>[^_]+)(?P<rest>.*)")
 FREESURFER = re.compile(r"(?:measure:|[lr]h\.[\w.-]+\.)(\w+)", re.IGNORECASE)
-VOLUMES = ("volume", "grayvol")  # measures of FreeSurfer's tables that are in mm³
+VOLUMES = ("volume", "grayvol")  # measures of FreeSurfer's tables in mm³
 
 
 def find_column(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first of some names, in whatever case and with `_` or blanks, that is a column."""
+    """First of some names that is a column, ignoring case and `_` or blanks; None if none is."""
     spelt = {_plain(name): name for name in columns}
     return next((spelt[_plain(name)] for name in names if _plain(name) in spelt), None)
 
@@ -26,14 +26,14 @@ def _plain(name: str) -> str:
 
 
 def find_ids(columns: Sequence[str]) -> str | None:
-    """Column of ids: of a usual name, else the first of a table by FreeSurfer."""
+    """Column of ids: a standard name, else the first column of a FreeSurfer table."""
     if (named := find_column(columns, IDS)) is not None:
         return named
     return columns[0] if columns and FREESURFER.fullmatch(columns[0]) else None
 
 
 def measure_of(column: str) -> str | None:
-    """What a table by FreeSurfer measures, by the name of its first column."""
+    """Measure of a FreeSurfer table, from the name of its first column; else None."""
     match = FREESURFER.fullmatch(column)
     return match[1].casefold() if match else None
 
@@ -41,11 +41,11 @@ def measure_of(column: str) -> str | None:
 def name_visits(
     tables: Sequence[tuple[TextTable, Path]],
 ) -> tuple[list[tuple[TextTable, Path]], list[Problem]]:
-    """The tables with an id for each visit, and the person's beside it; ids that were respelt.
+    """Give rows an id per visit and the id of the person; also return the respelled ids.
 
-    Where a person has several sessions, an id and a `session_id` become `<id>_ses-<session>`, as
-    BIDS names cases. An id of this form says whose it is, unless another column does. People and
-    sessions are first spelt as in the first table that has them.
+    If a person has several sessions, an id and a `session_id` become `<id>_ses-<session>`, as in
+    BIDS. Such an id contains its person, unless another column gives the person. People and
+    sessions are first spelled as in the first table that has them.
     """
     ids = [find_ids(table.columns) for table, _ in tables]
     named = [(table, column) for (table, _), column in zip(tables, ids, strict=True) if column]
@@ -61,7 +61,7 @@ def name_visits(
 def _aligned(
     tables: Sequence[tuple[TextTable, Path]], ids: Sequence[str | None]
 ) -> tuple[list[tuple[TextTable, Path]], list[Problem]]:
-    """The tables with people and sessions in one spelling, where only zeros in front differ."""
+    """Spell people and sessions alike in all tables if they differ only in leading zeros."""
     known: dict[str, dict[str, None]] = {"person": {}, "session": {}}
     aligned, problems = [], []
     for (table, path), column in zip(tables, ids, strict=True):
@@ -82,7 +82,7 @@ def _aligned(
 
 
 def _parts(row: Mapping[str, str], column: str, session: str | None) -> dict[str, str]:
-    """Person and session that a row says, in its id or in two columns."""
+    """Person and session of a row, from its id or from two columns."""
     if match := SESSION_ID.fullmatch(row[column]):
         return match.groupdict()
     visit = row[session] if session else ""
@@ -90,7 +90,7 @@ def _parts(row: Mapping[str, str], column: str, session: str | None) -> dict[str
 
 
 def _written(part: Mapping[str, str], column: str, session: str | None) -> dict[str, str]:
-    """Cells of a row that say a person and a session, as `_parts` found them."""
+    """Cells of a row for the person and session that `_parts` returned."""
     if "rest" in part:
         label = part["session"].removeprefix("ses-")
         return {column: f"{part['person']}_ses-{label}{part['rest']}"}
@@ -115,14 +115,14 @@ def _named(table: TextTable, column: str, *, has_visits: bool) -> TextTable:
     if person_column and not (session and has_visits):
         return table
     persons = [match[1] if (match := BIDS_VISIT.fullmatch(name)) else name for name in visits]
-    if visits == persons:  # nobody's visits are told apart
+    if visits == persons:  # no id contains a visit
         return table
-    gone = {column, *([session] if session else [])}
+    replaced = {column, *([session] if session else [])}
     rows = [
         {
             "case_id": visit,
             **({} if person_column else {"subject_id": person}),
-            **{name: text for name, text in row.items() if name not in gone},
+            **{name: text for name, text in row.items() if name not in replaced},
         }
         for row, visit, person in zip(table.rows, visits, persons, strict=True)
     ]

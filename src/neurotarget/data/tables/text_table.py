@@ -1,4 +1,4 @@
-"""Tables of text: CSV, TSV and what spreadsheets export under these names."""
+"""Reading of text tables: CSV, TSV and the variants that spreadsheets export."""
 
 import codecs
 import csv
@@ -17,30 +17,30 @@ from neurotarget.problems import Problem, error, some, warning
 
 MISSING = frozenset({"", "n/a", "na", "nan", "none", "null"})
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-EXCEL_HEAD = re.compile(r"sep=(.)\r?\n")  # a first line by which Excel states its separator
+EXCEL_HEAD = re.compile(r"sep=(.)\r?\n")  # first line in which Excel declares the separator
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 COMMA = re.compile(r"[+-]?\d+,\d+")
-ID = re.compile(  # columns whose cells are names, also where they look like numbers
+ID = re.compile(  # columns whose cells are names, even if they look like numbers
     r"id|.*[_ ]id|sub(?:ject|jid)?|ses(?:sion)?|run|measure:.*", re.IGNORECASE
 )
 INTEGER = re.compile(r"[+-]?\d+")
 
 
 class TextTable(NamedTuple):
-    """A table as it was written: columns in order, one mapping of text per row."""
+    """A table as text: columns in order, one mapping from column to text per row."""
 
     columns: list[str]
     rows: list[dict[str, str]]
     problems: list[Problem]
-    lines: Sequence[int] = ()  # of the file, where each row begins
+    lines: Sequence[int] = ()  # line of the file in which each row starts
 
 
 def read_text_table(path: Path, *, ids: Collection[str] = ()) -> TextTable:
     """Read a CSV or TSV file as text; columns without a name are dropped.
 
-    Read too is what Excel exports: UTF-16, Windows-1252 (with a warning), semicolons, a first
-    line `sep=;`, and decimal commas where another separator parts the cells (with a warning);
-    columns of ids stay as they are, those of the usual names and the further `ids`.
+    Excel's exports are read too: UTF-16, Windows-1252 (with a warning), semicolons, a first line
+    `sep=;`, and decimal commas if another separator splits the cells (with a warning). Columns of
+    ids, those of standard names and those in `ids`, stay unchanged.
     """
     if absent := unfetched(path):
         wrong = error(absent.found, "CSV or TSV", absent.todo, file=path)
@@ -72,7 +72,7 @@ def read_text_table(path: Path, *, ids: Collection[str] = ()) -> TextTable:
 
 
 def _head_problems(columns: Sequence[str], path: Path) -> list[Problem]:
-    """Columns of which a reader could take one for another."""
+    """Problems of columns whose names are easily confused."""
     twice = sorted({name for name in columns if columns.count(name) > 1})
     found = [f"the columns {', '.join(twice)} twice"] if twice else []
     found += alike_columns(columns)
@@ -80,15 +80,15 @@ def _head_problems(columns: Sequence[str], path: Path) -> list[Problem]:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell says that there is no value."""
+    """Whether a cell means that there is no value."""
     return text.casefold() in MISSING
 
 
 def align_ids(ids: Iterable[str], known: Collection[str], prefix: str = "sub-") -> dict[str, str]:
-    """The known id that each id means; ids that mean none are left out.
+    """Map each id to the known id that it means; ids without a match are left out.
 
-    With and without the prefix they are the same. So are whole numbers that differ in leading
-    zeros, which spreadsheets drop, unless more than one id of either side is that number.
+    Ids match with and without the prefix. Whole numbers also match if they differ only in leading
+    zeros, which spreadsheets drop, unless several ids of either side have that number.
     """
     plain = {text.removeprefix(prefix): text for text in known}
     exact, rest = {}, []
@@ -132,7 +132,7 @@ def _text(path: Path) -> tuple[str, list[Problem]]:
 
 
 def _cells(path: Path, text: str) -> tuple[list[tuple[int, list[str]]], str]:
-    """Cells of each line, with the number of the line in the file, and what parts them."""
+    """Cells of each line with its line number in the file, and the separator."""
     head = EXCEL_HEAD.match(text)
     skipped, text = (1, text[head.end() :]) if head else (0, text)
     separator = head[1] if head else _separator(path, text)
@@ -142,7 +142,7 @@ def _cells(path: Path, text: str) -> tuple[list[tuple[int, list[str]]], str]:
         if any(map(CONTROL.search, cells)):
             raise csv.Error(f"control characters in line {begin + skipped}")
         lines.append((begin + skipped, [uncell(cell.strip()) for cell in cells]))
-        begin = reader.line_num + 1  # a quoted cell may run over several lines
+        begin = reader.line_num + 1  # a quoted cell may span several lines
     return lines, separator
 
 
@@ -150,16 +150,16 @@ def _separator(path: Path, text: str) -> str:
     head = text.split("\n", 1)[0]
     if path.suffix.lower() == ".tsv" and "\t" in head:
         return "\t"
-    return max(",\t;", key=head.count)  # the comma where there is none at all
+    return max(",\t;", key=head.count)  # the comma if there is no separator at all
 
 
 def _point_decimals(
     rows: Sequence[dict[str, str]], columns: Sequence[str], path: Path, *, any_comma: bool
 ) -> list[Problem]:
-    """Write decimal points for decimal commas in columns of numbers, and name these columns.
+    """Replace decimal commas by points in columns of numbers, and name these columns.
 
-    Three digits after each comma may be thousands, unless `any_comma` is a decimal one, as where
-    semicolons part the cells.
+    Three digits after each comma may be thousands; they count as decimals with `any_comma`, as in
+    tables separated by semicolons.
     """
     mended = []
     for name in columns:

@@ -1,4 +1,4 @@
-"""Which column of a table of volumes is what: ids, methods, volumes of labels, covariates."""
+"""Meaning of the columns of a volume table: ids, methods, volumes of labels, covariates."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,14 +19,14 @@ from neurotarget.problems import Problem, error, nearest, some
 
 METHODS = ("method", "rater")
 UNITS_MM3 = {"mm3": 1.0, "mm³": 1.0, "ml": 1000.0, "cm3": 1000.0, "cm³": 1000.0}
-ENDS = {"": None, "_volume": None, "_mm3": 1.0, "_ml": 1000.0, "_cm3": 1000.0}  # of names; mm³
-OURS = ("status", "note", "made_from", "total_mm3")  # of volumes.tsv, beside the volumes
+ENDS = {"": None, "_volume": None, "_mm3": 1.0, "_ml": 1000.0, "_cm3": 1000.0}  # suffix → mm³
+OURS = ("status", "note", "made_from", "total_mm3")  # other columns of our volumes.tsv
 LIKELY_MM3 = (100.0, 1e6)  # of one structure of the brain
-MOST = 40  # columns in a sentence
+MOST = 40  # columns listed in a message
 
 
 class Asked(NamedTuple):
-    """What the caller says of the columns."""
+    """Arguments of the caller about the columns."""
 
     labels: tuple[str, ...]
     methods: tuple[str, ...] = ()
@@ -36,31 +36,31 @@ class Asked(NamedTuple):
 
 
 class VolumeColumn(NamedTuple):
-    """Where the volumes of a label are."""
+    """Column with the volumes of one label."""
 
     label: str
-    method: str  # "" where the name of the column does not say it
+    method: str  # "" if the name of the column does not contain it
     column: str
-    unit_mm3: float  # mm³ in one unit of the column
+    unit_mm3: float  # unit of the column in mm³
 
 
 class Roles(NamedTuple):
-    """A table and what its columns are."""
+    """A table and the meaning of its columns."""
 
     path: Path
     rows: list[dict[str, str]]
     case_id: str
     subject_id: str | None
-    method: str | None  # None where a case has one row
+    method: str | None  # None if each case has one row
     volumes: list[VolumeColumn]
     covariates: list[str]
-    is_ledger: bool  # the volumes.tsv of predictions
+    is_ledger: bool  # whether it is a volumes.tsv of predictions
 
 
 def find_roles(
     tables: Sequence[tuple[TextTable, Path]], asked: Asked
 ) -> tuple[list[Roles], list[Problem]]:
-    """Say what each column of some tables is, and what is not there."""
+    """Determine the meaning of each column of some tables, and report missing columns."""
     tables, respelt = (tables, []) if asked.id_column else name_visits(tables)
     ids = [_id_column(table, asked) for table, _ in tables]
     problems = [
@@ -74,7 +74,7 @@ def find_roles(
     if problems:
         return [], problems
     if asked.method_column is None and not _has_repeats(tables, ids, by_method):
-        by_method = [None] * len(tables)  # who drew each case is a covariate
+        by_method = [None] * len(tables)  # the rater of each case is then a covariate
     roles = []
     for (table, path), case_id, method in zip(tables, ids, by_method, strict=True):
         found, wrong = _roles(table, path, asked, (case_id, method))
@@ -84,12 +84,12 @@ def find_roles(
 
 
 def no_labels(tables: Sequence[tuple[TextTable, Path]]) -> str:
-    """Sentence that asks for labels and lists the columns that may be meant."""
+    """Message that asks for labels and lists the candidate columns."""
     names = list(dict.fromkeys(name for table, _ in tables for name in _numeric(table)))
     names = [name for name in names if name.casefold() not in (*IDS, "age", "sex")]
     files = ", ".join(str(path) for _, path in tables)
     return (
-        f"{files}: found no labels, wanted the names of the columns that hold volumes; say "
+        f"{files}: found no labels, wanted the names of the columns that hold volumes; set "
         f"labels={','.join(names[:2]) or 'a,b'}, of the numeric columns {some(names, MOST)}"
     )
 
@@ -125,7 +125,7 @@ def _roles(
 def _volumes(
     columns: Sequence[str], path: Path, asked: Asked, methods: Sequence[str]
 ) -> tuple[list[VolumeColumn], list[Problem]]:
-    """Columns of the labels that are there, one for each method that names of columns tell."""
+    """Columns of the labels, one for each method that column names contain."""
     spelt: dict[str, list[str]] = {}
     for name in columns:
         spelt.setdefault(_key(name), []).append(name)
@@ -142,13 +142,13 @@ def _volumes(
             if len(fits) > 1:
                 names = " and ".join(name for name, _ in fits)
                 whose = f"{label} by {method}" if method else label
-                told = f"the columns {names} for {whose}"
-                problems.append(error(told, "one", "rename or drop the others", file=path))
+                message = f"the columns {names} for {whose}"
+                problems.append(error(message, "one", "rename or drop the others", file=path))
     return found, problems
 
 
 def _absent(tables: Sequence[Roles], asked: Asked) -> list[Problem]:
-    """Say which volumes are in no table."""
+    """Report volumes that are in no table."""
     there = {(item.label, item.method) for table in tables for item in table.volumes}
     is_wide = bool(asked.methods) and not any(table.method for table in tables)
     methods = asked.methods if is_wide else ("",)
@@ -170,7 +170,7 @@ def _has_repeats(
     ids: Sequence[str | None],
     by_method: Sequence[str | None],
 ) -> bool:
-    """Whether tables that say a method have several rows of one case, together or each."""
+    """Whether tables with a method column have several rows per case, together or alone."""
     keys = [
         row[case_id]
         for (table, _), case_id, method in zip(tables, ids, by_method, strict=True)
@@ -191,7 +191,7 @@ def _method_column(table: TextTable, asked: Asked) -> str | None:
 
 
 def _align(tables: Sequence[Roles]) -> list[Problem]:
-    """Write ids in one way throughout, as the first table that has them does."""
+    """Write ids of all tables as the first table that has them does."""
     known: dict[str, None] = {}
     problems = []
     for table in tables:
@@ -207,7 +207,7 @@ def _no_ids(table: TextTable, path: Path, asked: Asked) -> Problem:
     if asked.id_column:
         return _no_column(table, path, asked.id_column)
     found = f"no column of ids (only {some(table.columns)})"
-    return error(found, f"one of {', '.join(IDS)}", "rename it, or say its name", file=path)
+    return error(found, f"one of {', '.join(IDS)}", "rename it, or give its name", file=path)
 
 
 def _no_column(table: TextTable, path: Path, name: str) -> Problem:
@@ -228,12 +228,12 @@ def _key(name: str) -> str:
 
 
 def _numeric(table: TextTable) -> list[str]:
-    """Columns of numbers; those that may well be volumes in mm³ first."""
+    """Columns of numbers, those that are probably volumes in mm³ first."""
     typical = {}
     for name in table.columns:
         texts = [row[name] for row in table.rows if not is_missing(row[name])]
         numbers = [float(text) for text in texts if is_number(text)]
         if 2 * len(numbers) > len(texts):
             typical[name] = median(numbers)
-    # codes, thicknesses and ratios are smaller, and the intracranial volume is larger
+    # codes, thicknesses and ratios are smaller; the intracranial volume is larger
     return sorted(typical, key=lambda name: not LIKELY_MM3[0] < typical[name] < LIKELY_MM3[1])

@@ -1,4 +1,4 @@
-"""Tables of volumes and covariates, without any image: one method or several, one file or more."""
+"""Tables of volumes and covariates without images: one or several methods, one or more files."""
 
 import math
 import re
@@ -29,15 +29,15 @@ from neurotarget.levels import CodeBook, level_key, usual_columns
 from neurotarget.problems import DataError, Problem, error, nearest, some, warning
 from neurotarget.types import Target
 
-ONE_METHOD = "measured"  # what volumes are called where nothing says whose they are
+ONE_METHOD = "measured"  # name of the method if no table names one
 TRUTH = "reference"  # the method of this name comes first
-USUAL = ("age", "sex", "site", "group", "scanner")  # covariates that a study knows by name
+USUAL = ("age", "sex", "site", "group", "scanner")  # standard covariates
 COMMA = re.compile(r"[+-]?\d+,\d+")
-SENTENCES = 5  # beyond, trouble of one kind is told once
+SENTENCES = 5  # more problems of one kind are merged into one
 
 
 class VolumeTable(NamedTuple):
-    """Volumes in mm³ (case × label) by method, covariates by case, and warnings on the way."""
+    """Volumes in mm³ (case × label) by method, covariates by case, and warnings."""
 
     volumes: dict[str, pd.DataFrame]
     covariates: pd.DataFrame  # first subject_id
@@ -45,7 +45,7 @@ class VolumeTable(NamedTuple):
 
 
 class _Wrong(NamedTuple):
-    """A cell that cannot be read as it stands."""
+    """A cell that cannot be read as it is."""
 
     case_id: str
     path: Path
@@ -69,22 +69,22 @@ def read_volume_table(
     """Read CSV or TSV tables of volumes and covariates and join them by id.
 
     Ids are in `id_column`, else in `case_id`, `participant_id`, `subject_id`, `sub_id`, `subjid`,
-    `subject`, `id` or the first column of FreeSurfer's tables (`Measure:volume`); with and without
-    `sub-` and leading zeros they are the same. A table of subjects joins to all cases of each where
-    another table has both ids, or BIDS' `sub-01_ses-1`; a column `session_id` tells several rows of
-    a subject apart. The volumes of a label are in a column of its
-    name, alone or with `_volume`, `_mm3`, `_ml` or `_cm3`, in whatever case; `unit` (mm3, ml, cm3)
-    is that of names that say none. `labels` are those of the target by default. All other columns
-    are covariates; `levels`, or the target's, say what codes such as 0 and 1 stand for.
+    `subject`, `id` or the first column of FreeSurfer's tables (`Measure:volume`); they match with
+    and without `sub-` and leading zeros. A table of subjects is joined to all their cases if
+    another table has both ids, or BIDS' `sub-01_ses-1`; a column `session_id` distinguishes several
+    rows of a subject. The volumes of a label are in a column of its name, alone or with `_volume`,
+    `_mm3`, `_ml` or `_cm3`, in any case; `unit` (mm3, ml, cm3) applies to names without a unit.
+    `labels` are those of the target by default. All other columns are covariates; `levels`, or the
+    target's, define codes such as 0 and 1.
 
     Several methods have a row each (column `method` or `rater`, or `method_column`), or a column
-    each, `<label>_<method>` or `<method>_<label>`, if `methods` names them; of rows, `methods`
-    chooses. Else there is one, called measured. A volume that is missing, or of a prediction
-    that failed, is NaN.
+    each, `<label>_<method>` or `<method>_<label>`, if `methods` names them; with rows, `methods`
+    selects among them. Otherwise there is one method, "measured". A missing volume, or that of a
+    failed prediction, is NaN.
 
     Raises:
-        DataError: the unit is unknown, nothing says the labels, or everything that is wrong with
-            the tables, in one list.
+        DataError: the unit is unknown, the labels are unknown, or a list of all problems of the
+            tables.
     """
     paths = [at_home(path) for path in paths]
     if unit.casefold() not in UNITS_MM3:
@@ -106,14 +106,14 @@ def read_volume_table(
         cohort.add(table)
     covariates, untyped = cohort.covariates(target, levels)
     volumes, unknown = cohort.volumes_by_method(asked)
-    problems += [*cohort.problems, *_told(cohort.wrong), *untyped, *unknown, *_codes(covariates)]
+    problems += [*cohort.problems, *_by_cell(cohort.wrong), *untyped, *unknown, *_codes(covariates)]
     problems += _commas(covariates)
     _refuse(problems)
     return VolumeTable(volumes, covariates, list(dict.fromkeys(problems)))
 
 
 class _Cohort:
-    """Cases of several tables, with what each table says of them."""
+    """Cases of several tables with their cells."""
 
     def __init__(self, tables: Sequence[Roles], names: Collection[str]) -> None:
         self.names, self.cases_of = _cases(tables)
@@ -127,7 +127,7 @@ class _Cohort:
         self.problems = renamed_problems(self.renamed, several)
 
     def add(self, table: Roles) -> None:
-        """Take over the rows of a table."""
+        """Add the rows of a table."""
         self.problems += _check_rows(table)
         seen, failed = set(), []
         done = set()
@@ -168,9 +168,9 @@ class _Cohort:
                 rule = ("a volume of 0 or more", todo)
                 self._complain(case, table, item.column, repr(text), rule)
             elif not math.isclose(known, value, rel_tol=1e-9):
-                todo = "mend one of them, or say whose each is in a column method"
-                told = f"{known:g} and {value:g} mm³"
-                self._complain(case, table, item.column, told, ("one volume", todo))
+                todo = "mend one of them, or name the method of each in a column method"
+                conflict = f"{known:g} and {value:g} mm³"
+                self._complain(case, table, item.column, conflict, ("one volume", todo))
 
     def _add_covariates(self, table: Roles, row: Mapping[str, str], case: str) -> None:
         if table.subject_id and not is_missing(row[table.subject_id]):
@@ -190,8 +190,8 @@ class _Cohort:
             known[case] = text
         elif not is_missing(text) and not _same(before, text, column):
             todo = "mend one of them, or drop the column"
-            told = f"{before!r} and {text!r}"
-            self._complain(case, table, column, told, ("one value a case", todo))
+            conflict = f"{before!r} and {text!r}"
+            self._complain(case, table, column, conflict, ("one value a case", todo))
 
     def _complain(
         self, case: str, table: Roles, column: str, text: str, rule: tuple[str, str]
@@ -201,7 +201,7 @@ class _Cohort:
     def covariates(
         self, target: Target | None, levels: CodeBook
     ) -> tuple[pd.DataFrame, list[Problem]]:
-        """Typed covariates of all cases, and what has no type."""
+        """Typed covariates of all cases, and the problems of typing them."""
         case_ids = list(self.names.values())
         subjects = [self.subjects.get(case, name) for case, name in self.names.items()]
         parts: list[dict] = [{"subject_id": subject} for subject in subjects]
@@ -219,7 +219,7 @@ class _Cohort:
         return pd.DataFrame(parts, index=pd.Index(case_ids, name="case_id")), problems
 
     def volumes_by_method(self, asked: Asked) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
-        """A table in mm³ for each method, in the order asked for, else the reference first."""
+        """A table in mm³ per method, in the requested order, else the reference first."""
         known = list(dict.fromkeys(method for method, _ in self.volumes))
         names = list(asked.methods) or sorted(known, key=lambda name: name != TRUTH)
         problems = []
@@ -262,20 +262,20 @@ def _table_problems(table: TextTable, path: Path) -> list[Problem]:
 
 
 def _cases(tables: Sequence[Roles]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Case ids by key, and the keys of the cases of each subject that a table tells."""
+    """Case ids by key, and the keys of the cases of each subject."""
     cases_of: dict[str, list[str]] = {}
-    told = set()
+    case_keys = set()
     for table in tables:
         for row in table.rows if table.subject_id else ():
             key = _key(row[table.case_id])
-            told.add(key)
+            case_keys.add(key)
             cases = cases_of.setdefault(_key(row[table.subject_id]), [])
             cases += [key] if key not in cases else []
     names: dict[str, str] = {}
     for table in tables:
         for row in table.rows:
             key = _key(row[table.case_id])
-            is_person = key in cases_of and key not in told
+            is_person = key in cases_of and key not in case_keys
             if not is_missing(key) and not is_person:
                 names.setdefault(key, row[table.case_id])
     return names, cases_of
@@ -286,7 +286,7 @@ def _key(text: str) -> str:
 
 
 def _check_rows(table: Roles) -> list[Problem]:
-    """Say which rows have no id or no method, or the same as others."""
+    """Report rows without id or method, and duplicate rows."""
     problems = []
     for column in (table.case_id, table.method):
         if column and (empty := sum(is_missing(row[column]) for row in table.rows)):
@@ -312,8 +312,8 @@ def _same(first: str, second: str, column: str) -> bool:
     return keys[0] == keys[1] or _key(first) == _key(second)
 
 
-def _told(wrong: Sequence[_Wrong]) -> Iterator[Problem]:
-    """One sentence a cell, or one for many of a kind."""
+def _by_cell(wrong: Sequence[_Wrong]) -> Iterator[Problem]:
+    """One problem per cell, or one for many cells of a kind."""
     kinds: dict[tuple[Path, str, str], list[_Wrong]] = {}
     for item in wrong:
         kinds.setdefault((item.path, item.column, item.wanted), []).append(item)
@@ -329,19 +329,19 @@ def _told(wrong: Sequence[_Wrong]) -> Iterator[Problem]:
 
 
 def _commas(covariates: pd.DataFrame) -> list[Problem]:
-    """Say that numbers with a decimal comma are taken for words."""
+    """Warn that numbers with a decimal comma are read as text."""
     problems = []
     for name in covariates.columns.drop("subject_id"):
         texts = [text for text in covariates[name] if isinstance(text, str)]
         if texts and all(COMMA.fullmatch(text) or is_number(text) for text in texts):
             found = f"{name} = {next(filter(COMMA.fullmatch, texts), texts[0])!r} and the like"
-            todo = "write a decimal point, not a comma; until then they are words"
+            todo = "write a decimal point, not a comma; until then they are text"
             problems.append(warning(found, "numbers", todo))
     return problems
 
 
 def _codes(covariates: pd.DataFrame) -> list[Problem]:
-    """Say that a sex written in numbers cannot be told."""
+    """Warn that the meaning of a numeric sex is unknown."""
     if "sex" not in covariates or not pd.api.types.is_numeric_dtype(covariates["sex"]):
         return []
     codes = sorted(covariates["sex"].dropna().unique())
@@ -349,7 +349,7 @@ def _codes(covariates: pd.DataFrame) -> list[Problem]:
         return []
     found = f"sex = {' or '.join(f'{code:g}' for code in codes[:4])}"
     todo = (
-        'say levels="sex: 0=M, 1=F", as the codes are, or write F and M, so that women and men can '
+        'set levels="sex: 0=M, 1=F", as the codes are, or write F and M, so that women and men can '
         "be compared; until then it is a number"
     )
     return [warning(found, "F or M", todo)]

@@ -1,1 +1,1 @@
-"""Drawn susceptibility maps with dentate nuclei."""
+"""Synthetic susceptibility maps with dentate nuclei."""

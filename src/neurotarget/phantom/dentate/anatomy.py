@@ -1,7 +1,7 @@
-"""One person in a scanner for susceptibility: maps of the tissues, and the two dentate nuclei.
+"""One person in a susceptibility scan: maps of the tissues, and the two dentate nuclei.
 
 A head is the template seen through a smooth warp, as in `neurotarget.phantom.gland.anatomy`; the
-dentates are drawn from finer samples, so that a voxel holds the share that they fill of it.
+dentates are drawn with finer samples, so that a voxel gets the share of it that they fill.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ from neurotarget.phantom.gland.anatomy import SLAB_VOX, Scene, blocks
 from neurotarget.phantom.gland.scanner import Warp
 from neurotarget.types import TripleVox
 
-FINE = 3  # samples per voxel side about a dentate
-ROUNDS = 4  # in which its size is found; the volume goes with the cube
+FINE = 3  # samples per voxel side around a dentate
+ROUNDS = 4  # iterations that fit its size; the volume is proportional to the cube of the size
 GRAIN = 0.12  # SD of susceptibility within a dentate, relative
 GRAIN_MM = 1.0
 LEFT, RIGHT = 1, 2  # ids in the label
@@ -32,7 +32,7 @@ LEFT, RIGHT = 1, 2  # ids in the label
 
 @dataclass(frozen=True, slots=True)
 class QSMPerson:
-    """Whom to draw; pairs are of the left and the right dentate, volumes and means of the truth."""
+    """A person to draw; pairs are (left, right) dentate; volumes and means are the truth."""
 
     tiv_ml: float
     dentate_mm3: tuple[float, float]
@@ -45,9 +45,9 @@ class Maps(NamedTuple):
 
     chi_ppm: Float[ndarray, "I J K"]
     brightness: Float[ndarray, "I J K"]  # of white matter: 1
-    r2star_hz: Float[ndarray, "I J K"]  # at 3 T, without what susceptibility adds
+    r2star_hz: Float[ndarray, "I J K"]  # at 3 T, without the contribution of susceptibility
     brain: Float[ndarray, "I J K"]  # share
-    bulk_ppm: Float[ndarray, "I J K"]  # air, bone and soft tissue, against air
+    bulk_ppm: Float[ndarray, "I J K"]  # air, bone and soft tissue, relative to air
     label: UInt8[ndarray, "I J K"]  # LEFT and RIGHT dentate
 
 
@@ -56,7 +56,7 @@ class Filled(NamedTuple):
 
     box: tuple[slice, ...]
     share: Float[ndarray, "i j k"]  # of each voxel that it fills
-    chi_ppm: Float[ndarray, "i j k"]  # mean over what it fills, 0 where that is nothing
+    chi_ppm: Float[ndarray, "i j k"]  # mean over the filled part, 0 if there is none
     label: Bool[ndarray, "i j k"]
 
 
@@ -84,10 +84,10 @@ def draw_maps(
 def fill_dentate(
     scene: Scene, nucleus: Dentate, volume_mm3: float, *, mean_ppm: float, rng: np.random.Generator
 ) -> Filled:
-    """Size a nucleus for its volume on the scan's grid, and fill voxels with it.
+    """Scale a nucleus to its volume on the scan's grid, and fill voxels with it.
 
-    Susceptibility has grain about `mean_ppm`, its mean over the nucleus. The label holds the
-    voxels that are filled most, as many as make up the volume: all but those filled by half.
+    Susceptibility has grain around `mean_ppm`, its mean over the nucleus. The label contains the
+    voxels with the largest shares, as many as give the volume.
 
     Raises:
         ValueError: the grid misses the nucleus.
@@ -122,7 +122,7 @@ def fill_dentate(
 def looked_up(
     channels: Float[torch.Tensor, "C X Y Z"], warp: Warp, shape: TripleVox
 ) -> Float[ndarray, "C I J K"]:
-    """Channels of the template at every native voxel; its edge goes on outwards."""
+    """Channels of the template at every native voxel; its edge is continued outwards."""
     found = np.empty((len(channels), *shape), dtype=np.float32)
     rows = max(SLAB_VOX // (shape[1] * shape[2]), 1)
     others = [np.arange(side) for side in shape[1:]]
@@ -137,7 +137,7 @@ def at_places(
     channels: Float[torch.Tensor, "C X Y Z"],
     where_mm: Float[ndarray, "3 i j k"],
 ) -> Float[ndarray, "C i j k"]:
-    """Channels of the template where a scan sees it, by linear interpolation."""
+    """Channels of the template at the voxels of a scan, by linear interpolation."""
     half = (np.array(channels.shape[1:]) - 1) / 2
     scale, start = 1 / half, -1 - ORIGIN_MM / half
     places = where_mm * scale.reshape(3, 1, 1, 1) + start.reshape(3, 1, 1, 1)

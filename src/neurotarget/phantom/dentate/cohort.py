@@ -1,8 +1,8 @@
 """The built-in cohort of susceptibility maps on disk, with the masks of two simulated raters.
 
-It stands in for real cohorts when the software is tried: what is planted is known
+It replaces real cohorts in trials of the software: the planted effects are known
 (`phantom.dentate.plan`). It says nothing about people. Field and reconstruction use the same
-dipole kernel and the same grid, so the maps are better than a scanner's are.
+dipole kernel and grid, so the maps are better than those of a scanner.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ MASKS = {"label": "rater1", "label_rater2": "rater2", "label_rater1_again": "rat
 
 
 def simulated(plan: QSMPlan, number: int) -> tuple[GRESite, GRESimulation]:
-    """Echoes of the plan's case `number` (from 0), with the truth behind them, and its site."""
+    """Echoes of the plan's case `number` (from 0), with the truth, and the site."""
     subject = draw_subjects(plan)[number]
     site = next(site for site in plan.sites if site.name == subject.site)
     person = QSMPerson(
@@ -46,5 +46,5 @@ QSM_PHANTOM = Drawing(
     columns={"qsm": "qsm", **MASKS},
     covariates=("age", "sex", "group", "site", "tiv_ml"),
     warm=qsm_template,
-    told="drawing susceptibility maps",
+    bar_text="drawing susceptibility maps",
 )

@@ -1,9 +1,9 @@
-"""The field of a drawn head: of its tissues, and of the air and bone around them.
+"""The field of a synthetic head: of its tissues, and of the air and bone around them.
 
-Air disturbs the field a hundred times as much as iron does, from further than the scan reaches.
-What lies in the scan is seen on its own grid; what lies beyond, on a coarse one, as its field is
-smooth inside the scan. Neck and back of the head go on as they leave the template; shoulders and
-lungs are left out.
+Air disturbs the field a hundred times as much as iron does, and from beyond the scan. Sources in
+the scan are on its own grid; those beyond it are on a coarse grid, as their field is smooth inside
+the scan. Neck and back of the head are continued beyond the template; shoulders and lungs are left
+out.
 """
 
 from typing import NamedTuple
@@ -25,21 +25,21 @@ from neurotarget.types import Triple, TripleVox
 
 COARSE_MM = 4.0
 BEYOND_MM = 90.0  # how far the coarse grid reaches beyond the scan
-SOFT_MM = 0.6  # SD of the rounding of edges in the scan, less than from bone to brain
-SOFT_VOX = 0.8  # and beyond it
+SOFT_MM = 0.6  # SD of the smoothing of edges in the scan, less than from bone to brain
+SOFT_VOX = 0.8  # the same on the coarse grid
 APART_MM = 60.0  # between the scan and its periodic copies
-FOREIGN_PPM = 0.02  # of bone or air in a voxel, as much as the brain's own tissues differ
+FOREIGN_PPM = 0.02  # of bone or air in a voxel; the brain's own tissues differ as much
 
 
 class Coarse(NamedTuple):
-    """A grid along the scan's axes: indices of its places, in voxels of the scan."""
+    """A grid along the scan's axes: positions in voxels of the scan."""
 
     places_vox: tuple[Float[ndarray, " n"], ...]
     spacing_mm: Triple
 
 
 def field_ppm(maps: Maps, warp: Warp, spacing_mm: Triple, b0: Triple) -> Float[ndarray, "I J K"]:
-    """Field at every voxel, in ppm of the main field, after the scanner has shimmed the brain."""
+    """Field at every voxel, in ppm of the main field, after shimming of the brain."""
     shape = maps.chi_ppm.shape
     sources = torch.from_numpy(maps.chi_ppm + _soft_bulk(maps, spacing_mm))
     wide = fast_sides(shape, APART_MM, spacing_mm)
@@ -52,7 +52,7 @@ def field_ppm(maps: Maps, warp: Warp, spacing_mm: Triple, b0: Triple) -> Float[n
 
 
 def own_brain(maps: Maps, spacing_mm: Triple) -> Bool[ndarray, "I J K"]:
-    """Voxels of the brain that hold no bone or air, so that all background comes from elsewhere."""
+    """Voxels of the brain without bone or air, so that all background sources are outside."""
     return (maps.brain > 0.5) & (np.abs(_soft_bulk(maps, spacing_mm) + AIR_PPM) < FOREIGN_PPM)
 
 
@@ -63,7 +63,7 @@ def _soft_bulk(maps: Maps, spacing_mm: Triple) -> Float[ndarray, "I J K"]:
 def _from_beyond(
     warp: Warp, shape: TripleVox, spacing_mm: Triple, b0: Triple
 ) -> Float[ndarray, "I J K"]:
-    """Field of what lies outside the scan."""
+    """Field of the sources outside the scan."""
     coarse = _coarse(shape, spacing_mm)
     bulk = torch.from_numpy(qsm_template().bulk_ppm)[None]
     sources = at_places(bulk, _beyond(warp, coarse.places_vox, shape))[0]
@@ -77,9 +77,9 @@ def _from_beyond(
 def _soft(
     sources: Float[ndarray, "n m l"], spread_vox: Float[ndarray, "3"]
 ) -> Float[ndarray, "n m l"]:
-    """Round the edges of strong sources, which else ring through the whole field.
+    """Smooth the edges of strong sources, which would ring through the whole field.
 
-    A source spread evenly to all sides has the same field around it.
+    The field outside a source does not change when the source is smoothed isotropically.
     """
     return ndimage.gaussian_filter(sources, spread_vox, mode="nearest", truncate=3.0)
 
@@ -99,7 +99,7 @@ def _coarse(shape: TripleVox, spacing_mm: Triple) -> Coarse:
 def _beyond(
     warp: Warp, places_vox: tuple[ndarray, ...], shape: TripleVox
 ) -> Float[ndarray, "3 n m l"]:
-    """The warp, continued straight beyond the scan by its affine part, template mm."""
+    """The warp continued beyond the scan by its affine part, template mm."""
     counts = warp.knots.shape[1:]
     index = np.stack(
         np.meshgrid(
@@ -122,7 +122,7 @@ def _beyond(
 def _shimmed(
     field: Float[ndarray, "I J K"], brain: Float[ndarray, "I J K"], spacing_mm: Triple
 ) -> Float[ndarray, "I J K"]:
-    """Take away the mean and the harmonics up to the second order that fit the brain best."""
+    """Subtract the mean and the harmonics up to second order that fit the brain best."""
     axes = [
         (np.arange(side) - side / 2) * (step / 100)
         for side, step in zip(field.shape, spacing_mm, strict=True)
@@ -146,7 +146,7 @@ def _harmonics(x: ndarray, y: ndarray, z: ndarray) -> list[Float[ndarray, "..."]
 def _upsampled(
     field: Float[ndarray, "n m l"], places_vox: tuple[ndarray, ...], shape: TripleVox
 ) -> Float[ndarray, "I J K"]:
-    """Cubic splines along each axis: linear pieces would show as sources along their seams."""
+    """Cubic interpolation along each axis: linear pieces would act as sources at their seams."""
     for axis, (place, side) in enumerate(zip(places_vox, shape, strict=True)):
         spline = make_interp_spline(place, np.eye(len(place)), k=3)
         matrix = spline(np.arange(side)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The dentate nucleus, drawn as it lies in the cerebellum, and other parts seen by their iron.
+"""The dentate nucleus in the cerebellum, and other structures that are visible by their iron.
 
 The dentate is a folded sheet bent about its hilum, which opens towards the fourth ventricle: a
 crescent in axial and coronal slices. Coordinates are of MNI152, mm, scaled for each person.
@@ -22,7 +22,7 @@ WANDER_MM = (0.8, 1.2, 1.2)  # spread of the centre between people
 REACH_MM = 14.0  # half side of a cube that holds a nucleus
 SOFT_MM = 1.0  # over which the edge of a solid fades
 
-# solids on the right: centre, half axes (mm) and turn about the vertical axis (degrees, front
+# solids on the right: centre, half axes (mm) and rotation about the vertical axis (degrees, front
 # towards the midline)
 SOLIDS: dict[str, list[tuple[Triple, Triple, float]]] = {
     "caudate": [
@@ -68,12 +68,12 @@ class Dentate:
     hilum: Triple = (0.0, 0.0, 0.0)  # from the centre of mass to the ellipsoid's, own frame
 
     def sized(self, factor: float) -> "Dentate":
-        """Same nucleus, so many times longer, wider and higher."""
+        """Same nucleus with all lengths multiplied."""
         return replace(self, size=self.size * factor)
 
 
 def draw_dentates(rng: np.random.Generator) -> tuple[Dentate, Dentate]:
-    """Draw one person's left and right nucleus: one shape, and small differences of sides."""
+    """Draw one person's left and right nucleus: one shape with small differences of the sides."""
     shape = {
         "radii": np.array([9.8, 10.0, 11.5]) * np.exp(rng.normal(0, 0.07, 3)),
         "arc": rng.normal(1.55, 0.10),
@@ -88,7 +88,7 @@ def draw_dentates(rng: np.random.Generator) -> tuple[Dentate, Dentate]:
 
 def _one_side(side: int, shape: dict, rng: np.random.Generator) -> Dentate:
     away = (*shape["centre"] + rng.normal(0, 0.5, 3),)
-    drawn = Dentate(
+    nucleus = Dentate(
         side=side,
         centre=(side * away[0], *away[1:]),
         radii=tuple(shape["radii"] * np.exp(rng.normal(0, 0.03, 3))),
@@ -99,12 +99,12 @@ def _one_side(side: int, shape: dict, rng: np.random.Generator) -> Dentate:
         folds=(*shape["folds"] + rng.normal(0, (0.03, 0.4, 0.4)),),
     )
     lattice = np.stack(np.meshgrid(*[np.arange(-16, 17.0)] * 3, indexing="ij"))
-    inside = lattice[:, _in_sheet(drawn, *lattice)]
-    return replace(drawn, hilum=tuple(float(mean) for mean in inside.mean(axis=1)))
+    inside = lattice[:, _in_sheet(nucleus, *lattice)]
+    return replace(nucleus, hilum=tuple(float(mean) for mean in inside.mean(axis=1)))
 
 
 def in_dentate(nucleus: Dentate, offset: Float[ndarray, "3 ..."]) -> Bool[ndarray, "..."]:
-    """Which points, given in template mm from the centre of mass, lie in the nucleus."""
+    """Whether points, given in template mm from the centre of mass, are in the nucleus."""
     mirrored = np.array([nucleus.side, 1, 1], dtype=np.float32)
     turn = Rotation.from_euler("XZY", nucleus.turn_deg, degrees=True)
     own = (turn.as_matrix().T / nucleus.size * mirrored).astype(np.float32)
@@ -117,7 +117,7 @@ def in_dentate(nucleus: Dentate, offset: Float[ndarray, "3 ..."]) -> Bool[ndarra
 def _in_sheet(
     nucleus: Dentate, lateral: ndarray, front: ndarray, up: ndarray
 ) -> Bool[ndarray, "..."]:
-    """Points from the ellipsoid's centre: near its surface, and within the sheet's outline."""
+    """Whether points, given from the ellipsoid's centre, are in the sheet: surface and outline."""
     a, b, c = nucleus.radii
     level = np.sqrt((lateral / a) ** 2 + (front / b) ** 2 + (up / c) ** 2) + 1e-6
     slope = np.sqrt((lateral / a**2) ** 2 + (front / b**2) ** 2 + (up / c**2) ** 2) / level + 1e-6

@@ -1,6 +1,6 @@
-"""The plan of the built-in cohort of susceptibility maps: who is in it, and what is planted.
+"""The plan of the built-in cohort of susceptibility maps: its subjects, and the planted effects.
 
-The planted numbers, and where they come from:
+The planted numbers and their sources:
 
 - 800 mm³ a dentate in healthy adults: 600 to 1,000 mm³ in masks of one person (group atlases are
   larger, as they hold everybody's); 170 mm³ between people of one group in the total, with the
@@ -31,7 +31,7 @@ from neurotarget.phantom.gland.plan import LIMIT_SD
 from neurotarget.phantom.simulated_raters import RATER_1, RATER_2, Rater
 from neurotarget.physics.qsm import QSM
 
-DRAWING = 2  # raise it when the same plan comes to give other voxels
+DRAWING = 2  # raise it when a change gives other voxels for the same plan
 GROUPS = ("control", "friedreich", "ms")
 TRIES = 30
 FROM_AGE = 40.0  # years, where `chi_ppm` holds
@@ -104,10 +104,10 @@ SITES = (
 
 @dataclass(frozen=True, slots=True)
 class QSMPlan:
-    """Everything that can be chosen about a cohort; `voxel_scale` multiplies voxel sides.
+    """All settings of a cohort; `voxel_scale` multiplies voxel sides.
 
-    Volumes are of both dentates, mm³: `control_mm3`, and what is added to it in the two other
-    groups. `shares` are the groups' parts of the people.
+    Volumes are of both dentates, mm³: `control_mm3`, and what the two other groups have more.
+    `shares` are the shares of the groups.
     """
 
     num_cases: int = 60
@@ -155,12 +155,12 @@ class QSMPlan:
             "gives the smallest dentates less than 50 mm³": self._smallest_mm3() < 50,
             "gives a susceptibility below 0": self._lowest_ppm() < 0,
         }
-        if said := [text for text, holds in wrong.items() if holds]:
-            raise ValueError(f"QSM plan: {'; '.join(said)}; mend the plan (conf/data)")
+        if problems := [text for text, holds in wrong.items() if holds]:
+            raise ValueError(f"QSM plan: {'; '.join(problems)}; mend the plan (conf/data)")
 
     @property
     def key(self) -> str:
-        """Fingerprint of the cohort: same key, same voxels."""
+        """Fingerprint of the cohort: equal keys mean equal voxels."""
         text = json.dumps({"drawing": DRAWING, **asdict(self)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -176,7 +176,7 @@ class QSMPlan:
 
     @property
     def sides_mm3(self) -> float:
-        """SD of the difference of the right and the left volume, mm³."""
+        """SD of the difference between right and left volume, mm³."""
         shared = max(1 + self.side_correlation, 1e-6)
         return self.spread_mm3 * float(np.sqrt(max(1 - self.side_correlation, 0) / shared))
 
@@ -203,19 +203,20 @@ class QSMSubject(NamedTuple):
 
 
 def draw_subjects(plan: QSMPlan) -> list[QSMSubject]:
-    """Draw who is scanned where.
+    """Draw subjects and their sites.
 
-    In each group and sex, ages are even, sites take turns, and what else sets people apart has
-    the planned spread and goes little with age: small cohorts show what is planted too.
+    In each group and sex, ages are even, sites alternate, and the other differences between people
+    have the planned spread and little correlation with age, so that small cohorts show the planted
+    effects too.
     """
     rng = np.random.default_rng([plan.seed, 0])
-    drawn = []
+    subjects = []
     for group, people in _dealt(plan.num_cases, plan.shares).items():
         women = plan.share_women
         for sex, count in _dealt(people, {"F": women, "M": 1 - women}).items():
             low, high = plan.age_range
             ages = low + (high - low) * (np.arange(count) + rng.random(count)) / max(count, 1)
-            where = rng.permutation((len(drawn) + np.arange(count)) % len(plan.sites))
+            where = rng.permutation((len(subjects) + np.arange(count)) % len(plan.sites))
             heads_ml = plan.tiv_ml[sex] + plan.tiv_spread_ml * _cut(rng.standard_normal(count))
             uniform = (_apart_from_age(count, rng) + rng.random((count, 5))) / max(count, 1)
             residuals = _WIDEN * stats.truncnorm.ppf(uniform, -LIMIT_SD, LIMIT_SD)
@@ -224,16 +225,16 @@ def draw_subjects(plan: QSMPlan) -> list[QSMSubject]:
                     "", round(float(age), 1), sex, group, plan.sites[site].name,
                     round(float(tiv_ml), 1), (0.0, 0.0), (0.0, 0.0),
                 )  # fmt: skip
-                drawn.append(_with_dentates(who, plan, apart))
+                subjects.append(_with_dentates(who, plan, apart))
     digits = len(str(plan.num_cases))
     return [
-        drawn[place]._replace(case_id=f"qsm{number + 1:0{digits}d}")
+        subjects[place]._replace(case_id=f"qsm{number + 1:0{digits}d}")
         for number, place in enumerate(rng.permutation(plan.num_cases))
     ]
 
 
 def _apart_from_age(count: int, rng: np.random.Generator) -> Integer[ndarray, "N 5"]:
-    """Ranks of people in age's order: of some tries, those that go least with age."""
+    """Ranks of people in order of age: of several draws, the one least correlated with age."""
     age = np.arange(count) - (count - 1) / 2
     tries = [rng.permuted(np.tile(np.arange(count), (5, 1)), axis=1) for _ in range(TRIES)]
     return min(tries, key=lambda ranks: float(np.abs(ranks @ age).max())).T
@@ -246,7 +247,7 @@ def _cut(residuals: Float[ndarray, " N"]) -> Float[ndarray, " N"]:
 def _with_dentates(
     subject: QSMSubject, plan: QSMPlan, residuals: Float[ndarray, "5"]
 ) -> QSMSubject:
-    """Give a person dentates as residuals of total, difference, mean, left and right say."""
+    """Add dentates to a person, from residuals of total, difference, mean, left and right."""
     total, apart, mean, left, right = residuals.tolist()
     volume_mm3 = plan.expected_mm3(subject.group) + plan.spread_mm3 * total
     apart *= plan.sides_mm3
@@ -261,7 +262,7 @@ def _with_dentates(
 
 
 def _dealt(count: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Whole numbers that add up to `count`, by largest remainders."""
+    """Whole numbers proportional to `shares` that add up to `count`, by largest remainders."""
     total = sum(shares.values())
     exact = {name: count * share / total for name, share in shares.items()}
     whole = {name: int(value) for name, value in exact.items()}

@@ -1,5 +1,5 @@
-"""The drawn scanners for susceptibility: gradient echoes with magnitude and phase, and the map
-that each site makes of them.
+"""The simulated susceptibility scanners: gradient echoes with magnitude and phase, and the map
+that each site reconstructs from them.
 
 Source: signal of a spoiled gradient echo, its phase 2π·γ·B0·field·TE, as in Marques et al. 2021,
 doi:10.1002/mrm.28716; R2' of 137 Hz/ppm at 3 T, Shin et al. 2021,
@@ -24,16 +24,16 @@ from neurotarget.physics.dipole import GAMMA_HZ_PER_T
 from neurotarget.physics.qsm import QSM, Reconstruction
 from neurotarget.types import Triple
 
-MIDDLE_MM = np.array([0.0, -11.0, 12.0])  # of the scan, from the point that heads are put at
+MIDDLE_MM = np.array([0.0, -11.0, 12.0])  # of the scan, from the point where heads are placed
 R2PRIME_HZ_PER_PPM = 137.0  # at 3 T
-FIELD_POWER = 0.6  # of tissue's own R2* with the main field
+FIELD_POWER = 0.6  # exponent of the main field in tissue's own R2*
 OFFSET_RAD = 0.2  # spread of the receiver's phase over the head
-DIM = 0.25  # a brain voxel darker than this share of white matter is left out of the mask
+DIM = 0.25  # brain voxels darker than this share of white matter are not in the mask
 
 
 @dataclass(frozen=True, slots=True)
 class GRESite(Site):
-    """A scanner for gradient echoes and the chain that makes its maps.
+    """A scanner for gradient echoes and the reconstruction that makes its maps.
 
     `noise` is the SD of each part of the complex signal against white matter at echo time 0,
     `white` its stored brightness.
@@ -55,10 +55,10 @@ class GRESite(Site):
 
 
 class GRESimulation(NamedTuple):
-    """Echoes of one head in stored order, and the truth behind them.
+    """Echoes of one head in stored order, and the truth.
 
-    `chi_ppm` is of brain and veins, against soft tissue, and 0 elsewhere: it leaves out air and
-    bone. `label` is the true dentate, 1 left and 2 right; `mask` the brain where there is signal.
+    `chi_ppm` is of brain and veins, relative to soft tissue, and 0 elsewhere: air and bone are left
+    out. `label` is the true dentate, 1 left and 2 right; `mask` the brain with signal.
     """
 
     magnitude: Float[ndarray, "E I J K"]
@@ -108,7 +108,7 @@ def scan_gre(person: QSMPerson, site: GRESite, *, voxel_scale: float = 1.0) -> G
 
 
 def reconstructed(scan: GRESimulation, site: GRESite) -> Reconstruction:
-    """Susceptibility map of a scan by its site's chain, within the scan's brain mask."""
+    """Susceptibility map of a scan by its site's reconstruction, within the scan's brain mask."""
     return site.chain.reconstruct(
         scan.magnitude,
         scan.phase_rad,
@@ -135,7 +135,7 @@ def _echoes(
     magnitude, phase = np.empty((2, len(site.te_s), *shape), dtype=np.float32)
     for echo, te in enumerate(site.te_s):
         signal = bright * np.exp(-np.float32(te) * r2star)
-        for slope in slopes:  # spins of one voxel run apart
+        for slope in slopes:  # dephasing within a voxel
             signal *= np.sinc(slope * np.float32(te))
         angle = offset + np.float32(2 * np.pi * te) * hz
         real = signal * np.cos(angle) + spread * rng.standard_normal(shape, dtype=np.float32)
@@ -146,16 +146,16 @@ def _echoes(
 
 
 def _slopes(hz: Float[ndarray, "I J K"]) -> list[Float[ndarray, "I J K"]]:
-    """Change of the frequency across a voxel along each axis, Hz."""
+    """Difference of frequency across a voxel along each axis, Hz."""
     return [np.gradient(hz, axis=axis) for axis in range(3)]
 
 
 def _mask(
     maps: Maps, first_echo: Float[ndarray, "I J K"], site: GRESite, spacing_mm: Triple
 ) -> Bool[ndarray, "I J K"]:
-    """Brain with signal, in one piece and without holes, as a careful mask for it would be.
+    """Brain with signal, in one piece and without holes, like a careful manual mask.
 
-    It holds no bone or air: what lies outside the mask, and that alone, is background.
+    It contains no bone or air: exactly the sources outside the mask are background.
     """
     lit = ndimage.uniform_filter(first_echo, 3) > DIM * site.white + 2 * site.noise * site.white
     parts, count = ndimage.label(own_brain(maps, spacing_mm) & lit)

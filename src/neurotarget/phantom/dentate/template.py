@@ -1,7 +1,7 @@
-"""The head of the built-in cohort as a scanner for susceptibility sees it, in MNI152 space.
+"""The head of the built-in cohort with its magnetic properties, in MNI152 space.
 
-To the tissues of `neurotarget.phantom.atlas` come nuclei rich in iron, veins, and air in the
-mastoid; each material has a susceptibility, a brightness and a rate of decay.
+Nuclei rich in iron, veins, and air in the mastoid are added to the tissues of
+`neurotarget.phantom.atlas`; each material has a susceptibility, a brightness and an R2*.
 
 Sources: susceptibilities against soft tissue of qsm-forward 0.32 (Ridani et al. 2026,
 doi:10.64898/2026.04.07.716972, after Marques et al. 2021, doi:10.1002/mrm.28716), where air has
@@ -57,7 +57,7 @@ SIGNAL: dict[Tissue, tuple[float, float]] = {
 
 
 class Part(NamedTuple):
-    """A structure: which voxels it may fill, and the share of each."""
+    """A structure: its candidate voxels, and the share of each that it fills."""
 
     name: str
     where: tuple[slice, ...]
@@ -65,18 +65,18 @@ class Part(NamedTuple):
 
 
 class Template(NamedTuple):
-    """What all heads share, on the grid of `neurotarget.phantom.canvas`."""
+    """The part that all heads share, on the grid of `neurotarget.phantom.canvas`."""
 
-    atlas: Atlas  # white matter about the dentate, and air in the mastoid
+    atlas: Atlas  # with white matter around the dentate, and air in the mastoid
     parts: tuple[Part, ...]  # painted in this order
     pineal: Part
     grains: tuple[Float[ndarray, "i j k"], ...]  # noise of unit spread, fine and coarse, in the box
-    bulk_ppm: Float[ndarray, "I J K"]  # air and bone, against air
+    bulk_ppm: Float[ndarray, "I J K"]  # air and bone, relative to air
 
 
 @cache
 def qsm_template() -> Template:
-    """Build the head; done once per process, in a few seconds."""
+    """Build the head; takes a few seconds, once per process."""
     atlas = _white_about_dentates(head_atlas())
     atlas = atlas._replace(tissue=_with_mastoids(atlas))
     parts = [_ellipsoid(name, *solid) for name, many in SOLIDS.items() for solid in many]
@@ -90,8 +90,8 @@ def qsm_template() -> Template:
 def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
     """One person's head: susceptibility (ppm), brightness, R2* (1/s at 3 T), share of brain, bulk.
 
-    The dentate is left out, as it is drawn finer. Susceptibility is of brain and veins against
-    soft tissue; bulk is that of air, bone and soft tissue against air.
+    The dentate is left out, as it is drawn finer. Susceptibility is of brain and veins relative to
+    soft tissue; bulk is that of air, bone and soft tissue relative to air.
     """
     template = qsm_template()
     atlas = template.atlas
@@ -118,7 +118,7 @@ def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
 def _brain(
     template: Template, codes: ndarray, rng: np.random.Generator
 ) -> Float[ndarray, "C i j k"]:
-    """Brain tissue with its texture, as if the box held nothing else."""
+    """Brain tissue with its texture, without other structures in the box."""
     atlas = template.atlas
     shares = {"grey": atlas.grey, "white": atlas.white}
     shares["csf"] = np.maximum(1 - atlas.grey - atlas.white, 0)
@@ -130,7 +130,7 @@ def _brain(
         made[1] += codes[tissues[name], 0] * share
         made[2] += codes[tissues[name], 1] * share
     for name, spread in TEXTURE_PPM.items():
-        for noise in template.grains:  # moved about, so that nobody has another's texture
+        for noise in template.grains:  # shifted, so that every person has another texture
             step = rng.integers(0, noise.shape)
             made[0] += (
                 np.float32(spread / np.sqrt(2)) * shares[name] * np.roll(noise, step, (0, 1, 2))
@@ -146,7 +146,7 @@ def _mix(channels: Float[ndarray, "C I J K"], part: Part, values: Triple) -> Non
 
 
 def _white_about_dentates(atlas: Atlas) -> Atlas:
-    """Turn what the average brain has of grey matter where a dentate lies into white matter."""
+    """Replace the average brain's grey matter at the dentates by white matter."""
     grey, white = np.zeros((2, *SHAPE), dtype=np.float32)
     grey[atlas.box], white[atlas.box] = atlas.grey, atlas.white
     for centre in (CENTRE_MM, mirror(CENTRE_MM)):
@@ -158,7 +158,7 @@ def _white_about_dentates(atlas: Atlas) -> Atlas:
 
 
 def _with_mastoids(atlas: Atlas) -> ndarray:
-    """Tissues with cells of air behind the ears, which disturb the field in the cerebellum."""
+    """Tissues with air cells behind the ears, which disturb the field in the cerebellum."""
     tissue = atlas.tissue.copy()
     whole = np.zeros(SHAPE, dtype=bool)
     whole[atlas.box] = atlas.brain > 0.05

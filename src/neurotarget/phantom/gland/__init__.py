@@ -1,1 +1,1 @@
-"""Drawn heads with a pituitary gland."""
+"""Synthetic heads with a pituitary gland."""

@@ -1,8 +1,8 @@
-"""One drawn T1-weighted head and the label of its pituitary gland.
+"""One synthetic T1-weighted head and the label of its pituitary gland.
 
-A head is the template's tissues seen through a smooth warp (pose, head size, individual shape);
-around the sella it is painted again from finer samples. Then come the scanner's shading and
-noise. Nothing is resampled twice: every native voxel asks where it lies in the template.
+A head is the tissue template seen through a smooth warp (pose, head size, individual shape);
+around the sella it is drawn again with finer samples. The scanner's shading and noise are added
+last. Nothing is resampled twice: each native voxel is looked up in the template.
 """
 
 from collections.abc import Sequence
@@ -28,16 +28,16 @@ from neurotarget.phantom.gland.scanner import (
 from neurotarget.phantom.gland.sella import Sella
 from neurotarget.types import TripleVox
 
-SLAB_VOX = 600_000  # voxels drawn at a time, so that they stay in the processor's cache
+SLAB_VOX = 600_000  # voxels drawn at a time, so that they fit into the processor's cache
 FINE = 2  # samples per voxel side around the sella
-EXACT = 3  # and for the gland's own volume
-TEXTURE = 0.08  # spread of the brightness within the tissues about the sella
-WANDER_MM = (0.7, 1.0, 0.7)  # spread of the gland's place between people, template mm
+EXACT = 3  # samples per voxel side for the gland's own volume
+TEXTURE = 0.08  # SD of the brightness within the tissues around the sella
+WANDER_MM = (0.7, 1.0, 0.7)  # SD of the gland's position between people, template mm
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whom to draw; `gland_mm3` is the true volume of the gland."""
+    """A person to draw; `gland_mm3` is the true volume of the gland."""
 
     age: float
     sex: str
@@ -47,7 +47,7 @@ class Person:
 
 
 class Head(NamedTuple):
-    """A drawn scan and its label on one grid, in stored order."""
+    """A synthetic scan and its label on one grid, in stored order."""
 
     image: Int16[ndarray, "I J K"]
     label: UInt8[ndarray, "I J K"]
@@ -55,7 +55,7 @@ class Head(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """Where a head lies in its scan."""
+    """Position of a head in its scan."""
 
     atlas: Atlas
     warp: Warp
@@ -69,7 +69,7 @@ class Scene(NamedTuple):
         return float(abs(np.linalg.det(self.affine[:3, :3])))
 
     def box(self, reach_mm: float) -> tuple[slice, slice, slice]:
-        """Voxels that hold a cube of template space about the gland, with some to spare."""
+        """Voxels that contain a cube of template space around the gland, with a margin."""
         lattice = [np.linspace(0, side - 1, 48) for side in self.shape]
         far = np.abs(self._offsets(lattice)).max(axis=0)
         if far.min() > reach_mm:
@@ -82,7 +82,7 @@ class Scene(NamedTuple):
         return tuple(spans)
 
     def offsets(self, box: Sequence[slice], samples: int) -> Float[ndarray, "3 i j k"]:
-        """Template mm from the gland at `samples` per voxel side."""
+        """Offset from the gland in template mm, at `samples` per voxel side."""
         inner = (np.arange(samples) + 0.5) / samples - 0.5
         spans = [np.arange(part.start, part.stop) for part in box]
         return self._offsets([(span[:, None] + inner).ravel() for span in spans])
@@ -96,7 +96,7 @@ def draw_head(person: Person, site: Site, *, voxel_scale: float = 1.0) -> Head:
     """Draw one scan; the same person, site and scale give the same voxels.
 
     `voxel_scale` multiplies the site's voxel sides. The label is the whole gland, anterior and
-    posterior lobe without the stalk: the voxels it fills most, as many as make up
+    posterior lobe without the stalk: the voxels with the largest shares, as many as give
     `person.gland_mm3` to the nearest voxel.
 
     Raises:
@@ -123,17 +123,17 @@ def draw_head(person: Person, site: Site, *, voxel_scale: float = 1.0) -> Head:
 def fit_gland(
     scene: Scene, sella: Sella, volume_mm3: float
 ) -> tuple[Sella, UInt8[ndarray, "I J K"]]:
-    """Solve the gland's height for its native volume, and draw its label."""
+    """Fit the gland's height to its native volume, and draw its label."""
     box = scene.box(0.5 * max(sella.width, sella.length) + 3.0)
     offsets = scene.offsets(box, EXACT)
     axes = phantom_sella.turned(sella, offsets)
     sample_mm3 = scene.voxel_mm3 / EXACT**3
-    for _ in range(3):  # the volume is all but proportional to the height
+    for _ in range(3):  # the volume is nearly proportional to the height
         found = phantom_sella.in_gland(sella, axes).sum() * sample_mm3
         sella = sella.with_height(float(sella.height * volume_mm3 / max(found, sample_mm3)))
     share = blocks(phantom_sella.in_gland(sella, axes).astype(np.float32), EXACT)
     far = blocks(sum(axis**2 for axis in offsets), EXACT)
-    order = np.lexsort((far.ravel(), -share.ravel()))  # ties: the nearer to the middle
+    order = np.lexsort((far.ravel(), -share.ravel()))  # ties: the one nearer to the middle first
     part = np.zeros(share.size, dtype=np.uint8)
     part[order[: max(round(volume_mm3 / scene.voxel_mm3), 1)]] = 1
     label = np.zeros(scene.shape, dtype=np.uint8)
@@ -142,7 +142,7 @@ def fit_gland(
 
 
 def _coarse(scene: Scene, template: Float[ndarray, "I J K"]) -> Float[ndarray, "..."]:
-    """The template's picture at every native voxel."""
+    """The template's brightness at every native voxel."""
     image = np.empty(scene.shape, dtype=np.float32)
     rows = max(SLAB_VOX // (scene.shape[1] * scene.shape[2]), 1)
     others = [np.arange(side) for side in scene.shape[1:]]
@@ -153,7 +153,7 @@ def _coarse(scene: Scene, template: Float[ndarray, "I J K"]) -> Float[ndarray, "
 
 
 def _look_up(template: ndarray, where_mm: Float[ndarray, "3 ..."]) -> Float[ndarray, "..."]:
-    """Linear interpolation in the template; its edge goes on outwards, as the neck does."""
+    """Linear interpolation in the template; its edge is continued outwards, as the neck is."""
     index = where_mm - ORIGIN_MM.astype(np.float32).reshape(3, *[1] * (where_mm.ndim - 1))
     return ndimage.map_coordinates(template, index, order=1, mode="nearest", prefilter=False)
 
@@ -167,7 +167,7 @@ def _paint_sella(
     brightness: Float[ndarray, " T"],
     rng: np.random.Generator,
 ) -> None:
-    """Draw the box about the gland again from finer samples, in place, with some texture."""
+    """Draw the box around the gland again with finer samples and texture, in place."""
     box = scene.box(phantom_sella.REACH_MM * 1.1)
     offsets = scene.offsets(box, FINE)
     axes = phantom_sella.turned(sella, offsets)

@@ -1,7 +1,7 @@
-"""The built-in cohort on disk: drawn heads whose glands carry planted effects of sex and age.
+"""The built-in cohort on disk: synthetic heads whose glands have planted effects of sex and age.
 
-It stands in for a real cohort when the software is tried: what is planted is known, so a study
-can be checked for recovering it (`neurotarget.phantom.gland.plan`). It says nothing about people.
+It replaces a real cohort in trials of the software: the planted effects are known, so it can be
+checked that a study recovers them (`neurotarget.phantom.gland.plan`). It says nothing about people.
 """
 
 from neurotarget.phantom.atlas import head_atlas
@@ -26,5 +26,5 @@ PHANTOM = Drawing(
     columns={"t1": "images", "label": "labels"},
     covariates=("age", "sex", "site", "tiv_ml"),
     warm=head_atlas,
-    told="drawing the built-in cohort",
+    bar_text="drawing the built-in cohort",
 )

@@ -1,6 +1,6 @@
-"""The plan of the built-in cohort: who is in it, and which effects are planted.
+"""The plan of the built-in cohort: its subjects, and the planted effects.
 
-The planted numbers, and where they come from:
+The planted numbers and their sources:
 
 - 705 mm³ in women of 25 years: young women's 705 ± 88 mm³ (atlas of 26 women); adults 660 ± 117
   (women) and 614 ± 126 (men) in 245 Chinese adults (Chen et al. 2017,
@@ -28,8 +28,8 @@ from scipy import stats
 
 from neurotarget.phantom.gland.scanner import Site
 
-DRAWING = 2  # raise it when the same plan comes to give other voxels
-LIMIT_SD = 2.5  # residuals are cut here, so that no gland vanishes, and widened to keep their SD
+DRAWING = 2  # raise it when a change gives other voxels for the same plan
+LIMIT_SD = 2.5  # residuals are truncated here, so that no gland vanishes, and rescaled to their SD
 _WIDEN = float(1 / stats.truncnorm(-LIMIT_SD, LIMIT_SD).std())
 SITES = (
     Site("north", (1.0, 1.0, 1.0), (176.0, 232.0, 216.0)),
@@ -49,7 +49,7 @@ SITES = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that can be chosen about a cohort; `voxel_scale` multiplies voxel sides."""
+    """All settings of a cohort; `voxel_scale` multiplies voxel sides."""
 
     num_cases: int = 96
     seed: int = 1
@@ -79,12 +79,12 @@ class Plan:
             "needs site names that differ": len({site.name for site in sites}) < len(sites),
             "gives the smallest glands less than 100 mm³": self._smallest_mm3() < 100,
         }
-        if said := [text for text, holds in wrong.items() if holds]:
-            raise ValueError(f"phantom plan: {'; '.join(said)}; mend the plan (conf/data)")
+        if problems := [text for text, holds in wrong.items() if holds]:
+            raise ValueError(f"phantom plan: {'; '.join(problems)}; mend the plan (conf/data)")
 
     @property
     def key(self) -> str:
-        """Fingerprint of the cohort: same key, same voxels."""
+        """Fingerprint of the cohort: equal keys mean equal voxels."""
         text = json.dumps({"drawing": DRAWING, **asdict(self)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -111,10 +111,10 @@ class Subject(NamedTuple):
 
 
 def draw_subjects(plan: Plan) -> list[Subject]:
-    """Draw who is scanned where; ages are spread evenly within each sex, and sites within both."""
+    """Draw subjects and their sites; ages are spread evenly within each sex, sites within both."""
     rng = np.random.default_rng([plan.seed, 0])
     women = round(plan.num_cases * plan.share_women)
-    drawn = []
+    people = []
     for sex, count in (("F", women), ("M", plan.num_cases - women)):
         low, high = plan.age_range
         ages = low + (high - low) * (np.arange(count) + rng.random(count)) / max(count, 1)
@@ -123,14 +123,14 @@ def draw_subjects(plan: Plan) -> list[Subject]:
         tiv_ml = plan.tiv_ml[sex] + plan.tiv_spread_ml * rng.standard_normal(count).clip(-2.5, 2.5)
         volumes = plan.expected_mm3(ages.round(1), sex) + plan.spread_mm3 * _WIDEN * residuals
         names = [plan.sites[site].name for site in sites]
-        drawn += zip(ages.round(1), [sex] * count, names, tiv_ml, volumes, strict=True)
+        people += zip(ages.round(1), [sex] * count, names, tiv_ml, volumes, strict=True)
     digits = len(str(plan.num_cases))
     return [
         Subject(
             f"phantom{number + 1:0{digits}d}",
-            float(drawn[place][0]),
-            *drawn[place][1:3],
-            *(round(float(value), 1) for value in drawn[place][3:]),
+            float(people[place][0]),
+            *people[place][1:3],
+            *(round(float(value), 1) for value in people[place][3:]),
         )
         for number, place in enumerate(rng.permutation(plan.num_cases))
     ]
@@ -139,8 +139,8 @@ def draw_subjects(plan: Plan) -> list[Subject]:
 def planted(plan: Plan) -> dict[str, float]:
     """Values that a study of the cohort should recover.
 
-    `sex_difference`: mm³, women minus men. `age_slope`: mm³ per year over the plan's ages, that
-    of the straight line through the expected volumes. `spread`: mm³, SD of what is left.
+    `sex_difference`: mm³, women minus men. `age_slope`: mm³ per year over the plan's ages, of the
+    straight line through the expected volumes. `spread`: mm³, SD of the residuals.
     """
     ages = np.linspace(*plan.age_range, 1001)
     slope = np.polyfit(ages, plan.expected_mm3(ages, "F"), 1)[0]

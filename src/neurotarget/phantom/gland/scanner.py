@@ -1,4 +1,4 @@
-"""The drawn scanners: grid, contrast, shading and noise of a site, and the warp seen through it."""
+"""The simulated scanners: grid, contrast, shading and noise of a site, and the warp of a head."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,12 +12,12 @@ from scipy.spatial.transform import Rotation
 from neurotarget.phantom.canvas import Tissue
 from neurotarget.types import Triple, TripleVox
 
-MIDDLE_MM = np.array([0.0, -6.0, -8.0])  # template point put near the middle of the scan
+MIDDLE_MM = np.array([0.0, -6.0, -8.0])  # template point placed near the middle of the scan
 KNOT_MM = 32.0  # between the control points of the warp
-SHADING_KNOTS = 5  # per axis: the bias field of a head coil has few hills
+SHADING_KNOTS = 5  # per axis: the bias field of a head coil is smooth
 
-# T1-weighted brightness against white matter: order and rough ratios of inversion-prepared
-# gradient echoes, since the numbers differ from scanner to scanner.
+# T1-weighted brightness relative to white matter: order and rough ratios of inversion-prepared
+# gradient echoes, as the numbers differ from scanner to scanner.
 BRIGHTNESS = {
     Tissue.AIR: 0.0,
     Tissue.BONE: 0.07,
@@ -43,10 +43,10 @@ BRIGHTNESS = {
 class Site:
     """A scanner. Lengths run to the right, to the front and to the top of the patient.
 
-    `axes` names the directions of the stored axes, and the whole grid is turned by up to
-    `oblique_deg`. `white` is the stored brightness of white matter; brightness is raised to
-    `gamma`, which flattens the contrast below 1. `shading` is the SD of the log of the bias
-    field, `noise` that of the noise, against white matter.
+    `axes` names the directions of the stored axes, and the whole grid is rotated by up to
+    `oblique_deg`. `white` is the stored brightness of white matter; brightness is raised to the
+    power `gamma`, which flattens the contrast below 1. `shading` is the SD of the log of the bias
+    field, `noise` that of the noise, relative to white matter.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Warp(NamedTuple):
 def stored_grid(
     site: Site, voxel_scale: float, rng: np.random.Generator
 ) -> tuple[TripleVox, Float[ndarray, "4 4"]]:
-    """Shape and affine (mm) of a scan in the site's stored order, about the scanner's centre."""
+    """Shape and affine (mm) of a scan in the site's stored order, around the scanner's centre."""
     spacing = np.array(site.spacing_mm) * voxel_scale
     sides = np.maximum(np.round(np.array(site.extent_mm) / spacing), 8).astype(int)
     affine = np.diag([*spacing, 1.0])
@@ -133,7 +133,7 @@ def draw_warp(
 
 
 def draw_brightness(site: Site, rng: np.random.Generator) -> Float[ndarray, " T"]:
-    """Brightness of each tissue in one scan: the site's contrast, varied a little by person."""
+    """Brightness of each tissue in one scan: the site's contrast with small personal variation."""
     values = np.array([BRIGHTNESS[tissue] for tissue in Tissue]) ** site.gamma
     spread = np.where(np.isin(list(Tissue), [Tissue.MARROW, Tissue.FAT]), 0.10, 0.04)
     return values * np.exp(rng.normal(0, spread))
@@ -142,7 +142,7 @@ def draw_brightness(site: Site, rng: np.random.Generator) -> Float[ndarray, " T"
 def scanned(
     image: Float[ndarray, "I J K"], site: Site, rng: np.random.Generator
 ) -> Int16[ndarray, "I J K"]:
-    """Add bias field and Rician noise to a picture with white matter at 1, in whole numbers.
+    """Add bias field and Rician noise to an image with white matter at 1; return whole numbers.
 
     Source: Gudbjartsson & Patz 1995, doi:10.1002/mrm.1910340618 (noise of magnitude images).
     """
@@ -155,7 +155,7 @@ def scanned(
 def draw_shading(
     shape: TripleVox, spread: float, rng: np.random.Generator
 ) -> Float[ndarray, "I J K"]:
-    """Draw a pattern with few hills, as a head coil makes it; `spread` is its SD over the grid."""
+    """Draw a smooth pattern as of a head coil; `spread` is its SD over the grid."""
     knots = rng.standard_normal([SHADING_KNOTS] * 3, dtype=np.float32)
     places = [np.linspace(0, SHADING_KNOTS - 3, side) for side in shape]
     shading = _spread(knots, [_spline(place, SHADING_KNOTS) for place in places])
@@ -163,7 +163,7 @@ def draw_shading(
 
 
 def _spline(places: Float[ndarray, " n"], count: int) -> Float[ndarray, "n P"]:
-    """Weights of uniform cubic B-splines whose second knot lies at 0."""
+    """Weights of uniform cubic B-splines whose second knot is at 0."""
     distance = np.abs(places[:, None] + 1 - np.arange(count)[None, :])
     near = 2 / 3 - distance**2 + distance**3 / 2
     far = (2 - np.minimum(distance, 2)) ** 3 / 6
@@ -173,7 +173,7 @@ def _spline(places: Float[ndarray, " n"], count: int) -> Float[ndarray, "n P"]:
 def _spread(
     knots: Float[ndarray, "P Q R"], weights: list[Float[ndarray, "..."]]
 ) -> Float[ndarray, "I J K"]:
-    """Spread control points over a grid, one axis after the other."""
+    """Interpolate control points to a grid, one axis after the other."""
     result = knots
     for axis, matrix in enumerate(weights):
         result = np.moveaxis(np.moveaxis(result, axis, -1) @ matrix.T, -1, axis)

@@ -1,10 +1,10 @@
-"""The sella turcica of one person: the gland and its neighbours, drawn as smooth solids.
+"""The sella turcica of one person: the gland and its neighbours, as smooth solids.
 
-All lengths are in the template's millimetres from the middle of the gland, x to the right, y to
-the front, z up, since that is the space in which the rest of the head is known; only the gland's
-volume is native, and its height is solved for it. Places follow the usual T1 picture: sphenoid
-sinus below and in front, clivus and dorsum behind, cavernous sinuses with the carotids beside,
-chiasm and cistern above, stalk between.
+All lengths are in template mm from the middle of the gland, x to the right, y to the front, z up,
+as the rest of the head is defined in that space; only the gland's volume is native, and its height
+is fitted to it. Positions follow the usual T1 picture: sphenoid sinus below and in front, clivus
+and dorsum behind, cavernous sinuses with the carotids at the sides, chiasm and cistern above,
+stalk between.
 
 Sources: Brooks et al. 1989, AJNR 10:737 (normal T1 picture); Radiology 1987, 165:481 (posterior
 bright spot); sizes as in `neurotarget.phantom.gland.plan`;
@@ -24,9 +24,9 @@ from neurotarget.types import Triple
 
 CENTRE_MM = (0.5, 2.8, -31.8)  # of the gland in MNI152: 33 manual masks of HCP subjects
 REACH_MM = 27.0  # half the side of the box that is drawn
-FADE_MM = 6.0  # over which it passes into the coarse head
+FADE_MM = 6.0  # transition from the box to the coarse head
 SOFT_MM = 0.7  # width of an edge
-CLIVUS_SLOPE = 2.6  # mm down for each mm back
+CLIVUS_SLOPE = 2.6  # mm down per mm back
 Axes = tuple[ndarray, ndarray, ndarray]
 
 
@@ -60,9 +60,9 @@ def draw_sella(
 ) -> Sella:
     """Draw one person's sella; `scale` is native over template length.
 
-    A larger gland is mostly a higher one, and a little wider and longer. Young women have domed
-    glands and roofs sink with age; the bright spot is there in 95% at 20 years and in 1% less
-    with each year, down to 50%.
+    Larger glands are mainly higher, and a little wider and longer. Young women have domed glands,
+    and roofs sink with age; the bright spot is present in 95% at 20 years and in 1% less with each
+    year, down to 50%.
     """
     dome = 0.45 - 0.018 * (age - 25) + (0.25 if sex == "F" else 0.0) + rng.normal(0, 0.3)
     girth = (volume_mm3 / 650) ** 0.2 / scale
@@ -88,7 +88,7 @@ def draw_sella(
 
 
 def turned(sella: Sella, offset: Axes) -> Axes:
-    """Coordinates in the frame of the sella, which is pitched against the template."""
+    """Coordinates in the frame of the sella, which is pitched relative to the template."""
     x, y, z = offset
     sine, cosine = np.sin(sella.pitch), np.cos(sella.pitch)
     return x, cosine * y + sine * z, cosine * z - sine * y
@@ -104,14 +104,14 @@ def gland_faces(sella: Sella, x: ndarray, y: ndarray) -> tuple[ndarray, ndarray,
 
 
 def in_gland(sella: Sella, axes: Axes) -> Bool[ndarray, "..."]:
-    """Which points of the sella's frame lie in the gland, both lobes, without the stalk."""
+    """Whether points in the sella's frame are in the gland, both lobes, without the stalk."""
     x, y, z = axes
     rim, low, high = gland_faces(sella, x, y)
     return (rim < 1) & (z > low) & (z < high)
 
 
 def near(axes: Axes) -> Float[ndarray, "..."]:
-    """Weight of the fine drawing: 1 about the gland, 0 beyond `REACH_MM`."""
+    """Weight of the fine drawing: 1 around the gland, 0 beyond `REACH_MM`."""
     x, y, z = axes
     edge = REACH_MM - np.maximum(np.maximum(np.abs(x), np.abs(y)), np.abs(z))
     return np.clip(edge / FADE_MM, 0, 1)
@@ -127,7 +127,7 @@ def paint_sella(
 ) -> None:
     """Paint the sella over the coarse head, in place.
 
-    `axes` are in the sella's frame, `brain` is the share of brain, which keeps its place.
+    `axes` are in the sella's frame; `brain` is the share of brain, which is not painted over.
     """
     free = 1 - np.clip(brain * 1.5, 0, 1)
 
@@ -135,7 +135,7 @@ def paint_sella(
         share = np.clip(0.5 + depth_mm / SOFT_MM, 0, 1) * free
         image[...] += share * (brightness[tissue] - image)
 
-    for part in (_bone, _sinus, _beside, _above):
+    for part in (_bone, _sinus, _cavernous_sinuses, _above):
         part(paint, sella, axes)
     gland = in_gland(sella, axes)
     image[gland] = brightness[Tissue.GLAND]
@@ -175,13 +175,13 @@ def _bone_surface(sella: Sella, x: ndarray, y: ndarray) -> ndarray:
     planum = np.interp(y, [half, half + 1.5, half + 9, 40], [0, 1, 1.6, 2.2]).astype(np.float32)
     planum = planum * (0.35 * sella.height + 1.0)
     _, low, _ = gland_faces(sella, x, y)
-    beside = np.abs(x) > 0.5 * sella.width + 0.5
-    fossa = np.where(beside, -0.5 * sella.height - 1.5, low - 0.5)
+    is_lateral = np.abs(x) > 0.5 * sella.width + 0.5
+    fossa = np.where(is_lateral, -0.5 * sella.height - 1.5, low - 0.5)
     return np.select([y < -half, y > half], [dorsum, np.maximum(planum, fossa)], fossa)
 
 
 def _sinus(paint: Paint, sella: Sella, axes: Axes) -> None:
-    """Air of the sphenoid sinus, lined by mucosa and parted by a thin wall."""
+    """Air of the sphenoid sinus, lined by mucosa and divided by a thin wall."""
     x, y, z = axes
     wall = 1.2
     roof = np.where(
@@ -199,7 +199,7 @@ def _sinus(paint: Paint, sella: Sella, axes: Axes) -> None:
     paint(Tissue.AIR, np.minimum(air, z - low - bend - sella.mucosa - 0.7))
 
 
-def _beside(paint: Paint, sella: Sella, axes: Axes) -> None:
+def _cavernous_sinuses(paint: Paint, sella: Sella, axes: Axes) -> None:
     """Cavernous sinuses, and the carotids as dark tubes that run up, forward and back."""
     x, y, z = axes
     half = 0.5 * sella.width

@@ -9,7 +9,7 @@ from neurotarget.phantom.gland.plan import Plan
 
 @dataclass(frozen=True)
 class Cohort(Drawn):
-    """Drawn heads whose glands carry planted effects."""
+    """Synthetic heads whose glands have planted effects."""
 
     drawing = PHANTOM
     plan: Plan = field(default_factory=Plan)

@@ -1,1 +1,1 @@
-"""What lies in a run folder or the folder of a multirun, and who may write there."""
+"""Content of run and multirun folders, and who may write there."""

@@ -1,4 +1,4 @@
-"""Where runs lie: the folders of a multirun, or a parent of several, and which are finished."""
+"""Finding of run folders, in a multirun or a parent of several, and which are finished."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,19 +7,19 @@ from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import RESULT, read_job
 
-MARKS = ("config.yaml", RESULT, "summary.json")  # any of them makes a folder a run's
-FOREIGN = ("wandb",)  # whose files are called as ours are
+MARKS = ("config.yaml", RESULT, "summary.json")  # any of them marks a run folder
+FOREIGN = ("wandb",)  # folders with files of the same names
 DEPTH = 3  # of runs/<experiment>/<multirun>/<job>
 NEEDED = ("config.yaml", "summary.json", "rows.csv")
 
 
 def run_folders(places: Sequence[Path]) -> list[Path]:
-    """Run folders at some places, each once: a place itself, or those up to three levels below.
+    """Run folders at some paths, each once: a path itself, or those up to three levels below.
 
-    Links, such as `latest`, are followed only where they are the place itself.
+    Links, such as `latest`, are followed only if they are the path itself.
 
     Raises:
-        DataError: a place does not exist, or holds no run.
+        DataError: a path does not exist, or contains no run.
     """
     found: dict[Path, Path] = {}
     for place in map(Path, places):
@@ -38,7 +38,7 @@ def run_folders(places: Sequence[Path]) -> list[Path]:
 
 
 def why_unfinished(folder: Path) -> str:
-    """Why a run has no results, and where its log lies; empty where it is finished."""
+    """Why a run has no results, and the path of its log; "" if it is finished."""
     job = read_job(folder)
     log = f"; its log is {job.log}" if job.log.is_file() else ""
     if job.status in ("failed", "pruned"):
@@ -56,7 +56,7 @@ def _below(folder: Path, depth: int) -> list[Path]:
         return []
     try:
         inner = sorted(path for path in folder.iterdir() if _may_hold(path))
-    except OSError:  # taken away, or closed to us
+    except OSError:  # removed, or not readable
         return []
     return [found for path in inner for found in _below(path, depth - 1)]
 

@@ -1,8 +1,8 @@
-"""Configurations that may be a stranger's: plain values, and no code but the classes listed here.
+"""Untrusted configurations: plain values, and no code except the classes listed here.
 
-Ours are the `conf` of this program, a folder that is typed as `--config-dir`, and overrides that
-are typed. Foreign are files that are given by their path (`target=`, `run=`, `resume=`, runs that
-are compared or studied) and what they in turn name. `trust=true`, typed each time, lifts this.
+Trusted are the `conf` of this program, a folder given as `--config-dir`, and overrides on the
+command line. Untrusted are files given by path (`target=`, `run=`, `resume=`, runs that are
+compared or studied) and what they name. `trust=true` lifts this; it is never recorded.
 """
 
 import importlib
@@ -21,19 +21,19 @@ from neurotarget.runs.folder.known_caches import CACHES, is_noted
 from neurotarget.runs.folder.moved_names import with_present_names
 
 KEPT_HERE = re.compile(r"logger\.((group|tags|pictures)=.*|wandb=(offline|disabled))", re.DOTALL)
-PARAMS = ("hydra.sweeper.params.", "sweep.space.")  # before the keys that a sweep sets
+PARAMS = ("hydra.sweeper.params.", "sweep.space.")  # prefixes of keys that a sweep sets
 PLACES = ("data.cache", "data.source.folder", "paths.cache", "paths.datasets", "paths.runs")
 SHAREABLE = ("neurotarget.models.", "neurotarget.types.", "neurotarget.data.batches.prepare.")
 LARGEST_BYTES = 4_000_000  # of a config; those of runs have a few thousand
-MOST_VALUES = 200_000  # aliases of YAML let a small file stand for a huge one
-TRUST = "say trust=true where it is your own"
+MOST_VALUES = 200_000  # YAML aliases let a small file expand to a huge one
+TRUST = "set trust=true where it is your own"
 
 HYDRAS = re.compile(r"_(target|partial|args|recursive|convert)_")
 RESOLVER = re.compile(r"\$\{[^}]*:")  # ${oc.env:HOME}; ${paths.runs} only names another setting
-HARMLESS = re.compile(  # settings of Hydra itself that neither name code nor a command
+HARMLESS = re.compile(  # settings of Hydra itself that name neither code nor a command
     r"hydra/launcher=(basic|joblib|ray|slurm|submitit_local|submitit_slurm)"
     r"|hydra/sweeper=(grid|neurotarget_optuna)"
-    r"|hydra\.(run|sweep)\.dir=.*"  # which are set anew
+    r"|hydra\.(run|sweep)\.dir=.*"  # which are replaced
     r"|hydra\.launcher\.(n_jobs|timeout_min|cpus_per_task|gpus_per_node|gpus_per_task|mem_gb|nodes"
     r"|tasks_per_node|array_parallelism|max_num_timeout)=\d+"
     r"|hydra\.launcher\.(partition|qos|account|constraint)=[\w.-]+",
@@ -44,7 +44,7 @@ HARMLESS = re.compile(  # settings of Hydra itself that neither name code nor a 
 def is_shareable(path: str) -> bool:
     """Whether a `_target_` is a class that is defined in the shareable modules.
 
-    What these modules merely import is not.
+    Classes that these modules only import do not count.
     """
     module, _, _ = path.rpartition(".")
     kind = _class_of(path) if path.startswith(SHAREABLE) else None
@@ -52,12 +52,12 @@ def is_shareable(path: str) -> bool:
 
 
 def refuse_foreign(node: object, source: str, *, optimizers: bool = False) -> None:
-    """Refuse a tree of plain values that names code, or asks for values from outside of it.
+    """Refuse plain values that name code, or refer to values outside of them.
 
-    With `optimizers` it may name those of torch.
+    With `optimizers`, torch's optimizers are allowed.
 
     Raises:
-        DataError: a `_target_` at any depth is not one of these, or a text asks for an environment
+        DataError: a `_target_` at any level is not allowed, or a text refers to an environment
             variable or another setting.
     """
     _refuse_huge(node, source)
@@ -75,10 +75,10 @@ def refuse_foreign(node: object, source: str, *, optimizers: bool = False) -> No
 
 
 def read_foreign(path: Path) -> dict[str, Any]:
-    """A YAML file as plain values; nothing in it is resolved or called.
+    """Read a YAML file as plain values; nothing in it is resolved or called.
 
     Raises:
-        DataError: it cannot be read, is too large, or holds no settings.
+        DataError: it cannot be read, is too large, or contains no settings.
     """
     try:
         check_regular(path)
@@ -88,7 +88,7 @@ def read_foreign(path: Path) -> dict[str, Any]:
         _refuse_huge(plain, str(path))
     except DataError:
         raise
-    except Exception as error:  # of the file system, YAML's, too deep a nesting
+    except Exception as error:  # of the file system or YAML, or too deep nesting
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{path}: no settings can be read from it ({reason})") from error
     if not isinstance(plain, dict) or not plain:
@@ -96,40 +96,40 @@ def read_foreign(path: Path) -> dict[str, Any]:
     return with_present_names(plain)
 
 
-def refuse_replayed(words: Sequence[str], folder: Path) -> None:
-    """Refuse overrides, recorded in a run that goes on, that do more than choose settings.
+def refuse_replayed(overrides: Sequence[str], folder: Path) -> None:
+    """Refuse recorded overrides of a resumed run that do more than choose settings.
 
     Raises:
         DataError: one names code, a config folder, an environment variable or a database.
     """
-    for word in words:
-        if reason := _why_not(word, folder):
-            key = word.partition("=")[0]
+    for override in overrides:
+        if reason := _why_not(override, folder):
+            key = override.partition("=")[0]
             raise DataError(
-                f"resume={folder}: found the override {word!r} among those that it was started "
-                f"with, which {reason}; type {key}=… again beside resume= with the value that you "
-                "want, or say trust=true where the run is your own"
+                f"resume={folder}: found the override {override!r} among those that it was started "
+                f"with, which {reason}; type {key}=… again next to resume= with the value that you "
+                "want, or set trust=true where the run is your own"
             )
 
 
-def sends(word: str) -> bool:
-    """Whether an override may have scores and pictures sent away, or to somebody else."""
-    bare = _bare(word)
+def sends(override: str) -> bool:
+    """Whether an override may send scores and pictures away, or to another account."""
+    bare = _bare(override)
     if bare.startswith("sweep.space="):
         return "logger" in bare
     return bool(re.match(r"logger\b", bare)) and not KEPT_HERE.fullmatch(bare)
 
 
-def is_known_cache(word: str, folder: Path) -> bool:
-    """Whether an override names a cache that was typed for the run in `folder`."""
-    key, _, value = _bare(word).partition("=")
+def is_known_cache(override: str, folder: Path) -> bool:
+    """Whether an override names a cache that was given for the run in `folder`."""
+    key, _, value = _bare(override).partition("=")
     return key in CACHES and value[:1] != "~" and is_noted(Path(value.strip("'\"")), folder)
 
 
-def is_elsewhere(word: str) -> bool:
-    """Whether an override may have files written outside of the folder that we work in."""
-    bare, _, value = _bare(word).partition("=")
-    if bare not in PLACES:  # a branch may hold one, or the values of a search
+def is_elsewhere(override: str) -> bool:
+    """Whether an override may write files outside of the working folder."""
+    bare, _, value = _bare(override).partition("=")
+    if bare not in PLACES:  # a branch may contain one, or the values of a search
         is_space = bare == "sweep.space" and any(one in value for one in PLACES)
         is_branch = value[:1] == "{" and any(one.startswith(f"{bare}.") for one in PLACES)
         return is_space or is_branch
@@ -147,29 +147,29 @@ def _refuse_huge(node: object, source: str) -> None:
         )
 
 
-def _bare(word: str) -> str:
-    """An override as `key=value`, also one that a sweep is to set."""
-    bare = word.lstrip("+~")
+def _bare(override: str) -> str:
+    """An override as `key=value`, also one that is nested in a sweep's settings."""
+    bare = override.lstrip("+~")
     return next((bare.removeprefix(one) for one in PARAMS if bare.startswith(one)), bare)
 
 
-def _why_not(word: str, folder: Path) -> str:
-    key, _, value = word.partition("=")
+def _why_not(override: str, folder: Path) -> str:
+    key, _, value = override.partition("=")
     bare = key.lstrip("+~")
     if bare.startswith(PARAMS):
-        return _why_not(_bare(word), folder)
-    if word.startswith("-"):
-        return "names a config folder" if word.startswith("--config-dir=") else "is an option"
+        return _why_not(_bare(override), folder)
+    if override.startswith("-"):
+        return "names a config folder" if override.startswith("--config-dir=") else "is an option"
     if bare.startswith(("hydra.", "hydra/", "hydra@")) or bare == "hydra":
-        return "" if HARMLESS.fullmatch(word.lstrip("+")) else "changes how jobs are started"
+        return "" if HARMLESS.fullmatch(override.lstrip("+")) else "changes how jobs are started"
     if "@" in key:
         return "puts settings in another place"
-    if HYDRAS.search(word):
+    if HYDRAS.search(override):
         is_known = bare.endswith("._target_") and _may_name(value.strip("'\""), optimizers=True)
         return "" if is_known and not HYDRAS.search(value) else "names code to call"
-    if RESOLVER.search(word):
+    if RESOLVER.search(override):
         return "asks for a value from outside of the configuration"
-    if is_elsewhere(word) and not is_known_cache(word, folder):
+    if is_elsewhere(override) and not is_known_cache(override, folder):
         return "may have files written outside of the folder that you work in"
     return "names a database" if bare == "sweep.storage" and value != "null" else ""
 
@@ -193,7 +193,7 @@ def _class_of(path: str) -> type | None:
 
 
 def _walk(node: object) -> Iterator[tuple[object, object]]:
-    """Keys and values at any depth; the items of a list have no key."""
+    """Keys and values at all levels; the items of a list have no key."""
     waiting: list[object] = [[node]]
     while waiting:
         one = waiting.pop()

@@ -1,7 +1,7 @@
-"""Caches outside of the working folder, and which runs they were typed for.
+"""Caches outside of the working folder, and the runs for which a user has given them.
 
-A cache lists the runs that were started with it, in a file of its own. Only whoever may write into
-the cache can add to that list, so that a run folder of a stranger cannot name one by itself.
+A cache lists the runs that were started with it, in a file of its own. Only users who may write to
+the cache can extend that list, so an untrusted run folder cannot name a cache by itself.
 """
 
 import os
@@ -17,9 +17,9 @@ RUNS = ".neurotarget.runs"
 
 
 def note_runs(caches: Iterable[Path], run: Path) -> None:
-    """List a run, or the folder of a multirun, in the caches that were typed for it.
+    """Add a run, or the folder of a multirun, to the lists of its caches.
 
-    Where a cache cannot be written the training itself says so.
+    If a cache cannot be written, the training itself reports it.
     """
     for cache in caches:
         with suppress(OSError):
@@ -34,10 +34,10 @@ def note_runs(caches: Iterable[Path], run: Path) -> None:
 
 
 def is_noted(cache: Path, run: Path) -> bool:
-    """Whether a cache was typed for a run or its multirun, by this user, and stays in its folder.
+    """Whether a cache was given for a run or its multirun, by this user, and has no outward link.
 
-    A list that came with the folder of a stranger may name any run; nothing but that folder is
-    written to then, as long as no link leads out of it.
+    A list that is part of an untrusted folder may name any run; then only that folder is written
+    to, as long as no link leads out of it.
     """
     path = real_path(cache) / RUNS
     try:
@@ -50,7 +50,7 @@ def is_noted(cache: Path, run: Path) -> bool:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether a file or folder, and not a link, is the user's and no others may change it."""
+    """Whether a file or folder (no link) belongs to the user, and others may not change it."""
     found = path.lstat()
     is_mine = hasattr(os, "getuid") and found.st_uid == os.getuid()
     return is_mine and not path.is_symlink() and not found.st_mode & 0o002

@@ -1,4 +1,4 @@
-"""Names of classes in the records of older versions, which had them in other files."""
+"""Present names of classes that records of older versions list under their former modules."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ MOVED = (
 
 
 def present_name(path: str) -> str:
-    """Where a class lies now that a record names by its place of then."""
+    """Present path of a class that a record lists under a former path."""
     for pattern, present in MOVED:
         if pattern.match(path):
             return pattern.sub(present, path, count=1)
@@ -28,7 +28,7 @@ def present_name(path: str) -> str:
 
 
 def with_present_names(config: dict[str, Any]) -> dict[str, Any]:
-    """The same config, changed in place: every `_target_` at any depth as it is called now."""
+    """Replace every `_target_` at any level by its present name, in place; return the config."""
     for node in _mappings(config):
         if isinstance(path := node.get("_target_"), str):
             node["_target_"] = present_name(path)
@@ -36,7 +36,7 @@ def with_present_names(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mappings(node: object) -> Iterator[dict[str, Any]]:
-    """Every mapping at any depth, once, also where aliases of YAML let a tree hold itself."""
+    """Every mapping at any level, once, even if YAML aliases make it contain itself."""
     waiting, seen = [node], {id(node)}
     while waiting:
         one = waiting.pop()

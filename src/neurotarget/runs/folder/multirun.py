@@ -1,4 +1,4 @@
-"""The folder of a multirun: the words it was started with, and how far its jobs are."""
+"""The folder of a multirun: the overrides it was started with, and the state of its jobs."""
 
 import os
 import re
@@ -22,33 +22,33 @@ from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
 MULTIRUN = "multirun.yaml"
 LATEST = "latest_multirun"
 JOB_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f]+")  # one folder, and not a hidden one
-ROWS = "rows.csv"  # scores of held-out cases, which a comparison reads
+ROWS = "rows.csv"  # scores of held-out cases, read by a comparison
 
 
 def write_multirun(
-    folder: Path, words: Sequence[str], jobs: Sequence[Job], results: Sequence[JobResult] = ()
+    folder: Path, overrides: Sequence[str], jobs: Sequence[Job], results: Sequence[JobResult] = ()
 ) -> None:
-    """Write multirun.yaml: the words, and what each job came to.
+    """Write multirun.yaml: the overrides, and the result of each job.
 
-    Jobs without one of the `results` are as their folders say. Those of an earlier command in the
+    Jobs that are not in `results` are read from their folders. Jobs of an earlier command in the
     same folder stay listed.
 
     Raises:
-        DataError: the disk refuses it.
+        DataError: the file cannot be written.
     """
     came_to = {result.folder.name: result for result in results}
     names = {job.name for job in jobs}
     listed = [line for line in _read(folder).get("jobs") or [] if line.get("name") not in names]
     lines = [_line(job, came_to.get(job.name) or _on_disk(folder, job)) for job in jobs]
-    record = {"words": list(words), "jobs": [*listed, *lines]}
+    record = {"words": list(overrides), "jobs": [*listed, *lines]}
     write_text(folder / MULTIRUN, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
 
 
 def settled(folder: Path, jobs: Sequence[Job]) -> list[Job]:
-    """The jobs under the names that an earlier command in this folder gave them.
+    """The jobs with the names that an earlier command in this folder gave them.
 
-    A job keeps its folder though other keys are swept over now. A folder whose job was done with
-    other words stays as it is: the new job is also named by the words that are new.
+    A job keeps its folder if other keys are swept over now. If a folder's job was done with other
+    overrides, it is kept: the new job's name also contains the overrides that are new.
     """
     lines = _read(folder).get("jobs") or []
     names = {tuple(told(line["words"])): line["name"] for line in lines}
@@ -61,7 +61,7 @@ def settled(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     for job in jobs:
         name = names.get(tuple(told(job.words)))
         if name is None and job.name in taken:
-            added = [word for word in told(job.words) if word not in taken[job.name]]
+            added = [override for override in told(job.words) if override not in taken[job.name]]
             name = f"{job.name},{job_name(added)}"
             if not added or len(name) > LONGEST:
                 name = marked(job.name, job.words)
@@ -70,21 +70,21 @@ def settled(folder: Path, jobs: Sequence[Job]) -> list[Job]:
 
 
 def read_multirun(folder: Path) -> list[str]:
-    """Words that a multirun was started with.
+    """Overrides that a multirun was started with.
 
     Raises:
         DataError: multirun.yaml cannot be read.
     """
     if not isinstance(_read(folder).get("words"), list):
         raise DataError(
-            f"resume={folder}: found no words in its {MULTIRUN}, wanted those it was started with; "
-            f"say the command again with {shlex.quote(f'hydra.sweep.dir={folder}')}"
+            f"resume={folder}: found no overrides in its {MULTIRUN}, wanted those of its "
+            f"command; run the command again with {shlex.quote(f'hydra.sweep.dir={folder}')}"
         )
-    return _words(folder)
+    return _overrides(folder)
 
 
 def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> str:
-    """What the jobs came to and what can be done next; those named `before` were done earlier."""
+    """Summary of the jobs, and possible next commands; jobs in `before` were done earlier."""
     counts = {
         "done now": sum(one.status == "done" and one.folder.name not in before for one in results),
         "done before": sum(one.folder.name in before for one in results),
@@ -92,8 +92,8 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
         "failed": sum(one.status == "failed" for one in results),
         "left alone": sum(one.status == "missing" for one in results),
     }
-    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    lines = [f"{len(results)} jobs: {told}"]
+    summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    lines = [f"{len(results)} jobs: {summary}"]
     for one in results:
         if one.status == "done" and judge_validation(one.values).word == NOT_LEARNT:
             lines.append(f"  NOT LEARNT: {one.folder.name}")
@@ -109,7 +109,7 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
     if others := _unfinished_others(folder, {one.folder.name for one in results}):
         lines.append(
             f"  besides   {len(others)} jobs of an earlier command in this folder are not done: "
-            f"{', '.join(others)}; say that command again with hydra.sweep.dir"
+            f"{', '.join(others)}; run that command again with hydra.sweep.dir"
         )
     return "\n".join(lines)
 
@@ -121,22 +121,22 @@ def _unfinished_others(folder: Path, names: set[str]) -> list[str]:
 
 
 def to_go_on(folder: Path, own: Sequence[str] = ()) -> str:
-    """Command that goes on with a run, as a shell reads it.
+    """Shell command that resumes a run.
 
-    `own` are the words of `typed_again`, for a multirun of those that it was started with.
+    `own` are the result of `typed_again`; for a multirun, by default, from its recorded overrides.
     """
-    own = own or [word for word in _words(folder) if is_typed_again(word, folder)]
+    own = own or [override for override in _overrides(folder) if is_typed_again(override, folder)]
     return shlex.join([*command_for("train"), *own, f"resume={folder}"])
 
 
-def is_typed_again(word: str, folder: Path) -> bool:
-    """Whether an override is not replayed from a record, as the run may be a stranger's."""
-    is_far = is_elsewhere(word) and not is_known_cache(word, folder)
-    return word.startswith("--config-dir=") or is_far or sends(word)
+def is_typed_again(override: str, folder: Path) -> bool:
+    """Whether an override must be typed again on resuming, as the run is untrusted."""
+    is_far = is_elsewhere(override) and not is_known_cache(override, folder)
+    return override.startswith("--config-dir=") or is_far or sends(override)
 
 
 def link(place: Path, folder: Path) -> None:
-    """Let the link `place` name a folder; does nothing on file systems that have no links."""
+    """Make the link `place` point to a folder; does nothing on file systems without links."""
     draft = draft_path(place)
     try:
         draft.unlink(missing_ok=True)
@@ -177,25 +177,25 @@ def _read(folder: Path) -> Mapping[str, Any]:
     return record
 
 
-def _words(folder: Path) -> list[str]:
-    words = _read(folder).get("words")
-    return [str(word) for word in words] if isinstance(words, list) else []
+def _overrides(folder: Path) -> list[str]:
+    overrides = _read(folder).get("words")
+    return [str(override) for override in overrides] if isinstance(overrides, list) else []
 
 
 def _is_line(line: object) -> bool:
     is_named = isinstance(line, dict) and isinstance(line.get("name"), str)
     return (
         is_named
-        and isinstance(words := line.get("words"), list)
-        and all(isinstance(word, str) for word in words)
+        and isinstance(overrides := line.get("words"), list)
+        and all(isinstance(override, str) for override in overrides)
     )
 
 
 def stay_inside(folder: Path, name: str) -> None:
-    """Refuse a job whose folder would lie anywhere but in that of its multirun.
+    """Refuse a job whose folder would not be inside that of its multirun.
 
     Raises:
-        DataError: its name is a path, or a link leads away.
+        DataError: its name is a path, or a link leads elsewhere.
     """
     place = folder / name
     is_name = JOB_NAME.fullmatch(name) is not None

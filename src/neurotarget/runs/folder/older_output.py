@@ -1,4 +1,4 @@
-"""Output of versions that kept no record of it: known by its marks, and ours by its names alone."""
+"""Output of versions that kept no record: recognised by marker files, and ours by name only."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,12 +7,12 @@ from neurotarget.files.reading import load_yaml, opened, read_plain
 from neurotarget.runs.folder.multirun import MULTIRUN
 
 PAGES = ("report.html", "compare.html", "sweep.html")
-MARKS = {  # keys by which files of a run are distinguished from others of their name
+MARKS = {  # keys that distinguish files of a run from others of the same name
     "config.yaml": {"target", "patch_vox", "paths"},
     MULTIRUN: {"words", "jobs"},
 }
 GENERATOR = b'name="generator" content="neurotarget"'
-HEAD_BYTES = 4096  # of a page, in which its generator stands
+HEAD_BYTES = 4096  # of a page; its generator is named there
 NAMES = (
     *("run.json", "config.yaml", "overrides.yaml", "splits.tsv", "cases.tsv", "cost.json"),
     *("postprocessing.json", "summary.json", "rows.csv", "methods.tsv", "weights/*.ckpt"),
@@ -20,7 +20,7 @@ NAMES = (
     *(*PAGES, "compare.md", "compare.tsv"),
 )
 TABLES = ("study/*.tsv", "compare/*.tsv")
-FIGURES = (  # names that figures of a study or of a comparison begin with
+FIGURES = (  # prefixes of figures of a study or a comparison
     *("effects", "volumes", "ages", "scatter", "bland_altman", "parts", "dice", "failures"),
     *("sites", "ranks", "differences", "costs", "icc"),
 )
@@ -29,9 +29,10 @@ MAPS = ("maps/*_desc-*_Chimap.nii.gz", "maps/*_desc-*_swi.nii.gz")
 
 
 def older_output(folder: Path) -> list[Path] | None:
-    """Files that an older version wrote into a run, a study or a comparison; None where none did.
+    """Files that an older version wrote into a run, study or comparison folder; None if it is not
+    one.
 
-    Masks are left out: their own folder says which are ours.
+    Masks are left out: their own folder records which are ours.
     """
     if not _is_ours(folder):
         return None

@@ -1,4 +1,4 @@
-"""Settings that a run goes on with: the file they lie in is named in what is wrong with them."""
+"""Error messages about recorded settings of a resumed run: they name the file of the record."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ from neurotarget.runs.folder.run_folder import OVERRIDES, read_words
 
 @contextmanager
 def recorded(folder: str | None, argv: Sequence[str]) -> Iterator[None]:
-    """Name the record of the run in `folder` in refusals of settings that come from there.
+    """Add the path of the run's record to errors about settings that come from it.
 
-    `argv` is the whole command line: the recorded words that nothing typed now takes the place of,
-    and those that are typed. Without a folder all was typed.
+    `argv` is the whole command line: the recorded overrides that are still in effect, and those
+    typed now. Without a folder all were typed.
 
     Raises:
-        DataError: as what is done within.
+        DataError: as raised in the block.
     """
     try:
         yield
@@ -24,8 +24,8 @@ def recorded(folder: str | None, argv: Sequence[str]) -> Iterator[None]:
         path = Path(folder or "") / OVERRIDES
         if not folder or not path.is_file():
             raise
-        words = [word for word in read_words(path.parent) if word in argv]
-        keys = [word.partition("=")[0].lstrip("+~") for word in words]
+        overrides = [override for override in read_words(path.parent) if override in argv]
+        keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
         lines = str(error).splitlines()
         raise DataError(
             [f"{path}: {line}" if any(map(line.__contains__, keys)) else line for line in lines]

@@ -1,4 +1,4 @@
-"""The run folder: everything a run makes, and nothing that cannot be read again as plain values.
+"""The run folder: all files of a run, readable as plain values.
 
 config.yaml overrides.yaml run.json splits.tsv weights/{best,last}.ckpt logs/metrics.csv
 predictions/ volumes.tsv postprocessing.json rows.csv cases.tsv people.tsv summary.json pictures/
@@ -35,7 +35,7 @@ from neurotarget.runs.folder.multirun import MULTIRUN, link
 from neurotarget.types import Case
 
 PLACES = ("weights", "logs", "predictions", "localiser", "localiser/weights", "study", "pictures")
-NEEDED = {  # what Lightning takes up in a checkpoint
+NEEDED = {  # keys that Lightning restores from a checkpoint
     "epoch": int,
     "global_step": int,
     "pytorch-lightning_version": str,
@@ -45,10 +45,10 @@ NEEDED = {  # what Lightning takes up in a checkpoint
     "lr_schedulers": list,
     "callbacks": dict,
 }
-OVERRIDES = "overrides.yaml"  # the words that the run was started with
-PEOPLE = "people.tsv"  # covariates and split of every case, those of the training too
-POSTPROCESSING = "postprocessing.json"  # steps that a run has learned on validation cases
-SHOWN = 3  # tensors in a sentence
+OVERRIDES = "overrides.yaml"  # overrides that the run was started with
+PEOPLE = "people.tsv"  # covariates and split of every case, training cases included
+POSTPROCESSING = "postprocessing.json"  # steps that a run has chosen on validation cases
+SHOWN = 3  # tensors in a message
 PACKAGES = (
     "neurotarget",
     "torch",
@@ -62,12 +62,12 @@ PACKAGES = (
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write plain values as JSON; NaN is not a value of JSON and must be None by now."""
+    """Write plain values as JSON; NaN must have been replaced by None."""
     write_text(path, json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def write_people(folder: Path, cases: Sequence[Case], splits: Mapping[str, str]) -> None:
-    """Write who is in which split, with covariates and without files, as people.tsv."""
+    """Write split and covariates of all cases, without their files, as people.tsv."""
     bare = [replace(case, images={}, label=None, raters={}) for case in cases]
     write_cases(folder, bare, splits, name=PEOPLE)
 
@@ -80,8 +80,8 @@ def write_cases(
         list(dict.fromkeys(name for case in cases for name in getattr(case, field)))
         for field in ("images", "raters", "covariates")
     )
-    drawn = [f"{RATER}{name}" for name in raters]
-    columns = ["case_id", "subject_id", *contrasts, "label", *drawn, "split", *covariates]
+    rater_columns = [f"{RATER}{name}" for name in raters]
+    columns = ["case_id", "subject_id", *contrasts, "label", *rater_columns, "split", *covariates]
     with (
         written(folder / name) as draft,
         draft.open("w", newline="", encoding="utf-8") as stream,
@@ -100,22 +100,22 @@ def write_cases(
 
 
 def begin_run(folder: Path, overrides: list[str], *, goes_on: bool = False) -> None:
-    """Keep the command line before anything takes time, so that a run killed later goes on.
+    """Record the command line before any work, so that a run that is killed can be resumed.
 
-    That of a run that goes on stays until nothing refuses the new one. Drafts that an earlier
-    sitting left go, as this process holds the run's lock.
+    A resumed run keeps its record until the new command has been accepted. Drafts of earlier
+    processes are removed, as this process holds the run's lock.
     """
     for place in (folder, *(folder / name for name in PLACES)):
         sweep(place, now_s=math.inf)
     if not goes_on:
-        _write_words(folder, overrides)
+        _write_overrides(folder, overrides)
     _link_latest(folder)
 
 
 def run_record(folder: Path) -> dict[str, Any]:
-    """What run.json is to hold: versions, hardware, and when each sitting was started.
+    """Content of run.json: versions, hardware, and each start.
 
-    `id` names the run for the tracker and stays the same when the run is resumed.
+    `id` identifies the run for the tracker and stays the same when the run is resumed.
     """
     record_path = folder / "run.json"
     record = read_plain(record_path)
@@ -133,13 +133,13 @@ def run_record(folder: Path) -> dict[str, Any]:
 def open_run(
     folder: Path, config: Mapping[str, Any], record: Mapping[str, Any], overrides: list[str]
 ) -> None:
-    """Write what a run is made of: run.json, config.yaml and overrides.yaml."""
+    """Write run.json, config.yaml and overrides.yaml."""
     write_json(folder / "run.json", record)
     write_text(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
-    _write_words(folder, overrides)
+    _write_overrides(folder, overrides)
 
 
-def _write_words(folder: Path, overrides: list[str]) -> None:
+def _write_overrides(folder: Path, overrides: list[str]) -> None:
     write_text(folder / OVERRIDES, yaml.safe_dump(overrides))
 
 
@@ -147,7 +147,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Resolved config of a run.
 
     Raises:
-        DataError: this is no run folder.
+        DataError: this is not a run folder.
     """
     path = Path(folder) / "config.yaml"
     try:
@@ -155,7 +155,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(
             f"run={folder}: found no config.yaml there, wanted a run folder; "
-            "say run=runs/<experiment>/<date_time> or run=runs/<experiment>/latest"
+            "set run=runs/<experiment>/<date_time> or run=runs/<experiment>/latest"
         ) from error
     except ValueError as error:
         reason = " ".join(str(error).split())
@@ -166,34 +166,34 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_words(folder: Path) -> list[str]:
-    """Command line that a run was started with.
+    """Overrides that a run was started with.
 
     Raises:
-        DataError: this is no run folder, or its run ended before it had begun.
+        DataError: this is not a run folder, or the run ended before it was recorded.
     """
     path = Path(folder) / OVERRIDES
     try:
-        words = load_yaml(path) or []
-        if not isinstance(words, list):
+        overrides = load_yaml(path) or []
+        if not isinstance(overrides, list):
             raise ValueError("no list")
     except (OSError, ValueError) as error:
         raise DataError(
             f"resume={folder}: found no overrides.yaml that can be read there, wanted the folder "
-            "of a run that was started; say resume=runs/<experiment>/<date_time>, or start it anew"
+            "of a run that was started; set resume=runs/<experiment>/<date_time>, or start it anew"
         ) from error
-    return [str(word) for word in words]
+    return [str(override) for override in overrides]
 
 
 def own_cases(folder: Path, name: str = "cases.tsv") -> Path:
-    """The manifest of a run, cases.tsv; the run may be a stranger's, and the file a link.
+    """The manifest of a run, cases.tsv; the run is untrusted, and the file may be a link.
 
     Raises:
-        DataError: it is a link to a file elsewhere, which would be read and quoted.
+        DataError: it links to a file elsewhere, whose content would be read and shown.
     """
     path = Path(folder) / name
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
         raise DataError(
-            f"{path}: found a link to {path.resolve()}, wanted a file of the run's own; say "
+            f"{path}: found a link to {path.resolve()}, wanted a file of the run's own; set "
             "manifest=<manifest or data set>, or put the file there"
         )
     return path
@@ -210,23 +210,23 @@ def weights_path(folder: Path, which: str) -> Path:
         there = sorted(item.stem for item in (Path(folder) / "weights").glob("*.ckpt"))
         command = " ".join(command_for("train"))
         raise DataError(
-            f"{path}: no such weights (there: {', '.join(there) or 'none'}); say weights=best or "
+            f"{path}: no such weights (there: {', '.join(there) or 'none'}); set weights=best or "
             f"last, or go on with the training: {command} resume=<run folder>"
         )
     return path
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of plain tensors and values; anything that would run code is refused.
+    """Read a checkpoint of plain tensors and values; one that would run code is refused.
 
     Raises:
-        DataError: the file is broken or holds more than plain values.
+        DataError: the file is broken or contains more than plain values.
     """
     try:
         check_regular(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        # torch's own words advise to run what the file brings
+        # torch's own message advises to run the code in the file
         what = "the file is broken or cut short"
         if isinstance(error, UnpicklingError):
             what = "it is none, or holds more than tensors and plain values"
@@ -237,10 +237,10 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def refuse_nonfinite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Refuse weights of which some are NaN or infinite, as they predict nothing.
+    """Refuse weights with NaN or infinite values, which predict nothing.
 
     Raises:
-        DataError: there are such; names the tensors.
+        DataError: names these tensors.
     """
     wrong = [
         name
@@ -256,10 +256,10 @@ def refuse_nonfinite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
 
 
 def resumable_state(path: Path) -> dict[str, Any]:
-    """Read a checkpoint that a training can go on from.
+    """Read a checkpoint from which a training can be resumed.
 
     Raises:
-        DataError: the file is broken, or lacks what training needs beside weights.
+        DataError: the file is broken, or lacks what training needs besides weights.
     """
     state = load_state(path)
     found = state if isinstance(state, dict) else {}
@@ -277,11 +277,11 @@ def resumable_state(path: Path) -> dict[str, Any]:
 
 
 def code() -> dict[str, Any]:
-    """Commit of the code that ran, where it is a git checkout."""
+    """Commit of the running code, if it is a git checkout."""
     here = Path(__file__).resolve().parent
 
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, check=False)
+    def git(*args: str) -> str:
+        done = subprocess.run(["git", "-C", str(here), *args], capture_output=True, check=False)
         return done.stdout.decode("utf-8", "replace").strip()
 
     try:

@@ -1,9 +1,9 @@
-"""One lock for whoever works in a run folder, on this machine or on others that share its disk.
+"""A lock for each run folder, on this machine and on others that share its disk.
 
-On this machine it is a lock of the operating system, which falls with its process, however that
-ends. Where a file system knows none, or does not tell other machines of it, a lease counts: a file
-with host and process, touched every 20 seconds, that another machine takes over once it has seen
-no touch for a minute.
+On one machine it is a lock of the operating system, which is released when its process ends. On
+file systems without locks, or whose locks other machines do not see, a lease is used: a file with
+host and process, touched every 20 seconds, that another machine takes over after a minute without a
+touch.
 """
 
 import atexit
@@ -23,31 +23,31 @@ from neurotarget.problems import DataError
 LOCK = ".running.lock"
 LEASE = ".running.lease"
 LEASE_S = 60.0
-CLAIM_S = 5.0  # whoever only looks whether a job runs lets its lock go at once
+CLAIM_S = 5.0  # a process that only checks for a running job releases the lock at once
 HOST = re.compile(r"^host=(.*)$", re.MULTILINE)
 
 
 class Holder(ABC):
-    """Who holds locks, and gives them back when its block ends."""
+    """A holder of locks, which releases them when its block ends."""
 
     @abstractmethod
     def release(self) -> None:
-        """Give all locks back."""
+        """Release all locks."""
 
     def __exit__(self, *error: object) -> None:
-        """Give all locks back."""
+        """Release all locks."""
         self.release()
 
 
 class RunLock(Holder):
-    """The lock of a run folder; a process that holds it may take it again."""
+    """The lock of a run folder; reentrant within a process."""
 
     def __init__(self, folder: Path, *, lease_s: float = LEASE_S) -> None:
         self.folder, self.lease_s = real_path(folder), lease_s
         self._locks: list[BaseFileLock] = []
 
     def acquire(self, timeout: float = 0.0) -> Self:
-        """Take the lock, or wait for it, longer where another machine may have died with it.
+        """Take the lock or wait for it, longer if the other machine that has the lease may be dead.
 
         Raises:
             Timeout: another process holds it.
@@ -67,14 +67,14 @@ class RunLock(Holder):
     def _take(self, lock: BaseFileLock, timeout: float) -> None:
         try:
             lock.acquire(timeout=timeout)
-        except Timeout:  # an OSError, too
+        except Timeout:  # a subclass of OSError
             raise
-        except (OSError, NotImplementedError):  # a file system that knows no such lock
+        except (OSError, NotImplementedError):  # a file system without locks
             return
         self._locks.append(lock)
 
     def host(self) -> str:
-        """The machine that has the lease, or nothing."""
+        """The machine that has the lease, or ""."""
         try:
             found = HOST.search((self.folder / LEASE).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
@@ -83,16 +83,16 @@ class RunLock(Holder):
 
     def is_far(self) -> bool:
         """Whether another machine has the lease."""
-        # filelock adds the namespace of processes, as containers share a host's name
+        # filelock adds the PID namespace, as containers share a host's name
         return bool(self.host()) and self.host().partition("/")[0] != socket.gethostname()
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         while self._locks:
             self._locks.pop().release()
 
     def __enter__(self) -> Self:
-        """Take the lock unless that is done; raises `Timeout` where another process holds it."""
+        """Take the lock unless already taken; raises `Timeout` if another process holds it."""
         return self if self._locks else self.acquire()
 
 
@@ -100,7 +100,7 @@ HELD: dict[Path, RunLock] = {}  # until this process ends
 
 
 def running(folder: Path) -> RunLock:
-    """Lock that a job holds while it runs."""
+    """The lock that a job holds while it runs."""
     return RunLock(folder)
 
 
@@ -119,7 +119,7 @@ def is_running(folder: Path) -> bool:
 
 @contextmanager
 def claimed_alone(folder: Path) -> Iterator[None]:
-    """Work under the lock of a run folder, as two processes would spoil each other's files.
+    """Hold the lock of a run folder, as two processes would corrupt each other's files.
 
     Raises:
         DataError: another process works there.
@@ -132,7 +132,7 @@ def claimed_alone(folder: Path) -> Iterator[None]:
 
 
 def hold(folder: Path) -> None:
-    """Take the lock of a run folder for as long as this process lives.
+    """Take the lock of a run folder until this process ends.
 
     Raises:
         DataError: another process works there.
@@ -150,6 +150,6 @@ def _taken(folder: Path) -> RunLock:
         where = f" on {lock.host()}" if lock.is_far() else ""
         raise DataError(
             f"{folder}: another process works in it now{where}, wanted a folder of its own for "
-            "each; wait for the other, or say hydra.run.dir=<folder>, inside one srun with "
+            "each; wait for the other, or set hydra.run.dir=<folder>, inside one srun with "
             "$SLURM_PROCID in it"
         ) from error

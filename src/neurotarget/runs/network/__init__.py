@@ -1,1 +1,1 @@
-"""From a run folder to a network that predicts."""
+"""From a run folder to a predictor."""

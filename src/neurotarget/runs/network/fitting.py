@@ -1,4 +1,4 @@
-"""From a model's config to a network that fits its target's patches."""
+"""From a model's config to a network that fits the patches of its target."""
 
 import copy
 import importlib
@@ -21,17 +21,17 @@ Make = Callable[..., Any]
 
 
 class Fitted(NamedTuple):
-    """A network, its target with the patch that it is trained on, and what was changed for it."""
+    """A network, its target with the training patch, and a note on changes of the patch."""
 
     net: nn.Module
     target: Target
-    note: str  # "" where the patch is the one asked for
+    note: str  # "" if the patch is the requested one
 
 
 def build_net(
     cfg: Mapping[str, Any], target: Target, patch_vox: Sequence[int], *, make: Make = build
 ) -> nn.Module:
-    """Build a model for a target; one whose weights depend on the patch is told it.
+    """Build a model for a target; pass the patch to a model whose weights depend on it.
 
     Raises:
         DataError: a setting is unknown or refused, or an optional package is absent.
@@ -47,10 +47,10 @@ def build_net(
 
 
 def fit_patch(asked: object, model: Mapping[str, Any], target: Target) -> Fitted:
-    """Build a model with the patch asked for; `auto` is the target's, made as large as it needs.
+    """Build a model for the requested patch; `auto` enlarges the target's patch as needed.
 
     Raises:
-        DataError: the sides are no such thing, or the model does not take them; with valid ones.
+        DataError: the sides are invalid, or the model refuses them; the message lists valid ones.
     """
     sides = target.patch_vox if asked == "auto" else sides_of("patch_vox", asked)
     net = build_net(model, target, sides)
@@ -62,7 +62,7 @@ def fit_patch(asked: object, model: Mapping[str, Any], target: Target) -> Fitted
         lower = net.below(sides)
         others = "" if lower == valid else f" or patch_vox=[{_listed(lower)}]"
         raise DataError(
-            f"patch_vox: found {list(sides)}, and {name} wants {net.rule()}; say "
+            f"patch_vox: found {list(sides)}, and {name} wants {net.rule()}; set "
             f"patch_vox=[{_listed(valid)}]{others}, or patch_vox=auto"
         )
     net = build_net(model, target, valid)
@@ -73,13 +73,13 @@ def fit_patch(asked: object, model: Mapping[str, Any], target: Target) -> Fitted
 def fitted_again(
     config: Mapping[str, Any], target: Target, *, make: Make = build
 ) -> tuple[nn.Module, Target]:
-    """Network and target of a run as its config.yaml has them.
+    """Rebuild network and target of a run from its config.yaml.
 
-    Runs of before `patch_vox` was a setting have the target's own patch.
+    Runs of versions before the setting `patch_vox` have the target's own patch.
 
     Raises:
-        DataError: the config holds other things than a run has written, such as a patch that the
-            network does not take.
+        DataError: the config is not one that a run writes; for instance the network refuses the
+            patch.
     """
     written = config.get("patch_vox", "auto")
     if written != "auto":
@@ -94,14 +94,14 @@ def fitted_again(
 
 
 def try_patch(net: nn.Module, target: Target) -> None:
-    """Run patches of zeros through a copy of the network: it says at once whether sides fit it.
+    """Run patches of zeros through a copy of the network, to check early that the sides fit.
 
     Raises:
         DataError: they do not.
     """
     try:
         with torch.no_grad():
-            # a copy, as batch norms count what they see in training
+            # a copy, as batch norms would update their statistics
             copy.deepcopy(net).train()(torch.zeros(2, len(target.contrasts), *target.patch_vox))
     except (RuntimeError, ValueError) as error:
         raise DataError(
@@ -111,7 +111,7 @@ def try_patch(net: nn.Module, target: Target) -> None:
 
 
 def optimizer_states(config: Mapping[str, Any]) -> int:
-    """Values that an optimizer keeps for each weight: counted after one step of its own."""
+    """Values per weight in the optimizer's state, counted after one step."""
     weight = nn.Parameter(torch.zeros(3))
     optimizer = build(config, params=[weight])
     weight.grad = torch.zeros(3)
@@ -121,10 +121,10 @@ def optimizer_states(config: Mapping[str, Any]) -> int:
 
 
 def sides_of(name: str, asked: object) -> TripleVox:
-    """Three sides in voxels.
+    """Parse three sides in voxels.
 
     Raises:
-        DataError: it is no such list.
+        DataError: it is not such a list.
     """
     is_list = isinstance(asked, Sequence) and not isinstance(asked, str)
     whole = is_list and all(isinstance(one, int) and not isinstance(one, bool) for one in asked)
@@ -135,7 +135,7 @@ def sides_of(name: str, asked: object) -> TripleVox:
 
 
 def times(sides: Sequence[int]) -> str:
-    """Sides as people write them."""
+    """Format sides as `96×96×96`."""
     return "×".join(str(side) for side in sides)
 
 
@@ -144,11 +144,11 @@ def _listed(sides: Sequence[int]) -> str:
 
 
 def _parameters(path: str, *, trusted: bool) -> Sequence[str]:
-    """Names that a constructor takes; a stranger's path is only looked at among our models."""
+    """Parameters of a constructor; for an untrusted path only of models that are ours."""
     module, _, name = path.rpartition(".")
     if not module or not (trusted or is_shareable(path)):
         return ()
     try:
         return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
     except (ImportError, AttributeError, TypeError, ValueError):
-        return ()  # whoever builds it says what is wrong
+        return ()  # building it reports what is wrong

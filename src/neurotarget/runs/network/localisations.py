@@ -1,4 +1,4 @@
-"""What a localiser found, against what was drawn: numbers, a table, sentences."""
+"""Comparison of localisations with masks: statistics, a table, sentences."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,35 +13,35 @@ from neurotarget.files.writing import table_text, write_text
 from neurotarget.inference.localiser import Limits, Located
 from neurotarget.types import Triple
 
-HIT = 0.8  # share of the drawn box in the box that is cut, from which the target counts as found
+HIT = 0.8  # least share of the mask's box inside the cropped box for a hit
 
 
 class Localisation(NamedTuple):
-    """What was found in one case, and how far it is from what was drawn."""
+    """Localisation of one case, and its distance from the mask."""
 
     located: Located
     drawn_mm: Triple | None  # centre of the mask's box, world
-    error_mm: tuple[float, ...]  # found minus drawn: centre, then sides; empty without both
-    inside: float  # share of the drawn box in the box that is cut; NaN without both
+    error_mm: tuple[float, ...]  # located minus mask: centre, then sides; empty without both
+    inside: float  # share of the mask's box inside the cropped box; NaN without both
 
     @property
     def box(self) -> Box | None:
-        """Box as found, without margin."""
+        """Located box, without margin."""
         return self.located.box
 
     @property
     def is_hit(self) -> bool:
-        """Whether the target was found, and the finding trusted."""
+        """Whether the target was found, and the localisation accepted."""
         return not self.located.reason and self.inside >= HIT
 
     @property
     def is_miss(self) -> bool:
-        """Whether a wrong place was trusted: the one error that nothing mends."""
+        """Whether a wrong localisation was accepted: the only error without fallback."""
         return not self.located.reason and self.inside < HIT
 
 
 def compared(located: Located, drawn: Box | None, grid: Grid, limits: Limits) -> Localisation:
-    """Compare a localisation with the box of the mask, where there is one."""
+    """Compare a localisation with the box of the mask, if there is one."""
     centre = None if drawn is None else drawn.centre_mm
     if drawn is None or located.box is None:
         return Localisation(located, centre, (), float("nan"))
@@ -52,7 +52,7 @@ def compared(located: Located, drawn: Box | None, grid: Grid, limits: Limits) ->
 
 
 def facts_of(found: Mapping[str, Localisation], splits: Mapping[str, str]) -> dict[str, Any]:
-    """Numbers over the training cases and over all others; each was unseen by its localiser."""
+    """Statistics of the training cases and of all others; no case was seen by its localiser."""
     parts = {"training": True, "other": False}
     return {
         name: _part([one for key, one in found.items() if (splits[key] == "train") is trains])
@@ -61,7 +61,7 @@ def facts_of(found: Mapping[str, Localisation], splits: Mapping[str, str]) -> di
 
 
 def told(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """One sentence for the terminal a part."""
+    """One sentence per part, for the terminal."""
     lines = []
     for name, part in facts.items():
         if part["cases"]:
@@ -75,7 +75,7 @@ def told(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def write_table(path: Path, found: Mapping[str, Localisation], splits: Mapping[str, str]) -> None:
-    """Write localisations.tsv: a row a case."""
+    """Write localisations.tsv: one row per case."""
     rows = []
     for case_id, one in found.items():
         place = [None] * 3 if one.box is None else list(one.box.centre_mm)

@@ -1,4 +1,4 @@
-"""The files of a finished localiser, in the cache and in a run: read, and tried for being whole."""
+"""Files of a finished localiser, in the cache and in a run: reading, and a completeness check."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +10,12 @@ from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import load_state, read_config
 from neurotarget.runs.network.localisations import told
 
-BOXES = "boxes.json"  # written last: with it a localiser is complete
+BOXES = "boxes.json"  # written last: its presence marks a complete localiser
 LIMITS = "localiser.json"
 
 
 class Found(NamedTuple):
-    """Boxes of the cases, numbers about how they were found, and sentences about those."""
+    """Boxes of the cases, statistics of the localiser, and sentences about these."""
 
     boxes: Boxes
     facts: dict[str, Any]
@@ -23,11 +23,11 @@ class Found(NamedTuple):
 
 
 def read_found(folder: Path) -> Found:
-    """What a localiser found.
+    """Read the boxes and statistics of a localiser.
 
     Raises:
         OSError: there is no such file.
-        ValueError: it is not as it was written.
+        ValueError: the file is not as it was written.
     """
     record = load_json(folder / BOXES)
     try:
@@ -38,7 +38,7 @@ def read_found(folder: Path) -> Found:
 
 
 def localiser_facts(folder: Path) -> dict[str, Any]:
-    """Numbers about a localiser; empty where there is none, or none that can be read."""
+    """Statistics of a localiser; empty if there is none, or none that can be read."""
     try:
         return read_found(folder).facts
     except (OSError, ValueError):

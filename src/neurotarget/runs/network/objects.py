@@ -1,4 +1,4 @@
-"""From plain settings to objects: the only place that turns a `_target_` into a call."""
+"""From plain settings to objects: the only place that calls a `_target_`."""
 
 import difflib
 import functools
@@ -15,7 +15,7 @@ from neurotarget.process.programs import command_for
 from neurotarget.runs.folder.foreign import refuse_foreign
 from neurotarget.types import Target
 
-# what constructors raise on a value that they cannot take: their own, Python's and torch's errors
+# errors of constructors on invalid values: our own, Python's and torch's
 REFUSALS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
 MEND = "mend the setting in conf or on the command line"
 RESTORE = "restore the file, or use the version that wrote it"
@@ -23,13 +23,13 @@ FOREIGN = "a config that is not this program's own"
 
 
 def build(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401
-    """Call a node's `_target_` with its own plain values and further ones of any type.
+    """Call a node's `_target_` with its own plain values and further arguments of any type.
 
-    Nodes inside it that have a `_target_` are called first; those with `_partial_: true` become
-    callables that wait for the rest of their arguments, as Hydra makes them.
+    Nested nodes with a `_target_` are called first; those with `_partial_: true` become callables
+    that take the remaining arguments, as in Hydra.
 
     Raises:
-        DataError: a setting is unknown (with the nearest one), or has a value that is refused.
+        DataError: a setting is unknown (the nearest one is named), or has an invalid value.
     """
     try:
         return _called(cfg, values)
@@ -40,13 +40,13 @@ def build(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401
 
 
 def _called(node: Mapping[str, Any], values: Mapping[str, object]) -> object:
-    """What a node's `_target_` returns for its settings and further arguments."""
+    """Result of a node's `_target_` for its settings and further arguments."""
     given = {str(key): _built(node[key]) for key in node if not str(key).startswith("_")}
     return located(str(node.get("_target_", "")))(**{**given, **values})
 
 
 def _built(value: object) -> object:
-    """A setting with every node in it replaced by the object that it describes."""
+    """A setting with every nested node replaced by the object that it describes."""
     if isinstance(value, Mapping) and "_target_" in value:
         if value.get("_partial_") is True:
             given = {str(key): _built(value[key]) for key in value if not str(key).startswith("_")}
@@ -65,10 +65,10 @@ def _built(value: object) -> object:
 
 
 def located(path: str) -> Callable[..., Any]:
-    """The class or function that a `_target_` names.
+    """Import the class or function that a `_target_` names.
 
     Raises:
-        DataError: no module of this name can be imported, or it has no such name in it.
+        DataError: there is no such module, or no such name in it.
     """
     module, _, name = path.rpartition(".")
     if not module:
@@ -76,7 +76,7 @@ def located(path: str) -> Callable[..., Any]:
     try:
         return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        if error.name and not module.startswith(error.name):  # a package that the module needs
+        if error.name and not module.startswith(error.name):  # its dependency is missing
             raise DataError(f"{path}: it needs {error.name}; install it") from error
         outer, _, inner = module.rpartition(".")  # a method of a class
         if outer and (kind := getattr(importlib.import_module(outer), inner, None)) is not None:
@@ -90,18 +90,20 @@ def located(path: str) -> Callable[..., Any]:
 
 
 def refused(cfg: Mapping, error: BaseException, todo: str = MEND) -> str:
-    """One sentence of what a constructor would not take; the innermost error knows it best."""
+    """Message about the error of a constructor, taken from the innermost exception."""
     while error.__cause__ is not None:
         error = error.__cause__
-    said = " ".join(str(error).split())
-    unknown = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", said)
-    absent = re.search(r"([\w.]+)\(\) missing \d+ required positional arguments?: (.+)", said)
+    message = " ".join(str(error).split())
+    unknown = re.search(r"([\w.]+)\(\) got an unexpected keyword argument '(\w+)'", message)
+    absent = re.search(r"([\w.]+)\(\) missing \d+ required positional arguments?: (.+)", message)
     if absent is not None:
         return f"{absent[1].split('.')[0]}: found no setting {absent[2]}, wanted a value; add it"
     if unknown is None:
-        advice = "" if "; " in said else f"; {todo}"
+        advice = "" if "; " in message else f"; {todo}"
         name = str(cfg.get("_target_", "")).rpartition(".")[2]
-        return f"{said}{advice}" if said.startswith(f"{name}:") else f"{name}: {said}{advice}"
+        return (
+            f"{message}{advice}" if message.startswith(f"{name}:") else f"{name}: {message}{advice}"
+        )
     owner, key = unknown[1].split(".")[0], unknown[2]
     near = difflib.get_close_matches(key, _parameters(cfg, owner), n=1)
     hint = f"did you mean {near[0]}?" if near else "take it out"
@@ -109,7 +111,7 @@ def refused(cfg: Mapping, error: BaseException, todo: str = MEND) -> str:
 
 
 def _parameters(cfg: object, owner: str) -> list[str]:
-    """Parameters of the class called `owner` that this node, or one inside it, names."""
+    """Parameters of the class `owner`, which this node or a nested one names."""
     if not isinstance(cfg, Mapping):
         return []
     module, _, name = str(cfg.get("_target_", "")).rpartition(".")
@@ -119,13 +121,13 @@ def _parameters(cfg: object, owner: str) -> list[str]:
 
 
 def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401
-    """Call a `_target_` read from a run folder or a file, which may be a stranger's.
+    """Call a `_target_` from an untrusted run folder or file.
 
     Only classes that are defined in the shareable modules are called, nothing that these modules
-    merely import, so a config cannot run code of its own.
+    import, so a config cannot run code of its own.
 
     Raises:
-        DataError: the config names anything else at any depth, or settings that are refused.
+        DataError: the config names other code at any level, or settings are refused.
     """
     node = cfg if isinstance(cfg, Mapping) and "_target_" in cfg else {"_target_": ""}
     refuse_foreign(node, FOREIGN)
@@ -142,22 +144,22 @@ def build_foreign(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN
 
 
 def recorded_target(config: Mapping[str, Any], folder: Path) -> Target:
-    """The target of a run, which may be a stranger's, as its config.yaml has it.
+    """The target of an untrusted run, from its config.yaml.
 
     Raises:
-        DataError: it has none, or one that is refused.
+        DataError: it has none, or an invalid one.
     """
     path = folder / "config.yaml"
     with read_from(path):
         target = build_foreign(config["target"]) if config.get("target") else None
     if not isinstance(target, Target):
-        raise DataError(f"{path}: found no target, wanted that of a run; say target=<name>")
+        raise DataError(f"{path}: found no target, wanted that of a run; set target=<name>")
     return target
 
 
 @contextmanager
 def read_from(path: Path) -> Iterator[None]:
-    """Name the file of a run's configuration in all that is wrong with what it holds."""
+    """Add the path of a run's configuration to the messages of errors in the block."""
     try:
         yield
     except DataError as error:
@@ -178,7 +180,7 @@ def build_target(cfg: Mapping[str, Any] | None) -> Target:
     """
     if not cfg:
         raise DataError(
-            "no target: say experiment=<name> or target=<name>, "
+            "no target: set experiment=<name> or target=<name>, "
             f"such as {' '.join(command_for('train'))} experiment=pituitary"
         )
     return build(cfg)

@@ -1,14 +1,14 @@
-"""Which numbers a machine computes with at speed."""
+"""Floating-point precision by hardware."""
 
 import torch
 
 
 def precision_for(asked: str, accelerator: str) -> str:
-    """`bf16-mixed` where the hardware multiplies bfloat16, else `32-true`; other words stay."""
+    """`bf16-mixed` on hardware with fast bfloat16, else `32-true`; explicit values are kept."""
     if asked != "auto":
         return asked
     on_gpu = accelerator not in ("cpu",) and torch.cuda.is_available()
-    # without emulation, which older GPUs do more slowly than float32
+    # without emulation, which is slower than float32 on older GPUs
     has = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_has_bf16()
     return "bf16-mixed" if has else "32-true"
 

@@ -1,4 +1,4 @@
-"""Segment scans with a trained run, or with several as an ensemble, into a folder."""
+"""Segmentation of scans with a trained run, or with several as an ensemble, into a folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from neurotarget.runs.network.objects import build, build_foreign
 from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.runs.network.run_ensemble import MODES, load_ensemble, trained_runs
 
-SHOWN = 5  # names in a sentence
+SHOWN = 5  # names in a message
 
 
 def predict_scans(
@@ -32,7 +32,7 @@ def predict_scans(
     overwrite: bool = False,
     trust: bool = False,
 ) -> list[Outcome]:
-    """Segment every case of `scans` into `output`; returns what became of each case.
+    """Segment every case of `scans` into `output`; return the outcome of each case.
 
     Args:
         run: a run folder, a folder of several, or a list of these; several are an ensemble.
@@ -41,16 +41,16 @@ def predict_scans(
         weights: `best` or `last`.
         ensemble: `mean` of probabilities, or `soup` (mean of weights).
         device: `auto`, `cpu`, `cuda` or `mps`.
-        overlap: share of a window that the next one covers; None as the run was trained.
-        mirror: whether the left/right mirror is scored too; None as the run was trained.
+        overlap: share of a window that the next one covers; None: as in the run's config.
+        mirror: whether the left/right mirror is scored too; None: as in the run's config.
         postprocess: `run` applies the steps that the run has kept, `none` applies none.
-        series: which of several DICOM series, by number or UID.
+        series: selects one of several DICOM series, by number or UID.
         probabilities: whether maps of probabilities are written too.
         overwrite: whether files that neurotarget did not write may be replaced.
-        trust: whether a run's configuration may name code that is not neurotarget's.
+        trust: whether a run's configuration may name code other than neurotarget's.
 
     Raises:
-        DataError: a setting, a run or the input cannot be used; a case that fails is an outcome.
+        DataError: a setting, a run or the input cannot be used; a failed case is an outcome.
     """
     settings = {
         "weights": weights,
@@ -87,13 +87,13 @@ def _load(runs: Sequence[Path], mode: object, settings: dict[str, Any]) -> tuple
 
 
 def asked_runs(asked: object, weights: str) -> list[Path]:
-    """Runs that were asked for: a run folder, a multirun folder, or a list of such.
+    """Expand `run=`: a run folder, a multirun folder, or a list of these.
 
     Raises:
-        DataError: a place is not there or holds no trained run.
+        DataError: a path does not exist or contains no trained run.
     """
     is_list = isinstance(asked, Sequence) and not isinstance(asked, str)
     several = list(asked) if is_list else [asked]
     if not several:
-        raise DataError("run: found an empty list, wanted run folders; say run='[a,b]'")
+        raise DataError("run: found an empty list, wanted run folders; set run='[a,b]'")
     return [run for place in several for run in trained_runs(Path(str(place)), weights)]

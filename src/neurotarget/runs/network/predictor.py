@@ -1,4 +1,4 @@
-"""From a run folder to a network that reads scans."""
+"""From a run folder to a predictor: network, weights, windows, localiser, post-processing."""
 
 import hashlib
 import logging
@@ -45,16 +45,16 @@ def load_predictor(
     make: Callable[..., Any] = build_foreign,
     config: Mapping[str, Any] | None = None,
 ) -> tuple[Predictor, str]:
-    """Rebuild a run's network with its weights; also returns a hash of the weights.
+    """Rebuild a run's network with its weights; also return a hash of the weights.
 
-    `make` turns the nodes of the run's config into objects: `build_foreign` for a run that may be
-    a stranger's, `build` for one's own. `overlap` and `mirror` are the run's own by default.
-    `config` stands for the run's config.yaml.
-    `postprocess` is `run` for the steps that the run has learned for these weights, or `none`.
+    `make` turns the nodes of the run's config into objects: `build_foreign` for an untrusted run,
+    `build` for one's own. `overlap` and `mirror` default to those of the run. `config` replaces the
+    run's config.yaml. `postprocess` is `run` (the steps that the run has chosen for these weights)
+    or `none`.
 
     Raises:
-        DataError: this is no run folder, the weights are missing or broken, they do not fit
-            (with all that differs), or device, overlap, mirror or postprocess cannot be.
+        DataError: this is not a run folder, the weights are missing, broken or do not fit (all
+            differences are listed), or device, overlap, mirror or postprocess is invalid.
     """
     if postprocess not in ("run", "none"):
         raise DataError(f"postprocess: found {postprocess}, wanted run or none")
@@ -98,7 +98,7 @@ def load_predictor(
 
 
 def _learned_steps(run: Path, weights_sha256: str) -> Postprocessing:
-    """Post-processing that a run has learned for these weights; no steps where it has none.
+    """Post-processing that a run has chosen for these weights; no steps if there is none.
 
     Raises:
         DataError: the file is not as it was written.
@@ -144,10 +144,10 @@ def _load_localiser(
 
 
 def usable_device(asked: object) -> str:
-    """Name of a device that is there; `auto` is the first GPU, else the processor.
+    """Name of an available device; `auto` is the first GPU, else the CPU.
 
     Raises:
-        DataError: the name is none of torch's, or there is no such device.
+        DataError: the name is not one of torch's, or there is no such device.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if asked == "auto":
@@ -160,7 +160,7 @@ def usable_device(asked: object) -> str:
 
 
 def _net_weights(state: object, path: Path) -> dict[str, Tensor]:
-    """Tensors of the network in a checkpoint of training."""
+    """Tensors of the network in a training checkpoint."""
     parts = state.get("state_dict") if isinstance(state, Mapping) else None
     if not isinstance(parts, Mapping):
         raise DataError(
@@ -175,16 +175,16 @@ def _net_weights(state: object, path: Path) -> dict[str, Tensor]:
 
 
 def _fill(net: nn.Module, found: Mapping[str, Tensor], target: Target, path: Path) -> None:
-    """Load weights whose names and shapes are the network's own.
+    """Load weights if their names and shapes are those of the network.
 
     Raises:
-        DataError: they are of another architecture or target; says what differs.
+        DataError: they are of another architecture or target; lists the differences.
     """
     wanted = net.state_dict()
-    if told := [*_other_target(found, wanted, target), *differences(found, wanted)]:
+    if unlike := [*_other_target(found, wanted, target), *differences(found, wanted)]:
         raise DataError(
-            f"{path}: the weights do not fit {type(net).__name__} as config.yaml beside them has "
-            f"it ({'; '.join(told)}); use the run folder as it was written"
+            f"{path}: the weights do not fit {type(net).__name__} as config.yaml in their run has "
+            f"it ({'; '.join(unlike)}); use the run folder as it was written"
         )
     refuse_nonfinite(found, path)
     net.load_state_dict(found)
@@ -193,7 +193,7 @@ def _fill(net: nn.Module, found: Mapping[str, Tensor], target: Target, path: Pat
 def _other_target(
     found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], target: Target
 ) -> list[str]:
-    """Other numbers of classes or contrasts, where these alone explain every other shape."""
+    """Differing numbers of classes or contrasts, if they explain all differences of shapes."""
     if found.keys() != wanted.keys():
         return []
     pairs = [(tuple(found[name].shape), tuple(wanted[name].shape)) for name in wanted]
@@ -222,7 +222,7 @@ def _other_target(
 
 
 def _without(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A kernel's shape but for its input channels."""
+    """Shape of a kernel without its input channels."""
     return (*shape[:1], *shape[2:])
 
 

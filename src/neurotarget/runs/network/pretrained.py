@@ -1,4 +1,4 @@
-"""`pretrained=…`: weights of one's own or of others that a training starts from."""
+"""`pretrained=…`: initial weights of a training, from a run, a checkpoint or safetensors."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +16,10 @@ NESTED = ("state_dict", "model_state_dict", "model", "net", "network_weights", "
 
 
 def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
-    """Load what fits a network from a run folder, a checkpoint or safetensors; says what did.
+    """Load the weights that fit a network; return messages about what was loaded.
 
     Raises:
-        DataError: as `pretrained_weights`, or nothing in the file fits.
+        DataError: as in `pretrained_weights`, or nothing in the file fits.
     """
     found = match(pretrained_weights(source), net)
     if not found.fitting:
@@ -35,10 +35,10 @@ def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
 
 
 def pretrained_weights(source: str | Path) -> dict[str, Tensor]:
-    """Tensors by name of a run folder, a checkpoint or safetensors.
+    """Tensors by name of a run folder, a checkpoint or a safetensors file.
 
     Raises:
-        DataError: there is no such file, it holds more than tensors and plain values, or numbers
+        DataError: there is no such file, it contains more than tensors and plain values, or numbers
             that are not finite.
     """
     path = Path(source)
@@ -55,10 +55,10 @@ def pretrained_weights(source: str | Path) -> dict[str, Tensor]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors by name, wherever in the file they lie.
+    """Tensors by name, from any level of the file.
 
     Raises:
-        DataError: the file is broken, would run code, or holds no tensors.
+        DataError: the file is broken, would run code, or contains no tensors.
     """
     if path.suffix == ".safetensors":
         try:

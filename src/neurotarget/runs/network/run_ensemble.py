@@ -1,4 +1,4 @@
-"""Several runs as one predictor."""
+"""Loading of several runs as one predictor."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -21,13 +21,13 @@ MODES = ("mean", "soup")
 def trained_runs(place: Path, weights: str = "best") -> list[Path]:
     """The run folder itself, or every trained run of a multirun folder or a parent of runs.
 
-    Runs of a multirun that failed, were pruned or still train are left out, and said.
+    Runs of a multirun that failed, were pruned or are still training are left out, with a message.
 
     Raises:
         DataError: there is no such folder, or no trained run in it.
     """
     if (place / "config.yaml").is_file() or not place.is_dir():
-        return [place]  # what is wrong with it is told where it is read
+        return [place]  # its problems are reported when it is read
     there = run_folders([place])
     runs = [folder for folder in there if _is_trained(folder, weights)]
     if not runs:
@@ -51,23 +51,23 @@ def load_ensemble(
     postprocess: str = "run",
     make: Callable[..., Any] = build_foreign,
 ) -> tuple[Predictor, str]:
-    """One predictor of several runs, and a hash of all their weights in whatever order.
+    """One predictor of several runs, and a hash of all their weights in any order.
 
-    `mean` averages the probabilities of any networks that see scans alike, `soup` the weights of
-    one architecture. `weights` are best, last, or one such word for each run. Both have the steps
-    of post-processing that more than half of the runs have kept.
+    `mean` averages the probabilities of any networks with the same preprocessing, `soup` the
+    weights of one architecture. `weights` are best, last, or a list with one of these per run. Both
+    use the post-processing steps that more than half of the runs have kept.
 
     Raises:
-        DataError: a run cannot be loaded, or the runs do not belong together; says what differs.
+        DataError: a run cannot be loaded, or the runs do not fit together; lists the differences.
     """
-    words = [weights] * len(runs) if isinstance(weights, str) else list(weights)
+    kinds = [weights] * len(runs) if isinstance(weights, str) else list(weights)
     settings = {"device": device, "overlap": overlap, "mirror": mirror, "make": make}
     settings["postprocess"] = postprocess
     loaded = [
-        load_predictor(run, weights=word, **settings) for run, word in zip(runs, words, strict=True)
+        load_predictor(run, weights=kind, **settings) for run, kind in zip(runs, kinds, strict=True)
     ]
     predictors = [predictor for predictor, _ in loaded]
-    joined = Ensemble(predictors)  # refuses those that see scans in other ways
+    joined = Ensemble(predictors)  # refuses different preprocessing
     made_by = hash_of([made for _, made in loaded], mode)
     if mode == "mean":
         return joined, made_by
@@ -79,15 +79,15 @@ def load_ensemble(
 
 
 def hash_of(made_by: Sequence[str], mode: str) -> str:
-    """Hash of several weights and what is made of them."""
+    """Hash of several weights and of how they are combined."""
     return hashlib.sha256("\n".join([mode, *sorted(made_by)]).encode()).hexdigest()
 
 
 def own_weights(run: Path) -> str:
-    """Which weights a run has predicted its held-out cases with.
+    """Weights (best or last) with which a run has predicted its held-out cases.
 
     Raises:
-        DataError: this is no run folder, or its weights are gone.
+        DataError: this is not a run folder, or its weights are missing.
     """
     asked = str(read_config(run).get("weights", "best"))
     which = asked if (run / "weights" / f"{asked}.ckpt").is_file() else "last"
@@ -103,13 +103,13 @@ def _is_trained(folder: Path, weights: str) -> bool:
 
 
 def _check_models(runs: Sequence[Path]) -> None:
-    """Refuse to average weights of models whose settings differ, though their shapes may not."""
+    """Refuse to average weights of models with different settings, even if their shapes agree."""
     first, *others = [dict(read_config(run).get("model") or {}) for run in runs]
     for run, model in zip(runs[1:], others, strict=True):
         keys = [key for key in {**first, **model} if first.get(key) != model.get(key)]
         if keys:
-            told = "; ".join(f"{key} {model.get(key)}, not {first.get(key)}" for key in keys)
+            unlike = "; ".join(f"{key} {model.get(key)}, not {first.get(key)}" for key in keys)
             raise DataError(
-                f"soup: {run} has another model than {runs[0]} ({told}); average runs of one "
-                "model, or say ensemble=mean"
+                f"soup: {run} has another model than {runs[0]} ({unlike}); average runs of one "
+                "model, or set ensemble=mean"
             )

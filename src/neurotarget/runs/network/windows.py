@@ -1,4 +1,4 @@
-"""How a run scores whole volumes: windows, their overlap, and the mirror."""
+"""Settings of sliding-window inference for a run: windows, overlap, mirror."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,15 +17,15 @@ def build_windows(
     mirror: bool | str | None = None,
     margin_vox: int = 0,
 ) -> SlidingWindow:
-    """How a run scores whole volumes, from its config unless it is said otherwise.
+    """Sliding windows of a run, configured by its config unless arguments override it.
 
-    `mirror: auto` averages over the left/right mirror where training flipped that way.
-    `margin_vox` is the network's: how many voxels at each face of a window it gives no score.
+    `mirror: auto` averages over the left/right mirror if training flipped left and right.
+    `margin_vox`: voxels at each face of a window that the network does not score.
 
     Raises:
-        DataError: the overlap is no share, mirror no such word, or a window nothing but margin.
+        DataError: overlap or mirror has no valid value, or a window consists of margin only.
     """
-    # runs of before these settings existed have none
+    # runs of versions before these settings have none
     settings = {"overlap": 0.5, "mirror": False, **(config.get("windows") or {})}
     overlap = settings["overlap"] if overlap is None else overlap
     mirror = settings["mirror"] if mirror is None else mirror
@@ -45,10 +45,10 @@ def build_windows(
 
 
 def checked_overlap(asked: object) -> float:
-    """Overlap of neighbouring windows as a share of their side, in [0, 1).
+    """Check the overlap of neighbouring windows, a share of their side in [0, 1).
 
     Raises:
-        DataError: it is no such number.
+        DataError: it is not such a number.
     """
     is_number = isinstance(asked, int | float) and not isinstance(asked, bool)
     if not (is_number and 0 <= asked < 1):

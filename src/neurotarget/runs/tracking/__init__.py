@@ -1,1 +1,1 @@
-"""What a run logs: scores, cost, energy; CSV and W&B."""
+"""Logging of a run: scores, cost, energy; CSV and W&B."""

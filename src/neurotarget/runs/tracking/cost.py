@@ -1,4 +1,4 @@
-"""What a run costs beside its Dice: seconds a step, memory, energy, seconds a predicted case."""
+"""Cost of a run: seconds per step, memory, energy, seconds per predicted case."""
 
 import math
 import re
@@ -28,18 +28,18 @@ except ImportError:  # Windows
 
 FILE = "cost.json"
 MIB = 2**20
-ENERGY_EVERY_S = 10.0  # counters of a processor wrap around in minutes at the soonest
+ENERGY_EVERY_S = 10.0  # counters of a CPU overflow after minutes at the earliest
 
 
 class CostMeter(Callback):
-    """Measures training over all sittings of a run; validation is not counted.
+    """Measures training over all parts of a resumed run; validation is not counted.
 
-    Seconds of a step are those of training over its steps, waiting for patches and writing
-    checkpoints included: where training makes patches itself, a queue of them is filled at once,
-    and single steps say little. Peak memory
-    is what torch held on a GPU at one time, else what the whole process held (the program and the
-    data too, but no workers), from the start of training to its end, validation included. Energy
-    is that of the machine's processors and of the GPUs in use, whoever else works there.
+    Seconds per step are the training time over its steps, including waiting for patches and writing
+    checkpoints: if the training process makes the patches, a whole queue is filled at once, so
+    single steps are not representative. Peak memory is what torch allocated on a GPU, else that of
+    the whole process (with program and data, without workers), from start to end of the training,
+    including validation. Energy is that of the machine's CPUs and of the GPUs in use, including
+    other programs.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class CostMeter(Callback):
         self.energy = EnergyMeter({})
         self._is_training = self._is_resumed = False
         self._device = torch.device("cpu")
-        self._before_s, self._since = 0.0, None  # seconds; a moment of the monotonic clock
+        self._before_s, self._since = 0.0, None  # seconds; start on the monotonic clock
         self._read_at = 0.0
 
     @property
@@ -58,11 +58,11 @@ class CostMeter(Callback):
 
     @property
     def step_s(self) -> float:
-        """Mean seconds of a step; NaN before the first."""
+        """Mean seconds per step; NaN before the first."""
         return self.train_s / self.steps if self.steps else math.nan
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Begin a sitting."""
+        """Start measuring."""
         self._device = trainer.strategy.root_device
         energy = EnergyMeter(_sources(self._device, trainer))
         if self._is_resumed:
@@ -74,23 +74,23 @@ class CostMeter(Callback):
         self._start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        """Count, and read counters before they wrap around."""
+        """Count the step, and read counters before they overflow."""
         now, self.steps = time.monotonic(), trainer.global_step
         if now - self._read_at > ENERGY_EVERY_S:
             self._read_at = now
             self.energy.read()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Stop counting."""
+        """Pause."""
         self._stop()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Go on counting."""
-        if self._is_training:  # and not in a look at the data before
+        """Resume after validation."""
+        if self._is_training:  # not after the sanity check before training
             self._start()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """End a sitting; what is held from now on is not the training's."""
+        """Stop measuring; later memory use is not the training's."""
         self._stop()
         self._read_peak()
         self._is_training = False
@@ -109,9 +109,9 @@ class CostMeter(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         self.steps, self._before_s = int(state_dict["steps"]), float(state_dict["train_s"])
-        # training does not start again where it was over before the run was stopped
+        # a training that had ended before the run was stopped does not start again
         self.expected_steps = float(state_dict.get("expected_steps", math.nan))
         self.peak_memory_mib = float(state_dict["peak_memory_mib"])
         self.peak_memory_of = str(state_dict["peak_memory_of"])
@@ -144,7 +144,7 @@ def write_cost(
     batch_size: int,
     patch_vox: TripleVox,
 ) -> dict[str, Any]:
-    """Write the cost of a training as cost.json of its run folder, and return it.
+    """Write the cost of a training to cost.json in its run folder, and return it.
 
     `flops_per_step` is that of forward and backward of one batch (see `profile`), or null for a net
     that cannot be profiled; seconds of prediction are null until `prediction_cost` adds them.
@@ -167,14 +167,14 @@ def write_cost(
         "energy_wh": meter.energy.watt_hours,
         "energy_of": meter.energy.whose,
     }
-    kept = read_plain(folder / FILE)  # of a run that goes on, whose predictions may stay
+    kept = read_plain(folder / FILE)  # of a resumed run, whose predictions may be kept
     cost |= {name: kept[name] for name in ("predict_s_per_case", "predict_cases") if name in kept}
     write_json(folder / FILE, cost)
     return cost
 
 
 def add_prediction_cost(folder: Path, seconds_per_case: float, cases: int) -> None:
-    """Complete cost.json of a run; nothing to complete where it was trained without one."""
+    """Add the cost of prediction to cost.json of a run, if it has one."""
     if cost := read_plain(folder / FILE):
         cost |= {"predict_s_per_case": seconds_per_case, "predict_cases": cases}
         write_json(folder / FILE, cost)
@@ -182,10 +182,10 @@ def add_prediction_cost(folder: Path, seconds_per_case: float, cases: int) -> No
 
 @contextmanager
 def prediction_cost(folder: Path, predictions: Path) -> Iterator[None]:
-    """Time what predicts cases into `predictions`, and complete cost.json of the run.
+    """Time the prediction of cases into `predictions`, and add it to cost.json of the run.
 
-    A case's seconds are those from its scan on disk to its label map on disk. Only cases that are
-    made within are counted; where all were kept, what is known already stays.
+    A case's seconds are from its scan on disk to its label map on disk. Only cases predicted in the
+    block are counted; if all were kept, the known cost stays.
     """
     before, started = _stamps(predictions), time.monotonic()
     yield
@@ -196,10 +196,10 @@ def prediction_cost(folder: Path, predictions: Path) -> Iterator[None]:
 
 
 def process_peak_mib() -> float:
-    """Most memory that this process has held in MiB, since `_forget_peak` or its start.
+    """Peak memory of this process in MiB, since `_forget_peak` or its start.
 
-    Linux says it of the program alone; `getrusage`, which serves elsewhere, hands on the peak of
-    the process that started this one. NaN where neither is there.
+    Linux reports it for the program alone; `getrusage`, the fallback, includes the peak of the
+    parent process. NaN if neither exists.
     """
     with suppress(OSError):
         status = Path("/proc/self/status").read_text(encoding="utf-8")
@@ -212,10 +212,10 @@ def process_peak_mib() -> float:
 
 
 def _forget_peak(device: torch.device) -> None:
-    """Let peaks begin anew, since an earlier job may have run in this process."""
+    """Reset peaks, since an earlier job may have run in this process."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    with suppress(OSError):  # Linux takes 5 for the peak of resident memory
+    with suppress(OSError):  # for Linux 5 means the peak of resident memory
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Energy of processor and GPU while something runs, where the machine lets it be read."""
+"""Energy used by CPU and GPU over a period, if the machine reports it."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -13,25 +13,25 @@ MICRO, MILLI = 1e-6, 1e-3
 
 
 class Source(Protocol):
-    """Something that uses energy."""
+    """A device whose energy can be read."""
 
     def joules(self) -> float:
-        """Energy in J since the call before; 0 for the first.
+        """Energy in J since the previous call; 0 for the first.
 
         Raises:
-            Exception: it cannot be read here.
+            Exception: it cannot be read on this machine.
         """
 
 
 class Processor:
-    """All packages of the machine, by the counters that Linux shows of Intel's and AMD's (RAPL).
+    """All CPU packages of the machine, by the counters that Linux exposes for Intel and AMD (RAPL).
 
-    They count what every program uses, and wrap around after minutes to hours, so that they must
-    be read in between. Most systems let only the administrator read them.
+    They count the energy of all programs, and overflow after minutes to hours, so they must be read
+    repeatedly. Most systems allow only the administrator to read them.
     """
 
     def __init__(self, root: Path = POWERCAP) -> None:
-        self.folders = [  # parts of a package (intel-rapl:0:1) are in it already
+        self.folders = [  # without parts of a package (intel-rapl:0:1), which it includes
             folder
             for folder in sorted(root.glob("intel-rapl:*"))
             if folder.name.count(":") == 1 and _text(folder / "name").startswith("package")
@@ -39,7 +39,7 @@ class Processor:
         self._before: list[int] = []
 
     def joules(self) -> float:
-        """Energy in J since the call before; 0 for the first.
+        """Energy in J since the previous call; 0 for the first.
 
         Raises:
             OSError: there are no counters, or they may not be read.
@@ -53,9 +53,9 @@ class Processor:
 
 
 class Gpus:
-    """GPUs, by the power that their driver tells: the mean of two readings over the time between.
+    """GPUs, by the driver's power reading: mean of two readings times the time between them.
 
-    It needs the package nvidia-ml-py.
+    Needs the package nvidia-ml-py.
     """
 
     def __init__(self, devices: Sequence[int]) -> None:
@@ -63,10 +63,10 @@ class Gpus:
         self._before: tuple[float, float] | None = None  # seconds, watts
 
     def joules(self) -> float:
-        """Energy in J since the call before; 0 for the first.
+        """Energy in J since the previous call; 0 for the first.
 
         Raises:
-            Exception: the driver does not tell it.
+            Exception: the driver does not report it.
         """
         watts = MILLI * sum(torch.cuda.power_draw(device) for device in self.devices)
         now = time.monotonic(), watts
@@ -75,48 +75,48 @@ class Gpus:
 
 
 class EnergyMeter:
-    """Adds up the energy of those of its sources that can be read."""
+    """Sum of the energy of all sources that can be read."""
 
     def __init__(self, sources: Mapping[str, Source]) -> None:
         self.sources = dict(sources)
-        self.joules = dict.fromkeys(self.sources, 0.0)  # of each source that was read all along
+        self.joules = dict.fromkeys(self.sources, 0.0)  # only of sources that never failed
 
     def start(self) -> None:
-        """Count from now on; what was used since the last reading is left out."""
+        """Start counting; energy since the last reading is left out."""
         for name in list(self.joules):
             self._read(name)
 
     def read(self) -> None:
-        """Add what was used since the last reading."""
+        """Add the energy since the last reading."""
         for name in list(self.joules):
             used = self._read(name)
             if name in self.joules:
                 self.joules[name] += used
 
     def go_on(self, joules: Mapping[str, float]) -> None:
-        """Go on from an earlier sitting; what was not read there is not complete any more."""
+        """Add the energy of the run before it was resumed; sources missing there are dropped."""
         self.joules = {name: float(joules[name]) for name in self.joules if name in joules}
 
     @property
     def watt_hours(self) -> float | None:
-        """Sum over the sources; None where none can be read."""
+        """Sum over the sources; None if there is none."""
         return sum(self.joules.values()) / 3600 if self.joules else None
 
     @property
     def whose(self) -> str:
-        """Names of the sources, such as `cpu+gpu`; "" where none can be read."""
+        """Names of the sources, such as `cpu+gpu`; "" if there is none."""
         return "+".join(sorted(self.joules))
 
     def _read(self, name: str) -> float:
         try:
             return self.sources[name].joules()
-        except Exception:  # drivers raise errors of their own; a sum with gaps would be too small
+        except Exception:  # drivers have their own errors; a sum with gaps would be too small
             self.joules.pop(name, None)
             return 0.0
 
 
 def _risen(folder: Path, before: int, now: int) -> int:
-    """Microjoules between two readings of a counter that begins again at its range."""
+    """Microjoules between two readings of a counter that overflows at its range."""
     return now - before if now >= before else now - before + int(_text(folder / RANGE))
 
 

@@ -1,4 +1,4 @@
-"""logs/metrics.csv: Lightning's table of what was logged, which no kill and no odd line ends."""
+"""logs/metrics.csv: Lightning's table of logged metrics, safe against kills and broken lines."""
 
 import csv
 from pathlib import Path
@@ -9,18 +9,18 @@ from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 from neurotarget.files.writing import written
 from neurotarget.problems import DataError
 
-UNREAD = "metrics-unread.csv"  # a copy of a table that was not read whole
+UNREAD = "metrics-unread.csv"  # copy of a table with broken lines
 Rows = list[dict[str, str]]
 
 
 def metrics_log(folder: Path, resumed_step: int) -> CSVLogger:
-    """The logger of a run; of an earlier sitting the rows before `resumed_step` stay.
+    """The logger of a run; rows before `resumed_step` of a resumed run are kept.
 
-    A table with lines that cannot be read is kept beside as well, and the lines are counted.
+    A table with broken lines is also copied, and the lines are counted.
     """
     logger = MetricsLogger(str(folder), name="logs", version="")
     path = Path(logger.log_dir) / MetricsTable.NAME_METRICS_FILE
-    if not path.is_file():  # nor is there a folder for it, until something is logged
+    if not path.is_file():  # the folder does not exist before the first log either
         return logger
     table = logger.experiment
     content = path.read_bytes()
@@ -43,10 +43,10 @@ def metrics_log(folder: Path, resumed_step: int) -> CSVLogger:
 
 
 def read_metrics(content: bytes) -> tuple[list[str], Rows, int]:
-    """Names, whole rows, and the number of lines that are none.
+    """Parse the table: names, complete rows, and the number of broken lines.
 
-    A process that is killed leaves a line cut short, and a machine that loses power may leave NUL
-    bytes. The last line counts only with its end: a number cut short is still a number.
+    A killed process leaves a truncated line, and a power loss may leave NUL bytes. The last line
+    counts only with its line end: a truncated number is still a number.
     """
     *lines, rest = content.decode("utf-8", "replace").split("\n")
     header, *others = lines or [""]
@@ -61,7 +61,7 @@ def read_metrics(content: bytes) -> tuple[list[str], Rows, int]:
 
 
 def _row(line: str, keys: list[str]) -> dict[str, str] | None:
-    """The row of a line; None where the line is none."""
+    """Parse a line; None if it is broken."""
     try:
         row = dict(zip(keys, next(csv.reader([line]), []), strict=True))
         for value in row.values():
@@ -72,19 +72,19 @@ def _row(line: str, keys: list[str]) -> dict[str, str] | None:
 
 
 class MetricsTable(ExperimentWriter):
-    """Lightning's writer in UTF-8, whose file is at no moment absent or without its old rows.
+    """Lightning's writer in UTF-8, whose file always exists with all its rows.
 
     Raises:
-        DataError: the disk refuses it.
+        DataError: the file cannot be written.
     """
 
-    header: tuple[str, ...] = ()  # that the file has
+    header: tuple[str, ...] = ()  # of the file
 
     def _check_log_dir_exists(self) -> None:
-        """Delete nothing, as Lightning would."""
+        """Keep existing files; Lightning would delete them."""
 
     def rewrite(self, rows: Rows) -> None:
-        """Replace the table by one with these rows under all names known by now."""
+        """Replace the table by these rows, with all names known so far."""
         path = self.metrics_file_path
         with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
             table = csv.DictWriter(stream, self.metrics_keys)
@@ -93,7 +93,7 @@ class MetricsTable(ExperimentWriter):
         self.header = tuple(self.metrics_keys)
 
     def save(self) -> None:
-        """Add what was logged since the last time."""
+        """Append what was logged since the last call."""
         if not self.metrics:
             return
         path = Path(self.metrics_file_path)
@@ -114,11 +114,11 @@ class MetricsTable(ExperimentWriter):
 
 
 class MetricsLogger(CSVLogger):
-    """Lightning's logger with a table of ours."""
+    """Lightning's CSV logger with `MetricsTable`."""
 
     @property
     def experiment(self) -> MetricsTable:
-        """What writes the file, and makes its folder."""
+        """The writer of the file; creates its folder."""
         if self._experiment is None:
             Path(self.root_dir).mkdir(parents=True, exist_ok=True)
             self._experiment = MetricsTable(log_dir=self.log_dir)

@@ -1,4 +1,4 @@
-"""Weights & Biases and CSV: what a run tells its trackers, and how it never waits for them."""
+"""Loggers of a run, Weights & Biases and CSV; errors of W&B never stop a run."""
 
 import netrc
 import os
@@ -19,28 +19,28 @@ from neurotarget.runs.tracking.metrics_log import metrics_log
 from neurotarget.runs.tracking.written_study import WrittenStudy
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT, Learning
 
-SHOWN = 200  # letters of an error
+SHOWN = 200  # characters of an error
 SWEEP_ID = "WANDB_SWEEP_ID"  # set by the agent of a W&B sweep
-# W&B keeps a copy of what it logs below HOME, which may be full, small or closed to us; its own
-# settings, such as the host that somebody logged in to, stay where they are
+# W&B caches logs below HOME, which may be full, small or read-only; its settings, such as the host
+# of the login, are not moved
 PLACES = {"WANDB_DATA_DIR": "data", "WANDB_CACHE_DIR": "cache"}
-INIT_S = 10.0  # in which W&B answers, or the run is logged offline
-FINISH_S = 300.0  # in which the last is uploaded; `wandb sync` does the rest
+INIT_S = 10.0  # timeout of W&B, after which the run is logged offline
+FINISH_S = 300.0  # timeout of the last upload; `wandb sync` does the rest
 MODES = ("auto", "online", "offline", "disabled")
 
 
 def wandb_mode(asked: str) -> str:
-    """`online` with a key at hand, else `offline`; WANDB_MODE wins over `auto`.
+    """`online` if an API key is available, else `offline`; WANDB_MODE overrides `auto`.
 
     Raises:
-        DataError: the word is not one of the modes.
+        DataError: the mode is unknown.
     """
     if asked not in MODES:
         raise DataError(f"logger.wandb: got {asked!r}, wanted one of {', '.join(MODES)}")
     if asked != "auto":
         return asked
-    if (told := os.environ.get("WANDB_MODE")) in MODES[1:]:
-        return told
+    if (mode := os.environ.get("WANDB_MODE")) in MODES[1:]:
+        return mode
     return "online" if os.environ.get("WANDB_API_KEY") or _netrc_has_key() else "offline"
 
 
@@ -54,13 +54,13 @@ def loggers(
     resumed_step: int = 0,
     job_type: str = "train",
 ) -> list[Logger]:
-    """CSV always; W&B unless disabled, or unable to start, which is reported in one sentence.
+    """Make the loggers: always CSV; W&B unless it is disabled or fails to start (one message).
 
-    Whoever asks for loggers is the process that writes them. A resumed run keeps its W&B id, and
-    its CSV the rows before `resumed_step`. The agent of a W&B sweep says itself which run of which
-    project this is; run.json then keeps that id.
+    Call it only in the process that writes the logs. A resumed run keeps its W&B id, and the rows
+    of its CSV before `resumed_step`. The agent of a W&B sweep determines run and project; run.json
+    then keeps that id.
     """
-    rank_zero_only.rank = 0  # or Lightning's loggers are silent in Slurm's second task
+    rank_zero_only.rank = 0  # else Lightning's loggers are silent in Slurm's second task
     made: list[Logger] = [metrics_log(folder, resumed_step)]
     mode = wandb_mode(settings["wandb"])
     if mode == "disabled":
@@ -93,19 +93,19 @@ def loggers(
 
 
 class ForgivingLogger(WandbLogger):
-    """W&B that is left alone after its first error: no run is lost for its tracker."""
+    """W&B logger that is switched off after its first error, so that no run fails because of it."""
 
     def __init__(self, run: "wandb.Run", places: Sequence[str]) -> None:
         super().__init__(experiment=run)
-        self.places, self.is_lost = places, False  # variables of the environment, ours for the run
+        self.places, self.is_lost = places, False  # environment variables set for this run
 
     def attempt(self, act: Callable[[], object]) -> None:
-        """Do what speaks to W&B, unless an earlier attempt failed."""
+        """Call a function that uses W&B, unless an earlier call failed."""
         if self.is_lost:
             return
         try:
             act()
-        except Exception as error:  # the service's, the network's, the disk's, W&B's own
+        except Exception as error:  # of the service, the network, the disk or W&B
             self.is_lost = True
             print(
                 f"W&B failed ({_short(error)}) and is left alone; the run goes on, and logs/ and "
@@ -126,7 +126,7 @@ class ForgivingLogger(WandbLogger):
         self.attempt(lambda: super(ForgivingLogger, self).finalize(status))
 
     def finish(self, *, failed: bool) -> None:
-        """Close the run, also after an error, which may have been of what was logged."""
+        """Close the run, also after an error, which may concern the logs themselves."""
         if self.is_lost:
             with suppress(Exception):
                 self.experiment.finish(exit_code=int(failed))
@@ -137,14 +137,14 @@ class ForgivingLogger(WandbLogger):
 def _wandb_logger(
     mode: str, options: Mapping[str, Any], places: Sequence[str]
 ) -> ForgivingLogger | None:
-    """A W&B run, offline where it cannot be online; None where it cannot be at all."""
+    """A W&B run, offline if it cannot be online; None if W&B fails."""
     waits = {"init_timeout": INIT_S, "finish_timeout": FINISH_S}
     known = {key: wait for key, wait in waits.items() if key in wandb.Settings.model_fields}
     for attempt in dict.fromkeys((mode, "offline")):
         try:
             run = wandb.init(mode=attempt, settings=wandb.Settings(**known), **options)
             return ForgivingLogger(run, places)
-        except Exception as error:  # no key of this kind, no network, no space, its own
+        except Exception as error:  # no valid key, no network, no space, W&B's own errors
             instead = "offline" if attempt != "offline" else "in logs/ only"
             print(f"W&B does not begin ({_short(error)}); this run is logged {instead}", flush=True)
             with suppress(Exception):
@@ -164,14 +164,14 @@ def _short(error: Exception) -> str:
 
 
 def on_wandb(made: Sequence[Logger], act: Callable[["wandb.Run"], object]) -> None:
-    """Do something with the W&B run among the loggers, if there is one that works."""
+    """Call a function with the W&B run of the loggers, if there is one that works."""
     for logger in made:
         if isinstance(logger, ForgivingLogger):
             logger.attempt(lambda run=logger.experiment: act(run))
 
 
 def _keep_id(folder: Path, run_id: str) -> None:
-    """Let a run that goes on later, by itself, be the same one to W&B."""
+    """Record the W&B id, so that the run is the same one after it is resumed."""
     path = folder / "run.json"
     write_json(path, read_plain(path) | {"id": run_id})
 
@@ -183,9 +183,9 @@ def log_final(
     rows: pd.DataFrame,
     study: WrittenStudy | None,
 ) -> None:
-    """Put the final numbers, rows, study tables, figures and overlays into the W&B run."""
+    """Log the final numbers, rows, study tables, figures and overlays to the W&B run."""
     logged = {"test/rows": rows}
-    pictures: dict[str, Path] = {}  # one each: W&B wants those of one name of one size
+    pictures: dict[str, Path] = {}  # W&B needs pictures of one name to have one size
     if study is not None:
         logged |= {f"study/{name}": table for name, table in study.study.tables.items()}
         pictures = {f"study/figures/{path.stem}": path for path in study.figures}
@@ -202,7 +202,7 @@ def log_final(
 
 
 def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:
-    """Say whether the network has learnt in the summary of the W&B run; else tag it so as well."""
+    """Record in the summary of the W&B run whether the network has learnt; tag it if not."""
     if learning is None:
         return
 
@@ -216,13 +216,13 @@ def log_learning(made: Sequence[Logger], learning: Learning | None) -> None:
 
 
 def _table(table: pd.DataFrame) -> wandb.Table:
-    """A W&B table; text stays text where some of a column is absent."""
+    """A W&B table; text stays text even if some cells are missing."""
     plain = table.astype({name: object for name in table if table[name].dtype.kind not in "ifb"})
     return wandb.Table(dataframe=plain.where(plain.notna(), None))
 
 
 def finish(made: Sequence[Logger], *, failed: bool) -> None:
-    """Close the W&B run, so that the next job of a multirun gets one of its own."""
+    """Close the W&B run, so that the next job of a multirun gets its own."""
     for logger in made:
         if isinstance(logger, ForgivingLogger):
             logger.finish(failed=failed)

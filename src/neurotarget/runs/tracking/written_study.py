@@ -1,4 +1,4 @@
-"""A study and the files that hold it, as trackers log them."""
+"""A study with the paths of its files, for trackers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,10 +8,10 @@ from neurotarget.stats.study.results import Study
 
 
 class WrittenStudy(NamedTuple):
-    """A study and the files that hold it."""
+    """A study with the paths of its files."""
 
     study: Study
     page: Path
     tables: Mapping[str, Path]
-    figures: Sequence[Path]  # PNG; an SVG of the same name lies beside each
+    figures: Sequence[Path]  # PNG; with an SVG of the same name in the same folder
     overlays: Sequence[Path]  # PNG
