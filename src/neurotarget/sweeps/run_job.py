@@ -53,9 +53,9 @@ class Ended(NamedTuple):
 def run_as_job(act: Act, cfg: DictConfig) -> float:
     """Run `act`, which returns its best values by metric; return that of `cfg.monitor`, else NaN.
 
-    Outside a multirun, errors are printed as by `exits_with_sentence`. In a multirun no error is raised: it is
-    recorded in result.json and job.log, and the launcher continues. A job that was stopped after a
-    checkpoint is resumed: `cfg.resume` is set to its folder.
+    Outside a multirun, errors are printed as by `exits_with_sentence`. In a multirun no error is
+    raised: it is recorded in result.json and job.log, and the launcher continues. A job that was
+    stopped after a checkpoint is resumed: `cfg.resume` is set to its folder.
 
     Raises:
         KeyboardInterrupt: the user stops the whole multirun.
