@@ -304,7 +304,7 @@ def test_a_real_training_is_searched_by_what_it_logs(tiny, train_words, capfd):
     small = ["data.patches_per_epoch=8", "trainer.max_epochs=2", f"hydra.sweep.dir={folder}"]
     command = [sys.executable, train_words[0], "-m", *train_words[1:], *words, *small]
     subprocess.run([word.replace("'", "") for word in command], cwd=tiny, check=True)
-    assert "python train.py --config-dir=" in capfd.readouterr().out
+    assert f"python {train_words[0]} --config-dir=" in capfd.readouterr().out
     found = optuna.load_study(study_name="ball", storage=f"sqlite:///{folder / 'study.db'}")
     for trial in found.trials:
         place = folder / f"trial_{trial.number:04d}"
