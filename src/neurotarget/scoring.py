@@ -21,8 +21,10 @@ from neurotarget.data.scans.volume import Volume, read_volume, same_grid, shifte
 from neurotarget.data.threads import mapped
 from neurotarget.files.reading import check_regular
 from neurotarget.files.writing import written
-from neurotarget.metrics.case import UNITS, measure_case, score_case
+from neurotarget.metrics.case import measure_case, score_case
 from neurotarget.metrics.label_boxes import ClassMap
+from neurotarget.metrics.metric_units import UNITS
+from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.metrics.rater_rows import Beside
 from neurotarget.printable import cell, uncell
 from neurotarget.problems import DataError, Problem
@@ -40,6 +42,7 @@ def evaluate(
     *,
     which: Collection[str] = ("test",),
     workers: int = 2,
+    own: OwnMetrics | None = None,
 ) -> list[Row]:
     """Score `<predictions>/<case_id>.nii.gz` of every case of the splits in `which`.
 
@@ -47,7 +50,7 @@ def evaluate(
     and `failed` 1. A case without a reference has `failed` and what its prediction says by itself:
     volumes, pieces, edges, sides. Masks of further raters, and contrasts that have a unit in
     `target.units`, add their rows (see `beside_scores`); scans are read for nothing else.
-    `workers` is a number of threads.
+    `own` adds the user's own scores where there is a reference. `workers` is a number of threads.
 
     Raises:
         DataError: no case is in these splits, or, all told at once: a reference, a rater's mask
@@ -64,7 +67,7 @@ def evaluate(
     def score(case: Case, warnings: list[Problem]) -> list[Row]:
         path = Path(predictions) / f"{case.case_id}.nii.gz"
         read = _Reader(case, target, manifest.label_ids, warnings)
-        return _score_files(read, path, splits[case.case_id])
+        return _score_files(read, path, splits[case.case_id], own)
 
     return _rows_of(cases, score, "score", workers)
 
@@ -208,7 +211,7 @@ def _log_warnings(problems: Sequence[Problem]) -> None:
         log.warning("%s%s", first, more)
 
 
-def _score_files(read: _Reader, path: Path, split: str) -> list[Row]:
+def _score_files(read: _Reader, path: Path, split: str, own: OwnMetrics | None) -> list[Row]:
     case, target = read.case, read.target
     reference = truth = pred = None
     if case.label:
@@ -231,6 +234,7 @@ def _score_files(read: _Reader, path: Path, split: str) -> list[Row]:
         split=split,
         oriented=known is not None and known.is_oriented,
         beside=beside,
+        own=own,
     )
 
 
