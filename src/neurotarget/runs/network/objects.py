@@ -56,13 +56,28 @@ def function_of(node: Mapping[str, Any]) -> Callable[..., Any]:
         DataError: it cannot be imported or called, or a setting is unknown or refused.
     """
     kind = located(str(node["_target_"]))
-    made = build(node if inspect.isclass(kind) else {**node, "_partial_": True})
+    if inspect.isclass(kind):
+        made = build(node)
+    else:
+        made = build({**node, "_partial_": True})
+        _refuse_unknown(node, made)
     if not callable(made):
         raise DataError(
             f"{node['_target_']}: found an object that cannot be called, wanted a function or a "
             "class with the method __call__; add it"
         )
     return made
+
+
+def _refuse_unknown(node: Mapping[str, Any], made: functools.partial) -> None:
+    """Refuse settings that a function would refuse when it is called."""
+    try:
+        inspect.signature(made.func).bind_partial(**made.keywords)
+    except TypeError as error:
+        name = str(node["_target_"]).rpartition(".")[2]
+        raise DataError(refused(node, TypeError(f"{name}() {error}"))) from error
+    except ValueError:  # some functions in C do not tell their arguments
+        return
 
 
 def _built(value: object) -> object:
