@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 import neurotarget as nt
+from neurotarget.cli.overrides import check_overrides
+from neurotarget.process.programs import home
 from neurotarget.runs.folder.foreign import refuse_replayed
 from oracles.balls import TARGET, write_cohort
 
@@ -140,6 +142,15 @@ def test_a_recorded_override_that_names_own_code_is_not_repeated(here):
     for word in ("+metrics.a._target_=mypackage.metrics.f", "loss._target_=mypackage.losses.L"):
         with pytest.raises(nt.DataError, match=r"names code to call.*trust=true"):
             refuse_replayed([word], here)
+
+
+COMMANDS = re.findall(r"(?m)^neurotarget train (.*)$", PAGE.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_page_composes(here, command):
+    words = ["--config-dir=conf", *command.split()]
+    assert check_overrides(words, home() / "conf", "train").augment
 
 
 WRONG = {
