@@ -166,7 +166,7 @@ WRONG = {
     "callbacks__b": ("x", r"callbacks\.b: found 'x', wanted null, or keys with values"),
     "callback__a": ("{_target_:mypackage.callbacks.LossFile}", "nothing reads, wanted callbacks"),
     "data__source__folder": ("x", "Adults: no such setting 'folder'"),
-    "callbacks": ("x", "there is such a key already"),
+    "callbacks": ("x", "found no keys, wanted keys with values"),
 }
 
 

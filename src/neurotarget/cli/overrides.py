@@ -237,12 +237,10 @@ def _explain(config_name: str, words: list[str], error: Exception) -> str:
                 f"{override.input_line}: found several values, wanted one; add -m to run them one "
                 "after another, or brackets around them for a list"
             )
-        if override.is_add() and override.key_or_group in known:
-            return f"{override.input_line}: there is such a key already; leave the + out"
-        added = override.is_add() or override.is_force_add() or override.input_line in groups
-        if known and not added and override.key_or_group not in known:
+        forced = override.is_force_add() or override.input_line in groups
+        if known and not (forced or override.is_add()) and override.key_or_group not in known:
             return _unknown_key(override, known)
-        branch = None if added else OmegaConf.select(without, override.key_or_group)
+        branch = None if forced else OmegaConf.select(without, override.key_or_group)
         if isinstance(branch, DictConfig) and not isinstance(override.value(), dict | None):
             return _no_branch(override, branch)
     return " ".join(str(error).split())

@@ -23,7 +23,7 @@ def own_augmentation(settings: Nodes | None) -> dict[str, Node | OwnTransform | 
     return {name: _own_transform(name, node) for name, node in (settings or {}).items()}
 
 
-def own_metrics(nodes: Nodes) -> dict[str, OwnMetric]:
+def own_metrics(nodes: Nodes | None) -> dict[str, OwnMetric]:
     """Metrics of the user's own by name, tried on two small masks.
 
     Raises:
@@ -37,7 +37,7 @@ def own_metrics(nodes: Nodes) -> dict[str, OwnMetric]:
     return made
 
 
-def own_callbacks(nodes: Nodes) -> list[Callback]:
+def own_callbacks(nodes: Nodes | None) -> list[Callback]:
     """Lightning callbacks of the user's own.
 
     Raises:
@@ -64,8 +64,8 @@ def _own_transform(name: str, node: Node | None) -> Node | OwnTransform | None:
     return OwnTransform(name, function_of(_without(node, "p")), p)
 
 
-def _given(nodes: Nodes) -> dict[str, Node]:
-    return {name: node for name, node in nodes.items() if node is not None}
+def _given(nodes: Nodes | None) -> dict[str, Node]:
+    return {name: node for name, node in (nodes or {}).items() if node is not None}
 
 
 def _without(node: Node, key: str) -> Node:

@@ -88,7 +88,8 @@ def train(config: Config, start: Start) -> dict[str, float]:
     state = resumable_state(last) if config["resume"] and last.is_file() else None
     target = build_target(config["target"])
     data = build_data(config, target)
-    callbacks, metrics = own_callbacks(config["callbacks"]), own_metrics(config["metrics"])
+    callbacks = own_callbacks(config.get("callbacks"))
+    metrics = own_metrics(config.get("metrics"))
     net, fitted = _tried(config, target, resumed=state is not None)
     if is_main:
         done = state["global_step"] if state else 0

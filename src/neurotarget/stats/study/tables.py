@@ -241,10 +241,8 @@ def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
 
 def own_units(rows: pd.DataFrame) -> dict[str, str]:
     """Metrics of the user's own in rows, with their units."""
-    if "metric" not in rows:
-        return {}
-    found = rows.drop_duplicates("metric").set_index("metric")["unit"]
-    return {str(metric): str(unit) for metric, unit in found.items() if is_own(metric)}
+    own = rows[rows["metric"].map(is_own)] if "metric" in rows else rows[:0]
+    return dict(zip(own["metric"], own["unit"], strict=True)) if len(own) else {}
 
 
 def _score_columns(
