@@ -41,9 +41,13 @@ def build(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401
 
 def _called(node: Mapping[str, Any], values: Mapping[str, object]) -> object:
     """What a node's `_target_` returns for its settings and further arguments."""
-    given = {str(key): _built(node[key]) for key in node if not str(key).startswith("_")} | values
-    kind = located(str(node.get("_target_", "")))
-    return functools.partial(kind, **given) if node.get("_partial_") is True else kind(**given)
+    return _waiting(node)(**values)
+
+
+def _waiting(node: Mapping[str, Any]) -> functools.partial:
+    """A node's `_target_` with its settings, to be called."""
+    given = {str(key): _built(node[key]) for key in node if not str(key).startswith("_")}
+    return functools.partial(located(str(node.get("_target_", ""))), **given)
 
 
 def function_of(node: Mapping[str, Any]) -> Callable[..., Any]:
@@ -59,7 +63,7 @@ def function_of(node: Mapping[str, Any]) -> Callable[..., Any]:
     if inspect.isclass(kind):
         made = build(node)
     else:
-        made = build({**node, "_partial_": True})
+        made = _built({**node, "_partial_": True})
         _refuse_unknown(node, made)
     if not callable(made):
         raise DataError(
@@ -84,7 +88,7 @@ def _built(value: object) -> object:
     """A setting with every node in it replaced by the object that it describes."""
     if isinstance(value, Mapping) and "_target_" in value:
         try:
-            return _called(value, {})
+            return _waiting(value) if value.get("_partial_") is True else _called(value, {})
         except REFUSALS as error:
             if isinstance(error, DataError):
                 raise
