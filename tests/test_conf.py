@@ -19,7 +19,7 @@ ROOTS = sorted(path.stem for path in CONF.glob("*.yaml"))
 def complaints(node: object, where: str = "") -> Iterator[str]:
     """What is wrong with each `_target_` in a tree of plain values."""
     if isinstance(node, dict):
-        if (target := node.get("_target_")) is not None:
+        if (target := node.get("_target_")) not in (None, "???"):
             yield from of_target(node, target, where)
         for key, value in node.items():
             yield from complaints(value, f"{where}.{key}" if where else str(key))

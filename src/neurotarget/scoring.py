@@ -21,8 +21,10 @@ from neurotarget.data.scans.volume import Volume, read_volume, same_grid, shifte
 from neurotarget.data.threads import mapped
 from neurotarget.files.reading import check_regular
 from neurotarget.files.writing import written
-from neurotarget.metrics.case import UNITS, measure_case, score_case
+from neurotarget.metrics.case import measure_case, score_case
 from neurotarget.metrics.label_boxes import ClassMap
+from neurotarget.metrics.metric_units import UNITS
+from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.metrics.rater_rows import Beside
 from neurotarget.printable import cell, uncell
 from neurotarget.problems import DataError, Problem
@@ -40,6 +42,7 @@ def evaluate(
     *,
     which: Collection[str] = ("test",),
     workers: int = 2,
+    own: OwnMetrics | None = None,
 ) -> list[Row]:
     """Score `<predictions>/<case_id>.nii.gz` of every case of the splits in `which`.
 
@@ -48,6 +51,7 @@ def evaluate(
     alone: volumes, pieces, edges, sides. Masks of further raters, and contrasts with a unit in
     `target.units`, add their rows (see `beside_scores`); scans are not read otherwise. `workers` is
     a number of threads.
+    `own` adds scores by the user's own functions where there is a reference.
 
     Raises:
         DataError: no case is in these splits; or, all listed at once: a reference, a rater's mask
@@ -65,7 +69,7 @@ def evaluate(
     def score(case: Case, warnings: list[Problem]) -> list[Row]:
         path = Path(predictions) / f"{case.case_id}.nii.gz"
         read = _Reader(case, target, manifest.label_ids, warnings)
-        return _score_files(read, path, splits[case.case_id])
+        return _score_files(read, path, splits[case.case_id], own)
 
     return _rows_of(cases, score, "score", workers)
 
@@ -209,7 +213,7 @@ def _log_warnings(problems: Sequence[Problem]) -> None:
         log.warning("%s%s", first, more)
 
 
-def _score_files(read: _Reader, path: Path, split: str) -> list[Row]:
+def _score_files(read: _Reader, path: Path, split: str, own: OwnMetrics | None) -> list[Row]:
     case, target = read.case, read.target
     reference = truth = pred = None
     if case.label:
@@ -232,6 +236,7 @@ def _score_files(read: _Reader, path: Path, split: str) -> list[Row]:
         split=split,
         oriented=known is not None and known.is_oriented,
         beside=extras,
+        own=own,
     )
 
 

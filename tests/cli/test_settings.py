@@ -122,7 +122,7 @@ data.preparation.clip_percent=[-1,101] data.preparation.scale=0 data.source=x op
 optimizer.lr=0 optimizer.lr=-1 optimizer.lr=nan optimizer.lr=inf optimizer.lr=1e99
 optimizer.weight_decay=-1 optimizer.weight_decay=x optimizer=null model.widths=[-1,2]
 model.widths=x model.dropout=2 model.dropout=-1 model.norm=x model.deep_supervision=x
-model.top_width=0 task.loss.dice_weight=-1 task.loss.smooth=nan task.schedule.warmup_steps=-1
+model.top_width=0 loss.dice_weight=-1 loss.smooth=nan task.schedule.warmup_steps=-1
 task.schedule.warmup_steps=1.5 task.schedule.power=x task.schedule.floor=2 task.ema_decay=1
 task.ema_decay=0 task.ema_decay=x task.channels_last=x task.schedule=x trainer.accelerator=x
 trainer.devices=0 trainer.devices=x trainer.devices=1.5 trainer.devices=-2 trainer.num_nodes=0
@@ -155,7 +155,7 @@ ALSO = [
     ["budget=minutes", "budget.minutes=0"],
     ["budget=minutes", "budget.minutes=inf"],
     ["budget=flops", "budget.petaflops=x"],
-    ["task.loss.dice_weight=0", "task.loss.cross_entropy_weight=0"],
+    ["loss.dice_weight=0", "loss.cross_entropy_weight=0"],
     ["data=phantom", "data.source.plan.num_cases=0"],
     ["data=phantom", "data.source.plan.age_range=[80,20]"],
     ["data=phantom", "data.source.plan.share_women=2"],

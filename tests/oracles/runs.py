@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import yaml
 
-from neurotarget.metrics.case import UNITS
+from neurotarget.metrics.metric_units import UNITS
 from neurotarget.models.nets.plain_unet import PlainUNet
 from neurotarget.models.nets.unet import UNet
 from neurotarget.types import Row

@@ -114,10 +114,8 @@ def propose_for(tiny):
             "data": {"batch_size": batch_size},
             "model": model,
             "optimizer": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1},
-            "task": {
-                "ema_decay": None,
-                "loss": {"_target_": "neurotarget.losses.DiceCrossEntropy"},
-            },
+            "loss": {"_target_": "neurotarget.losses.DiceCrossEntropy"},
+            "task": {"ema_decay": None},
         }
         return with_plan(config, said, data=data, target=target).config, target
 

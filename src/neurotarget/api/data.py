@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from neurotarget.cli.targets import load_target
 from neurotarget.data.cases import lint as lint_cases
 from neurotarget.data.cases.manifest import read_manifest as read_cases
 from neurotarget.data.cases.manifest import scan_manifest
+from neurotarget.metrics.own_metrics import OwnMetric, Score, try_metrics
 from neurotarget.problems import Problem
 from neurotarget.scoring import evaluate as score
 from neurotarget.scoring import read_rows, write_rows
@@ -94,6 +95,7 @@ def evaluate(
     target: TargetLike,
     *,
     rows: Path | str | None = None,
+    metrics: Mapping[str, tuple[Score, str]] | None = None,
 ) -> pd.DataFrame:
     """Scores of the label maps `<predictions>/<case_id>.nii.gz` against the reference masks.
 
@@ -102,6 +104,8 @@ def evaluate(
         manifest: the cases, with their reference masks.
         target: what was segmented.
         rows: file to write the rows to, for `neurotarget.study`.
+        metrics: scores of your own by name: a function of the boolean masks (reference, predicted)
+            and spacing_mm that returns a number, and its unit.
 
     Returns:
         a row a case, label and metric: case_id, label, metric, value, unit and more; a mask that
@@ -114,7 +118,9 @@ def evaluate(
     cases = manifest if isinstance(manifest, Manifest) else read_manifest(manifest, known)
     splits = {case.case_id: case.split or "test" for case in cases.cases}
     check_masks(Path(predictions), splits)
-    found = score(cases, Path(predictions), known, splits, which=set(splits.values()))
+    own = {name: OwnMetric(*metric) for name, metric in (metrics or {}).items()}
+    try_metrics(own)
+    found = score(cases, Path(predictions), known, splits, which=set(splits.values()), own=own)
     path = Path(rows) if rows is not None else new_folder() / "rows.csv"
     write_rows(found, path)
     return read_rows(path)

@@ -186,9 +186,9 @@ def _line(
 def _composed(name: str, search: list[str]) -> dict[str, Any]:
     """Settings of a training with this model, as far as they decide on cost."""
     config = compose("train", [f"model={name}", *search])
-    parts = OmegaConf.masked_copy(config, ["model", "optimizer", "patch_vox", "task"])
+    parts = OmegaConf.masked_copy(config, ["model", "loss", "optimizer", "patch_vox", "task"])
     found = OmegaConf.to_container(parts)
-    return found | {key: found["task"][key] for key in ("loss", "ema_decay", "channels_last")}
+    return found | {key: found["task"][key] for key in ("ema_decay", "channels_last")}
 
 
 def _profiles(

@@ -237,10 +237,10 @@ def _explain(config_name: str, words: list[str], error: Exception) -> str:
                 f"{override.input_line}: found several values, wanted one; add -m to run them one "
                 "after another, or brackets around them for a list"
             )
-        added = override.is_add() or override.is_force_add() or override.input_line in groups
-        if known and not added and override.key_or_group not in known:
+        forced = override.is_force_add() or override.input_line in groups
+        if known and not (forced or override.is_add()) and override.key_or_group not in known:
             return _unknown_key(override, known)
-        branch = None if added else OmegaConf.select(without, override.key_or_group)
+        branch = None if forced else OmegaConf.select(without, override.key_or_group)
         if isinstance(branch, DictConfig) and not isinstance(override.value(), dict | None):
             return _no_branch(override, branch)
     return " ".join(str(error).split())
@@ -253,6 +253,7 @@ def _unknown_key(override: Override, known: Sequence[str]) -> str:
     # a key that stands deeper is likelier than one that is spelt alike
     deeper = sorted((one for one in ours if one.endswith(f".{key}")), key=len)
     near = deeper[:1] or difflib.get_close_matches(key, ours, n=1)
+    near = [] if key.endswith("._target_") else near  # something of the user's own
     hint = f"did you mean {near[0]}? " if near else ""
     if override.is_delete():
         return f"{override.input_line}: no such key to remove; {hint}".rstrip("; ")

@@ -4,6 +4,7 @@ A key ends where its kind says what its value is; `*` stands for one part of a k
 an entry here or, with the reason, in `ELSEWHERE`; a test walks over every file of `conf`.
 """
 
+import difflib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -62,6 +63,10 @@ PRECISIONS = one_of(
 )
 HANDEDNESS = one_of("auto", 1, -1, "1", "-1")
 STEPS = either(TEXT, listed(TEXT))  # of a reconstruction
+OWN = Kind(
+    "keys with values, among them _target_, the path of a class or function",
+    lambda value: isinstance(value, Mapping) and isinstance(value.get("_target_"), str),
+)
 
 GENERAL = {
     "name": either(matching(r"(?!.*(^|/)\.\.(/|$))[^/\x00-\x1f][^\x00-\x1f]*", "a name"), REAL),
@@ -78,6 +83,10 @@ GENERAL = {
     "overwrite": FLAG,
     "accept_changed_data": FLAG,
     "held_out": FLAG,
+    "metrics": optional(BRANCH),
+    "metrics.*": optional(OWN),
+    "callbacks": optional(BRANCH),
+    "callbacks.*": optional(OWN),
     "windows": BRANCH,
     "windows.overlap": PART,
     "windows.mirror": one_of(True, False, "auto"),
@@ -221,15 +230,16 @@ MODEL = {
     "upsample": one_of("nontrainable", "deconv", "pixelshuffle"),
     "window_vox": integer(1, 64),
 }
+LOSS = {
+    "dice_weight": AMOUNT,
+    "cross_entropy_weight": AMOUNT,
+    "batch_dice": FLAG,
+    "include_background": FLAG,
+    "ignore_label": optional(integer(0)),
+    "smooth": AMOUNT,
+}
 TASK = {
     "task": BRANCH,
-    "task.loss": BRANCH,
-    "task.loss.dice_weight": AMOUNT,
-    "task.loss.cross_entropy_weight": AMOUNT,
-    "task.loss.batch_dice": FLAG,
-    "task.loss.include_background": FLAG,
-    "task.loss.ignore_label": optional(integer(0)),
-    "task.loss.smooth": AMOUNT,
     "task.schedule": optional(BRANCH),
     "task.schedule.warmup_steps": integer(0, 10**9),
     "task.schedule.power": number(0, 10),
@@ -307,6 +317,8 @@ TRAIN: dict[str, Kind] = {
     **RECONSTRUCTION,
     "model": BRANCH,
     "optimizer": BRANCH,
+    "loss": BRANCH,
+    **{f"{place}loss.{key}": kind for key, kind in LOSS.items() for place in ("", "task.")},
     **{
         f"{place}optimizer.{key}": kind
         for key, kind in OPTIMIZER.items()
@@ -349,7 +361,7 @@ def check_train(config: Mapping[str, Any]) -> None:
         DataError: all that are refused.
     """
     check_settings(config, TRAIN)
-    if wrong := list(_at_odds(config)):
+    if wrong := [*_misspelt(config), *_at_odds(config)]:
         raise DataError(wrong)
 
 
@@ -363,6 +375,18 @@ def check_predict(config: Mapping[str, Any]) -> None:
 
 
 CHECKS = {"train": check_train, "predict": check_predict}
+
+
+def _misspelt(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Keys at the top that nothing reads, where one that is read is spelt alike.
+
+    Others may be values that the user's own files refer to.
+    """
+    known = [key for key in (*TRAIN, *ELSEWHERE) if "." not in key]
+    for name in config:
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.8)
+        if name not in known and near:
+            yield Problem("error", "", str(name), "a key that nothing reads", near[0], ADVICE)
 
 
 def _at_odds(config: Mapping[str, Any]) -> Iterator[Problem]:
@@ -381,6 +405,6 @@ def _at_odds(config: Mapping[str, Any]) -> Iterator[Problem]:
     if isinstance(batch, int) and isinstance(epoch, int) and epoch < batch:
         found, wanted = f"{epoch}", f"at least one batch of data.batch_size={batch}"
         yield Problem("error", "", "data.patches_per_epoch", found, wanted, ADVICE)
-    if of("task", "loss", "dice_weight") == of("task", "loss", "cross_entropy_weight") == 0:
+    if of("loss", "dice_weight") == of("loss", "cross_entropy_weight") == 0:
         found, wanted = "dice_weight and cross_entropy_weight 0", "more than 0 for one of them"
-        yield Problem("error", "", "task.loss", found, wanted, ADVICE)
+        yield Problem("error", "", "loss", found, wanted, ADVICE)

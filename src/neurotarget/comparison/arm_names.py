@@ -26,6 +26,8 @@ NEVER = (
     "accept_changed_data",
     "logger",
     "callbacks",
+    "metrics",
+    "loss",  # stands in task once more
     "sweep",
     "localise",  # the region or the cascade itself is compared, if set by a user
     "plan",

@@ -13,7 +13,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurotarget.metrics.label_boxes import Boxes, ClassMap, label_boxes, same_ignored, union, wider
+from neurotarget.metrics.metric_units import UNITS
 from neurotarget.metrics.overlap import dice, precision, recall
+from neurotarget.metrics.own_metrics import OwnMetrics, own_score
 from neurotarget.metrics.rater_rows import NOTHING, Beside, beside_scores
 from neurotarget.metrics.shape import borders_on, pieces, swapped, swapped_in_space, touches_edge
 from neurotarget.metrics.surface import (
@@ -36,29 +38,6 @@ from neurotarget.types import Case, Row, Target, Triple, has_failed
 Affine = Float[ndarray, "4 4"]
 Scores = dict[str, float]
 
-UNITS = {
-    "dice": "",
-    "precision": "",
-    "recall": "",
-    "hd95_mm": "mm",
-    "assd_mm": "mm",
-    "surface_dice": "mm2/mm2",  # by area; rows of older versions have "", as they counted voxels
-    "volume_mm3": "mm3",
-    "reference_volume_mm3": "mm3",
-    "volume_error_mm3": "mm3",
-    "volume_error_abs_mm3": "mm3",
-    "volume_error_percent": "%",
-    "volume_similarity": "",
-    "failed": "",
-    "pieces": "",
-    "touches_edge": "",
-    "swapped": "",  # only for labels in pairs
-    "reference_pieces": "",
-    "reference_touches_edge": "",
-    "reference_swapped": "",
-    "reference_borders_on_ignored": "",  # only in cases with ignored voxels
-    "rater_dice": "",  # of a further rater's mask; the rater's name follows after an @
-}
 ALONE = ("volume_mm3", "pieces", "touches_edge")  # metrics of a single map
 COMPARED = (
     "precision",
@@ -84,6 +63,7 @@ def score_case(
     split: str = "",
     oriented: bool = True,
     beside: Beside = NOTHING,
+    own: OwnMetrics | None = None,
 ) -> list[Row]:
     """Return the rows of a prediction (None: no prediction) and its reference (None: no reference).
 
@@ -98,7 +78,10 @@ def score_case(
     `@<rater>` inside a rater's mask; NaN for an empty mask. If the reference, or a rater's mask in
     place of the prediction, has ignored voxels, `reference_borders_on_ignored` is 1 for labels
     whose volume may be incomplete.
+
+    `own` adds scores by the user's own functions.
     """
+    own = own or {}
     ignored = None
     if truth is not None and pred is not None:
         truth, pred, ignored = same_ignored(target, truth, pred)
@@ -109,11 +92,12 @@ def score_case(
         for label, found in _alone(truth, target, affine, oriented=oriented).items():
             scores[label] |= {f"reference_{metric}": value for metric, value in found.items()}
         _compare(scores, truth, pred, target, spacing_mm, ignored)
+        _add_own(scores, own, truth, pred, spacing_mm, case.case_id)
         _add_borders(scores, truth, target)
     for label, found in beside_scores(truth, beside, target, affine, pred=pred).items():
         scores[label] |= found
     _add_sides(scores, beside, target, affine, oriented=oriented)
-    return _rows(case, scores, split, target)
+    return _rows(case, scores, split, target, {name: metric.unit for name, metric in own.items()})
 
 
 def measure_case(
@@ -139,9 +123,16 @@ def measure_case(
     return _rows(case, scores, split, target)
 
 
-def _rows(case: Case, scores: Mapping[str, Scores], split: str, target: Target) -> list[Row]:
-    order = {metric: place for place, metric in enumerate(UNITS)}
-    units = UNITS | {f"mean_{name}": unit for name, unit in target.units.items()}
+def _rows(
+    case: Case,
+    scores: Mapping[str, Scores],
+    split: str,
+    target: Target,
+    own_units: Mapping[str, str] | None = None,
+) -> list[Row]:
+    units = UNITS | dict(own_units or {})
+    order = {metric: place for place, metric in enumerate(units)}
+    units |= {f"mean_{name}": unit for name, unit in target.units.items()}
     units |= {f"reference_mean_{name}": unit for name, unit in target.units.items()}
 
     def plain(metric: str) -> str:
@@ -239,6 +230,22 @@ def _compare(
         )
         for label in pair:
             scores[label]["swapped"] = crossed
+
+
+def _add_own(
+    scores: Mapping[str, Scores],
+    own: OwnMetrics,
+    truth: ClassMap,
+    pred: ClassMap | None,
+    spacing_mm: Triple,
+    case_id: str,
+) -> None:
+    """Add scores of the user's own, of masks on the whole grid."""
+    for number, (label, found) in enumerate(scores.items(), start=1) if own else ():
+        for name, metric in own.items():
+            masks = () if pred is None else (truth == number, pred == number)
+            where = f"{case_id}, {label}"
+            found[name] = own_score(name, metric, *masks, spacing_mm=spacing_mm, where=where)
 
 
 def _compared(

@@ -13,6 +13,7 @@ from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import digest
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
+from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.report.pages.postprocessing import postprocessing_facts
 from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.runs.folder.older_output import older_output
@@ -71,6 +72,7 @@ def score_held_out(
     data: TargetData,
     *,
     facts: Mapping[str, Any],
+    metrics: OwnMetrics | None = None,
     weights: str = "best",
     pictures: int = 6,
 ) -> HeldOut:
@@ -78,7 +80,7 @@ def score_held_out(
 
     Writes rows.csv, cases.tsv, people.tsv, summary.json, pictures, the study's tables and
     report.html, in this order: a study that fails takes nothing with it but itself. Predictions of
-    other weights are made anew; those of the same weights are kept.
+    other weights are made anew; those of the same weights are kept. `metrics` are the user's own.
     """
     target, splits = data.target, data.splits
     cases = [case for case in data.manifest.cases if splits[case.case_id] in HELD_OUT]
@@ -90,7 +92,7 @@ def score_held_out(
         discard(predictions)
     with prediction_cost(folder, predictions):
         predict_all(predictor, cases, predictions, made_by=made_by)
-    scored = evaluate(data.manifest, predictions, target, splits, which=HELD_OUT)
+    scored = evaluate(data.manifest, predictions, target, splits, which=HELD_OUT, own=metrics)
     write_rows(scored, folder / "rows.csv")
     write_cases(folder, cases, splits)
     write_people(folder, data.manifest.cases, splits)

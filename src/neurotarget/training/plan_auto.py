@@ -48,9 +48,9 @@ def with_plan(
     batch = config["data"]["batch_size"] if "data.batch_size" in said else None
     model = dict(config["model"])
     deepens = all(key in model for key in SHALLOW) and not _says(said, "model", SHALLOW)
-    averaged = config["task"]["ema_decay"] is not None
+    averaged = config["task"].get("ema_decay") is not None
     states = optimizer_states(config["optimizer"]) + averaged
-    loss = DeepSupervision(build(config["task"]["loss"]))
+    loss = DeepSupervision(build(config["loss"]))
     for _ in range(PASSES):
         first = build_net(model, target, given or known.median_vox)
         found = propose(

@@ -70,7 +70,7 @@ def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch:
     shape = (batch, len(target.contrasts), *target.patch_vox)
     image = torch.randn(shape, device=device).contiguous(memory_format=layout)
     label = torch.randint(trained.num_labels, (batch, *target.patch_vox), device=device)
-    loss = DeepSupervision(build(config["task"]["loss"]))
+    loss = DeepSupervision(build(config["loss"]))
 
     def step() -> None:
         with torch.autocast(device.type, low, enabled="16" in precision):

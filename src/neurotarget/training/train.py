@@ -18,6 +18,7 @@ from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.batches.prepare import contents
+from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import print_problems
 from neurotarget.report.pages.postprocessing import postprocessing_line
@@ -46,6 +47,7 @@ from neurotarget.training.devices import apart_from_slurm, num_devices, rank
 from neurotarget.training.held_out import flat, refuse_corrected, score_held_out
 from neurotarget.training.learn_postprocessing import learn_postprocessing
 from neurotarget.training.localising import located
+from neurotarget.training.own_parts import own_callbacks, own_metrics
 from neurotarget.training.plan_auto import as_planned, with_plan
 from neurotarget.training.step_probe import probed_seconds
 from neurotarget.training.training_bar import duration
@@ -86,6 +88,8 @@ def train(config: Config, start: Start) -> dict[str, float]:
     state = resumable_state(last) if config["resume"] and last.is_file() else None
     target = build_target(config["target"])
     data = build_data(config, target)
+    callbacks = own_callbacks(config.get("callbacks"))
+    metrics = own_metrics(config.get("metrics"))
     net, fitted = _tried(config, target, resumed=state is not None)
     if is_main:
         done = state["global_step"] if state else 0
@@ -104,7 +108,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
         target,
         data,
         resumed=state is not None,
-        callbacks=start.callbacks,
+        callbacks=[*start.callbacks, *callbacks],
     )
     config["patch_vox"] = list(parts.target.patch_vox)
     if is_main:
@@ -128,7 +132,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
                 patch_vox=parts.target.patch_vox,
             )
             if config["held_out"]:
-                _finish(config, start, parts, made)
+                _finish(config, start, parts, made, metrics=metrics)
             else:
                 _tell_learning(parts, config, made)
         failed = False
@@ -238,7 +242,9 @@ def _localise(config: Config, folder: Path, data: TargetData) -> list[str]:
     return cascade.lines
 
 
-def _finish(config: Config, start: Start, parts: Parts, made: list[Logger]) -> None:
+def _finish(
+    config: Config, start: Start, parts: Parts, made: list[Logger], *, metrics: OwnMetrics
+) -> None:
     """Learn post-processing, predict, score and study the held-out cases, tell the trackers."""
     folder = start.folder
     weights = _usable(config["weights"], folder)
@@ -249,6 +255,7 @@ def _finish(config: Config, start: Start, parts: Parts, made: list[Logger]) -> N
         folder,
         parts.data,
         facts=_facts(config, start, parts),
+        metrics=metrics,
         weights=weights,
         pictures=int(config["logger"]["pictures"]),
     )

@@ -30,6 +30,7 @@ from neurotarget.tasks.segmentation import SegmentationTask
 from neurotarget.training.budget import apply_budget
 from neurotarget.training.callbacks import BestScores, Checkpoint, RandomState, WholeCheckpoints
 from neurotarget.training.devices import apart_from_slurm
+from neurotarget.training.own_parts import own_augmentation
 from neurotarget.training.training_bar import TrainingBar
 from neurotarget.types import Target
 
@@ -51,7 +52,7 @@ class Parts(NamedTuple):
 
 def build_data(config: Config, target: Target) -> TargetData:
     """The data module of a target; nothing is read yet."""
-    data = build(config["data"], target=target, augmentation=config["augment"])
+    data = build(config["data"], target=target, augmentation=own_augmentation(config["augment"]))
     build_augmentation(data.augmentation, target=as_trained(target))
     return data
 

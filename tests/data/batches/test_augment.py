@@ -5,7 +5,7 @@ import torch
 import torchio as tio
 from omegaconf import OmegaConf
 
-from neurotarget.data.batches.augment import build_augmentation
+from neurotarget.data.batches.augment import OwnTransform, build_augmentation
 from neurotarget.problems import DataError
 from neurotarget.types import Target
 
@@ -128,6 +128,31 @@ def test_flip_along_other_axes_needs_no_pairs():
 def test_bad_settings_are_named(settings, words):
     with pytest.raises(DataError, match=words):
         build_augmentation(settings, target=target_of("gland"))
+
+
+@pytest.mark.parametrize(("p", "least", "most"), [(0.0, 0, 0), (0.5, 60, 140), (1.0, 200, 200)])
+def test_an_own_transform_is_called_with_its_probability(p, least, most):
+    seen = []
+    own = OwnTransform("mine", lambda subject: seen.append(1) or subject, p)
+    augment = build_augmentation({"mine": own}, target=target_of("gland"))
+    subject = scan()
+    torch.manual_seed(0)
+    for _ in range(200):
+        augment(subject)
+    assert least <= len(seen) <= most
+
+
+def test_an_own_transform_comes_last():
+    own = OwnTransform("mine", lambda subject: subject)
+    settings = {"mine": own, "gamma": {"p": 1}, "flip": {"p": 1}}
+    assert build_augmentation(settings, target=target_of("gland"))[-1] is own
+
+
+@pytest.mark.parametrize("transform", [tio.Crop(2), lambda subject: subject["image"]])
+def test_an_own_transform_that_changes_the_grid_or_returns_no_subject_is_refused(transform):
+    own = build_augmentation({"mine": OwnTransform("mine", transform)}, target=target_of("gland"))
+    with pytest.raises(ValueError, match=r"augment\.mine: found \w+, wanted the subject"):
+        own(scan())
 
 
 def test_a_mirror_keeps_ignored_voxels():

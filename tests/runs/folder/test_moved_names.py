@@ -2,7 +2,12 @@ import importlib
 
 import pytest
 
-from neurotarget.runs.folder.moved_names import NETS, present_name, with_present_names
+from neurotarget.runs.folder.moved_names import (
+    NETS,
+    present_name,
+    present_override,
+    with_present_names,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,3 +37,16 @@ def test_names_are_renewed_at_any_depth_and_loops_end():
     config["loop"] = config
     found = with_present_names(config)
     assert found["a"][0] == {"_target_": "neurotarget.models.nets.unet.UNet", "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("task.loss.dice_weight=2", "loss.dice_weight=2"),
+        ("+task.loss._target_=a.B", "+loss._target_=a.B"),
+        ("task.lossy=1", "task.lossy=1"),
+        ("name=task.loss", "name=task.loss"),
+    ],
+)
+def test_a_recorded_setting_of_the_loss_is_found_where_it_is_now(before, now):
+    assert present_override(before) == now

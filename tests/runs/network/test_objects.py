@@ -3,7 +3,7 @@ import yaml
 
 from neurotarget.models.nets.unet import UNet
 from neurotarget.problems import DataError
-from neurotarget.runs.network.objects import build, build_foreign
+from neurotarget.runs.network.objects import build, build_foreign, function_of
 from neurotarget.types import Target
 
 
@@ -81,3 +81,30 @@ def test_unknown_setting_is_named_with_the_nearest_one_also_inside():
         build(cohort)
     with pytest.raises(DataError, match="UNet: no such setting 'width'; did you mean widths"):
         build({"_target_": "neurotarget.models.nets.unet.UNet", "width": [4]}, in_channels=1)
+
+
+def test_a_function_gets_its_settings_and_a_class_is_made_with_them():
+    power = function_of({"_target_": "operator.pow"})
+    assert power(2, 3) == 8
+    rounded = function_of({"_target_": "builtins.round", "ndigits": 1})
+    assert rounded(0.26) == 0.3
+    loss = function_of({"_target_": "neurotarget.losses.DiceCrossEntropy", "smooth": 2.0})
+    assert loss.smooth == 2.0
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ({"_target_": "nopackage.losses.Loss"}, "no module nopackage; check the name"),
+        ({"_target_": "nopackage.Loss"}, "no module nopackage; check the name"),
+        ({"_target_": "neurotarget.los.Loss"}, "no module neurotarget.los; check the name"),
+        ({"_target_": "neurotarget.losses.DiceCrossEntrpy"}, "did you mean .*DiceCrossEntropy"),
+        ({"_target_": "neurotarget.losses.crop", "margin": 1}, "'margin'; did you mean margin_vox"),
+        ({"_target_": "math.pi"}, "callable"),
+        ({"_target_": "builtins.object"}, "found an object that cannot be called"),
+    ],
+)
+def test_what_is_no_function_is_one_sentence(node, words):
+    with pytest.raises(DataError, match=words) as caught:
+        function_of(node)
+    assert "\n" not in str(caught.value)

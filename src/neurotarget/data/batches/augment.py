@@ -1,14 +1,17 @@
 """Augmentation from settings: which transforms, how often, how strong.
 
 Order is fixed: the head moves (affine, elastic, flip), then the scanner shades, blurs and
-disturbs, then noise, then the grey scale. All randomness comes from torch's global generator.
+disturbs, then noise, then the grey scale, then transforms of the user's own in the order in which
+they are given. All randomness comes from torch's global generator.
 """
 
 import difflib
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+import torch
 import torchio as tio
 
 from neurotarget.data.batches.shading import BiasField, Gamma
@@ -29,25 +32,54 @@ INTENSITY = {
 FIXED = {"low_resolution": {"scalars_only": True}}
 LATERAL = re.compile(r"^(left|right)|(^|[\W_])(left|right|lh|rh|l|r)($|[\W_])", re.IGNORECASE)
 
-Settings = Mapping[str, Mapping[str, object] | None]
+
+@dataclass(frozen=True)
+class OwnTransform:
+    """A transform of the user's own, a function of a subject, applied with probability `p`."""
+
+    name: str
+    transform: Callable[[tio.Subject], tio.Subject]
+    p: float = 1.0
+
+    def __call__(self, subject: tio.Subject) -> tio.Subject:
+        """Transform `image` and `label` of a patch; the grid has to stay.
+
+        Raises:
+            ValueError: the transform returns no subject, or another grid.
+        """
+        if torch.rand(1).item() >= self.p:
+            return subject
+        shape, changed = subject.spatial_shape, self.transform(subject)
+        if not isinstance(changed, tio.Subject) or changed.spatial_shape != shape:
+            raise ValueError(
+                f"augment.{self.name}: found {type(changed).__name__}, wanted the subject with "
+                f"images of {shape} voxels as before; let the transform return it"
+            )
+        return changed
+
+
+Settings = Mapping[str, Mapping[str, object] | OwnTransform | None]
 
 
 def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Transform:
     """Compose the transforms named in `settings`, for subjects with `image` and `label`.
 
     Each entry is a transform's name and its parameters, among them its probability `p`; an entry
-    that is null, or whose p is 0, is left out. Intensity transforms leave labels alone; labels
-    are read at the nearest voxel; a left/right flip swaps the target's pairs.
+    that is null, or whose p is 0, is left out. An `OwnTransform` may have any name. Intensity
+    transforms leave labels alone; labels are read at the nearest voxel; a left/right flip swaps the
+    target's pairs.
 
     Raises:
         DataError: an unknown transform or parameter, or a left/right flip of a target with
             lateral labels that are not paired.
     """
-    for name, values in (settings or {}).items():
+    given = dict(settings or {})
+    own = [given.pop(name) for name in [*given] if isinstance(given[name], OwnTransform)]
+    for name, values in given.items():
         _refuse_unknown(name, values)
     asked = {
         name: _plain(values)
-        for name, values in (settings or {}).items()
+        for name, values in given.items()
         if values is not None and values.get("p", 1) != 0
     }
     parts = {name: _make(name, asked[name]) for name in (*SPATIAL, *INTENSITY) if name in asked}
@@ -55,7 +87,8 @@ def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Tran
     refuse_unpaired(moves.get("flip"), target)
     swap = (*target.swap, target.ignored_class)  # which a mirror keeps
     warp = [Warp(**moves, swap=swap, copy=False)] if moves else []
-    return tio.Compose(warp + [part for name, part in parts.items() if name in INTENSITY])
+    scanner = [part for name, part in parts.items() if name in INTENSITY]
+    return tio.Compose([*warp, *scanner, *own])
 
 
 def refuse_unpaired(flip: Flip | None, target: Target) -> None:

@@ -21,7 +21,7 @@ from neurotarget.stats.cohort.failures import BELOW_HALF, failed_masks
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.effects.effects import INCONCLUSIVE, claim
 from neurotarget.stats.study.results import Study
-from neurotarget.stats.study.tables import ALL_LABELS
+from neurotarget.stats.study.tables import ALL_LABELS, own_units
 from neurotarget.types import FAILED
 
 MOST_LABELS = 12  # of more labels, those of lowest Dice are shown
@@ -38,8 +38,8 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
     """Return scores, volume agreement and hypotheses of a study of rows as JSON values.
 
     The numbers are those of the study's tables. `dice` and the other scores hold the mean of each
-    label, `scores` its spread and interval. `planted` holds the true effect of each hypothesis
-    where the cases were generated. A lost mask has Dice 0; undefined values are None, left out of
+    label, `scores` its spread and interval, also of the user's own metrics. `planted` holds the
+    true effect of each hypothesis where the cases were generated. A lost mask has Dice 0; undefined values are None, left out of
     means and counted (`n_nan`). Intervals are at 95 %, over subjects. `parts`, if the study has
     internal and external cases, holds the numbers of each with published ones. `learnt` is the
     verdict on the network, where there is one.
@@ -52,11 +52,12 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
     table = study.tables["scores"]
     whole = table[table["stratum"] == "all"].set_index(["metric", "label"])
     scores = {
-        metric: {label: _score(whole.loc[metric, label]) for label in labels} for metric in SCORES
+        metric: {label: _score(whole.loc[metric, label]) for label in labels}
+        for metric in (*SCORES, *own_units(rows))
     }
+    means_of = {metric: _means(scores[metric]) for metric in SCORES}
     means = {
-        f"{metric}_mean": _mean(list(_means(by_label).values()))
-        for metric, by_label in scores.items()
+        f"{metric}_mean": _mean(list(by_label.values())) for metric, by_label in means_of.items()
     }
     return _plain(
         {
@@ -70,7 +71,7 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
             "n_below_half": _below_half(study),
             "surface_tolerance_mm": target.surface_tolerance_mm,
             **means,
-            **{metric: _means(by_label) for metric, by_label in scores.items()},
+            **means_of,
             "scores": scores,
             "volume": {label: _volume(study, label) for label in labels},
             **_parts(study),

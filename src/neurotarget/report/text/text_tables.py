@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from neurotarget.report.text.numbers import NOTHING, aligned, interval, number, p_value, unit_text
+from neurotarget.stats.study.tables import SCORE_UNITS
 
 
 def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
-    """Format Dice, HD95 with median and quartiles, ASSD and surface Dice of each label."""
+    """Format Dice, HD95 with median and quartiles, ASSD, surface Dice and own scores by label."""
+    own = [metric for metric in summary["scores"] if metric not in SCORE_UNITS]
     tolerance = f"surface Dice at {summary['surface_tolerance_mm']:g} mm"
-    heads = ["Masks, mean ± SD", "n", "Dice", "", "HD95 mm", "median", "ASSD mm", tolerance]
+    heads = ["Masks, mean ± SD", "n", "Dice", "", "HD95 mm", "median", "ASSD mm", tolerance, *own]
     table, lost = [heads], 0
     for label in labels:
         scores = {metric: by_label[label] for metric, by_label in summary["scores"].items()}
@@ -24,6 +26,7 @@ def scores_table(summary: Mapping, labels: Sequence[str]) -> str:
                 f"{number(distance['median'], 2)} ({_quartiles(distance)})",
                 _mean_sd(scores["assd_mm"], 2),
                 _mean_sd(scores["surface_dice"], 3),
+                *(_mean_sd(scores[metric], 3) for metric in own),
             ]
         )
     text = aligned(table)

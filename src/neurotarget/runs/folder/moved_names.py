@@ -27,6 +27,11 @@ def present_name(path: str) -> str:
     return path
 
 
+def present_override(word: str) -> str:
+    """A recorded override with the key of now: the loss was a setting of the task."""
+    return re.sub(r"^([+~]*)task\.loss\b", r"\1loss", word)
+
+
 def with_present_names(config: dict[str, Any]) -> dict[str, Any]:
     """Replace every `_target_` at any level by its present name, in place; return the config."""
     for node in _mappings(config):

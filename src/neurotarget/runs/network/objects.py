@@ -41,18 +41,54 @@ def build(cfg: Mapping[str, Any], **values: object) -> Any:  # noqa: ANN401
 
 def _called(node: Mapping[str, Any], values: Mapping[str, object]) -> object:
     """Result of a node's `_target_` for its settings and further arguments."""
+    return _waiting(node)(**values)
+
+
+def _waiting(node: Mapping[str, Any]) -> functools.partial:
+    """A node's `_target_` with its settings, to be called."""
     given = {str(key): _built(node[key]) for key in node if not str(key).startswith("_")}
-    return located(str(node.get("_target_", "")))(**{**given, **values})
+    return functools.partial(located(str(node.get("_target_", ""))), **given)
+
+
+def function_of(node: Mapping[str, Any]) -> Callable[..., Any]:
+    """What a node's `_target_` names, to be called later.
+
+    A class is made with the node's settings and its object is called; a function gets the settings
+    beside the arguments of the call.
+
+    Raises:
+        DataError: it cannot be imported or called, or a setting is unknown or refused.
+    """
+    kind = located(str(node["_target_"]))
+    if inspect.isclass(kind):
+        made = build(node)
+    else:
+        made = _built({**node, "_partial_": True})
+        _refuse_unknown(node, made)
+    if not callable(made):
+        raise DataError(
+            f"{node['_target_']}: found an object that cannot be called, wanted a function or a "
+            "class with the method __call__; add it"
+        )
+    return made
+
+
+def _refuse_unknown(node: Mapping[str, Any], made: functools.partial) -> None:
+    """Refuse settings that a function would refuse when it is called."""
+    try:
+        inspect.signature(made.func).bind_partial(**made.keywords)
+    except TypeError as error:
+        name = str(node["_target_"]).rpartition(".")[2]
+        raise DataError(refused(node, TypeError(f"{name}() {error}"))) from error
+    except ValueError:  # some functions in C do not tell their arguments
+        return
 
 
 def _built(value: object) -> object:
     """A setting with every nested node replaced by the object that it describes."""
     if isinstance(value, Mapping) and "_target_" in value:
-        if value.get("_partial_") is True:
-            given = {str(key): _built(value[key]) for key in value if not str(key).startswith("_")}
-            return functools.partial(located(str(value["_target_"])), **given)
         try:
-            return _called(value, {})
+            return _waiting(value) if value.get("_partial_") is True else _called(value, {})
         except REFUSALS as error:
             if isinstance(error, DataError):
                 raise
@@ -76,12 +112,16 @@ def located(path: str) -> Callable[..., Any]:
     try:
         return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        if error.name and not module.startswith(error.name):  # its dependency is missing
+        if not f"{module}.".startswith(f"{error.name}."):  # a package that the module needs
             raise DataError(f"{path}: it needs {error.name}; install it") from error
         outer, _, inner = module.rpartition(".")  # a method of a class
-        if outer and (kind := getattr(importlib.import_module(outer), inner, None)) is not None:
+        holder = importlib.import_module(outer) if outer and error.name == module else None
+        if (kind := getattr(holder, inner, None)) is not None:
             return getattr(kind, name)
-        raise DataError(f"_target_: found {path!r}, wanted one that can be imported") from error
+        raise DataError(
+            f"_target_: found {path!r}, and there is no module {error.name}; check the name, "
+            "install its package, or add its folder to PYTHONPATH"
+        ) from error
     except AttributeError as error:
         names = [one for one in vars(importlib.import_module(module)) if one[:1] != "_"]
         near = difflib.get_close_matches(name, names, n=1)

@@ -29,7 +29,12 @@ from neurotarget.stats.study.parts import parts_table
 from neurotarget.stats.study.raters import rater_differences_table, raters_table
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.sites import harmonisation_table, sites_table
-from neurotarget.stats.study.tables import agreement_table, scores_table, volumes_table
+from neurotarget.stats.study.tables import (
+    agreement_table,
+    own_units,
+    scores_table,
+    volumes_table,
+)
 
 NAMED = 8  # most cases listed in a sentence
 SCORES = ("dice", "hd95_mm", "assd_mm", "surface_dice")
@@ -145,7 +150,8 @@ def cases_table(measured: Measured) -> pd.DataFrame:
         name = f"mean_{contrast}_{measured.target.units[contrast]}"
         for method, means in by_method.items():
             parts.append(means.rename(columns=lambda label, of=f"{method}_{name}": f"{label}_{of}"))
-    scores = measured.scores[measured.scores["metric"].isin(SCORES)]
+    shown = (*SCORES, *own_units(measured.scores))
+    scores = measured.scores[measured.scores["metric"].isin(shown)]
     if len(scores):
         wide = scores.pivot(index="case_id", columns=["label", "metric"], values="value")
         wide.columns = [f"{label}_{metric}" for label, metric in wide.columns]

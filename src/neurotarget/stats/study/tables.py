@@ -7,7 +7,7 @@ means Student's t with people − 1 degrees of freedom, for agreement the choice
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
+from neurotarget.metrics.metric_units import is_own
 from neurotarget.problems import DataError
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.measured import Measured
@@ -137,12 +138,14 @@ def scores_table(measured: Measured) -> pd.DataFrame:
     NaN scores are left out and counted (`n_nan`): a lost mask has no surface, so distances are
     those of the other masks. `n_failed` counts cases that failed in the label (for `mean`, in any).
     Intervals are cut at the ends of the score's range. A region has rows where it was scored.
+    Scores of the user's own metrics follow, without limits of their intervals.
     Where there are several labels, `mean` is the mean Dice of each case over its labels.
 
     Raises:
         DataError: a case has two values of one score.
     """
-    values, rated = _score_columns(measured)
+    units = SCORE_UNITS | own_units(measured.scores)
+    values, rated = _score_columns(measured, units)
     failed = _failed(measured, values)
     rows = []
     for part in _parts(measured):
@@ -152,7 +155,7 @@ def scores_table(measured: Measured) -> pd.DataFrame:
             n_rated = int(rated[label, metric].to_numpy()[part.cases].sum())
             nothing = NO_VALUE if n_rated else NO_SCORES
             rows.append(
-                {"label": label, **part.names, "metric": metric, "unit": SCORE_UNITS[metric]}
+                {"label": label, **part.names, "metric": metric, "unit": units[metric]}
                 | _mean(here[known], part, known, nothing, metric)
                 | {
                     "n_nan": n_rated - int(known.sum()),
@@ -182,7 +185,7 @@ def _mean(
     reason = part.too_few(n, n_subjects)
     if not reason:
         low, high = mean_interval(values, subject, n_subjects)
-        low = max(low, 0.0) if metric else low
+        low = max(low, 0.0) if metric in SCORE_UNITS else low
         high = min(high, LARGEST.get(metric, math.inf))
     sd = float(values.std(ddof=1)) if n > 1 else math.nan
     middle = np.quantile(values, [0.5, 0.25, 0.75]).tolist()
@@ -236,10 +239,18 @@ def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: own[list(parts[name])].any(axis=1) for name in named})
 
 
-def _score_columns(measured: Measured) -> tuple[pd.DataFrame, pd.DataFrame]:
+def own_units(rows: pd.DataFrame) -> dict[str, str]:
+    """Metrics of the user's own in rows, with their units."""
+    own = rows[rows["metric"].map(is_own)] if "metric" in rows else rows[:0]
+    return dict(zip(own["metric"], own["unit"], strict=True)) if len(own) else {}
+
+
+def _score_columns(
+    measured: Measured, units: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Values, and whether such a row exists: rows are cases, columns (label, metric)."""
     labels, rows = measured.target.label_names, measured.scores
-    rows = rows[rows["metric"].isin(SCORE_UNITS)].astype({"value": float})
+    rows = rows[rows["metric"].isin(units)].astype({"value": float})
     if len(twice := rows[rows.duplicated(["case_id", "label", "metric"])]):
         case_id, label, metric = twice.iloc[0][["case_id", "label", "metric"]]
         raise DataError(
@@ -247,7 +258,7 @@ def _score_columns(measured: Measured) -> tuple[pd.DataFrame, pd.DataFrame]:
             "keep the rows of one run, and one row per case in the manifest"
         )
     named = (*labels, *(name for name in measured.target.regions if name in set(rows["label"])))
-    columns = pd.MultiIndex.from_product([named, SCORE_UNITS])
+    columns = pd.MultiIndex.from_product([named, units])
     values, rated = (
         table.pivot(index="case_id", columns=["label", "metric"], values="value").reindex(
             index=measured.covariates.index, columns=columns
