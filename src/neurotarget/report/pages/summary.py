@@ -39,10 +39,10 @@ def summarise(study: Study, *, planted: Mapping[str, float] | None = None) -> di
 
     The numbers are those of the study's tables. `dice` and the other scores hold the mean of each
     label, `scores` its spread and interval, also of the user's own metrics. `planted` holds the
-    true effect of each hypothesis where the cases were generated. A lost mask has Dice 0; undefined values are None, left out of
-    means and counted (`n_nan`). Intervals are at 95 %, over subjects. `parts`, if the study has
-    internal and external cases, holds the numbers of each with published ones. `learnt` is the
-    verdict on the network, where there is one.
+    true effect of each hypothesis where the cases were generated. A lost mask has Dice 0; undefined
+    values are None, left out of means and counted (`n_nan`). Intervals are at 95 %, over subjects.
+    `parts`, if the study has internal and external cases, holds the numbers of each with published
+    ones. `learnt` is the verdict on the network, where there is one.
     """
     measured = study.measured
     target, rows = measured.target, measured.scores
