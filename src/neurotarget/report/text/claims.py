@@ -10,6 +10,7 @@ from neurotarget.types import Target
 
 VOLUMES, MASKS = "volumes", "masks"
 SEX = ("sex", "gender")
+UNNAMED = ("table", "volume", "volumes")  # names of files that name no structure
 HEADS = {"tiv": "TIV", "icv": "ICV", "etiv": "eTIV", "brain mm3": "brain volume"}
 SEXES = {"F": "women", "M": "men", "female": "women", "male": "men"}
 
@@ -43,7 +44,8 @@ def _quantity(hypothesis: Hypothesis, target: Target) -> str:
         whole = f"the whole {target.name}" if label == "total" else label
         return f"mean {hypothesis.contrast} of {whole.replace('_', ' ')}"
     if label == "total":
-        return f"total {target.name.replace('_', ' ')} volume"
+        name = target.name.replace("_", " ")
+        return "total volume" if name.casefold() in UNNAMED else f"total {name} volume"
     return f"{label.replace('_', ' ')} volume"
 
 

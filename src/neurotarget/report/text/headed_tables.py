@@ -385,7 +385,8 @@ def _heading(key: str, about: About) -> str:
 
 def _words(key: str) -> str:
     text = key.replace("_mm3", ", mm³").replace("_mm", ", mm").replace("_", " ")
-    return text[:1].upper() + text[1:]
+    # names such as eTIV stay as they are
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 def _packed(values: pd.Series) -> object:

@@ -79,7 +79,8 @@ def estimate(row: Mapping, key: str, *, digits: int | None = None, sign: bool = 
 def title_of(name: str) -> str:
     """Format a name from a file as a heading: `sex_difference` as `Sex difference`."""
     text = name.replace("_", " ").strip()
-    return text[:1].upper() + text[1:]
+    # names such as eTIV stay as they are
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 def volumes_of(method: str, what: str = VOLUMES) -> str:
