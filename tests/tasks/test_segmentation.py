@@ -92,7 +92,7 @@ def test_test_volumes_are_logged_under_their_own_name(toy, tmp_path):
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_shipped_settings_train(toy, tmp_path, optimizer):
     whole = OmegaConf.create({"task": load("task", "segmentation")})
-    whole.optimizer = load("optimizer", optimizer)
+    whole.loss, whole.optimizer = load("loss", "dice_ce"), load("optimizer", optimizer)
     net = instantiate(load("model", "unet").model, in_channels=1, num_labels=2, _convert_="all")
     task = instantiate(whole.task, _partial_=True, _convert_="all")(target=toy.target, net=net)
     assert isinstance(task, SegmentationTask)
