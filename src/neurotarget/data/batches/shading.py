@@ -1,8 +1,8 @@
 """Bias field and gamma for images of any intensity range.
 
-TorchIO's multiply and raise the values as they stand. Prepared images are centred at 0, where
-that would leave the middle greys alone and bend dark against bright; here the darkest voxel of
-the patch counts as no signal.
+TorchIO's transforms multiply and exponentiate the values as they are. Prepared images are centred
+at 0, where this would not change the middle greys and would distort dark against bright; here the
+darkest voxel of the patch is the zero of the signal.
 """
 
 import torch
@@ -45,7 +45,7 @@ class BiasField(RandomTransform, IntensityTransform):
         total = degrees[:, None, None] + degrees[None, :, None] + degrees[None, None, :]
         field = (torch.rand(count, count, count) * 2 - 1) * self.coefficients
         field = torch.where(total <= self.order, field, 0.0)
-        for side in sides:  # each turn contracts the first axis and appends the voxels' axis
+        for side in sides:  # each pass contracts the first axis and appends the voxel axis
             powers = torch.linspace(-1, 1, side)[None, :] ** degrees[:, None]
             field = torch.tensordot(field, powers, dims=([0], [0]))
         return field.exp()
