@@ -72,10 +72,10 @@ class DeepSupervision(nn.Module):
         self.loss = loss
 
     def forward(self, logits: Logits | Levels, labels: Labels) -> Tensor:
-        """Return the weighted sum; coarser levels meet nearest-downsampled labels.
+        """Return the weighted sum; coarser levels get labels downsampled by nearest neighbour.
 
         Raises:
-            ValueError: the finest level has not the grid of the labels.
+            ValueError: the finest level is not on the grid of the labels.
         """
         finest = (logits if isinstance(logits, Tensor) else logits[0]).shape[2:]
         if finest != labels.shape[1:]:

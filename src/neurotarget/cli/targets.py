@@ -40,7 +40,7 @@ def load_target(name: str, *, trust: bool = False) -> Target:
 
 
 def nearest_of(word: str, known: Mapping | Sequence[str]) -> str:
-    """End of a message about an unknown word: the nearest known word, and all known words."""
+    """End of a message about an unknown name: the nearest known name, and all known names."""
     near = difflib.get_close_matches(word, list(known), n=1)
     hint = f" did you mean {near[0]}?" if near else ""
     return f"{hint} known are {', '.join(sorted(known))}"

@@ -59,7 +59,7 @@ def make_qsm(
         overwrite: whether finished scans are made again, and files of others replaced.
 
     Raises:
-        DataError: an option is unfit, no scan can be read, or an output would replace an input.
+        DataError: an option is invalid, no scan can be read, or an output would replace an input.
     """
     chain, device = chain or QSM(), usable_device(device)
     check_options(chain)

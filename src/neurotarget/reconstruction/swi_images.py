@@ -64,7 +64,7 @@ def make_swi(
         overwrite: whether finished scans are made again, and files of others replaced.
 
     Raises:
-        DataError: an option is unfit, no scan can be read, or an output would replace an input.
+        DataError: an option is invalid, no scan can be read, or an output would replace an input.
     """
     if axis not in AXES:
         raise DataError(f"axis: got {axis!r}, wanted auto, 0, 1 or 2")

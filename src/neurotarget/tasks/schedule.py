@@ -31,7 +31,7 @@ class Schedule:
         return rise * max(fall, self.floor)
 
     def scheduler(self, optimizer: Optimizer, progress: Progress) -> LambdaLR:
-        """Follow `progress`, asked once per optimizer step; the state is plain values."""
+        """Follow `progress`, which is called once per optimizer step; the state is plain values."""
 
         def factor(step: int) -> float:
             return self.factor(step, progress(step))

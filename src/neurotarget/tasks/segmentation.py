@@ -124,7 +124,7 @@ class SegmentationTask(pl.LightningModule):
         self._log_scores("test")
 
     def configure_optimizers(self) -> dict[str, object]:
-        """Optimizer, and the schedule once per step."""
+        """The optimizer, and its schedule with one update per step."""
         optimizer = self.optimizer_for(self.net.parameters())
         scheduler = self.schedule.scheduler(optimizer, training_progress(self.trainer))
         return {

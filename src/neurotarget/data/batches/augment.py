@@ -95,7 +95,7 @@ def refuse_unpaired(flip: Flip | None, target: Target) -> None:
     """Refuse a left/right flip that would leave a lateral label on the wrong side.
 
     Raises:
-        DataError: a label is named for one side and is in no pair.
+        DataError: a label has the name of one side and is in no pair.
     """
     if flip is None or 0 not in flip.axes:
         return

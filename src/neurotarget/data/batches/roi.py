@@ -26,7 +26,7 @@ def box_of(scan: ndarray, grid: Grid, roi: Roi, *, case_id: str, file: str) -> G
     """Cut a whole-scan grid to the region of interest; `scan` is in stored order.
 
     Raises:
-        DataError: no head is seen, or the box misses the scan.
+        DataError: no head is found, or the box misses the scan.
     """
     spacing = grid_spacing_mm(grid.canonical_affine)
     if roi.anchor == "world":
@@ -56,7 +56,7 @@ def anchor_vox(
     """Canonical voxel of an anchor of a whole-scan grid; `scan` is in stored order.
 
     Raises:
-        DataError: no head is seen.
+        DataError: no head is found.
     """
     if anchor == "head":
         spacing = grid_spacing_mm(grid.canonical_affine)

@@ -29,7 +29,7 @@ class BiasField(RandomTransform, IntensityTransform):
         self.coefficients, self.order = coefficients, order
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
-        """Shade every image of the subject."""
+        """Apply a random bias field to every image of the subject."""
         for image in self.get_images(subject):
             contrasts = []
             for contrast in image.data.float():
@@ -52,9 +52,9 @@ class BiasField(RandomTransform, IntensityTransform):
 
 
 class Gamma(RandomTransform, IntensityTransform):
-    """Bend the grey scale: (value − min) / range to the power e^β, β within ± `log_gamma`.
+    """Raise the grey scale, (value − min) / range, to the power e^β, β within ± `log_gamma`.
 
-    Mean and standard deviation of each contrast are kept; half of the draws bend the inverted
+    Mean and standard deviation of each contrast are kept; half of the draws use the inverted
     scale, as in nnU-Net.
 
     Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
@@ -65,7 +65,7 @@ class Gamma(RandomTransform, IntensityTransform):
         self.log_gamma = log_gamma
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
-        """Bend every image of the subject."""
+        """Apply a random power to every image of the subject."""
         for image in self.get_images(subject):
             image.set_data(torch.stack([self._bend(one) for one in image.data.float()]))
         return subject

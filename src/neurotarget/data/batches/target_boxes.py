@@ -108,7 +108,7 @@ class Boxes:
 
 
 def mask_box(mask: Bool[ndarray, "I J K"], grid: Grid) -> Box | None:
-    """Box of the marked voxels of a working grid; None where there are none."""
+    """Box of the marked voxels of a working grid; None if there are none."""
     if not mask.any():
         return None
     spans = [np.flatnonzero(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
