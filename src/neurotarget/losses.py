@@ -72,10 +72,10 @@ class DeepSupervision(nn.Module):
         self.loss = loss
 
     def forward(self, logits: Logits | Levels, labels: Labels) -> Tensor:
-        """Return the weighted sum; coarser levels meet nearest-downsampled labels.
+        """Return the weighted sum; coarser levels get labels downsampled by nearest neighbour.
 
         Raises:
-            ValueError: the finest level has not the grid of the labels.
+            ValueError: the finest level is not on the grid of the labels.
         """
         finest = (logits if isinstance(logits, Tensor) else logits[0]).shape[2:]
         if finest != labels.shape[1:]:
@@ -98,7 +98,7 @@ def level_weights(count: int) -> list[float]:
 
 
 def downsample(labels: Labels, sides: Sequence[int]) -> Integer[Tensor, "B _ _ _"]:
-    """Take the nearest voxel of each coarser cell."""
+    """Take the nearest voxel for each coarser voxel."""
     if tuple(labels.shape[1:]) == tuple(sides):
         return labels
     coarse = F.interpolate(labels[:, None].float(), size=tuple(sides), mode="nearest-exact")
@@ -106,13 +106,13 @@ def downsample(labels: Labels, sides: Sequence[int]) -> Integer[Tensor, "B _ _ _
 
 
 def crop(labels: Labels, margin_vox: int) -> Integer[Tensor, "B _ _ _"]:
-    """Leave out the voxels at each face that a net which does not pad gives no score."""
+    """Cut off the voxels at each face that a net without padding does not score."""
     inner = slice(margin_vox, -margin_vox or None)
     return labels[:, inner, inner, inner]
 
 
 def cross_entropy(logits: Logits, labels: Labels, ignore_label: int | None = None) -> Tensor:
-    """Mean cross-entropy in nats over the voxels that count; 0 where none counts."""
+    """Mean cross-entropy in nats over voxels that are not ignored; 0 if all are."""
     if ignore_label is None:
         return F.cross_entropy(logits, labels)
     total = F.cross_entropy(logits, labels, ignore_index=ignore_label, reduction="sum")
@@ -129,7 +129,7 @@ def soft_dice(
 ) -> Float[Tensor, "*B L"]:
     """Dice of probabilities per class, in [0, 1]; over the batch (L,) or per patch (B, L).
 
-    A class that is absent and nowhere predicted scores 1; the value and its gradient stay finite.
+    A class that is absent from labels and prediction scores 1; value and gradient stay finite.
 
     Source: Milletari et al. 2016, doi:10.1109/3DV.2016.79; over the batch as in nnU-Net.
     """
@@ -153,7 +153,7 @@ def soft_dice(
 def _per_class(
     values: Float[Tensor, "B V"], classes: Integer[Tensor, "B V"], num_labels: int
 ) -> Float[Tensor, "B L"]:
-    """Sum values over the voxels of each class; one flat scatter, the form CUDA can repeat."""
+    """Sum values over the voxels of each class; one flat scatter, which CUDA can repeat."""
     patch = torch.arange(len(values), device=values.device)[:, None] * num_labels
     sums = values.new_zeros(len(values) * num_labels)
     sums = sums.scatter_add(0, (classes + patch).flatten(), values.flatten())

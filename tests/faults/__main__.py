@@ -1,8 +1,8 @@
-"""`make faults`: kills, bad inputs and attacks on every command, and what came of them.
+"""`make faults`: test every command with kills, bad inputs and attacks, and report the results.
 
-python -m faults [kills] [inputs] [attacks] [memory] [share=0.1] [seed=1] [only=lint+compare]
+    python -m faults [kills] [inputs] [attacks] [memory] [share=0.1] [seed=1] [only=lint+compare]
 
-`only` names scenarios of the kills.
+`only` selects scenarios of the kills.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""One attack: files of a stranger, a command that meets them, and what escaped."""
+"""One attack: files from another user, a command that reads them, and the check for damage."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Folders of strangers with links that lead out of them, and files of others where output goes."""
+"""Attacks by folders with links that lead out of them, and files of other users at output paths."""
 
 import json
 import shutil

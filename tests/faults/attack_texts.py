@@ -1,4 +1,4 @@
-"""Texts of strangers that a page, a picture, a table or a terminal would obey."""
+"""Attacks by texts that a page, a picture, a table or a terminal would interpret."""
 
 import json
 from collections.abc import Callable, Iterator

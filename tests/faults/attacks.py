@@ -1,4 +1,4 @@
-"""Files of strangers that try to run code, read or write elsewhere, or speak through our output."""
+"""Attacks by files that try to run code, read or write elsewhere, or inject text into output."""
 
 import json
 import pickle

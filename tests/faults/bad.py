@@ -1,4 +1,4 @@
-"""Bad inputs: a command and the files that it must refuse, in one sentence and at once."""
+"""A bad input: a command and files that it must refuse quickly with one sentence."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Scans whose headers or bytes are not what a scanner writes."""
+"""Bad inputs: scans with headers or bytes that no scanner writes."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""Settings that nobody can mean, and runs whose files are broken."""
+"""Bad inputs: invalid settings, and runs with broken files."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables, JSON and YAML that no tool of the field writes."""
+"""Bad inputs: tables, JSON and YAML that no tool of the field writes."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What commands are given: their words, heads of manifests, files, and scans of other formats."""
+"""Inputs of the tested commands: arguments, manifests, files, and scans in other formats."""
 
 import struct
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Commands killed at their file operations, run again, and held against a run without a kill."""
+"""Kill a command at a file operation, run it again, and compare with a run without a kill."""
 
 import random
 import shutil

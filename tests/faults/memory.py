@@ -1,4 +1,4 @@
-"""Memory of long work: its peak must not grow with the number of steps or of cases."""
+"""Peak memory of long work, which must not grow with the number of steps or cases."""
 
 from pathlib import Path
 

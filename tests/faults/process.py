@@ -1,8 +1,8 @@
-"""Commands of the project in processes that can be killed at any of their file operations.
+"""Run the project's commands in processes that can be killed at any of their file operations.
 
-A server imports everything once and forks for each command, so that a command costs its own work
-and not ten seconds of imports. Python's audit hooks tell the child of each file operation before it
-happens, and there it kills itself where it is asked to.
+A server imports everything once and forks for each command, so that a command does not spend ten
+seconds on imports. Python's audit hooks report each file operation to the child before it happens,
+and the child kills itself at the selected one.
 """
 
 import atexit

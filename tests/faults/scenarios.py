@@ -1,4 +1,4 @@
-"""Commands that are killed, each with the state of the disk that it starts from."""
+"""Scenarios of the kills: commands, each with the state of the disk before it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a command leaves on the disk, in a form in which two runs of it must be equal."""
+"""Snapshot of the files that a command leaves; equal for two runs of the same command."""
 
 import hashlib
 import io

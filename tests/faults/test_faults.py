@@ -1,4 +1,4 @@
-"""A sample of `make faults`: kills, bad inputs and attacks on every command."""
+"""Tests with a sample of `make faults`: kills, bad inputs and attacks on every command."""
 
 import pytest
 

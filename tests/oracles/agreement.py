@@ -1,11 +1,11 @@
-"""Closed forms of agreement, which the study's resampled tables are held against.
+"""Agreement statistics in closed form, as a reference for the study's resampled tables.
 
-Arguments are 1-D arrays of one value per case in one unit, reference first. Cases without a
-value must be dropped and counted by the caller. Fewer than three cases, or values without any
-spread, give NaN.
+Arguments are 1-D arrays of one value per case in one unit, reference first. The caller must drop
+and count cases without a value. Fewer than three cases, or values without any spread, give NaN.
 
-The intervals hold for independent cases. Where a subject comes more than once, pass the function
-to `over_subjects`, which draws whole subjects instead. `interval=False` saves the time of one.
+The intervals are valid for independent cases. If a subject has several cases, pass the function to
+`over_subjects`, which resamples whole subjects instead. `interval=False` skips the interval to save
+time.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Arms of a comparison with planted means and spreads, and arms counted by hand."""
+"""Arms of a comparison with known means and spreads, and arms with scores computed by hand."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Balls with a core and a shell: a data set, a target and arguments of a training of seconds."""
+"""Balls with a core and a shell: data set, target and arguments of a training of seconds."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The bootstrap case by case, which the study's resampling by weights is held against."""
+"""A plain bootstrap over cases, as a reference for the study's resampling by weights."""
 
 import math
 from collections.abc import Callable, Sequence

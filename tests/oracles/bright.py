@@ -1,4 +1,4 @@
-"""A network without weights that marks what is bright, and scans with a false bright piece."""
+"""A network that labels bright voxels by a threshold, and scans with a false bright piece."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""Seconds and memory of a cascade on a 256×256×256 scan, beside a sliding window over all of it.
+"""Seconds and memory of a cascade on a 256×256×256 scan, compared with a sliding window.
 
     python tests/oracles/cascade_speed.py <run folder of a cascade> [<scan>] [repeats=5]
 
-The scan (by default the first case of the run's cases.tsv) is laid on a grid of 256 voxels of
-1 mm a side. Each way is measured in a process of its own, from the file on disk to the label map
-on disk, after the networks were loaded and one prediction was made; memory is the process' peak.
+The scan (by default the first case of the run's cases.tsv) is resampled to 256 voxels of 1 mm a
+side. Each method is measured in its own process, from the file on disk to the label map on disk,
+after loading the networks and one first prediction; memory is the peak of the process.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Tables that showed faults of the statistics, with what is right in their README."""
+"""Tables that revealed faults of the statistics; the README with them has the correct results."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Cohorts with planted effects."""
+"""Simulated cohorts with known effects."""
 
 import numpy as np
 import pandas as pd

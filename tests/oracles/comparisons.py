@@ -1,4 +1,4 @@
-"""A comparison with tables made by hand: arms that lose 0.02 of Dice a place, 20 cases, seeds."""
+"""A comparison with tables made by hand: each arm has 0.02 less Dice than the one before."""
 
 import string
 from collections.abc import Sequence

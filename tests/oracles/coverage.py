@@ -1,9 +1,9 @@
-"""How often each interval of agreement holds the truth: `python tests/oracles/coverage.py`.
+"""Coverage of each interval of agreement: `python tests/oracles/coverage.py`.
 
 Designs: *normal* volumes and errors; *skewed*, lognormal volumes (SD of the logarithm 0.4) with
-lognormal errors (0.5); *clustered*, three scans a person whose volumes correlate by 0.81 and
-errors by 0.5. The methods are drawn anew for every sample: `icc_a1` is that of all methods, the
-other statistics are those of the method that was drawn.
+lognormal errors (0.5); *clustered*, three scans per subject whose volumes correlate by 0.81 and
+errors by 0.5. Methods are sampled anew for every sample: `icc_a1` describes all methods, the other
+statistics describe the sampled method.
 """
 
 import math

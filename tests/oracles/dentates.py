@@ -1,4 +1,4 @@
-"""Dentate masks without a head about them: quick to draw, on a grid straight to the template."""
+"""Dentate masks without a head, on a grid aligned with the template; quick to generate."""
 
 import numpy as np
 from numpy import ndarray

@@ -1,4 +1,4 @@
-"""Rows of a cohort that two people have drawn and a network has segmented, with planted effects."""
+"""Rows of a cohort segmented by two raters and a network, with known effects."""
 
 import numpy as np
 import pandas as pd

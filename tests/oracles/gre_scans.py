@@ -1,4 +1,4 @@
-"""Gradient echoes of a ball of brain with a smaller ball of iron in it, as files."""
+"""Gradient-echo scans of a ball of brain that contains a smaller ball of iron, as files."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Fields of magnetised bodies in closed form, in ppm of the main field, and grids to draw them on.
+"""Fields of magnetised bodies in closed form, in ppm of the main field, and grids to sample them.
 
 Source: Schenck 1996, doi:10.1118/1.597854; with the sphere of Lorentz.
 """

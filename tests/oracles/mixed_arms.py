@@ -1,9 +1,9 @@
-"""What the mixed model of arms is held against: statsmodels; how often it is wrong.
+"""Reference for the mixed model of arms, by statsmodels, and its error rates.
 
 `python -m oracles.mixed_arms` in tests/ prints, for equal arms, the share of pairs whose 95 %
-interval excludes 0; in brackets the share of comparisons in which any pair is told apart, and in
-which any arm has a chance above 95 % to be best. With 500 comparisons each (case SD 0.03,
-case × arm 0.015, residual 0.013; 20 cases a fold unless said; SD of runs 0.005 unless said):
+interval excludes 0; in brackets the share of comparisons in which any pair is found to differ,
+and in which any arm has a chance above 95 % to be best. With 500 comparisons each (case SD 0.03,
+case × arm 0.015, residual 0.013; 20 cases a fold and an SD of runs of 0.005 unless stated):
 
     5 arms × 3 folds × 1 seed                           0.003 (0.000, 0.000)
     5 arms × 3 folds × 1 seed, 67 cases a fold          0.008 (0.004, 0.000)
@@ -19,8 +19,8 @@ case × arm 0.015, residual 0.013; 20 cases a fold unless said; SD of runs 0.005
     2 arms × 3 folds × 2 seeds, arm × seed SD 0.005     0.030 (0.030, 0.030)
     5 arms × 1 fold × 1 seed, 67 cases                  0.398 (0.000, 0.000): not tested
 
-With one seed the folds here are drawn apart, so the variance that is raised for their shared
-training data leaves fewer false finds than 5 %; in real folds trainings are alike.
+With one seed the folds here are independent, so the variance that is raised for their shared
+training data leaves fewer than 5 % false positives; real folds share training data.
 """
 
 from collections.abc import Sequence

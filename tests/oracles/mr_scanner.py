@@ -1,4 +1,4 @@
-"""A made-up MR scanner that writes DICOM series."""
+"""A simulated MR scanner that writes DICOM series."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""A page as a browser reads it: elements, scripts, texts and rows of tables."""
+"""Parser of a page, as a browser reads it: elements, scripts, texts and rows of tables."""
 
 import json
 from html.parser import HTMLParser

@@ -1,4 +1,4 @@
-"""Held-out cases of known and of unseen sites, with published values to stand beside them."""
+"""Held-out cases of known and unseen sites, with published values for comparison."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Run folders as a training leaves them, without one: their scores and weights are given."""
+"""Run folders with given scores and weights, as a training would write them."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A search with trials made by hand: a learning rate that matters, a width that hardly does."""
+"""A sweep with trials made by hand: the learning rate matters, the width hardly does."""
 
 from dataclasses import replace
 

@@ -1,9 +1,9 @@
-"""How often verdicts are wrong: `python tests/oracles/verdicts.py [draws]`.
+"""Error rates of verdicts: `python tests/oracles/verdicts.py [draws]`.
 
-Cohorts of two groups with ages, whose patients have smaller volumes by nothing, by half of the
+Cohorts have two groups with ages. The patients' volumes are smaller by nothing, by half of the
 published effect, or by all of it; the spread of patients is that of controls or twice it. A network
-measures without error, draws volumes towards their mean (0.6 of each difference, little noise), or
-adds noise of the volumes' own spread.
+measures without error, shrinks volumes towards their mean (0.6 of each difference, little noise),
+or adds noise as large as the spread of the volumes.
 """
 
 import sys

@@ -1,5 +1,5 @@
-"""Entry points: the only readers of configs, argv and the clock."""
+"""Commands: the only readers of Hydra configurations, command-line arguments and the clock."""
 
 from neurotarget.process.waiting import choose_wait_policy
 
-choose_wait_policy()  # torch reads it when it is loaded, which every module of this room does
+choose_wait_policy()  # torch, which these modules import, reads it once

@@ -1,4 +1,4 @@
-"""The command line before Hydra reads it: checked, and for `resume=` made whole again."""
+"""Prepare arguments for Hydra: check them, quote paths, and restore the overrides of `resume=`."""
 
 import re
 import shlex
@@ -28,8 +28,8 @@ from neurotarget.runs.folder.run_folder import read_words
 
 CONFIG_DIR = ("--config-dir", "-cd")
 QUOTES = ("'", '"')
-GRAMMAR = frozenset(",=()[]{}: ")  # signs that mean something in a value for Hydra
-PATHS = frozenset(  # keys whose values are paths, whatever they look like
+GRAMMAR = frozenset(",=()[]{}: ")  # characters with a meaning in Hydra's grammar
+PATHS = frozenset(  # keys whose values are always paths
     (
         "data.cache",
         "data.root",
@@ -45,9 +45,9 @@ PATHS = frozenset(  # keys whose values are paths, whatever they look like
         "run",
     )
 )
-BETWEEN = re.compile(r"[^\[\]{},:]+")  # the signs of lists, keys and sweeps
-FUNCTIONS = re.compile(r"(choice|glob|range|shuffle|sort|str|tag)\(.*\)")  # of Hydra, for a sweep
-# what is to be installed where a launcher is chosen that Hydra does not bring
+BETWEEN = re.compile(r"[^\[\]{},:]+")  # text between the characters of lists, keys and sweeps
+FUNCTIONS = re.compile(r"(choice|glob|range|shuffle|sort|str|tag)\(.*\)")  # of Hydra, in sweeps
+# package to install for each launcher that Hydra does not include
 PLUGINS = {
     "joblib": "hydra-joblib-launcher",
     "submitit_local": "hydra-submitit-launcher",
@@ -59,14 +59,14 @@ PLUGINS = {
 
 @exits_with_sentence
 def check_argv(config_path: Path, config_name: str) -> None:
-    """Refuse what Hydra would answer with a stack; lets a resumed run say again what it was.
+    """Refuse arguments on which Hydra would print a traceback; expand those of `resume=`.
 
-    The folder that a training writes into is claimed here, before Hydra writes a first file.
+    The output folder of a training is claimed here, before Hydra writes into it.
     """
     listen()
     print_anything()
     is_sweep = any(word in FLAGS for word in sys.argv)
-    # Hydra reads no -m between overrides
+    # Hydra does not read -m between overrides
     typed = [word for word in FLAGS if word in sys.argv]
     typed += [word for word in sys.argv[1:] if word not in FLAGS]
     argv = [literal(word, is_sweep=is_sweep) for word in typed]
@@ -76,7 +76,7 @@ def check_argv(config_path: Path, config_name: str) -> None:
     with recorded(_resumed(argv), argv):
         config = check_overrides(argv, config_path, config_name)
     if config is not None and config_name == "train":
-        argv = [word for word in argv if _key(word) != "overwrite"]  # asked once, not when resumed
+        argv = [word for word in argv if _key(word) != "overwrite"]  # applies once, not to a resume
         argv += claim_output(config, is_sweep="-m" in argv or "--multirun" in argv)
         for word in argv:
             if _key(word) in ("hydra.run.dir", "hydra.sweep.dir"):
@@ -85,9 +85,9 @@ def check_argv(config_path: Path, config_name: str) -> None:
 
 
 def with_own_conf(argv: Sequence[str], config_path: Path) -> list[str]:
-    """The command line with `./conf` as the user's own config folder, where it names no other.
+    """Add `--config-dir=./conf` unless the arguments name a config folder.
 
-    A folder of this name without a group of ours is somebody else's and is left alone.
+    A `conf` folder that shares no group with our own belongs to another program and is ignored.
     """
     own = Path("conf")
     groups = [path.name for path in config_path.iterdir() if path.is_dir()]
@@ -99,15 +99,15 @@ def with_own_conf(argv: Sequence[str], config_path: Path) -> list[str]:
 
 
 def resumed_argv(argv: Sequence[str]) -> list[str]:
-    """Command line of what goes on: what it was started with, then what is said now.
+    """Arguments of a resumed run: the recorded ones, then those given now.
 
-    A run goes on in its folder. A multirun is said again with its own folder, so that its sweeper
-    does what is missing there. What the folder says was started may be a stranger's: it only
-    chooses settings, unless `trust=true` is given with `resume`.
+    A run resumes in its folder. A multirun is started again with its own folder, so that its
+    sweeper runs the missing jobs. The recorded arguments may come from another user: they may only
+    choose settings, unless `trust=true` is given with `resume`.
 
     Raises:
-        DataError: `resume` names neither, or a run where `-m` asks for several, or what it was
-            started with would run code.
+        DataError: `resume` names neither a run nor a multirun, or a run together with `-m`, or
+            the recorded arguments would run code.
     """
     said = [word for word in argv if word.startswith("resume=")]
     if not said or said[-1] in ("resume=null", "resume="):
@@ -116,7 +116,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     folder = real_path(at_home(place if exists(place) else _unquoted(place)))
     now = [word for word in joined_options(argv) if not word.startswith("resume=")]
     is_trusted, now = _trusted(now)
-    # Hydra reads no option between overrides
+    # Hydra does not read options between overrides
     options = [word for word in now if word.startswith("-") and word not in FLAGS]
     now = [word for word in now if word not in options]
     if (folder / MULTIRUN).is_file():
@@ -137,10 +137,10 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
 
 
 def _chosen(words: Sequence[str], folder: Path) -> list[str]:
-    """Recorded words that only choose settings; says which ones are left out.
+    """Recorded arguments that only choose settings; prints which ones are left out.
 
     Raises:
-        DataError: one does more than that.
+        DataError: an argument does more than choose a setting.
     """
     refuse_replayed(words, folder)
     if sending := [word for word in words if sends(word)]:
@@ -153,20 +153,20 @@ def _chosen(words: Sequence[str], folder: Path) -> list[str]:
 
 
 def _caches(argv: Sequence[str]) -> list[Path]:
-    """Caches outside of the working folder, of a whole command line."""
+    """Caches outside of the working folder, from complete arguments."""
     typed = [word for word in argv if _key(word) in CACHES and is_elsewhere(word)]
     values = [_unquoted(word.partition("=")[2]) for word in typed]
     return [Path(value) for value in values if "," not in value or exists(value)]
 
 
 def _resumed(argv: Sequence[str]) -> str | None:
-    """Folder of the run that goes on, of a whole command line; None for a multirun."""
+    """Folder of the run to resume, from complete arguments; None for a multirun."""
     given = [word.removeprefix("resume=") for word in argv if word.startswith("resume=")]
     return _unquoted(given[-1]) if given and given[-1] != "null" else None
 
 
 def check_launcher(argv: Sequence[str]) -> None:
-    """Say what to install where a launcher is chosen that is not here.
+    """Refuse a launcher whose package is not installed, and name the package.
 
     Raises:
         DataError: its plugin for Hydra is not installed.
@@ -182,13 +182,13 @@ def check_launcher(argv: Sequence[str]) -> None:
 
 
 def literal(word: str, *, is_sweep: bool = False) -> str:
-    """Let Hydra read a path, or a name with letters that its grammar lacks, as it was typed.
+    """Quote a path or name so that Hydra reads it exactly as it was typed.
 
-    Only what Hydra would read otherwise is quoted. In a sweep commas part several paths, but for
-    those of a path that is there.
+    Only a value that Hydra would read differently is quoted. In a sweep, commas separate paths,
+    except inside an existing path.
     """
     key, sign, value = word.partition("=")
-    if not sign or not value or key == "resume":  # which is quoted where it is made whole
+    if not sign or not value or key == "resume":  # quoted later, in `resumed_argv`
         return word
     if word.startswith("--"):
         return f"{key}={at_home(value)}"
@@ -205,20 +205,20 @@ def literal(word: str, *, is_sweep: bool = False) -> str:
 
 
 def at_home(path: str) -> str:
-    """A path from `~`, which shells leave alone behind a dotted key, as text."""
+    """Expand `~` in a path; shells do not expand it after a dotted key."""
     return str(files.at_home(path)) if path[:1] == "~" else path
 
 
 def exists(path: str) -> bool:
-    """Whether there is such a file or folder; what no path can be is not there."""
+    """Whether a file or folder exists; False for text that cannot be a path."""
     try:
         return Path(path).exists()
-    except (OSError, ValueError):  # too long, or with letters that no path has
+    except (OSError, ValueError):  # too long, or with characters that no path has
         return False
 
 
 def _paths(key: str, value: str, is_sweep: bool) -> str:
-    """The value of a key for paths, in Hydra's grammar."""
+    """Quote the value of a key that holds paths, in Hydra's grammar."""
     if exists(value):
         return _exactly(value.replace("${", "\\${"))
     is_function = is_sweep and FUNCTIONS.fullmatch(value)
@@ -231,7 +231,7 @@ def _paths(key: str, value: str, is_sweep: bool) -> str:
 
 
 def _several(text: str) -> str:
-    """Paths between commas; as many parts as possible make one that is there."""
+    """Split paths at commas; a part is as long as possible while it exists."""
     parts, found = text.split(","), []
     while parts:
         longest = range(len(parts), 0, -1)
@@ -272,7 +272,7 @@ def _is_quoted(value: str) -> bool:
 def _is_there(package: str) -> bool:
     try:
         return find_spec(f"hydra_plugins.{package.replace('-', '_')}") is not None
-    except ModuleNotFoundError:  # not one plugin is installed
+    except ModuleNotFoundError:  # no plugin is installed at all
         return False
 
 
@@ -281,7 +281,7 @@ def _kept(before: Sequence[str], anew: set[str]) -> list[str]:
 
 
 def _trusted(words: Sequence[str]) -> tuple[bool, list[str]]:
-    """Whether `trust=true` is typed, and the other words."""
+    """Whether `trust=true` is given, and the other arguments."""
     values = [word.partition("=")[2] for word in words if _key(word) == "trust"]
     given = [flag({"trust": value}, "trust") for value in values]
     return any(given), [word for word in words if _key(word) != "trust"]

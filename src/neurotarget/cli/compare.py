@@ -1,4 +1,4 @@
-"""`neurotarget compare …`: which of several architectures or settings is best, and how surely."""
+"""`neurotarget compare …`: compare runs of several architectures or settings with statistics."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ Words = Mapping[str, str]
 
 
 def run(places: Sequence[str | Path], words: Words) -> int:
-    """Compare runs, write the comparison and print its result; 0.
+    """Compare runs, write the comparison and print its result; returns exit status 0.
 
     Raises:
-        DataError: an argument is not understood, or the runs cannot be compared.
+        DataError: an argument is invalid, or the runs cannot be compared.
     """
     shown = [*map(str, places), *(f"{key}={value}" for key, value in words.items())]
     done = compare_runs(
@@ -42,7 +42,7 @@ def run(places: Sequence[str | Path], words: Words) -> int:
 
 
 def tell(done: WrittenComparison) -> None:
-    """Print the arms in short, the sentence, the notes, and where the files lie."""
+    """Print the table of arms, the conclusion, the notes and the paths of the files."""
     loud = banner_text(arms_banner(done.comparison))
     first = f"\n{loud}\n" if loud else ""
     print(f"{first}\n{aligned(summary_rows(done.comparison))}\n\n{done.comparison.sentence}")

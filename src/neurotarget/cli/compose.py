@@ -1,4 +1,4 @@
-"""The configuration of a training from overrides, as the command line would compose it."""
+"""Compose the configuration of a training from overrides, as the command line does."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from neurotarget.runs.folder.jobs import quoted
 
 
 class Composed(NamedTuple):
-    """A resolved configuration, the folder claimed for its run, and how it was asked for."""
+    """A resolved configuration, the folder claimed for its run, and the overrides."""
 
     config: dict[str, Any]
     folder: Path
@@ -28,7 +28,7 @@ def compose_training(overrides: Sequence[str]) -> Composed:
     """Compose `conf/train.yaml` with overrides, and claim the folder of its run.
 
     Raises:
-        DataError: an override cannot be read or names nothing, or the folder cannot be used.
+        DataError: an override is invalid or names no key, or the folder cannot be used.
     """
     conf = home() / "conf"
     argv = resumed_argv(with_own_conf([literal(one) for one in overrides], conf))
@@ -44,12 +44,12 @@ def compose_training(overrides: Sequence[str]) -> Composed:
 
 
 def override(key: str, value: object) -> str:
-    """An override that gives a key a value of Python; `a__b` stands for `a.b`."""
+    """Override that sets a key to a Python value; `a__b` stands for `a.b`."""
     return f"{key.replace('__', '.')}={_text(value)}"
 
 
 def _text(value: object) -> str:
-    """A value in the grammar of Hydra."""
+    """A value in Hydra's grammar."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,6 +1,6 @@
-"""Which program a configuration asks for; imported when it runs, as that takes seconds.
+"""Select the program of a configuration; its module is imported late, since that takes seconds.
 
-A slip on the command line is so answered before torch, Lightning and MONAI are read from disk.
+Errors on the command line are thus reported before torch, Lightning and MONAI are imported.
 """
 
 import sys
@@ -24,10 +24,10 @@ PREDICT = "neurotarget.cli.predict:predict"
 
 
 def act(cfg: DictConfig) -> Mapping[str, float]:
-    """Do the job of `cfg.job`: train a network, or reconstruct scans; returns its best values.
+    """Run the job `cfg.job`, a training or a reconstruction; returns its best values.
 
     Raises:
-        DataError: there is no such job, or what the job itself raises.
+        DataError: the job is unknown, or the job raises it.
     """
     if cfg.job not in JOBS:
         raise DataError(f"job: found {cfg.job!r}, wanted one of {', '.join(JOBS)}")

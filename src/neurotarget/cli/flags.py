@@ -1,4 +1,4 @@
-"""Words of a command that are true or false."""
+"""Arguments that are true or false."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,10 @@ FLAGS = {"true": True, "false": False}
 
 
 def flag(words: Mapping[str, str], key: str, *, default: bool = False) -> bool:
-    """A word that is true or false.
+    """Value of an argument that is true or false.
 
     Raises:
-        DataError: it is neither.
+        DataError: the value is neither.
     """
     value = words.get(key, str(default)).lower()
     if value not in FLAGS:

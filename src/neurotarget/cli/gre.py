@@ -1,4 +1,4 @@
-"""Words of `neurotarget qsm` and `neurotarget swi`: which scans, with which settings."""
+"""Arguments of `neurotarget qsm` and `neurotarget swi`: scans, settings and steps."""
 
 import difflib
 import math
@@ -19,9 +19,9 @@ from neurotarget.problems import DataError
 from neurotarget.reconstruction.maps_folder import Outcome
 from neurotarget.types import Triple
 
-SHOWN = 8  # names in a sentence
+SHOWN = 8  # names in a message
 PAIRS = (("magnitude", "phase"), ("real", "imaginary"))
-PLAIN = (*PAIRS[0], *PAIRS[1], "te_ms", "mask")  # words of files without sidecars
+PLAIN = (*PAIRS[0], *PAIRS[1], "te_ms", "mask")  # arguments for files without sidecars
 WORDS = (
     "source",
     *PLAIN,
@@ -41,17 +41,17 @@ Chain = TypeVar("Chain")
 
 
 class Reading(NamedTuple):
-    """How files are read: what decides a map beside the files and the chain of steps."""
+    """How phase is read: settings that affect a map and are not steps of the chain."""
 
     phase_scale: str = "auto"
     handedness: str | int = "auto"
 
 
 def scans_of(words: Words) -> Scans:
-    """Scans that the words name, and what is wrong with others.
+    """Scans that the arguments name, and problems of those that cannot be used.
 
     Raises:
-        DataError: a word is missing, has an unfit value or no meaning beside the others.
+        DataError: an argument is missing, invalid, or cannot be combined with another.
     """
     said = [word for word in PLAIN if word in words]
     if "source" in words:
@@ -75,7 +75,7 @@ def scans_of(words: Words) -> Scans:
 
 
 def reading_of(words: Words) -> Reading:
-    """How phase is to be read.
+    """Settings of how phase is read.
 
     Raises:
         DataError: handedness is none of auto, 1 and -1.
@@ -90,7 +90,7 @@ def output_of(words: Words) -> Path:
     """The folder of `output=`.
 
     Raises:
-        DataError: it is not said, or it is a file.
+        DataError: it is missing, or it is a file.
     """
     if "output" not in words:
         raise DataError("found no output, wanted output=<folder>; say where the maps go")
@@ -101,15 +101,15 @@ def output_of(words: Words) -> Path:
 
 
 def chain_words(kind: type, without: Sequence[str] = ()) -> tuple[str, ...]:
-    """Words that choose the fields of a chain of steps."""
+    """Arguments that set the fields of a chain of steps."""
     return tuple(one.name for one in fields(kind) if one.name not in (*WORDS, *without))
 
 
 def chain_of(kind: type[Chain], words: Words, **more: Any) -> Chain:  # noqa: ANN401
-    """A chain of steps with what the words say of its fields.
+    """A chain of steps with the fields that the arguments set.
 
     Raises:
-        DataError: a value is unfit.
+        DataError: a value is invalid.
     """
     hints, said = get_type_hints(kind), {}
     for key in chain_words(kind):
@@ -124,12 +124,12 @@ def chain_of(kind: type[Chain], words: Words, **more: Any) -> Chain:  # noqa: AN
 
 
 def defaults(kind: type) -> dict[str, object]:
-    """Fields of a chain of steps with the values they have unless something else is said."""
+    """Default values of the fields of a chain of steps."""
     return {one.name: one.default for one in fields(kind) if one.default is not MISSING}
 
 
 def _value(key: str, text: str, hint: object) -> object:
-    """A word's text as its field's type: words, a number, true or false, or several numbers."""
+    """Convert an argument to its field's type: choice, number, flag or several numbers."""
     if get_origin(hint) in (dict, Mapping):
         return _options(key, text)
     kinds = get_args(hint) or (hint,)
@@ -214,7 +214,7 @@ def _plain(words: Words, pair: tuple[str, str]) -> Acquisition:
 
 
 def _paths(words: Words, key: str) -> tuple[Path, ...]:
-    whole = at_home(words[key])  # a path may have a comma
+    whole = at_home(words[key])  # a path may contain a comma
     parts = [words[key]] if whole.is_file() else words[key].split(",")
     paths = tuple(at_home(part.strip()) for part in parts if part.strip())
     if absent := [path for path in paths if not path.is_file()]:
@@ -249,7 +249,7 @@ def _direction(words: Words) -> Triple | None:
 
 
 def print_outcomes(outcomes: Sequence[Outcome], output: Path, kind: str) -> int:
-    """Print what became of the scans and where their maps lie; 2 where some failed, else 0."""
+    """Print how many scans have maps, and the paths; returns 2 if some failed, else 0."""
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     kept = sum(outcome.status == "kept" for outcome in outcomes)
     for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""`neurotarget lint`: every problem of a data set in one pass, in sentences."""
+"""`neurotarget lint`: report every problem of a data set in one pass."""
 
 import sys
 
@@ -8,9 +8,10 @@ from neurotarget.types import Target
 
 
 def run(source: str, target: Target | None = None) -> int:
-    """Print what is wrong with a data set, errors first; 2 where there are errors, else 0.
+    """Print the problems of a data set, errors first; returns 2 if there are errors, else 0.
 
-    Without a target, what needs none is checked: files, grids, whole and non-empty labels.
+    Without a target, it checks only what needs none: files, grids, and that labels are integers and
+    not empty.
     """
     manifest, problems = scan_manifest(source, target)
     if manifest is not None:

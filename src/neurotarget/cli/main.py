@@ -1,4 +1,4 @@
-"""`neurotarget <command> …`: the steps one by one, on files."""
+"""`neurotarget <command> …`: parse the arguments and run one command."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ Words = Mapping[str, str]
 
 
 def main() -> None:
-    """Run one command of the command line and exit with its status."""
+    """Run the command of the process's arguments and exit with its status."""
     listen()
     print_anything()
     sys.exit(run(sys.argv[1:]))
@@ -43,7 +43,7 @@ def main() -> None:
 
 @exits_with_sentence
 def run(argv: Sequence[str]) -> int:
-    """Run `argv`; 0 where all is well, 2 where it is not."""
+    """Run the command in `argv`; returns 0 on success, 2 on errors."""
     argv = [word if exists(word) else _at_home(word) for word in argv]
     if (text := asked_help(argv)) is not None:
         print(text, end="")
@@ -102,7 +102,7 @@ def _models(argv: Sequence[str]) -> int:
 
 
 def _compare(argv: Sequence[str]) -> int:
-    """The one command that takes several places: words that are folders."""
+    """Compare runs: the only command with several folders among its arguments."""
     compare = import_module("neurotarget.cli.compare")
     rest = [word for word in argv[1:] if word.partition("=")[0] in compare.WORDS]
     places = [word for word in argv[1:] if word not in rest]
@@ -118,19 +118,19 @@ def _compare(argv: Sequence[str]) -> int:
 
 
 def _maps(argv: Sequence[str]) -> int:
-    """A command that makes maps of gradient-echo scans: qsm or swi."""
+    """Make maps of gradient-echo scans: qsm or swi."""
     command = import_module(f"neurotarget.cli.{argv[0]}")
     return command.run(_words(argv[0], argv[1:], command.WORDS))
 
 
-# what needs the training stack, whose import takes seconds that the other commands do without
+# commands that import the training stack, which takes seconds
 HEAVY: dict[str, Callable[[Sequence[str]], int]] = {
     "compare": _compare,
     "models": _models,
     "qsm": _maps,
     "swi": _maps,
 }
-KEEPING = ("prepare", "qsm", "swi")  # typed again they do what is missing
+KEEPING = ("prepare", "qsm", "swi")  # resume when the same command is repeated
 COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
     "lint": (_lint, ("source", "target", "trust")),
     "prepare": (_prepare, ("source", "target", "trust", "cache", "workers")),
@@ -140,7 +140,7 @@ COMMANDS: dict[str, tuple[Callable[[Words], int], tuple[str, ...]]] = {
 
 
 def _words(command: str, argv: Sequence[str], allowed: Sequence[str]) -> dict[str, str]:
-    """Read `key=value` words; one word without `=` is the source."""
+    """Parse `key=value` arguments; one argument without `=` is the source."""
     words: dict[str, str] = {}
     for word in argv:
         key, sign, value = word.partition("=")

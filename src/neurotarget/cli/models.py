@@ -1,4 +1,4 @@
-"""`neurotarget models`: every model of conf/model with what it costs for a target's patches."""
+"""`neurotarget models`: table of the models in conf/model with their cost for a target."""
 
 import csv
 import difflib
@@ -58,7 +58,7 @@ program and what libraries need come on top."""
 
 
 class Line(NamedTuple):
-    """One model; empty but for name, what and reason where it cannot be built."""
+    """One model; only name, description and reason are set if it cannot be built."""
 
     model: str
     what: str
@@ -76,10 +76,10 @@ class Line(NamedTuple):
 
 
 def run(words: Mapping[str, str], load_target: Callable[[str], Target]) -> int:
-    """Print the table, and write it where `tsv=<path>` asks for it.
+    """Print the table, and write it to the file of `tsv=<path>`.
 
     Raises:
-        DataError: a word has a value that is refused, or the file cannot be written.
+        DataError: an argument has an invalid value, or the file cannot be written.
     """
     path, overwrite = words.get("tsv"), flag(words, "overwrite")
     if path:
@@ -109,18 +109,18 @@ def list_models(
     names: Sequence[str] | None = None,
     conf: Path = CONF,
 ) -> list[Line]:
-    """Lines of these models, or of all but those in folders of conf/model, by name.
+    """Lines of the named models, or of all models at the top of conf/model.
 
     A patch is made as large as each model needs.
 
     Raises:
-        DataError: there is no model of such a name.
+        DataError: a model of that name does not exist.
     """
     folders, search = [conf], []
-    own = Path("conf").resolve()  # where `target` is looked for too
+    own = Path("conf").resolve()  # `target` is searched there too
     if own.is_dir() and own != conf.resolve():
         folders, search = [own, conf], [f"hydra.searchpath=[{quoted(f'file://{own}')}]"]
-    files = {  # with those in folders of their own, such as small/unet
+    files = {  # with those in sub-folders, such as small/unet
         file.relative_to(folder / "model").with_suffix("").as_posix(): file
         for folder in folders
         for file in folder.glob("model/**/*.yaml")
@@ -142,7 +142,7 @@ def list_models(
 
 
 def write_table(lines: Sequence[Line], path: Path) -> None:
-    """Write lines as TSV; what is unknown is n/a."""
+    """Write lines as TSV; an unknown value is n/a."""
     with written(path) as draft, draft.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, delimiter="\t", lineterminator="\n")
         table.writerow(Line._fields)
@@ -184,7 +184,7 @@ def _line(
 
 
 def _composed(name: str, search: list[str]) -> dict[str, Any]:
-    """Settings of a training with this model, as far as they decide on cost."""
+    """Settings of a training with this model, as far as they affect cost."""
     config = compose("train", [f"model={name}", *search])
     parts = OmegaConf.masked_copy(config, ["model", "loss", "optimizer", "patch_vox", "task"])
     found = OmegaConf.to_container(parts)
@@ -194,7 +194,7 @@ def _composed(name: str, search: list[str]) -> dict[str, Any]:
 def _profiles(
     net: nn.Module, target: Target, config: Mapping[str, Any], batch: int
 ) -> tuple[Profile, Profile]:
-    """Cost of a prediction and of a step of training, laid out as the task does it."""
+    """Cost of a prediction and of a training step, with the memory layout of the task."""
     if config["channels_last"]:
         net.to(memory_format=torch.channels_last_3d)
     shape = (batch, len(target.contrasts), *target.patch_vox)
@@ -205,7 +205,7 @@ def _profiles(
 
 
 def _what(file: Path) -> str:
-    """First line of comment of a config, which says what it is."""
+    """First comment line of a config, which describes it."""
     lines = file.read_text(encoding="utf-8").splitlines()
     told = (line.lstrip("# ") for line in lines if line.startswith("#") and "@package" not in line)
     return next(told, "")

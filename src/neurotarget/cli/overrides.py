@@ -1,4 +1,4 @@
-"""Check command-line overrides before Hydra starts, so that a slip is answered by one sentence."""
+"""Check overrides before Hydra starts, so that an error gets a one-sentence message."""
 
 import difflib
 import shlex
@@ -31,18 +31,19 @@ from neurotarget.sweeps.trial_overrides import keys_of
 
 MULTIRUN = ("-m", "--multirun")
 CONFIG_DIR = ("--config-dir", "-cd")
-CHOICES_CHECKED = 50  # of one sweep over a group
+CHOICES_CHECKED = 50  # choices checked in one sweep over a group
 
 
 def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) -> DictConfig | None:
-    """Compose the configuration once from `argv` (without the program) and explain what fails.
+    """Compose the configuration once from `argv` (without the program) and explain any failure.
 
-    Sweeps over a group are checked choice by choice, others by their first value. Other flags
-    than `-m` (`--help`, `--cfg`, …) are left to Hydra. Returns the configuration, of a sweep
-    without what is swept over; None where Hydra is left to it, or needs what is swept over.
+    Every choice of a sweep over a group is checked, and the first value of other sweeps. Flags
+    other than `-m` (`--help`, `--cfg`, …) are left to Hydra. Returns the configuration, for a sweep
+    without the swept keys; None with such flags, or if the configuration needs the swept keys.
 
     Raises:
-        DataError: an override cannot be read, or names no key, group or choice; with the nearest.
+        DataError: an override is invalid, or names an unknown key, group or choice; the message
+            names the nearest.
     """
     own, argv = _own_folder(argv)
     if any(word.startswith("-") and word not in MULTIRUN for word in argv):
@@ -64,7 +65,7 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
 
 
 def joined_options(argv: Sequence[str]) -> list[str]:
-    """The arguments with `--config-dir <folder>` as one, `--config-dir=<folder>`."""
+    """Join `--config-dir <folder>` to one argument, `--config-dir=<folder>`."""
     joined: list[str] = []
     for word in argv:
         if joined and joined[-1] in CONFIG_DIR:
@@ -75,7 +76,7 @@ def joined_options(argv: Sequence[str]) -> list[str]:
 
 
 def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Take `--config-dir`, the user's own config folder, out as a search path."""
+    """Replace `--config-dir`, the user's own config folder, with a Hydra search path."""
     joined = joined_options(argv)
     folders = [word.partition("=")[2] for word in joined if word.startswith(f"{CONFIG_DIR[0]}=")]
     for folder in folders:
@@ -103,7 +104,7 @@ def _parse(word: str) -> Override:
 
 
 def _combinations(overrides: list[Override]) -> list[list[str]]:
-    """Command lines without sweeps: all first values, then each further choice of a group."""
+    """Overrides without sweeps: all first values, then each further choice of a group."""
     values = [list(_values(override)) for override in overrides]
     firsts = [several[0] for several in values if several]
     lines = [firsts]
@@ -115,7 +116,7 @@ def _combinations(overrides: list[Override]) -> list[list[str]]:
 
 
 def _values(override: Override) -> Iterator[str]:
-    """Overrides of one value each that a sweep stands for: all choices of a group, else one."""
+    """Single-value overrides of a sweep: all choices of a group, else the first value."""
     if not override.is_sweep_override():
         yield override.input_line or ""
         return
@@ -124,8 +125,8 @@ def _values(override: Override) -> Iterator[str]:
         many = CHOICES_CHECKED if _options(override.key_or_group) else 1
         for value in islice(override.sweep_string_iterator(), many):
             yield f"{key}={value}"
-    else:  # an interval, drawn from by the sweeper
-        start = override.value().start  # a float also where both ends were whole
+    else:  # an interval, from which the sweeper samples
+        start = override.value().start  # a float even if both ends are integers
         yield f"{key}={int(start) if start == int(start) else start}"
 
 
@@ -145,7 +146,7 @@ def _compose(config_name: str, words: list[str]) -> DictConfig:
 
 
 def _check_choice(override: Override) -> None:
-    """Refuse what is no choice of a group, such as null, at which Hydra stops in a traceback."""
+    """Refuse a value that is no choice of a group, such as null, which Hydra cannot handle."""
     if override.is_delete() or override.is_sweep_override():
         return
     options, value = _options(override.key_or_group), override.value()
@@ -170,9 +171,9 @@ def _is_path(choice: object) -> bool:
 
 
 def _check_references(config: DictConfig) -> dict[str, Any] | None:
-    """Refuse a value that asks for another one that is not there, as where no target is chosen.
+    """Refuse a reference to a value that does not exist, such as when no target is chosen.
 
-    Returns the plain values, or None where only a running job can tell them.
+    Returns the plain values, or None if they can only be resolved in a running job.
     """
     ours = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     try:
@@ -210,9 +211,9 @@ def _unknown_choice(error: MissingConfigException) -> str:
 
 
 def no_variant(group: str, variant: str, choice: str, options: Sequence[str]) -> str:
-    """What to say where a choice has no such variant, as `small/resunet`, which is small already.
+    """Message for a choice without such a variant, as `small/resunet`, which is small already.
 
-    `options` are the choices that have one.
+    `options` are the choices that have the variant.
     """
     return (
         f"no such choice: {choice} has no {variant} variant, it comes in one size; say "
@@ -222,7 +223,7 @@ def no_variant(group: str, variant: str, choice: str, options: Sequence[str]) ->
 
 
 def _explain(config_name: str, words: list[str], error: Exception) -> str:
-    """The override that fails, found by the keys that exist without the plain values."""
+    """Message about the override that fails, found by composing without the plain values."""
     overrides = [_parse(word) for word in words]
     kept = [one for one in overrides if one.key_or_group == "hydra.searchpath"]
     kept += [one for one in overrides if _options(one.key_or_group)]
@@ -250,10 +251,10 @@ def _unknown_key(override: Override, known: Sequence[str]) -> str:
     key = override.key_or_group
     ours = [one for one in known if key.startswith("hydra.") or not one.startswith("hydra.")]
     ours += [group for group in _loader().list_groups("") if not group.startswith("hydra")]
-    # a key that stands deeper is likelier than one that is spelt alike
+    # a nested key of that name is more likely than a similar spelling
     deeper = sorted((one for one in ours if one.endswith(f".{key}")), key=len)
     near = deeper[:1] or difflib.get_close_matches(key, ours, n=1)
-    near = [] if key.endswith("._target_") else near  # something of the user's own
+    near = [] if key.endswith("._target_") else near  # may be a class of the user's own
     hint = f"did you mean {near[0]}? " if near else ""
     if override.is_delete():
         return f"{override.input_line}: no such key to remove; {hint}".rstrip("; ")

@@ -1,4 +1,4 @@
-"""From Hydra's configuration to plain values."""
+"""Conversion of Hydra's configuration to plain values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,10 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
-    """Resolved config as dicts and lists, for files and trackers."""
+    """Resolved configuration as dicts and lists, for files and trackers."""
     return OmegaConf.to_container(cfg, resolve=True)
 
 
 def resolved(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values with each `${…}` replaced by what it names."""
+    """Plain values with each reference `${…}` resolved."""
     return plain(OmegaConf.create(dict(settings)))

@@ -1,4 +1,4 @@
-"""`python predict.py run=… input=… output=…`: segment scans with a trained run, or several."""
+"""`python predict.py run=… input=… output=…`: segment scans with one trained run or several."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ SETTINGS = ("weights", "device", "overlap", "mirror", "postprocess", "ensemble")
 
 
 def predict(cfg: DictConfig) -> None:
-    """Predict every case of `cfg.input` into `cfg.output` and print what was found.
+    """Predict every case of `cfg.input` into `cfg.output` and print a summary.
 
     Raises:
-        DataError: a setting, run or input is unfit, or some cases failed.
+        DataError: a setting, run or input is invalid, or some cases failed.
     """
     if missing := sorted(OmegaConf.missing_keys(cfg) & {"run", "input", "output"}):
         command = " ".join(command_for("predict"))
@@ -61,6 +61,6 @@ def _tell(outcomes: list[Outcome], output: Path) -> None:
         f"at; label maps and volumes.tsv are in {output}"
     )
     if failed:
-        # most reasons name their case already
+        # most reasons already start with their case
         notes = [(item.case_id, item.note.removeprefix(f"{item.case_id}: ")) for item in failed]
         raise DataError([f"{case_id} failed: {note}" for case_id, note in notes])

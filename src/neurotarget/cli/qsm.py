@@ -22,10 +22,10 @@ Words = Mapping[str, str]
 
 
 def run(words: Words) -> int:
-    """Make the maps of all scans; 0, or 2 where some failed.
+    """Make the maps of all scans; returns 2 if some failed, else 0.
 
     Raises:
-        DataError: an argument is unfit, no scan can be read, or an output would replace an input.
+        DataError: an argument is invalid, no scan can be read, or an output would replace an input.
     """
     output, overwrite = output_of(words), flag(words, "overwrite")
     device = usable_device(words.get("device", "auto"))

@@ -1,4 +1,4 @@
-"""`python train.py experiment=qsm|swi`: the experiment, from its configuration."""
+"""`python train.py experiment=qsm|swi`: compare reconstruction methods from a configuration."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def reconstruct(cfg: DictConfig) -> dict[str, float]:
     """Run one experiment; returns the headline score of the first method and of each.
 
     Raises:
-        DataError: a setting is unfit, or no scan can be read.
+        DataError: a setting is invalid, or no scan can be read.
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)

@@ -1,4 +1,4 @@
-"""The folder that a command of Hydra writes into: claimed, and locked, before Hydra writes."""
+"""Output folder of a Hydra command: claimed and locked before Hydra writes into it."""
 
 import os
 from collections.abc import Iterator
@@ -20,16 +20,17 @@ CLOCK = "${now:"
 
 
 def claim_output(config: DictConfig, *, is_sweep: bool) -> list[str]:
-    """Claim the folder of a run or of a multirun; returns the override that names it, if any.
+    """Claim the folder of a run or multirun; returns the override that names it, if one is needed.
 
-    The folder of one run is locked until this process ends; in that of a multirun each job locks
-    its own.
+    The folder of a single run stays locked until this process ends; in a multirun each job locks
+    its own folder.
 
     Raises:
-        DataError: the folder is somebody else's, cannot be written, or another process works in it.
+        DataError: the folder was not made by this program, cannot be written, or is in use by
+            another process.
     """
     if os.environ.get(JOB) or rank(OmegaConf.select(config, "trainer") or {}):
-        return []  # whoever started this process has done so
+        return []  # claimed by the process that started this one
     folder = claim_folder(config, is_sweep=is_sweep)
     if folder is None:
         return []
@@ -40,13 +41,13 @@ def claim_output(config: DictConfig, *, is_sweep: bool) -> list[str]:
 
 
 def claim_folder(config: DictConfig, *, is_sweep: bool = False) -> Path | None:
-    """Claim the folder that a configuration names; None where what is swept over names it.
+    """Claim the folder that a configuration names; None if its name depends on the swept keys.
 
-    A folder that is named by the time is made by this process alone: where another one has begun
-    in the same second, this one gets a number of its own.
+    A folder that is named by the time is created by this process alone: if another process created
+    it in the same second, a number is appended.
 
     Raises:
-        DataError: the folder is somebody else's, or cannot be written.
+        DataError: the folder was not made by this program, or cannot be written.
     """
     overwrite = OmegaConf.select(config, "overwrite", default=False)
     if not isinstance(overwrite, bool):
@@ -63,16 +64,16 @@ def claim_folder(config: DictConfig, *, is_sweep: bool = False) -> Path | None:
 
 
 def _is_timed(config: DictConfig, *, is_sweep: bool) -> bool:
-    """Whether the time is in the folder's name, which is meant to be a new one then."""
+    """Whether the folder's name contains the time, so that each run creates a new one."""
     node = config.hydra.sweep if is_sweep else config.hydra.run
     return CLOCK in str(OmegaConf.to_container(node, resolve=False)["dir"])
 
 
 def _check_room(folder: Path, config: DictConfig) -> None:
-    """Refuse a full disk before Hydra writes its record of a run there, as it shows a stack.
+    """Refuse a full disk before Hydra writes its record there, since Hydra prints a traceback.
 
     Raises:
-        DataError: as much as that record cannot be written.
+        DataError: a file of the size of that record cannot be written.
     """
     draft = draft_path(folder / "config.yaml")
     try:
@@ -87,7 +88,7 @@ def _check_room(folder: Path, config: DictConfig) -> None:
 
 
 def _made_anew(place: Path, key: str) -> Path:
-    """Make a folder that nobody else has made."""
+    """Create a folder that does not exist yet, with a number appended if needed."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         for folder in _numbered(place):
@@ -101,7 +102,7 @@ def _made_anew(place: Path, key: str) -> Path:
             f"{key}: {place} cannot be written ({error.strerror or error}), wanted a folder that "
             f"can; say paths.runs=<folder>"
         ) from error
-    raise AssertionError  # numbers do not end
+    raise AssertionError  # unreachable: the numbers are endless
 
 
 def _numbered(place: Path) -> Iterator[Path]:

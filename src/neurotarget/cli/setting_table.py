@@ -1,7 +1,7 @@
-"""What each setting of `conf/train.yaml` and `conf/predict.yaml` may be.
+"""Permitted values of each setting of `conf/train.yaml` and `conf/predict.yaml`.
 
-A key ends where its kind says what its value is; `*` stands for one part of a key. A setting has
-an entry here or, with the reason, in `ELSEWHERE`; a test walks over every file of `conf`.
+Keys are dotted paths, in which `*` stands for one part. Each setting has an entry here or, with a
+reason, in `ELSEWHERE`; a test checks this for every file of `conf`.
 """
 
 import difflib
@@ -42,10 +42,10 @@ RANGE = listed(AMOUNT, 2, rising=True)
 STRENGTH = either(AMOUNT, RANGE)
 FACTORS = either(number(1, 100), listed(number(1, 100), 2, rising=True))
 COUNTS = either(integer(1, 100), listed(integer(1, 100), 2, rising=True))
-LABEL = either(TEXT, REAL)  # numbers are names too
+LABEL = either(TEXT, REAL)  # a name may be a number
 NAME = matching(r"(?!\.)[\w.-]+", "a name of letters, digits, _, - and ., with no . in front")
 IDS = either(integer(1), listed(integer(1)))
-LIMIT = number(0, 1e9)  # of Lightning: a share of the batches, or a number of them
+LIMIT = number(0, 1e9)  # Lightning takes a share of the batches, or a number of them
 MAX_TIME = either(
     NULL,
     matching(r"(?=.*[1-9])\d+:\d\d:\d\d:\d\d", "such as 00:00:15:00 (days:hours:minutes:seconds)"),
@@ -351,14 +351,14 @@ ELSEWHERE = {
     "reconstruction.published": "rows of the report",
 }
 
-MOST_VOXELS = 2**28  # of a patch: 1 GiB for each channel
+MOST_VOXELS = 2**28  # of a patch: 1 GiB per channel
 
 
 def check_train(config: Mapping[str, Any]) -> None:
-    """Try every setting of a training or reconstruction, and those that belong together.
+    """Check every setting of a training or reconstruction, and combinations of settings.
 
     Raises:
-        DataError: all that are refused.
+        DataError: settings are invalid; the error lists all of them.
     """
     check_settings(config, TRAIN)
     if wrong := [*_misspelt(config), *_at_odds(config)]:
@@ -366,10 +366,10 @@ def check_train(config: Mapping[str, Any]) -> None:
 
 
 def check_predict(config: Mapping[str, Any]) -> None:
-    """Try every setting of a prediction.
+    """Check every setting of a prediction.
 
     Raises:
-        DataError: all that are refused.
+        DataError: settings are invalid; the error lists all of them.
     """
     check_settings(config, PREDICT)
 
@@ -378,9 +378,9 @@ CHECKS = {"train": check_train, "predict": check_predict}
 
 
 def _misspelt(config: Mapping[str, Any]) -> Iterator[Problem]:
-    """Keys at the top that nothing reads, where one that is read is spelt alike.
+    """Unknown keys at the top level that are spelt like a known key.
 
-    Others may be values that the user's own files refer to.
+    Other unknown keys may be values that the user's own files refer to.
     """
     known = [key for key in (*TRAIN, *ELSEWHERE) if "." not in key]
     for name in config:

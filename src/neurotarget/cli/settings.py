@@ -1,8 +1,8 @@
-"""Every setting is tried before anything is read or trained: its type and its range.
+"""Check the type and range of every setting before anything is read or trained.
 
-`setting_table` has what each may be; here is what such an entry is, and how a whole configuration
-is compared with the table. What constructors know better, such as which sides a network takes,
-they refuse themselves, when a run is built and before it trains.
+This file has the kinds of values and the comparison of a configuration with a table of them; the
+table is in `setting_table`. Checks that need a constructor, such as the patch sides that a network
+accepts, are made when a run is built, before it trains.
 """
 
 import math
@@ -14,20 +14,20 @@ from typing import Any, NamedTuple
 from neurotarget.data.reading_results import whole_number
 from neurotarget.problems import DataError, Problem
 
-OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # whose settings the table knows
-MISSING = "???"  # what a run must name, which is asked for elsewhere
+OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # classes in the table
+MISSING = "???"  # a mandatory value, which is checked elsewhere
 ADVICE = "mend it on the command line or in conf"
 
 
 class Kind(NamedTuple):
-    """What a setting may be, as the end of `wanted …`, and the test of it."""
+    """Permitted values of a setting: the text after `wanted` in a message, and the test."""
 
     wanted: str
     fits: Callable[[object], bool]
 
 
 def whole(low: int, high: int = 2**31 - 1) -> Kind:
-    """A whole number from `low` to `high`; 1e5 is one too."""
+    """A whole number from `low` to `high`; a float such as 1e5 is accepted."""
     ends = f"of at least {low}" if high == 2**31 - 1 else f"from {low} to {high}"
 
     def fits(value: object) -> bool:
@@ -37,13 +37,13 @@ def whole(low: int, high: int = 2**31 - 1) -> Kind:
 
 
 def integer(low: int, high: int = 2**31 - 1) -> Kind:
-    """A whole number that is written as one, as what counts or numbers things is."""
+    """A whole number of type int, for counts and indices."""
     kind = whole(low, high)
     return Kind(kind.wanted, lambda value: isinstance(value, int) and kind.fits(value))
 
 
 def number(low: float, high: float, *, above: bool = False, below: bool = False) -> Kind:
-    """A finite number from `low` to `high`; `above` and `below` leave these ends out."""
+    """A finite number from `low` to `high`; `above` and `below` exclude that end."""
     ends = f"{'more than' if above else 'at least'} {low:g} and "
     ends += f"{'less than' if below else 'at most'} {high:g}"
 
@@ -58,7 +58,7 @@ def number(low: float, high: float, *, above: bool = False, below: bool = False)
 
 
 def one_of(*known: object) -> Kind:
-    """One of some words, and of nothing that merely equals it, as True and 1."""
+    """One of some values of the same type, so that True does not match 1."""
     names = [str(one).lower() if isinstance(one, bool) else str(one) for one in known]
     exact = {(type(one), one) for one in known}
     return Kind(
@@ -68,13 +68,13 @@ def one_of(*known: object) -> Kind:
 
 
 def either(*kinds: Kind) -> Kind:
-    """Any of some kinds."""
+    """Any of several kinds."""
     wanted = ", or ".join(kind.wanted for kind in kinds)
     return Kind(wanted, lambda value: any(kind.fits(value) for kind in kinds))
 
 
 def listed(kind: Kind, count: int | None = None, *, rising: bool = False) -> Kind:
-    """A list of one kind, of so many items where `count` is given, in rising order."""
+    """A list of values of one kind, with `count` items if given, in ascending order if `rising`."""
 
     def fits(value: object) -> bool:
         if not isinstance(value, Sequence) or isinstance(value, str):
@@ -88,7 +88,7 @@ def listed(kind: Kind, count: int | None = None, *, rising: bool = False) -> Kin
 
 
 def matching(pattern: str, wanted: str) -> Kind:
-    """A text of some form."""
+    """A text that matches a regular expression."""
     form = re.compile(pattern, re.DOTALL)
     return Kind(wanted, lambda value: isinstance(value, str) and bool(form.fullmatch(value)))
 
@@ -107,21 +107,21 @@ def optional(kind: Kind) -> Kind:
 def check_settings(config: Mapping[str, Any], table: Mapping[str, Kind]) -> None:
     """Compare a resolved configuration with the table.
 
-    Settings of a class that is neither ours nor that of a library in the table are its own affair.
+    Settings of a class from another library than those in the table are not checked.
 
     Raises:
-        DataError: every setting that is not as the table has it.
+        DataError: settings differ from the table; the error lists all of them.
     """
     wrong: dict[tuple[str, str, str], Problem] = {}
     for problem in _wrong(config, table, ""):
-        # a value that another setting takes over is named where it was typed
+        # report a value that other settings refer to once, under the key that was typed
         wrong.setdefault((problem.file.split(".")[-1], problem.found, problem.wanted), problem)
     if wrong:
         raise DataError(list(wrong.values()))
 
 
 def kind_of(key: str, table: Mapping[str, Kind]) -> Kind | None:
-    """What the table has of a key: its own entry, else the first pattern that fits."""
+    """Kind of a key: its own entry in the table, else the first pattern that matches."""
     if key in table:
         return table[key]
     dots = key.count(".")
@@ -130,10 +130,10 @@ def kind_of(key: str, table: Mapping[str, Kind]) -> Kind | None:
 
 
 def read_whole(key: str, text: str, low: int, high: int) -> int:
-    """A whole number of a word `key=<number>`.
+    """Parse the whole number of an argument `key=<number>`.
 
     Raises:
-        DataError: it is none, or not from `low` to `high`.
+        DataError: it is not a whole number from `low` to `high`.
     """
     found = whole_number(text)
     if found is None or not low <= found <= high:
@@ -160,7 +160,7 @@ def _is_number(value: object) -> bool:
     is_real = isinstance(value, int | float) and not isinstance(value, bool)
     try:
         return is_real and math.isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
+    except OverflowError:  # an integer with hundreds of digits
         return False
 
 

@@ -1,4 +1,4 @@
-"""`neurotarget study …`: from rows, masks or a table of volumes to the answered question."""
+"""`neurotarget study …`: one study from a table of scores or volumes, or from masks."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -42,21 +42,21 @@ WORDS = (
     "unit",
     "reference",
 )
-KINDS = ("rows", "masks", "table")  # of sources
-BELONGS = {  # words that only one source understands
+KINDS = ("rows", "masks", "table")  # sources of a study
+BELONGS = {  # arguments that only some sources accept
     "second": ("masks",),
     "predictions": ("rows",),
     "manifest": ("rows", "masks"),
     **dict.fromkeys(("labels", "id", "method", "methods", "unit", "reference"), ("table",)),
 }
 
-MOST = 2**32 - 1  # a seed that every generator takes
+MOST = 2**32 - 1  # largest seed that every generator accepts
 
 Words = Mapping[str, str]
 
 
 def run(words: Words, load_target: Callable[[str], Target]) -> int:
-    """Make one study and print its headlines; 0."""
+    """Make one study and print its headlines; returns exit status 0."""
     kind = _source(words)
     seed, cases = _whole(words, "seed", 0), _whole(words, "cases", 12)
     overwrite = flag(words, "overwrite")
@@ -88,7 +88,7 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
 
 
 def tell(done: WrittenStudy) -> None:
-    """Print the headlines of a study and where its files lie."""
+    """Print the headlines of a study and the paths of its files."""
     if loud := banner_text(banner(done.study.learning)):
         print(f"{loud}\n")
     for line in headlines(done.study):
@@ -127,7 +127,7 @@ def _from_masks(words: Words, target: Target | None) -> Material:
 
 
 def _from_table(words: Words, target: Target | None) -> Material:
-    whole = at_home(words["table"])  # a path may have a comma
+    whole = at_home(words["table"])  # a path may contain a comma
     paths = [whole] if whole.is_file() else list(map(at_home, _list(words, "table")))
     if absent := [path for path in paths if not (path.is_file() or path.is_symlink())]:
         raise DataError(f"table: no such file: {absent[0]}; check the path")

@@ -1,4 +1,4 @@
-"""Targets by their name or by the path of their file."""
+"""Load targets by their name or by the path of their file."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,13 @@ from neurotarget.types import Target
 
 
 def load_target(name: str, *, trust: bool = False) -> Target:
-    """A target by its name in `conf/target`, or by the path of a YAML file.
+    """Load a target by its name in `conf/target`, or by the path of a YAML file.
 
-    The file may be a stranger's and calls nothing but this program's targets, unless `trust`.
+    The file may come from another user; unless `trust` is set, it may only call targets of this
+    program.
 
     Raises:
-        DataError: there is no such file, or it is no target.
+        DataError: there is no such file, or it does not describe a target.
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
@@ -39,7 +40,7 @@ def load_target(name: str, *, trust: bool = False) -> Target:
 
 
 def nearest_of(word: str, known: Mapping | Sequence[str]) -> str:
-    """What is known, and which of it is spelt most like a word that is not."""
+    """End of a message about an unknown name: the nearest known name, and all known names."""
     near = difflib.get_close_matches(word, list(known), n=1)
     hint = f" did you mean {near[0]}?" if near else ""
     return f"{hint} known are {', '.join(sorted(known))}"

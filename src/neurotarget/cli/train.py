@@ -16,10 +16,10 @@ from neurotarget.training.train import train as run_training
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
-    """Run one experiment from files to tables; returns what validation logged at its best.
+    """Run one experiment from files to tables; returns the validation scores at their best.
 
     Raises:
-        DataError: a setting or the data are not as they must be.
+        DataError: a setting or the data are invalid.
     """
     hydra, config = HydraConfig.get(), plain(cfg)
     folder = Path(hydra.runtime.output_dir)

@@ -1,1 +1,1 @@
-"""Susceptibility maps and susceptibility-weighted images of many scans, and their comparison."""
+"""Susceptibility maps and susceptibility-weighted images of many scans, and method comparisons."""

@@ -60,7 +60,7 @@ def reconstruct(config: Config, folder: Path, overrides: Sequence[str]) -> dict[
         overrides: those of the command line, for the record of the run.
 
     Raises:
-        DataError: a setting is unfit, or no scan can be read.
+        DataError: a setting is invalid, or no scan can be read.
     """
     source = config["data"].get("source") or {}
     config = _own(config)
@@ -120,7 +120,7 @@ def _scans(source: Config, config: Config) -> Iterator[Scan | Failed]:
 def _run(
     scans: Iterator[Scan | Failed], methods: Mapping[str, Method], config: Config, folder: Path
 ) -> tuple[Comparison, list[NamedFigure]]:
-    """Every method on every scan; rows are written as they come."""
+    """Run every method on every scan; rows are written as they are computed."""
     kind, settings = str(config["job"]), config["reconstruction"]
     print(f"{config['name']}: {', '.join(methods)}\n  results   {folder}", flush=True)
     for old in ("maps", "pictures"):
@@ -151,7 +151,7 @@ def _run(
 
 
 def _notes(scan: Scan, results: Sequence[Made]) -> list[str]:
-    """What to look at in a scan; of its methods the first that has notes, as others say alike."""
+    """Notes about a scan for the user, and those of the first method that has any."""
     return [*scan.gre.notes, *next((one.notes for one in results if one.notes), ())]
 
 
@@ -163,7 +163,7 @@ def _tell(failed: Mapping[str, str], notes: Mapping[str, list[str]]) -> None:
 
 
 def _attempt(scan: Scan | Failed, methods: Mapping[str, Method], kind: str) -> list[Made] | str:
-    """What every method made of a scan, or why one of them could not."""
+    """Results of every method on a scan, or the reason why one of them failed."""
     if isinstance(scan, Failed):
         return scan.reason
     try:
@@ -204,7 +204,7 @@ def _figure(scan: Scan, results: list[Made], config: Config, *, number: int) -> 
 
 
 def _headline(found: Comparison) -> dict[str, float]:
-    """Mean of the main score, of the first method that has it and of each."""
+    """Mean of the main score, for the first method that has it and for each."""
     label, metric = HEADLINE[found.kind]
     table = found.methods
     rows = table[(table["label"] == label) & (table["metric"] == metric)]
@@ -242,7 +242,7 @@ def _write(
 
 
 def _title(config: Config) -> str:
-    """What the run was called, where that says more than its kind."""
+    """Title of the run if it says more than its kind, else ""."""
     return "" if config["name"] == config["job"] else title_of(str(config["name"]))
 
 

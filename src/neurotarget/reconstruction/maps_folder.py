@@ -1,7 +1,7 @@
-"""Maps of many scans in one folder: each made once, made again where something changed, never half.
+"""Folder of maps of many scans: finished maps are kept, changed ones are made again.
 
-A map is finished when the JSON beside it is there; it is written last, and holds a hash of the
-files and settings that the map was made from.
+A map is finished when its JSON file exists; it is written last, and holds a hash of the files and
+settings that the map was made from.
 """
 
 import hashlib
@@ -39,11 +39,11 @@ log = logging.getLogger(__name__)
 DESCRIPTION = "dataset_description.json"
 HASH = "MadeFrom"
 PACKAGES = ("numpy", "scipy", "torch")
-VERSION = 2  # raise it when the same files and settings come to give other maps
+VERSION = 2  # increase it when the same files and settings give other maps
 
 
 class Map(NamedTuple):
-    """One map of a scan, and what its JSON says."""
+    """One map of a scan, with the content of its JSON file."""
 
     suffix: str  # Chimap, desc-brain_mask
     array: ndarray
@@ -51,7 +51,7 @@ class Map(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one scan."""
+    """Result of one scan."""
 
     case_id: str
     status: str  # done | kept | failed
@@ -61,17 +61,17 @@ class Outcome(NamedTuple):
 
 
 class Work(NamedTuple):
-    """What is made of each scan: `make` gives its maps, the main one first."""
+    """How the maps of a scan are made: `make` returns them, the main one first."""
 
     kind: str  # qsm | swi
     suffixes: Sequence[str]  # of its maps, the main one first
-    settings: Mapping[str, Any]  # that decide the maps
+    settings: Mapping[str, Any]  # all that the maps depend on
     phase_scale: str
     make: Callable[[GRE], Sequence[Map]]
 
 
 def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False) -> list[Outcome]:
-    """Make the maps of every scan; what is wrong with some is told and counted, others go on.
+    """Make the maps of every scan; a scan that fails is reported and counted, the others continue.
 
     Raises:
         DataError: no scan can be read, or a map would replace an input, another data set or a
@@ -88,7 +88,7 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
     _refuse_files(scans.acquisitions, work, output)
     _describe(scans.acquisitions, output)
     found: dict[str, Outcome] = {}
-    for problem in errors:  # of names and sidecars: known before any voxel is read
+    for problem in errors:  # of names and sidecars, known before any voxel is read
         before = found[problem.case_id].note + ". " if problem.case_id in found else ""
         note = before + str(problem)
         found[problem.case_id] = Outcome(problem.case_id, "failed", note, {}, None)
@@ -107,7 +107,7 @@ def map_path(acquisition: Acquisition, output: Path, suffix: str) -> Path:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What the JSON beside a map says; empty where there is none that can be read."""
+    """Read the JSON file of a map; empty if there is none or it cannot be read."""
     try:
         found = load_json(_sidecar(path))
     except (OSError, ValueError):
@@ -128,7 +128,7 @@ def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool)
         about = _save(acquisition, gre, maps, output, made_from)
     except Exception as error:
         for path in paths:  # of an earlier run with other settings
-            with suppress(OSError):  # no file has a name that no file can have
+            with suppress(OSError):  # the name may be invalid for any file
                 remove(_sidecar(path))
                 remove(path)
         name = encodable(acquisition.case_id)
@@ -137,7 +137,7 @@ def _one(acquisition: Acquisition, work: Work, output: Path, *, overwrite: bool)
 
 
 def _is_kept(paths: Sequence[Path], made_from: str) -> bool:
-    """Whether the maps of a scan are there, the main one first, and were made from this."""
+    """Whether all maps of a scan exist and were made from these files and settings."""
     is_same = read_about(paths[0]).get(HASH) == made_from
     return is_same and all(path.is_file() for path in paths)
 
@@ -145,7 +145,7 @@ def _is_kept(paths: Sequence[Path], made_from: str) -> bool:
 def _save(
     acquisition: Acquisition, gre: GRE, maps: Sequence[Map], output: Path, made_from: str
 ) -> dict[str, Any]:
-    """Write all maps; the main one's JSON comes last, and says that all are there."""
+    """Write all maps; the JSON of the main map is last and marks them as complete."""
     main = map_path(acquisition, output, maps[0].suffix)
     remove(_sidecar(main), is_replaced=True)
     shared = {"Sources": list(acquisition.sources)}
@@ -178,7 +178,7 @@ def _reason(acquisition: Acquisition, error: Exception) -> str:
 
 
 def _made_from(acquisition: Acquisition, work: Work) -> str:
-    """Hash of the files' contents and of all that decides the maps."""
+    """Hash of the files' contents and of all settings that the maps depend on."""
     facts = {
         "version": VERSION,
         "files": [scan_digest(path) for path in acquisition.files],
@@ -187,7 +187,7 @@ def _made_from(acquisition: Acquisition, work: Work) -> str:
         "b0": acquisition.b0,
         "phase_scale": work.phase_scale,
         "settings": dict(work.settings),
-        # nothing for magnitude and phase, as maps of before there were other parts
+        # omitted for magnitude and phase, so that older maps keep their hash
         **({"is_complex": True} if acquisition.is_complex else {}),
     }
     text = json.dumps(facts, sort_keys=True, default=str)
@@ -211,7 +211,7 @@ def _refuse_inputs(acquisitions: Sequence[Acquisition], work: Work, output: Path
 
 
 def _refuse_raw(acquisitions: Sequence[Acquisition], output: Path) -> None:
-    """Keep maps out of a data set's own subjects.
+    """Keep maps out of the raw subjects of a data set.
 
     Raises:
         DataError: the output is the data set of a scan, or a folder of a subject in it.
@@ -232,7 +232,7 @@ def _refuse_raw(acquisitions: Sequence[Acquisition], output: Path) -> None:
 
 
 def _refuse_files(acquisitions: Sequence[Acquisition], work: Work, output: Path) -> None:
-    """Refuse to replace what is not ours, but for maps that are kept anyway."""
+    """Refuse to replace files that this program did not write, unless the maps are kept anyway."""
     files = {
         one.case_id: [map_path(one, output, suffix) for suffix in work.suffixes]
         for one in acquisitions
@@ -248,9 +248,9 @@ def _refuse_files(acquisitions: Sequence[Acquisition], work: Work, output: Path)
 
 
 def older_maps(folder: Path, *, work: Work) -> list[Path] | None:
-    """Files of a folder that maps were written into before there was a record of them.
+    """Files that this program wrote into a folder of maps before it kept a record of them.
 
-    The JSON of a main map is written last, so that a file that is younger was changed since.
+    The JSON of a main map is written last, so a newer file was changed by the user.
     """
     ours = [folder / DESCRIPTION] if is_own(folder) else []
     main = f"_{work.suffixes[0]}"
@@ -266,10 +266,10 @@ def older_maps(folder: Path, *, work: Work) -> list[Path] | None:
 
 
 def _refuse_other(acquisitions: Sequence[Acquisition], output: Path) -> None:
-    """Keep BIDS maps out of a data set of somebody else.
+    """Keep BIDS maps out of another data set.
 
     Raises:
-        DataError: the folder is one.
+        DataError: the folder is another data set.
     """
     path = output / DESCRIPTION
     if any(one.folder for one in acquisitions) and path.is_file() and not is_own(output):
@@ -280,7 +280,7 @@ def _refuse_other(acquisitions: Sequence[Acquisition], output: Path) -> None:
 
 
 def _describe(acquisitions: Sequence[Acquisition], output: Path) -> None:
-    """Say that a folder of BIDS maps is a derivative of ours, unless it says so already."""
+    """Write the description of a BIDS derivative, unless the folder has one."""
     path = output / DESCRIPTION
     if path.is_file() or not any(one.folder for one in acquisitions):
         return
@@ -294,12 +294,12 @@ def _describe(acquisitions: Sequence[Acquisition], output: Path) -> None:
 
 
 def plain_number(value: float, digits: int = 6) -> float | None:
-    """A number as JSON has it: rounded, None where it is not finite."""
+    """A number for JSON: rounded, None if it is not finite."""
     return round(float(value), digits) if np.isfinite(value) else None
 
 
 def plain_values(values: object) -> Any:  # noqa: ANN401
-    """Values as JSON takes them."""
+    """Convert values to types of JSON."""
     if isinstance(values, Mapping):
         return {str(key): plain_values(value) for key, value in values.items()}
     if isinstance(values, list | tuple):

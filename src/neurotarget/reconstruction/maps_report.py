@@ -1,4 +1,4 @@
-"""The page over a folder of maps."""
+"""HTML page of a folder of maps."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from neurotarget.reconstruction.maps_folder import Outcome
 from neurotarget.report.figures.map_pictures import Window, canvas, planes_figure
 from neurotarget.report.pages.maps_page import MOST_PICTURES, GRECase, write_gre_page
 
-SAID = {  # keys of a map's JSON by their headings on the page
+SAID = {  # keys of a map's JSON, by their headings on the page
     "Echo times": "EchoTime",
     "Field": "MagneticFieldStrength",
     "B0 along voxel axes": "B0Direction",
@@ -33,7 +33,7 @@ def write_report(
     unit: str,
     facts: Mapping[str, str],
 ) -> None:
-    """Write `<kind>.html`, the page over the maps of a folder."""
+    """Write `<kind>.html`, the page of the maps in a folder."""
     cases = []
     for number, outcome in enumerate(outcomes, start=1):
         is_drawn = outcome.main is not None and number <= MOST_PICTURES
@@ -65,10 +65,10 @@ def _text(name: str, value: Any) -> str:  # noqa: ANN401
 
 
 def _picture(path: Path, name: str, window_of: WindowOf, unit: str) -> Figure | None:
-    """Three planes of a saved map, cropped to the brain where its mask lies beside it."""
+    """Three planes of a saved map, cropped to the brain if its mask file exists."""
     volume, _ = inspect_volume(path)
     if volume is None or not volume.is_placed:
-        return None  # somebody else writes there
+        return None  # changed by another program
     array = volume.array.astype(np.float32)
     brain, _ = inspect_volume(
         path.with_name(path.name.rpartition("_")[0] + "_desc-brain_mask.nii.gz")

@@ -1,4 +1,4 @@
-"""Methods of the experiments qsm and swi on one scan: what each makes of it, and its scores."""
+"""Methods of the experiments qsm and swi for one scan: their maps and scores."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,20 +30,20 @@ MAGNITUDE = "magnitude"
 
 
 class Made(NamedTuple):
-    """What one method made of a scan."""
+    """The map and scores of one method on a scan."""
 
     method: str
     array: ndarray
-    mask: ndarray  # where it is known
+    mask: ndarray  # where the map is defined
     rows: list[Row]
-    notes: Sequence[str] = ()  # what to look at
+    notes: Sequence[str] = ()  # for the user to check
 
 
 Method = Callable[[Scan], Made]
 
 
 def qsm_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
-    """Chains by name: each step's first choice with each of the others', or all combinations.
+    """Chains by name: the first choice of each step, with one step varied, or all combinations.
 
     Raises:
         DataError: a step is unknown or has no choice.
@@ -85,7 +85,7 @@ def swi_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
     }
     asked, known = config["handedness"], {}
 
-    def sign(scan: Scan) -> Sign:  # the same for all methods, and takes time
+    def sign(scan: Scan) -> Sign:  # the same for all methods, and slow
         if scan.case_id not in known:
             known[scan.case_id] = sign_of(scan.gre, asked, device)
         return known[scan.case_id]
@@ -164,7 +164,7 @@ def _swi(chain: SWI, name: str, sign_in: Callable[[Scan], Sign], device: str) ->
 
 
 def magnitude_of(scan: Scan) -> Made:
-    """The magnitude by itself, as what a susceptibility-weighted image is compared with."""
+    """The magnitude itself, for comparison with susceptibility-weighted images."""
     image = np.sqrt((scan.gre.magnitude**2).mean(axis=0))
     rows = list(_dark(scan, image, _adder(scan, MAGNITUDE)))
     return Made(MAGNITUDE, image, _mask(scan, image), rows)
@@ -175,7 +175,7 @@ def _mask(scan: Scan, image: ndarray) -> ndarray:
 
 
 def _dark(scan: Scan, image: ndarray, add: Callable[..., Row]) -> Iterator[Row]:
-    """How veins, and nuclei rich in iron, stand out, where it is known where they are."""
+    """Contrast of veins, and of iron-rich nuclei, if their positions are known."""
     places = {"veins": (scan.veins, scan.around)}
     if scan.structures and scan.gre.mask is not None:
         nuclei = np.logical_or.reduce(list(scan.structures.values()))

@@ -1,4 +1,4 @@
-"""Susceptibility maps in ppm of many scans, with what their JSON says."""
+"""Susceptibility maps in ppm of many scans, with the content of their JSON files."""
 
 import dataclasses
 import inspect
@@ -33,10 +33,10 @@ STEPS = {
     "background": {"vsharp": vsharp, "sharp": sharp, "pdf": pdf},
     "inversion": {"l2": invert_l2, "tkd": invert_tkd, "tv": invert_tv},
 }
-WHOLE = {"most"}  # options that count
+WHOLE = {"most"}  # options that are whole numbers
 MAY_BE_0 = {"ridge", "margin_mm", "correct"}
-HANDED = {"magnitude", "weight", "changes", "radii_mm"}  # to steps by the chain, or no number
-WINDOW_PPM: Window = (-0.1, 0.2)  # of pictures: deep nuclei lie near 0.15, veins near 0.2
+HANDED = {"magnitude", "weight", "changes", "radii_mm"}  # set by the chain, or not numbers
+WINDOW_PPM: Window = (-0.1, 0.2)  # for pictures: deep nuclei are near 0.15, veins near 0.2
 
 
 def make_qsm(
@@ -59,7 +59,7 @@ def make_qsm(
         overwrite: whether finished scans are made again, and files of others replaced.
 
     Raises:
-        DataError: an option is unfit, no scan can be read, or an output would replace an input.
+        DataError: an option is invalid, no scan can be read, or an output would replace an input.
     """
     chain, device = chain or QSM(), usable_device(device)
     check_options(chain)
@@ -85,10 +85,10 @@ def make_qsm(
 
 
 def check_options(chain: QSM) -> None:
-    """Refuse options that the chosen steps do not have, and numbers that they cannot use.
+    """Refuse options that the chosen steps do not have, and numbers outside their range.
 
     Raises:
-        DataError: an option is unknown, with those that are known, or its number is unfit.
+        DataError: an option is unknown (the message names the known ones) or its number is invalid.
     """
     for step, functions in STEPS.items():
         chosen = getattr(chain, step)
@@ -120,7 +120,7 @@ def reconstructed(gre: GRE, chain: QSM, device: str) -> Reconstruction:
 
 
 def maps_of(gre: GRE, found: Reconstruction, chain: QSM) -> list[Map]:
-    """Maps of one scan with what their JSON says, susceptibility first."""
+    """Maps of one scan with the content of their JSON files, susceptibility first."""
     hz = found.local_field_ppm * np.float32(GAMMA_HZ_PER_T * gre.field_t * 1e-6)
     brain, left = SUFFIXES[1:3]
     return [
@@ -134,7 +134,7 @@ def maps_of(gre: GRE, found: Reconstruction, chain: QSM) -> list[Map]:
 
 
 def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
-    """JSON of a susceptibility map: units, numbers that went in, every step, statistics."""
+    """Content of a susceptibility map's JSON: units, acquisition, every step, statistics."""
     told = str(found.facts.get("handedness_found", ""))
     if chain.handedness != "auto":
         told = f"{chain.handedness:+d} as said; by the data: {told}"
@@ -151,7 +151,7 @@ def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
 
 
 def notes_of(found: Reconstruction, chain: QSM) -> list[str]:
-    """What to look at in a map: the sign of phase that was found, or that disagrees with yours."""
+    """Notes on the sign of phase: it was inverted, is unknown or contradicts the argument."""
     told = str(found.facts.get("handedness_found", ""))
     if chain.handedness == "auto":
         return sign_notes(int(found.facts["handedness"]), told)
@@ -161,7 +161,7 @@ def notes_of(found: Reconstruction, chain: QSM) -> list[str]:
 
 
 def sign_notes(sign: int, told: str) -> list[str]:
-    """What to look at where the data were asked for the sign of phase: it was turned, or untold."""
+    """Notes on the sign of phase from the data: it was inverted, or could not be determined."""
     if told.startswith("not told"):
         return [f"sign of phase {told}; say handedness=1 or -1 where it is known"]
     if sign == -1:
@@ -170,7 +170,7 @@ def sign_notes(sign: int, told: str) -> list[str]:
 
 
 def acquisition_facts(gre: GRE) -> dict[str, Any]:
-    """Numbers that a map was made with, as its JSON has them."""
+    """Facts about the acquisition for the JSON file of a map."""
     return {
         "EchoTime": list(gre.te_s),
         "MagneticFieldStrength": gre.field_t,
@@ -181,7 +181,7 @@ def acquisition_facts(gre: GRE) -> dict[str, Any]:
 
 
 def statistics(chi_ppm: ndarray, mask: ndarray, brain: ndarray) -> dict[str, float | None]:
-    """Mean and SD of a map inside its mask, and the share of the brain that this is."""
+    """Mean and SD of a map inside its mask, and the mask's share of the brain."""
     inside = chi_ppm[mask]
     if not inside.size:
         return {"mean_ppm": None, "sd_ppm": None, "mask_left": 0.0}

@@ -1,4 +1,4 @@
-"""Scans of the experiments qsm and swi: drawn with their truth, or the user's own."""
+"""Scans of the experiments qsm and swi: simulated with known truth, or the user's own."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,14 +19,14 @@ from neurotarget.problems import DataError, Problem
 from neurotarget.process.exit_codes import print_problems
 
 LABELS = {"dentate_left": 1, "dentate_right": 2}
-RING_MM = (2.0, 5.0)  # of a vein's surroundings
-VEIN_PPM = 0.15  # drawn veins have 0.19, the richest nucleus beside the dentate 0.131
+RING_MM = (2.0, 5.0)  # inner and outer distance of a vein's surroundings
+VEIN_PPM = 0.15  # between simulated veins, 0.19, and the richest nucleus except the dentate, 0.131
 
 Mask = Bool[ndarray, "I J K"]
 
 
 class Scan(NamedTuple):
-    """One scan in memory, with what is known of it."""
+    """One scan in memory, with its truth as far as it is known."""
 
     case_id: str
     subject_id: str
@@ -34,7 +34,7 @@ class Scan(NamedTuple):
     truth_ppm: Float[ndarray, "I J K"] | None
     structures: Mapping[str, Mask]  # nuclei
     veins: Mask | None
-    around: Mask | None  # what veins stand out against
+    around: Mask | None  # the surroundings of the veins
 
 
 class Failed(NamedTuple):
@@ -45,9 +45,10 @@ class Failed(NamedTuple):
 
 
 def drawn_scans(plan: QSMPlan, per_site: int, *, mask: str) -> Iterator[Scan]:
-    """The first people of each site of the plan, scanned; one is in memory at a time.
+    """Simulate the scans of the first subjects of each site, one in memory at a time.
 
-    `mask` given takes the drawn brain; auto leaves it to be found in the magnitude.
+    With `mask` given, the scan gets the simulated brain mask; with auto it is found in the
+    magnitude.
     """
     counts: dict[str, int] = {}
     for number, subject in enumerate(draw_subjects(plan)):

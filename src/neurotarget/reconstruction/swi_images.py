@@ -1,4 +1,4 @@
-"""Susceptibility-weighted images of many scans, with what their JSON says."""
+"""Susceptibility-weighted images of many scans, with the content of their JSON files."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ from neurotarget.runs.network.predictor import usable_device
 
 SUFFIXES = ("swi", "minIP", "desc-filtered_phase")
 AXES = {"auto": None, "0": 0, "1": 1, "2": 2}
-DARKENED = 0.5  # of its magnitude is left in a voxel that counts as darkened
-SIGNAL = 0.1  # of the brightest: a voxel with less is air or bone
+DARKENED = 0.5  # share of the magnitude at or below which a voxel counts as darkened
+SIGNAL = 0.1  # share of the brightest; a voxel with less is air or bone
 
 
 class Sign(NamedTuple):
-    """Which sign of phase is paramagnetic, and how that is known."""
+    """The sign of phase that is paramagnetic, and its source as text."""
 
     sign: int
     words: str
@@ -64,7 +64,7 @@ def make_swi(
         overwrite: whether finished scans are made again, and files of others replaced.
 
     Raises:
-        DataError: an option is unfit, no scan can be read, or an output would replace an input.
+        DataError: an option is invalid, no scan can be read, or an output would replace an input.
     """
     if axis not in AXES:
         raise DataError(f"axis: got {axis!r}, wanted auto, 0, 1 or 2")
@@ -90,7 +90,7 @@ def make_swi(
 
 
 def sign_of(gre: GRE, asked: str | int, device: str) -> Sign:
-    """The sign of phase as said, or as a susceptibility map of this scan tells it."""
+    """The sign of phase as given, or as a susceptibility map of this scan shows it."""
     if asked != "auto":
         return Sign(int(asked), f"{int(asked):+d} as said")
     try:
@@ -106,7 +106,7 @@ def sign_of(gre: GRE, asked: str | int, device: str) -> Sign:
 def maps_of(
     gre: GRE, chain: SWI, sign: Sign, *, axis: int | None = None, device: str = "cpu"
 ) -> list[Map]:
-    """Images of one scan with what their JSON says, the susceptibility-weighted one first."""
+    """Images of one scan with the content of their JSON files, susceptibility-weighted first."""
     axis = slice_axis(gre) if axis is None else axis
     turned = dataclasses.replace(chain, handedness=sign.sign)
     found = turned.make(
@@ -153,6 +153,6 @@ def statistics(gre: GRE, found: SWIResult) -> dict[str, float | None]:
 
 
 def bright_window(array: ndarray, mask: ndarray | None = None) -> Window:
-    """Black at 0 and white where the brightest hundredth begins."""
+    """Grey window from 0 to the 99th percentile."""
     values = array[mask] if mask is not None else array[array > 0]
     return 0.0, float(np.percentile(values, 99)) if values.size else 1.0

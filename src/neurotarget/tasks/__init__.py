@@ -1,1 +1,1 @@
-"""LightningModules: how a network is trained for a target."""
+"""LightningModules that train a network for a target, with their callbacks and schedule."""

@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights, which are those validated, saved and used."""
+"""Exponential moving average of the weights; the averaged ones are validated, saved and used."""
 
 from functools import partial
 
@@ -11,16 +11,16 @@ from torch import Tensor
 class EMA(WeightAveraging):
     """Lightning's weight averaging with a decay that warms up.
 
-    After n steps the decay is min(decay, (1 + n) / (10 + n)), so that a short training is not
-    held back by its first weights. A checkpoint holds the averaged weights as `state_dict`, the
-    ones validation saw, and the weights to resume from as `current_model_state`.
+    After n steps the decay is min(decay, (1 + n) / (10 + n)), so that a short training is not held
+    back by its first weights. A checkpoint holds the averaged weights, which validation used, as
+    `state_dict`, and the weights to resume from as `current_model_state`.
     """
 
     def __init__(self, decay: float = 0.999, device: torch.device | None = None) -> None:
-        """Average with `decay` per step on `device`, by default where the task is.
+        """Average with `decay` per step on `device`, by default the task's device.
 
         Raises:
-            ValueError: the decay is no number in (0, 1).
+            ValueError: the decay is not a number in (0, 1).
         """
         if not 0 < decay < 1:
             raise ValueError(f"EMA: got decay {decay}, wanted a number in (0, 1) or null for none")
@@ -32,12 +32,12 @@ class EMA(WeightAveraging):
         return None if self._average_model is None else self._average_model.module.state_dict()
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Validate on the average."""
+        """Swap in the averaged weights for validation."""
         super().on_validation_epoch_start(trainer, pl_module)
         self._is_swapped = self._average_model is not None
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Train on with the latest weights."""
+        """Swap the latest weights back for training."""
         super().on_validation_epoch_end(trainer, pl_module)
         self._is_swapped = False
 
@@ -47,15 +47,15 @@ class EMA(WeightAveraging):
         pl_module: pl.LightningModule,
         exception: BaseException,  # noqa: ARG002
     ) -> None:
-        """Put the latest weights back where validation was broken off."""
+        """Restore the latest weights if validation was interrupted."""
         if self._is_swapped:
             self.on_validation_epoch_end(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leave the weights alone: a checkpoint at the end of training must resume exactly."""
+        """Keep the latest weights: a checkpoint at the end of training must resume exactly."""
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Hand on the averaged weights."""
+        """Replace the task's weights with the averaged ones."""
         super().on_train_end(trainer, pl_module)
 
 

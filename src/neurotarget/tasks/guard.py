@@ -13,7 +13,7 @@ from neurotarget.shapes import Batch
 
 
 class Seen(NamedTuple):
-    """The latest training batch, whose loss has not been looked at."""
+    """The latest training batch, whose loss is not yet checked."""
 
     loss: Tensor
     epoch: int
@@ -24,8 +24,8 @@ class Seen(NamedTuple):
 class NaNGuard(Callback):
     """Raise when the training or validation loss becomes NaN or infinite.
 
-    On a GPU the loss of a batch is read after the next one has been started, so that the GPU
-    never waits for the look; before validation and before any checkpoint it is read at once.
+    On a GPU the loss of a batch is read after the next one has started, so that the GPU never
+    waits; before validation and before any checkpoint it is read at once.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class NaNGuard(Callback):
         batch: Batch,
         batch_idx: int,  # noqa: ARG002
     ) -> None:
-        """Read the loss of the batch before, and on a CPU of this one."""
+        """Check the loss of the previous batch, and on a CPU that of this one."""
         self._look(trainer)
         loss = outputs["loss"].detach()
         self._seen = Seen(loss, trainer.current_epoch, trainer.global_step, batch.case_ids)
@@ -47,15 +47,15 @@ class NaNGuard(Callback):
             self._look(trainer)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Read what is left."""
+        """Check the last loss."""
         self._look(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Read what is left."""
+        """Check the last loss."""
         self._look(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Read the validation loss, which tells broken weights behind a good training loss."""
+        """Check the validation loss: it reveals broken weights after a finite training loss."""
         loss = trainer.callback_metrics.get("val/loss")
         if loss is not None and not torch.isfinite(loss):
             where = f"validation after epoch {trainer.current_epoch}, step {trainer.global_step}"
@@ -67,9 +67,9 @@ class NaNGuard(Callback):
         pl_module: pl.LightningModule,
         checkpoint: dict,
     ) -> None:
-        """Read what is left, and keep broken weights out of the checkpoint.
+        """Check the last loss, and refuse to save weights that are NaN or infinite.
 
-        The last step of a training can break them, with no loss after it.
+        The last step of a training can break the weights without another loss to show it.
         """
         self._look(trainer)
         weights = {**pl_module.state_dict(), **checkpoint.get("state_dict", {})}

@@ -31,7 +31,7 @@ class Schedule:
         return rise * max(fall, self.floor)
 
     def scheduler(self, optimizer: Optimizer, progress: Progress) -> LambdaLR:
-        """Follow `progress`, asked once per optimizer step; the state is plain values."""
+        """Follow `progress`, which is called once per optimizer step; the state is plain values."""
 
         def factor(step: int) -> float:
             return self.factor(step, progress(step))
@@ -40,11 +40,11 @@ class Schedule:
 
 
 def training_progress(trainer: pl.Trainer) -> Progress:
-    """Share of training that is done: of the steps or of `max_time`, whichever is further.
+    """Share of training that is done: of the steps or of `max_time`, whichever is larger.
 
-    The part in steps is exact after resuming. The part in time comes from Lightning's Timer,
-    whose elapsed time is kept in checkpoints; all ranks follow the first one's clock. Without an
-    end in steps or time the progress stays 0 and the rate does not fall.
+    The share of steps is exact after resuming. The share of time comes from Lightning's Timer,
+    whose elapsed time is stored in checkpoints; all ranks use the clock of rank 0. Without a limit
+    in steps or time the progress stays 0 and the rate does not fall.
     """
     steps = trainer.estimated_stepping_batches
     timer = next((timer for timer in trainer.callbacks if isinstance(timer, Timer)), None)

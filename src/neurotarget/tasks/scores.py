@@ -1,6 +1,6 @@
 """Scores of whole validation volumes on the working grid, for the curve of a training.
 
-The tables of a study are made from saved volumes on native grids, never from these.
+A study does not use these; it scores saved volumes on their native grids.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ AGREEMENT = {"r": pearson_r, "rho": spearman_rho, "icc": icc_a1}
 
 
 class CaseScore(NamedTuple):
-    """Voxels per foreground label of one case, its loss, and its voxels in all; plain values."""
+    """Voxels per foreground label of one case, its loss and its total of voxels; plain values."""
 
     shared: list[int]
     truth: list[int]
@@ -30,7 +30,7 @@ class CaseScore(NamedTuple):
 
 
 def score_case(logits: Logits, labels: Labels, loss: float) -> CaseScore:
-    """Count voxels of each class, none that is ignored (class L); one case, B = 1."""
+    """Count the voxels of each class except ignored ones (class L); one case, B = 1."""
     num_labels = logits.shape[1]
     pred, truth = logits.argmax(dim=1).flatten(), labels.flatten().long()
     pred, truth = pred[truth < num_labels], truth[truth < num_labels]
@@ -52,12 +52,12 @@ def gather(scores: Mapping[str, CaseScore]) -> dict[str, CaseScore]:
 
 
 def summarise(scores: Mapping[str, CaseScore], target: Target) -> dict[str, float]:
-    """Mean Dice and agreement of volumes per label, mean loss, and how many Dice are undefined.
+    """Mean Dice and volume agreement per label, mean loss, and the count of undefined Dice values.
 
-    Dice is NaN, left out and counted, where a label is absent from truth and prediction alike;
-    a label that was missed counts 0. `dice_mean` is the mean over labels, and
-    `dice_all_foreground` what a mask of all voxels has in its place, 2 f / (1 + f) where the label
-    fills a share f of the volume. `failed_share` is the share of masks that failed.
+    Dice is NaN, left out and counted, if a label is absent from truth and prediction; a missed
+    label counts 0. `dice_mean` is the mean over labels. `dice_all_foreground` is the Dice of a mask
+    of all voxels, 2 f / (1 + f) if the label fills a share f of the volume. `failed_share` is the
+    share of masks that failed.
     """
     columns = [np.array([score[field] for score in scores.values()], float) for field in range(3)]
     shared, truth, pred = columns  # (N, labels)
@@ -87,6 +87,6 @@ def _dice(shared: ndarray, truth: ndarray, pred: ndarray) -> Float[ndarray, "N l
 
 
 def _mean(values: Float[ndarray, " N"]) -> float:
-    """Mean of the defined values; NaN where there are none."""
+    """Mean of the defined values; NaN if there are none."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")

@@ -1,4 +1,4 @@
-"""The task that trains a backbone to segment a target: patches in, whole volumes validated."""
+"""Training of a network that segments a target: trained on patches, validated on whole volumes."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -110,7 +110,7 @@ class SegmentationTask(pl.LightningModule):
         self.loss.loss.ignore_label = self.target.ignored_class
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the cases of an earlier, perhaps broken-off, epoch."""
+        """Discard the counts of an earlier epoch, which may have been interrupted."""
         self._scores.clear()
 
     on_test_epoch_start = on_validation_epoch_start
@@ -124,7 +124,7 @@ class SegmentationTask(pl.LightningModule):
         self._log_scores("test")
 
     def configure_optimizers(self) -> dict[str, object]:
-        """Optimizer, and the schedule once per step."""
+        """The optimizer, and its schedule with one update per step."""
         optimizer = self.optimizer_for(self.net.parameters())
         scheduler = self.schedule.scheduler(optimizer, training_progress(self.trainer))
         return {
@@ -133,13 +133,13 @@ class SegmentationTask(pl.LightningModule):
         }
 
     def configure_callbacks(self) -> list[Callback]:
-        """The guard against NaN, and the averaged weights where asked for."""
+        """The NaN guard, and weight averaging if configured."""
         if self.ema_decay is None:
             return [NaNGuard()]
         return [NaNGuard(), EMA(self.ema_decay, device=self.trainer.strategy.root_device)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
-        """Save the averaged weights also where only weights are saved and no callback is asked."""
+        """Save the averaged weights also in weights-only checkpoints, which skip callbacks."""
         ema = next((one for one in self.trainer.callbacks if isinstance(one, EMA)), None)
         if ema is not None and "current_model_state" not in checkpoint:
             checkpoint["state_dict"] = ema.averaged_state() or checkpoint["state_dict"]
@@ -151,4 +151,4 @@ class SegmentationTask(pl.LightningModule):
         if scores := gather(self._scores):
             found = summarise(scores, self.target)
             named = {f"{split}/{key}": value for key, value in found.items()}
-            self.log_dict(named, sync_dist=True)  # equal on all ranks already
+            self.log_dict(named, sync_dist=True)  # already equal on all ranks

@@ -1,1 +1,1 @@
-"""What a training is made of, from its plain configuration."""
+"""Training of one network for one target, from a configuration of plain values."""

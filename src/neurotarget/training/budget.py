@@ -1,4 +1,4 @@
-"""`budget=steps|minutes|flops`: an end of training that is the same for every model compared."""
+"""Training budgets (`budget=steps|minutes|flops`), so that compared models end at the same cost."""
 
 import math
 import time
@@ -12,12 +12,12 @@ from pytorch_lightning.trainer.states import RunningStage
 
 from neurotarget.problems import DataError
 
-UNITS = {"steps": "steps", "minutes": "minutes", "flops": "petaflops"}  # key of each kind
+UNITS = {"steps": "steps", "minutes": "minutes", "flops": "petaflops"}  # key of the amount, by kind
 PETA = 1e15
 
 
 class Budget(NamedTuple):
-    """Where a training ends: settings and callbacks of the trainer, and a part of a sentence."""
+    """Where a training ends: trainer settings, callbacks, and a phrase for the user."""
 
     trainer: dict[str, Any]
     callbacks: list[Callback]
@@ -29,14 +29,14 @@ def apply_budget(
     trainer: Mapping[str, Any],
     flops_per_step: float | Callable[[], float],
 ) -> Budget:
-    """Join a budget with the trainer's own ends; training stops at whichever comes first.
+    """Combine a budget with the trainer's own limits; training stops at whichever comes first.
 
-    Steps are optimizer steps. Minutes are those of training steps and of making their patches:
-    validation is not counted, since how often it comes and how long it takes is a matter of the
-    data's settings and would give equal models unequal time to learn; they replace a `max_time` of
-    the trainer. FLOPs are turned into steps of this model, patch and batch, at least one. Without
-    a kind, and without any end of the trainer's own, training takes the budget's `epochs`. The
-    learning rate falls to its end with any of them.
+    Steps are optimizer steps. Minutes count training steps and the making of their patches, but not
+    validation: its frequency and duration depend on the data settings and would give equal models
+    unequal time to learn. A budget in minutes replaces the trainer's `max_time`. FLOPs are
+    converted to steps of this model, patch and batch, at least one. Without a kind, and without a
+    limit in the trainer, training lasts for the budget's `epochs`. The learning rate schedule ends
+    with the budget in each case.
 
     Args:
         budget: `kind`, and its amount under `steps`, `minutes` or `petaflops`; without a kind,
@@ -67,15 +67,15 @@ def apply_budget(
 
 
 def own_ends(trainer: Mapping[str, Any]) -> dict[str, Any]:
-    """Ends that a trainer's settings name, by key; without those that mean no end."""
+    """Limits that are set in the trainer's settings, by key; None and -1 mean no limit."""
     named = {key: trainer.get(key) for key in ("max_steps", "max_epochs", "max_time")}
     return {key: value for key, value in named.items() if value not in (None, -1)}
 
 
 def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: int) -> int | None:
-    """Steps of a training whose end is known in steps; None for budgets of minutes or FLOPs.
+    """Optimizer steps of a training with a known end; None for budgets in minutes or FLOPs.
 
-    `epoch` is the number of steps in one. A time limit may end the training earlier.
+    `epoch` is the number of steps in one epoch. A time limit may end the training earlier.
 
     Raises:
         DataError: the budget's steps are absent or no positive number.
@@ -92,7 +92,7 @@ def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: 
 
 
 def warm_up_note(schedule: Mapping[str, Any] | None, steps: int) -> str:
-    """What to know of a warm-up longer than training, as a part of a sentence; else nothing."""
+    """Warning, as part of a sentence, that the warm-up is longer than the training; else ""."""
     warm_up = (schedule or {}).get("warmup_steps", 0)
     if warm_up <= steps:
         return ""
@@ -103,7 +103,7 @@ def warm_up_note(schedule: Mapping[str, Any] | None, steps: int) -> str:
 
 
 def _earlier(own: Mapping[str, Any]) -> str:
-    """What may end a training before its budget does, as the end of a sentence."""
+    """End of a sentence that names the trainer limits which may stop training before the budget."""
     others = [f"trainer.{key}={value}" for key, value in own.items()]
     return f", or fewer where {' or '.join(others)} ends first" if others else ""
 
@@ -138,44 +138,45 @@ def _steps_of(petaflops: float, flops_per_step: float) -> int:
 
 
 class StepEnd(Callback):
-    """What Lightning lacks where `max_steps` ends a training.
+    """Validates at the end of a training that `max_steps` ends, and makes it resume exactly.
 
-    It validates where the end lies within an epoch, as Lightning does for `max_time` only: else the
-    last steps, where the learning rate is smallest, would never be validated, and a run of less
+    Lightning validates at an end within an epoch for `max_time` only. Without this callback the
+    last steps, which have the smallest learning rate, would never be validated, and a run shorter
     than an epoch would have no best weights.
 
-    It lets a run resume exactly: with `max_steps` Lightning goes through the end of the last epoch
-    once more and then counts one epoch too many, so that the patches drawn would be those of the
-    epoch after the next. That is decided between these two hooks, which hide the number from it.
+    With `max_steps`, a resumed Lightning trainer runs through the end of the last epoch again and
+    counts one epoch too many, so that it would draw the patches of the epoch after the next.
+    Lightning decides this between `on_fit_start` and `on_train_start`; these hooks hide `max_steps`
+    from it there.
     """
 
     def __init__(self) -> None:
         self._steps = -1
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: ARG002
-        """Go before the other callbacks, which ask for the end as training starts."""
+        """Move to the front, since the other callbacks read `max_steps` when training starts."""
         trainer.callbacks.remove(self)
         trainer.callbacks.insert(0, self)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Hide the end, which the schedule has read by now, while the loops are restored."""
+        """Hide `max_steps` while the loops are restored; the schedule has already read it."""
         self._steps, trainer.fit_loop.epoch_loop.max_steps = trainer.max_steps, -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Show it again."""
+        """Restore `max_steps`."""
         trainer.fit_loop.epoch_loop.max_steps = self._steps
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
-        """Ask for a stop, before which Lightning validates."""
+        """Request a stop at the last step; Lightning validates before it stops."""
         if trainer.max_steps != -1 and trainer.global_step >= trainer.max_steps:
             trainer.should_stop = True
 
 
 class TrainingTimer(Timer):
-    """Lightning's timer, stopped during validation.
+    """Lightning's timer, paused during validation.
 
-    The schedule of the learning rate and the bar follow it like any other timer, and checkpoints
-    keep its time.
+    The learning rate schedule and the progress bar read it like any other timer, and checkpoints
+    store its time.
     """
 
     def __init__(self, minutes: float) -> None:
@@ -183,7 +184,7 @@ class TrainingTimer(Timer):
         self._validated_s, self._validating_since = 0.0, None
 
     def time_elapsed(self, stage: str = RunningStage.TRAINING) -> float:
-        """Seconds spent in a stage; in training without those of validation."""
+        """Seconds spent in a stage; for training, without the seconds of validation."""
         elapsed_s = super().time_elapsed(stage)
         if stage != RunningStage.TRAINING:
             return elapsed_s
@@ -194,17 +195,17 @@ class TrainingTimer(Timer):
         return 0.0 if since is None else time.monotonic() - since
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start, at zero or at what a checkpoint says."""
+        """Start at zero, or at the time in the checkpoint."""
         self._validated_s, self._validating_since = 0.0, None
         super().on_train_start(trainer, pl_module)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop counting."""
+        """Pause."""
         super().on_validation_start(trainer, pl_module)
         self._validating_since = time.monotonic()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Go on counting."""
+        """Continue."""
         super().on_validation_end(trainer, pl_module)
         self._validated_s += self._in_validation_s()
         self._validating_since = None

@@ -1,4 +1,4 @@
-"""What a run keeps beside its weights: its best scores and its random state."""
+"""Callbacks and checkpoint writing of a run: run record, best scores, random state, weights."""
 
 import math
 import random
@@ -15,34 +15,34 @@ from neurotarget.files.writing import written
 
 
 class Opening(Callback):
-    """Writes what a run that goes on is made of, once training has taken up its checkpoint.
+    """Writes the record of a resumed run once training has loaded its checkpoint.
 
-    A refusal before that leaves the run as it was.
+    An error before that point leaves the run folder as it was.
     """
 
     def __init__(self, write: Callable[[], None]) -> None:
         self._write: Callable[[], None] | None = write
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Write it."""
+        """Write the record."""
         self.write_once()
 
     def write_once(self) -> None:
-        """Write it unless that is done."""
+        """Write the record unless it is already written."""
         write, self._write = self._write, None
         if write is not None:
             write()
 
 
 class BestScores(Callback):
-    """What validation logged when the monitored value was best, over all sittings of a run."""
+    """Validation scores at the best value of the monitored metric, across all resumes of a run."""
 
     def __init__(self, monitor: str, *, mode: str) -> None:
         self.monitor, self.sign = monitor, -1 if mode == "min" else 1
         self.values: dict[str, float] = {}
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Keep the values where this validation is the best so far."""
+        """Store the values if this validation is the best so far."""
         logged = trainer.callback_metrics
         if trainer.sanity_checking or self.monitor not in logged:
             return
@@ -58,16 +58,17 @@ class BestScores(Callback):
         return dict(self.values)
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the values of a checkpoint."""
         self.values = dict(state_dict)
 
 
 class Checkpoint(ModelCheckpoint):
-    """A checkpoint under one name, with a record that holds wherever the run folder lies.
+    """A checkpoint under one name, whose record stays valid when the run folder moves.
 
-    Lightning drops the best score where the folder's path is not the one in the checkpoint, so that
-    the first validation of a run that was moved, copied or reached by a link would replace better
-    weights. Here the score is read and the paths are those of this folder.
+    Lightning drops the best score if the folder's path differs from the one in the checkpoint. The
+    first validation of a run that was moved, copied or opened through a link would then replace
+    better weights. This class keeps the score and replaces the paths with those of the current
+    folder.
     """
 
     def __init__(self, folder: Path, name: str, **settings: object) -> None:
@@ -75,11 +76,11 @@ class Checkpoint(ModelCheckpoint):
 
     @property
     def state_key(self) -> str:
-        """Lightning's own key, under which earlier runs have kept their record."""
+        """Lightning's own key, so that checkpoints of earlier versions can be read."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
     def load_state_dict(self, state_dict: dict[str, object]) -> None:
-        """Go on from a checkpoint; where the best weights are lost, no score bars the next ones."""
+        """Restore a checkpoint; a score whose weights are lost is dropped."""
         path = Path(self.dirpath) / f"{self.filename}{self.FILE_EXTENSION}"
         score = state_dict.get("best_model_score")
         if not path.is_file():
@@ -93,11 +94,11 @@ class Checkpoint(ModelCheckpoint):
 
 
 class RandomState(Callback):
-    """Keeps the random generators in the checkpoint, so that a resumed run draws on as it would."""
+    """Stores the random state in the checkpoint, so that a resumed run draws the same numbers."""
 
     def state_dict(self) -> dict[str, object]:
-        """Generators of torch, numpy and Python as plain values."""
-        kind, keys, *rest = np.random.get_state()  # noqa: NPY002  # what libraries draw from
+        """State of the generators of torch, numpy and Python as plain values."""
+        kind, keys, *rest = np.random.get_state()  # noqa: NPY002  # libraries draw from this one
         python = random.getstate()
         return {
             "torch": torch.get_rng_state(),
@@ -107,11 +108,11 @@ class RandomState(Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, object]) -> None:
-        """Keep what was saved until training starts."""
+        """Keep the stored state until training starts."""
         self._saved = state_dict
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Set the generators as they were."""
+        """Restore the generators."""
         saved = self.__dict__.pop("_saved", None)
         if saved is None:
             return
@@ -125,7 +126,7 @@ class RandomState(Callback):
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints that replace the old one in one step, also where /tmp is another disk."""
+    """Writes checkpoints whole or not at all, also where /tmp is on another disk."""
 
     def save_checkpoint(
         self,
@@ -133,9 +134,9 @@ class WholeCheckpoints(TorchCheckpointIO):
         path: str | Path,
         storage_options: object | None = None,  # noqa: ARG002
     ) -> None:
-        """Write beside the file, then rename."""
+        """Write a draft, then rename it."""
         with written(path) as draft:
             try:
                 torch.save(checkpoint, draft)
-            except RuntimeError as error:  # what torch makes of a full disk
+            except RuntimeError as error:  # raised by torch when the disk is full
                 raise OSError(f"no room, or the disk refuses it: {error}") from error

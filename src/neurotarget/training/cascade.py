@@ -1,9 +1,10 @@
-"""`cascade=localise`: a localiser is trained first, and its errors are measured on unseen people.
+"""First stage of `cascade=localise`: train a localiser and measure its errors on unseen subjects.
 
-The training cases are dealt to folds; each fold is localised by a network that trained on the
-others, so that the second stage can be trained on boxes as they will be found. A last localiser
-is trained on all of them; it finds the validation and test cases, and stays with the run. All of
-this depends on data and splits alone, lies in the cache, and serves every model and seed.
+The training cases are split into folds. Each fold is localised by a network that was trained on the
+other folds, so that the second stage can train on boxes with realistic errors. One more localiser
+is trained on all training cases; it localises the validation and test cases and is kept in the run
+folder. The result depends on data and splits alone, is stored in the cache, and serves every model
+and seed.
 """
 
 import hashlib
@@ -38,18 +39,18 @@ from neurotarget.runs.network.predictor import LOCALISER, load_predictor
 from neurotarget.training.training_parts import build_data, build_parts, fit
 from neurotarget.types import OTHER_ID, OTHERS, Target
 
-VERSION = 2  # of this file's arithmetic; a change makes every localiser anew
-BELOW = 0.1  # confidence under the lowest that a found training case had
-LAST = "all"  # name of the training on all training cases
-LEARNT = 0.85  # share of the cases that it was trained on which a localiser has to find
-TRIES, ASKED = 3, 40  # trainings of a localiser at most, and cases to see whether it has learnt
+VERSION = 2  # of the computation in this file; increase it to retrain every localiser
+BELOW = 0.1  # subtracted from the lowest confidence among the unseen training cases that were found
+LAST = "all"  # name of the stage that trains on all training cases
+LEARNT = 0.85  # share of its own training cases that a localiser must find
+TRIES, ASKED = 3, 40  # most trainings of a localiser; most cases for the check
 FILES = ("config.yaml", "localiser.json", "localisations.tsv", "boxes.json")
 
 Config = Mapping[str, Any]
 
 
 class Stage(NamedTuple):
-    """One training of a localiser: its splits, and whom it is asked to find afterwards."""
+    """One training of a localiser: its splits, and the cases that it localises afterwards."""
 
     splits: Mapping[str, str]
     asked: Sequence[str]
@@ -62,7 +63,7 @@ class Cases(NamedTuple):
     drawn: Mapping[str, Box | None]
 
     def find(self, predictor: Predictor, case_id: str, limits: Limits) -> Localisation:
-        """Localise one case, and compare it with its mask."""
+        """Localise one case and compare the box with the box of its mask."""
         entry = self.entries[case_id]
         values = np.asarray(entry.image, dtype=np.float32)
         located = locate(predictor.probabilities(values)[1], entry.grid, limits)
@@ -70,16 +71,16 @@ class Cases(NamedTuple):
 
 
 class Cascade(NamedTuple):
-    """Boxes of the cases for the second stage, and sentences about the first."""
+    """Boxes of the cases for the second stage, and sentences about the first stage."""
 
     boxes: Boxes
     lines: list[str]
 
 
 def localise(config: Config, target: Target, folder: Path) -> Cascade | None:
-    """Train the localiser of a run, or find it trained; None where the run is no cascade.
+    """Train the localiser of a run, or load it from the cache; None if the run has no cascade.
 
-    The run folder gets `localiser/`: weights, limits, boxes.json and localisations.tsv.
+    The run folder gets `localiser/` with the weights, limits, boxes.json and localisations.tsv.
 
     Raises:
         DataError: a setting is refused, or the data cannot be localised.
@@ -90,7 +91,7 @@ def localise(config: Config, target: Target, folder: Path) -> Cascade | None:
     if not is_whole(kept, kept / "weights" / "last.ckpt"):
         made = _cached(config, target)
         _copy(made / "last.ckpt", kept / "weights" / "last.ckpt")
-        for name in FILES:  # boxes.json comes last: with it the folder is complete
+        for name in FILES:  # boxes.json comes last and marks the folder as complete
             write_text(kept / name, (made / name).read_text(encoding="utf-8"))
     found = read_found(kept)
     return Cascade(found.boxes, found.lines)
@@ -116,7 +117,7 @@ def _cached(config: Config, target: Target) -> Path:
 
 
 def _own_config(config: Config, target: Target) -> dict[str, Any]:
-    """Configuration of the localiser's own training, as that of a run."""
+    """Configuration of the localiser's own training, in the form of a run's configuration."""
     settings, data = config["cascade"], config["data"]
     source = build(data["source"])
     manifest, problems = scan_manifest(source.obtain(data["root"]), target)
@@ -174,7 +175,7 @@ def _own_config(config: Config, target: Target) -> dict[str, Any]:
 
 
 def _key(own: Config, settings: Config, data: TargetData) -> str:
-    """Hash of all that decides a localiser: prepared cases, splits, settings."""
+    """Hash of everything that a localiser depends on: prepared cases, splits, settings."""
     entries = sorted((case_id, folder.name) for case_id, folder in data.folders.items())
     parts = {name: own[name] for name in ("model", "task", "budget", "augment", "windows")}
     told = [VERSION, parts, dict(settings), entries, sorted(data.splits.items())]
@@ -183,7 +184,7 @@ def _key(own: Config, settings: Config, data: TargetData) -> str:
 
 
 def _make(own: Config, settings: Config, target: Target, data: TargetData, folder: Path) -> None:
-    """Train a localiser for each fold and the one that is kept, and write what they found."""
+    """Train a localiser for each fold and one on all cases, and write their localisations."""
     splits = dict(data.splits)
     entries = {case_id: open_entry(path) for case_id, path in data.folders.items()}
     drawn = {case_id: drawn_box(entry) for case_id, entry in entries.items()}
@@ -205,14 +206,14 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
 
 
 def drawn_box(entry: Entry) -> Box | None:
-    """Box of a mask; None where there is none, or it may go on in ignored voxels."""
+    """Box of a mask; None if it is empty or may extend into ignored voxels."""
     if not entry.has_label or entry.facts.get("cut"):
         return None
     return mask_box(np.asarray(entry.label) == 1, entry.grid)
 
 
 def calibrated(limits: Limits, found: Iterable[Localisation]) -> Limits:
-    """Ask for nearly the confidence that a localiser had where it found unseen training cases."""
+    """Raise the confidence threshold to just below the lowest of the unseen cases found."""
     hits = [one.located.confidence for one in found if one.is_hit]
     lowest = min(hits, default=0.0) - BELOW
     return replace(limits, min_confidence=max(limits.min_confidence, lowest))
@@ -221,7 +222,7 @@ def calibrated(limits: Limits, found: Iterable[Localisation]) -> Limits:
 def limits_of(
     settings: Config, target: Target, entries: Sequence[Entry], drawn: Mapping[str, Box | None]
 ) -> Limits:
-    """Sizes and volumes of the training masks on the coarse grid, and the settings."""
+    """Sizes and volumes of the training masks on the coarse grid, with the settings."""
     marked = [entry for entry in entries if drawn[entry.case_id] is not None]
     if not marked and any(entry.facts.get("cut") for entry in entries):
         raise DataError(
@@ -255,7 +256,7 @@ def limits_of(
 def _stages(
     train: Sequence[str], subjects: Mapping[str, str], splits: Mapping[str, str], settings: Config
 ) -> dict[str, Stage]:
-    """One training a fold of the training subjects, and the one on all of them."""
+    """One stage for each fold of the training subjects, and one on all of them."""
     people = sorted({subjects[case_id] for case_id in train})
     folds = min(int(settings["folds"]), len(people))
     if folds < 2:
@@ -282,10 +283,10 @@ def _learnt(
     cases: Cases,
     limits: Limits,
 ) -> tuple[Path, Predictor]:
-    """A localiser of one stage that finds what it was trained on, and its folder.
+    """Train a localiser until it finds its own training cases; returns its folder and predictor.
 
-    So short a training can fail by an unlucky beginning; then it is begun again from other random
-    weights. The best of a few is taken where none is good.
+    A short training can fail because of its initial weights; it is then repeated with another seed.
+    If no attempt succeeds, the best one is used.
     """
     marked = [
         name for name, split in stage.splits.items() if split == "train" and cases.drawn[name]
@@ -308,9 +309,9 @@ def _learnt(
 
 
 def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: Path) -> Predictor:
-    """Predictor of one stage; trained unless it was, and a stopped training goes on."""
+    """Predictor of one stage: loaded if it is trained, else trained or resumed."""
     done, last = folder / "done", folder / "weights" / "last.ckpt"
-    sweep(last.parent, now_s=math.inf)  # what a stopped training left, as its lock is ours
+    sweep(last.parent, now_s=math.inf)  # left by a stopped training; this process holds the lock
     _drop_broken(last)
     if not (done.is_file() and last.is_file()):
         pl.seed_everything(own["seed"], verbose=False)
@@ -319,13 +320,13 @@ def _trained(own: Config, data: TargetData, splits: Mapping[str, str], folder: P
         parts = build_parts(own, folder, data.target, data, resumed=last.is_file())
         fit(parts, [], last if last.is_file() else None)
         write_text(done, "")
-    # with the settings of this run, as the cache may be a stranger's
+    # use the settings of this run, since files in the cache may come from another user
     predictor, _ = load_predictor(folder, weights="last", make=build, config=own)
     return predictor
 
 
 def _drop_broken(last: Path) -> None:
-    """Remove a checkpoint that nobody can go on from, as one that a loss of power has cut."""
+    """Remove a checkpoint that cannot be resumed, such as one cut short by a loss of power."""
     if not last.is_file():
         return
     try:
@@ -343,7 +344,7 @@ def _write(
     found: Mapping[str, Localisation],
     splits: Mapping[str, str],
 ) -> None:
-    """Files about the kept localiser; boxes.json is written last and says that all are there."""
+    """Write the files of the kept localiser; boxes.json is last and marks them as complete."""
     trusted = {name: one.box if one.located.reason == "" else None for name, one in found.items()}
     errors = [one.error_mm for name, one in found.items() if splits[name] == "train" and one.is_hit]
     boxes = Boxes(limits.margin_mm, limits.least_mm, drawn, trusted, tuple(errors))

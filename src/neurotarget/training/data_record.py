@@ -1,4 +1,4 @@
-"""What a run was trained on, kept in its folder: a run that goes on has to find the same data."""
+"""Record of the data that a run was trained on; a resumed run must have the same data."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ FILE = "data.json"
 
 
 def fingerprint(data: TargetData) -> str:
-    """Hash of the prepared cases (their contents and settings) and of the splits."""
+    """Hash of the prepared cases (contents and settings) and of the splits."""
     parts = [
         f"{case_id} {data.folders[case_id].name} {split}" for case_id, split in data.splits.items()
     ]
@@ -24,10 +24,11 @@ def fingerprint(data: TargetData) -> str:
 
 
 def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> None:
-    """Write which case is in which split, and whose it is, as splits.tsv.
+    """Write the split and subject of each case as splits.tsv.
 
     Raises:
-        DataError: a run that goes on had other splits: it may have trained on what is held out.
+        DataError: the splits of a resumed run have changed, so that it may have trained on
+            held-out cases.
     """
     lines = ["case_id\tsubject_id\tsplit"]
     lines += [
@@ -48,12 +49,12 @@ def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> No
 def keep_contents(
     folder: Path, contents: Mapping[str, str], *, resumed: bool, accepted: bool
 ) -> None:
-    """Write the hash of each case's scans and mask as data.json, or compare it where one lies.
+    """Write the hash of each case's scans and mask as data.json, or compare it with that file.
 
-    Cases that came or went change the splits, which `write_splits` compares.
+    Added or removed cases change the splits, which `write_splits` compares.
 
     Raises:
-        DataError: files of a run that goes on have changed and this is not `accepted`.
+        DataError: files of a resumed run have changed and `accepted` is false.
     """
     path = folder / FILE
     before = read_plain(path).get("cases") if resumed else None

@@ -1,8 +1,9 @@
-"""Jobs on several devices: each has a process of its own, from which Lightning starts the others.
+"""Jobs on several devices: each runs in a process of its own, from which Lightning starts the rest.
 
-Within a multirun's process it could not: the others would be told the words of the whole sweep,
-what Lightning leaves in the environment would make the next job wait for ranks that nobody starts,
-and where one rank fails, Lightning kills the process that started it.
+Lightning cannot start the other processes from the process of a multirun: they would get the
+arguments of the whole sweep; environment variables that Lightning sets would make the next job wait
+for ranks that are never started; and if one rank fails, Lightning kills the process that started
+it.
 """
 
 import os
@@ -17,16 +18,16 @@ import torch
 
 from neurotarget.runs.folder.jobs import quoted
 
-RANK = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # as Lightning looks for it
-PROGRAM = "NEUROTARGET_PROGRAM"  # the script that a job's process runs
+RANK = ("RANK", "LOCAL_RANK", "SLURM_PROCID")  # in the order in which Lightning reads them
+PROGRAM = "NEUROTARGET_PROGRAM"  # the script that the process of a job runs
 JOB = "NEUROTARGET_JOB"  # the folder of the job that a process was started for
 
 
 def rank(trainer: Mapping[str, Any]) -> int:
-    """Number of this process among those of its training; 0 is the one that writes.
+    """Rank of this process in its training; rank 0 writes the files.
 
-    A training on one device is its own, whatever number the environment gives its process: Slurm
-    numbers all that one `srun` starts.
+    A training on one device always has rank 0, whatever the environment says: Slurm numbers every
+    task that one `srun` starts.
     """
     if num_devices(trainer) == 1:
         return 0
@@ -34,7 +35,7 @@ def rank(trainer: Mapping[str, Any]) -> int:
 
 
 def num_devices(trainer: Mapping[str, Any]) -> int:
-    """Devices that one training uses, on all of its nodes."""
+    """Number of devices that one training uses, on all nodes."""
     nodes = trainer.get("num_nodes")
     return _per_node(trainer) * (nodes if isinstance(nodes, int) else 1)
 
@@ -51,7 +52,7 @@ def _per_node(trainer: Mapping[str, Any]) -> int:
 
 
 def apart_from_slurm(trainer: Mapping[str, Any]) -> str:
-    """Sentence for one of several tasks of Slurm that trains by itself, else ""."""
+    """Message for one of several Slurm tasks that each train independently, else ""."""
     tasks = os.environ.get("SLURM_NTASKS", "1")
     if num_devices(trainer) > 1 or not tasks.isdigit() or int(tasks) == 1:
         return ""
@@ -63,14 +64,14 @@ def apart_from_slurm(trainer: Mapping[str, Any]) -> str:
 
 
 def needs_own_process(cfg: Mapping[str, Any]) -> bool:
-    """Whether a job trains on several devices, whose processes nobody has started yet."""
+    """Whether a job trains on several devices and their processes are not yet started."""
     if int(os.environ.get("SLURM_NTASKS", 1)) > 1:
         return False
     return _per_node(cfg.get("trainer") or {}) > 1
 
 
 def run_in_own_process(words: Sequence[str], folder: Path, place: str) -> int:
-    """Run a job by itself in the folder `place`, and print what it prints; returns its status."""
+    """Run a job in a new process in the folder `place`, forward its output; returns its status."""
     command = [sys.executable, os.environ[PROGRAM], *words, f"hydra.run.dir={quoted(folder)}"]
     with subprocess.Popen(
         command,

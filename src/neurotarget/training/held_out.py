@@ -1,4 +1,4 @@
-"""The second half of a run: predict the held-out cases, score the files, study them, say it."""
+"""Held-out cases of a trained run: predict, score, study, write and print the results."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,20 +44,20 @@ from neurotarget.studies.study_inputs import (
 
 
 class HeldOut(NamedTuple):
-    """Results of a run on cases that it never trained on."""
+    """Results of a run on cases that it was not trained on."""
 
     summary: dict[str, Any]
     rows: pd.DataFrame
-    written: WrittenStudy | None  # None where the study failed
-    error: Exception | None = None  # why it did
+    written: WrittenStudy | None  # None if the study failed
+    error: Exception | None = None  # the error that stopped the study
     learning: Learning | None = None
 
     @property
     def flat(self) -> dict[str, float]:
         """Numbers of the summary under names with slashes, for a tracker.
 
-        Those of all held-out cases are below `test`, those of a part, where it is told, below
-        `internal` and `external`.
+        Numbers of all held-out cases are under `test`; those of a part, if reported separately, are
+        under `internal` and `external`.
         """
         whole = {key: value for key, value in self.summary.items() if key != "parts"}
         named = flat({"test": whole}) + [
@@ -76,11 +76,11 @@ def score_held_out(
     weights: str = "best",
     pictures: int = 6,
 ) -> HeldOut:
-    """Predict, score and study the test cases of a run, and the external ones beside them.
+    """Predict, score and study the test cases of a run and the external cases.
 
     Writes rows.csv, cases.tsv, people.tsv, summary.json, pictures, the study's tables and
-    report.html, in this order: a study that fails takes nothing with it but itself. Predictions of
-    other weights are made anew; those of the same weights are kept. `metrics` are the user's own.
+    report.html, in this order, so that the scores are kept if the study fails. Predictions of other
+    weights are discarded; those of the same weights are kept. `metrics` are the user's own.
     """
     target, splits = data.target, data.splits
     cases = [case for case in data.manifest.cases if splits[case.case_id] in HELD_OUT]
@@ -128,7 +128,7 @@ def score_held_out(
         print(summary_text(summary))
         title = str(facts["experiment"])
         made = write_files(study, material, folder, cases=pictures, title=title)
-    except Exception as error:  # trackers are told first what hours of training gave
+    except Exception as error:  # log the scores to the trackers before raising
         failure = error
     print(f"\nrun folder  {folder}\npredictions {predictions}\nrows        {folder / 'rows.csv'}")
     if made is not None:
@@ -137,10 +137,10 @@ def score_held_out(
 
 
 def refuse_corrected(folder: Path, data: TargetData) -> None:
-    """Refuse to train on where the predictions that go hold masks that somebody has corrected.
+    """Refuse to train on if this would discard predicted masks that a person has corrected.
 
     Raises:
-        DataError: there are some, by name.
+        DataError: there are corrected masks; the message names them.
     """
     predictions = folder / "predictions"
     if predictions.is_dir():
@@ -155,7 +155,7 @@ def _is_stale(predictions: Path, made_by: str) -> bool:
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Leaves of nested mappings under names joined with slashes."""
+    """Flatten nested mappings to pairs of a name joined with slashes and a value."""
     found = []
     for key, value in values.items():
         name = f"{prefix}{key}"

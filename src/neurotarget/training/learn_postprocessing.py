@@ -1,4 +1,4 @@
-"""Post-processing that a run learns on its validation cases, with the weights it predicts with."""
+"""Choice of post-processing on the validation cases, with the weights of the run's predictions."""
 
 import hashlib
 import json
@@ -24,18 +24,19 @@ from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.predictor import load_predictor
 from neurotarget.types import Case
 
-VERSION = 1  # of the rule; a change makes every run that is scored again learn anew
-MOST_CASES = 40  # that are predicted: more cost time and hardly change what is kept
+VERSION = 1  # of the rule; increase it so that every run chooses again when it is scored
+MOST_CASES = 40  # validation cases to predict; more take time and hardly change the choice
 log = logging.getLogger(__name__)
 
 
 def learn_postprocessing(
     folder: Path, data: TargetData, *, weights: str = "best", mode: str = "auto"
 ) -> dict[str, Any]:
-    """Choose the steps for a run and write `postprocessing.json`; returns what it holds.
+    """Choose the steps for a run and write `postprocessing.json`; returns its content.
 
-    Validation cases are predicted as held-out cases are, on their own grid. A file that was made
-    from the same weights, settings and cases is kept. With `mode` none an earlier file goes.
+    Validation cases are predicted in the same way as held-out cases, on their own grid. An existing
+    file from the same weights, settings and cases is kept. If `mode` is none, an existing file is
+    removed.
     """
     path = folder / POSTPROCESSING
     if mode == "none":
@@ -63,7 +64,7 @@ def learn_postprocessing(
 
 
 def _examples(predictor: Predictor, cases: Sequence[Case], data: TargetData) -> list[Example]:
-    """References and predictions; a case that cannot be predicted is left out and logged."""
+    """References and predictions; a case that cannot be predicted is skipped and logged."""
     ids, found = class_of_id(predictor.target, data.manifest.label_ids), []
     for case in tqdm(cases, "validation", unit="case", delay=1):
         try:
@@ -82,14 +83,14 @@ def _examples(predictor: Predictor, cases: Sequence[Case], data: TargetData) -> 
 
 
 def _hash(predictor: Predictor, made_by: str, cases: Sequence[Case], data: TargetData) -> str:
-    """What the choice depends on; the folder of a prepared case is called after its content."""
+    """Hash of all that the choice depends on; prepared folders are named by their content."""
     prepared = {case.case_id: data.folders[case.case_id].name for case in cases}
     told = [VERSION, made_by, predictor.settings, prepared]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Values for JSON, which has no NaN."""
+    """Convert values for JSON, which has no NaN."""
     return {
         key: None if isinstance(value, float) and math.isnan(value) else value
         for key, value in values.items()

@@ -1,8 +1,8 @@
-"""`localise=propose|auto|none`: bring a network to a small target, as its training masks ask for.
+"""`localise=propose|auto|none`: choose a region of interest or a cascade for a small target.
 
-Where the target fills less than a hundredth of the scan, `propose` prints what would help and
-`auto` does it: a region of interest at a fixed place, or a cascade. A region or cascade that the
-configuration names stays as it is.
+If the target fills less than a hundredth of the scan, `propose` prints a suggestion and `auto`
+applies it: a region of interest at a fixed place, or a cascade. A region or cascade in the
+configuration is kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from neurotarget.runs.network.objects import build_foreign, read_from
 from neurotarget.types import Case, Manifest, Roi, Target, TripleVox
 
 CHOICES = ("propose", "auto", "none")
-MOST_READ = 48  # training cases, one a subject, whose masks are measured
+MOST_READ = 48  # training cases whose masks are measured, one per subject
 Config = Mapping[str, Any]
 
 
@@ -48,8 +48,8 @@ def located(
 ) -> Located:
     """Propose or set a region or a cascade for a small target; a resumed run keeps its own.
 
-    A region is at least as large as `patch_vox`, by default the target's patch. Data that cannot be
-    read are left for their preparation to refuse.
+    A region is at least as large as `patch_vox`, by default the target's patch. Errors in the data
+    are ignored here; the preparation reports them.
 
     Raises:
         DataError: the setting is unknown.
@@ -65,7 +65,7 @@ def located(
     try:
         manifest, cases = data.read_training()
     except DataError:
-        return kept  # preparing the data will name every problem at once
+        return kept  # the preparation of the data reports all problems together
     fitted = replace(target, patch_vox=patch_vox or target.patch_vox)
     proposal = propose_placement(placed_masks(manifest, cases, target), fitted)
     if proposal.kind == "none":
@@ -76,9 +76,9 @@ def located(
 
 
 def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> list[Placed]:
-    """Measure the masks of training cases, one a subject; of many, of an even choice of them.
+    """Measure the masks of training cases, one per subject; an even selection if there are many.
 
-    Cases whose files are wrong are left out here: preparing them names every problem at once.
+    Cases with broken files are skipped; the preparation reports all problems together.
     """
     mapping = class_of_id(target, manifest.label_ids)
     by_subject = {case.subject_id: case for case in cases if case.label is not None}
@@ -93,7 +93,7 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
         classes = to_classes(volumes["label"].array, mapping)
         first = volumes[target.contrasts[0]]
         if cut_labels(classes, target):
-            return None  # the target may go on in voxels that nobody has judged
+            return None  # the target may extend into ignored voxels
         mask = (classes > 0) & (classes != target.ignored_class)
         grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
         return measure_mask(mask, first.array, grid, case_id=case.case_id)
@@ -125,7 +125,7 @@ def _with(kept: Located, proposal: Proposal) -> Located:
 
 
 def _as_before(kept: Located, folder: Path) -> Located:
-    """What a run that is resumed was trained with."""
+    """Region or cascade that a resumed run was trained with."""
     before = read_config(folder)
     config, cascade = kept.config, before.get("cascade")
     target = before.get("target")

@@ -1,4 +1,4 @@
-"""Parts of a run that live in the user's own package: transforms, metrics and callbacks."""
+"""Transforms, metrics and callbacks from the user's own package."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,19 +15,19 @@ Nodes = Mapping[str, Node | None]
 
 
 def own_augmentation(settings: Nodes | None) -> dict[str, Node | OwnTransform | None]:
-    """Settings of the augmentation, with a transform in place of each node that has a `_target_`.
+    """Settings of the augmentation, with each node that has a `_target_` replaced by its transform.
 
     Raises:
-        DataError: a transform is not found, or one of its settings is refused.
+        DataError: a transform is not found, or one of its settings is invalid.
     """
     return {name: _own_transform(name, node) for name, node in (settings or {}).items()}
 
 
 def own_metrics(nodes: Nodes | None) -> dict[str, OwnMetric]:
-    """Metrics of the user's own by name, tried on two small masks.
+    """The user's own metrics by name, each tested on two small masks.
 
     Raises:
-        DataError: a metric is not found, a setting is refused, or it gives no number.
+        DataError: a metric is not found, a setting is invalid, or the result is not a number.
     """
     made = {
         name: OwnMetric(function_of(_without(node, "unit")), str(node.get("unit", "")))
@@ -38,10 +38,10 @@ def own_metrics(nodes: Nodes | None) -> dict[str, OwnMetric]:
 
 
 def own_callbacks(nodes: Nodes | None) -> list[Callback]:
-    """Lightning callbacks of the user's own.
+    """The user's own Lightning callbacks.
 
     Raises:
-        DataError: a callback is not found, is none, or a setting is refused.
+        DataError: a callback is not found, is not a callback, or has an invalid setting.
     """
     made = {name: build(node) for name, node in _given(nodes).items()}
     for name, one in made.items():

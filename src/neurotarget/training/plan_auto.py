@@ -1,4 +1,4 @@
-"""`plan=auto`: patch, batch and depth for the data and a memory budget; what is said stays."""
+"""`plan=auto`: choose patch, batch and depth for data and memory; explicit settings are kept."""
 
 import functools
 from collections.abc import Callable, Collection, Mapping
@@ -19,15 +19,15 @@ from neurotarget.runs.network.fitting import build_net, optimizer_states, sides_
 from neurotarget.runs.network.objects import build
 from neurotarget.types import Target, TripleVox
 
-GPU_SHARE = 0.8  # of its memory; the rest is kernels' workspace and what fragments
-PROCESSOR_GB = 2.0  # more makes a step on a processor take minutes
+GPU_SHARE = 0.8  # of its memory; the rest is for kernel workspace and fragmentation
+PROCESSOR_GB = 2.0  # more would make a step on a CPU take minutes
 MIB_PER_GB = 1e9 / 2**20
-PASSES = 3  # of patch → depth → patch
-SHALLOW = ("strides", "widths")  # settings that make a model's depth
+PASSES = 3  # rounds of patch → depth → patch
+SHALLOW = ("strides", "widths")  # settings of a model's depth
 
 
 class Planned(NamedTuple):
-    """The configuration with what is proposed, and sentences that say so."""
+    """The configuration with the chosen settings, and sentences about them."""
 
     config: dict[str, Any]
     lines: list[str]
@@ -36,10 +36,10 @@ class Planned(NamedTuple):
 def with_plan(
     config: Mapping[str, Any], said: Collection[str], *, data: TargetData, target: Target
 ) -> Planned:
-    """Propose what the command line leaves open; `said` are the keys that it names.
+    """Choose the settings that the command line leaves open; `said` are the keys that it sets.
 
     Raises:
-        DataError: the budget is no number of GB, or even the smallest patch needs more.
+        DataError: the memory is not a number of GB, or even the smallest patch needs more.
     """
     budget_mib, whose = _budget(config["plan"]["memory_gb"])
     data.prepare_data()
@@ -85,7 +85,7 @@ def with_plan(
 
 
 def as_planned(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The configuration of a run that goes on, with what was planned when it began."""
+    """The configuration of a resumed run, with the settings that were chosen when it started."""
     before = read_config(folder)
     return {
         **config,
@@ -101,7 +101,7 @@ def as_planned(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _memory(
     model: Mapping[str, Any], target: Target, states: int, loss: DeepSupervision
 ) -> Callable[[TripleVox, int], float]:
-    """MiB that training takes with a patch and a batch."""
+    """Return a function that gives the MiB of a training step for a patch and a batch size."""
 
     def memory(patch_vox: TripleVox, batch: int) -> float:
         net = build_net(model, target, patch_vox)

@@ -1,4 +1,4 @@
-"""How long a training step takes on this machine now, timed before any data are read."""
+"""Duration of a training step on this machine, timed before any data are read."""
 
 import logging
 import math
@@ -17,7 +17,7 @@ from neurotarget.runs.network.objects import build
 from neurotarget.runs.network.precision import precision_for
 from neurotarget.types import Target
 
-LEAST_S, MOST_S = 0.5, 5.0  # of timing after a warm-up, unless one step takes longer
+LEAST_S, MOST_S = 0.5, 5.0  # timing after a warm-up, unless one step takes longer
 
 
 log = logging.getLogger(__name__)
@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 def probed_seconds(
     config: Mapping[str, Any], target: Target, data: TargetData, net: nn.Module
 ) -> float | None:
-    """`step_seconds`, or None where it cannot be timed: an estimate never stops a training.
+    """`step_seconds`, or None if it cannot be timed; a failed estimate never stops a training.
 
-    A task or a network of the user's own may want other batches than this probe makes, and a GPU
-    may be full.
+    A task or network of the user's own may need other batches than this probe makes, and a GPU may
+    be full.
     """
     try:
         return step_seconds(config, target, data, net)
@@ -41,10 +41,10 @@ def probed_seconds(
 def step_seconds(
     config: Mapping[str, Any], target: Target, data: TargetData, net: nn.Module
 ) -> float:
-    """Seconds of one training step of a network with the target's patch: patches, then network.
+    """Seconds of one training step with the target's patch: patches, then network.
 
-    Noise stands for the scans, so that nothing has to be read. Workers make patches while the
-    network computes. The network's weights get gradients but stay as they are.
+    Noise replaces the scans, so that nothing has to be read. Workers make patches while the network
+    computes. The network's weights get gradients but do not change.
     """
     patches_s = patch_seconds(
         data.augmentation, as_trained(target), margin_share=data.margin_share, seed=data.seed
@@ -57,7 +57,7 @@ def step_seconds(
 
 
 def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch: int) -> float:
-    """Seconds of one forward and backward pass, in the run's precision and layout."""
+    """Seconds of one forward and backward pass, in the run's precision and memory layout."""
     accelerator = config["trainer"]["accelerator"]
     on_gpu = accelerator != "cpu" and torch.cuda.is_available()
     device = _gpu(config["trainer"]["devices"]) if on_gpu else torch.device("cpu")
@@ -76,13 +76,13 @@ def _network_s(config: Mapping[str, Any], target: Target, net: nn.Module, batch:
         with torch.autocast(device.type, low, enabled="16" in precision):
             value = loss(net(image), crop(label, getattr(net, "margin_vox", 0)))
         value.backward()
-        value.item()  # waits for a GPU
+        value.item()  # waits for the GPU
 
     return mean_seconds(step)
 
 
 def _gpu(devices: object) -> torch.device:
-    """The first GPU that a trainer is given."""
+    """The first GPU in the trainer's settings."""
     listed = isinstance(devices, Sequence) and not isinstance(devices, str) and len(devices) > 0
     return torch.device("cuda", int(devices[0]) if listed else 0)
 
@@ -90,7 +90,7 @@ def _gpu(devices: object) -> torch.device:
 def mean_seconds(
     step: Callable[[], object], *, least_s: float = LEAST_S, most_s: float = MOST_S
 ) -> float:
-    """Mean seconds of a call, after one that warms up; a slow one is timed once."""
+    """Mean seconds of a call, after one warm-up call; a slow call is timed once."""
     first_s = _seconds(step)
     if first_s > most_s:
         return first_s

@@ -56,30 +56,30 @@ from neurotarget.types import Target
 
 
 class Start(NamedTuple):
-    """How a training was started: what its folder records and its messages name."""
+    """How a training was started; for its folder's records and its messages."""
 
     folder: Path
     overrides: Sequence[str]  # of the command line, with the user's own config folder
-    resume_command: str  # goes on with it, should it be stopped
+    resume_command: str  # resumes the run if it is stopped
     model: str | None = None  # name of its model in `conf/model`
-    callbacks: Sequence[Callback] = ()  # further ones of its trainer
+    callbacks: Sequence[Callback] = ()  # added to those of the configuration
 
 
 def train(config: Config, start: Start) -> dict[str, float]:
-    """Run one experiment from files to tables; returns what validation logged at its best.
+    """Run one experiment from files to tables; returns the validation scores at their best.
 
     Args:
         config: resolved configuration of plain values, as `conf/train.yaml` composes it.
-        start: its folder, and how it was started.
+        start: folder of the run, and how it was started.
 
     Raises:
-        DataError: a setting or the data are not as they must be.
+        DataError: a setting or the data are invalid.
     """
     folder = start.folder
     config = copy.deepcopy(dict(config))
     _quieten()
     pl.seed_everything(_seed(config), verbose=False)
-    # Lightning has read it from the environment, which numbers all tasks of Slurm
+    # Lightning reads it from the environment, where Slurm numbers all tasks
     rank_zero_only.rank = rank(config["trainer"])
     is_main = rank_zero_only.rank == 0
     if is_main:
@@ -98,10 +98,10 @@ def train(config: Config, start: Start) -> dict[str, float]:
         config, data, folder, resumed=state is not None, patch_vox=fitted.patch_vox
     )
     data.target = target
-    pl.seed_everything(_seed(config), verbose=False)  # as if nothing had been tried or timed
+    pl.seed_everything(_seed(config), verbose=False)  # same state whether or not a probe was timed
     localised = [*found, *_localise(config, folder, data)]
     config, planned = _planned(config, start, data=data, resumed=state is not None)
-    # all settings are tried before hours are spent on them
+    # test all settings before the long computation
     parts = build_parts(
         config,
         folder,
@@ -122,7 +122,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
     try:
         fit(parts, made, last if state else None)
         if is_main:
-            opening.write_once()  # where nothing was left to train
+            opening.write_once()  # where no step was left to train
             write_cost(
                 folder,
                 parts.meter,
@@ -137,7 +137,7 @@ def train(config: Config, start: Start) -> dict[str, float]:
                 _tell_learning(parts, config, made)
         failed = False
     except Exception as error:
-        failed = type(error).__name__ != "TrialPruned"  # Optuna's: its search has seen enough
+        failed = type(error).__name__ != "TrialPruned"  # stopped by Optuna: no failure
         raise
     finally:
         finish(made, failed=failed)
@@ -145,16 +145,16 @@ def train(config: Config, start: Start) -> dict[str, float]:
 
 
 def _goes_on(config: Config, folder: Path) -> bool:
-    """Whether the run has kept the command line of an earlier sitting."""
+    """Whether the folder has the command line of an earlier start of this run."""
     return bool(config["resume"]) and (folder / "overrides.yaml").is_file()
 
 
 def _opened(
     config: Config, start: Start, lines: Sequence[str], state: Config | None
 ) -> tuple[dict[str, Any], Opening]:
-    """Print what the run is made of; returns what run.json is to hold, and what writes it.
+    """Print what the run uses; returns the content of run.json and the callback that writes it.
 
-    A run that begins is written at once.
+    For a new run it is written at once.
     """
     for line in lines:
         print(f"  {line}", flush=True)
@@ -169,7 +169,7 @@ def _opened(
 def _tracked(
     config: dict[str, Any], folder: Path, data: TargetData, record: Config, state: Config | None
 ) -> list[Logger]:
-    """Write what the data are into the run folder, and begin to log."""
+    """Write the record of the data into the run folder, and create the loggers."""
     print_problems(data.warnings)
     write_splits(data, folder, resumed=state is not None)
     keep_contents(
@@ -192,7 +192,7 @@ def _tracked(
 def _keep_corrected(
     config: Config, folder: Path, data: TargetData, *, state: dict | None, parts: Parts
 ) -> None:
-    """Refuse to train on, before hours of it, where masks would go that somebody has corrected."""
+    """Before training, refuse to discard predicted masks that a person has corrected."""
     epochs, steps = parts.trainer.max_epochs, parts.trainer.max_steps
     is_over = state is not None and (
         state["global_step"] >= steps > 0 or state["epoch"] + 1 >= (epochs or math.inf) > 0
@@ -202,9 +202,9 @@ def _keep_corrected(
 
 
 def _tried(config: Config, target: Target, *, resumed: bool) -> tuple[nn.Module | None, Target]:
-    """A network to try and the target with its patch; no network where plan=auto decides them.
+    """A network for testing and the target with its patch; no network if plan=auto decides them.
 
-    Weights to start from are tried too, before a localiser trains.
+    Pretrained weights are tested too, before a localiser trains.
     """
     source = None if resumed else config["pretrained"]
     if config["plan"]["auto"]:
@@ -220,7 +220,7 @@ def _tried(config: Config, target: Target, *, resumed: bool) -> tuple[nn.Module 
 def _planned(
     config: dict[str, Any], start: Start, *, data: TargetData, resumed: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    """The configuration with what `plan=auto` proposes; that of a resumed run as it was."""
+    """The configuration with the choices of `plan=auto`; a resumed run keeps its choices."""
     if not config["plan"]["auto"]:
         return config, []
     if resumed:
@@ -233,19 +233,19 @@ def _planned(
 
 
 def _localise(config: Config, folder: Path, data: TargetData) -> list[str]:
-    """Give the data the boxes of a cascade, where the run is one; says how they were found."""
+    """Give the data the boxes of a cascade, if the run has one; returns sentences about them."""
     cascade = localise(config, data.target, folder)
     if cascade is None:
         return []
     data.boxes = cascade.boxes
-    pl.seed_everything(_seed(config), verbose=False)  # as if the localiser had been there before
+    pl.seed_everything(_seed(config), verbose=False)  # same state if the localiser was loaded
     return cascade.lines
 
 
 def _finish(
     config: Config, start: Start, parts: Parts, made: list[Logger], *, metrics: OwnMetrics
 ) -> None:
-    """Learn post-processing, predict, score and study the held-out cases, tell the trackers."""
+    """Learn post-processing; predict, score and study the held-out cases; log to the trackers."""
     folder = start.folder
     weights = _usable(config["weights"], folder)
     learned = learn_postprocessing(folder, parts.data, weights=weights, mode=config["postprocess"])
@@ -266,7 +266,7 @@ def _finish(
 
 
 def _tell_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
-    """Judge a run without held-out cases by its validation, on the terminal and to the trackers."""
+    """Judge a run without held-out cases by its validation; print and log the result."""
     training = _training(parts, config)
     found = judge_validation(parts.best.values, training)
     if told := "\n".join(filter(None, [banner_text(banner(found)), time_note(training)])):
@@ -275,7 +275,7 @@ def _tell_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
 
 
 def _training(parts: Parts, config: Config) -> Training:
-    """What the study must know of a training, to judge its masks."""
+    """Facts about a training that the study needs to judge its masks."""
     trainer, budget = config["trainer"], config["budget"]
     limit = ""
     if budget["kind"] == "minutes":
@@ -319,7 +319,7 @@ def _tell_resumed(config: Config, state: Config | None, folder: Path) -> None:
 
 
 def _quieten() -> None:
-    """Keep Lightning's advertisements and hints for developers off the user's screen."""
+    """Hide Lightning's advertisements and hints for developers."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for hint in (
         ".*LeafSpec.*",
@@ -331,7 +331,7 @@ def _quieten() -> None:
 
 
 def _usable(weights: str, folder: Path) -> str:
-    """The weights asked for; the last ones where training ended before a first validation."""
+    """The chosen weights; the last ones if training ended before the first validation."""
     if weights == "best" and not (folder / "weights" / "best.ckpt").is_file():
         print("no validation was due before training ended: the last weights are used")
         return "last"
@@ -355,9 +355,9 @@ def _announce(config: Config, length: str, target: Target, start: Start) -> None
 def _length(
     config: Config, target: Target, data: TargetData, net: nn.Module | None, *, done: int
 ) -> str:
-    """How long training is: in steps and, from a timed probe, in minutes, where that is known."""
+    """Length of training in steps and, from a timed probe, in minutes, where they are known."""
     budget, trainer = config["budget"], config["trainer"]
-    together = trainer.get("accumulate_grad_batches", 1)  # batches of one step
+    together = trainer.get("accumulate_grad_batches", 1)  # batches per step
     batches = data.patches_per_epoch // num_devices(trainer) // data.batch_size
     steps = planned_steps(budget, trainer, math.ceil(batches / together))
     if steps is None:

@@ -1,4 +1,4 @@
-"""The bar of a training: its progress, and the time left from the pace of the last minutes."""
+"""Progress bar of a training, with the time left from the pace of the last minutes."""
 
 import time
 from collections import deque
@@ -10,14 +10,14 @@ from tqdm import tqdm
 from neurotarget.tasks.schedule import Progress, training_progress
 
 REFRESH_S = 1.0
-WINDOW_S = 180.0  # holds a validation or two, so that the time left does not jump with each
+WINDOW_S = 180.0  # long enough for a validation or two, so that the time left does not jump at each
 
 
 class Pace:
-    """Estimates the time left from how much of a training the last minutes have done.
+    """Estimates the time left from the progress of the last minutes.
 
-    Validation and checkpoints count, as they take time too. A pace of minutes follows a machine
-    that becomes busy or idle, where the mean since the start would not.
+    Validation and checkpoints count, as they take time too. A recent pace follows a machine that
+    becomes busy or idle; the mean since the start would not.
     """
 
     def __init__(self, window_s: float = WINDOW_S) -> None:
@@ -25,13 +25,13 @@ class Pace:
         self._seen: deque[tuple[float, float]] = deque()  # seconds, share done
 
     def add(self, share: float, now_s: float) -> None:
-        """Note the share of the training that is done, 0 to 1, at a moment of a clock."""
+        """Record the share of the training that is done, 0 to 1, at a time in seconds."""
         self._seen.append((now_s, share))
         while len(self._seen) > 2 and now_s - self._seen[1][0] >= self.window_s:
             self._seen.popleft()
 
     def left_s(self) -> float | None:
-        """Seconds until the training is done; None before there is a pace."""
+        """Seconds until the training is done; None before the pace is known."""
         if len(self._seen) < 2:
             return None
         (first_s, first), (last_s, last) = self._seen[0], self._seen[-1]
@@ -39,7 +39,7 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them, rounded: `40 s`, `9 minutes`, `2 h 10 min`."""
+    """Duration as rounded text: `40 s`, `9 minutes`, `2 h 10 min`."""
     if seconds < 57.5:
         return f"{max(5 * round(seconds / 5), 5)} s"
     minutes = round(seconds / 60)
@@ -59,7 +59,7 @@ class TrainingBar(Callback):
         self.pace = Pace()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Open the bar where the run stands."""
+        """Open the bar at the run's current progress."""
         self.progress, self.pace = training_progress(trainer), Pace()
         share = self.progress(trainer.global_step)  # on every rank, since it is broadcast
         if trainer.is_global_zero:
@@ -78,7 +78,7 @@ class TrainingBar(Callback):
         pl_module: pl.LightningModule,  # noqa: ARG002
         *_: object,
     ) -> None:
-        """Move the bar."""
+        """Update the bar."""
         share = self.progress(trainer.global_step)
         if self.bar is not None and time.monotonic() - self.shown_s > REFRESH_S:
             self.shown_s = time.monotonic()  # reading the loss makes a GPU wait
@@ -94,7 +94,7 @@ class TrainingBar(Callback):
             self.bar.close()
 
     def on_exception(self, *_: object) -> None:
-        """Close the bar as it stands, so that nothing is drawn below what ended the training."""
+        """Close the bar at its current progress, so that it does not overwrite the error."""
         if self.bar is not None:
             self.bar.close()
 

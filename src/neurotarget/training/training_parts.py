@@ -1,4 +1,4 @@
-"""What a run is made of, from its resolved configuration; every setting is tried here."""
+"""Builds the parts of a run from its resolved configuration, and tests every setting."""
 
 import difflib
 import math
@@ -39,7 +39,7 @@ POSTPROCESS = ["auto", "none"]
 
 
 class Parts(NamedTuple):
-    """What a run is made of, and what was changed or loaded on the way, in sentences."""
+    """The parts of a run, and sentences about changed settings and loaded weights."""
 
     target: Target  # with the patch of this run
     data: TargetData
@@ -66,10 +66,10 @@ def build_parts(
     resumed: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> Parts:
-    """Build network, task and trainer, which calls further `callbacks` too.
+    """Build network, task and trainer; `callbacks` are added to the trainer's own.
 
     Raises:
-        DataError: a setting is unknown, has a value that is refused, or the patch does not fit.
+        DataError: a setting is unknown or has an invalid value, or the patch does not fit.
     """
     check_words(config, target)
     net, fitted, note = fit_patch(config["patch_vox"], config["model"], target)
@@ -89,13 +89,13 @@ def build_parts(
     )
     further = [best, meter, *budget.callbacks, *callbacks]
     trainer = _trainer(config, folder, budget.trainer, further)
-    if config["budget"]["kind"] in ("minutes", "flops"):  # steps stand in the first message
+    if config["budget"]["kind"] in ("minutes", "flops"):  # steps are printed earlier
         lines.append(f"training  {budget.told}")
     return Parts(fitted, data, task, trainer, best, meter, lines)
 
 
 def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
-    """Train; `resumed` is a checkpoint to go on from.
+    """Train; `resumed` is the checkpoint to resume from.
 
     Raises:
         DataError: Lightning refuses the settings, or masks have ignored voxels and the loss counts
@@ -131,17 +131,17 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
             f"{resumed}: training cannot go on from it ({type(error).__name__}: {reason}); restore "
             "the file, use the settings that it was made with, or begin anew"
         ) from error
-    except SystemExit as error:  # Lightning's answer to a stop has lost which signal it was
+    except SystemExit as error:  # Lightning hides which signal stopped it
         if (number := signal_of(error)) is None:
             raise
         raise Stopped(number) from error
 
 
 def check_words(config: Config, target: Target) -> None:
-    """Refuse words of ours that would otherwise be looked at hours later.
+    """Check the settings `weights`, `monitor`, `postprocess` and `held_out`, which are used late.
 
     Raises:
-        DataError: a word is not known; with the nearest.
+        DataError: a value is unknown; the message names the nearest.
     """
     logged = ["val/dice_mean", "val/loss"]
     names = as_trained(target).label_names
@@ -161,7 +161,7 @@ def check_words(config: Config, target: Target) -> None:
 
 
 def mode_of(monitor: str) -> str:
-    """Whether a lower or a higher value of a metric is better."""
+    """Whether a lower ("min") or a higher ("max") value of a metric is better."""
     return "min" if str(monitor).endswith("loss") else "max"
 
 

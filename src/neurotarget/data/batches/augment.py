@@ -1,8 +1,8 @@
-"""Augmentation from settings: which transforms, how often, how strong.
+"""Augmentation from settings: transforms, their probabilities and strengths.
 
-Order is fixed: the head moves (affine, elastic, flip), then the scanner shades, blurs and
-disturbs, then noise, then the grey scale, then transforms of the user's own in the order in which
-they are given. All randomness comes from torch's global generator.
+The order is fixed: spatial transforms (affine, elastic, flip), then bias field, blur and artefacts,
+then noise, then the grey scale, then the user's own transforms in the order in which they are
+given. All random numbers come from torch's global generator.
 """
 
 import difflib
@@ -42,10 +42,10 @@ class OwnTransform:
     p: float = 1.0
 
     def __call__(self, subject: tio.Subject) -> tio.Subject:
-        """Transform `image` and `label` of a patch; the grid has to stay.
+        """Transform `image` and `label` of a patch; the grid must stay the same.
 
         Raises:
-            ValueError: the transform returns no subject, or another grid.
+            ValueError: the transform returns no subject, or changes the grid.
         """
         if torch.rand(1).item() >= self.p:
             return subject
@@ -64,10 +64,10 @@ Settings = Mapping[str, Mapping[str, object] | OwnTransform | None]
 def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Transform:
     """Compose the transforms named in `settings`, for subjects with `image` and `label`.
 
-    Each entry is a transform's name and its parameters, among them its probability `p`; an entry
-    that is null, or whose p is 0, is left out. An `OwnTransform` may have any name. Intensity
-    transforms leave labels alone; labels are read at the nearest voxel; a left/right flip swaps the
-    target's pairs.
+    Each entry is a transform's name and its parameters, including its probability `p`; an entry
+    that is null or has a p of 0 is skipped. An `OwnTransform` may have any name. Intensity
+    transforms do not change labels; labels are resampled with nearest neighbour; a left/right flip
+    swaps the target's pairs.
 
     Raises:
         DataError: an unknown transform or parameter, or a left/right flip of a target with
@@ -85,7 +85,7 @@ def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Tran
     parts = {name: _make(name, asked[name]) for name in (*SPATIAL, *INTENSITY) if name in asked}
     moves = {name: part for name, part in parts.items() if name in SPATIAL}
     refuse_unpaired(moves.get("flip"), target)
-    swap = (*target.swap, target.ignored_class)  # which a mirror keeps
+    swap = (*target.swap, target.ignored_class)  # classes that a flip keeps
     warp = [Warp(**moves, swap=swap, copy=False)] if moves else []
     scanner = [part for name, part in parts.items() if name in INTENSITY]
     return tio.Compose([*warp, *scanner, *own])
@@ -95,7 +95,7 @@ def refuse_unpaired(flip: Flip | None, target: Target) -> None:
     """Refuse a left/right flip that would leave a lateral label on the wrong side.
 
     Raises:
-        DataError: a label is named for one side and is in no pair.
+        DataError: a label has the name of one side and is in no pair.
     """
     if flip is None or 0 not in flip.axes:
         return

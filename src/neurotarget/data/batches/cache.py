@@ -1,8 +1,8 @@
-"""Prepared cases on disk: written once, whole or not at all, and memory-mapped ever after.
+"""Prepared cases on disk: written once, whole or not at all, and then memory-mapped.
 
 An entry is a folder of plain `.npy` files and `entry.json`, which holds their checksums. It is
-made under a name of its own and renamed into place, so a reader sees all of it or nothing; a lock
-file keeps several processes from making the same entry twice.
+written under a temporary name and renamed, so that a reader sees all of it or nothing; a lock file
+keeps several processes from making the same entry twice.
 """
 
 import glob
@@ -36,7 +36,7 @@ READ_HEAD = {
 
 
 class _Stored(NamedTuple):
-    """Where the values of a `.npy` file lie in it, so that opening it again takes no parsing."""
+    """Type, shape and offset of the values in a `.npy` file, read once to open it quickly later."""
 
     path: Path
     dtype: np.dtype
@@ -46,7 +46,7 @@ class _Stored(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Read the head of a file."""
+        """Read the header of a file."""
         with opened(path) as stream:
             read = READ_HEAD[np.lib.format.read_magic(stream)]
             shape, is_fortran, dtype = read(stream)
@@ -55,8 +55,8 @@ class _Stored(NamedTuple):
             return cls(path, dtype, shape, "F" if is_fortran else "C", stream.tell())
 
     def mapped(self) -> ndarray:
-        """The values, mapped into memory for as long as the array lives."""
-        descriptor = os.open(self.path, READ_ONLY)  # a patch is made in a few ms
+        """The values as a memory map that lasts as long as the array."""
+        descriptor = os.open(self.path, READ_ONLY)  # quick: a patch is made in a few ms
         try:
             content = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
         finally:
@@ -64,7 +64,7 @@ class _Stored(NamedTuple):
         return np.ndarray(self.shape, self.dtype, content, self.offset, order=self.order)
 
     def whole(self) -> ndarray:
-        """The values in memory; of a small file that is all read, quicker than a map."""
+        """The values in memory; faster than a map if all of a small file is read."""
         return np.ndarray(
             self.shape, self.dtype, read_bytes(self.path), self.offset, order=self.order
         )
@@ -72,15 +72,15 @@ class _Stored(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """One prepared case; its arrays are memory maps that cost nothing until they are sliced.
+    """One prepared case; its arrays are memory maps that are read only where they are sliced.
 
-    Each look at one opens its file, which is closed as soon as nobody holds the array: an open
-    file for each case would be more than a system allows.
+    Each access opens the file, which is closed when the array is deleted: one open file for each
+    case would exceed the system's limit.
     """
 
     case_id: str
     grid: Grid
-    facts: Mapping  # what entry.json says
+    facts: Mapping  # content of entry.json
     folder: Path
 
     @property
@@ -95,17 +95,17 @@ class Entry:
 
     @property
     def label(self) -> ndarray | None:
-        """Classes (I, J, K); None where nobody has drawn a mask."""
+        """Classes (I, J, K); None without a mask."""
         return self._stored["label"].mapped() if self.has_label else None
 
     @property
     def has_label(self) -> bool:
-        """Whether there is a mask."""
+        """Whether the case has a mask."""
         return "label.npy" in self.facts["files"]
 
     @property
     def foreground(self) -> ndarray:
-        """Class, i, j, k of labelled voxels, a sample per class: (N, 4) int16."""
+        """Class, i, j, k of a sample of labelled voxels per class: (N, 4) int16."""
         return self._stored["foreground"].whole()
 
     @cached_property
@@ -115,7 +115,7 @@ class Entry:
 
 
 class HeldEntry(Entry):
-    """The same, but what was looked at stays open: a file each for image and label."""
+    """An entry whose arrays stay open after the first access: one file each for image and label."""
 
     image = cached_property(lambda self: Entry.image.fget(self))
     label = cached_property(lambda self: Entry.label.fget(self))
@@ -123,20 +123,20 @@ class HeldEntry(Entry):
 
 
 def held(entry: Entry) -> HeldEntry:
-    """An entry that keeps its arrays open for as long as it lives."""
+    """The entry with its arrays kept open for as long as it lives."""
     copy = HeldEntry(entry.case_id, entry.grid, entry.facts, entry.folder)
     copy.__dict__["_stored"] = entry._stored
     return copy
 
 
 def entry_folder(cache: Path, case_id: str, key: str) -> Path:
-    """Where a case with this content and these settings lies; never outside `cache`."""
+    """Folder of the entry for this content and these settings; always inside `cache`."""
     plain = re.sub(r"[^\w-]", "_", case_id)[:80]
     return Path(cache) / f"{plain}-{key[:20]}"
 
 
 def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
-    """Make an entry unless a whole one is there; a broken one is made again.
+    """Make an entry unless it is already complete; a broken one is made again.
 
     `make` writes `.npy` files into the folder it is given and returns the facts about them.
     """
@@ -146,7 +146,7 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if is_whole(folder):
             return folder
-        # whoever holds the lock makes the only draft; others were left by killed processes
+        # only the holder of the lock writes a draft; others are left by killed processes
         older = folder.parent.glob(f".{glob.escape(folder.name)}.*/")
         for leftover in (*older, *drafts_of(folder), folder):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -160,7 +160,7 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
             draft.rename(folder)
         except OSError as error:
             if error.filename and draft not in Path(error.filename).parents:
-                raise  # of what is read, not of what is written
+                raise  # an error of reading, not of writing
             raise DataError(
                 f"{folder}: a prepared case cannot be written ({error.strerror or error}); make "
                 "room, or say a cache on another disk, such as paths.cache=<folder>"
@@ -171,7 +171,7 @@ def ensure(folder: Path, make: Callable[[Path], Mapping]) -> Path:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file of an entry is there with the checksum it was written with."""
+    """Whether every file of an entry exists with its recorded checksum."""
     try:
         files = load_json(folder / "entry.json")["files"]
         return all(_checksum(folder / name) == value for name, value in files.items())
@@ -180,7 +180,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def open_entry(folder: Path) -> Entry:
-    """What is known of a prepared case, without reading its voxels."""
+    """Open a prepared case without reading its voxels."""
     facts = load_json(folder / "entry.json")
     return Entry(facts["case_id"], Grid.from_dict(facts["grid"]), facts, folder)
 

@@ -27,11 +27,11 @@ from neurotarget.shapes import Batch
 from neurotarget.types import Case, Manifest, Roi, Target
 
 T = TypeVar("T")
-OUTSIDE_PERCENT = 0.5  # of a mask beyond the region of interest before it is worth a warning
+OUTSIDE_PERCENT = 0.5  # of a mask outside the region of interest, above which a warning is given
 
 
 class Wholes(Dataset):
-    """Whole prepared volumes, for validation, one case a batch."""
+    """Whole prepared volumes for validation, one case per batch."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
@@ -50,15 +50,15 @@ class Wholes(Dataset):
 class TargetData(pl.LightningDataModule):
     """Cases of one target, from files to batches.
 
-    `fold` of `n_folds` is the test set and `val_fraction` of the other subjects is the
-    validation set, unless the manifest has splits or folds of its own. `root` is the user's data
-    set, where `source` asks for one. `patches_per_epoch` is what one epoch means. `split_seed`
-    deals the subjects and `seed` the patches, so that runs of several seeds share their folds.
-    `external` marks cases of unseen sites, as `{site: [c, d]}`, and `fold_by` makes each value of
-    a covariate a fold; `assign_splits` says how.
+    `fold` of `n_folds` is the test set and `val_fraction` of the other subjects is the validation
+    set, unless the manifest has splits or folds of its own. `root` is the user's data set, if
+    `source` needs one. An epoch has `patches_per_epoch` patches. `split_seed` assigns the subjects
+    to splits and `seed` selects the patches, so that runs of several seeds share their folds.
+    `external` marks cases of unseen sites, as `{site: [c, d]}`, and `fold_by` makes each value of a
+    covariate a fold; see `assign_splits`.
 
     Raises:
-        DataError: `external` says no values by covariate.
+        DataError: `external` does not map covariates to lists of values.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class TargetData(pl.LightningDataModule):
         self.foreground_share, self.margin_share = foreground_share, margin_share
         self.queue_length, self.seed, self.split_seed = queue_length, seed, split_seed
         self.external, self.fold_by = external, fold_by
-        self.margin_vox = 0  # that the network loses at each face of a patch
-        self.boxes: Boxes | None = None  # of the cases, where a localiser has found them
+        self.margin_vox = 0  # voxels at each face of a patch that the network does not score
+        self.boxes: Boxes | None = None  # of the cases, in a cascade
         self.workers = loader_workers() if workers == "auto" else int(workers)
         self.manifest: Manifest | None = None
         self.splits: dict[str, str] = {}
@@ -104,19 +104,19 @@ class TargetData(pl.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Bring the data set to disk and prepare every case; once per machine."""
-        if self.manifest is None:  # Lightning asks again after the caller did
+        if self.manifest is None:  # Lightning calls this again after the caller did
             self._load()
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002
-        """Read the manifest, draw the splits and find the prepared cases."""
+        """Read the manifest, assign the splits and find the prepared cases."""
         if self.manifest is None:
             self._load()
 
     def read_training(self) -> tuple[Manifest, list[Case]]:
-        """Manifest and training cases, before anything is prepared.
+        """Read the manifest and the training cases, before anything is prepared.
 
         Raises:
-            DataError: the data set or the settings of its splits are wrong.
+            DataError: the data set or the settings of its splits are invalid.
         """
         manifest, _ = self._scan()
         splits = self._splits_of(manifest)
@@ -168,7 +168,7 @@ class TargetData(pl.LightningDataModule):
         self.manifest, self.folders = manifest, folders
 
     def _rois(self, splits: Mapping[str, str]) -> dict[str, Roi | None] | None:
-        """Region of interest of each case, where boxes say so."""
+        """Region of interest of each case from the boxes of a cascade; None without a cascade."""
         if self.boxes is None:
             return None
         return {
@@ -178,7 +178,7 @@ class TargetData(pl.LightningDataModule):
 
     @property
     def has_ignored(self) -> bool:
-        """Whether masks may have ignored voxels, by the target or the data set's label names."""
+        """Whether masks may have ignored voxels, by the target's or the data set's label names."""
         mapping = class_of_id(self.target, self.manifest.label_ids)
         return self.target.ignored_class in mapping.values()
 
@@ -187,7 +187,7 @@ class TargetData(pl.LightningDataModule):
         return [case for case in self.manifest.cases if self.splits[case.case_id] == split]
 
     def train_dataloader(self) -> DataLoader:
-        """Augmented patches; a fixed number an epoch."""
+        """Augmented patches, a fixed number per epoch."""
         folders = [self.folders[case.case_id] for case in self.cases("train")]
         augmentation = None
         if self.augmentation:
@@ -215,11 +215,11 @@ class TargetData(pl.LightningDataModule):
         return patch_loader(queue, batch_size=self.batch_size, pin_memory=torch.cuda.is_available())
 
     def val_dataloader(self) -> DataLoader:
-        """Whole validation volumes, one a batch."""
+        """Whole validation volumes, one per batch."""
         return self._wholes("val")
 
     def test_dataloader(self) -> DataLoader:
-        """Whole test volumes on the working grid; files on the native grid are `predict`'s."""
+        """Whole test volumes on the working grid; `predict` makes files on native grids."""
         return self._wholes("test")
 
     def _wholes(self, split: str) -> DataLoader:
@@ -231,26 +231,26 @@ class TargetData(pl.LightningDataModule):
 
 
 def loader_workers() -> int:
-    """Processes that make patches: none where the network needs the few cores there are."""
+    """Number of processes that make patches; 0 if the network needs the few cores there are."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return 0 if cores < 4 else min(cores - 2, 8)
 
 
 def share_of(items: Sequence[T], rank: int, ranks: int) -> list[T]:
-    """Items of one rank; a copy of the first where there are fewer than ranks, as none may be idle.
+    """Items of one rank; if there are fewer items than ranks, spare ranks get a copy of the first.
 
-    Scores are joined by case, so that a copy counts once.
+    No rank may be idle. Scores are joined by case, so that a copy counts once.
     """
     return list(items[rank::ranks] or items[:1])
 
 
 def checkup_of(case: Case, entry: Entry, target: Target, margin_vox: int = 0) -> Checkup:
-    """What lint would find in a case, from what was kept when it was prepared.
+    """Findings of lint for a case, from the record of its preparation.
 
-    Of a patch that loses `margin_vox` at each face, the inner voxels are what a volume must fill.
+    If a patch loses `margin_vox` at each face, a volume must fill the inner voxels of a patch.
     """
     facts = entry.facts
-    files = {**case.images, "label": case.label}  # where they lie now
+    files = {**case.images, "label": case.label}  # current paths
     files |= {f"label_{name}": path for name, path in case.raters.items()}
     kept = [Problem(*fields) for fields in facts["warnings"]]
     problems = [problem._replace(file=str(files.get(problem.file, ""))) for problem in kept]

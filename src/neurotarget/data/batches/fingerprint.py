@@ -1,4 +1,4 @@
-"""What a plan needs to know of a data set: how large its prepared scans and their targets are."""
+"""Sizes of the prepared scans and their targets, from which training settings are planned."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ class Fingerprint:
     """
 
     cases: int
-    median_vox: TripleVox  # of the scans, cut to the region of interest where there is one
-    target_vox: TripleVox  # box around all labels that holds it in 95 of 100 cases
+    median_vox: TripleVox  # of the scans, or of their region of interest if the target has one
+    target_vox: TripleVox  # box around all labels that is large enough for 95 of 100 cases
     voxels: int  # of all scans together
 
 
 def fingerprint(entries: Sequence[Entry]) -> Fingerprint:
-    """Measure prepared cases; those without a labelled voxel say nothing of the target's size."""
+    """Measure prepared cases; those without a labelled voxel do not count for the target's size."""
     shapes = np.array([entry.shape[1:] for entry in entries])
     marked = (entry.foreground for entry in entries)
     boxes = [np.ptp(voxels[:, 1:].astype(int), axis=0) + 1 for voxels in marked if len(voxels)]

@@ -1,8 +1,8 @@
-"""Patches for training: TorchIO's queue fed with regions read straight from memory maps.
+"""Patches for training: TorchIO's queue with regions that are read from memory maps.
 
-Every patch has a number, its draw. The draw decides case, place and augmentation, whatever the
-number of workers: the same seed repeats a run to the voxel, epochs differ, a run that was stopped
-goes on with the very patches it would have seen, and any one patch can be made again.
+Every patch has a number, its draw. The draw determines case, place and augmentation, whatever the
+number of workers: the same seed repeats a run to the voxel, epochs differ, a resumed run gets
+exactly the patches it would have had without the stop, and any patch can be made again.
 """
 
 import random
@@ -29,16 +29,16 @@ try:
 except ImportError:  # Windows
     resource = None
 
-TIMED = 12  # patches: most of the costly transforms are rare
+TIMED = 12  # patches to time: most of the slow transforms are rare
 
-HELD = (32, 512)  # cases whose files a process keeps open: two each
-TRIES = 1000  # to find a voxel that is not ignored, for the centre of a patch
+HELD = (32, 512)  # fewest and most cases that a process keeps open, with two files each
+TRIES = 1000  # attempts to find a patch centre that is not ignored
 
 
 class DrawSampler(Sampler):
-    """Draws of one epoch: each case equally often, in an order of the seed's own.
+    """Draws of one epoch: each case equally often, in an order that depends on the seed.
 
-    Yields `draw * num_cases + case`. Ranks of a distributed run share out the draws.
+    Yields `draw * num_cases + case`. The draws are divided among the ranks of a distributed run.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class DrawSampler(Sampler):
 
 
 def most_held() -> int:
-    """Cases that one process may hold open: a quarter of the files that the system allows it."""
+    """Cases that one process may keep open, from a quarter of the system's limit of open files."""
     if resource is None:
         return HELD[0]
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -70,10 +70,10 @@ def most_held() -> int:
 class Regions(tio.SubjectsDataset):
     """Augmented patches of prepared cases, one per draw.
 
-    A region about the patch is cut from the memory map, so that a rotation finds voxels beyond
-    the patch's edge; then it is augmented and cut to the patch. With `boxes`, a patch lies in a
-    box that is jittered as a localiser errs, since that is what the network sees in prediction.
-    No patch is centred on a voxel of `ignored_class`, as far as a case has others.
+    A region around the patch is cut from the memory map, so that a rotation finds voxels beyond the
+    patch's edge; it is augmented and then cut to the patch. With `boxes`, a patch lies in a box
+    with random errors like a localiser's, as the network will get in prediction. No patch is
+    centred on a voxel of `ignored_class` if a case has other voxels.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Regions(tio.SubjectsDataset):
         self.foreground_share, self.augmentation = foreground_share, augmentation
         self.margin_vox, self.boxes, self.ignored_class = margin_vox, boxes, ignored_class
         self._entries: dict[int, Entry] = {}
-        self._held: dict[int, HeldEntry] = {}  # the last one used stands last
+        self._held: dict[int, HeldEntry] = {}  # least recently used first
         self._most_held = most_held()
 
     def __len__(self) -> int:
@@ -108,14 +108,14 @@ class Regions(tio.SubjectsDataset):
             with seeded(self.seed, draw):
                 return self._patch(self._entry(case), np.random.default_rng([self.seed, draw]))
         except Exception as error:
-            # one line, as only the last one of a worker's text is shown
+            # one line, since only the last line of a worker's message is shown
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise CaseError(
                 f"{self.folders[case].name}: making patch {draw} failed: {reason}"
             ) from error
 
     def _entry(self, case: int) -> Entry:
-        """A case with its arrays open; of many cases the one that was longest unused is closed."""
+        """A case with its arrays open; closes the least recently used one of too many."""
         if case not in self._entries:
             self._entries[case] = open_entry(self.folders[case])
         entry = self._held.pop(case, None) or held(self._entries[case])
@@ -126,7 +126,7 @@ class Regions(tio.SubjectsDataset):
 
     def _patch(self, entry: Entry, rng: np.random.Generator) -> tio.Subject:
         first, sides = self._box(entry, rng)
-        # what a network without padding scores lies in the volume, and its margin may lie outside
+        # the voxels that the network scores lie in the volume; the margin may lie outside
         scored = self.patch_vox - 2 * self.margin_vox
         centre = self._centre(entry, first, sides, rng)
         low = first + _clamped(centre - first - scored // 2, sides, scored) - self.margin_vox
@@ -145,7 +145,7 @@ class Regions(tio.SubjectsDataset):
         return tio.Crop(tuple(np.repeat(margin, 2).tolist()))(subject) if margin.any() else subject
 
     def _box(self, entry: Entry, rng: np.random.Generator) -> tuple[ndarray, ndarray]:
-        """First voxel and sides of what the network could see of a case."""
+        """First voxel and sides of the box that the network may see of a case."""
         drawn = None
         if self.boxes is not None:
             drawn = self.boxes.draw(entry.case_id, entry.grid, rng)
@@ -154,7 +154,7 @@ class Regions(tio.SubjectsDataset):
     def _centre(
         self, entry: Entry, first: ndarray, sides: ndarray, rng: np.random.Generator
     ) -> ndarray:
-        """Voxel the patch is centred on: of a class drawn evenly, or anywhere in the box."""
+        """Voxel at the centre of the patch: of a random class, or anywhere in the box."""
         marked = entry.foreground
         if self.boxes is not None:
             places = marked[:, 1:].astype(int) - first
@@ -179,7 +179,7 @@ class Regions(tio.SubjectsDataset):
 
 
 class PatchQueue(tio.Queue):
-    """TorchIO's queue, of one patch per draw; `set_epoch` starts that epoch's draws anew."""
+    """TorchIO's queue with one patch per draw; `set_epoch` starts the draws of that epoch."""
 
     def __init__(self, regions: Regions, draws: DrawSampler, *, length: int, workers: int) -> None:
         super().__init__(
@@ -190,17 +190,17 @@ class PatchQueue(tio.Queue):
             subject_sampler=draws,
             num_workers=workers,
             shuffle_subjects=False,
-            shuffle_patches=False,  # the draws are shuffled already, reproducibly
+            shuffle_patches=False,  # the draws are already shuffled, reproducibly
             start_background=False,
         )
 
     @property
     def iterations_per_epoch(self) -> int:
-        """Patches of an epoch."""
+        """Patches per epoch."""
         return len(self.subject_sampler)
 
     def set_epoch(self, epoch: int) -> None:
-        """Drop what is queued and begin the draws of `epoch`."""
+        """Clear the queue and start the draws of `epoch`."""
         self.subject_sampler.epoch = epoch
         self.patches_list.clear()
         self._subjects_iterable = None
@@ -208,7 +208,7 @@ class PatchQueue(tio.Queue):
 
 
 class EpochSampler(SequentialSampler):
-    """Passes Lightning's epoch number on to the queue."""
+    """Passes Lightning's epoch number to the queue."""
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch, also after resuming."""
@@ -240,10 +240,10 @@ def to_batch(subjects: Sequence[Mapping]) -> Batch:
 def cut(
     array: ndarray, low: ndarray, sides: ndarray, *, fill: Sequence[float] | float = 0
 ) -> ndarray:
-    """Copy a box out of a (C, I, J, K) array; beyond the edge stands `fill`, one value a channel.
+    """Copy a box out of a (C, I, J, K) array; outside it the values are `fill`, one per channel.
 
-    For an image that is each channel's smallest value in the whole volume, as in prediction.
-    Labels come out as uint8 or uint16 and images as float32.
+    For an image, `fill` is each channel's smallest value in the whole volume, as in prediction.
+    Labels are returned as uint8 or uint16 and images as float32.
     """
     kind = np.float32 if array.dtype.kind == "f" else array.dtype
     shape = np.array(array.shape[1:])
@@ -258,15 +258,15 @@ def cut(
 
 
 def region_of(patch_vox: TripleVox, margin_share: float) -> ndarray:
-    """Sides of the region that is augmented about a patch, in voxels."""
+    """Sides in voxels of the region around a patch that is augmented."""
     patch = np.array(patch_vox)
-    return patch + 2 * np.ceil(patch * margin_share / 2).astype(int)  # the patch in its middle
+    return patch + 2 * np.ceil(patch * margin_share / 2).astype(int)  # with the patch in the middle
 
 
 def patch_seconds(
     settings: Mapping | None, target: Target, *, margin_share: float, seed: int
 ) -> float:
-    """Seconds of augmenting one patch of noise on this machine, as a mean over the first draws."""
+    """Mean seconds of augmenting one patch of noise on this machine, over the first draws."""
     if not settings:
         return 0.0
     augmentation = build_augmentation(settings, target=target)
@@ -286,7 +286,7 @@ def patch_seconds(
 
 @contextmanager
 def seeded(seed: int, draw: int) -> Iterator[None]:
-    """Give TorchIO's transforms the random numbers of one draw, and leave the others' alone."""
+    """Seed the random numbers of TorchIO's transforms for one draw, and restore them afterwards."""
     state = random.getstate()
     with torch.random.fork_rng(devices=[]):
         value = int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0] >> 1)
@@ -299,6 +299,6 @@ def seeded(seed: int, draw: int) -> Iterator[None]:
 
 
 def _clamped(low: ndarray, sides: ndarray, patch: ndarray) -> ndarray:
-    """Keep a patch inside the volume, or the volume in the middle of a larger patch."""
+    """Keep a patch inside the volume, or centre the volume in a larger patch."""
     room = sides - patch
     return np.where(room >= 0, np.clip(low, 0, np.maximum(room, 0)), room // 2)

@@ -1,9 +1,9 @@
-"""Where a small target lies in scans, and how a network should be brought to it.
+"""Position of a small target in scans, and the choice of a region or cascade for it.
 
 A target that fills a hundredth of a scan or less is hard to learn on whole scans: nearly all
-patches are background, and the network may label places that it has seldom seen. Training masks
-say whether a box at a fixed place holds the target of everybody, or whether it has to be found in
-each scan by the first stage of a cascade.
+patches are background, and the network may label places that it has seldom seen. The training masks
+show whether a box at a fixed place holds the target in every subject, or whether the first stage of
+a cascade must find it in each scan.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,39 +18,39 @@ from neurotarget.data.scans.geometry import Grid
 from neurotarget.problems import DataError
 from neurotarget.types import Anchor, Roi, Target
 
-SMALL_SHARE = 0.01  # of a scan's voxels
-FEW_PATCHES = 4.0  # a scan of so many patches is quickly seen whole
-MOST_PATCHES = 8.0  # volume of a region over a patch's, above which finding the target pays
-FEWEST = 8  # people who show how much a place varies
+SMALL_SHARE = 0.01  # share of a scan's voxels below which a target is small
+FEW_PATCHES = 4.0  # a scan of at most this many patches is small enough to train on whole
+MOST_PATCHES = 8.0  # largest volume of a region, in patches; above it a cascade is better
+FEWEST = 8  # subjects from which the variation of a place can be estimated
 SPREADS = 4.0  # standard deviations of a face; holds 99 % of people with 95 % confidence at n = 12
-MARGIN_MM = 5.0  # beyond the outermost face, for what the network has to see about the target
-ALIGNED = 0.999  # least cosine of a scan's axes with those of the world, for an anchor there
+MARGIN_MM = 5.0  # beyond the outermost face, for the surroundings that the network needs
+ALIGNED = 0.999  # least cosine of a scan's axes with the world's, for an anchor in world mm
 
 
 class Placed(NamedTuple):
-    """A training mask in its scan."""
+    """Position of a training mask in its scan."""
 
     case_id: str
-    share: float  # of the scan's voxels that are labelled
+    share: float  # labelled share of the scan's voxels
     scan_mm3: float
-    faces_mm: Mapping[Anchor, Float[ndarray, "2 3"]]  # low and high faces from each anchor
+    faces_mm: Mapping[Anchor, Float[ndarray, "2 3"]]  # low and high faces, relative to each anchor
 
 
 class Proposal(NamedTuple):
-    """What the training masks ask for: `none` where whole scans will do."""
+    """The choice for a target; `none` if training on whole scans is good enough."""
 
     kind: Literal["none", "region", "cascade"]
-    roi: Roi | None  # of a region
+    roi: Roi | None  # None for other kinds
     reason: str  # "" for none
 
 
 def measure_mask(
     mask: Bool[ndarray, "I J K"], scan: ndarray, grid: Grid, *, case_id: str
 ) -> Placed | None:
-    """Measure where a mask lies; mask and scan are in stored order, None for an empty mask.
+    """Measure the position of a mask; mask and scan are in stored order; None for an empty mask.
 
-    An anchor that the scan does not have (no outline of a head, axes turned against the world) is
-    left out.
+    An anchor that the scan lacks (no outline of a head, or axes rotated against the world) is
+    omitted.
     """
     marked = grid.canonical(mask)
     if not marked.any():
@@ -71,12 +71,12 @@ def measure_mask(
 
 
 def propose_placement(placed: Sequence[Placed], target: Target) -> Proposal:
-    """Propose a region or a cascade for a target from the masks of training cases, one a subject.
+    """Propose a region or a cascade for a target from the masks of training cases, one per subject.
 
-    A region is proposed where it holds each mask even when it is laid about the others alone, and
-    is at most as large as a few patches. It reaches beyond the outermost mask by a margin, and as
-    far as the masks' spread says that unseen people reach. Among the anchors the smallest region
-    wins, but one at the head is preferred up to twice the size, since it does not depend on how
+    A region is proposed if it holds each mask even when it is computed from the others alone, and
+    if it is at most as large as a few patches. It extends beyond the outermost mask by a margin,
+    and as far as the spread of the masks predicts for unseen subjects. The anchor with the smallest
+    region is chosen, but `head` is preferred up to twice that size, since it does not depend on how
     scans were cropped.
     """
     patch_mm = np.array(target.patch_vox) * target.spacing_mm
@@ -106,7 +106,7 @@ def propose_placement(placed: Sequence[Placed], target: Target) -> Proposal:
 
 
 class Region(NamedTuple):
-    """Faces of a box from its anchor, mm."""
+    """Faces of a box relative to its anchor, mm."""
 
     low_mm: Float[ndarray, "3"]
     high_mm: Float[ndarray, "3"]
@@ -118,7 +118,7 @@ class Region(NamedTuple):
 
 
 def region_about(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) -> Region:
-    """Box about the masks of people seen, wide enough for others, at least `least_mm` a side."""
+    """Box that holds these masks and, by their spread, unseen ones; sides of `least_mm` or more."""
     reach = SPREADS * faces.std(axis=0, ddof=1)
     low = np.minimum(faces[:, 0].min(axis=0), faces[:, 0].mean(axis=0) - reach[0]) - MARGIN_MM
     high = np.maximum(faces[:, 1].max(axis=0), faces[:, 1].mean(axis=0) + reach[1]) + MARGIN_MM
@@ -127,12 +127,12 @@ def region_about(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) 
 
 
 def percent(share: float) -> str:
-    """A share in percent with two digits that matter."""
+    """A share as text in percent with two significant digits."""
     return f"{100 * share:.2g} %"
 
 
 def _missed(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) -> int:
-    """Masks that stick out of a region laid about all others."""
+    """Count masks that are not inside the region computed from all other masks."""
     missed = 0
     for place in range(len(faces)):
         region = region_about(np.delete(faces, place, axis=0), least_mm)
@@ -142,7 +142,7 @@ def _missed(faces: Float[ndarray, "N 2 3"], least_mm: Float[ndarray, "3"]) -> in
 
 
 def _by_anchor(placed: Sequence[Placed]) -> dict[Anchor, Float[ndarray, "N 2 3"]]:
-    """Faces from each anchor that all scans have."""
+    """Faces relative to each anchor that all scans have."""
     names: Iterable[Anchor] = ("head", "scan", "world")
     shared = [name for name in names if all(name in one.faces_mm for one in placed)]
     return {name: np.stack([one.faces_mm[name] for one in placed]) for name in shared}

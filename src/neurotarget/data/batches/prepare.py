@@ -1,4 +1,4 @@
-"""From a case's files to its working box: canonical axes, target spacing, one intensity scale."""
+"""Prepare a case's files: canonical axes, target spacing, working box, one intensity scale."""
 
 import hashlib
 import json
@@ -33,9 +33,9 @@ from neurotarget.data.threads import mapped
 from neurotarget.problems import DataError, Problem
 from neurotarget.types import Case, Manifest, Roi, Target
 
-VERSION = 6  # of this file's arithmetic; a change makes every cache entry anew
-SAMPLED = 1_000_000  # voxels that intensity statistics are taken from
-FOREGROUND = 5_000  # labelled voxels remembered per class, for sampling patches
+VERSION = 6  # of the computation in this file; increase it to prepare every case again
+SAMPLED = 1_000_000  # voxels in the sample for intensity statistics
+FOREGROUND = 5_000  # labelled voxels stored per class, for sampling patches
 
 
 class Scans(NamedTuple):
@@ -43,12 +43,12 @@ class Scans(NamedTuple):
 
     case: Case
     values: Mapping[str, Float[ndarray, "..."]]  # contrast → (I, J, K) float32
-    first: Volume  # as it lies on disk
-    warnings: tuple[str, ...] = ()  # of its files, found and to do
+    first: Volume  # the first contrast as it is on disk
+    warnings: tuple[str, ...] = ()  # about its files: finding and remedy
 
 
 class Work(NamedTuple):
-    """A case's contrasts on its working box, and what is needed to find the way back."""
+    """A case's contrasts on its working box, with the grid and header for the way back."""
 
     image: Float[ndarray, "C I J K"]
     grid: Grid
@@ -57,13 +57,13 @@ class Work(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """Settings of the intensity scale, taken from the whole scan before it is cut to a box.
+    """Settings of the intensity scale, computed from the whole scan before it is cut to a box.
 
     `zscore` uses all voxels (as deepPGSegNet does, doi:10.3389/fendo.2024.1338743),
-    `zscore_foreground` those above the scan's mean, `percentile` maps the clip percentiles to
-    [0, 1], `none` keeps the scan's own unit (QSM in ppm) times `scale`, so that a network sees
-    values near 1: 10 for ppm. With `region_mm` the label is what a localiser learns: one ellipsoid
-    in the bounding box of all labelled voxels, each of its axes at least as long as this.
+    `zscore_foreground` those above the scan's mean, `percentile` maps the clip percentiles to [0,
+    1], `none` keeps the scan's own unit (QSM in ppm) times `scale`, so that a network sees values
+    near 1: 10 for ppm. With `region_mm` the label is the one that a localiser learns: one ellipsoid
+    in the bounding box of all labelled voxels, with each axis at least this long.
     """
 
     intensity: Literal["zscore", "zscore_foreground", "percentile", "none"] = "zscore"
@@ -103,7 +103,7 @@ def prepare(
     `rois` are regions of interest of single cases, in place of the target's.
 
     Raises:
-        DataError: every case that could not be prepared, in one list.
+        DataError: cases could not be prepared; the error lists all of them.
     """
     mapping = class_of_id(target, manifest.label_ids)
 
@@ -128,7 +128,7 @@ def prepare_case(
     cache: Path,
     mapping: Mapping[int, int],
 ) -> Path:
-    """Prepare one case, or find it prepared from the same content with the same settings.
+    """Prepare one case, or find its entry from the same content and settings.
 
     Raises:
         DataError: a file is missing or broken, grids differ, or labels are unknown.
@@ -145,7 +145,7 @@ def prepare_case(
         facts = {
             "case_id": case.case_id,
             "grid": grid.as_dict(),
-            "minimum": image.min(axis=(1, 2, 3)).tolist(),  # stands beyond the edge
+            "minimum": image.min(axis=(1, 2, 3)).tolist(),  # fills voxels outside of the volume
             "warnings": _by_role(checkup.problems, case),
             "digest": checkup.digest,
             "label_mm3": checkup.label_mm3,
@@ -155,7 +155,7 @@ def prepare_case(
         }
         foreground = np.zeros((0, 4), dtype=np.int16)
         if case.label is not None:
-            # the label is what the network is to give
+            # the label as the network is trained to give it
             trained, num_labels = to_trained(mapping, target), as_trained(target).num_labels
             native = to_classes(
                 volumes["label"].array, trained, case_id=case.case_id, file=str(case.label)
@@ -174,7 +174,7 @@ def prepare_case(
 
 
 def contents(manifest: Manifest, target: Target) -> dict[str, str]:
-    """Hash of the files that a network trains on or is judged by, each case's scans and mask."""
+    """Hash of each case's scans and mask, which a network trains on or is scored with."""
     return {
         case.case_id: _hash(
             [case.images[name] for name in target.contrasts if name in case.images]
@@ -198,7 +198,7 @@ def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
     checkup, volumes = examine(replace(case, label=None), target, None)
     if errors := [problem for problem in checkup.problems if problem.level == "error"]:
         raise DataError(errors)
-    several = len(target.contrasts) > 1  # then a warning says whose it is
+    several = len(target.contrasts) > 1  # then a warning names its contrast
     warnings = dict.fromkeys(
         f"{f'{Path(item.file).name}: ' if several else ''}{item.found} ({item.todo})"
         for item in checkup.problems
@@ -207,7 +207,7 @@ def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
 
 
 def to_work(scans: Scans, target: Target) -> Work:
-    """Cut scans to the working box of a target, which may be another than they were read for.
+    """Cut scans to the working box of a target, which may differ from the one they were read for.
 
     Raises:
         DataError: the region of interest misses the scan.
@@ -222,9 +222,9 @@ def to_work(scans: Scans, target: Target) -> Work:
 
 
 def stored(image: Float[ndarray, "C I J K"]) -> ndarray:
-    """Image as entries keep it: float16, or float32 where values are too large for that.
+    """Image as entries store it: float16, or float32 if values are too large for float16.
 
-    A network sees these values in training, so prediction has to round alike.
+    A network is trained on the rounded values, so prediction must round in the same way.
     """
     fits = float(np.abs(image).max()) <= float(np.finfo(np.float16).max)
     return image.astype(np.float16 if fits else np.float32)
@@ -249,7 +249,7 @@ def _scans(
 
 
 def _work_labels(classes: ndarray, grid: Grid, num_labels: int) -> tuple[ndarray, float]:
-    """Class map on the working box, and the share of the mask that the box leaves out, in %."""
+    """Class map on the working box, and the percentage of the mask that lies outside the box."""
     box = tuple(slice(low, stop) for low, stop in native_spans(grid))
     marked = (classes > 0) & (classes < num_labels)
     total, kept = (int(part.sum()) for part in (marked, grid.canonical(marked)[box]))
@@ -258,10 +258,10 @@ def _work_labels(classes: ndarray, grid: Grid, num_labels: int) -> tuple[ndarray
 
 
 def _region(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) -> ndarray:
-    """Ellipsoid of class 1 about all labelled voxels, on the working box.
+    """Ellipsoid of class 1 around all labelled voxels, on the working box.
 
-    Its box is that of the mask on the scan's own grid, so that a thin structure keeps its ends
-    where a coarse voxel would lose them.
+    Its box is that of the mask on the scan's own grid, since a thin structure would lose its ends
+    on a coarse grid.
     """
     marked = grid.canonical((classes > 0) & (classes < num_labels))
     region = np.zeros(grid.shape, dtype=classes.dtype)
@@ -272,7 +272,7 @@ def _region(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) -> n
         zip(grid.start, grid.scale, grid.shape, strict=True)
     ):
         span = np.flatnonzero(marked.any(axis=tuple({0, 1, 2} - {axis})))
-        middle = ((span[0] + span[-1]) / 2 - start) / step  # in working voxels
+        middle = ((span[0] + span[-1]) / 2 - start) / step  # in voxels of the working grid
         half = max((span[-1] - span[0] + 1) / step, least_mm / grid.spacing_mm[axis]) / 2
         apart = ((np.arange(side) - middle) / half) ** 2
         inside += apart.reshape([-1 if other == axis else 1 for other in range(3)])
@@ -300,7 +300,7 @@ def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]
 
 
 def joined(errors: Sequence[DataError | Problem]) -> DataError:
-    """One error that says all that several say; as problems, unless one of them is mere text."""
+    """Join errors to one; it keeps the problems unless an error is only text."""
     if any(isinstance(error, DataError) and not error.problems for error in errors):
         return DataError([line for error in errors for line in str(error).split("\n")])
     problems = [
@@ -312,7 +312,7 @@ def joined(errors: Sequence[DataError | Problem]) -> DataError:
 
 
 def _by_role(problems: Sequence[Problem], case: Case) -> list[Problem]:
-    """Problems whose file is a contrast or `label`: the same voxels may lie elsewhere later."""
+    """Replace each problem's file by its contrast or `label`, since files may be moved later."""
     roles = {str(path): name for name, path in case.images.items()}
     roles |= {str(path): f"label_{name}" for name, path in case.raters.items()}
     if case.label is not None:
@@ -321,7 +321,7 @@ def _by_role(problems: Sequence[Problem], case: Case) -> list[Problem]:
 
 
 def _sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
-    rng = np.random.default_rng(0)  # a fixed sample: patches draw from it with their own seed
+    rng = np.random.default_rng(0)  # a fixed sample; patches use their own seed
     parts = []
     for label in range(1, num_labels):
         voxels = np.argwhere(classes == label)
@@ -332,16 +332,16 @@ def _sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
 
 
 def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[int, int]) -> str:
-    """Hash of all that decides an entry's voxels: file contents, settings, this code's version."""
+    """Hash of all that an entry depends on: file contents, settings, version of this code."""
     settings = {
         "version": VERSION,
         "case_id": case.case_id,
         "spacing_mm": target.spacing_mm,
         "roi": asdict(target.roi) if target.roi else None,
         "preparation": asdict(preparation),
-        # by name, too: the facts about a label are kept under its name
+        # with the names, since facts about a label are stored under its name
         "labels": [target.label_names, sorted(mapping.items())] if case.label else None,
-        # nothing for the other way, as entries of before there were two
+        # omitted for the older setting, so that older entries keep their hash
         **({"sides": target.sides} if case.label and target.sides != "labels" else {}),
         "images": [
             scan_digest(case.images[name]) for name in target.contrasts if name in case.images

@@ -1,9 +1,9 @@
-"""The region of interest: a box of fixed size at a place that every scan has.
+"""The region of interest: a box of fixed size relative to an anchor that every scan has.
 
-The `head` anchor is found from the head's outline alone, in a fraction of a second and without
-registration: the vertex gives the height, the widest part of the vault the midline and the
-middle between forehead and occiput. In MNI152 it is the point (0, −17, 90) mm. It only has to
-bring the target into a generous box; finding the target in the box is the network's work.
+The `head` anchor is found from the outline of the head alone, in a fraction of a second and without
+registration: the vertex gives the height, the widest part of the vault the midline and the middle
+between forehead and occiput. In MNI152 it is the point (0, −17, 90) mm. It is accurate enough for a
+generous box; the network segments the target inside the box.
 """
 
 import numpy as np
@@ -17,8 +17,8 @@ from neurotarget.problems import DataError, Problem
 from neurotarget.types import Anchor, Roi, Triple
 
 COARSE_MM = 4.0
-SCALP_SHARE = 0.15  # of Otsu's threshold
-VERTEX_AREA_MM2 = 1000.0  # the first slice from above that is more than noise or hair
+SCALP_SHARE = 0.15  # share of Otsu's threshold
+VERTEX_AREA_MM2 = 1000.0  # area of the first slice from above that is more than noise or hair
 VAULT_MM = (25.0, 85.0)  # below the vertex: above the nose and the ears, so that only skull counts
 
 
@@ -26,7 +26,7 @@ def box_of(scan: ndarray, grid: Grid, roi: Roi, *, case_id: str, file: str) -> G
     """Cut a whole-scan grid to the region of interest; `scan` is in stored order.
 
     Raises:
-        DataError: no head is seen, or the box misses the scan.
+        DataError: no head is found, or the box misses the scan.
     """
     spacing = grid_spacing_mm(grid.canonical_affine)
     if roi.anchor == "world":
@@ -56,7 +56,7 @@ def anchor_vox(
     """Canonical voxel of an anchor of a whole-scan grid; `scan` is in stored order.
 
     Raises:
-        DataError: no head is seen.
+        DataError: no head is found.
     """
     if anchor == "head":
         spacing = grid_spacing_mm(grid.canonical_affine)
@@ -98,7 +98,7 @@ def _head_anchor(
 
 
 def _head(coarse: ndarray) -> Bool[ndarray, "I J K"]:
-    """Largest piece above air; scalp is dark beside white matter, so the threshold is low."""
+    """Largest bright component; scalp is darker than white matter, so the threshold is low."""
     values = np.asarray(coarse, dtype=np.float32)
     if values.max() <= values.min():
         return np.zeros(values.shape, dtype=bool)
@@ -121,7 +121,7 @@ def _ends(side: int) -> tuple[slice, slice]:
 
 
 def _middle(outline: Bool[ndarray, "N K"]) -> float:
-    """Middle between the two ends, as the median over slices."""
+    """Middle between the first and last voxel, as the median over slices."""
     slices = outline[:, outline.any(axis=0)]
     first = slices.argmax(axis=0)
     last = len(slices) - 1 - slices[::-1].argmax(axis=0)

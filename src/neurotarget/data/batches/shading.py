@@ -1,8 +1,8 @@
 """Bias field and gamma for images of any intensity range.
 
-TorchIO's multiply and raise the values as they stand. Prepared images are centred at 0, where
-that would leave the middle greys alone and bend dark against bright; here the darkest voxel of
-the patch counts as no signal.
+TorchIO's transforms multiply and exponentiate the values as they are. Prepared images are centred
+at 0, where this would not change the middle greys and would distort dark against bright; here the
+darkest voxel of the patch is the zero of the signal.
 """
 
 import torch
@@ -29,7 +29,7 @@ class BiasField(RandomTransform, IntensityTransform):
         self.coefficients, self.order = coefficients, order
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
-        """Shade every image of the subject."""
+        """Apply a random bias field to every image of the subject."""
         for image in self.get_images(subject):
             contrasts = []
             for contrast in image.data.float():
@@ -45,16 +45,16 @@ class BiasField(RandomTransform, IntensityTransform):
         total = degrees[:, None, None] + degrees[None, :, None] + degrees[None, None, :]
         field = (torch.rand(count, count, count) * 2 - 1) * self.coefficients
         field = torch.where(total <= self.order, field, 0.0)
-        for side in sides:  # each turn contracts the first axis and appends the voxels' axis
+        for side in sides:  # each pass contracts the first axis and appends the voxel axis
             powers = torch.linspace(-1, 1, side)[None, :] ** degrees[:, None]
             field = torch.tensordot(field, powers, dims=([0], [0]))
         return field.exp()
 
 
 class Gamma(RandomTransform, IntensityTransform):
-    """Bend the grey scale: (value − min) / range to the power e^β, β within ± `log_gamma`.
+    """Raise the grey scale, (value − min) / range, to the power e^β, β within ± `log_gamma`.
 
-    Mean and standard deviation of each contrast are kept; half of the draws bend the inverted
+    Mean and standard deviation of each contrast are kept; half of the draws use the inverted
     scale, as in nnU-Net.
 
     Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
@@ -65,7 +65,7 @@ class Gamma(RandomTransform, IntensityTransform):
         self.log_gamma = log_gamma
 
     def apply_transform(self, subject: tio.Subject) -> tio.Subject:
-        """Bend every image of the subject."""
+        """Apply a random power to every image of the subject."""
         for image in self.get_images(subject):
             image.set_data(torch.stack([self._bend(one) for one in image.data.float()]))
         return subject

@@ -1,7 +1,7 @@
-"""Boxes about a target: as drawn, as a localiser found them, and as training should see them.
+"""Boxes around a target: of its mask, as a localiser found it, and with random errors for training.
 
-A box has its centre in world mm and its sides along the scan's canonical axes, so that it means
-the same on the coarse grid it was found on and on the fine one that is cut.
+A box has its centre in world mm and its sides along the scan's canonical axes, so that it is the
+same on the coarse grid of the localiser and on the fine grid that is cut.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,11 +31,11 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """Boxes of a data set's cases, and how a localiser errs on people it has not seen.
+    """Boxes of a data set's cases, and the errors of a localiser on unseen subjects.
 
-    `drawn` are those of the masks, `found` those of a localiser that never trained on the case;
-    None where it found none that can be trusted. `errors_mm` has a line a trusted case: found
-    minus drawn, of the centre along the three axes and of the three sides.
+    `drawn` are the boxes of the masks, `found` those of a localiser that was not trained on the
+    case; None if it found none with enough confidence. `errors_mm` has a row per case with a
+    trusted box: found minus drawn, of the centre along the three axes and of the three sides.
     """
 
     margin_mm: float
@@ -46,17 +46,17 @@ class Boxes:
 
     @property
     def reach_mm(self) -> Triple:
-        """How much longer than its sides a region is in which every jittered box lies, mm."""
+        """Length in mm by which a region's sides must exceed a box to hold every jittered box."""
         if not self.errors_mm:
             return (0.0, 0.0, 0.0)
         errors = np.abs(np.array(self.errors_mm))
         return _triple(2 * errors[:, :3].max(axis=0) + errors[:, 3:].max(axis=0))
 
     def roi_of(self, case_id: str, *, trains: bool, otherwise: Roi | None) -> Roi | None:
-        """Region to prepare of a case: wide for training, as found for all others.
+        """Region to prepare of a case: large for training, around the found box for all others.
 
-        A training case without a mask is taken where it was found; who has neither is prepared
-        in the region `otherwise`, as prediction does.
+        A training case without a mask uses its found box; a case with neither is prepared in the
+        region `otherwise`, as in prediction.
         """
         least = {"margin_mm": self.margin_mm, "least_mm": self.least_mm}
         if trains and (drawn := self.drawn.get(case_id)) is not None:
@@ -67,9 +67,9 @@ class Boxes:
     def draw(
         self, case_id: str, grid: Grid, rng: np.random.Generator
     ) -> tuple[ndarray, ndarray] | None:
-        """A box of a case as the localiser might have found it: first voxel and sides (3,).
+        """Jitter the box of a case by a random error of the localiser: first voxel and sides (3,).
 
-        None where the case has no drawn box: then all that was prepared is its box.
+        None if the case has no drawn box; the whole prepared volume is then its box.
         """
         drawn = self.drawn.get(case_id)
         if drawn is None:
@@ -77,7 +77,7 @@ class Boxes:
         error = np.zeros(6)
         if self.errors_mm:
             error = np.array(self.errors_mm[rng.integers(len(self.errors_mm))])
-            error[:3] *= rng.choice([-1.0, 1.0], 3)  # few errors do not say which side is rarer
+            error[:3] *= rng.choice([-1.0, 1.0], 3)  # too few errors to estimate a bias
         spacing = np.array(grid.spacing_mm)
         size = np.array(drawn.size_mm) + error[3:] + 2 * self.margin_mm
         sides = np.round(np.maximum(size, self.least_mm) / spacing).astype(int)
@@ -108,7 +108,7 @@ class Boxes:
 
 
 def mask_box(mask: Bool[ndarray, "I J K"], grid: Grid) -> Box | None:
-    """Box of the marked voxels of a working grid; None where there are none."""
+    """Box of the marked voxels of a working grid; None if there are none."""
     if not mask.any():
         return None
     spans = [np.flatnonzero(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
@@ -125,7 +125,7 @@ def box_error_mm(found: Box, drawn: Box, grid: Grid) -> tuple[float, ...]:
 
 
 def share_inside(drawn: Box, cut: Box, grid: Grid) -> float:
-    """Share of a drawn box that lies in a box that is cut, 0 to 1."""
+    """Share of a drawn box that lies inside the box that is cut, 0 to 1."""
     apart = np.abs(box_error_mm(cut, drawn, grid)[:3])
     sides, room = np.array(drawn.size_mm), np.array(cut.size_mm)
     shared = np.clip((sides + room) / 2 - apart, 0, np.minimum(sides, room))
