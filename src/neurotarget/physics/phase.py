@@ -17,6 +17,7 @@ from neurotarget.physics.fourier import MaskVolume, Volume, smooth
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
+UNDETERMINED = "not determined by the data"  # the sign of phase; how such a message begins
 TURN = 2 * math.pi
 FULL = 0.95  # share of the range that wrapped phase with noise around the head always covers
 SLACK = 1.002  # tolerance for rounding at the ends of the range
@@ -144,10 +145,10 @@ def handedness(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> tuple[i
     Source: for the signs, Li et al. 2014, doi:10.1002/hbm.22360.
     """
     if not _is_whole(mask, spacing_mm):
-        return 1, "not determined by the data (only a part of a brain); taken as it is"
+        return 1, f"{UNDETERMINED} (only a part of a brain); taken as it is"
     value = asymmetry(chi_ppm, mask, spacing_mm)
     if abs(value) < ASYMMETRY:
-        return 1, f"not determined by the data (asymmetry of χ {value:+.2f}); taken as it is"
+        return 1, f"{UNDETERMINED} (asymmetry of χ {value:+.2f}); taken as it is"
     sign = 1 if value > 0 else -1
     way = "as it is" if sign == 1 else "of the other sign"
     return sign, f"paramagnetic is positive with the phase {way} (asymmetry of χ {value:+.2f})"

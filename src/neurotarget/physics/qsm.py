@@ -21,6 +21,7 @@ from neurotarget.physics.scan import as_tensor, check_arrays, check_field
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
+LOOK = "look at the map"  # ends a message on phase whose sign contradicts the argument
 CHOICES = {
     "unwrap": ("laplacian", "path"),
     "background": ("vsharp", "sharp", "pdf"),
@@ -115,7 +116,7 @@ class QSM:
         if self.handedness == "auto":
             maps, sign = [one * turn for one in maps], turn
         elif turn == -1:
-            note += "; the given handedness was kept, look at the map"
+            note += f"; the given handedness was kept, {LOOK}"
         mean = float(maps[2][left].mean()) if self.reference == "brain" else 0.0
         maps[2] = (maps[2] - mean) * left
         facts |= self._settings() | {

@@ -14,7 +14,8 @@ from neurotarget.maps.gre_bids import Scans
 from neurotarget.physics.background import pdf, sharp, vsharp
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T
 from neurotarget.physics.inversion import invert_l2, invert_tkd, invert_tv
-from neurotarget.physics.qsm import QSM, Reconstruction
+from neurotarget.physics.phase import UNDETERMINED
+from neurotarget.physics.qsm import LOOK, QSM, Reconstruction
 from neurotarget.problems import DataError
 from neurotarget.reconstruction.maps_folder import (
     Map,
@@ -155,14 +156,14 @@ def notes_of(found: Reconstruction, chain: QSM) -> list[str]:
     told = str(found.facts.get("handedness_found", ""))
     if chain.handedness == "auto":
         return sign_notes(int(found.facts["handedness"]), told)
-    if "look at the map" not in told:
+    if LOOK not in told:
         return []
     return [f"sign of phase: {chain.handedness:+d} as said; by the data: {told}"]
 
 
 def sign_notes(sign: int, told: str) -> list[str]:
     """Notes on the sign of phase from the data: it was inverted, or could not be determined."""
-    if told.startswith("not told"):
+    if told.startswith(UNDETERMINED):
         return [f"sign of phase {told}; say handedness=1 or -1 where it is known"]
     if sign == -1:
         return [f"the sign of phase was turned: {told}; say handedness=1 where that is wrong"]

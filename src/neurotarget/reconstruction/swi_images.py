@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from neurotarget.maps.gre import GRE
 from neurotarget.maps.gre_bids import Scans
+from neurotarget.physics.phase import UNDETERMINED
 from neurotarget.physics.qsm import QSM
 from neurotarget.physics.swi import SWI, SWIResult
 from neurotarget.problems import DataError
@@ -96,7 +97,7 @@ def sign_of(gre: GRE, asked: str | int, device: str) -> Sign:
     try:
         facts = reconstructed(gre, QSM(), device).facts
     except DataError as error:
-        words = "not told by the data; taken as stored"
+        words = f"{UNDETERMINED}; taken as stored"
         return Sign(1, words, [f"sign of phase {words}: no susceptibility map ({error})"])
     words = str(facts["handedness_found"])
     sign = int(facts["handedness"])
