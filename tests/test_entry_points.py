@@ -32,7 +32,7 @@ def test_too_few_words_are_answered_with_what_to_say(tmp_path, words, told):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "words", [[ROOT / "train.py"], [ROOT / "predict.py"], ["-m", "neurotarget"]]
+    "words", [[ROOT / "train.py"], [ROOT / "predict.py"], ["-m", "neurotarget", "lint", "a.tsv"]]
 )
 def test_a_stop_while_torch_is_loaded_is_one_sentence(tmp_path, words, number):
     process = subprocess.Popen(
