@@ -195,7 +195,8 @@ def test_a_verdict_stands_with_its_effect_or_the_reason():
         (
             {"finding": "undecided", "matters": math.nan},
             "Whether the network measures the same effect as the reference is undecided: the "
-            "difference is −6.0 [−15.0, 3.0] mm³, and nothing says which would matter.",
+            "difference is −6.0 [−15.0, 3.0] mm³, and no smallest effect of interest (matters) is "
+            "stated.",
         ),
         (
             {"difference": math.nan, "reason": "one sex"},
@@ -232,8 +233,9 @@ def with_findings(study, *findings):
 
 def test_the_answer_counts_what_each_method_shows_and_where_they_differ(study):
     assert answer(with_findings(study, "equivalent", "different")) == (
-        "The reference volumes show 1 of 2 expected effects and the predicted volumes 1; in 2 "
-        "comparisons of reference and predicted the effect is the same in 1 and different in 1."
+        "The reference volumes show 1 of 2 expected effects (1 inconclusive) and the predicted "
+        "volumes 1 (1 inconclusive); in 2 comparisons of reference and predicted the effect is the "
+        "same in 1 and different in 1."
     )
     assert answer(with_findings(study, "undecided", "undecided")).endswith(
         "; in 2 comparisons of reference and predicted the effect is undecided in 2."
@@ -241,7 +243,24 @@ def test_the_answer_counts_what_each_method_shows_and_where_they_differ(study):
 
 
 def test_one_method_has_an_answer_of_its_own(alone):
-    assert answer(alone) == "The reference volumes show 1 of 2 expected effects."
+    assert answer(alone) == "The reference volumes show 1 of 2 expected effects (1 inconclusive)."
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "text"),
+    [
+        (["inconclusive"], "do not show the expected effect (inconclusive)."),
+        (["opposite"], "do not show the expected effect (opposite)."),
+        (["shown"], "show the expected effect."),
+        (["shown, smaller than published"], "show the expected effect (smaller than published)."),
+        (["inconclusive"] * 2, "show none of 2 expected effects (2 inconclusive)."),
+        (["shown", "absent"], "show 1 of 2 expected effects (1 absent)."),
+    ],
+)
+def test_the_answer_names_what_is_found_where_an_effect_is_not_shown(alone, verdicts, text):
+    rows = alone.tables["effects"].iloc[: len(verdicts)].assign(verdict=verdicts)
+    found = replace(alone, tables={**alone.tables, "effects": rows})
+    assert answer(found) == f"The reference volumes {text}"
 
 
 def test_a_study_without_hypotheses_has_no_answer(make_study):

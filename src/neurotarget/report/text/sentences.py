@@ -15,7 +15,7 @@ from neurotarget.stats.cohort.failures import FAILED
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.effects.variants import DECLARED, WITH_SITE
-from neurotarget.stats.effects.verdict import FOUND, NO_CONCLUSION
+from neurotarget.stats.effects.verdict import FOUND, NO_CONCLUSION, SHOWN
 from neurotarget.stats.study.results import Study
 from neurotarget.types import FAILED as FAILED_IS
 
@@ -141,7 +141,7 @@ def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) ->
         return finding, f"The {whose} measures another effect than {other}, by {apart}."
     end = f"the interval of the difference, {apart}, reaches beyond {small}"
     if not math.isfinite(matters):
-        end = f"the difference is {apart}, and nothing says which would matter"
+        end = f"the difference is {apart}, and no smallest effect of interest (matters) is stated"
     return (
         UNDECIDED,
         f"Whether the {whose} measures the same effect as {other} is undecided: {end}.",
@@ -198,14 +198,8 @@ def answer(study: Study) -> str:
         if rows and all(row["verdict"] == NO_CONCLUSION for row in rows):
             parts.append(f"the {volumes_of(method, what)} allow no conclusion")
         elif rows:
-            count = sum(row["verdict"] in FOUND for row in rows)
             is_first = not any(" show " in part for part in parts)
-            shows = f"show {count or 'none'} of {len(rows)} expected effects"
-            if len(rows) == 1:
-                shows = f"{'show' if count else 'do not show'} the expected effect"
-            elif not is_first:
-                shows = str(count or "none")
-            parts.append(f"the {volumes_of(method, what)} {shows}")
+            parts.append(f"the {volumes_of(method, what)} {_shows(rows, is_first=is_first)}")
     if not parts:
         return ""
     pairs = [rows for rows in map(_without_raters(study), effects.values()) if len(rows) == 2]
@@ -224,6 +218,19 @@ def answer(study: Study) -> str:
         parts.append(one if len(findings) == 1 else several)
     text = listed(parts[:-1]) + f"; {parts[-1]}" if findings else listed(parts)
     return f"{_capital(text)}."
+
+
+def _shows(rows: Sequence[Mapping], *, is_first: bool) -> str:
+    """What one method's effects show, with the other verdicts: not shown is not absent."""
+    verdicts = [row["verdict"] for row in rows]
+    count = sum(verdict in FOUND for verdict in verdicts)
+    others = [one for one in dict.fromkeys(verdicts) if one != SHOWN]
+    if len(rows) == 1:
+        more = f" ({others[0].removeprefix('shown, ')})" if others else ""
+        return f"{'show' if count else 'do not show'} the expected effect{more}"
+    each = [f"{verdicts.count(one)} {one.removeprefix('shown, ')}" for one in others]
+    shows = f"show {count or 'none'} of {len(rows)} expected effects" if is_first else count
+    return f"{shows or 'none'}{f' ({listed(each)})' if each else ''}"
 
 
 def headlines(study: Study) -> list[str]:
