@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from neurotarget.report.pages.people_section import missing_sentence, people_lines, tests_sentence
-from neurotarget.report.text.sentences import cohort, headlines, part_counts, rows_of
+from neurotarget.report.text.sentences import cohort, counted, headlines, part_counts, rows_of
 from neurotarget.stats.cohort.people import SPLITS
 from neurotarget.stats.study.results import Study
 
@@ -94,7 +94,12 @@ def _results(study: Study) -> str:
 def _failures(study: Study) -> str:
     cases = rows_of(study, "failed_cases")
     n = cases["case_id"].nunique() if len(cases) else 0
-    return f"{n} cases failed or were flagged: study/failed_cases.tsv." if n else ""
+    were = "was" if n == 1 else "were"
+    return f"{counted(n, 'case')} failed or {were} flagged: study/failed_cases.tsv." if n else ""
+
+
+def _statistics(study: Study) -> str:
+    return f"{tests_sentence(study)} Statistics with sources: study/methods.md.".strip()
 
 
 def _sample(study: Study) -> str:
@@ -133,7 +138,7 @@ ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (METHODS, "how the final model was chosen", None),
     (METHODS, "ensembles", None),
     (METHODS, "measures of performance", _see("scores", "Scores of masks: study/scores.tsv.")),
-    (METHODS, "statistics and uncertainty", tests_sentence),
+    (METHODS, "statistics and uncertainty", _statistics),
     (METHODS, "robustness", _see("sites", "Leave one site out: study/sites.tsv.")),
     (METHODS, "explainability", None),
     (METHODS, "evaluation on internal data", _see("agreement", "study/agreement.tsv, all cases.")),
