@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.report.pages.key_numbers import key_numbers
 from neurotarget.report.text.claims import claim_sentence
 from neurotarget.report.text.numbers import number
 from neurotarget.report.text.sentences import (
@@ -14,6 +15,7 @@ from neurotarget.report.text.sentences import (
     comparison_sentence,
     digits_for,
     estimate,
+    failed_is,
     headlines,
     not_estimated,
     rating,
@@ -299,3 +301,14 @@ def test_what_was_not_estimated_is_counted_by_reason():
     )
     assert not_estimated(table, "value") == {"one sex": 2, "no reason given": 1}
     assert not_estimated(table, "mean") == {}
+
+
+def test_a_table_of_volumes_has_no_masks_that_fail(study):
+    assert failed_is(study, "predicted").endswith("or a Dice below 0.1")
+    assert failed_is(analyse(study.measured), "predicted").endswith("or a Dice below 0.1")
+    bare = replace(study.measured, scores=pd.DataFrame())
+    table = analyse(bare)
+    assert failed_is(table, "predicted") == "no volume, or one of 0 where the reference is not 0"
+    assert headlines(table)[-1].endswith("(no volume, or one of 0 where the reference is not 0).")
+    (found,) = key_numbers(table)
+    assert "Dice" not in found.columns

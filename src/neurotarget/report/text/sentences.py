@@ -11,7 +11,7 @@ import pandas as pd
 from neurotarget.report.text.claims import VOLUMES, all_asked, asked_of, claim_of
 from neurotarget.report.text.numbers import listed, number, unit_text
 from neurotarget.stats.arms.comparison import Comparison
-from neurotarget.stats.cohort.failures import FAILED
+from neurotarget.stats.cohort.failures import FAILED, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.effects.variants import DECLARED, WITH_SITE
@@ -25,6 +25,7 @@ ADJECTIVES = ("reference", PREDICTED, "measured")  # methods that qualify a noun
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
 PLANTED = "planted in the generated cohort"  # source of the effects of a generated cohort
 PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
+NO_VOLUME = "no volume, or one of 0 where the reference is not 0"
 FEWER_VOLUMES = "Round brackets hold the number of cases with both volumes, where it is another."
 
 
@@ -289,6 +290,13 @@ def main_failures(study: Study, method: str) -> dict | None:
     return next((row for row in rows if row["n"] > 0), None)
 
 
+def failed_is(study: Study, method: str) -> str:
+    """Return what counts as a failed case; without masks to score, that is a missing volume."""
+    rows = rows_of(study, "failures", method=method, definition=NEARLY_COMPLETE.name)
+    has_no_masks = len(rows) and not (rows["n"] > 0).any()
+    return NO_VOLUME if has_no_masks else FAILED_IS
+
+
 def percent(row: Mapping) -> str:
     """Format a rate with its interval, in %."""
     scaled = {name: 100 * float(row.get(name, math.nan)) for name in ("rate", "low", "high")}
@@ -329,7 +337,7 @@ def _failure_lines(study: Study) -> list[str]:
         if row is not None and method != study.measured.reference:
             lines.append(
                 f"Failed cases of {method}: {int(row['n_failed'])} of {int(row['n'])}, "
-                f"{percent(row)} ({FAILED_IS})."
+                f"{percent(row)} ({failed_is(study, method)})."
             )
     return lines
 
