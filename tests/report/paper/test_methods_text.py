@@ -159,3 +159,16 @@ def test_one_flagged_case_is_one_case(reported):
     one = pd.DataFrame({"case_id": ["c1", "c1"]})
     found = claim_table(replace(reported, tables={**reported.tables, "failed_cases": one}))
     assert found.set_index("item").at[39, "text"].startswith("1 case failed or was flagged: ")
+
+
+def test_without_sites_no_site_is_harmonised_or_left_out(with_covariates, make_study):
+    study = analyse(with_covariates(make_study(), site=None).measured)
+    written = methods_text(study).text
+    assert "ComBat" not in written
+    filled = claim_table(study).set_index("item")["filled_by"]
+    assert filled[30] == "authors"
+
+
+def test_with_sites_they_are(reported, written):
+    assert "harmonisation of sites by ComBat [@johnson2007]." in written.text
+    assert claim_table(reported).set_index("item").at[30, "filled_by"] == "study"

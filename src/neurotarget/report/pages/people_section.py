@@ -33,9 +33,9 @@ OF_SPLITS = (
     "masks are measured here are studied."
 )
 WITHIN_BETWEEN = (
-    "The slope within people is how fast they change; the slope between people compares those of "
-    "other ages, and bears what sets generations apart. Where both differ, the slope of a table of "
-    "one scan a person is no rate of change."
+    "The slope within people is how fast they change; the slope between people compares people of "
+    "different ages, and includes what sets generations apart. Where both differ, a slope from one "
+    "scan per person is not a rate of change."
 )
 
 
@@ -207,7 +207,7 @@ def _checks(study: Study) -> TableSection | None:
     lead = (
         "Limits of agreement suppose normal differences of one spread (Shapiro–Wilk, "
         "Breusch–Pagan; a p below 0.05 speaks against it). Variance inflation from "
-        f"{MUCH:g} says that a term is hard to tell from the others."
+        f"{MUCH:g} says that a term is hard to tell from the others; random sites count as fixed."
     )
     return TableSection(CHECKS, "Checks", lead, grids, after, limits_sentences(study))
 

@@ -36,9 +36,15 @@ def _fact(*names: str) -> Fill:
     return fill
 
 
-def _see(table: str, text: str) -> Fill:
-    """Fill in a text where the study has rows of a table."""
-    return lambda study: text if len(rows_of(study, table)) else ""
+def _see(table: str, text: str, value: str = "") -> Fill:
+    """Fill in a text where the study has rows of a table, or some value in one of its columns."""
+
+    def fill(study: Study) -> str:
+        rows = rows_of(study, table)
+        is_there = len(rows) and (not value or rows[value].notna().any())
+        return text if is_there else ""
+
+    return fill
 
 
 def _hypotheses(study: Study) -> str:
@@ -107,6 +113,7 @@ def _sample(study: Study) -> str:
     return "Power and people needed: study/power.tsv." if len(power) else ""
 
 
+ROBUST = _see("sites", "Leave one site out: study/sites.tsv.", "estimate_without")
 TITLE, INTRODUCTION, METHODS, RESULTS = "title and abstract", "introduction", "methods", "results"
 DISCUSSION, OTHER = "discussion", "other information"
 ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
@@ -139,7 +146,7 @@ ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (METHODS, "ensembles", None),
     (METHODS, "measures of performance", _see("scores", "Scores of masks: study/scores.tsv.")),
     (METHODS, "statistics and uncertainty", _statistics),
-    (METHODS, "robustness", _see("sites", "Leave one site out: study/sites.tsv.")),
+    (METHODS, "robustness", ROBUST),
     (METHODS, "explainability", None),
     (METHODS, "evaluation on internal data", _see("agreement", "study/agreement.tsv, all cases.")),
     (METHODS, "testing on external data", _external),
@@ -147,7 +154,7 @@ ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (RESULTS, "numbers included and excluded", _see("flow", "study/flow.tsv and its figure.")),
     (RESULTS, "people of each part", _demographics),
     (RESULTS, "performance with uncertainty", _results),
-    (RESULTS, "diagnostic performance", _see("biomarkers", "AUC: study/biomarkers.tsv.")),
+    (RESULTS, "diagnostic performance", _see("biomarkers", "AUC: study/biomarkers.tsv.", "auc")),
     (RESULTS, "failures", _failures),
     (DISCUSSION, "limitations", None),
     (DISCUSSION, "what follows for practice", None),

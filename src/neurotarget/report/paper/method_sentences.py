@@ -48,7 +48,7 @@ SENTENCES = {  # in the order of the paragraph; `{}` is the citation
     "as a share of what is possible, like Cohen's kappa {}.",
     "AUC": "Discrimination of groups is given as AUC with DeLong's interval {}.",
     "q": "The p values of several labels are corrected for the false discovery rate {}.",
-    "ComBat": "Sites are harmonised by ComBat {}.",
+    "ComBat": "Volumes are compared with those after harmonisation of sites by ComBat {}.",
     "95 % interval": "Intervals are at 95 %; where no formula is used, they come from the "
     "jackknife or the bootstrap over people {}.",
 }

@@ -19,6 +19,7 @@ from neurotarget.report.pages.raters_section import ceiling_sentences
 from neurotarget.report.paper.method_sentences import SENTENCES
 from neurotarget.report.paper.references import bibtex, first_source, references
 from neurotarget.report.text.definitions import definitions
+from neurotarget.report.text.numbers import listed
 from neurotarget.report.text.sentences import cohort, headlines, rows_of, title_of
 from neurotarget.stats.effects.longitudinal import SLOPES
 from neurotarget.stats.study.results import Study
@@ -70,7 +71,7 @@ def _data(study: Study) -> str:
     target, covariates = study.measured.target, study.measured.covariates
     asked = f" The question was: {target.question}" if target.question else ""
     raters = study.measured.raters
-    more = f" Further masks were drawn by {', '.join(raters)}." if raters else ""
+    more = f" Further masks were drawn by {listed(raters)}." if raters else ""
     repeats = len(covariates) - study.measured.subjects.nunique()
     once = " A person counts once in every interval and effect." if repeats else ""
     reference = study.measured.reference
