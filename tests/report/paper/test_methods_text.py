@@ -153,6 +153,8 @@ def test_missing_values_are_told_by_the_names_of_the_covariates(reported, writte
     bare = replace(reported, tables={**reported.tables, "people": counts})
     assert missing_sentence(bare) == "There are no covariates."
     assert people_lines(bare) == ["24 people", "24 scans"]
+    assert "24 people; 24 scans.\n" in methods_text(bare).text
+    assert "These are mean ± SD (range), or n (%)." in written.text
 
 
 def test_one_flagged_case_is_one_case(reported):

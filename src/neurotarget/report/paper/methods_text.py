@@ -151,7 +151,11 @@ def _software(study: Study) -> str:
 
 def _people(study: Study) -> str:
     lines = people_lines(study)
-    return f"{'; '.join(lines)}. These are mean ± SD (range), or n (%)." if lines else ""
+    if not lines:
+        return ""
+    text = f"{'; '.join(lines)}."
+    has_more = any("±" in line or "%" in line for line in lines)
+    return f"{text} These are mean ± SD (range), or n (%)." if has_more else text
 
 
 def _findings(study: Study) -> list[str]:
