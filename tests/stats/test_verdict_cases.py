@@ -151,7 +151,10 @@ def test_where_site_explains_age_the_model_with_site_answers(shared_data):
     assert (mixed["estimate"], mixed["low"], mixed["high"]) == pytest.approx(
         (-5.0, -9.0, -1.1), abs=0.06
     )
-    assert with_site["remark"].startswith("site explains 61 % of the variance of age")
+    assert with_site["remark"] == (
+        "site explains 61 % of the variance of age, so the model with site as a fixed effect "
+        "answers"
+    )
 
 
 def test_a_group_that_is_one_site_cannot_be_told_from_it():
@@ -175,6 +178,19 @@ def test_a_sign_that_hangs_on_head_size_is_shown_with_head_size_as_covariate():
     lead = found[found["leads"]].iloc[0]
     assert lead["model"] == "tiv_ancova"
     assert "the sign depends on how head size is taken out (+" in lead["remark"]
+    assert lead["remark"].endswith("so the model with head size as a covariate answers")
+
+
+def test_where_sites_have_few_people_the_one_with_random_sites_answers(read):
+    claim = {"age": "volume ~ age + sex + eTIV: negative"}
+    table = read("agree40")
+    found = effects_table(a_study(claim, table, "hand", hand=table["hip_hand"]))
+    (lead,) = found[found["leads"]].to_dict("records")
+    assert lead["model"] == "site_random"
+    assert lead["remark"] == (
+        "site explains 38 % of the variance of age, so the model with site as a random effect "
+        "answers (sites have fewer than 5 people on average)"
+    )
 
 
 def test_a_sex_difference_without_head_size_is_remarked():
@@ -206,7 +222,9 @@ def test_volumes_that_do_not_follow_the_reference_allow_no_conclusion():
     found = effects_table(study).set_index("method").loc["predicted"]
     assert found["verdict"] == "no conclusion"
     assert np.isnan(found["estimate"])
-    assert "are not shown to follow those by reference: their slope on them is" in found["reason"]
+    assert found["reason"].startswith(
+        "the volumes by predicted are not shown to follow those by reference: their least-squares "
+    )
 
 
 def test_the_slope_on_the_reference_is_that_of_least_squares_with_hc3():

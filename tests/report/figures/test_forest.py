@@ -63,6 +63,16 @@ def test_models_of_a_method_stand_below_it(make_study, texts):
     assert names[:2] == ["reference", written[0]]
 
 
+def test_the_leading_model_has_the_large_marker(make_study):
+    study = make_study(methods=("reference",))
+    rows = study.tables["effects"]
+    more = rows.assign(model="tiv_ancova", estimate=-20.0, low=-40.0, high=0.0, leads=True)
+    study.tables["effects"] = pd.concat([rows.assign(leads=False), more], ignore_index=True)
+    drawn = markers(forest_figure(study).axes[0], "o")
+    sizes = {line.get_xdata()[0]: line.get_markersize() for line in drawn}
+    assert sizes == {75: 4, -20: 6}
+
+
 def test_a_model_alone_is_named_with_its_method(make_study, texts):
     study = make_study(methods=("reference",))
     study.tables["effects"] = study.tables["effects"].assign(model="tiv_proportion")

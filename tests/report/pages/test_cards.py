@@ -31,10 +31,10 @@ def test_a_card_names_the_person_on_whom_an_effect_hangs(found):
         changes="verdict", case_id="p07", verdict="shown", verdict_without="inconclusive"
     )
     facts = cards(replace(found, tables={**found.tables, "influence": rows}))[0].results[0].facts
-    assert facts[-1].startswith("without p07 alone it is ")
+    assert facts[-1].startswith("without case p07 it is ")
     assert "inconclusive instead of shown; a robust estimate (Huber) is " in facts[-1]
     calm = replace(found, tables={**found.tables, "influence": rows.assign(changes="")})
-    assert not any("alone it is" in fact for fact in cards(calm)[0].results[0].facts)
+    assert not any("without case" in fact for fact in cards(calm)[0].results[0].facts)
 
 
 def test_a_verdict_has_an_icon_beside_its_colour(found):

@@ -39,7 +39,7 @@ def test_bias_has_limits_of_agreement_beside_it(found):
     (key,) = key_numbers(replace(found, tables={**found.tables, "agreement": table}))
     assert key.tiles[2].value == "−10.0 mm³"
     assert key.tiles[2].interval == "95 % interval −14.0 to −6.0"
-    assert key.tiles[2].note == "95 % of single differences lie between −28.0 and +8.0 mm³"
+    assert key.tiles[2].note == "95 % of single differences are expected between −28.0 and +8.0 mm³"
     assert key.rows[0].cells[-2:] == ("−10.0 [−14.0, −6.0]", "−28.0 to +8.0")
 
 

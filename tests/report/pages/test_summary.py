@@ -162,7 +162,7 @@ def test_an_effect_that_is_not_there_is_told_with_what_would_have_been_found(no_
     effect = found["hypotheses"]["sex_difference"]["reference"]
     assert effect["verdict"] == "inconclusive"
     assert (effect["expected"], effect["power"]) == (None, None)
-    assert "sex_difference, reference: these data find" in summary_text(found)
+    assert "sex_difference, reference: these data would show" in summary_text(found)
 
 
 def test_scans_of_one_person_widen_the_interval():

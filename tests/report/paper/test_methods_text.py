@@ -1,6 +1,7 @@
 """Paragraphs for a paper: one set of numbers with the page, and citations that are there."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from itertools import groupby
 
@@ -8,10 +9,15 @@ import pandas as pd
 import pytest
 
 from neurotarget.report.figures.study_figures import all_figures
-from neurotarget.report.pages.people_section import people_sections
+from neurotarget.report.pages.people_section import (
+    missing_sentence,
+    people_lines,
+    people_sections,
+)
 from neurotarget.report.pages.plain_page import page_figures
 from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.paper.checklist import ITEMS, claim_table
+from neurotarget.report.paper.method_sentences import SENTENCES
 from neurotarget.report.paper.methods_text import methods_text
 from neurotarget.report.paper.references import TITLES, bibtex, references
 from neurotarget.report.text.definitions import KNOWN
@@ -126,3 +132,45 @@ def test_the_flow_is_drawn_and_listed(reported, page):
     assert names[-1] == "flow"
     assert "26 cases" in page
     assert "not among the scored cases" in page
+
+
+def test_every_statistic_with_a_source_has_a_sentence_of_its_own():
+    assert {one.name for one in KNOWN if one.source} == {*SENTENCES}
+    assert all(text.count("{}") == 1 and text.endswith(" {}.") for text in SENTENCES.values())
+
+
+def test_the_methods_are_sentences_about_what_was_done(written):
+    methods = written.text.split("## Methods")[1].split("## Results")[0]
+    assert "intraclass correlation of absolute agreement, ICC(A,1) [@mcgraw1996]." in methods
+    assert "Carkeet's exact intervals where values look normal" in methods
+    assert "reported as kind of interval" not in methods
+
+
+def test_missing_values_are_told_by_the_names_of_the_covariates(reported, written):
+    assert "No value of age, sex and site is missing." in written.text
+    table = reported.tables["people"]
+    counts = table[table["characteristic"].isin(["people", "scans"])]
+    bare = replace(reported, tables={**reported.tables, "people": counts})
+    assert missing_sentence(bare) == "There are no covariates."
+    assert people_lines(bare) == ["24 people", "24 scans"]
+    assert "24 people; 24 scans.\n" in methods_text(bare).text
+    assert "These are mean ± SD (range), or n (%)." in written.text
+
+
+def test_one_flagged_case_is_one_case(reported):
+    one = pd.DataFrame({"case_id": ["c1", "c1"]})
+    found = claim_table(replace(reported, tables={**reported.tables, "failed_cases": one}))
+    assert found.set_index("item").at[39, "text"].startswith("1 case failed or was flagged: ")
+
+
+def test_without_sites_no_site_is_harmonised_or_left_out(with_covariates, make_study):
+    study = analyse(with_covariates(make_study(), site=None).measured)
+    written = methods_text(study).text
+    assert "ComBat" not in written
+    filled = claim_table(study).set_index("item")["filled_by"]
+    assert filled[30] == "authors"
+
+
+def test_with_sites_they_are(reported, written):
+    assert "harmonisation of sites by ComBat [@johnson2007]." in written.text
+    assert claim_table(reported).set_index("item").at[30, "filled_by"] == "study"

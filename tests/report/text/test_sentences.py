@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.report.pages.key_numbers import key_numbers
 from neurotarget.report.text.claims import claim_sentence
 from neurotarget.report.text.numbers import number
 from neurotarget.report.text.sentences import (
@@ -14,6 +15,7 @@ from neurotarget.report.text.sentences import (
     comparison_sentence,
     digits_for,
     estimate,
+    failed_is,
     headlines,
     not_estimated,
     rating,
@@ -195,7 +197,8 @@ def test_a_verdict_stands_with_its_effect_or_the_reason():
         (
             {"finding": "undecided", "matters": math.nan},
             "Whether the network measures the same effect as the reference is undecided: the "
-            "difference is −6.0 [−15.0, 3.0] mm³, and nothing says which would matter.",
+            "difference is −6.0 [−15.0, 3.0] mm³, and no smallest effect of interest (matters) is "
+            "stated.",
         ),
         (
             {"difference": math.nan, "reason": "one sex"},
@@ -232,8 +235,9 @@ def with_findings(study, *findings):
 
 def test_the_answer_counts_what_each_method_shows_and_where_they_differ(study):
     assert answer(with_findings(study, "equivalent", "different")) == (
-        "The reference volumes show 1 of 2 expected effects and the predicted volumes 1; in 2 "
-        "comparisons of reference and predicted the effect is the same in 1 and different in 1."
+        "The reference volumes show 1 of 2 expected effects (1 inconclusive) and the predicted "
+        "volumes 1 (1 inconclusive); in 2 comparisons of reference and predicted the effect is the "
+        "same in 1 and different in 1."
     )
     assert answer(with_findings(study, "undecided", "undecided")).endswith(
         "; in 2 comparisons of reference and predicted the effect is undecided in 2."
@@ -241,7 +245,24 @@ def test_the_answer_counts_what_each_method_shows_and_where_they_differ(study):
 
 
 def test_one_method_has_an_answer_of_its_own(alone):
-    assert answer(alone) == "The reference volumes show 1 of 2 expected effects."
+    assert answer(alone) == "The reference volumes show 1 of 2 expected effects (1 inconclusive)."
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "text"),
+    [
+        (["inconclusive"], "do not show the expected effect (inconclusive)."),
+        (["opposite"], "do not show the expected effect (opposite)."),
+        (["shown"], "show the expected effect."),
+        (["shown, smaller than published"], "show the expected effect (smaller than published)."),
+        (["inconclusive"] * 2, "show none of 2 expected effects (2 inconclusive)."),
+        (["shown", "absent"], "show 1 of 2 expected effects (1 absent)."),
+    ],
+)
+def test_the_answer_names_what_is_found_where_an_effect_is_not_shown(alone, verdicts, text):
+    rows = alone.tables["effects"].iloc[: len(verdicts)].assign(verdict=verdicts)
+    found = replace(alone, tables={**alone.tables, "effects": rows})
+    assert answer(found) == f"The reference volumes {text}"
 
 
 def test_a_study_without_hypotheses_has_no_answer(make_study):
@@ -280,3 +301,14 @@ def test_what_was_not_estimated_is_counted_by_reason():
     )
     assert not_estimated(table, "value") == {"one sex": 2, "no reason given": 1}
     assert not_estimated(table, "mean") == {}
+
+
+def test_a_table_of_volumes_has_no_masks_that_fail(study):
+    assert failed_is(study, "predicted").endswith("or a Dice below 0.1")
+    assert failed_is(analyse(study.measured), "predicted").endswith("or a Dice below 0.1")
+    bare = replace(study.measured, scores=study.measured.scores.iloc[:0])
+    table = analyse(bare)
+    assert failed_is(table, "predicted") == "no volume, or one of 0 where the reference is not 0"
+    assert headlines(table)[-1].endswith("(no volume, or one of 0 where the reference is not 0).")
+    (found,) = key_numbers(table)
+    assert "Dice" not in found.columns

@@ -154,11 +154,13 @@ def test_a_note_names_the_person_and_what_is_found_without():
         "robust_kind": "Huber",
     }  # fmt: skip
     assert influence_note(row) == (
-        "without s1 alone it is −2.3 [−3.9, 0.0], shown instead of inconclusive; a robust estimate "
+        "without case s1 it is −2.3 [−3.9, 0.0], shown instead of inconclusive; a robust estimate "
         "(Huber) is −1.6 [−3.3, 0.0]"
     )
     turned = influence_note({**row, "changes": "sign"})
-    assert turned.startswith("without s1 alone it is −2.3 [−3.9, 0.0], of the other sign; a robust")
+    assert turned.startswith("without case s1 it is −2.3 [−3.9, 0.0], of the other sign; a robust")
+    mixed = influence_note({**row, "model": "site_random"})
+    assert mixed.endswith("(Huber, with site as a fixed effect) is −1.6 [−3.3, 0.0]")
 
 
 def test_what_cannot_be_estimated_or_is_refused_says_why():

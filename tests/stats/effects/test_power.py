@@ -137,7 +137,7 @@ def test_a_method_that_shrinks_volumes_gains_nothing():
     found = sized(measured(table, reference=volumes, predicted=against)).loc["sex"]
     assert math.isnan(found["n_method"])
     assert found["reason"].startswith(
-        "the volumes by predicted are not shown to follow those by reference: their slope on them"
+        "the volumes by predicted are not shown to follow those by reference: their least-squares "
     )
 
 

@@ -50,7 +50,7 @@ def test_an_interval_that_touches_0_includes_it():
     found = judge(
         ends, sign=1, expected=math.nan, matters=math.nan, power=math.nan, least=92.4, unit="mm3"
     )
-    assert found == (INCONCLUSIVE, "these data find 92.4 mm³ with 80 % power")
+    assert found == (INCONCLUSIVE, "these data would show an effect of 92.4 mm³ with 80 % power")
 
 
 def test_without_a_smallest_effect_of_interest_nothing_is_absent():
@@ -91,8 +91,8 @@ def test_a_published_effect_that_the_data_exclude_is_named():
     found = judged(35, 85, expected=46.0, matters=23)
     assert found == (
         INCONCLUSIVE,
-        "the power to find the published +46 mm³ was 35 %; these data find 92.4 mm³ with 80 % "
-        "power",
+        "the power to find the published +46 mm³ was 35 %; these data would show an effect of "
+        "92.4 mm³ with 80 % power",
     )
 
 

@@ -119,7 +119,7 @@ def test_means_agree_in_their_unit_and_without_shares(measured):
 def test_each_case_has_its_means_and_absent_ones_are_counted(study):
     cases = study.tables["cases"]
     assert {"left_predicted_mean_qsm_ppm", "total_rater2_mean_qsm_ppm"} <= set(cases)
-    assert "1 of 40 cases have no predicted mean qsm of left." in study.notes
+    assert "1 of 40 cases has no predicted mean qsm of left." in study.notes
 
 
 def test_a_rater_called_as_a_method_is_refused():

@@ -165,6 +165,24 @@ def test_the_variance_inflation_is_that_of_statsmodels():
     assert variance_inflation(asked, table) == pytest.approx(expected)
 
 
+def test_the_variance_inflation_is_that_of_the_leading_model():
+    measured = cohort()
+    man = (measured.covariates["sex"] == "M").astype(float)
+    draw = np.random.default_rng(0)
+    measured.covariates["eTIV"] = 1400 + 150 * man + draw.normal(0, 60, N)
+    effects = pd.DataFrame(
+        {"hypothesis": ["sex"], "method": ["hand"], "label": ["v"], "p": [0.01], "n": [N]}
+    )
+    effects = effects.assign(leads=True, model="tiv_ancova")
+    columns = np.column_stack([np.ones(N), man, measured.covariates["eTIV"]])
+    expected = variance_inflation_factor(columns, 1)
+    assert expected > 2
+    (found,) = table_of_tests(measured, effects)["vif"]
+    assert found == pytest.approx(expected)
+    (declared,) = table_of_tests(measured, effects.assign(model="declared"))["vif"]
+    assert declared == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [

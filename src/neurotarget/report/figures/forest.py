@@ -98,7 +98,7 @@ def _line(study: Study, row: pd.Series, *, is_first: bool) -> Line:
     if not np.isfinite(value):
         right = (": ".join(filter(None, (str(row["verdict"]), str(row["reason"] or "")))),)
     mark = method_mark(study.measured, method)
-    return Line(name, value, low, high, mark, right, is_minor=bool(model))
+    return Line(name, value, low, high, mark, right, is_minor=not row["leads"])
 
 
 def _draw(figure: Figure, top: float, panel: _Panel) -> None:

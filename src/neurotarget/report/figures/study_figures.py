@@ -95,9 +95,9 @@ def _effects(study: Study) -> NamedFigure:
     caption = (
         "What each hypothesis found: the marker is the estimated effect and the line its 95 % "
         "confidence interval, also in square brackets. An interval that does not touch the dotted "
-        "line at zero shows an effect. What each method measured is tested by itself; smaller "
-        "markers repeat the test with head size taken into account. A hollow diamond is the effect "
-        "that is expected."
+        "line at zero shows an effect. What each method measured is tested by itself. The large "
+        "marker is the leading model, whose verdict counts; small ones are further models, with "
+        "site or head size taken into account. A hollow diamond is the effect that is expected."
     )
     count = len(forest_groups(study))
     more = f" The first {MOST_PANELS} of {count} are shown." if count > MOST_PANELS else ""

@@ -12,6 +12,7 @@ from neurotarget.report.text.sentences import (
     counted,
     digits_for,
     estimate,
+    failed_is,
     main_failures,
     main_label,
     own_methods,
@@ -24,7 +25,6 @@ from neurotarget.report.text.sentences import (
     volumes_of,
 )
 from neurotarget.stats.study.results import Study
-from neurotarget.types import FAILED
 
 MOST_PAIRS = 3
 MOST_LABELS = 12
@@ -99,7 +99,8 @@ def _together(study: Study, first: str, second: str) -> KeyNumbers:
         _spread_tile(found, label),
         _surface_tile(study, label) if _is_scored(study, first, second) else None,
     ]
-    has_scores = _is_scored(study, first, second) and len(rows_of(study, "scores"))
+    scores = rows_of(study, "scores", stratum="all")
+    has_scores = _is_scored(study, first, second) and len(scores) and scores["mean"].notna().any()
     columns = ("ICC(A,1)", "Bias, mm³", "95 % limits of agreement, mm³")
     rows = [_key_row(study, found, name, bool(has_scores)) for name in study.measured.labels]
     rows = [row for row in rows if row is not None]
@@ -229,7 +230,7 @@ def _bias_tile(found: Mapping, label: str) -> Tile | None:
         return Tile("Bias of volumes", DASH, "", row["reason"])
     digits = digits_for(row["value"], row["low"], row["high"])
     limits = _limits(found, label)
-    note = f"95 % of single differences lie between {limits} mm³" if limits else ""
+    note = f"95 % of single differences are expected between {limits} mm³" if limits else ""
     value = f"{shown(row['value'], digits, sign=True)} mm³"
     return Tile("Bias of volumes", value, _ends(row, digits), note)
 
@@ -258,9 +259,8 @@ def _failure_tile(study: Study, method: str) -> Tile | None:
         return None
     rate = {key: 100 * row[key] for key in ("rate", "low", "high")}
     text = f"{shown(rate['rate'], 1)} %, {_ends(rate, 1)}".rstrip(", ")
-    return Tile(
-        f"Failed cases, {method}", f"{int(row['n_failed'])} of {int(row['n'])}", text, FAILED
-    )
+    failed = f"{int(row['n_failed'])} of {int(row['n'])}"
+    return Tile(f"Failed cases, {method}", failed, text, failed_is(study, method))
 
 
 def _ends(row: Mapping, digits: int) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from neurotarget.report.pages.plain_page import Grid, Heading
 from neurotarget.report.pages.section import TableSection
-from neurotarget.report.text.numbers import p_value
+from neurotarget.report.text.numbers import listed, p_value
 from neurotarget.report.text.sentences import (
     DASH,
     counted,
@@ -22,8 +22,8 @@ from neurotarget.stats.effects.testing import MUCH
 from neurotarget.stats.study.results import Study
 
 PEOPLE, FLOW, CHANGE, CHECKS = "people", "flow", "longitudinal", "checks"
+COUNTED = ("people", "scans")  # counts in Table 1, no covariates
 MOST_TOLD = 6  # most categories of one covariate in a sentence
-NO_MISSING = "Nothing is missing of these variables."
 COMPLETE = (
     "Missing values are not filled in: a case without one is left out of the effects that need it, "
     "and counted there."
@@ -33,9 +33,9 @@ OF_SPLITS = (
     "masks are measured here are studied."
 )
 WITHIN_BETWEEN = (
-    "The slope within people is how fast they change; the slope between people compares those of "
-    "other ages, and bears what sets generations apart. Where both differ, the slope of a table of "
-    "one scan a person is no rate of change."
+    "The slope within people is how fast they change; the slope between people compares people of "
+    "different ages, and includes what sets generations apart. Where both differ, a slope from one "
+    "scan per person is not a rate of change."
 )
 
 
@@ -72,7 +72,9 @@ def people_lines(study: Study) -> list[str]:
     for name, rows in table.groupby("characteristic", sort=False) if len(table) else ():
         cells = [(row["level"], _cell(row)) for row in rows.to_dict("records")]
         if len(cells) > MOST_TOLD:
-            lines.append(f"{name} {len(cells)} different")
+            lines.append(f"{name} in {len(cells)} categories")
+        elif name in COUNTED:
+            lines.append(f"{cells[0][1]} {name}")
         else:
             lines.append(f"{name} {', '.join(f'{level} {text}'.strip() for level, text in cells)}")
     return lines
@@ -89,7 +91,10 @@ def missing_sentence(study: Study) -> str:
         f"({shown(row['percent_missing'], 1)} %)"
         for row in lacking.to_dict("records")
     ]
-    return f"Missing: {', '.join(parts)}. {COMPLETE}" if parts else NO_MISSING
+    if parts:
+        return f"Missing: {', '.join(parts)}. {COMPLETE}"
+    names = [name for name in table["characteristic"].unique() if name not in COUNTED]
+    return f"No value of {listed(names)} is missing." if names else "There are no covariates."
 
 
 def change_sentences(study: Study) -> list[str]:
@@ -202,7 +207,7 @@ def _checks(study: Study) -> TableSection | None:
     lead = (
         "Limits of agreement suppose normal differences of one spread (Shapiro–Wilk, "
         "Breusch–Pagan; a p below 0.05 speaks against it). Variance inflation from "
-        f"{MUCH:g} says that a term is hard to tell from the others."
+        f"{MUCH:g} says that a term is hard to tell from the others; random sites count as fixed."
     )
     return TableSection(CHECKS, "Checks", lead, grids, after, limits_sentences(study))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from neurotarget.report.pages.people_section import missing_sentence, people_lines, tests_sentence
-from neurotarget.report.text.sentences import cohort, headlines, part_counts, rows_of
+from neurotarget.report.text.sentences import cohort, counted, headlines, part_counts, rows_of
 from neurotarget.stats.cohort.people import SPLITS
 from neurotarget.stats.study.results import Study
 
@@ -36,9 +36,15 @@ def _fact(*names: str) -> Fill:
     return fill
 
 
-def _see(table: str, text: str) -> Fill:
-    """Fill in a text where the study has rows of a table."""
-    return lambda study: text if len(rows_of(study, table)) else ""
+def _see(table: str, text: str, value: str = "") -> Fill:
+    """Fill in a text where the study has rows of a table, or some value in one of its columns."""
+
+    def fill(study: Study) -> str:
+        rows = rows_of(study, table)
+        is_there = len(rows) and (not value or rows[value].notna().any())
+        return text if is_there else ""
+
+    return fill
 
 
 def _hypotheses(study: Study) -> str:
@@ -94,7 +100,12 @@ def _results(study: Study) -> str:
 def _failures(study: Study) -> str:
     cases = rows_of(study, "failed_cases")
     n = cases["case_id"].nunique() if len(cases) else 0
-    return f"{n} cases failed or were flagged: study/failed_cases.tsv." if n else ""
+    were = "was" if n == 1 else "were"
+    return f"{counted(n, 'case')} failed or {were} flagged: study/failed_cases.tsv." if n else ""
+
+
+def _statistics(study: Study) -> str:
+    return f"{tests_sentence(study)} Statistics with sources: study/methods.md.".strip()
 
 
 def _sample(study: Study) -> str:
@@ -102,6 +113,7 @@ def _sample(study: Study) -> str:
     return "Power and people needed: study/power.tsv." if len(power) else ""
 
 
+ROBUST = _see("sites", "Leave one site out: study/sites.tsv.", "estimate_without")
 TITLE, INTRODUCTION, METHODS, RESULTS = "title and abstract", "introduction", "methods", "results"
 DISCUSSION, OTHER = "discussion", "other information"
 ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
@@ -133,8 +145,8 @@ ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (METHODS, "how the final model was chosen", None),
     (METHODS, "ensembles", None),
     (METHODS, "measures of performance", _see("scores", "Scores of masks: study/scores.tsv.")),
-    (METHODS, "statistics and uncertainty", tests_sentence),
-    (METHODS, "robustness", _see("sites", "Leave one site out: study/sites.tsv.")),
+    (METHODS, "statistics and uncertainty", _statistics),
+    (METHODS, "robustness", ROBUST),
     (METHODS, "explainability", None),
     (METHODS, "evaluation on internal data", _see("agreement", "study/agreement.tsv, all cases.")),
     (METHODS, "testing on external data", _external),
@@ -142,7 +154,7 @@ ITEMS: tuple[tuple[str, str, Fill | None], ...] = (
     (RESULTS, "numbers included and excluded", _see("flow", "study/flow.tsv and its figure.")),
     (RESULTS, "people of each part", _demographics),
     (RESULTS, "performance with uncertainty", _results),
-    (RESULTS, "diagnostic performance", _see("biomarkers", "AUC: study/biomarkers.tsv.")),
+    (RESULTS, "diagnostic performance", _see("biomarkers", "AUC: study/biomarkers.tsv.", "auc")),
     (RESULTS, "failures", _failures),
     (DISCUSSION, "limitations", None),
     (DISCUSSION, "what follows for practice", None),

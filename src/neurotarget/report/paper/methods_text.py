@@ -16,8 +16,10 @@ from neurotarget.report.pages.people_section import (
     tests_sentence,
 )
 from neurotarget.report.pages.raters_section import ceiling_sentences
+from neurotarget.report.paper.method_sentences import SENTENCES
 from neurotarget.report.paper.references import bibtex, first_source, references
-from neurotarget.report.text.definitions import Definition, definitions
+from neurotarget.report.text.definitions import definitions
+from neurotarget.report.text.numbers import listed
 from neurotarget.report.text.sentences import cohort, headlines, rows_of, title_of
 from neurotarget.stats.effects.longitudinal import SLOPES
 from neurotarget.stats.study.results import Study
@@ -28,14 +30,6 @@ CHANGE = (
     ("van de Pol and Wright 2009", "10.1016/j.anbehav.2008.11.006"),
 )
 CHECKS = ("Bland and Altman 1999", "10.1177/096228029900800204")
-THEMES = {  # beginning of the sentence on some tables
-    "Effects are reported with": ("effects", "effect_differences", "power"),
-    "Agreement of volumes is reported as": ("agreement", "parts", "ceiling", "rater_differences"),
-    "Masks are scored by": ("scores",),
-    "Failures are reported as": ("failures",),
-    "Groups are discriminated by": ("biomarkers",),
-    "Sites are harmonised by": ("harmonisation",),
-}
 NETWORK = ("experiment", "model", "seed", "fold", "weights (SHA-256)", "commit", "trained by")
 
 
@@ -77,7 +71,7 @@ def _data(study: Study) -> str:
     target, covariates = study.measured.target, study.measured.covariates
     asked = f" The question was: {target.question}" if target.question else ""
     raters = study.measured.raters
-    more = f" Further masks were drawn by {', '.join(raters)}." if raters else ""
+    more = f" Further masks were drawn by {listed(raters)}." if raters else ""
     repeats = len(covariates) - study.measured.subjects.nunique()
     once = " A person counts once in every interval and effect." if repeats else ""
     reference = study.measured.reference
@@ -123,18 +117,11 @@ def _change(study: Study, keys: Mapping[str, str]) -> str:
 
 
 def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
-    """Sentences on the reported statistics by theme, each with its source."""
-    named = definitions(study.tables)
-    parts = []
-    for theme, tables in THEMES.items():
-        own = [_cited(one, keys) for one in named if one.needs[0] in tables and one.source]
-        parts += [f"{theme} {', '.join(own)}."] if own else []
-    others = {table for tables in THEMES.values() for table in tables} | {""}
-    more = [_cited(one, keys) for one in named if one.needs[0] not in others and one.source]
-    parts += [f"Reported as well: {', '.join(more)}."] if more else []
-    general = [_cited(one, keys) for one in named if not one.needs[0]]
-    parts += [f"Intervals are at 95 % ({', '.join(general)})."] if general else []
-    return " ".join(parts)
+    """Return a sentence with its source on each statistic that the tables contain."""
+    found = {one.name: one for one in definitions(study.tables)}
+    sources = {name: keys.get((first_source(one.source), one.doi)) for name, one in found.items()}
+    cited = {name: f"[@{key}]" for name, key in sources.items() if key}
+    return " ".join(text.format(cited[name]) for name, text in SENTENCES.items() if name in cited)
 
 
 def _definitions(study: Study) -> str:
@@ -142,19 +129,13 @@ def _definitions(study: Study) -> str:
     return "\n".join(f"- {one.name}: {one.words}" for one in definitions(study.tables))
 
 
-def _cited(one: Definition, keys: Mapping[tuple[str, str], str]) -> str:
-    key = keys.get((first_source(one.source), one.doi))
-    name = one.name[:1].lower() + one.name[1:]
-    name = name if one.name.split()[0][1:].islower() else one.name
-    return f"{name} [@{key}]" if key else name
-
-
 def _checks(study: Study, keys: Mapping[str, str]) -> str:
     if not len(rows_of(study, "assumptions")):
         return ""
     return (
-        "Whether differences are normal and of one spread was checked, with limits of the ratio "
-        f"beside [@{keys[CHECKS[1]]}]."
+        "Whether differences of volumes are normal (Shapiro–Wilk) and of constant spread "
+        "(Breusch–Pagan) was tested; limits of agreement of the ratio are given as well "
+        f"[@{keys[CHECKS[1]]}]."
     )
 
 
@@ -170,7 +151,11 @@ def _software(study: Study) -> str:
 
 def _people(study: Study) -> str:
     lines = people_lines(study)
-    return f"{'; '.join(lines)}." if lines else ""
+    if not lines:
+        return ""
+    text = f"{'; '.join(lines)}."
+    has_more = any("±" in line or "%" in line for line in lines)
+    return f"{text} These are mean ± SD (range), or n (%)." if has_more else text
 
 
 def _findings(study: Study) -> list[str]:

@@ -72,10 +72,11 @@ INTEREST = Definition(
 )
 SHARE = Definition(
     "Share of an effect that volumes show",
-    "Change of a method’s volumes per change of the reference’s. A network that draws all masks "
-    "towards the mean shows a share of every effect, and its small spread looks like precision. "
-    "Power, the published size and the smallest effect of interest are computed with the share, "
-    "verdicts with its lower end at 90 %.",
+    "Change of a method’s volumes per change of the reference’s, by least squares with the "
+    "reference taken as true, and therefore a little below Deming’s slope. A network that draws "
+    "all masks towards the mean shows a share of every effect, and its small spread looks like "
+    "precision. Power, the published size and the smallest effect of interest are computed with "
+    "the share, verdicts with its lower end at 90 %.",
     "Frost and Thompson 2000",
     "10.1111/1467-985X.00164",
     ("effects", "share", ""),
@@ -232,9 +233,10 @@ KNOWN = (
         "ICC(A,1)",
         "Agreement of single values of two methods, from 0 to 1; a constant bias lowers it. Its "
         "interval is the usual one, of methods (raters) that are a sample of all that could be "
-        "used: with two of them it is wide, however many people there are. The rating goes by its "
-        "ends: below 0.5 poor, to 0.75 moderate, to 0.9 good, above excellent. “For these methods "
-        "alone” is the same number with the interval that takes the methods as they are.",
+        "used: a bias between two methods makes it wide, however many people there are, as two "
+        "tell little of others. The rating goes by its ends: below 0.5 poor, to 0.75 moderate, to "
+        "0.9 good, above excellent. “For these methods alone” is the same number with the interval "
+        "that takes the methods as they are.",
         "McGraw and Wong 1996; Koo and Li 2016, doi:10.1016/j.jcm.2016.02.012",
         "10.1037/1082-989X.1.1.30",
         ("agreement", "statistic", "icc_a1"),
@@ -255,10 +257,10 @@ KNOWN = (
     ),
     Definition(
         "Bias and limits of agreement",
-        "The mean difference of two methods (second minus first), and the range that holds 95 % of "
-        "single differences. The slope of the difference on the mean says whether it grows with "
-        "size; it is 0 where both methods spread alike, even if the network shrinks, so see the "
-        "slope on the reference.",
+        "The mean difference of two methods (second minus first), and the range that is expected "
+        "to hold 95 % of single differences. The slope of the difference on the mean says whether "
+        "it grows with size; it is 0 where both methods spread alike, even if the network shrinks, "
+        "so see the slope on the reference.",
         "Bland and Altman 1986",
         "10.1016/S0140-6736(86)90837-8",
         ("agreement", "statistic", "bias"),
@@ -321,7 +323,7 @@ KNOWN = (
         "other people than those it is judged on.",
         "Johnson 2007; Fortin 2018, doi:10.1016/j.neuroimage.2017.11.024",
         "10.1093/biostatistics/kxj037",
-        ("harmonisation", "", ""),
+        ("harmonisation", "site_share_combat", ""),
     ),
 )
 

@@ -11,11 +11,11 @@ import pandas as pd
 from neurotarget.report.text.claims import VOLUMES, all_asked, asked_of, claim_of
 from neurotarget.report.text.numbers import listed, number, unit_text
 from neurotarget.stats.arms.comparison import Comparison
-from neurotarget.stats.cohort.failures import FAILED
+from neurotarget.stats.cohort.failures import FAILED, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.effects.variants import DECLARED, WITH_SITE
-from neurotarget.stats.effects.verdict import FOUND, NO_CONCLUSION
+from neurotarget.stats.effects.verdict import FOUND, NO_CONCLUSION, SHOWN
 from neurotarget.stats.study.results import Study
 from neurotarget.types import FAILED as FAILED_IS
 
@@ -25,6 +25,7 @@ ADJECTIVES = ("reference", PREDICTED, "measured")  # methods that qualify a noun
 RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excellent"))
 PLANTED = "planted in the generated cohort"  # source of the effects of a generated cohort
 PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
+NO_VOLUME = "no volume, or one of 0 where the reference is not 0"
 FEWER_VOLUMES = "Round brackets hold the number of cases with both volumes, where it is another."
 
 
@@ -141,7 +142,7 @@ def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) ->
         return finding, f"The {whose} measures another effect than {other}, by {apart}."
     end = f"the interval of the difference, {apart}, reaches beyond {small}"
     if not math.isfinite(matters):
-        end = f"the difference is {apart}, and nothing says which would matter"
+        end = f"the difference is {apart}, and no smallest effect of interest (matters) is stated"
     return (
         UNDECIDED,
         f"Whether the {whose} measures the same effect as {other} is undecided: {end}.",
@@ -198,14 +199,8 @@ def answer(study: Study) -> str:
         if rows and all(row["verdict"] == NO_CONCLUSION for row in rows):
             parts.append(f"the {volumes_of(method, what)} allow no conclusion")
         elif rows:
-            count = sum(row["verdict"] in FOUND for row in rows)
             is_first = not any(" show " in part for part in parts)
-            shows = f"show {count or 'none'} of {len(rows)} expected effects"
-            if len(rows) == 1:
-                shows = f"{'show' if count else 'do not show'} the expected effect"
-            elif not is_first:
-                shows = str(count or "none")
-            parts.append(f"the {volumes_of(method, what)} {shows}")
+            parts.append(f"the {volumes_of(method, what)} {_shows(rows, is_first=is_first)}")
     if not parts:
         return ""
     pairs = [rows for rows in map(_without_raters(study), effects.values()) if len(rows) == 2]
@@ -224,6 +219,19 @@ def answer(study: Study) -> str:
         parts.append(one if len(findings) == 1 else several)
     text = listed(parts[:-1]) + f"; {parts[-1]}" if findings else listed(parts)
     return f"{_capital(text)}."
+
+
+def _shows(rows: Sequence[Mapping], *, is_first: bool) -> str:
+    """What one method's effects show, with the other verdicts: not shown is not absent."""
+    verdicts = [row["verdict"] for row in rows]
+    count = sum(verdict in FOUND for verdict in verdicts)
+    others = [one for one in dict.fromkeys(verdicts) if one != SHOWN]
+    if len(rows) == 1:
+        more = f" ({others[0].removeprefix('shown, ')})" if others else ""
+        return f"{'show' if count else 'do not show'} the expected effect{more}"
+    each = [f"{verdicts.count(one)} {one.removeprefix('shown, ')}" for one in others]
+    shows = f"show {count or 'none'} of {len(rows)} expected effects" if is_first else count
+    return f"{shows or 'none'}{f' ({listed(each)})' if each else ''}"
 
 
 def headlines(study: Study) -> list[str]:
@@ -282,6 +290,13 @@ def main_failures(study: Study, method: str) -> dict | None:
     return next((row for row in rows if row["n"] > 0), None)
 
 
+def failed_is(study: Study, method: str) -> str:
+    """Return what counts as a failed case; without masks to score, that is a missing volume."""
+    rows = rows_of(study, "failures", method=method, definition=NEARLY_COMPLETE.name)
+    has_no_masks = len(rows) and not (rows["n"] > 0).any()
+    return NO_VOLUME if has_no_masks else FAILED_IS
+
+
 def percent(row: Mapping) -> str:
     """Format a rate with its interval, in %."""
     scaled = {name: 100 * float(row.get(name, math.nan)) for name in ("rate", "low", "high")}
@@ -322,7 +337,7 @@ def _failure_lines(study: Study) -> list[str]:
         if row is not None and method != study.measured.reference:
             lines.append(
                 f"Failed cases of {method}: {int(row['n_failed'])} of {int(row['n'])}, "
-                f"{percent(row)} ({FAILED_IS})."
+                f"{percent(row)} ({failed_is(study, method)})."
             )
     return lines
 

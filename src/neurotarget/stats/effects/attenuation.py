@@ -53,7 +53,7 @@ def share_of(measured: Measured, hypothesis: Hypothesis, method: str, label: str
         1.0,
         1.0,
         f"the {quantities(hypothesis)} by {method} are not shown to follow those by {reference}: "
-        f"their slope on them is {slope}",
+        f"their least-squares slope on them is {slope}",
     )
 
 

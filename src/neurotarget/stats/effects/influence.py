@@ -31,7 +31,7 @@ from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.core.number_text import whole as whole_number
 from neurotarget.stats.effects.effects import Effect, estimate_effect, label_of
 from neurotarget.stats.effects.model import Design, design
-from neurotarget.stats.effects.variants import DECLARED, Variant, variants
+from neurotarget.stats.effects.variants import DECLARED, SITE_RANDOM, Variant, variants
 
 FAR = 3.0  # scaled MADs from the median
 NORMAL = 1.4826  # SD of a normal distribution over its MAD
@@ -139,13 +139,16 @@ def influence_note(row: Mapping) -> str:
     if not row.get("changes"):
         return ""
     without = _effect_text(row["estimate_without"], row["without_low"], row["without_high"])
-    note = f"without {row['case_id']} alone it is {without}"
+    note = f"without case {row['case_id']} it is {without}"
     if VERDICT in row["changes"]:
         note += f", {row['verdict_without']} instead of {row['verdict']}"
     elif SIGN in row["changes"]:
         note += ", of the other sign"
     robust = _effect_text(row["robust"], row["robust_low"], row["robust_high"])
-    return f"{note}; a robust estimate ({row['robust_kind']}) is {robust}"
+    kind = row["robust_kind"]
+    if row.get("model") == SITE_RANDOM:  # `_row` fits it with fixed sites
+        kind += ", with site as a fixed effect"
+    return f"{note}; a robust estimate ({kind}) is {robust}"
 
 
 def _effect_text(value: float, low: float, high: float) -> str:

@@ -39,11 +39,7 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
         is_sparse = people_a_site(covariates) < FEWEST_A_SITE
         is_random = is_sparse and math.isfinite(found[SITE_RANDOM]["estimate"])
         lead = SITE_RANDOM if is_random else WITH_SITE
-        share = 100 * site_share(hypothesis, covariates)
-        remarks.append(
-            f"site explains {share:.0f} % of the variance of {hypothesis.covariate}, so the model "
-            f"with site answers"
-        )
+        remarks.append(_site_remark(hypothesis, covariates, is_random=is_random))
     signs = {
         model: found[model]["estimate"]
         for model in OF_HEAD
@@ -52,8 +48,9 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
     if len({estimate > 0 for estimate in signs.values()}) > 1:
         lead = ANCOVA if lead == DECLARED else lead
         each = ", ".join(f"{value:+.3g} {OF_HEAD[model]}" for model, value in signs.items())
+        answers = ", so the model with head size as a covariate answers" if lead == ANCOVA else ""
         remarks.append(
-            f"the sign depends on how head size is taken out ({each})".replace(
+            f"the sign depends on how head size is taken out ({each}){answers}".replace(
                 "-", "\N{MINUS SIGN}"
             )
         )
@@ -69,6 +66,17 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
         | {"remark": "; ".join(filter(None, (*remarks, row["remark"])))}
         for row in rows
     ]
+
+
+def _site_remark(hypothesis: Hypothesis, covariates: pd.DataFrame, *, is_random: bool) -> str:
+    share = 100 * site_share(hypothesis, covariates)
+    how = "a fixed effect"
+    if is_random:
+        how = f"a random effect answers (sites have fewer than {FEWEST_A_SITE} people on average)"
+    return (
+        f"site explains {share:.0f} % of the variance of {hypothesis.covariate}, so the model "
+        f"with site as {how}{'' if is_random else ' answers'}"
+    )
 
 
 def failed_remark(hypothesis: Hypothesis, lost: pd.Index, covariates: pd.DataFrame) -> str:

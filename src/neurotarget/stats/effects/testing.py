@@ -20,6 +20,7 @@ from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.core.holm import holm
 from neurotarget.stats.effects.model import design
+from neurotarget.stats.effects.variants import DECLARED, variants
 
 COLUMNS = ["hypothesis", "method", "label", "p", "p_holm", "n_tests", "vif", "n", "reason"]
 MUCH = 5.0  # a variance inflation from here on is reported as collinearity
@@ -30,7 +31,7 @@ def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
 
     The model is the leading one (`leads`). Effects without an estimate are not counted as tests.
     """
-    kept = ["hypothesis", "method", "label", "p", "n"]
+    kept = ["hypothesis", "method", "label", "model", "p", "n"]
     found = effects.loc[effects["leads"].astype(bool), kept].copy()
     for method in found["method"].unique():
         own = (found["method"] == method) & found["p"].notna()
@@ -38,7 +39,7 @@ def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
         found.loc[own, "p_holm"] = holm(found.loc[own, "p"].to_numpy(float))
     named = {item.name: item for item in measured.target.hypotheses}
     inflation = [
-        variance_inflation(named[row.hypothesis], measured.covariates)
+        variance_inflation(named[row.hypothesis], measured.covariates, row.model)
         if row.hypothesis in named
         else math.nan
         for row in found.itertuples()
@@ -53,11 +54,17 @@ def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
     return found.assign(vif=inflation, reason=reasons).reindex(columns=COLUMNS)
 
 
-def variance_inflation(hypothesis: Hypothesis, covariates: pd.DataFrame) -> float:
-    """Return 1 / (1 − R²) of the tested term on all others; NaN where there is no model."""
+def variance_inflation(
+    hypothesis: Hypothesis, covariates: pd.DataFrame, model: str = DECLARED
+) -> float:
+    """Return 1 / (1 − R²) of the tested term on all others of a model; NaN where there is none.
+
+    Random sites count as fixed ones, which is the most that they can inflate.
+    """
     ones = pd.DataFrame({"volume": np.ones(len(covariates))}, index=covariates.index)
+    needs = {one.name: one.needs for one in variants(hypothesis, covariates)}.get(model, hypothesis)
     try:
-        columns = design(hypothesis, gather(hypothesis, ones, covariates).covariates)
+        columns = design(needs, gather(needs, ones, covariates).covariates)
     except NotEstimableError:
         return math.nan
     fit = OLS(columns.tested, columns.others).fit()

@@ -149,7 +149,7 @@ def _found(
 
 def _could(expected: float, power: float, least: float, unit: str) -> str:
     """Sentence on the effects that the data could have found."""
-    found = f"these data find {_amount(least, unit)} with 80 % power"
+    found = f"these data would show an effect of {_amount(least, unit)} with 80 % power"
     if math.isnan(expected):
         return found
     return (

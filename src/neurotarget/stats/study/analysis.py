@@ -166,7 +166,7 @@ def _absent(measured: Measured) -> list[str]:
     for name, values in measured.covariates.drop(columns="subject_id").items():
         if absent := int(values.isna().sum()):
             sentences.append(
-                f"{absent} of {n} cases have no {name}; what needs it leaves them out."
+                f"{absent} of {n} cases {_have(absent)} no {name}; what needs it leaves them out."
             )
     asked = measured.target.hypotheses
     sentences += filter(None, (other_groups(one, measured.covariates) for one in asked))
@@ -218,13 +218,17 @@ def _ignored(measured: Measured) -> list[str]:
     ]
 
 
+def _have(n: int) -> str:
+    return "has" if n == 1 else "have"
+
+
 def _unmeasured(measured: Measured) -> list[str]:
     """Sentences on cases without a volume or a mean, by method and label."""
     tables = {f"{method} volume of": table for method, table in measured.volumes.items()}
     for contrast, by_method in measured.means.items():
         tables |= {f"{name} mean {contrast} of": table for name, table in by_method.items()}
     return [
-        f"{absent} of {len(table)} cases have no {what} {label}."
+        f"{absent} of {len(table)} cases {_have(absent)} no {what} {label}."
         for what, table in tables.items()
         for label in measured.target.label_names
         if (absent := int(table[label].isna().sum()))
