@@ -98,7 +98,7 @@ def warm_up_note(schedule: Mapping[str, Any] | None, steps: int) -> str:
         return ""
     return (
         f", fewer than task.schedule.warmup_steps={warm_up:,}, so the learning rate stays below "
-        "optimizer.lr (say fewer, or train for longer)"
+        "optimizer.lr (set fewer, or train for longer)"
     )
 
 

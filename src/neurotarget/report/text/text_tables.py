@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from neurotarget.report.text.numbers import NOTHING, aligned, interval, number, p_value, unit_text
+from neurotarget.stats.cohort.subjects import CHANGE
 from neurotarget.stats.study.tables import SCORE_UNITS
 
 
@@ -148,7 +149,7 @@ def _notes(name: str, which: str, effect: Mapping) -> list[str]:
     notes = []
     if effect["n_dropped"]:
         cases = "case" if effect["n_dropped"] == 1 else "cases"
-        is_steady = "their subjects change" not in effect["reason"]
+        is_steady = CHANGE not in effect["reason"]
         what = "volume" if effect["unit"].startswith("mm3") else "mean"
         lack = f"without a {what} or covariate " if is_steady else ""
         notes.append(f"{effect['n_dropped']} {cases} {lack}left out")

@@ -17,6 +17,7 @@ from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.levels import level_key
 
 # numbers in columns of these names are group names, not quantities
+CHANGE = "their subjects change"  # a covariate between visits; part of a reason
 CATEGORIES = frozenset({"sex", "gender", "group", "diagnosis", "site", "scanner", "rater"})
 
 
@@ -209,5 +210,5 @@ def _per_subject(cohort: Cohort, subjects: pd.Series) -> Cohort:
     volumes = cohort.volumes.groupby(people).mean()
     lost = int(terms.size()[~steady].sum())
     changed = [name for name in named if (terms[name].nunique() > 1).any()]
-    note = f"{lost} cases left out: their subjects change {', '.join(changed)}" if lost else ""
+    note = f"{lost} cases left out: {CHANGE} {', '.join(changed)}" if lost else ""
     return Cohort(volumes[steady], averaged[steady], cohort.n_dropped + lost, note)
