@@ -11,7 +11,7 @@ import pytest
 
 from neurotarget.data.cases.manifest import read_manifest
 from neurotarget.metrics.case import score_case
-from neurotarget.metrics.rater_rows import Beside
+from neurotarget.metrics.rater_rows import Further
 from neurotarget.problems import DataError
 from neurotarget.scoring import distances_by, evaluate, measure, read_rows, write_rows
 from neurotarget.types import Case, Manifest, Row, Target
@@ -422,7 +422,7 @@ def ignoring(truth, pred, **beside):
         target,
         affine=np.eye(4),
         spacing_mm=(1, 1, 1),
-        beside=Beside(**beside),
+        further=Further(**beside),
     )
     return {label: values(rows, "c", label) for label in target.labels}
 

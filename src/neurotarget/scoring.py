@@ -25,7 +25,7 @@ from neurotarget.metrics.case import measure_case, score_case
 from neurotarget.metrics.label_boxes import ClassMap
 from neurotarget.metrics.metric_units import UNITS
 from neurotarget.metrics.own_metrics import OwnMetrics
-from neurotarget.metrics.rater_rows import Beside
+from neurotarget.metrics.rater_rows import Further
 from neurotarget.printable import cell, uncell
 from neurotarget.problems import DataError, Problem
 from neurotarget.types import Case, Manifest, Row, Target
@@ -49,9 +49,9 @@ def evaluate(
     The manifest determines the cases: a case whose prediction is missing or unreadable has Dice 0
     and `failed` 1. A case without a reference has `failed` and the measures of its prediction
     alone: volumes, pieces, edges, sides. Masks of further raters, and contrasts with a unit in
-    `target.units`, add their rows (see `beside_scores`); scans are not read otherwise. `workers` is
-    a number of threads.
-    `own` adds scores by the user's own functions where there is a reference.
+    `target.units`, add their rows (see `further_scores`); scans are not read otherwise. `workers`
+    is a number of threads. `own` adds scores by the user's own functions where there is a
+    reference.
 
     Raises:
         DataError: no case is in these splits; or, all listed at once: a reference, a rater's mask
@@ -104,7 +104,7 @@ def measure(manifest: Manifest, target: Target, *, workers: int = 2) -> list[Row
             affine=grid.affine if grid else np.eye(4),
             split=case.split or "",
             oriented=volume is not None and volume.is_oriented,
-            beside=extras,
+            further=extras,
         )
 
     return _rows_of(manifest.cases, score, "measure", workers)
@@ -235,12 +235,12 @@ def _score_files(read: _Reader, path: Path, split: str, own: OwnMetrics | None) 
         spacing_mm=grid.spacing_mm if grid else (1.0, 1.0, 1.0),
         split=split,
         oriented=known is not None and known.is_oriented,
-        beside=extras,
+        further=extras,
         own=own,
     )
 
 
-def _read_extras(read: _Reader, grid: Volume | None) -> tuple[Volume | None, Beside]:
+def _read_extras(read: _Reader, grid: Volume | None) -> tuple[Volume | None, Further]:
     """Masks of further raters and scans with a unit, and the grid: the case's, else a rater's.
 
     Raises:
@@ -257,7 +257,7 @@ def _read_extras(read: _Reader, grid: Volume | None) -> tuple[Volume | None, Bes
             volume = read_volume(path, case_id=case.case_id, warnings=read.warnings)
             _check_grid(read, path, volume, grid, what="a scan")
             scans[contrast] = volume.array
-    return grid, Beside(raters, scans)
+    return grid, Further(raters, scans)
 
 
 def _read_reference(read: _Reader, path: Path) -> tuple[Volume, ClassMap]:

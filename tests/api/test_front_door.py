@@ -92,6 +92,18 @@ def test_a_setting_that_is_unknown_is_one_sentence(here):
         nt.train(target="ball", root="data/manifest.tsv", optimiser__lr=0.1)
 
 
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"overrides": ["-m", "seed=1,2"]}, "several trainings"),
+        ({"sweep": "optuna"}, "a single training, wanted a search"),
+    ],
+)
+def test_several_trainings_belong_to_the_command(here, tmp_path, more, reason):
+    with pytest.raises(nt.DataError, match=reason):
+        nt.train(target="ball", root="data/manifest.tsv", folder=tmp_path / "many", **more)
+
+
 def test_a_run_that_is_none_is_refused(here):
     with pytest.raises(nt.DataError, match="wanted a run folder"):
         nt.open_run("data")

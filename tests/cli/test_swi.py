@@ -66,7 +66,7 @@ def test_the_sign_that_is_said_is_taken(made, tmp_path):
     swi, right = load(tmp_path / "magnitude_1_swi.nii.gz"), load(maps / "magnitude_1_swi.nii.gz")
     assert swi[IRON].mean() > right[IRON].mean()
     about = json.loads((tmp_path / "magnitude_1_swi.json").read_text())
-    assert about["Handedness"] == "-1 as said"
+    assert about["Handedness"] == "-1 as given"
 
 
 def test_slices_are_along_the_longest_side_of_voxels(tmp_path):

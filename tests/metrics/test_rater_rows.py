@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neurotarget.metrics.case import measure_case, score_case
-from neurotarget.metrics.rater_rows import Beside
+from neurotarget.metrics.rater_rows import Further
 from neurotarget.types import Case, Target
 
 TARGET = Target(
@@ -36,7 +36,7 @@ def score(truth, pred, **beside):
         TARGET,
         affine=AFFINE,
         spacing_mm=(1.0, 1.0, 2.0),
-        beside=Beside(**beside),
+        further=Further(**beside),
     )
     return {(row.label, row.metric): row for row in rows}
 
@@ -68,7 +68,7 @@ def test_a_rater_who_has_swapped_left_and_right_is_found():
         assert value(found, label, "reference_swapped") == 0
     rows = score_case(
         CASE, good, good, TARGET, affine=AFFINE, spacing_mm=(1.0, 1.0, 2.0), oriented=False,
-        beside=Beside({"rater2": crossed}),
+        further=Further({"rater2": crossed}),
     )  # fmt: skip
     assert "reference_swapped@rater2" not in {row.metric for row in rows}
 
@@ -113,8 +113,8 @@ def test_without_a_prediction_it_has_dice_0_and_no_mean():
 
 
 def test_masks_alone_have_no_row_of_a_prediction():
-    beside = Beside({"rater2": drawn(range(2, 6))}, {"qsm": np.ones((12, 3, 3))})
-    rows = measure_case(CASE, drawn(range(4)), TARGET, affine=AFFINE, beside=beside)
+    beside = Further({"rater2": drawn(range(2, 6))}, {"qsm": np.ones((12, 3, 3))})
+    rows = measure_case(CASE, drawn(range(4)), TARGET, affine=AFFINE, further=beside)
     added = [row.metric for row in rows if row.label == "left"][4:]
     assert added == [
         "reference_mean_qsm",

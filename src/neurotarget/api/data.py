@@ -77,9 +77,12 @@ def read_manifest(source: Table, target: TargetLike | None = None) -> Manifest:
 
 
 def lint(source: Table, target: TargetLike | None = None) -> Problems:
-    """Everything that is wrong with a data set, found in one pass over its files; never raises.
+    """Everything that is wrong with a data set, found in one pass over its files.
 
     Without a target, what needs none is checked: files, grids, whole and non-empty labels.
+
+    Raises:
+        DataError: there is no such target; what is wrong with the data is returned.
     """
     known = _target(target)
     manifest, problems = scan_manifest(as_file(source), known)

@@ -14,10 +14,9 @@ from neurotarget.api.predict import RunFolder
 from neurotarget.api.shown import html_page, html_table
 from neurotarget.problems import DataError
 from neurotarget.report.text.sentences import headlines
-from neurotarget.studies.make_study import Questions, Source, levels_of, make_study
+from neurotarget.studies.make_study import Questions, Source, levels_of, make_study, own_target
 from neurotarget.studies.measured_volumes import from_table
-from neurotarget.studies.questions import with_levels
-from neurotarget.studies.study_inputs import Material, from_masks, from_run, run_target
+from neurotarget.studies.study_inputs import Material, from_masks, from_run
 from neurotarget.types import Target
 
 
@@ -107,10 +106,8 @@ def study(
 
     def of_rows(target: Target | None) -> Material:
         shown = None if predictions is None else Path(predictions)
-        if target is None and levels:
-            own = run_target(folder if folder.is_dir() else folder.parent)
-            target = with_levels(own, levels_of(levels))
-        return from_run(folder, manifest=people, target=target, predictions=shown)
+        asked = target or own_target(folder, levels_of(levels))
+        return from_run(folder, manifest=people, target=asked, predictions=shown)
 
     def of_masks(target: Target | None) -> Material:
         if target is None or people is None:

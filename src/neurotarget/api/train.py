@@ -19,6 +19,7 @@ from neurotarget.problems import DataError
 from neurotarget.report.pages.summary import summary_text
 from neurotarget.runs.folder.run_lock import claimed_alone
 from neurotarget.scoring import read_rows
+from neurotarget.sweeps.pruning import pruning
 from neurotarget.training.train import Start
 from neurotarget.training.train import train as run_training
 
@@ -45,8 +46,8 @@ class Run:
             return load_json(self.folder / "summary.json")
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{self.folder}: found no summary.json ({error}), wanted a finished run; go on "
-                f"with nt.train(resume={str(self.folder)!r})"
+                f"{self.folder}: found no summary.json ({error}), wanted a finished run; "
+                f"continue it with nt.train(resume={str(self.folder)!r})"
             ) from error
 
     @cached_property
@@ -93,7 +94,7 @@ def train(
         experiment: name in `conf/experiment`.
         root: the data: a manifest, MSD, nnU-Net or BIDS folder (the key data.root).
         folder: run folder to write; by default runs/<name>/<time>.
-        resume: a run folder to go on with; other arguments are taken from its record.
+        resume: a run folder to continue; other arguments are taken from its record.
         config_dir: folder with targets, models and experiments of your own; by default ./conf.
         overrides: further overrides as the command line has them, such as "~augment.gamma".
         settings: any key of `conf/train.yaml`; `a__b` stands for the key a.b.
@@ -115,7 +116,8 @@ def train(
             f"use the command `neurotarget train experiment={experiment}`"
         )
     resume_command = f"nt.train(resume={str(composed.folder)!r})"
-    start = Start(composed.folder, composed.overrides, resume_command, composed.model)
+    callbacks = pruning(composed.config, composed.folder)  # refuses a search, as the command does
+    start = Start(composed.folder, composed.overrides, resume_command, composed.model, callbacks)
     with claimed_alone(composed.folder):
         run_training(composed.config, start)
     sys.stdout.flush()

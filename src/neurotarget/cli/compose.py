@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from omegaconf import OmegaConf
 
 from neurotarget.cli.argv import literal, resumed_argv, with_own_conf
-from neurotarget.cli.overrides import check_overrides
+from neurotarget.cli.overrides import MULTIRUN, check_overrides
 from neurotarget.cli.plain import plain
 from neurotarget.cli.run_output import claim_folder
 from neurotarget.problems import DataError
@@ -33,10 +33,10 @@ def compose_training(overrides: Sequence[str]) -> Composed:
     conf = home() / "conf"
     argv = resumed_argv(with_own_conf([literal(one) for one in overrides], conf))
     config = check_overrides(argv, conf, "train")
-    if config is None:
+    if config is None or set(argv) & set(MULTIRUN):
         raise DataError(
-            f"overrides: found {' '.join(overrides)}, wanted those of one training; options "
-            "such as -m belong to the command `neurotarget train`"
+            f"overrides: found {' '.join(overrides)}, wanted those of one training; several "
+            "trainings, and other options, belong to the command `neurotarget train`"
         )
     folder = claim_folder(config)
     ours = plain(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))

@@ -255,8 +255,8 @@ def print_outcomes(outcomes: Sequence[Outcome], output: Path, kind: str) -> int:
     for outcome in outcomes:
         if outcome.note and outcome.status != "failed":
             print(f"note: {outcome.case_id}: {outcome.note}")
-    told = f", {kept} of them kept from before" if kept else ""
-    print(f"{len(outcomes) - len(failed)} of {len(outcomes)} scans have their maps{told}")
+    kept_text = f", {kept} of them kept from before" if kept else ""
+    print(f"{len(outcomes) - len(failed)} of {len(outcomes)} scans have their maps{kept_text}")
     print(f"maps  {output}\npage  {output / kind}.html")
     if failed:
         names = ", ".join(outcome.case_id for outcome in failed[:SHOWN])

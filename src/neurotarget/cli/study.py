@@ -13,10 +13,9 @@ from neurotarget.report.pages.raters_section import rater_sentences
 from neurotarget.report.text.learning_banner import banner, banner_text
 from neurotarget.report.text.sentences import headlines
 from neurotarget.runs.tracking.written_study import WrittenStudy
-from neurotarget.studies.make_study import Questions, Source, levels_of, make_study
+from neurotarget.studies.make_study import Questions, Source, levels_of, make_study, own_target
 from neurotarget.studies.measured_volumes import from_table
-from neurotarget.studies.questions import with_levels
-from neurotarget.studies.study_inputs import Material, from_masks, from_run, run_target
+from neurotarget.studies.study_inputs import Material, from_masks, from_run
 from neurotarget.types import Target
 
 WORDS = (
@@ -107,9 +106,7 @@ def tell(done: WrittenStudy) -> None:
 def _from_rows(words: Words, target: Target | None) -> Material:
     manifest, predictions = _path(words, "manifest"), _existing_folder(words, "predictions")
     source, levels = _existing(words, "rows"), levels_of(words.get("levels", ""))
-    if target is None and levels:
-        own = run_target(source if source.is_dir() else source.parent)
-        target = with_levels(own, levels)
+    target = target or own_target(source, levels)
     return from_run(source, manifest=manifest, target=target, predictions=predictions)
 
 

@@ -16,7 +16,7 @@ from neurotarget.metrics.label_boxes import Boxes, ClassMap, label_boxes, same_i
 from neurotarget.metrics.metric_units import UNITS
 from neurotarget.metrics.overlap import dice, precision, recall
 from neurotarget.metrics.own_metrics import OwnMetrics, own_score
-from neurotarget.metrics.rater_rows import NOTHING, Beside, beside_scores
+from neurotarget.metrics.rater_rows import NOTHING, Further, further_scores
 from neurotarget.metrics.shape import borders_on, pieces, swapped, swapped_in_space, touches_edge
 from neurotarget.metrics.surface import (
     SurfaceDistances,
@@ -62,7 +62,7 @@ def score_case(
     spacing_mm: Triple,
     split: str = "",
     oriented: bool = True,
-    beside: Beside = NOTHING,
+    further: Further = NOTHING,
     own: OwnMetrics | None = None,
 ) -> list[Row]:
     """Return the rows of a prediction (None: no prediction) and its reference (None: no reference).
@@ -71,7 +71,7 @@ def score_case(
     without a predicted voxel has Dice 0 and no distances. Without a reference, swapped sides are
     detected by the affine, if the scan is `oriented`.
 
-    Each rater in `beside` adds `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`,
+    Each rater in `further` adds `dice@<rater>` of the prediction, `reference_volume_mm3@<rater>`,
     `reference_swapped@<rater>` of pairs in an `oriented` scan, and `rater_dice@<rater>` against
     the reference, `rater_dice@<a>@<b>` against another rater. Each scan adds `mean_<contrast>`
     inside the prediction, `reference_mean_<contrast>` inside the reference, and the latter with
@@ -94,9 +94,9 @@ def score_case(
         _compare(scores, truth, pred, target, spacing_mm, ignored)
         _add_own(scores, own, truth, pred, spacing_mm, case.case_id)
         _add_borders(scores, truth, target)
-    for label, found in beside_scores(truth, beside, target, affine, pred=pred).items():
+    for label, found in further_scores(truth, further, target, affine, pred=pred).items():
         scores[label] |= found
-    _add_sides(scores, beside, target, affine, oriented=oriented)
+    _add_sides(scores, further, target, affine, oriented=oriented)
     return _rows(case, scores, split, target, {name: metric.unit for name, metric in own.items()})
 
 
@@ -108,7 +108,7 @@ def measure_case(
     affine: Affine,
     split: str = "",
     oriented: bool = True,
-    beside: Beside = NOTHING,
+    further: Further = NOTHING,
 ) -> list[Row]:
     """Return the rows of a reference and of further raters without a prediction."""
     scores = {
@@ -117,9 +117,9 @@ def measure_case(
     }
     if truth is not None:
         _add_borders(scores, truth, target)
-    for label, found in beside_scores(truth, beside, target, affine, alone=True).items():
+    for label, found in further_scores(truth, further, target, affine, alone=True).items():
         scores[label] |= found
-    _add_sides(scores, beside, target, affine, oriented=oriented)
+    _add_sides(scores, further, target, affine, oriented=oriented)
     return _rows(case, scores, split, target)
 
 
@@ -182,10 +182,15 @@ def _crossed(classes: ClassMap, boxes: Boxes, target: Target, affine: Affine) ->
 
 
 def _add_sides(
-    scores: Mapping[str, Scores], beside: Beside, target: Target, affine: Affine, *, oriented: bool
+    scores: Mapping[str, Scores],
+    further: Further,
+    target: Target,
+    affine: Affine,
+    *,
+    oriented: bool,
 ) -> None:
     """Add whether further raters have swapped left and right."""
-    for name, drawn in beside.raters.items() if oriented else ():
+    for name, drawn in further.raters.items() if oriented else ():
         crossed = _crossed(drawn, label_boxes(drawn, target), target, affine)
         for label, value in crossed.items():
             scores[label][f"reference_swapped@{name}"] = value

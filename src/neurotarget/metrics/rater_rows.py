@@ -19,7 +19,7 @@ Scores = dict[str, dict[str, float]]  # label → metric → value
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class Further:
     """Further data of a case on the grid of its maps.
 
     `raters` holds further masks by rater, `scans` the contrasts with a unit, whose means inside
@@ -30,12 +30,12 @@ class Beside:
     scans: Mapping[str, Scan] = field(default_factory=dict)
 
 
-NOTHING = Beside()
+NOTHING = Further()
 
 
-def beside_scores(
+def further_scores(
     truth: ClassMap | None,
-    beside: Beside,
+    further: Further,
     target: Target,
     affine: Float[ndarray, "4 4"],
     *,
@@ -51,15 +51,15 @@ def beside_scores(
     mask. A missing prediction has Dice 0 and no mean; with `alone` there are no rows of it.
     """
     scores: Scores = {label: {} for label in target.labels}
-    if not (beside.raters or beside.scans):
+    if not (further.raters or further.scans):
         return scores
-    truth, pred, beside = _cut(truth, pred, beside, target)
+    truth, pred, further = _cut(truth, pred, further, target)
     if not alone:
-        _add_prediction(scores, pred, beside, target)
+        _add_prediction(scores, pred, further, target)
     maps = {"": truth} if truth is not None else {}
-    maps |= {f"@{name}": drawn for name, drawn in beside.raters.items()}
+    maps |= {f"@{name}": drawn for name, drawn in further.raters.items()}
     for name, classes in maps.items():
-        _add_means(scores, f"reference_mean_{{}}{name}", classes, beside, target)
+        _add_means(scores, f"reference_mean_{{}}{name}", classes, further, target)
         if name:
             _add_volumes(scores, name, classes, target, affine)
     for (first, ours), (second, theirs) in combinations(maps.items(), 2):
@@ -69,31 +69,33 @@ def beside_scores(
 
 
 def _cut(
-    truth: ClassMap | None, pred: ClassMap | None, beside: Beside, target: Target
-) -> tuple[ClassMap | None, ClassMap | None, Beside]:
+    truth: ClassMap | None, pred: ClassMap | None, further: Further, target: Target
+) -> tuple[ClassMap | None, ClassMap | None, Further]:
     """Crop all arrays to the box of all labels, to speed up later steps."""
-    maps = [one for one in (truth, pred, *beside.raters.values()) if one is not None]
+    maps = [one for one in (truth, pred, *further.raters.values()) if one is not None]
     box = union(*(box for one in maps for box in label_boxes(one, target).values()))
     inside = (None if one is None else one[box] for one in (truth, pred))
-    raters = {name: drawn[box] for name, drawn in beside.raters.items()}
-    scans = {name: scan[box] for name, scan in beside.scans.items()}
-    return *inside, Beside(raters, scans)
+    raters = {name: drawn[box] for name, drawn in further.raters.items()}
+    scans = {name: scan[box] for name, scan in further.scans.items()}
+    return *inside, Further(raters, scans)
 
 
-def _add_prediction(scores: Scores, pred: ClassMap | None, beside: Beside, target: Target) -> None:
-    _add_means(scores, "mean_{}", pred, beside, target)
-    for name, drawn in beside.raters.items():
+def _add_prediction(
+    scores: Scores, pred: ClassMap | None, further: Further, target: Target
+) -> None:
+    _add_means(scores, "mean_{}", pred, further, target)
+    for name, drawn in further.raters.items():
         found = dict.fromkeys(scores, 0.0) if pred is None else _dice(drawn, pred, target)
         for label, value in found.items():
             scores[label][f"dice@{name}"] = value
 
 
 def _add_means(
-    scores: Scores, metric: str, classes: ClassMap | None, beside: Beside, target: Target
+    scores: Scores, metric: str, classes: ClassMap | None, further: Further, target: Target
 ) -> None:
     """Add the means of all scans inside each label of a map; `metric` has {} for the contrast."""
     boxes = dict.fromkeys(target.labels) if classes is None else label_boxes(classes, target)
-    for contrast, scan in beside.scans.items():
+    for contrast, scan in further.scans.items():
         for number, (label, box) in enumerate(boxes.items(), start=1):
             found = math.nan if box is None else mean_inside(scan[box], classes[box] == number)
             scores[label][metric.format(contrast)] = found

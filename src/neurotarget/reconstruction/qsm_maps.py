@@ -136,14 +136,14 @@ def maps_of(gre: GRE, found: Reconstruction, chain: QSM) -> list[Map]:
 
 def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
     """Content of a susceptibility map's JSON: units, acquisition, every step, statistics."""
-    told = str(found.facts.get("handedness_found", ""))
+    finding = str(found.facts.get("handedness_found", ""))
     if chain.handedness != "auto":
-        told = f"{chain.handedness:+d} as said; by the data: {told}"
+        finding = f"{chain.handedness:+d} as given; by the data: {finding}"
     return {
         "Description": "quantitative susceptibility map",
         "Units": "ppm",
         **acquisition_facts(gre),
-        "Handedness": told,
+        "Handedness": finding,
         "Reference": chain.reference,
         "Method": plain_values({**dataclasses.asdict(chain), **found.facts}),
         "Statistics": statistics(found.chi_ppm, found.mask, found.brain_mask),
@@ -153,20 +153,20 @@ def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
 
 def notes_of(found: Reconstruction, chain: QSM) -> list[str]:
     """Notes on the sign of phase: it was inverted, is unknown or contradicts the argument."""
-    told = str(found.facts.get("handedness_found", ""))
+    finding = str(found.facts.get("handedness_found", ""))
     if chain.handedness == "auto":
-        return sign_notes(int(found.facts["handedness"]), told)
-    if LOOK not in told:
+        return sign_notes(int(found.facts["handedness"]), finding)
+    if LOOK not in finding:
         return []
-    return [f"sign of phase: {chain.handedness:+d} as said; by the data: {told}"]
+    return [f"sign of phase: {chain.handedness:+d} as given; by the data: {finding}"]
 
 
-def sign_notes(sign: int, told: str) -> list[str]:
+def sign_notes(sign: int, finding: str) -> list[str]:
     """Notes on the sign of phase from the data: it was inverted, or could not be determined."""
-    if told.startswith(UNDETERMINED):
-        return [f"sign of phase {told}; say handedness=1 or -1 where it is known"]
+    if finding.startswith(UNDETERMINED):
+        return [f"sign of phase {finding}; say handedness=1 or -1 where it is known"]
     if sign == -1:
-        return [f"the sign of phase was turned: {told}; say handedness=1 where that is wrong"]
+        return [f"the sign of phase was turned: {finding}; say handedness=1 where that is wrong"]
     return []
 
 

@@ -93,7 +93,7 @@ def make_swi(
 def sign_of(gre: GRE, asked: str | int, device: str) -> Sign:
     """The sign of phase as given, or as a susceptibility map of this scan shows it."""
     if asked != "auto":
-        return Sign(int(asked), f"{int(asked):+d} as said")
+        return Sign(int(asked), f"{int(asked):+d} as given")
     try:
         facts = reconstructed(gre, QSM(), device).facts
     except DataError as error:

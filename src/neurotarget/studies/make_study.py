@@ -26,7 +26,7 @@ from neurotarget.studies.questions import (
     with_levels,
 )
 from neurotarget.studies.study_folder import write_study
-from neurotarget.studies.study_inputs import Material
+from neurotarget.studies.study_inputs import Material, run_target
 from neurotarget.types import Target
 
 
@@ -115,6 +115,17 @@ def hypotheses_of(ask: str) -> list[Hypothesis]:
         except ValueError as error:
             raise DataError(f"ask: {str(error).removeprefix('hypothesis ask: ')}") from error
     return asked
+
+
+def own_target(rows: Path, levels: CodeBook) -> Target | None:
+    """Target of the run behind some rows with a code book; None without one: it is read as it is.
+
+    Raises:
+        DataError: the run has no target.
+    """
+    if not levels:
+        return None
+    return with_levels(run_target(rows if rows.is_dir() else rows.parent), levels)
 
 
 def levels_of(levels: str | CodeBook) -> CodeBook:

@@ -269,8 +269,8 @@ def _tell_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
     """Judge a run without held-out cases by its validation; print and log the result."""
     training = _training(parts, config)
     found = judge_validation(parts.best.values, training)
-    if told := "\n".join(filter(None, [banner_text(banner(found)), time_note(training)])):
-        print(told, flush=True)
+    if message := "\n".join(filter(None, [banner_text(banner(found)), time_note(training)])):
+        print(message, flush=True)
     log_learning(made, found)
 
 

@@ -111,8 +111,8 @@ def _change(study: Study, keys: Mapping[str, str]) -> str:
     random = "intercepts and slopes" if (table["terms"] == SLOPES).any() else "intercepts"
     laird, pol = (keys[doi] for _, doi in CHANGE)
     return (
-        f"Change within people was parted from differences between them [@{pol}] by a mixed model "
-        f"with random {random} of people [@{laird}], with intervals clustered by person."
+        f"Change within people was separated from differences between them [@{pol}] by a mixed "
+        f"model with random {random} of people [@{laird}], with intervals clustered by person."
     )
 
 

@@ -60,7 +60,7 @@ def facts_of(found: Mapping[str, Localisation], splits: Mapping[str, str]) -> di
     }
 
 
-def told(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def localisation_sentences(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """One sentence per part, for the terminal."""
     lines = []
     for name, part in facts.items():

@@ -8,7 +8,7 @@ from neurotarget.files.reading import load_json
 from neurotarget.inference.localiser import Limits
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import load_state, read_config
-from neurotarget.runs.network.localisations import told
+from neurotarget.runs.network.localisations import localisation_sentences
 
 BOXES = "boxes.json"  # written last: its presence marks a complete localiser
 LIMITS = "localiser.json"
@@ -32,7 +32,7 @@ def read_found(folder: Path) -> Found:
     record = load_json(folder / BOXES)
     try:
         facts = dict(record["facts"])
-        return Found(Boxes.from_dict(record["boxes"]), facts, told(facts))
+        return Found(Boxes.from_dict(record["boxes"]), facts, localisation_sentences(facts))
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError("no boxes of a localiser") from error
 

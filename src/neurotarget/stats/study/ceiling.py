@@ -18,7 +18,7 @@ from neurotarget.types import Row
 
 INTRA, INTER = "intra-rater", "inter-rater"
 AGAIN = re.compile(r"[_.-]?(?:again|repeat|session|ses|time)[_.-]?\d*$", re.IGNORECASE)
-PARTED = r"_mask\d+$"  # suffix of the names of several masks of one scan
+MASK_NUMBER = r"_mask\d+$"  # suffix of the names of several masks of one scan
 REFERENCE = "reference"  # name in rows of the masks that count as truth
 COLUMNS = [
     *("error", "first", "second", "label", "n", "error_mm3", "error_low", "error_high"),
@@ -63,7 +63,7 @@ def drawings_of(measured: Measured) -> Measured | None:
     None where no scan has two masks whose raters are known.
     """
     raters = measured.covariates.get("rater", pd.Series(dtype=object)).dropna().map(written)
-    scans = raters.index.to_series().astype(str).str.replace(PARTED, "", regex=True)
+    scans = raters.index.to_series().astype(str).str.replace(MASK_NUMBER, "", regex=True)
     if measured.reference is None or not scans.duplicated().any():
         return None
     order = raters.groupby([scans, raters]).cumcount()
