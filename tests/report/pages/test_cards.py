@@ -37,6 +37,13 @@ def test_a_card_names_the_person_on_whom_an_effect_hangs(found):
     assert not any("without case" in fact for fact in cards(calm)[0].results[0].facts)
 
 
+def test_a_remark_of_both_methods_stands_once(found):
+    remarks = ["the sign depends on head size", "the sign depends on head size; 3 masks failed"] * 2
+    card = cards(changed(found, "effects", remark=remarks))[0]
+    assert card.remarks[:2] == ("The sign depends on head size.", "3 masks failed.")
+    assert sum("sign depends" in remark for remark in card.remarks) == 1
+
+
 def test_a_verdict_has_an_icon_beside_its_colour(found):
     verdicts = ["shown", "inconclusive"] * 2
     icons = [[one.icon for one in card.results]

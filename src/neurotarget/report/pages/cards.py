@@ -91,7 +91,8 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
         figures = _decimals(float(f"{expected:.3g}"))
         published = f"{shown(expected, figures, sign=True)} {unit_words(first['unit'])}"
     both = (comparison_sentence(first, row, compared(study, first, row)) for row in others)
-    remarks = dict.fromkeys(row["remark"] for row in rows if row["remark"])
+    # each method repeats what holds for the model of both
+    remarks = dict.fromkeys(part for row in rows for part in row["remark"].split("; ") if part)
     return Card(
         hypothesis.name,
         title_of(hypothesis.name),
