@@ -1,40 +1,44 @@
 """Run the array annotations of the package: kind, axes and their sizes, in every call.
 
-`install()` decorates a function that is imported afterwards and whose annotations name an array of
-jaxtyping, and the dataclasses that hold such arrays. Other functions stay as they are, which keeps
-the tests fast. Nothing is written to `__pycache__`.
+`install()` decorates each function that is imported afterwards and whose annotations have an array
+of jaxtyping. Other functions stay as they are, which keeps the tests fast. Nothing is written to
+`__pycache__`.
 """
 
 import ast
-import re
+import inspect
 import sys
+from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
+from typing import get_args
+
+from beartype import BeartypeConf, beartype
+from jaxtyping import AbstractArray, jaxtyped
 
 PACKAGE = "neurotarget"
-KINDS = "Float|Integer|Int16|UInt8|Bool|Num|Complex|Shaped|Image|Logits|Labels|Mask"
-ARRAY = re.compile(rf"\b({KINDS})\b")
-SOURCES = ("from jaxtyping import", "from neurotarget.shapes import")  # of these names
-DECORATOR = "jaxtyped(typechecker=beartype(conf=BeartypeConf(is_pep484_tower=True)))"
-IMPORTS = "from beartype import BeartypeConf, beartype\nfrom jaxtyping import jaxtyped"
+ARRAYS = ("jaxtyping", "ndarray", "Tensor", "neurotarget.shapes")  # in a module with such functions
+IMPORT = "from oracles.annotations import checked as _checked_arrays"
+TOWER = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float too
 
 
 class Loader(SourceFileLoader):
-    """Compile a module with the decorator on each function that takes or returns arrays."""
+    """Compile a module with the decorator on each function."""
 
     def get_code(self, fullname: str):  # noqa: ARG002
         tree = ast.parse(self.get_data(self.path), self.path)
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and has_arrays(node):
-                node.decorator_list.append(decorator(node))
+            if isinstance(node, ast.FunctionDef):
+                name = ast.Name("_checked_arrays", ast.Load())
+                node.decorator_list.append(ast.copy_location(name, node))
         after = next(i for i, node in enumerate(tree.body) if not is_head(node))
-        tree.body[after:after] = ast.parse(IMPORTS).body
+        tree.body[after:after] = ast.parse(IMPORT).body
         return compile(ast.fix_missing_locations(tree), self.path, "exec", dont_inherit=True)
 
 
 class Finder(MetaPathFinder):
-    """Find the modules of the package whose source imports names of arrays."""
+    """Find the modules of the package whose source has names of arrays."""
 
     def find_spec(self, fullname: str, path=None, target=None):
         if fullname.partition(".")[0] != PACKAGE:
@@ -43,27 +47,24 @@ class Finder(MetaPathFinder):
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             return None
         source = Path(spec.loader.path).read_text(encoding="utf-8")
-        if not any(imported in source for imported in SOURCES):
+        if not any(name in source for name in ARRAYS):
             return None
         spec.loader = Loader(spec.loader.name, spec.loader.path)
         return spec
 
 
-def has_arrays(function: ast.FunctionDef) -> bool:
-    """Whether an annotation of the function names an array."""
-    parameters = function.args
-    every = [*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs]
-    every += [one for one in (parameters.vararg, parameters.kwarg) if one]
-    hints = [one.annotation for one in every] + [function.returns]
-    return any(hint is not None and ARRAY.search(ast.unparse(hint)) for hint in hints)
+def checked(function: Callable) -> Callable:
+    """Check the arguments and the result in every call, where an annotation has an array."""
+    if any(map(has_array, function.__annotations__.values())):
+        return jaxtyped(typechecker=TOWER)(function)
+    return function
 
 
-def decorator(function: ast.FunctionDef) -> ast.expr:
-    """Return the decorator at the line of its function."""
-    made = ast.parse(DECORATOR, mode="eval").body
-    for node in ast.walk(made):
-        ast.copy_location(node, function)
-    return made
+def has_array(hint: object) -> bool:
+    """Whether an annotation is an array or contains one."""
+    if inspect.isclass(hint) and issubclass(hint, AbstractArray):
+        return True
+    return any(map(has_array, get_args(hint)))
 
 
 def is_head(node: ast.stmt) -> bool:
