@@ -55,9 +55,7 @@ def test_a_folder_of_somebody_else_is_refused_before_anything_is_in_it(tmp_path)
     assert (tmp_path / RECORD).is_file()
 
 
-def test_further_ranks_claim_nothing_and_write_no_log_and_jobs_of_a_launcher_claim_nothing(
-    tmp_path, monkeypatch
-):
+def test_further_ranks_claim_nothing_and_write_no_log_and_jobs_claim_nothing(tmp_path, monkeypatch):
     several = OmegaConf.merge(config(tmp_path / "run"), {"trainer": {"devices": 2}})
     with monkeypatch.context() as patched:
         patched.setenv("LOCAL_RANK", "1")
