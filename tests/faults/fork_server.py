@@ -6,6 +6,7 @@ and the child kills itself at the selected one.
 """
 
 import atexit
+import gc
 import json
 import os
 import resource
@@ -17,9 +18,11 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,23 +125,24 @@ def serve() -> None:
     """Read commands from stdin, one JSON a line, and answer each on stdout."""
     for name in MODULES:
         __import__(name)
-    import gc
-
+    kept = [one for one in gc.get_objects() if isinstance(one, TemporaryDirectory)]
     gc.freeze()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
-        answers.write(json.dumps(_run(Command(**json.loads(line)))) + "\n")
+        answers.write(json.dumps(_run(Command(**json.loads(line)), kept)) + "\n")
         answers.flush()
 
 
-def _run(command: Command) -> dict[str, float]:
+def _run(command: Command, kept: Sequence[TemporaryDirectory]) -> dict[str, float]:
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started_s = time.monotonic()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
+        for folder in kept:  # of the server, such as W&B's, which the end of a child would delete
+            folder._finalizer.detach()
         _child(command, writer)
     os.close(writer)
     status, memory_kb = _waited(child, command.timeout_s)
