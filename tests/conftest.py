@@ -30,6 +30,23 @@ settings.register_profile(
 settings.load_profile("fixed")
 
 
+# files that take longest, so that no process ends with one while the other has nothing to do
+FIRST = (
+    "test_wheel.py",
+    "test_faults.py",
+    "test_cascade_tumour.py",
+    "test_flow.py",
+    "test_cascade.py",
+    "test_own_package.py",
+    "test_browser.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else 99)
+
+
 @pytest.fixture
 def any_array():
     """Let arrays of other kinds and axes than annotated reach a function, which refuses them."""

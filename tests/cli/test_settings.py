@@ -44,10 +44,14 @@ def composed(name: str, *words: str, is_resolved: bool = True) -> dict:
 def whole_config(choice: str) -> dict:
     group, _, name = choice.partition("=")
     text = (CONF / group / f"{name}.yaml").read_text()
-    if "/" not in group and not re.search(r"(?m)^defaults:|^# @package", text):  # as Hydra does
+    is_plain = "/" not in group and not re.search(r"(?m)^defaults:|^# @package", text)
+    if is_plain or group == "model":  # as Hydra does, which takes half a second
         config = OmegaConf.create(composed("train", "target=pituitary", is_resolved=False))
-        config[group] = OmegaConf.create(text)
-        return OmegaConf.to_container(config, resolve=True)
+        settings = OmegaConf.create(text)
+        settings = OmegaConf.create({group: settings}) if is_plain else settings
+        settings.pop("defaults", None)  # choices of other groups, which are tested by themselves
+        config.pop(group)
+        return OmegaConf.to_container(OmegaConf.merge(config, settings), resolve=True)
     word = word_of(choice)
     target = [] if word.startswith(("target=", "experiment=")) else ["target=pituitary"]
     return composed("train", *target, word)

@@ -125,6 +125,9 @@ def serve() -> None:
     """Read commands from stdin, one JSON a line, and answer each on stdout."""
     for name in MODULES:
         __import__(name)
+    from neurotarget.cli.overrides import check_overrides
+
+    check_overrides(["target=pituitary"], ROOT / "conf", "train")  # Hydra's parser is slow at first
     kept = [one for one in gc.get_objects() if isinstance(one, TemporaryDirectory)]
     gc.freeze()
     answers = os.fdopen(os.dup(1), "w")

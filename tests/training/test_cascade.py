@@ -80,8 +80,9 @@ def test_held_out_cases_are_segmented_in_the_box(cascade):
 
 def test_a_localiser_that_has_not_learnt_is_trained_again_and_told(tiny, train_words, command):
     words = [*train_words, *CASCADE, "cascade.steps=1", "cascade.min_confidence=0.99"]
+    words += ["trainer.max_epochs=1", "held_out=false"]
     folder = tiny / "cascade_unlearnt"
-    done = command(*words, "trainer.max_epochs=1", f"hydra.run.dir={folder}", cwd=tiny)
+    done = command(*words, f"hydra.run.dir={folder}", cwd=tiny)
     assert done.stdout.count("found 0 of 4 cases that it was trained on: it is trained again") == 4
     assert done.stdout.count("found 0 of 8 cases that it was trained on: the best so far") == 1
     assert "0 found; 0 missed unnoticed, 8 fell back" in done.stdout
@@ -92,7 +93,8 @@ def test_a_second_run_on_the_same_data_takes_the_localiser_that_is_there(
 ):
     first, _ = cascade
     folder = tiny / "cascade_seed"
-    words = [*train_words, *CASCADE, "seed=2", "trainer.max_epochs=1", f"hydra.run.dir={folder}"]
+    words = [*train_words, *CASCADE, "seed=2", "trainer.max_epochs=1", "held_out=false"]
+    words += [f"hydra.run.dir={folder}"]
     said = command(*words, cwd=tiny).stdout
     assert "localiser 1 of" not in said
     assert "localiser on 8 unseen training cases: " in said
