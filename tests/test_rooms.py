@@ -43,8 +43,9 @@ SUB_ROOMS = {
         ("batches",),
     ),
     "phantom": (
-        ("atlas", "canvas", "cohort_files", "simulated_raters"),
-        ("drawn_source",),
+        ("atlas", "canvas", "scanner", "simulated_raters"),
+        ("plan", "scene"),
+        ("cohort",),
         ("gland",),
         ("dentate",),
     ),

@@ -4,8 +4,6 @@ A map is finished when its JSON file exists; it is written last, and holds a has
 settings that the map was made from.
 """
 
-import hashlib
-import json
 import logging
 import platform
 import shlex
@@ -23,6 +21,7 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import check_names, reason_of
 from neurotarget.data.scans.detached import scan_digest
+from neurotarget.files.hashes import hash_of_value
 from neurotarget.files.ownership import claim, is_free, refuse_foreign, refuse_twins
 from neurotarget.files.reading import load_json, real_path
 from neurotarget.files.writing import remove
@@ -190,8 +189,7 @@ def _made_from(acquisition: Acquisition, work: Work) -> str:
         # omitted for magnitude and phase, so that older maps keep their hash
         **({"is_complex": True} if acquisition.is_complex else {}),
     }
-    text = json.dumps(facts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hash_of_value(facts, 16)
 
 
 def _sidecar(path: Path) -> Path:

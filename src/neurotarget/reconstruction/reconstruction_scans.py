@@ -14,7 +14,7 @@ from neurotarget.maps.gre import GRE, Acquisition, read_acquisition
 from neurotarget.maps.gre_bids import scan_acquisitions
 from neurotarget.metrics.susceptibility import surroundings
 from neurotarget.phantom.dentate.cohort import simulated
-from neurotarget.phantom.dentate.plan import QSMPlan, draw_subjects
+from neurotarget.phantom.dentate.plan import QSMPlan
 from neurotarget.problems import DataError, Problem
 from neurotarget.process.exit_codes import print_problems
 
@@ -51,7 +51,7 @@ def drawn_scans(plan: QSMPlan, per_site: int, *, mask: str) -> Iterator[Scan]:
     magnitude.
     """
     counts: dict[str, int] = {}
-    for number, subject in enumerate(draw_subjects(plan)):
+    for number, subject in enumerate(plan.subjects()):
         counts[subject.site] = counts.get(subject.site, 0) + 1
         if counts[subject.site] <= per_site:
             yield _drawn(plan, number, subject.case_id, mask)

@@ -1,7 +1,5 @@
 """Prepare a case's files: canonical axes, target spacing, working box, one intensity scale."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +28,7 @@ from neurotarget.data.scans.geometry import (
 from neurotarget.data.scans.volume import Volume
 from neurotarget.data.sides.pairs import as_trained, to_trained
 from neurotarget.data.threads import mapped
+from neurotarget.files.hashes import hash_of_text, hash_of_value
 from neurotarget.problems import DataError, Problem
 from neurotarget.types import Case, Manifest, Roi, Target
 
@@ -185,8 +184,7 @@ def contents(manifest: Manifest, target: Target) -> dict[str, str]:
 
 
 def _hash(paths: Sequence[Path]) -> str:
-    digests = " ".join(scan_digest(path) for path in paths)
-    return hashlib.sha256(digests.encode()).hexdigest()[:20]
+    return hash_of_text(" ".join(map(scan_digest, paths)), 20)
 
 
 def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
@@ -350,4 +348,4 @@ def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[
     }
     if case.label and case.raters:
         settings["raters"] = {name: scan_digest(path) for name, path in case.raters.items()}
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return hash_of_value(settings)
