@@ -35,7 +35,7 @@ ROOMS = (
 )
 SUB_ROOMS = {
     "data": (
-        ("attempts", "threads", "reading_results"),
+        ("attempts", "reading_results"),
         ("labels",),
         ("scans", "tables"),
         ("sides",),

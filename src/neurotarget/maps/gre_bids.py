@@ -18,7 +18,7 @@ from neurotarget.data.scans.volume import SAME_GRID_VOX, UNREADABLE, file_stem
 from neurotarget.files.reading import load_json
 from neurotarget.maps.gre import COMPLEX, POLAR, Acquisition
 from neurotarget.maps.gre_sidecars import echo_times, field_strength, metadata, read_sidecars
-from neurotarget.problems import DataError, Problem, error, some, warning
+from neurotarget.problems import Problem, error, refuse_errors, some, warning
 from neurotarget.types import Triple
 
 SUFFIXES = ("MEGRE", "GRE", "T2starw")
@@ -50,8 +50,7 @@ def find_acquisitions(folder: Path, *, suffix: str | None = None) -> list[Acquis
         DataError: a list of all problems of names and sidecars, or there is no such scan.
     """
     found = scan_acquisitions(folder, suffix=suffix)
-    if errors := [problem for problem in found.problems if problem.level == "error"]:
-        raise DataError(errors)
+    refuse_errors(found.problems)
     return found.acquisitions
 
 

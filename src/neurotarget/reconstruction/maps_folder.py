@@ -29,7 +29,7 @@ from neurotarget.inference.segment import save_like
 from neurotarget.maps.gre import GRE, Acquisition, read_acquisition
 from neurotarget.maps.gre_bids import OWN, Scans, is_own
 from neurotarget.printable import encodable
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, errors_of
 from neurotarget.process.exit_codes import print_problems
 from neurotarget.runs.folder.run_folder import write_json
 
@@ -76,7 +76,7 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
         DataError: no scan can be read, or a map would replace an input, another data set or a
             file that we did not write.
     """
-    errors = [problem for problem in scans.problems if problem.level == "error"]
+    errors = errors_of(scans.problems)
     if not scans.acquisitions:
         raise DataError(errors or "found no gradient-echo scan, wanted at least one")
     print_problems(scans.problems)

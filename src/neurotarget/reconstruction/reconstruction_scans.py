@@ -15,7 +15,7 @@ from neurotarget.maps.gre_bids import scan_acquisitions
 from neurotarget.metrics.susceptibility import surroundings
 from neurotarget.phantom.dentate.cohort import simulated
 from neurotarget.phantom.dentate.plan import QSMPlan
-from neurotarget.problems import DataError, Problem
+from neurotarget.problems import DataError, error, errors_of
 from neurotarget.process.exit_codes import print_problems
 
 LABELS = {"dentate_left": 1, "dentate_right": 2}
@@ -66,7 +66,7 @@ def read_scans(folder: Path, *, suffix: str | None, phase_scale: str) -> Iterato
     if not folder.is_dir():
         raise DataError(f"data.root: no such folder: {folder}; give a BIDS data set")
     found = scan_acquisitions(folder, suffix=suffix)
-    errors = [problem for problem in found.problems if problem.level == "error"]
+    errors = errors_of(found.problems)
     if not found.acquisitions:
         raise DataError(errors)
     print_problems(found.problems)
@@ -94,8 +94,8 @@ def _check_truth(acquisition: Acquisition, truth: ndarray, gre: GRE) -> None:
     if truth.shape != gre.magnitude.shape[1:]:
         found = f"a reference map of {truth.shape} voxels"
         wanted, todo = f"the scan's {gre.magnitude.shape[1:]}", "resample it to the scan"
-        name, file = acquisition.case_id, str(acquisition.reference)
-        raise DataError(Problem("error", name, file, found, wanted, todo))
+        place = {"case_id": acquisition.case_id, "file": acquisition.reference}
+        raise DataError(error(found, wanted, todo, **place))
 
 
 def _drawn(plan: QSMPlan, number: int, case_id: str, mask: str) -> Scan:

@@ -27,7 +27,7 @@ def suffix_of(path: Path) -> str:
     return next((suffix for suffix in DETACHED if name.endswith(suffix)), "")
 
 
-def voxels_beside(path: Path, places: list[str], encoding: str, report: Report) -> Path:
+def voxel_file(path: Path, places: list[str], encoding: str, report: Report) -> Path:
     """Check and return the voxel file that a header names in `places`.
 
     Raises:

@@ -27,7 +27,7 @@ from neurotarget.data.scans.stored import (
     native,
 )
 from neurotarget.files.reading import opened
-from neurotarget.problems import MIRRORED
+from neurotarget.problems import MIRRORED, errors_of
 
 NIFTI = (".nii.gz", ".nii")
 MGH = (".mgz", ".mgh")
@@ -87,7 +87,7 @@ def _read_nifti(path: Path, report: Report) -> Stored:
     unit_mm = _mend(stored, report)
     if stored.binaryblock != before:
         content = stored.binaryblock + content[size:]
-    is_broken = any(problem.level == "error" for problem in report.problems)
+    is_broken = bool(errors_of(report.problems))
     image = kind.from_stream(BytesIO(content))
     sform, qform = (int(image.header[f"{form}_code"]) for form in ("sform", "qform"))
     if not (is_broken or sform > 0 or qform > 0):
