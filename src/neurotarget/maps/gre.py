@@ -18,7 +18,7 @@ from neurotarget.data.scans.volume import Volume, inspect_volume, same_grid, shi
 from neurotarget.maps.gre_echoes import (
     empty_problems,
     grid_problems,
-    grid_words,
+    grid_texts,
     polar,
     read_echoes,
 )
@@ -227,7 +227,7 @@ def _mask(
         found, todo = "an empty mask", "draw it, or leave it out: one is made from the magnitude"
         return None, [error(found, "voxels above 0", todo, case_id=case_id, file=file)]
     if first is not None and first.is_placed and not same_grid(first, volume):
-        there, here = grid_words(volume, first)
+        there, here = grid_texts(volume, first)
         found, wanted = f"a mask on a grid of {there}", f"the scan's, {here}"
         todo = "resample the mask to the scan, or leave it out"
         return None, [error(found, wanted, todo, case_id=case_id, file=file)]

@@ -23,8 +23,8 @@ from neurotarget.data.scans.stored import (
     corners_apart,
     in_mm,
     invertible,
-    made,
     native,
+    with_header,
 )
 from neurotarget.files.reading import opened
 from neurotarget.problems import MIRRORED, errors_of
@@ -77,7 +77,7 @@ def _read_mgh(path: Path, report: Report) -> Stored:
     is_oriented = struct.unpack_from(">h", content, GOOD_RAS_BYTE)[0] == 1
     if not is_oriented:
         report.no_orientation("goodRASFlag is 0")
-    return made(np.asanyarray(image.dataobj), image.affine, is_oriented=is_oriented)
+    return with_header(np.asanyarray(image.dataobj), image.affine, is_oriented=is_oriented)
 
 
 def _read_nifti(path: Path, report: Report) -> Stored:

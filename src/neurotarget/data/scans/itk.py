@@ -15,7 +15,7 @@ import SimpleITK as sitk
 
 from neurotarget.data.scans.bounded import check_shape
 from neurotarget.data.scans.detached import check_length, suffix_of, voxel_file
-from neurotarget.data.scans.stored import Report, Stored, in_mm, made
+from neurotarget.data.scans.stored import Report, Stored, in_mm, with_header
 from neurotarget.files.reading import check_regular, opened
 
 NAMED_UNITS_MM = {
@@ -62,7 +62,7 @@ def read_itk(path: Path, report: Report) -> Stored:
     if image.GetNumberOfComponentsPerPixel() > 1:
         array = np.moveaxis(array, -1, 0)
     if image.GetDimension() != 3:
-        return made(array.T, np.eye(4))
+        return with_header(array.T, np.eye(4))
     unit_mm = _named_unit_mm(fields, report)
     axes = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine = np.eye(4)
@@ -71,7 +71,7 @@ def read_itk(path: Path, report: Report) -> Stored:
     without = _unoriented(fields, is_nrrd=is_nrrd)
     if without:
         report.no_orientation(without)
-    return made(array.T, affine, is_oriented=not without)
+    return with_header(array.T, affine, is_oriented=not without)
 
 
 def _text_fields(path: Path, report: Report) -> dict[str, str]:
