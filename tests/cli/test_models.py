@@ -152,7 +152,7 @@ def test_without_a_target_any_small_one_is_meant(capsys):
         ({"model": "resnet"}, r"model=resnet: no such model; did you mean resunet\?"),
         (
             {"model": "small/resunet"},
-            r"model=small/resunet: .*; say model=resunet \(small variants: attention_unet, mednext",
+            r"model=small/resunet: .*; set model=resunet \(small variants: attention_unet, mednext",
         ),
         ({"target": "hippocampuss"}, "no such target"),
     ],

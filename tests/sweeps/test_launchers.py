@@ -132,7 +132,7 @@ def test_a_failed_job_is_told_and_the_others_run(run, capfd):
         "arm=plain": "done",
     }
     assert read_job(many / "arm=plain").values == {"score": 2.0}
-    assert read_job(many / "arm=plain").words == ("arm=plain", "seed=2")
+    assert read_job(many / "arm=plain").overrides == ("arm=plain", "seed=2")
     assert read_job(many / "arm=raises").reason == "sub-01: found no mask, wanted one; draw it"
     assert read_job(many / "arm=breaks").reason == "ZeroDivisionError: division by zero"
     assert read_job(many / "arm=exits").reason == "it ended itself with status 3"
@@ -333,7 +333,7 @@ def test_tasks_of_slurm_that_train_apart_are_told_what_to_say(monkeypatch):
     told = apart_from_slurm({"devices": 1})
     assert "Slurm started 4 tasks" in told
     assert "this is number 2" in told
-    assert "say trainer.devices=<tasks of a node>" in told
+    assert "set trainer.devices=<tasks of a node>" in told
     assert apart_from_slurm({"devices": 4}) == ""
 
 

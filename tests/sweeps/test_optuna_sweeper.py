@@ -149,8 +149,8 @@ def test_a_search_finds_the_best_settings_and_says_how_to_train_them(search, cap
     assert [job["status"] for job in listed["jobs"]] == ["done"] * 16
     assert "sweep.trials=16" in listed["words"]
     job = read_job(folder / "trial_0003")
-    assert "sweep.trial=3" in job.words
-    assert "sweep.trials=16" not in job.words
+    assert "sweep.trial=3" in job.overrides
+    assert "sweep.trials=16" not in job.overrides
 
 
 def test_a_finished_search_can_get_more_trials_and_repeats_none(search):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 from neurotarget.cli.flags import FLAGS
 from neurotarget.data.reading_results import whole_number
 from neurotarget.data.scans.volume import file_stem
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import expand_home
 from neurotarget.maps.gre import Acquisition
 from neurotarget.maps.gre_bids import SUFFIXES, Scans, scan_acquisitions
 from neurotarget.problems import DataError
@@ -94,7 +94,7 @@ def output_of(words: Words) -> Path:
     """
     if "output" not in words:
         raise DataError("found no output, wanted output=<folder>; say where the maps go")
-    output = at_home(words["output"])
+    output = expand_home(words["output"])
     if output.exists() and not output.is_dir():
         raise DataError(f"output: found the file {output}, wanted a folder; say another output")
     return output
@@ -180,7 +180,7 @@ def _choice(key: str, text: str, options: Sequence[str]) -> str:
 
 
 def _bids(words: Words) -> Scans:
-    folder = at_home(words["source"])
+    folder = expand_home(words["source"])
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder, wanted a BIDS data set; check the path")
     suffix = words.get("suffix")
@@ -214,9 +214,9 @@ def _plain(words: Words, pair: tuple[str, str]) -> Acquisition:
 
 
 def _paths(words: Words, key: str) -> tuple[Path, ...]:
-    whole = at_home(words[key])  # a path may contain a comma
+    whole = expand_home(words[key])  # a path may contain a comma
     parts = [words[key]] if whole.is_file() else words[key].split(",")
-    paths = tuple(at_home(part.strip()) for part in parts if part.strip())
+    paths = tuple(expand_home(part.strip()) for part in parts if part.strip())
     if absent := [path for path in paths if not path.is_file()]:
         raise DataError(f"{key}: no such file: {absent[0]}; check the path")
     return paths

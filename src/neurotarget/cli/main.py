@@ -7,7 +7,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from neurotarget.cli.argv import at_home, exists
+from neurotarget.cli.argv import exists, expand_home
 from neurotarget.cli.flags import flag
 from neurotarget.cli.lint import run as run_lint
 from neurotarget.cli.settings import read_whole
@@ -23,7 +23,7 @@ from neurotarget.files.ownership import claim_file
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence, print_anything, print_problems
 from neurotarget.process.programs import SCRIPTS, asked_help
-from neurotarget.process.signals import going_on, listen, same_command
+from neurotarget.process.signals import listen, resumable_with, same_command
 from neurotarget.report.pages.summary import summarise, summary_text
 from neurotarget.scoring import evaluate, read_rows, write_rows
 from neurotarget.stats.cohort.measured import from_rows
@@ -44,14 +44,14 @@ def main() -> None:
 @exits_with_sentence
 def run(argv: Sequence[str]) -> int:
     """Run the command in `argv`; returns 0 on success, 2 on errors."""
-    argv = [word if exists(word) else _at_home(word) for word in argv]
+    argv = [word if exists(word) else _expand_home(word) for word in argv]
     if (text := asked_help(argv)) is not None:
         print(text, end="")
         return 0
     if argv[0] not in (*HEAVY, *COMMANDS):
         known = [*SCRIPTS, *HEAVY, *COMMANDS]
         raise DataError(f"neurotarget {argv[0]}: no such command;{nearest_of(argv[0], known)}")
-    with going_on(same_command(argv)) if argv[0] in KEEPING else nullcontext():
+    with resumable_with(same_command(argv)) if argv[0] in KEEPING else nullcontext():
         if argv[0] in HEAVY:
             return HEAVY[argv[0]](argv)
         act, allowed = COMMANDS[argv[0]]
@@ -156,9 +156,9 @@ def _words(command: str, argv: Sequence[str], allowed: Sequence[str]) -> dict[st
     return words
 
 
-def _at_home(word: str) -> str:
+def _expand_home(word: str) -> str:
     key, sign, value = word.partition("=")
-    return f"{key}={at_home(value)}" if sign else at_home(word)
+    return f"{key}={expand_home(value)}" if sign else expand_home(word)
 
 
 def _source(words: Words) -> str:

@@ -153,13 +153,13 @@ def _check_choice(override: Override) -> None:
     if options and any(_is_path(one) for one in (value if isinstance(value, list) else [value])):
         raise DataError(
             f"{override.input_line}: found a path, wanted a name of {override.key_or_group}; put "
-            f"the file into a folder <conf>/{override.key_or_group} of your own and say "
+            f"the file into a folder <conf>/{override.key_or_group} of your own and set "
             "--config-dir=<conf>"
         )
     if options and not isinstance(value, str | QuotedString | list | dict):
         wanted = f"{override.key_or_group}=<{' | '.join(options)}>"
         raise DataError(
-            f"{override.input_line}: found no choice, wanted {wanted}; say one, or leave "
+            f"{override.input_line}: found no choice, wanted {wanted}; choose one, or leave "
             f"{override.key_or_group} out"
         )
 
@@ -192,7 +192,7 @@ def _dangling(error: InterpolationKeyError) -> str:
     ways = f"{group}=<{' | '.join(options)}>"
     if group != "experiment" and (whole := _options("experiment")):
         ways += f" or experiment=<{' | '.join(whole)}>"
-    return f"{group}: nothing is chosen; say {ways}"
+    return f"{group}: nothing is chosen; set {ways}"
 
 
 def _unknown_choice(error: MissingConfigException) -> str:
@@ -216,7 +216,7 @@ def no_variant(group: str, variant: str, choice: str, options: Sequence[str]) ->
     `options` are the choices that have the variant.
     """
     return (
-        f"no such choice: {choice} has no {variant} variant, it comes in one size; say "
+        f"no such choice: {choice} has no {variant} variant, it comes in one size; set "
         f"{group}={choice} ({variant} variants: {', '.join(options)}; `neurotarget models` lists "
         "what each costs)"
     )
@@ -265,7 +265,7 @@ def _no_branch(override: Override, branch: DictConfig) -> str:
     now = yaml.safe_dump(OmegaConf.to_container(branch), default_flow_style=True, sort_keys=False)
     now = " ".join(now.split())
     return (
-        f"{override.input_line}: found no keys, wanted keys with values; say "
+        f"{override.input_line}: found no keys, wanted keys with values; set "
         f"{shlex.quote(f'{override.key_or_group}={now}')} (as it is now) with your own values, or "
         "null"
     )

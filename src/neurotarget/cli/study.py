@@ -7,7 +7,7 @@ from pathlib import Path
 
 from neurotarget.cli.flags import flag
 from neurotarget.cli.settings import read_whole
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import expand_home
 from neurotarget.problems import DataError
 from neurotarget.report.pages.raters_section import rater_sentences
 from neurotarget.report.text.learning_banner import banner, banner_text
@@ -66,7 +66,7 @@ def run(words: Words, load_target: Callable[[str], Target]) -> int:
         words.get("levels", ""),
     )
     target = load_target(words["target"]) if "target" in words else None
-    rows = at_home(words.get("rows", ""))
+    rows = expand_home(words.get("rows", ""))
     source = Source(
         f"{kind}={words[kind]}",
         partial({"rows": _from_rows, "masks": _from_masks, "table": _from_table}[kind], words),
@@ -124,8 +124,8 @@ def _from_masks(words: Words, target: Target | None) -> Material:
 
 
 def _from_table(words: Words, target: Target | None) -> Material:
-    whole = at_home(words["table"])  # a path may contain a comma
-    paths = [whole] if whole.is_file() else list(map(at_home, _list(words, "table")))
+    whole = expand_home(words["table"])  # a path may contain a comma
+    paths = [whole] if whole.is_file() else list(map(expand_home, _list(words, "table")))
     if absent := [path for path in paths if not (path.is_file() or path.is_symlink())]:
         raise DataError(f"table: no such file: {absent[0]}; check the path")
     options = {"id_column": words.get("id"), "method_column": words.get("method")}
@@ -172,7 +172,7 @@ def _source(words: Words) -> str:
 
 
 def _existing(words: Words, key: str) -> Path:
-    path = at_home(words[key])
+    path = expand_home(words[key])
     if not path.exists():
         raise DataError(f"{key}: no such file or folder: {path}; check the path")
     return path

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from neurotarget.files.drafts import sweep
 from neurotarget.files.ownership import link_out
 from neurotarget.files.reading import load_json, read_bytes
-from neurotarget.files.writing import at_home, write_text, written
+from neurotarget.files.writing import expand_home, write_text, written
 from neurotarget.problems import DataError, error, some
 
 Scans = Mapping[str, nib.Nifti1Image]  # folder name → scan of one case
@@ -86,7 +86,7 @@ def draw_cohort(
     Raises:
         DataError: the folder cannot be written, or contains files that are not ours.
     """
-    folder, people = at_home(folder), drawing.people(plan)
+    folder, people = expand_home(folder), drawing.people(plan)
     drawn = DrawnFolder(folder, key=plan.key, places=tuple(drawing.columns.values()))
     with FileLock(folder / ".lock"):
         record = {"key": plan.key, "planted": drawing.planted(plan), "plan": asdict(plan)}

@@ -26,7 +26,7 @@ ANYWHERE = (  # overrides that may differ between machines
 )
 
 
-def split_words(
+def split_overrides(
     loader: ConfigLoader, config: DictConfig, space: Mapping[str, Any], overrides: Sequence[str]
 ) -> tuple[list[str], tuple[Dimension, ...]]:
     """Split overrides into those of every trial and the searched ones (also from `sweep.space`).

@@ -178,8 +178,8 @@ def _key(own: Config, settings: Config, data: TargetData) -> str:
     """Hash of everything that a localiser depends on: prepared cases, splits, settings."""
     entries = sorted((case_id, folder.name) for case_id, folder in data.folders.items())
     parts = {name: own[name] for name in ("model", "task", "budget", "augment", "windows")}
-    told = [VERSION, parts, dict(settings), entries, sorted(data.splits.items())]
-    text = json.dumps(told, sort_keys=True, default=str)
+    key = [VERSION, parts, dict(settings), entries, sorted(data.splits.items())]
+    text = json.dumps(key, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
@@ -233,7 +233,7 @@ def limits_of(
         sides = " × ".join(f"{side:g}" for side in settings["spacing_mm"])
         raise DataError(
             f"cascade: found no training mask that fills a voxel of {sides} mm, wanted masks to "
-            "localise; say a smaller cascade.spacing_mm, or cascade=none"
+            "localise; set a smaller cascade.spacing_mm, or cascade=none"
         )
     sizes = np.array([drawn[entry.case_id].size_mm for entry in marked])
     voxel_mm3 = [float(np.prod(entry.grid.spacing_mm)) for entry in marked]

@@ -85,8 +85,8 @@ def _examples(predictor: Predictor, cases: Sequence[Case], data: TargetData) -> 
 def _hash(predictor: Predictor, made_by: str, cases: Sequence[Case], data: TargetData) -> str:
     """Hash of all that the choice depends on; prepared folders are named by their content."""
     prepared = {case.case_id: data.folders[case.case_id].name for case in cases}
-    told = [VERSION, made_by, predictor.settings, prepared]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    key = [VERSION, made_by, predictor.settings, prepared]
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

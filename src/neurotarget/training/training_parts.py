@@ -71,7 +71,7 @@ def build_parts(
     Raises:
         DataError: a setting is unknown or has an invalid value, or the patch does not fit.
     """
-    check_words(config, target)
+    check_choices(config, target)
     net, fitted, note = fit_patch(config["patch_vox"], config["model"], target)
     data.target, data.margin_vox = fitted, getattr(net, "margin_vox", 0)
     lines = [note] if note else []
@@ -90,7 +90,7 @@ def build_parts(
     further = [best, meter, *budget.callbacks, *callbacks]
     trainer = _trainer(config, folder, budget.trainer, further)
     if config["budget"]["kind"] in ("minutes", "flops"):  # steps are printed earlier
-        lines.append(f"training  {budget.told}")
+        lines.append(f"training  {budget.description}")
     return Parts(fitted, data, task, trainer, best, meter, lines)
 
 
@@ -137,7 +137,7 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
         raise Stopped(number) from error
 
 
-def check_words(config: Config, target: Target) -> None:
+def check_choices(config: Config, target: Target) -> None:
     """Check the settings `weights`, `monitor`, `postprocess` and `held_out`, which are used late.
 
     Raises:
