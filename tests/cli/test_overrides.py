@@ -101,7 +101,7 @@ def test_hydras_own_flags_are_left_to_hydra(check, flags):
         ),
         (
             ("model=null",),
-            "model=null: found no choice, wanted model=<segresnet | unet>; choose one, or leave model",
+            "model=null: found no choice, wanted model=<segresnet | unet>; choose one, or leave",
         ),
         (("+experiment=3",), "+experiment=3: found no choice, wanted experiment=<hippocampus | "),
         (("-m", "model=unet,null"), "model=null: found no choice"),

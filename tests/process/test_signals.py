@@ -62,7 +62,7 @@ def test_a_signal_is_one_sentence_and_its_own_status(number, how):
     status, out, err = stopped(number)
     assert (status, out) == (128 + number, "cleaned\n")
     wanted = (
-        f"\nstopped{how}; what was finished is kept; go on with: python train.py resume=runs/a\n"
+        f"\nstopped{how}; what was finished is kept; resume with: python train.py resume=runs/a\n"
     )
     assert err == wanted
 
@@ -142,4 +142,4 @@ def test_a_full_disk_and_lack_of_memory_name_the_command_too(capsys, error, name
 
     with pytest.raises(SystemExit, match="2"):
         act()
-    assert capsys.readouterr().err.endswith("go on with: neurotarget prepare a\n") is named
+    assert capsys.readouterr().err.endswith("resume with: neurotarget prepare a\n") is named

@@ -189,7 +189,7 @@ def test_a_stopped_job_goes_on_where_it_was(run, capfd):
     assert run("-m", "arm=plain,stops,last") == 130
     many = Path("runs/many")
     assert statuses(many) == {"arm=plain": "done", "arm=stops": "missing", "arm=last": "missing"}
-    assert f"go on with: python train.py resume={many.resolve()}\n" in capfd.readouterr().err
+    assert f"resume with: python train.py resume={many.resolve()}\n" in capfd.readouterr().err
     Path("calm").touch()
     assert run("resume=runs/many") == 0
     assert times_run(many / "arm=stops") == ["anew", "arm=stops"]
@@ -228,7 +228,7 @@ def test_what_a_signal_terminates_is_no_success(run, capfd):
     assert run("arm=terminates") == 143
     assert "stopped by SIGTERM; what was finished is kept" in capfd.readouterr().err
     assert run("-m", "arm=plain,terminates,last") == 143
-    assert "go on with: python train.py resume=" in capfd.readouterr().err
+    assert "resume with: python train.py resume=" in capfd.readouterr().err
     many = Path("runs/many")
     assert set(statuses(many).values()) == {"done", "missing"}
     Path("calm").touch()

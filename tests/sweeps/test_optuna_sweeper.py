@@ -233,7 +233,8 @@ def test_a_trial_that_was_done_but_not_told_is_not_run_again(search, monkeypatch
     with pytest.raises(SystemExit, match="130"):
         search("x=interval(0,1)", "sweep.trials=4")
     assert (
-        "stopped; what was finished is kept; go on with: python train.py" in capsys.readouterr().err
+        "stopped; what was finished is kept; resume with: python train.py"
+        in capsys.readouterr().err
     )
     monkeypatch.delenv("STOPS_AFTER")
     folder = search("x=interval(0,1)", "sweep.trials=4")

@@ -80,8 +80,8 @@ def _check_room(folder: Path, config: DictConfig) -> None:
         draft.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"{folder}: cannot be written ({error.strerror or error}); make room, or choose another "
-            "folder"
+            f"{folder}: cannot be written ({error.strerror or error}); make room, or choose "
+            "another folder"
         ) from error
     finally:
         draft.unlink(missing_ok=True)

@@ -119,8 +119,8 @@ def same_command(arguments: Sequence[str]) -> str:
 
 
 def resume_note(error: BaseException) -> list[str]:
-    """The resume command that `resumable_with` noted, as a clause; an empty list if there is none."""
-    return [f"go on with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
+    """The resume command that `resumable_with` noted, as a clause; empty if there is none."""
+    return [f"resume with: {note}" for note in getattr(error, "__notes__", [])[-1:]]
 
 
 def end_stopped(error: BaseException, number: int) -> None:

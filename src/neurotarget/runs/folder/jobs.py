@@ -14,11 +14,8 @@ RESULT = "result.json"
 LOG = "job.log"
 ACCEPT = "accept_changed_data"
 INVOCATION_KEYS = ("resume", "overwrite", "trust", ACCEPT)  # of one invocation, never recorded
-INVOCATION_PREFIXES = (
-    *(f"{key}=" for key in INVOCATION_KEYS),
-    "hydra.",
-    "hydra/",
-)  # these do not affect results
+# prefixes of overrides that do not affect the result
+WITHOUT_EFFECT = (*(f"{key}=" for key in INVOCATION_KEYS), "hydra.", "hydra/")
 
 Status = Literal["done", "failed", "pruned", "missing"]
 STATUSES: dict[str, Status] = {"done": "done", "failed": "failed", "pruned": "pruned"}  # recorded
@@ -97,9 +94,7 @@ def same_overrides(some: Sequence[str], others: Sequence[str]) -> bool:
 
 def result_overrides(overrides: Sequence[str]) -> list[str]:
     """Sorted overrides that affect the result."""
-    return sorted(
-        override for override in overrides if not override.startswith(INVOCATION_PREFIXES)
-    )
+    return sorted(override for override in overrides if not override.startswith(WITHOUT_EFFECT))
 
 
 def _started_with(folder: Path) -> tuple[str, ...]:

@@ -127,7 +127,7 @@ def _unfinished_others(folder: Path, names: set[str]) -> list[str]:
 def resume_command_of(folder: Path, own: Sequence[str] = ()) -> str:
     """Shell command that resumes a run.
 
-    `own` are the result of `repeated_overrides`; for a multirun, by default, from its recorded overrides.
+    `own` are the `repeated_overrides`; for a multirun, by default, those of its record.
     """
     own = own or [override for override in _overrides(folder) if must_be_repeated(override, folder)]
     return shlex.join([*command_for("train"), *own, f"resume={folder}"])

@@ -33,7 +33,8 @@ def trained_runs(place: Path, weights: str = "best") -> list[Path]:
     if not runs:
         raise DataError(
             f"run={place}: found {len(there)} runs, none of them finished with "
-            f"weights/{weights}.ckpt, wanted at least one; go on with them: {resume_command_of(place)}"
+            f"weights/{weights}.ckpt, wanted at least one; resume them with: "
+            f"{resume_command_of(place)}"
         )
     if left := [folder.name for folder in there if folder not in runs]:
         print(f"not finished, and left out: {', '.join(left)}", flush=True)
