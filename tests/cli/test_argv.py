@@ -7,7 +7,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from neurotarget.cli.argv import check_argv, check_launcher, expand_home, literal, resumed_argv
+from neurotarget.cli.arguments import expanded
+from neurotarget.cli.argv import check_argv, check_launcher, literal, resumed_argv
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.multirun import resume_command_of
 
@@ -101,7 +102,7 @@ def test_home_is_found_behind_a_dotted_key_too(monkeypatch, tmp_path):
     assert literal("data.root=~/scans") == f"data.root={tmp_path}/scans"
     assert literal("--config-dir=~/conf") == f"--config-dir={tmp_path}/conf"
     (tmp_path / "~").mkdir()
-    assert expand_home("~") == "~"
+    assert expanded("~") == "~"
 
 
 @pytest.mark.parametrize("word", ["pretrained=null", "hydra.run.dir=${paths.runs}/a", "input="])

@@ -10,11 +10,10 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from neurotarget.cli.flags import flag
+from neurotarget.cli.arguments import exists, expanded, read_value
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_output import claim_output
-from neurotarget.files import writing as files
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence, print_anything
@@ -113,7 +112,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     if not said or said[-1] in ("resume=null", "resume="):
         return list(argv)
     place = said[-1].removeprefix("resume=")
-    folder = real_path(expand_home(place if exists(place) else _unquoted(place)))
+    folder = real_path(expanded(place if exists(place) else _unquoted(place)))
     now = [word for word in joined_options(argv) if not word.startswith("resume=")]
     is_trusted, now = _trusted(now)
     # Hydra does not read options between overrides
@@ -191,7 +190,7 @@ def literal(word: str, *, is_sweep: bool = False) -> str:
     if not sign or not value or key == "resume":  # quoted later, in `resumed_argv`
         return word
     if word.startswith("--"):
-        return f"{key}={expand_home(value)}"
+        return f"{key}={expanded(value)}"
     if _key(word) in PATHS:
         return f"{key}={_paths(_key(word), value, is_sweep)}"
     if _is_quoted(value):
@@ -202,19 +201,6 @@ def literal(word: str, *, is_sweep: bool = False) -> str:
         return word
     mended = f"{key}={BETWEEN.sub(_name, value)}"
     return mended if _is_readable(mended) else word
-
-
-def expand_home(path: str) -> str:
-    """Expand `~` in a path; shells do not expand it after a dotted key."""
-    return str(files.expand_home(path)) if path[:1] == "~" else path
-
-
-def exists(path: str) -> bool:
-    """Whether a file or folder exists; False for text that cannot be a path."""
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):  # too long, or with characters that no path has
-        return False
 
 
 def _paths(key: str, value: str, is_sweep: bool) -> str:
@@ -244,7 +230,7 @@ def _several(text: str) -> str:
 def _exactly(path: str) -> str:
     if path == "null":
         return path
-    path = expand_home(path)
+    path = expanded(path)
     try:
         (read,) = OverridesParser.create().parse_overrides([f"path={path}"])
     except HydraException:
@@ -283,8 +269,9 @@ def _kept(before: Sequence[str], anew: set[str]) -> list[str]:
 def _trusted(words: Sequence[str]) -> tuple[bool, list[str]]:
     """Whether `trust=true` is given, and the other arguments."""
     values = [word.partition("=")[2] for word in words if _key(word) == "trust"]
-    given = [flag({"trust": value}, "trust") for value in values]
-    return any(given), [word for word in words if _key(word) != "trust"]
+    return any(read_value("trust", value, bool) for value in values), [
+        word for word in words if _key(word) != "trust"
+    ]
 
 
 def _key(word: str) -> str:

@@ -1,6 +1,5 @@
 """Check overrides before Hydra starts, so that an error gets a one-sentence message."""
 
-import difflib
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -25,7 +24,7 @@ from omegaconf.errors import (
 
 from neurotarget.cli.setting_table import CHECKS
 from neurotarget.files.reading import real_path
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, nearest
 from neurotarget.runs.folder.jobs import quoted
 from neurotarget.sweeps.trial_overrides import keys_of
 
@@ -205,8 +204,8 @@ def _unknown_choice(error: MissingConfigException) -> str:
             return f"{whole}={variant}/{choice}: {no_variant(whole, variant, choice, several)}"
         group, choice = whole, f"{variant}/{choice}"
         options += [f"{variant}/{one}" for one in several]
-    near = difflib.get_close_matches(choice, options, n=1)
-    hint = f"did you mean {group}={near[0]}? " if near else ""
+    near = nearest(choice, options)
+    hint = f"did you mean {group}={near}? " if near else ""
     return f"{group}={choice}: no such choice; {hint}(choices: {', '.join(options)})"
 
 
@@ -253,9 +252,9 @@ def _unknown_key(override: Override, known: Sequence[str]) -> str:
     ours += [group for group in _loader().list_groups("") if not group.startswith("hydra")]
     # a nested key of that name is more likely than a similar spelling
     deeper = sorted((one for one in ours if one.endswith(f".{key}")), key=len)
-    near = deeper[:1] or difflib.get_close_matches(key, ours, n=1)
-    near = [] if key.endswith("._target_") else near  # may be a class of the user's own
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = next(iter(deeper), None) or nearest(key, ours)
+    is_class = key.endswith("._target_")  # may be one of the user's own
+    hint = f"did you mean {near}? " if near and not is_class else ""
     if override.is_delete():
         return f"{override.input_line}: no such key to remove; {hint}".rstrip("; ")
     return f"{key}: no such key; {hint}(add a new key with +{key}=...)"

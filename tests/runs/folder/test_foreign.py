@@ -10,7 +10,7 @@ import yaml
 
 from neurotarget.cli import overrides
 from neurotarget.cli.argv import check_argv, resumed_argv
-from neurotarget.cli.main import load_target
+from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import read_foreign, refuse_foreign, refuse_replayed
 from neurotarget.runs.folder.jobs import Job, read_job
@@ -147,7 +147,7 @@ def test_trust_is_typed_and_never_taken_from_the_run(word, tmp_path):
     (tmp_path / "overrides.yaml").write_text(yaml.safe_dump([word, "trust=true"]))
     assert resumed_argv([f"resume={tmp_path}", "trust=true"])[0] == word
     assert "trust=true" not in resumed_argv([f"resume={tmp_path}", "trust=true"])
-    with pytest.raises(DataError, match="trust: found 1, wanted true or false"):
+    with pytest.raises(DataError, match="trust: got '1', wanted true or false"):
         resumed_argv([f"resume={tmp_path}", "trust=1"])
 
 
