@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.report.pages.postprocessing import postprocessing_text
-from neurotarget.report.text.learning_banner import told as learning_text
+from neurotarget.report.text.learning_banner import learning_text
 from neurotarget.report.text.numbers import number
 from neurotarget.report.text.sentences import counted, rows_of
 from neurotarget.report.text.text_tables import (

@@ -56,6 +56,6 @@ def banner_text(found: Banner | None) -> str:
     return "" if found is None else "\n".join([found.head, *(f"  {line}" for line in found.lines)])
 
 
-def told(word: str, reasons: Sequence[str], warnings: Sequence[str]) -> str:
+def learning_text(word: str, reasons: Sequence[str], warnings: Sequence[str]) -> str:
     """Format the banner from the values in summary.json."""
     return banner_text(banner(Learning(word, tuple(reasons), tuple(warnings))))
