@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 from neurotarget.stats.arms.arm_scores import score_arms, score_beside
 from neurotarget.stats.arms.mixed import fit_arms
 from neurotarget.stats.arms.paired import differences_table, order, signed_rank_p, told_apart
-from neurotarget.stats.core.holm import holm
+from neurotarget.stats.core.multiple_tests import corrected
 from oracles.arms import arms_of, dice_of, simulated, target, twice
 
 
@@ -68,10 +68,10 @@ def test_many_differences_are_left_to_scipy():
 def test_holm_leaves_out_what_is_unknown():
     p = np.array([0.04, np.nan, 0.01, 0.03, 0.5, 0.03])
     expected = multipletests(p[np.isfinite(p)], method="holm")[1]
-    found = holm(p)
+    found = corrected(p)
     assert found[np.isfinite(p)] == pytest.approx(expected)
     assert np.isnan(found[1])
-    assert len(holm(np.array([]))) == 0
+    assert len(corrected(np.array([]))) == 0
 
 
 def test_arms_that_never_differ_have_p_1():

@@ -24,8 +24,8 @@ from scipy.stats import rankdata, wilcoxon
 from neurotarget.stats.arms.arm_scores import DICE, HD95, LESS_IS_BETTER, MEAN, SAME, Scored
 from neurotarget.stats.arms.arms import NET
 from neurotarget.stats.arms.mixed import MixedFit, fit_arms
-from neurotarget.stats.core.holm import holm
 from neurotarget.stats.core.interval import FEWEST
+from neurotarget.stats.core.multiple_tests import corrected
 from neurotarget.stats.core.resample import codes, ends, replicates, weighted_mean
 
 ALPHA = 0.05
@@ -75,8 +75,8 @@ def differences_table(
     ]
     table = pd.DataFrame(rows, columns=[*COLUMNS, "is_made", "is_split"])
     for _, family in table.groupby(["label", "is_made"], sort=False):
-        for p, corrected in (("wilcoxon_p", "holm_p"), ("model_p", "model_holm_p")):
-            table.loc[family.index, corrected] = holm(family[p].to_numpy(float))
+        for p, p_holm in (("wilcoxon_p", "holm_p"), ("model_p", "model_holm_p")):
+            table.loc[family.index, p_holm] = corrected(family[p].to_numpy(float))
     is_clear = (table["holm_p"] < ALPHA) & (table["told_apart"] == "")
     is_sure = (table["model_holm_p"] < ALPHA) & ~table["is_split"].astype(bool)
     for place in table.index[is_clear & ~is_sure]:
@@ -196,7 +196,7 @@ def signed_rank_p(apart: Float[ndarray, " N"]) -> float:
     """Return the two-sided p of Wilcoxon's signed rank test on nonzero differences.
 
     For up to 13 differences all combinations of signs are enumerated, which also handles ties;
-    scipy's enumeration takes up to half a second. For more, the p is exact without ties up to 50,
+    scipy's enumeration takes seconds. For more, the p is exact without ties up to 50,
     else by the normal approximation.
     """
     n = len(apart)

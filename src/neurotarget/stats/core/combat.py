@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from neurotarget.problems import DataError
@@ -254,7 +254,7 @@ def _shrunk(standard: Volumes, raw: Site, prior: Prior | None) -> Site:
     return Site(location, scale)
 
 
-def _posterior_scale(squares: Features, n: Features, prior: Prior) -> Features:
+def _posterior_scale(squares: Features, n: Integer[ndarray, " F"], prior: Prior) -> Features:
     """Mean of the inverse gamma posterior of a variance, given squares about the location."""
     mean, variance = prior.scale_mean, prior.scale_variance
     if variance <= ROUNDING * mean**2:  # all equal: the prior is a point

@@ -9,7 +9,7 @@ import pandas as pd
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.core.holm import holm
+from neurotarget.stats.core.multiple_tests import corrected
 from neurotarget.stats.effects.effects import NONE_REFUSED, Refused, answered, label_of
 from neurotarget.stats.effects.variants import variants
 
@@ -41,8 +41,8 @@ def label_effects_table(
             p = np.array([row["p"] for row in own])
             tests = {"n_tests": int(np.isfinite(p).sum())}
             rows += [
-                row | tests | {"p_holm": float(corrected)}
-                for row, corrected in zip(own, holm(p), strict=True)
+                row | tests | {"p_holm": float(p_holm)}
+                for row, p_holm in zip(own, corrected(p), strict=True)
             ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -18,6 +18,7 @@ from statsmodels.regression.linear_model import OLS
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
 from neurotarget.stats.cohort.subjects import NotEstimableError, is_category, key, levels
+from neurotarget.stats.core.discrimination import welch
 from neurotarget.stats.core.spline import knots, natural_spline
 
 FEWEST = 3  # fewest subjects in a group, and fewest degrees of freedom, for an estimate
@@ -100,7 +101,7 @@ def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "
     if np.ptp(volumes) <= ROUNDING * np.abs(volumes).max():
         raise NotEstimableError(f"the {what} do not vary")
     if welch:
-        return _welch(volumes, columns.tested == 1, what)
+        return _welch(volumes, columns.tested, what)
     return _least_squares(volumes, columns, what)
 
 
@@ -217,20 +218,12 @@ def standard(columns: Float[ndarray, "N P"]) -> Float[ndarray, "N P"]:
     return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 
 
-def _welch(volumes: Volumes, first: ndarray, what: str) -> Fit:
-    a, b = volumes[first], volumes[~first]
-    squares = (len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)
-    freedom = len(volumes) - 2
-    if squares <= (ROUNDING * np.abs(volumes).max()) ** 2:
+def _welch(volumes: Volumes, tested: ndarray, what: str) -> Fit:
+    a, b = volumes[tested == 1], volumes[tested != 1]
+    spread, freedom = _within_groups(volumes, tested)
+    if spread * math.sqrt(freedom) <= ROUNDING * np.abs(volumes).max():
         raise NotEstimableError(f"the {what} do not vary within the groups")
-    estimate = float(a.mean() - b.mean())
-    # computed here, since scipy's test warns about groups that hardly vary
-    own = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
-    error = math.sqrt(sum(own))
-    within = sum(own) ** 2 / (own[0] ** 2 / (len(a) - 1) + own[1] ** 2 / (len(b) - 1))
-    p = float(2 * t.sf(abs(estimate) / error, within))
-    spread, leverage = math.sqrt(squares / freedom), math.sqrt(1 / len(a) + 1 / len(b))
-    return Fit(estimate, error, float(within), p, spread, freedom, leverage)
+    return Fit(*welch(a, b), spread, freedom, math.sqrt(1 / len(a) + 1 / len(b)))
 
 
 def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:

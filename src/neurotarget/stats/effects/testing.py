@@ -18,7 +18,7 @@ from statsmodels.regression.linear_model import OLS
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
-from neurotarget.stats.core.holm import holm
+from neurotarget.stats.core.multiple_tests import corrected
 from neurotarget.stats.effects.model import design
 from neurotarget.stats.effects.variants import DECLARED, variants
 
@@ -36,7 +36,7 @@ def tests_table(measured: Measured, effects: pd.DataFrame) -> pd.DataFrame:
     for method in found["method"].unique():
         own = (found["method"] == method) & found["p"].notna()
         found.loc[own, "n_tests"] = int(own.sum())
-        found.loc[own, "p_holm"] = holm(found.loc[own, "p"].to_numpy(float))
+        found.loc[own, "p_holm"] = corrected(found.loc[own, "p"].to_numpy(float))
     named = {item.name: item for item in measured.target.hypotheses}
     inflation = [
         variance_inflation(named[row.hypothesis], measured.covariates, row.model)

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
-from statsmodels.stats.multitest import multipletests
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import key
@@ -31,6 +30,7 @@ from neurotarget.stats.core.discrimination import (
     widening,
 )
 from neurotarget.stats.core.interval import Estimate
+from neurotarget.stats.core.multiple_tests import corrected
 from neurotarget.stats.core.resample import DRAWS, draws
 from neurotarget.stats.study.contrast import (
     Groups,
@@ -82,7 +82,7 @@ def biomarkers_table(measured: Measured) -> pd.DataFrame:
         sides = _sides(measured, groups, people)
         for method, volumes in people.items():
             rows = [_row(groups, method, volumes, label, sides[label]) for label in measured.labels]
-            blocks.append(_with_q(pd.DataFrame(rows, columns=list(COLUMNS))))
+            blocks.append(pd.DataFrame(rows, columns=list(COLUMNS)))
     return _stacked(blocks, COLUMNS)
 
 
@@ -109,7 +109,7 @@ def biomarker_differences_table(measured: Measured, *, seed: int = 0) -> pd.Data
                 _difference_row(groups, pair, label, weights, sides[label])
                 for label in measured.labels
             ]
-            blocks.append(_with_q(pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS))))
+            blocks.append(pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS)))
     return _stacked(blocks, DIFFERENCE_COLUMNS)
 
 
@@ -225,14 +225,9 @@ def _two_sided(drawn: ndarray) -> float:
     return min(max(2 * share, 1 / DRAWS), 1.0)
 
 
-def _with_q(table: pd.DataFrame) -> pd.DataFrame:
-    tested = table["p"].notna()
-    if tested.any():
-        table.loc[tested, "q"] = multipletests(table.loc[tested, "p"], method="fdr_bh")[1]
-    return table
-
-
 def _stacked(blocks: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    """All blocks as one table, with q over the labels of each block."""
     if not blocks:
         return pd.DataFrame(columns=list(columns))
-    return pd.concat(blocks, ignore_index=True)
+    tables = [block.assign(q=corrected(block["p"].to_numpy(float), "fdr_bh")) for block in blocks]
+    return pd.concat(tables, ignore_index=True)
