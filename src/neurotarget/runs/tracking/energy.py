@@ -7,7 +7,7 @@ import torch
 
 
 class EnergyMeter:
-    """Energy of some GPUs, by the driver's power reading: mean of two readings times their distance.
+    """Energy of some GPUs: the mean of two readings of the driver's power times the time between.
 
     Needs the package nvidia-ml-py. `joules` is None without GPUs, or once a reading has failed, as
     a sum with gaps would be too small.

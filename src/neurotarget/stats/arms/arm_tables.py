@@ -56,10 +56,10 @@ def arms_table(
     hd95 = mean_of("hd95_mm", scored.arms)
     failed = _failures(scored.arms)
     rows = []
-    for arm in sorted(order(scored), key=lambda one: learnings[one].word == NOT_LEARNT):
-        row = _summary(scored, arm, seed) | {"learnt": learnings[arm].word}
-        if learnings[arm].word in (NOT_LEARNT, DOUBTFUL):
-            why = f"{learnings[arm].word}: {' '.join(learnings[arm].reasons)}".rstrip(".")
+    for arm in sorted(order(scored), key=lambda one: learnings[one].verdict == NOT_LEARNT):
+        row = _summary(scored, arm, seed) | {"learnt": learnings[arm].verdict}
+        if learnings[arm].verdict in (NOT_LEARNT, DOUBTFUL):
+            why = f"{learnings[arm].verdict}: {' '.join(learnings[arm].reasons)}".rstrip(".")
             row["reason"] = "; ".join(part for part in (row["reason"], why) if part)
         row |= _spread_of(tables["spread"], arm)
         row |= {"mean_rank": _rank(tables["ranks"], arm), "p_best": chances.get(arm, math.nan)}

@@ -63,7 +63,7 @@ class Training(NamedTuple):
 class Learning(NamedTuple):
     """One of four verdicts, the sentences that justify it, and warnings that do not change it."""
 
-    word: str
+    verdict: str
     reasons: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
@@ -103,19 +103,19 @@ def judge_learning(
     if n_failed:
         reasons.append(f"{n_failed} of {n_masks} held-out masks failed ({FAILED}).")
     if way < LEAST_GAIN or failed > MOST_FAILED or (math.isnan(value) and known.steps == 0):
-        word = NOT_LEARNT
+        verdict = NOT_LEARNT
     elif math.isnan(value):
-        word, reasons = UNKNOWN, ["No mask could be scored."]
+        verdict, reasons = UNKNOWN, ["No mask could be scored."]
     else:
-        word = DOUBTFUL if way < SAFE_GAIN or failed > SAFE_FAILED else LEARNT
-    if word == NOT_LEARNT and is_held_out and gain(known.dice, trivial) >= SAFE_GAIN:
+        verdict = DOUBTFUL if way < SAFE_GAIN or failed > SAFE_FAILED else LEARNT
+    if verdict == NOT_LEARNT and is_held_out and gain(known.dice, trivial) >= SAFE_GAIN:
         reasons.append(
             f"Validation reached a Dice of {known.dice:.3f}: the held-out scans are unlike those "
             "of training, or were read otherwise."
         )
     warnings = tuple(_warnings(known))
     steps = () if warnings else _steps_done(known)  # the warnings contain it too
-    return Learning(word, (*reasons, *steps), warnings)
+    return Learning(verdict, (*reasons, *steps), warnings)
 
 
 def judge_validation(values: Mapping[str, float], training: Training | None = None) -> Learning:
@@ -131,9 +131,9 @@ def judge_validation(values: Mapping[str, float], training: Training | None = No
     found = judge_learning(dice=math.nan, n_failed=0, n_masks=0, training=known)
     if not failed > SAFE_FAILED:
         return found
-    word = NOT_LEARNT if failed > MOST_FAILED or found.word == NOT_LEARNT else DOUBTFUL
+    verdict = NOT_LEARNT if failed > MOST_FAILED or found.verdict == NOT_LEARNT else DOUBTFUL
     why = f"{100 * failed:.0f} % of the masks in validation failed ({FAILED})."
-    return found._replace(word=word, reasons=(*found.reasons, why))
+    return found._replace(verdict=verdict, reasons=(*found.reasons, why))
 
 
 def time_note(training: Training) -> str:
@@ -182,7 +182,7 @@ def refusals(
     learnt. `whose` begins the sentence, where the masks are not a network's.
     """
     head = whose or "the network’s masks cannot answer"
-    if learning is not None and learning.word == NOT_LEARNT:
+    if learning is not None and learning.verdict == NOT_LEARNT:
         why = f"{head}: it has not learnt, and {int(masks.sum())} of {len(masks)} masks failed"
         return dict.fromkeys((*target.label_names, *target.regions), why)
     found = {}

@@ -78,7 +78,7 @@ class Measured:
         splits = self.scores.drop_duplicates("case_id").set_index("case_id")["split"]
         return splits.map(PARTS).reindex(self.covariates.index)
 
-    def asked(self, hypothesis: Hypothesis) -> Mapping[str, pd.DataFrame]:
+    def values_of(self, hypothesis: Hypothesis) -> Mapping[str, pd.DataFrame]:
         """Return the tested values by method: volumes in mm³, or means of the contrast."""
         if not hypothesis.contrast:
             return self.volumes

@@ -17,7 +17,13 @@ from scipy.stats import t
 from statsmodels.regression.linear_model import OLS
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
-from neurotarget.stats.cohort.subjects import NotEstimableError, is_category, key, levels
+from neurotarget.stats.cohort.subjects import (
+    NotEstimableError,
+    is_category,
+    key,
+    levels,
+    quantities,
+)
 from neurotarget.stats.core.discrimination import welch
 from neurotarget.stats.core.spline import knots, natural_spline
 
@@ -37,6 +43,16 @@ class Design(NamedTuple):
     tested: Float[ndarray, " N"]
     others: Float[ndarray, "N P"]
     notes: tuple[str, ...] = ()
+
+    @property
+    def scale(self) -> float:
+        """SD of the tested column."""
+        return float(self.tested.std())
+
+    @property
+    def matrix(self) -> Float[ndarray, "N P"]:
+        """All columns, the tested one first and centred, in units of its SD."""
+        return np.column_stack([(self.tested - self.tested.mean()) / self.scale, self.others])
 
 
 class Fit(NamedTuple):
@@ -87,10 +103,11 @@ def term_columns(hypothesis: Hypothesis, terms: pd.DataFrame) -> Float[ndarray, 
     return columns[:, independent(columns)]
 
 
-def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "volumes") -> Fit:
+def fit(hypothesis: Hypothesis, columns: Design, volumes: Volumes, what: str = "") -> Fit:
     """Fit least squares with robust errors (HC3), or compare two groups by Welch's test.
 
-    `what` names the outcome in errors.
+    Welch's test is used for a group difference without other terms. `what` names the outcome in
+    errors, by default the tested quantity.
 
     Source: Welch 1947, doi:10.1093/biomet/34.1-2.28; MacKinnon and White 1985,
     doi:10.1016/0304-4076(85)90158-7 (HC3).
@@ -98,9 +115,10 @@ def fit(columns: Design, volumes: Volumes, *, welch: bool = False, what: str = "
     Raises:
         NotEstimableError: the volumes do not vary, or too few subjects are left.
     """
+    what = what or quantities(hypothesis)
     if np.ptp(volumes) <= ROUNDING * np.abs(volumes).max():
         raise NotEstimableError(f"the {what} do not vary")
-    if welch:
+    if hypothesis.groups and not hypothesis.adjust:
         return _welch(volumes, columns.tested, what)
     return _least_squares(volumes, columns, what)
 
@@ -227,9 +245,7 @@ def _welch(volumes: Volumes, tested: ndarray, what: str) -> Fit:
 
 
 def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
-    scale = float(columns.tested.std())
-    tested = (columns.tested - columns.tested.mean()) / scale
-    model = OLS(volumes, np.column_stack([tested, columns.others]))
+    scale, model = columns.scale, OLS(volumes, columns.matrix)
     freedom = float(model.df_resid)
     if freedom < FEWEST:
         raise NotEstimableError(
@@ -239,15 +255,23 @@ def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
     found = model.fit()
     if found.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:
         raise NotEstimableError(f"the {what} do not vary about the model")
-    estimate, error = float(found.params[0]) / scale, _robust_error(model.exog, found.resid) / scale
+    estimate, error = float(found.params[0]) / scale, robust_error(model.exog, found.resid) / scale
     spread, leverage = math.sqrt(found.scale), float(found.bse[0]) / scale
     p = float(2 * t.sf(abs(estimate) / error, freedom))
     within = _within_groups(volumes, columns.tested)
     return Fit(estimate, error, freedom, p, spread, freedom, leverage / spread, *within)
 
 
-def _robust_error(columns: Float[ndarray, "N P"], left: Volumes) -> float:
-    """Heteroscedasticity-robust (HC3) standard error of the first coefficient.
+def with_leverage(
+    columns: Float[ndarray, "N P"],
+) -> tuple[Float[ndarray, "P N"], Float[ndarray, " N"]]:
+    """Return the pseudoinverse of a model's columns, and the leverage of each subject."""
+    inverse = np.linalg.pinv(columns)
+    return inverse, np.einsum("np,pn->n", columns, inverse)
+
+
+def robust_error(columns: Float[ndarray, "N P"], residuals: Volumes) -> float:
+    """Return the heteroscedasticity-robust (HC3) standard error of the first coefficient.
 
     A subject with a term of their own (the only one of a site) contributes nothing to the effect,
     nor to its error.
@@ -255,10 +279,9 @@ def _robust_error(columns: Float[ndarray, "N P"], left: Volumes) -> float:
     Source: MacKinnon and White 1985, doi:10.1016/0304-4076(85)90158-7; Long and Ervin 2000,
     doi:10.1080/00031305.2000.10474549 (for small samples).
     """
-    inverse = np.linalg.pinv(columns)
-    free = 1 - np.einsum("np,pn->n", columns, inverse)
-    is_own = free < ROUNDING
-    weighted = inverse[0] * np.where(is_own, 0.0, left / np.where(is_own, 1.0, free))
+    inverse, leverage = with_leverage(columns)
+    is_own = 1 - leverage < ROUNDING
+    weighted = inverse[0] * np.where(is_own, 0.0, residuals / np.where(is_own, 1.0, 1 - leverage))
     return float(np.linalg.norm(weighted))
 
 

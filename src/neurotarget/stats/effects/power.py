@@ -6,7 +6,7 @@ import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.cohort.subjects import NotEstimableError, gather, quantities
+from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.core.number_text import whole
 from neurotarget.stats.effects.attenuation import share_of
 from neurotarget.stats.effects.model import FEWEST, Fit, design, fit
@@ -104,14 +104,12 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
     reference = measured.reference
     if reference is None:
         raise NotEstimableError("no method counts as the reference")
-    asked, what = measured.asked(hypothesis), quantities(hypothesis)
-    volumes = pd.DataFrame({name: asked[name][row["label"]] for name in (reference, method)})
+    values = measured.values_of(hypothesis)
+    volumes = pd.DataFrame({name: values[name][row["label"]] for name in (reference, method)})
     cohort = gather(hypothesis, volumes, measured.covariates)
     columns = design(hypothesis, cohort.covariates)
-    is_plain = hypothesis.groups is not None and not hypothesis.adjust
     perfect, own = (
-        fit(columns, cohort.volumes[name].to_numpy(), welch=is_plain, what=what)
-        for name in (reference, method)
+        fit(hypothesis, columns, cohort.volumes[name].to_numpy()) for name in (reference, method)
     )
     n_perfect = _subjects(row["effect"], perfect, len(cohort.volumes))
     found = {"sd": own.spread, "n_perfect": n_perfect}

@@ -28,9 +28,7 @@ def fit_random(columns: Design, volumes: Float[ndarray, " N"], sites: ndarray) -
     n_sites = len(np.unique(sites))
     if n_sites < FEWEST_SITES:
         raise NotEstimableError(f"{n_sites} sites, wanted {FEWEST_SITES} or more")
-    scale, size = float(columns.tested.std()), float(np.std(volumes))
-    tested = (columns.tested - columns.tested.mean()) / scale
-    model = np.column_stack([tested, columns.others])
+    scale, size, model = columns.scale, float(np.std(volumes)), columns.matrix
     freedom = len(volumes) - model.shape[1] - n_sites + 1
     if freedom < FEWEST:
         raise NotEstimableError("too few degrees of freedom with a volume for each site")

@@ -48,7 +48,7 @@ TWO_TESTS = 0.9  # level of the interval that is equivalent to two one-sided tes
 class Verdict(NamedTuple):
     """One of the six verdicts, and its reason."""
 
-    word: str
+    kind: str
     reason: str = ""
 
 

@@ -19,9 +19,10 @@ from neurotarget.stats.effects.by_label import label_effects_table
 from neurotarget.stats.effects.curves import age_table, curves_table
 from neurotarget.stats.effects.diagnostics import residuals_table
 from neurotarget.stats.effects.effect_differences import effect_differences_table
-from neurotarget.stats.effects.effects import NO_CONCLUSION, Refused, effects_table
+from neurotarget.stats.effects.effects import Refused, effects_table
 from neurotarget.stats.effects.influence import influence_table, outlier_notes
 from neurotarget.stats.effects.power import power_table
+from neurotarget.stats.effects.verdict import NO_CONCLUSION
 from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
 from neurotarget.stats.study.ceiling import ceiling_table, drawings_of
 from neurotarget.stats.study.means import mean_agreement_table, means_table

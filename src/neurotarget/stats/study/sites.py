@@ -19,7 +19,8 @@ from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, written
 from neurotarget.stats.core.interval import FEWEST
-from neurotarget.stats.effects.effects import INCONCLUSIVE, Effect, estimate_effect
+from neurotarget.stats.effects.effects import Effect, estimate_effect
+from neurotarget.stats.effects.verdict import INCONCLUSIVE
 from neurotarget.stats.study.multisite import (
     Errors,
     Scans,
