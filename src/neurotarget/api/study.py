@@ -121,7 +121,7 @@ def study(
             as_paths(table),
             target=target,
             labels=list(labels) or None,
-            words=reading,
+            reading=reading,
             reference=reference,
         )
 

@@ -133,7 +133,7 @@ def _from_table(words: Words, target: Target | None) -> Material:
         paths,
         target=target,
         labels=_list(words, "labels") or None,
-        words={
+        reading={
             "levels": levels_of(words.get("levels", "")),
             **options,
             "methods": _list(words, "methods"),

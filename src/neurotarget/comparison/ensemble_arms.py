@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -24,6 +25,7 @@ from neurotarget.files.writing import digest
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.problems import DataError
+from neurotarget.report.text.amounts import duration
 from neurotarget.report.text.sentences import counted
 from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
 from neurotarget.runs.network.objects import build_foreign
@@ -118,8 +120,6 @@ def with_ensembles(
     if older := [name for name, run in found.runs.items() if distances_by(run.rows) == VOXELS]:
         reason = (
             f"There are no ensembles: distances of {listed(older)} are by {VOXELS}, of an older "
-        )
-        reason += (
             f"version; score them again with neurotarget evaluate to have those by {ELEMENTS}."
         )
         return found._replace(notes=(*found.notes, reason))
@@ -137,7 +137,7 @@ def with_ensembles(
     arms, notes = found.arms, []
     for maker in makers:
         try:
-            with within_memory("its cases", "close other programs, say ensembles=false"):
+            with within_memory("its cases", "close other programs, or set ensembles=false"):
                 rows = maker.rows()
         except DataError as error:
             notes.append(f"There is no {maker.plan.name}: {' '.join(str(error).split())}.")
@@ -273,10 +273,10 @@ def cost_sentence(every: Sequence[Maker]) -> str:
         return f"{len(possible)} of {counted(len(every), 'ensemble')} are there already"
     passes = sum(maker.plan.passes for maker in makers)
     seconds = sum(
-        maker.plan.passes * _mean([run.cost["predict_s_per_case"] for run in maker.runs])
+        maker.plan.passes * fmean(run.cost["predict_s_per_case"] for run in maker.runs)
         for maker in makers
     )
-    length = "" if math.isnan(seconds) else f", about {_length(seconds)} as the runs took"
+    length = "" if math.isnan(seconds) else f", about {duration(seconds)} as the runs took"
     return (
         f"{counted(len(makers), 'ensemble')} to predict: {passes} times a case through a "
         f"network{length}; ensembles=false leaves them out, and what is finished is kept"
@@ -347,13 +347,3 @@ def _file_name(name: str) -> str:
     plain = re.sub(r"[^\w.,=+-]+", "_", name).strip(".")[:80]
     mark = hashlib.sha256(name.encode()).hexdigest()[:6]
     return plain if plain == name.replace(" ", "_") else f"{plain}-{mark}"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _length(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -166,6 +166,18 @@ def at_home(path: Path | str) -> Path:
     return path
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse an output folder that can be neither written nor made.
+
+    Raises:
+        DataError: it, or the folder that it would be made in, may not be written or is a file.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "may not be written" if there.is_dir() else "is a file"
+        raise DataError(f"output: {there} {what}, wanted a folder to write into; name another")
+
+
 def digest(path: Path | str) -> str:
     """SHA-256 of a file's content; `unread` if it cannot be read (its reader reports that)."""
     try:

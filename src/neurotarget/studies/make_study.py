@@ -1,6 +1,5 @@
 """Make one study: apply the questions to a cohort, and write the results."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 
 from neurotarget.files.memory_limits import LESS_READ, LESS_SHOWN, within_memory
 from neurotarget.files.ownership import claim
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import at_home, check_writable
 from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.levels import CodeBook, code_book
 from neurotarget.problems import DataError
@@ -164,8 +163,5 @@ def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypoth
 def _folder(output: Path | str | None, source: Source, target: Target) -> Path:
     folder = source.run_folder or Path(f"study_{target.name}")
     folder = folder if output is None else at_home(output)
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        what = "may not be written" if there.is_dir() else "is a file"
-        raise DataError(f"output: {there} {what}, wanted a folder to write into; say another")
+    check_writable(folder)
     return folder

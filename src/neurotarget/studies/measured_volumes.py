@@ -33,7 +33,7 @@ def from_table(
     *,
     target: Target | None,
     labels: Sequence[str] | None,
-    words: Mapping[str, Any],
+    reading: Mapping[str, Any],
     reference: str | None = None,
 ) -> Material:
     """Read volumes of one or more methods from tables, without images.
@@ -47,7 +47,7 @@ def from_table(
             f"some of {', '.join(target.label_names)}; leave out labels= or target="
         )
     names = labels or (target.label_names if target else None)
-    found = read_volume_table(paths, labels=names, target=target, **words)
+    found = read_volume_table(paths, labels=names, target=target, **reading)
     columns = list(next(iter(found.volumes.values())).columns)
     if target is None:
         fit = _fit_names(columns)
@@ -79,7 +79,7 @@ def _fit_names(names: Sequence[str]) -> list[str]:
         plain = plain or "volume"
         plain = f"{plain}_column" if plain == "total" else plain
         taken = [plain, *(f"{plain}_{number}" for number in range(2, len(names) + 2))]
-        fit.append(next(word for word in taken if word not in fit))
+        fit.append(next(one for one in taken if one not in fit))
     return fit
 
 

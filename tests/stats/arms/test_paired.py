@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
-from neurotarget.stats.arms.arm_scores import score_arms, score_beside
+from neurotarget.stats.arms.arm_scores import score_arms, secondary_scores
 from neurotarget.stats.arms.mixed import fit_arms
 from neurotarget.stats.arms.paired import differences_table, order, signed_rank_p, told_apart
 from neurotarget.stats.core.multiple_tests import corrected
@@ -219,7 +219,7 @@ def test_of_errors_and_distances_less_is_better(metric):
                                 ("hd95_mm", 2, 1))
     ]  # fmt: skip
     arms = replace(arms, scores=pd.concat([arms.scores, *more]))
-    scored = score_beside(arms)[metric]
+    scored = secondary_scores(arms)[metric]
     fits = {"mean": fit_arms(scored, "mean", arms.nets)}
     found = differences_table(scored, fits, metric=metric).iloc[0]
     better = found if found["arm"] == "a" else {"wins": found["losses"]}

@@ -5,7 +5,6 @@ An arm has not learnt if at least half of its runs have not; if any has not, it 
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pandas as pd
 
@@ -51,8 +50,7 @@ def learnt_alone(scored: Scored, learnings: Learnings) -> Scored | None:
         return None
     if len(able) == len(arms.names):
         return scored
-    scores, runs = (table[table["arm"].isin(able)] for table in (arms.scores, arms.runs))
-    return score_arms(replace(arms, scores=scores, runs=runs))
+    return score_arms(arms.only(able))
 
 
 def refused_arms(arms: Arms, learnings: Learnings) -> dict[tuple[str, int], dict[str, str]]:

@@ -1,6 +1,5 @@
 """Separate results for internal and external cases of every arm of a comparison."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -55,9 +54,3 @@ def without_external(arms: Arms) -> tuple[Arms, list[str]]:
         "in the hypotheses: by the mean of the volumes that the folds of a seed give."
     )
     return replace(arms, scores=scores, runs=runs), [note]
-
-
-def of_arms(arms: Arms, names: Sequence[str]) -> Arms:
-    """Return a copy with only these arms."""
-    scores, runs = (table[table["arm"].isin(names)] for table in (arms.scores, arms.runs))
-    return replace(arms, scores=scores, runs=runs)

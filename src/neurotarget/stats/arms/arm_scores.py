@@ -68,7 +68,7 @@ def score_arms(arms: Arms) -> Scored:
     return _scored(rows, by_run, arms)
 
 
-def score_beside(arms: Arms) -> dict[str, Scored]:
+def secondary_scores(arms: Arms) -> dict[str, Scored]:
     """Return absolute volume error, and surface Dice or else HD95, where available.
 
     Source: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z (report a boundary score in

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from neurotarget.problems import join_reasons
 from neurotarget.stats.arms.arm_learning import Learnings, learning_of_arms, refused_arms
 from neurotarget.stats.arms.arms import Arms
 from neurotarget.stats.cohort.measured import Measured, means_with_regions, with_regions
@@ -147,14 +148,10 @@ def _agreement(cohort: Cohort, label: str, found: pd.DataFrame) -> dict:
     for statistic, columns in STATISTICS.items():
         values = rows.loc[statistic, ["value", "low", "high"]]
         row |= dict(zip(columns, values, strict=False))
-    reasons = dict.fromkeys(rows.loc[list(STATISTICS), "reason"])
     missing = int(rows["n_missing"].iloc[0])
-    if missing:
-        reasons[f"{missing} cases lack a volume"] = None
-    return row | {
-        "n": int(rows["n"].iloc[0]),
-        "reason": "; ".join(reason for reason in reasons if reason),
-    }
+    lacking = f"{missing} cases lack a volume" if missing else ""
+    reason = join_reasons(*rows.loc[list(STATISTICS), "reason"], lacking)
+    return row | {"n": int(rows["n"].iloc[0]), "reason": reason}
 
 
 def _seeded(table: pd.DataFrame) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.stats import rankdata, wilcoxon
 
+from neurotarget.problems import join_reasons
 from neurotarget.stats.arms.arm_scores import DICE, HD95, LESS_IS_BETTER, MEAN, SAME, Scored
 from neurotarget.stats.arms.arms import NET
 from neurotarget.stats.arms.mixed import MixedFit, fit_arms
@@ -81,8 +82,8 @@ def differences_table(
     is_sure = (table["model_holm_p"] < ALPHA) & ~table["is_split"].astype(bool)
     for place in table.index[is_clear & ~is_sure]:
         why = SPLIT if table.at[place, "is_split"] else UNDONE
-        parts = (table.at[place, "reason"], why.format(table.at[place, "model_holm_p"]))
-        table.at[place, "reason"] = "; ".join(part for part in parts if part)
+        why = why.format(table.at[place, "model_holm_p"])
+        table.at[place, "reason"] = join_reasons(table.at[place, "reason"], why)
     found = np.where(is_clear & is_sure, APART, NOT_APART)
     table["told_apart"] = table["told_apart"].mask(table["told_apart"] == "", found)
     return table[COLUMNS]
@@ -161,7 +162,7 @@ def _row(
         **{"model_p": model.p, "is_made": is_made},
         "told_apart": _why_untested(scored, pair, fit),
         "is_split": _lean(of_subject) * apart.sum() < 0,
-        "reason": "; ".join(part for part in (*reasons, fit.reason) if part),
+        "reason": join_reasons(*reasons, fit.reason),
     }
 
 

@@ -194,8 +194,7 @@ def _views(measured: Measured) -> Iterator[_View]:
     Further raters are left out: their masks are not judged.
     """
     labels, cases = list(measured.target.label_names), measured.covariates.index
-    people = {measured.reference, *measured.raters}
-    methods = [method for method in measured.methods if method not in people]
+    methods = list(measured.automatic)
     if not methods and "failed" in set(measured.scores.get("metric", ())):
         methods = ["predicted"]  # none of its masks has a volume
     nothing = pd.DataFrame(math.nan, index=cases, columns=labels)
@@ -214,8 +213,8 @@ def _crash_or_empty(view: _View) -> _Verdicts:
         is_judged, is_failed = volumes.notna(), volumes == 0
     else:
         is_failed = volumes.isna() | ((volumes == 0) & (truth != 0))
-        is_asked = volumes.notna().any() | crashed.notna().any()  # labels that the method segments
-        is_judged = volumes.notna() | volumes.isna() & is_asked
+        has_label = volumes.notna().any() | crashed.notna().any()  # labels that the method segments
+        is_judged = volumes.notna() | volumes.isna() & has_label
 
     def describe(case_id: object, label: str) -> str:
         if math.isnan(volumes.at[case_id, label]):

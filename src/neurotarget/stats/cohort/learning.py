@@ -184,10 +184,10 @@ def refusals(
     head = whose or "the network’s masks cannot answer"
     if learning is not None and learning.verdict == NOT_LEARNT:
         why = f"{head}: it has not learnt, and {int(masks.sum())} of {len(masks)} masks failed"
-        return dict.fromkeys((*target.label_names, *target.regions), why)
+        return dict.fromkeys(target.parts, why)
     found = {}
     labels = masks.index.get_level_values("label")
-    for name, parts in ({one: (one,) for one in target.label_names} | target.regions).items():
+    for name, parts in target.parts.items():
         own = masks[labels.isin(parts)]
         if len(own) and own.mean() > SAFE_FAILED:
             found[name] = f"{head}: {int(own.sum())} of {len(own)} failed ({FAILED})"
@@ -233,7 +233,7 @@ def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame
     its labels.
     """
     failed = {
-        method: _wide(masks, measured)
+        method: failed_by_label(masks, measured)
         for method, masks in _judged(measured)
         if len(masks) and masks.any()
     }
@@ -250,26 +250,18 @@ def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame
 
 def _judged(measured: Measured) -> Iterator[tuple[str, pd.Series]]:
     """Yield which masks of each method failed, by case and label; people's count as correct."""
-    for number, method in enumerate(_asked(measured)):
+    for number, method in enumerate(measured.automatic):
         masks = failed_masks(measured.scores) if number == 0 else _empty(measured, method)
         yield method, masks if len(masks) else _empty(measured, method)
 
 
-def _wide(masks: pd.Series, measured: Measured) -> pd.DataFrame:
-    target = measured.target
-    table = (
-        masks.astype(float)
-        .unstack("label")
-        .reindex(index=measured.covariates.index, columns=list(target.label_names))
-    )
-    table = table.fillna(0.0) > 0
-    sums = {name: table[list(parts)].any(axis=1) for name, parts in target.regions.items()}
-    return table.assign(**sums)
-
-
-def _asked(measured: Measured) -> Iterable[str]:
-    people = {measured.reference, *measured.raters}
-    return [method for method in measured.methods if method not in people]
+def failed_by_label(masks: pd.Series, measured: Measured) -> pd.DataFrame:
+    """Whether each case (row) failed in each label, or in any label of a region (column)."""
+    labels, cases = list(measured.target.label_names), measured.covariates.index
+    table = masks.unstack("label") if len(masks) else pd.DataFrame(index=cases)
+    table = table.reindex(index=cases, columns=labels).eq(True)
+    parts = measured.target.parts.items()
+    return pd.DataFrame({name: table[list(own)].any(axis=1) for name, own in parts})
 
 
 def _empty(measured: Measured, method: str) -> pd.Series:

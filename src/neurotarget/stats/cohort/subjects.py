@@ -18,6 +18,7 @@ from neurotarget.levels import level_key
 
 # numbers in columns of these names are group names, not quantities
 CHANGE = "their subjects change"  # a covariate between visits; part of a reason
+AGE, SEX = ("age", "age_years"), ("sex", "gender")  # names of columns, in any case
 CATEGORIES = frozenset({"sex", "gender", "group", "diagnosis", "site", "scanner", "rater"})
 
 

@@ -9,16 +9,16 @@ from jaxtyping import Float
 from numpy import ndarray
 from statsmodels.regression.linear_model import OLS
 
+from neurotarget.data.tables.table_ids import find_column
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.problems import join_reasons
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.cohort.subjects import Cohort, NotEstimableError, gather, levels
+from neurotarget.stats.cohort.subjects import AGE, SEX, Cohort, NotEstimableError, gather, levels
 from neurotarget.stats.core.interval import LEVEL
 from neurotarget.stats.core.spline import knots, natural_spline
 from neurotarget.stats.effects.effects import estimate_effect
 from neurotarget.stats.effects.model import FEWEST, design, independent, standard
 
-AGES = ("age", "age_years")
-SEXES = ("sex", "gender")
 FEWEST_CURVE, FEWEST_LINE = 12, 4  # fewest subjects of a sex for a curve, and for a line
 GRID = 40  # number of ages in a curve
 ENDS = (0.02, 0.98)  # quantiles of age at which a curve starts and ends
@@ -65,9 +65,8 @@ def curves_table(measured: Measured) -> pd.DataFrame:
 
 def _names(covariates: pd.DataFrame) -> tuple[str, str | None]:
     """Columns of age and of sex; sex is None where no case has one."""
-    age = next((name for name in covariates if str(name).casefold() in AGES), AGES[0])
-    sex = next((name for name in covariates if str(name).casefold() in SEXES), None)
-    return age, sex if sex is not None and covariates[sex].notna().any() else None
+    age, sex = find_column(covariates.columns, AGE), find_column(covariates.columns, SEX)
+    return age or AGE[0], sex if sex is not None and covariates[sex].notna().any() else None
 
 
 def _hypothesis(age: str, *adjust: str) -> Hypothesis:
@@ -85,7 +84,7 @@ def _slope(volumes: pd.Series, covariates: pd.DataFrame, age: str, sex: str | No
     cohort = gather(_hypothesis(age, *adjust), volumes.to_frame(), covariates)
     found["p_curve"], bend = _p_curve(cohort, age, adjust)
     found["p_interaction"], differs = _p_interaction(volumes, covariates, age, sex)
-    return found | {"reason": "; ".join(part for part in (bend, differs) if part)}
+    return found | {"reason": join_reasons(bend, differs)}
 
 
 def _p_curve(cohort: Cohort, age: str, adjust: tuple[str, ...]) -> tuple[float, str]:
@@ -121,8 +120,7 @@ def _curves(
     volumes: pd.Series, covariates: pd.DataFrame, age: str, sex: str | None
 ) -> Iterator[pd.DataFrame]:
     try:
-        asked = _hypothesis(age, *((sex,) if sex else ()))
-        cohort = gather(asked, volumes.to_frame(), covariates)
+        cohort = gather(_hypothesis(age, *((sex,) if sex else ())), volumes.to_frame(), covariates)
     except NotEstimableError:
         return
     ages, values = cohort.covariates[age].to_numpy(), cohort.volumes.iloc[:, 0].to_numpy()

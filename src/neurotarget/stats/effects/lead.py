@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.problems import join_reasons
 from neurotarget.stats.cohort.head_size import find_tiv
-from neurotarget.stats.cohort.subjects import key, written
+from neurotarget.stats.cohort.subjects import SEX, key, written
 from neurotarget.stats.effects.confounding import people_a_site, site_share
 from neurotarget.stats.effects.variants import (
     ANCOVA,
@@ -18,7 +19,6 @@ from neurotarget.stats.effects.variants import (
     WITH_SITE,
 )
 
-SEX = ("sex", "gender")
 FEWEST_A_SITE = 5  # with fewer people per site, sites are random effects
 OF_HEAD = {DECLARED: "without it", ANCOVA: "as a covariate", RESIDUAL: "regressed out"}
 OF_HEAD |= {PROPORTION: "as a share of it"}
@@ -61,9 +61,7 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
             "that of the head"
         )
     return [
-        row
-        | {"leads": row["model"] == lead}
-        | {"remark": "; ".join(filter(None, (*remarks, row["remark"])))}
+        row | {"leads": row["model"] == lead} | {"remark": join_reasons(*remarks, row["remark"])}
         for row in rows
     ]
 

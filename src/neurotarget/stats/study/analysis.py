@@ -24,7 +24,7 @@ from neurotarget.stats.effects.influence import influence_table, outlier_notes
 from neurotarget.stats.effects.power import power_table
 from neurotarget.stats.effects.verdict import NO_CONCLUSION
 from neurotarget.stats.study.biomarkers import biomarker_differences_table, biomarkers_table
-from neurotarget.stats.study.ceiling import ceiling_table, drawings_of
+from neurotarget.stats.study.ceiling import ceiling_table, repeated_masks
 from neurotarget.stats.study.means import mean_agreement_table, means_table
 from neurotarget.stats.study.parts import parts_table
 from neurotarget.stats.study.raters import rater_differences_table, raters_table
@@ -100,11 +100,11 @@ def analyse(
 
 def _of_raters(measured: Measured, agreement: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
     if not measured.raters:
-        drawn = drawings_of(measured)
-        if drawn is None:
+        repeated = repeated_masks(measured)
+        if repeated is None:
             return {}
-        agreement = agreement_table(drawn, seed=seed)
-        return {"ceiling": ceiling_table(drawn, agreement, raters_table(drawn, agreement))}
+        agreement = agreement_table(repeated, seed=seed)
+        return {"ceiling": ceiling_table(repeated, agreement, raters_table(repeated, agreement))}
     raters = raters_table(measured, agreement)
     return {
         "raters": raters,

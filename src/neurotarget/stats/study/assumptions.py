@@ -19,6 +19,7 @@ from statsmodels.stats.diagnostic import het_breuschpagan
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import LEVEL
+from neurotarget.stats.study.tables import pair_rows
 
 COLUMNS = [
     *("first", "second", "label", "n", "p_normal", "p_constant", "spread_slope", "holds"),
@@ -93,12 +94,7 @@ def _verdict(
     limit, unit = acceptable_mm3(measured.target.acceptable, float(both.to_numpy().mean()))
     if math.isnan(limit):
         return {"acceptable": math.nan, "unit": "", "verdict": ""}
-    own = agreement[
-        (agreement["first"] == pair[0])
-        & (agreement["second"] == pair[1])
-        & (agreement["label"] == label)
-        & (agreement["stratum"] == "all")
-    ].set_index("statistic")
+    own = pair_rows(agreement, *pair, label).set_index("statistic")
     found = {"acceptable": limit, "unit": unit}
     if not {"lower_limit", "upper_limit"} <= set(own.index):
         return found | {"verdict": OPEN}

@@ -9,6 +9,7 @@ an estimate give the reason.
 """
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -54,11 +55,6 @@ DIFFERENCE_COLUMNS = (
 CLAIMED = "as claimed"
 
 
-class _Delta(NamedTuple):
-    value: float
-    drawn: Float[ndarray, " D"]
-
-
 class _Side(NamedTuple):
     """Group that is expected to have larger values: 1 for a, −1 for b, and the basis for this."""
 
@@ -102,11 +98,11 @@ def biomarker_differences_table(measured: Measured, *, seed: int = 0) -> pd.Data
     blocks = []
     for contrast in contrasts(measured):
         groups = groups_of(measured, contrast)
-        weights, sides = _Weights(seed), _sides(measured, groups, people)
+        sides = _sides(measured, groups, people)
         for first, second in measured.pairs:
             pair = {first: people[first], second: people[second]}
             rows = [
-                _difference_row(groups, pair, label, weights, sides[label])
+                _difference_row(groups, pair, label, seed, sides[label])
                 for label in measured.labels
             ]
             blocks.append(pd.DataFrame(rows, columns=list(DIFFERENCE_COLUMNS)))
@@ -165,7 +161,7 @@ def _row(groups: Groups, method: str, volumes: pd.DataFrame, label: str, side: _
 
 
 def _difference_row(
-    groups: Groups, pair: dict[str, pd.DataFrame], label: str, weights: "_Weights", side: _Side
+    groups: Groups, pair: dict[str, pd.DataFrame], label: str, seed: int, side: _Side
 ) -> tuple:
     sample = adjusted_sample(
         groups, pd.DataFrame({name: table[label] for name, table in pair.items()})
@@ -174,11 +170,11 @@ def _difference_row(
     if reason := sample.reason or _unvarying(tuple(pair), sample):
         nothing = (*(math.nan,) * 6, "", *(math.nan,) * 2)
         return label, *groups.contrast, *pair, *nothing, n_a + n_b, reason
-    d = _delta(sample, weights(n_a, n_b))
-    low, high = np.nanquantile(d.drawn, [1 - TAIL, TAIL])
+    d, in_draws = _delta(sample, _weights(n_a, n_b, seed))
+    low, high = np.nanquantile(in_draws, [1 - TAIL, TAIL])
     area = auc_difference(*zip(sample.a.T, sample.b.T, strict=True), sample.slopes)
     ends = sorted(side.sign * end for end in area[1:3])
-    cells = (d.value, low, high, side.sign * area.value, *ends, side.basis, _two_sided(d.drawn))
+    cells = (d, low, high, side.sign * area.value, *ends, side.basis, _two_sided(in_draws))
     return label, *groups.contrast, *pair, *cells, math.nan, n_a + n_b, sample.note
 
 
@@ -189,38 +185,30 @@ def _unvarying(methods: tuple[str, ...], sample: Sample) -> str:
     return reason if flat else ""
 
 
-def _delta(sample: Sample, weights: tuple[ndarray, ...]) -> _Delta:
+def _delta(sample: Sample, weights: tuple[ndarray, ...]) -> tuple[float, Float[ndarray, " D"]]:
     """Cohen's d of the second method minus that of the first, and in each draw."""
     both = list(zip(sample.a.T, sample.b.T, strict=True))
     first, second = (cohen_d(*values, sample.slopes).value for values in both)
     before, after = (weighted_d(*values, *weights, slopes=sample.slopes) for values in both)
-    drawn = after - before
-    middle = np.nanmean(drawn)
+    differences = after - before
+    middle = np.nanmean(differences)
     wider = math.sqrt(widening(len(sample.a), len(sample.b), sample.slopes))
-    drawn = middle + wider * (drawn - middle)
+    differences = middle + wider * (differences - middle)
     # rounding errors of equal numbers are no difference
     value = second - first if abs(second - first) > ROUNDING else 0.0
-    return _Delta(value, np.where(np.abs(drawn) > ROUNDING, drawn, 0.0))
+    return value, np.where(np.abs(differences) > ROUNDING, differences, 0.0)
 
 
-class _Weights:
-    """Bootstrap weights of two groups, (subjects, draws) each; cached by group sizes."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.drawn: dict[tuple[int, int], tuple[ndarray, ...]] = {}
-
-    def __call__(self, n_a: int, n_b: int) -> tuple[ndarray, ...]:
-        if (n_a, n_b) not in self.drawn:
-            sizes = enumerate((n_a, n_b))  # one seed each: the groups are independent
-            found = (draws(n, self.seed + number).T for number, n in sizes)
-            self.drawn[n_a, n_b] = tuple(np.ascontiguousarray(weights) for weights in found)
-        return self.drawn[n_a, n_b]
+@lru_cache(maxsize=8)  # labels and methods mostly have the same subjects
+def _weights(n_a: int, n_b: int, seed: int) -> tuple[ndarray, ...]:
+    """Bootstrap weights of two groups, (subjects, draws) each."""
+    sizes = enumerate((n_a, n_b))  # one seed each: the groups are independent
+    return tuple(np.ascontiguousarray(draws(n, seed + number).T) for number, n in sizes)
 
 
-def _two_sided(drawn: ndarray) -> float:
+def _two_sided(differences: ndarray) -> float:
     """Twice the share of draws beyond zero, at least 1 / draws."""
-    known = drawn[~np.isnan(drawn)]
+    known = differences[~np.isnan(differences)]
     share = min(float((known <= 0).mean()), float((known >= 0).mean()))
     return min(max(2 * share, 1 / DRAWS), 1.0)
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import written
-from neurotarget.stats.study.raters import network_of
+from neurotarget.stats.study.tables import pair_rows
 from neurotarget.types import Row
 
 INTRA, INTER = "intra-rater", "inter-rater"
@@ -40,7 +40,7 @@ def ceiling_table(
 
     Source: Bland and Altman 1996, doi:10.1136/bmj.313.7059.744.
     """
-    people, network = people_of(measured), network_of(measured)
+    people, network = people_of(measured), measured.network
     rows = []
     for row in raters.to_dict("records"):
         first, second = row["first"], row["second"]
@@ -56,7 +56,7 @@ def ceiling_table(
     return table.sort_values("error", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def drawings_of(measured: Measured) -> Measured | None:
+def repeated_masks(measured: Measured) -> Measured | None:
     """Return several masks per scan (`<case_id>_mask1`, …) as methods named by covariate `rater`.
 
     The second mask of a scan by one rater is called `<rater>_again`, the third `<rater>_again2`.
@@ -106,13 +106,8 @@ def people_of(measured: Measured) -> dict[str, str]:
 def _error(
     measured: Measured, agreement: pd.DataFrame, first: str, second: str, label: str
 ) -> dict[str, object]:
-    own = agreement[
-        (agreement["first"] == first)
-        & (agreement["second"] == second)
-        & (agreement["label"] == label)
-        & (agreement["stratum"] == "all")
-        & (agreement["statistic"] == "sd_difference")
-    ]
+    own = pair_rows(agreement, first, second, label)
+    own = own[own["statistic"] == "sd_difference"]
     row = {"n": 0, "error_mm3": math.nan, "error_percent": math.nan, "interval": "none"}
     if not len(own):
         return row

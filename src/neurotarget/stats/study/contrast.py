@@ -12,15 +12,14 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from neurotarget.data.tables.table_ids import find_column
 from neurotarget.stats.cohort.head_size import CONTROLS, find_tiv
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.cohort.subjects import key, written
+from neurotarget.stats.cohort.subjects import AGE, SEX, key, written
 from neurotarget.stats.core.discrimination import NONE, ROUNDING, Slopes
 from neurotarget.stats.core.interval import FEWEST
 
 KNOWN = 0.5  # least share of subjects with a covariate for an adjustment
-AGE = ("age", "age_years")
-SEX = ("sex", "gender")
 GROUPS = ("group", "diagnosis", "dx")
 
 
@@ -72,7 +71,7 @@ def contrasts(measured: Measured) -> tuple[Contrast, ...]:
     for name in table.columns:
         if key(name) in GROUPS and key(name) not in asked and (pair := _two_values(table[name])):
             found.append(Contrast(str(name), *pair))
-    sex = _column(table, SEX)
+    sex = find_column(table.columns, SEX)
     if not found and sex and (pair := _two_values(table[sex])):
         found.append(Contrast(sex, *pair))
     return tuple(found)
@@ -176,15 +175,15 @@ def groups_of(measured: Measured, contrast: Contrast) -> Groups:
     The contrast's own covariate is left out, and so are those that less than half of them have.
     """
     table, subjects = measured.covariates, measured.subjects
-    name = _column(table, (contrast.covariate,))
+    name = find_column(table.columns, (contrast.covariate,))
     if name is None:
         nobody = pd.Series(dtype=bool)
         return Groups(contrast, nobody, pd.DataFrame(index=nobody.index), (), (), (), True)
     keys = _categories(table[name], subjects)
     is_a = (keys == key(contrast.group_a))[keys.isin([key(group) for group in contrast[1:]])]
     columns, names, lacking, remarks = {}, [], [], []
-    sex = _column(table, SEX)
-    for found in (_column(table, AGE), sex, find_tiv(table.columns)):
+    sex = find_column(table.columns, SEX)
+    for found in (find_column(table.columns, AGE), sex, find_tiv(table.columns)):
         if found is None or found == name:
             continue
         terms = _terms(table[found], subjects, found == sex).reindex(is_a.index)
@@ -227,12 +226,6 @@ def _two_values(values: pd.Series) -> tuple[str, str] | None:
         return None
     first, second = sorted(named, key=lambda name: (name in CONTROLS, name))
     return named[first], named[second]
-
-
-def _column(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
-    """The column with one of these names, in any case."""
-    known = {str(name).casefold(): name for name in table.columns}
-    return next((known[name.casefold()] for name in names if name.casefold() in known), None)
 
 
 def _same(contrast: Contrast) -> tuple:

@@ -183,7 +183,7 @@ def _published(target: Target, part: str, label: str) -> dict[str, list[Publishe
 
 def _failed(measured: Measured, label: str, cases: pd.Index) -> int:
     """Number of cases in which a label failed, or any label of a region or of the target."""
-    names = {label: (label,), ALL_LABELS: measured.target.label_names} | measured.target.regions
+    names = {ALL_LABELS: measured.target.label_names} | measured.target.parts
     rows = measured.scores
     own = rows[rows["label"].isin(names[label]) & rows["case_id"].isin(cases)]
     return int(failed_masks(own).groupby("case_id").any().sum())

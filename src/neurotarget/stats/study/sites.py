@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.hypothesis import SPLINE, Hypothesis
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, join_reasons
 from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, written
@@ -146,7 +146,7 @@ def _site_rows(
             found = _effects(hypothesis, volumes[label], table, places, site)
             if errors is not None and found["n"] >= FEWEST:
                 found |= {name: float(errors[at][number]) for at, name in enumerate(ERRORS)}
-                found["reason"] = _joined(found["reason"], errors.reason)
+                found["reason"] = join_reasons(found["reason"], errors.reason)
             yield _row(label, site=site, **same, **found)
         if absent := int(places.isna().sum()):
             yield _row(label, n=absent, reason="cases without a site", **same)
@@ -199,7 +199,7 @@ def _effects(
         "without_high": without.high,
         "verdict_without": without.verdict,
         "unit": without.unit,
-        "reason": _joined(*reasons),
+        "reason": join_reasons(*reasons),
     }
 
 
@@ -224,7 +224,7 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
         before, after = site_shares(scans, count=FOLDS, seed=seed)
     except (NotEstimableError, DataError) as why:
         for label in measured.labels:
-            yield nothing | {"label": label, "reason": _joined(str(why), *notes)}
+            yield nothing | {"label": label, "reason": join_reasons(str(why), *notes)}
         return
     for label in measured.labels:
         number = volumes.columns.get_loc(label)
@@ -236,7 +236,7 @@ def _share_rows(measured: Measured, method: str, seed: int) -> Iterator[dict]:
             "site_share_combat": combat.value,
             "p_site_raw": raw.p,
             "p_site_combat": combat.p,
-            "reason": _joined(
+            "reason": join_reasons(
                 "too few volumes, or they do not vary" if math.isnan(raw.value) else "", *notes
             ),
         }
@@ -286,7 +286,3 @@ def _row(label: str, **found: object) -> dict:
     nothing = dict.fromkeys(COLUMNS, math.nan)
     nothing |= {"site": "", "hypothesis": "", "n": 0, "unit": "", "reason": ""}
     return nothing | {"label": label, "verdict_without": INCONCLUSIVE} | found
-
-
-def _joined(*reasons: str) -> str:
-    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))

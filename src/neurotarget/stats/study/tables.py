@@ -18,6 +18,7 @@ from numpy import ndarray
 from neurotarget.metrics.metric_units import is_own
 from neurotarget.problems import DataError
 from neurotarget.stats.cohort.failures import failed_masks
+from neurotarget.stats.cohort.learning import failed_by_label
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import FEWEST, mean_interval
 from neurotarget.stats.core.resample import ROUNDING, codes
@@ -132,6 +133,15 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
 
 
+def pair_rows(
+    agreement: pd.DataFrame, first: str, second: str, label: str | None = None
+) -> pd.DataFrame:
+    """Return the rows of two methods over all cases, of one label unless it is None."""
+    rows = agreement[(agreement["first"] == first) & (agreement["second"] == second)]
+    rows = rows[rows["stratum"] == "all"]
+    return rows if label is None else rows[rows["label"] == label]
+
+
 def scores_table(measured: Measured) -> pd.DataFrame:
     """Return the mean of every score of the masks with its spread; a lost mask has Dice 0.
 
@@ -229,14 +239,10 @@ def _reason(found: Found | None, too_few: str, flat: Sequence[str]) -> str:
 
 def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
     """Whether each case failed in each label, or in any label of a region; rows are cases."""
-    labels, cases = list(measured.target.label_names), measured.covariates.index
-    masks = failed_masks(measured.scores)
-    own = masks.unstack("label") if len(masks) else pd.DataFrame(index=cases)
-    own = own.reindex(index=cases, columns=labels).eq(True)
-    parts = {label: [label] for label in labels} | measured.target.regions
-    parts = {ALL_LABELS: labels} | parts
-    named = dict.fromkeys(values.columns.get_level_values(0))
-    return pd.DataFrame({name: own[list(parts[name])].any(axis=1) for name in named})
+    failed = failed_by_label(failed_masks(measured.scores), measured)
+    if ALL_LABELS not in failed:
+        failed[ALL_LABELS] = failed[list(measured.target.label_names)].any(axis=1)
+    return failed[list(dict.fromkeys(values.columns.get_level_values(0)))]
 
 
 def own_units(rows: pd.DataFrame) -> dict[str, str]:
