@@ -102,7 +102,7 @@ def plan_ensembles(arms: Arms) -> list[Plan]:
 
 
 def with_ensembles(
-    found: Gathered,
+    gathered: Gathered,
     output: Path,
     *,
     device: str = "auto",
@@ -113,28 +113,28 @@ def with_ensembles(
     Results of an earlier call with the same weights are reused. Missing scans or masks, and
     networks that cannot be combined, are reported in notes.
     """
-    plans = plan_ensembles(found.arms)
+    plans = plan_ensembles(gathered.arms)
     if not plans:
         reason = "There are no ensembles: no case was held out by two runs."
-        return found._replace(notes=(*found.notes, reason))
-    if older := [name for name, run in found.runs.items() if distances_by(run.rows) == VOXELS]:
+        return gathered._replace(notes=(*gathered.notes, reason))
+    if older := [name for name, run in gathered.runs.items() if distances_by(run.rows) == VOXELS]:
         reason = (
             f"There are no ensembles: distances of {listed(older)} are by {VOXELS}, of an older "
             f"version; score them again with neurotarget evaluate to have those by {ELEMENTS}."
         )
-        return found._replace(notes=(*found.notes, reason))
-    cases, missing = _cases(found.runs.values())
+        return gathered._replace(notes=(*gathered.notes, reason))
+    cases, missing = _cases(gathered.runs.values())
     wanted = {case for plan in plans for case in plan.cases}
     if lacking := sorted(wanted - cases.keys() | wanted & missing):
         number = counted(len(lacking), "case")
         reason = f"There are no ensembles: scans or masks of {number} are gone "
-        return found._replace(notes=(*found.notes, f"{reason}({listed(lacking)})."))
+        return gathered._replace(notes=(*gathered.notes, f"{reason}({listed(lacking)})."))
     makers = [
-        Maker(plan, found, cases, folder=output / plan.place, device=device, make=make)
+        Maker(plan, gathered, cases, folder=output / plan.place, device=device, make=make)
         for plan in plans
     ]
     print(cost_sentence(makers), flush=True)
-    arms, notes = found.arms, []
+    arms, notes = gathered.arms, []
     for maker in makers:
         try:
             with within_memory("its cases", "close other programs, or set ensembles=false"):
@@ -145,7 +145,7 @@ def with_ensembles(
         arms = _joined(arms, maker.plan, rows, maker.cost())
     kinds = set(arms.kinds.values())
     notes += [text for kind, text in (("ensemble", COSTS), ("soup", SOUPS)) if kind in kinds]
-    return found._replace(arms=arms, notes=(*found.notes, *dict.fromkeys(notes)))
+    return gathered._replace(arms=arms, notes=(*gathered.notes, *dict.fromkeys(notes)))
 
 
 class Maker:
@@ -154,7 +154,7 @@ class Maker:
     def __init__(
         self,
         plan: Plan,
-        found: Gathered,
+        gathered: Gathered,
         cases: Mapping[str, Case],
         *,
         folder: Path,
@@ -162,9 +162,9 @@ class Maker:
         make: Callable[..., Any],
     ) -> None:
         self.plan, self.folder, self.device, self.make = plan, folder, device, make
-        self.runs = [found.runs[name] for name in plan.members]
+        self.runs = [gathered.runs[name] for name in plan.members]
         self.cases = [cases[case] for case in plan.cases]
-        self.target = found.arms.target
+        self.target = gathered.arms.target
 
     @property
     def weights(self) -> list[str]:
@@ -309,7 +309,7 @@ def _plan(
 
 def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
     """Test cases of runs from their cases.tsv, and cases with missing files."""
-    found: dict[str, Case] = {}
+    by_id: dict[str, Case] = {}
     missing = set()
     for run in runs:
         try:
@@ -317,13 +317,13 @@ def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
         except (DataError, OSError):
             continue
         for case in manifest.cases:
-            known = found.get(case.case_id, case)  # arms may read other contrasts
+            known = by_id.get(case.case_id, case)  # arms may read other contrasts
             images = {**case.images, **known.images}
-            found[case.case_id] = replace(known, images=images)
+            by_id[case.case_id] = replace(known, images=images)
             files = [*images.values(), *([case.label] if case.label else [])]
             if not images or not all(Path(path).is_file() for path in files):
                 missing.add(case.case_id)
-    return found, missing
+    return by_id, missing
 
 
 def _joined(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any]) -> Arms:

@@ -97,14 +97,14 @@ def _design(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     if not summary:
         raise DataError(f"{folder}/summary.json: found no JSON, wanted a summary; {AGAIN}")
     fallback = {"seed": config.get("seed"), "fold": (config.get("data") or {}).get("fold")}
-    found = {**fallback, **summary}
+    values = {**fallback, **summary}
     for name in fallback:
-        if not isinstance(found[name], int) or isinstance(found[name], bool):
+        if not isinstance(values[name], int) or isinstance(values[name], bool):
             raise DataError(
-                f"{folder}/summary.json: found {name} {found[name]}, wanted a whole number; "
+                f"{folder}/summary.json: found {name} {values[name]}, wanted a whole number; "
                 "train the run anew"
             )
-    return found
+    return values
 
 
 def _splits(path: Path) -> dict[str, str]:

@@ -79,18 +79,18 @@ def compare_runs(
     if not places:
         raise DataError("compare: found no runs, wanted a multirun folder or run folders")
     folders = [at_home(place) for place in places]
-    found = read_arms(folders, common=common)
-    folder = _output(output, folders, found.arms.names)
+    gathered = read_arms(folders, common=common)
+    folder = _output(output, folders, gathered.arms.names)
     claim(folder, older=older_output, overwrite=overwrite)
     if ensembles:
         make = build if trust else build_foreign
-        found = with_ensembles(found, folder / "ensembles", device=device, make=make)
-    facts = {**found.facts, **({"command": command} if command else {})}
-    title = title or _title(found.facts)
-    with within_memory(f"tables of {len(found.runs)} runs in {folder}", "compare fewer of them"):
-        comparison = compare(found.arms, seed=seed, notes=found.notes, facts=facts)
+        gathered = with_ensembles(gathered, folder / "ensembles", device=device, make=make)
+    facts = {**gathered.facts, **({"command": command} if command else {})}
+    title = title or _title(gathered.facts)
+    with within_memory(f"tables of {len(gathered.runs)} runs in {folder}", "compare fewer of them"):
+        comparison = compare(gathered.arms, seed=seed, notes=gathered.notes, facts=facts)
         done = write_comparison(comparison, folder, title=title)
-    track(done, next(iter(found.runs.values())), mode=mode, title=title, trust=trust)
+    track(done, next(iter(gathered.runs.values())), mode=mode, title=title, trust=trust)
     return done
 
 
@@ -176,10 +176,10 @@ def _logged(done: WrittenComparison) -> dict[str, Any]:
 
 def _summary(comparison: Comparison) -> dict[str, float | str]:
     arms = comparison.tables["arms"].set_index("arm")
-    found: dict[str, float | str] = {
+    logged: dict[str, float | str] = {
         f"compare/dice/{arm}": float(dice) for arm, dice in arms["dice"].items() if pd.notna(dice)
     }
-    return found | {f"compare/learnt/{arm}": verdict for arm, verdict in arms["learnt"].items()}
+    return logged | {f"compare/learnt/{arm}": verdict for arm, verdict in arms["learnt"].items()}
 
 
 def _output(output: Path | str | None, places: Sequence[Path], arms: Sequence[str]) -> Path:

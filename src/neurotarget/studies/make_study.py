@@ -20,8 +20,8 @@ from neurotarget.studies.questions import (
     refuse_codes,
     refuse_copies,
     with_acceptable,
-    with_asked,
     with_covariates,
+    with_hypotheses,
     with_levels,
 )
 from neurotarget.studies.study_folder import write_study
@@ -83,7 +83,7 @@ def make_study(
     if covariates is not None:
         material = with_covariates(material, covariates)
     hypotheses = hypotheses or material.measured.target.hypotheses
-    material = with_asked(material, _with_interest(hypotheses, questions.matters))
+    material = with_hypotheses(material, _with_interest(hypotheses, questions.matters))
     material = with_acceptable(material, acceptable)
     refuse_codes(material, levels)
     material = refuse_copies(material)
@@ -100,7 +100,7 @@ def hypotheses_of(ask: str) -> list[Hypothesis]:
     Raises:
         DataError: a hypothesis cannot be parsed.
     """
-    asked: list[Hypothesis] = []
+    hypotheses: list[Hypothesis] = []
     for text in (part.strip() for part in ask.split(";")):
         if not text:
             continue
@@ -109,11 +109,11 @@ def hypotheses_of(ask: str) -> list[Hypothesis]:
             label = f"{parsed.label}_" if parsed.label else ""
             measure = f"{parsed.measure}_" if parsed.contrast else ""
             name = f"{measure}{label}{parsed.covariate.replace('*', '_x_')}"
-            taken = sum(item.name.startswith(name) for item in asked)
-            asked.append(Hypothesis.parse(f"{name}_{taken + 1}" if taken else name, text))
+            taken = sum(item.name.startswith(name) for item in hypotheses)
+            hypotheses.append(Hypothesis.parse(f"{name}_{taken + 1}" if taken else name, text))
         except ValueError as error:
             raise DataError(f"ask: {str(error).removeprefix('hypothesis ask: ')}") from error
-    return asked
+    return hypotheses
 
 
 def own_target(rows: Path, levels: CodeBook) -> Target | None:
@@ -141,13 +141,13 @@ def levels_of(levels: str | CodeBook) -> CodeBook:
         raise DataError(f"levels: {error}") from error
 
 
-def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypothesis]:
+def _with_interest(hypotheses: Sequence[Hypothesis], text: str | None) -> list[Hypothesis]:
     """Hypotheses with this smallest effect of interest, unless they state one.
 
     Percentages and volumes apply to group differences only: slopes are per unit of a covariate.
     """
     if text is None:
-        return list(asked)
+        return list(hypotheses)
     try:
         matters = Matters.read("matters", text)
     except ValueError as error:
@@ -156,7 +156,7 @@ def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypoth
         replace(one, matters=matters)
         if one.matters is None and (one.groups or matters.unit == "d")
         else one
-        for one in asked
+        for one in hypotheses
     ]
 
 

@@ -291,15 +291,15 @@ def _unmatched(scored: pd.Index, listed: pd.Index, manifest: Path) -> list[str]:
 
 def _with_files(cases: Sequence[Case]) -> tuple[dict[str, Case], list[str]]:
     """Cases by id with their existing files, and a sentence on missing files."""
-    found, missing_files = {}, []
+    by_id, missing_files = {}, []
     for case in cases:
         images = {name: path for name, path in case.images.items() if Path(path).is_file()}
         label = case.label if case.label and case.label.is_file() else None
-        found[case.case_id] = replace(case, images=images, label=label)
+        by_id[case.case_id] = replace(case, images=images, label=label)
         if len(images) < len(case.images) or (case.label and not label):
             missing_files.append(case.case_id)
     missing = "no longer have all their files: missing files are not shown"
-    return found, [named(missing_files, missing, "case")] if missing_files else []
+    return by_id, [named(missing_files, missing, "case")] if missing_files else []
 
 
 def named(names: Sequence[str], what: str, noun: str) -> str:
@@ -317,9 +317,9 @@ def check_masks(folder: Path, case_ids: Iterable[str]) -> None:
     """
     names = [f"{case_id}.nii.gz" for case_id in case_ids]
     if not any((folder / name).is_file() for name in names):
-        found = "no mask of any case" if folder.is_dir() else "no such folder"
+        problem = "no mask of any case" if folder.is_dir() else "no such folder"
         raise DataError(
-            f"{folder}: found {found}, wanted files called after their case, such as {names[0]}"
+            f"{folder}: found {problem}, wanted files called after their case, such as {names[0]}"
         )
 
 

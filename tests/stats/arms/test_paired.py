@@ -8,7 +8,7 @@ from statsmodels.stats.multitest import multipletests
 
 from neurotarget.stats.arms.arm_scores import score_arms, secondary_scores
 from neurotarget.stats.arms.mixed import fit_arms
-from neurotarget.stats.arms.paired import differences_table, order, signed_rank_p, told_apart
+from neurotarget.stats.arms.paired import differences_table, distinguished, order, signed_rank_p
 from neurotarget.stats.core.multiple_tests import corrected
 from oracles.arms import arms_of, dice_of, simulated, target, twice
 
@@ -88,7 +88,7 @@ def test_rounding_is_no_difference():
 
 def test_a_planted_difference_is_told_apart_and_equal_arms_are_not():
     table = table_of(simulated({"a": 0.80, "b": 0.80, "c": 0.85}, seeds=(1, 2), n=90))
-    assert told_apart(table) == {frozenset("ac"), frozenset("bc")}
+    assert distinguished(table) == {frozenset("ac"), frozenset("bc")}
     assert row(table, "c", "a")["model_low"] < 0.05 < row(table, "c", "a")["model_high"]
 
 

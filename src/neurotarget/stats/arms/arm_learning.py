@@ -32,14 +32,16 @@ def learning_of_arms(arms: Arms) -> dict[str, Learning]:
     """
     known = arms.runs.get("val_all_foreground_dice", pd.Series(dtype=float)).dropna()
     trivial = float(known.mean()) if len(known) else math.nan
-    found = {}
+    learnings = {}
     for arm in arms.names:
         runs = arms.runs[arms.runs["arm"] == arm]
         rows = arms.scores[arms.scores["arm"] == arm]
         rows = rows[rows["label"].isin(arms.labels)]
         own = [_judged(rows[rows["run"] == run], line, trivial) for run, line in runs.iterrows()]
-        found[arm] = _together(own, judge_rows(rows, Training(all_foreground_dice=trivial), "run"))
-    return found
+        learnings[arm] = _together(
+            own, judge_rows(rows, Training(all_foreground_dice=trivial), "run")
+        )
+    return learnings
 
 
 def learnt_alone(scored: Scored, learnings: Learnings) -> Scored | None:

@@ -27,10 +27,10 @@ def arm_parts_table(arms: Arms, *, seed: int = 0) -> pd.DataFrame:
             measured = from_rows(means, arms.target, known)
             agreement = agreement_table(measured, seed=seed)
             scores = scores_table(measured)
-            found = parts_table(measured, agreement, scores, seed=seed)
-            tables.append(found.assign(arm=arm, seed=training))
-    found = [table for table in tables if len(table)]
-    whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=ARM_COLUMNS)
+            parts = parts_table(measured, agreement, scores, seed=seed)
+            tables.append(parts.assign(arm=arm, seed=training))
+    filled = [table for table in tables if len(table)]
+    whole = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=ARM_COLUMNS)
     return whole[ARM_COLUMNS]
 
 

@@ -50,11 +50,11 @@ def cohorts(arms: Arms) -> tuple[pd.DataFrame, list[Cohort]]:
     """
     rows = arms.scores[arms.scores["label"].isin(arms.labels)]
     reference = _wide(rows[rows["metric"] == "reference_volume_mm3"], arms).dropna(how="all")
-    found = rows[rows["metric"] == "volume_mm3"]
+    volumes = rows[rows["metric"] == "volume_mm3"]
     return reference, [
         Cohort(arm, int(seed), _wide(part, arms).reindex(reference.index))
         for arm in arms.names
-        for seed, part in found[found["arm"] == arm].groupby("seed")
+        for seed, part in volumes[volumes["arm"] == arm].groupby("seed")
     ]
 
 
@@ -79,13 +79,15 @@ def effects_table(arms: Arms, learnings: Learnings | None = None) -> pd.DataFram
     tables, refused = [], refused_arms(arms, learnings or learning_of_arms(arms))
     for number, (cohort, measured) in enumerate(_measured(arms, with_covariates=True)):
         why = refused.get((cohort.arm, cohort.seed), {})
-        found = study_effects(
+        effects = study_effects(
             measured, refused={(cohort.arm, label): reason for label, reason in why.items()}
         )
-        found = found[found["leads"].astype(bool)]
+        effects = effects[effects["leads"].astype(bool)]
         if number == 0:
-            tables.append(found[found["method"] == REFERENCE].assign(arm=REFERENCE, seed=pd.NA))
-        tables.append(found[found["method"] != REFERENCE].assign(arm=cohort.arm, seed=cohort.seed))
+            tables.append(effects[effects["method"] == REFERENCE].assign(arm=REFERENCE, seed=pd.NA))
+        tables.append(
+            effects[effects["method"] != REFERENCE].assign(arm=cohort.arm, seed=cohort.seed)
+        )
     if not tables:
         return _seeded(pd.DataFrame(columns=EFFECT_COLUMNS))
     return _seeded(pd.concat([table[EFFECT_COLUMNS] for table in tables], ignore_index=True))
@@ -124,7 +126,7 @@ def _means(
     """Means of every contrast with a unit, inside the reference masks and the arm's own."""
     scores = arms.scores
     own = scores[(scores["arm"] == cohort.arm) & (scores["seed"] == cohort.seed)]
-    found: dict[str, dict[str, pd.DataFrame]] = {}
+    by_contrast: dict[str, dict[str, pd.DataFrame]] = {}
     for contrast in arms.target.units:
         metrics = {REFERENCE: f"reference_mean_{contrast}", cohort.arm: f"mean_{contrast}"}
         for method, metric in metrics.items():
@@ -133,8 +135,8 @@ def _means(
             if rows["value"].notna().any():
                 means = rows.groupby(["case_id", "label"])["value"].mean().unstack("label")
                 table = means_with_regions(means, volumes[method], arms.target)
-                found.setdefault(contrast, {})[method] = table
-    return found
+                by_contrast.setdefault(contrast, {})[method] = table
+    return by_contrast
 
 
 def _wide(rows: pd.DataFrame, arms: Arms) -> pd.DataFrame:
@@ -142,9 +144,9 @@ def _wide(rows: pd.DataFrame, arms: Arms) -> pd.DataFrame:
     return with_regions(means, arms.target)
 
 
-def _agreement(cohort: Cohort, label: str, found: pd.DataFrame) -> dict:
+def _agreement(cohort: Cohort, label: str, agreement: pd.DataFrame) -> dict:
     row = {"arm": cohort.arm, "seed": cohort.seed, "label": label}
-    rows = found.set_index("statistic")
+    rows = agreement.set_index("statistic")
     for statistic, columns in STATISTICS.items():
         values = rows.loc[statistic, ["value", "low", "high"]]
         row |= dict(zip(columns, values, strict=False))

@@ -156,14 +156,14 @@ def _cell(table: pd.DataFrame, arm: str, column: str) -> float:
 
 
 def _by_label(scored: Scored, agreement: pd.DataFrame, arm: str) -> dict:
-    found = {}
+    cells = {}
     for label in scored.arms.labels:
         dice = scored.by_arm.get(label, scored.by_arm[MEAN])[arm]
-        found[f"{label}_dice"] = dice.mean()
-        found[f"{label}_icc_a1"] = mean_icc(agreement, arm, label)
+        cells[f"{label}_dice"] = dice.mean()
+        cells[f"{label}_icc_a1"] = mean_icc(agreement, arm, label)
     if len(scored.arms.labels) > 1:
-        found["total_icc_a1"] = mean_icc(agreement, arm, "total")
-    return found
+        cells["total_icc_a1"] = mean_icc(agreement, arm, "total")
+    return cells
 
 
 def _lacking_icc(agreement: pd.DataFrame, arm: str) -> str:

@@ -138,8 +138,8 @@ def _on_folds(fits: Mapping[str, MixedFit]) -> Iterator[str]:
 
 
 def _on_learning(learnings: Learnings) -> Iterator[str]:
-    for arm, found in learnings.items():
-        yield from (f"{arm}: {line}" for line in found.warnings)  # the table has the reasons
+    for arm, learning in learnings.items():
+        yield from (f"{arm}: {line}" for line in learning.warnings)  # the table has the reasons
 
 
 def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:

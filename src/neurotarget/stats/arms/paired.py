@@ -84,8 +84,8 @@ def differences_table(
         why = SPLIT if table.at[place, "is_split"] else UNDONE
         why = why.format(table.at[place, "model_holm_p"])
         table.at[place, "reason"] = join_reasons(table.at[place, "reason"], why)
-    found = np.where(is_clear & is_sure, APART, NOT_APART)
-    table["told_apart"] = table["told_apart"].mask(table["told_apart"] == "", found)
+    verdicts = np.where(is_clear & is_sure, APART, NOT_APART)
+    table["told_apart"] = table["told_apart"].mask(table["told_apart"] == "", verdicts)
     return table[COLUMNS]
 
 
@@ -95,7 +95,7 @@ def order(scored: Scored) -> list[str]:
     return list(means.sort_values(ascending=False, kind="stable", na_position="last").index)
 
 
-def told_apart(differences: pd.DataFrame, label: str = MEAN) -> set[frozenset[str]]:
+def distinguished(differences: pd.DataFrame, label: str = MEAN) -> set[frozenset[str]]:
     """Return the pairs of arms whose scores are told apart."""
     rows = differences[(differences["label"] == label) & (differences["metric"] == DICE)]
     rows = rows[rows["told_apart"] == APART]
@@ -204,6 +204,6 @@ def signed_rank_p(apart: Float[ndarray, " N"]) -> float:
     if n > MOST_SIGNED:
         return float(wilcoxon(apart).pvalue)
     ranks = rankdata(np.abs(apart))
-    found = ranks[apart > 0].sum()
+    rank_sum = ranks[apart > 0].sum()
     sums = (np.arange(2**n)[:, None] >> np.arange(n) & 1) @ ranks
-    return float(min(1.0, 2 * min(np.mean(sums <= found), np.mean(sums >= found))))
+    return float(min(1.0, 2 * min(np.mean(sums <= rank_sum), np.mean(sums >= rank_sum))))

@@ -53,9 +53,9 @@ class Training(NamedTuple):
     time_limit: str = ""
 
     @classmethod
-    def read(cls, found: object) -> "Training":
+    def read(cls, content: object) -> "Training":
         """Read a training from summary.json's content; absent or malformed values are unknown."""
-        known = found if isinstance(found, Mapping) else {}
+        known = content if isinstance(content, Mapping) else {}
         numbers = {key: _number(known.get(key)) for key in cls._fields if key != "time_limit"}
         return cls(**numbers, time_limit=str(known.get("time_limit") or ""))
 
@@ -128,12 +128,12 @@ def judge_validation(values: Mapping[str, float], training: Training | None = No
         for name in ("dice_mean", "dice_all_foreground", "failed_share")
     )
     known = (training or Training())._replace(dice=dice, all_foreground_dice=trivial)
-    found = judge_learning(dice=math.nan, n_failed=0, n_masks=0, training=known)
+    judged = judge_learning(dice=math.nan, n_failed=0, n_masks=0, training=known)
     if not failed > SAFE_FAILED:
-        return found
-    verdict = NOT_LEARNT if failed > MOST_FAILED or found.verdict == NOT_LEARNT else DOUBTFUL
+        return judged
+    verdict = NOT_LEARNT if failed > MOST_FAILED or judged.verdict == NOT_LEARNT else DOUBTFUL
     why = f"{100 * failed:.0f} % of the masks in validation failed ({FAILED})."
-    return found._replace(verdict=verdict, reasons=(*found.reasons, why))
+    return judged._replace(verdict=verdict, reasons=(*judged.reasons, why))
 
 
 def time_note(training: Training) -> str:
@@ -185,13 +185,13 @@ def refusals(
     if learning is not None and learning.verdict == NOT_LEARNT:
         why = f"{head}: it has not learnt, and {int(masks.sum())} of {len(masks)} masks failed"
         return dict.fromkeys(target.parts, why)
-    found = {}
+    reasons = {}
     labels = masks.index.get_level_values("label")
     for name, parts in target.parts.items():
         own = masks[labels.isin(parts)]
         if len(own) and own.mean() > SAFE_FAILED:
-            found[name] = f"{head}: {int(own.sum())} of {len(own)} failed ({FAILED})"
-    return found
+            reasons[name] = f"{head}: {int(own.sum())} of {len(own)} failed ({FAILED})"
+    return reasons
 
 
 def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[str, str], str]:
@@ -199,13 +199,13 @@ def study_refusals(measured: Measured, learning: Learning | None) -> dict[tuple[
 
     For a method without scores, masks are failed that are empty where the reference is not.
     """
-    found: dict[tuple[str, str], str] = {}
+    reasons: dict[tuple[str, str], str] = {}
     for method, masks in _judged(measured):
         is_network = method == PREDICTED
         head = "" if is_network else f"the masks by {method} cannot answer"
         why = refusals(masks, measured.target, learning if is_network else None, whose=head)
-        found |= {(method, label): reason for label, reason in why.items()}
-    return found | _without_spread(measured)
+        reasons |= {(method, label): reason for label, reason in why.items()}
+    return reasons | _without_spread(measured)
 
 
 def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
@@ -213,7 +213,7 @@ def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
     if measured.reference is None:
         return {}
     volumes = measured.volumes[measured.reference].dropna(axis="columns", how="all")
-    found = {}
+    reasons = {}
     for label, values in volumes.items():
         known = values.dropna()
         if len(known) >= FEWEST and float(np.ptp(known)) <= ROUNDING * float(known.abs().max()):
@@ -221,8 +221,8 @@ def _without_spread(measured: Measured) -> dict[tuple[str, str], str]:
                 f"no reference spread: {label} by {measured.reference} is "
                 f"{known.iloc[0]:.4g} mm³ in all {len(known)} cases"
             )
-            found |= {(method, str(label)): why for method in measured.methods}
-    return found
+            reasons |= {(method, str(label)): why for method in measured.methods}
+    return reasons
 
 
 def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame]]:

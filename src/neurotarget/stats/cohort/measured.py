@@ -92,9 +92,9 @@ class Measured:
         """Return the tested values by method: volumes in mm³, or means of the contrast."""
         if not hypothesis.contrast:
             return self.volumes
-        found = self.means.get(hypothesis.contrast, {})
+        means = self.means.get(hypothesis.contrast, {})
         nothing = pd.DataFrame(np.nan, self.covariates.index, list(self.labels))
-        return {method: found.get(method, nothing) for method in self.methods}
+        return {method: means.get(method, nothing) for method in self.methods}
 
     def unit_of(self, hypothesis: Hypothesis) -> str:
         """Return the unit of the values that a hypothesis tests."""

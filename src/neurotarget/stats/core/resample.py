@@ -243,13 +243,13 @@ def all_methods(
 
 def weighted_spearman(weights: Weights, x: Cases, y: Cases, subject: Codes) -> Values:
     """Spearman's rank correlation for every row; each row is ranked anew, ties get mean ranks."""
-    found = []
+    blocks = []
     for start in range(0, len(weights), BLOCK_ROWS):
         block = weights[start : start + BLOCK_ROWS, subject]
         a, b = _centred_ranks(block, x), _centred_ranks(block, y)
         aa, bb, ab = (np.einsum("rn,rn,rn->r", block, *two) for two in ((a, a), (b, b), (a, b)))
-        found.append(_ratio(ab, np.sqrt(aa * bb)))
-    return np.clip(np.concatenate(found), -1, 1)
+        blocks.append(_ratio(ab, np.sqrt(aa * bb)))
+    return np.clip(np.concatenate(blocks), -1, 1)
 
 
 def _centred_ranks(weights: Float[ndarray, "R N"], values: Cases) -> Float[ndarray, "R N"]:

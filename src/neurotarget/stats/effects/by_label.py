@@ -53,8 +53,8 @@ def _rows(
     main = label_of(hypothesis, measured)
     for label in dict.fromkeys((main, *measured.labels[:MOST_LABELS])):
         # published effects are about the whole target
-        asked = hypothesis if label == main else replace(hypothesis, expected=None)
-        chosen = next(one for one in variants(asked, measured.covariates) if one.name == model)
-        effect = answered(measured, asked, chosen, method, label, refused=refused)
+        tested = hypothesis if label == main else replace(hypothesis, expected=None)
+        chosen = next(one for one in variants(tested, measured.covariates) if one.name == model)
+        effect = answered(measured, tested, chosen, method, label, refused=refused)
         names = {"hypothesis": hypothesis.name, "method": method, "model": model, "label": label}
         yield {name: getattr(effect, name, "") for name in COLUMNS} | names

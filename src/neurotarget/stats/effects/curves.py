@@ -76,15 +76,15 @@ def _hypothesis(age: str, *adjust: str) -> Hypothesis:
 def _slope(volumes: pd.Series, covariates: pd.DataFrame, age: str, sex: str | None) -> dict:
     adjust = (sex,) if sex else ()
     effect = estimate_effect(_hypothesis(age, *adjust), volumes, covariates)
-    found = {"slope": effect.estimate, "low": effect.low, "high": effect.high, "unit": effect.unit}
-    found |= {"r": effect.size, "r_low": effect.size_low, "r_high": effect.size_high}
-    found |= {"p_slope": effect.p, "n": effect.n, "n_dropped": effect.n_dropped}
+    row = {"slope": effect.estimate, "low": effect.low, "high": effect.high, "unit": effect.unit}
+    row |= {"r": effect.size, "r_low": effect.size_low, "r_high": effect.size_high}
+    row |= {"p_slope": effect.p, "n": effect.n, "n_dropped": effect.n_dropped}
     if math.isnan(effect.estimate):
-        return found | {"p_curve": math.nan, "p_interaction": math.nan, "reason": effect.reason}
+        return row | {"p_curve": math.nan, "p_interaction": math.nan, "reason": effect.reason}
     cohort = gather(_hypothesis(age, *adjust), volumes.to_frame(), covariates)
-    found["p_curve"], bend = _p_curve(cohort, age, adjust)
-    found["p_interaction"], differs = _p_interaction(volumes, covariates, age, sex)
-    return found | {"reason": join_reasons(bend, differs)}
+    row["p_curve"], bend = _p_curve(cohort, age, adjust)
+    row["p_interaction"], differs = _p_interaction(volumes, covariates, age, sex)
+    return row | {"reason": join_reasons(bend, differs)}
 
 
 def _p_curve(cohort: Cohort, age: str, adjust: tuple[str, ...]) -> tuple[float, str]:
@@ -101,9 +101,9 @@ def _p_curve(cohort: Cohort, age: str, adjust: tuple[str, ...]) -> tuple[float, 
     is_bend = np.asarray(kept) >= line.shape[1]
     if not is_bend.any() or curve.df_resid < FEWEST:
         return math.nan, "no curve: too few subjects or ages"
-    found = curve.fit(cov_type="HC3", use_t=True)
+    fit = curve.fit(cov_type="HC3", use_t=True)
     straight = np.eye(len(kept))[is_bend]
-    return float(found.wald_test(straight, use_f=True, scalar=True).pvalue), ""
+    return float(fit.wald_test(straight, use_f=True, scalar=True).pvalue), ""
 
 
 def _p_interaction(
@@ -143,6 +143,6 @@ def _curve(ages: Ages, volumes: Ages) -> pd.DataFrame:
     kept = independent(columns(ages))
     grid = np.linspace(*np.quantile(ages, ENDS), GRID)
     fitted = OLS(volumes, columns(ages)[:, kept]).fit(cov_type="HC3", use_t=True)
-    found = fitted.get_prediction(columns(grid)[:, kept])
-    low, high = found.conf_int(alpha=1 - LEVEL).T
-    return pd.DataFrame({"age": grid, "volume": found.predicted_mean, "low": low, "high": high})
+    band = fitted.get_prediction(columns(grid)[:, kept])
+    low, high = band.conf_int(alpha=1 - LEVEL).T
+    return pd.DataFrame({"age": grid, "volume": band.predicted_mean, "low": low, "high": high})

@@ -94,12 +94,12 @@ def _difference(model: Variant, measured: Measured, label: str, pair: tuple[str,
         columns = design(hypothesis, cohort.covariates)
         adjusted, note = adjusted_volumes(model, cohort)
         _refuse_constant(adjusted, quantities(hypothesis))
-        found = _interval(model, cohort, columns, adjusted)
+        interval = _interval(model, cohort, columns, adjusted)
         notes = (*columns.notes, note, cohort.note)
     except NotEstimableError as why:
-        found, notes = NO_DIFFERENCE, (str(why), cohort.note)
+        interval, notes = NO_DIFFERENCE, (str(why), cohort.note)
     unit = unit_of_effect(hypothesis, measured.unit_of(hypothesis), cohort.covariates)
-    return found | {"unit": unit, "n": len(cohort.volumes), "reason": join_reasons(*notes)}
+    return interval | {"unit": unit, "n": len(cohort.volumes), "reason": join_reasons(*notes)}
 
 
 def _interval(model: Variant, cohort: Cohort, columns: Design, adjusted: pd.DataFrame) -> dict:
@@ -107,10 +107,10 @@ def _interval(model: Variant, cohort: Cohort, columns: Design, adjusted: pd.Data
     apart = adjusted.diff(axis=1).iloc[:, 1].to_numpy()
     if np.ptp(apart) <= ROUNDING * np.abs(adjusted.to_numpy()).max():
         return dict.fromkeys(NO_DIFFERENCE, 0.0)  # the methods differ by a constant
-    found = fitted(model, cohort, columns, apart, "differences")
+    fit = fitted(model, cohort, columns, apart, "differences")
     return {
-        "difference": found.estimate,
-        **Interval.of(found.estimate, found.error, found.freedom)._asdict(),
+        "difference": fit.estimate,
+        **Interval.of(fit.estimate, fit.error, fit.freedom)._asdict(),
     }
 
 

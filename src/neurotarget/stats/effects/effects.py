@@ -138,9 +138,9 @@ def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.
             names |= {"remark": failed_remark(hypothesis, lost, known.covariates)}
             for model in variants(hypothesis, known.covariates):
                 effect = answered(known, hypothesis, model, method, label, refused=refused)
-                found = {column: getattr(effect, column, "") for column in COLUMNS}
-                found |= names | {"model": model.name}
-                own.append(found | {"n_dropped": max(found["n_dropped"] - len(lost), 0)})
+                row = {column: getattr(effect, column, "") for column in COLUMNS}
+                row |= names | {"model": model.name}
+                own.append(row | {"n_dropped": max(row["n_dropped"] - len(lost), 0)})
         rows += with_lead(own, hypothesis, known.covariates)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -192,12 +192,12 @@ def _estimate(
     share: Attenuation = WHOLE,
 ) -> Effect:
     hypothesis = model.hypothesis
-    cohort, found = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes)), None
+    cohort, model_fit = Cohort(pd.DataFrame(), pd.DataFrame(), len(volumes)), None
     try:
         cohort = gather(model.needs, volumes.to_frame("volume"), covariates, numbers=model.numbers)
         columns = design(hypothesis, cohort.covariates)
         adjusted, note = adjusted_volumes(model, cohort)
-        found = fitted(model, cohort, columns, adjusted["volume"].to_numpy())
+        model_fit = fitted(model, cohort, columns, adjusted["volume"].to_numpy())
         notes = (*columns.notes, note, cohort.note)
     except NotEstimableError as error:
         notes = (str(error), cohort.note)
@@ -214,11 +214,11 @@ def _estimate(
         expected=expected,
         matters=matters,
     )
-    if found is None:
+    if model_fit is None:
         return effect
-    ends = Interval.of(found.estimate, found.error, found.freedom)
-    power = power_to_find(share.value * expected, found.error, found.freedom)
-    least = detectable(found.error, found.freedom) / share.value
+    ends = Interval.of(model_fit.estimate, model_fit.error, model_fit.freedom)
+    power = power_to_find(share.value * expected, model_fit.error, model_fit.freedom)
+    least = detectable(model_fit.error, model_fit.freedom) / share.value
     judged = too_few(hypothesis, cohort.covariates) or judge(
         ends,
         sign=hypothesis.sign,
@@ -229,12 +229,12 @@ def _estimate(
         unit=unit,
         share=share.least,
     )
-    size: Size = hedges_g(found) if hypothesis.groups else partial_r(found)
+    size: Size = hedges_g(model_fit) if hypothesis.groups else partial_r(model_fit)
     return replace(
         effect,
-        estimate=found.estimate,
+        estimate=model_fit.estimate,
         **ends._asdict(),
-        p=found.p,
+        p=model_fit.p,
         verdict=judged.kind,
         detectable=least,
         reason=join_reasons(judged.reason, *notes),

@@ -83,7 +83,7 @@ def far_off(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
 
 def outlier_notes(measured: Measured) -> list[str]:
     """Return sentences on outlying volumes, by method and label."""
-    found = []
+    notes = []
     for method, volumes in measured.volumes.items():
         for label in measured.target.label_names:
             values = volumes[label]
@@ -92,12 +92,12 @@ def outlier_notes(measured: Measured) -> list[str]:
                 far = [f"{case} ({whole_number(values[case])} mm³)" for case in cases[:NAMED]]
                 rest = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
                 lie, masks = ("lies", "this mask") if len(cases) == 1 else ("lie", "these masks")
-                found.append(
+                notes.append(
                     f"{len(cases)} of {int(values.notna().sum())} {method} volumes of {label} "
                     f"{lie} more than {FAR:g} MAD from the median: {', '.join(far)}{rest}; look at "
                     f"{masks}."
                 )
-    return found
+    return notes
 
 
 def influence_table(

@@ -33,17 +33,17 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
     model leads. It is the same for all methods; the estimates of the first method decide.
     """
     own = [row for row in rows if row["method"] == rows[0]["method"]]
-    found = {row["model"]: row for row in own}
+    by_model = {row["model"]: row for row in own}
     lead, remarks = DECLARED, []
-    if WITH_SITE in found:
+    if WITH_SITE in by_model:
         is_sparse = people_a_site(covariates) < FEWEST_A_SITE
-        is_random = is_sparse and math.isfinite(found[SITE_RANDOM]["estimate"])
+        is_random = is_sparse and math.isfinite(by_model[SITE_RANDOM]["estimate"])
         lead = SITE_RANDOM if is_random else WITH_SITE
         remarks.append(_site_remark(hypothesis, covariates, is_random=is_random))
     signs = {
-        model: found[model]["estimate"]
+        model: by_model[model]["estimate"]
         for model in OF_HEAD
-        if model in found and math.isfinite(found[model]["estimate"])
+        if model in by_model and math.isfinite(by_model[model]["estimate"])
     }
     if len({estimate > 0 for estimate in signs.values()}) > 1:
         lead = ANCOVA if lead == DECLARED else lead

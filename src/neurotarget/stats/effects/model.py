@@ -153,10 +153,10 @@ def _tested(hypothesis: Hypothesis, terms: pd.DataFrame) -> tuple[ndarray, tuple
     return values, ()
 
 
-def _refuse_few(found: int, who: str) -> None:
-    if found < FEWEST:
-        subjects = "subject" if found == 1 else "subjects"
-        raise NotEstimableError(f"{found} {subjects} with {who}, wanted {FEWEST} or more")
+def _refuse_few(count: int, who: str) -> None:
+    if count < FEWEST:
+        subjects = "subject" if count == 1 else "subjects"
+        raise NotEstimableError(f"{count} {subjects} with {who}, wanted {FEWEST} or more")
 
 
 def _interaction(names: list[str], terms: pd.DataFrame) -> tuple[ndarray, tuple[str, ...]]:
@@ -167,15 +167,15 @@ def _interaction(names: list[str], terms: pd.DataFrame) -> tuple[ndarray, tuple[
         if _constant(values):
             raise NotEstimableError(f"{name} does not vary")
         if is_category(values):
-            found = levels(values)
-            if len(found) > 2:
+            both = levels(values)
+            if len(both) > 2:
                 raise NotEstimableError(
-                    f"{name} has {len(found)} categories; an interaction is one number for two"
+                    f"{name} has {len(both)} categories; an interaction is one number for two"
                 )
-            for level in found:
+            for level in both:
                 _refuse_few(int((values == level).sum()), f"{name} {level}")
-            notes.append(f"{name} counts {found[1]} minus {found[0]}")
-            values = (values == found[1]).astype(float)
+            notes.append(f"{name} counts {both[1]} minus {both[0]}")
+            values = (values == both[1]).astype(float)
         column = column * (values - values.mean()).to_numpy(dtype=float)
     if np.ptp(column) == 0:
         raise NotEstimableError(f"{'*'.join(names)} does not vary")
@@ -252,11 +252,12 @@ def _least_squares(volumes: Volumes, columns: Design, what: str) -> Fit:
             f"{len(volumes)} subjects for {model.exog.shape[1]} terms leave too few degrees of "
             "freedom"
         )
-    found = model.fit()
-    if found.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:
+    fitted = model.fit()
+    if fitted.ssr <= (ROUNDING * np.abs(volumes).max()) ** 2:
         raise NotEstimableError(f"the {what} do not vary about the model")
-    estimate, error = float(found.params[0]) / scale, robust_error(model.exog, found.resid) / scale
-    spread, leverage = math.sqrt(found.scale), float(found.bse[0]) / scale
+    estimate = float(fitted.params[0]) / scale
+    error = robust_error(model.exog, fitted.resid) / scale
+    spread, leverage = math.sqrt(fitted.scale), float(fitted.bse[0]) / scale
     p = float(2 * t.sf(abs(estimate) / error, freedom))
     within = _within_groups(volumes, columns.tested)
     return Fit(estimate, error, freedom, p, spread, freedom, leverage / spread, *within)

@@ -35,13 +35,13 @@ def fit_random(columns: Design, volumes: Float[ndarray, " N"], sites: ndarray) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a variance of 0, which is a valid estimate
         try:
-            found = MixedLM(volumes / size, model, groups=sites).fit(reml=True)
-            first = float(found.fe_params[0]), float(found.bse_fe[0])
+            fitted = MixedLM(volumes / size, model, groups=sites).fit(reml=True)
+            first = float(fitted.fe_params[0]), float(fitted.bse_fe[0])
         except (np.linalg.LinAlgError, ValueError) as error:
             raise NotEstimableError("the mixed model of sites has no solution") from error
     estimate, error = (value * size / scale for value in first)
     if not (np.isfinite(estimate) and error > 0):
         raise NotEstimableError("the mixed model of sites has no solution")
     p = float(2 * t.sf(abs(estimate) / error, freedom))
-    spread = float(np.sqrt(found.scale)) * size
+    spread = float(np.sqrt(fitted.scale)) * size
     return Fit(estimate, error, freedom, p, spread, freedom, error / spread)

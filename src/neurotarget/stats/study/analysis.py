@@ -169,8 +169,8 @@ def _absent(measured: Measured) -> list[str]:
             sentences.append(
                 f"{absent} of {n} cases {_have(absent)} no {name}; what needs it leaves them out."
             )
-    asked = measured.target.hypotheses
-    sentences += filter(None, (other_groups(one, measured.covariates) for one in asked))
+    hypotheses = measured.target.hypotheses
+    sentences += filter(None, (other_groups(one, measured.covariates) for one in hypotheses))
     repeats = n - measured.subjects.nunique()
     if repeats:
         people = "1 subject" if n - repeats == 1 else f"{n - repeats} subjects"

@@ -113,7 +113,7 @@ def _sides(measured: Measured, groups: Groups, people: dict[str, pd.DataFrame]) 
     """Orientation of AUC by label; the same for all methods."""
     _, group_a, group_b = groups.contrast
     claimed = _claimed(measured, groups)
-    found = {}
+    sides = {}
     for label in measured.labels:
         sign, whose = claimed, CLAIMED
         if not sign:
@@ -122,8 +122,8 @@ def _sides(measured: Measured, groups: Groups, people: dict[str, pd.DataFrame]) 
             apart = 0.0 if sample.reason else float(np.median(sample.a) - np.median(sample.b))
             sign, whose = -1 if apart < 0 else 1, f"as by the medians of {first}"
         larger, smaller = (group_a, group_b) if sign > 0 else (group_b, group_a)
-        found[label] = _Side(sign, f"{larger} larger than {smaller}, {whose}")
-    return found
+        sides[label] = _Side(sign, f"{larger} larger than {smaller}, {whose}")
+    return sides
 
 
 def _claimed(measured: Measured, groups: Groups) -> int:
@@ -133,19 +133,17 @@ def _claimed(measured: Measured, groups: Groups) -> int:
     signs = set()
     for one in measured.target.hypotheses:
         if one.groups and not one.contrast and key(one.covariate) == key(covariate):
-            asked = [key(name) for name in one.groups]
-            signs |= (
-                {one.sign} if asked == names else {-one.sign} if asked == names[::-1] else set()
-            )
+            claimed = [key(name) for name in one.groups]
+            signs.add({tuple(names): 1, tuple(names[::-1]): -1}.get(tuple(claimed), 0) * one.sign)
     signs.discard(0)
     return signs.pop() if len(signs) == 1 else 0
 
 
-def _oriented(found: Estimate, sign: int) -> tuple[float, float, float]:
+def _oriented(area: Estimate, sign: int) -> tuple[float, float, float]:
     """An AUC and its ends, as the chance that the expected group has the larger value."""
     if sign > 0:
-        return found[:3]
-    return 1 - found.value, 1 - found.high, 1 - found.low
+        return area[:3]
+    return 1 - area.value, 1 - area.high, 1 - area.low
 
 
 def _row(groups: Groups, method: str, volumes: pd.DataFrame, label: str, side: _Side) -> tuple:

@@ -111,10 +111,10 @@ def _error(
     row = {"n": 0, "error_mm3": math.nan, "error_percent": math.nan, "interval": "none"}
     if not len(own):
         return row
-    found = own.iloc[0]
+    statistic = own.iloc[0]
     both = pd.concat([measured.volumes[name][label] for name in (first, second)], axis=1).dropna()
-    error, mean = found["value"] / math.sqrt(2), float(both.to_numpy().mean())
-    ends = {f"error_{end}": found[end] / math.sqrt(2) for end in ("low", "high")}
+    error, mean = statistic["value"] / math.sqrt(2), float(both.to_numpy().mean())
+    ends = {f"error_{end}": statistic[end] / math.sqrt(2) for end in ("low", "high")}
     percent = 100 * error / mean if mean > 0 else math.nan
-    row |= {"n": int(found["n"]), "error_mm3": error, "error_percent": percent}
-    return row | ends | {"interval": found["interval"]}
+    row |= {"n": int(statistic["n"]), "error_mm3": error, "error_percent": percent}
+    return row | ends | {"interval": statistic["interval"]}

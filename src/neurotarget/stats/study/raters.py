@@ -51,11 +51,11 @@ def raters_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for first, second in measured.pairs if measured.raters else ():
-        found = pair_rows(agreement, first, second)
+        statistics = pair_rows(agreement, first, second)
         scores = _dice(measured, first, second)
         for label in measured.labels:
             names = {"first": first, "second": second, "label": label}
-            volumes = _volumes(found[found["label"] == label])
+            volumes = _volumes(statistics[statistics["label"] == label])
             rows.append(names | volumes | _mean_dice(measured, scores[label]))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -105,9 +105,9 @@ def _dice(measured: Measured, first: str, second: str) -> pd.DataFrame:
     return wide.assign(**means)
 
 
-def _volumes(found: pd.DataFrame) -> dict:
+def _volumes(statistics: pd.DataFrame) -> dict:
     """Statistics of one label's volumes as columns of the table."""
-    by_name = found.set_index("statistic")
+    by_name = statistics.set_index("statistic")
     row: dict[str, object] = {"n_volumes": 0}
     for statistic, columns in STATISTICS.items():
         values = [math.nan] * 3

@@ -22,7 +22,13 @@ from neurotarget.stats.cohort.learning import failed_by_label
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import FEWEST, mean_interval
 from neurotarget.stats.core.resample import ROUNDING, codes
-from neurotarget.stats.study.agreement import NONE, Found, T, agreement_intervals, agreement_values
+from neurotarget.stats.study.agreement import (
+    NONE,
+    Statistic,
+    T,
+    agreement_intervals,
+    agreement_values,
+)
 
 Cases = Float[ndarray, " N"]
 Codes = Integer[ndarray, " N"]
@@ -128,8 +134,8 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
             for label in measured.labels:
                 columns = [measured.volumes[method][label].to_numpy(float) for method in methods]
                 names = {"first": first, "second": second, "label": label, **part.names}
-                found = _agreement(np.stack(columns, axis=1)[part.cases], methods, part, seed)
-                rows += [names | row for row in found]
+                statistics = _agreement(np.stack(columns, axis=1)[part.cases], methods, part, seed)
+                rows += [names | row for row in statistics]
     return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
 
 
@@ -210,31 +216,31 @@ def _agreement(
     known = np.isfinite(table).all(axis=1)
     table, (subject, n_subjects) = table[known], codes(part.subjects[known])
     n, too_few = len(table), part.too_few(int(known.sum()), n_subjects)
-    found: dict[str, Found] = {}
+    statistics: dict[str, Statistic] = {}
     if n >= FEWEST and too_few:
-        found = agreement_values(table, subject, n_subjects)
+        statistics = agreement_values(table, subject, n_subjects)
     elif n >= FEWEST:
-        found = agreement_intervals(table, subject, n_subjects, seed=seed)
+        statistics = agreement_intervals(table, subject, n_subjects, seed=seed)
     flat = [name for name, column in zip(methods, table.T, strict=True) if _is_flat(column)]
-    if flat and found and len(methods) == 2:  # 0 in every sample, so the interval has no width
-        found |= dict.fromkeys(ICCS, Found(math.nan))
+    if flat and statistics and len(methods) == 2:  # 0 in every sample, so the interval has no width
+        statistics |= dict.fromkeys(ICCS, Statistic(math.nan))
     counts = {"n": n, "n_subjects": n_subjects, "n_missing": len(known) - n}
     return [
         {"statistic": name, "unit": AGREEMENT_UNITS[name]}
-        | found.get(name, Found(math.nan))._asdict()
-        | {"reason": _reason(found.get(name), too_few, flat)}
+        | statistics.get(name, Statistic(math.nan))._asdict()
+        | {"reason": _reason(statistics.get(name), too_few, flat)}
         | counts
         for name in (AGREEMENT_UNITS if len(methods) == 2 else ICCS)
     ]
 
 
-def _reason(found: Found | None, too_few: str, flat: Sequence[str]) -> str:
+def _reason(statistic: Statistic | None, too_few: str, flat: Sequence[str]) -> str:
     """Reason why a value of a statistic is NaN."""
-    if found is None:
+    if statistic is None:
         return too_few
-    if math.isnan(found.value):
+    if math.isnan(statistic.value):
         return f"no spread in {' and '.join(flat) or 'the mean of both'}"
-    return too_few or (NO_ERROR if math.isnan(found.low) else "")
+    return too_few or (NO_ERROR if math.isnan(statistic.low) else "")
 
 
 def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
