@@ -16,7 +16,7 @@ import pandas as pd
 
 from neurotarget.comparison.design import unlike_masks
 from neurotarget.comparison.gather_runs import Gathered, score_rows
-from neurotarget.comparison.read_run import NUMBERS, TEXTS, Run
+from neurotarget.comparison.read_run import TEXTS, Run
 from neurotarget.data.cases.splits import HELD_OUT
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim, discard
@@ -31,6 +31,7 @@ from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weight
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.runs.network.run_ensemble import hash_of, load_ensemble, own_weights
 from neurotarget.scoring import ELEMENTS, VOXELS, distances_by, evaluate, read_rows, write_rows
+from neurotarget.stats.arms.arm_tables import MEASURED, SETTINGS
 from neurotarget.stats.arms.arms import NO_SEED, Arms, listed
 from neurotarget.studies.study_inputs import read_cases, with_ledger
 from neurotarget.types import Case, Manifest
@@ -38,7 +39,6 @@ from neurotarget.types import Case, Manifest
 ALL = "all arms"
 RECORD = "ensemble.json"
 SUMS = ("parameters", "steps", "train_s", "energy_wh")  # costs that are summed over members
-SHARED = ("batch_size", "patch_vox", "optimizer", "learning_rate")
 SOUPS = (
     "A soup is the mean of the weights of runs that began from different random weights; such "
     "weights need not be alike, and a soup that segments nothing is then no fault of a run."
@@ -234,11 +234,11 @@ class Maker:
     def cost(self) -> dict[str, Any]:
         """Return the columns of cost for all members together."""
         costs = [run.cost for run in self.runs]
-        whole: dict[str, Any] = dict.fromkeys(NUMBERS, math.nan) | dict.fromkeys(TEXTS, "")
+        whole: dict[str, Any] = dict.fromkeys(MEASURED, math.nan) | dict.fromkeys(TEXTS, "")
         whole |= {name: sum(cost[name] for cost in costs) for name in SUMS}
         if self.plan.kind == "soup":
             whole["parameters"] = costs[0]["parameters"]
-        for name in SHARED:
+        for name in SETTINGS:
             values = {repr(cost[name]): cost[name] for cost in costs}
             unknown = "" if isinstance(costs[0][name], str) else math.nan
             whole[name] = costs[0][name] if len(values) == 1 else unknown

@@ -16,20 +16,11 @@ from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import read_config
 from neurotarget.runs.network.objects import recorded_target
 from neurotarget.scoring import read_rows
+from neurotarget.stats.arms.arm_tables import MEASURED
 from neurotarget.stats.cohort.learning import Training
 from neurotarget.studies.study_inputs import with_ledger
 from neurotarget.types import Target
 
-NUMBERS = (  # numeric keys of cost.json
-    "parameters",
-    "flops_per_step",
-    "steps",
-    "step_s",
-    "train_s",
-    "peak_memory_mib",
-    "predict_s_per_case",
-    "energy_wh",
-)
 TEXTS = ("peak_memory_of", "energy_of")
 AGAIN = "make it again with neurotarget evaluate, or train the run anew"
 
@@ -146,7 +137,7 @@ def _check_whole(path: Path, rows: pd.DataFrame, splits: Mapping[str, str], targ
 def _cost(folder: Path, config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of a run's cost; NaN or "" where unknown."""
     written = read_plain(folder / "cost.json")
-    cost: dict[str, Any] = {name: _number(written.get(name)) for name in NUMBERS}
+    cost: dict[str, Any] = {name: _number(written.get(name)) for name in MEASURED}
     if math.isnan(cost["train_s"]):
         cost["train_s"] = _number(summary.get("train_seconds"))
     cost |= {name: str(written.get(name) or "") for name in TEXTS}

@@ -17,6 +17,7 @@ from neurotarget.stats.arms.arms import Arms
 from neurotarget.stats.cohort.measured import Measured, means_with_regions, with_regions
 from neurotarget.stats.effects.effects import effects_table as study_effects
 from neurotarget.stats.study.tables import agreement_table as study_agreement
+from neurotarget.stats.study.tables import statistic_columns
 
 REFERENCE = "reference"
 AGREEMENT_COLUMNS = [
@@ -146,14 +147,12 @@ def _wide(rows: pd.DataFrame, arms: Arms) -> pd.DataFrame:
 
 def _agreement(cohort: Cohort, label: str, agreement: pd.DataFrame) -> dict:
     row = {"arm": cohort.arm, "seed": cohort.seed, "label": label}
-    rows = agreement.set_index("statistic")
-    for statistic, columns in STATISTICS.items():
-        values = rows.loc[statistic, ["value", "low", "high"]]
-        row |= dict(zip(columns, values, strict=False))
-    missing = int(rows["n_missing"].iloc[0])
+    row |= statistic_columns(agreement, STATISTICS)
+    missing = int(agreement["n_missing"].iloc[0])
     lacking = f"{missing} cases lack a volume" if missing else ""
-    reason = join_reasons(*rows.loc[list(STATISTICS), "reason"], lacking)
-    return row | {"n": int(rows["n"].iloc[0]), "reason": reason}
+    reasons = agreement.set_index("statistic").loc[list(STATISTICS), "reason"]
+    n = int(agreement["n"].iloc[0])
+    return row | {"n": n, "reason": join_reasons(*reasons, lacking)}
 
 
 def _seeded(table: pd.DataFrame) -> pd.DataFrame:

@@ -17,10 +17,12 @@ from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 from neurotarget.stats.core.interval import FEWEST
 from neurotarget.stats.core.resample import codes, ends, replicates, weighted_mean
 
-COSTS = (
+MEASURED = (  # keys of cost.json that are numbers
     *("parameters", "flops_per_step", "steps", "step_s", "train_s", "peak_memory_mib"),
-    *("predict_s_per_case", "energy_wh", "batch_size", "patch_vox", "optimizer", "learning_rate"),
+    *("predict_s_per_case", "energy_wh"),
 )
+SETTINGS = ("batch_size", "patch_vox", "optimizer", "learning_rate")
+COSTS = (*MEASURED, *SETTINGS)
 TEXTS = ("patch_vox", "optimizer")  # costs that are text
 SUMMARY = (
     *("arm", "kind", "learnt", "dice", "dice_low", "dice_high", "case_sd", "seed_sd", "mean_rank"),

@@ -17,7 +17,7 @@ from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import FEWEST, mean_interval
 from neurotarget.stats.core.resample import codes, left_out, pair_means, pair_statistics
 from neurotarget.stats.core.studentised import jackknife_t
-from neurotarget.stats.study.tables import pair_rows
+from neurotarget.stats.study.tables import pair_rows, statistic_columns
 
 Cases = Float[ndarray, " N"]
 
@@ -107,15 +107,8 @@ def _dice(measured: Measured, first: str, second: str) -> pd.DataFrame:
 
 def _volumes(statistics: pd.DataFrame) -> dict:
     """Statistics of one label's volumes as columns of the table."""
-    by_name = statistics.set_index("statistic")
-    row: dict[str, object] = {"n_volumes": 0}
-    for statistic, columns in STATISTICS.items():
-        values = [math.nan] * 3
-        if statistic in by_name.index:
-            values = by_name.loc[statistic, ["value", "low", "high"]].tolist()
-            row["n_volumes"] = int(by_name.loc[statistic, "n"])
-        row |= dict(zip(columns, values, strict=False))
-    return row
+    n_volumes = int(statistics["n"].iloc[-1]) if len(statistics) else 0
+    return {"n_volumes": n_volumes} | statistic_columns(statistics, STATISTICS)
 
 
 def _mean_dice(measured: Measured, scores: pd.Series) -> dict:

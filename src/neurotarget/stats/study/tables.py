@@ -148,6 +148,16 @@ def pair_rows(
     return rows if label is None else rows[rows["label"] == label]
 
 
+def statistic_columns(rows: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Return value, low and high of statistics of one label, in columns of these names."""
+    by_name = rows.set_index("statistic")[["value", "low", "high"]]
+    return {
+        column: value
+        for name, names in columns.items()
+        for column, value in zip(names, by_name.reindex([name]).iloc[0].tolist(), strict=False)
+    }
+
+
 def scores_table(measured: Measured) -> pd.DataFrame:
     """Return the mean of every score of the masks with its spread; a lost mask has Dice 0.
 
