@@ -97,7 +97,7 @@ def test_without_labels_the_numeric_columns_are_shown(write):
     source = write(
         "case_id,age,thickness,sex,gland,other", "a,30,2.5,F,500,400", "b,31,2,M,450,n/a"
     )
-    with pytest.raises(DataError, match=r"columns of numbers are thickness, gland, other"):
+    with pytest.raises(DataError, match=r"labels=gland,other, of the numeric columns gland, oth"):
         read(source, labels=None)
 
 
@@ -337,7 +337,7 @@ def test_real_volumes_of_a_thousand_heads_are_read_in_seconds(shared_data):
     assert found.covariates["site"].nunique() == 23
     assert found.covariates["eTIV"].notna().all()
     assert "sex = 0 or 1, wanted F or M" in told(found)
-    with pytest.raises(DataError, match=r"columns of numbers are .*Left-Hippocampus"):
+    with pytest.raises(DataError, match=r"of the numeric columns .*Left-Hippocampus"):
         read(path, labels=None)
 
 

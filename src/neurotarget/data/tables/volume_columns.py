@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from neurotarget.data.tables.table_ids import (
@@ -20,6 +21,7 @@ METHODS = ("method", "rater")
 UNITS_MM3 = {"mm3": 1.0, "mm³": 1.0, "ml": 1000.0, "cm3": 1000.0, "cm³": 1000.0}
 ENDS = {"": None, "_volume": None, "_mm3": 1.0, "_ml": 1000.0, "_cm3": 1000.0}  # suffix → mm³
 OURS = ("status", "note", "made_from", "total_mm3")  # other columns of our volumes.tsv
+LIKELY_MM3 = (100.0, 1e6)  # of one structure of the brain
 MOST = 40  # columns listed in a message
 
 
@@ -82,17 +84,13 @@ def find_roles(
 
 
 def no_labels(tables: Sequence[tuple[TextTable, Path]]) -> str:
-    """Message that asks for labels and lists the columns of numbers."""
-    names = dict.fromkeys(
-        name
-        for table, _ in tables
-        for name in table.columns
-        if name.casefold() not in (*IDS, "age", "sex") and _is_numeric(table, name)
-    )
+    """Message that asks for labels and lists the candidate columns."""
+    names = list(dict.fromkeys(name for table, _ in tables for name in _numeric(table)))
+    names = [name for name in names if name.casefold() not in (*IDS, "age", "sex")]
     files = ", ".join(str(path) for _, path in tables)
     return (
-        f"{files}: found no labels, wanted the names of the columns that hold volumes, such as "
-        f"labels=left,right; the columns of numbers are {some(names, MOST)}"
+        f"{files}: found no labels, wanted the names of the columns that hold volumes; set "
+        f"labels={','.join(names[:2]) or 'a,b'}, of the numeric columns {some(names, MOST)}"
     )
 
 
@@ -229,7 +227,13 @@ def _key(name: str) -> str:
     return name.casefold().replace("-", "_").replace(" ", "_")
 
 
-def _is_numeric(table: TextTable, name: str) -> bool:
-    """Whether most of a column's cells are numbers."""
-    texts = [row[name] for row in table.rows if not is_missing(row[name])]
-    return 2 * sum(map(is_number, texts)) > len(texts)
+def _numeric(table: TextTable) -> list[str]:
+    """Columns of numbers, those that are probably volumes in mm³ first."""
+    typical = {}
+    for name in table.columns:
+        texts = [row[name] for row in table.rows if not is_missing(row[name])]
+        numbers = [float(text) for text in texts if is_number(text)]
+        if 2 * len(numbers) > len(texts):
+            typical[name] = median(numbers)
+    # codes, thicknesses and ratios are smaller; the intracranial volume is larger
+    return sorted(typical, key=lambda name: not LIKELY_MM3[0] < typical[name] < LIKELY_MM3[1])
