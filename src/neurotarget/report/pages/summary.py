@@ -19,7 +19,8 @@ from neurotarget.report.text.text_tables import (
 )
 from neurotarget.stats.cohort.failures import BELOW_HALF, failed_masks
 from neurotarget.stats.cohort.learning import without_failed
-from neurotarget.stats.effects.effects import INCONCLUSIVE, claim
+from neurotarget.stats.effects.effects import claim
+from neurotarget.stats.effects.verdict import INCONCLUSIVE
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import ALL_LABELS, own_units
 from neurotarget.types import FAILED
@@ -107,7 +108,7 @@ def summary_text(summary: Mapping) -> str:
 
 def _learning(study: Study) -> dict:
     found = study.learning
-    values = ("", (), ()) if found is None else (found.word, found.reasons, found.warnings)
+    values = ("", (), ()) if found is None else (found.verdict, found.reasons, found.warnings)
     return dict(zip(LEARNING, values, strict=True))
 
 
