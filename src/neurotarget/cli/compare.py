@@ -6,10 +6,11 @@ from pathlib import Path
 
 from neurotarget.cli.flags import flag
 from neurotarget.cli.settings import read_whole
-from neurotarget.comparison.arms_text import aligned, listed_files, summary_rows, verdicts
+from neurotarget.comparison.arms_text import listed_files, summary_rows, verdicts
 from neurotarget.comparison.write_comparison import WrittenComparison, compare_runs
-from neurotarget.report.text.claims import all_asked
+from neurotarget.report.text.claims import target_noun
 from neurotarget.report.text.learning_banner import arms_banner, banner_text
+from neurotarget.report.text.numbers import aligned
 
 WORDS = ("output", "overwrite", "common", "ensembles", "title", "seed", "wandb", "device", "trust")
 LARGEST_SEED = 2**32 - 1
@@ -47,7 +48,7 @@ def tell(done: WrittenComparison) -> None:
     first = f"\n{loud}\n" if loud else ""
     print(f"{first}\n{aligned(summary_rows(done.comparison))}\n\n{done.comparison.sentence}")
     if found := verdicts(done.comparison):
-        print(f"\nhypotheses on the {all_asked(done.comparison.target)}, over seeds")
+        print(f"\nhypotheses on the {target_noun(done.comparison.target)}, over seeds")
         wide = max(map(len, found))
         print("\n".join(f"  {arm:{wide}}  {told}" for arm, told in found.items()))
     for note in done.comparison.notes:

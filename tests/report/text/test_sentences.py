@@ -8,20 +8,16 @@ import pytest
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.pages.key_numbers import key_numbers
 from neurotarget.report.text.claims import claim_sentence
-from neurotarget.report.text.numbers import number
+from neurotarget.report.text.numbers import digits_for, estimate, number, unit_text
 from neurotarget.report.text.sentences import (
     answer,
     cohort,
     comparison_sentence,
-    digits_for,
-    estimate,
     failed_is,
     headlines,
     not_estimated,
     rating,
-    shown,
     title_of,
-    unit_words,
     verdict_sentence,
 )
 from neurotarget.stats.study.analysis import analyse
@@ -133,12 +129,12 @@ def test_a_claim_without_label_is_of_the_total_of_several():
     ],
 )
 def test_numbers_are_written_for_people(value, digits, text):
-    assert shown(value, digits) == text
+    assert number(value, digits) == text
 
 
 def test_a_sign_is_shown_where_asked():
-    assert shown(12345, 0, sign=True) == "+12\u202f345"
-    assert shown(0.0, 1, sign=True) == "0.0"
+    assert number(12345, 0, sign=True) == "+12\u202f345"
+    assert number(0.0, 1, sign=True) == "0.0"
 
 
 def test_an_interval_has_the_decimals_of_its_largest_number():
@@ -160,7 +156,7 @@ def test_a_small_slope_is_not_written_as_nothing():
 
 
 def test_units_and_names_are_words():
-    assert unit_words("mm3/year") == "mm³ per year"
+    assert unit_text("mm3/year") == "mm³ per year"
     assert title_of("sex_difference") == "Sex difference"
 
 

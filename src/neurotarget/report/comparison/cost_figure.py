@@ -11,7 +11,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from numpy import ndarray
 
 from neurotarget.report.comparison.arm_rows import (
-    LINE_INCH,
     Arm,
     arms_of,
     known,
@@ -28,6 +27,7 @@ from neurotarget.report.drawing.figure import (
 )
 from neurotarget.report.drawing.lettering import fitted, wide_inch
 from neurotarget.report.drawing.panels import legend, ticks
+from neurotarget.report.drawing.row_figure import LINE_INCH
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 

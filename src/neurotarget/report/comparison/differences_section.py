@@ -5,8 +5,8 @@ import math
 from neurotarget.report.comparison.arm_rows import arms_of, known
 from neurotarget.report.comparison.forest_figure import Difference, best_net, to_best
 from neurotarget.report.pages.plain_page import Grid, Heading, Section
-from neurotarget.report.text.numbers import p_value
-from neurotarget.report.text.sentences import DASH, digits_for, estimate, rows_of
+from neurotarget.report.text.numbers import DASH, digits_for, estimate, p_value
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.arms.paired import APART, NOT_APART
 
@@ -22,7 +22,7 @@ COLUMNS = (
     Heading("Score", "text"),
     Heading("Difference [95 %]"),
     Heading("p (Holm)"),
-    Heading("Told apart", "text"),
+    Heading("Different", "text"),
 )
 LEAD = (
     "On the same cases, mean over labels. The volume error is the absolute difference from the "
@@ -31,7 +31,7 @@ LEAD = (
     "chosen beforehand to order the arms, the other scores show whether it holds beyond overlap."
 )
 BY_TRAININGS = "Intervals count what other trainings would change."
-SHARED = "Folds share training data; what follows from that stands in the notes."
+SHARED = "Folds share training data; the notes say what follows from that."
 BY_CASES = (
     "Each arm was trained once, so the intervals say what other cases would change, not what "
     "another training would."
@@ -59,7 +59,7 @@ def difference_sections(comparison: Comparison) -> list[Section]:
     if is_tested and known(arms, "n_folds") and arms["n_folds"].max() > 1:
         lead += f" {SHARED}"
     heading = f"Each arm minus {best_net(comparison).name}"
-    return [Section("differences", heading, lead, Grid("Differences to the best", COLUMNS, rows))]
+    return [Section("differences", heading, lead, [Grid("Differences to the best", COLUMNS, rows)])]
 
 
 def _is_tested(one: Difference) -> bool:
@@ -74,6 +74,6 @@ def _cells(one: Difference, metric: str) -> list[str]:
     p = max(by_cases.p, by_model.p) if is_tested else math.nan
     return [
         estimate(shown._asdict(), "value", digits=digits, sign=True),
-        p_value(p) if math.isfinite(p) else DASH,
+        p_value(p),
         one.apart or DASH,
     ]

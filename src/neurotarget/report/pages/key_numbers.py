@@ -6,21 +6,24 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from neurotarget.report.text.headed_tables import VALUES
-from neurotarget.report.text.sentences import (
+from neurotarget.report.text.headed_tables import value_texts
+from neurotarget.report.text.numbers import (
     DASH,
     counted,
     digits_for,
     estimate,
+    in_percent,
+    number,
+    percent,
+)
+from neurotarget.report.text.sentences import (
     failed_is,
     main_failures,
     main_label,
     own_methods,
     own_pairs,
-    percent,
     rating,
     rows_of,
-    shown,
     title_of,
     volumes_of,
 )
@@ -74,7 +77,7 @@ def failure_lines(study: Study) -> list[KeyRow]:
     found = {(row["definition"], row["method"]): row for row in table.to_dict("records")}
     return [
         KeyRow(
-            VALUES.get(name, name).capitalize().replace("dice", "Dice"),
+            value_texts().get(name, name).capitalize().replace("dice", "Dice"),
             tuple(_failed(found.get((name, method))) for method in own_methods(study)),
         )
         for name in dict.fromkeys(name for name, _ in found)
@@ -153,7 +156,7 @@ def _dice_tile(study: Study, label: str) -> Tile | None:
     what = "mean over the labels" if is_mean else row["label"]
     parts = _by_part(rows_of(study, "scores", label=row["label"], metric="dice"), "mean")
     note = f"{what}, {int(row['n'])} cases{parts}; a lost mask counts as 0"
-    return Tile("Overlap (Dice)", shown(row["mean"], 2), _ends(row, 2), note)
+    return Tile("Overlap (Dice)", number(row["mean"], 2), _ends(row, 2), note)
 
 
 def _surface_tile(study: Study, label: str) -> Tile | None:
@@ -167,15 +170,15 @@ def _surface_tile(study: Study, label: str) -> Tile | None:
     near = _score(study, row["label"], "surface_dice")
     note = f"{row['label']}, {counted(int(row['n']), 'case')}; {_quartiles(row)}"
     if near is not None and math.isfinite(near["mean"]):
-        note += f"; surface Dice {shown(near['mean'], 2)} {_tolerance(study)}"
+        note += f"; surface Dice {number(near['mean'], 2)} {_tolerance(study)}"
     note += "".join(f"; {omitted}" for omitted in [_left_out(row)] if omitted)
-    value = f"{shown(row['mean'], 2)} mm"
+    value = f"{number(row['mean'], 2)} mm"
     return Tile("Distance of surfaces (HD95)", value, _ends(row, 2), note)
 
 
 def _quartiles(row: Mapping) -> str:
-    ends = " to ".join(shown(row[key], 2) for key in ("q1", "q3"))
-    return f"median {shown(row['median'], 2)}, quartiles {ends}"
+    ends = " to ".join(number(row[key], 2) for key in ("q1", "q3"))
+    return f"median {number(row['median'], 2)}, quartiles {ends}"
 
 
 def _left_out(row: Mapping) -> str:
@@ -197,7 +200,7 @@ def _score_columns(study: Study) -> tuple[str, ...]:
 def _by_part(rows: pd.DataFrame, column: str) -> str:
     """A number by part, if there are parts: `(internal 0.91, external 0.85)`."""
     parts = [
-        f"{row['level']} {shown(row[column], 2)}"
+        f"{row['level']} {number(row[column], 2)}"
         for row in rows[rows["stratum"] == "part"].to_dict("records")
     ]
     return f" ({', '.join(parts)})" if parts else ""
@@ -210,16 +213,16 @@ def _icc_tile(study: Study, found: Mapping, label: str) -> Tile | None:
     if not math.isfinite(row["value"]):
         return Tile(name, DASH, "", row["reason"])
     agreement = rating(row["low"], row["high"])
-    asked = {key: row[key] for key in ("first", "second", "label", "statistic")}
-    parts = _by_part(rows_of(study, "agreement", **asked), "value")
+    wanted = {key: row[key] for key in ("first", "second", "label", "statistic")}
+    parts = _by_part(rows_of(study, "agreement", **wanted), "value")
     note = f"{label}, {int(row['n'])} cases{parts}" + (
         f"; agreement is {agreement}" if agreement else ""
     )
     fixed = found.get((label, "icc_a1_fixed"))
     if fixed is not None and math.isfinite(fixed["low"]):
-        ends = " to ".join(shown(fixed[end], 2) for end in ("low", "high"))
+        ends = " to ".join(number(fixed[end], 2) for end in ("low", "high"))
         note += f"; for these two methods alone, not any two, {ends}"
-    return Tile(name, shown(row["value"], 2), _ends(row, 2), note)
+    return Tile(name, number(row["value"], 2), _ends(row, 2), note)
 
 
 def _bias_tile(found: Mapping, label: str) -> Tile | None:
@@ -231,7 +234,7 @@ def _bias_tile(found: Mapping, label: str) -> Tile | None:
     digits = digits_for(row["value"], row["low"], row["high"])
     limits = _limits(found, label)
     note = f"95 % of single differences are expected between {limits} mm³" if limits else ""
-    value = f"{shown(row['value'], digits, sign=True)} mm³"
+    value = f"{number(row['value'], digits, sign=True)} mm³"
     return Tile("Bias of volumes", value, _ends(row, digits), note)
 
 
@@ -240,7 +243,7 @@ def _spread_tile(found: Mapping, label: str) -> Tile | None:
     row = found.get((label, "reference_slope"))
     if row is None or not math.isfinite(row["value"]):
         return None
-    slope = shown(row["value"], 2)
+    slope = number(row["value"], 2)
     note = f"{row['second']} volumes span {slope} of the spread of {row['first']} volumes"
     if row["low"] <= 0:
         note = f"{row['second']} volumes are not shown to follow {row['first']} volumes"
@@ -257,8 +260,8 @@ def _failure_tile(study: Study, method: str) -> Tile | None:
     row = main_failures(study, method)
     if row is None:
         return None
-    rate = {key: 100 * row[key] for key in ("rate", "low", "high")}
-    text = f"{shown(rate['rate'], 1)} %, {_ends(rate, 1)}".rstrip(", ")
+    rate = in_percent(row)
+    text = f"{number(rate['value'], 1)} %, {_ends(rate, 1)}".rstrip(", ")
     failed = f"{int(row['n_failed'])} of {int(row['n'])}"
     return Tile(f"Failed cases, {method}", failed, text, failed_is(study, method))
 
@@ -266,7 +269,7 @@ def _failure_tile(study: Study, method: str) -> Tile | None:
 def _ends(row: Mapping, digits: int) -> str:
     if not (math.isfinite(row["low"]) and math.isfinite(row["high"])):
         return ""
-    return f"95 % interval {shown(row['low'], digits)} to {shown(row['high'], digits)}"
+    return f"95 % interval {number(row['low'], digits)} to {number(row['high'], digits)}"
 
 
 def _limits(found: Mapping, label: str) -> str:
@@ -275,7 +278,7 @@ def _limits(found: Mapping, label: str) -> str:
     if not all(math.isfinite(end) for end in ends):
         return ""
     digits = digits_for(*ends)
-    return " and ".join(shown(end, digits, sign=True) for end in ends)
+    return " and ".join(number(end, digits, sign=True) for end in ends)
 
 
 def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyRow | None:
@@ -288,8 +291,8 @@ def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyR
             row = _score(study, label, metric)
             cell = DASH if row is None else estimate(row, "mean", digits=digits)
             if metric == "hd95_mm" and cell != DASH:
-                ends = f"{shown(row['q1'], 2)} to {shown(row['q3'], 2)}"
-                cell += f"; {shown(row['median'], 2)} ({ends})"
+                ends = f"{number(row['q1'], 2)} to {number(row['q3'], 2)}"
+                cell += f"; {number(row['median'], 2)} ({ends})"
                 cell += f"; {int(row['n_nan'])} without" if row["n_nan"] else ""
             cells.append(cell)
     cells.append(estimate(icc, "value", digits=3) if icc else DASH)
@@ -315,11 +318,11 @@ def _alone(study: Study, method: str) -> KeyNumbers:
 
 
 def _volume_row(row: Mapping) -> KeyRow:
-    ends = " to ".join(shown(row[key], 0) for key in ("minimum", "maximum"))
+    ends = " to ".join(number(row[key], 0) for key in ("minimum", "maximum"))
     cells = (
         estimate(row, "mean"),
-        shown(row["sd"]),
-        shown(row["median"]),
+        number(row["sd"]),
+        number(row["median"]),
         ends,
         str(int(row["n"])),
     )
@@ -328,7 +331,7 @@ def _volume_row(row: Mapping) -> KeyRow:
 
 def _volume_tile(row: Mapping) -> Tile:
     digits = digits_for(row["mean"])
-    note = f"{int(row['n'])} cases, SD {shown(row['sd'], digits)} mm³"
+    note = f"{int(row['n'])} cases, SD {number(row['sd'], digits)} mm³"
     label = row["label"].replace("_", " ")
-    return Tile(f"Mean volume of {label}", f"{shown(row['mean'], digits)} mm³",
+    return Tile(f"Mean volume of {label}", f"{number(row['mean'], digits)} mm³",
                 _ends(row, digits), note)  # fmt: skip

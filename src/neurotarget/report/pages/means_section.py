@@ -2,15 +2,9 @@
 
 from collections.abc import Sequence
 
-from neurotarget.report.pages.plain_page import Grid, Heading
-from neurotarget.report.pages.section import TableSection
-from neurotarget.report.text.sentences import (
-    PLANTED_IN_TISSUE,
-    digits_for,
-    estimate,
-    rows_of,
-    shown,
-)
+from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.text.numbers import digits_for, estimate, number
+from neurotarget.report.text.sentences import PLANTED_IN_TISSUE, rows_of
 from neurotarget.stats.study.results import Study
 
 MOST_LABELS = 12
@@ -25,12 +19,12 @@ PLANTED = (
 )
 
 
-def means_sections(study: Study) -> list[TableSection]:
+def means_sections(study: Study) -> list[Section]:
     """Return a section for each contrast with a unit, with one row per label."""
     return [_section(study, contrast) for contrast in study.measured.means]
 
 
-def _section(study: Study, contrast: str) -> TableSection:
+def _section(study: Study, contrast: str) -> Section:
     measured = study.measured
     unit, methods = measured.target.units[contrast], list(measured.means[contrast])
     labels, title = _labels(measured.labels), f"Mean {contrast}"
@@ -50,10 +44,10 @@ def _section(study: Study, contrast: str) -> TableSection:
         "hold 95 % intervals over people. A region is the mean of its labels, weighted by volume. "
         "An empty mask, or none, has no mean and is missing."
     )
-    asked = measured.target.hypotheses
-    is_planted = (contrast, PLANTED_IN_TISSUE) in {(item.contrast, item.source) for item in asked}
+    sources = {(item.contrast, item.source) for item in measured.target.hypotheses}
+    is_planted = (contrast, PLANTED_IN_TISSUE) in sources
     after = [*more, CAUTION, *([PLANTED] if is_planted else [])]
-    return TableSection(f"means-{contrast}", title, lead, [Grid(title, columns, rows)], after)
+    return Section(f"means-{contrast}", title, lead, [Grid(title, columns, rows)], after)
 
 
 def _labels(labels: Sequence[str]) -> list[str]:
@@ -66,7 +60,7 @@ def _row(study: Study, contrast: str, label: str, methods: Sequence[str], place:
     method, here = methods[place], {"contrast": contrast, "label": label, "stratum": "all"}
     found = rows_of(study, "means", method=method, **here).to_dict("records")
     row = found[0]  # the table has exactly one row per method and label
-    cells = [label, method, estimate(row, "mean"), shown(row["sd"], digits_for(row["mean"]))]
+    cells = [label, method, estimate(row, "mean"), number(row["sd"], digits_for(row["mean"]))]
     cells += [str(int(row["n"])), str(int(row["n_missing"]))]
     if len(methods) == 1:
         return cells

@@ -8,20 +8,16 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from neurotarget.report.figures.part_strips import MARKS, NAME, mean_sd, parts_labels
-from neurotarget.report.pages.plain_page import Grid, Heading
-from neurotarget.report.pages.section import TableSection
-from neurotarget.report.text.headed_tables import VALUES
-from neurotarget.report.text.numbers import p_value
+from neurotarget.report.figures.part_strips import MARKS, NAME, parts_labels
+from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.text.headed_tables import value_texts
+from neurotarget.report.text.numbers import DASH, estimate, mean_sd, number, p_equals
 from neurotarget.report.text.sentences import (
-    DASH,
     FEWER_VOLUMES,
     PLANTED,
     PLANTED_IN_TISSUE,
-    cases_told,
-    estimate,
+    case_counts,
     rows_of,
-    shown,
 )
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import AGREEMENT_UNITS, ALL_LABELS
@@ -35,7 +31,7 @@ THEIRS = (
 NO_PATIENTS = "The cases of this study are generated, so its numbers say nothing about patients."
 
 
-def parts_section(study: Study) -> TableSection | None:
+def parts_section(study: Study) -> Section | None:
     """Return the section with each label and part and published values, or None."""
     table = rows_of(study, "parts")
     if not len(table):
@@ -49,7 +45,7 @@ def parts_section(study: Study) -> TableSection | None:
     more = [f"{left_out} labels that do better are in the tables below."] if left_out else []
     if any("(" in row[2] for grid in grids for row in grid.rows):
         more.append(FEWER_VOLUMES)
-    return TableSection(NAME, TITLE, _lead(table), grids, [*more, *_sources(study, table)])
+    return Section(NAME, TITLE, _lead(table), grids, [*more, *_sources(study, table)])
 
 
 def _caption(person: str, is_one_of_several: bool) -> str:
@@ -65,7 +61,7 @@ def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str
                      if rows["published"].notna().any()}  # fmt: skip
     columns = [Heading("Label", "text"), Heading("Cases", "text"), Heading("n"), Heading("Failed")]
     for name in statistics:
-        columns.append(Heading(STATISTICS.get(name) or VALUES.get(name, name)))
+        columns.append(Heading(STATISTICS.get(name) or value_texts().get(name, name)))
         columns += [Heading("published")] if name in has_published else []
     rows = [
         [_shown(study, label), part, *_cells(rows, statistics, has_published)]
@@ -86,13 +82,13 @@ def _cells(rows: pd.DataFrame, statistics: Sequence[str], published: set[str]) -
     """Cells of one label in one part, from the column n on."""
     scored, volumes = rows["statistic"] == "dice", rows["statistic"].isin(AGREEMENT_UNITS)
     counts = [int(rows.loc[where, "n"].max()) for where in (scored, volumes) if where.any()]
-    cells = [cases_told(counts[0], counts[-1]), str(int(rows["n_failed"].iloc[0]))]
+    cells = [case_counts(counts[0], counts[-1]), str(int(rows["n_failed"].iloc[0]))]
     for name in statistics:
         own = rows[rows["statistic"] == name].to_dict("records")
         cells.append(_ours(own[0]) if own else DASH)
         if name in published:
             others = [row for row in own if math.isfinite(row["published"])]
-            theirs = [mean_sd(row["published"], row["published_sd"]) for row in others]
+            theirs = [mean_sd(row["published"], row["published_sd"], 2) for row in others]
             cells.append("; ".join(theirs) or DASH)
     return cells
 
@@ -108,13 +104,8 @@ def _ours(row: Mapping) -> str:
     text = estimate(row, "value", digits=2)
     if math.isfinite(row["sd"]):
         value, _, ends = text.partition(" ")
-        text = f"{value} ± {shown(row['sd'], 2)} {ends}".rstrip()
-    return f"{text}, p {_p(row['p'])}" if math.isfinite(row["p"]) else text
-
-
-def _p(p: float) -> str:
-    text = p_value(p)
-    return text if text.startswith("<") else f"= {text}"
+        text = f"{value} ± {number(row['sd'], 2)} {ends}".rstrip()
+    return f"{text}, {p_equals(row['p'])}" if math.isfinite(row["p"]) else text
 
 
 def _lead(table: pd.DataFrame) -> str:

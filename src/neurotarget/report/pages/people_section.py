@@ -3,20 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
-from neurotarget.report.pages.plain_page import Grid, Heading
-from neurotarget.report.pages.section import TableSection
-from neurotarget.report.text.numbers import listed, p_value
-from neurotarget.report.text.sentences import (
+from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.text.numbers import (
     DASH,
     counted,
-    main_label,
-    rows_of,
-    shown,
-    title_of,
-    unit_words,
+    estimate,
+    listed,
+    number,
+    p_value,
 )
+from neurotarget.report.text.sentences import main_label, rows_of, title_of
 from neurotarget.stats.cohort.people import ALL, SPLITS
 from neurotarget.stats.effects.testing import MUCH
 from neurotarget.stats.study.results import Study
@@ -39,7 +35,7 @@ WITHIN_BETWEEN = (
 )
 
 
-def people_sections(study: Study) -> list[TableSection]:
+def people_sections(study: Study) -> list[Section]:
     """Return the sections on Table 1, flow, change within people and checks, where they exist."""
     found = (_people(study), _flow(study), _change(study), _checks(study))
     return [section for section in found if section]
@@ -88,7 +84,7 @@ def missing_sentence(study: Study) -> str:
     lacking = table[table["n_missing"] > 0].drop_duplicates("characteristic")
     parts = [
         f"{row['characteristic']} of {counted(int(row['n_missing']), 'person')} "
-        f"({shown(row['percent_missing'], 1)} %)"
+        f"({number(row['percent_missing'], 1)} %)"
         for row in lacking.to_dict("records")
     ]
     if parts:
@@ -102,7 +98,7 @@ def change_sentences(study: Study) -> list[str]:
     table = rows_of(study, "longitudinal", label=main_label(study))
     return [
         f"By {row['method']}, the {row['label']} volume changes by {_slope(row, 'within')} within "
-        f"people ({shown(row['percent_a_year'], 2, sign=True)} % a year; {int(row['n_repeated'])} "
+        f"people ({number(row['percent_a_year'], 2, sign=True)} % a year; {int(row['n_repeated'])} "
         f"people with scans at two ages or more), and differs by {_slope(row, 'between')} between "
         "people."
         for row in table.to_dict("records")
@@ -131,13 +127,13 @@ def limits_sentences(study: Study) -> list[str]:
     return [
         f"The limits of agreement of {row['second']} and {row['first']} are {row['verdict']} "
         f"{'' if row['verdict'] != 'undecided' else 'against '}the ± "
-        f"{shown(row['acceptable'])} mm³ that were set as acceptable before."
+        f"{number(row['acceptable'])} mm³ that were set as acceptable before."
         for row in table.to_dict("records")
         if row["verdict"]
     ]
 
 
-def _people(study: Study) -> TableSection | None:
+def _people(study: Study) -> Section | None:
     parts, rows = people_rows(study)
     if not rows:
         return None
@@ -146,10 +142,10 @@ def _people(study: Study) -> TableSection | None:
     columns = [Heading("Characteristic", "text"), *map(Heading, heads)]
     lead = "People count once, whatever the number of their scans; mean ± SD (range), or n (%)."
     after = [missing_sentence(study), *([OF_SPLITS] if splits else [])]
-    return TableSection(PEOPLE, "People", lead, [Grid("Table 1", columns, rows)], after)
+    return Section(PEOPLE, "People", lead, [Grid("Table 1", columns, rows)], after)
 
 
-def _flow(study: Study) -> TableSection | None:
+def _flow(study: Study) -> Section | None:
     table = rows_of(study, "flow")
     if not len(table):
         return None
@@ -162,12 +158,12 @@ def _flow(study: Study) -> TableSection | None:
         for row in table.fillna({"why": "", "of": ""}).to_dict("records")
     ]
     lead = "From the cases that were listed to those behind each effect, where n counts people."
-    return TableSection(
+    return Section(
         FLOW, "Flow of cases", lead, [Grid("Flow", [*heads, Heading("Why", "text")], rows)]
     )
 
 
-def _change(study: Study) -> TableSection | None:
+def _change(study: Study) -> Section | None:
     table = rows_of(study, "longitudinal")
     if not len(table):
         return None
@@ -175,9 +171,9 @@ def _change(study: Study) -> TableSection | None:
     columns = [Heading("Label", "text"), Heading("Method", "text"), *map(Heading, heads)]
     rows = [
         [
-            *(row["label"], row["method"], _slope(row, "within"), _p(row["p_within"])),
-            shown(row["percent_a_year"], 2, sign=True),
-            *(_slope(row, "between"), _p(row["p_between"])),
+            *(row["label"], row["method"], _slope(row, "within"), p_value(row["p_within"])),
+            number(row["percent_a_year"], 2, sign=True),
+            *(_slope(row, "between"), p_value(row["p_between"])),
             *(str(int(row["n_people"])), str(int(row["n_repeated"]))),
         ]
         for row in table.to_dict("records")
@@ -187,7 +183,7 @@ def _change(study: Study) -> TableSection | None:
         "Slopes over age of a mixed model, with 95 % intervals that are clustered by person "
         "(sandwich, Student’s t)."
     )
-    return TableSection(
+    return Section(
         CHANGE,
         "Change within people",
         lead,
@@ -197,7 +193,7 @@ def _change(study: Study) -> TableSection | None:
     )
 
 
-def _checks(study: Study) -> TableSection | None:
+def _checks(study: Study) -> Section | None:
     grids = [
         grid for grid in (_differences(study), _tests(study), _noninferiority(study)) if grid.rows
     ]
@@ -209,7 +205,7 @@ def _checks(study: Study) -> TableSection | None:
         "Breusch–Pagan; a p below 0.05 speaks against it). Variance inflation from "
         f"{MUCH:g} says that a term is hard to tell from the others; random sites count as fixed."
     )
-    return TableSection(CHECKS, "Checks", lead, grids, after, limits_sentences(study))
+    return Section(CHECKS, "Checks", lead, grids, after, limits_sentences(study))
 
 
 def _differences(study: Study) -> Grid:
@@ -220,8 +216,8 @@ def _differences(study: Study) -> Grid:
     rows = [
         [
             *(f"{row['second']} – {row['first']}", row["label"], str(int(row["n"]))),
-            *(_p(row["p_normal"]), _p(row["p_constant"]), _ratio(row)),
-            *(shown(row["acceptable"]), row["verdict"] or DASH, row["reason"] or DASH),
+            *(p_value(row["p_normal"]), p_value(row["p_constant"]), _ratio(row)),
+            *(number(row["acceptable"]), row["verdict"] or DASH, row["reason"] or DASH),
         ]
         for row in (table.to_dict("records") if len(table) else ())
         if row["label"] in _labels(study)
@@ -235,8 +231,13 @@ def _tests(study: Study) -> Grid:
     table = rows_of(study, "tests")
     rows = [
         [
-            *(title_of(row["hypothesis"]), row["method"], _p(row["p"]), _p(row["p_holm"])),
-            *(shown(row["n_tests"], 0), shown(row["vif"], 1)),
+            *(
+                title_of(row["hypothesis"]),
+                row["method"],
+                p_value(row["p"]),
+                p_value(row["p_holm"]),
+            ),
+            *(number(row["n_tests"], 0), number(row["vif"], 1)),
         ]
         for row in (table.to_dict("records") if len(table) else ())
     ]
@@ -249,8 +250,8 @@ def _noninferiority(study: Study) -> Grid:
     table = rows_of(study, "noninferiority", label=main_label(study))
     rows = [
         [
-            *(row["rater"], row["against"], _ends(row, "difference", "low", "high", 3)),
-            f"{shown(row['margin'], 2)}, {row['margin_from']}",
+            *(row["rater"], row["against"], estimate(row, "difference", digits=3, sign=True)),
+            f"{number(row['margin'], 2)}, {row['margin_from']}",
             row["verdict"],
         ]
         for row in (table.to_dict("records") if len(table) else ())
@@ -267,10 +268,10 @@ def _cell(row: Mapping) -> str:
     if math.isfinite(row["mean"]):
         digits = 0 if abs(row["maximum"]) >= 1000 else 1
         mean, sd, low, high = (
-            shown(row[name], digits) for name in ("mean", "sd", "minimum", "maximum")
+            number(row[name], digits) for name in ("mean", "sd", "minimum", "maximum")
         )
         return f"{mean} ± {sd} ({low} to {high})"
-    share = f" ({shown(row['percent'], 1)} %)" if math.isfinite(row["percent"]) else ""
+    share = f" ({number(row['percent'], 1)} %)" if math.isfinite(row["percent"]) else ""
     return f"{int(row['n'])}{share}"
 
 
@@ -283,24 +284,9 @@ def _part_name(part: str) -> str:
 
 
 def _slope(row: Mapping, name: str) -> str:
-    text = _ends(row, name, f"{name}_low", f"{name}_high", None)
-    return text if text == DASH else f"{text} {unit_words(row['unit'])}"
-
-
-def _ends(row: Mapping, value: str, low: str, high: str, digits: int | None) -> str:
-    if not math.isfinite(row[value]):
-        return DASH
-    ends = f"[{shown(row[low], digits)}, {shown(row[high], digits)}]"
-    return f"{shown(row[value], digits, sign=True)} {ends}"
+    return estimate(row, name, stem=name, sign=True, unit=row["unit"])
 
 
 def _ratio(row: Mapping) -> str:
-    if not math.isfinite(row["ratio"]):
-        return DASH
-    return (
-        f"{shown(row['ratio'], 3)} [{shown(row['ratio_lower'], 3)}, {shown(row['ratio_upper'], 3)}]"
-    )
-
-
-def _p(value: float) -> str:
-    return DASH if pd.isna(value) else p_value(float(value))
+    ratio = {"value": row["ratio"], "low": row["ratio_lower"], "high": row["ratio_upper"]}
+    return estimate(ratio, digits=3)

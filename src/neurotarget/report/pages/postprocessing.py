@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.pages.plain_page import Grid, Heading
-from neurotarget.report.pages.section import TableSection
-from neurotarget.report.text.numbers import aligned, number
-from neurotarget.report.text.sentences import counted, rows_of, shown
+from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.text.numbers import aligned, counted, number
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 
 NAME, TITLE = "postprocessing", "Post-processing"
@@ -98,7 +97,7 @@ def postprocessing_text(facts: Record) -> str:
     return "\n".join([aligned(table), f"kept: {'; '.join(steps)}"])
 
 
-def postprocessing_section(study: Study) -> TableSection | None:
+def postprocessing_section(study: Study) -> Section | None:
     """Return the section on tried steps; None where the study has none."""
     table = rows_of(study, NAME)
     if not len(table):
@@ -115,7 +114,7 @@ def postprocessing_section(study: Study) -> TableSection | None:
     after = [f"{counted(left, 'more trial')}, without effect or for want of room: see the tables."]
     kept = [f"{row[0]} ({row[1]})" for row in map(_row, table[table["kept"]].to_dict("records"))]
     found = f"Kept: {_few(kept, MOST_ROWS)}." if kept else "No step is kept."
-    return TableSection(NAME, TITLE, LEAD, [grid], after if left else (), [found])
+    return Section(NAME, TITLE, LEAD, [grid], after if left else (), [found])
 
 
 def _row(row: Record) -> list[str]:
@@ -127,7 +126,7 @@ def _row(row: Record) -> list[str]:
         row["label"],
         "kept" if row["kept"] else f"no: {row['reason']}",
         str(int(row["n"])),
-        *(shown(row[f"dice_{when}"], 4) for when in ("before", "after")),
+        *(number(row[f"dice_{when}"], 4) for when in ("before", "after")),
         *(str(int(row[f"in_pieces_{when}"])) for when in ("before", "after")),
     ]
 

@@ -3,16 +3,13 @@
 import math
 from collections.abc import Mapping
 
-from neurotarget.report.pages.plain_page import Grid, Heading
-from neurotarget.report.pages.section import TableSection
+from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.text.numbers import DASH, estimate, number
 from neurotarget.report.text.sentences import (
-    DASH,
     FEWER_VOLUMES,
-    cases_told,
-    estimate,
+    case_counts,
     main_label,
     rows_of,
-    shown,
     title_of,
 )
 from neurotarget.stats.study.raters import CLOSER, LESS, OPEN
@@ -42,7 +39,7 @@ FINDINGS = {
 }
 
 
-def raters_section(study: Study) -> TableSection | None:
+def raters_section(study: Study) -> Section | None:
     """Return the section on agreement of every two and the comparison with people, or None."""
     table, ceiling = rows_of(study, "raters"), _ceiling(study)
     if not len(table) and not ceiling:
@@ -68,7 +65,7 @@ def raters_section(study: Study) -> TableSection | None:
         grids.append(Grid(BESIDE_TITLE, columns, [_difference_row(row) for row in differences]))
         after += [NO_PROOF, HABITS]
     sentences = [*ceiling_sentences(study), *rater_sentences(study)]
-    return TableSection(NAME, TITLE, _lead(study), grids, after, sentences)
+    return Section(NAME, TITLE, _lead(study), grids, after, sentences)
 
 
 def rater_sentences(study: Study) -> list[str]:
@@ -87,8 +84,9 @@ def ceiling_sentences(study: Study) -> list[str]:
     label = main_label(study)
     return [
         f"{title_of(row['error'])} error of one drawing ({row['second']} – {row['first']}, "
-        f"{label}) is {estimate(_error_of(row), 'value')} mm³, {shown(row['error_percent'], 1)} % "
-        f"of the volume, with a bias of {estimate(_bias_of(row), 'value', sign=True)} mm³."
+        f"{label}) is {estimate(row, 'error_mm3', stem='error')} mm³, "
+        f"{number(row['error_percent'], 1)} % of the volume, with a bias of "
+        f"{estimate(row, 'bias_mm3', stem='bias', sign=True)} mm³."
         for row in _ceiling(study)
         if row["label"] == label and math.isfinite(row["error_mm3"])
     ]
@@ -98,28 +96,13 @@ def _ceiling(study: Study) -> list[dict]:
     return rows_of(study, "ceiling").to_dict("records")
 
 
-def _error_of(row: Mapping) -> dict:
-    return {"value": row["error_mm3"], "low": row["error_low"], "high": row["error_high"]}
-
-
-def _bias_of(row: Mapping) -> dict:
-    return {"value": row["bias_mm3"], "low": row["bias_low"], "high": row["bias_high"]}
-
-
-def _icc_of(row: Mapping) -> dict:
-    return {"value": row["icc_a1"], "low": row["icc_low"], "high": row["icc_high"]}
-
-
-def _dice_of(row: Mapping) -> dict:
-    return {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]}
-
-
 def _ceiling_row(row: Mapping) -> list[str]:
     return [
         *(title_of(row["error"]), f"{row['second']} – {row['first']}", row["label"], str(row["n"])),
-        *(estimate(_error_of(row), "value"), shown(row["error_percent"], 1)),
-        estimate(_bias_of(row), "value", sign=True),
-        *(estimate(one(row), "value", digits=2) for one in (_icc_of, _dice_of)),
+        *(estimate(row, "error_mm3", stem="error"), number(row["error_percent"], 1)),
+        estimate(row, "bias_mm3", stem="bias", sign=True),
+        estimate(row, "icc_a1", stem="icc", digits=2),
+        estimate(row, "dice", stem="dice", digits=2),
     ]
 
 
@@ -156,7 +139,7 @@ def _sentence(row: Mapping) -> str:
     names = {key: _person(row[key]) for key in ("against", "rater")}
     finding = FINDINGS[row["finding"]].format(**names)
     numbers = (
-        f"Dice {shown(row['of_network'], 2)} against {shown(row['of_rater'], 2)}, difference "
+        f"Dice {number(row['of_network'], 2)} against {number(row['of_rater'], 2)}, difference "
         f"{estimate(row, 'difference', digits=3, sign=True)}, {int(row['n'])} cases"
     )
     return f"{finding[:1].upper()}{finding[1:]} ({numbers})."
@@ -170,18 +153,18 @@ def _pair_row(row: Mapping) -> list[str]:
     return [
         f"{row['second']} – {row['first']}",
         row["label"],
-        cases_told(int(row["n"]), int(row["n_volumes"])),
-        estimate(_dice_of(row), "value", digits=2),
-        estimate(_icc_of(row), "value", digits=2),
-        shown(row["icc_c1"], 2),
-        shown(row["pearson_r"], 2),
-        estimate(_bias_of(row), "value", sign=True),
+        case_counts(int(row["n"]), int(row["n_volumes"])),
+        estimate(row, "dice", stem="dice", digits=2),
+        estimate(row, "icc_a1", stem="icc", digits=2),
+        number(row["icc_c1"], 2),
+        number(row["pearson_r"], 2),
+        estimate(row, "bias_mm3", stem="bias", sign=True),
     ]
 
 
 def _difference_row(row: Mapping) -> list[str]:
     measure = {"dice": "Dice", "icc_a1": "ICC(A,1)"}[row["measure"]]
-    values = [shown(row[key], 2) for key in ("of_network", "of_rater")]
+    values = [number(row[key], 2) for key in ("of_network", "of_rater")]
     apart = estimate(row, "difference", digits=3, sign=True)
     known = math.isfinite(row["difference"])
     finding = row["finding"] or row["reason"]

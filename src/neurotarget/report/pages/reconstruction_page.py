@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 
-from neurotarget.report.figures.study_figures import NamedFigure
+from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.pages.plain_page import (
     Body,
     Grid,
@@ -14,12 +13,11 @@ from neurotarget.report.pages.plain_page import (
     Heading,
     Section,
     page_figures,
-    write_plain,
+    render_page,
 )
-from neurotarget.report.text.amounts import duration
-from neurotarget.report.text.definitions import Definition
-from neurotarget.report.text.headed_tables import About
-from neurotarget.report.text.sentences import counted, shown
+from neurotarget.report.text.definitions import known_definitions
+from neurotarget.report.text.headed_tables import table_specs
+from neurotarget.report.text.numbers import counted, duration, number
 
 TITLES = {
     "qsm": "Ways to susceptibility",
@@ -65,35 +63,6 @@ DIGITS = {
     "contrast": 1,
     "mask_left": 2,
 }
-DEFINITIONS = (
-    Definition(
-        "Error of the brain",
-        "Root mean square difference from the truth, each without its mean over the brain, in % of "
-        "the truth's SD. An empty map has 100 %. Each is of the brain that the method leaves; the "
-        "rim, which some leave out, is the hardest part.",
-        "Langkammer 2018",
-        "10.1002/mrm.26830",
-        ("methods", "metric", "nrmse"),
-    ),
-    Definition(
-        "Mean and bias of a nucleus",
-        "Mean susceptibility in the part of the nucleus that the map has, above the brain's mean, "
-        "and how much more than the truth's on the same voxels.",
-        "",
-        "",
-        ("methods", "metric", "bias_qsm"),
-    ),
-    Definition(
-        "Contrast to noise",
-        "How much darker veins, or the nuclei together, are than what lies 2 to 5 mm around them, "
-        "in SDs of that. A vein "
-        "across the main field that is thicker than a voxel has negative phase, which the positive "
-        "mask leaves bright: weighting gains in thin veins and flat voxels. Drawn veins are thick.",
-        "Xu 2006",
-        "10.1016/j.mri.2005.10.030",
-        ("methods", "metric", "contrast_to_noise"),
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -121,14 +90,10 @@ def method_table(rows: pd.DataFrame) -> pd.DataFrame:
     return grouped.agg(mean="mean", sd="std", n="count").reset_index()
 
 
-def write_reconstruction_page(
-    path: Path, found: Comparison, figures: Sequence[NamedFigure], *, title: str = ""
-) -> None:
-    """Write the page as one file, atomically.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
+def reconstruction_html(
+    found: Comparison, figures: Sequence[NamedFigure], *, title: str = ""
+) -> str:
+    """Return the page that compares methods of reconstruction."""
     failed = f", {len(found.failed)} failed" if found.failed else ""
     cohort = f"{counted(found.n_scans, 'scan')}{failed}."
     head = Head(
@@ -138,7 +103,6 @@ def write_reconstruction_page(
         cohort,
         sentence(found),
     )
-    about = {"methods": About("Methods", "Mean and SD over the scans.", is_printed=True)}
     body = Body(
         page_figures(figures),
         {"methods": found.methods},
@@ -147,13 +111,13 @@ def write_reconstruction_page(
             *(f"{case_id}: {note}" for case_id, notes in found.notes.items() for note in notes),
         ],
         found.facts,
-        about=about,
-        known=DEFINITIONS,
-        words=NAMES,
+        specs=table_specs("reconstruction"),
+        known=known_definitions("reconstruction"),
+        values=NAMES,
         figures_lead="One slice of each method on one grey scale; the patient's right is on the "
         "left.",
     )
-    write_plain(path, head, body, [*_methods(found), *_published(found)], target=found.kind)
+    return render_page(head, body, [*_methods(found), *_published(found)], target=found.kind)
 
 
 def sentence(found: Comparison) -> str:
@@ -166,11 +130,11 @@ def sentence(found: Comparison) -> str:
             continue
         row = own.loc[own["mean"].idxmin() if is_least else own["mean"].idxmax()]
         unit = f" {row['unit']}" if row["unit"] else ""
-        text = f"{row['method']} has {phrase}, {shown(row['mean'], DIGITS[metric])}{unit}"
+        text = f"{row['method']} has {phrase}, {number(row['mean'], DIGITS[metric])}{unit}"
         text += _over(found, str(row["method"]))
         magnitude = rows.loc[rows["method"] == MAGNITUDE, "mean"]
         addition = (
-            f"; the magnitude has {shown(magnitude.iloc[0], DIGITS[metric])}"
+            f"; the magnitude has {number(magnitude.iloc[0], DIGITS[metric])}"
             if len(magnitude)
             else ""
         )
@@ -216,8 +180,8 @@ def _cell(rows: pd.DataFrame, key: tuple[str, str]) -> str:
     if key[1] == "seconds":
         return duration(float(row["mean"]))
     digits = DIGITS.get(key[1], 4)
-    spread = f" ± {shown(row['sd'], digits)}" if row["n"] > 1 else ""
-    return f"{shown(row['mean'], digits, sign=key[1].startswith('bias'))}{spread}"
+    spread = f" ± {number(row['sd'], digits)}" if row["n"] > 1 else ""
+    return f"{number(row['mean'], digits, sign=key[1].startswith('bias'))}{spread}"
 
 
 def _methods(found: Comparison) -> list[Section]:
@@ -229,7 +193,7 @@ def _methods(found: Comparison) -> list[Section]:
         *(Heading(f"{head[:1].upper()}{head[1:]}") for head in heads[1:]),
     ]
     lead = "Mean ± SD over the scans, a row a method."
-    return [Section("methods", "Methods", lead, Grid("Methods", columns, lines))]
+    return [Section("methods", "Methods", lead, [Grid("Methods", columns, lines)])]
 
 
 def _published(found: Comparison) -> list[Section]:
@@ -241,8 +205,8 @@ def _published(found: Comparison) -> list[Section]:
         for one in found.published
     ]
     lead = "Published values, for comparison: other scans, and other references than this brain's."
-    return [Section("published", "Published values", lead, Grid("Published", columns, lines))]
+    return [Section("published", "Published values", lead, [Grid("Published", columns, lines)])]
 
 
 def _ppm(value: object) -> str:
-    return shown(float(value), 3) if isinstance(value, int | float) else str(value)
+    return number(float(value), 3) if isinstance(value, int | float) else str(value)

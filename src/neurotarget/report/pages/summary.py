@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from neurotarget.report.pages.postprocessing import postprocessing_text
-from neurotarget.report.text.learning_banner import told as learning_text
-from neurotarget.report.text.numbers import number
-from neurotarget.report.text.sentences import counted, rows_of
+from neurotarget.report.text.learning_banner import learning_text
+from neurotarget.report.text.numbers import counted, number
+from neurotarget.report.text.sentences import rows_of
 from neurotarget.report.text.text_tables import (
     agreement_table,
     hypotheses_table,
@@ -92,8 +92,8 @@ def summary_text(summary: Mapping) -> str:
     without them.
     """
     shown = _shown(summary)
-    loud = learning_text(*(summary.get(key) or "" for key in LEARNING))
-    parts = [*([loud] if loud else []), _head(summary), scores_table(summary, shown)]
+    warning = learning_text(*(summary.get(key) or "" for key in LEARNING))
+    parts = [*([warning] if warning else []), _head(summary), scores_table(summary, shown)]
     if any(summary["volume"][label]["n"] for label in shown):
         parts += [volumes_table(summary, shown), agreement_table(summary, shown)]
     if summary.get("parts"):
@@ -200,16 +200,16 @@ def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:
     table = study.tables["effects"]
     table = table[(table["hypothesis"] == name) & table["leads"].astype(bool)]
     by_method = {line["method"]: line for line in table.to_dict("records")}
-    asked = next(item for item in study.measured.target.hypotheses if item.name == name)
-    what, unit = ("means" if asked.contrast else "volumes"), study.measured.unit_of(asked)
+    hypothesis = next(item for item in study.measured.target.hypotheses if item.name == name)
+    what, unit = ("means" if hypothesis.contrast else "volumes"), study.measured.unit_of(hypothesis)
     effects = {
         method: _effect(by_method.get(method), f"{method} {what}", unit) for method in METHODS
     }
     value, ours = planted.get(name), effects["predicted"]
     known = value is not None and math.isfinite(ours["estimate"])
     return {
-        "label": asked.label,
-        "claim": claim(asked),
+        "label": hypothesis.label,
+        "claim": claim(hypothesis),
         **effects,
         "planted": value,
         "recovered": ours["low"] <= value <= ours["high"] if known else None,
