@@ -33,11 +33,11 @@ def test_an_estimate_has_equal_decimals_by_its_largest_number():
 
 def test_without_an_interval_there_are_no_brackets():
     assert estimate({"value": 1.5, "low": math.nan, "high": 2.0}) == "1.50"
-    assert estimate(dict.fromkeys(("value", "low", "high"), math.nan)) == "-"
+    assert estimate(dict.fromkeys(("value", "low", "high"), math.nan)) == "–"
 
 
 @pytest.mark.parametrize(
-    ("value", "count"), [(0, 0), (250, 0), (25, 1), (2.5, 2), (0.25, 2), (0.025, 3), (np.nan, 0)]
+    ("value", "count"), [(0, 0), (250, 0), (25, 1), (2.5, 2), (0.25, 3), (0.025, 3), (np.nan, 0)]
 )
 def test_decimals_follow_the_size(value, count):
     assert digits_for(value) == count

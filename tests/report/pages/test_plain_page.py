@@ -129,7 +129,7 @@ def test_whether_arms_are_told_apart_reads_as_yes_or_no(open_page):
     differences = page.locator('details[data-name="differences"]')
     differences.locator("summary").click()
     differences.locator("tbody tr").first.wait_for()
-    place = differences.locator("th").all_inner_texts().index("Told apart")
+    place = differences.locator("th").all_inner_texts().index("Different")
     cells = differences.locator(f"tbody td:nth-child({place + 1})").all_inner_texts()
     assert set(cells) == {"yes", "no"}
 

@@ -126,7 +126,7 @@ def test_a_figure_stands_inline_and_a_missing_one_says_why(found):
     assert '<svg viewBox="0 0 9 9">' in text
     assert "<?xml" not in text
     assert "DOCTYPE svg" not in text
-    assert "Not drawn. no sex" in text
+    assert "No figure. no sex" in text
 
 
 def test_every_table_is_there_in_full(found):

@@ -4,7 +4,7 @@ import math
 
 from neurotarget.report.comparison.arm_rows import arms_of, known
 from neurotarget.report.comparison.forest_figure import Difference, best_net, to_best
-from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.numbers import DASH, digits_for, estimate, p_value
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
@@ -17,13 +17,7 @@ SCORES = {
     "hd95_mm": "HD95, mm (less is better)",
 }
 DIGITS = {"dice": 3, "surface_dice": 3}
-COLUMNS = (
-    Heading("Arm", "text"),
-    Heading("Score", "text"),
-    Heading("Difference [95 %]"),
-    Heading("p (Holm)"),
-    Heading("Different", "text"),
-)
+COLUMNS = headings(["Arm", "Score"], ["Difference [95 %]", "p (Holm)"], ["Different"])
 LEAD = (
     "On the same cases, mean over labels. The volume error is the absolute difference from the "
     "reference's volume; a lost mask errs by all of it, and has a surface Dice of 0. p is the "

@@ -24,7 +24,7 @@ from neurotarget.report.drawing.figure import (
     new_figure,
 )
 from neurotarget.report.drawing.lettering import fitted, plain, thousands
-from neurotarget.report.text.sentences import rows_of
+from neurotarget.report.text.sentences import agreement_rows
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.study.results import Study
@@ -75,12 +75,6 @@ class Shown(NamedTuple):
     left_out: int
 
 
-def agreement(study: Study, pair: tuple[str, str]) -> dict[tuple[str, str], pd.Series]:
-    """Return the agreement of two methods over the whole cohort, by label and statistic."""
-    rows = rows_of(study, "agreement", first=pair[0], second=pair[1], stratum="all")
-    return {(row["label"], row["statistic"]): row for _, row in rows.iterrows()}
-
-
 def pairs(measured: Measured) -> list[tuple[str, str]]:
     """Return the pairs of methods that have figures of their own: the first three."""
     return list(measured.pairs[:MOST_PAIRS])
@@ -97,7 +91,7 @@ def shown(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> Show
     labels = [label for label in study.measured.labels if len(points(study, label, methods))]
     if len(labels) <= most:
         return Shown(labels, 0)
-    found = agreement(study, (*methods, "", "")[:2])
+    found = agreement_rows(study, *(*methods, "", "")[:2])
     values = {label: float(_value(found, label, "icc_a1")) for label in labels}
     worst = sorted(labels, key=lambda label: (np.isnan(values[label]), values[label]))[:most]
     return Shown([label for label in labels if label in worst], len(labels) - most)

@@ -21,7 +21,6 @@ from neurotarget.report.drawing.panels import (
     Mark,
     Scale,
     Shown,
-    agreement,
     apart,
     by_sex,
     head,
@@ -36,6 +35,7 @@ from neurotarget.report.drawing.panels import (
     ticks,
 )
 from neurotarget.report.text.numbers import estimate, number
+from neurotarget.report.text.sentences import agreement_rows
 from neurotarget.stats.study.results import Study
 
 LINES = {"upper_limit": "upper limit", "bias": "bias", "lower_limit": "lower limit"}
@@ -60,7 +60,7 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
     name = pair_name(study.measured, pair, "bland_altman")
     size = {"width_inch": width, "row_inch": PANEL_INCH + 0.6, "margin_inch": 0.6}
     figure, panels = panel_grid(name, len(labels), columns, **size)
-    found, shared, marks = agreement(study, pair), scale(study, labels), {}
+    found, shared, marks = agreement_rows(study, *pair), scale(study, labels), {}
     for panel, label in zip(panels, labels, strict=True):
         known = {name: row for (of, name), row in found.items() if of == label}
         marks |= _draw(panel, points(study, label, pair), known, shared)
@@ -74,7 +74,7 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
 
 def bland_altman_labels(study: Study, pair: tuple[str, str]) -> Shown:
     """Choose the labels of the scatter figure whose bias could be estimated."""
-    found, known = agreement(study, pair), shown(study, pair)
+    found, known = agreement_rows(study, *pair), shown(study, pair)
     return Shown([label for label in known.labels if _is_known(found, label)], known.left_out)
 
 

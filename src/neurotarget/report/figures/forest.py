@@ -20,7 +20,7 @@ from neurotarget.report.drawing.row_figure import (
     write_title,
     zero_line,
 )
-from neurotarget.report.text.numbers import estimate, number, unit_text
+from neurotarget.report.text.numbers import estimate, stated, unit_text
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 
@@ -74,7 +74,7 @@ def _rows(study: Study, effects: pd.DataFrame) -> list[Row]:
     if len(published):
         value, mark = float(published.iloc[0]), Mark(MUTED, "d", "-")
         point = Point(value, np.nan, np.nan, mark, size_pt=8, is_filled=False)
-        rows.append(Row(["expected"], [point], [Text(number(value, sign=True))]))
+        rows.append(Row(["expected"], [point], [Text(stated(value, sign=True))]))
     return rows
 
 

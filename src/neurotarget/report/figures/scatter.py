@@ -12,7 +12,6 @@ from neurotarget.report.drawing.lettering import plain
 from neurotarget.report.drawing.panels import (
     Mark,
     Scale,
-    agreement,
     by_sex,
     head,
     legend,
@@ -26,6 +25,7 @@ from neurotarget.report.drawing.panels import (
     ticks,
 )
 from neurotarget.report.text.numbers import estimate
+from neurotarget.report.text.sentences import agreement_rows
 from neurotarget.stats.study.results import Study
 
 
@@ -45,7 +45,7 @@ def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure 
     name = pair_name(study.measured, pair, "scatter")
     size = {"width_inch": width, "row_inch": width / columns + 0.42}
     figure, panels = panel_grid(name, len(labels), columns, **size)
-    found, shared, marks = agreement(study, pair), scale(study, labels), {}
+    found, shared, marks = agreement_rows(study, *pair), scale(study, labels), {}
     for panel, label in zip(panels, labels, strict=True):
         cases = points(study, label, pair)
         marks |= _points(panel, cases, shared)

@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 from neurotarget.hypothesis import Hypothesis
 from neurotarget.report.text.claims import claim_of, measure_noun
-from neurotarget.report.text.numbers import counted, estimate, number, p_equals, unit_text
+from neurotarget.report.text.numbers import counted, estimate, p_equals, stated, unit_text
 from neurotarget.report.text.sentences import (
     as_sentence,
     compared,
     comparison_sentence,
+    label_text,
     leading,
+    records,
     rows_of,
     title_of,
     volumes_of,
@@ -85,8 +87,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
     first, others, what = rows[0], rows[1:], measure_noun(hypothesis)
     published = ""
     if math.isfinite(expected := first["expected"]):
-        figures = _decimals(float(f"{expected:.3g}"))
-        published = f"{number(expected, figures, sign=True)} {unit_text(first['unit'])}"
+        published = f"{stated(expected, sign=True)} {unit_text(first['unit'])}"
     both = (comparison_sentence(first, row, compared(study, first, row)) for row in others)
     # each method repeats what holds for the model of both
     remarks = dict.fromkeys(part for row in rows for part in row["remark"].split("; ") if part)
@@ -108,7 +109,7 @@ def _by_label(study: Study, name: str) -> list[str]:
     rows, sentences = rows_of(study, "label_effects", hypothesis=name), []
     for method, own in rows.groupby("method", sort=False) if len(rows) else ():
         each = [
-            f"{row['label'].replace('_', ' ')} {estimate(row, 'estimate', sign=True)} "
+            f"{label_text(row['label'])} {estimate(row, 'estimate', sign=True)} "
             f"({p_equals(row['p_holm'])})"
             for row in own.to_dict("records")
             if math.isfinite(row["estimate"])
@@ -126,7 +127,7 @@ def _by_label(study: Study, name: str) -> list[str]:
 def _influence(study: Study, row: Mapping) -> str:
     """Short text on whether the effect depends on one person."""
     wanted = {key: row[key] for key in ("hypothesis", "label", "method", "model")}
-    found = rows_of(study, "influence", **wanted).to_dict("records")
+    found = records(study, "influence", **wanted)
     return influence_note(found[0]) if found else ""
 
 
@@ -184,7 +185,7 @@ def _strip(rows: Sequence[Mapping]) -> Strip | None:
         marks,
         place(0.0),
         place(expected) if math.isfinite(expected) else None,
-        tuple((place(tick), number(tick, _decimals(tick))) for tick in _ticks(low, high)),
+        tuple((place(tick), stated(tick)) for tick in _ticks(low, high)),
         unit_text(known[0][1]["unit"]),
     )
 
@@ -195,8 +196,3 @@ def _ticks(low: float, high: float) -> list[float]:
     step = next(part * step for part in (1, 0.5, 0.25, 0.2) if (high - low) / (part * step) >= 2.5)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [count * step for count in range(first, last + 1)]
-
-
-def _decimals(value: float) -> int:
-    text = f"{value:.12f}".rstrip("0")
-    return len(text.partition(".")[2])

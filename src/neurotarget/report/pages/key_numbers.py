@@ -17,12 +17,15 @@ from neurotarget.report.text.numbers import (
     percent,
 )
 from neurotarget.report.text.sentences import (
+    agreement_rows,
     failed_is,
+    label_text,
     main_failures,
     main_label,
     own_methods,
     own_pairs,
     rating,
+    records,
     rows_of,
     title_of,
     volumes_of,
@@ -93,7 +96,7 @@ def _failed(row: Mapping | None) -> str:
 
 def _together(study: Study, first: str, second: str) -> KeyNumbers:
     label = main_label(study)
-    found = _agreement(study, first, second)
+    found = agreement_rows(study, first, second)
     tiles = [
         _dice_tile(study, label) if _is_scored(study, first, second) else None,
         _icc_tile(study, found, label),
@@ -105,15 +108,15 @@ def _together(study: Study, first: str, second: str) -> KeyNumbers:
     scores = rows_of(study, "scores", stratum="all")
     has_scores = _is_scored(study, first, second) and len(scores) and scores["mean"].notna().any()
     columns = ("ICC(A,1)", "Bias, mm³", "95 % limits of agreement, mm³")
-    rows = [_key_row(study, found, name, bool(has_scores)) for name in study.measured.labels]
-    rows = [row for row in rows if row is not None]
-    shown_rows = _worst(study, rows, found)
+    known = {name for name, _ in found}
+    labels = [name for name in study.measured.labels if name in known]
+    shown = _worst(study, labels, found) if len(labels) > 1 else []
     return KeyNumbers(
         f"{title_of(volumes_of(second))} against {volumes_of(first)}",
         tuple(tile for tile in tiles if tile),
         (*_score_columns(study), *columns) if has_scores else columns,
-        tuple(shown_rows) if len(rows) > 1 else (),
-        len(rows) - len(shown_rows),
+        tuple(_key_row(study, found, label, bool(has_scores)) for label in shown),
+        len(labels) - len(shown) if shown else 0,
     )
 
 
@@ -122,11 +125,11 @@ def _is_scored(study: Study, first: str, second: str) -> bool:
     return first == study.measured.reference and (first, second) == study.measured.methods[:2]
 
 
-def _worst(study: Study, rows: Sequence[KeyRow], found: Mapping) -> list[KeyRow]:
-    """Rows in the target's order; of many labels, those of lowest Dice or ICC, and the main one."""
-    if len(rows) <= MOST_LABELS:
-        return list(rows)
-    dice = {row.label: _score(study, row.label, "dice") for row in rows}
+def _worst(study: Study, labels: Sequence[str], found: Mapping) -> list[str]:
+    """Labels in the target's order; of many, those of lowest Dice or ICC, and the main one."""
+    if len(labels) <= MOST_LABELS:
+        return list(labels)
+    dice = {label: _score(study, label, "dice") for label in labels}
     if any(dice.values()):
         worth = {label: score["mean"] if score else math.nan for label, score in dice.items()}
     else:
@@ -134,16 +137,11 @@ def _worst(study: Study, rows: Sequence[KeyRow], found: Mapping) -> list[KeyRow]
     worst = sorted(worth, key=lambda label: (math.isnan(worth[label]), worth[label]))
     main = main_label(study)
     kept = {main, *[label for label in worst if label != main][: MOST_LABELS - 1]}
-    return [row for row in rows if row.label in kept]
-
-
-def _agreement(study: Study, first: str, second: str) -> dict[tuple[str, str], dict]:
-    rows = rows_of(study, "agreement", first=first, second=second, stratum="all")
-    return {(row["label"], row["statistic"]): row for row in rows.to_dict("records")}
+    return [label for label in labels if label in kept]
 
 
 def _score(study: Study, label: str, metric: str) -> dict | None:
-    rows = rows_of(study, "scores", label=label, metric=metric, stratum="all").to_dict("records")
+    rows = records(study, "scores", label=label, metric=metric, stratum="all")
     return rows[0] if rows else None
 
 
@@ -153,7 +151,7 @@ def _dice_tile(study: Study, label: str) -> Tile | None:
     row = _score(study, MEAN_LABEL if is_mean else label, "dice")
     if row is None or not math.isfinite(row["mean"]):
         return None
-    what = "mean over the labels" if is_mean else row["label"]
+    what = "mean over the labels" if is_mean else label_text(row["label"])
     parts = _by_part(rows_of(study, "scores", label=row["label"], metric="dice"), "mean")
     note = f"{what}, {int(row['n'])} cases{parts}; a lost mask counts as 0"
     return Tile("Overlap (Dice)", number(row["mean"], 2), _ends(row, 2), note)
@@ -168,7 +166,7 @@ def _surface_tile(study: Study, label: str) -> Tile | None:
         return None
     row = (own if len(own) else known.nlargest(1, "median")).iloc[0]
     near = _score(study, row["label"], "surface_dice")
-    note = f"{row['label']}, {counted(int(row['n']), 'case')}; {_quartiles(row)}"
+    note = f"{label_text(row['label'])}, {counted(int(row['n']), 'case')}; {_quartiles(row)}"
     if near is not None and math.isfinite(near["mean"]):
         note += f"; surface Dice {number(near['mean'], 2)} {_tolerance(study)}"
     note += "".join(f"; {omitted}" for omitted in [_left_out(row)] if omitted)
@@ -215,7 +213,7 @@ def _icc_tile(study: Study, found: Mapping, label: str) -> Tile | None:
     agreement = rating(row["low"], row["high"])
     wanted = {key: row[key] for key in ("first", "second", "label", "statistic")}
     parts = _by_part(rows_of(study, "agreement", **wanted), "value")
-    note = f"{label}, {int(row['n'])} cases{parts}" + (
+    note = f"{label_text(label)}, {int(row['n'])} cases{parts}" + (
         f"; agreement is {agreement}" if agreement else ""
     )
     fixed = found.get((label, "icc_a1_fixed"))
@@ -281,10 +279,8 @@ def _limits(found: Mapping, label: str) -> str:
     return " and ".join(number(end, digits, sign=True) for end in ends)
 
 
-def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyRow | None:
+def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyRow:
     icc, bias = (found.get((label, name)) for name in ("icc_a1", "bias"))
-    if icc is None and bias is None:
-        return None
     cells = []
     if has_scores:
         for metric, digits in (("dice", 3), ("hd95_mm", 2), ("surface_dice", 2)):
@@ -295,10 +291,10 @@ def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyR
                 cell += f"; {number(row['median'], 2)} ({ends})"
                 cell += f"; {int(row['n_nan'])} without" if row["n_nan"] else ""
             cells.append(cell)
-    cells.append(estimate(icc, "value", digits=3) if icc else DASH)
-    cells.append(estimate(bias, "value", sign=True) if bias else DASH)
+    cells.append(estimate(icc or {}, digits=3))
+    cells.append(estimate(bias or {}, sign=True))
     cells.append(_limits(found, label).replace(" and ", " to ") or DASH)
-    return KeyRow(label, tuple(cells))
+    return KeyRow(label_text(label), tuple(cells))
 
 
 def _alone(study: Study, method: str) -> KeyNumbers:
@@ -326,12 +322,12 @@ def _volume_row(row: Mapping) -> KeyRow:
         ends,
         str(int(row["n"])),
     )
-    return KeyRow(row["label"].replace("_", " "), cells)
+    return KeyRow(label_text(row["label"]), cells)
 
 
 def _volume_tile(row: Mapping) -> Tile:
     digits = digits_for(row["mean"])
     note = f"{int(row['n'])} cases, SD {number(row['sd'], digits)} mm³"
-    label = row["label"].replace("_", " ")
+    label = label_text(row["label"])
     return Tile(f"Mean volume of {label}", f"{number(row['mean'], digits)} mm³",
                 _ends(row, digits), note)  # fmt: skip

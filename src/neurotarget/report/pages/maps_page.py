@@ -12,8 +12,8 @@ from neurotarget.report.pages.plain_page import (
     Body,
     Grid,
     Head,
-    Heading,
     Section,
+    headings,
     page_figures,
     render_page,
 )
@@ -130,7 +130,7 @@ def _failures(failed: Sequence[GRECase]) -> list[Section]:
         return []
     grid = Grid(
         "Scans that failed",
-        [Heading("Scan", "text"), Heading("Reason", "text")],
+        headings(["Scan", "Reason"]),
         [(case.case_id, case.note) for case in failed],
     )
     return [Section("failed", "What failed", grids=[grid])]
@@ -142,8 +142,7 @@ def _statements(good: Sequence[GRECase]) -> list[Section]:
         return []
     facts = list(dict.fromkeys(name for case in good for name in case.facts))
     numbers = list(dict.fromkeys(name for case in good for name in case.numbers))
-    columns = [Heading("Scan", "text"), *(Heading(name, "text") for name in facts)]
-    columns += [Heading(_heading(name)) for name in numbers]
+    columns = headings(["Scan", *facts], list(map(_heading, numbers)))
     rows = [
         [
             case.case_id,

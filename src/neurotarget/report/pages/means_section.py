@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.numbers import digits_for, estimate, number
-from neurotarget.report.text.sentences import PLANTED_IN_TISSUE, rows_of
+from neurotarget.report.text.sentences import PLANTED_IN_TISSUE, records, rows_of
 from neurotarget.stats.study.results import Study
 
 MOST_LABELS = 12
@@ -28,13 +28,10 @@ def _section(study: Study, contrast: str) -> Section:
     measured = study.measured
     unit, methods = measured.target.units[contrast], list(measured.means[contrast])
     labels, title = _labels(measured.labels), f"Mean {contrast}"
-    columns = [Heading("Label", "text"), Heading("Masks", "text"), Heading(f"Mean, {unit}")]
-    columns += [Heading(f"SD, {unit}"), Heading("Cases"), Heading("Missing")]
+    numbers = [f"Mean, {unit}", f"SD, {unit}", "Cases", "Missing"]
     if len(methods) > 1:
-        columns += [
-            Heading(f"Bias to {methods[0]}, {unit}"),
-            Heading(f"ICC(A,1) with {methods[0]}"),
-        ]
+        numbers += [f"Bias to {methods[0]}, {unit}", f"ICC(A,1) with {methods[0]}"]
+    columns = headings(["Label", "Masks"], numbers)
     rows = [_row(study, contrast, label, methods, place) for label in labels
             for place in range(len(methods))]  # fmt: skip
     left = len(measured.labels) - len(labels)
@@ -58,7 +55,7 @@ def _labels(labels: Sequence[str]) -> list[str]:
 def _row(study: Study, contrast: str, label: str, methods: Sequence[str], place: int) -> list[str]:
     """A method's mean of one label, and its agreement with the first method."""
     method, here = methods[place], {"contrast": contrast, "label": label, "stratum": "all"}
-    found = rows_of(study, "means", method=method, **here).to_dict("records")
+    found = records(study, "means", method=method, **here)
     row = found[0]  # the table has exactly one row per method and label
     cells = [label, method, estimate(row, "mean"), number(row["sd"], digits_for(row["mean"]))]
     cells += [str(int(row["n"])), str(int(row["n_missing"]))]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from neurotarget.report.figures.part_strips import MARKS, NAME, parts_labels
-from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.numbers import DASH, estimate, mean_sd, number, p_equals
 from neurotarget.report.text.sentences import (
@@ -59,17 +59,17 @@ def _grid(study: Study, table: pd.DataFrame, labels: Sequence[str], caption: str
     statistics = list(dict.fromkeys(table["statistic"]))
     has_published = {name for name, rows in table.groupby("statistic")
                      if rows["published"].notna().any()}  # fmt: skip
-    columns = [Heading("Label", "text"), Heading("Cases", "text"), Heading("n"), Heading("Failed")]
+    numbers = ["n", "Failed"]
     for name in statistics:
-        columns.append(Heading(STATISTICS.get(name) or value_texts().get(name, name)))
-        columns += [Heading("published")] if name in has_published else []
+        numbers.append(STATISTICS.get(name) or value_texts().get(name, name))
+        numbers += ["published"] if name in has_published else []
     rows = [
         [_shown(study, label), part, *_cells(rows, statistics, has_published)]
         for label in labels
         for part in MARKS
         if len(rows := table[(table["label"] == label) & (table["part"] == part)])
     ]
-    return Grid(caption, columns, rows)
+    return Grid(caption, headings(["Label", "Cases"], numbers), rows)
 
 
 def is_generated(study: Study) -> bool:

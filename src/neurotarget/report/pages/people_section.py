@@ -1,9 +1,9 @@
 """Sections on people: Table 1, flow of cases, change within people, and checks of models."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.numbers import (
     DASH,
     counted,
@@ -12,14 +12,15 @@ from neurotarget.report.text.numbers import (
     number,
     p_value,
 )
-from neurotarget.report.text.sentences import main_label, rows_of, title_of
+from neurotarget.report.text.sentences import main_label, records, rows_of, title_of
 from neurotarget.stats.cohort.people import ALL, SPLITS
 from neurotarget.stats.effects.testing import MUCH
 from neurotarget.stats.study.results import Study
 
 PEOPLE, FLOW, CHANGE, CHECKS = "people", "flow", "longitudinal", "checks"
 COUNTED = ("people", "scans")  # counts in Table 1, no covariates
-MOST_TOLD = 6  # most categories of one covariate in a sentence
+MOST_CATEGORIES = 6  # most of one covariate in a sentence
+MOST_LABELS = 12
 COMPLETE = (
     "Missing values are not filled in: a case without one is left out of the effects that need it, "
     "and counted there."
@@ -67,7 +68,7 @@ def people_lines(study: Study) -> list[str]:
     lines = []
     for name, rows in table.groupby("characteristic", sort=False) if len(table) else ():
         cells = [(row["level"], _cell(row)) for row in rows.to_dict("records")]
-        if len(cells) > MOST_TOLD:
+        if len(cells) > MOST_CATEGORIES:
             lines.append(f"{name} in {len(cells)} categories")
         elif name in COUNTED:
             lines.append(f"{cells[0][1]} {name}")
@@ -95,13 +96,13 @@ def missing_sentence(study: Study) -> str:
 
 def change_sentences(study: Study) -> list[str]:
     """Return sentences on the main label's change per year within and between people."""
-    table = rows_of(study, "longitudinal", label=main_label(study))
+    rows = records(study, "longitudinal", label=main_label(study))
     return [
         f"By {row['method']}, the {row['label']} volume changes by {_slope(row, 'within')} within "
-        f"people ({number(row['percent_a_year'], 2, sign=True)} % a year; {int(row['n_repeated'])} "
-        f"people with scans at two ages or more), and differs by {_slope(row, 'between')} between "
+        f"people ({number(row['percent_a_year'], 2, sign=True)} % per year; "
+        f"{int(row['n_repeated'])} people with scans at two ages or more), and differs by {_slope(row, 'between')} between "
         "people."
-        for row in table.to_dict("records")
+        for row in rows
         if math.isfinite(row["within"])
     ]
 
@@ -123,12 +124,12 @@ def tests_sentence(study: Study) -> str:
 
 def limits_sentences(study: Study) -> list[str]:
     """Return sentences on whether limits of agreement of the main label are acceptable."""
-    table = rows_of(study, "assumptions", label=main_label(study))
+    rows = records(study, "assumptions", label=main_label(study))
     return [
         f"The limits of agreement of {row['second']} and {row['first']} are {row['verdict']} "
         f"{'' if row['verdict'] != 'undecided' else 'against '}the ± "
         f"{number(row['acceptable'])} mm³ that were set as acceptable before."
-        for row in table.to_dict("records")
+        for row in rows
         if row["verdict"]
     ]
 
@@ -138,8 +139,8 @@ def _people(study: Study) -> Section | None:
     if not rows:
         return None
     splits = [part for part in parts if part in SPLITS]
-    heads = ["All studied" if splits and part == ALL else _part_name(part) for part in parts]
-    columns = [Heading("Characteristic", "text"), *map(Heading, heads)]
+    whole = "All studied" if splits else "All"
+    columns = headings(["Characteristic"], [whole if part == ALL else part for part in parts])
     lead = "People count once, whatever the number of their scans; mean ± SD (range), or n (%)."
     after = [missing_sentence(study), *([OF_SPLITS] if splits else [])]
     return Section(PEOPLE, "People", lead, [Grid("Table 1", columns, rows)], after)
@@ -149,7 +150,7 @@ def _flow(study: Study) -> Section | None:
     table = rows_of(study, "flow")
     if not len(table):
         return None
-    heads = [Heading("Step", "text"), Heading("Of", "text"), Heading("n"), Heading("Left out")]
+    columns = headings(["Step", "Of"], ["n", "Left out"], ["Why"])
     rows = [
         [
             *(row["step"], row["of"] or DASH, str(int(row["n"])), str(int(row["n_left_out"]))),
@@ -158,17 +159,15 @@ def _flow(study: Study) -> Section | None:
         for row in table.fillna({"why": "", "of": ""}).to_dict("records")
     ]
     lead = "From the cases that were listed to those behind each effect, where n counts people."
-    return Section(
-        FLOW, "Flow of cases", lead, [Grid("Flow", [*heads, Heading("Why", "text")], rows)]
-    )
+    return Section(FLOW, "Flow of cases", lead, [Grid("Flow", columns, rows)])
 
 
 def _change(study: Study) -> Section | None:
     table = rows_of(study, "longitudinal")
     if not len(table):
         return None
-    heads = ["Within people", "p", "% a year", "Between people", "p", "People", "With repeats"]
-    columns = [Heading("Label", "text"), Heading("Method", "text"), *map(Heading, heads)]
+    names = ["Within people", "p", "% per year", "Between people", "p", "People", "With repeats"]
+    columns = headings(["Label", "Method"], names)
     rows = [
         [
             *(row["label"], row["method"], _slope(row, "within"), p_value(row["p_within"])),
@@ -209,59 +208,49 @@ def _checks(study: Study) -> Section | None:
 
 
 def _differences(study: Study) -> Grid:
-    names = ("p, normal", "p, one spread", "Ratio with 95 % limits", "Acceptable, mm³")
-    columns = [Heading("Methods", "text"), Heading("Label", "text"), Heading("People")]
-    columns += [*map(Heading, names), Heading("Verdict", "text"), Heading("Remark", "text")]
-    table = rows_of(study, "assumptions")
+    labels = study.measured.labels
+    labels = labels if len(labels) <= MOST_LABELS else [*study.measured.target.regions]
+    names = ("People", "p, normal", "p, one spread", "Ratio with 95 % limits", "Acceptable, mm³")
+    columns = headings(["Methods", "Label"], names, ["Verdict", "Remark"])
     rows = [
         [
             *(f"{row['second']} – {row['first']}", row["label"], str(int(row["n"]))),
             *(p_value(row["p_normal"]), p_value(row["p_constant"]), _ratio(row)),
             *(number(row["acceptable"]), row["verdict"] or DASH, row["reason"] or DASH),
         ]
-        for row in (table.to_dict("records") if len(table) else ())
-        if row["label"] in _labels(study)
+        for row in records(study, "assumptions")
+        if row["label"] in labels
     ]
     return Grid("Differences of methods", columns, rows)
 
 
 def _tests(study: Study) -> Grid:
-    columns = [Heading("Hypothesis", "text"), Heading("Method", "text")]
-    columns += [Heading(text) for text in ("p", "p by Holm", "Hypotheses", "Variance inflation")]
-    table = rows_of(study, "tests")
+    numbers = ["p", "p by Holm", "Hypotheses", "Variance inflation"]
+    columns = headings(["Hypothesis", "Method"], numbers)
     rows = [
         [
-            *(
-                title_of(row["hypothesis"]),
-                row["method"],
-                p_value(row["p"]),
-                p_value(row["p_holm"]),
-            ),
+            *(title_of(row["hypothesis"]), row["method"]),
+            *(p_value(row[key]) for key in ("p", "p_holm")),
             *(number(row["n_tests"], 0), number(row["vif"], 1)),
         ]
-        for row in (table.to_dict("records") if len(table) else ())
+        for row in records(study, "tests")
     ]
     return Grid("Tests", columns, rows)
 
 
 def _noninferiority(study: Study) -> Grid:
-    columns = [Heading("Network compared with", "text"), Heading("Against", "text")]
-    columns += [Heading("Difference of Dice"), Heading("Margin"), Heading("Verdict", "text")]
-    table = rows_of(study, "noninferiority", label=main_label(study))
+    columns = headings(
+        ["Network compared with", "Against"], ["Difference of Dice", "Margin"], ["Verdict"]
+    )
     rows = [
         [
             *(row["rater"], row["against"], estimate(row, "difference", digits=3, sign=True)),
             f"{number(row['margin'], 2)}, {row['margin_from']}",
             row["verdict"],
         ]
-        for row in (table.to_dict("records") if len(table) else ())
+        for row in records(study, "noninferiority", label=main_label(study))
     ]
     return Grid("Non-inferiority to a second rater", columns, rows)
-
-
-def _labels(study: Study) -> Sequence[str]:
-    labels = study.measured.labels
-    return labels if len(labels) <= 12 else [*study.measured.target.regions]
 
 
 def _cell(row: Mapping) -> str:
@@ -277,10 +266,6 @@ def _cell(row: Mapping) -> str:
 
 def _named(name: str, level: str) -> str:
     return f"{title_of(name)}{': ' if level else ''}{level}"
-
-
-def _part_name(part: str) -> str:
-    return "All" if part == ALL else part
 
 
 def _slope(row: Mapping, name: str) -> str:

@@ -69,6 +69,14 @@ class Heading(NamedTuple):
     kind: str = "number"  # or text
 
 
+def headings(
+    text: Sequence[str], numbers: Sequence[str] = (), remarks: Sequence[str] = ()
+) -> list[Heading]:
+    """Return headings of columns of text, then of numbers, then of text again."""
+    first, last = ([Heading(one, "text") for one in names] for names in (text, remarks))
+    return [*first, *map(Heading, numbers), *last]
+
+
 class Grid(NamedTuple):
     """A static table on the page; the first cell of a row is its heading."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.numbers import aligned, counted, number
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
@@ -106,9 +106,14 @@ def postprocessing_section(study: Study) -> Section | None:
     moves |= table["in_pieces_before"] != table["in_pieces_after"]
     chosen = table[moves] if moves.any() else table
     chosen = chosen.sort_values("kept", ascending=False, kind="stable")[:MOST_ROWS].sort_index()
-    columns = [Heading("Step", "text"), Heading("Label", "text"), Heading("Kept", "text")]
-    columns += [Heading("Validation cases"), Heading("Dice before"), Heading("after")]
-    columns += [Heading("Masks in several pieces before"), Heading("after")]
+    numbers = [
+        "Validation cases",
+        "Dice before",
+        "after",
+        "Masks in several pieces before",
+        "after",
+    ]
+    columns = headings(["Step", "Label", "Kept"], numbers)
     grid = Grid(TITLE, columns, [_row(row) for row in chosen.to_dict("records")])
     left = len(table) - len(chosen)
     after = [f"{counted(left, 'more trial')}, without effect or for want of room: see the tables."]

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 
-from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.numbers import DASH, estimate, number
 from neurotarget.report.text.sentences import (
     FEWER_VOLUMES,
     case_counts,
     main_label,
+    records,
     rows_of,
     title_of,
 )
@@ -20,7 +21,7 @@ MOST_LABELS = 4
 SIDES = ("left", "right", "total")
 PAIRS_TITLE = "Every two sets of masks"
 CEILING_TITLE = "Error of one drawing"
-BESIDE_TITLE = "The network compared with people"
+PEOPLE_TITLE = "The network compared with people"
 INTERVALS = " Square brackets hold 95 % intervals over people."
 NO_PROOF = (
     "An interval of the difference that includes 0 shows no difference, which is no proof that "
@@ -46,23 +47,22 @@ def raters_section(study: Study) -> Section | None:
         return None
     labels = _labels(study)
     pairs = [_pair_row(row) for row in table.to_dict("records") if row["label"] in labels]
-    columns = [Heading("Masks", "text"), Heading("Label", "text"), Heading("Cases")]
-    columns += [Heading(text) for text in ("Dice", "ICC(A,1)", "ICC(C,1)", "r", "Bias, mm³")]
+    numbers = ["Cases", "Dice", "ICC(A,1)", "ICC(C,1)", "r", "Bias, mm³"]
+    columns = headings(["Masks", "Label"], numbers)
     grids = [Grid(PAIRS_TITLE, columns, pairs)] if pairs else []
     after = [FEWER_VOLUMES] if any("(" in row[2] for row in pairs) else []
     if len(left := {*study.measured.labels} - {*labels}):
         after.append(f"{len(left)} more labels are in the tables below.")
     if ceiling:
-        columns = [Heading(text, "text") for text in ("Error", "Masks", "Label")]
-        heads = ("Cases", "Error, mm³", "Error, %", "Bias, mm³", "ICC(A,1)", "Dice")
+        numbers = ["Cases", "Error, mm³", "Error, %", "Bias, mm³", "ICC(A,1)", "Dice"]
+        columns = headings(["Error", "Masks", "Label"], numbers)
         rows = [_ceiling_row(row) for row in ceiling if row["label"] in labels]
-        grids.append(Grid(CEILING_TITLE, [*columns, *map(Heading, heads)], rows))
+        grids.append(Grid(CEILING_TITLE, columns, rows))
     differences = _differences(study)
     if differences:
-        heads = ("Network", "Person", "Difference")
-        columns = [Heading("Agreement with", "text"), Heading("compared with that of", "text")]
-        columns += [Heading("by", "text"), *map(Heading, heads), Heading("Finding", "text")]
-        grids.append(Grid(BESIDE_TITLE, columns, [_difference_row(row) for row in differences]))
+        text = ["Agreement with", "compared with that of", "by"]
+        columns = headings(text, ["Network", "Person", "Difference"], ["Finding"])
+        grids.append(Grid(PEOPLE_TITLE, columns, [_difference_row(row) for row in differences]))
         after += [NO_PROOF, HABITS]
     sentences = [*ceiling_sentences(study), *rater_sentences(study)]
     return Section(NAME, TITLE, _lead(study), grids, after, sentences)
@@ -93,7 +93,7 @@ def ceiling_sentences(study: Study) -> list[str]:
 
 
 def _ceiling(study: Study) -> list[dict]:
-    return rows_of(study, "ceiling").to_dict("records")
+    return records(study, "ceiling")
 
 
 def _ceiling_row(row: Mapping) -> list[str]:
@@ -116,7 +116,7 @@ def _labels(study: Study) -> list[str]:
 
 def _differences(study: Study) -> list[dict]:
     """Differences of the main label: by Dice and by ICC(A,1)."""
-    return rows_of(study, "rater_differences", label=main_label(study)).to_dict("records")
+    return records(study, "rater_differences", label=main_label(study))
 
 
 def _lead(study: Study) -> str:

@@ -10,14 +10,15 @@ from neurotarget.report.pages.plain_page import (
     Body,
     Grid,
     Head,
-    Heading,
     Section,
+    headings,
     page_figures,
     render_page,
 )
 from neurotarget.report.text.definitions import known_definitions
 from neurotarget.report.text.headed_tables import table_specs
 from neurotarget.report.text.numbers import counted, duration, number
+from neurotarget.report.text.sentences import capital
 
 TITLES = {
     "qsm": "Ways to susceptibility",
@@ -188,18 +189,15 @@ def _methods(found: Comparison) -> list[Section]:
     if not len(found.methods):
         return []
     heads, lines = cells(found)
-    columns = [
-        Heading("Method", "text"),
-        *(Heading(f"{head[:1].upper()}{head[1:]}") for head in heads[1:]),
-    ]
-    lead = "Mean ± SD over the scans, a row a method."
+    columns = headings(["Method"], list(map(capital, heads[1:])))
+    lead = "Mean ± SD over the scans, one row per method."
     return [Section("methods", "Methods", lead, [Grid("Methods", columns, lines)])]
 
 
 def _published(found: Comparison) -> list[Section]:
     if not found.published:
         return []
-    columns = [Heading("Tissue", "text"), Heading("Susceptibility, ppm"), Heading("From", "text")]
+    columns = headings(["Tissue"], ["Susceptibility, ppm"], ["From"])
     lines = [
         (str(one["label"]), _ppm(one["value"]), str(one.get("source", "")))
         for one in found.published

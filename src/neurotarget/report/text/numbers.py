@@ -42,6 +42,12 @@ def number(value: float | None, digits: int | None = None, *, sign: bool = False
     return f"{MINUS if value < 0 else '+' if sign else ''}{whole}{point}{decimals}"
 
 
+def stated(value: float, *, sign: bool = False) -> str:
+    """Format a stated or round number without needless digits: `70`, `0.25`."""
+    decimals = f"{float(f'{value:.3g}'):.12f}".rstrip("0").partition(".")[2]
+    return number(value, len(decimals), sign=sign)
+
+
 def interval(low: float | None, high: float | None, digits: int | None = None) -> str:
     """Format both ends in square brackets; "" where there is no interval."""
     if not (is_known(low) and is_known(high)):
@@ -117,21 +123,21 @@ def counted(n: int, what: str) -> str:
 
 
 def amount(count: float) -> str:
-    """Format a large number: `1.20 M`."""
+    """Format a large number: `1.2 M`."""
     for size, sign in SIZES:
         if is_known(count) and count >= 0.9995 * size:
-            return f"{number(count / size)}{NARROW}{sign}"
-    return number(count)
+            return f"{stated(count / size)}{NARROW}{sign}"
+    return stated(count)
 
 
 def operations(count: float) -> str:
-    """Format floating-point operations: `4.20 GFLOP`."""
+    """Format floating-point operations: `4.2 GFLOP`."""
     text = amount(count)
     return text if text == DASH else f"{text}{'' if NARROW in text else NARROW}FLOP"
 
 
 def duration(seconds: float) -> str:
-    """Format a time given in s: `0.050 s`, `12 min`, `3 h 05 min`."""
+    """Format a time given in s: `0.05 s`, `12 min`, `3 h 05 min`."""
     if not is_known(seconds) or seconds < MOST_SECONDS:
         return _with_unit(seconds, "s")
     minutes = round(seconds / 60)
@@ -141,12 +147,12 @@ def duration(seconds: float) -> str:
 
 
 def memory(mib: float) -> str:
-    """Format memory given in MiB: `1.20 GiB`."""
+    """Format memory given in MiB: `1.2 GiB`."""
     return _with_unit(mib / 1024, "GiB") if mib >= 1000 else _with_unit(mib, "MiB")
 
 
 def energy(wh: float) -> str:
-    """Format electric energy given in Wh: `1.20 kWh`."""
+    """Format electric energy given in Wh: `1.2 kWh`."""
     return _with_unit(wh / 1000, "kWh") if wh >= 1000 else _with_unit(wh, "Wh")
 
 
@@ -172,7 +178,7 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
 
 
 def _with_unit(value: float, unit: str) -> str:
-    return f"{number(value)}{NARROW}{unit}" if is_known(value) else DASH
+    return f"{stated(value)}{NARROW}{unit}" if is_known(value) else DASH
 
 
 def _width(text: str) -> int:

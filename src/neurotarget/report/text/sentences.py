@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from neurotarget.report.text.claims import VOLUMES, claim_of, measure_noun, target_noun
-from neurotarget.report.text.numbers import counted, estimate, listed, number, percent, unit_text
+from neurotarget.report.text.numbers import counted, estimate, listed, percent, stated, unit_text
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.cohort.failures import FAILED, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS
@@ -38,11 +38,27 @@ def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFr
     return table
 
 
+def records(study: Study | Comparison, name: str, **wanted: object) -> list[dict]:
+    """Return rows of a table with these values as dictionaries."""
+    return rows_of(study, name, **wanted).to_dict("records")
+
+
+def agreement_rows(study: Study, first: str, second: str) -> dict[tuple[str, str], dict]:
+    """Return the agreement of two methods over the whole cohort, by label and statistic."""
+    rows = records(study, "agreement", first=first, second=second, stratum="all")
+    return {(row["label"], row["statistic"]): row for row in rows}
+
+
 def title_of(name: str) -> str:
     """Format a name from a file as a heading: `sex_difference` as `Sex difference`."""
     text = name.replace("_", " ").strip()
     # names such as eTIV stay as they are
     return text if text[1:2].isupper() else text[:1].upper() + text[1:]
+
+
+def label_text(label: str) -> str:
+    """Format the name of a label for a sentence."""
+    return label.replace("_", " ")
 
 
 def volumes_of(method: str, what: str = VOLUMES) -> str:
@@ -54,7 +70,7 @@ def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
     """State the verdict by one method's volumes, or masks, with the effect and its interval."""
     text = f"{row['verdict']} on the {volumes_of(row['method'], what)}"
     if math.isfinite(row["estimate"]):
-        text += f", {estimate(row, 'estimate', sign=True)} {unit_text(row['unit'])}"
+        text += f", {estimate(row, 'estimate', sign=True, unit=row['unit'])}"
     elif row["reason"]:
         text += f": {row['reason']}"
     return text
@@ -81,33 +97,27 @@ def comparison_sentence(first: Mapping, second: Mapping, row: Mapping | None) ->
     Estimates are compared, not verdicts: two wide intervals do not show agreement.
     """
     if why := _no_conclusion(first, second):
-        return UNDECIDED, f"{capital(why)}."
+        return UNDECIDED, as_sentence(why)
     whose = "network" if second["method"] == PREDICTED else f"method {second['method']}"
     other = "the reference" if first["method"] == "reference" else first["method"]
     if row is None or not math.isfinite(row["difference"]):
         why = row["reason"] if row is not None and row["reason"] else "one is not estimable"
         return UNDECIDED, f"The two effects cannot be compared: {why}."
     unit = unit_text(row["unit"])
-    apart = f"{estimate(row, 'difference', sign=True)} {unit}"
-    finding, matters = row["finding"], row["matters"]
-    figures = f"{matters:.3g}"
-    margin = number(float(figures), len(figures.partition(".")[2]))
-    small = f"the smallest effect of interest ({margin} {unit})"
-    if finding == EQUIVALENT:
-        text = f"The {whose} measures the same effect as {other}: the difference, {apart}, "
-        return finding, f"{text}lies within {small}."
-    if finding == SLIGHT:
-        text = f"The {whose} measures another effect than {other}, by {apart}: less than "
-        return finding, f"{text}{small}."
-    if finding == DIFFERENT:
-        return finding, f"The {whose} measures another effect than {other}, by {apart}."
+    apart = estimate(row, "difference", sign=True, unit=row["unit"])
+    finding, matters = row["finding"] or UNDECIDED, row["matters"]
+    small = f"the smallest effect of interest ({stated(matters)} {unit})"
+    same, another = f"measures the same effect as {other}", f"measures another effect than {other}"
     end = f"the interval of the difference, {apart}, reaches beyond {small}"
     if not math.isfinite(matters):
         end = f"the difference is {apart}, and no smallest effect of interest (matters) is stated"
-    return (
-        UNDECIDED,
-        f"Whether the {whose} measures the same effect as {other} is undecided: {end}.",
-    )
+    texts = {
+        EQUIVALENT: f"The {whose} {same}: the difference, {apart}, lies within {small}.",
+        SLIGHT: f"The {whose} {another}, by {apart}: less than {small}.",
+        DIFFERENT: f"The {whose} {another}, by {apart}.",
+        UNDECIDED: f"Whether the {whose} {same} is undecided: {end}.",
+    }
+    return finding, texts[finding]
 
 
 def _no_conclusion(*rows: Mapping) -> str:
@@ -128,7 +138,7 @@ def as_sentence(text: str) -> str:
 def leading(study: Study) -> dict[str, list[dict]]:
     """Return the rows of effects by the leading model, by hypothesis, in the methods' order."""
     found: dict[str, list[dict]] = {}
-    for row in rows_of(study, "effects", leads=True).to_dict("records"):
+    for row in records(study, "effects", leads=True):
         found.setdefault(row["hypothesis"], []).append(row)
     return found
 
@@ -253,7 +263,7 @@ def rating(low: float, high: float) -> str:
 
 def main_failures(study: Study, method: str) -> dict | None:
     """Return the row of failed masks; None where nothing could be judged."""
-    rows = rows_of(study, "failures", method=method, definition=FAILED.name).to_dict("records")
+    rows = records(study, "failures", method=method, definition=FAILED.name)
     return next((row for row in rows if row["n"] > 0), None)
 
 
@@ -276,15 +286,12 @@ def _agreement_lines(study: Study) -> list[str]:
     lines = []
     for first, second in own_pairs(study):
         label = main_label(study)
-        rows = rows_of(
-            study, "agreement", first=first, second=second, label=label, stratum="all"
-        ).to_dict("records")
-        found = {row["statistic"]: row for row in rows}
-        if not {"icc_a1", "bias"} <= set(found) or not math.isfinite(found["icc_a1"]["value"]):
+        rows = agreement_rows(study, first, second)
+        icc, bias = (rows.get((label, name)) for name in ("icc_a1", "bias"))
+        if icc is None or bias is None or not math.isfinite(icc["value"]):
             continue
-        icc, bias = found["icc_a1"], found["bias"]
         lines.append(
-            f"Volumes of {label}, {second} against {first}: ICC(A,1) "
+            f"Volumes of {label_text(label)}, {second} against {first}: ICC(A,1) "
             f"{estimate(icc, 'value', digits=3)}, bias {estimate(bias, 'value', sign=True)} mm³ "
             f"({int(icc['n'])} cases)."
         )
