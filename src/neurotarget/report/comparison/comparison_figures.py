@@ -97,9 +97,9 @@ def _effects(comparison: Comparison) -> list[NamedFigure]:
     names = hypotheses(comparison)
     if not names:
         return [NamedFigure("effects", "Effects", "No hypothesis was tested.", None)]
-    found = [_effect(comparison, *every) for every in enumerate(names[:MOST_HYPOTHESES], start=1)]
+    figures = [_effect(comparison, *every) for every in enumerate(names[:MOST_HYPOTHESES], start=1)]
     more = first_of(len(names), MOST_HYPOTHESES, "hypotheses ")
-    return [*found[:-1], found[-1]._replace(caption=found[-1].caption + more)]
+    return [*figures[:-1], figures[-1]._replace(caption=figures[-1].caption + more)]
 
 
 def _effect(comparison: Comparison, number: int, hypothesis: str) -> NamedFigure:

@@ -19,6 +19,7 @@ from neurotarget.report.pages.plain_page import (
     Section,
     render_page,
 )
+from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.claims import target_noun
 from neurotarget.report.text.definitions import Definition, known_definitions
 from neurotarget.report.text.headed_tables import TableSpec, table_specs, value_texts
@@ -139,11 +140,7 @@ def _arms(comparison: Comparison) -> list[Section]:
         _row(arm, row, _apart(arm, best, apart), icc)
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
-    lead = (
-        "Best first. Dice is the mean over labels, seeds and cases; its 95 % interval says what "
-        "other cases would change, the SD of seeds what another training would. “Different” "
-        "compares with the best net."
-    )
+    lead = page_text("arms.lead")
     if not known(table, "p_best") and len(arms) > 1:
         lead += f" {as_sentence(FEW_TRAININGS)}"
     return [Section("arms", "Arms", lead, [Grid("Arms, best first", COLUMNS, rows)])]
@@ -160,7 +157,7 @@ def _costs(comparison: Comparison) -> list[Section]:
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
     columns = [*COLUMNS[:2], *(Heading(name) for _, name, _ in shown_costs)]
-    lead = "Means over runs, on the hardware that is named at the end of the page."
+    lead = page_text("arms.costs")
     grid = Grid("What the arms cost", columns, rows)
     return [Section("costs", "Cost", lead, [grid], _cheapest(comparison))]
 
@@ -244,7 +241,7 @@ def _conclusions(comparison: Comparison) -> list[Section]:
         *(Heading(f"{title_of(name)} ({claims[name]})", "text") for name in names),
     ]
     rows = [[arm, *row] for arm, row in zip(arms, cells, strict=True) if any(row)]
-    lead = f"What the target's hypotheses come to on the {what} of each arm, counted over seeds."
+    lead = page_text("arms.conclusions", what=what)
     grid = Grid("Verdicts of each arm", columns, rows)
     return [Section("conclusions", "Conclusions", lead, [grid])]
 

@@ -141,8 +141,8 @@ def _axis(axes: Axes, values: Sequence[float]) -> None:
     margin = (high / low) ** 0.1
     axes.set_xlim(low / margin, high * margin)
     steps = next(steps for most, steps in STEPS if high / low < most)
-    found = LogLocator(subs=steps, numticks=50).tick_values(low / margin, high * margin)
-    inside = [value for value in found if low / margin <= value <= high * margin]
+    ticks_at = LogLocator(subs=steps, numticks=50).tick_values(low / margin, high * margin)
+    inside = [value for value in ticks_at if low / margin <= value <= high * margin]
     axes.xaxis.set_major_locator(FixedLocator(inside))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

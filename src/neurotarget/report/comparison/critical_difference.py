@@ -50,29 +50,29 @@ class Ranked(NamedTuple):
 @look()
 def critical_difference_figure(comparison: Comparison) -> Figure | None:
     """Draw Demšar's diagram of the mean over labels; None without ranks of two arms."""
-    found = ranked(comparison)
-    if len(found) < 2:
+    arms = ranked(comparison)
+    if len(arms) < 2:
         return None
-    bars = groups(found)
-    half = -(-len(found) // 2)
-    row = least_inch([one.arm for one in found], 0.27)
+    bars = groups(arms)
+    half = -(-len(arms) // 2)
+    row = least_inch([one.arm for one in arms], 0.27)
     first = TOP + 0.16 + BAR_INCH * len(bars) + 0.2
     height = first + (half - 1) * row + 0.25
     figure = new_figure("ranks", WIDTH, height, free=True)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(height, 0))
     axes.axis("off")
-    _axis(axes, len(found))
+    _axis(axes, len(arms))
     for row_number, ranks in enumerate(bars):
         y = TOP + 0.18 + BAR_INCH * row_number
-        at = [_x(rank, len(found)) for rank in ranks]
+        at = [_x(rank, len(arms)) for rank in ranks]
         axes.plot([min(at), max(at)], [y, y], color=INK, lw=2.5, zorder=4)
         axes.plot(at, [y] * len(at), ls="none", marker="o", markersize=5.5, color=INK, zorder=5)
-    for place, one in enumerate(found):
+    for place, one in enumerate(arms):
         at_left = place < half
-        y = first + row * (place if at_left else len(found) - 1 - place)
-        _arm(axes, one, len(found), y, at_left=at_left)
-    _critical(axes, comparison, len(found))
+        y = first + row * (place if at_left else len(arms) - 1 - place)
+        _arm(axes, one, len(arms), y, at_left=at_left)
+    _critical(axes, comparison, len(arms))
     return finished(figure)
 
 
@@ -80,21 +80,21 @@ def ranked(comparison: Comparison) -> list[Ranked]:
     """Return the arms with a rank, best first."""
     rows = _rows(comparison)
     known = {arm.name: arm for arm in arms_of(comparison)}
-    found = [
+    arms = [
         Ranked(known[row["arm"]], float(row["mean_rank"]), str(row.get("group", "") or ""))
         for row in rows.to_dict("records")
         if row["arm"] in known and np.isfinite(row["mean_rank"])
     ]
-    return sorted(found, key=lambda one: one.rank)
+    return sorted(arms, key=lambda one: one.rank)
 
 
-def groups(found: Sequence[Ranked]) -> list[list[float]]:
+def groups(arms: Sequence[Ranked]) -> list[list[float]]:
     """Return the ranks in each group of at least two arms that do not differ significantly.
 
     Groups come from tests of pairs, so an arm of another group may be between them.
     """
-    letters = sorted({letter for one in found for letter in _letters(one)})
-    members = [[one.rank for one in found if letter in _letters(one)] for letter in letters]
+    letters = sorted({letter for one in arms for letter in _letters(one)})
+    members = [[one.rank for one in arms if letter in _letters(one)] for letter in letters]
     return [ranks for ranks in members if len(ranks) > 1]
 
 

@@ -80,12 +80,12 @@ class Difference(NamedTuple):
 @look()
 def differences_figure(comparison: Comparison) -> Figure | None:
     """Draw the mean difference of Dice to the best net; None without estimates."""
-    found = to_best(comparison)
-    if not any(np.isfinite(one.by[0].value) for one in found):
+    differences = to_best(comparison)
+    if not any(np.isfinite(one.by[0].value) for one in differences):
         return None
-    arms, rows = [one.arm for one in found], [_row(one) for one in found]
+    arms, rows = [one.arm for one in differences], [_row(one) for one in differences]
     row_inch, left = least_inch(arms, ROW_INCH), left_inch(arms)
-    figure = new_figure("differences", WIDTH, TOP + len(found) * row_inch + FOOT, free=True)
+    figure = new_figure("differences", WIDTH, TOP + len(differences) * row_inch + FOOT, free=True)
     frame = Frame(left, TOP, WIDTH - left - RIGHT, row_inch)
     axes, _ = draw_rows(figure, rows, frame, COLUMNS, zero=True)
     zero_line(axes)
@@ -107,15 +107,15 @@ def to_best(comparison: Comparison, metric: str = "dice") -> list[Difference]:
     if not len(rows) or best is None:
         return []
     rows = rows[rows["label"] == main_label(rows)]
-    found = []
+    differences = []
     for arm in arms_of(comparison):
         ahead = rows[(rows["arm"] == best.name) & (rows["other"] == arm.name)]
         behind = rows[(rows["arm"] == arm.name) & (rows["other"] == best.name)]
         for part, sign in ((ahead, -1), (behind, 1)):
             if len(part):
-                found.append(_difference(arm, part.iloc[0], sign))
+                differences.append(_difference(arm, part.iloc[0], sign))
                 break
-    return found
+    return differences
 
 
 def _difference(arm: Arm, row: pd.Series, sign: int) -> Difference:

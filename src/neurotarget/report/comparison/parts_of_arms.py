@@ -8,6 +8,7 @@ import pandas as pd
 from neurotarget.report.comparison.arm_rows import arms_of
 from neurotarget.report.figures.part_strips import MARKS, parts_labels
 from neurotarget.report.pages.plain_page import Grid, Heading, Section
+from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.numbers import DASH, counted, mean_sd, number
 from neurotarget.report.text.sentences import rows_of
@@ -16,12 +17,6 @@ from neurotarget.stats.study.tables import ALL_LABELS
 
 REFERENCE, ALL = "reference", "all"
 STATISTICS = ("dice", "pearson_r", "icc_a1")
-LEAD = (
-    "Internal cases are of sites that were trained on, external ones of others. For all labels, "
-    "Dice is their mean, and r and ICC are those of the total volume. Means over seeds; each seed "
-    "with its intervals stands in the table of internal and external. Published values are of "
-    "other scans, raters and networks: nothing here tests whether ours meet them."
-)
 Column = tuple[str, str, str]  # reference or rater, statistic, part
 
 
@@ -43,7 +38,7 @@ def parts_sections(comparison: Comparison) -> list[Section]:
     headings = [Heading("Label", "text"), Heading("Masks", "text"), *map(_heading, columns)]
     more = [f"{counted(left_out, 'more label')} in the tables below."] if left_out else []
     grid = Grid("Internal and external", headings, rows)
-    return [Section("parts", "Internal and external", LEAD, [grid], more)]
+    return [Section("parts", "Internal and external", page_text("parts.arms"), [grid], more)]
 
 
 def _owners(comparison: Comparison, table: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:

@@ -91,8 +91,8 @@ def shown(study: Study, methods: Sequence[str], most: int = MOST_PANELS) -> Show
     labels = [label for label in study.measured.labels if len(points(study, label, methods))]
     if len(labels) <= most:
         return Shown(labels, 0)
-    found = agreement_rows(study, *(*methods, "", "")[:2])
-    values = {label: float(_value(found, label, "icc_a1")) for label in labels}
+    agreement = agreement_rows(study, *(*methods, "", "")[:2])
+    values = {label: float(_value(agreement, label, "icc_a1")) for label in labels}
     worst = sorted(labels, key=lambda label: (np.isnan(values[label]), values[label]))[:most]
     return Shown([label for label in labels if label in worst], len(labels) - most)
 
@@ -110,14 +110,14 @@ def points(study: Study, label: str, methods: Sequence[str]) -> pd.DataFrame:
     }
     if len(columns) < len(set(methods)):
         return pd.DataFrame()
-    found = pd.DataFrame(columns, index=measured.covariates.index)[list(methods)]
-    found = found[np.isfinite(found).all(axis=1)]
-    found.columns = pd.RangeIndex(len(methods))
-    known = measured.covariates.loc[found.index]
+    cases = pd.DataFrame(columns, index=measured.covariates.index)[list(methods)]
+    cases = cases[np.isfinite(cases).all(axis=1)]
+    cases.columns = pd.RangeIndex(len(methods))
+    known = measured.covariates.loc[cases.index]
     age = known["age"] if "age" in known else pd.Series(np.nan, index=known.index)
-    found["age"] = pd.to_numeric(age, errors="coerce")
-    found["sex"] = known["sex"].map(sex_name) if "sex" in known else ""
-    return found
+    cases["age"] = pd.to_numeric(age, errors="coerce")
+    cases["sex"] = known["sex"].map(sex_name) if "sex" in known else ""
+    return cases
 
 
 def by_sex(cases: pd.DataFrame) -> Iterator[tuple[str, Mark, pd.DataFrame]]:
@@ -155,7 +155,7 @@ def case_urls(case_ids: Sequence[object]) -> list[str]:
 
 def scatter(axes: Axes, x: Sequence, y: Sequence, mark: Mark, case_ids: Sequence) -> None:
     """Draw cases as points with links; many points are drawn smaller and fainter."""
-    area, alpha = next(found for most, *found in CROWDS if len(case_ids) <= most)
+    area, alpha = next(style for most, *style in CROWDS if len(case_ids) <= most)
     cloud = axes.scatter(
         x,
         y,
@@ -296,6 +296,6 @@ def _van_der_corput(count: int) -> Float[ndarray, " N"]:
     return result
 
 
-def _value(found: Mapping, label: str, statistic: str) -> float:
-    row = found.get((label, statistic))
+def _value(agreement: Mapping, label: str, statistic: str) -> float:
+    row = agreement.get((label, statistic))
     return np.nan if row is None else row["value"]

@@ -60,9 +60,9 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
     name = pair_name(study.measured, pair, "bland_altman")
     size = {"width_inch": width, "row_inch": PANEL_INCH + 0.6, "margin_inch": 0.6}
     figure, panels = panel_grid(name, len(labels), columns, **size)
-    found, shared, marks = agreement_rows(study, *pair), scale(study, labels), {}
+    agreement, shared, marks = agreement_rows(study, *pair), scale(study, labels), {}
     for panel, label in zip(panels, labels, strict=True):
-        known = {name: row for (of, name), row in found.items() if of == label}
+        known = {name: row for (of, name), row in agreement.items() if of == label}
         marks |= _draw(panel, points(study, label, pair), known, shared)
         head(panel, label, [_slope_text(known)], width_inch=width / columns - 0.85)
     first, second = (plain(name) for name in pair)
@@ -74,12 +74,12 @@ def bland_altman_figure(study: Study, pair: tuple[str, str] | None = None) -> Fi
 
 def bland_altman_labels(study: Study, pair: tuple[str, str]) -> Shown:
     """Choose the labels of the scatter figure whose bias could be estimated."""
-    found, known = agreement_rows(study, *pair), shown(study, pair)
-    return Shown([label for label in known.labels if _is_known(found, label)], known.left_out)
+    agreement, known = agreement_rows(study, *pair), shown(study, pair)
+    return Shown([label for label in known.labels if _is_known(agreement, label)], known.left_out)
 
 
-def _is_known(found: Mapping, label: str) -> bool:
-    rows = [found.get((label, name)) for name in LINES]
+def _is_known(agreement: Mapping, label: str) -> bool:
+    rows = [agreement.get((label, name)) for name in LINES]
     return all(row is not None and np.isfinite(row["value"]) for row in rows)
 
 

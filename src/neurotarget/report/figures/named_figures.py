@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from neurotarget.report.text.assets import caption
+from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.sentences import capital
 
 MOST_REASONS = 3
@@ -33,8 +33,8 @@ def named_figure(
     more: str = "",
     **values: object,
 ) -> NamedFigure:
-    """Return a figure with the caption `key`, filled in, and `more`; else the reason `why`."""
-    text = why if figure is None else caption(key, **values) + more
+    """Return a figure with the text `key`, filled in, and `more`; else the reason `why`."""
+    text = why if figure is None else page_text(key, **values) + more
     return NamedFigure(name or key.rpartition(".")[2], title, text, figure)
 
 

@@ -77,15 +77,15 @@ def parts_labels(table: pd.DataFrame) -> tuple[list[str], int]:
 
 def _strips(study: Study, table: pd.DataFrame) -> list[Strip]:
     scores, parts = dice_scores(study), study.measured.parts
-    found = []
+    strips = []
     for label in parts_labels(table[table["label"].isin(list(scores))])[0]:
         for part in MARKS:
             rows = table[(table["label"] == label) & (table["part"] == part)]
             values = scores[label]
             values = values[values.index.isin(parts.index[parts == part])]
             if len(rows) and len(values):
-                found.append(Strip(label, part, values.sort_values(kind="stable"), rows))
-    return found
+                strips.append(Strip(label, part, values.sort_values(kind="stable"), rows))
+    return strips
 
 
 def _draw(panel: Axes, place: int, strip: Strip) -> None:

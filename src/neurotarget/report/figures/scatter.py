@@ -45,12 +45,12 @@ def scatter_figure(study: Study, pair: tuple[str, str] | None = None) -> Figure 
     name = pair_name(study.measured, pair, "scatter")
     size = {"width_inch": width, "row_inch": width / columns + 0.42}
     figure, panels = panel_grid(name, len(labels), columns, **size)
-    found, shared, marks = agreement_rows(study, *pair), scale(study, labels), {}
+    agreement, shared, marks = agreement_rows(study, *pair), scale(study, labels), {}
     for panel, label in zip(panels, labels, strict=True):
         cases = points(study, label, pair)
         marks |= _points(panel, cases, shared)
-        _slope(panel, found, label, shared)
-        lines = _agreement_lines(found, label, len(cases), len(study.measured.covariates))
+        _slope(panel, agreement, label, shared)
+        lines = _agreement_lines(agreement, label, len(cases), len(study.measured.covariates))
         head(panel, label, lines, width_inch=width / columns - 0.8)
     figure.supxlabel(f"{plain(pair[0])}, {shared.unit}", fontsize=9)
     figure.supylabel(f"{plain(pair[1])}, {shared.unit}", fontsize=9)
@@ -73,9 +73,9 @@ def _points(panel: Axes, cases: pd.DataFrame, shared: Scale) -> dict[str, Mark]:
     return marks
 
 
-def _slope(panel: Axes, found: Mapping, label: str, shared: Scale) -> None:
+def _slope(panel: Axes, agreement: Mapping, label: str, shared: Scale) -> None:
     """Draw Deming's line of the second method on the first, over the width of the panel."""
-    slope, start = (found.get((label, f"reference_{of}")) for of in ("slope", "intercept"))
+    slope, start = (agreement.get((label, f"reference_{of}")) for of in ("slope", "intercept"))
     if slope is None or start is None or not np.isfinite([slope["value"], start["value"]]).all():
         return
     ends = np.array(panel.get_xlim())
@@ -84,12 +84,12 @@ def _slope(panel: Axes, found: Mapping, label: str, shared: Scale) -> None:
                scaley=False)  # fmt: skip
 
 
-def _agreement_lines(found: Mapping, label: str, n: int, of: int) -> list[str]:
+def _agreement_lines(agreement: Mapping, label: str, n: int, of: int) -> list[str]:
     lines = []
     for name, statistic in (
         ("ICC(A,1)", "icc_a1"), ("r", "pearson_r"), ("slope", "reference_slope")
     ):  # fmt: skip
-        row = found.get((label, statistic))
+        row = agreement.get((label, statistic))
         if row is not None and np.isfinite(row["value"]):
             lines.append(f"{name} {estimate(row, digits=3)}")
         elif row is not None:

@@ -93,13 +93,13 @@ def sites_effects(study: Study) -> list[tuple[str, str]]:
     if not len(rows) or rows["site"].nunique() < 2:
         return []
     known = rows[["estimate_within", "estimate_without"]].astype(float).notna().any(axis=1)
-    found = {}
+    effects = {}
     for hypothesis, part in rows[known].groupby("hypothesis", sort=False):
         labels = list(dict.fromkeys(part["label"]))
         declared = rows_of(study, "effects", hypothesis=hypothesis)
         wanted = declared["label"].iloc[0] if len(declared) else study.measured.labels[-1]
-        found[str(hypothesis)] = str(wanted if wanted in labels else labels[0])
-    return list(found.items())[:MOST_EFFECTS]
+        effects[str(hypothesis)] = str(wanted if wanted in labels else labels[0])
+    return list(effects.items())[:MOST_EFFECTS]
 
 
 def sites_name(which: int) -> str:

@@ -37,7 +37,7 @@ from neurotarget.report.figures.strips import (
     dice_labels,
     volumes_figure,
 )
-from neurotarget.report.text.assets import caption
+from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 
@@ -88,7 +88,7 @@ def _ages(study: Study) -> NamedFigure:
         "Volumes over age",
         ages_figure(study),
         f"No curve over age could be fitted. {reason}",
-        side_by_side=caption("study.ages_side_by_side") if count > 1 else "",
+        side_by_side=page_text("study.ages_side_by_side") if count > 1 else "",
         more=first_of(count, MOST_METHODS, "methods ") + _left_out(ages_labels(study)),
     )
 
@@ -170,7 +170,7 @@ def _sites(study: Study) -> list[NamedFigure]:
         why = single[count] if count < 2 else reasons_sentence(rows_of(study, "sites"))
         why = f"Sites are not compared. {why or 'The study has no effect by site.'}"
         return [NamedFigure("sites", "Sites", why, None)]
-    found = []
+    figures = []
     for which, (hypothesis, _) in enumerate(effects):
         effect = plain(hypothesis).replace("_", " ")
         more = first_of(count, MOST_SITES, "sites ")
@@ -178,10 +178,10 @@ def _sites(study: Study) -> list[NamedFigure]:
             more += " Further effects, if any, are in the table of sites."
         title, name = f"Sites: {effect}", sites_name(which)
         figure = sites_figure(study, which)
-        found.append(
+        figures.append(
             named_figure("study.sites", title, figure, name=name, more=more, effect=effect)
         )
-    return found
+    return figures
 
 
 def _left_out(labels: Shown) -> str:

@@ -127,8 +127,8 @@ def _by_label(study: Study, name: str) -> list[str]:
 def _influence(study: Study, row: Mapping) -> str:
     """Short text on whether the effect depends on one person."""
     wanted = {key: row[key] for key in ("hypothesis", "label", "method", "model")}
-    found = records(study, "influence", **wanted)
-    return influence_note(found[0]) if found else ""
+    rows = records(study, "influence", **wanted)
+    return influence_note(rows[0]) if rows else ""
 
 
 def _result(row: Mapping, what: str, influence: str) -> Result:

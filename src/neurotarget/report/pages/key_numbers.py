@@ -77,14 +77,14 @@ def key_numbers(study: Study) -> list[KeyNumbers]:
 def failure_lines(study: Study) -> list[KeyRow]:
     """Return failure rates by definition, one cell per method, without unused definitions."""
     table = rows_of(study, "failures")
-    found = {(row["definition"], row["method"]): row for row in table.to_dict("records")}
+    rows = {(row["definition"], row["method"]): row for row in table.to_dict("records")}
     return [
         KeyRow(
             value_texts().get(name, name).capitalize().replace("dice", "Dice"),
-            tuple(_failed(found.get((name, method))) for method in own_methods(study)),
+            tuple(_failed(rows.get((name, method))) for method in own_methods(study)),
         )
-        for name in dict.fromkeys(name for name, _ in found)
-        if any(row["n"] > 0 for (other, _), row in found.items() if other == name)
+        for name in dict.fromkeys(name for name, _ in rows)
+        if any(row["n"] > 0 for (other, _), row in rows.items() if other == name)
     ]
 
 
@@ -96,26 +96,26 @@ def _failed(row: Mapping | None) -> str:
 
 def _together(study: Study, first: str, second: str) -> KeyNumbers:
     label = main_label(study)
-    found = agreement_rows(study, first, second)
+    agreement = agreement_rows(study, first, second)
     tiles = [
         _dice_tile(study, label) if _is_scored(study, first, second) else None,
-        _icc_tile(study, found, label),
-        _bias_tile(found, label),
+        _icc_tile(study, agreement, label),
+        _bias_tile(agreement, label),
         _failure_tile(study, second),
-        _spread_tile(found, label),
+        _spread_tile(agreement, label),
         _surface_tile(study, label) if _is_scored(study, first, second) else None,
     ]
     scores = rows_of(study, "scores", stratum="all")
     has_scores = _is_scored(study, first, second) and len(scores) and scores["mean"].notna().any()
     columns = ("ICC(A,1)", "Bias, mm³", "95 % limits of agreement, mm³")
-    known = {name for name, _ in found}
+    known = {name for name, _ in agreement}
     labels = [name for name in study.measured.labels if name in known]
-    shown = _worst(study, labels, found) if len(labels) > 1 else []
+    shown = _worst(study, labels, agreement) if len(labels) > 1 else []
     return KeyNumbers(
         f"{title_of(volumes_of(second))} against {volumes_of(first)}",
         tuple(tile for tile in tiles if tile),
         (*_score_columns(study), *columns) if has_scores else columns,
-        tuple(_key_row(study, found, label, bool(has_scores)) for label in shown),
+        tuple(_key_row(study, agreement, label, bool(has_scores)) for label in shown),
         len(labels) - len(shown) if shown else 0,
     )
 
@@ -125,7 +125,7 @@ def _is_scored(study: Study, first: str, second: str) -> bool:
     return first == study.measured.reference and (first, second) == study.measured.methods[:2]
 
 
-def _worst(study: Study, labels: Sequence[str], found: Mapping) -> list[str]:
+def _worst(study: Study, labels: Sequence[str], agreement: Mapping) -> list[str]:
     """Labels in the target's order; of many, those of lowest Dice or ICC, and the main one."""
     if len(labels) <= MOST_LABELS:
         return list(labels)
@@ -133,7 +133,9 @@ def _worst(study: Study, labels: Sequence[str], found: Mapping) -> list[str]:
     if any(dice.values()):
         worth = {label: score["mean"] if score else math.nan for label, score in dice.items()}
     else:
-        worth = {label: found.get((label, "icc_a1"), {}).get("value", math.nan) for label in dice}
+        worth = {
+            label: agreement.get((label, "icc_a1"), {}).get("value", math.nan) for label in dice
+        }
     worst = sorted(worth, key=lambda label: (math.isnan(worth[label]), worth[label]))
     main = main_label(study)
     kept = {main, *[label for label in worst if label != main][: MOST_LABELS - 1]}
@@ -204,41 +206,41 @@ def _by_part(rows: pd.DataFrame, column: str) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _icc_tile(study: Study, found: Mapping, label: str) -> Tile | None:
-    row, name = found.get((label, "icc_a1")), "Agreement of volumes, ICC(A,1)"
+def _icc_tile(study: Study, agreement: Mapping, label: str) -> Tile | None:
+    row, name = agreement.get((label, "icc_a1")), "Agreement of volumes, ICC(A,1)"
     if row is None:
         return None
     if not math.isfinite(row["value"]):
         return Tile(name, DASH, "", row["reason"])
-    agreement = rating(row["low"], row["high"])
+    rated = rating(row["low"], row["high"])
     wanted = {key: row[key] for key in ("first", "second", "label", "statistic")}
     parts = _by_part(rows_of(study, "agreement", **wanted), "value")
     note = f"{label_text(label)}, {int(row['n'])} cases{parts}" + (
-        f"; agreement is {agreement}" if agreement else ""
+        f"; agreement is {rated}" if rated else ""
     )
-    fixed = found.get((label, "icc_a1_fixed"))
+    fixed = agreement.get((label, "icc_a1_fixed"))
     if fixed is not None and math.isfinite(fixed["low"]):
         ends = " to ".join(number(fixed[end], 2) for end in ("low", "high"))
         note += f"; for these two methods alone, not any two, {ends}"
     return Tile(name, number(row["value"], 2), _ends(row, 2), note)
 
 
-def _bias_tile(found: Mapping, label: str) -> Tile | None:
-    row = found.get((label, "bias"))
+def _bias_tile(agreement: Mapping, label: str) -> Tile | None:
+    row = agreement.get((label, "bias"))
     if row is None:
         return None
     if not math.isfinite(row["value"]):
         return Tile("Bias of volumes", DASH, "", row["reason"])
     digits = digits_for(row["value"], row["low"], row["high"])
-    limits = _limits(found, label)
+    limits = _limits(agreement, label)
     note = f"95 % of single differences are expected between {limits} mm³" if limits else ""
     value = f"{number(row['value'], digits, sign=True)} mm³"
     return Tile("Bias of volumes", value, _ends(row, digits), note)
 
 
-def _spread_tile(found: Mapping, label: str) -> Tile | None:
+def _spread_tile(agreement: Mapping, label: str) -> Tile | None:
     """Spread of the second method's volumes as a share of the first's."""
-    row = found.get((label, "reference_slope"))
+    row = agreement.get((label, "reference_slope"))
     if row is None or not math.isfinite(row["value"]):
         return None
     slope = number(row["value"], 2)
@@ -270,8 +272,8 @@ def _ends(row: Mapping, digits: int) -> str:
     return f"95 % interval {number(row['low'], digits)} to {number(row['high'], digits)}"
 
 
-def _limits(found: Mapping, label: str) -> str:
-    ends = [found.get((label, name), {"value": math.nan})["value"] for name in
+def _limits(agreement: Mapping, label: str) -> str:
+    ends = [agreement.get((label, name), {"value": math.nan})["value"] for name in
             ("lower_limit", "upper_limit")]  # fmt: skip
     if not all(math.isfinite(end) for end in ends):
         return ""
@@ -279,8 +281,8 @@ def _limits(found: Mapping, label: str) -> str:
     return " and ".join(number(end, digits, sign=True) for end in ends)
 
 
-def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyRow:
-    icc, bias = (found.get((label, name)) for name in ("icc_a1", "bias"))
+def _key_row(study: Study, agreement: Mapping, label: str, has_scores: bool) -> KeyRow:
+    icc, bias = (agreement.get((label, name)) for name in ("icc_a1", "bias"))
     cells = []
     if has_scores:
         for metric, digits in (("dice", 3), ("hd95_mm", 2), ("surface_dice", 2)):
@@ -293,7 +295,7 @@ def _key_row(study: Study, found: Mapping, label: str, has_scores: bool) -> KeyR
             cells.append(cell)
     cells.append(estimate(icc or {}, digits=3))
     cells.append(estimate(bias or {}, sign=True))
-    cells.append(_limits(found, label).replace(" and ", " to ") or DASH)
+    cells.append(_limits(agreement, label).replace(" and ", " to ") or DASH)
     return KeyRow(label_text(label), tuple(cells))
 
 

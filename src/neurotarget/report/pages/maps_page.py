@@ -17,6 +17,7 @@ from neurotarget.report.pages.plain_page import (
     page_figures,
     render_page,
 )
+from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.definitions import known_definitions
 from neurotarget.report.text.headed_tables import table_specs
 from neurotarget.report.text.numbers import DASH, MINUS, counted
@@ -27,11 +28,6 @@ TITLES = {"qsm": "Susceptibility maps", "swi": "Susceptibility-weighted images"}
 QUESTIONS = {
     "qsm": "How much do tissues of each scan strengthen or weaken the main field, in ppm?",
     "swi": "Where in each scan do veins and iron shift the phase?",
-}
-CAPTIONS = {
-    "qsm": "Susceptibility in ppm, on one grey scale for all scans: paramagnetic (iron, "
-    "deoxygenated blood) is bright, diamagnetic (myelin, calcium) dark.",
-    "swi": "Magnitude darkened where phase is shifted: veins, iron and microbleeds are dark.",
 }
 STATES = {"done": "made", "kept": "kept from before", "failed": "failed"}
 
@@ -122,7 +118,7 @@ def _answer(good: Sequence[GRECase]) -> str:
 
 def _caption(case: GRECase, kind: str) -> str:
     note = as_sentence(case.note.rstrip("."))
-    return " ".join(part for part in (CAPTIONS[kind], note) if part)
+    return " ".join(part for part in (page_text(f"gre.{kind}"), note) if part)
 
 
 def _failures(failed: Sequence[GRECase]) -> list[Section]:
@@ -151,7 +147,7 @@ def _statements(good: Sequence[GRECase]) -> list[Section]:
         ]
         for case in good
     ]
-    lead = "Scale and sign of the phase are read from the data unless they were given as arguments."
+    lead = page_text("gre.lead")
     return [
         Section(
             "statements", "What went in and what came out", lead, [Grid("Scans", columns, rows)]

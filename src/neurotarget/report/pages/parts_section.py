@@ -10,6 +10,7 @@ import pandas as pd
 
 from neurotarget.report.figures.part_strips import MARKS, NAME, parts_labels
 from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.headed_tables import value_texts
 from neurotarget.report.text.numbers import DASH, estimate, mean_sd, number, p_equals
 from neurotarget.report.text.sentences import (
@@ -24,11 +25,6 @@ from neurotarget.stats.study.tables import AGREEMENT_UNITS, ALL_LABELS
 
 TITLE = "Internal and external"
 STATISTICS = {"bias": "Bias, mm³"}  # headings that differ from VALUES
-THEIRS = (
-    "Published values are of other scans, raters and networks than these. They stand here for "
-    "orientation: nothing on this page tests whether ours meet them."
-)
-NO_PATIENTS = "The cases of this study are generated, so its numbers say nothing about patients."
 
 
 def parts_section(study: Study) -> Section | None:
@@ -109,20 +105,12 @@ def _ours(row: Mapping) -> str:
 
 
 def _lead(table: pd.DataFrame) -> str:
-    there = set(table["part"])
-    if there == {"external"}:
-        return "All held-out cases are external: of a site that the network has never seen."
-    if there == {"internal"}:
-        return "All held-out cases are internal: of sites that the network was trained on."
-    return (
-        "Internal cases are of sites that the network was trained on, external ones of sites that "
-        "it has never seen. Dice stands with its SD over cases; square brackets hold 95 % "
-        "intervals over people, which a part of fewer than 10 people has not."
-    )
+    parts = set(table["part"])
+    return page_text(f"parts.{'both' if len(parts) > 1 else parts.pop()}")
 
 
 def _sources(study: Study, table: pd.DataFrame) -> list[str]:
     """Sentences on the sources of published values and their limits."""
     sources = [text for text in dict.fromkeys(table["source"]) if text]
-    notes = [f"Published by {'; '.join(sources)}.", THEIRS] if sources else []
-    return [*notes, NO_PATIENTS] if is_generated(study) else notes
+    notes = [f"Published by {'; '.join(sources)}.", page_text("parts.published")] if sources else []
+    return [*notes, page_text("parts.generated")] if is_generated(study) else notes

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import (
     DASH,
     counted,
@@ -12,7 +13,7 @@ from neurotarget.report.text.numbers import (
     number,
     p_value,
 )
-from neurotarget.report.text.sentences import main_label, records, rows_of, title_of
+from neurotarget.report.text.sentences import label_text, main_label, records, rows_of, title_of
 from neurotarget.stats.cohort.people import ALL, SPLITS
 from neurotarget.stats.effects.testing import MUCH
 from neurotarget.stats.study.results import Study
@@ -21,25 +22,12 @@ PEOPLE, FLOW, CHANGE, CHECKS = "people", "flow", "longitudinal", "checks"
 COUNTED = ("people", "scans")  # counts in Table 1, no covariates
 MOST_CATEGORIES = 6  # most of one covariate in a sentence
 MOST_LABELS = 12
-COMPLETE = (
-    "Missing values are not filled in: a case without one is left out of the effects that need it, "
-    "and counted there."
-)
-OF_SPLITS = (
-    "Training, validation and held out are the splits of the network’s training; only people whose "
-    "masks are measured here are studied."
-)
-WITHIN_BETWEEN = (
-    "The slope within people is how fast they change; the slope between people compares people of "
-    "different ages, and includes what sets generations apart. Where both differ, a slope from one "
-    "scan per person is not a rate of change."
-)
 
 
 def people_sections(study: Study) -> list[Section]:
     """Return the sections on Table 1, flow, change within people and checks, where they exist."""
-    found = (_people(study), _flow(study), _change(study), _checks(study))
-    return [section for section in found if section]
+    sections = (_people(study), _flow(study), _change(study), _checks(study))
+    return [section for section in sections if section]
 
 
 def people_rows(study: Study) -> tuple[list[str], list[list[str]]]:
@@ -89,7 +77,7 @@ def missing_sentence(study: Study) -> str:
         for row in lacking.to_dict("records")
     ]
     if parts:
-        return f"Missing: {', '.join(parts)}. {COMPLETE}"
+        return f"Missing: {', '.join(parts)}. {page_text('people.complete')}"
     names = [name for name in table["characteristic"].unique() if name not in COUNTED]
     return f"No value of {listed(names)} is missing." if names else "There are no covariates."
 
@@ -98,10 +86,10 @@ def change_sentences(study: Study) -> list[str]:
     """Return sentences on the main label's change per year within and between people."""
     rows = records(study, "longitudinal", label=main_label(study))
     return [
-        f"By {row['method']}, the {row['label']} volume changes by {_slope(row, 'within')} within "
-        f"people ({number(row['percent_a_year'], 2, sign=True)} % per year; "
-        f"{int(row['n_repeated'])} people with scans at two ages or more), and differs by {_slope(row, 'between')} between "
-        "people."
+        f"By {row['method']}, the {label_text(row['label'])} volume changes by "
+        f"{_slope(row, 'within')} within people ({number(row['percent_a_year'], 2, sign=True)} % "
+        f"per year; {int(row['n_repeated'])} people with scans at two ages or more), and differs "
+        f"by {_slope(row, 'between')} between people."
         for row in rows
         if math.isfinite(row["within"])
     ]
@@ -141,8 +129,8 @@ def _people(study: Study) -> Section | None:
     splits = [part for part in parts if part in SPLITS]
     whole = "All studied" if splits else "All"
     columns = headings(["Characteristic"], [whole if part == ALL else part for part in parts])
-    lead = "People count once, whatever the number of their scans; mean ± SD (range), or n (%)."
-    after = [missing_sentence(study), *([OF_SPLITS] if splits else [])]
+    after = [missing_sentence(study), *([page_text("people.splits")] if splits else [])]
+    lead = page_text("people.lead")
     return Section(PEOPLE, "People", lead, [Grid("Table 1", columns, rows)], after)
 
 
@@ -158,7 +146,7 @@ def _flow(study: Study) -> Section | None:
         ]
         for row in table.fillna({"why": "", "of": ""}).to_dict("records")
     ]
-    lead = "From the cases that were listed to those behind each effect, where n counts people."
+    lead = page_text("people.flow")
     return Section(FLOW, "Flow of cases", lead, [Grid("Flow", columns, rows)])
 
 
@@ -178,32 +166,18 @@ def _change(study: Study) -> Section | None:
         for row in table.to_dict("records")
     ]
     reasons = [f"{title_of(one)}." for one in table["reason"].unique() if one]
-    lead = (
-        "Slopes over age of a mixed model, with 95 % intervals that are clustered by person "
-        "(sandwich, Student’s t)."
-    )
-    return Section(
-        CHANGE,
-        "Change within people",
-        lead,
-        [Grid("Slopes over age", columns, rows)],
-        [*reasons, WITHIN_BETWEEN],
-        change_sentences(study),
-    )
+    lead, after = page_text("people.change"), [*reasons, page_text("people.within_between")]
+    grids, findings = [Grid("Slopes over age", columns, rows)], change_sentences(study)
+    return Section(CHANGE, "Change within people", lead, grids, after, findings)
 
 
 def _checks(study: Study) -> Section | None:
-    grids = [
-        grid for grid in (_differences(study), _tests(study), _noninferiority(study)) if grid.rows
-    ]
+    every = (_differences(study), _tests(study), _noninferiority(study))
+    grids = [grid for grid in every if grid.rows]
     if not grids:
         return None
     after = [tests_sentence(study)] if tests_sentence(study) else []
-    lead = (
-        "Limits of agreement suppose normal differences of one spread (Shapiro–Wilk, "
-        "Breusch–Pagan; a p below 0.05 speaks against it). Variance inflation from "
-        f"{MUCH:g} says that a term is hard to tell from the others; random sites count as fixed."
-    )
+    lead = page_text("people.checks", inflation=MUCH)
     return Section(CHECKS, "Checks", lead, grids, after, limits_sentences(study))
 
 

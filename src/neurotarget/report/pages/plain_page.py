@@ -163,13 +163,13 @@ def render_page(head: Head, body: Body, sections: Sequence[Section], *, target: 
 
 def shared(head: Head, body: Body) -> dict[str, object]:
     """Return the variables of the base template, except the links in `sections`."""
-    found = page_tables(body.tables, body.specs)
+    tables = page_tables(body.tables, body.specs)
     return {
         **{name: getattr(head, name) for name in Head.__dataclass_fields__},
         "figures": [figure._replace(svg=_svg(figure.svg)) for figure in body.figures],
         "figures_lead": body.figures_lead,
-        "tables": found,
-        "tables_json": [_table_json(table) for table in found],
+        "tables": tables,
+        "tables_json": [_table_json(table) for table in tables],
         "notes": body.notes,
         "reasons": [_reason(*every) for every in reasons(body.tables, body.specs)],
         "empty": empty_tables(body.tables, body.specs),

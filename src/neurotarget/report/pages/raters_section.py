@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from neurotarget.report.pages.plain_page import Grid, Section, headings
+from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.numbers import DASH, estimate, number
 from neurotarget.report.text.sentences import (
     FEWER_VOLUMES,
@@ -22,17 +23,6 @@ SIDES = ("left", "right", "total")
 PAIRS_TITLE = "Every two sets of masks"
 CEILING_TITLE = "Error of one drawing"
 PEOPLE_TITLE = "The network compared with people"
-INTERVALS = " Square brackets hold 95 % intervals over people."
-NO_PROOF = (
-    "An interval of the difference that includes 0 shows no difference, which is no proof that "
-    "there is none: its ends say how large one could be. The intervals are not corrected for how "
-    "many comparisons are made."
-)
-HABITS = (
-    "A network that has learned from one person’s masks follows that person’s habits, so it may "
-    "come closer to them than a second person can; the masks of people it did not learn from are "
-    "the harder test."
-)
 FINDINGS = {
     CLOSER: "the network agrees more closely with {against} than {rater} does",
     LESS: "the network agrees less closely with {against} than {rater} does",
@@ -63,7 +53,7 @@ def raters_section(study: Study) -> Section | None:
         text = ["Agreement with", "compared with that of", "by"]
         columns = headings(text, ["Network", "Person", "Difference"], ["Finding"])
         grids.append(Grid(PEOPLE_TITLE, columns, [_difference_row(row) for row in differences]))
-        after += [NO_PROOF, HABITS]
+        after += [page_text("raters.no_proof"), page_text("raters.habits")]
     sentences = [*ceiling_sentences(study), *rater_sentences(study)]
     return Section(NAME, TITLE, _lead(study), grids, after, sentences)
 
@@ -122,15 +112,12 @@ def _differences(study: Study) -> list[dict]:
 def _lead(study: Study) -> str:
     measured, label = study.measured, main_label(study)
     if not measured.raters:
-        return "Several masks of one scan, by the raters that the column rater names." + INTERVALS
+        return f"{page_text('raters.column')} {page_text('raters.intervals')}"
     counts = [
         f"{name} {int(measured.volumes[name][label].notna().sum())}" for name in measured.raters
     ]
-    return (
-        f"Of {len(measured.covariates)} cases, further masks are there by {', '.join(counts)}. "
-        "Dice is the mean over cases, where a lost mask counts 0; ICC, r and bias are of "
-        f"the volumes.{INTERVALS}"
-    )
+    lead = page_text("raters.lead", n=len(measured.covariates), counts=", ".join(counts))
+    return f"{lead} {page_text('raters.intervals')}"
 
 
 def _sentence(row: Mapping) -> str:

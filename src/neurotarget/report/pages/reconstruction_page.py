@@ -92,47 +92,53 @@ def method_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def reconstruction_html(
-    found: Comparison, figures: Sequence[NamedFigure], *, title: str = ""
+    comparison: Comparison, figures: Sequence[NamedFigure], *, title: str = ""
 ) -> str:
     """Return the page that compares methods of reconstruction."""
-    failed = f", {len(found.failed)} failed" if found.failed else ""
-    cohort = f"{counted(found.n_scans, 'scan')}{failed}."
+    failed = f", {len(comparison.failed)} failed" if comparison.failed else ""
+    cohort = f"{counted(comparison.n_scans, 'scan')}{failed}."
     head = Head(
-        title or TITLES[found.kind],
+        title or TITLES[comparison.kind],
         "Reconstruction",
-        QUESTIONS[found.kind],
+        QUESTIONS[comparison.kind],
         cohort,
-        sentence(found),
+        sentence(comparison),
     )
     body = Body(
         page_figures(figures),
-        {"methods": found.methods},
+        {"methods": comparison.methods},
         [
-            *(f"{case_id}: {reason}" for case_id, reason in found.failed.items()),
-            *(f"{case_id}: {note}" for case_id, notes in found.notes.items() for note in notes),
+            *(f"{case_id}: {reason}" for case_id, reason in comparison.failed.items()),
+            *(
+                f"{case_id}: {note}"
+                for case_id, notes in comparison.notes.items()
+                for note in notes
+            ),
         ],
-        found.facts,
+        comparison.facts,
         specs=table_specs("reconstruction"),
         known=known_definitions("reconstruction"),
         values=NAMES,
         figures_lead="One slice of each method on one grey scale; the patient's right is on the "
         "left.",
     )
-    return render_page(head, body, [*_methods(found), *_published(found)], target=found.kind)
+    return render_page(
+        head, body, [*_methods(comparison), *_published(comparison)], target=comparison.kind
+    )
 
 
-def sentence(found: Comparison) -> str:
+def sentence(comparison: Comparison) -> str:
     """Return a sentence on the best method by the first available score, and on the magnitude."""
     for label, metric, phrase, is_least in BEST:
-        known = (found.methods["label"] == label) & (found.methods["metric"] == metric)
-        rows = found.methods[known].dropna(subset="mean")
+        known = (comparison.methods["label"] == label) & (comparison.methods["metric"] == metric)
+        rows = comparison.methods[known].dropna(subset="mean")
         own = rows[rows["method"] != MAGNITUDE]
         if not len(own):
             continue
         row = own.loc[own["mean"].idxmin() if is_least else own["mean"].idxmax()]
         unit = f" {row['unit']}" if row["unit"] else ""
         text = f"{row['method']} has {phrase}, {number(row['mean'], DIGITS[metric])}{unit}"
-        text += _over(found, str(row["method"]))
+        text += _over(comparison, str(row["method"]))
         magnitude = rows.loc[rows["method"] == MAGNITUDE, "mean"]
         addition = (
             f"; the magnitude has {number(magnitude.iloc[0], DIGITS[metric])}"
@@ -143,9 +149,9 @@ def sentence(found: Comparison) -> str:
     return "There is no reference, so nothing is scored."
 
 
-def _over(found: Comparison, method: str) -> str:
+def _over(comparison: Comparison, method: str) -> str:
     """Text on the share of the brain in a method's error; methods differ in the rim they keep."""
-    table = found.methods
+    table = comparison.methods
     share = table.loc[(table["metric"] == "mask_left") & (table["method"] == method), "mean"]
     return (
         f" over the {100 * share.iloc[0]:.0f} % of the brain that it leaves" if len(share) else ""
@@ -153,10 +159,10 @@ def _over(found: Comparison, method: str) -> str:
 
 
 def cells(
-    found: Comparison, metrics: Sequence[str] = tuple(NAMES)
+    comparison: Comparison, metrics: Sequence[str] = tuple(NAMES)
 ) -> tuple[list[str], list[list[str]]]:
     """Return a table with one row per method: headings, and texts of these metrics in order."""
-    table = found.methods
+    table = comparison.methods
     there = dict.fromkeys(zip(table["label"], table["metric"], strict=True))
     columns = sorted(
         (one for one in there if one[1] in metrics), key=lambda one: metrics.index(one[1])
@@ -185,22 +191,22 @@ def _cell(rows: pd.DataFrame, key: tuple[str, str]) -> str:
     return f"{number(row['mean'], digits, sign=key[1].startswith('bias'))}{spread}"
 
 
-def _methods(found: Comparison) -> list[Section]:
-    if not len(found.methods):
+def _methods(comparison: Comparison) -> list[Section]:
+    if not len(comparison.methods):
         return []
-    heads, lines = cells(found)
+    heads, lines = cells(comparison)
     columns = headings(["Method"], list(map(capital, heads[1:])))
     lead = "Mean ± SD over the scans, one row per method."
     return [Section("methods", "Methods", lead, [Grid("Methods", columns, lines)])]
 
 
-def _published(found: Comparison) -> list[Section]:
-    if not found.published:
+def _published(comparison: Comparison) -> list[Section]:
+    if not comparison.published:
         return []
     columns = headings(["Tissue"], ["Susceptibility, ppm"], ["From"])
     lines = [
         (str(one["label"]), _ppm(one["value"]), str(one.get("source", "")))
-        for one in found.published
+        for one in comparison.published
     ]
     lead = "Published values, for comparison: other scans, and other references than this brain's."
     return [Section("published", "Published values", lead, [Grid("Published", columns, lines)])]

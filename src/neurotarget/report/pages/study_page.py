@@ -89,8 +89,8 @@ def page_html(
     room = PAGE_BYTES - used - len(asset("niivue.umd.js"))
     volumes = fit_budget(cases, max(min(VOLUMES_BYTES, room), 0))
     parts, every = _parts(study), context["figures"]
-    found = {section.name: section.title for section in parts}
-    context["figures"] = [figure for figure in every if figure.name not in found]
+    titles = {section.name: section.title for section in parts}
+    context["figures"] = [figure for figure in every if figure.name not in titles]
     return rendered(
         "page.html.j2",
         {
@@ -98,10 +98,10 @@ def page_html(
             **_findings(study),
             **_viewer(study, volumes),
             "parts": parts,
-            "section_figures": {figure.name: figure for figure in every if figure.name in found},
+            "section_figures": {figure.name: figure for figure in every if figure.name in titles},
             "gallery": [_place(*every) for every in zip(cases, pictures, volumes, strict=True)],
             "notes": [*study.notes, *_left_out(cases, pictures, volumes)],
-            "sections": _sections(context["figures"], cases, context["tables"], found),
+            "sections": _sections(context["figures"], cases, context["tables"], titles),
         },
         scripts=_scripts(has_viewer=any(volumes)),
         page=_page_data(study, cases, volumes),
@@ -234,19 +234,19 @@ def _sections(
     figures: Sequence[PageFigure],
     cases: Sequence[PageCase],
     tables: Sequence,
-    found: Mapping[str, str],
+    optional: Mapping[str, str],
 ) -> list[tuple[str, str]]:
-    """Anchor and heading of each section on this page; `found` are the optional ones."""
+    """Anchor and heading of each section on this page; `optional` are not on every page."""
     there = {
         "verdicts": True,
         "numbers": True,
-        **dict.fromkeys(found, True),
+        **dict.fromkeys(optional, True),
         "figures": figures,
         "cases": cases,
         "tables": tables,
         "notes": True,
     }
-    headings = {"numbers": "Key numbers", **found}
+    headings = {"numbers": "Key numbers", **optional}
     return [(name, headings.get(name, title_of(name))) for name, has in there.items() if has]
 
 

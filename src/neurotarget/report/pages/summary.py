@@ -106,8 +106,10 @@ def summary_text(summary: Mapping) -> str:
 
 
 def _learning(study: Study) -> dict:
-    found = study.learning
-    values = ("", (), ()) if found is None else (found.word, found.reasons, found.warnings)
+    learning = study.learning
+    values = (
+        ("", (), ()) if learning is None else (learning.word, learning.reasons, learning.warnings)
+    )
     return dict(zip(LEARNING, values, strict=True))
 
 
@@ -117,9 +119,9 @@ def _below_half(study: Study) -> int:
     return int(rows["n_failed"].sum())
 
 
-def _score(found: pd.Series) -> dict:
+def _score(row: pd.Series) -> dict:
     numbers = ("mean", "sd", "median", "q1", "q3", "low", "high", "n", "n_nan", "n_failed")
-    return {key: found[key] for key in numbers}
+    return {key: row[key] for key in numbers}
 
 
 def _means(by_label: Mapping[str, Mapping]) -> dict[str, float]:
@@ -142,10 +144,10 @@ def _volume(study: Study, label: str) -> dict:
         }
     )
     known = both.dropna()
-    found = {"n": len(known), "n_nan": len(both) - len(known)}
+    summary = {"n": len(known), "n_nan": len(both) - len(known)}
     for method in METHODS:
-        found[f"{method}_mean_mm3"] = _mean(known[method].to_list())
-        found[f"{method}_sd_mm3"] = float(known[method].std()) if len(known) > 1 else math.nan
+        summary[f"{method}_mean_mm3"] = _mean(known[method].to_list())
+        summary[f"{method}_sd_mm3"] = float(known[method].std()) if len(known) > 1 else math.nan
     table = study.tables["agreement"]
     table = table[(table["stratum"] == "all") & (table["label"] == label)]
     table = table[(table["first"] == METHODS[0]) & (table["second"] == METHODS[1])]
@@ -158,10 +160,10 @@ def _volume(study: Study, label: str) -> dict:
     for statistic in (*AGREEMENT, "bias"):
         key = "bias_mm3" if statistic == "bias" else statistic
         ends = {f"{key}_{end}": value(statistic, end) for end in ("low", "high")}
-        found |= {key: value(statistic), **ends}
-    found |= {"sd_mm3": value("sd_difference"), "proportional_slope": value("proportional_slope")}
-    found |= {f"{end}_limit_mm3": value(f"{end}_limit") for end in ("lower", "upper")}
-    return found | _errors(measured.scores, label)
+        summary |= {key: value(statistic), **ends}
+    summary |= {"sd_mm3": value("sd_difference"), "proportional_slope": value("proportional_slope")}
+    summary |= {f"{end}_limit_mm3": value(f"{end}_limit") for end in ("lower", "upper")}
+    return summary | _errors(measured.scores, label)
 
 
 def _errors(rows: pd.DataFrame, label: str) -> dict[str, float]:
@@ -185,15 +187,15 @@ def _parts(study: Study) -> dict[str, dict]:
     if not len(table):
         return {}
     numbers = ("value", "low", "high", "sd", "p", "n", "n_failed")
-    found: dict[str, dict] = {}
+    parts: dict[str, dict] = {}
     for row in table.to_dict("records"):
-        by_label = found.setdefault(row["part"], {}).setdefault(row["statistic"], {})
+        by_label = parts.setdefault(row["part"], {}).setdefault(row["statistic"], {})
         own = by_label.setdefault(row["label"], {key: row[key] for key in numbers})
         theirs = own.setdefault("published", [])
         if math.isfinite(row["published"]):
             spread, source = row["published_sd"], row["source"]
             theirs.append({"value": row["published"], "sd": spread, "source": source})
-    return {"parts": found}
+    return {"parts": parts}
 
 
 def _hypothesis(study: Study, name: str, planted: Mapping[str, float]) -> dict:
@@ -273,8 +275,8 @@ def _head(summary: Mapping) -> str:
 def _by_part(summary: Mapping) -> str:
     """Text on the mean Dice of each part, where there are both."""
     means = {}
-    for part, found in (summary.get("parts") or {}).items():
-        dice = found.get("dice", {})
+    for part, statistics in (summary.get("parts") or {}).items():
+        dice = statistics.get("dice", {})
         own = dice.get(ALL_LABELS) or next(iter(dice.values()), None)
         if own:
             means[part] = f"{part} {number(own['value'], 3)} of {own['n']}"

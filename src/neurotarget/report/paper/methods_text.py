@@ -123,8 +123,8 @@ def _change(study: Study, keys: Mapping[str, str]) -> str:
 
 def _statistics(study: Study, keys: Mapping[tuple[str, str], str]) -> str:
     """Return a sentence with its source on each statistic that the tables contain."""
-    found = {one.name: one for one in definitions(study.tables)}
-    sources = {name: keys.get((first_source(one.source), one.doi)) for name, one in found.items()}
+    known = {one.name: one for one in definitions(study.tables)}
+    sources = {name: keys.get((first_source(one.source), one.doi)) for name, one in known.items()}
     cited = {name: f"[@{key}]" for name, key in sources.items() if key}
     sentences = asset_table("methods")
     return " ".join(text.format(cited[name]) for name, text in sentences.items() if name in cited)

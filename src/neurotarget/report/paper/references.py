@@ -17,15 +17,15 @@ class Reference(NamedTuple):
 
 def references(cited: Iterable[tuple[str, str]]) -> list[Reference]:
     """Return a reference with a unique key for each distinct source and DOI, in order."""
-    found: dict[tuple[str, str], Reference] = {}
+    listed: dict[tuple[str, str], Reference] = {}
     for source, doi in cited:
         first = first_source(source)
-        if not first or (first, doi) in found:
+        if not first or (first, doi) in listed:
             continue
-        taken = {one.key for one in found.values()}
+        taken = {one.key for one in listed.values()}
         key = next(one for one in _keys(first) if one not in taken)
-        found[first, doi] = Reference(key, first, doi)
-    return list(found.values())
+        listed[first, doi] = Reference(key, first, doi)
+    return list(listed.values())
 
 
 def first_source(source: str) -> str:

@@ -194,7 +194,7 @@ def importances_of(sweep: Sweep) -> pd.DataFrame:
 
 def _parameters(sweep: Sweep) -> list[NamedFigure]:
     """Objectives over settings, one figure per objective."""
-    found, more = [], ""
+    figures, more = [], ""
     if (count := len(sweep.parameters)) > MOST_PANELS:
         more = f" The {MOST_PANELS} most important of {counted(count, 'setting')} are shown."
     for place, objective in enumerate(sweep.objectives, start=1):
@@ -202,8 +202,8 @@ def _parameters(sweep: Sweep) -> list[NamedFigure]:
         of = f": {plain(objective.name)}" if len(sweep.objectives) > 1 else ""
         figure = settings_figure(sweep, objective, name)
         values = {"name": name, "more": more, "objective": capital(plain(objective.name))}
-        found.append(named_figure("search.settings", f"Settings{of}", figure, NOT_DONE, **values))
-    return found
+        figures.append(named_figure("search.settings", f"Settings{of}", figure, NOT_DONE, **values))
+    return figures
 
 
 @look()
@@ -241,28 +241,28 @@ def _setting(axes: Axes, parameter: Parameter, settings: pd.Series, values: pd.S
     is_text = not pd.api.types.is_numeric_dtype(settings) or pd.api.types.is_bool_dtype(settings)
     if is_text:
         return _named(axes, settings.dropna().astype(str), values)
-    found = settings.astype(float)
-    found = found[np.isfinite(found)]
-    if parameter.is_log and len(found) and found.min() > 0:
-        _log(axes, found)
+    places = settings.astype(float)
+    places = places[np.isfinite(places)]
+    if parameter.is_log and len(places) and places.min() > 0:
+        _log(axes, places)
     else:
         ticks(axes, "x", 4)
-    return found
+    return places
 
 
 def _named(axes: Axes, settings: pd.Series, values: pd.Series) -> pd.Series:
     """Positions for text values, with trials of one value spread where they are dense."""
     names = sorted(settings.unique())
-    found = settings.map(names.index).astype(float)
+    places = settings.map(names.index).astype(float)
     for _, part in settings.groupby(settings):
-        found[part.index] += jitter(values[part.index].to_numpy(float), 0.22)
+        places[part.index] += jitter(values[part.index].to_numpy(float), 0.22)
     room = 1.9 / max(len(names), 1)
     is_tight = wide_inch([plain(one) for one in names], SMALL_PT) > room
     axes.set_xticks(range(len(names)), [fitted(one, 1.2, SMALL_PT) for one in names],
                     rotation=35 if is_tight else 0, ha="right" if is_tight else "center",
                     rotation_mode="anchor")  # fmt: skip
     axes.set_xlim(-0.6, len(names) - 0.4)
-    return found
+    return places
 
 
 def _log(axes: Axes, values: pd.Series) -> None:

@@ -18,8 +18,8 @@ def asset_table(name: str) -> dict[str, Any]:
     return tomllib.loads(asset(f"{name}.toml"))
 
 
-def caption(key: str, **values: object) -> str:
-    """Return a caption of `captions.toml` by section and name, such as `study.dice`, filled in."""
+def page_text(key: str, **values: object) -> str:
+    """Return a text of `texts.toml` by section and name, such as `study.dice`, filled in."""
     section, _, name = key.partition(".")
-    captions = asset_table("captions")
-    return captions[section][name].format_map({**captions["shared"], **values})
+    texts = asset_table("texts")
+    return texts[section][name].format_map({**texts["shared"], **values})

@@ -81,7 +81,7 @@ def _group(name: str, covariate: str) -> str:
 
 
 def _term(term: str) -> str:
-    if found := re.fullmatch(r"spline\((.+)\)", term):
-        return f"{found[1]} (as a curve)"
+    if curve := re.fullmatch(r"spline\((.+)\)", term):
+        return f"{curve[1]} (as a curve)"
     text = term.replace("*", " × ").replace("_", " ")
     return HEADS.get(text.casefold(), text)

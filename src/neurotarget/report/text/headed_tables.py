@@ -113,8 +113,8 @@ def reasons(
     for name, table in tables.items():
         spec = _spec(name, specs)
         value = spec.value or next((key for key in (*MAIN, "d") if key in table), "")
-        if found := not_estimated(table, value):
-            found_reasons.append((spec.title, sum(found.values()), found))
+        if counts := not_estimated(table, value):
+            found_reasons.append((spec.title, sum(counts.values()), counts))
     return found_reasons
 
 
@@ -167,15 +167,15 @@ def _columns(table: pd.DataFrame, spec: TableSpec) -> tuple[Column, ...]:
 
 def _intervals(table: pd.DataFrame, spec: TableSpec) -> dict[str, tuple[str, str]]:
     """Names of low and high of each column with an interval: `icc_low` serves `icc_a1` too."""
-    found: dict[str, tuple[str, str]] = {}
+    ends: dict[str, tuple[str, str]] = {}
     for key in map(str, table):
         for stem in (key.removeprefix("estimate_"), *STEMS.get(key, ())):
             if {f"{stem}_low", f"{stem}_high"} <= set(table):
-                found[key] = (f"{stem}_low", f"{stem}_high")
+                ends[key] = (f"{stem}_low", f"{stem}_high")
     main = spec.value or next((key for key in MAIN if key in table), None)
-    if main and main not in found and {"low", "high"} <= set(table):
-        found[main] = ("low", "high")
-    return found
+    if main and main not in ends and {"low", "high"} <= set(table):
+        ends[main] = ("low", "high")
+    return ends
 
 
 def _kind(key: str, values: pd.Series, spec: TableSpec) -> str:

@@ -51,9 +51,11 @@ def arms_banner(comparison: Comparison) -> Banner | None:
     return Banner("open", DOUBTED, lines)
 
 
-def banner_text(found: Banner | None) -> str:
+def banner_text(warning: Banner | None) -> str:
     """Format a banner for the terminal; "" for None."""
-    return "" if found is None else "\n".join([found.head, *(f"  {line}" for line in found.lines)])
+    if warning is None:
+        return ""
+    return "\n".join([warning.head, *(f"  {line}" for line in warning.lines)])
 
 
 def learning_text(verdict: str, reasons: Sequence[str], warnings: Sequence[str]) -> str:

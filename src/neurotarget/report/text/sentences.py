@@ -86,8 +86,8 @@ def compared(study: Study, first: Mapping, second: Mapping) -> Mapping | None:
         second=second["method"],
     )
     for model in (first["model"], WITH_SITE, DECLARED):  # a mixed model has no paired difference
-        if len(found := rows[rows["model"] == model] if len(rows) else rows):
-            return found.iloc[0].to_dict()
+        if len(same := rows[rows["model"] == model] if len(rows) else rows):
+            return same.iloc[0].to_dict()
     return None
 
 
@@ -137,10 +137,10 @@ def as_sentence(text: str) -> str:
 
 def leading(study: Study) -> dict[str, list[dict]]:
     """Return the rows of effects by the leading model, by hypothesis, in the methods' order."""
-    found: dict[str, list[dict]] = {}
+    effects: dict[str, list[dict]] = {}
     for row in records(study, "effects", leads=True):
-        found.setdefault(row["hypothesis"], []).append(row)
-    return found
+        effects.setdefault(row["hypothesis"], []).append(row)
+    return effects
 
 
 def cohort(study: Study) -> str:
@@ -163,8 +163,8 @@ def cohort(study: Study) -> str:
 def part_counts(study: Study) -> dict[str, int]:
     """Return the number of cases by part, internal first; empty where no case is external."""
     parts = study.measured.parts
-    found = {part: int((parts == part).sum()) for part in PARTS.values()}
-    return {part: n for part, n in found.items() if n} if found[EXTERNAL] else {}
+    counts = {part: int((parts == part).sum()) for part in PARTS.values()}
+    return {part: n for part, n in counts.items() if n} if counts[EXTERNAL] else {}
 
 
 def answer(study: Study) -> str:

@@ -53,18 +53,18 @@ def volumes_table(summary: Mapping, labels: Sequence[str]) -> str:
     heads = ["Volumes", "n", "reference mm³", "predicted mm³", "bias mm³", "95 % limits", "error"]
     table = [heads]
     for label in labels:
-        found = summary["volume"][label]
-        limits = (found["lower_limit_mm3"], found["upper_limit_mm3"])
-        missing = f" ({found['n_nan']} missing)" if found["n_nan"] else ""
+        volume = summary["volume"][label]
+        limits = (volume["lower_limit_mm3"], volume["upper_limit_mm3"])
+        missing = f" ({volume['n_nan']} missing)" if volume["n_nan"] else ""
         table.append(
             [
                 label,
-                f"{found['n']}{missing}",
-                _volume(found["reference_mean_mm3"], found["reference_sd_mm3"]),
-                _volume(found["predicted_mean_mm3"], found["predicted_sd_mm3"]),
-                estimate(found, "bias_mm3", stem="bias_mm3", sign=True),
+                f"{volume['n']}{missing}",
+                _volume(volume["reference_mean_mm3"], volume["reference_sd_mm3"]),
+                _volume(volume["predicted_mean_mm3"], volume["predicted_sd_mm3"]),
+                estimate(volume, "bias_mm3", stem="bias_mm3", sign=True),
                 " to ".join(number(limit, sign=True) for limit in limits),
-                f"{number(found['error_abs_percent'], 1)} %",
+                f"{number(volume['error_abs_percent'], 1)} %",
             ]
         )
     return aligned(table)
@@ -76,8 +76,8 @@ def agreement_table(summary: Mapping, labels: Sequence[str]) -> str:
     names |= {"reference_slope": "slope on reference"}
     table = [["Agreement of volumes", *names.values()]]
     for label in labels:
-        found = summary["volume"][label]
-        table.append([label, *(estimate(found, key, stem=key, digits=3) for key in names)])
+        volume = summary["volume"][label]
+        table.append([label, *(estimate(volume, key, stem=key, digits=3) for key in names)])
     return aligned(table)
 
 
@@ -87,13 +87,13 @@ def parts_table(parts: Mapping, labels: Sequence[str]) -> str:
     head = ["Internal and external", "n", "failed"]
     table = [[*head, *(one for name in names.values() for one in (name, "", "published"))]]
     for label in labels:
-        for part, found in parts.items():
-            if label not in found.get("dice", {}):
+        for part, statistics in parts.items():
+            if label not in statistics.get("dice", {}):
                 continue
-            dice = found["dice"][label]
+            dice = statistics["dice"][label]
             line = [f"{label}, {part}", str(dice["n"]), str(dice["n_failed"])]
             for key in names:
-                own = found[key].get(label, {}) if key in found else {}
+                own = statistics[key].get(label, {}) if key in statistics else {}
                 value = mean_sd(own.get("value"), own.get("sd"), 3)
                 line += [value, interval(own.get("low"), own.get("high"), 3), _published(own)]
             table.append(line)
@@ -107,20 +107,20 @@ def hypotheses_table(summary: Mapping) -> str:
     """Format each hypothesis on both kinds of masks, with planted effects and exclusions."""
     table = [["Hypotheses", "masks", "n", "effect", "", "p", "verdict"]]
     notes = []
-    for name, found in summary["hypotheses"].items():
+    for name, hypothesis in summary["hypotheses"].items():
         for line, which in enumerate(("reference", "predicted")):
-            effect = found[which]
-            of = f" of {found['label']}" if found["label"] else ""
-            first = (f"{name}{of}", f"  {found['claim']}")[line]
+            effect = hypothesis[which]
+            of = f" of {hypothesis['label']}" if hypothesis["label"] else ""
+            first = (f"{name}{of}", f"  {hypothesis['claim']}")[line]
             table.append(_effect_line(first, which, effect))
             notes += _notes(name, which, effect)
-        if found["planted"] is not None:
+        if hypothesis["planted"] is not None:
             verdict = {True: "recovered", False: "not recovered", None: DASH}
-            planted = number(found["planted"], sign=True)
-            unit = unit_text(found["reference"]["unit"])
+            planted = number(hypothesis["planted"], sign=True)
+            unit = unit_text(hypothesis["reference"]["unit"])
             if not unit.startswith("mm³"):
                 notes.append(f"  {name}: planted in the tissue; a mean in a map shows less of it")
-            table.append(["", "planted", "", planted, unit, "", verdict[found["recovered"]]])
+            table.append(["", "planted", "", planted, unit, "", verdict[hypothesis["recovered"]]])
     return "\n".join([aligned(table), *notes])
 
 
