@@ -20,7 +20,7 @@ from neurotarget.files.writing import check_writable, expand_home, remove, write
 from neurotarget.printable import one_line
 from neurotarget.problems import DataError
 from neurotarget.report.comparison.comparison_figures import all_figures
-from neurotarget.report.comparison.comparison_page import write_compare_page
+from neurotarget.report.comparison.comparison_page import compare_html
 from neurotarget.report.drawing.figure import save_figure, svg_text
 from neurotarget.report.pages.plain_page import PageFigure
 from neurotarget.runs.folder.older_output import older_output
@@ -119,7 +119,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
             pictures.append(figures / f"{name}.png")
         shown.append(PageFigure(name, heading, caption, svg))
     write_text(readme, markdown(comparison, title))
-    write_compare_page(page, comparison, shown, title=title)
+    write_text(page, compare_html(comparison, shown, title=title))
     return WrittenComparison(comparison, page, table, readme, pictures)
 
 
