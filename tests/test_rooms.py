@@ -33,7 +33,7 @@ ROOMS = (
 )
 SUB_ROOMS = {
     "data": (
-        ("attempts", "threads", "reading_results"),
+        ("attempts", "reading_results"),
         ("labels",),
         ("scans", "tables"),
         ("sides",),
@@ -41,8 +41,9 @@ SUB_ROOMS = {
         ("batches",),
     ),
     "phantom": (
-        ("atlas", "canvas", "cohort_files", "simulated_raters"),
-        ("drawn_source",),
+        ("atlas", "canvas", "scanner", "simulated_raters"),
+        ("plan", "scene"),
+        ("cohort",),
         ("gland",),
         ("dentate",),
     ),
