@@ -31,10 +31,10 @@ def installed(tmp_path_factory) -> Path:
     return folder / "env" / "bin" / "neurotarget"
 
 
-def run(program: Path, *words: object, cwd: Path) -> subprocess.CompletedProcess:
+def run(program: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment = kept | {"WANDB_MODE": "disabled", "NETRC": "/nonexistent"}
-    command = [program, *map(str, words)]
+    command = [program, *map(str, arguments)]
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
@@ -52,8 +52,8 @@ def test_an_installed_wheel_trains_and_predicts_in_any_folder(installed, tmp_pat
     assert (tmp_path / "run" / "report.html").is_file()
     resume = next(line for line in trained.stdout.splitlines() if "stopped?" in line)
     assert "neurotarget train --config-dir=" in resume
-    words = ["predict", "run=run", "input=data/sub-00.nii.gz", "output=masks"]
-    predicted = run(installed, *words, cwd=tmp_path)
+    arguments = ["predict", "run=run", "input=data/sub-00.nii.gz", "output=masks"]
+    predicted = run(installed, *arguments, cwd=tmp_path)
     assert predicted.returncode == 0, predicted.stderr[-3000:]
     assert (tmp_path / "masks" / "volumes.tsv").is_file()
     swept = ["-m", "seed=1,2", "held_out=false", "trainer.max_epochs=1", "hydra.sweep.dir=sweep"]
@@ -70,9 +70,9 @@ def test_the_wheel_is_what_runs(installed, tmp_path):
     assert str(installed.parents[1]) in done.stdout
 
 
-@pytest.mark.parametrize("words", [("--version",), ("train", "--version")])
-def test_the_version_is_that_of_the_wheel(installed, tmp_path, words):
-    assert run(installed, *words, cwd=tmp_path).stdout == "neurotarget 0.1.0\n"
+@pytest.mark.parametrize("arguments", [("--version",), ("train", "--version")])
+def test_the_version_is_that_of_the_wheel(installed, tmp_path, arguments):
+    assert run(installed, *arguments, cwd=tmp_path).stdout == "neurotarget 0.1.0\n"
 
 
 @pytest.mark.parametrize("name", ["train", "predict", "study", "qsm", "models"])

@@ -155,8 +155,8 @@ COMMANDS = re.findall(r"(?m)^neurotarget train (.*)$", PAGE.read_text(encoding="
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_page_composes(here, command):
-    words = ["--config-dir=conf", *command.split()]
-    assert check_overrides(words, home() / "conf", "train").augment
+    arguments = ["--config-dir=conf", *command.split()]
+    assert check_overrides(arguments, home() / "conf", "train").augment
 
 
 WRONG = {

@@ -38,9 +38,9 @@ def word_of(choice: str) -> str:
 
 
 @cache
-def composed(name: str, *words: str, is_resolved: bool = True) -> dict:
+def composed(name: str, *arguments: str, is_resolved: bool = True) -> dict:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return OmegaConf.to_container(compose(name, list(words)), resolve=is_resolved)
+        return OmegaConf.to_container(compose(name, list(arguments)), resolve=is_resolved)
 
 
 def whole_config(choice: str) -> dict:
@@ -183,12 +183,12 @@ def test_a_wrong_setting_is_refused_by_name(word):
         check_train(put(config, key, value_of(word)))
 
 
-@pytest.mark.parametrize("words", [*([word] for word in WRONG[::80]), *ALSO[::4]], ids=" ".join)
-def test_a_wrong_setting_is_refused_before_anything_is_read(words):
-    target = [] if words[0].startswith("experiment=") else ["target=pituitary"]
+@pytest.mark.parametrize("arguments", [*([word] for word in WRONG[::80]), *ALSO[::4]], ids=" ".join)
+def test_a_wrong_setting_is_refused_before_anything_is_read(arguments):
+    target = [] if arguments[0].startswith("experiment=") else ["target=pituitary"]
     with pytest.raises(DataError) as caught:
-        check_overrides([*target, *words], CONF, "train")
-    key = words[-1].partition("=")[0].lstrip("+")
+        check_overrides([*target, *arguments], CONF, "train")
+    key = arguments[-1].partition("=")[0].lstrip("+")
     assert key.rpartition(".")[0] in str(caught.value)
     assert "; mend it on the command line or in conf" in str(caught.value)
 

@@ -144,12 +144,12 @@ def _run(command: Command, kept: Sequence[TemporaryDirectory]) -> dict[str, floa
     child = os.fork()
     if child == 0:
         os.close(reader)
-        for folder in kept:  # of the server, such as W&B's, which the end of a child would delete
-            folder._finalizer.detach()
         _child(command, writer)
     os.close(writer)
     status, memory_kb = _waited(child, command.timeout_s)
     _end_group(child, command.grace_s)
+    for folder in kept:  # which the end of the child has deleted, such as W&B's
+        Path(folder.name).mkdir(exist_ok=True)
     counted = os.read(reader, 100) if select.select([reader], [], [], 0)[0] else b""
     os.close(reader)
     return {

@@ -31,7 +31,7 @@ sys.addaudithook(hook)
 
 
 @pytest.fixture(scope="module")
-def two(tiny, train_words) -> tuple[Path, Path]:
+def two(tiny, train_arguments) -> tuple[Path, Path]:
     """A run on two processes, and the stem of the files with what each rank wrote into it."""
     folder, hooks = tiny / "two_processes", tiny / "hooks"
     hooks.mkdir()
@@ -40,7 +40,13 @@ def two(tiny, train_words) -> tuple[Path, Path]:
     paths = os.pathsep.join([str(hooks), os.environ.get("PYTHONPATH", "")])
     environment = {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "WRITES": str(hooks / "writes")}
     done = subprocess.run(
-        [sys.executable, *train_words, *TWO, "logger.wandb=disabled", f"hydra.run.dir={folder}"],
+        [
+            sys.executable,
+            *train_arguments,
+            *TWO,
+            "logger.wandb=disabled",
+            f"hydra.run.dir={folder}",
+        ],
         cwd=tiny,
         env=kept | environment,
         capture_output=True,
