@@ -68,7 +68,7 @@ class Combat:
     def fit(
         cls,
         volumes: Volumes,
-        sites: Sequence,
+        sites: Sequence | ndarray,
         covariates: Covariates | None = None,
         *,
         empirical_bayes: bool = True,
