@@ -22,7 +22,7 @@ from neurotarget.data.batches.prepare import (
 )
 from neurotarget.data.labels import to_file_ids
 from neurotarget.data.scans.geometry import Grid, image_to_native, labels_to_native
-from neurotarget.data.scans.stored import GUESSED
+from neurotarget.data.scans.scan_report import GUESSED
 from neurotarget.data.sides.midplane import middle_of
 from neurotarget.data.sides.pairs import split_probabilities
 from neurotarget.files.writing import written

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 
-from neurotarget.data.scans.stored import Report
+from neurotarget.data.scans.scan_report import Report
 from neurotarget.files.reading import opened
 
 GZIP = b"\x1f\x8b"

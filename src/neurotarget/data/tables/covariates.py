@@ -43,7 +43,6 @@ def type_covariates(
     standard name (`Gender`, `Age at scan`), the latter with a warning. Categories get one spelling:
     that of the hypotheses, F and M for sexes, else the first. `codes`, or the target's `levels`,
     define the meaning of numbers.
-    what numbers stand for.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     names, problems = _names(columns, target, file)
