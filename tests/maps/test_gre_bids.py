@@ -79,7 +79,7 @@ def test_the_frequency_is_taken_where_it_is_told(data, anat):
 def test_a_sidecar_that_differs_from_others_is_told_by_its_field(data, anat, name, value, words):
     write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 123.25})
     write_json(anat / f"{PHASE.format(2)}.json", {"EchoTime": 0.008, name: value})
-    assert f"{words}, wanted one of all echoes; mend the sidecars" in told(data)
+    assert f"{words}, wanted one of all echoes; correct the sidecars" in told(data)
 
 
 @pytest.mark.parametrize(

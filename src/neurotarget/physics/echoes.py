@@ -52,7 +52,7 @@ def combine_echoes(
     """
     times = check_times(te_s, len(phase_rad))
     if unwrap not in ("laplacian", "path"):
-        raise DataError(f"unwrap: found {unwrap!r}, wanted laplacian or path; mend it")
+        raise DataError(f"unwrap: found {unwrap!r}, wanted laplacian or path; correct it")
     order = sorted(range(len(times)), key=times.__getitem__)
     times = [times[echo] for echo in order]
     box = bounding_box(mask)

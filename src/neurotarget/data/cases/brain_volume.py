@@ -34,7 +34,7 @@ FREESURFER = ("derivatives", "sourcedata")  # folders of BIDS data sets with its
 class BrainVolumes(NamedTuple):
     """Volumes in mm³ by case_id with their column and origin; empty if no source has them.
 
-    `why` says what was searched if nothing was found.
+    `why` is the reason if nothing was found.
     """
 
     values: Mapping[str, float]

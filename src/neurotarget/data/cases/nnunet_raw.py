@@ -156,7 +156,7 @@ def miscounted(description: Mapping, found: int, path: Path) -> list[Problem]:
     expected = description.get("numTraining")
     if expected is None or str(expected) == str(found):
         return []
-    todo = "complete the data set, or mend numTraining"
+    todo = "complete the data set, or correct numTraining"
     return [warning(f"{found} training cases", f"numTraining {expected}", todo, file=path)]
 
 

@@ -162,13 +162,13 @@ class _Cohort:
             value = float(text) * item.unit_mm3 if is_number(text) else math.nan
             known = values.setdefault(case, value)
             if not 0 <= value < math.inf:
-                todo = "mend the cell, or write n/a where there is none"
+                todo = "correct the cell, or write n/a where there is none"
                 if is_number(text.replace(",", ".")) and "," in text:
                     todo = "write a decimal point, not a comma"
                 rule = ("a volume of 0 or more", todo)
                 self._complain(case, table, item.column, repr(text), rule)
             elif not math.isclose(known, value, rel_tol=1e-9):
-                todo = "mend one of them, or name the method of each in a column method"
+                todo = "correct one of them, or name the method of each in a column method"
                 conflict = f"{known:g} and {value:g} mm³"
                 self._complain(case, table, item.column, conflict, ("one volume", todo))
 
@@ -189,7 +189,7 @@ class _Cohort:
         if is_missing(before):
             known[case] = text
         elif not is_missing(text) and not _same(before, text, column):
-            todo = "mend one of them, or drop the column"
+            todo = "correct one of them, or drop the column"
             conflict = f"{before!r} and {text!r}"
             self._complain(case, table, column, conflict, ("one value a case", todo))
 
