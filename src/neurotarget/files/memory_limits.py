@@ -24,7 +24,8 @@ def breakdowns(resume_command: str) -> Iterator[None]:
         if isinstance(error, CaseError) or (todo := _todo(error)) is None:
             raise
         raise DataError(
-            f"training: {_reason(error)}; {todo}, close other programs, and resume with: {resume_command}"
+            f"training: {_reason(error)}; {todo}, close other programs, and resume with: "
+            f"{resume_command}"
         ) from error
 
 
