@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from neurotarget.maps.gre import read_acquisition
-from neurotarget.maps.gre_bids import find_acquisitions, scan_acquisitions
-from neurotarget.problems import DataError
+from neurotarget.maps.gre_bids import scan_acquisitions
+from neurotarget.problems import DataError, refuse_errors
 from oracles.gre_scans import TE_S, save, write_bids, write_json
 
 SMALL = np.ones((2, 4, 4, 4), np.float32)
@@ -23,6 +23,12 @@ def data(tmp_path):
 @pytest.fixture
 def anat(data):
     return data / "sub-01" / "anat"
+
+
+def find_acquisitions(folder, suffix=None):
+    found = scan_acquisitions(folder, suffix=suffix)
+    refuse_errors(found.problems)
+    return found.acquisitions
 
 
 def told(folder):

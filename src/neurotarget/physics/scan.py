@@ -88,7 +88,7 @@ def check_spacing(spacing_mm: Sequence[float]) -> None:
     sides = tuple(float(side) for side in spacing_mm)
     if len(sides) != 3 or not all(math.isfinite(side) and side > 0 for side in sides):
         raise DataError(
-            f"voxel size: found {sides} mm, wanted three lengths above 0; correct the image's header"
+            f"voxel size: found {sides} mm, wanted three lengths above 0; correct the header"
         )
 
 

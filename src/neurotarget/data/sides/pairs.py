@@ -18,7 +18,6 @@ from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.data.labels import class_of_id
 from neurotarget.data.sides.halves import Halves, halves_of
 from neurotarget.data.sides.midplane import Plane, Points, middle_of_grid
 from neurotarget.shapes import Mask
@@ -83,19 +82,6 @@ def trained_class(target: Target) -> tuple[int, ...]:
     names = _class_names(target)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names.values()), start=1)}
     return (0, *(numbers[names[label]] for label in target.labels))
-
-
-def trained_class_of_id(
-    target: Target, label_ids: Mapping[str, int] | None = None
-) -> dict[int, int]:
-    """Class of `as_trained(target)` for each id in a label file.
-
-    Names are looked up as those of the target, so a data set's own names of the sides apply.
-
-    Raises:
-        DataError: as in `class_of_id`.
-    """
-    return to_trained(class_of_id(target, label_ids), target)
 
 
 def to_trained(mapping: Mapping[int, int], target: Target) -> dict[int, int]:
