@@ -13,7 +13,7 @@ LESS_SHOWN = "close other programs, give fewer cases="
 
 @contextmanager
 def breakdowns(resume_command: str) -> Iterator[None]:
-    """Raise lack of memory and dead workers as DataError with the command that resumes.
+    """Raise lack of memory and dead workers as DataError, with the command that resumes.
 
     Raises:
         DataError: memory did not suffice, or the system killed a DataLoader worker.

@@ -156,7 +156,7 @@ def table_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
     )
 
 
-def at_home(path: Path | str) -> Path:
+def expand_home(path: Path | str) -> Path:
     """Expand `~` and `~<user>`; a path that exists, or an unknown user, is kept as written."""
     path = Path(path)
     if is_there(path):
@@ -164,3 +164,15 @@ def at_home(path: Path | str) -> Path:
     with suppress(RuntimeError, ValueError):  # a file name may start with a tilde
         return path.expanduser()
     return path
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse an output folder that can be neither written nor made.
+
+    Raises:
+        DataError: it, or the folder that it would be made in, may not be written or is a file.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "may not be written" if there.is_dir() else "is a file"
+        raise DataError(f"output: {there} {what}, wanted a folder to write into; name another")
