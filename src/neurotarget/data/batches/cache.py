@@ -182,7 +182,7 @@ def is_whole(folder: Path) -> bool:
 def open_entry(folder: Path) -> Entry:
     """Open a prepared case without reading its voxels."""
     facts = load_json(folder / "entry.json")
-    return Entry(facts["case_id"], Grid.from_dict(facts["grid"]), facts, folder)
+    return Entry(facts["case_id"], Grid(**facts["grid"]), facts, folder)
 
 
 def _checksum(path: Path) -> str:

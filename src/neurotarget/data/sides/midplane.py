@@ -32,8 +32,8 @@ class Plane:
     normal: Triple = (1.0, 0.0, 0.0)
     source: str = "the middle given"  # for messages
 
-    def right_mm(self, points_mm: Points) -> Float[ndarray, " N"]:
-        """Signed distance of each point from the plane, positive to the right, in mm."""
+    def right_mm(self, points_mm: Float[ndarray, "*N 3"]) -> Float[ndarray, "*N"] | float:
+        """Signed distance of a point or several from the plane, positive to the right, in mm."""
         return (np.asarray(points_mm) - np.array(self.point_mm)) @ np.array(self.normal)
 
 
