@@ -15,7 +15,7 @@ SOURCE = Path(neurotarget.__file__).parent
 ROOMS = (
     ("printable", "hypothesis", "levels"),
     ("fields", "problems"),
-    ("shapes",),
+    ("shapes", "pieces"),
     ("types", "files"),
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),
