@@ -6,9 +6,10 @@ import pytest
 import wandb
 
 from neurotarget.cli import compare
-from neurotarget.comparison.arms_text import aligned, markdown, named_after, summary_rows, verdicts
+from neurotarget.comparison.arms_text import markdown, named_after, summary_rows, verdicts
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
+from neurotarget.report.text.numbers import aligned
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.types import Target
 from oracles.command_arguments import as_arguments

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 from neurotarget.cli.arguments import Positional, Seed, read_arguments
-from neurotarget.comparison.arms_text import aligned, listed_files, summary_rows, verdicts
+from neurotarget.comparison.arms_text import listed_files, summary_rows, verdicts
 from neurotarget.comparison.write_comparison import WrittenComparison, compare_runs
-from neurotarget.report.text.claims import all_asked
+from neurotarget.report.text.claims import target_noun
 from neurotarget.report.text.learning_banner import arms_banner, banner_text
+from neurotarget.report.text.numbers import aligned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ def print_comparison(done: WrittenComparison) -> None:
     first = f"\n{loud}\n" if loud else ""
     print(f"{first}\n{aligned(summary_rows(done.comparison))}\n\n{done.comparison.sentence}")
     if by_arm := verdicts(done.comparison):
-        print(f"\nhypotheses on the {all_asked(done.comparison.target)}, over seeds")
+        print(f"\nhypotheses on the {target_noun(done.comparison.target)}, over seeds")
         wide = max(map(len, by_arm))
         print("\n".join(f"  {arm:{wide}}  {verdict}" for arm, verdict in by_arm.items()))
     for note in done.comparison.notes:

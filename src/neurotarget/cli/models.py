@@ -25,10 +25,11 @@ from neurotarget.models.profile import Profile, profile
 from neurotarget.printable import cell
 from neurotarget.problems import DataError, did_you_mean
 from neurotarget.process.programs import home
-from neurotarget.report.text.numbers import NOTHING, aligned, number
+from neurotarget.report.text.numbers import DASH, aligned, number
 from neurotarget.runs.folder.jobs import quoted
-from neurotarget.runs.network.fitting import fit_patch, optimizer_states, times
+from neurotarget.runs.network.fitting import fit_patch, optimizer_states
 from neurotarget.runs.network.objects import build
+from neurotarget.shapes import times
 from neurotarget.types import Target, TripleVox
 
 CONF = home() / "conf"
@@ -223,7 +224,7 @@ def _what(file: Path) -> str:
 
 def _cells(line: Line) -> list[str]:
     if line.reason:
-        return [line.model, *[NOTHING] * (len(HEAD) - 2), line.reason]
+        return [line.model, *[DASH] * (len(HEAD) - 2), line.reason]
     return [
         line.model,
         f"{line.parameters:,}",
@@ -231,7 +232,7 @@ def _cells(line: Line) -> list[str]:
         line.patch_vox,
         "yes" if line.deep_supervision else "no",
         line.optimizer,
-        NOTHING if line.learning_rate is None else f"{line.learning_rate:g}",
+        DASH if line.learning_rate is None else f"{line.learning_rate:g}",
         number(line.gflops_predict),
         number(line.gflops_train),
         number(line.memory_predict_mib, 0),

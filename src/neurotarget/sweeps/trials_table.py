@@ -12,7 +12,8 @@ from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import table_text, write_text
 from neurotarget.problems import DataError
 from neurotarget.process.programs import command_for
-from neurotarget.report.search.search_page import Objective, Parameter, Sweep, write_sweep_page
+from neurotarget.report.search.search import Objective, Parameter, Sweep
+from neurotarget.report.search.search_page import sweep_html
 from neurotarget.report.text.sentences import title_of
 from neurotarget.runs.folder.jobs import INVOCATION_KEYS, JobResult
 from neurotarget.sweeps.optuna_study import METRICS, Search, importances
@@ -63,7 +64,8 @@ class Tables(NamedTuple):
             facts=_facts(self.search, trials),
             notes=(UNSEEN, NOT_PRUNED) if len(objectives) > 1 else (UNSEEN,),
         )
-        write_sweep_page(self.folder / PAGE, sweep, title=title_of(self.search.study_name))
+        title = title_of(self.search.study_name)
+        write_text(self.folder / PAGE, sweep_html(sweep, title=title))
 
 
 def trials_table(study: "optuna.Study", search: Search, space: Sequence[Dimension]) -> pd.DataFrame:

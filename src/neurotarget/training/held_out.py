@@ -8,9 +8,9 @@ import pandas as pd
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.cases.splits import HELD_OUT
+from neurotarget.files.hashes import digest
 from neurotarget.files.ownership import claim, claimed, discard, refuse_foreign
 from neurotarget.files.reading import read_plain
-from neurotarget.files.writing import digest
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.metrics.own_metrics import OwnMetrics
@@ -37,7 +37,7 @@ from neurotarget.studies.study_inputs import (
     covariate_table,
     people_table_of,
     run_facts,
-    tables_beside,
+    stored_tables,
     with_ledger,
     with_planted,
 )
@@ -115,7 +115,7 @@ def score_held_out(
         label_ids,
         (),
         run_facts(facts, folder),
-        tables_beside(folder),
+        stored_tables(folder),
         Training.read(facts.get("training")),
         people=people_table_of(data.manifest.cases, splits),
     )
