@@ -28,8 +28,9 @@ from neurotarget.problems import DataError
 from neurotarget.process.programs import home
 from neurotarget.report.text.numbers import NOTHING, aligned, number
 from neurotarget.runs.folder.jobs import quoted
-from neurotarget.runs.network.fitting import fit_patch, optimizer_states, times
+from neurotarget.runs.network.fitting import fit_patch, optimizer_states
 from neurotarget.runs.network.objects import build
+from neurotarget.shapes import times
 from neurotarget.types import Target, TripleVox
 
 CONF = home() / "conf"

@@ -20,16 +20,19 @@ CLOCK = "${now:"
 
 
 def claim_output(config: DictConfig, *, is_sweep: bool) -> list[str]:
-    """Claim the folder of a run or multirun; returns the override that names it, if one is needed.
+    """Claim the folder of a run or multirun; returns the overrides that this process needs.
 
-    The folder of a single run stays locked until this process ends; in a multirun each job locks
+    They name a folder that is named by the time, and keep further ranks from writing a log. The
+    folder of a single run stays locked until this process ends; in a multirun each job locks
     its own folder.
 
     Raises:
         DataError: the folder was not made by this program, cannot be written, or is in use by
             another process.
     """
-    if os.environ.get(JOB) or rank(OmegaConf.select(config, "trainer") or {}):
+    if rank(OmegaConf.select(config, "trainer") or {}):
+        return [f"hydra.job_logging.handlers.file.filename={os.devnull}"]
+    if os.environ.get(JOB):
         return []  # claimed by the process that started this one
     folder = claim_folder(config, is_sweep=is_sweep)
     if folder is None:

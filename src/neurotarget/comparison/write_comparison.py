@@ -1,6 +1,5 @@
 """Compare finished runs, and write the page, tables, figures and Markdown."""
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from neurotarget.comparison.arms_text import markdown, named_after
 from neurotarget.comparison.ensemble_arms import with_ensembles
 from neurotarget.comparison.gather_runs import read_arms
 from neurotarget.comparison.read_run import Run
+from neurotarget.files.hashes import hash_of_text
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim, claimed, refuse_foreign
 from neurotarget.files.reading import real_path
@@ -190,7 +190,7 @@ def _output(output: Path | str | None, places: Sequence[Path], arms: Sequence[st
         folder = places[0] / "compare"
     else:
         named = "\n".join(sorted(str(real_path(place)) for place in places))
-        mark = hashlib.sha256(named.encode()).hexdigest()[:6]
+        mark = hash_of_text(named, 6)
         folder = Path("runs") / f"compare_{named_after(arms)}_{mark}"
     check_writable(folder)
     return folder

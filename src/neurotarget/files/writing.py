@@ -1,7 +1,6 @@
 """Atomic writing: a file is written as a draft in its own folder, then renamed into place."""
 
 import errno
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from neurotarget.files.drafts import draft_path, sweep_once
-from neurotarget.files.reading import is_there, opened, real_path
+from neurotarget.files.hashes import digest
+from neurotarget.files.reading import is_there, real_path
 from neurotarget.files.record import NAME_ONLY, record_of
 from neurotarget.printable import cell
 from neurotarget.problems import DataError
@@ -176,12 +176,3 @@ def check_writable(folder: Path) -> None:
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         what = "may not be written" if there.is_dir() else "is a file"
         raise DataError(f"output: {there} {what}, wanted a folder to write into; name another")
-
-
-def digest(path: Path | str) -> str:
-    """SHA-256 of a file's content; `unread` if it cannot be read (its reader reports that)."""
-    try:
-        with opened(path) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return "unread"

@@ -1,10 +1,10 @@
 """Record of the data that a run was trained on; a resumed run must have the same data."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from neurotarget.data.batches.datamodule import TargetData
+from neurotarget.files.hashes import hash_of_text
 from neurotarget.files.reading import read_plain
 from neurotarget.files.writing import write_text
 from neurotarget.printable import cell
@@ -20,7 +20,7 @@ def fingerprint(data: TargetData) -> str:
     parts = [
         f"{case_id} {data.folders[case_id].name} {split}" for case_id, split in data.splits.items()
     ]
-    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
+    return hash_of_text("\n".join(sorted(parts)), 16)
 
 
 def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> None:

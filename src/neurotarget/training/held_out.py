@@ -8,9 +8,9 @@ import pandas as pd
 
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.cases.splits import HELD_OUT
+from neurotarget.files.hashes import digest
 from neurotarget.files.ownership import claim, claimed, discard, refuse_foreign
 from neurotarget.files.reading import read_plain
-from neurotarget.files.writing import digest
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.metrics.own_metrics import OwnMetrics

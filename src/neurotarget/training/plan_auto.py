@@ -15,8 +15,9 @@ from neurotarget.models.planning import MOST_LEVELS, Plan, plan_stages, propose,
 from neurotarget.models.profile import profile
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import read_config
-from neurotarget.runs.network.fitting import build_net, optimizer_states, sides_of, times
+from neurotarget.runs.network.fitting import build_net, optimizer_states, sides_of
 from neurotarget.runs.network.objects import build
+from neurotarget.shapes import times
 from neurotarget.types import Target, TripleVox
 
 GPU_SHARE = 0.8  # of its memory; the rest is for kernel workspace and fragmentation

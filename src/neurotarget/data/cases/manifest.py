@@ -20,7 +20,7 @@ from neurotarget.data.tables.covariates import check_hypotheses, check_sexes
 from neurotarget.files.reading import is_there
 from neurotarget.files.unfetched import Unfetched, unfetched
 from neurotarget.files.writing import at_home
-from neurotarget.problems import DataError, Problem, error
+from neurotarget.problems import Problem, error, errors_of, refuse_errors
 from neurotarget.types import Case, Manifest, Target
 
 log = logging.getLogger(__name__)
@@ -64,9 +64,8 @@ def read_manifest(
         masks=masks,
         repeats=repeats,
     )
-    errors = [problem for problem in problems if problem.level == "error"]
-    if errors or manifest is None:
-        raise DataError(errors)
+    refuse_errors(problems)
+    assert manifest is not None  # without cases there is an error
     for problem in problems:
         log.warning("%s", problem)
     return manifest
@@ -117,7 +116,7 @@ def scan_manifest(
     problems += [*_check_names(cases), *split_conflicts(cases), *check_sexes(cases)]
     if target is not None and cases:
         problems += check_hypotheses(cases, target)
-    if not cases and not any(problem.level == "error" for problem in problems):
+    if not cases and not errors_of(problems):
         problems.append(error("no case", "at least one", "add cases", file=source))
     problems = list(dict.fromkeys(problems))
     return (Manifest(cases, source, found.label_ids) if cases else None), problems
@@ -198,7 +197,7 @@ def _with_files(
         case, added = _without_unfetched(case, wrong, need_images=options.need_images)
         kept += [case] if case else []
         problems += added
-    broken = {problem.case_id for problem in problems if problem.level == "error"}
+    broken = {problem.case_id for problem in errors_of(problems)}
     if options.images_only and any(case.case_id not in broken for case in kept):
         problems = []
     if cases and not kept:

@@ -26,7 +26,7 @@ from neurotarget.data.tables.volume_columns import (
 )
 from neurotarget.files.writing import at_home
 from neurotarget.levels import CodeBook, level_key, usual_columns
-from neurotarget.problems import DataError, Problem, error, nearest, some, warning
+from neurotarget.problems import DataError, Problem, error, nearest, refuse_errors, some, warning
 from neurotarget.types import Target
 
 ONE_METHOD = "measured"  # name of the method if no table names one
@@ -83,13 +83,13 @@ def read_volume_table(
     tables = [(_read(path, id_column), path) for path in paths]
     problems = [problem for table, path in tables for problem in _table_problems(table, path)]
     if not labels or not all(table.rows for table, _ in tables):
-        _refuse(problems)
+        refuse_errors(problems)
         raise DataError(no_labels(tables))
     asked = Asked(tuple(labels), tuple(methods), id_column, method_column, unit.casefold())
     roles, wrong = find_roles(tables, asked)
     problems += wrong
     if not roles:
-        _refuse(problems)
+        refuse_errors(problems)
     cohort = _Cohort(roles, asked_covariates(target))
     for table in roles:
         cohort.add(table)
@@ -98,7 +98,7 @@ def read_volume_table(
     wrong_cells = [one for kind in cohort.wrong.values() for one in _merged(kind)]
     problems += [*cohort.problems, *wrong_cells, *untyped, *unknown]
     problems += [*_codes(covariates), *_commas(covariates)]
-    _refuse(problems)
+    refuse_errors(problems)
     return VolumeTable(volumes, covariates, list(dict.fromkeys(problems)))
 
 
@@ -229,11 +229,6 @@ class _Cohort:
             for name in names
         }
         return tables, problems
-
-
-def _refuse(problems: Sequence[Problem]) -> None:
-    if errors := [problem for problem in problems if problem.level == "error"]:
-        raise DataError(list(dict.fromkeys(errors)))
 
 
 def _read(path: Path, id_column: str | None) -> TextTable:

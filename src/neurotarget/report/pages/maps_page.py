@@ -77,7 +77,7 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class GRECase:
-    """Result of one scan. `said` holds facts by heading, `numbers` values by column of the table.
+    """Result of one scan: `facts` by heading, `numbers` by column of the table.
 
     `status` is done, kept (from an earlier run) or failed; `note` is the reason, or a warning.
     """
@@ -85,7 +85,7 @@ class GRECase:
     case_id: str
     status: str
     note: str = ""
-    said: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, float] = field(default_factory=dict)
     picture: Figure | None = None
 
@@ -135,7 +135,7 @@ def scans_table(cases: Sequence[GRECase]) -> pd.DataFrame:
         {
             "case_id": case.case_id,
             "status": case.status,
-            **{_key(name): text for name, text in case.said.items()},
+            **{_key(name): text for name, text in case.facts.items()},
             **case.numbers,
             "note": case.note,
         }
@@ -184,14 +184,14 @@ def _statements(good: Sequence[GRECase]) -> list[Section]:
     """Sections on the input of each map, and on its numbers."""
     if not good:
         return []
-    said = list(dict.fromkeys(name for case in good for name in case.said))
+    headings = list(dict.fromkeys(name for case in good for name in case.facts))
     numbers = list(dict.fromkeys(name for case in good for name in case.numbers))
-    columns = [Heading("Scan", "text"), *(Heading(name, "text") for name in said)]
+    columns = [Heading("Scan", "text"), *(Heading(name, "text") for name in headings)]
     columns += [Heading(_heading(name)) for name in numbers]
     rows = [
         [
             case.case_id,
-            *(case.said.get(name, DASH) for name in said),
+            *(case.facts.get(name, DASH) for name in headings),
             *(_number(name, case.numbers.get(name)) for name in numbers),
         ]
         for case in good

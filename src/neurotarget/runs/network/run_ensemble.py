@@ -1,10 +1,10 @@
 """Loading of several runs as one predictor."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from neurotarget.files.hashes import hash_of_text
 from neurotarget.inference.averaging import Ensemble, soup
 from neurotarget.inference.segment import Predictor
 from neurotarget.problems import DataError
@@ -80,7 +80,7 @@ def load_ensemble(
 
 def hash_of(made_by: Sequence[str], mode: str) -> str:
     """Hash of several weights and of how they are combined."""
-    return hashlib.sha256("\n".join([mode, *sorted(made_by)]).encode()).hexdigest()
+    return hash_of_text("\n".join([mode, *sorted(made_by)]))
 
 
 def own_weights(run: Path) -> str:
