@@ -24,7 +24,7 @@ def summary_rows(comparison: Comparison) -> Rows:
     read = {
         "dice": ("Dice [95 %]", _dice),
         "seed_sd": ("SD of seeds", lambda row: shown(_number(row, "seed_sd"), 4)),
-        "p_best": ("best", _chance),
+        "p_best": ("best", lambda row: chance(_number(row, "p_best"))),
         "hd95_mm": ("HD95, mm", lambda row: shown(_number(row, "hd95_mm"), 2)),
         icc: (f"ICC {icc.removesuffix('_icc_a1')}", lambda row: shown(_number(row, icc), 3)),
         "n_failed": ("failed", _failed),
@@ -91,11 +91,6 @@ def verdicts(comparison: Comparison) -> dict[str, str]:
 def _dice(row: Mapping) -> str:
     values = {"value": row["dice"], "low": row["dice_low"], "high": row["dice_high"]}
     return estimate(values, "value", digits=3)
-
-
-def _chance(row: Mapping) -> str:
-    """Probability of being the best net."""
-    return chance(_number(row, "p_best"))
 
 
 def _failed(row: Mapping) -> str:

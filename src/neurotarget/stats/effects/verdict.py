@@ -40,7 +40,6 @@ OPPOSITE = "opposite"
 INCONCLUSIVE = "inconclusive"
 NO_CONCLUSION = "no conclusion"  # too many masks failed, or the network has not learnt
 SHOWN_KINDS = (SHOWN, SMALLER)
-VERDICTS = (*SHOWN_KINDS, ABSENT, OPPOSITE, INCONCLUSIVE, NO_CONCLUSION)
 POWER = 0.8  # Cohen 1988, doi:10.4324/9780203771587
 TWO_TESTS = 0.9  # level of the interval that is equivalent to two one-sided tests at 5 %
 

@@ -231,7 +231,11 @@ def _agreement(
         statistics = agreement_values(table, subject, n_subjects)
     elif n >= FEWEST:
         statistics = agreement_intervals(table, subject, n_subjects, seed=seed)
-    flat = [name for name, column in zip(methods, table.T, strict=True) if _is_flat(column)]
+    flat = [
+        name
+        for name, column in zip(methods, table.T, strict=True)
+        if not n or np.ptp(column) <= ROUNDING * np.abs(column).max()
+    ]
     if flat and statistics and len(methods) == 2:  # 0 in every sample, so the interval has no width
         statistics |= dict.fromkeys(ICCS, Statistic(math.nan))
     counts = {"n": n, "n_subjects": n_subjects, "n_missing": len(known) - n}
@@ -293,7 +297,3 @@ def _score_columns(
         values[ALL_LABELS, "dice"] = values[dice].mean(axis=1)
         rated[ALL_LABELS, "dice"] = rated[dice].any(axis=1)
     return values, rated
-
-
-def _is_flat(values: Cases) -> bool:
-    return not len(values) or bool(np.ptp(values) <= ROUNDING * np.abs(values).max())
