@@ -109,9 +109,6 @@ def estimate_effect(
     heteroscedasticity-robust errors (see `model.fit`). `unit` is that of the volumes. The rule for
     verdicts is in `verdict`; a smallest effect of interest in % or SDs refers to these volumes.
     `model` replaces the declared model of the hypothesis.
-
-    Raises:
-        ValueError: a case is in one of the tables twice.
     """
     matters = smallest_of_interest(hypothesis, volumes, covariates)
     model = model or Variant(DECLARED, hypothesis)
