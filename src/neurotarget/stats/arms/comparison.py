@@ -132,7 +132,7 @@ def _on_folds(fits: Mapping[str, MixedFit]) -> Iterator[str]:
         )
     else:
         yield (
-            f"{shared}; the intervals of the mixed model rest on seeds and say nothing of other "
+            f"{shared}; the intervals of the mixed model rest on seeds and do not cover other "
             "training data."
         )
 

@@ -175,8 +175,8 @@ def _spread(tables: Tables, nets: pd.DataFrame) -> str:
     run = _run_sd(tables)
     if run.notna().any() and run.max() < VISIBLE:
         return (
-            "With one seed, no spread between trainings is seen beside that of the cases, which "
-            f"differ by {_size(nets['case_sd'])}, {counts}."
+            "With one seed, the spread between trainings is too small to see next to that of the "
+            f"cases, which differ by {_size(nets['case_sd'])}, {counts}."
         )
     if run.notna().any():
         return (
