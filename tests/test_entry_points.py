@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["train.py"], "error: target: nothing is chosen; say target=<"),
+        (["train.py"], "error: target: nothing is chosen; set target=<"),
         (["train.py", "target=pituitary"], "error: data.root is not set"),
         (["predict.py"], "/predict.py run=<run folder> input=<"),
     ],

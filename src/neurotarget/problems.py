@@ -71,6 +71,12 @@ def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.6) -> str | 
     return spelt[match[0]] if match else None
 
 
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """Start of advice that names the option closest in spelling; "" if none is close."""
+    near = nearest(word, options)
+    return f"did you mean {near}? " if near else ""
+
+
 def join_reasons(*reasons: str) -> str:
     """Join the reasons that are not empty, each once."""
     return "; ".join(dict.fromkeys(filter(None, reasons)))

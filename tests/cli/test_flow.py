@@ -200,7 +200,7 @@ def test_a_task_of_slurm_without_a_home_in_an_odd_folder_leaves_a_whole_run(
     short = ["trainer.max_epochs=1", f"paths.cache={place}/cache", "paths.runs=runs #1"]
     done = fresh_interpreter(*train_words, *short, cwd=place)
     (folder,) = place.glob("runs #1/ball/2*")
-    assert "this is number 1); for one training on all of them, say trainer.devices=" in done.stdout
+    assert "this is number 1); for one training on all of them, set trainer.devices=" in done.stdout
     assert len((folder / "logs" / "metrics.csv").read_text(encoding="utf-8").splitlines()) > 1
     for name in ("config.yaml", "rows.csv", "summary.json", "report.html", "weights/best.ckpt"):
         assert (folder / name).is_file()

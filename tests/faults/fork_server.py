@@ -268,7 +268,7 @@ def printed_command(text: str) -> list[str]:
     """The command that was printed last for going on, or nothing where none was."""
     found = []
     for line in text.splitlines():
-        for sign in ("  stopped?  ", "go on with: "):
+        for sign in ("  stopped?  ", "resume with: "):
             _, is_there, command = line.partition(sign)
             if is_there:
                 found = shlex.split(command)

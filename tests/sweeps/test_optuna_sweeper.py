@@ -148,8 +148,8 @@ def test_a_search_finds_the_best_settings_and_says_how_to_train_them(search, cap
     assert [job["status"] for job in listed["jobs"]] == ["done"] * 16
     assert "sweep.trials=16" in listed["words"]
     job = read_job(folder / "trial_0003")
-    assert "sweep.trial=3" in job.words
-    assert "sweep.trials=16" not in job.words
+    assert "sweep.trial=3" in job.overrides
+    assert "sweep.trials=16" not in job.overrides
 
 
 def test_a_finished_search_can_get_more_trials_and_repeats_none(search):
@@ -232,7 +232,8 @@ def test_a_trial_that_was_done_but_not_told_is_not_run_again(search, monkeypatch
     with pytest.raises(SystemExit, match="130"):
         search("x=interval(0,1)", "sweep.trials=4")
     assert (
-        "stopped; what was finished is kept; go on with: python train.py" in capsys.readouterr().err
+        "stopped; what was finished is kept; resume with: python train.py"
+        in capsys.readouterr().err
     )
     monkeypatch.delenv("STOPS_AFTER")
     folder = search("x=interval(0,1)", "sweep.trials=4")

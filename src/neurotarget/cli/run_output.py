@@ -83,8 +83,8 @@ def _check_room(folder: Path, config: DictConfig) -> None:
         draft.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"{folder}: cannot be written ({error.strerror or error}); make room, or say another "
-            "folder"
+            f"{folder}: cannot be written ({error.strerror or error}); make room, or choose "
+            "another folder"
         ) from error
     finally:
         draft.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def _made_anew(place: Path, key: str) -> Path:
     except OSError as error:
         raise DataError(
             f"{key}: {place} cannot be written ({error.strerror or error}), wanted a folder that "
-            f"can; say paths.runs=<folder>"
+            f"can; set paths.runs=<folder>"
         ) from error
     raise AssertionError  # unreachable: the numbers are endless
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurotarget.comparison.read_run import Run
 from neurotarget.problems import DataError
-from neurotarget.report.text.sentences import counted
+from neurotarget.report.text.numbers import counted
 from neurotarget.scoring import ELEMENTS, VOXELS, distances_by
 from neurotarget.stats.arms.arms import Arms, listed
 

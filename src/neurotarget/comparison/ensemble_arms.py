@@ -24,8 +24,7 @@ from neurotarget.files.reading import read_plain
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.problems import DataError
-from neurotarget.report.text.amounts import duration
-from neurotarget.report.text.sentences import counted
+from neurotarget.report.text.numbers import counted, duration
 from neurotarget.runs.folder.run_folder import POSTPROCESSING, own_cases, weights_path, write_json
 from neurotarget.runs.network.objects import build_foreign
 from neurotarget.runs.network.run_ensemble import hash_of, load_ensemble, own_weights

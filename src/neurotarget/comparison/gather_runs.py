@@ -20,7 +20,7 @@ from neurotarget.comparison.read_run import Run, read_run
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.reading import read_plain
 from neurotarget.problems import DataError
-from neurotarget.report.text.sentences import counted
+from neurotarget.report.text.numbers import counted
 from neurotarget.runs.folder.finished_runs import run_folders, why_unfinished
 from neurotarget.runs.folder.run_folder import own_cases
 from neurotarget.stats.arms.arms import NET, Arms, check_design, listed

@@ -16,11 +16,11 @@ from neurotarget.files.hashes import hash_of_text
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim, claimed, refuse_foreign
 from neurotarget.files.reading import real_path
-from neurotarget.files.writing import at_home, check_writable, remove, write_text
+from neurotarget.files.writing import check_writable, expand_home, remove, write_text
 from neurotarget.printable import one_line
 from neurotarget.problems import DataError
 from neurotarget.report.comparison.comparison_figures import all_figures
-from neurotarget.report.comparison.comparison_page import write_compare_page
+from neurotarget.report.comparison.comparison_page import compare_html
 from neurotarget.report.drawing.figure import save_figure, svg_text
 from neurotarget.report.pages.plain_page import PageFigure
 from neurotarget.runs.folder.older_output import older_output
@@ -78,7 +78,7 @@ def compare_runs(
     mode = wandb_mode(wandb)
     if not places:
         raise DataError("compare: found no runs, wanted a multirun folder or run folders")
-    folders = [at_home(place) for place in places]
+    folders = [expand_home(place) for place in places]
     gathered = read_arms(folders, common=common)
     folder = _output(output, folders, gathered.arms.names)
     claim(folder, older=older_output, overwrite=overwrite)
@@ -119,7 +119,7 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
             pictures.append(figures / f"{name}.png")
         shown.append(PageFigure(name, heading, caption, svg))
     write_text(readme, markdown(comparison, title))
-    write_compare_page(page, comparison, shown, title=title)
+    write_text(page, compare_html(comparison, shown, title=title))
     return WrittenComparison(comparison, page, table, readme, pictures)
 
 
@@ -185,7 +185,7 @@ def _summary(comparison: Comparison) -> dict[str, float | str]:
 def _output(output: Path | str | None, places: Sequence[Path], arms: Sequence[str]) -> Path:
     """Folder to write into: in that of a single multirun, else one named after the arms."""
     if output is not None:
-        folder = at_home(output)
+        folder = expand_home(output)
     elif len(places) == 1 and not (places[0] / "config.yaml").is_file():
         folder = places[0] / "compare"
     else:

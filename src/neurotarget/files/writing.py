@@ -156,7 +156,7 @@ def table_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
     )
 
 
-def at_home(path: Path | str) -> Path:
+def expand_home(path: Path | str) -> Path:
     """Expand `~` and `~<user>`; a path that exists, or an unknown user, is kept as written."""
     path = Path(path)
     if is_there(path):

@@ -23,7 +23,7 @@ from neurotarget.data.scans.scratch import Scratch
 from neurotarget.data.scans.volume import SUFFIXES, file_stem
 from neurotarget.files.reading import is_there, real_path
 from neurotarget.files.unfetched import unfetched
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import expand_home
 from neurotarget.problems import DataError, Problem, error
 from neurotarget.types import Case, Target
 
@@ -60,7 +60,7 @@ def find_inputs(
         DataError: nothing is found, contrasts are missing (all cases are listed), names repeat, or
             several files match.
     """
-    source, contrasts = at_home(source), tuple(contrasts)
+    source, contrasts = expand_home(source), tuple(contrasts)
     cases = _find(source, contrasts, _Dicom(scratch, series))
     paths = [path for case in cases for path in case.images.values()]
     is_dicom = any(path.parent == scratch.folder or unfetched(path) for path in paths)

@@ -28,7 +28,7 @@ from neurotarget.data.cases.sources import Files
 from neurotarget.files.drafts import sweep
 from neurotarget.files.ownership import link_out
 from neurotarget.files.reading import read_bytes, read_plain
-from neurotarget.files.writing import at_home, write_text, written
+from neurotarget.files.writing import expand_home, write_text, written
 from neurotarget.phantom.plan import CohortPlan
 from neurotarget.problems import DataError, error, some
 
@@ -62,7 +62,7 @@ class GeneratedCohort(ABC):
         """Manifest of the cohort, generated if missing; or the path of the user's data."""
         if root:
             return Files().obtain(root)
-        return self.generate(at_home(self.folder) / self.plan.key)
+        return self.generate(expand_home(self.folder) / self.plan.key)
 
     def planted(self, root: str | None) -> Mapping[str, float]:
         """Planted effects of the cohort; none for the user's own data."""

@@ -11,6 +11,7 @@ from pytorch_lightning.loggers import Logger
 from tqdm import tqdm
 
 from neurotarget.files.ownership import discard
+from neurotarget.files.writing import write_text
 from neurotarget.inference.segment import save_like
 from neurotarget.problems import DataError
 from neurotarget.reconstruction.methods import (
@@ -28,15 +29,15 @@ from neurotarget.reconstruction.reconstruction_scans import (
 )
 from neurotarget.reconstruction.swi_images import grey_window
 from neurotarget.report.drawing.figure import save_figure
-from neurotarget.report.figures.map_pictures import axial_figure, canvas
-from neurotarget.report.figures.study_figures import NamedFigure
+from neurotarget.report.figures.map_pictures import axial_figure, map_scene
+from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.pages.reconstruction_page import (
     SHORT,
     Comparison,
     cells,
     method_table,
+    reconstruction_html,
     sentence,
-    write_reconstruction_page,
 )
 from neurotarget.report.text.numbers import aligned
 from neurotarget.report.text.sentences import title_of
@@ -204,7 +205,7 @@ def _figure(scan: Scan, results: list[MethodResult], config: Config, *, number: 
             maps = {TRUTH: (scan.truth_ppm - level) * mask} | maps
     else:
         window, unit = grey_window(results[0].array, mask), ""
-    scenes = {name: canvas(array, scan.gre.affine, mask, focus) for name, array in maps.items()}
+    scenes = {name: map_scene(array, scan.gre.affine, mask, focus) for name, array in maps.items()}
     figure = axial_figure(f"scan_{number}", scenes, window=window, unit=unit)
     te = ", ".join(f"{1000 * time:g}" for time in scan.gre.te_s)
     sides = " × ".join(f"{side:.3g}" for side in scan.gre.spacing_mm)
@@ -240,7 +241,8 @@ def _write(
         "methods": json.loads(found.methods.to_json(orient="records")),
     }
     write_json(folder / "summary.json", summary)
-    write_reconstruction_page(folder / "report.html", found, figures, title=_title(config))
+    page = reconstruction_html(found, figures, title=_title(config))
+    write_text(folder / "report.html", page)
     heads, lines = cells(found, SHORT)
     print(aligned([heads, *lines]))
     print(f"\n{sentence(found)}")

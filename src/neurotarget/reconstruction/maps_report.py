@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from neurotarget.data.scans.volume import inspect_volume
+from neurotarget.files.writing import write_text
 from neurotarget.reconstruction.maps_folder import Outcome, Work
-from neurotarget.report.figures.map_pictures import Window, canvas, planes_figure
-from neurotarget.report.pages.maps_page import MOST_PICTURES, GRECase, write_gre_page
+from neurotarget.report.figures.map_pictures import Window, map_scene, planes_figure
+from neurotarget.report.pages.maps_page import MOST_PICTURES, GRECase, gre_html
 
 FACTS = {  # keys of a map's JSON, by their headings on the page
     "Echo times": "EchoTime",
@@ -36,8 +37,8 @@ def write_report(
         name = f"scan_{number}"
         picture = _picture(outcome.main, name, window_of, unit) if has_picture else None
         cases.append(_case(outcome, picture))
-    page = output / f"{work.kind}.html"
-    write_gre_page(page, cases, kind=work.kind, facts=facts | {"device": device})
+    page = gre_html(cases, kind=work.kind, facts=facts | {"device": device})
+    write_text(output / f"{work.kind}.html", page)
 
 
 def _case(outcome: Outcome, picture: Figure | None) -> GRECase:
@@ -70,5 +71,5 @@ def _picture(path: Path, name: str, window_of: WindowOf, unit: str) -> Figure | 
         path.with_name(path.name.rpartition("_")[0] + "_desc-brain_mask.nii.gz")
     )
     mask = None if brain is None or brain.array.shape != array.shape else brain.array > 0
-    scene = canvas(array, volume.affine, mask)
+    scene = map_scene(array, volume.affine, mask)
     return planes_figure(name, scene, window=window_of(array, mask), unit=unit)

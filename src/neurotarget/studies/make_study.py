@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurotarget.files.memory_limits import LESS_READ, LESS_SHOWN, within_memory
 from neurotarget.files.ownership import claim
-from neurotarget.files.writing import at_home, check_writable
+from neurotarget.files.writing import check_writable, expand_home
 from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.levels import CodeBook, code_book
 from neurotarget.problems import DataError
@@ -162,6 +162,6 @@ def _with_interest(hypotheses: Sequence[Hypothesis], text: str | None) -> list[H
 
 def _folder(output: Path | str | None, source: Source, target: Target) -> Path:
     folder = source.run_folder or Path(f"study_{target.name}")
-    folder = folder if output is None else at_home(output)
+    folder = folder if output is None else expand_home(output)
     check_writable(folder)
     return folder

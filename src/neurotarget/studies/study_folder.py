@@ -11,7 +11,7 @@ from neurotarget.files.ownership import claimed, refuse_foreign
 from neurotarget.files.writing import remove, table_text, write_text, written
 from neurotarget.report.drawing.figure import save_figure, svg_text
 from neurotarget.report.figures.study_figures import all_figures
-from neurotarget.report.pages.study_page import PageCase, PageFigure, write_page
+from neurotarget.report.pages.study_page import PageCase, PageFigure, page_html
 from neurotarget.report.paper.checklist import claim_table
 from neurotarget.report.paper.methods_text import methods_text
 from neurotarget.report.text.sentences import title_of
@@ -111,7 +111,8 @@ def write_files(
         shown.append(PageFigure(name, caption_title, caption, svg))
     gallery = load_cases(study, material, count=cases) if cases else []
     overlays = [_picture(case, folder / "pictures") for case in gallery if case.png]
-    write_page(page, study, shown, gallery, title=title_of(title or material.measured.target.name))
+    title = title_of(title or material.measured.target.name)
+    write_text(page, page_html(study, shown, gallery, title=title))
     return WrittenStudy(study, page, tables, pictures, overlays)
 
 

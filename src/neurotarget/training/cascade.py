@@ -232,7 +232,7 @@ def limits_of(
         sides = " × ".join(f"{side:g}" for side in settings["spacing_mm"])
         raise DataError(
             f"cascade: found no training mask that fills a voxel of {sides} mm, wanted masks to "
-            "localise; say a smaller cascade.spacing_mm, or cascade=none"
+            "localise; set a smaller cascade.spacing_mm, or cascade=none"
         )
     sizes = np.array([drawn[entry.case_id].size_mm for entry in marked])
     voxel_mm3 = [float(np.prod(entry.grid.spacing_mm)) for entry in marked]

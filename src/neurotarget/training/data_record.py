@@ -40,7 +40,7 @@ def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> No
     if found != text.encode():
         raise DataError(
             f"{path}: found other splits than those drawn now, wanted the ones that this run has "
-            "trained on; restore the data set, or say data.split_seed=<the seed of this run> for "
+            "trained on; restore the data set, or set data.split_seed=<the seed of this run> for "
             "one that was begun when seed drew the splits too"
         )
     write_text(path, text)
@@ -71,5 +71,5 @@ def _refusal(folder: Path, changed: Sequence[str]) -> str:
     return (
         f"{folder}: found a scan or mask of {len(changed)} cases changed since this run began "
         f"({some(changed)}), wanted the data that it has trained on and is judged by; restore the "
-        f"files, start a new run, or say {ACCEPT}=true to go on with the new ones"
+        f"files, start a new run, or set {ACCEPT}=true to go on with the new ones"
     )

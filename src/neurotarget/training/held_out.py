@@ -105,8 +105,8 @@ def score_held_out(
     facts = {**facts, "weights_sha256": weights_sha256}
     facts |= {"postprocessing": postprocessing_facts(learned)} if learned else {}
     ids = {"label_ids": None if label_ids is None else dict(label_ids)}
-    told = {name: {"planted": value} for name, value in planted.items()}
-    summary = {**facts, "hypotheses": told, **ids}
+    hypotheses = {name: {"planted": value} for name, value in planted.items()}
+    summary = {**facts, "hypotheses": hypotheses, **ids}
     write_json(folder / "summary.json", summary)
     material = Material(
         from_rows(with_ledger(rows, predictions), with_planted(target, planted), covariates),

@@ -60,9 +60,7 @@ def test_without_levels_to_supervise_one_tensor_comes_back_in_training_too(chang
 
 @pytest.mark.parametrize("changes", [{"patch_vox": (8, 8, 12)}, {"max_levels": 2}])
 def test_fewer_than_three_levels_are_refused(changes):
-    with pytest.raises(
-        ValueError, match="leave 2 of the 3 levels that it needs; set a patch"
-    ):
+    with pytest.raises(ValueError, match="leave 2 of the 3 levels that it needs; set a patch"):
         tiny(**changes)
 
 

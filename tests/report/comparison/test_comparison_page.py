@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from neurotarget.comparison.arms_text import verdicts
+from neurotarget.files.writing import write_text
 from neurotarget.problems import DataError
-from neurotarget.report.comparison.comparison_page import compare_html, question, write_compare_page
+from neurotarget.report.comparison.comparison_page import compare_html, question
 from neurotarget.report.pages.plain_page import PageFigure
-from neurotarget.report.text.amounts import amount, chance, duration, energy, memory, operations
+from neurotarget.report.text.numbers import amount, chance, duration, energy, memory, operations
 from oracles.comparisons import ODD, a_comparison
 from oracles.pages import Page
 
@@ -25,7 +26,7 @@ def read(comparison, figures=FIGURES, title="gland: nets"):
 
 
 def columns_of(page):
-    found = [page.json(name) for name in page.scripts if name.startswith("sheet-")]
+    found = [page.json(name) for name in page.scripts if name.startswith("table-")]
     return {sheet["name"]: sheet["columns"] for sheet in found}
 
 
@@ -167,10 +168,10 @@ def test_verdicts_on_means_are_by_masks_and_those_on_volumes_by_volumes(comparis
 
 def test_every_table_is_there_in_full_with_headings_for_people(comparison):
     page = read(comparison)
-    shown = [found for _, found in page.elements if "data-sheet" in found]
+    shown = [found for _, found in page.elements if "data-table" in found]
     assert {found["data-name"] for found in shown} == set(comparison.tables)
     for found in shown:
-        sheet = page.json(f"sheet-{found['data-sheet']}")
+        sheet = page.json(f"table-{found['data-table']}")
         table = comparison.tables[sheet["name"]]
         assert list(sheet["data"]) == list(table)
         if sheet["name"] != "cases":
@@ -229,14 +230,14 @@ def test_a_comparison_with_nothing_in_it_has_a_page(comparison, how):
 
 
 def test_a_page_is_written_whole_or_not_at_all(comparison, tmp_path):
-    write_compare_page(tmp_path / "compare.html", comparison, FIGURES, title="gland")
+    write_text(tmp_path / "compare.html", compare_html(comparison, FIGURES, title="gland"))
     text = (tmp_path / "compare.html").read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
     assert text.rstrip().endswith("</html>")
     assert len(text) < 300_000
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written"):
-        write_compare_page(tmp_path / "file" / "x.html", comparison, [], title="gland")
+        write_text(tmp_path / "file" / "x.html", compare_html(comparison, [], title="gland"))
 
 
 @pytest.mark.parametrize(

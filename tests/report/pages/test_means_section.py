@@ -73,7 +73,7 @@ def test_volumes_are_planted_as_they_are():
         (
             "mean_qsm ~ group + age: patient > control",
             "Hypothesis: the mean qsm of the whole nuclei is higher in the group “patient” than in "
-            "the group “control”, at equal age.",
+            "the group “control”, adjusted for age.",
         ),
         (
             "mean_qsm[left]: F < M",

@@ -231,7 +231,7 @@ def test_the_text_holds_what_a_reader_needs(summary):
         "(1 undefined)",
         "(1 missing)",
         "age_slope of anterior",
-        "mm³/year",
+        "mm³ per year",
         "shown",
         "planted",
         "recovered",

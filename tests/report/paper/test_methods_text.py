@@ -17,10 +17,10 @@ from neurotarget.report.pages.people_section import (
 from neurotarget.report.pages.plain_page import page_figures
 from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.paper.checklist import ITEMS, claim_table
-from neurotarget.report.paper.method_sentences import SENTENCES
 from neurotarget.report.paper.methods_text import methods_text
-from neurotarget.report.paper.references import TITLES, bibtex, references
-from neurotarget.report.text.definitions import KNOWN
+from neurotarget.report.paper.references import bibtex, references
+from neurotarget.report.text.assets import asset_table
+from neurotarget.report.text.definitions import known_definitions
 from neurotarget.stats.study.analysis import analyse
 from neurotarget.stats.study.reporting import with_reporting
 
@@ -115,7 +115,7 @@ def test_the_checklist_has_the_sections_of_the_published_one(reported):
 
 
 def test_every_cited_doi_has_its_title():
-    assert {one.doi for one in KNOWN if one.doi} <= {*TITLES}
+    assert {one.doi for one in known_definitions() if one.doi} <= {*asset_table("references")}
     (found,) = references([("DeLong 1988", "10.2307/2531595")])
     assert "Characteristic Curves: A Nonparametric Approach}" in bibtex([found])
 
@@ -135,8 +135,10 @@ def test_the_flow_is_drawn_and_listed(reported, page):
 
 
 def test_every_statistic_with_a_source_has_a_sentence_of_its_own():
-    assert {one.name for one in KNOWN if one.source} == {*SENTENCES}
-    assert all(text.count("{}") == 1 and text.endswith(" {}.") for text in SENTENCES.values())
+    assert {one.name for one in known_definitions() if one.source} == {*asset_table("methods")}
+    assert all(
+        text.count("{}") == 1 and text.endswith(" {}.") for text in asset_table("methods").values()
+    )
 
 
 def test_the_methods_are_sentences_about_what_was_done(written):

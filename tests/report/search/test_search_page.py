@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from neurotarget.files.writing import write_text
 from neurotarget.problems import DataError
 from neurotarget.report.search.search import Objective, Parameter
-from neurotarget.report.search.search_page import sentence, sweep_html, write_sweep_page
+from neurotarget.report.search.search_page import sentence, sweep_html
 from oracles.pages import Page
 from oracles.sweeps import a_sweep, without_values
 
@@ -63,7 +64,7 @@ def test_what_is_lower_is_better_is_asked_for_so(one):
 
 
 def test_settings_keep_their_names_and_digits(one, page):
-    trials = page.json("sheet-0")
+    trials = page.json("table-0")
     kinds = {column["key"]: (column["heading"], column["kind"]) for column in trials["columns"]}
     assert kinds["optimizer.lr"] == ("optimizer.lr", "setting")
     assert kinds["trial"] == ("Trial", "count")
@@ -100,10 +101,10 @@ def test_a_table_without_a_wanted_column_is_refused(one):
 
 
 def test_a_page_is_written_whole_or_not_at_all(one, tmp_path):
-    write_sweep_page(tmp_path / "sweep.html", one, title="x")
+    write_text(tmp_path / "sweep.html", sweep_html(one, title="x"))
     text = (tmp_path / "sweep.html").read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
     assert text.rstrip().endswith("</html>")
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written"):
-        write_sweep_page(tmp_path / "file" / "sweep.html", one, title="x")
+        write_text(tmp_path / "file" / "sweep.html", sweep_html(one, title="x"))

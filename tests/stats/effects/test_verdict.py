@@ -75,7 +75,7 @@ def test_what_is_shown_but_does_not_matter_says_so():
 def test_direction_and_size_are_judged_apart():
     # −0.84 [−1.18, −0.50] where −8 is published
     found = judged(-0.84, 0.34, sign=-1, expected=-8.0, unit="mm3/year")
-    assert found == (SMALLER, "the interval excludes the published −8 mm³/year")
+    assert found == (SMALLER, "the interval excludes the published −8 mm³ per year")
     assert judged(-6, 2.5, sign=-1, expected=-8.0) == (SHOWN, "")
     assert judged(-16, 2.5, sign=-1, expected=-8.0).reason == "larger than the published −8 mm³"
     assert judged(6, 2.5, sign=0, expected=-8.0) == (
@@ -87,7 +87,9 @@ def test_direction_and_size_are_judged_apart():
 def test_a_published_effect_that_the_data_exclude_is_named():
     found = judged(0.3, 3.05, sign=-1, expected=-3.3, matters=1.65, unit="mm3/year")
     assert found.kind == INCONCLUSIVE
-    assert found.reason.startswith("the interval excludes the published −3.3 mm³/year; the power ")
+    assert found.reason.startswith(
+        "the interval excludes the published −3.3 mm³ per year; the power "
+    )
     found = judged(35, 85, expected=46.0, matters=23)
     assert found == (
         INCONCLUSIVE,

@@ -19,7 +19,7 @@ from neurotarget.data.scans.volume import missing_file
 from neurotarget.data.tables.covariates import check_hypotheses, check_sexes
 from neurotarget.files.reading import is_there
 from neurotarget.files.unfetched import Unfetched, unfetched
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import expand_home
 from neurotarget.problems import Problem, error, errors_of, refuse_errors
 from neurotarget.types import Case, Manifest, Target
 
@@ -98,8 +98,8 @@ def scan_manifest(
     A case with a file that was not fetched (a broken link of git-annex or datalad, a pointer file)
     is left out with a warning; if no case is left, with an error.
     """
-    source = at_home(source)
-    root = at_home(root) if root is not None else None
+    source = expand_home(source)
+    root = expand_home(root) if root is not None else None
     options = _Options(root, need_images, images_only, filters)
     found = _scan(source, target, options)
     cases, problems = found.cases, list(found.problems)
@@ -107,7 +107,7 @@ def scan_manifest(
         cases, added = part_repeats(cases)
         problems += added
     if masks is not None and cases:
-        cases, added = place_masks(cases, at_home(masks))
+        cases, added = place_masks(cases, expand_home(masks))
         problems += added
     if need_files:
         cases, added = _with_files(cases, options, has_masks=masks is not None)

@@ -24,7 +24,7 @@ from neurotarget.data.tables.volume_columns import (
     is_number,
     no_labels,
 )
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import expand_home
 from neurotarget.levels import CodeBook, level_key, usual_columns
 from neurotarget.problems import DataError, Problem, error, nearest, refuse_errors, some, warning
 from neurotarget.types import Target
@@ -75,7 +75,7 @@ def read_volume_table(
         DataError: the unit is unknown, the labels are unknown, or a list of all problems of the
             tables.
     """
-    paths = [at_home(path) for path in paths]
+    paths = [expand_home(path) for path in paths]
     if unit.casefold() not in UNITS_MM3:
         raise DataError(f"unit: got {unit!r}, wanted one of {', '.join(UNITS_MM3)}; write one")
     if not labels and target is not None:

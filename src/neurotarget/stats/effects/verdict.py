@@ -162,4 +162,4 @@ def _plain(value: float, sign: str = "") -> str:
 
 
 def _amount(value: float, unit: str, sign: str = "") -> str:
-    return f"{_plain(value, sign)} {unit.replace('mm3', 'mm³')}"
+    return f"{_plain(value, sign)} {unit.replace('mm3', 'mm³').replace('/', ' per ')}"
