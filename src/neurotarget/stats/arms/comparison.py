@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from scipy.stats import f
 
-from neurotarget.stats.arms.arm_learning import learning_of_arms, learnt_alone
+from neurotarget.stats.arms.arm_learning import learning_of_arms, only_learnt
 from neurotarget.stats.arms.arm_parts import arm_parts_table, without_external
 from neurotarget.stats.arms.arm_scores import (
     MEAN,
@@ -65,7 +65,7 @@ def compare(
     parts, every = arm_parts_table(arms, seed=seed), arms
     arms, more = without_external(every)
     scored, learnings = score_arms(arms), learning_of_arms(arms)
-    ranked = learnt_alone(scored, learnings)
+    ranked = only_learnt(scored, learnings)
     fits = _fits(ranked)
     tables = {
         **_rankings(ranked, fits, seed),

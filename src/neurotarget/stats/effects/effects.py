@@ -134,7 +134,7 @@ def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.
             names |= {"method": method, "n_failed": len(lost)}
             names |= {"remark": failed_remark(hypothesis, lost, known.covariates)}
             for model in variants(hypothesis, known.covariates):
-                effect = answered(known, hypothesis, model, method, label, refused=refused)
+                effect = model_effect(known, hypothesis, model, method, label, refused=refused)
                 row = {column: getattr(effect, column, "") for column in COLUMNS}
                 row |= names | {"model": model.name}
                 own.append(row | {"n_dropped": max(row["n_dropped"] - len(lost), 0)})
@@ -142,7 +142,7 @@ def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def answered(
+def model_effect(
     measured: Measured,
     hypothesis: Hypothesis,
     model: Variant,
