@@ -98,7 +98,8 @@ def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     best, *others = nets["arm"]
     end = f"{_made(arms, nets)}."
     if not any(_is_tested(_pair(tables, best, arm)) for arm in others):
-        return f"Whether {_larger_than_training(len(nets))} is {_pair(tables, best, others[0])['told_apart']}{end}"
+        reason = _pair(tables, best, others[0])["told_apart"]
+        return f"Whether {_larger_than_training(len(nets))} is {reason}{end}"
     apart = distinguished(tables["differences"])
     tied = [arm for arm in others if frozenset((best, arm)) not in apart]
     why = _why_tied(tables, best, tied[0], len(nets)) if tied else ""
