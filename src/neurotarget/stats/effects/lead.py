@@ -9,7 +9,7 @@ from neurotarget.hypothesis import Hypothesis
 from neurotarget.problems import join_reasons
 from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.cohort.subjects import SEX, key, written
-from neurotarget.stats.effects.confounding import people_a_site, site_share
+from neurotarget.stats.effects.confounding import people_per_site, site_share
 from neurotarget.stats.effects.variants import (
     ANCOVA,
     DECLARED,
@@ -36,7 +36,7 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
     by_model = {row["model"]: row for row in own}
     lead, remarks = DECLARED, []
     if WITH_SITE in by_model:
-        is_sparse = people_a_site(covariates) < FEWEST_A_SITE
+        is_sparse = people_per_site(covariates) < FEWEST_A_SITE
         is_random = is_sparse and math.isfinite(by_model[SITE_RANDOM]["estimate"])
         lead = SITE_RANDOM if is_random else WITH_SITE
         remarks.append(_site_remark(hypothesis, covariates, is_random=is_random))

@@ -40,7 +40,6 @@ OPPOSITE = "opposite"
 INCONCLUSIVE = "inconclusive"
 NO_CONCLUSION = "no conclusion"  # too many masks failed, or the network has not learnt
 SHOWN_KINDS = (SHOWN, SMALLER)
-VERDICTS = (*SHOWN_KINDS, ABSENT, OPPOSITE, INCONCLUSIVE, NO_CONCLUSION)
 POWER = 0.8  # Cohen 1988, doi:10.4324/9780203771587
 TWO_TESTS = 0.9  # level of the interval that is equivalent to two one-sided tests at 5 %
 
@@ -121,7 +120,7 @@ def judge(
     if is_small:
         ninety = f"[{_plain(ends.low_90)}, {_plain(ends.high_90)}]"
         return Verdict(ABSENT, f"the 90 % interval {ninety} {within}")
-    could = _could(expected, power, least, unit)
+    could = _detectable(expected, power, least, unit)
     return Verdict(INCONCLUSIVE, "; ".join([*too_large, could]))
 
 
@@ -147,7 +146,7 @@ def _excluding_zero(
     return Verdict(SHOWN, "; ".join(small))
 
 
-def _could(expected: float, power: float, least: float, unit: str) -> str:
+def _detectable(expected: float, power: float, least: float, unit: str) -> str:
     """Sentence on the effects that the data could have found."""
     sentence = f"these data would show an effect of {_amount(least, unit)} with 80 % power"
     if math.isnan(expected):
