@@ -7,7 +7,6 @@ import csv
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +14,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from neurotarget.data.attempts import attempted
+from neurotarget.data.attempts import attempts
 from neurotarget.data.labels import class_of_id, rounded_labels, to_classes
 from neurotarget.data.scans.volume import Volume, read_volume, same_grid, shifted_grid
-from neurotarget.data.threads import mapped
 from neurotarget.files.reading import check_regular
 from neurotarget.files.writing import written
 from neurotarget.metrics.case import measure_case, score_case
@@ -191,12 +189,7 @@ def _rows_of(
 ) -> list[Row]:
     """Rows of all cases, read in threads; the problems of all cases are raised together."""
     warnings: list[Problem] = []
-
-    @attempted
-    def attempt(case: Case) -> list[Row]:
-        return score(case, warnings)
-
-    with closing(mapped(attempt, cases, workers)) as results:
+    with attempts(lambda case: score(case, warnings), cases, workers) as results:
         done = list(tqdm(results, what, total=len(cases), unit="case", delay=1))
     _refuse([found for found in done if isinstance(found, DataError)])
     _log_warnings(warnings)

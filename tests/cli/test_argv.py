@@ -7,9 +7,10 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from neurotarget.cli.argv import at_home, check_argv, check_launcher, literal, resumed_argv
+from neurotarget.cli.arguments import expanded
+from neurotarget.cli.argv import check_argv, check_launcher, literal, resumed_argv
 from neurotarget.problems import DataError
-from neurotarget.runs.folder.multirun import to_go_on
+from neurotarget.runs.folder.multirun import resume_command_of
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -88,7 +89,7 @@ def test_advice_can_be_pasted_into_a_shell(name, tmp_path):
     folder = tmp_path / name
     folder.mkdir()
     (folder / "overrides.yaml").write_text(yaml.safe_dump([f"data.root={name}"]))
-    python, script, *argv = shlex.split(to_go_on(folder))
+    python, script, *argv = shlex.split(resume_command_of(folder))
     assert (python, script) == ("python", "train.py")
     words = resumed_argv([literal(word) for word in argv])
     parsed = OverridesParser.create().parse_overrides(words[1:])
@@ -101,7 +102,7 @@ def test_home_is_found_behind_a_dotted_key_too(monkeypatch, tmp_path):
     assert literal("data.root=~/scans") == f"data.root={tmp_path}/scans"
     assert literal("--config-dir=~/conf") == f"--config-dir={tmp_path}/conf"
     (tmp_path / "~").mkdir()
-    assert at_home("~") == "~"
+    assert expanded("~") == "~"
 
 
 @pytest.mark.parametrize("word", ["pretrained=null", "hydra.run.dir=${paths.runs}/a", "input="])

@@ -5,16 +5,21 @@ import pandas as pd
 import pytest
 import wandb
 
-from neurotarget.cli.compare import run
+from neurotarget.cli import compare
 from neurotarget.comparison.arms_text import markdown, named_after, summary_rows, verdicts
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.report.text.numbers import aligned
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.types import Target
+from oracles.command_arguments import as_arguments
 from oracles.runs import write_images, write_run
 
 QUIET = {"wandb": "disabled", "ensembles": "false"}
+
+
+def run(places, values):
+    return compare.run([*map(str, places), *as_arguments(values)])
 
 
 @pytest.fixture
@@ -167,8 +172,8 @@ def test_ensembles_stand_beside_the_nets(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ({"common": "yes"}, "common: found yes, wanted true or false"),
-        ({"ensembles": "1"}, "ensembles: found 1, wanted true or false"),
+        ({"common": "yes"}, "common: got 'yes', wanted true or false"),
+        ({"ensembles": "1"}, "ensembles: got '1', wanted true or false"),
         ({"seed": "-1"}, "seed: got '-1', wanted a whole number from 0 to 4294967295"),
         ({"wandb": "on"}, "logger.wandb: got 'on', wanted one of auto, online"),
     ],

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,14 +19,3 @@ def test_every_job_is_a_function_of_ours(place):
     module, _, name = place.partition(":")
     text = (ROOT / "src" / Path(*module.split("."))).with_suffix(".py").read_text()
     assert f"\ndef {name}(cfg: DictConfig)" in text
-
-
-@pytest.mark.parametrize("script", ["train", "predict"])
-def test_a_slip_is_answered_before_lightning_and_monai_are_read(script):
-    code = (
-        f"import sys; import {script}; print({{'pytorch_lightning', 'monai'}} & {{*sys.modules}})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "set()"

@@ -189,7 +189,7 @@ def test_a_study_that_fails_takes_no_result_with_it(train_words, tiny, command, 
 
 
 def test_a_task_of_slurm_without_a_home_in_an_odd_folder_leaves_a_whole_run(
-    train_words, tiny, command, monkeypatch
+    train_words, tiny, fresh_interpreter, monkeypatch
 ):
     place = tiny / "Müller & 头部's; $x [a]{b},c=d (1)"
     place.mkdir()
@@ -198,9 +198,9 @@ def test_a_task_of_slurm_without_a_home_in_an_odd_folder_leaves_a_whole_run(
     for key in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(key, "/dev/null/none")
     short = ["trainer.max_epochs=1", f"paths.cache={place}/cache", "paths.runs=runs #1"]
-    done = command(*train_words, *short, cwd=place)
+    done = fresh_interpreter(*train_words, *short, cwd=place)
     (folder,) = place.glob("runs #1/ball/2*")
-    assert "this is number 1); for one training on all of them, say trainer.devices=" in done.stdout
+    assert "this is number 1); for one training on all of them, set trainer.devices=" in done.stdout
     assert len((folder / "logs" / "metrics.csv").read_text(encoding="utf-8").splitlines()) > 1
     for name in ("config.yaml", "rows.csv", "summary.json", "report.html", "weights/best.ckpt"):
         assert (folder / name).is_file()

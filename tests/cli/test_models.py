@@ -4,13 +4,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from neurotarget.cli.main import load_target
 from neurotarget.cli.models import list_models, optimizer_states, run
 from neurotarget.losses import DeepSupervision, DiceCrossEntropy
 from neurotarget.models.nets.unet import UNet
 from neurotarget.models.profile import profile
 from neurotarget.problems import DataError
 from neurotarget.types import Target
+from oracles.command_arguments import as_arguments
 
 CONF = Path(__file__).parents[2] / "conf"
 TWO = Target("two", ("t1", "t2"), {"a": 1, "b": 2}, (1, 1, 1), (16, 24, 16))
@@ -116,7 +116,7 @@ def test_an_optimizers_values_are_counted(optimizer, states):
 def test_command_prints_and_writes_the_table(tmp_path, capsys):
     path = tmp_path / "new" / "models.tsv"
     words = {"target": "hippocampus", "model": "resunet", "batch": "1", "tsv": str(path)}
-    assert run(words, load_target) == 0
+    assert run(as_arguments(words)) == 0
     shown = capsys.readouterr().out
     assert "target hippocampus: 1 contrast(s), 3 labels with background, batches of 1" in shown
     (line,) = [line for line in shown.splitlines() if line.startswith("resunet")]
@@ -137,7 +137,7 @@ def test_a_model_in_a_folder_is_listed_where_it_is_asked_for():
 
 
 def test_without_a_target_any_small_one_is_meant(capsys):
-    assert run({"model": "resunet"}, load_target) == 0
+    assert run(as_arguments({"model": "resunet"})) == 0
     shown = capsys.readouterr().out
     assert "no target: 1 contrast(s), 2 labels with background, batches of 2" in shown
     assert "64×64×64" in shown
@@ -152,11 +152,11 @@ def test_without_a_target_any_small_one_is_meant(capsys):
         ({"model": "resnet"}, r"model=resnet: no such model; did you mean resunet\?"),
         (
             {"model": "small/resunet"},
-            r"model=small/resunet: .*; say model=resunet \(small variants: attention_unet, mednext",
+            r"model=small/resunet: .*; set model=resunet \(small variants: attention_unet, mednext",
         ),
         ({"target": "hippocampuss"}, "no such target"),
     ],
 )
 def test_a_wrong_word_is_one_sentence(words, told):
     with pytest.raises(DataError, match=told):
-        run(words, load_target)
+        run(as_arguments(words))

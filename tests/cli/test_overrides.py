@@ -101,7 +101,7 @@ def test_hydras_own_flags_are_left_to_hydra(check, flags):
         ),
         (
             ("model=null",),
-            "model=null: found no choice, wanted model=<segresnet | unet>; say one, or leave model",
+            "model=null: found no choice, wanted model=<segresnet | unet>; choose one, or leave",
         ),
         (("+experiment=3",), "+experiment=3: found no choice, wanted experiment=<hippocampus | "),
         (("-m", "model=unet,null"), "model=null: found no choice"),
@@ -139,7 +139,7 @@ def test_the_key_of_a_sweep_is_checked(check):
 
 
 def test_a_group_that_is_asked_for_but_not_chosen_is_told_its_choices(check):
-    told = r"target: nothing is chosen; say target=<gland> or experiment=<hippocampus \| pituitary>"
+    told = r"target: nothing is chosen; set target=<gland> or experiment=<hippocampus \| pituitary>"
     with pytest.raises(DataError, match=told):
         check("name=${target.name}")
     check("name=${target.name}", "target=gland")
@@ -159,7 +159,7 @@ def test_what_only_a_running_job_knows_passes(check):
 def test_a_choice_without_a_small_variant_is_told_as_it_is_chosen(check):
     check("model=small/unet")
     with pytest.raises(
-        DataError, match=r"^model=small/segresnet: .* say model=segresnet \(small v"
+        DataError, match=r"^model=small/segresnet: .* set model=segresnet \(small v"
     ):
         check("model=small/segresnet")
     with pytest.raises(DataError, match=r"^model=small/unt: .* did you mean model=small/unet\?"):

@@ -110,7 +110,7 @@ def test_a_run_keeps_maps_tables_pictures_and_a_report(qsm):
     assert re.search(
         r"the smallest error, [\d.]+ % over the \d+ % of the brain that it leaves", page
     )
-    for part in ("sharp_tkd", "globus pallidus", "0.131", "<svg", "drawn from the built-in cohort"):
+    for part in ("sharp_tkd", "globus pallidus", "0.131", "<svg", "simulated, of the built-in"):
         assert part in page
     table = pd.read_csv(folder / "methods.tsv", sep="\t")
     assert set(table["method"]) == {"sharp_tkd", "sharp_l2"}

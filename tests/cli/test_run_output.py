@@ -55,11 +55,12 @@ def test_a_folder_of_somebody_else_is_refused_before_anything_is_in_it(tmp_path)
     assert (tmp_path / RECORD).is_file()
 
 
-def test_further_ranks_and_jobs_of_a_launcher_claim_nothing(tmp_path, monkeypatch):
+def test_further_ranks_claim_nothing_and_write_no_log_and_jobs_claim_nothing(tmp_path, monkeypatch):
     several = OmegaConf.merge(config(tmp_path / "run"), {"trainer": {"devices": 2}})
     with monkeypatch.context() as patched:
         patched.setenv("LOCAL_RANK", "1")
-        assert claim_output(several, is_sweep=False) == []
+        (word,) = claim_output(several, is_sweep=False)
+        assert word == f"hydra.job_logging.handlers.file.filename={os.devnull}"
     with monkeypatch.context() as patched:
         patched.setenv(run_output.JOB, str(tmp_path / "run"))
         assert claim_output(several, is_sweep=False) == []

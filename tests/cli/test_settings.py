@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from neurotarget.cli.arguments import read_value
 from neurotarget.cli.overrides import check_overrides
 from neurotarget.cli.setting_table import ELSEWHERE, PREDICT, TRAIN, check_predict, check_train
-from neurotarget.cli.settings import check_settings, kind_of, number, one_of, read_whole
+from neurotarget.cli.settings import check_settings, integer, kind_of, number, one_of
 from neurotarget.problems import DataError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -233,5 +235,5 @@ def test_ends_belong_to_a_range_or_do_not():
 @pytest.mark.parametrize("text", ["", "-1", "--1", "1.5", "²", "1e3", "x", "0", "99", "1" * 5000])
 def test_a_number_of_a_command_is_a_number(text):
     with pytest.raises(DataError, match=r"workers: got .*, wanted a whole number from 1 to 8"):
-        read_whole("workers", text, 1, 8)
-    assert read_whole("workers", "8", 1, 8) == 8
+        read_value("workers", text, Annotated[int, integer(1, 8)])
+    assert read_value("workers", "8", Annotated[int, integer(1, 8)]) == 8

@@ -338,7 +338,7 @@ def test_a_table_of_two_methods_needs_no_image(tmp_path):
         (["table={table}", "labels=v", "seed=99999999999"], "seed: .*wanted a whole number"),
         (["table={table}", "labels=v", "cases=²"], "cases: .*wanted a whole number"),
         (["table="], "table= has no value"),
-        (["{table}"], "without its kind; say rows=.*t.tsv, masks="),
+        (["{table}"], "without its kind; set rows=.*t.tsv, masks="),
         (["table={table}", "labels=v", "output={table}/x"], "t.tsv is a file, wanted a folder"),
         (["rows={table}", "predictions={table}"], "t.tsv is a file, wanted a folder of masks"),
         (["table=" + "x" * 300], "File name too long"),

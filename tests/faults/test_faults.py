@@ -3,14 +3,14 @@
 import pytest
 
 from faults.__main__ import make_trained, part_of
-from faults.attack import Tried
+from faults.attack import AttackTrial
 from faults.attacks import attacks
-from faults.bad import Bad, Tries, fault_of
 from faults.bad_headers import headers
+from faults.bad_input import Bad, InputTrial, fault_of
 from faults.bad_runs import runs
 from faults.bad_tables import tables
+from faults.fork_server import Server
 from faults.kills import Campaign
-from faults.process import Server
 from faults.scenarios import SCENARIOS
 
 
@@ -38,7 +38,7 @@ def test_a_killed_command_comes_back_exactly(server, tmp_path, name):
 
 
 def test_bad_inputs_are_answered_in_a_sentence(server, state, tmp_path):
-    tries = Tries(server, state, tmp_path / "work")
+    tries = InputTrial(server, state, tmp_path / "work")
     wrong = {}
     for bad in part_of([*headers(), *tables(), *runs()], share=1 / 12, seed=5):
         _, problem = tries(bad)
@@ -48,7 +48,7 @@ def test_bad_inputs_are_answered_in_a_sentence(server, state, tmp_path):
 
 
 def test_attacks_do_not_escape(server, state, tmp_path):
-    tried = Tried(server, state, tmp_path / "attack")
+    tried = AttackTrial(server, state, tmp_path / "attack")
     wrong = {}
     for attack in part_of(list(attacks()), share=1 / 8, seed=3):
         _, problem = tried(attack)
@@ -58,9 +58,9 @@ def test_attacks_do_not_escape(server, state, tmp_path):
 
 
 def test_the_harness_sees_a_command_that_answers_badly(server, state, tmp_path):
-    tries = Tries(server, state, tmp_path / "work")
+    tries = InputTrial(server, state, tmp_path / "work")
     good = Bad("all is well", ["neurotarget", "lint", "data/manifest.tsv", "target=ball"], id)
-    ended, problem = tries(good)
-    assert ended.status == 0
+    outcome, problem = tries(good)
+    assert outcome.status == 0
     assert problem.startswith("ended with 0")
-    assert fault_of(good, ended) == problem
+    assert fault_of(good, outcome) == problem

@@ -80,7 +80,7 @@ def test_an_evaluation_without_memory_names_its_table(tmp_path, capsys, monkeypa
     ],
 )
 def test_what_lacks_memory_says_what_to_change_and_how_to_go_on(error, todo):
-    wanted = rf"{todo}.*go on with: python train\.py resume=a"
+    wanted = rf"{todo}.*resume with: python train\.py resume=a"
     with pytest.raises(DataError, match=wanted), breakdowns("python train.py resume=a"):
         raise error
 

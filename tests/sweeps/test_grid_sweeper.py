@@ -29,7 +29,7 @@ def test_the_last_word_of_a_key_counts():
 
 
 def test_deletions_and_additions_reach_every_job():
-    words = {job.words for job in jobs_of("~data.root", "+model.depth=2,3", "name='a b'")}
+    words = {job.overrides for job in jobs_of("~data.root", "+model.depth=2,3", "name='a b'")}
     assert words == {
         ("~data.root", "+model.depth=2", "name='a b'"),
         ("~data.root", "+model.depth=3", "name='a b'"),
@@ -44,7 +44,7 @@ def test_an_interval_is_no_grid():
 def write(folder, jobs, *done):
     for job in jobs:
         if job.name in done:
-            write_result(folder / job.name, "done", job.words)
+            write_result(folder / job.name, "done", job.overrides)
     write_multirun(folder, ["the=command"], jobs)
 
 

@@ -132,7 +132,7 @@ def test_a_failed_job_is_told_and_the_others_run(run, capfd):
         "arm=plain": "done",
     }
     assert read_job(many / "arm=plain").values == {"score": 2.0}
-    assert read_job(many / "arm=plain").words == ("arm=plain", "seed=2")
+    assert read_job(many / "arm=plain").overrides == ("arm=plain", "seed=2")
     assert read_job(many / "arm=raises").reason == "sub-01: found no mask, wanted one; draw it"
     assert read_job(many / "arm=breaks").reason == "ZeroDivisionError: division by zero"
     assert read_job(many / "arm=exits").reason == "it ended itself with status 3"
@@ -189,7 +189,7 @@ def test_a_stopped_job_goes_on_where_it_was(run, capfd):
     assert run("-m", "arm=plain,stops,last") == 130
     many = Path("runs/many")
     assert statuses(many) == {"arm=plain": "done", "arm=stops": "missing", "arm=last": "missing"}
-    assert f"go on with: python train.py resume={many.resolve()}\n" in capfd.readouterr().err
+    assert f"resume with: python train.py resume={many.resolve()}\n" in capfd.readouterr().err
     Path("calm").touch()
     assert run("resume=runs/many") == 0
     assert times_run(many / "arm=stops") == ["anew", "arm=stops"]
@@ -228,7 +228,7 @@ def test_what_a_signal_terminates_is_no_success(run, capfd):
     assert run("arm=terminates") == 143
     assert "stopped by SIGTERM; what was finished is kept" in capfd.readouterr().err
     assert run("-m", "arm=plain,terminates,last") == 143
-    assert "go on with: python train.py resume=" in capfd.readouterr().err
+    assert "resume with: python train.py resume=" in capfd.readouterr().err
     many = Path("runs/many")
     assert set(statuses(many).values()) == {"done", "missing"}
     Path("calm").touch()
@@ -333,7 +333,7 @@ def test_tasks_of_slurm_that_train_apart_are_told_what_to_say(monkeypatch):
     told = apart_from_slurm({"devices": 1})
     assert "Slurm started 4 tasks" in told
     assert "this is number 2" in told
-    assert "say trainer.devices=<tasks of a node>" in told
+    assert "set trainer.devices=<tasks of a node>" in told
     assert apart_from_slurm({"devices": 4}) == ""
 
 

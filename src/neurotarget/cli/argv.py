@@ -10,21 +10,20 @@ from pathlib import Path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from neurotarget.cli.flags import flag
+from neurotarget.cli.arguments import exists, expanded, read_value
 from neurotarget.cli.overrides import MULTIRUN as FLAGS
 from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_output import claim_output
-from neurotarget.files import writing as files
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence, print_anything
 from neurotarget.process.signals import listen
 from neurotarget.runs.folder.foreign import is_elsewhere, refuse_replayed, sends
-from neurotarget.runs.folder.jobs import SITTING, quoted
+from neurotarget.runs.folder.jobs import INVOCATION_KEYS, quoted
 from neurotarget.runs.folder.known_caches import CACHES, note_runs
 from neurotarget.runs.folder.multirun import MULTIRUN, read_multirun
 from neurotarget.runs.folder.recorded_overrides import recorded
-from neurotarget.runs.folder.run_folder import read_words
+from neurotarget.runs.folder.run_folder import read_overrides
 
 CONFIG_DIR = ("--config-dir", "-cd")
 QUOTES = ("'", '"')
@@ -113,7 +112,7 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     if not said or said[-1] in ("resume=null", "resume="):
         return list(argv)
     place = said[-1].removeprefix("resume=")
-    folder = real_path(at_home(place if exists(place) else _unquoted(place)))
+    folder = real_path(expanded(place if exists(place) else _unquoted(place)))
     now = [word for word in joined_options(argv) if not word.startswith("resume=")]
     is_trusted, now = _trusted(now)
     # Hydra does not read options between overrides
@@ -122,16 +121,16 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
     if (folder / MULTIRUN).is_file():
         now = [word for word in now if word not in FLAGS]
         anew = {_key(word) for word in (*options, *now)}
-        kept = _kept(read_multirun(folder), anew | {"hydra.sweep.dir", *SITTING})
+        kept = _kept(read_multirun(folder), anew | {"hydra.sweep.dir", *INVOCATION_KEYS})
         kept = kept if is_trusted else _chosen(kept, folder)
         return ["-m", *options, *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
-    before = read_words(folder)
+    before = read_overrides(folder)
     if any(word in FLAGS for word in argv):
         raise DataError(
             f"resume={folder}: found the folder of one run, wanted that of a multirun beside -m; "
             "leave -m out"
         )
-    kept = _kept(before, {_key(word) for word in (*options, *now)} | set(SITTING))
+    kept = _kept(before, {_key(word) for word in (*options, *now)} | set(INVOCATION_KEYS))
     kept = kept if is_trusted else _chosen(kept, folder)
     return [*options, *kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
 
@@ -191,7 +190,7 @@ def literal(word: str, *, is_sweep: bool = False) -> str:
     if not sign or not value or key == "resume":  # quoted later, in `resumed_argv`
         return word
     if word.startswith("--"):
-        return f"{key}={at_home(value)}"
+        return f"{key}={expanded(value)}"
     if _key(word) in PATHS:
         return f"{key}={_paths(_key(word), value, is_sweep)}"
     if _is_quoted(value):
@@ -202,19 +201,6 @@ def literal(word: str, *, is_sweep: bool = False) -> str:
         return word
     mended = f"{key}={BETWEEN.sub(_name, value)}"
     return mended if _is_readable(mended) else word
-
-
-def at_home(path: str) -> str:
-    """Expand `~` in a path; shells do not expand it after a dotted key."""
-    return str(files.at_home(path)) if path[:1] == "~" else path
-
-
-def exists(path: str) -> bool:
-    """Whether a file or folder exists; False for text that cannot be a path."""
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):  # too long, or with characters that no path has
-        return False
 
 
 def _paths(key: str, value: str, is_sweep: bool) -> str:
@@ -244,7 +230,7 @@ def _several(text: str) -> str:
 def _exactly(path: str) -> str:
     if path == "null":
         return path
-    path = at_home(path)
+    path = expanded(path)
     try:
         (read,) = OverridesParser.create().parse_overrides([f"path={path}"])
     except HydraException:
@@ -283,8 +269,9 @@ def _kept(before: Sequence[str], anew: set[str]) -> list[str]:
 def _trusted(words: Sequence[str]) -> tuple[bool, list[str]]:
     """Whether `trust=true` is given, and the other arguments."""
     values = [word.partition("=")[2] for word in words if _key(word) == "trust"]
-    given = [flag({"trust": value}, "trust") for value in values]
-    return any(given), [word for word in words if _key(word) != "trust"]
+    return any(read_value("trust", value, bool) for value in values), [
+        word for word in words if _key(word) != "trust"
+    ]
 
 
 def _key(word: str) -> str:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from neurotarget.cli.setting_table import check_predict, check_train
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
-from neurotarget.process.signals import going_on, same_command
+from neurotarget.process.signals import resumable_with, same_command
 
 JOBS = {
     "train": "neurotarget.cli.train:train",
@@ -39,7 +39,7 @@ def act(cfg: DictConfig) -> Mapping[str, float]:
 def predict(cfg: DictConfig) -> None:
     """Segment scans with a trained run."""
     check_predict(OmegaConf.to_container(cfg, resolve=True))
-    with going_on(same_command(sys.argv[1:])):
+    with resumable_with(same_command(sys.argv[1:])):
         _program(PREDICT)(cfg)
 
 

@@ -1,6 +1,5 @@
 """Check overrides before Hydra starts, so that an error gets a one-sentence message."""
 
-import difflib
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -25,7 +24,7 @@ from omegaconf.errors import (
 
 from neurotarget.cli.setting_table import CHECKS
 from neurotarget.files.reading import real_path
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, nearest
 from neurotarget.runs.folder.jobs import quoted
 from neurotarget.sweeps.trial_overrides import keys_of
 
@@ -153,13 +152,13 @@ def _check_choice(override: Override) -> None:
     if options and any(_is_path(one) for one in (value if isinstance(value, list) else [value])):
         raise DataError(
             f"{override.input_line}: found a path, wanted a name of {override.key_or_group}; put "
-            f"the file into a folder <conf>/{override.key_or_group} of your own and say "
+            f"the file into a folder <conf>/{override.key_or_group} of your own and set "
             "--config-dir=<conf>"
         )
     if options and not isinstance(value, str | QuotedString | list | dict):
         wanted = f"{override.key_or_group}=<{' | '.join(options)}>"
         raise DataError(
-            f"{override.input_line}: found no choice, wanted {wanted}; say one, or leave "
+            f"{override.input_line}: found no choice, wanted {wanted}; choose one, or leave "
             f"{override.key_or_group} out"
         )
 
@@ -192,7 +191,7 @@ def _dangling(error: InterpolationKeyError) -> str:
     ways = f"{group}=<{' | '.join(options)}>"
     if group != "experiment" and (whole := _options("experiment")):
         ways += f" or experiment=<{' | '.join(whole)}>"
-    return f"{group}: nothing is chosen; say {ways}"
+    return f"{group}: nothing is chosen; set {ways}"
 
 
 def _unknown_choice(error: MissingConfigException) -> str:
@@ -205,8 +204,8 @@ def _unknown_choice(error: MissingConfigException) -> str:
             return f"{whole}={variant}/{choice}: {no_variant(whole, variant, choice, several)}"
         group, choice = whole, f"{variant}/{choice}"
         options += [f"{variant}/{one}" for one in several]
-    near = difflib.get_close_matches(choice, options, n=1)
-    hint = f"did you mean {group}={near[0]}? " if near else ""
+    near = nearest(choice, options)
+    hint = f"did you mean {group}={near}? " if near else ""
     return f"{group}={choice}: no such choice; {hint}(choices: {', '.join(options)})"
 
 
@@ -216,7 +215,7 @@ def no_variant(group: str, variant: str, choice: str, options: Sequence[str]) ->
     `options` are the choices that have the variant.
     """
     return (
-        f"no such choice: {choice} has no {variant} variant, it comes in one size; say "
+        f"no such choice: {choice} has no {variant} variant, it comes in one size; set "
         f"{group}={choice} ({variant} variants: {', '.join(options)}; `neurotarget models` lists "
         "what each costs)"
     )
@@ -253,9 +252,9 @@ def _unknown_key(override: Override, known: Sequence[str]) -> str:
     ours += [group for group in _loader().list_groups("") if not group.startswith("hydra")]
     # a nested key of that name is more likely than a similar spelling
     deeper = sorted((one for one in ours if one.endswith(f".{key}")), key=len)
-    near = deeper[:1] or difflib.get_close_matches(key, ours, n=1)
-    near = [] if key.endswith("._target_") else near  # may be a class of the user's own
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = next(iter(deeper), None) or nearest(key, ours)
+    is_class = key.endswith("._target_")  # may be one of the user's own
+    hint = f"did you mean {near}? " if near and not is_class else ""
     if override.is_delete():
         return f"{override.input_line}: no such key to remove; {hint}".rstrip("; ")
     return f"{key}: no such key; {hint}(add a new key with +{key}=...)"
@@ -265,7 +264,7 @@ def _no_branch(override: Override, branch: DictConfig) -> str:
     now = yaml.safe_dump(OmegaConf.to_container(branch), default_flow_style=True, sort_keys=False)
     now = " ".join(now.split())
     return (
-        f"{override.input_line}: found no keys, wanted keys with values; say "
+        f"{override.input_line}: found no keys, wanted keys with values; set "
         f"{shlex.quote(f'{override.key_or_group}={now}')} (as it is now) with your own values, or "
         "null"
     )

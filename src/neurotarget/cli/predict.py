@@ -22,7 +22,7 @@ def predict(cfg: DictConfig) -> None:
     if missing := sorted(OmegaConf.missing_keys(cfg) & {"run", "input", "output"}):
         command = " ".join(command_for("predict"))
         raise DataError(
-            f"no {', '.join(missing)}; say {command} run=<run folder> input=<scan, folder or BIDS "
+            f"no {', '.join(missing)}; run {command} run=<run folder> input=<scan, folder or BIDS "
             "data set> output=<folder>"
         )
     if cfg.threads is not None:

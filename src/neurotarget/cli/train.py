@@ -7,9 +7,9 @@ from omegaconf import DictConfig
 
 from neurotarget.cli.plain import plain
 from neurotarget.files.memory_limits import breakdowns
-from neurotarget.process.signals import going_on
-from neurotarget.runs.folder.multirun import to_go_on
-from neurotarget.sweeps.command_overrides import overrides_of, typed_again
+from neurotarget.process.signals import resumable_with
+from neurotarget.runs.folder.multirun import resume_command_of
+from neurotarget.sweeps.command_overrides import overrides_of, repeated_overrides
 from neurotarget.sweeps.pruning import pruning
 from neurotarget.training.train import Start
 from neurotarget.training.train import train as run_training
@@ -26,9 +26,9 @@ def train(cfg: DictConfig) -> dict[str, float]:
     start = Start(
         folder,
         overrides_of(hydra),
-        to_go_on(folder, typed_again(hydra)),
+        resume_command_of(folder, repeated_overrides(hydra)),
         hydra.runtime.choices.get("model"),
         pruning(config, folder),
     )
-    with going_on(start.resume_command), breakdowns(start.resume_command):
+    with resumable_with(start.resume_command), breakdowns(start.resume_command):
         return run_training(config, start)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from neurotarget.runs.network.fitting import times
+from neurotarget.shapes import times
 
 # settings that may differ between the runs of one arm: the design, paths, and the machine
 NEVER = (

@@ -1,6 +1,5 @@
 """Ensembles and soups as further arms of a comparison, without leakage of training cases."""
 
-import hashlib
 import math
 import re
 import time
@@ -17,10 +16,10 @@ from neurotarget.comparison.design import unlike_masks
 from neurotarget.comparison.gather_runs import Gathered, score_rows
 from neurotarget.comparison.read_run import NUMBERS, TEXTS, Run
 from neurotarget.data.cases.splits import HELD_OUT
+from neurotarget.files.hashes import digest, hash_of_text
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim, discard
 from neurotarget.files.reading import read_plain
-from neurotarget.files.writing import digest
 from neurotarget.inference.predict_folder import predict_all
 from neurotarget.inference.prediction_folder import older_predictions
 from neurotarget.problems import DataError
@@ -258,7 +257,7 @@ class Maker:
         return {
             "distances": ELEMENTS,
             "weights": hash_of(hashes, self.plan.mode),
-            "configs": hashlib.sha256("\n".join(configs).encode()).hexdigest(),
+            "configs": hash_of_text("\n".join(configs)),
             "runs": list(self.plan.members),
             "cases": list(self.plan.cases),
             **steps,
@@ -345,7 +344,7 @@ def _joined(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any])
 def _file_name(name: str) -> str:
     """A portable file name, made unique among names that would become equal."""
     plain = re.sub(r"[^\w.,=+-]+", "_", name).strip(".")[:80]
-    mark = hashlib.sha256(name.encode()).hexdigest()[:6]
+    mark = hash_of_text(name, 6)
     return plain if plain == name.replace(" ", "_") else f"{plain}-{mark}"
 
 

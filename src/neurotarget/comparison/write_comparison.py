@@ -1,6 +1,5 @@
 """Compare finished runs, and write the page, tables, figures and Markdown."""
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,10 +15,11 @@ from neurotarget.comparison.arms_text import (
 from neurotarget.comparison.ensemble_arms import with_ensembles
 from neurotarget.comparison.gather_runs import read_arms
 from neurotarget.comparison.read_run import Run
+from neurotarget.files.hashes import hash_of_text
 from neurotarget.files.memory_limits import within_memory
 from neurotarget.files.ownership import claim, claimed, refuse_foreign
 from neurotarget.files.reading import real_path
-from neurotarget.files.writing import at_home, remove, write_text
+from neurotarget.files.writing import expand_home, remove, write_text
 from neurotarget.printable import one_line
 from neurotarget.problems import DataError
 from neurotarget.report.comparison.comparison_figures import all_figures
@@ -81,7 +81,7 @@ def compare_runs(
     mode = wandb_mode(wandb)
     if not places:
         raise DataError("compare: found no runs, wanted a multirun folder or run folders")
-    folders = [at_home(place) for place in places]
+    folders = [expand_home(place) for place in places]
     found = read_arms(folders, common=common)
     folder = _output(output, folders, found.arms.names)
     claim(folder, older=older_output, overwrite=overwrite)
@@ -188,12 +188,12 @@ def _summary(comparison: Comparison) -> dict[str, float | str]:
 def _output(asked: Path | str | None, places: Sequence[Path], arms: Sequence[str]) -> Path:
     """Folder to write into: in that of a single multirun, else one named after the arms."""
     if asked is not None:
-        folder = at_home(asked)
+        folder = expand_home(asked)
     elif len(places) == 1 and not (places[0] / "config.yaml").is_file():
         folder = places[0] / "compare"
     else:
         named = "\n".join(sorted(str(real_path(place)) for place in places))
-        mark = hashlib.sha256(named.encode()).hexdigest()[:6]
+        mark = hash_of_text(named, 6)
         folder = Path("runs") / f"compare_{named_after(arms)}_{mark}"
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):

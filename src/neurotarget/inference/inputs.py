@@ -23,8 +23,8 @@ from neurotarget.data.scans.scratch import Scratch
 from neurotarget.data.scans.volume import SUFFIXES, file_stem
 from neurotarget.files.reading import is_there, real_path
 from neurotarget.files.unfetched import unfetched
-from neurotarget.files.writing import at_home
-from neurotarget.problems import DataError, Problem
+from neurotarget.files.writing import expand_home
+from neurotarget.problems import DataError, Problem, error
 from neurotarget.types import Case, Target
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def find_inputs(
         DataError: nothing is found, contrasts are missing (all cases are listed), names repeat, or
             several files match.
     """
-    source, contrasts = at_home(source), tuple(contrasts)
+    source, contrasts = expand_home(source), tuple(contrasts)
     cases = _find(source, contrasts, _Dicom(scratch, series))
     paths = [path for case in cases for path in case.images.values()]
     is_dicom = any(path.parent == scratch.folder or unfetched(path) for path in paths)
@@ -139,8 +139,8 @@ def _in_folder(
     for inner in tqdm(folders, "read input folders", unit="case", delay=1):
         try:
             case, wrong = _subfolder(inner, contrasts, dicom)
-        except Exception as error:
-            case, wrong = _failing(inner.name, contrasts, error, dicom), []
+        except Exception as reason:
+            case, wrong = _failing(inner.name, contrasts, reason, dicom), []
         cases += [case] if case else []
         problems += wrong
     return cases, problems
@@ -170,7 +170,7 @@ def _unnamed(folder: Path, names: list[str], contrasts: tuple[str, ...]) -> Prob
     by_number = ", ".join(f"<case>_{number:04d}.nii.gz" for number in range(len(contrasts)))
     found = f"{len(names)} image files that name no contrast ({', '.join(names[:3])})"
     todo = "rename them, or give a manifest with a column per contrast"
-    return Problem("error", "", str(folder), found, f"{by_name} or {by_number}", todo)
+    return error(found, f"{by_name} or {by_number}", todo, file=folder)
 
 
 def _subfolder(
@@ -203,16 +203,9 @@ def _dicom(
         log.warning("input: %s: %d files were not fetched: %s", name, len(lacking), lacking[:3])
         return _case(name, dict.fromkeys(contrasts, lacking[0]))
     if len(contrasts) > 1:
-        raise DataError(
-            Problem(
-                "error",
-                folder.name,
-                str(folder),
-                "DICOM files",
-                f"the contrasts {', '.join(contrasts)} in files of their own",
-                "convert the series with dcm2niix and name the contrasts in a manifest",
-            )
-        )
+        wanted = f"the contrasts {', '.join(contrasts)} in files of their own"
+        todo = "convert the series with dcm2niix and name the contrasts in a manifest"
+        raise DataError(error("DICOM files", wanted, todo, case_id=folder.name, file=folder))
 
     def make(path: Path) -> None:
         convert_series(folder, series, path, case_id=name, wanted=dicom.series)
@@ -220,11 +213,11 @@ def _dicom(
     return _case(name, {contrasts[0]: dicom.scratch.plan(make)})
 
 
-def _failing(name: str, contrasts: tuple[str, ...], error: Exception, dicom: _Dicom) -> Case:
+def _failing(name: str, contrasts: tuple[str, ...], reason: Exception, dicom: _Dicom) -> Case:
     """A case whose conversion fails, so that the error is reported when it is its turn."""
 
     def fail(path: Path) -> None:  # noqa: ARG001
-        raise as_data_error(error, name)
+        raise as_data_error(reason, name)
 
     return _case(name, dict.fromkeys(contrasts, dicom.scratch.plan(fail)))
 
@@ -238,13 +231,11 @@ def _matched(
         if (contrast := _parted(path, contrasts)[1]) is not None:
             found[contrast].append(path)
     problems = [
-        Problem(
-            "error",
-            name,
-            "",
+        error(
             f"{len(some)} files for {contrast} ({', '.join(path.name for path in some)})",
             "one file per contrast",
             "move the others away, or give a manifest",
+            case_id=name,
         )
         for contrast, some in found.items()
         if len(some) > 1
@@ -275,15 +266,9 @@ def _endings(contrasts: tuple[str, ...]) -> dict[str, str]:
 
 
 def _missing(cases: Iterable[Case], contrasts: tuple[str, ...]) -> list[Problem]:
+    wanted, todo = f"the contrasts {', '.join(contrasts)}", "add the files, or move the case away"
     return [
-        Problem(
-            "error",
-            case.case_id,
-            "",
-            f"no {', '.join(absent)} image",
-            f"the contrasts {', '.join(contrasts)}",
-            "add the files, or move the case away",
-        )
+        error(f"no {', '.join(absent)} image", wanted, todo, case_id=case.case_id)
         for case in cases
         if (absent := [contrast for contrast in contrasts if contrast not in case.images])
     ]
@@ -294,13 +279,11 @@ def _repeated(cases: Iterable[Case]) -> list[Problem]:
     for case in cases:
         groups[case.case_id] += [path.name for path in case.images.values()][:1]
     return [
-        Problem(
-            "error",
-            name,
-            "",
+        error(
             f"{len(files)} files of one name ({', '.join(files)})",
             "one name per case, as outputs are named after it",
             "rename one",
+            case_id=name,
         )
         for name, files in groups.items()
         if len(files) > 1

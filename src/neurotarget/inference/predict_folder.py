@@ -1,7 +1,5 @@
 """Prediction of many cases into a folder: label maps and volumes.tsv; finished cases are kept."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -12,6 +10,7 @@ from tqdm import tqdm
 
 from neurotarget.data.attempts import check_names, reason_of
 from neurotarget.data.scans.detached import scan_digest
+from neurotarget.files.hashes import hash_of_value
 from neurotarget.files.ownership import claim
 from neurotarget.files.writing import remove
 from neurotarget.inference.ledger import Ledger, Outcome
@@ -92,8 +91,7 @@ class _Job(NamedTuple):
     def made_from(self, case: Case) -> str:
         """Hash of the scan's content and of everything that affects a prediction."""
         images = {contrast: scan_digest(path) for contrast, path in case.images.items()}
-        text = json.dumps({**self.settings, "images": images}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hash_of_value({**self.settings, "images": images}, 16)
 
 
 def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, Outcome]:

@@ -6,7 +6,7 @@ from glob import escape
 from pathlib import Path
 
 from neurotarget.files.ownership import refuse_foreign, refuse_twins
-from neurotarget.files.reading import load_json, read_text, real_path
+from neurotarget.files.reading import read_plain, read_text, real_path
 from neurotarget.files.writing import write_text
 from neurotarget.inference.ledger import Ledger
 from neurotarget.inference.segment import probability_path
@@ -118,7 +118,5 @@ def _is_older(path: Path, time_ns: int) -> bool:
 
 
 def _weights_of(path: Path) -> str | None:
-    try:
-        return str(load_json(path)["weights"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    weights = read_plain(path).get("weights")
+    return None if weights is None else str(weights)

@@ -15,10 +15,10 @@ from neurotarget.data.reading_results import whole_number
 from neurotarget.data.scans.formats import read_grid
 from neurotarget.data.scans.stored import corners_apart
 from neurotarget.data.scans.volume import SAME_GRID_VOX, UNREADABLE, file_stem
-from neurotarget.files.reading import load_json
+from neurotarget.files.reading import read_plain
 from neurotarget.maps.gre import COMPLEX, POLAR, Acquisition
 from neurotarget.maps.gre_sidecars import echo_times, field_strength, metadata, read_sidecars
-from neurotarget.problems import DataError, Problem, error, some, warning
+from neurotarget.problems import Problem, error, refuse_errors, some, warning
 from neurotarget.types import Triple
 
 SUFFIXES = ("MEGRE", "GRE", "T2starw")
@@ -50,8 +50,7 @@ def find_acquisitions(folder: Path, *, suffix: str | None = None) -> list[Acquis
         DataError: a list of all problems of names and sidecars, or there is no such scan.
     """
     found = scan_acquisitions(folder, suffix=suffix)
-    if errors := [problem for problem in found.problems if problem.level == "error"]:
-        raise DataError(errors)
+    refuse_errors(found.problems)
     return found.acquisitions
 
 
@@ -211,11 +210,10 @@ def _derived(root: Path) -> list[BidsFile]:
 
 def is_own(folder: Path) -> bool:
     """Whether the description of a folder of derivatives names neurotarget."""
+    makers = read_plain(folder / "dataset_description.json").get("GeneratedBy") or []
     try:
-        about = load_json(folder / "dataset_description.json")
-        makers = about.get("GeneratedBy") or []
         return any(str(maker.get("Name", "")).startswith(OWN) for maker in makers)
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (AttributeError, TypeError):  # written by hand in another form
         return False
 
 

@@ -20,8 +20,7 @@ from numpy import ndarray
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 
-from neurotarget.metrics.elements import Elements, surface_elements
-from neurotarget.shapes import Mask
+from neurotarget.metrics.elements import Elements, Region, surface_elements
 from neurotarget.types import Triple
 
 # float32 affines have a rounding error of 1e-7; distances equal to the tolerance must count
@@ -44,7 +43,7 @@ class SurfaceDistances(NamedTuple):
 
 
 def surface_distances(
-    truth: Mask, pred: Mask, spacing_mm: Triple, ignored: Mask | None = None
+    truth: Region, pred: Region, spacing_mm: Triple, ignored: Region | None = None
 ) -> SurfaceDistances:
     """Measure the distances between two surfaces in both directions, in mm.
 
@@ -73,7 +72,7 @@ def surface_distances(
     )
 
 
-def _elements(mask: Mask, spacing_mm: Triple, ignored: Mask | None) -> Elements:
+def _elements(mask: Region, spacing_mm: Triple, ignored: Region | None) -> Elements:
     """Elements of a mask, computed in its own bounding box."""
     box = _bounding_box(mask)
     if ignored is not None:  # an ignored neighbour may be one voxel outside the box

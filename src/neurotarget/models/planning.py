@@ -28,6 +28,11 @@ MOST_LEVELS = 6
 Memory = Callable[[TripleVox, int], float]  # MiB of training with this patch and batch
 
 
+def total_stride(strides: Sequence[TripleVox]) -> TripleVox:
+    """Return the product of the steps between levels along each axis."""
+    return tuple(math.prod(axis) for axis in zip(*strides, strict=True))
+
+
 class Stages(NamedTuple):
     """Strides and kernels of a network's levels, finest first; the first stride is 1×1×1."""
 
@@ -37,7 +42,7 @@ class Stages(NamedTuple):
     @property
     def stride(self) -> TripleVox:
         """Return the product of all strides along each axis."""
-        return tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
+        return total_stride(self.strides)
 
 
 def plan_stages(

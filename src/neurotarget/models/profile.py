@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from neurotarget.problems import DataError
+from neurotarget.shapes import times
 
 MIB = 2**20
 Shape = Sequence[int]
@@ -176,7 +177,7 @@ def _bytes(tensor: Tensor) -> int:
 
 
 def _reason(net: nn.Module, shape: Shape, error: Exception) -> str:
-    name, sides = type(net).__name__, "×".join(str(side) for side in shape)
+    name, sides = type(net).__name__, times(shape)
     depends = (DataDependentOutputException, DynamicOutputShapeException)
     if isinstance(error, depends):
         return (

@@ -1,4 +1,4 @@
-"""Simulated raters: the mask that another rater, or the same one again, would have drawn.
+"""Simulated raters: the mask that another rater, or the same one again, would draw.
 
 A rater moves every boundary. All boundaries of a scan move together, by the rater's habit and by
 how the scan was read on that day; each structure also moves a little on its own; and smooth waves
@@ -10,9 +10,8 @@ one rater and 0.78 between two raters (Shiraishi et al. 2025, doi:10.1148/ryai.2
 ICC(A,1)). A mean shift of d mm changes a volume by d times the surface S, so two sessions differ
 with variance 2·S²·(scan² + structure²), and the ICC is the volumes' variance between people over
 its sum with the error's. The resulting numbers are printed by
-between people over its sum with the error's. The numbers that come out are printed by
 
-    python -m pytest tests/data/test_raters.py -k published -s
+    python -m pytest tests/phantom/test_simulated_raters.py -k published -s
 """
 
 from dataclasses import dataclass
@@ -53,14 +52,14 @@ RATER_1 = Rater(scan_mm=0.072, structure_mm=0.055, wave_mm=0.40)
 RATER_2 = Rater(habit_mm=0.10, scan_mm=0.135, structure_mm=0.085, wave_mm=0.50)
 
 
-def redrawn(
+def simulate_rater(
     label: Integer[ndarray, "I J K"],
     rater: Rater,
     *,
     spacing_mm: Triple,
     rng: np.random.Generator,
 ) -> Integer[ndarray, "I J K"]:
-    """Draw a label map again, with the same ids; 0 is background.
+    """Segment a label map again as a rater would, with the same ids; 0 is background.
 
     Each structure gets the voxels deepest within its moved boundary, as many as its new volume
     holds, at least one; a voxel that two structures claim goes to the one in which it is deeper.
@@ -71,8 +70,8 @@ def redrawn(
     ids = [int(value) for value in np.unique(label) if value]
     if label.ndim != 3 or not ids:
         raise DataError(
-            f"redrawn: found a label map of shape {label.shape} with {len(ids)} structures, wanted "
-            "a 3-D one with at least one; give a mask that is not empty"
+            f"simulated rater: found a label map of shape {label.shape} with {len(ids)} structures,"
+            " wanted a 3-D one with at least one; give a mask that is not empty"
         )
     box = _box(label != 0, spacing_mm)
     there = label[box]
@@ -105,7 +104,7 @@ def _moved(
     spacing_mm: Triple,
     rng: np.random.Generator,
 ) -> Float[ndarray, "I J K"]:
-    """Depth below the new boundary, mm, at least 0 for the voxels that are drawn."""
+    """Depth below the new boundary, mm, at least 0 for the voxels of the new mask."""
     depth = _depth_mm(mask, spacing_mm) + rater.wave_mm * _waves(mask.shape, rater, spacing_mm, rng)
     voxel_mm3 = float(np.prod(spacing_mm))
     more = shift_mm * surface_mm2(mask, spacing_mm) / voxel_mm3

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurotarget.physics.extent import bounding_box
+from neurotarget.physics.extent import bounding_box, placed
 from neurotarget.physics.fourier import MaskVolume, Volume, smooth
 from neurotarget.physics.phase import TURN, wrap
-from neurotarget.physics.unwrap import difference, integrate, pairs, unwrap_path
+from neurotarget.physics.unwrap import Steps, integrate, pairs, unwrap_path
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
@@ -62,15 +62,19 @@ def combine_echoes(
     signals = [magnitude[echo][box].float() * inner / most for echo in order]
     fit = _by_steps if unwrap == "laplacian" else _by_path
     field = fit(phases, signals, times, spacing_mm=spacing_mm, mask=inner)
-    hz, weight = (
-        torch.zeros_like(mask, dtype=torch.float32),
-        torch.zeros_like(mask, dtype=torch.float32),
-    )
-    hz[box] = field / TURN * inner
     power = sum(signal.square() * time**2 for signal, time in zip(signals, times, strict=True))
     sure = power.sqrt()
-    weight[box] = sure / sure[inner].median().clamp(min=1e-12)
-    return FieldMap(hz, weight)
+    weight = sure / sure[inner].median().clamp(min=1e-12)
+    return FieldMap(placed(field / TURN * inner, box, mask), placed(weight, box, mask))
+
+
+def fitted(values: Sequence[Tensor], weights: Sequence[Tensor], times: Sequence[float]) -> Tensor:
+    """Slope of the line through 0 that fits values over the echo times, by least squares."""
+    top, bottom = torch.zeros_like(values[0]), torch.zeros_like(values[0])
+    for value, weight, time in zip(values, weights, times, strict=True):
+        top += weight * value * time
+        bottom += weight * time**2
+    return top / bottom.clamp(min=1e-20)
 
 
 def check_times(te_s: Sequence[float], echoes: int) -> list[float]:
@@ -113,27 +117,23 @@ def _by_steps(
         grown = _grown_steps(phases, axis)
         weights = [_pair_weight(signal, axis) for signal in signals]
         offset = _step_offset(grown, weights, times, spacing_mm) if len(times) > 1 else 0.0
-        top, bottom = torch.zeros_like(grown[0]), torch.zeros_like(grown[0])
-        for step, weight, time in zip(grown, weights, times, strict=True):
-            top += weight * (step - offset) * time
-            bottom += weight * time**2
-        steps.append(top / bottom.clamp(min=1e-20) * inside)
+        steps.append(fitted([step - offset for step in grown], weights, times) * inside)
     return integrate(steps, spacing_mm)
 
 
-def _grown_steps(phases: list[Volume], axis: int) -> list[Volume]:
+def _grown_steps(phases: list[Volume], axis: int) -> list[Steps]:
     """Phase differences of neighbours, echo by echo, each unwrapped with the previous one.
 
     From one echo to the next the difference grows by the effect of the field in between, which is
     far less than that since excitation.
     """
-    steps = [wrap(difference(phases[0], axis))]
+    steps = [wrap(phases[0].diff(dim=axis))]
     for phase in phases[1:]:
-        steps.append(steps[-1] + wrap(difference(phase, axis) - steps[-1]))
+        steps.append(steps[-1] + wrap(phase.diff(dim=axis) - steps[-1]))
     return steps
 
 
-def _pair_weight(signal: Volume, axis: int) -> Volume:
+def _pair_weight(signal: Volume, axis: int) -> Steps:
     """Inverse variance of a phase difference: that of two voxels with noise 1 / signal each."""
     side = signal.shape[axis] - 1
     one = signal.narrow(axis, 0, side).square()
@@ -142,8 +142,8 @@ def _pair_weight(signal: Volume, axis: int) -> Volume:
 
 
 def _step_offset(
-    steps: list[Volume], weights: list[Volume], times: list[float], spacing_mm: Triple
-) -> Volume:
+    steps: list[Steps], weights: list[Steps], times: list[float], spacing_mm: Triple
+) -> Steps:
     """Difference of neighbours at echo time 0: the smoothed intercept of a line."""
     total = sum(weights)
     mean_time = sum(w * t for w, t in zip(weights, times, strict=True)) / total.clamp(min=1e-20)
@@ -200,7 +200,7 @@ def _offset(
     slopes = []
     for axis in range(3):
         trust = _pair_weight(weight, axis)
-        slopes.append(_smoothed(wrap(difference(start, axis)), trust, spacing_mm))
+        slopes.append(_smoothed(wrap(start.diff(dim=axis)), trust, spacing_mm))
     offset = integrate(slopes, spacing_mm)
     rest = start - offset
     level = torch.atan2((weight * torch.sin(rest)).sum(), (weight * torch.cos(rest)).sum())

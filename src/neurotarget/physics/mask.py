@@ -79,7 +79,9 @@ def reliable(phase: Volume, mask: MaskVolume) -> MaskVolume:
     return torch.from_numpy(ndimage.binary_fill_holes(kept)).to(mask.device) & mask
 
 
-def _coarse(magnitude: Volume, spacing_mm: Triple) -> tuple[Volume, tuple[int, ...]]:
+def _coarse(
+    magnitude: Volume, spacing_mm: Triple
+) -> tuple[Float[Tensor, "i j k"], tuple[int, ...]]:
     """Means over blocks of about `COARSE_MM`, and the voxels in a block per axis."""
     factors = tuple(max(int(COARSE_MM / side + 0.01), 1) for side in spacing_mm)
     factors = tuple(min(f, side) for f, side in zip(factors, magnitude.shape, strict=True))
@@ -87,7 +89,7 @@ def _coarse(magnitude: Volume, spacing_mm: Triple) -> tuple[Volume, tuple[int, .
     return pooled[0], factors
 
 
-def _fine(brain: Bool[Tensor, "I J K"], shape: Sequence[int], factors: Sequence[int]) -> MaskVolume:
+def _fine(brain: Bool[Tensor, "i j k"], shape: Sequence[int], factors: Sequence[int]) -> MaskVolume:
     """The coarse mask on the scan's voxels, with smoothed steps."""
     whole = tuple(side * factor for side, factor in zip(brain.shape, factors, strict=True))
     share = F.interpolate(brain[None, None].float(), size=whole, mode="trilinear")[0, 0]

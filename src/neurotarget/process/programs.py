@@ -16,7 +16,7 @@ HELP = Path(__file__).parent / "help"
 COMMAND = "NEUROTARGET_COMMAND"  # set if `neurotarget` started a script
 SCRIPTS = ("train", "predict")
 ASKS = ("help", "-h", "--help")
-NEEDS_WORDS = ("study", "compare", "qsm", "swi")  # print help when called without arguments
+NEEDS_ARGUMENTS = ("study", "compare", "qsm", "swi")  # print help when called without arguments
 GROUPS = ("experiment", "target", "model", "data", "budget", "sweep")  # help lists their options
 
 
@@ -86,7 +86,7 @@ def asked_help(argv: Sequence[str]) -> str | None:
     if not argv or argv[0] in ASKS:
         name = argv[1] if len(argv) == 2 and argv[1] in commands() else "help"
         return help_text(name)
-    is_bare = len(argv) == 1 and argv[0] in NEEDS_WORDS
+    is_bare = len(argv) == 1 and argv[0] in NEEDS_ARGUMENTS
     asks = len(argv) == 2 and argv[1] in ASKS
     return help_text(argv[0]) if argv[0] in commands() and (is_bare or asks) else None
 

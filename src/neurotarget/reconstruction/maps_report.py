@@ -1,6 +1,6 @@
 """HTML page of a folder of maps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from neurotarget.data.scans.volume import inspect_volume
 from neurotarget.files.writing import write_text
-from neurotarget.reconstruction.maps_folder import Outcome
+from neurotarget.reconstruction.maps_folder import Outcome, Work
 from neurotarget.report.figures.map_pictures import Window, map_scene, planes_figure
 from neurotarget.report.pages.maps_page import MOST_PICTURES, GRECase, gre_html
 
@@ -26,22 +26,19 @@ WindowOf = Callable[[ndarray, ndarray | None], Window]
 
 
 def write_report(
-    outcomes: Sequence[Outcome],
-    output: Path,
-    *,
-    kind: str,
-    window_of: WindowOf,
-    unit: str,
-    facts: Mapping[str, str],
-) -> None:
+    outcomes: Sequence[Outcome], output: Path, work: Work, *, window_of: WindowOf, unit: str,
+    device: str,
+) -> None:  # fmt: skip
     """Write `<kind>.html`, the page of the maps in a folder."""
+    facts = {key: str(value) for key, value in work.settings.items() if value != {}}
     cases = []
     for number, outcome in enumerate(outcomes, start=1):
-        is_drawn = outcome.main is not None and number <= MOST_PICTURES
+        has_picture = outcome.main is not None and number <= MOST_PICTURES
         name = f"scan_{number}"
-        picture = _picture(outcome.main, name, window_of, unit) if is_drawn else None
+        picture = _picture(outcome.main, name, window_of, unit) if has_picture else None
         cases.append(_case(outcome, picture))
-    write_text(output / f"{kind}.html", gre_html(cases, kind=kind, facts=facts))
+    page = gre_html(cases, kind=work.kind, facts=facts | {"device": device})
+    write_text(output / f"{work.kind}.html", page)
 
 
 def _case(outcome: Outcome, picture: Figure | None) -> GRECase:

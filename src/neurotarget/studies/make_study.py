@@ -10,7 +10,7 @@ import pandas as pd
 
 from neurotarget.files.memory_limits import LESS_READ, LESS_SHOWN, within_memory
 from neurotarget.files.ownership import claim
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import expand_home
 from neurotarget.hypothesis import Hypothesis, Matters
 from neurotarget.levels import CodeBook, code_book
 from neurotarget.problems import DataError
@@ -163,7 +163,7 @@ def _with_interest(asked: Sequence[Hypothesis], text: str | None) -> list[Hypoth
 
 def _folder(output: Path | str | None, source: Source, target: Target) -> Path:
     folder = source.run_folder or Path(f"study_{target.name}")
-    folder = folder if output is None else at_home(output)
+    folder = folder if output is None else expand_home(output)
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         what = "may not be written" if there.is_dir() else "is a file"

@@ -32,7 +32,7 @@ from neurotarget.runs.folder.jobs import (
     is_done,
     quoted,
     read_job,
-    same_words,
+    same_overrides,
 )
 from neurotarget.runs.folder.run_lock import is_running
 from neurotarget.training.devices import PROGRAM
@@ -71,7 +71,7 @@ def launch_jobs(
     lost: dict[str, str] = {}  # reasons of jobs without a result
     todo: list[Job] = []
     for job in jobs:
-        if is_done(folder / job.name, job.words):
+        if is_done(folder / job.name, job.overrides):
             continue
         if reason := _unfit(launcher, job, folder / job.name):
             lost[job.name] = reason
@@ -86,10 +86,10 @@ def launch_jobs(
 
 def _outcome(folder: Path, job: Job, reason: str) -> JobResult:
     found = read_job(folder)
-    if not reason and found.status != "missing" and same_words(found.words, job.words):
+    if not reason and found.status != "missing" and same_overrides(found.overrides, job.overrides):
         return found
     status = "missing" if is_running(folder) else "failed"
-    return JobResult(folder, status, job.words, {}, reason or ENDED, folder / LOG)
+    return JobResult(folder, status, job.overrides, {}, reason or ENDED, folder / LOG)
 
 
 def _unfit(launcher: Launcher, job: Job, folder: Path) -> str:
@@ -97,7 +97,7 @@ def _unfit(launcher: Launcher, job: Job, folder: Path) -> str:
     if is_running(folder):
         return "another process works on it now"
     try:
-        launcher.hydra_context.config_loader.load_sweep_config(launcher.config, list(job.words))
+        launcher.hydra_context.config_loader.load_sweep_config(launcher.config, list(job.overrides))
     except (HydraException, OmegaConfBaseException) as error:
         return f"its overrides make no configuration ({reason_of(error)})"
     return ""
@@ -109,7 +109,7 @@ def _make_room(folder: Path, job: Job) -> None:
     if not place.is_dir():
         return
     found = read_job(place)
-    if found.status == "missing" and same_words(found.words, job.words):
+    if found.status == "missing" and same_overrides(found.overrides, job.overrides):
         return
     number = 1
     while (kept := folder / EARLIER / f"{job.name}-{number}").exists():
@@ -170,7 +170,7 @@ def _again(
 
 
 def _call(launcher: Launcher, jobs: Sequence[Job], number: int) -> Launch:
-    overrides = [[*job.words, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
+    overrides = [[*job.overrides, f"hydra.sweep.subdir={quoted(job.name)}"] for job in jobs]
     try:
         return Launch(launcher.launch(overrides, initial_job_idx=number), None, [])
     except KeyboardInterrupt as stopped:

@@ -15,7 +15,7 @@ from neurotarget.process.programs import command_for
 from neurotarget.report.search.search import Objective, Parameter, Sweep
 from neurotarget.report.search.search_page import sweep_html
 from neurotarget.report.text.sentences import title_of
-from neurotarget.runs.folder.jobs import SITTING, JobResult
+from neurotarget.runs.folder.jobs import INVOCATION_KEYS, JobResult
 from neurotarget.sweeps.optuna_study import METRICS, Search, importances
 from neurotarget.sweeps.search_space import Dimension
 
@@ -34,7 +34,7 @@ AT = "at"  # attribute of a trial: its folder and process
 PAGE = "sweep.html"
 TABLE = "trials.tsv"
 SHOWN = 8  # trials named in a line
-OWN = ("sweep", "held_out", *SITTING)  # settings of the search, not of a single training
+OWN = ("sweep", "held_out", *INVOCATION_KEYS)  # settings of the search, not of a single training
 
 
 class Tables(NamedTuple):
@@ -44,7 +44,7 @@ class Tables(NamedTuple):
     target: str
     search: Search
     space: tuple[Dimension, ...]
-    words: tuple[str, ...]  # overrides of every trial, and --config-dir
+    overrides: tuple[str, ...]  # overrides of every trial, and --config-dir
 
     def write(self, study: "optuna.Study") -> None:
         """Write trials.tsv and sweep.html from the current state of the study."""
@@ -60,7 +60,7 @@ class Tables(NamedTuple):
             importances=pd.DataFrame(shares, columns=["objective", "parameter", "importance"]),
             best=tuple(trial.number for trial in best),
             space="\n".join(one.text for one in self.space),
-            command=command_of(best[0], self.words, self.space) if best else "",
+            command=command_of(best[0], self.overrides, self.space) if best else "",
             facts=_facts(self.search, trials),
             notes=(UNSEEN, NOT_PRUNED) if len(objectives) > 1 else (UNSEEN,),
         )
@@ -169,7 +169,7 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
         named = "best" if len(study.directions) == 1 else "first on the Pareto front"
         lines += [
             f"{named}: trial {best[0].number}; train it, and score the held-out cases, with",
-            f"  {command_of(best[0], tables.words, tables.space)}",
+            f"  {command_of(best[0], tables.overrides, tables.space)}",
             f"page  {tables.folder / PAGE}",
         ]
     elif done:

@@ -7,7 +7,6 @@ folder. The result depends on data and splits alone, is stored in the cache, and
 and seed.
 """
 
-import hashlib
 import json
 import math
 import shutil
@@ -27,6 +26,7 @@ from neurotarget.data.batches.target_boxes import Box, Boxes, mask_box
 from neurotarget.data.cases.manifest import scan_manifest
 from neurotarget.data.labels import class_of_id
 from neurotarget.files.drafts import sweep
+from neurotarget.files.hashes import hash_of_value
 from neurotarget.files.writing import write_text, written
 from neurotarget.inference.localiser import Limits, locate
 from neurotarget.inference.segment import Predictor
@@ -178,9 +178,8 @@ def _key(own: Config, settings: Config, data: TargetData) -> str:
     """Hash of everything that a localiser depends on: prepared cases, splits, settings."""
     entries = sorted((case_id, folder.name) for case_id, folder in data.folders.items())
     parts = {name: own[name] for name in ("model", "task", "budget", "augment", "windows")}
-    told = [VERSION, parts, dict(settings), entries, sorted(data.splits.items())]
-    text = json.dumps(told, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    facts = [VERSION, parts, dict(settings), entries, sorted(data.splits.items())]
+    return hash_of_value(facts, 20)
 
 
 def _make(own: Config, settings: Config, target: Target, data: TargetData, folder: Path) -> None:
@@ -233,7 +232,7 @@ def limits_of(
         sides = " × ".join(f"{side:g}" for side in settings["spacing_mm"])
         raise DataError(
             f"cascade: found no training mask that fills a voxel of {sides} mm, wanted masks to "
-            "localise; say a smaller cascade.spacing_mm, or cascade=none"
+            "localise; set a smaller cascade.spacing_mm, or cascade=none"
         )
     sizes = np.array([drawn[entry.case_id].size_mm for entry in marked])
     voxel_mm3 = [float(np.prod(entry.grid.spacing_mm)) for entry in marked]

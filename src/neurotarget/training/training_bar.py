@@ -89,8 +89,9 @@ class TrainingBar(Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Close the bar."""
+        share = self.progress(trainer.global_step)  # on every rank, since it is broadcast
         if self.bar is not None:
-            self.bar.n = min(100 * self.progress(trainer.global_step), 100.0)
+            self.bar.n = min(100 * share, 100.0)
             self.bar.close()
 
     def on_exception(self, *_: object) -> None:

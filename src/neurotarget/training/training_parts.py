@@ -1,6 +1,5 @@
 """Builds the parts of a run from its resolved configuration, and tests every setting."""
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.datamodule import TargetData
 from neurotarget.data.sides.pairs import as_trained
 from neurotarget.models.profile import profile
-from neurotarget.problems import DataError
+from neurotarget.problems import DataError, did_you_mean
 from neurotarget.process.signals import Stopped, signal_of
 from neurotarget.runs.network.fitting import fit_patch, try_patch
 from neurotarget.runs.network.objects import build, refused
@@ -71,7 +70,7 @@ def build_parts(
     Raises:
         DataError: a setting is unknown or has an invalid value, or the patch does not fit.
     """
-    check_words(config, target)
+    check_choices(config, target)
     net, fitted, note = fit_patch(config["patch_vox"], config["model"], target)
     data.target, data.margin_vox = fitted, getattr(net, "margin_vox", 0)
     lines = [note] if note else []
@@ -90,7 +89,7 @@ def build_parts(
     further = [best, meter, *budget.callbacks, *callbacks]
     trainer = _trainer(config, folder, budget.trainer, further)
     if config["budget"]["kind"] in ("minutes", "flops"):  # steps are printed earlier
-        lines.append(f"training  {budget.told}")
+        lines.append(f"training  {budget.description}")
     return Parts(fitted, data, task, trainer, best, meter, lines)
 
 
@@ -137,7 +136,7 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
         raise Stopped(number) from error
 
 
-def check_words(config: Config, target: Target) -> None:
+def check_choices(config: Config, target: Target) -> None:
     """Check the settings `weights`, `monitor`, `postprocess` and `held_out`, which are used late.
 
     Raises:
@@ -153,8 +152,7 @@ def check_words(config: Config, target: Target) -> None:
         ("postprocess", config["postprocess"], POSTPROCESS),
     ):
         if word not in known:
-            near = difflib.get_close_matches(str(word), known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = did_you_mean(str(word), known)
             raise DataError(f"{name}: got {word!r}; {hint}known are {', '.join(known)}")
     if not isinstance(config["held_out"], bool):
         raise DataError(f"held_out: got {config['held_out']!r}, wanted true or false")

@@ -10,12 +10,12 @@ import yaml
 
 from neurotarget.cli import overrides
 from neurotarget.cli.argv import check_argv, resumed_argv
-from neurotarget.cli.main import load_target
+from neurotarget.cli.targets import load_target
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import read_foreign, refuse_foreign, refuse_replayed
 from neurotarget.runs.folder.jobs import Job, read_job
 from neurotarget.runs.folder.known_caches import RUNS, note_runs
-from neurotarget.runs.folder.multirun import read_multirun, settled, to_go_on
+from neurotarget.runs.folder.multirun import read_multirun, resume_command_of, settled
 from neurotarget.training.localising import located
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -147,7 +147,7 @@ def test_trust_is_typed_and_never_taken_from_the_run(word, tmp_path):
     (tmp_path / "overrides.yaml").write_text(yaml.safe_dump([word, "trust=true"]))
     assert resumed_argv([f"resume={tmp_path}", "trust=true"])[0] == word
     assert "trust=true" not in resumed_argv([f"resume={tmp_path}", "trust=true"])
-    with pytest.raises(DataError, match="trust: found 1, wanted true or false"):
+    with pytest.raises(DataError, match="trust: got '1', wanted true or false"):
         resumed_argv([f"resume={tmp_path}", "trust=1"])
 
 
@@ -183,7 +183,7 @@ def test_options_come_before_overrides_as_hydra_reads_them(tmp_path):
 def test_the_command_that_goes_on_types_again_what_is_not_taken_from_the_run(tmp_path):
     words = ["--config-dir=/mine", "paths.cache=/scratch", "paths.runs=runs2", "seed=1,2"]
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": words}))
-    command = to_go_on(tmp_path)
+    command = resume_command_of(tmp_path)
     assert command == f"python train.py --config-dir=/mine paths.cache=/scratch resume={tmp_path}"
     made = resumed_argv(command.split()[2:])
     assert [word for word in made if "=/" in word][:2] == [
@@ -218,14 +218,14 @@ def test_only_what_is_typed_decides_where_scores_are_sent(word, record, tmp_path
     told = capsys.readouterr().err
     assert told.startswith(f"resume={tmp_path}: {shlex.quote(word)} of its record decides where")
     assert told.count("\n") == 1
-    assert shlex.quote(word) in to_go_on(tmp_path, [word])
+    assert shlex.quote(word) in resume_command_of(tmp_path, [word])
     assert word in resumed_argv([f"resume={tmp_path}", "trust=true"])
 
 
 def test_the_command_that_goes_on_types_again_where_scores_are_sent(tmp_path):
     words = ["logger.wandb=online", "logger.project=mine", "seed=1,2"]
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": words}))
-    command = to_go_on(tmp_path)
+    command = resume_command_of(tmp_path)
     assert command == (f"python train.py logger.wandb=online logger.project=mine resume={tmp_path}")
     assert [one for one in resumed_argv(command.split()[2:]) if one in words] == [
         "seed=1,2",
@@ -253,7 +253,7 @@ def test_a_cache_that_was_typed_for_a_run_need_not_be_typed_again(elsewhere):
     (job / "overrides.yaml").write_text(yaml.safe_dump([f"paths.cache={cache}"]))
     assert f"paths.cache={cache}" in resumed_argv([f"resume={job}"])
     (run / "multirun.yaml").write_text(yaml.safe_dump({"words": [f"paths.cache={cache}"]}))
-    assert to_go_on(run) == f"python train.py resume={run}"
+    assert resume_command_of(run) == f"python train.py resume={run}"
 
 
 def refuses(run):

@@ -10,12 +10,12 @@ from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.ceiling import INTER, INTRA, ceiling_table, drawings_of, people_of
 from neurotarget.stats.study.raters import raters_table
 from neurotarget.stats.study.tables import agreement_table
-from oracles.drawn import TARGET, drawn_cohort, drawn_rows, several_masks
+from oracles.rater_cohort import TARGET, rater_cohort, rater_rows, several_masks
 
 
 @pytest.fixture(scope="module")
 def measured():
-    rows, covariates = drawn_rows()
+    rows, covariates = rater_rows()
     return from_rows(
         rows.assign(metric=rows["metric"].str.replace("@again", "@rater1_again")),
         TARGET,
@@ -66,7 +66,7 @@ def test_the_error_is_that_of_one_drawing_with_the_interval_of_agreement(measure
     ],
 )
 def test_who_drew_the_reference(raters, drawn_by, of_reference):
-    measured = drawn_cohort()
+    measured = rater_cohort()
     covariates = measured.covariates
     if drawn_by:
         covariates = covariates.assign(rater=drawn_by)
@@ -98,11 +98,11 @@ def test_one_mask_a_scan_is_no_pair():
     first = measured.covariates.index.str.endswith("_mask1")
     alone = replace(measured, covariates=measured.covariates[first])
     assert drawings_of(alone) is None
-    assert drawings_of(drawn_cohort()) is None
+    assert drawings_of(rater_cohort()) is None
 
 
 def test_several_people_who_drew_the_reference_are_no_one():
-    measured = drawn_cohort()
+    measured = rater_cohort()
     half = pd.Series(["a", "b"] * 20, index=measured.covariates.index)
     mixed = replace(measured, covariates=measured.covariates.assign(rater=half))
     assert people_of(mixed)["reference"] == "reference"

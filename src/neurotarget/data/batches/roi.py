@@ -13,7 +13,7 @@ from numpy import ndarray
 from scipy import ndimage
 
 from neurotarget.data.scans.geometry import Grid, crop
-from neurotarget.problems import DataError, Problem
+from neurotarget.problems import DataError, error
 from neurotarget.types import Anchor, Roi, Triple
 
 COARSE_MM = 4.0
@@ -37,16 +37,10 @@ def box_of(scan: ndarray, grid: Grid, roi: Roi, *, case_id: str, file: str) -> G
     box = crop(grid, centre, roi.size_mm)
     if box is None:
         extent = " × ".join(f"{side:.0f}" for side in np.multiply(grid.canonical_shape, spacing))
-        raise DataError(
-            Problem(
-                "error",
-                case_id,
-                file,
-                f"a scan of {extent} mm that the region of interest misses",
-                f"a scan that holds the point {roi.offset_mm} mm from the {roi.anchor} anchor",
-                "set target.roi to fit these scans, or target.roi=null to use whole scans",
-            )
-        )
+        found = f"a scan of {extent} mm that the region of interest misses"
+        wanted = f"a scan that holds the point {roi.offset_mm} mm from the {roi.anchor} anchor"
+        todo = "set target.roi to fit these scans, or target.roi=null to use whole scans"
+        raise DataError(error(found, wanted, todo, case_id=case_id, file=file))
     return box
 
 
@@ -80,16 +74,9 @@ def _head_anchor(
     area_mm2 = head.sum(axis=(0, 1)) * coarse_mm[0] * coarse_mm[1]
     tall = np.flatnonzero(area_mm2 > VERTEX_AREA_MM2)
     if tall.size == 0:
-        raise DataError(
-            Problem(
-                "error",
-                case_id,
-                file,
-                "no outline of a head",
-                "a scan of the whole head, for the region of interest's anchor 'head'",
-                "set target.roi.anchor=scan or world, or target.roi=null to use whole scans",
-            )
-        )
+        wanted = "a scan of the whole head, for the region of interest's anchor 'head'"
+        todo = "set target.roi.anchor=scan or world, or target.roi=null to use whole scans"
+        raise DataError(error("no outline of a head", wanted, todo, case_id=case_id, file=file))
     vertex = int(tall[-1])
     depths = [max(vertex - round(depth / coarse_mm[2]), 0) for depth in VAULT_MM]
     vault = head[:, :, depths[1] : depths[0] + 1]

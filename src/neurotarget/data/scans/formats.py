@@ -23,11 +23,11 @@ from neurotarget.data.scans.stored import (
     corners_apart,
     in_mm,
     invertible,
-    made,
     native,
+    with_header,
 )
 from neurotarget.files.reading import opened
-from neurotarget.problems import MIRRORED
+from neurotarget.problems import MIRRORED, errors_of
 
 NIFTI = (".nii.gz", ".nii")
 MGH = (".mgz", ".mgh")
@@ -77,7 +77,7 @@ def _read_mgh(path: Path, report: Report) -> Stored:
     is_oriented = struct.unpack_from(">h", content, GOOD_RAS_BYTE)[0] == 1
     if not is_oriented:
         report.no_orientation("goodRASFlag is 0")
-    return made(np.asanyarray(image.dataobj), image.affine, is_oriented=is_oriented)
+    return with_header(np.asanyarray(image.dataobj), image.affine, is_oriented=is_oriented)
 
 
 def _read_nifti(path: Path, report: Report) -> Stored:
@@ -87,7 +87,7 @@ def _read_nifti(path: Path, report: Report) -> Stored:
     unit_mm = _mend(stored, report)
     if stored.binaryblock != before:
         content = stored.binaryblock + content[size:]
-    is_broken = any(problem.level == "error" for problem in report.problems)
+    is_broken = bool(errors_of(report.problems))
     image = kind.from_stream(BytesIO(content))
     sform, qform = (int(image.header[f"{form}_code"]) for form in ("sform", "qform"))
     if not (is_broken or sform > 0 or qform > 0):

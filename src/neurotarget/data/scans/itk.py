@@ -14,8 +14,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from neurotarget.data.scans.bounded import check_shape
-from neurotarget.data.scans.detached import check_length, suffix_of, voxels_beside
-from neurotarget.data.scans.stored import Report, Stored, in_mm, made
+from neurotarget.data.scans.detached import check_length, suffix_of, voxel_file
+from neurotarget.data.scans.stored import Report, Stored, in_mm, with_header
 from neurotarget.files.reading import check_regular, opened
 
 NAMED_UNITS_MM = {
@@ -24,7 +24,6 @@ NAMED_UNITS_MM = {
     **dict.fromkeys(("cm", "centimeter", "centimeters"), 10.0),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1e3),
 }
-GUESSED = b"orientation unknown, sform of the source"  # header description of our own maps
 TEXT_HEADER = 1 << 16  # bytes; headers of NRRD and MetaImage are shorter
 ANATOMICAL = re.compile(r"(right|left)-(anterior|posterior)-(superior|inferior)|[rl][ap][si]t?\b")
 DATA_FILES = ("datafile", "elementdatafile")  # fields of NRRD and MetaImage, without blanks
@@ -46,7 +45,7 @@ def read_itk(path: Path, report: Report) -> Stored:
     places, data = _places(path, fields, is_nrrd=is_nrrd), None
     if suffix_of(path):
         encoding = fields.get("encoding", "").casefold() if is_nrrd else ""
-        data = voxels_beside(path, places, encoding, report)
+        data = voxel_file(path, places, encoding, report)
     elif places:
         todo = "convert the scan to NIfTI, which is one file"
         raise report.refused(f"voxels in another file ({places[0]!r})", "voxels in the file", todo)
@@ -63,7 +62,7 @@ def read_itk(path: Path, report: Report) -> Stored:
     if image.GetNumberOfComponentsPerPixel() > 1:
         array = np.moveaxis(array, -1, 0)
     if image.GetDimension() != 3:
-        return made(array.T, np.eye(4))
+        return with_header(array.T, np.eye(4))
     unit_mm = _named_unit_mm(fields, report)
     axes = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine = np.eye(4)
@@ -72,7 +71,7 @@ def read_itk(path: Path, report: Report) -> Stored:
     without = _unoriented(fields, is_nrrd=is_nrrd)
     if without:
         report.no_orientation(without)
-    return made(array.T, affine, is_oriented=not without)
+    return with_header(array.T, affine, is_oriented=not without)
 
 
 def _text_fields(path: Path, report: Report) -> dict[str, str]:

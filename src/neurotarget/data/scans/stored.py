@@ -49,7 +49,7 @@ class Stored(NamedTuple):
     is_oriented: bool  # whether the file defines left and right
 
 
-def made(array: ndarray, affine: ndarray, *, is_oriented: bool = True) -> Stored:
+def with_header(array: ndarray, affine: ndarray, *, is_oriented: bool = True) -> Stored:
     """Wrap an array from a format without NIfTI header, with a NIfTI header made for it."""
     array = native(array)
     header = nib.Nifti1Header()

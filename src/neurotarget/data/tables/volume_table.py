@@ -24,9 +24,9 @@ from neurotarget.data.tables.volume_columns import (
     is_number,
     no_labels,
 )
-from neurotarget.files.writing import at_home
+from neurotarget.files.writing import expand_home
 from neurotarget.levels import CodeBook, level_key, usual_columns
-from neurotarget.problems import DataError, Problem, error, nearest, some, warning
+from neurotarget.problems import DataError, Problem, error, nearest, refuse_errors, some, warning
 from neurotarget.types import Target
 
 ONE_METHOD = "measured"  # name of the method if no table names one
@@ -86,7 +86,7 @@ def read_volume_table(
         DataError: the unit is unknown, the labels are unknown, or a list of all problems of the
             tables.
     """
-    paths = [at_home(path) for path in paths]
+    paths = [expand_home(path) for path in paths]
     if unit.casefold() not in UNITS_MM3:
         raise DataError(f"unit: got {unit!r}, wanted one of {', '.join(UNITS_MM3)}; write one")
     if not labels and target is not None:
@@ -94,13 +94,13 @@ def read_volume_table(
     tables = [(_read(path, id_column), path) for path in paths]
     problems = [problem for table, path in tables for problem in _table_problems(table, path)]
     if not labels or not all(table.rows for table, _ in tables):
-        _refuse(problems)
+        refuse_errors(problems)
         raise DataError(no_labels(tables))
     asked = Asked(tuple(labels), tuple(methods), id_column, method_column, unit.casefold())
     roles, wrong = find_roles(tables, asked)
     problems += wrong
     if not roles:
-        _refuse(problems)
+        refuse_errors(problems)
     cohort = _Cohort(roles, asked_covariates(target))
     for table in roles:
         cohort.add(table)
@@ -108,7 +108,7 @@ def read_volume_table(
     volumes, unknown = cohort.volumes_by_method(asked)
     problems += [*cohort.problems, *_by_cell(cohort.wrong), *untyped, *unknown, *_codes(covariates)]
     problems += _commas(covariates)
-    _refuse(problems)
+    refuse_errors(problems)
     return VolumeTable(volumes, covariates, list(dict.fromkeys(problems)))
 
 
@@ -238,11 +238,6 @@ class _Cohort:
             index = pd.Index(self.names.values(), name="case_id")
             tables[name] = pd.DataFrame(values, index=index, dtype=float)
         return tables, problems
-
-
-def _refuse(problems: Sequence[Problem]) -> None:
-    if errors := [problem for problem in problems if problem.level == "error"]:
-        raise DataError(list(dict.fromkeys(errors)))
 
 
 def _read(path: Path, id_column: str | None) -> TextTable:

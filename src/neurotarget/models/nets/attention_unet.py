@@ -1,14 +1,13 @@
 """MONAI's attention U-Net, whose skips have gates controlled by the coarser level."""
 
-import math
 from collections.abc import Sequence
 
 from monai.networks.nets import AttentionUnet as MonaiAttentionUnet
 
 from neurotarget.models.backbone import Wrapped
 from neurotarget.models.nets.unet import steps_between
+from neurotarget.models.planning import total_stride
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.types import TripleVox
 
 
 class AttentionUNet(Wrapped):
@@ -53,7 +52,7 @@ class AttentionUNet(Wrapped):
                 f"AttentionUNet: got widths {list(widths)}, wanted at least 2, as a gate has half "
                 "the channels of its level; mend model.widths"
             )
-        self.stride: TripleVox = tuple(math.prod(axis) for axis in zip(*steps, strict=True))
+        self.stride = total_stride(steps)
         side = kernel if isinstance(kernel, int) else tuple(kernel)
         self.net = MonaiAttentionUnet(
             spatial_dims=3,

@@ -5,15 +5,13 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.nets.unet import steps_between
+from neurotarget.models.planning import total_stride
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
-from neurotarget.types import TripleVox
-
-Feature = Float[Tensor, "B _ _ _ _"]
+from neurotarget.shapes import Feature, Image, Logits
 
 # standard deviation of a normal distribution truncated at two standard deviations
 CUT_STD = 0.87962566
@@ -46,12 +44,7 @@ class DeepParcellation(Backbone):
             ValueError: there are fewer than two widths.
         """
         super().__init__()
-        if len(widths) < 2:
-            raise ValueError(
-                f"DeepParcellation: got {len(widths)} widths, wanted at least two; mend "
-                "conf/model/deepparcellation.yaml"
-            )
-        self.stride: TripleVox = (2 ** (len(widths) - 1),) * 3
+        self.stride = total_stride(steps_between(None, len(widths), net="DeepParcellation"))
         steps = [1] + [2] * (len(widths) - 1)
         ends = pairwise([in_channels, *widths])
         self.downs = nn.ModuleList(
@@ -68,13 +61,8 @@ class DeepParcellation(Backbone):
         self.apply(_start)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits:
+        """Score every voxel."""
         skips, feature = [], image
         for down in self.downs:
             feature = down(feature)

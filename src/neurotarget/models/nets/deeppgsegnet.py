@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.nets.unet import steps_between
+from neurotarget.models.planning import total_stride
 from neurotarget.models.small_grids import guard_small_grids
 from neurotarget.shapes import Image, Logits
-from neurotarget.types import TripleVox
 
 
 class DeepPGSegNet(Backbone):
@@ -38,12 +39,7 @@ class DeepPGSegNet(Backbone):
             ValueError: there are fewer than two widths.
         """
         super().__init__()
-        if len(widths) < 2:
-            raise ValueError(
-                f"DeepPGSegNet: got {len(widths)} widths, wanted at least two; mend "
-                "conf/model/deeppgsegnet.yaml"
-            )
-        self.stride: TripleVox = (2 ** (len(widths) - 1),) * 3
+        self.stride = total_stride(steps_between(None, len(widths), net="DeepPGSegNet"))
         coarsest = {widths[-2], max(widths[-2], widths[-1] // 2)}
         self.needs_spread = 8 in coarsest  # groups of a single channel, for tiny widths only
         self.downs = nn.ModuleList(
@@ -59,13 +55,8 @@ class DeepPGSegNet(Backbone):
         self.head = nn.Conv3d(widths[0], num_labels, 1)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits:
+        """Score every voxel."""
         feature, skips = self.downs[0](image), []
         for down in self.downs[1:]:
             skips.append(feature)

@@ -5,9 +5,8 @@ from typing import NamedTuple
 from monai.networks.nets import MedNeXt as MonaiMedNeXt
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.nets.unet import Levels
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
+from neurotarget.shapes import Image, Levels, Logits
 from neurotarget.types import TripleVox
 
 
@@ -85,12 +84,7 @@ class MedNeXt(Backbone):
         )
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
-
-        Raises:
-            ValueError: a side is not a multiple of 16, or all sides are 16.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids."""
         scores = self.net(image)
         return list(scores) if isinstance(scores, tuple) else scores

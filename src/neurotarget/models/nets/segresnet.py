@@ -7,9 +7,8 @@ from monai.networks.nets import SegResNet as MonaiSegResNet
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.nets.unet import Levels
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
+from neurotarget.shapes import Image, Levels, Logits
 
 
 class SegResNet(Backbone):
@@ -79,20 +78,11 @@ class SegResNet(Backbone):
         self.heads = nn.ModuleList(nn.Conv3d(width, num_labels, 1) for width in coarse)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids."""
         feature, skips = self.net.encode(image)
         levels, skips = [], skips[:-1]
         for sample, up in zip(self.net.up_samples, self.net.up_layers, strict=True):
             feature = up(sample(feature) + skips.pop())
             levels.append(feature)
-        logits = self.net.conv_final(feature)
-        if not (self.training and len(self.heads)):
-            return logits
-        coarse = [head(level) for head, level in zip(self.heads, levels[:-1], strict=True)]
-        return [logits, *reversed(coarse)]
+        return self.with_coarse(self.net.conv_final(feature), levels, self.heads)

@@ -4,16 +4,14 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
 from monai.networks.nets import UNet as MonaiUNet
-from torch import Tensor, nn
+from torch import nn
 
 from neurotarget.models.backbone import Backbone
+from neurotarget.models.planning import total_stride
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
+from neurotarget.shapes import Image, Levels, Logits
 from neurotarget.types import TripleVox
-
-Levels = list[Float[Tensor, "B L _ _ _"]]  # full grid first, then each coarser decoder level
 
 
 class UNet(Backbone):
@@ -60,7 +58,7 @@ class UNet(Backbone):
         """
         super().__init__()
         strides = steps_between(strides, len(widths), net="UNet")
-        self.stride: TripleVox = tuple(math.prod(axis) for axis in zip(*strides, strict=True))
+        self.stride = total_stride(strides)
         self.deep_supervision = deep_supervision
         whole = MonaiUNet(
             spatial_dims=3,
@@ -80,13 +78,8 @@ class UNet(Backbone):
         self.heads = nn.ModuleList(nn.Conv3d(width, num_labels, 1) for width in coarse)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, also coarser grids, finest first.
-
-        Raises:
-            ValueError: a side is not a multiple of `stride`, or all sides equal it.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, also coarser grids."""
         skips, feature = [], image
         for down in self.downs:
             feature = down(feature)
@@ -95,11 +88,7 @@ class UNet(Backbone):
         for up in self.ups:  # coarsest first
             feature = up(torch.cat([skips.pop(), feature], dim=1))
             levels.append(feature)
-        logits = self.top(feature)
-        if not (self.training and len(self.heads)):
-            return logits
-        coarse = [head(level) for head, level in zip(self.heads, levels[:-1], strict=True)]
-        return [logits, *reversed(coarse)]
+        return self.with_coarse(self.top(feature), levels, self.heads)
 
 
 def steps_between(

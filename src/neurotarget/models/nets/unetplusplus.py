@@ -6,9 +6,9 @@ from monai.networks.nets import BasicUNetPlusPlus
 from torch import nn
 
 from neurotarget.models.backbone import Backbone
-from neurotarget.models.nets.unet import Levels, norm_of
+from neurotarget.models.nets.unet import norm_of
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image, Logits
+from neurotarget.shapes import Image, Levels, Logits
 
 LEVELS = 5
 
@@ -73,13 +73,8 @@ class UNetPlusPlus(Backbone):
             self.net.final_conv_0_3 = nn.Identity()
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits | Levels:
-        """Score every voxel; with deep supervision in training, by four decoders, deepest first.
-
-        Raises:
-            ValueError: a side is not a multiple of 16, or all are 16.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits | Levels:
+        """Score every voxel; with deep supervision in training, by four decoders, deepest first."""
         *shallower, deepest = self.net(image)
         if self.training and self.deep_supervision:
             return [deepest, *reversed(shallower)]

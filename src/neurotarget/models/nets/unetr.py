@@ -7,7 +7,7 @@ from torch import nn
 
 from neurotarget.models.backbone import Wrapped
 from neurotarget.models.small_grids import guard_small_grids
-from neurotarget.shapes import Image
+from neurotarget.shapes import Image, times
 from neurotarget.types import TripleVox
 
 
@@ -83,10 +83,6 @@ class UNETR(Wrapped):
         """
         if (sides := tuple(image.shape[2:])) != self.patch_vox:
             raise ValueError(
-                f"UNETR: got sides {_times(sides)}, wanted those it is built for, the patch's; the "
-                f"nearest are {_times(self.patch_vox)}"
+                f"UNETR: got sides {times(sides)}, wanted those it is built for, the patch's; the "
+                f"nearest are {times(self.patch_vox)}"
             )
-
-
-def _times(sides: Sequence[int]) -> str:
-    return "×".join(map(str, sides))

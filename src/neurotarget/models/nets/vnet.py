@@ -55,13 +55,8 @@ class VNet(Backbone):
         self.net = _Scaled(taken, num_labels, base_width=base_width, dropout=dropout)
         guard_small_grids(self)
 
-    def forward(self, image: Image) -> Logits:
-        """Score every voxel.
-
-        Raises:
-            ValueError: a side is not a multiple of 16, or all are 16.
-        """
-        self.check(image)
+    def score(self, image: Image) -> Logits:
+        """Score every voxel."""
         return self.net(self.stem(image))
 
 

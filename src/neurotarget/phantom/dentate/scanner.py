@@ -16,10 +16,10 @@ from numpy import ndarray
 from scipy import ndimage
 
 from neurotarget.phantom.atlas import head_atlas
-from neurotarget.phantom.dentate.anatomy import Maps, QSMPerson, draw_maps
+from neurotarget.phantom.dentate.anatomy import Maps, QSMPerson, render_maps
 from neurotarget.phantom.dentate.field import field_ppm, own_brain
-from neurotarget.phantom.dentate.nuclei import draw_dentates
-from neurotarget.phantom.gland.scanner import Site, draw_shading, draw_warp, stored_grid
+from neurotarget.phantom.dentate.nuclei import sample_dentates
+from neurotarget.phantom.scanner import Site, sample_shading, sample_warp, stored_grid
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T
 from neurotarget.physics.qsm import QSM, Reconstruction
 from neurotarget.types import Triple
@@ -87,9 +87,9 @@ def scan_gre(person: QSMPerson, site: GRESite, *, voxel_scale: float = 1.0) -> G
     spacing_mm = tuple(float(side) for side in np.linalg.norm(affine[:3, :3], axis=0))
     b0 = tuple(float(part) for part in affine[2, :3] / spacing_mm)
     scale = (person.tiv_ml / head_atlas().intracranial_ml) ** (1 / 3)
-    dentates = draw_dentates(rng)
-    warp = draw_warp(shape, affine, scale, rng)
-    maps = draw_maps(person, warp, shape, affine, dentates=dentates, rng=rng)
+    dentates = sample_dentates(rng)
+    warp = sample_warp(shape, affine, scale, rng)
+    maps = render_maps(person, warp, shape, affine, dentates=dentates, rng=rng)
     total = field_ppm(maps, warp, spacing_mm, b0)
     magnitude, phase = _echoes(maps, total, site, rng)
     mask = _mask(maps, magnitude[0], site, spacing_mm)
@@ -128,8 +128,8 @@ def _echoes(
     hz = total_ppm * np.float32(GAMMA_HZ_PER_T * site.field_t * 1e-6)
     r2star = maps.r2star_hz * np.float32((site.field_t / 3) ** FIELD_POWER)
     r2star += np.abs(maps.chi_ppm) * np.float32(R2PRIME_HZ_PER_PPM * site.field_t / 3)
-    bright = maps.brightness * np.exp(draw_shading(shape, site.shading, rng)) * site.white
-    offset = draw_shading(shape, OFFSET_RAD, rng) + np.float32(rng.uniform(-np.pi, np.pi))
+    bright = maps.brightness * np.exp(sample_shading(shape, site.shading, rng)) * site.white
+    offset = sample_shading(shape, OFFSET_RAD, rng) + np.float32(rng.uniform(-np.pi, np.pi))
     spread = np.float32(site.noise * site.white)
     slopes = _slopes(hz)
     magnitude, phase = np.empty((2, len(site.te_s), *shape), dtype=np.float32)

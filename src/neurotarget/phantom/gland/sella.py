@@ -55,7 +55,7 @@ class Sella:
         return replace(self, height=height)
 
 
-def draw_sella(
+def sample_sella(
     rng: np.random.Generator, *, age: float, sex: str, volume_mm3: float, scale: float
 ) -> Sella:
     """Draw one person's sella; `scale` is native over template length.

@@ -34,7 +34,7 @@ STATES = {"done": "made", "kept": "kept from before", "failed": "failed"}
 
 @dataclass(frozen=True)
 class GRECase:
-    """Result of one scan. `facts` holds texts by heading, `numbers` values by column of the table.
+    """Result of one scan: `facts` by heading, `numbers` by column of the table.
 
     `status` is done, kept (from an earlier run) or failed; `note` is the reason, or a warning.
     """

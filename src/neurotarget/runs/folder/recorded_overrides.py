@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from neurotarget.problems import DataError
-from neurotarget.runs.folder.run_folder import OVERRIDES, read_words
+from neurotarget.runs.folder.run_folder import OVERRIDES, read_overrides
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def recorded(folder: str | None, argv: Sequence[str]) -> Iterator[None]:
         path = Path(folder or "") / OVERRIDES
         if not folder or not path.is_file():
             raise
-        overrides = [override for override in read_words(path.parent) if override in argv]
+        overrides = [override for override in read_overrides(path.parent) if override in argv]
         keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
         lines = str(error).splitlines()
         raise DataError(
