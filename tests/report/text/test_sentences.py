@@ -104,6 +104,12 @@ def test_claims_are_sentences(claim, sentence):
     assert found == f"Hypothesis: the pituitary volume {sentence}"
 
 
+def test_a_claim_on_a_table_names_no_file():
+    target = replace(a_target("left", "right"), name="groups120", contrasts=("table",))
+    sentence = claim_sentence(Hypothesis.parse("x", "volume: F > M"), target)
+    assert sentence == "Hypothesis: the total volume is larger in women than in men."
+
+
 def test_a_claim_without_label_is_of_the_total_of_several():
     asked = Hypothesis.parse("x", "volume: F > M")
     sentence = claim_sentence(asked, a_target("left", "right_part"))

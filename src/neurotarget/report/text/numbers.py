@@ -42,6 +42,12 @@ def number(value: float | None, digits: int | None = None, *, sign: bool = False
     return f"{MINUS if value < 0 else '+' if sign else ''}{whole}{point}{decimals}"
 
 
+def tick_text(value: float, _: int | None = None) -> str:
+    """Format the label of a tick, with thin spaces between thousands from five digits on."""
+    text = f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:.10g}"
+    return text.replace(",", NARROW).replace("-", MINUS)
+
+
 def stated(value: float, *, sign: bool = False) -> str:
     """Format a stated or round number without needless digits: `70`, `0.25`."""
     decimals = f"{float(f'{value:.3g}'):.12f}".rstrip("0").partition(".")[2]
