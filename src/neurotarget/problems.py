@@ -77,6 +77,11 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     return f"did you mean {near}? " if near else ""
 
 
+def join_reasons(*reasons: str) -> str:
+    """Join the reasons that are not empty, each once."""
+    return "; ".join(dict.fromkeys(filter(None, reasons)))
+
+
 def some(names: Iterable[object], most: int = 8) -> str:
     """List of names for a sentence, cut after `most`."""
     listed = [str(name) for name in names]

@@ -152,10 +152,10 @@ def read_rows(path: Path) -> pd.DataFrame:
         "a volume below 0": is_volume & (table["value"] < 0),
         "a Dice outside 0 to 1": is_dice & ((table["value"] < 0) | (table["value"] > 1)),
     }
-    for found, where in claims.items():
+    for claim, where in claims.items():
         if where.any():
             raise DataError(
-                f"{path}: found {found} in line {int(where.to_numpy().argmax()) + 2}, wanted rows "
+                f"{path}: found {claim} in line {int(where.to_numpy().argmax()) + 2}, wanted rows "
                 "as they were written; make it again with neurotarget evaluate"
             )
     return table
@@ -191,7 +191,7 @@ def _rows_of(
     warnings: list[Problem] = []
     with attempts(lambda case: score(case, warnings), cases, workers) as results:
         done = list(tqdm(results, what, total=len(cases), unit="case", delay=1))
-    _refuse([found for found in done if isinstance(found, DataError)])
+    _refuse([result for result in done if isinstance(result, DataError)])
     _log_warnings(warnings)
     return [row for rows in done for row in rows]
 

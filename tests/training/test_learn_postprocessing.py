@@ -182,4 +182,4 @@ def test_before_and_after_stand_in_summary_terminal_and_report(a_run, data, caps
     page = (a_run / "report.html").read_text()
     assert "largest piece only" in page
     assert f"<td>{DICE:.4f}</td>" in page.replace(' class="number"', "")
-    assert len(from_run(a_run).beside["postprocessing"]) == len(table)
+    assert len(from_run(a_run).stored["postprocessing"]) == len(table)

@@ -149,7 +149,7 @@ def _from_table(asked: Arguments, target: Target | None) -> Material:
         asked.table,
         target=target,
         labels=list(asked.labels) or None,
-        words={
+        reading={
             "levels": levels_of(asked.levels),
             "id_column": asked.id,
             "method_column": asked.method,

@@ -38,8 +38,8 @@ def summary_rows(comparison: Comparison) -> Rows:
 
 
 def _named(row: Mapping) -> str:
-    word = row.get("learnt")
-    return f"{row['arm']} ({word})" if word in (NOT_LEARNT, DOUBTFUL) else str(row["arm"])
+    verdict = row.get("learnt")
+    return f"{row['arm']} ({verdict})" if verdict in (NOT_LEARNT, DOUBTFUL) else str(row["arm"])
 
 
 def markdown(comparison: Comparison, title: str) -> str:
@@ -50,8 +50,8 @@ def markdown(comparison: Comparison, title: str) -> str:
     loud = arms_banner(comparison)
     first = [f"**{_escaped(loud.head)}**", *map(_escaped, loud.lines)] if loud else []
     parts = [f"# {_escaped(title)}", *first, _escaped(comparison.sentence), table]
-    if found := verdicts(comparison):
-        lines = [f"- {_escaped(arm)}: {_escaped(verdict)}" for arm, verdict in found.items()]
+    if texts := verdicts(comparison):
+        lines = [f"- {_escaped(arm)}: {_escaped(verdict)}" for arm, verdict in texts.items()]
         parts.append("\n".join(["Verdicts on the hypotheses, over seeds:", "", *lines]))
     if comparison.notes:
         parts.append("\n".join(["Notes:", "", *(f"- {_escaped(one)}" for one in comparison.notes)]))
@@ -65,13 +65,13 @@ def verdicts(comparison: Comparison) -> dict[str, str]:
     """Return the verdicts on the target's hypotheses by the reference and by each arm, as text."""
     arms = comparison.tables["arms"]
     effects = comparison.tables["effects"]
-    found = {}
+    by_arm = {}
     if len(effects):
         reference = effects[effects["arm"] == "reference"]
         texts = [f"{row['hypothesis']}: {row['verdict']}" for _, row in reference.iterrows()]
-        found[f"reference {target_noun(comparison.target)}"] = "; ".join(texts)
-    found |= dict(zip(arms["arm"], arms["verdicts"], strict=True))
-    return {str(arm): str(texts) for arm, texts in found.items() if texts}
+        by_arm[f"reference {target_noun(comparison.target)}"] = "; ".join(texts)
+    by_arm |= dict(zip(arms["arm"], arms["verdicts"], strict=True))
+    return {str(arm): str(texts) for arm, texts in by_arm.items() if texts}
 
 
 def _failed(row: Mapping) -> str:

@@ -208,5 +208,5 @@ def unlike_masks(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
 
 
 def _reference(rows: pd.DataFrame) -> pd.Series:
-    found = rows[rows["metric"] == "reference_volume_mm3"].drop_duplicates(["case_id", "label"])
-    return found.set_index(["case_id", "label"])["value"]
+    volumes = rows[rows["metric"] == "reference_volume_mm3"].drop_duplicates(["case_id", "label"])
+    return volumes.set_index(["case_id", "label"])["value"]

@@ -16,20 +16,11 @@ from neurotarget.problems import DataError
 from neurotarget.runs.folder.run_folder import read_config
 from neurotarget.runs.network.objects import recorded_target
 from neurotarget.scoring import read_rows
+from neurotarget.stats.arms.arm_tables import MEASURED
 from neurotarget.stats.cohort.learning import Training
 from neurotarget.studies.study_inputs import with_ledger
 from neurotarget.types import Target
 
-NUMBERS = (  # numeric keys of cost.json
-    "parameters",
-    "flops_per_step",
-    "steps",
-    "step_s",
-    "train_s",
-    "peak_memory_mib",
-    "predict_s_per_case",
-    "energy_wh",
-)
 TEXTS = ("peak_memory_of", "energy_of")
 AGAIN = "make it again with neurotarget evaluate, or train the run anew"
 
@@ -97,14 +88,14 @@ def _design(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     if not summary:
         raise DataError(f"{folder}/summary.json: found no JSON, wanted a summary; {AGAIN}")
     fallback = {"seed": config.get("seed"), "fold": (config.get("data") or {}).get("fold")}
-    found = {**fallback, **summary}
+    values = {**fallback, **summary}
     for name in fallback:
-        if not isinstance(found[name], int) or isinstance(found[name], bool):
+        if not isinstance(values[name], int) or isinstance(values[name], bool):
             raise DataError(
-                f"{folder}/summary.json: found {name} {found[name]}, wanted a whole number; "
+                f"{folder}/summary.json: found {name} {values[name]}, wanted a whole number; "
                 "train the run anew"
             )
-    return found
+    return values
 
 
 def _splits(path: Path) -> dict[str, str]:
@@ -146,7 +137,7 @@ def _check_whole(path: Path, rows: pd.DataFrame, splits: Mapping[str, str], targ
 def _cost(folder: Path, config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of a run's cost; NaN or "" where unknown."""
     written = read_plain(folder / "cost.json")
-    cost: dict[str, Any] = {name: _number(written.get(name)) for name in NUMBERS}
+    cost: dict[str, Any] = {name: _number(written.get(name)) for name in MEASURED}
     if math.isnan(cost["train_s"]):
         cost["train_s"] = _number(summary.get("train_seconds"))
     cost |= {name: str(written.get(name) or "") for name in TEXTS}

@@ -164,3 +164,15 @@ def expand_home(path: Path | str) -> Path:
     with suppress(RuntimeError, ValueError):  # a file name may start with a tilde
         return path.expanduser()
     return path
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse an output folder that can be neither written nor made.
+
+    Raises:
+        DataError: it, or the folder that it would be made in, may not be written or is a file.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        what = "may not be written" if there.is_dir() else "is a file"
+        raise DataError(f"output: {there} {what}, wanted a folder to write into; name another")

@@ -57,7 +57,7 @@ def further_scores(
     if not alone:
         _add_prediction(scores, pred, further, target)
     maps = {"": truth} if truth is not None else {}
-    maps |= {f"@{name}": drawn for name, drawn in further.raters.items()}
+    maps |= {f"@{name}": classes_of for name, classes_of in further.raters.items()}
     for name, classes in maps.items():
         _add_means(scores, f"reference_mean_{{}}{name}", classes, further, target)
         if name:
@@ -75,7 +75,7 @@ def _cut(
     maps = [one for one in (truth, pred, *further.raters.values()) if one is not None]
     box = union(*(box for one in maps for box in label_boxes(one, target).values()))
     inside = (None if one is None else one[box] for one in (truth, pred))
-    raters = {name: drawn[box] for name, drawn in further.raters.items()}
+    raters = {name: classes[box] for name, classes in further.raters.items()}
     scans = {name: scan[box] for name, scan in further.scans.items()}
     return *inside, Further(raters, scans)
 
@@ -84,9 +84,9 @@ def _add_prediction(
     scores: Scores, pred: ClassMap | None, further: Further, target: Target
 ) -> None:
     _add_means(scores, "mean_{}", pred, further, target)
-    for name, drawn in further.raters.items():
-        found = dict.fromkeys(scores, 0.0) if pred is None else _dice(drawn, pred, target)
-        for label, value in found.items():
+    for name, theirs in further.raters.items():
+        by_label = dict.fromkeys(scores, 0.0) if pred is None else _dice(theirs, pred, target)
+        for label, value in by_label.items():
             scores[label][f"dice@{name}"] = value
 
 
@@ -97,8 +97,8 @@ def _add_means(
     boxes = dict.fromkeys(target.labels) if classes is None else label_boxes(classes, target)
     for contrast, scan in further.scans.items():
         for number, (label, box) in enumerate(boxes.items(), start=1):
-            found = math.nan if box is None else mean_inside(scan[box], classes[box] == number)
-            scores[label][metric.format(contrast)] = found
+            mean = math.nan if box is None else mean_inside(scan[box], classes[box] == number)
+            scores[label][metric.format(contrast)] = mean
 
 
 def _add_volumes(
@@ -114,8 +114,8 @@ def _dice(one: ClassMap, other: ClassMap, target: Target) -> dict[str, float]:
     """Dice of each label of two maps, without the voxels that either ignores."""
     one, other, _ = same_ignored(target, one, other)
     both = [label_boxes(classes, target) for classes in (one, other)]
-    found = {}
+    by_label = {}
     for number, label in enumerate(target.labels, start=1):
         box = union(*(boxes[label] for boxes in both))
-        found[label] = dice(one[box] == number, other[box] == number)
-    return found
+        by_label[label] = dice(one[box] == number, other[box] == number)
+    return by_label

@@ -77,8 +77,8 @@ def _elements(mask: Region, spacing_mm: Triple, ignored: Region | None) -> Eleme
     box = _bounding_box(mask)
     if ignored is not None:  # an ignored neighbour may be one voxel outside the box
         box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
-    found = surface_elements(mask[box], spacing_mm, None if ignored is None else ignored[box])
-    return found._replace(places=found.places + [side.start for side in box])
+    elements = surface_elements(mask[box], spacing_mm, None if ignored is None else ignored[box])
+    return elements._replace(places=elements.places + [side.start for side in box])
 
 
 def _nearest_mm(

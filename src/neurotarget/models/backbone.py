@@ -39,7 +39,7 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def with_coarse(
-        self, logits: Logits, levels: Sequence[Feature], heads: Sequence[nn.Module]
+        self, logits: Logits, levels: Sequence[Feature], heads: nn.ModuleList
     ) -> Logits | Levels:
         """Scores, in training with those of the decoder's coarser levels; levels coarsest first."""
         if not (self.training and len(heads)):

@@ -28,21 +28,21 @@ def with_head_size(material: Material) -> Material:
     be measured, a note explains what to supply.
     """
     measured = material.measured
-    if not any(map(_asks_of_groups, measured.target.hypotheses)) or not material.cases:
+    if not any(map(_compares_groups, measured.target.hypotheses)) or not material.cases:
         return material
-    asked = [name for one in measured.target.hypotheses for name in one.variables]
-    if find_tiv([*measured.covariates.columns, *asked]):
+    variables = [name for one in measured.target.hypotheses for name in one.variables]
+    if find_tiv([*measured.covariates.columns, *variables]):
         return material
     cases = [case for key, case in material.cases.items() if key in measured.covariates.index]
-    found = brain_volumes(cases, measured.target.contrasts)
-    if not found.values:
-        note = f"Groups are compared without head size: {found.why}; {SUPPLY}."
+    measurement = brain_volumes(cases, measured.target.contrasts)
+    if not measurement.values:
+        note = f"Groups are compared without head size: {measurement.why}; {SUPPLY}."
         return material._replace(notes=(*material.notes, note))
-    values = pd.Series(found.values, dtype=float).reindex(measured.covariates.index)
-    covariates = measured.covariates.assign(**{found.column: values})
+    values = pd.Series(measurement.values, dtype=float).reindex(measured.covariates.index)
+    covariates = measured.covariates.assign(**{measurement.column: values})
     known, n = int(values.notna().sum()), len(values)
-    origin = f"{found.column}: {found.origin}, {known} of {n} cases"
-    is_brain = found.column == "brain_mm3"
+    origin = f"{measurement.column}: {measurement.origin}, {known} of {n} cases"
+    is_brain = measurement.column == "brain_mm3"
     note = f"Head size was not given and is taken from the scans ({origin})"
     return material._replace(
         measured=replace(measured, covariates=covariates),
@@ -51,5 +51,5 @@ def with_head_size(material: Material) -> Material:
     )
 
 
-def _asks_of_groups(hypothesis: Hypothesis) -> bool:
+def _compares_groups(hypothesis: Hypothesis) -> bool:
     return bool(hypothesis.groups) and not hypothesis.contrast

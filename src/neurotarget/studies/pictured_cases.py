@@ -60,8 +60,8 @@ def choose_cases(study: Study, count: int) -> dict[str, str]:
     between = [case_id for case_id in left if case_id not in {*low, *high}]
     start = max((len(between) - rest // 3) // 2, 0)
     middle = between[start : start + rest // 3]
-    for part, word in zip((low, middle, high), ranks, strict=True):
-        chosen |= {case_id: word for case_id in part if case_id not in chosen}
+    for part, rank in zip((low, middle, high), ranks, strict=True):
+        chosen |= {case_id: rank for case_id in part if case_id not in chosen}
     return chosen
 
 
@@ -155,5 +155,5 @@ def _flags(case_id: str, study: Study) -> Sequence[str]:
     failures = study.tables.get("failed_cases")
     if failures is None or failures.empty:
         return ()
-    found = failures[failures["case_id"] == case_id]
-    return tuple(f"{line.method}, {line.label}: {line.detail}" for line in found.itertuples())
+    own = failures[failures["case_id"] == case_id]
+    return tuple(f"{line.method}, {line.label}: {line.detail}" for line in own.itertuples())

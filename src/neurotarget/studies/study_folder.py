@@ -40,16 +40,8 @@ FIGURES = (  # prefixes of figure names
 
 # optional tables
 SOMETIMES = (
-    *(
-        "label_effects",
-        "parts",
-        "raters",
-        "ceiling",
-        "rater_differences",
-        "means",
-        "mean_agreement",
-    ),
-    *("people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
+    *("label_effects", "parts", "raters", "ceiling", "rater_differences", "means"),
+    *("mean_agreement", "people", "flow", "assumptions", "tests", "longitudinal", "noninferiority"),
     "postprocessing",
 )
 
@@ -76,13 +68,13 @@ def study_of(material: Material, *, seed: int = 0) -> Study:
         training=material.training,
     )
     study = with_reporting(study, n_listed=material.n_listed, people=material.people)
-    return replace(study, tables={**study.tables, **material.beside})
+    return replace(study, tables={**study.tables, **material.stored})
 
 
 def software() -> str:
     """Return a text with the versions of the software that computes a study."""
-    named = ("neurotarget", "numpy", "scipy", "pandas", "statsmodels")
-    return f"Python {python_version()}, " + ", ".join(f"{one} {version(one)}" for one in named)
+    names = ("neurotarget", "numpy", "scipy", "pandas", "statsmodels")
+    return f"Python {python_version()}, " + ", ".join(f"{one} {version(one)}" for one in names)
 
 
 def write_files(

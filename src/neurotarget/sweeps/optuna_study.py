@@ -254,7 +254,7 @@ def objective_value(values: Mapping[str, float], objective: str) -> tuple[float,
 def not_learnt(values: Mapping[str, float]) -> str:
     """Why a trial has not learnt, from its validation metrics; "" if it has, or may have."""
     found = judge_validation(values)
-    return " ".join(found.reasons) if found.word == NOT_LEARNT else ""
+    return " ".join(found.reasons) if found.verdict == NOT_LEARNT else ""
 
 
 def check_same_search(study: "optuna.Study", asked: Mapping[str, Any]) -> None:

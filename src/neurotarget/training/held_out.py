@@ -37,7 +37,7 @@ from neurotarget.studies.study_inputs import (
     covariate_table,
     people_table_of,
     run_facts,
-    tables_beside,
+    stored_tables,
     with_ledger,
     with_planted,
 )
@@ -115,7 +115,7 @@ def score_held_out(
         label_ids,
         (),
         run_facts(facts, folder),
-        tables_beside(folder),
+        stored_tables(folder),
         Training.read(facts.get("training")),
         people=people_table_of(data.manifest.cases, splits),
     )

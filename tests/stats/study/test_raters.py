@@ -5,7 +5,7 @@ import pytest
 from neurotarget.stats.cohort.failures import failures_table
 from neurotarget.stats.cohort.measured import from_rows
 from neurotarget.stats.study.analysis import analyse
-from neurotarget.stats.study.raters import network_of, rater_differences_table, raters_table
+from neurotarget.stats.study.raters import rater_differences_table, raters_table
 from neurotarget.stats.study.tables import agreement_table
 from oracles.rater_cohort import DICE, TARGET, rater_cohort, rater_rows
 
@@ -31,7 +31,7 @@ def differences(measured):
 
 def test_every_two_of_network_and_people_have_a_row_a_label_and_region(measured, table):
     assert measured.methods == ("reference", "predicted", "again", "rater2")
-    assert network_of(measured) == "predicted"
+    assert measured.network == "predicted"
     assert len(table) == 6 * 3
     assert list(table.index[:3]) == [("reference", "predicted", x) for x in TARGET_LABELS]
 
@@ -115,7 +115,7 @@ def test_people_alone_are_put_against_each_other():
     rows, covariates = rater_rows()
     people = rows[rows["metric"].str.startswith(("reference_", "rater_"))]
     measured = from_rows(people, TARGET, covariates)
-    assert network_of(measured) is None
+    assert measured.network is None
     table = raters_table(measured, agreement_table(measured))
     assert set(zip(table["first"], table["second"], strict=True)) == {
         ("reference", "again"), ("reference", "rater2"), ("again", "rater2")

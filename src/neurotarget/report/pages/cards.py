@@ -20,10 +20,10 @@ from neurotarget.report.text.sentences import (
 )
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT
 from neurotarget.stats.effects.influence import influence_note
-from neurotarget.stats.effects.verdict import ABSENT, FOUND, OPPOSITE
+from neurotarget.stats.effects.verdict import ABSENT, OPPOSITE, SHOWN_KINDS
 from neurotarget.stats.study.results import Study
 
-ICONS = dict.fromkeys(FOUND, "yes") | dict.fromkeys((ABSENT, OPPOSITE), "no")  # else "open"
+ICONS = dict.fromkeys(SHOWN_KINDS, "yes") | dict.fromkeys((ABSENT, OPPOSITE), "no")  # else "open"
 KINDS = {EQUIVALENT: "same", DIFFERENT: "other"}  # else "open"
 ROOM = 0.06  # free share of the strip's width at both ends
 

@@ -19,7 +19,8 @@ from neurotarget.report.text.text_tables import (
 )
 from neurotarget.stats.cohort.failures import BELOW_HALF, failed_masks
 from neurotarget.stats.cohort.learning import without_failed
-from neurotarget.stats.effects.effects import INCONCLUSIVE, claim
+from neurotarget.stats.effects.effects import claim
+from neurotarget.stats.effects.verdict import INCONCLUSIVE
 from neurotarget.stats.study.results import Study
 from neurotarget.stats.study.tables import ALL_LABELS, own_units
 from neurotarget.types import FAILED
@@ -107,9 +108,9 @@ def summary_text(summary: Mapping) -> str:
 
 def _learning(study: Study) -> dict:
     learning = study.learning
-    values = (
-        ("", (), ()) if learning is None else (learning.word, learning.reasons, learning.warnings)
-    )
+    values = ("", (), ())
+    if learning is not None:
+        values = (learning.verdict, learning.reasons, learning.warnings)
     return dict(zip(LEARNING, values, strict=True))
 
 

@@ -30,10 +30,10 @@ def banner(learning: Learning | None) -> Banner | None:
     """Return the banner; None where the network has learnt and there are no warnings."""
     if learning is None:
         return None
-    if learning.word in HEADS:
-        kind = "no" if learning.word == NOT_LEARNT else "open"
+    if learning.verdict in HEADS:
+        kind = "no" if learning.verdict == NOT_LEARNT else "open"
         lines = (*learning.reasons, *learning.warnings)
-        return Banner(kind, HEADS[learning.word], lines)
+        return Banner(kind, HEADS[learning.verdict], lines)
     return Banner("open", WARNED, learning.warnings) if learning.warnings else None
 
 

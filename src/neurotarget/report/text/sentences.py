@@ -15,7 +15,7 @@ from neurotarget.stats.cohort.failures import FAILED, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS
 from neurotarget.stats.effects.effect_differences import DIFFERENT, EQUIVALENT, SLIGHT, UNDECIDED
 from neurotarget.stats.effects.variants import DECLARED, WITH_SITE
-from neurotarget.stats.effects.verdict import FOUND, NO_CONCLUSION, SHOWN
+from neurotarget.stats.effects.verdict import NO_CONCLUSION, SHOWN, SHOWN_KINDS
 from neurotarget.stats.study.results import Study
 from neurotarget.types import FAILED as FAILED_IS
 
@@ -201,7 +201,7 @@ def answer(study: Study) -> str:
 def _shows(rows: Sequence[Mapping], *, is_first: bool) -> str:
     """What one method's effects show, with the other verdicts: not shown is not absent."""
     verdicts = [row["verdict"] for row in rows]
-    count = sum(verdict in FOUND for verdict in verdicts)
+    count = sum(verdict in SHOWN_KINDS for verdict in verdicts)
     others = [one for one in dict.fromkeys(verdicts) if one != SHOWN]
     if len(rows) == 1:
         more = f" ({others[0].removeprefix('shown, ')})" if others else ""

@@ -99,7 +99,7 @@ def overview(folder: Path, results: Sequence[JobResult], before: set[str]) -> st
     summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     lines = [f"{len(results)} jobs: {summary}"]
     for one in results:
-        if one.status == "done" and judge_validation(one.values).word == NOT_LEARNT:
+        if one.status == "done" and judge_validation(one.values).verdict == NOT_LEARNT:
             lines.append(f"  NOT LEARNT: {one.folder.name}")
     for one in results:
         if one.status in ("failed", "missing"):

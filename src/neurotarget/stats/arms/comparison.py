@@ -8,13 +8,13 @@ import pandas as pd
 from scipy.stats import f
 
 from neurotarget.stats.arms.arm_learning import Learnings, learning_of_arms, learnt_alone
-from neurotarget.stats.arms.arm_parts import arm_parts_table, of_arms, without_external
+from neurotarget.stats.arms.arm_parts import arm_parts_table, without_external
 from neurotarget.stats.arms.arm_scores import (
     MEAN,
     SAME,
     Scored,
     score_arms,
-    score_beside,
+    secondary_scores,
     undefined,
 )
 from neurotarget.stats.arms.arm_studies import agreement_table, effects_table
@@ -71,7 +71,7 @@ def compare(
         **_rankings(ranked, fits, seed),
         "spread": spread_table(scored),
         "agreement": agreement_table(arms, seed=seed),
-        "effects": effects_table(of_arms(every, arms.names), learnings),
+        "effects": effects_table(every.only(arms.names), learnings),
         "costs": costs_table(scored),
         "cases": cases_table(scored),
     }
@@ -107,7 +107,7 @@ def _rankings(
         return {**tables, "variance": variance_table({})}
     pairs = compared_pairs(ranked)
     blocks = [differences_table(ranked, fits, pairs=pairs, seed=seed)]
-    for metric, scored in score_beside(ranked.arms).items():
+    for metric, scored in secondary_scores(ranked.arms).items():
         fit = {MEAN: fit_arms(scored, MEAN, ranked.arms.nets)}
         blocks.append(differences_table(scored, fit, metric=metric, pairs=pairs, seed=seed))
     differences = pd.concat([block for block in blocks if len(block)] or blocks, ignore_index=True)
@@ -138,8 +138,8 @@ def _on_folds(fits: Mapping[str, MixedFit]) -> Iterator[str]:
 
 
 def _on_learning(learnings: Learnings) -> Iterator[str]:
-    for arm, found in learnings.items():
-        yield from (f"{arm}: {line}" for line in found.warnings)  # the table has the reasons
+    for arm, learning in learnings.items():
+        yield from (f"{arm}: {line}" for line in learning.warnings)  # the table has the reasons
 
 
 def _notes(scored: Scored, ranked: Scored | None, why: str) -> Iterator[str]:

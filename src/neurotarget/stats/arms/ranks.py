@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import friedmanchisquare, studentized_range
 
+from neurotarget.problems import join_reasons
 from neurotarget.stats.arms.arm_scores import SAME, Scored
-from neurotarget.stats.arms.paired import ONE_TRAINING, order, told_apart
+from neurotarget.stats.arms.paired import ONE_TRAINING, distinguished, order
 
 ALPHA = 0.05
 COLUMNS = [
@@ -55,9 +56,9 @@ def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
         if _is_untested(differences, label):
             reasons.append(UNTESTED)
         named = letters(
-            list(ranks.sort_values(kind="stable").index), told_apart(differences, label)
+            list(ranks.sort_values(kind="stable").index), distinguished(differences, label)
         )
-        reason = "; ".join(part for part in (*reasons, why) if part)
+        reason = join_reasons(*reasons, why)
         rows += [
             (label, arm, ranks[arm], p, critical, named[arm], n_cases, reason) for arm in named
         ]

@@ -18,6 +18,7 @@ from neurotarget.levels import level_key
 
 # numbers in columns of these names are group names, not quantities
 CHANGE = "their subjects change"  # a covariate between visits; part of a reason
+AGE, SEX = ("age", "age_years"), ("sex", "gender")  # names of columns, in any case
 CATEGORIES = frozenset({"sex", "gender", "group", "diagnosis", "site", "scanner", "rater"})
 
 
@@ -85,8 +86,8 @@ def concerned(hypothesis: Hypothesis, covariates: pd.DataFrame) -> ndarray:
     """Return whether each case belongs to a hypothesis; cases of a third group do not."""
     if not hypothesis.groups or hypothesis.covariate not in covariates:
         return np.ones(len(covariates), dtype=bool)
-    asked, keys = covariates[hypothesis.covariate], [key(name) for name in hypothesis.groups]
-    return (asked.isna() | asked.map(key, na_action="ignore").isin(keys)).to_numpy()
+    values, keys = covariates[hypothesis.covariate], [key(name) for name in hypothesis.groups]
+    return (values.isna() | values.map(key, na_action="ignore").isin(keys)).to_numpy()
 
 
 def quantity(hypothesis: Hypothesis) -> str:
@@ -128,8 +129,8 @@ def other_groups(hypothesis: Hypothesis, covariates: pd.DataFrame) -> str:
         return ""
     name = hypothesis.covariate
     values = covariates[name].dropna().map(written)
-    asked = {level_key(group, name) for group in hypothesis.groups}
-    others = values[~values.map(lambda value: level_key(value, name)).isin(asked)]
+    compared = {level_key(group, name) for group in hypothesis.groups}
+    others = values[~values.map(lambda value: level_key(value, name)).isin(compared)]
     if not len(others):
         return ""
     counts = ", ".join(f"{value} {n}" for value, n in others.value_counts().items())
@@ -170,10 +171,10 @@ def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame, what: str) -> No
 def _quantities(hypothesis: Hypothesis) -> set[str]:
     """Covariates that the model uses as numbers: that of a slope, and those of splines."""
     curved = (SPLINE.fullmatch(term) for term in hypothesis.adjust)
-    found = {match[1] for match in curved if match}
+    names = {match[1] for match in curved if match}
     if hypothesis.covariate and hypothesis.groups is None and "*" not in hypothesis.covariate:
-        found.add(hypothesis.covariate)
-    return found
+        names.add(hypothesis.covariate)
+    return names
 
 
 def _typed(values: pd.Series, *, is_number: bool, groups: tuple[str, str] | None) -> pd.Series:

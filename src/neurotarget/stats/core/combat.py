@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from numpy import ndarray
 
 from neurotarget.problems import DataError
@@ -85,15 +85,15 @@ class Combat:
             covariates that are confounded with the sites.
         """
         volumes, names, covariates = _checked("Combat.fit", volumes, sites, covariates)
-        found = _sites_of(names)
-        if len(found) < 2:
+        every = _sites_of(names)
+        if len(every) < 2:
             raise DataError(
-                f"Combat.fit: got {len(found)} site ({', '.join(found)}), wanted two or more; "
+                f"Combat.fit: got {len(every)} site ({', '.join(every)}), wanted two or more; "
                 "volumes of one site need no harmonisation"
             )
         bare = _model(volumes, names, covariates)
         standard = bare._standardised(volumes, covariates)
-        raw = {name: _site(standard[names == name]) for name in found}
+        raw = {name: _site(standard[names == name]) for name in every}
         if not empirical_bayes:
             return replace(bare, sites=raw)
         shrunk = {
@@ -115,14 +115,14 @@ class Combat:
             DataError: a site is known already or has one case, or a covariate is NaN.
         """
         volumes, names, covariates = _checked("Combat.adapt", volumes, sites, covariates)
-        found = _sites_of(names)
-        if known := sorted(set(found) & set(self.sites)):
+        new = _sites_of(names)
+        if known := sorted(set(new) & set(self.sites)):
             raise DataError(
                 f"Combat.adapt: got the site {', '.join(known)}, which is known already; transform"
             )
         self._refuse_other_width("Combat.adapt", volumes, covariates)
         standard = self._standardised(volumes, covariates)
-        parts = {name: standard[names == name] for name in found}
+        parts = {name: standard[names == name] for name in new}
         added = {name: _shrunk(part, _site(part), self.prior) for name, part in parts.items()}
         return replace(self, sites={**self.sites, **added})
 
@@ -176,11 +176,11 @@ def least_squares(design: Float[ndarray, "N P"], volumes: Volumes) -> Float[ndar
     """
     there = ~np.isnan(volumes)
     patterns, member = np.unique(there, axis=1, return_inverse=True)
-    found = np.empty((design.shape[1], volumes.shape[1]))
+    coefficients = np.empty((design.shape[1], volumes.shape[1]))
     for number, rows in enumerate(patterns.T):
         own = member.ravel() == number
-        found[:, own] = np.linalg.lstsq(design[rows], volumes[rows][:, own], rcond=None)[0]
-    return found
+        coefficients[:, own] = np.linalg.lstsq(design[rows], volumes[rows][:, own], rcond=None)[0]
+    return coefficients
 
 
 def _model(volumes: Volumes, names: ndarray, covariates: Covariates) -> Combat:
@@ -254,7 +254,7 @@ def _shrunk(standard: Volumes, raw: Site, prior: Prior | None) -> Site:
     return Site(location, scale)
 
 
-def _posterior_scale(squares: Features, n: Features, prior: Prior) -> Features:
+def _posterior_scale(squares: Features, n: Integer[ndarray, " F"], prior: Prior) -> Features:
     """Mean of the inverse gamma posterior of a variance, given squares about the location."""
     mean, variance = prior.scale_mean, prior.scale_variance
     if variance <= ROUNDING * mean**2:  # all equal: the prior is a point
@@ -287,12 +287,12 @@ def _checked(
 
 def _sites_of(names: ndarray) -> list[str]:
     """Sites in alphabetical order; each must have at least two cases."""
-    found, counts = np.unique(names, return_counts=True)
-    if few := [str(name) for name, count in zip(found, counts, strict=True) if count < 2]:
+    sites, counts = np.unique(names, return_counts=True)
+    if few := [str(name) for name, count in zip(sites, counts, strict=True) if count < 2]:
         raise DataError(
             f"Combat: got one case of {', '.join(few)}, wanted two or more of a site; leave it out"
         )
-    return [str(name) for name in found]
+    return [str(name) for name in sites]
 
 
 def _refuse_confounded(design: Float[ndarray, "N P"], n_sites: int) -> None:

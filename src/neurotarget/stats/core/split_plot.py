@@ -106,8 +106,8 @@ def satterthwaite(sums: Sums, variances: tuple[float, float, float], fewest: int
     spread = run / sums.seeds + within / sums.n
     value = 1 / float((1 / spread).sum())
     slope = steps * (_by_spread(sums).T @ spread**-2) * value**2
-    found = float(value**2 / (slope @ np.linalg.solve(scaled, slope)))
-    return max(found, float(sums.arms * (sums.seeds - 1) * len(sums.n)))  # from trainings alone
+    freedom = float(value**2 / (slope @ np.linalg.solve(scaled, slope)))
+    return max(freedom, float(sums.arms * (sums.seeds - 1) * len(sums.n)))  # from trainings alone
 
 
 def _curvature(sums: Sums, at: Float[ndarray, "3"], steps: Float[ndarray, "3 3"]) -> ndarray:

@@ -45,8 +45,8 @@ def people_a_site(covariates: pd.DataFrame) -> float:
 def _numbers(hypothesis: Hypothesis, values: pd.Series) -> pd.Series:
     if hypothesis.groups:
         keys = values.map(key, na_action="ignore")
-        asked = [key(group) for group in hypothesis.groups]
-        return (keys == asked[0]).astype(float).where(keys.isin(asked))
+        groups = [key(group) for group in hypothesis.groups]
+        return (keys == groups[0]).astype(float).where(keys.isin(groups))
     numbers = pd.to_numeric(values, errors="coerce")
     if numbers.notna().any():
         return numbers.astype(float)

@@ -39,8 +39,8 @@ ABSENT = "absent"
 OPPOSITE = "opposite"
 INCONCLUSIVE = "inconclusive"
 NO_CONCLUSION = "no conclusion"  # too many masks failed, or the network has not learnt
-FOUND = (SHOWN, SMALLER)
-VERDICTS = (*FOUND, ABSENT, OPPOSITE, INCONCLUSIVE, NO_CONCLUSION)
+SHOWN_KINDS = (SHOWN, SMALLER)
+VERDICTS = (*SHOWN_KINDS, ABSENT, OPPOSITE, INCONCLUSIVE, NO_CONCLUSION)
 POWER = 0.8  # Cohen 1988, doi:10.4324/9780203771587
 TWO_TESTS = 0.9  # level of the interval that is equivalent to two one-sided tests at 5 %
 
@@ -48,7 +48,7 @@ TWO_TESTS = 0.9  # level of the interval that is equivalent to two one-sided tes
 class Verdict(NamedTuple):
     """One of the six verdicts, and its reason."""
 
-    word: str
+    kind: str
     reason: str = ""
 
 
@@ -117,7 +117,7 @@ def judge(
         too_large.append(f"the interval excludes {published}{of_share}")
     if low > 0 or high < 0:
         small = [f"it {within}"] if is_small else []
-        return _found(low, high, sign, expected, published, too_large, small)
+        return _excluding_zero(low, high, sign, expected, published, too_large, small)
     if is_small:
         ninety = f"[{_plain(ends.low_90)}, {_plain(ends.high_90)}]"
         return Verdict(ABSENT, f"the 90 % interval {ninety} {within}")
@@ -125,7 +125,7 @@ def judge(
     return Verdict(INCONCLUSIVE, "; ".join([*too_large, could]))
 
 
-def _found(
+def _excluding_zero(
     low: float,
     high: float,
     sign: int,
@@ -135,10 +135,10 @@ def _found(
     small: list[str],
 ) -> Verdict:
     """Verdict on an interval that excludes 0."""
-    found = 1 if low > 0 else -1
-    if sign not in (0, found):
+    direction = 1 if low > 0 else -1
+    if sign not in (0, direction):
         return Verdict(OPPOSITE)
-    if expected * found < 0:
+    if expected * direction < 0:
         return Verdict(SHOWN, "; ".join([*small, f"{published} points the other way"]))
     if too_large:
         return Verdict(SMALLER, "; ".join([*too_large, *small]))
@@ -149,12 +149,12 @@ def _found(
 
 def _could(expected: float, power: float, least: float, unit: str) -> str:
     """Sentence on the effects that the data could have found."""
-    found = f"these data would show an effect of {_amount(least, unit)} with 80 % power"
+    sentence = f"these data would show an effect of {_amount(least, unit)} with 80 % power"
     if math.isnan(expected):
-        return found
+        return sentence
     return (
         f"the power to find the published {_amount(expected, unit, '+')} was "
-        f"{math.floor(100 * power)} %; {found}"
+        f"{math.floor(100 * power)} %; {sentence}"
     )
 
 

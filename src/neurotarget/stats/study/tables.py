@@ -18,10 +18,17 @@ from numpy import ndarray
 from neurotarget.metrics.metric_units import is_own
 from neurotarget.problems import DataError
 from neurotarget.stats.cohort.failures import failed_masks
+from neurotarget.stats.cohort.learning import failed_by_label
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import FEWEST, mean_interval
 from neurotarget.stats.core.resample import ROUNDING, codes
-from neurotarget.stats.study.agreement import NONE, Found, T, agreement_intervals, agreement_values
+from neurotarget.stats.study.agreement import (
+    NONE,
+    Statistic,
+    T,
+    agreement_intervals,
+    agreement_values,
+)
 
 Cases = Float[ndarray, " N"]
 Codes = Integer[ndarray, " N"]
@@ -127,9 +134,28 @@ def agreement_table(measured: Measured, *, seed: int = 0) -> pd.DataFrame:
             for label in measured.labels:
                 columns = [measured.volumes[method][label].to_numpy(float) for method in methods]
                 names = {"first": first, "second": second, "label": label, **part.names}
-                found = _agreement(np.stack(columns, axis=1)[part.cases], methods, part, seed)
-                rows += [names | row for row in found]
+                statistics = _agreement(np.stack(columns, axis=1)[part.cases], methods, part, seed)
+                rows += [names | row for row in statistics]
     return pd.DataFrame(rows, columns=AGREEMENT_COLUMNS)
+
+
+def pair_rows(
+    agreement: pd.DataFrame, first: str, second: str, label: str | None = None
+) -> pd.DataFrame:
+    """Return the rows of two methods over all cases, of one label unless it is None."""
+    rows = agreement[(agreement["first"] == first) & (agreement["second"] == second)]
+    rows = rows[rows["stratum"] == "all"]
+    return rows if label is None else rows[rows["label"] == label]
+
+
+def statistic_columns(rows: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Return value, low and high of statistics of one label, in columns of these names."""
+    by_name = rows.set_index("statistic")[["value", "low", "high"]]
+    return {
+        column: value
+        for name, names in columns.items()
+        for column, value in zip(names, by_name.reindex([name]).iloc[0].tolist(), strict=False)
+    }
 
 
 def scores_table(measured: Measured) -> pd.DataFrame:
@@ -200,43 +226,39 @@ def _agreement(
     known = np.isfinite(table).all(axis=1)
     table, (subject, n_subjects) = table[known], codes(part.subjects[known])
     n, too_few = len(table), part.too_few(int(known.sum()), n_subjects)
-    found: dict[str, Found] = {}
+    statistics: dict[str, Statistic] = {}
     if n >= FEWEST and too_few:
-        found = agreement_values(table, subject, n_subjects)
+        statistics = agreement_values(table, subject, n_subjects)
     elif n >= FEWEST:
-        found = agreement_intervals(table, subject, n_subjects, seed=seed)
+        statistics = agreement_intervals(table, subject, n_subjects, seed=seed)
     flat = [name for name, column in zip(methods, table.T, strict=True) if _is_flat(column)]
-    if flat and found and len(methods) == 2:  # 0 in every sample, so the interval has no width
-        found |= dict.fromkeys(ICCS, Found(math.nan))
+    if flat and statistics and len(methods) == 2:  # 0 in every sample, so the interval has no width
+        statistics |= dict.fromkeys(ICCS, Statistic(math.nan))
     counts = {"n": n, "n_subjects": n_subjects, "n_missing": len(known) - n}
     return [
         {"statistic": name, "unit": AGREEMENT_UNITS[name]}
-        | found.get(name, Found(math.nan))._asdict()
-        | {"reason": _reason(found.get(name), too_few, flat)}
+        | statistics.get(name, Statistic(math.nan))._asdict()
+        | {"reason": _reason(statistics.get(name), too_few, flat)}
         | counts
         for name in (AGREEMENT_UNITS if len(methods) == 2 else ICCS)
     ]
 
 
-def _reason(found: Found | None, too_few: str, flat: Sequence[str]) -> str:
+def _reason(statistic: Statistic | None, too_few: str, flat: Sequence[str]) -> str:
     """Reason why a value of a statistic is NaN."""
-    if found is None:
+    if statistic is None:
         return too_few
-    if math.isnan(found.value):
+    if math.isnan(statistic.value):
         return f"no spread in {' and '.join(flat) or 'the mean of both'}"
-    return too_few or (NO_ERROR if math.isnan(found.low) else "")
+    return too_few or (NO_ERROR if math.isnan(statistic.low) else "")
 
 
 def _failed(measured: Measured, values: pd.DataFrame) -> pd.DataFrame:
     """Whether each case failed in each label, or in any label of a region; rows are cases."""
-    labels, cases = list(measured.target.label_names), measured.covariates.index
-    masks = failed_masks(measured.scores)
-    own = masks.unstack("label") if len(masks) else pd.DataFrame(index=cases)
-    own = own.reindex(index=cases, columns=labels).eq(True)
-    parts = {label: [label] for label in labels} | measured.target.regions
-    parts = {ALL_LABELS: labels} | parts
-    named = dict.fromkeys(values.columns.get_level_values(0))
-    return pd.DataFrame({name: own[list(parts[name])].any(axis=1) for name in named})
+    failed = failed_by_label(failed_masks(measured.scores), measured)
+    if ALL_LABELS not in failed:
+        failed[ALL_LABELS] = failed[list(measured.target.label_names)].any(axis=1)
+    return failed[list(dict.fromkeys(values.columns.get_level_values(0)))]
 
 
 def own_units(rows: pd.DataFrame) -> dict[str, str]:
