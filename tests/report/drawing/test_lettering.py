@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from neurotarget.number_text import digits_for, number
 from neurotarget.report.drawing.lettering import fitted, plain, tick_text, wide_inch
-from neurotarget.report.text.numbers import digits_for, estimate, number
+from neurotarget.report.text.numbers import estimate
 
 
 def test_a_text_that_fits_is_kept():
