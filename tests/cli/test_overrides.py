@@ -123,7 +123,7 @@ def test_a_key_is_looked_for_in_the_chosen_experiment(check):
 
 
 def test_a_list_where_keys_belong_is_answered_with_the_keys(check):
-    error = r"data=\[west\]: found no keys, .* say 'data=\{root: null, batch_size: 2\}'"
+    error = r"data=\[west\]: found no keys, .* set 'data=\{root: null, batch_size: 2\}'"
     with pytest.raises(DataError, match=error):
         check("data=[west]")
 

@@ -66,11 +66,11 @@ def probabilities(run, images):
 @pytest.mark.parametrize(
     ("word", "error"),
     [
-        ({"overwrite": "flase"}, "overwrite: found flase, wanted true or false"),
-        ({"probabilities": "yse"}, "probabilities: found yse, wanted true or false"),
-        ({"threads": "two"}, "threads: found two, wanted null or a whole number from 1"),
-        ({"threads": 0}, "threads: found 0, wanted null or a whole number from 1"),
-        ({"ensemble": "vote"}, "ensemble: found vote, wanted mean or soup"),
+        ({"overwrite": "flase"}, "overwrite: found 'flase', wanted true or false"),
+        ({"probabilities": "yse"}, "probabilities: found 'yse', wanted true or false"),
+        ({"threads": "two"}, "threads: found 'two', wanted null, or a whole number"),
+        ({"threads": 0}, "threads: found 0, wanted null, or a whole number"),
+        ({"ensemble": "vote"}, "ensemble: found 'vote', wanted mean or soup"),
         ({"postprocess": True}, "postprocess: found True, wanted run or none"),
     ],
 )
@@ -81,7 +81,7 @@ def test_settings_of_another_type_are_one_sentence(word, error, capsys):
     arguments |= {"overwrite": False, "probabilities": False, "ensemble": "mean"}
     with pytest.raises(SystemExit, match="2"):
         predict(OmegaConf.create(arguments | word))
-    assert capsys.readouterr().err == f"error: {error}\n"
+    assert capsys.readouterr().err.startswith(f"error: {error}")
 
 
 def test_a_multirun_folder_is_the_ensemble_of_its_finished_runs(multirun, images, tmp_path, capsys):

@@ -190,7 +190,7 @@ def test_a_wrong_setting_is_refused_before_anything_is_read(arguments):
         check_overrides([*target, *arguments], CONF, "train")
     key = arguments[-1].partition("=")[0].lstrip("+")
     assert key.rpartition(".")[0] in str(caught.value)
-    assert "; mend it on the command line or in conf" in str(caught.value)
+    assert "; correct it on the command line or in conf" in str(caught.value)
 
 
 PREDICTING = """

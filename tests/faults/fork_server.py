@@ -31,16 +31,19 @@ OPERATIONS = frozenset(
 )
 TIMED_OUT = -1000  # status of a command that hung
 MODULES = (  # whatever a command may import, but for what is imported where it is needed
-    "neurotarget.cli.dispatch",
     "neurotarget.cli.compare",
+    "neurotarget.cli.evaluate",
+    "neurotarget.cli.lint",
     "neurotarget.cli.main",
     "neurotarget.cli.models",
     "neurotarget.cli.predict",
+    "neurotarget.cli.prepare",
     "neurotarget.cli.qsm",
-    "neurotarget.sweeps.run_job",
+    "neurotarget.cli.study",
     "neurotarget.cli.swi",
     "neurotarget.cli.train",
     "neurotarget.report.pages.study_page",
+    "neurotarget.sweeps.run_job",
     "nilearn",
     "SimpleITK",
     "torchio",

@@ -138,13 +138,12 @@ def test_a_failed_job_is_told_and_the_others_run(run, capfd):
     assert read_job(many / "arm=exits").reason == "it ended itself with status 3"
     assert "Traceback" not in output.out + output.err
     log = (many / "arm=breaks" / "job.log").read_text()
-    assert "this is breaks" in log
     assert "Traceback" in log
     assert (
         f"failed: arm=raises: sub-01: found no mask, wanted one; draw it; log {many}" in output.err
     )
     assert "this is plain" in output.out
-    assert "done: arm=plain: score 2.000, 0.0 min" in output.err
+    assert "done: arm=plain: score 2.000, " in output.err
     assert "5 jobs: 1 done now, 1 pruned, 3 failed" in output.out
     assert Path("runs/latest_multirun").resolve() == many
 
@@ -253,27 +252,29 @@ def test_an_interval_and_a_missing_plugin_are_refused(run, capfd, monkeypatch):
     assert "pip install hydra-ray-launcher" in capfd.readouterr().err
 
 
-def test_where_a_process_of_a_pool_dies_the_other_jobs_run(run, capfd):
+def test_where_a_process_of_a_pool_dies_the_rest_is_resumed(run, capfd):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     assert run("-m", "arm=plain,dies", *launcher) == 1
-    many, output = Path("runs/many"), capfd.readouterr().out
-    assert statuses(many) == {"arm=plain": "done", "arm=dies": "failed"}
-    assert "failed: arm=dies: ended without a result" in output
-    assert times_run(many / "arm=dies") == ["anew", "arm=dies"]  # by itself the second time
-    assert read_job(many / "arm=dies").status == "missing"  # so that it can go on
+    many, printed = Path("runs/many"), capfd.readouterr().out
+    assert statuses(many)["arm=dies"] == "failed"
+    assert "failed: arm=dies: ended without a result" in printed
+    assert f"the rest  python train.py resume={many.resolve()}" in printed
+    Path("calm").touch()
+    assert run("resume=runs/many") == 0
+    assert set(statuses(many).values()) == {"done"}
+    assert times_run(many / "arm=dies") == ["anew", "arm=dies"]
     assert "this is plain" in (many / "arm=plain" / "job.log").read_text()
-    assert "this is plain" not in output
+    assert "this is plain" not in printed + capfd.readouterr().out
 
 
-def test_jobs_of_submitit_are_waited_for_and_their_logs_are_told(run, capfd, monkeypatch):
+def test_a_job_of_submitit_that_dies_is_failed_with_its_log(run, capfd, monkeypatch):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     core = pytest.importorskip("submitit.core.core")
     monkeypatch.setattr(core.Job, "_results_timeout_s", 0)  # is for slow network disks
-    assert run("-m", "arm=dies,plain", "hydra/launcher=submitit_local") == 1
-    many = Path("runs/many").resolve()
-    assert statuses(many) == {"arm=dies": "failed", "arm=plain": "done"}
-    assert f"its log: {many}/.submitit/" in capfd.readouterr().out
+    assert run("-m", "arm=plain,dies", "hydra/launcher=submitit_local") == 1
+    assert statuses(Path("runs/many")) == {"arm=plain": "done", "arm=dies": "failed"}
+    assert "arm=dies: ended without a result: it was killed" in capfd.readouterr().out
 
 
 def test_a_job_on_several_devices_has_a_process_of_its_own(run):

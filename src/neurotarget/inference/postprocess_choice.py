@@ -16,8 +16,9 @@ from jaxtyping import Float, Integer
 from numpy import ndarray
 from scipy import ndimage
 
-from neurotarget.inference.postprocess import CORNERS, ClassMap, Postprocessing
+from neurotarget.inference.postprocess import ClassMap, Postprocessing
 from neurotarget.metrics.surface import hd95_mm, surface_distances
+from neurotarget.pieces import CORNERS
 from neurotarget.types import Triple
 
 Cases = Float[ndarray, " N"]

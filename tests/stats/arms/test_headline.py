@@ -1,7 +1,7 @@
 import pytest
 
 from neurotarget.stats.arms.comparison import compare
-from neurotarget.stats.arms.headline import spoken
+from neurotarget.stats.arms.headline import join_names
 from oracles.arms import arms_of, dice_of, simulated, target, twice
 
 
@@ -154,4 +154,4 @@ def test_an_ensemble_of_the_easier_cases_is_not_above_the_best():
     ("names", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
 )
 def test_names_are_spoken(names, text):
-    assert spoken(names) == text
+    assert join_names(names) == text

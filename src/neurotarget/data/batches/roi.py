@@ -13,6 +13,7 @@ from numpy import ndarray
 from scipy import ndimage
 
 from neurotarget.data.scans.geometry import Grid, crop
+from neurotarget.pieces import largest_piece
 from neurotarget.problems import DataError, error
 from neurotarget.types import Anchor, Roi, Triple
 
@@ -95,12 +96,8 @@ def _head(coarse: ndarray) -> Bool[ndarray, "I J K"]:
     upper = values[:, :, -side[2] :]
     air = np.concatenate([upper[i][:, j].ravel() for i in _ends(side[0]) for j in _ends(side[1])])
     bright = values > max(SCALP_SHARE * otsu.GetThreshold(), 1.5 * np.percentile(air, 99))
-    pieces, count = ndimage.label(ndimage.binary_opening(bright))
-    if count == 0:
-        return bright
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    return pieces == sizes.argmax()
+    opened = ndimage.binary_opening(bright)
+    return largest_piece(opened) if opened.any() else bright
 
 
 def _ends(side: int) -> tuple[slice, slice]:

@@ -33,7 +33,7 @@ class Plane:
     source: str = "the middle given"  # for messages
 
     def right_mm(self, points_mm: Real[ndarray, "*N 3"] | Sequence) -> Float[ndarray, "*N"] | float:
-        """Signed distance of each point from the plane, positive to the right, in mm."""
+        """Signed distance of a point or several from the plane, positive to the right, in mm."""
         return (np.asarray(points_mm) - np.array(self.point_mm)) @ np.array(self.normal)
 
 

@@ -90,8 +90,8 @@ def qsm_template() -> Template:
 def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
     """One person's head: susceptibility (ppm), brightness, R2* (1/s at 3 T), share of brain, bulk.
 
-    The dentate is left out, as it is drawn finer. Susceptibility is of brain and veins relative to
-    soft tissue; bulk is that of air, bone and soft tissue relative to air.
+    The dentate is left out, as it is rendered finer. Susceptibility is of brain and veins relative
+    to soft tissue; bulk is that of air, bone and soft tissue relative to air.
     """
     template = qsm_template()
     atlas = template.atlas

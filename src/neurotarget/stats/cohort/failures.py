@@ -286,7 +286,7 @@ def _implausible_volume(view: _View) -> _Verdicts:
 
     is_known = pd.Series({label: bool(known) for label, known in limits.items()})
     is_judged = volumes.notna() & ((volumes != 0) | (truth != 0)) & is_known & ~view.is_cut()
-    reason = f"no plausible range, and fewer than {FEWEST_CASES} volumes to say what is usual"
+    reason = f"no plausible range, and fewer than {FEWEST_CASES} volumes for a usual range"
     return _Verdicts(volumes, is_judged, outside > 0, outside, "mm3", describe, reason)
 
 

@@ -56,7 +56,7 @@ class Training(NamedTuple):
     def read(cls, content: object) -> "Training":
         """Read a training from summary.json's content; absent or malformed values are unknown."""
         known = content if isinstance(content, Mapping) else {}
-        numbers = {key: _number(known.get(key)) for key in cls._fields if key != "time_limit"}
+        numbers = {key: as_number(known.get(key)) for key in cls._fields if key != "time_limit"}
         return cls(**numbers, time_limit=str(known.get("time_limit") or ""))
 
 
@@ -70,7 +70,7 @@ class Learning(NamedTuple):
 
 def gain(dice: float, all_foreground_dice: float) -> float:
     """Return the Dice rescaled to 0 for the better trivial mask and 1 for a perfect one."""
-    trivial = max(_or(all_foreground_dice, 0.0), 0.0)
+    trivial = 0.0 if math.isnan(all_foreground_dice) else max(all_foreground_dice, 0.0)
     return (dice - trivial) / (1 - trivial) if trivial < 1 else math.nan
 
 
@@ -310,13 +310,10 @@ def _warnings(training: Training) -> Iterable[str]:
         )
 
 
-def _number(value: object) -> float:
+def as_number(value: object) -> float:
+    """Return a value of a JSON file as a float; NaN if it is no number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else math.nan
-
-
-def _or(value: float, other: float) -> float:
-    return other if math.isnan(value) else value
 
 
 def facts_of(training: Training) -> dict[str, Any]:
