@@ -124,9 +124,8 @@ class Server:
             self.process.stdin.write(json.dumps(asdict(command)) + "\n")
             self.process.stdin.flush()
             answer = json.loads(self.process.stdout.readline())
-        except (
-            BaseException
-        ):  # such as the time limit of a test; the answer would be the next one's
+        except BaseException:  # such as the time limit of a test
+            # the next command would read this one's answer
             self.process.kill()
             self.process = self._started()
             raise
