@@ -96,13 +96,7 @@ class Server:
             "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")]),
         }
         self.environment.pop("NEUROTARGET_TRACEBACK", None)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "faults.fork_server"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=self.environment,
-            text=True,
-        )
+        self.process = self._started()
 
     def __enter__(self) -> Self:
         return self
@@ -115,11 +109,26 @@ class Server:
         self.process.stdin.close()
         self.process.wait(timeout=30)
 
+    def _started(self) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", "faults.fork_server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self.environment,
+            text=True,
+        )
+
     def run(self, command: Command) -> Outcome:
         """Run a command to its end, however it ends."""
-        self.process.stdin.write(json.dumps(asdict(command)) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        try:
+            self.process.stdin.write(json.dumps(asdict(command)) + "\n")
+            self.process.stdin.flush()
+            answer = json.loads(self.process.stdout.readline())
+        except BaseException:  # such as the time limit of a test
+            # the next command would read this one's answer
+            self.process.kill()
+            self.process = self._started()
+            raise
         text = Path(command.log).read_bytes().decode("utf-8", "backslashreplace")
         return Outcome(**answer, text=text)
 

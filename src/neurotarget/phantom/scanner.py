@@ -56,7 +56,7 @@ class Warp(NamedTuple):
     knots: Float[ndarray, "3 P Q R"]
     step_vox: Triple  # voxels between two knots
 
-    def at(self, *places_vox: Float[ndarray, " n"]) -> Float[ndarray, "3 n m l"]:
+    def at(self, *places_vox: Float[ndarray, " _"]) -> Float[ndarray, "3 n m l"]:
         """Template coordinates (mm) on the grid that three lists of voxel indices span."""
         weights = [
             _spline(np.asarray(places) / step, count)
