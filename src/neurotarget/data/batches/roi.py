@@ -8,7 +8,7 @@ generous box; the network segments the target inside the box.
 
 import numpy as np
 import SimpleITK as sitk
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from numpy import ndarray
 from scipy import ndimage
 
@@ -67,7 +67,7 @@ def grid_spacing_mm(affine: Float[ndarray, "4 4"]) -> Triple:
 
 
 def _head_anchor(
-    scan: Float[ndarray, "I J K"], spacing: Triple, case_id: str, file: str
+    scan: Real[ndarray, "I J K"], spacing: Triple, case_id: str, file: str
 ) -> Float[ndarray, "3"]:
     step = tuple(max(int(COARSE_MM / side), 1) for side in spacing)
     coarse_mm = np.array(spacing) * step

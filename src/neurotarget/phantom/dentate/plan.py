@@ -197,7 +197,7 @@ class QSMPlan(CohortPlan):
                 residuals = WIDEN * stats.truncnorm.ppf(uniform, -LIMIT_SD, LIMIT_SD)
                 people += [
                     self._subject(group, sex, *one)
-                    for one in zip(ages, sites, heads_ml, residuals, strict=True)
+                    for one in zip(ages, sites.tolist(), heads_ml, residuals, strict=True)
                 ]
         return self.shuffled(people, "qsm", rng)
 
