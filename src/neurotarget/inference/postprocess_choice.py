@@ -265,7 +265,10 @@ def _judged(one: Example, pred: ClassMap, last: int) -> ClassMap:
 
 
 def _hd95(
-    examples: Sequence[Example], changed: Sequence[ClassMap], number: int, last: int
+    examples: Sequence[Example],
+    changed: Sequence[Integer[ndarray, "_ _ _"]],
+    number: int,
+    last: int,
 ) -> tuple[float, float]:
     """Mean HD95 of a class before and after, mm, over the cases with both values."""
     found = []
