@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, Real
 from numpy import ndarray
 
 from neurotarget.problems import DataError
 from neurotarget.stats.core.interval import FEWEST
 
 Volumes = Float[ndarray, "N F"]  # F features: labels and regions, mm³
-Covariates = Float[ndarray, "N P"]  # without a constant: each site has its own
+Covariates = Real[ndarray, "N P"] | Sequence  # without a constant: each site has its own
 Features = Float[ndarray, " F"]
 
 STEPS = 1000  # most iterations of empirical Bayes; it usually needs about ten

@@ -159,7 +159,7 @@ def _iccs(
     return float(network[0]), float(rater[0]), *jackknife_t(network - rater)
 
 
-def _known(measured: Measured, table: pd.DataFrame) -> tuple[Float[ndarray, "N K"], Cases]:
+def _known(measured: Measured, table: pd.DataFrame) -> tuple[Float[ndarray, "N K"], ndarray]:
     """Rows without missing values, and the subject of each."""
     values = table.to_numpy(dtype=float)
     whole = np.isfinite(values).all(axis=1)
