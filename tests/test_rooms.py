@@ -47,7 +47,11 @@ SUB_ROOMS = {
         ("gland",),
         ("dentate",),
     ),
-    "models": (("backbone", "small_grids", "matching_weights", "planning", "profile"), ("nets",)),
+    "models": (
+        ("backbone", "small_grids", "matching_weights", "profile"),
+        ("planning",),
+        ("nets",),
+    ),
     "stats": (("core",), ("cohort",), ("effects",), ("study",), ("arms",)),
     "report": (
         ("text",),

@@ -23,6 +23,7 @@ from neurotarget.inference.prediction_folder import (
     refuse_inputs,
 )
 from neurotarget.inference.segment import Predictor, save_labels, save_probabilities
+from neurotarget.problems import some
 from neurotarget.types import Case
 
 log = logging.getLogger(__name__)
@@ -108,12 +109,11 @@ def _kept(job: _Job, cases: Sequence[Case], ledger: Ledger) -> dict[str, Outcome
         else:
             changed.append(case.case_id)
     if changed:
-        names = ", ".join(changed[:SHOWN]) + (", …" if len(changed) > SHOWN else "")
         log.warning(
             "%d finished cases were made from another scan or with other settings, and are "
             "predicted again: %s",
             len(changed),
-            names,
+            some(changed, SHOWN),
         )
     return kept
 

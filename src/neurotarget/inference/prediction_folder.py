@@ -109,12 +109,9 @@ def older_predictions(folder: Path) -> list[Path] | None:
         return ours
     for case_id in (line.partition("\t")[0] for line in lines):
         maps = folder.glob(f"{escape(case_id)}_*_probability.nii.gz")
-        ours += [one for one in (folder / f"{case_id}.nii.gz", *maps) if _is_older(one, written_ns)]
+        files = [one for one in (folder / f"{case_id}.nii.gz", *maps) if one.is_file()]
+        ours += [one for one in files if one.stat().st_mtime_ns <= written_ns]
     return [*ours, table]
-
-
-def _is_older(path: Path, time_ns: int) -> bool:
-    return path.is_file() and path.stat().st_mtime_ns <= time_ns
 
 
 def _weights_of(path: Path) -> str | None:

@@ -12,11 +12,11 @@ from neurotarget.types import TripleVox
 class Backbone(nn.Module):
     """A network from (B, C, I, J, K) to (B, L, I, J, K), or to a list of levels in training.
 
-    Subclasses are built as `Net(in_channels, num_labels, *, …)` for a number of contrasts and of
-    classes with background, with `patch_vox` where weights depend on the input size, and implement
-    `score`. They set `stride` if sides must be multiples of it, `needs_spread` if
-    their norm needs more than one voxel in the coarsest grid, `margin_vox` for the voxels lost at
-    each face without padding, and `deep_supervision` if they return coarser levels in training.
+    Subclasses are built as `Net(in_channels, num_labels, *, …)`, the numbers of contrasts and of
+    classes with background, with `patch_vox` where weights depend on the input size. They
+    implement `score`, and set `stride` if sides must be multiples of it, `needs_spread` if their
+    norm needs more than one voxel in the coarsest grid, `margin_vox` for the voxels lost at each
+    face without padding, and `deep_supervision` if they return coarser levels in training.
     """
 
     stride: TripleVox = (1, 1, 1)

@@ -10,10 +10,11 @@ Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
+from neurotarget.models.backbone import Backbone
 from neurotarget.types import Triple, TripleVox
 
 FEWEST_VOX = 4  # smallest side of the coarsest grid
@@ -84,16 +85,6 @@ def _halved(sides: Sequence[int], spacing: Sequence[float]) -> list[int]:
     return [] if is_short else axes
 
 
-class Sides(Protocol):
-    """Valid sides of a network, as a `Backbone` provides them."""
-
-    def nearest(self, sides: Sequence[int]) -> TripleVox:
-        """Return the smallest valid sides that are at least these."""
-
-    def below(self, sides: Sequence[int]) -> TripleVox:
-        """Return the largest valid sides that are at most these."""
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A proposed patch and batch with their memory."""
@@ -109,7 +100,7 @@ def propose(
     voxels: int,
     *,
     budget_mib: float,
-    sides: Sides,
+    sides: Backbone,
     memory: Memory,
     patch_vox: TripleVox | None = None,
     batch_size: int | None = None,
@@ -144,7 +135,7 @@ def widths(first: int, levels: int, *, most: int = MOST_WIDTH) -> tuple[int, ...
 
 
 def _largest(
-    median_vox: Sequence[int], budget_mib: float, *, sides: Sides, memory: Memory, batch: int
+    median_vox: Sequence[int], budget_mib: float, *, sides: Backbone, memory: Memory, batch: int
 ) -> TripleVox:
     median = np.asarray(median_vox, dtype=float)
     shrink = min(1.0, (MOST_VOXELS / median.prod()) ** (1 / 3))
@@ -160,7 +151,7 @@ def _largest(
     return patch
 
 
-def _less(patch: TripleVox, axis: int, sides: Sides) -> TripleVox:
+def _less(patch: TripleVox, axis: int, sides: Backbone) -> TripleVox:
     """The next smaller valid patch along one axis; unchanged if there is none."""
     shorter = list(patch)
     shorter[axis] -= 1

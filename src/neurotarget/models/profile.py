@@ -86,7 +86,7 @@ def profile(
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise DataError(_reason(net, shape, error)) from error
     states = optimizer_states if training else 0
-    trained = sum(_bytes(weight) for weight in net.parameters() if weight.requires_grad)
+    trained = sum(weight.nbytes for weight in net.parameters() if weight.requires_grad)
     return Profile(
         parameters=sum(weight.numel() for weight in net.parameters()),
         flops=counter.get_total_flops(),
@@ -170,10 +170,6 @@ def _hollow(net: nn.Module, fake: FakeTensorMode) -> nn.Module:
 
 def _like(tensor: Tensor) -> Tensor:
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
-
-
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
 
 
 def _reason(net: nn.Module, shape: Shape, error: Exception) -> str:

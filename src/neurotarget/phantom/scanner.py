@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from numpy import ndarray
 from scipy.spatial.transform import Rotation
 
@@ -56,7 +56,7 @@ class Warp(NamedTuple):
     knots: Float[ndarray, "3 P Q R"]
     step_vox: Triple  # voxels between two knots
 
-    def at(self, *places_vox: Float[ndarray, " _"]) -> Float[ndarray, "3 n m l"]:
+    def at(self, *places_vox: Real[ndarray, " _"]) -> Float[ndarray, "3 n m l"]:
         """Template coordinates (mm) on the grid that three lists of voxel indices span."""
         weights = [
             _spline(np.asarray(places) / step, count)

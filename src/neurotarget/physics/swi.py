@@ -109,7 +109,8 @@ class SWI:
         ]
         combined, te = _combined(filtered, signal, times)
         weights = self._phase_mask(combined, brain) ** self.mask_power
-        swi = _magnitude(signal) * weights
+        whole = signal[0] if len(signal) == 1 else signal.square().mean(dim=0).sqrt()
+        swi = whole * weights
         slices = max(round(self.mip_mm / spacing_mm[axis]), 1)
         facts = {
             "high_pass": self.high_pass,
@@ -210,8 +211,3 @@ def _combined(phases: list[Volume], signals: Tensor, times: list[float]) -> tupl
         return phases[0], times[0]
     te = sum(times) / len(times)
     return fitted(phases, [signal.square() for signal in signals], times) * te, te
-
-
-def _magnitude(signals: Tensor) -> Volume:
-    """One echo unchanged; of several the root mean square."""
-    return signals[0] if len(signals) == 1 else signals.square().mean(dim=0).sqrt()

@@ -55,7 +55,11 @@ def brain_volumes(cases: Sequence[Case], contrasts: Sequence[str]) -> BrainVolum
     sources: tuple[tuple[str, str, Callable[[Path], float]], ...] = (
         ("etiv_mm3", "FreeSurfer's eTIV (aseg.stats)", _freesurfer_mm3),
         ("brain_mm3", "brain masks of the derivatives (*_desc-brain_mask)", _masked_mm3),
-        ("brain_mm3", "voxels that are not 0 in skull-stripped scans", _stripped_scan_mm3),
+        (
+            "brain_mm3",
+            "voxels that are not 0 in skull-stripped scans",
+            lambda scan: stripped_mm3(read_volume(scan)),
+        ),
     )
     for column, origin, measure in sources:
         if found := _of_all(seen, contrasts, measure, most_missing=MOST_MISSING * len(cases)):
@@ -110,10 +114,6 @@ def _scan_of(case: Case, contrasts: Sequence[str]) -> Path | None:
     """The scan of the first contrast that the case has."""
     paths = (case.images.get(name) for name in (*contrasts, *case.images))
     return next((path for path in paths if path is not None and path.is_file()), None)
-
-
-def _stripped_scan_mm3(scan: Path) -> float:
-    return stripped_mm3(read_volume(scan))
 
 
 def _masked_mm3(scan: Path) -> float:

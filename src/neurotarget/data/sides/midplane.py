@@ -21,7 +21,7 @@ TILTS = np.radians((-30.0, -15.0, 0.0, 15.0, 30.0))  # starts of the search
 REACH_MM, STEP_MM = 24.0, 4.0  # search range to both sides of the centre of mass
 LEAST_SHARE = 0.5  # of a scan that must have a mirror image for a plane to count
 
-Points = Float[ndarray, "N 3"]
+Points = Real[ndarray, "N 3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ def middle_of(scan: Real[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> Pl
     """
     values, affine = _coarse(np.asarray(scan), np.asarray(affine, dtype=float))
     points = _places(values.shape, affine)
-    weights = np.abs(values - np.median(_faces(values))).ravel()
+    faces = [values.take((0, -1), axis=axis).ravel() for axis in range(3)]
+    weights = np.abs(values - np.median(np.concatenate(faces))).ravel()
     if weights.sum() == 0:
         return Plane(tuple(points.mean(axis=0).tolist()), source="the middle of the scan's grid")
     centre = weights @ points / weights.sum()
@@ -110,7 +111,3 @@ def _coarse(scan: ndarray, affine: ndarray) -> tuple[Float[ndarray, "I J K"], nd
 def _places(shape: tuple[int, ...], affine: ndarray) -> Points:
     indices = np.indices(shape).reshape(3, -1).T
     return indices @ affine[:3, :3].T + affine[:3, 3]
-
-
-def _faces(values: ndarray) -> ndarray:
-    return np.concatenate([values.take((0, -1), axis=axis).ravel() for axis in range(3)])

@@ -51,7 +51,9 @@ def type_covariates(
     typed: list[dict[str, Covariate]] = [{} for _ in rows]
     for column in columns:
         name = names[column]
-        texts = _decoded([row.get(column, "") for row in rows], codes_of(name, codes))
+        meaning = codes_of(name, codes)
+        texts = [row.get(column, "") for row in rows]
+        texts = [meaning.get(code_key(text), text) for text in texts]
         values, wrong = _values(name, texts, case_ids, file, is_number=name in slopes)
         problems += wrong
         if any(isinstance(value, str) for value in values):
@@ -89,11 +91,6 @@ def renamed_problems(
         )
         for name, columns in several.items()
     ]
-
-
-def _decoded(texts: Sequence[str], codes: Mapping[str, str]) -> list[str]:
-    """Replace codes by their meaning in a code book."""
-    return [codes.get(code_key(text), text) for text in texts]
 
 
 def _values(

@@ -28,21 +28,17 @@ class DeepParcellation(Backbone):
     Glorot's is not published.
 
     Source: Lim et al. 2022, doi:10.3389/fnagi.2022.1027857.
+
+    Args:
+        widths: channels of each level, finest first; each is half as fine as the one before.
+
+    Raises:
+        ValueError: there are fewer than two widths.
     """
 
     def __init__(
         self, in_channels: int, num_labels: int, *, widths: Sequence[int] = (8, 16, 32, 64)
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background; 1 gives the published net.
-            widths: channels of each level, finest first; each is half as fine as the one before.
-
-        Raises:
-            ValueError: there are fewer than two widths.
-        """
         super().__init__()
         self.stride = total_stride(steps_between(None, len(widths), net="DeepParcellation"))
         steps = [1] + [2] * (len(widths) - 1)

@@ -23,21 +23,17 @@ class DeepPGSegNet(Backbone):
 
     Source: Choi et al. 2024, doi:10.3389/fendo.2024.1338743; layers as in the authors' later
     deepPGSegNet-pediatric.
+
+    Args:
+        widths: channels of each level, finest first.
+
+    Raises:
+        ValueError: there are fewer than two widths.
     """
 
     def __init__(
         self, in_channels: int, num_labels: int, *, widths: Sequence[int] = (64, 128, 256, 512)
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background; 1 gives the published net.
-            widths: channels of each level, finest first.
-
-        Raises:
-            ValueError: there are fewer than two widths.
-        """
         super().__init__()
         self.stride = total_stride(steps_between(None, len(widths), net="DeepPGSegNet"))
         coarsest = {widths[-2], max(widths[-2], widths[-1] // 2)}

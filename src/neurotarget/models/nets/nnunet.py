@@ -49,6 +49,18 @@ class NNUNet(_Planned):
     decoder level has the kernel of the coarser level, unlike in nnU-Net.
 
     Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z.
+
+    Args:
+        patch_vox: sides of the training patch.
+        spacing_mm: of the voxels; by default alike along all axes.
+        max_levels: no more levels than these, at least 3.
+        base_width: channels of the finest level; each coarser one has twice as many,
+        max_width: up to these.
+        residual: use residual blocks.
+        deep_supervision: in training, also score coarser decoder levels.
+
+    Raises:
+        ValueError: the patch or `max_levels` leave fewer than three levels.
     """
 
     pretrained_with = "MONAI's DynUNet"
@@ -66,22 +78,6 @@ class NNUNet(_Planned):
         residual: bool = False,
         deep_supervision: bool = True,
     ) -> None:
-        """Plan and build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            patch_vox: sides of the training patch.
-            spacing_mm: of the voxels; by default alike along all axes.
-            max_levels: no more levels than these, at least 3.
-            base_width: channels of the finest level; each coarser one has twice as many,
-            max_width: up to these.
-            residual: use residual blocks.
-            deep_supervision: in training, also score coarser decoder levels.
-
-        Raises:
-            ValueError: the patch or `max_levels` leave fewer than three levels.
-        """
         super().__init__(
             patch_vox, spacing_mm, max_levels, least_levels=3, deep_supervision=deep_supervision
         )
@@ -128,6 +124,18 @@ class ResEncUNet(_Planned):
     residual branches at zero. Depth, strides and kernels follow from the patch.
 
     Source: Isensee et al. 2024, doi:10.1007/978-3-031-72114-4_47.
+
+    Args:
+        patch_vox: sides of the training patch.
+        spacing_mm: of the voxels; by default alike along all axes.
+        max_levels: no more levels than these.
+        base_width: channels of the finest level; each coarser one has twice as many,
+        max_width: up to these.
+        blocks: residual blocks of each level, finest first; the last one is repeated.
+        deep_supervision: in training, also score all decoder levels but the coarsest.
+
+    Raises:
+        ValueError: the package cannot be imported, or there is but one level.
     """
 
     pretrained_with = "nnU-Net's ResEnc"
@@ -145,22 +153,6 @@ class ResEncUNet(_Planned):
         blocks: Sequence[int] = (1, 3, 4, 6, 6, 6),
         deep_supervision: bool = True,
     ) -> None:
-        """Plan and build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            patch_vox: sides of the training patch.
-            spacing_mm: of the voxels; by default alike along all axes.
-            max_levels: no more levels than these.
-            base_width: channels of the finest level; each coarser one has twice as many,
-            max_width: up to these.
-            blocks: residual blocks of each level, finest first; the last one is repeated.
-            deep_supervision: in training, also score all decoder levels but the coarsest.
-
-        Raises:
-            ValueError: the package cannot be imported, or there is but one level.
-        """
         super().__init__(
             patch_vox, spacing_mm, max_levels, least_levels=2, deep_supervision=deep_supervision
         )

@@ -21,6 +21,18 @@ class PlainUNet(Backbone):
     of one), which adds 2,336 scales.
 
     Source: Çiçek et al. 2016, doi:10.1007/978-3-319-46723-8_49.
+
+    Args:
+        widths: channels of each level, finest first; a level's first convolution has half.
+        strides: pooling between levels, one number or one per axis; one entry fewer than `widths`,
+            by default all 2.
+        kernel: side of the convolutions in voxels, odd, one number or one per axis.
+        norm: `instance`, `batch` or `group`.
+        dropout: probability of dropping a value after each convolution.
+        deep_supervision: in training, also score every coarser decoder level.
+
+    Raises:
+        ValueError: the strides do not fit the widths, or the norm is unknown.
     """
 
     needs_spread = True  # the norm needs a variance
@@ -37,21 +49,6 @@ class PlainUNet(Backbone):
         dropout: float = 0.0,
         deep_supervision: bool = False,
     ) -> None:
-        """Build the net; `strides` has one entry fewer than `widths`, by default all 2.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            widths: channels of each level, finest first; a level's first convolution has half.
-            strides: pooling between levels, one number or one per axis.
-            kernel: side of the convolutions in voxels, odd, one number or one per axis.
-            norm: `instance`, `batch` or `group`.
-            dropout: probability of dropping a value after each convolution.
-            deep_supervision: in training, also score every coarser decoder level.
-
-        Raises:
-            ValueError: the strides do not fit the widths, or the norm is unknown.
-        """
         super().__init__()
         steps = steps_between(strides, len(widths), net="PlainUNet")
         self.stride = total_stride(steps)

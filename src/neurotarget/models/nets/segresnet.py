@@ -18,6 +18,17 @@ class SegResNet(Backbone):
     its heads are separate from the net, so that weights fit with and without them.
 
     Source: Myronenko 2019, doi:10.1007/978-3-030-11726-9_28.
+
+    Args:
+        base_width: channels of the finest level; each coarser one has twice as many.
+        blocks_down: residual blocks of each encoder level, finest first.
+        blocks_up: residual blocks of each decoder level, coarsest first; by default 1 each.
+        dropout: probability of dropping a channel after the first convolution.
+        upsample: `nontrainable` (linear, as published), `deconv` or `pixelshuffle`.
+        deep_supervision: in training, also score every coarser decoder level.
+
+    Raises:
+        ValueError: the blocks of encoder and decoder do not fit, or upsampling is unknown.
     """
 
     pretrained_with = "MONAI's SegResNet"
@@ -34,21 +45,6 @@ class SegResNet(Backbone):
         upsample: str = "nontrainable",
         deep_supervision: bool = False,
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            base_width: channels of the finest level; each coarser one has twice as many.
-            blocks_down: residual blocks of each encoder level, finest first.
-            blocks_up: residual blocks of each decoder level, coarsest first; by default 1 each.
-            dropout: probability of dropping a channel after the first convolution.
-            upsample: `nontrainable` (linear, as published), `deconv` or `pixelshuffle`.
-            deep_supervision: in training, also score every coarser decoder level.
-
-        Raises:
-            ValueError: the blocks of encoder and decoder do not fit, or upsampling is unknown.
-        """
         super().__init__()
         ups = [1] * (len(blocks_down) - 1) if blocks_up is None else list(blocks_up)
         if len(blocks_down) < 2 or len(ups) != len(blocks_down) - 1:

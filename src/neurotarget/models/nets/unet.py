@@ -22,6 +22,20 @@ class UNet(Backbone):
     takes five times as long on a CPU at equal widths).
 
     Source: Kerfoot et al. 2019, doi:10.1007/978-3-030-12029-0_40.
+
+    Args:
+        widths: channels of each level, finest first.
+        strides: step between levels, one number or one per axis; one entry fewer than `widths`,
+            by default all 2.
+        kernel: side of the convolutions in voxels, odd, one number or one per axis.
+        norm: `instance`, `batch` or `group`.
+        dropout: probability of dropping a value after each convolution.
+        top_width: channels at full resolution before a last 1×1×1 convolution; by default there
+        is no such convolution, as in MONAI, and the finest level returns the scores.
+        deep_supervision: in training, also score every coarser decoder level.
+
+    Raises:
+        ValueError: the strides do not fit the widths, or the norm is unknown.
     """
 
     needs_spread = True  # the norm needs a variance
@@ -39,23 +53,6 @@ class UNet(Backbone):
         top_width: int | None = None,
         deep_supervision: bool = False,
     ) -> None:
-        """Build the net; `strides` has one entry fewer than `widths`, by default all 2.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            widths: channels of each level, finest first.
-            strides: step between levels, one number or one per axis.
-            kernel: side of the convolutions in voxels, odd, one number or one per axis.
-            norm: `instance`, `batch` or `group`.
-            dropout: probability of dropping a value after each convolution.
-            top_width: channels at full resolution before a last 1×1×1 convolution; by default there
-            is no such convolution, as in MONAI, and the finest level returns the scores.
-            deep_supervision: in training, also score every coarser decoder level.
-
-        Raises:
-            ValueError: the strides do not fit the widths, or the norm is unknown.
-        """
         super().__init__()
         strides = steps_between(strides, len(widths), net="UNet")
         self.stride = total_stride(strides)

@@ -22,6 +22,16 @@ class UNetPlusPlus(Backbone):
     their mean.
 
     Source: Zhou et al. 2018, doi:10.1007/978-3-030-00889-5_1.
+
+    Args:
+        widths: channels of the five levels, finest first, and of the last layer before the
+            scores; the default is MONAI's.
+        norm: `instance`, `batch` or `group`.
+        dropout: probability of dropping a value after each convolution.
+        deep_supervision: in training, also score with the three shallower decoders.
+
+    Raises:
+        ValueError: there are not six widths, or the norm is unknown.
     """
 
     stride = (2 ** (LEVELS - 1),) * 3
@@ -37,20 +47,6 @@ class UNetPlusPlus(Backbone):
         dropout: float = 0.0,
         deep_supervision: bool = False,
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            widths: channels of the five levels, finest first, and of the last layer before the
-                scores; the default is MONAI's.
-            norm: `instance`, `batch` or `group`.
-            dropout: probability of dropping a value after each convolution.
-            deep_supervision: in training, also score with the three shallower decoders.
-
-        Raises:
-            ValueError: there are not six widths, or the norm is unknown.
-        """
         super().__init__()
         if len(widths) != LEVELS + 1:
             raise ValueError(

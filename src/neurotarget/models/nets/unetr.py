@@ -16,9 +16,22 @@ class UNETR(Wrapped):
 
     Each block of 16³ voxels has a learned position embedding, so weights belong to one patch size:
     the net accepts no other sides, neither in training nor for whole volumes; `nearest` and `below`
-    return sides that it can be built for. MONAI's unused `norm_cross_attn` is removed.
+    return sides that it can be built for. The encoder has 12 layers; MONAI's unused
+    `norm_cross_attn` is removed.
 
     Source: Hatamizadeh et al. 2022, doi:10.1109/WACV51458.2022.00181.
+
+    Args:
+        patch_vox: sides of the patches, rounded up to multiples of 16.
+        feature_size: channels of the convolutions at full resolution, doubled at each step.
+        hidden_size: size of the transformer's token of a block of voxels.
+        mlp_dim: width of its two-layer perceptrons.
+        num_heads: attention heads; they share `hidden_size` evenly.
+        norm: of the convolutions, `instance` or `batch`.
+        dropout: probability of dropping a value in the transformer.
+
+    Raises:
+        ValueError: the heads cannot share `hidden_size`.
     """
 
     stride: TripleVox = (16, 16, 16)
@@ -37,22 +50,6 @@ class UNETR(Wrapped):
         norm: str = "instance",
         dropout: float = 0.0,
     ) -> None:
-        """Build the net; the encoder always has 12 layers.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes including background.
-            patch_vox: sides of the patches, rounded up to multiples of 16.
-            feature_size: channels of the convolutions at full resolution, doubled at each step.
-            hidden_size: size of the transformer's token of a block of voxels.
-            mlp_dim: width of its two-layer perceptrons.
-            num_heads: attention heads; they share `hidden_size` evenly.
-            norm: of the convolutions, `instance` or `batch`.
-            dropout: probability of dropping a value in the transformer.
-
-        Raises:
-            ValueError: the heads cannot share `hidden_size`.
-        """
         super().__init__()
         if hidden_size % num_heads:
             raise ValueError(

@@ -24,6 +24,13 @@ class VNet(Backbone):
     number that does.
 
     Source: Milletari et al. 2016, doi:10.1109/3DV.2016.79.
+
+    Args:
+        base_width: channels of the finest level; each coarser one has twice as many.
+        dropout: probability of dropping a channel in the two coarsest levels and the skips.
+
+    Raises:
+        ValueError: the width is less than the number of contrasts.
     """
 
     stride = (16, 16, 16)
@@ -32,17 +39,6 @@ class VNet(Backbone):
     def __init__(
         self, in_channels: int, num_labels: int, *, base_width: int = 16, dropout: float = 0.5
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts, at most `base_width`.
-            num_labels: classes including background.
-            base_width: channels of the finest level; each coarser one has twice as many.
-            dropout: probability of dropping a channel in the two coarsest levels and the skips.
-
-        Raises:
-            ValueError: the width is less than the number of contrasts.
-        """
         super().__init__()
         if base_width < in_channels:
             raise ValueError(

@@ -74,20 +74,17 @@ class WeningerSegmenter(Wrapped):
 
 
 class FourLevels(nn.Module):
-    """Four levels of two convolutions, joined by max pooling and transposed convolutions."""
+    """Four levels of two convolutions, joined by max pooling and transposed convolutions.
+
+    Args:
+        width: channels of the finest level.
+        padding: voxels added at each face before a convolution of 3³; 0 for none.
+        narrows: whether a step up halves the channels, or the block after it.
+    """
 
     def __init__(
         self, in_channels: int, num_labels: int, *, width: int, padding: int, narrows: bool
     ) -> None:
-        """Build the net.
-
-        Args:
-            in_channels: number of contrasts.
-            num_labels: classes.
-            width: channels of the finest level.
-            padding: voxels added at each face before a convolution of 3³; 0 for none.
-            narrows: whether a step up halves the channels, or the block after it.
-        """
         super().__init__()
         widths = [width * 2**level for level in range(LEVELS)]
         ends = pairwise([in_channels, *widths])

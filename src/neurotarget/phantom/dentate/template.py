@@ -105,8 +105,7 @@ def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
         name: value * float(np.exp(rng.normal(0, SPREAD)))
         for name, value in (IRON_PPM | {"vein": CHI_PPM["vein"]}).items()
     }
-    iron = codes[Tissue.GREY]
-    blood = codes[Tissue.VEIN]
+    iron, blood = codes[[Tissue.GREY, Tissue.VEIN]].tolist()
     for part in template.parts:
         signal = blood if part.name == "vein" else iron
         _mix(channels, part, (varied[part.name], *signal.tolist()))
