@@ -15,7 +15,7 @@ from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.signals import resumable_with
 from neurotarget.runs.folder.job_names import job_name
-from neurotarget.runs.folder.jobs import Job, JobResult, is_done, read_job, same_overrides
+from neurotarget.runs.folder.jobs import Job, JobResult, is_done, result_of
 from neurotarget.runs.folder.multirun import (
     LATEST,
     link,
@@ -117,6 +117,5 @@ def sweep_grid(
 
 def _by_now(result: JobResult) -> JobResult:
     """Present result of a job that was left to another process."""
-    found = read_job(result.folder)
-    is_over = found.status != "missing" and same_overrides(found.overrides, result.overrides)
-    return found if result.status == "missing" and is_over else result
+    found = result_of(result.folder, result.overrides)
+    return found if result.status == "missing" and found.status != "missing" else result

@@ -28,6 +28,7 @@ from neurotarget.runs.folder.jobs import (
     is_done,
     quoted,
     read_job,
+    result_of,
     same_overrides,
 )
 from neurotarget.runs.folder.run_lock import is_running
@@ -72,8 +73,8 @@ def launch_jobs(
 
 
 def _outcome(folder: Path, job: Job, reason: str) -> JobResult:
-    found = read_job(folder)
-    if not reason and found.status != "missing" and same_overrides(found.overrides, job.overrides):
+    found = result_of(folder, job.overrides)
+    if not reason and found.status != "missing":
         return found
     status = "missing" if is_running(folder) else "failed"
     return JobResult(folder, status, job.overrides, {}, reason or ENDED, folder / LOG)
