@@ -16,7 +16,7 @@ from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_output import claim_output
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import exits_with_sentence, print_anything
+from neurotarget.process.exit_codes import escape_output, exits_with_sentence
 from neurotarget.process.signals import listen
 from neurotarget.runs.folder.foreign import is_elsewhere, refuse_replayed, sends
 from neurotarget.runs.folder.jobs import INVOCATION_KEYS, key_of, quoted
@@ -63,7 +63,7 @@ def check_argv(config_path: Path, config_name: str) -> None:
     The output folder of a training is claimed here, before Hydra writes into it.
     """
     listen()
-    print_anything()
+    escape_output()
     is_sweep = any(argument in FLAGS for argument in sys.argv)
     # Hydra does not read -m between overrides
     typed = [argument for argument in FLAGS if argument in sys.argv]

@@ -21,7 +21,7 @@ from neurotarget.runs.folder.multirun import (
     link,
     overview,
     resume_command_of,
-    settled,
+    with_earlier_names,
     write_multirun,
 )
 from neurotarget.sweeps.command_overrides import multirun_overrides
@@ -86,7 +86,9 @@ def sweep_grid(
             f"hydra.sweep.dir={folder}: found the folder of one run, wanted that of a multirun or "
             "a new one; choose another, or leave it out"
         )
-    jobs = settled(folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"]))
+    jobs = with_earlier_names(
+        folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"])
+    )
     command = multirun_overrides(config)
     before = {job.name for job in jobs if is_done(folder / job.name, job.overrides)}
     write_multirun(folder, command, jobs)

@@ -47,7 +47,7 @@ def write_multirun(
     write_text(folder / MULTIRUN, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
 
 
-def settled(folder: Path, jobs: Sequence[Job]) -> list[Job]:
+def with_earlier_names(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     """The jobs with the names that an earlier command in this folder gave them.
 
     A job keeps its folder if other keys are swept over now. If a folder's job was done with other
