@@ -93,8 +93,8 @@ def app(tmp_path, monkeypatch) -> Path:
 def run(app, monkeypatch):
     """`run(*words)` runs the program within this process; returns its exit status."""
 
-    def act(*words: object) -> int:
-        monkeypatch.setattr(sys, "argv", [str(app), *map(str, words)])
+    def act(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", [str(app), *map(str, arguments)])
         try:
             runpy.run_path(str(app), run_name="__main__")
         except SystemExit as ended:
@@ -123,7 +123,7 @@ def times_run(folder: Path) -> list[str]:
 def test_a_failed_job_is_told_and_the_others_run(run, capfd):
     assert run("-m", "arm=raises,breaks,pruned,exits,plain", "seed=2") == 1
     many = Path("runs/many").resolve()
-    told = capfd.readouterr()
+    output = capfd.readouterr()
     assert statuses(many) == {
         "arm=raises": "failed",
         "arm=breaks": "failed",
@@ -136,13 +136,15 @@ def test_a_failed_job_is_told_and_the_others_run(run, capfd):
     assert read_job(many / "arm=raises").reason == "sub-01: found no mask, wanted one; draw it"
     assert read_job(many / "arm=breaks").reason == "ZeroDivisionError: division by zero"
     assert read_job(many / "arm=exits").reason == "it ended itself with status 3"
-    assert "Traceback" not in told.out + told.err
+    assert "Traceback" not in output.out + output.err
     log = (many / "arm=breaks" / "job.log").read_text()
     assert "Traceback" in log
-    assert f"failed: arm=raises: sub-01: found no mask, wanted one; draw it; log {many}" in told.err
-    assert "this is plain" in told.out
-    assert "done: arm=plain: score 2.000, " in told.err
-    assert "5 jobs: 1 done now, 1 pruned, 3 failed" in told.out
+    assert (
+        f"failed: arm=raises: sub-01: found no mask, wanted one; draw it; log {many}" in output.err
+    )
+    assert "this is plain" in output.out
+    assert "done: arm=plain: score 2.000, " in output.err
+    assert "5 jobs: 1 done now, 1 pruned, 3 failed" in output.out
     assert Path("runs/latest_multirun").resolve() == many
 
 
@@ -177,10 +179,10 @@ def test_a_job_that_was_done_with_other_settings_or_code_is_told(run, capfd):
     conf.write_text(conf.read_text().replace("{devices: 1}", "{devices: 1, epochs: 3}"))
     (first / "run.json").write_text('{"code": {"commit": "0123456789abcdef"}}')
     assert run("-m", "seed=1,2", "hydra.sweep.dir=runs/many") == 0
-    told = capfd.readouterr().out
-    assert "2 of them with other settings than the config files have now (trainer.epochs)" in told
-    assert "delete its folder: seed=1, seed=2" in told
-    assert "1 of them by the code of commit 01234567; it is " in told
+    output = capfd.readouterr().out
+    assert "2 of them with other settings than the config files have now (trainer.epochs)" in output
+    assert "delete its folder: seed=1, seed=2" in output
+    assert "1 of them by the code of commit 01234567; it is " in output
     assert times_run(first) == ["anew"]
 
 
@@ -209,8 +211,8 @@ def test_a_job_that_another_process_works_on_is_left_alone(run, capfd):
     folder.mkdir(parents=True)
     with running(folder):
         assert run("-m", "seed=1,2") == 1
-    told = capfd.readouterr().out
-    assert "missing: seed=1: another process works on it now" in told
+    output = capfd.readouterr().out
+    assert "missing: seed=1: another process works on it now" in output
     assert statuses(folder.parent) == {"seed=1": "missing", "seed=2": "done"}
 
 
@@ -331,10 +333,10 @@ def test_tasks_of_slurm_that_train_apart_are_told_what_to_say(monkeypatch):
     assert apart_from_slurm({"devices": 1}) == ""
     monkeypatch.setenv("SLURM_NTASKS", "4")
     monkeypatch.setenv("SLURM_PROCID", "2")
-    told = apart_from_slurm({"devices": 1})
-    assert "Slurm started 4 tasks" in told
-    assert "this is number 2" in told
-    assert "set trainer.devices=<tasks of a node>" in told
+    result = apart_from_slurm({"devices": 1})
+    assert "Slurm started 4 tasks" in result
+    assert "this is number 2" in result
+    assert "set trainer.devices=<tasks of a node>" in result
     assert apart_from_slurm({"devices": 4}) == ""
 
 

@@ -88,7 +88,10 @@ def settle_arms(
     def grouped(ignored: Sequence[str]) -> tuple[bool, list[str], list[tuple[str, ...]]]:
         """Whether two runs of an arm share a slot, the differing settings, and the groups."""
         keys = _differing(runs, ignored)
-        kinds = [_kind(model, run, keys) for run, model in zip(runs, models, strict=True)]
+        kinds = [
+            (model, *(repr(run.get(key)) for key in keys))
+            for run, model in zip(runs, models, strict=True)
+        ]
         return len({*zip(kinds, map(str, slots), strict=True)}) < len(runs), keys, kinds
 
     # duplicate runs, which share a slot in both ways, are reported by the caller
@@ -118,10 +121,6 @@ def _differing(runs: Sequence[Settings], ignored: Sequence[str]) -> list[str]:
     """Keys with several values, in the order of the configs; absent is null."""
     every = dict.fromkeys(key for run in runs for key in run if key not in ignored)
     return [key for key in every if len({repr(run.get(key)) for run in runs}) > 1]
-
-
-def _kind(model: str, run: Settings, keys: Sequence[str]) -> tuple[str, ...]:
-    return (model, *(repr(run.get(key)) for key in keys))
 
 
 def _names(runs: Sequence[Settings], models: Sequence[str], keys: Sequence[str]) -> list[str]:

@@ -59,7 +59,10 @@ def read_arms(
     runs, left = _read_all(run_folders(places))
     if not runs:
         raise DataError(["compare: found no finished run, wanted one or more", *left])
-    if errors := check_targets(runs if target is None else [_with(runs[0], target), *runs]):
+    known = []
+    if target is not None:
+        known = [runs[0]._replace(target=target, folder=Path(f"target {target.name}"))]
+    if errors := check_targets([*known, *runs]):
         raise DataError(errors)
     named, notes = _named(runs)
     if common:
@@ -246,7 +249,3 @@ def _hardware(record: Mapping[str, Any]) -> str:
 def _few(lines: Sequence[str]) -> list[str]:
     rest = len(lines) - SHOWN
     return [*lines[:SHOWN], *([f"… and {rest} more"] if rest > 0 else [])]
-
-
-def _with(run: Run, target: Target) -> Run:
-    return run._replace(target=target, folder=Path(f"target {target.name}"))

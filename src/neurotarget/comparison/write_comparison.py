@@ -1,7 +1,7 @@
 """Compare finished runs, and write the page, tables, figures and Markdown."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,7 +86,7 @@ def compare_runs(
         make = build if trust else build_foreign
         gathered = with_ensembles(gathered, folder / "ensembles", device=device, make=make)
     facts = {**gathered.facts, **({"command": command} if command else {})}
-    title = title or _title(gathered.facts)
+    title = title or gathered.facts.get("experiment", "").replace("_", " ") or "arms"
     with within_memory(f"tables of {len(gathered.runs)} runs in {folder}", "compare fewer of them"):
         comparison = compare(gathered.arms, seed=seed, notes=gathered.notes, facts=facts)
         done = write_comparison(comparison, folder, title=title)
@@ -194,7 +194,3 @@ def _output(output: Path | str | None, places: Sequence[Path], arms: Sequence[st
         folder = Path("runs") / f"compare_{named_after(arms)}_{mark}"
     check_writable(folder)
     return folder
-
-
-def _title(facts: Mapping[str, str]) -> str:
-    return facts.get("experiment", "").replace("_", " ") or "arms"

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pandas as pd
 
 from neurotarget.data.cases.brain_volume import brain_volumes
-from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.studies.study_inputs import Material
 
@@ -28,9 +27,10 @@ def with_head_size(material: Material) -> Material:
     be measured, a note explains what to supply.
     """
     measured = material.measured
-    if not any(map(_compares_groups, measured.target.hypotheses)) or not material.cases:
+    hypotheses = measured.target.hypotheses
+    if not material.cases or not any(one.groups and not one.contrast for one in hypotheses):
         return material
-    variables = [name for one in measured.target.hypotheses for name in one.variables]
+    variables = [name for one in hypotheses for name in one.variables]
     if find_tiv([*measured.covariates.columns, *variables]):
         return material
     cases = [case for key, case in material.cases.items() if key in measured.covariates.index]
@@ -49,7 +49,3 @@ def with_head_size(material: Material) -> Material:
         notes=(*material.notes, f"{note}; {SHRINKS}." if is_brain else f"{note}."),
         facts={**material.facts, HEAD_SIZE: origin},
     )
-
-
-def _compares_groups(hypothesis: Hypothesis) -> bool:
-    return bool(hypothesis.groups) and not hypothesis.contrast

@@ -35,7 +35,7 @@ def acceptable_of(text: str) -> dict[str, float]:
     if len(limits) < len(pairs) or {*limits} - {*ACCEPTABLE} or not all(limits.values()):
         raise DataError(
             f"acceptable: found {text.strip()!r}, wanted each of {', '.join(ACCEPTABLE)} at most "
-            "once, with a number above 0; say such as limits_percent=15, dice_margin=0.05"
+            "once, with a number above 0, such as limits_percent=15, dice_margin=0.05"
         )
     if {*LIMITS} <= {*limits}:
         raise DataError(
@@ -99,7 +99,7 @@ def with_covariates(material: Material, table: pd.DataFrame) -> Material:
     if not set(table.index) & set(known.index):
         raise DataError(
             f"covariates: found none of the cohort's cases (such as {known.index[0]}) among "
-            f"{', '.join(map(str, table.index[:3]))} …, wanted the same case_id; mend the column"
+            f"{', '.join(map(str, table.index[:3]))} …, wanted the same case_id; correct the column"
         )
     more = table.drop(columns="subject_id", errors="ignore").reindex(known.index)
     joined = pd.concat([known.drop(columns=[*more], errors="ignore"), more], axis=1)
@@ -138,7 +138,7 @@ def refuse_codes(material: Material, levels: CodeBook) -> None:
         )
         raise DataError(
             f"{item.covariate}: found the codes {some(codes)} in {len(values)} cases, wanted "
-            f"{' and '.join(item.groups)}, which hypothesis {item.name} compares; say which is "
+            f"{' and '.join(item.groups)}, which hypothesis {item.name} compares; state which is "
             f'which, such as levels="{item.covariate}: {pairs}" on the command line or '
             f"{book_of(item, codes)} in the target"
         )

@@ -114,7 +114,8 @@ def from_masks(masks: Path, second: Path | None, *, manifest: Path, target: Targ
     names = (masks.name, second.name)
     names = names if names[0] != names[1] else (str(masks), str(second))
     measured = from_rows(table, target, covariates, methods=names)
-    if spare := _spare_files(second, cases):
+    names_of_cases = {f"{case_id}.nii.gz" for case_id in cases}
+    if spare := sorted({path.name for path in second.glob("*.nii*")} - names_of_cases):
         notes.append(named(spare, f"in {second} belong to no case of {manifest}", "mask"))
     return Material(measured, cases, second, read.label_ids, tuple(notes), {})
 
@@ -321,11 +322,6 @@ def check_masks(folder: Path, case_ids: Iterable[str]) -> None:
         raise DataError(
             f"{folder}: found {problem}, wanted files called after their case, such as {names[0]}"
         )
-
-
-def _spare_files(folder: Path, cases: Mapping[str, Case]) -> list[str]:
-    names = {f"{case_id}.nii.gz" for case_id in cases}
-    return sorted(path.name for path in folder.glob("*.nii*") if path.name not in names)
 
 
 def sentence(problem: Problem) -> str:

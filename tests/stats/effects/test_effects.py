@@ -236,12 +236,6 @@ def test_the_detectable_effect_is_found_four_times_of_five():
     assert 0.70 <= np.mean(found) <= 0.90  # 80 %, and three standard errors
 
 
-def test_a_case_that_comes_twice_is_refused():
-    volumes, table = cohort()
-    with pytest.raises(ValueError, match="effects: got the case c000 twice"):
-        estimate_effect(SEX, volumes, pd.concat([table, table.iloc[:1]]))
-
-
 def test_claims_read_like_their_hypothesis():
     assert claim(SEX) == "F > M"
     assert claim(Hypothesis.parse("h", "volume: a != b")) == "a != b"

@@ -151,14 +151,14 @@ class _Cohort:
             value = float(text) * item.unit_mm3 if is_number(text) else math.nan
             known = values.setdefault(case, value)
             if not 0 <= value < math.inf:
-                todo = "mend the cell, or write n/a where there is none"
+                todo = "correct the cell, or write n/a where there is none"
                 if is_number(text.replace(",", ".")) and "," in text:
                     todo = "write a decimal point, not a comma"
                 self._refuse_cell(
                     case, table, item.column, repr(text), "a volume of 0 or more", todo
                 )
             elif not math.isclose(known, value, rel_tol=1e-9):
-                todo = "mend one of them, or name the method of each in a column method"
+                todo = "correct one of them, or name the method of each in a column method"
                 both = f"{known:g} and {value:g} mm³"
                 self._refuse_cell(case, table, item.column, both, "one volume", todo)
 
@@ -179,7 +179,7 @@ class _Cohort:
         if is_missing(before):
             known[case] = text
         elif not is_missing(text) and not _same(before, text, column):
-            todo = "mend one of them, or drop the column"
+            todo = "correct one of them, or drop the column"
             both = f"{before!r} and {text!r}"
             self._refuse_cell(case, table, column, both, "one value a case", todo)
 

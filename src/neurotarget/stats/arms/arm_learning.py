@@ -44,7 +44,7 @@ def learning_of_arms(arms: Arms) -> dict[str, Learning]:
     return learnings
 
 
-def learnt_alone(scored: Scored, learnings: Learnings) -> Scored | None:
+def only_learnt(scored: Scored, learnings: Learnings) -> Scored | None:
     """Return the scores of the arms that have learnt; None where no net has."""
     arms = scored.arms
     able = [arm for arm in arms.names if learnings[arm].verdict != NOT_LEARNT]

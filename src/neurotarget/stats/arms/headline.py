@@ -24,7 +24,7 @@ def headline(tables: Tables) -> str:
     if len(unlearnt) and not len(nets):
         return (
             f"No network has learnt, so this comparison says nothing of which is best: "
-            f"{spoken([_dice_of(row) for _, row in unlearnt.iterrows()])}."
+            f"{join_names([_dice_of(row) for _, row in unlearnt.iterrows()])}."
         )
     if not len(nets):
         return "No arm has a score, so there is nothing to compare."
@@ -43,7 +43,7 @@ def _left_out(unlearnt: pd.DataFrame) -> str:
     if not len(unlearnt):
         return ""
     verb = "has" if len(unlearnt) == 1 else "have"
-    named = spoken([f"{row['arm']} (Dice {row['dice']:.3f})" for _, row in unlearnt.iterrows()])
+    named = join_names([f"{row['arm']} (Dice {row['dice']:.3f})" for _, row in unlearnt.iterrows()])
     return f"{named} {verb} not learnt, and {verb} no rank."
 
 
@@ -66,7 +66,7 @@ def _comparison(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     return " ".join((_lead(tables, nets), _ties(tables, arms, nets), _spread(tables, nets)))
 
 
-def spoken(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Return names as a list in a sentence: `a, b and c`."""
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
@@ -98,7 +98,8 @@ def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     best, *others = nets["arm"]
     end = f"{_made(arms, nets)}."
     if not any(_is_tested(_pair(tables, best, arm)) for arm in others):
-        return f"Whether {_whose(len(nets))} is {_pair(tables, best, others[0])['told_apart']}{end}"
+        reason = _pair(tables, best, others[0])["told_apart"]
+        return f"Whether {_larger_than_training(len(nets))} is {reason}{end}"
     apart = distinguished(tables["differences"])
     tied = [arm for arm in others if frozenset((best, arm)) not in apart]
     why = _why_tied(tables, best, tied[0], len(nets)) if tied else ""
@@ -113,10 +114,10 @@ def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     is_behind = all(_pair(tables, best, arm)["mean_difference"] > 0 for arm in rest)
     verb = f"{'is' if len(rest) == 1 else 'are'} behind" if is_behind else "can"
     behind = f"the other {'one' if len(rest) == 1 else len(rest)} {verb}"
-    return f"{spoken(tied)} cannot be told apart from it{why}; {behind}{end}"
+    return f"{join_names(tied)} cannot be told apart from it{why}; {behind}{end}"
 
 
-def _whose(n_nets: int) -> str:
+def _larger_than_training(n_nets: int) -> str:
     both = "the two" if n_nets == 2 else f"the {n_nets}"
     return f"{both} differ by more than another training would change"
 
@@ -175,8 +176,8 @@ def _spread(tables: Tables, nets: pd.DataFrame) -> str:
     run = _run_sd(tables)
     if run.notna().any() and run.max() < VISIBLE:
         return (
-            "With one seed, no spread between trainings is seen beside that of the cases, which "
-            f"differ by {_size(nets['case_sd'])}, {counts}."
+            "With one seed, the spread between trainings is too small to see next to that of the "
+            f"cases, which differ by {_size(nets['case_sd'])}, {counts}."
         )
     if run.notna().any():
         return (

@@ -53,7 +53,8 @@ def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
         ranks = (-table / SAME).round().rank(axis=1).mean()
         p, why = friedman_p(table)
         critical = critical_difference(len(nets), len(table))
-        if _is_untested(differences, label):
+        own = differences.loc[differences["label"] == label, "told_apart"]
+        if len(own) and (own == ONE_TRAINING).all():
             reasons.append(UNTESTED)
         named = letters(
             list(ranks.sort_values(kind="stable").index), distinguished(differences, label)
@@ -63,11 +64,6 @@ def ranks_table(scored: Scored, differences: pd.DataFrame) -> pd.DataFrame:
             (label, arm, ranks[arm], p, critical, named[arm], n_cases, reason) for arm in named
         ]
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _is_untested(differences: pd.DataFrame, label: str) -> bool:
-    own = differences.loc[differences["label"] == label, "told_apart"]
-    return bool(len(own)) and bool((own == ONE_TRAINING).all())
 
 
 def friedman_p(table: pd.DataFrame) -> tuple[float, str]:

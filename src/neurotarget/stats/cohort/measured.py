@@ -155,7 +155,7 @@ def from_rows(
         there = ", ".join(sorted(set(rows["label"]))) or "none"
         raise DataError(
             f"rows: found scores of the labels {there}, wanted those of target {target.name} "
-            f"({', '.join(target.label_names)}); say the target that these rows belong to"
+            f"({', '.join(target.label_names)}); name the target of these rows"
         )
     subjects = rows.drop_duplicates("case_id").set_index("case_id")["subject_id"]
     known = covariates.reindex(subjects.index)

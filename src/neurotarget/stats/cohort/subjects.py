@@ -55,9 +55,7 @@ def gather(
     Raises:
         NotEstimableError: a covariate is absent, unknown in all cases, or not a number where it
         must be.
-        ValueError: a case is in one of the tables twice.
     """
-    _refuse_twins(volumes.index, covariates.index)
     names = tuple(dict.fromkeys((*hypothesis.variables, *numbers)))
     if absent := [name for name in names if name not in covariates]:
         raise NotEstimableError(f"no covariate {', '.join(absent)}")
@@ -148,15 +146,6 @@ def levels(values: pd.Series) -> list[str]:
 def is_category(values: pd.Series) -> bool:
     """Return whether a covariate of a cohort holds categories."""
     return values.dtype == object
-
-
-def _refuse_twins(*indexes: pd.Index) -> None:
-    for index in indexes:
-        if index.has_duplicates:
-            raise ValueError(
-                f"effects: got the case {index[index.duplicated()][0]} twice, wanted one row a "
-                "case; give every scan a case_id of its own and its person's subject_id"
-            )
 
 
 def _refuse_unknown(volumes: pd.DataFrame, terms: pd.DataFrame, what: str) -> None:

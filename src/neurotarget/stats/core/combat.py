@@ -68,7 +68,7 @@ class Combat:
     def fit(
         cls,
         volumes: Volumes,
-        sites: Sequence,
+        sites: Sequence | ndarray,
         covariates: Covariates | None = None,
         *,
         empirical_bayes: bool = True,
@@ -120,7 +120,6 @@ class Combat:
             raise DataError(
                 f"Combat.adapt: got the site {', '.join(known)}, which is known already; transform"
             )
-        self._refuse_other_width("Combat.adapt", volumes, covariates)
         standard = self._standardised(volumes, covariates)
         parts = {name: standard[names == name] for name in new}
         added = {name: _shrunk(part, _site(part), self.prior) for name, part in parts.items()}
@@ -142,7 +141,6 @@ class Combat:
                 f"Combat.transform: got the site {', '.join(unknown)}, which the fit did not see; "
                 "adapt to it first"
             )
-        self._refuse_other_width("Combat.transform", volumes, covariates)
         standard = self._standardised(volumes, covariates)
         for name in set(names):
             location, scale = self.sites[name]
@@ -159,14 +157,6 @@ class Combat:
         """Deviations from the expected volumes, in pooled SD; NaN where there is no spread."""
         sd = np.where(self.sd > 0, self.sd, np.nan)
         return (volumes - self.expected(covariates)) / sd
-
-    def _refuse_other_width(self, who: str, volumes: Volumes, covariates: Covariates) -> None:
-        got, wanted = (covariates.shape[1], volumes.shape[1]), self.slopes.shape
-        if got != wanted:
-            raise DataError(
-                f"{who}: got {got[0]} covariates of {got[1]} features, the fit had {wanted[0]} of "
-                f"{wanted[1]}; give the same columns"
-            )
 
 
 def least_squares(design: Float[ndarray, "N P"], volumes: Volumes) -> Float[ndarray, "P F"]:
@@ -270,16 +260,6 @@ def _checked(
     names = np.asarray([str(site) for site in sites], dtype=object)
     covariates = np.empty((len(volumes), 0)) if covariates is None else np.asarray(covariates)
     covariates = covariates.astype(float)
-    if not volumes.ndim == covariates.ndim == 2:
-        raise DataError(
-            f"{who}: got arrays of {volumes.ndim} and {covariates.ndim} axes, wanted a row a case "
-            "and a column a feature or covariate; reshape a single one to (N, 1)"
-        )
-    if not len(volumes) == len(names) == len(covariates):
-        raise DataError(
-            f"{who}: got {len(volumes)} rows of volumes, {len(names)} sites and {len(covariates)} "
-            "rows of covariates; give one of each a case"
-        )
     if absent := int(np.isnan(covariates).any(axis=1).sum()):
         raise DataError(f"{who}: {absent} of {len(names)} cases lack a covariate; drop and count")
     return volumes, names, covariates

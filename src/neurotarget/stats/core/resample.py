@@ -83,10 +83,7 @@ def codes(subjects: object) -> tuple[Codes, int]:
 
 
 def bca(
-    value: float,
-    draws: Float[ndarray, " D"],
-    jackknifed: Float[ndarray, " J"],
-    level: float = LEVEL,
+    value: float, draws: Float[ndarray, " D"], jackknifed: Float[ndarray, " J"]
 ) -> tuple[float, float]:
     """Return Efron's BCa interval (bias-corrected and accelerated), in the statistic's unit.
 
@@ -102,7 +99,7 @@ def bca(
         return math.nan, math.nan
     if np.ptp(known) <= ROUNDING * np.abs(known).max():
         return value, value
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     share = (np.mean(known < value) + np.mean(known <= value)) / 2
     if 0 < share < 1:
         shift = ndtri(share) + ndtri(tails)
@@ -113,10 +110,10 @@ def bca(
     return float(low), float(high)
 
 
-def ends(replicated: Values, *, count: int = DRAWS, level: float = LEVEL) -> tuple[float, float]:
+def ends(replicated: Values, *, count: int = DRAWS) -> tuple[float, float]:
     """Return the BCa interval of a statistic that was computed for every row of `replicates`."""
     sampled, jackknifed = np.split(replicated[1:], [count])
-    return bca(float(replicated[0]), sampled, jackknifed, level)
+    return bca(float(replicated[0]), sampled, jackknifed)
 
 
 def weighted_means(

@@ -10,7 +10,7 @@ from neurotarget.hypothesis import Hypothesis
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.multiple_tests import corrected
-from neurotarget.stats.effects.effects import NONE_REFUSED, Refused, answered, label_of
+from neurotarget.stats.effects.effects import NONE_REFUSED, Refused, label_of, model_effect
 from neurotarget.stats.effects.variants import variants
 
 COLUMNS = (
@@ -55,6 +55,6 @@ def _rows(
         # published effects are about the whole target
         tested = hypothesis if label == main else replace(hypothesis, expected=None)
         chosen = next(one for one in variants(tested, measured.covariates) if one.name == model)
-        effect = answered(measured, tested, chosen, method, label, refused=refused)
+        effect = model_effect(measured, tested, chosen, method, label, refused=refused)
         names = {"hypothesis": hypothesis.name, "method": method, "model": model, "label": label}
         yield {name: getattr(effect, name, "") for name in COLUMNS} | names

@@ -35,7 +35,7 @@ def explains(hypothesis: Hypothesis, covariates: pd.DataFrame) -> bool:
     return site_share(hypothesis, covariates) >= LEAST_SHARE
 
 
-def people_a_site(covariates: pd.DataFrame) -> float:
+def people_per_site(covariates: pd.DataFrame) -> float:
     """Return the mean number of people per site."""
     known = covariates[covariates[SITE].notna()]
     people = known["subject_id"] if "subject_id" in known else known.index.to_series()

@@ -93,7 +93,10 @@ def _difference(model: Variant, measured: Measured, label: str, pair: tuple[str,
         cohort = gather(model.needs, volumes, measured.covariates, numbers=model.numbers)
         columns = design(hypothesis, cohort.covariates)
         adjusted, note = adjusted_volumes(model, cohort)
-        _refuse_constant(adjusted, quantities(hypothesis))
+        for method in adjusted:
+            if adjusted[method].nunique() < 2:
+                what = quantities(hypothesis)
+                raise NotEstimableError(f"the {what} of {method} do not vary")
         interval = _interval(model, cohort, columns, adjusted)
         notes = (*columns.notes, note, cohort.note)
     except NotEstimableError as why:
@@ -112,9 +115,3 @@ def _interval(model: Variant, cohort: Cohort, columns: Design, adjusted: pd.Data
         "difference": fit.estimate,
         **Interval.of(fit.estimate, fit.error, fit.freedom)._asdict(),
     }
-
-
-def _refuse_constant(volumes: pd.DataFrame, what: str) -> None:
-    for method in volumes:
-        if volumes[method].nunique() < 2:
-            raise NotEstimableError(f"the {what} of {method} do not vary")

@@ -109,9 +109,6 @@ def estimate_effect(
     heteroscedasticity-robust errors (see `model.fit`). `unit` is that of the volumes. The rule for
     verdicts is in `verdict`; a smallest effect of interest in % or SDs refers to these volumes.
     `model` replaces the declared model of the hypothesis.
-
-    Raises:
-        ValueError: a case is in one of the tables twice.
     """
     matters = smallest_of_interest(hypothesis, volumes, covariates)
     model = model or Variant(DECLARED, hypothesis)
@@ -137,7 +134,7 @@ def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.
             names |= {"method": method, "n_failed": len(lost)}
             names |= {"remark": failed_remark(hypothesis, lost, known.covariates)}
             for model in variants(hypothesis, known.covariates):
-                effect = answered(known, hypothesis, model, method, label, refused=refused)
+                effect = model_effect(known, hypothesis, model, method, label, refused=refused)
                 row = {column: getattr(effect, column, "") for column in COLUMNS}
                 row |= names | {"model": model.name}
                 own.append(row | {"n_dropped": max(row["n_dropped"] - len(lost), 0)})
@@ -145,7 +142,7 @@ def effects_table(measured: Measured, *, refused: Refused = NONE_REFUSED) -> pd.
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def answered(
+def model_effect(
     measured: Measured,
     hypothesis: Hypothesis,
     model: Variant,

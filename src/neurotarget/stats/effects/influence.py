@@ -26,10 +26,10 @@ from statsmodels.robust.norms import HuberT
 from statsmodels.robust.robust_linear_model import RLM
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.number_text import number
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.core.interval import LEVEL
-from neurotarget.stats.core.number_text import whole as whole_number
 from neurotarget.stats.effects.effects import Effect, estimate_effect, label_of
 from neurotarget.stats.effects.model import Design, design, with_leverage
 from neurotarget.stats.effects.variants import DECLARED, SITE_RANDOM, Variant, variants
@@ -63,7 +63,7 @@ class _Robust(NamedTuple):
     residuals: Float[ndarray, " N"]
 
 
-def far_off(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
+def is_outlier(values: Float[ndarray, " N"]) -> Bool[ndarray, " N"]:
     """Return which values lie more than three scaled MADs from the median.
 
     NaN is never an outlier. There are none with fewer than five known values, or where more than
@@ -87,9 +87,9 @@ def outlier_notes(measured: Measured) -> list[str]:
     for method, volumes in measured.volumes.items():
         for label in measured.target.label_names:
             values = volumes[label]
-            cases = values.index[far_off(values.to_numpy(dtype=float))]
+            cases = values.index[is_outlier(values.to_numpy(dtype=float))]
             if len(cases):
-                far = [f"{case} ({whole_number(values[case])} mm³)" for case in cases[:NAMED]]
+                far = [f"{case} ({number(values[case], 0)} mm³)" for case in cases[:NAMED]]
                 rest = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
                 lie, masks = ("lies", "this mask") if len(cases) == 1 else ("lie", "these masks")
                 notes.append(
@@ -178,7 +178,7 @@ def _row(model: Variant, estimate: Estimator, volumes: pd.Series, covariates: pd
     if math.isnan(whole.estimate):
         return row | {"reason": whole.reason}
     robust = _robust(model.hypothesis, columns, values.to_numpy())
-    far = values.index[far_off(robust.residuals)]
+    far = values.index[is_outlier(robust.residuals)]
     named = ", ".join(map(str, far[:NAMED])) + (" …" if len(far) > NAMED else "")
     return row | {
         **{"estimate": whole.estimate, "low": whole.low, "high": whole.high},

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.number_text import digits_for, number
 from neurotarget.problems import join_reasons
 from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.cohort.subjects import SEX, key, written
-from neurotarget.stats.effects.confounding import people_a_site, site_share
+from neurotarget.stats.effects.confounding import people_per_site, site_share
 from neurotarget.stats.effects.variants import (
     ANCOVA,
     DECLARED,
@@ -36,7 +37,7 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
     by_model = {row["model"]: row for row in own}
     lead, remarks = DECLARED, []
     if WITH_SITE in by_model:
-        is_sparse = people_a_site(covariates) < FEWEST_A_SITE
+        is_sparse = people_per_site(covariates) < FEWEST_A_SITE
         is_random = is_sparse and math.isfinite(by_model[SITE_RANDOM]["estimate"])
         lead = SITE_RANDOM if is_random else WITH_SITE
         remarks.append(_site_remark(hypothesis, covariates, is_random=is_random))
@@ -47,13 +48,12 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
     }
     if len({estimate > 0 for estimate in signs.values()}) > 1:
         lead = ANCOVA if lead == DECLARED else lead
-        each = ", ".join(f"{value:+.3g} {OF_HEAD[model]}" for model, value in signs.items())
-        answers = ", so the model with head size as a covariate answers" if lead == ANCOVA else ""
-        remarks.append(
-            f"the sign depends on how head size is taken out ({each}){answers}".replace(
-                "-", "\N{MINUS SIGN}"
-            )
+        digits = digits_for(*signs.values())
+        each = ", ".join(
+            f"{number(value, digits, sign=True)} {OF_HEAD[model]}" for model, value in signs.items()
         )
+        answers = ", so the model with head size as a covariate answers" if lead == ANCOVA else ""
+        remarks.append(f"the sign depends on how head size is taken out ({each}){answers}")
     elif _needs_head_size(hypothesis, covariates):
         remarks.append(
             "head size is not taken out, and men have larger heads than women: a column eTIV in "

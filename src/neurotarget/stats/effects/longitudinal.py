@@ -58,10 +58,13 @@ def longitudinal_table(measured: Measured) -> pd.DataFrame:
     `percent_a_year` is the slope within people in % of the mean volume. No rows where nobody was
     scanned at two ages, or no age is known.
     """
-    ages = _ages(measured)
-    if ages is None or not (_spans(ages, measured.subjects) > APART_YEARS).any():
+    ages, sexes, labels = *(_covariate(measured, one) for one in ("age", "sex")), measured.labels
+    if ages is None or not pd.api.types.is_numeric_dtype(ages):
         return pd.DataFrame(columns=COLUMNS)
-    sexes, labels = _sexes(measured), measured.labels
+    ages = ages.astype(float)
+    if not (_spans(ages, measured.subjects) > APART_YEARS).any():
+        return pd.DataFrame(columns=COLUMNS)
+    sexes = sexes if sexes is not None and sexes.nunique() > 1 else None
     if len(labels) > MOST_LABELS:  # for a whole brain only the sums
         labels = tuple(measured.target.regions)
     rows = [
@@ -194,18 +197,11 @@ def _interval(slopes: Slopes, place: int, name: str, freedom: int) -> dict[str, 
     return {name: value, f"{name}_low": value - half, f"{name}_high": value + half, f"p_{name}": p}
 
 
-def _ages(measured: Measured) -> pd.Series | None:
-    name = next((one for one in measured.covariates if usual_name(str(one)) == "age"), None)
-    if name is None or not pd.api.types.is_numeric_dtype(measured.covariates[name]):
-        return None
-    return measured.covariates[name].astype(float)
-
-
-def _sexes(measured: Measured) -> pd.Series | None:
-    """Sex of each case; None where it does not vary."""
-    name = next((one for one in measured.covariates if usual_name(str(one)) == "sex"), None)
-    values = measured.covariates[name] if name else pd.Series(dtype=object)
-    return values if values.nunique() > 1 else None
+def _covariate(measured: Measured, usual: str) -> pd.Series | None:
+    """Column of age or sex, by any of its usual names."""
+    columns = (column for column in measured.covariates if usual_name(str(column)) == usual)
+    name = next(columns, None)
+    return None if name is None else measured.covariates[name]
 
 
 def _spans(ages: pd.Series, subjects: pd.Series) -> pd.Series:

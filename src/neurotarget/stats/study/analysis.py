@@ -194,7 +194,7 @@ def _swapped(measured: Measured) -> list[str]:
             masks = "mask has" if len(cases) == 1 else "masks have"
             sentences.append(
                 f"{len(cases)} {name} {masks} left and right swapped ({named}); swap the labels, "
-                "or mend the orientation in the header."
+                "or correct the orientation in the header."
             )
     return sentences
 

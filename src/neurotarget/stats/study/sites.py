@@ -180,7 +180,8 @@ def _effects(
     without = _effect(hypothesis, volumes, table, others)
     reasons = []
     if within.n < FEWEST:
-        reasons.append(f"{_subjects(within.n)}, wanted {FEWEST} or more")
+        plural = "" if within.n == 1 else "s"
+        reasons.append(f"{within.n} subject{plural}, wanted {FEWEST} or more")
     elif math.isnan(within.estimate):
         reasons.append(f"within: {within.reason}")
     if within.n_dropped:
@@ -275,10 +276,6 @@ def _all_scans(measured: Measured, volumes: pd.DataFrame, notes: list[str]) -> S
 def _refuse_fewer_than_two(sites: int) -> None:
     if sites < 2:
         raise NotEstimableError(f"ComBat needs two sites of {FEWEST} subjects or more")
-
-
-def _subjects(count: int) -> str:
-    return f"{count} subject" if count == 1 else f"{count} subjects"
 
 
 def _row(label: str, **cells: object) -> dict:

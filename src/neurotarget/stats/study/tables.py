@@ -16,7 +16,6 @@ from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
 from neurotarget.metrics.metric_units import is_own
-from neurotarget.problems import DataError
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.learning import failed_by_label
 from neurotarget.stats.cohort.measured import Measured
@@ -166,9 +165,6 @@ def scores_table(measured: Measured) -> pd.DataFrame:
     Intervals are cut at the ends of the score's range. A region has rows where it was scored.
     Scores of the user's own metrics follow, without limits of their intervals.
     Where there are several labels, `mean` is the mean Dice of each case over its labels.
-
-    Raises:
-        DataError: a case has two values of one score.
     """
     units = SCORE_UNITS | own_units(measured.scores)
     values, rated = _score_columns(measured, units)
@@ -231,7 +227,11 @@ def _agreement(
         statistics = agreement_values(table, subject, n_subjects)
     elif n >= FEWEST:
         statistics = agreement_intervals(table, subject, n_subjects, seed=seed)
-    flat = [name for name, column in zip(methods, table.T, strict=True) if _is_flat(column)]
+    flat = [
+        name
+        for name, column in zip(methods, table.T, strict=True)
+        if not n or np.ptp(column) <= ROUNDING * np.abs(column).max()
+    ]
     if flat and statistics and len(methods) == 2:  # 0 in every sample, so the interval has no width
         statistics |= dict.fromkeys(ICCS, Statistic(math.nan))
     counts = {"n": n, "n_subjects": n_subjects, "n_missing": len(known) - n}
@@ -273,12 +273,6 @@ def _score_columns(
     """Values, and whether such a row exists: rows are cases, columns (label, metric)."""
     labels, rows = measured.target.label_names, measured.scores
     rows = rows[rows["metric"].isin(units)].astype({"value": float})
-    if len(twice := rows[rows.duplicated(["case_id", "label", "metric"])]):
-        case_id, label, metric = twice.iloc[0][["case_id", "label", "metric"]]
-        raise DataError(
-            f"{case_id}: found two rows of {metric} for {label}, wanted one; "
-            "keep the rows of one run, and one row per case in the manifest"
-        )
     named = (*labels, *(name for name in measured.target.regions if name in set(rows["label"])))
     columns = pd.MultiIndex.from_product([named, units])
     values, rated = (
@@ -293,7 +287,3 @@ def _score_columns(
         values[ALL_LABELS, "dice"] = values[dice].mean(axis=1)
         rated[ALL_LABELS, "dice"] = rated[dice].any(axis=1)
     return values, rated
-
-
-def _is_flat(values: Cases) -> bool:
-    return not len(values) or bool(np.ptp(values) <= ROUNDING * np.abs(values).max())
