@@ -13,7 +13,8 @@ from torch import Tensor
 
 Image = Float[Tensor, "B C I J K"]
 Logits = Float[Tensor, "B L I J K"]
-Levels = Sequence[Float[Tensor, "B L _ _ _"]]  # full grid first, then coarser decoder levels
+Inner = Float[Tensor, "B L _ _ _"]  # scores of fewer voxels, where a network does not pad
+Levels = Sequence[Inner]  # full grid first, then coarser decoder levels
 Feature = Float[Tensor, "B _ _ _ _"]
 Labels = Integer[Tensor, "B I J K"]
 Mask = Bool[ndarray, "I J K"]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, jaxtyped
@@ -54,10 +54,18 @@ class Finder(MetaPathFinder):
 
 
 def checked(function: Callable) -> Callable:
-    """Check the arguments and the result in every call, where an annotation has an array."""
-    if any(map(has_array, function.__annotations__.values())):
-        return jaxtyped(typechecker=TOWER)(function)
-    return function
+    """Check the arguments and the result in every call, where an annotation has an array.
+
+    Other annotations are for readers: an array, say, serves where a sequence is expected.
+    """
+    stated = function.__annotations__
+    arrays = {name: hint if has_array(hint) else Any for name, hint in stated.items()}
+    if all(hint is Any for hint in arrays.values()):
+        return function
+    function.__annotations__ = arrays
+    with_check = jaxtyped(typechecker=TOWER)(function)
+    function.__annotations__ = with_check.__annotations__ = stated
+    return with_check
 
 
 def has_array(hint: object) -> bool:

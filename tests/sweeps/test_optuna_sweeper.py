@@ -301,7 +301,8 @@ def test_without_optuna_the_search_says_what_to_install(search, monkeypatch, cap
 def test_a_real_training_is_searched_by_what_it_logs(tiny, train_arguments, command):
     folder = tiny / "search"
     words = ["sweep=optuna", "optimizer.lr='tag(log, interval(1e-4,1e-1))'", "sweep.trials=2"]
-    small = ["data.patches_per_epoch=8", "trainer.max_epochs=2", f"hydra.sweep.dir={folder}"]
+    small = ["data.patches_per_epoch=8", "trainer.max_epochs=2", "logger.wandb=disabled"]
+    small += [f"hydra.sweep.dir={folder}"]
     arguments = ["-m", *train_arguments[1:], *words, *small]
     done = command("train.py", *[word.replace("'", "") for word in arguments], cwd=tiny)
     assert f"python {train_arguments[0]} --config-dir=" in done.stdout

@@ -25,6 +25,7 @@ CASCADE = [
     "cascade.folds=2",
     "cascade.margin_mm=2",
     "cascade.region_mm=8",
+    "logger.wandb=disabled",
 ]
 
 

@@ -30,6 +30,7 @@ def planned(tiny, train_arguments, command):
     """A training that was planned for 20 MB: its folder, and what it printed."""
     folder = tiny / "planned"
     arguments = ["plan=auto", "plan.memory_gb=0.02", "held_out=false", "trainer.max_epochs=1"]
+    arguments += ["logger.wandb=disabled"]
     kept = [word for word in train_arguments[1:] if not word.startswith(("model.", "data.batch"))]
     done = command(train_arguments[0], *kept, *arguments, f"hydra.run.dir={folder}", cwd=tiny)
     return folder, done.stdout

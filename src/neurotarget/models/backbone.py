@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from neurotarget.shapes import Feature, Image, Levels, Logits, times
+from neurotarget.shapes import Feature, Image, Inner, Levels, Logits, times
 from neurotarget.types import TripleVox
 
 
@@ -25,7 +25,7 @@ class Backbone(nn.Module):
     deep_supervision: bool = False
     pretrained_with: ClassVar[str] = ""  # origin of compatible weights, such as MONAI's SegResNet
 
-    def forward(self, image: Image) -> Logits | Levels:
+    def forward(self, image: Image) -> Inner | Levels:
         """Score every voxel; with deep supervision in training, also coarser grids, finest first.
 
         Raises:
@@ -90,6 +90,6 @@ class Wrapped(Backbone):
 
     net: nn.Module
 
-    def score(self, image: Image) -> Logits:
-        """Score every voxel."""
+    def score(self, image: Image) -> Inner:
+        """Score every voxel, less a margin of `margin_vox`."""
         return self.net(image)
