@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from neurotarget.process.programs import answer_at_once
+from neurotarget.process.programs import print_help_or_version
 from neurotarget.process.signals import quit_while_loading, stoppable
 
 if __name__ == "__main__":
-    answer_at_once(["train", *sys.argv[1:]])
+    print_help_or_version(["train", *sys.argv[1:]])
     quit_while_loading()  # torch and others, for seconds
 
 import hydra

@@ -175,7 +175,7 @@ def test_a_resumed_multirun_says_again_what_it_was_started_with(tmp_path, flags)
 
 def test_one_run_cannot_be_resumed_as_several(tmp_path):
     (tmp_path / "overrides.yaml").write_text("[]")
-    with pytest.raises(DataError, match=r"wanted that of a multirun beside -m; leave -m out"):
+    with pytest.raises(DataError, match=r"wanted that of a multirun with -m; leave -m out"):
         resumed_argv(["-m", f"resume={tmp_path}"])
 
 

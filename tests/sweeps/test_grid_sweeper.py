@@ -3,7 +3,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from neurotarget.problems import DataError
 from neurotarget.runs.folder.jobs import Job, read_job, write_result
-from neurotarget.runs.folder.multirun import overview, read_multirun, settled, write_multirun
+from neurotarget.runs.folder.multirun import (
+    overview,
+    read_multirun,
+    with_earlier_names,
+    write_multirun,
+)
 from neurotarget.sweeps.grid_sweeper import grid_jobs
 
 
@@ -50,21 +55,21 @@ def write(folder, jobs, *done):
 
 def test_a_job_keeps_its_folder_when_another_key_is_swept(tmp_path):
     write(tmp_path, jobs_of("model=a,b", "seed=1"), "model=a")
-    names = [job.name for job in settled(tmp_path, jobs_of("model=a,b", "seed=1,2"))]
+    names = [job.name for job in with_earlier_names(tmp_path, jobs_of("model=a,b", "seed=1,2"))]
     assert names == ["model=a", "model=a,seed=2", "model=b", "model=b,seed=2"]
 
 
 def test_a_finished_job_keeps_its_folder_from_one_of_other_words(tmp_path):
     write(tmp_path, jobs_of("model=a,b", "seed=1"), "model=a")
-    later = settled(tmp_path, jobs_of("model=a,b", "seed=2"))
+    later = with_earlier_names(tmp_path, jobs_of("model=a,b", "seed=2"))
     assert [job.name for job in later] == ["model=a,seed=2", "model=b"]
     write(tmp_path, later, "model=a,seed=2")
-    assert settled(tmp_path, jobs_of("model=a,b", "seed=2")) == later
+    assert with_earlier_names(tmp_path, jobs_of("model=a,b", "seed=2")) == later
 
 
 def test_a_finished_job_keeps_its_folder_from_one_of_fewer_words(tmp_path):
     write(tmp_path, jobs_of("model=a", "seed=1"), "job")
-    (job,) = settled(tmp_path, jobs_of("model=a"))
+    (job,) = with_earlier_names(tmp_path, jobs_of("model=a"))
     assert job.name.startswith("job-")
 
 

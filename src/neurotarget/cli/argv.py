@@ -3,7 +3,7 @@
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from neurotarget.cli.overrides import check_overrides, joined_options
 from neurotarget.cli.run_output import claim_output
 from neurotarget.files.reading import real_path
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import exits_with_sentence, print_anything
+from neurotarget.process.exit_codes import escape_output, exits_with_sentence
 from neurotarget.process.signals import listen
 from neurotarget.runs.folder.foreign import is_elsewhere, refuse_replayed, sends
 from neurotarget.runs.folder.jobs import INVOCATION_KEYS, key_of, quoted
@@ -63,25 +63,21 @@ def check_argv(config_path: Path, config_name: str) -> None:
     The output folder of a training is claimed here, before Hydra writes into it.
     """
     listen()
-    print_anything()
-    is_sweep = any(argument in FLAGS for argument in sys.argv)
+    escape_output()
+    flags = [flag for flag in FLAGS if flag in sys.argv]
     # Hydra does not read -m between overrides
-    typed = [argument for argument in FLAGS if argument in sys.argv]
-    typed += [argument for argument in sys.argv[1:] if argument not in FLAGS]
-    argv = [literal(argument, is_sweep=is_sweep) for argument in typed]
+    typed = [*flags, *(one for one in sys.argv[1:] if one not in FLAGS)]
+    argv = [literal(one, is_sweep=bool(flags)) for one in typed]
     if config_name == "train":
         argv = resumed_argv(with_own_conf(argv, config_path))
     check_launcher(argv)
     with recorded(_resumed(argv), argv):
         config = check_overrides(argv, config_path, config_name)
     if config is not None and config_name == "train":
-        argv = [
-            argument for argument in argv if key_of(argument) != "overwrite"
-        ]  # applies once, not to a resume
-        argv += claim_output(config, is_sweep="-m" in argv or "--multirun" in argv)
-        for argument in argv:
-            if key_of(argument) in ("hydra.run.dir", "hydra.sweep.dir"):
-                note_runs(_caches(argv), Path(_unquoted(argument.partition("=")[2])))
+        argv = _without(argv, {"overwrite"})  # applies once, not to a resume
+        argv += claim_output(config, is_sweep=bool(set(FLAGS) & set(argv)))
+        for place in (*_values(argv, "hydra.run.dir"), *_values(argv, "hydra.sweep.dir")):
+            note_runs(_caches(argv), Path(_unquoted(place)))
     sys.argv[1:] = argv
 
 
@@ -110,31 +106,28 @@ def resumed_argv(argv: Sequence[str]) -> list[str]:
         DataError: `resume` names neither a run nor a multirun, or a run together with `-m`, or
             the recorded arguments would run code.
     """
-    resumes = [argument for argument in argv if argument.startswith("resume=")]
-    if not resumes or resumes[-1] in ("resume=null", "resume="):
+    places = _values(argv, "resume")
+    if not places or places[-1] in ("null", ""):
         return list(argv)
-    place = resumes[-1].removeprefix("resume=")
-    folder = real_path(expanded(place if exists(place) else _unquoted(place)))
-    now = [argument for argument in joined_options(argv) if not argument.startswith("resume=")]
-    is_trusted, now = _trusted(now)
+    folder = real_path(expanded(places[-1] if exists(places[-1]) else _unquoted(places[-1])))
+    is_trusted, typed = _trusted(_without(joined_options(argv), {"resume"}))
     # Hydra does not read options between overrides
-    options = [argument for argument in now if argument.startswith("-") and argument not in FLAGS]
-    now = [argument for argument in now if argument not in options]
-    if (folder / MULTIRUN).is_file():
-        now = [argument for argument in now if argument not in FLAGS]
-        repeated = {key_of(argument) for argument in (*options, *now)}
-        kept = _kept(read_multirun(folder), repeated | {"hydra.sweep.dir", *INVOCATION_KEYS})
-        kept = kept if is_trusted else _chosen(kept, folder)
-        return ["-m", *options, *kept, *now, f"hydra.sweep.dir={quoted(folder)}"]
-    before = read_overrides(folder)
-    if any(argument in FLAGS for argument in argv):
+    options = [one for one in typed if one.startswith("-") and one not in FLAGS]
+    typed = [one for one in typed if one not in (*options, *FLAGS)]
+    is_multirun = (folder / MULTIRUN).is_file()
+    before = read_multirun(folder) if is_multirun else read_overrides(folder)
+    if not is_multirun and set(argv) & set(FLAGS):
         raise DataError(
             f"resume={folder}: found the folder of one run, wanted that of a multirun with -m; "
             "leave -m out"
         )
-    kept = _kept(before, {key_of(argument) for argument in (*options, *now)} | set(INVOCATION_KEYS))
+    repeated = {key_of(one) for one in (*options, *typed)}
+    kept = _without(before, repeated | {"hydra.sweep.dir", *INVOCATION_KEYS})
     kept = kept if is_trusted else _chosen(kept, folder)
-    return [*options, *kept, *now, f"resume={quoted(folder)}", f"hydra.run.dir={quoted(folder)}"]
+    place = quoted(folder)
+    if is_multirun:
+        return ["-m", *options, *kept, *typed, f"hydra.sweep.dir={place}"]
+    return [*options, *kept, *typed, f"resume={place}", f"hydra.run.dir={place}"]
 
 
 def _chosen(arguments: Sequence[str], folder: Path) -> list[str]:
@@ -155,17 +148,15 @@ def _chosen(arguments: Sequence[str], folder: Path) -> list[str]:
 
 def _caches(argv: Sequence[str]) -> list[Path]:
     """Caches outside of the working folder, from complete arguments."""
-    typed = [argument for argument in argv if key_of(argument) in CACHES and is_elsewhere(argument)]
-    values = [_unquoted(argument.partition("=")[2]) for argument in typed]
+    typed = [one for one in argv if key_of(one) in CACHES and is_elsewhere(one)]
+    values = [_unquoted(one.partition("=")[2]) for one in typed]
     return [Path(value) for value in values if "," not in value or exists(value)]
 
 
 def _resumed(argv: Sequence[str]) -> str | None:
     """Folder of the run to resume, from complete arguments; None for a multirun."""
-    given = [
-        argument.removeprefix("resume=") for argument in argv if argument.startswith("resume=")
-    ]
-    return _unquoted(given[-1]) if given and given[-1] != "null" else None
+    places = _values(argv, "resume")
+    return _unquoted(places[-1]) if places and places[-1] != "null" else None
 
 
 def check_launcher(argv: Sequence[str]) -> None:
@@ -266,16 +257,20 @@ def _is_there(package: str) -> bool:
         return False
 
 
-def _kept(before: Sequence[str], repeated: set[str]) -> list[str]:
-    return [argument for argument in before if key_of(argument) not in repeated]
+def _values(argv: Sequence[str], key: str) -> list[str]:
+    """Values that arguments give to a key."""
+    return [one.partition("=")[2] for one in argv if key_of(one) == key]
 
 
-def _trusted(arguments: Sequence[str]) -> tuple[bool, list[str]]:
+def _without(argv: Sequence[str], keys: Collection[str]) -> list[str]:
+    """Arguments that set none of the keys."""
+    return [one for one in argv if key_of(one) not in keys]
+
+
+def _trusted(argv: Sequence[str]) -> tuple[bool, list[str]]:
     """Whether `trust=true` is given, and the other arguments."""
-    values = [argument.partition("=")[2] for argument in arguments if key_of(argument) == "trust"]
-    return any(read_value("trust", value, bool) for value in values), [
-        argument for argument in arguments if key_of(argument) != "trust"
-    ]
+    given = [read_value("trust", value, bool) for value in _values(argv, "trust")]
+    return any(given), _without(argv, {"trust"})
 
 
 def _unquoted(argument: str) -> str:

@@ -7,8 +7,8 @@ from importlib import import_module
 
 from neurotarget.cli.arguments import exists, expanded, nearest_of
 from neurotarget.problems import DataError
-from neurotarget.process.exit_codes import exits_with_sentence, print_anything
-from neurotarget.process.programs import SCRIPTS, asked_help, commands
+from neurotarget.process.exit_codes import escape_output, exits_with_sentence
+from neurotarget.process.programs import SCRIPTS, commands, requested_help
 from neurotarget.process.signals import listen, resumable_with, same_command
 
 RESUMABLE = ("prepare", "qsm", "swi")  # by the same command
@@ -17,7 +17,7 @@ RESUMABLE = ("prepare", "qsm", "swi")  # by the same command
 def main() -> None:
     """Run the command of the process's arguments and exit with its status."""
     listen()
-    print_anything()
+    escape_output()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
     Each command is the function `run` of the module of its name.
     """
     argv = [argument if exists(argument) else _expanded(argument) for argument in argv]
-    if (text := asked_help(argv)) is not None:
+    if (text := requested_help(argv)) is not None:
         print(text, end="")
         return 0
     command, *arguments = argv

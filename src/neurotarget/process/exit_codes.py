@@ -26,7 +26,7 @@ class ShownRecord(logging.LogRecord):
         return shown(super().getMessage())
 
 
-def print_anything() -> None:
+def escape_output() -> None:
     """Print characters that the locale lacks or that control a terminal as escapes; logs too."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

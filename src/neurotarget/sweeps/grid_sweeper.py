@@ -15,13 +15,13 @@ from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import exits_with_sentence
 from neurotarget.process.signals import resumable_with
 from neurotarget.runs.folder.job_names import job_name
-from neurotarget.runs.folder.jobs import Job, JobResult, is_done, read_job, same_overrides
+from neurotarget.runs.folder.jobs import Job, JobResult, is_done, result_of
 from neurotarget.runs.folder.multirun import (
     LATEST,
     link,
     overview,
     resume_command_of,
-    settled,
+    with_earlier_names,
     write_multirun,
 )
 from neurotarget.sweeps.command_overrides import multirun_overrides
@@ -86,7 +86,9 @@ def sweep_grid(
             f"hydra.sweep.dir={folder}: found the folder of one run, wanted that of a multirun or "
             "a new one; choose another, or leave it out"
         )
-    jobs = settled(folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"]))
+    jobs = with_earlier_names(
+        folder, grid_jobs([one for one in overrides if one.key_or_group != "resume"])
+    )
     command = multirun_overrides(config)
     before = {job.name for job in jobs if is_done(folder / job.name, job.overrides)}
     write_multirun(folder, command, jobs)
@@ -117,6 +119,5 @@ def sweep_grid(
 
 def _by_now(result: JobResult) -> JobResult:
     """Present result of a job that was left to another process."""
-    found = read_job(result.folder)
-    is_over = found.status != "missing" and same_overrides(found.overrides, result.overrides)
-    return found if result.status == "missing" and is_over else result
+    found = result_of(result.folder, result.overrides)
+    return found if result.status == "missing" and found.status != "missing" else result

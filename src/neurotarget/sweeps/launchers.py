@@ -28,6 +28,7 @@ from neurotarget.runs.folder.jobs import (
     is_done,
     quoted,
     read_job,
+    result_of,
     same_overrides,
 )
 from neurotarget.runs.folder.run_lock import is_running
@@ -60,10 +61,10 @@ def launch_jobs(
     for job in jobs:
         if is_done(folder / job.name, job.overrides):
             continue
-        if reason := _unfit(launcher, job, folder / job.name):
+        if reason := _launch_problem(launcher, job, folder / job.name):
             lost[job.name] = reason
             continue
-        _make_room(folder, job)
+        _move_earlier_files(folder, job)
         todo.append(job)
     os.environ[PROGRAM] = str(Path(sys.argv[0]).resolve())
     if todo:
@@ -72,14 +73,14 @@ def launch_jobs(
 
 
 def _outcome(folder: Path, job: Job, reason: str) -> JobResult:
-    found = read_job(folder)
-    if not reason and found.status != "missing" and same_overrides(found.overrides, job.overrides):
+    found = result_of(folder, job.overrides)
+    if not reason and found.status != "missing":
         return found
     status = "missing" if is_running(folder) else "failed"
     return JobResult(folder, status, job.overrides, {}, reason or ENDED, folder / LOG)
 
 
-def _unfit(launcher: Launcher, job: Job, folder: Path) -> str:
+def _launch_problem(launcher: Launcher, job: Job, folder: Path) -> str:
     """Why a job cannot be launched, or ""."""
     if is_running(folder):
         return "another process works on it now"
@@ -90,7 +91,7 @@ def _unfit(launcher: Launcher, job: Job, folder: Path) -> str:
     return ""
 
 
-def _make_room(folder: Path, job: Job) -> None:
+def _move_earlier_files(folder: Path, job: Job) -> None:
     """Move the files of an earlier job of this name away, unless this job resumes it."""
     place = folder / job.name
     if not place.is_dir():

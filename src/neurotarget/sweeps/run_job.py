@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from neurotarget.files.ownership import claimed
 from neurotarget.problems import DataError
 from neurotarget.process.error_sentences import ENDED, reason_of
-from neurotarget.process.exit_codes import exits_with_sentence, print_anything
+from neurotarget.process.exit_codes import escape_output, exits_with_sentence
 from neurotarget.process.signals import Stopped, signal_of
 from neurotarget.runs.folder.jobs import (
     LOG,
@@ -60,7 +60,7 @@ def run_as_job(train: Train, cfg: DictConfig) -> float:
     Raises:
         KeyboardInterrupt: the user stops the whole multirun.
     """
-    print_anything()  # a launcher's process has its own streams
+    escape_output()  # a launcher's process has its own streams
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     number = _rank(cfg)

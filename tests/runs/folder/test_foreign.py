@@ -15,7 +15,7 @@ from neurotarget.problems import DataError
 from neurotarget.runs.folder.foreign import read_foreign, refuse_foreign, refuse_replayed
 from neurotarget.runs.folder.jobs import Job, read_job
 from neurotarget.runs.folder.known_caches import RUNS, note_runs
-from neurotarget.runs.folder.multirun import read_multirun, resume_command_of, settled
+from neurotarget.runs.folder.multirun import read_multirun, resume_command_of, with_earlier_names
 from neurotarget.training.localising import located
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -316,7 +316,7 @@ def test_jobs_of_a_multirun_stay_inside_its_folder(name, tmp_path):
     jobs = [{"name": name, "status": "missing", "words": ["seed=1"]}]
     (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": [], "jobs": jobs}))
     with pytest.raises(DataError, match="wanted a folder in that of the multirun"):
-        settled(tmp_path, [Job("seed=1", ("seed=1",))])
+        with_earlier_names(tmp_path, [Job("seed=1", ("seed=1",))])
 
 
 def test_a_job_that_is_a_link_out_of_its_multirun_is_refused(tmp_path):

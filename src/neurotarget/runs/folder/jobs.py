@@ -83,8 +83,14 @@ def write_result(
 
 def is_done(folder: Path, overrides: Sequence[str]) -> bool:
     """Whether the job in `folder` was finished or pruned, with these overrides in any order."""
+    return result_of(folder, overrides).status in ("done", "pruned")
+
+
+def result_of(folder: Path, overrides: Sequence[str]) -> JobResult:
+    """Result of a job with these overrides in any order; `missing` if it had others."""
     found = read_job(folder)
-    return found.status in ("done", "pruned") and same_overrides(found.overrides, overrides)
+    is_same = same_overrides(found.overrides, overrides)
+    return found if is_same else found._replace(status="missing")
 
 
 def same_overrides(some: Sequence[str], others: Sequence[str]) -> bool:

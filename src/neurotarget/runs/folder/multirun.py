@@ -16,7 +16,7 @@ from neurotarget.problems import DataError
 from neurotarget.process.programs import command_for
 from neurotarget.runs.folder.foreign import is_elsewhere, is_known_cache, sends
 from neurotarget.runs.folder.job_names import LONGEST, job_name, marked
-from neurotarget.runs.folder.jobs import Job, JobResult, read_job, result_overrides, same_overrides
+from neurotarget.runs.folder.jobs import Job, JobResult, read_job, result_of, result_overrides
 from neurotarget.stats.cohort.learning import NOT_LEARNT, judge_validation
 
 MULTIRUN = "multirun.yaml"
@@ -39,12 +39,15 @@ def write_multirun(
     results_by_name = {result.folder.name: result for result in results}
     names = {job.name for job in jobs}
     listed = [line for line in _read(folder).get("jobs") or [] if line.get("name") not in names]
-    lines = [_line(job, results_by_name.get(job.name) or _on_disk(folder, job)) for job in jobs]
+    lines = [
+        _line(job, results_by_name.get(job.name) or result_of(folder / job.name, job.overrides))
+        for job in jobs
+    ]
     record = {"words": list(overrides), "jobs": [*listed, *lines]}
     write_text(folder / MULTIRUN, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
 
 
-def settled(folder: Path, jobs: Sequence[Job]) -> list[Job]:
+def with_earlier_names(folder: Path, jobs: Sequence[Job]) -> list[Job]:
     """The jobs with the names that an earlier command in this folder gave them.
 
     A job keeps its folder if other keys are swept over now. If a folder's job was done with other
@@ -149,15 +152,6 @@ def link(place: Path, folder: Path) -> None:
         draft.replace(place)
     except OSError:
         draft.unlink(missing_ok=True)
-
-
-def _on_disk(folder: Path, job: Job) -> JobResult:
-    found = read_job(folder / job.name)
-    return (
-        found
-        if same_overrides(found.overrides, job.overrides)
-        else found._replace(status="missing")
-    )
 
 
 def _line(job: Job, result: JobResult) -> dict[str, Any]:
