@@ -44,4 +44,4 @@ def icc_a1(truth: Cases, pred: Cases) -> float:
 
 def _is_undefined(truth: Cases, pred: Cases) -> bool:
     is_finite = np.isfinite([truth, pred]).all()
-    return len(truth) < 3 or not is_finite or np.ptp(truth) == 0 or np.ptp(pred) == 0
+    return bool(len(truth) < 3 or not is_finite or np.ptp(truth) == 0 or np.ptp(pred) == 0)
