@@ -14,12 +14,15 @@ import hydra
 from omegaconf import DictConfig
 
 from neurotarget.cli.argv import check_argv
-from neurotarget.cli.dispatch import predict
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")
 def main(cfg: DictConfig) -> None:
     """Predict every case of the input into the output folder."""
+    from neurotarget.cli.predict import (
+        predict,
+    )  # takes seconds, after arguments are checked
+
     predict(cfg)
 
 

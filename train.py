@@ -14,14 +14,15 @@ import hydra
 from omegaconf import DictConfig
 
 from neurotarget.cli.argv import check_argv
-from neurotarget.cli.dispatch import act
 from neurotarget.sweeps.run_job import run_as_job
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> float:
     """Run one experiment; return the monitored value, for sweeps."""
-    return run_as_job(act, cfg)
+    from neurotarget.cli.train import train  # takes seconds, after arguments are checked
+
+    return run_as_job(train, cfg)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,23 @@ settings.register_profile(
 settings.load_profile("fixed")
 
 
+# files that take longest, so that no process ends with one while the other has nothing to do
+FIRST = (
+    "test_wheel.py",
+    "test_faults.py",
+    "test_cascade_tumour.py",
+    "test_flow.py",
+    "test_cascade.py",
+    "test_own_package.py",
+    "test_browser.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else 99)
+
+
 @pytest.fixture
 def any_array():
     """Let arrays of other kinds and axes than annotated reach a function, which refuses them."""
@@ -148,7 +165,7 @@ def wandb_records():
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
-    """Working folder with a data set and a target of its own; `train_words` train on it."""
+    """Working folder with a data set and a target of its own; `train_arguments` train on it."""
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "data").mkdir()
     write_cohort(folder / "data")
@@ -158,7 +175,7 @@ def tiny(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def train_words(tiny) -> list[str]:
+def train_arguments(tiny) -> list[str]:
     """Command line of a training that takes seconds."""
     return [
         str(ROOT / "train.py"),
@@ -169,17 +186,17 @@ def train_words(tiny) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def trained(tiny, train_words, command) -> tuple[Path, subprocess.CompletedProcess]:
+def trained(tiny, train_arguments, command) -> tuple[Path, subprocess.CompletedProcess]:
     """An unbroken run: its folder, and what it printed."""
     folder = tiny / "unbroken"
-    return folder, command(*train_words, f"hydra.run.dir={folder}", cwd=tiny)
+    return folder, command(*train_arguments, f"hydra.run.dir={folder}", cwd=tiny)
 
 
 @pytest.fixture(scope="session")
-def resumed(tiny, train_words, command) -> Path:
+def resumed(tiny, train_arguments, command) -> Path:
     """The same run, killed without warning after its first checkpoint, and then resumed."""
     folder = tiny / "killed"
-    words = [sys.executable, *train_words, f"hydra.run.dir={folder}"]
+    words = [sys.executable, *train_arguments, f"hydra.run.dir={folder}"]
     with (tiny / "killed.log").open("w") as log:
         process = subprocess.Popen(words, cwd=tiny, env=quiet(), stdout=log, stderr=log)
         deadline = time.monotonic() + 120

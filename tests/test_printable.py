@@ -74,7 +74,8 @@ def test_the_terminal_and_the_log_show_them(tmp_path, monkeypatch):
     try:
         print_anything()
         print_anything()  # a launcher asks again
-        with logged(tmp_path / "job.log", shown=True):
+        print("\x1b[2Ja\u202eb\rc")
+        with logged(tmp_path / "job.log", redirects=True):
             print("\x1b[2Ja\u202eb\rc")
         assert "\\x1b[2Ja\\u202eb\\rc\n" in terminal.getvalue()
         assert "\\x1b[2Ja\\u202eb\\rc\n" in (tmp_path / "job.log").read_text()

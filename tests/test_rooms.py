@@ -13,9 +13,9 @@ SOURCE = Path(neurotarget.__file__).parent
 
 # a room imports only rooms of the lines above its own; a sub-room likewise inside its room
 ROOMS = (
-    ("printable", "hypothesis", "levels"),
+    ("printable", "number_text", "hypothesis", "levels"),
     ("fields", "problems"),
-    ("shapes",),
+    ("shapes", "pieces"),
     ("types", "files"),
     ("process",),
     ("data", "physics", "models", "metrics", "losses"),

@@ -81,7 +81,7 @@ class DeepSupervision(nn.Module):
             raise ValueError(
                 f"loss: got scores of {times(finest)} voxels for labels of "
                 f"{times(labels.shape[1:])}, wanted the same; a net that scores less than it "
-                "sees says so as margin_vox"
+                "sees has a margin_vox"
             )
         if isinstance(logits, Tensor):
             return self.loss(logits, labels)

@@ -18,8 +18,8 @@ CONF = Path(__file__).parents[2] / "conf"
 def test_resumed_run_says_again_what_it_was_started_with(tmp_path):
     (tmp_path / "config.yaml").write_text("seed: 1\n")
     (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(["experiment=pituitary", "seed=2"]))
-    said = ["experiment=pituitary", f"resume={tmp_path}", "trainer.max_epochs=9"]
-    assert resumed_argv(said) == [
+    result = ["experiment=pituitary", f"resume={tmp_path}", "trainer.max_epochs=9"]
+    assert resumed_argv(result) == [
         "seed=2",
         "experiment=pituitary",
         "trainer.max_epochs=9",
@@ -28,9 +28,9 @@ def test_resumed_run_says_again_what_it_was_started_with(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("words", [["seed=2"], ["resume=null", "seed=2"]])
-def test_other_runs_are_left_alone(words):
-    assert resumed_argv(words) == words
+@pytest.mark.parametrize("arguments", [["seed=2"], ["resume=null", "seed=2"]])
+def test_other_runs_are_left_alone(arguments):
+    assert resumed_argv(arguments) == arguments
 
 
 @pytest.mark.parametrize("name", ["a (1)", "x=1,2", "Ünï", 'say "so"', "back\\slash"])
@@ -91,8 +91,8 @@ def test_advice_can_be_pasted_into_a_shell(name, tmp_path):
     (folder / "overrides.yaml").write_text(yaml.safe_dump([f"data.root={name}"]))
     python, script, *argv = shlex.split(resume_command_of(folder))
     assert (python, script) == ("python", "train.py")
-    words = resumed_argv([literal(word) for word in argv])
-    parsed = OverridesParser.create().parse_overrides(words[1:])
+    arguments = resumed_argv([literal(word) for word in argv])
+    parsed = OverridesParser.create().parse_overrides(arguments[1:])
     assert [one.value() for one in parsed] == [str(folder)] * 2
 
 
@@ -155,8 +155,8 @@ def test_words_that_name_no_path_are_left_to_hydra(word):
 
 
 def write_multirun(folder):
-    words = ["--config-dir=/mine", "model=a,b", "seed=1,2", "hydra/launcher=joblib"]
-    (folder / "multirun.yaml").write_text(yaml.safe_dump({"words": words, "jobs": []}))
+    arguments = ["--config-dir=/mine", "model=a,b", "seed=1,2", "hydra/launcher=joblib"]
+    (folder / "multirun.yaml").write_text(yaml.safe_dump({"words": arguments, "jobs": []}))
 
 
 @pytest.mark.parametrize("flags", [[], ["-m"], ["--multirun"]])

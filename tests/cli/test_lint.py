@@ -69,16 +69,16 @@ def mirror(path):
 
 def test_a_mirrored_scan_is_told_by_lint_and_by_prepare(source, tmp_path, capsys):
     mirror(source.parent / "t14.nii.gz")
-    told = r"warning: c4: {}: found LEFT AND RIGHT MIRRORED".format(source.parent / "t14.nii.gz")
+    text = r"warning: c4: {}: found LEFT AND RIGHT MIRRORED".format(source.parent / "t14.nii.gz")
     assert print_lint(str(source)) == 0
-    assert told in capsys.readouterr().out
+    assert text in capsys.readouterr().out
     (tmp_path / "gland.yaml").write_text(
         "_target_: neurotarget.types.Target\nname: gland\ncontrasts: [t1]\nlabels: {gland: 1}\n"
         "spacing_mm: [1, 1, 1]\npatch_vox: [4, 4, 4]\n"
     )
-    words = [f"target={tmp_path / 'gland.yaml'}", f"cache={tmp_path / 'cache'}"]
-    assert run_command(["prepare", str(source), *words]) == 0
-    assert told in capsys.readouterr().err
+    arguments = [f"target={tmp_path / 'gland.yaml'}", f"cache={tmp_path / 'cache'}"]
+    assert run_command(["prepare", str(source), *arguments]) == 0
+    assert text in capsys.readouterr().err
 
 
 def test_a_mirrored_scan_is_among_the_problems_that_are_printed(source, capsys):

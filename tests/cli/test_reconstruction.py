@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
-from neurotarget.cli.reconstruct import reconstruct
+from neurotarget.cli.train import train
 from neurotarget.problems import DataError
 from neurotarget.reconstruction.methods import qsm_methods
 from oracles.gre_scans import BRAIN, IRON, IRON_PPM, save, write_bids, write_json
@@ -46,7 +46,7 @@ def run_in(folder, kind, *, root=None, plan=QUICK, **settings):
         }
     )
     try:
-        return reconstruct(cfg)
+        return train(cfg)
     finally:
         HydraConfig.instance().cfg = None
 

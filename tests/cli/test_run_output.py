@@ -76,7 +76,7 @@ def test_where_nothing_can_be_made_it_is_one_sentence(tmp_path):
 
 
 def test_two_that_resume_one_run_are_told_apart_before_anything_changes(
-    command, trained, tiny, train_words, tmp_path
+    command, trained, tiny, train_arguments, tmp_path
 ):
     folder, _ = trained
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
@@ -88,7 +88,7 @@ def test_two_that_resume_one_run_are_told_apart_before_anything_changes(
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         began_s = time.monotonic()
-        done = command(*train_words[:2], f"resume={folder}", cwd=tiny, check=False)
+        done = command(*train_arguments[:2], f"resume={folder}", cwd=tiny, check=False)
         process.kill()
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {folder}: another process works in it now")

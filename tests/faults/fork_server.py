@@ -6,6 +6,7 @@ and the child kills itself at the selected one.
 """
 
 import atexit
+import gc
 import json
 import os
 import resource
@@ -17,9 +18,11 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,16 +31,19 @@ OPERATIONS = frozenset(
 )
 TIMED_OUT = -1000  # status of a command that hung
 MODULES = (  # whatever a command may import, but for what is imported where it is needed
-    "neurotarget.cli.dispatch",
     "neurotarget.cli.compare",
+    "neurotarget.cli.evaluate",
+    "neurotarget.cli.lint",
     "neurotarget.cli.main",
     "neurotarget.cli.models",
     "neurotarget.cli.predict",
+    "neurotarget.cli.prepare",
     "neurotarget.cli.qsm",
-    "neurotarget.sweeps.run_job",
+    "neurotarget.cli.study",
     "neurotarget.cli.swi",
     "neurotarget.cli.train",
     "neurotarget.report.pages.study_page",
+    "neurotarget.sweeps.run_job",
     "nilearn",
     "SimpleITK",
     "torchio",
@@ -122,17 +128,19 @@ def serve() -> None:
     """Read commands from stdin, one JSON a line, and answer each on stdout."""
     for name in MODULES:
         __import__(name)
-    import gc
+    from neurotarget.cli.overrides import check_overrides
 
+    check_overrides(["target=pituitary"], ROOT / "conf", "train")  # Hydra's parser is slow at first
+    kept = [one for one in gc.get_objects() if isinstance(one, TemporaryDirectory)]
     gc.freeze()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
-        answers.write(json.dumps(_run(Command(**json.loads(line)))) + "\n")
+        answers.write(json.dumps(_run(Command(**json.loads(line)), kept)) + "\n")
         answers.flush()
 
 
-def _run(command: Command) -> dict[str, float]:
+def _run(command: Command, kept: Sequence[TemporaryDirectory]) -> dict[str, float]:
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started_s = time.monotonic()
     reader, writer = os.pipe()
@@ -143,6 +151,8 @@ def _run(command: Command) -> dict[str, float]:
     os.close(writer)
     status, memory_kb = _waited(child, command.timeout_s)
     _end_group(child, command.grace_s)
+    for folder in kept:  # which the end of the child has deleted, such as W&B's
+        Path(folder.name).mkdir(exist_ok=True)
     counted = os.read(reader, 100) if select.select([reader], [], [], 0)[0] else b""
     os.close(reader)
     return {

@@ -34,10 +34,10 @@ stoppable(act)()
 """
 
 
-def stopped(number, *words, times=1, before=None):
+def stopped(number, *arguments, times=1, before=None):
     """Status, output and errors of a program that gets a signal, and seconds that it took."""
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words],
+        [sys.executable, "-c", PROGRAM, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -72,7 +72,7 @@ class Opened:
         self.page = browser.new_page(viewport={"width": width, "height": height}, **options)
         self.page.set_default_timeout(15_000)
         self.wrong, self.asked = [], []
-        self.page.on("console", lambda told: self.wrong.append(told.text))
+        self.page.on("console", lambda expected: self.wrong.append(expected.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.wrong.append("dialog"), dialog.dismiss()))
         self.page.on("request", lambda request: self.asked.append(request.url))

@@ -298,13 +298,13 @@ def test_without_optuna_the_search_says_what_to_install(search, monkeypatch, cap
     assert "pip install 'optuna>=5'" in capsys.readouterr().err
 
 
-def test_a_real_training_is_searched_by_what_it_logs(tiny, train_words, command):
+def test_a_real_training_is_searched_by_what_it_logs(tiny, train_arguments, command):
     folder = tiny / "search"
     words = ["sweep=optuna", "optimizer.lr='tag(log, interval(1e-4,1e-1))'", "sweep.trials=2"]
     small = ["data.patches_per_epoch=8", "trainer.max_epochs=2", f"hydra.sweep.dir={folder}"]
-    arguments = ["-m", *train_words[1:], *words, *small]
+    arguments = ["-m", *train_arguments[1:], *words, *small]
     done = command("train.py", *[word.replace("'", "") for word in arguments], cwd=tiny)
-    assert f"python {train_words[0]} --config-dir=" in done.stdout
+    assert f"python {train_arguments[0]} --config-dir=" in done.stdout
     found = optuna.load_study(study_name="ball", storage=f"sqlite:///{folder / 'study.db'}")
     for trial in found.trials:
         place = folder / f"trial_{trial.number:04d}"

@@ -206,14 +206,14 @@ def test_flops_become_whole_steps_within_the_budget_but_one(flops, steps):
 
 @pytest.mark.parametrize("file", sorted(CONF.glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_shipped_budget_ends_a_training(file):
-    words = yaml.safe_load(file.read_text(encoding="utf-8"))
-    assert words["kind"] == (None if file.stem == "none" else file.stem)
-    assert set(words) == {"kind", UNITS[words["kind"]] if words["kind"] else "epochs"}
-    assert bool(apply_budget(words, TRAINER, 1e9).description) == (file.stem != "none")
+    text = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert text["kind"] == (None if file.stem == "none" else file.stem)
+    assert set(text) == {"kind", UNITS[text["kind"]] if text["kind"] else "epochs"}
+    assert bool(apply_budget(text, TRAINER, 1e9).description) == (file.stem != "none")
 
 
 @pytest.mark.parametrize(
-    ("budget", "told"),
+    ("budget", "error"),
     [
         ({"kind": "hours", "hours": 1}, "budget.kind: got 'hours', wanted one of steps, minutes"),
         ({"kind": "steps"}, r"found kind steps and no steps; set budget=steps budget.steps=<num"),
@@ -227,8 +227,8 @@ def test_every_shipped_budget_ends_a_training(file):
         ({"kind": "steps", "steps": True}, "budget.steps: got True"),
     ],
 )
-def test_a_budget_that_ends_nothing_is_refused(budget, told):
-    with pytest.raises(DataError, match=told):
+def test_a_budget_that_ends_nothing_is_refused(budget, error):
+    with pytest.raises(DataError, match=error):
         apply_budget(budget, TRAINER, 1e9)
 
 

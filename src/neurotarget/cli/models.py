@@ -22,10 +22,11 @@ from neurotarget.files.ownership import claim_file
 from neurotarget.files.writing import written
 from neurotarget.losses import DeepSupervision
 from neurotarget.models.profile import Profile, profile
+from neurotarget.number_text import DASH, number
 from neurotarget.printable import cell
 from neurotarget.problems import DataError, did_you_mean
 from neurotarget.process.programs import home
-from neurotarget.report.text.numbers import DASH, aligned, number
+from neurotarget.report.text.numbers import aligned
 from neurotarget.runs.folder.jobs import quoted
 from neurotarget.runs.network.fitting import fit_patch, optimizer_states
 from neurotarget.runs.network.objects import build

@@ -45,18 +45,20 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
             names the nearest.
     """
     own, argv = _own_folder(argv)
-    if any(word.startswith("-") and word not in MULTIRUN for word in argv):
+    if any(argument.startswith("-") and argument not in MULTIRUN for argument in argv):
         return None
-    swept = any(word in MULTIRUN for word in argv)
-    words = [*own, *(word for word in argv if word not in MULTIRUN)]
+    swept = any(argument in MULTIRUN for argument in argv)
+    arguments = [*own, *(argument for argument in argv if argument not in MULTIRUN)]
     with initialize_config_dir(str(Path(config_path).resolve()), version_base="1.3"):
-        overrides = [_parse(word) for word in words]
+        overrides = [_parse(argument) for argument in arguments]
         if not swept:
-            return _compose(config_name, words)
+            return _compose(config_name, arguments)
         for combination in _combinations(overrides):
             _compose(config_name, combination)
         fixed = [
-            word for word, one in zip(words, overrides, strict=True) if not one.is_sweep_override()
+            argument
+            for argument, one in zip(arguments, overrides, strict=True)
+            if not one.is_sweep_override()
         ]
         with suppress(HydraException, OmegaConfBaseException):
             return compose(config_name, fixed, return_hydra_config=True)
@@ -66,39 +68,43 @@ def check_overrides(argv: Sequence[str], config_path: Path, config_name: str) ->
 def joined_options(argv: Sequence[str]) -> list[str]:
     """Join `--config-dir <folder>` to one argument, `--config-dir=<folder>`."""
     joined: list[str] = []
-    for word in argv:
+    for argument in argv:
         if joined and joined[-1] in CONFIG_DIR:
-            joined[-1] = f"{CONFIG_DIR[0]}={word}"
+            joined[-1] = f"{CONFIG_DIR[0]}={argument}"
         else:
-            joined.append(word)
+            joined.append(argument)
     return joined
 
 
 def _own_folder(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Replace `--config-dir`, the user's own config folder, with a Hydra search path."""
     joined = joined_options(argv)
-    folders = [word.partition("=")[2] for word in joined if word.startswith(f"{CONFIG_DIR[0]}=")]
+    folders = [
+        argument.partition("=")[2]
+        for argument in joined
+        if argument.startswith(f"{CONFIG_DIR[0]}=")
+    ]
     for folder in folders:
         if not Path(folder).is_dir():
             raise DataError(f"{CONFIG_DIR[0]}={folder}: no such folder; give one like conf")
-    rest = [word for word in joined if not word.startswith(f"{CONFIG_DIR[0]}=")]
+    rest = [argument for argument in joined if not argument.startswith(f"{CONFIG_DIR[0]}=")]
     paths = ",".join(quoted(f"file://{real_path(folder)}") for folder in folders)
     return [f"hydra.searchpath=[{paths}]"] if folders else [], rest
 
 
-def _parse(word: str) -> Override:
+def _parse(argument: str) -> Override:
     try:
-        (override,) = OverridesParser.create(_loader()).parse_overrides([word])
+        (override,) = OverridesParser.create(_loader()).parse_overrides([argument])
     except OverrideParseException as error:
-        key, sign, value = word.partition("=")
+        key, sign, value = argument.partition("=")
         if not sign:
-            raise DataError(f"{word}: found no value, wanted {word}=<value>") from error
+            raise DataError(f"{argument}: found no value, wanted {argument}=<value>") from error
         raise DataError(
-            f"{word}: the value cannot be read; put quotes around the whole and around the value: "
-            f"{shlex.quote(f'{key}={quoted(value)}')}"
+            f"{argument}: the value cannot be read; put quotes around the whole and around the "
+            f"value: {shlex.quote(f'{key}={quoted(value)}')}"
         ) from error
     if not override.key_or_group:
-        raise DataError(f"{word}: found no key, wanted <key>=<value>")
+        raise DataError(f"{argument}: found no key, wanted <key>=<value>")
     return override
 
 
@@ -109,7 +115,8 @@ def _combinations(overrides: list[Override]) -> list[list[str]]:
     lines = [firsts]
     for several in values:
         lines += [
-            [other if word == several[0] else word for word in firsts] for other in several[1:]
+            [other if argument == several[0] else argument for argument in firsts]
+            for other in several[1:]
         ]
     return lines
 
@@ -129,15 +136,15 @@ def _values(override: Override) -> Iterator[str]:
         yield f"{key}={int(start) if start == int(start) else start}"
 
 
-def _compose(config_name: str, words: list[str]) -> DictConfig:
-    for override in map(_parse, words):
+def _compose(config_name: str, arguments: list[str]) -> DictConfig:
+    for override in map(_parse, arguments):
         _check_choice(override)
     try:
-        config = compose(config_name, words, return_hydra_config=True)
+        config = compose(config_name, arguments, return_hydra_config=True)
     except MissingConfigException as error:
         raise DataError(_unknown_choice(error)) from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise DataError(_explain(config_name, words, error)) from error
+        raise DataError(_explain(config_name, arguments, error)) from error
     ours = _check_references(config)
     if ours is not None and config_name in CHECKS:
         CHECKS[config_name](ours)
@@ -221,9 +228,9 @@ def no_variant(group: str, variant: str, choice: str, options: Sequence[str]) ->
     )
 
 
-def _explain(config_name: str, words: list[str], error: Exception) -> str:
+def _explain(config_name: str, arguments: list[str], error: Exception) -> str:
     """Message about the override that fails, found by composing without the plain values."""
-    overrides = [_parse(word) for word in words]
+    overrides = [_parse(argument) for argument in arguments]
     kept = [one for one in overrides if one.key_or_group == "hydra.searchpath"]
     kept += [one for one in overrides if _options(one.key_or_group)]
     groups = [one.input_line for one in kept]

@@ -15,7 +15,7 @@ from neurotarget.problems import DataError, Problem
 
 OURS = ("neurotarget.", "torch.optim.", "pytorch_lightning.")  # classes in the table
 MISSING = "???"  # a mandatory value, which is checked elsewhere
-ADVICE = "mend it on the command line or in conf"
+ADVICE = "correct it on the command line or in conf"
 
 
 class Kind(NamedTuple):

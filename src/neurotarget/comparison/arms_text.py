@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from neurotarget.number_text import DASH, number
 from neurotarget.report.text.claims import target_noun
 from neurotarget.report.text.learning_banner import arms_banner
-from neurotarget.report.text.numbers import DASH, amount, chance, duration, estimate, memory, number
+from neurotarget.report.text.numbers import amount, chance, duration, estimate, memory
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.cohort.learning import DOUBTFUL, NOT_LEARNT
 

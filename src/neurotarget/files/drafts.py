@@ -1,8 +1,8 @@
 """Drafts (temporary files next to their target), and the removal of those of killed processes.
 
-The name of a draft says who writes it: `.draft-<machine>-<process>-<name>`. A draft of this machine
-whose process has ended is removed at once. Drafts of other machines and of earlier versions are
-removed after an hour without a write.
+The name of a draft identifies its writer: `.draft-<machine>-<process>-<name>`. A draft of this
+machine whose process has ended is removed at once. Drafts of other machines and of earlier versions
+are removed after an hour without a write.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Lack of memory, on CPU or in a worker, as an error that says what to do."""
+"""Lack of memory, on CPU or in a worker, as an error with what to do about it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -15,8 +15,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
-from neurotarget.types import Triple
-
 # For each configuration of eight voxels, the first of which is outside: the normals of its at most
 # four triangles, as absolute components times 8. A configuration and its inverse have equal
 # triangles, and signs do not change the area.
@@ -50,7 +48,9 @@ class Elements(NamedTuple):
     sizes: Float[ndarray, " E"]  # mm², or mm for masks in 2D
 
 
-def surface_elements(mask: Region, spacing_mm: Triple, ignored: Region | None = None) -> Elements:
+def surface_elements(
+    mask: Region, spacing_mm: tuple[float, ...], ignored: Region | None = None
+) -> Elements:
     """Return the elements of a 2D or 3D mask; outside the array is outside the mask.
 
     A corner that touches an `ignored` voxel has none, as the mask may extend into it.

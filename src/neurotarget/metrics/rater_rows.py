@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from jaxtyping import Float, Num
+from jaxtyping import Float, Integer, Num
 from numpy import ndarray
 
 from neurotarget.metrics.intensity import mean_inside
@@ -13,6 +13,8 @@ from neurotarget.metrics.label_boxes import ClassMap, label_boxes, same_ignored,
 from neurotarget.metrics.overlap import dice
 from neurotarget.metrics.volume_error import volume_mm3, voxel_mm3
 from neurotarget.types import Target
+
+Box = Integer[ndarray, "P Q R"]  # of a class map
 
 Scan = Num[ndarray, "I J K"]
 Scores = dict[str, dict[str, float]]  # label → metric → value
@@ -70,7 +72,7 @@ def further_scores(
 
 def _cut(
     truth: ClassMap | None, pred: ClassMap | None, further: Further, target: Target
-) -> tuple[ClassMap | None, ClassMap | None, Further]:
+) -> tuple[Box | None, Box | None, Further]:
     """Crop all arrays to the box of all labels, to speed up later steps."""
     maps = [one for one in (truth, pred, *further.raters.values()) if one is not None]
     box = union(*(box for one in maps for box in label_boxes(one, target).values()))

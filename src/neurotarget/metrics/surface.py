@@ -21,7 +21,6 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
 
 from neurotarget.metrics.elements import Elements, Region, surface_elements
-from neurotarget.types import Triple
 
 # float32 affines have a rounding error of 1e-7; distances equal to the tolerance must count
 SLACK_MM = 1e-4
@@ -43,7 +42,7 @@ class SurfaceDistances(NamedTuple):
 
 
 def surface_distances(
-    truth: Region, pred: Region, spacing_mm: Triple, ignored: Region | None = None
+    truth: Region, pred: Region, spacing_mm: tuple[float, ...], ignored: Region | None = None
 ) -> SurfaceDistances:
     """Measure the distances between two surfaces in both directions, in mm.
 
@@ -72,7 +71,7 @@ def surface_distances(
     )
 
 
-def _elements(mask: Region, spacing_mm: Triple, ignored: Region | None) -> Elements:
+def _elements(mask: Region, spacing_mm: tuple[float, ...], ignored: Region | None) -> Elements:
     """Elements of a mask, computed in its own bounding box."""
     box = _bounding_box(mask)
     if ignored is not None:  # an ignored neighbour may be one voxel outside the box
@@ -82,7 +81,7 @@ def _elements(mask: Region, spacing_mm: Triple, ignored: Region | None) -> Eleme
 
 
 def _nearest_mm(
-    first: Integer[ndarray, "T D"], second: Integer[ndarray, "P D"], spacing_mm: Triple
+    first: Integer[ndarray, "T D"], second: Integer[ndarray, "P D"], spacing_mm: tuple[float, ...]
 ) -> tuple[Float[ndarray, " T"], Float[ndarray, " P"]]:
     """Distance of each position to the nearest of the other set, in both directions."""
     start = np.minimum(first.min(axis=0), second.min(axis=0))

@@ -47,7 +47,9 @@ class CohortPlan(ABC):
             tiv_ml={key: float(self.tiv_ml[key]) for key in ("F", "M")},
         )
         if problems := [text for text, holds in self._faults().items() if holds]:
-            raise ValueError(f"{self.kind} plan: {'; '.join(problems)}; mend the plan (conf/data)")
+            raise ValueError(
+                f"{self.kind} plan: {'; '.join(problems)}; correct the plan (conf/data)"
+            )
 
     def _set(self, **values: object) -> None:
         """Replace fields of the frozen record while it is made."""

@@ -24,7 +24,7 @@ from scipy import ndimage
 from neurotarget.problems import DataError
 from neurotarget.types import Triple
 
-MARGIN_MM = 4.0  # around the labels, where a rater may draw
+MARGIN_MM = 4.0  # around the labels, where a rater may mark voxels
 EDGE_MM = 0.7  # SD of the smoothing used to find the surface
 
 
@@ -33,7 +33,7 @@ class Rater:
     """Behaviour of a rater; lengths in mm, outwards positive, SDs where they are random.
 
     `habit_mm` is the rater's own mean shift against the truth, `scan_mm` the shift shared by the
-    structures of one drawing, `structure_mm` that of each alone, `wave_mm` the height of the
+    structures of one session, `structure_mm` that of each alone, `wave_mm` the height of the
     smooth waves, whose width is `wide_mm`.
     """
 
@@ -45,7 +45,9 @@ class Rater:
 
     def __post_init__(self) -> None:
         if min(self.scan_mm, self.structure_mm, self.wave_mm) < 0 or self.wide_mm <= 0:
-            raise ValueError(f"{self}: wanted spreads of 0 or more and wide_mm above 0; mend them")
+            raise ValueError(
+                f"{self}: wanted spreads of 0 or more and wide_mm above 0; correct them"
+            )
 
 
 RATER_1 = Rater(scan_mm=0.072, structure_mm=0.055, wave_mm=0.40)
@@ -131,7 +133,7 @@ def _waves(
 
 
 def _box(inside: Bool[ndarray, "I J K"], spacing_mm: Triple) -> tuple[slice, ...]:
-    """Voxels in which a rater may draw."""
+    """Voxels that a rater may mark."""
     (found,) = ndimage.find_objects(inside.astype(np.uint8))
     margins = [int(np.ceil(MARGIN_MM / side)) for side in spacing_mm]
     return tuple(

@@ -20,6 +20,16 @@ OFFSET_MM = 6.0  # SD of the smoothing of the coils' phase (at echo time 0)
 Echoes = Float[Tensor, "E I J K"]
 
 
+class _Scan(NamedTuple):
+    """Echoes in the box of the mask, in the order of their times (s); signals are 0 outside it."""
+
+    phases: list[Volume]
+    signals: list[Volume]
+    times: list[float]
+    spacing_mm: Triple
+    mask: MaskVolume
+
+
 class FieldMap(NamedTuple):
     """Field in Hz, and its inverse noise, scaled to 1 in the median of the mask."""
 
@@ -52,7 +62,7 @@ def combine_echoes(
     """
     times = check_times(te_s, len(phase_rad))
     if unwrap not in ("laplacian", "path"):
-        raise DataError(f"unwrap: found {unwrap!r}, wanted laplacian or path; mend it")
+        raise DataError(f"unwrap: found {unwrap!r}, wanted laplacian or path; correct it")
     order = sorted(range(len(times)), key=times.__getitem__)
     times = [times[echo] for echo in order]
     box = bounding_box(mask)
@@ -61,7 +71,7 @@ def combine_echoes(
     most = float(magnitude.max()) or 1.0  # keeps fourth powers within float32
     signals = [magnitude[echo][box].float() * inner / most for echo in order]
     fit = _by_steps if unwrap == "laplacian" else _by_path
-    field = fit(phases, signals, times, spacing_mm=spacing_mm, mask=inner)
+    field = fit(_Scan(phases, signals, times, spacing_mm, inner))
     power = sum(signal.square() * time**2 for signal, time in zip(signals, times, strict=True))
     sure = power.sqrt()
     weight = sure / sure[inner].median().clamp(min=1e-12)
@@ -102,15 +112,9 @@ def check_times(te_s: Sequence[float], echoes: int) -> list[float]:
     return times
 
 
-def _by_steps(
-    phases: list[Volume],
-    signals: list[Volume],
-    times: list[float],
-    *,
-    spacing_mm: Triple,
-    mask: MaskVolume,
-) -> Volume:
+def _by_steps(scan: _Scan) -> Volume:
     """Field in rad/s from differences between neighbours, fitted over the echoes."""
+    phases, signals, times, spacing_mm, mask = scan
     steps = []
     for axis in range(3):
         inside = pairs(mask, axis)
@@ -156,17 +160,11 @@ def _step_offset(
     return _smoothed(start, total, spacing_mm)
 
 
-def _by_path(
-    phases: list[Volume],
-    signals: list[Volume],
-    times: list[float],
-    *,
-    spacing_mm: Triple,
-    mask: MaskVolume,
-) -> Volume:
+def _by_path(scan: _Scan) -> Volume:
     """Field in rad/s from phase unwrapped voxel by voxel, fitted over the echoes."""
+    phases, signals, times, _, mask = scan
     if len(times) > 1:
-        offset, guess = _offset(phases, signals, times, spacing_mm=spacing_mm, mask=mask)
+        offset, guess = _offset(scan)
         phases = [wrap(phase - offset) for phase in phases]
     first = unwrap_path(phases[0], mask)
     if len(times) > 1:  # the offset determines the number of turns in the first echo
@@ -181,18 +179,12 @@ def _by_path(
     return top / bottom.clamp(min=1e-20)
 
 
-def _offset(
-    phases: list[Volume],
-    signals: list[Volume],
-    times: list[float],
-    *,
-    spacing_mm: Triple,
-    mask: MaskVolume,
-) -> tuple[Volume, Volume]:
+def _offset(scan: _Scan) -> tuple[Volume, Volume]:
     """Smooth phase at echo time 0, and the field (rad/s) from the first two echoes.
 
     Slopes are smoothed, not values: at the rim, the mean is that of voxels inside.
     """
+    phases, signals, times, spacing_mm, mask = scan
     apart = wrap(phases[1] - phases[0])
     field = unwrap_path(apart, mask) / (times[1] - times[0])
     start = phases[0] - field * times[0]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Bool, Complex, Float, Shaped
 from torch import Tensor
 
 from neurotarget.types import Triple, TripleVox
@@ -20,7 +20,7 @@ Spectrum = Complex[Tensor, "P Q H"]
 Box = tuple[slice, slice, slice]
 
 
-def across(values: Float[Tensor, " N"], axis: int) -> Float[Tensor, "_ _ _"]:
+def across(values: Shaped[Tensor, " N"], axis: int) -> Shaped[Tensor, "_ _ _"]:
     """Values along one axis of a volume, shaped to broadcast over the others."""
     return values.reshape([-1 if axis == other else 1 for other in range(3)])
 

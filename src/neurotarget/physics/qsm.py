@@ -1,7 +1,7 @@
 """Quantitative susceptibility mapping: from magnitude and phase to χ in ppm, as one pipeline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -163,14 +163,8 @@ class QSM:
         return chi, {"rounds": len(changes), "last_change": changes[-1]}
 
     def _settings(self) -> dict[str, Any]:
-        return {
-            "unwrap": self.unwrap,
-            "background": self.background,
-            "background_options": dict(self.background_options),
-            "inversion": self.inversion,
-            "inversion_options": dict(self.inversion_options),
-            "reference": self.reference,
-        }
+        left_out = ("handedness", "weighted_edges")
+        return {key: value for key, value in asdict(self).items() if key not in left_out}
 
 
 def _brain(signal: Tensor, phase: Tensor, spacing_mm: Triple) -> MaskVolume:

@@ -25,7 +25,7 @@ def check_choices(name: str, settings: object, choices: Mapping[str, Sequence]) 
     for key, wanted in choices.items():
         if (value := getattr(settings, key)) not in wanted:
             raise DataError(
-                f"{name}.{key}: found {value!r}, wanted {' or '.join(map(str, wanted))}; mend it"
+                f"{name}.{key}: found {value!r}, wanted {' or '.join(map(str, wanted))}; correct it"
             )
 
 
@@ -88,7 +88,7 @@ def check_spacing(spacing_mm: Sequence[float]) -> None:
     sides = tuple(float(side) for side in spacing_mm)
     if len(sides) != 3 or not all(math.isfinite(side) and side > 0 for side in sides):
         raise DataError(
-            f"voxel size: found {sides} mm, wanted three lengths above 0; mend the image's header"
+            f"voxel size: found {sides} mm, wanted three lengths above 0; correct the header"
         )
 
 

@@ -73,7 +73,7 @@ class SWI:
         for name in ("mask_power", "mip_mm", "window_vox", "high_pass_mm"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
-                raise DataError(f"swi.{name}: found {value}, wanted more than 0; mend it")
+                raise DataError(f"swi.{name}: found {value}, wanted more than 0; correct it")
 
     def make(
         self,
@@ -100,7 +100,7 @@ class SWI:
         check_spacing(spacing_mm)
         times = check_times(te_s, len(magnitude))
         if axis not in (0, 1, 2):
-            raise DataError(f"swi: found slice axis {axis}, wanted 0, 1 or 2; mend it")
+            raise DataError(f"swi: found slice axis {axis}, wanted 0, 1 or 2; correct it")
         signal, phase = as_tensor(magnitude, device), as_tensor(phase_rad, device)
         brain = self._brain(signal[0], mask, spacing_mm)
         filtered = [

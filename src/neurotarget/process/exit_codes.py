@@ -80,7 +80,7 @@ def _print_other(error: CaseError | OSError | UnicodeEncodeError) -> None:
         print(f"error: {unwritable(error)}", file=sys.stderr)
     else:
         where = f"{one_line(str(error.filename))}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}; mend the path", file=sys.stderr)
+        print(f"error: {where}{error.strerror or error}; correct the path", file=sys.stderr)
     print("NEUROTARGET_TRACEBACK=1 shows where", file=sys.stderr)
 
 

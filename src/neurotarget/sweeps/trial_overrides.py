@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurotarget.problems import DataError, did_you_mean
+from neurotarget.runs.folder.jobs import key_of
 from neurotarget.sweeps.search_space import EXAMPLE, Dimension, read_space
 
 CHOICES_CHECKED = 50  # of one setting
@@ -35,7 +36,7 @@ def split_overrides(
     Raises:
         DataError: nothing is searched, or something that cannot be.
     """
-    given = {override.partition("=")[0].lstrip("+~") for override in overrides}
+    given = set(map(key_of, overrides))
     further = [
         f"{key}={_text(key, value)}" for key, value in space.items() if key.lstrip("+") not in given
     ]

@@ -15,7 +15,7 @@ from neurotarget.process.programs import command_for
 from neurotarget.report.search.search import Objective, Parameter, Sweep
 from neurotarget.report.search.search_page import sweep_html
 from neurotarget.report.text.sentences import title_of
-from neurotarget.runs.folder.jobs import INVOCATION_KEYS, JobResult
+from neurotarget.runs.folder.jobs import INVOCATION_KEYS, JobResult, key_of
 from neurotarget.sweeps.optuna_study import METRICS, Search, importances
 from neurotarget.sweeps.search_space import Dimension
 
@@ -122,7 +122,7 @@ def command_of(
     trial: "optuna.trial.FrozenTrial", overrides: Sequence[str], space: Sequence[Dimension]
 ) -> str:
     """Command line that trains with a trial's settings and scores the held-out cases."""
-    kept = [one for one in overrides if one.partition("=")[0].lstrip("+~").split(".")[0] not in OWN]
+    kept = [one for one in overrides if key_of(one).split(".")[0] not in OWN]
     sampled = [f"{one.key}={trial.params[one.key]}" for one in space if one.key in trial.params]
     return shlex.join([*command_for("train"), *kept, *sampled])
 
@@ -178,7 +178,7 @@ def conclusion(study: "optuna.Study", tables: Tables) -> str:
         reasons = [trial.user_attrs.get("reason", "") for trial in trials]
         why = next((reason for reason in reasons if reason), "none was started")
         raise DataError(
-            f"search: found no trial that was done among {len(trials)} ({why}); mend that and "
+            f"search: found no trial that was done among {len(trials)} ({why}); correct that and "
             f"search in another hydra.sweep.dir; the logs are in {tables.folder}"
         )
     return "\n".join(lines)

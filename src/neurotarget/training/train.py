@@ -23,7 +23,7 @@ from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import print_problems
 from neurotarget.report.pages.postprocessing import postprocessing_line
 from neurotarget.report.text.learning_banner import banner, banner_text
-from neurotarget.runs.folder.jobs import ACCEPT, INVOCATION_KEYS
+from neurotarget.runs.folder.jobs import ACCEPT, INVOCATION_KEYS, key_of
 from neurotarget.runs.folder.run_folder import (
     begin_run,
     open_run,
@@ -226,7 +226,7 @@ def _planned(
     if resumed:
         planned, lines = as_planned(config, start.folder), []
     else:
-        keys = {word.partition("=")[0].lstrip("+~") for word in start.overrides}
+        keys = set(map(key_of, start.overrides))
         planned, lines = with_plan(config, keys, data=data, target=data.target)
     data.batch_size = planned["data"]["batch_size"]
     return planned, [f"plan      {line}" for line in lines]

@@ -113,7 +113,7 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
     try:
         trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resumed, weights_only=True)
     except MisconfigurationException as error:
-        raise DataError(f"training: {' '.join(str(error).split())}; mend the settings") from error
+        raise DataError(f"training: {' '.join(str(error).split())}; correct a setting") from error
     except (
         ArithmeticError,
         AttributeError,
@@ -146,14 +146,14 @@ def check_choices(config: Config, target: Target) -> None:
     names = as_trained(target).label_names
     logged += [f"val/dice/{name}" for name in names]
     logged += [f"val/volume_{key}/{name}" for name in names for key in AGREEMENT]
-    for name, word, known in (
+    for name, value, known in (
         ("weights", config["weights"], ["best", "last"]),
         ("monitor", config["monitor"], logged),
         ("postprocess", config["postprocess"], POSTPROCESS),
     ):
-        if word not in known:
-            hint = did_you_mean(str(word), known)
-            raise DataError(f"{name}: got {word!r}; {hint}known are {', '.join(known)}")
+        if value not in known:
+            hint = did_you_mean(str(value), known)
+            raise DataError(f"{name}: got {value!r}; {hint}known are {', '.join(known)}")
     if not isinstance(config["held_out"], bool):
         raise DataError(f"held_out: got {config['held_out']!r}, wanted true or false")
 

@@ -36,14 +36,14 @@ def with_arms(comparison, **columns):
 
 
 def test_the_page_begins_with_what_was_asked_and_found(comparison):
-    words = read(comparison).text
-    order = [words.index(text) for text in (
+    message = read(comparison).text
+    order = [message.index(text) for text in (
         "gland: nets", question(comparison),
         "6 arms, 15 trainings, 1 fold, 3 seeds, 20 cases, 20 people.", comparison.sentence,
         "Arms", "Cost", "Conclusions", "Figures", "Tables", "Notes",
     )]  # fmt: skip
     assert order[:4] == sorted(order[:4])
-    assert {"1 case has no age.", "commit", "abc123"} <= set(words)
+    assert {"1 case has no age.", "commit", "abc123"} <= set(message)
 
 
 def test_arms_that_differ_by_more_than_their_model_are_called_settings(comparison):
@@ -64,16 +64,16 @@ def test_the_table_of_arms_reads_in_units_of_people(comparison):
 
 def test_the_cheapest_of_those_that_cannot_be_told_apart_is_named(comparison):
     swapped = with_arms(comparison, train_s=[9000.0, 600.0, *[9e9] * 3, np.nan])
-    words = " ".join(read(swapped).text).replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert "model=unet trained the fastest: in 10 min instead of 2 h 30 min" in words
+    text = " ".join(read(swapped).text).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "model=unet trained the fastest: in 10 min instead of 2 h 30 min" in text
 
 
 def test_where_all_trained_equally_long_the_fastest_to_predict_is_named(comparison):
     equal = with_arms(
         comparison, train_s=[120.0, 121.0, *[120.0] * 4], predict_s_per_case=[0.5, 0.2, *[9.0] * 4]
     )
-    words = " ".join(read(equal).text).replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert "model=unet predicts a case the fastest: in 0.2 s instead of 0.5 s" in words
+    text = " ".join(read(equal).text).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "model=unet predicts a case the fastest: in 0.2 s instead of 0.5 s" in text
 
 
 def beside(comparison):
@@ -108,9 +108,9 @@ def test_one_training_has_no_chance_and_no_test(comparison):
             | {"arms": comparison.tables["arms"].assign(p_best=np.nan)},
         )
     )
-    words = " ".join(page.text)
-    assert "No net has a chance to be best: it asks for two seeds or three folds" in words
-    assert "not what another training would" in words
+    text = " ".join(page.text)
+    assert "No net has a chance to be best: it asks for two seeds or three folds" in text
+    assert "not what another training would" in text
     first, second = (next(row for row in page.rows() if row[0] == n) for n in "12")
     assert (first[4:6], second[4:6]) == (["–", "best net"], ["–", "not testable from one training"])
     assert ["–", "not testable from one training"] in [row[3:] for row in page.rows()]
@@ -222,11 +222,11 @@ def test_a_comparison_with_nothing_in_it_has_a_page(comparison, how):
             numbers = table.select_dtypes("number").columns.difference(["fold", "seed"])
             tables[name] = table.assign(**dict.fromkeys(numbers, np.nan), reason="no volumes")
     page = read(replace(comparison, tables={} if how == "missing" else tables), figures=[])
-    words = " ".join(page.text)
-    assert "nan" not in words.lower().split()
+    text = " ".join(page.text)
+    assert "nan" not in text.lower().split()
     expected = {"missing": "1 case has no age.", "empty": "Without any row: Arms",
                 "undefined": "could not be estimated: no volumes"}  # fmt: skip
-    assert expected[how] in words
+    assert expected[how] in text
 
 
 def test_a_page_is_written_whole_or_not_at_all(comparison, tmp_path):
@@ -241,7 +241,7 @@ def test_a_page_is_written_whole_or_not_at_all(comparison, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("read_as", "value", "words"),
+    ("read_as", "value", "arguments"),
     [
         (amount, 1_234_000, "1.23 M"), (amount, 999_600, "1 M"), (amount, 950, "950"),
         (amount, np.nan, "–"), (operations, 4.2e9, "4.2 GFLOP"), (duration, 0.0531, "0.0531 s"),
@@ -251,5 +251,5 @@ def test_a_page_is_written_whole_or_not_at_all(comparison, tmp_path):
         (chance, 0.995, "> 99 %"), (chance, 0.0, "< 1 %"), (chance, np.nan, "–"),
     ],
 )  # fmt: skip
-def test_amounts_are_read_at_a_glance(read_as, value, words):
-    assert read_as(value).replace("\N{NARROW NO-BREAK SPACE}", " ") == words
+def test_amounts_are_read_at_a_glance(read_as, value, arguments):
+    assert read_as(value).replace("\N{NARROW NO-BREAK SPACE}", " ") == arguments

@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from neurotarget.report.drawing.lettering import fitted, plain, thousands, wide_inch
-from neurotarget.report.text.numbers import digits_for, estimate, number
+from neurotarget.number_text import digits_for, number
+from neurotarget.report.drawing.lettering import fitted, plain, tick_text, wide_inch
+from neurotarget.report.text.numbers import estimate
 
 
 def test_a_text_that_fits_is_kept():
@@ -44,8 +45,8 @@ def test_decimals_follow_the_size(value, count):
 
 
 def test_minus_is_a_minus():
-    assert number(-1.5, 1) == thousands(-1.5) == "−1.5"
+    assert number(-1.5, 1) == tick_text(-1.5) == "−1.5"
 
 
-def test_thousands_are_set_apart_from_ten_thousand_on():
-    assert (thousands(9999), thousands(-12000)) == ("9999", "−12\u202f000")
+def test_tick_text_are_set_apart_from_ten_thousand_on():
+    assert (tick_text(9999), tick_text(-12000)) == ("9999", "−12\u202f000")

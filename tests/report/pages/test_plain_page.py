@@ -39,7 +39,7 @@ def open_page(browser, files):
         page = browser.new_page(viewport={"width": width, "height": 800}, **options)
         opened.append(page)
         page.set_default_timeout(15_000)
-        page.on("console", lambda told: wrong.append(told.text))
+        page.on("console", lambda expected: wrong.append(expected.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: (wrong.append("dialog"), dialog.dismiss()))
         page.on("request", lambda request: asked.append(request.url))

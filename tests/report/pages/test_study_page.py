@@ -146,17 +146,17 @@ def test_a_study_with_nothing_in_it_has_a_page(found, undefined, tables):
         rest = {name: table.iloc[:0] for name, table in found.tables.items()}
         study = replace(found, tables={} if tables == "none" else rest)
     page = read(study, cases=[a_case()])
-    words = " ".join(page.text)
-    assert "nan" not in words.lower().split()
+    text = " ".join(page.text)
+    assert "nan" not in text.lower().split()
     expected = {"none": "nothing to test", "empty": "Without any row:",
                 "undefined": "could not be estimated: constant volumes"}  # fmt: skip
-    assert expected[tables] in words
+    assert expected[tables] in text
 
 
 def test_notes_and_facts_are_told(found):
     study = replace(found, notes=("3 cases have no age.",), facts={"commit": "abc", "seed": "7"})
-    words = read(study).text
-    assert {"3 cases have no age.", "commit", "abc", "seed", "7"} <= set(words)
+    text = read(study).text
+    assert {"3 cases have no age.", "commit", "abc", "seed", "7"} <= set(text)
 
 
 def luminance(colour):
@@ -189,10 +189,10 @@ def test_what_does_not_fit_is_counted(found, monkeypatch):
                if name.startswith("volume"))  # fmt: skip
     monkeypatch.setattr(page_module, "VOLUMES_BYTES", int(2.5 * size))
     monkeypatch.setattr(page_module, "PICTURES_BYTES", 13_000)
-    words = " ".join(read(found, cases=cases).text)
-    assert "The viewer holds 2 of 9 cases; the others were left out" in words
-    assert "6 of 9 pictures of cases were left out to keep the page small." in words
-    assert words.count("The picture was left out, to keep this page small.") == 6
+    message = " ".join(read(found, cases=cases).text)
+    assert "The viewer holds 2 of 9 cases; the others were left out" in message
+    assert "6 of 9 pictures of cases were left out to keep the page small." in message
+    assert message.count("The picture was left out, to keep this page small.") == 6
 
 
 def test_a_page_is_written_whole_or_not_at_all(found, tmp_path):

@@ -17,7 +17,7 @@ from neurotarget.report.pages.people_section import (
 from neurotarget.report.pages.plain_page import page_figures
 from neurotarget.report.pages.study_page import page_html
 from neurotarget.report.paper.checklist import ITEMS, claim_table
-from neurotarget.report.paper.methods_text import methods_text
+from neurotarget.report.paper.methods_text import methods_text, short_command
 from neurotarget.report.paper.references import bibtex, references
 from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.definitions import known_definitions
@@ -176,3 +176,10 @@ def test_without_sites_no_site_is_harmonised_or_left_out(with_covariates, make_s
 def test_with_sites_they_are(reported, written):
     assert "harmonisation of sites by ComBat [@johnson2007]." in written.text
     assert claim_table(reported).set_index("item").at[30, "filled_by"] == "study"
+
+
+def test_a_command_shows_paths_below_its_folder_and_names_of_other_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = f"neurotarget study table={tmp_path}/a/b.csv,/else/c.tsv ask='volume ~ age: any'"
+    short = "neurotarget study table=a/b.csv,c.tsv 'ask=volume ~ age: any'"
+    assert short_command(command) == short

@@ -32,21 +32,21 @@ def page(one):
 
 
 def test_the_page_begins_with_what_was_sought_and_found(one, page):
-    words = page.text
-    assert "Which settings give the highest dice for the target gland?" in words
-    assert any(text.startswith("30 trials (25 done, 1 failed, 4 pruned)") for text in words)
-    assert sentence(one) in words
-    assert one.command in words
-    assert one.space in words
-    assert {"Sampler", "tpe", "Trials are judged on validation cases only."} <= set(words)
+    message = page.text
+    assert "Which settings give the highest dice for the target gland?" in message
+    assert any(text.startswith("30 trials (25 done, 1 failed, 4 pruned)") for text in message)
+    assert sentence(one) in message
+    assert one.command in message
+    assert one.space in message
+    assert {"Sampler", "tpe", "Trials are judged on validation cases only."} <= set(message)
 
 
 def test_the_sentence_names_the_best_trial_with_its_settings(one):
     row = one.trials.set_index("trial").loc[one.best[0]]
-    told = sentence(one)
-    assert told.startswith(f"Trial {one.best[0]} is best, dice {row['dice']:.4f}, with optimizer.")
-    assert f"model.width={row['model.width']}" in told
-    assert told.endswith("optimizer.lr mattered most for dice (70 %).")
+    text = sentence(one)
+    assert text.startswith(f"Trial {one.best[0]} is best, dice {row['dice']:.4f}, with optimizer.")
+    assert f"model.width={row['model.width']}" in text
+    assert text.endswith("optimizer.lr mattered most for dice (70 %).")
 
 
 def test_of_two_objectives_the_front_is_told_and_listed(two):
@@ -73,9 +73,9 @@ def test_settings_keep_their_names_and_digits(one, page):
 
 
 def test_a_search_without_results_has_a_page(one):
-    words = " ".join(read(without_values(one)).text)
-    assert "No trial is done yet." in words
-    assert "nan" not in words.lower().split()
+    text = " ".join(read(without_values(one)).text)
+    assert "No trial is done yet." in text
+    assert "nan" not in text.lower().split()
 
 
 def test_names_with_markup_are_text(one, page):

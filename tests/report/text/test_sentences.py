@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.number_text import digits_for, number, unit_text
 from neurotarget.report.pages.key_numbers import key_numbers
 from neurotarget.report.text.claims import claim_sentence
-from neurotarget.report.text.numbers import digits_for, estimate, number, unit_text
+from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import (
     answer,
     cohort,
@@ -102,6 +103,12 @@ def a_target(*labels):
 def test_claims_are_sentences(claim, sentence):
     found = claim_sentence(Hypothesis.parse("x", claim), a_target())
     assert found == f"Hypothesis: the pituitary volume {sentence}"
+
+
+def test_a_claim_on_a_table_names_no_file():
+    target = replace(a_target("left", "right"), name="groups120", contrasts=("table",))
+    sentence = claim_sentence(Hypothesis.parse("x", "volume: F > M"), target)
+    assert sentence == "Hypothesis: the total volume is larger in women than in men."
 
 
 def test_a_claim_without_label_is_of_the_total_of_several():

@@ -155,9 +155,9 @@ def test_trust_is_typed_and_never_taken_from_the_run(word, tmp_path):
 @pytest.mark.parametrize("trust", [[], ["trust=true"]])
 def test_leave_is_of_one_sitting_and_never_taken_from_the_run(word, trust, tmp_path):
     (tmp_path / "overrides.yaml").write_text(yaml.safe_dump(["seed=1", word]))
-    words = resumed_argv([f"resume={tmp_path}", *trust])
-    assert words[0] == "seed=1"
-    assert word not in words
+    arguments = resumed_argv([f"resume={tmp_path}", *trust])
+    assert arguments[0] == "seed=1"
+    assert word not in arguments
     assert word in resumed_argv([f"resume={tmp_path}", *trust, word])
 
 
@@ -181,8 +181,8 @@ def test_options_come_before_overrides_as_hydra_reads_them(tmp_path):
 
 
 def test_the_command_that_goes_on_types_again_what_is_not_taken_from_the_run(tmp_path):
-    words = ["--config-dir=/mine", "paths.cache=/scratch", "paths.runs=runs2", "seed=1,2"]
-    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": words}))
+    arguments = ["--config-dir=/mine", "paths.cache=/scratch", "paths.runs=runs2", "seed=1,2"]
+    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": arguments}))
     command = resume_command_of(tmp_path)
     assert command == f"python train.py --config-dir=/mine paths.cache=/scratch resume={tmp_path}"
     made = resumed_argv(command.split()[2:])
@@ -211,23 +211,25 @@ SENDING = [
 @pytest.mark.parametrize("word", SENDING)
 @pytest.mark.parametrize("record", ["overrides.yaml", "multirun.yaml"])
 def test_only_what_is_typed_decides_where_scores_are_sent(word, record, tmp_path, capsys):
-    words = ["seed=1", word, "logger.wandb=offline", "logger.tags=[a]"]
-    (tmp_path / record).write_text(yaml.safe_dump({"words": words} if record[0] == "m" else words))
+    arguments = ["seed=1", word, "logger.wandb=offline", "logger.tags=[a]"]
+    (tmp_path / record).write_text(
+        yaml.safe_dump({"words": arguments} if record[0] == "m" else arguments)
+    )
     made = resumed_argv([f"resume={tmp_path}"])
-    assert [one for one in made if one in words] == [one for one in words if one != word]
-    told = capsys.readouterr().err
-    assert told.startswith(f"resume={tmp_path}: {shlex.quote(word)} of its record decides where")
-    assert told.count("\n") == 1
+    assert [one for one in made if one in arguments] == [one for one in arguments if one != word]
+    error = capsys.readouterr().err
+    assert error.startswith(f"resume={tmp_path}: {shlex.quote(word)} of its record decides where")
+    assert error.count("\n") == 1
     assert shlex.quote(word) in resume_command_of(tmp_path, [word])
     assert word in resumed_argv([f"resume={tmp_path}", "trust=true"])
 
 
 def test_the_command_that_goes_on_types_again_where_scores_are_sent(tmp_path):
-    words = ["logger.wandb=online", "logger.project=mine", "seed=1,2"]
-    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": words}))
+    arguments = ["logger.wandb=online", "logger.project=mine", "seed=1,2"]
+    (tmp_path / "multirun.yaml").write_text(yaml.safe_dump({"words": arguments}))
     command = resume_command_of(tmp_path)
     assert command == (f"python train.py logger.wandb=online logger.project=mine resume={tmp_path}")
-    assert [one for one in resumed_argv(command.split()[2:]) if one in words] == [
+    assert [one for one in resumed_argv(command.split()[2:]) if one in arguments] == [
         "seed=1,2",
         "logger.wandb=online",
         "logger.project=mine",
@@ -293,11 +295,11 @@ def test_a_link_in_place_of_the_list_is_none(elsewhere):
 def test_a_training_lists_itself_in_the_cache_that_is_typed(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
-    words = ["target=pituitary", "data.root=a", "paths.cache=../cache", "hydra.run.dir=runs/a"]
-    monkeypatch.setattr(sys, "argv", ["train.py", *words])
+    arguments = ["target=pituitary", "data.root=a", "paths.cache=../cache", "hydra.run.dir=runs/a"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
     check_argv(CONF, "train")
     assert (tmp_path / "cache" / RUNS).read_text() == f"{tmp_path}/work/runs/a\n"
-    monkeypatch.setattr(sys, "argv", ["train.py", *words])
+    monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
     check_argv(CONF, "train")
     assert (tmp_path / "cache" / RUNS).read_text() == f"{tmp_path}/work/runs/a\n"
 

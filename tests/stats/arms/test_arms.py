@@ -11,7 +11,7 @@ def rows(*runs, cases=("c1", "c2"), labels=("front",)):
 FULL = rows(("unet", 0, 1), ("vnet", 0, 1))
 
 
-def told(found, of=("front",)):
+def design_errors(found, of=("front",)):
     return check_design(arms_of(found, target(*of)))
 
 
@@ -28,12 +28,12 @@ def test_a_complete_design_has_nothing_to_tell():
 
 
 def test_a_missing_run_is_named():
-    (sentence,) = told([*FULL, *rows(("unet", 0, 2))])
+    (sentence,) = design_errors([*FULL, *rows(("unet", 0, 2))])
     assert sentence.startswith("vnet has no run of fold 0 seed 2")
 
 
 def test_a_score_that_comes_twice_is_named():
-    (sentence,) = told([*FULL, FULL[0]])
+    (sentence,) = design_errors([*FULL, FULL[0]])
     assert "unet/fold=0,seed=1 has two rows of one score for c1" in sentence
 
 

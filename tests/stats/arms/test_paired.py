@@ -96,8 +96,8 @@ def test_a_planted_difference_is_told_apart_and_equal_arms_are_not():
 def test_one_training_in_all_is_not_tested_however_clear(folds):
     """Of equal nets that were trained once three in four comparisons would find one better."""
     arms = simulated({"a": 0.5, "b": 0.9}, folds=folds, n=90)
-    words = {1: "not testable from one training", 3: "yes"}
-    assert set(table_of(arms)["told_apart"]) == {words[folds]}
+    arguments = {1: "not testable from one training", 3: "yes"}
+    assert set(table_of(arms)["told_apart"]) == {arguments[folds]}
 
 
 def test_arms_that_share_some_cases_only_are_not_tested():

@@ -8,11 +8,12 @@ generous box; the network segments the target inside the box.
 
 import numpy as np
 import SimpleITK as sitk
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 from numpy import ndarray
 from scipy import ndimage
 
 from neurotarget.data.scans.geometry import Grid, crop
+from neurotarget.pieces import largest_piece
 from neurotarget.problems import DataError, error
 from neurotarget.types import Anchor, Roi, Triple
 
@@ -66,7 +67,7 @@ def grid_spacing_mm(affine: Float[ndarray, "4 4"]) -> Triple:
 
 
 def _head_anchor(
-    scan: Float[ndarray, "I J K"], spacing: Triple, case_id: str, file: str
+    scan: Real[ndarray, "I J K"], spacing: Triple, case_id: str, file: str
 ) -> Float[ndarray, "3"]:
     step = tuple(max(int(COARSE_MM / side), 1) for side in spacing)
     coarse_mm = np.array(spacing) * step
@@ -95,12 +96,8 @@ def _head(coarse: ndarray) -> Bool[ndarray, "I J K"]:
     upper = values[:, :, -side[2] :]
     air = np.concatenate([upper[i][:, j].ravel() for i in _ends(side[0]) for j in _ends(side[1])])
     bright = values > max(SCALP_SHARE * otsu.GetThreshold(), 1.5 * np.percentile(air, 99))
-    pieces, count = ndimage.label(ndimage.binary_opening(bright))
-    if count == 0:
-        return bright
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    return pieces == sizes.argmax()
+    opened = ndimage.binary_opening(bright)
+    return largest_piece(opened) if opened.any() else bright
 
 
 def _ends(side: int) -> tuple[slice, slice]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Real
 from numpy import ndarray
 
 from neurotarget.data.scans.geometry import Grid
@@ -143,6 +143,6 @@ def _box(values: Mapping[str, Sequence[float]] | None) -> Box | None:
     return Box(_triple(values["centre_mm"]), _triple(values["size_mm"]))
 
 
-def _triple(values: Float[ndarray, "3"] | Sequence[float]) -> Triple:
+def _triple(values: Real[ndarray, "3"] | Sequence[float]) -> Triple:
     first, second, third = (float(value) for value in values)
     return first, second, third

@@ -168,7 +168,7 @@ def _check_foreground(
         if absent := [name for name, size in sums.items() if size == 0]:
             where = f"the {split} cases" if split else "the data set"
             found = f"no voxel of {some(absent)} in {where}"
-            todo = "add labelled cases, mend the target's labels, or draw the splits anew"
+            todo = "add labelled cases, correct the target's labels, or assign the splits again"
             problems.append(error(found, "each label in each split", todo))
     return problems
 

@@ -38,32 +38,13 @@ class _Options(NamedTuple):
     filters: Filters | None
 
 
-def read_manifest(
-    source: Path | str,
-    target: Target | None,
-    *,
-    root: Path | str | None = None,
-    need_images: bool = True,
-    images_only: bool = False,
-    filters: Filters | None = None,
-    masks: Path | str | None = None,
-    repeats: bool = False,
-) -> Manifest:
-    """Read the cases of a data set and log warnings; see `scan_manifest` for the options.
+def read_manifest(source: Path | str, target: Target | None, **options: object) -> Manifest:
+    """Read the cases of a data set and log warnings; `options` are those of `scan_manifest`.
 
     Raises:
         DataError: a list of all problems of the data set.
     """
-    manifest, problems = scan_manifest(
-        source,
-        target,
-        root=root,
-        need_images=need_images,
-        images_only=images_only,
-        filters=filters,
-        masks=masks,
-        repeats=repeats,
-    )
+    manifest, problems = scan_manifest(source, target, **options)
     refuse_errors(problems)
     assert manifest is not None  # without cases there is an error
     for problem in problems:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from neurotarget.data.scans.bounded import read_bounded
-from neurotarget.data.scans.stored import Report
+from neurotarget.data.scans.scan_report import Report
 from neurotarget.files.hashes import digest, hash_of_text
 from neurotarget.files.reading import real_path, why_not_regular
 

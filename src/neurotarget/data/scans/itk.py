@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from numpy import ndarray
 
 from neurotarget.data.scans.bounded import check_shape
 from neurotarget.data.scans.detached import check_length, suffix_of, voxel_file
-from neurotarget.data.scans.stored import Report, Stored, in_mm, with_header
+from neurotarget.data.scans.scan_report import Report, in_mm
 from neurotarget.files.reading import check_regular, opened
 
 NAMED_UNITS_MM = {
@@ -32,8 +33,10 @@ VOXEL_BYTES = 8  # of the largest voxel type
 PLACES = re.compile(rb"ElementDataFile\s*[=:]?[ \t]*([^\r\n]{0,255})")
 
 
-def read_itk(path: Path, report: Report) -> Stored:
+def read_itk(path: Path, report: Report) -> tuple[ndarray, ndarray, bool]:
     """Read a `.nrrd` or `.mha` file with its own voxels, or a header with a voxel file next to it.
+
+    Returns the voxels, the affine to RAS+ in mm, and whether the file defines left and right.
 
     Raises:
         DataError: the voxels are in another place, or the header's sizes are impossible.
@@ -62,7 +65,7 @@ def read_itk(path: Path, report: Report) -> Stored:
     if image.GetNumberOfComponentsPerPixel() > 1:
         array = np.moveaxis(array, -1, 0)
     if image.GetDimension() != 3:
-        return with_header(array.T, np.eye(4))
+        return array.T, np.eye(4), True
     unit_mm = _named_unit_mm(fields, report)
     axes = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine = np.eye(4)
@@ -71,7 +74,7 @@ def read_itk(path: Path, report: Report) -> Stored:
     without = _unoriented(fields, is_nrrd=is_nrrd)
     if without:
         report.no_orientation(without)
-    return with_header(array.T, affine, is_oriented=not without)
+    return array.T, affine, not without
 
 
 def _text_fields(path: Path, report: Report) -> dict[str, str]:

@@ -11,8 +11,8 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy import ndarray
 
-from neurotarget.data.scans.formats import ITK, MGH, NIFTI, read_stored
-from neurotarget.data.scans.stored import Report, Stored, corners_apart, invertible
+from neurotarget.data.scans.formats import ITK, MGH, NIFTI, Stored, read_stored
+from neurotarget.data.scans.scan_report import Report, corners_apart, invertible
 from neurotarget.files.reading import why_not_regular
 from neurotarget.files.unfetched import unfetched
 from neurotarget.files.written_paths import has_foreign_drive

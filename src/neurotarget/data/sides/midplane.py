@@ -4,12 +4,12 @@ It is found from the scan alone, also for a tilted or off-centre head. It is nee
 halves of a target do not determine their sides.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from numpy import ndarray
 from scipy import ndimage, optimize
 
@@ -32,12 +32,12 @@ class Plane:
     normal: Triple = (1.0, 0.0, 0.0)
     source: str = "the middle given"  # for messages
 
-    def right_mm(self, points_mm: Points) -> Float[ndarray, " N"]:
-        """Signed distance of each point from the plane, positive to the right, in mm."""
+    def right_mm(self, points_mm: Real[ndarray, "*N 3"] | Sequence) -> Float[ndarray, "*N"] | float:
+        """Signed distance of a point or several from the plane, positive to the right, in mm."""
         return (np.asarray(points_mm) - np.array(self.point_mm)) @ np.array(self.normal)
 
 
-def middle_of(scan: Float[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> Plane:
+def middle_of(scan: Real[ndarray, "I J K"], affine: Float[ndarray, "4 4"]) -> Plane:
     """Find the plane between the halves of a head, tilted by up to about 35 degrees.
 
     `scan` may be stored in any order and cropped to a box about the midline; `affine` maps its

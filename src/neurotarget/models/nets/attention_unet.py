@@ -50,7 +50,7 @@ class AttentionUNet(Wrapped):
         if min(widths[:-1]) < 2:
             raise ValueError(
                 f"AttentionUNet: got widths {list(widths)}, wanted at least 2, as a gate has half "
-                "the channels of its level; mend model.widths"
+                "the channels of its level; correct model.widths"
             )
         self.stride = total_stride(steps)
         side = kernel if isinstance(kernel, int) else tuple(kernel)

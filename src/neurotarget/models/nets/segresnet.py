@@ -54,7 +54,7 @@ class SegResNet(Backbone):
         if len(blocks_down) < 2 or len(ups) != len(blocks_down) - 1:
             raise ValueError(
                 f"SegResNet: got blocks_down {list(blocks_down)} and blocks_up {ups}, wanted at "
-                "least two levels down and one level fewer up; mend model.blocks_up"
+                "least two levels down and one level fewer up; correct model.blocks_up"
             )
         if upsample not in ("nontrainable", "deconv", "pixelshuffle"):
             raise ValueError(

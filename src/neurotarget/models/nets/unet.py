@@ -104,13 +104,13 @@ def steps_between(
     if levels < 2 or len(strides) != levels - 1:
         raise ValueError(
             f"{net}: got {levels} widths and {len(strides)} strides, wanted at least two widths "
-            "and one stride fewer; mend model.widths or model.strides"
+            "and one stride fewer; correct model.widths or model.strides"
         )
     steps = tuple((step,) * 3 if isinstance(step, int) else tuple(step) for step in strides)
     if any(len(step) != 3 or min(step) < 1 for step in steps):
         raise ValueError(
             f"{net}: got strides {strides}, wanted whole numbers of at least 1, one a step or "
-            "three; mend model.strides"
+            "three; correct model.strides"
         )
     return steps
 

@@ -55,7 +55,7 @@ class UNetPlusPlus(Backbone):
         if len(widths) != LEVELS + 1:
             raise ValueError(
                 f"UNetPlusPlus: got {len(widths)} widths, wanted {LEVELS} of levels and one of the "
-                "last layer; mend model.widths"
+                "last layer; correct model.widths"
             )
         self.deep_supervision = deep_supervision
         self.net = BasicUNetPlusPlus(

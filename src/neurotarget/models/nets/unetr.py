@@ -57,7 +57,7 @@ class UNETR(Wrapped):
         if hidden_size % num_heads:
             raise ValueError(
                 f"UNETR: got hidden_size {hidden_size} and num_heads {num_heads}, wanted a "
-                "multiple of the heads; mend conf/model/unetr.yaml"
+                "multiple of the heads; correct conf/model/unetr.yaml"
             )
         self.patch_vox = self.nearest(patch_vox)
         self.net = nets.UNETR(

@@ -47,7 +47,7 @@ class VNet(Backbone):
         if base_width < in_channels:
             raise ValueError(
                 f"VNet: got base_width {base_width} for {in_channels} contrasts, wanted at least "
-                "as many; mend model.base_width"
+                "as many; correct model.base_width"
             )
         taken = next(n for n in range(in_channels, base_width + 1) if base_width % n == 0)
         fits = taken == in_channels

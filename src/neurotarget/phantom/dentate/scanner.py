@@ -22,6 +22,7 @@ from neurotarget.phantom.dentate.nuclei import sample_dentates
 from neurotarget.phantom.scanner import Site, sample_shading, sample_warp, stored_grid
 from neurotarget.physics.dipole import GAMMA_HZ_PER_T
 from neurotarget.physics.qsm import QSM, Reconstruction
+from neurotarget.pieces import largest_piece
 from neurotarget.types import Triple
 
 MIDDLE_MM = np.array([0.0, -11.0, 12.0])  # of the scan, from the point where heads are placed
@@ -131,7 +132,7 @@ def _echoes(
     bright = maps.brightness * np.exp(sample_shading(shape, site.shading, rng)) * site.white
     offset = sample_shading(shape, OFFSET_RAD, rng) + np.float32(rng.uniform(-np.pi, np.pi))
     spread = np.float32(site.noise * site.white)
-    slopes = _slopes(hz)
+    slopes = [np.gradient(hz, axis=axis) for axis in range(3)]  # Hz across a voxel
     magnitude, phase = np.empty((2, len(site.te_s), *shape), dtype=np.float32)
     for echo, te in enumerate(site.te_s):
         signal = bright * np.exp(-np.float32(te) * r2star)
@@ -145,11 +146,6 @@ def _echoes(
     return magnitude, phase
 
 
-def _slopes(hz: Float[ndarray, "I J K"]) -> list[Float[ndarray, "I J K"]]:
-    """Difference of frequency across a voxel along each axis, Hz."""
-    return [np.gradient(hz, axis=axis) for axis in range(3)]
-
-
 def _mask(
     maps: Maps, first_echo: Float[ndarray, "I J K"], site: GRESite, spacing_mm: Triple
 ) -> Bool[ndarray, "I J K"]:
@@ -158,6 +154,4 @@ def _mask(
     It contains no bone or air: exactly the sources outside the mask are background.
     """
     lit = ndimage.uniform_filter(first_echo, 3) > DIM * site.white + 2 * site.noise * site.white
-    parts, count = ndimage.label(own_brain(maps, spacing_mm) & lit)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
-    return ndimage.binary_fill_holes(parts == 1 + int(np.argmax(sizes)))
+    return ndimage.binary_fill_holes(largest_piece(own_brain(maps, spacing_mm) & lit))

@@ -90,8 +90,8 @@ def qsm_template() -> Template:
 def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
     """One person's head: susceptibility (ppm), brightness, R2* (1/s at 3 T), share of brain, bulk.
 
-    The dentate is left out, as it is drawn finer. Susceptibility is of brain and veins relative to
-    soft tissue; bulk is that of air, bone and soft tissue relative to air.
+    The dentate is left out, as it is rendered finer. Susceptibility is of brain and veins relative
+    to soft tissue; bulk is that of air, bone and soft tissue relative to air.
     """
     template = qsm_template()
     atlas = template.atlas
@@ -109,7 +109,7 @@ def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
     blood = codes[Tissue.VEIN]
     for part in template.parts:
         signal = blood if part.name == "vein" else iron
-        _mix(channels, part, (varied[part.name], *signal))
+        _mix(channels, part, (varied[part.name], *signal.tolist()))
     if rng.random() < 0.6:
         _mix(channels, template.pineal, (PINEAL_PPM * rng.uniform(0.3, 1.2), 0.6, 40.0))
     return channels

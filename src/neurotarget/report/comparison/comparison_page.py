@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from neurotarget.number_text import DASH, number
 from neurotarget.report.comparison.arm_rows import Arm, arms_of, known, number_of
 from neurotarget.report.comparison.differences_section import difference_sections
 from neurotarget.report.comparison.forest_figure import best_net, to_best
@@ -25,7 +26,6 @@ from neurotarget.report.text.definitions import Definition, known_definitions
 from neurotarget.report.text.headed_tables import TableSpec, table_specs, value_texts
 from neurotarget.report.text.learning_banner import arms_banner
 from neurotarget.report.text.numbers import (
-    DASH,
     amount,
     chance,
     counted,
@@ -33,7 +33,6 @@ from neurotarget.report.text.numbers import (
     energy,
     estimate,
     memory,
-    number,
     operations,
 )
 from neurotarget.report.text.sentences import as_sentence, rows_of, title_of

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import number
 from neurotarget.report.comparison.arm_rows import (
     Arm,
     arms_of,
@@ -29,7 +30,7 @@ from neurotarget.report.drawing.figure import (
     new_figure,
 )
 from neurotarget.report.drawing.row_figure import LINE_INCH
-from neurotarget.report.text.numbers import number, p_equals
+from neurotarget.report.text.numbers import p_equals
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 

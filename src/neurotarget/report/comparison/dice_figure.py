@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy import ndarray
 
+from neurotarget.number_text import number
 from neurotarget.report.comparison.arm_rows import (
     WIDTH,
     Arm,
@@ -24,7 +25,7 @@ from neurotarget.report.comparison.arm_rows import (
 from neurotarget.report.drawing.figure import INK, MUTED, finished, look, new_figure
 from neurotarget.report.drawing.panels import case_urls, jitter, quartile_box
 from neurotarget.report.drawing.row_figure import Column, Frame, Point, Row, Text, draw_rows
-from neurotarget.report.text.numbers import counted, estimate, number
+from neurotarget.report.text.numbers import counted, estimate
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 

@@ -45,12 +45,12 @@ from neurotarget.stats.arms.paired import APART, ONE_TRAINING, OTHER_DESIGN
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
 TOP, FOOT, ROW_INCH = 0.62, 0.6, 0.46
-RIGHT = 3.0  # inches; width of the text at the right
+RIGHT = 3.1  # inches; width of the text at the right
 TEXTS = ("told_apart", "reason")
 COLUMNS = (
-    Column(0.12, 1.5, "difference [95 %]"),
-    Column(1.62, 0.6, "p (Holm)"),
-    Column(2.22, 0.78, "different"),
+    Column(0.12, 1.58, "difference [95 %]"),
+    Column(1.75, 0.6, "p (Holm)"),
+    Column(2.35, 0.78, "different"),
 )
 METHODS = {  # marker, and shift in a row
     "bootstrap": (Mark(SERIES[0], "o", "-"), -0.19),

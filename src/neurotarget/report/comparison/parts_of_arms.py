@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from neurotarget.number_text import DASH, number
 from neurotarget.report.comparison.arm_rows import arms_of
 from neurotarget.report.figures.part_strips import MARKS, parts_labels
 from neurotarget.report.pages.plain_page import Grid, Heading, Section
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.headed_tables import value_texts
-from neurotarget.report.text.numbers import DASH, counted, mean_sd, number
+from neurotarget.report.text.numbers import counted, mean_sd
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.study.tables import ALL_LABELS

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import digits_for, number, unit_text
 from neurotarget.report.comparison.arm_rows import (
     REFERENCE,
     WIDTH,
@@ -33,7 +34,7 @@ from neurotarget.report.drawing.row_figure import (
     rows_inch,
     zero_line,
 )
-from neurotarget.report.text.numbers import digits_for, estimate, number, unit_text
+from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.arms.comparison import Comparison
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from neurotarget.report.text.numbers import MINUS, NARROW
-
 PT_PER_INCH = 72
 MOST_LETTERS = 200  # longer text is cut before it is measured
 
@@ -39,9 +37,3 @@ def plain(text: object) -> str:
     unfit = ("Cc", "Cs", "Cn")  # control characters, surrogates, unassigned code points
     line = re.sub(r"[ \t\r\n\v\f]+", " ", str(text))
     return "".join("\ufffd" if unicodedata.category(sign) in unfit else sign for sign in line)
-
-
-def thousands(value: float, _: int | None = None) -> str:
-    """Format a tick label with thin spaces between thousands."""
-    text = f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:.10g}"
-    return text.replace(",", NARROW).replace("-", MINUS)

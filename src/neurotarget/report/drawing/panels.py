@@ -23,7 +23,8 @@ from neurotarget.report.drawing.figure import (
     TEXT_PT,
     new_figure,
 )
-from neurotarget.report.drawing.lettering import fitted, plain, thousands
+from neurotarget.report.drawing.lettering import fitted, plain
+from neurotarget.report.text.numbers import tick_text
 from neurotarget.report.text.sentences import agreement_rows
 from neurotarget.stats.cohort.learning import without_failed
 from neurotarget.stats.cohort.measured import Measured
@@ -251,7 +252,7 @@ def ticks(axes: Axes, which: str, most: int = 5) -> None:
     """Set a few round ticks, with thin spaces between thousands."""
     axis = getattr(axes, f"{which}axis")
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(thousands))
+    axis.set_major_formatter(FuncFormatter(tick_text))
 
 
 def apart(

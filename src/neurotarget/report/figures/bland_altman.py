@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import number
 from neurotarget.report.drawing.figure import (
     GRID,
     INK,
@@ -34,7 +35,7 @@ from neurotarget.report.drawing.panels import (
     shown,
     ticks,
 )
-from neurotarget.report.text.numbers import estimate, number
+from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import agreement_rows
 from neurotarget.stats.study.results import Study
 

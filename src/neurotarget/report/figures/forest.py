@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import stated, unit_text
 from neurotarget.report.drawing.figure import MUTED, SMALL_PT, TEXT_PT, finished, look, new_figure
 from neurotarget.report.drawing.lettering import fitted
 from neurotarget.report.drawing.panels import MOST_PANELS, Mark, method_mark
@@ -20,7 +21,7 @@ from neurotarget.report.drawing.row_figure import (
     write_title,
     zero_line,
 )
-from neurotarget.report.text.numbers import estimate, stated, unit_text
+from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 

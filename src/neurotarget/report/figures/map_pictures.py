@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import digits_for, number
 from neurotarget.report.drawing.figure import (
     MUTED,
     SMALL_PT,
@@ -28,7 +29,6 @@ from neurotarget.report.drawing.image_panels import (
 )
 from neurotarget.report.drawing.lettering import fitted
 from neurotarget.report.drawing.scene import PLANES, Scene, map_scene
-from neurotarget.report.text.numbers import digits_for, number
 
 __all__ = ["Window", "axial_figure", "map_scene", "planes_figure"]
 

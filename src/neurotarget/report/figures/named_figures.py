@@ -28,6 +28,7 @@ def named_figure(
     title: str,
     figure: Figure | None,
     why: str = "",
+    /,
     *,
     name: str = "",
     more: str = "",

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import unit_text
 from neurotarget.report.drawing.figure import INK, TEXT_PT, finished, look, new_figure
 from neurotarget.report.drawing.lettering import fitted, plain
 from neurotarget.report.drawing.panels import (
@@ -30,7 +31,6 @@ from neurotarget.report.drawing.row_figure import (
     write_title,
     zero_line,
 )
-from neurotarget.report.text.numbers import unit_text
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import number
 from neurotarget.report.drawing.figure import (
     SERIES,
     SMALL_PT,
@@ -34,7 +35,7 @@ from neurotarget.report.drawing.panels import (
     ticks,
 )
 from neurotarget.report.drawing.row_figure import Column, Frame, Row, Text, draw_rows
-from neurotarget.report.text.numbers import estimate, number
+from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.cohort.failures import POOR
 from neurotarget.stats.study.results import Study

@@ -38,7 +38,7 @@ from neurotarget.report.figures.strips import (
     volumes_figure,
 )
 from neurotarget.report.text.assets import page_text
-from neurotarget.report.text.sentences import rows_of
+from neurotarget.report.text.sentences import capital, rows_of, volumes_of
 from neurotarget.stats.study.results import Study
 
 NOTHING_TO_COMPARE = "There is one set of volumes only, so there is nothing to compare it with."
@@ -109,13 +109,15 @@ def _compared(study: Study) -> list[NamedFigure]:
 
 def _scatter(study: Study, pair: tuple[str, str], more: str) -> NamedFigure:
     first, second = map(plain, pair)
+    title = f"{capital(volumes_of(second))} against {volumes_of(first)}"
     return named_figure(
         "study.scatter",
         f"Agreement of volumes: {second} against {first}",
         scatter_figure(study, pair),
-        f"No case has a volume by both {first} and {second}.",
+        f"No case has both {volumes_of(first)} and {volumes_of(second)}.",
         name=pair_name(study.measured, pair, "scatter"),
         more=_left_out(shown(study, pair)) + more,
+        title=title,
         first=first,
         second=second,
     )

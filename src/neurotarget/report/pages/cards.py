@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.number_text import stated, unit_text
 from neurotarget.report.text.claims import claim_of, measure_noun
-from neurotarget.report.text.numbers import counted, estimate, p_equals, stated, unit_text
+from neurotarget.report.text.numbers import counted, estimate, p_equals
 from neurotarget.report.text.sentences import (
     as_sentence,
     compared,

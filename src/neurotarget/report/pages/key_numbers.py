@@ -6,16 +6,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from neurotarget.number_text import DASH, digits_for, number
 from neurotarget.report.text.headed_tables import value_texts
-from neurotarget.report.text.numbers import (
-    DASH,
-    counted,
-    digits_for,
-    estimate,
-    in_percent,
-    number,
-    percent,
-)
+from neurotarget.report.text.numbers import counted, estimate, in_percent, percent
 from neurotarget.report.text.sentences import (
     agreement_rows,
     failed_is,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from matplotlib.figure import Figure
 
+from neurotarget.number_text import DASH, MINUS
 from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.pages.plain_page import (
     Body,
@@ -20,7 +21,7 @@ from neurotarget.report.pages.plain_page import (
 from neurotarget.report.text.assets import page_text
 from neurotarget.report.text.definitions import known_definitions
 from neurotarget.report.text.headed_tables import table_specs
-from neurotarget.report.text.numbers import DASH, MINUS, counted
+from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.sentences import as_sentence
 
 MOST_PICTURES = 24  # most pictures on a page; each takes about 60 kB

@@ -3,16 +3,10 @@
 import math
 from collections.abc import Mapping
 
+from neurotarget.number_text import DASH, number
 from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
-from neurotarget.report.text.numbers import (
-    DASH,
-    counted,
-    estimate,
-    listed,
-    number,
-    p_value,
-)
+from neurotarget.report.text.numbers import counted, estimate, listed, p_value
 from neurotarget.report.text.sentences import label_text, main_label, records, rows_of, title_of
 from neurotarget.stats.cohort.people import ALL, SPLITS
 from neurotarget.stats.effects.testing import MUCH

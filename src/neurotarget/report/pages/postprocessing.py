@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neurotarget.number_text import number
 from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
-from neurotarget.report.text.numbers import aligned, counted, number
+from neurotarget.report.text.numbers import aligned, counted
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.stats.study.results import Study
 

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping
 
+from neurotarget.number_text import DASH, number
 from neurotarget.report.pages.plain_page import Grid, Section, headings
 from neurotarget.report.text.assets import page_text
-from neurotarget.report.text.numbers import DASH, estimate, number
+from neurotarget.report.text.numbers import estimate
 from neurotarget.report.text.sentences import (
     FEWER_VOLUMES,
     case_counts,

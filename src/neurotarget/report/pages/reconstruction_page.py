@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from neurotarget.number_text import number
 from neurotarget.report.figures.named_figures import NamedFigure
 from neurotarget.report.pages.plain_page import (
     Body,
@@ -17,7 +18,7 @@ from neurotarget.report.pages.plain_page import (
 )
 from neurotarget.report.text.definitions import known_definitions
 from neurotarget.report.text.headed_tables import table_specs
-from neurotarget.report.text.numbers import counted, duration, number
+from neurotarget.report.text.numbers import counted, duration
 from neurotarget.report.text.sentences import capital
 
 TITLES = {

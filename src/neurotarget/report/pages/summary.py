@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from neurotarget.number_text import number
 from neurotarget.report.pages.postprocessing import postprocessing_text
 from neurotarget.report.text.learning_banner import learning_text
-from neurotarget.report.text.numbers import counted, number
+from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.sentences import rows_of
 from neurotarget.report.text.text_tables import (
     agreement_table,

@@ -23,7 +23,7 @@ from neurotarget.report.paper.references import bibtex, first_source, references
 from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.definitions import definitions
 from neurotarget.report.text.numbers import listed
-from neurotarget.report.text.sentences import cohort, headlines, rows_of, title_of
+from neurotarget.report.text.sentences import cohort, headlines, rows_of, title_of, volumes_of
 from neurotarget.stats.effects.longitudinal import SLOPES
 from neurotarget.stats.study.results import Study
 
@@ -81,7 +81,7 @@ def _data(study: Study) -> str:
     repeats = len(covariates) - study.measured.subjects.nunique()
     once = " A person counts once in every interval and effect." if repeats else ""
     reference = study.measured.reference
-    truth = f" The volumes by {reference} are the reference." if reference else ""
+    truth = f" Reference: {volumes_of(reference)}." if reference else ""
     size = f" Head size is {study.facts['head size']}." if "head size" in study.facts else ""
     return f"{cohort(study)}{question}{truth}{more}{once}{size} {missing_sentence(study)}".strip()
 

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from neurotarget.number_text import number
 from neurotarget.report.drawing.figure import (
     INK,
     MUTED,
@@ -21,7 +22,7 @@ from neurotarget.report.drawing.lettering import fitted, plain, wide_inch
 from neurotarget.report.drawing.panels import Mark, jitter, legend, panel_grid, ticks
 from neurotarget.report.figures.named_figures import NamedFigure, named_figure
 from neurotarget.report.search.search import Objective, Parameter, Sweep
-from neurotarget.report.text.numbers import counted, number
+from neurotarget.report.text.numbers import counted
 from neurotarget.report.text.sentences import capital
 
 NOT_DONE = "No trial is done."

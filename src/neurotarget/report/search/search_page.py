@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from neurotarget.number_text import DASH, number
 from neurotarget.report.pages.plain_page import (
     Body,
     Code,
@@ -21,7 +22,7 @@ from neurotarget.report.search.search_figures import all_figures, done, importan
 from neurotarget.report.text.definitions import known_definitions
 from neurotarget.report.text.headed_tables import TableSpec, table_specs
 from neurotarget.report.text.learning_banner import Banner
-from neurotarget.report.text.numbers import DASH, counted, duration, listed, number
+from neurotarget.report.text.numbers import counted, duration, listed
 from neurotarget.stats.cohort.learning import NOT_LEARNT
 
 MOST_BEST = 20  # most trials of the front at the top; the table has all

@@ -1,59 +1,30 @@
-"""Numbers, units and counts as text, by one rule for pages, figures, files and the terminal.
-
-Without `digits` a number has about three significant digits, and a value with its interval has
-equal decimals. The minus is typographic, five digits and more are separated by thin spaces, and a
-missing value is a dash.
-"""
+"""Estimates, costs, counts and tables as text; the rule of single numbers is in `number_text`."""
 
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-MINUS, DASH, NARROW = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{NARROW NO-BREAK SPACE}"
+from neurotarget.number_text import (
+    DASH,
+    MINUS,
+    NARROW,
+    digits_for,
+    interval,
+    is_known,
+    number,
+    stated,
+    unit_text,
+)
+
 SIZES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 MOST_SECONDS, MOST_MINUTES = 120, 120  # above, minutes or hours are shown
 IRREGULAR = {"person": "people"}
 
 
-def is_known(value: float | None) -> bool:
-    """Return whether there is a finite number."""
-    return value is not None and math.isfinite(value)
-
-
-def digits_for(*values: float) -> int:
-    """Return decimals that suit the largest of these values; small ones keep two digits."""
-    largest = max((abs(value) for value in values if is_known(value)), default=0.0)
-    if largest == 0:
-        return 0
-    if largest < 0.01:
-        return 1 - math.floor(math.log10(largest))
-    return next((count for edge, count in ((100, 0), (10, 1), (1, 2)) if largest >= edge), 3)
-
-
-def number(value: float | None, digits: int | None = None, *, sign: bool = False) -> str:
-    """Format a number with `digits` decimals, else with about three significant digits."""
-    if not is_known(value):
-        return DASH
-    text = f"{value:.{digits_for(value) if digits is None else digits}f}"
-    if float(text) == 0:
-        return text.removeprefix("-")
-    whole, point, decimals = text.removeprefix("-").partition(".")
-    whole = f"{int(whole):,}".replace(",", NARROW) if len(whole) > 4 else whole
-    return f"{MINUS if value < 0 else '+' if sign else ''}{whole}{point}{decimals}"
-
-
-def stated(value: float, *, sign: bool = False) -> str:
-    """Format a stated or round number without needless digits: `70`, `0.25`."""
-    decimals = f"{float(f'{value:.3g}'):.12f}".rstrip("0").partition(".")[2]
-    return number(value, len(decimals), sign=sign)
-
-
-def interval(low: float | None, high: float | None, digits: int | None = None) -> str:
-    """Format both ends in square brackets; "" where there is no interval."""
-    if not (is_known(low) and is_known(high)):
-        return ""
-    digits = digits_for(low, high) if digits is None else digits
-    return f"[{number(low, digits)}, {number(high, digits)}]"
+def tick_text(value: float, _: int | None = None) -> str:
+    """Format the label of a tick, with thin spaces between thousands from five digits on."""
+    text = f"{value:,.10g}" if abs(value) >= 10_000 else f"{value:.10g}"
+    return text.replace(",", NARROW).replace("-", MINUS)
 
 
 def estimate(
@@ -104,11 +75,6 @@ def in_percent(row: Mapping) -> dict[str, float]:
     """Return a rate and its interval as value, low and high in %."""
     names = {"value": "rate", "low": "low", "high": "high"}
     return {name: 100 * float(row.get(key, math.nan)) for name, key in names.items()}
-
-
-def unit_text(unit: str) -> str:
-    """Format a unit from a file: mm3/year as `mm³ per year`."""
-    return unit.replace("mm3", "mm³").replace("/", " per ")
 
 
 def listed(parts: Iterable[str]) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from neurotarget.number_text import stated, unit_text
 from neurotarget.report.text.claims import VOLUMES, claim_of, measure_noun, target_noun
-from neurotarget.report.text.numbers import counted, estimate, listed, percent, stated, unit_text
+from neurotarget.report.text.numbers import counted, estimate, listed, percent
 from neurotarget.stats.arms.comparison import Comparison
 from neurotarget.stats.cohort.failures import FAILED, NEARLY_COMPLETE
 from neurotarget.stats.cohort.measured import EXTERNAL, PARTS

@@ -2,17 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from neurotarget.report.text.numbers import (
-    DASH,
-    aligned,
-    counted,
-    estimate,
-    interval,
-    mean_sd,
-    number,
-    p_value,
-    unit_text,
-)
+from neurotarget.number_text import DASH, interval, number, unit_text
+from neurotarget.report.text.numbers import aligned, counted, estimate, mean_sd, p_value
 from neurotarget.stats.cohort.subjects import CHANGE
 from neurotarget.stats.study.tables import SCORE_UNITS
 

@@ -97,6 +97,11 @@ def result_overrides(overrides: Sequence[str]) -> list[str]:
     return sorted(override for override in overrides if not override.startswith(WITHOUT_EFFECT))
 
 
+def key_of(override: str) -> str:
+    """Key that an override sets, adds or removes."""
+    return override.partition("=")[0].lstrip("+~")
+
+
 def _started_with(folder: Path) -> tuple[str, ...]:
     """Overrides that Hydra recorded when the job started."""
     try:

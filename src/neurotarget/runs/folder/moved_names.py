@@ -34,9 +34,9 @@ def present_name(path: str) -> str:
     return path
 
 
-def present_override(word: str) -> str:
-    """A recorded override with the key of now: the loss was a setting of the task."""
-    return re.sub(r"^([+~]*)task\.loss\b", r"\1loss", word)
+def present_override(override: str) -> str:
+    """A recorded override with its present key: the loss was a setting of the task."""
+    return re.sub(r"^([+~]*)task\.loss\b", r"\1loss", override)
 
 
 def with_present_names(config: dict[str, Any]) -> dict[str, Any]:

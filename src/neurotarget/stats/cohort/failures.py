@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
+from neurotarget.number_text import number
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.core.interval import LEVEL
-from neurotarget.stats.core.number_text import whole
 from neurotarget.types import FAILED as FAILED_IS
 from neurotarget.types import FAILED_DICE, has_failed
 
@@ -198,9 +198,9 @@ def _views(measured: Measured) -> Iterator[_View]:
     if not methods and "failed" in set(measured.scores.get("metric", ())):
         methods = ["predicted"]  # none of its masks has a volume
     nothing = pd.DataFrame(math.nan, index=cases, columns=labels)
-    for number, method in enumerate(methods):
+    for place, method in enumerate(methods):
         volumes = measured.volumes.get(method, nothing)[labels]
-        yield _View(measured, method, volumes, "", False, number == 0)
+        yield _View(measured, method, volumes, "", False, place == 0)
     if measured.reference is not None:
         volumes = measured.volumes[measured.reference][labels]
         yield _View(measured, measured.reference, volumes, OWN, True, True)
@@ -306,7 +306,7 @@ def _limits(view: _View, label: str) -> list[tuple[float, float, str]]:
 
 
 def _number(volume_mm3: float) -> str:
-    return whole(volume_mm3) if abs(volume_mm3) >= 10 else f"{volume_mm3:.2g}"
+    return number(volume_mm3, 0) if abs(volume_mm3) >= 10 else f"{volume_mm3:.2g}"
 
 
 CHECKS: dict[str, Callable[[_View], _Verdicts]] = {

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from neurotarget.number_text import number
 from neurotarget.stats.cohort.failures import failed_masks
 from neurotarget.stats.cohort.measured import Measured
-from neurotarget.stats.core.number_text import whole
 from neurotarget.types import FAILED, FAILED_DICE, Target
 
 LEARNT = "learnt"
@@ -140,7 +140,7 @@ def time_note(training: Training) -> str:
     """Return a note that the result depends on the machine, where time limits the training."""
     if not training.time_limit:
         return ""
-    done = f"{whole(training.steps)} training steps were" if training.steps >= 0 else "what was"
+    done = f"{number(training.steps, 0)} training steps were" if training.steps >= 0 else "what was"
     return (
         f"The result depends on the machine: {training.time_limit} bounds the training by time, in "
         f"which {done} done here; a slower or busy machine does fewer, and a faster one more."
@@ -250,8 +250,8 @@ def without_failed(measured: Measured) -> tuple[Measured, dict[str, pd.DataFrame
 
 def _judged(measured: Measured) -> Iterator[tuple[str, pd.Series]]:
     """Yield which masks of each method failed, by case and label; people's count as correct."""
-    for number, method in enumerate(measured.automatic):
-        masks = failed_masks(measured.scores) if number == 0 else _empty(measured, method)
+    for place, method in enumerate(measured.automatic):
+        masks = failed_masks(measured.scores) if place == 0 else _empty(measured, method)
         yield method, masks if len(masks) else _empty(measured, method)
 
 
@@ -290,8 +290,8 @@ def _steps_done(training: Training) -> Iterable[str]:
     if math.isnan(training.steps):
         return
     wanted = training.expected_steps
-    of = f" of {whole(wanted)} that its settings ask for" if math.isfinite(wanted) else ""
-    yield f"{whole(training.steps)} training steps were done{of}."
+    of = f" of {number(wanted, 0)} that its settings ask for" if math.isfinite(wanted) else ""
+    yield f"{number(training.steps, 0)} training steps were done{of}."
 
 
 def _warnings(training: Training) -> Iterable[str]:
@@ -300,13 +300,13 @@ def _warnings(training: Training) -> Iterable[str]:
     if math.isfinite(wanted) and steps < LEAST_STEPS * wanted:
         share = f"{100 * steps / wanted:.2g} %"
         yield (
-            f"Only {whole(steps)} of {whole(wanted)} expected training steps ({share}) were done"
-            f"{by_time}: train on, or on a machine that is not busy."
+            f"Only {number(steps, 0)} of {number(wanted, 0)} expected training steps ({share}) "
+            f"were done{by_time}: train on, or on a machine that is not busy."
         )
     elif training.time_limit and steps < FEW_STEPS and not steps >= wanted:
         yield (
-            f"Only {whole(steps)} training steps were done{by_time}, wanted {FEW_STEPS} at least: "
-            "give it more time, or a machine that is not busy."
+            f"Only {number(steps, 0)} training steps were done{by_time}, wanted {FEW_STEPS} at "
+            "least: give it more time, or a machine that is not busy."
         )
 
 

@@ -26,10 +26,10 @@ from statsmodels.robust.norms import HuberT
 from statsmodels.robust.robust_linear_model import RLM
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.number_text import number
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
 from neurotarget.stats.core.interval import LEVEL
-from neurotarget.stats.core.number_text import whole as whole_number
 from neurotarget.stats.effects.effects import Effect, estimate_effect, label_of
 from neurotarget.stats.effects.model import Design, design, with_leverage
 from neurotarget.stats.effects.variants import DECLARED, SITE_RANDOM, Variant, variants
@@ -89,7 +89,7 @@ def outlier_notes(measured: Measured) -> list[str]:
             values = volumes[label]
             cases = values.index[is_outlier(values.to_numpy(dtype=float))]
             if len(cases):
-                far = [f"{case} ({whole_number(values[case])} mm³)" for case in cases[:NAMED]]
+                far = [f"{case} ({number(values[case], 0)} mm³)" for case in cases[:NAMED]]
                 rest = f" and {len(cases) - NAMED} more" if len(cases) > NAMED else ""
                 lie, masks = ("lies", "this mask") if len(cases) == 1 else ("lie", "these masks")
                 notes.append(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.number_text import digits_for, number
 from neurotarget.problems import join_reasons
 from neurotarget.stats.cohort.head_size import find_tiv
 from neurotarget.stats.cohort.subjects import SEX, key, written
@@ -47,13 +48,12 @@ def with_lead(rows: Sequence[dict], hypothesis: Hypothesis, covariates: pd.DataF
     }
     if len({estimate > 0 for estimate in signs.values()}) > 1:
         lead = ANCOVA if lead == DECLARED else lead
-        each = ", ".join(f"{value:+.3g} {OF_HEAD[model]}" for model, value in signs.items())
-        answers = ", so the model with head size as a covariate answers" if lead == ANCOVA else ""
-        remarks.append(
-            f"the sign depends on how head size is taken out ({each}){answers}".replace(
-                "-", "\N{MINUS SIGN}"
-            )
+        digits = digits_for(*signs.values())
+        each = ", ".join(
+            f"{number(value, digits, sign=True)} {OF_HEAD[model]}" for model, value in signs.items()
         )
+        answers = ", so the model with head size as a covariate answers" if lead == ANCOVA else ""
+        remarks.append(f"the sign depends on how head size is taken out ({each}){answers}")
     elif _needs_head_size(hypothesis, covariates):
         remarks.append(
             "head size is not taken out, and men have larger heads than women: a column eTIV in "

@@ -5,9 +5,9 @@ import math
 import pandas as pd
 
 from neurotarget.hypothesis import Hypothesis
+from neurotarget.number_text import number
 from neurotarget.stats.cohort.measured import Measured
 from neurotarget.stats.cohort.subjects import NotEstimableError, gather
-from neurotarget.stats.core.number_text import whole
 from neurotarget.stats.effects.attenuation import share_of
 from neurotarget.stats.effects.model import FEWEST, Fit, design, fit
 from neurotarget.stats.effects.variants import DECLARED
@@ -120,7 +120,7 @@ def _needed(measured: Measured, hypothesis: Hypothesis, row: dict, method: str) 
         return cells | {"reason": share.why}
     n_method = _subjects(share.value * row["effect"], own, len(cohort.volumes))
     is_beyond = math.isnan(n_perfect) or math.isnan(n_method)
-    reason = f"more than {whole(MOST)} subjects" if is_beyond else ""
+    reason = f"more than {number(MOST, 0)} subjects" if is_beyond else ""
     return cells | {"n_method": n_method, "inflation": n_method / n_perfect, "reason": reason}
 
 

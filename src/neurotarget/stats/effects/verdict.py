@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 from scipy.stats import nct, t
 
+from neurotarget.number_text import interval, stated, unit_text
 from neurotarget.stats.core.interval import LEVEL
 
 SHOWN = "shown"
@@ -109,7 +110,7 @@ def judge(
         of_share = f", of which these volumes show {share:.2g}"
     is_small = -margin < ends.low_90 and ends.high_90 < margin
     within = f"lies within the smallest effect of interest, {_amount(matters, unit)}{of_share}"
-    published = f"the published {_amount(expected, unit, '+')}"
+    published = f"the published {_amount(expected, unit, sign=True)}"
     furthest = max(math.copysign(1.0, expected) * end for end in (low, high))
     too_large = []  # reasons: a published effect that the interval excludes from below
     if furthest < abs(expected) * share:
@@ -118,8 +119,7 @@ def judge(
         small = [f"it {within}"] if is_small else []
         return _excluding_zero(low, high, sign, expected, published, too_large, small)
     if is_small:
-        ninety = f"[{_plain(ends.low_90)}, {_plain(ends.high_90)}]"
-        return Verdict(ABSENT, f"the 90 % interval {ninety} {within}")
+        return Verdict(ABSENT, f"the 90 % interval {interval(ends.low_90, ends.high_90)} {within}")
     could = _detectable(expected, power, least, unit)
     return Verdict(INCONCLUSIVE, "; ".join([*too_large, could]))
 
@@ -152,14 +152,10 @@ def _detectable(expected: float, power: float, least: float, unit: str) -> str:
     if math.isnan(expected):
         return sentence
     return (
-        f"the power to find the published {_amount(expected, unit, '+')} was "
+        f"the power to find the published {_amount(expected, unit, sign=True)} was "
         f"{math.floor(100 * power)} %; {sentence}"
     )
 
 
-def _plain(value: float, sign: str = "") -> str:
-    return f"{float(f'{value:.3g}'):{sign}g}".replace("-", "−")  # three figures
-
-
-def _amount(value: float, unit: str, sign: str = "") -> str:
-    return f"{_plain(value, sign)} {unit.replace('mm3', 'mm³').replace('/', ' per ')}"
+def _amount(value: float, unit: str, *, sign: bool = False) -> str:
+    return f"{stated(value, sign=sign)} {unit_text(unit)}"

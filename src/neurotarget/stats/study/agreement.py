@@ -117,7 +117,7 @@ def _replicated(table: Table, subject: Codes, weights: ndarray) -> dict[str, nda
     return statistics | {"icc_a1_fixed": statistics["icc_a1"], "spearman_rho": ranks}
 
 
-def _differences(table: Table) -> Float[ndarray, "N D"]:
+def _differences(table: Table) -> Float[ndarray, "N others"]:
     """Differences of every method from the first."""
     return table[:, 1:] - table[:, :1]
 
