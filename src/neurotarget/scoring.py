@@ -53,9 +53,8 @@ def evaluate(
 
     Raises:
         DataError: no case is in these splits; or, all listed at once: a reference, a rater's mask
-        or a
-            scan cannot be used, a prediction is on another grid or contains values that the target
-            does not define.
+            or a scan cannot be used, a prediction is on another grid or contains values that the
+            target does not define.
     """
     cases = [case for case in manifest.cases if splits.get(case.case_id) in which]
     if not cases:

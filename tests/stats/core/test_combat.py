@@ -59,7 +59,7 @@ def test_training_cases_come_out_as_by_the_closed_form():
 def test_empirical_bayes_gives_the_numbers_of_neurocombat():
     case, feature = np.mgrid[:14, :4]
     sites = np.array(list("aaaaaabbbbbccc"))
-    age = 30 + (case[:, :1] * 7) % 40
+    age = 30.0 + (case[:, :1] * 7) % 40
     volumes = 1000 + 100 * feature + 50 * np.sin(case * (feature + 1)) - 2 * age
     volumes = volumes + (sites == "b")[:, None] * 80 * (1 + feature / 10)
     found = Combat.fit(volumes, sites, age).transform(volumes, sites, age)
@@ -232,7 +232,9 @@ def test_two_cases_of_a_site_are_given_the_pooled_scale():
 def test_what_cannot_be_fitted_is_told(sites, covariates, told):
     volumes = np.arange(12.0).reshape(6, 2) ** 2
     with pytest.raises(DataError, match=told):
-        Combat.fit(volumes, list(sites), covariates)
+        Combat.fit(
+            volumes, list(sites), None if covariates is None else np.array(covariates, float)
+        )
 
 
 def test_an_unknown_site_and_a_known_one_are_refused():

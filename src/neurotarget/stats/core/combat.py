@@ -103,7 +103,7 @@ class Combat:
         return replace(bare, sites=shrunk, prior=_prior(list(raw.values())))
 
     def adapt(
-        self, volumes: Volumes, sites: Sequence, covariates: Covariates | None = None
+        self, volumes: Volumes, sites: Sequence | ndarray, covariates: Covariates | None = None
     ) -> "Combat":
         """Return a copy with the effects of new sites added; nothing else changes.
 
@@ -126,7 +126,7 @@ class Combat:
         return replace(self, sites={**self.sites, **added})
 
     def transform(
-        self, volumes: Volumes, sites: Sequence, covariates: Covariates | None = None
+        self, volumes: Volumes, sites: Sequence | ndarray, covariates: Covariates | None = None
     ) -> Volumes:
         """Return volumes in mm³ with the site effects removed.
 
@@ -254,7 +254,7 @@ def _posterior_scale(squares: Features, n: Integer[ndarray, " F"], prior: Prior)
 
 
 def _checked(
-    who: str, volumes: Volumes, sites: Sequence, covariates: Covariates | None
+    who: str, volumes: Volumes, sites: Sequence | ndarray, covariates: Covariates | None
 ) -> tuple[Volumes, ndarray, Covariates]:
     volumes = np.asarray(volumes, dtype=float)
     names = np.asarray([str(site) for site in sites], dtype=object)

@@ -19,8 +19,6 @@ from neurotarget.stats.core.resample import codes, left_out, pair_means, pair_st
 from neurotarget.stats.core.studentised import jackknife_t
 from neurotarget.stats.study.tables import pair_rows, statistic_columns
 
-Cases = Float[ndarray, " N"]
-
 COLUMNS = [
     *("first", "second", "label", "n", "n_subjects", "n_missing"),
     *("dice", "dice_low", "dice_high", "icc_a1", "icc_low", "icc_high", "icc_c1", "pearson_r"),
