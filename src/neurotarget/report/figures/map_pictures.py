@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from neurotarget.number_text import digits_for, number
+from neurotarget.number_text import stated
 from neurotarget.report.drawing.figure import (
     MUTED,
     SMALL_PT,
@@ -83,8 +83,7 @@ def _grey_scale(figure: Figure, window: Window, unit: str) -> None:
     shades = np.linspace(0, 1, 64)[None]
     panel.imshow(shades, cmap="gray", aspect="auto", extent=(low, high, 0, 1), interpolation="none")
     ticks = [low, 0.0 if low < 0 < high else (low + high) / 2, high]
-    digits = digits_for(*ticks)
-    panel.set_xticks(ticks, [number(value, digits) for value in ticks], fontsize=SMALL_PT)
+    panel.set_xticks(ticks, list(map(stated, ticks)), fontsize=SMALL_PT)
     panel.set_yticks([])
     panel.spines[:].set_visible(False)
     text, left = unit or "arbitrary unit", (0.4 + SCALE_INCH[0]) / width
