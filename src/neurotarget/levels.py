@@ -75,18 +75,18 @@ def one_spelling(
 
 
 def usual_columns(
-    columns: Sequence[str], asked: Collection[str] = ()
+    columns: Sequence[str], requested: Collection[str] = ()
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Map columns to standard names, and list groups of columns where the choice is ambiguous.
 
-    `asked` are names that hypotheses use. A column with an asked or standard name keeps it; of the
-    others, a column is renamed to age, sex, group or site if it is the only candidate.
+    `requested` are names that hypotheses use. A column with a requested or standard name keeps it;
+    of the others, a column is renamed to age, sex, group or site if it is the only candidate.
     """
-    spelt = {name.casefold(): name for name in asked}
+    spelt = {name.casefold(): name for name in requested}
     renamed, several = {}, {}
     for usual in COLUMNS:
         alike = [name for name in columns if usual_name(name) == usual]
-        wanted = [name for name in asked if usual_name(name) == usual]
+        wanted = [name for name in requested if usual_name(name) == usual]
         has = {name.casefold() for name in alike}
         lacking = [name for name in (wanted or [usual]) if name.casefold() not in has]
         free = [name for name in alike if name.casefold() not in {usual, *spelt}]

@@ -210,8 +210,11 @@ class Target:
         named = {*sided, *self.volume_range_mm3}
         asking = (*self.hypotheses, *self.published)
         named |= {item.label for item in asking} - {"", *self.regions}
-        asked = {hypothesis.contrast for hypothesis in self.hypotheses} - {""}
-        unitless, foreign = sorted(asked - {*self.units}), sorted({*self.units} - {*self.contrasts})
+        measured = {hypothesis.contrast for hypothesis in self.hypotheses} - {""}
+        unitless, foreign = (
+            sorted(measured - {*self.units}),
+            sorted({*self.units} - {*self.contrasts}),
+        )
         unfit = [name for name in (self.name, *self.labels) if not NAME.fullmatch(name)]
         return {
             f"needs names of letters, digits, _, - and ., with no . in front, got {unfit}": unfit,

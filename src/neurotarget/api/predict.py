@@ -30,7 +30,7 @@ class Predictions:
     """Label maps in a folder, and the table over them."""
 
     folder: Path
-    case_ids: tuple[str, ...]  # those that were asked for, failed ones too
+    case_ids: tuple[str, ...]  # the requested cases, failed ones too
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -36,9 +36,9 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         DataError: an argument is invalid, or the runs cannot be compared.
     """
-    (asked,) = read_arguments("compare", argv, Arguments)
+    (arguments,) = read_arguments("compare", argv, Arguments)
     print_comparison(
-        compare_runs(**asdict(asked), command=shlex.join(["neurotarget", "compare", *argv]))
+        compare_runs(**asdict(arguments), command=shlex.join(["neurotarget", "compare", *argv]))
     )
     return 0
 

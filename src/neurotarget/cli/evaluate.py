@@ -31,17 +31,19 @@ class Arguments:
 
 def run(argv: Sequence[str]) -> int:
     """Write the scores of all label maps, and print their summary; returns 0."""
-    (asked,) = read_arguments("evaluate", argv, Arguments)
-    target = load_target(asked.target, trust=asked.trust)
-    claim_file(asked.rows, key="rows", overwrite=asked.overwrite)
-    manifest = read_manifest(asked.source, target, need_images=False)
+    (arguments,) = read_arguments("evaluate", argv, Arguments)
+    target = load_target(arguments.target, trust=arguments.trust)
+    claim_file(arguments.rows, key="rows", overwrite=arguments.overwrite)
+    manifest = read_manifest(arguments.source, target, need_images=False)
     splits = {case.case_id: case.split or "test" for case in manifest.cases}
-    check_masks(asked.predictions, splits)
+    check_masks(arguments.predictions, splits)
     which = set(splits.values())
-    write_rows(evaluate(manifest, asked.predictions, target, splits, which=which), asked.rows)
+    write_rows(
+        evaluate(manifest, arguments.predictions, target, splits, which=which), arguments.rows
+    )
     todo = "the scores are written: close other programs and study them"
-    with within_memory(str(asked.rows), todo):
-        measured = from_rows(read_rows(asked.rows), target, covariate_table(manifest.cases))
+    with within_memory(str(arguments.rows), todo):
+        measured = from_rows(read_rows(arguments.rows), target, covariate_table(manifest.cases))
         print(summary_text(summarise(analyse(measured))))
-    print(f"\nrows  {asked.rows}")
+    print(f"\nrows  {arguments.rows}")
     return 0

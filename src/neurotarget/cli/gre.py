@@ -72,25 +72,25 @@ class ScanArguments:
         return PAIRS[1] if self.real or self.imaginary else PAIRS[0]
 
 
-def scans_of(asked: ScanArguments) -> Scans:
+def scans_of(arguments: ScanArguments) -> Scans:
     """Scans that the arguments name, and problems of those that cannot be used."""
-    if asked.source:
+    if arguments.source:
         return scan_acquisitions(
-            asked.source, suffix=asked.suffix, field_t=asked.field_t, b0=asked.b0
+            arguments.source, suffix=arguments.suffix, field_t=arguments.field_t, b0=arguments.b0
         )
-    magnitudes, phases = (getattr(asked, name) for name in asked.pair)
+    magnitudes, phases = (getattr(arguments, name) for name in arguments.pair)
     stem = file_stem(magnitudes[0])
     acquisition = Acquisition(
         stem,
         magnitudes,
         phases,
-        tuple(round(time_ms / 1000, 9) for time_ms in asked.te_ms),
-        asked.field_t,
-        b0=asked.b0,
-        mask=asked.mask,
+        tuple(round(time_ms / 1000, 9) for time_ms in arguments.te_ms),
+        arguments.field_t,
+        b0=arguments.b0,
+        mask=arguments.mask,
         stem=stem,
         sources=tuple(path.name for path in (*magnitudes, *phases)),
-        is_complex=asked.pair == PAIRS[1],
+        is_complex=arguments.pair == PAIRS[1],
     )
     return Scans([acquisition], [])
 

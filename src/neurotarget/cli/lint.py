@@ -24,9 +24,9 @@ class Arguments:
 
 def run(argv: Sequence[str]) -> int:
     """Print the problems of a data set; returns 2 if there are errors, else 0."""
-    (asked,) = read_arguments("lint", argv, Arguments)
-    target = load_target(asked.target, trust=asked.trust) if asked.target else None
-    return print_lint(asked.source, target)
+    (arguments,) = read_arguments("lint", argv, Arguments)
+    target = load_target(arguments.target, trust=arguments.trust) if arguments.target else None
+    return print_lint(arguments.source, target)
 
 
 def print_lint(source: Path | str, target: Target | None = None) -> int:

@@ -98,21 +98,25 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         DataError: an argument has an invalid value, or the file cannot be written.
     """
-    (asked,) = read_arguments("models", argv, Arguments)
-    if asked.tsv:
-        claim_file(asked.tsv, key="tsv", overwrite=asked.overwrite)
-    target = load_target(asked.target, trust=asked.trust) if asked.target else ANY_TARGET
-    lines = list_models(target, batch=asked.batch, patch_vox=asked.patch, names=asked.model)
+    (arguments,) = read_arguments("models", argv, Arguments)
+    if arguments.tsv:
+        claim_file(arguments.tsv, key="tsv", overwrite=arguments.overwrite)
+    target = (
+        load_target(arguments.target, trust=arguments.trust) if arguments.target else ANY_TARGET
+    )
+    lines = list_models(
+        target, batch=arguments.batch, patch_vox=arguments.patch, names=arguments.model
+    )
     print(
-        f"{f'target {asked.target}' if asked.target else 'no target'}: "
+        f"{f'target {arguments.target}' if arguments.target else 'no target'}: "
         f"{len(target.contrasts)} contrast(s), {target.num_labels} labels with background, "
-        f"batches of {asked.batch}\n"
+        f"batches of {arguments.batch}\n"
     )
     print(aligned([list(HEAD), *map(_cells, lines)]))
     print(NOTE)
-    if asked.tsv:
-        write_table(lines, asked.tsv)
-        print(f"\ntable  {asked.tsv}")
+    if arguments.tsv:
+        write_table(lines, arguments.tsv)
+        print(f"\ntable  {arguments.tsv}")
     return 0
 
 
@@ -172,9 +176,9 @@ def _line(
 ) -> Line:
     try:
         config = _composed(name, search)
-        asked = config["patch_vox"] if patch_vox is None else "auto"
+        sides = config["patch_vox"] if patch_vox is None else "auto"
         wanted = target if patch_vox is None else replace(target, patch_vox=patch_vox)
-        net, fitted, _ = fit_patch(asked, config["model"], wanted)
+        net, fitted, _ = fit_patch(sides, config["model"], wanted)
         predict, train = _profiles(net, fitted, config, batch)
     except (DataError, HydraException, OmegaConfBaseException, ImportError, RuntimeError) as error:
         return Line(name, what, reason=" ".join(str(error).split()))

@@ -28,11 +28,11 @@ class Arguments:
 
 def run(argv: Sequence[str]) -> int:
     """Prepare every case, print the problems that were found, and the folder; returns 0."""
-    (asked,) = read_arguments("prepare", argv, Arguments)
-    target = load_target(asked.target, trust=asked.trust)
-    cache = asked.cache or Path("cache") / target.name
-    manifest = read_manifest(asked.source, target)
-    folders = prepare(manifest, target, Preparation(), cache, workers=asked.workers)
+    (arguments,) = read_arguments("prepare", argv, Arguments)
+    target = load_target(arguments.target, trust=arguments.trust)
+    cache = arguments.cache or Path("cache") / target.name
+    manifest = read_manifest(arguments.source, target)
+    folders = prepare(manifest, target, Preparation(), cache, workers=arguments.workers)
     entries = [(case, open_entry(folders[case.case_id])) for case in manifest.cases]
     print_problems([item for pair in entries for item in checkup_of(*pair, target).problems])
     print(f"{len(folders)} cases are prepared in {cache}")

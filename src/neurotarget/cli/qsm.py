@@ -16,16 +16,16 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         DataError: an argument is invalid, no scan can be read, or an output would replace an input.
     """
-    asked, chain = read_arguments("qsm", argv, ScanArguments, QSM)
-    device = usable_device(asked.device)
-    chain = replace(chain, handedness=asked.handedness)
+    arguments, chain = read_arguments("qsm", argv, ScanArguments, QSM)
+    device = usable_device(arguments.device)
+    chain = replace(chain, handedness=arguments.handedness)
     check_options(chain)
     outcomes = make_qsm(
-        scans_of(asked),
-        asked.output,
+        scans_of(arguments),
+        arguments.output,
         chain=chain,
-        phase_scale=asked.phase_scale,
+        phase_scale=arguments.phase_scale,
         device=device,
-        overwrite=asked.overwrite,
+        overwrite=arguments.overwrite,
     )
-    return print_outcomes(outcomes, asked.output, "qsm")
+    return print_outcomes(outcomes, arguments.output, "qsm")

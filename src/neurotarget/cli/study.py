@@ -91,23 +91,27 @@ class Arguments:
 
 def run(argv: Sequence[str]) -> int:
     """Make one study and print its headlines; returns exit status 0."""
-    (asked,) = read_arguments("study", argv, Arguments)
-    kind = next(name for name in SOURCES if getattr(asked, name))
+    (arguments,) = read_arguments("study", argv, Arguments)
+    kind = next(name for name in SOURCES if getattr(arguments, name))
     reader = {"rows": _from_rows, "masks": _from_masks, "table": _from_table}[kind]
     named = [argument for argument in argv if not argument.startswith("trust=")]  # never recorded
     print_study(
         make_study(
             Source(
                 next(argument for argument in named if argument.startswith(f"{kind}=")),
-                lambda target: reader(asked, target),
-                asked.rows if asked.rows and asked.rows.is_dir() else None,
+                lambda target: reader(arguments, target),
+                arguments.rows if arguments.rows and arguments.rows.is_dir() else None,
             ),
-            target=load_target(asked.target, trust=asked.trust) if asked.target else None,
-            questions=Questions(asked.ask, asked.matters, asked.acceptable, asked.levels),
-            output=asked.output,
-            seed=asked.seed,
-            cases=asked.cases,
-            overwrite=asked.overwrite,
+            target=load_target(arguments.target, trust=arguments.trust)
+            if arguments.target
+            else None,
+            questions=Questions(
+                arguments.ask, arguments.matters, arguments.acceptable, arguments.levels
+            ),
+            output=arguments.output,
+            seed=arguments.seed,
+            cases=arguments.cases,
+            overwrite=arguments.overwrite,
             command=shlex.join(["neurotarget", "study", *named]),
         )
     )
@@ -131,30 +135,33 @@ def print_study(done: WrittenStudy) -> None:
     print(f"\nreport  {done.page}\ntables  {done.page.parent / 'study'}")
 
 
-def _from_rows(asked: Arguments, target: Target | None) -> Material:
-    target = target or own_target(asked.rows, levels_of(asked.levels))
+def _from_rows(arguments: Arguments, target: Target | None) -> Material:
+    target = target or own_target(arguments.rows, levels_of(arguments.levels))
     return from_run(
-        asked.rows, manifest=asked.manifest, target=target, predictions=asked.predictions
+        arguments.rows,
+        manifest=arguments.manifest,
+        target=target,
+        predictions=arguments.predictions,
     )
 
 
-def _from_masks(asked: Arguments, target: Target | None) -> Material:
-    return from_masks(asked.masks, asked.second, manifest=asked.manifest, target=target)
+def _from_masks(arguments: Arguments, target: Target | None) -> Material:
+    return from_masks(arguments.masks, arguments.second, manifest=arguments.manifest, target=target)
 
 
-def _from_table(asked: Arguments, target: Target | None) -> Material:
-    if absent := [path for path in asked.table if not (path.is_file() or path.is_symlink())]:
+def _from_table(arguments: Arguments, target: Target | None) -> Material:
+    if absent := [path for path in arguments.table if not (path.is_file() or path.is_symlink())]:
         raise DataError(f"table: no such file: {absent[0]}; check the path")
     return from_table(
-        asked.table,
+        arguments.table,
         target=target,
-        labels=list(asked.labels) or None,
+        labels=list(arguments.labels) or None,
         reading={
-            "levels": levels_of(asked.levels),
-            "id_column": asked.id,
-            "method_column": asked.method,
-            "methods": list(asked.methods),
-            "unit": asked.unit or "mm3",
+            "levels": levels_of(arguments.levels),
+            "id_column": arguments.id,
+            "method_column": arguments.method,
+            "methods": list(arguments.methods),
+            "unit": arguments.unit or "mm3",
         },
-        reference=asked.reference,
+        reference=arguments.reference,
     )

@@ -24,16 +24,16 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         DataError: an argument is invalid, no scan can be read, or an output would replace an input.
     """
-    asked, chain = read_arguments("swi", argv, Arguments, SWI)
-    device = usable_device(asked.device)
+    arguments, chain = read_arguments("swi", argv, Arguments, SWI)
+    device = usable_device(arguments.device)
     outcomes = make_swi(
-        scans_of(asked),
-        asked.output,
+        scans_of(arguments),
+        arguments.output,
         chain=chain,
-        axis=asked.axis,
-        handedness=asked.handedness,
-        phase_scale=asked.phase_scale,
+        axis=arguments.axis,
+        handedness=arguments.handedness,
+        phase_scale=arguments.phase_scale,
         device=device,
-        overwrite=asked.overwrite,
+        overwrite=arguments.overwrite,
     )
-    return print_outcomes(outcomes, asked.output, "swi")
+    return print_outcomes(outcomes, arguments.output, "swi")

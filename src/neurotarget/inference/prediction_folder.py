@@ -54,8 +54,8 @@ def refuse_files(
     for case in cases if probabilities else ():
         files[case.case_id] = files_of(target, case, ledger.path.parent)
     refuse_twins(files)
-    asked = [path for case in cases for path in files[case.case_id]]
-    refuse_foreign([ledger.path, *asked])
+    label_maps = [path for case in cases for path in files[case.case_id]]
+    refuse_foreign([ledger.path, *label_maps])
 
 
 def is_made_by(output: Path, made_by: str, *, overwrite: bool) -> bool:

@@ -82,7 +82,7 @@ def commands() -> list[str]:
 
 
 def requested_help(argv: Sequence[str]) -> str | None:
-    """Help text that a `neurotarget` command line asks for; None if it asks for none."""
+    """Help text that a `neurotarget` command line requests; None if it requests none."""
     if not argv or argv[0] in HELP_FLAGS:
         name = argv[1] if len(argv) == 2 and argv[1] in commands() else "help"
         return help_text(name)
@@ -92,7 +92,7 @@ def requested_help(argv: Sequence[str]) -> str | None:
 
 
 def print_help_or_version(argv: Sequence[str]) -> None:
-    """Print the help or version that was asked for and exit; otherwise return.
+    """Print the help or version if the arguments request it, and exit; otherwise return.
 
     `argv` are the arguments of `neurotarget`.
     """

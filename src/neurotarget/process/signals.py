@@ -22,7 +22,7 @@ ECHO_S = 2.0  # a second signal within this time is the same stop (process, then
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked this process to end; carries the number, which KeyboardInterrupt lacks."""
+    """A signal requested that this process end; has its number, unlike KeyboardInterrupt."""
 
     def __init__(self, number: int) -> None:
         super().__init__()

@@ -82,11 +82,11 @@ def swi_methods(config: Mapping[str, Any], device: str) -> dict[str, Method]:
         )
         for high_pass, phase_mask in product(*kinds)
     }
-    asked, known = config["handedness"], {}
+    handedness, known = config["handedness"], {}
 
     def sign(scan: Scan) -> Sign:  # the same for all methods, and slow
         if scan.case_id not in known:
-            known[scan.case_id] = sign_of(scan.gre, asked, device)
+            known[scan.case_id] = sign_of(scan.gre, handedness, device)
         return known[scan.case_id]
 
     return {name: _swi(chain, name, sign, device) for name, chain in chains.items()}

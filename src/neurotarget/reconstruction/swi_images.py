@@ -82,10 +82,10 @@ def make_swi(
     return outcomes
 
 
-def sign_of(gre: GRE, asked: str | int, device: str) -> Sign:
+def sign_of(gre: GRE, handedness: str | int, device: str) -> Sign:
     """The sign of phase as given, or as a susceptibility map of this scan shows it."""
-    if asked != "auto":
-        return Sign(int(asked), f"{int(asked):+d} as given")
+    if handedness != "auto":
+        return Sign(int(handedness), f"{int(handedness):+d} as given")
     try:
         facts = reconstructed(gre, QSM(), device).facts
     except DataError as error:

@@ -13,7 +13,7 @@ from neurotarget.problems import DataError
 
 @contextmanager
 def logged(path: Path, *, redirects: bool) -> Iterator[TextIO]:
-    """Open the log of a job, add to it, and yield it; redirect output to it if asked.
+    """Open the log of a job for appending; with `redirects`, stdout and stderr are written to it.
 
     Raises:
         DataError: the log cannot be written.
@@ -35,7 +35,7 @@ def logged(path: Path, *, redirects: bool) -> Iterator[TextIO]:
 @contextmanager
 def _faults_in(log: TextIO) -> Iterator[None]:
     """Write Python's fault traces (such as of a segmentation fault) to the log."""
-    if faulthandler.is_enabled():  # by somebody else
+    if faulthandler.is_enabled():  # by other code, such as a test runner; it must not be redirected
         yield
         return
     faulthandler.enable(log)

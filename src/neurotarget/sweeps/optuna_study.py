@@ -57,8 +57,8 @@ def read_search(sweep: Mapping[str, Any], folder: Path, name: str) -> Search:
     Raises:
         DataError: a setting has an invalid value.
     """
-    asked = sweep["objective"]
-    objectives = (asked,) if isinstance(asked, str) else tuple(asked or ())
+    objective = sweep["objective"]
+    objectives = (objective,) if isinstance(objective, str) else tuple(objective or ())
     if unknown := [one for one in objectives if one not in METRICS]:
         raise DataError(f"sweep.objective: found {unknown[0]!r}, wanted a known one{AT_ONCE}")
     if not objectives or len(set(objectives)) < len(objectives):
@@ -249,7 +249,7 @@ def not_learnt(values: Mapping[str, float]) -> str:
     return " ".join(found.reasons) if found.verdict == NOT_LEARNT else ""
 
 
-def check_same_search(study: "optuna.Study", asked: Mapping[str, Any]) -> None:
+def check_same_search(study: "optuna.Study", current: Mapping[str, Any]) -> None:
     """Store the definition of the search in the study, and refuse a study with another one.
 
     Raises:
@@ -257,13 +257,13 @@ def check_same_search(study: "optuna.Study", asked: Mapping[str, Any]) -> None:
     """
     before = study.user_attrs.get("search")
     if before is None:
-        study.set_user_attr("search", json.dumps(asked))
+        study.set_user_attr("search", json.dumps(current))
         return
     before = json.loads(before)
     changes = [
-        f"{key} is {_shown(asked.get(key))} and was {_shown(before.get(key))}"
-        for key in sorted(asked.keys() | before.keys())
-        if asked.get(key) != before.get(key)
+        f"{key} is {_shown(current.get(key))} and was {_shown(before.get(key))}"
+        for key in sorted(current.keys() | before.keys())
+        if current.get(key) != before.get(key)
     ]
     if changes:
         raise DataError(

@@ -66,7 +66,7 @@ def search(launcher: Launcher, config: DictConfig, overrides: Sequence[str]) -> 
 
     folder = Path(str(config.hydra.sweep.dir)).resolve()
     settings = OmegaConf.to_container(config.sweep, resolve=True)
-    asked = read_search(settings, folder, str(OmegaConf.select(config, "name") or folder.name))
+    definition = read_search(settings, folder, str(OmegaConf.select(config, "name") or folder.name))
     if OmegaConf.select(config, "held_out"):
         raise DataError(
             "held_out: found true, wanted false: a search must not look at the held-out cases; "
@@ -76,22 +76,22 @@ def search(launcher: Launcher, config: DictConfig, overrides: Sequence[str]) -> 
     fixed, space = split_overrides(loader, config, settings.get("space") or {}, overrides)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".study.lock")
-    study = open_study(asked, lock)
+    study = open_study(definition, lock)
     with lock:
-        check_same_search(study, signature(asked.objectives, fixed, space))
+        check_same_search(study, signature(definition.objectives, fixed, space))
     command = multirun_overrides(config)
     own = [override for override in command if override.startswith("--config-dir=")]
-    target = str(OmegaConf.select(config, "target.name") or asked.study_name)
-    tables = Tables(folder, target, asked, space, (*own, *fixed))
+    target = str(OmegaConf.select(config, "target.name") or definition.study_name)
+    tables = Tables(folder, target, definition, space, (*own, *fixed))
     link(folder.parent / LATEST, folder)
     with Workers(folder) as workers:
         process = SearchProcess(
-            launcher, asked, study, space, of_trials(fixed), tuple(command), folder, lock
+            launcher, definition, study, space, of_trials(fixed), tuple(command), folder, lock
         )
         try:
             process.run_to_end(workers, tables)
         except StorageInternalError as error:
-            raise unopened(asked, error) from error
+            raise unopened(definition, error) from error
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def apply_budget(
         budget: `kind`, and its amount under `steps`, `minutes` or `petaflops`; without a kind,
             `epochs`.
         trainer: settings of the trainer.
-        flops_per_step: of forward and backward of one batch; asked for only by `kind: flops`.
+        flops_per_step: of the forward and backward pass of one batch; used only by `kind: flops`.
 
     Raises:
         DataError: the kind is unknown, or its amount is absent or not positive.

@@ -43,7 +43,7 @@ VERSION = 2  # of the computation in this file; increase it to retrain every loc
 BELOW = 0.1  # subtracted from the lowest confidence among the unseen training cases that were found
 LAST = "all"  # name of the stage that trains on all training cases
 LEARNT = 0.85  # share of its own training cases that a localiser must find
-TRIES, ASKED = 3, 40  # most trainings of a localiser; most cases for the check
+TRIES, MOST_CHECKED = 3, 40  # most trainings of a localiser; most cases for the check
 FILES = ("config.yaml", "localiser.json", "localisations.tsv", "boxes.json")
 
 Config = Mapping[str, Any]
@@ -53,7 +53,7 @@ class Stage(NamedTuple):
     """One training of a localiser: its splits, and the cases that it localises afterwards."""
 
     splits: Mapping[str, str]
-    asked: Sequence[str]
+    to_localise: Sequence[str]
 
 
 class Cases(NamedTuple):
@@ -195,12 +195,14 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
     found: dict[str, Localisation] = {}
     kept = folder
     for number, (name, stage) in enumerate(stages.items(), start=1):
-        what = f"localiser {number} of {len(stages)}, which is to find {len(stage.asked)} cases"
+        what = (
+            f"localiser {number} of {len(stages)}, which is to find {len(stage.to_localise)} cases"
+        )
         print(f"  {what}", flush=True)
         kept, predictor = _learnt(own, data, stage, folder / name, cases=cases, limits=limits)
         if name == LAST:
             limits = calibrated(limits, found.values())
-        found |= {case_id: cases.find(predictor, case_id, limits) for case_id in stage.asked}
+        found |= {case_id: cases.find(predictor, case_id, limits) for case_id in stage.to_localise}
     _write(kept, folder, limits, reference, {name: found[name] for name in splits}, splits)
 
 
@@ -267,8 +269,8 @@ def _stages(
     fold_of = {people[index]: place % folds for place, index in enumerate(order)}
     stages = {}
     for fold in range(folds):
-        asked = [case_id for case_id in train if fold_of[subjects[case_id]] == fold]
-        stages[f"fold{fold}"] = Stage({**splits, **dict.fromkeys(asked, "asked")}, asked)
+        left_out = [case_id for case_id in train if fold_of[subjects[case_id]] == fold]
+        stages[f"fold{fold}"] = Stage({**splits, **dict.fromkeys(left_out, "asked")}, left_out)
     rest = [case_id for case_id, split in splits.items() if split != "train"]
     return stages | {LAST: Stage(dict(splits), rest)}
 
@@ -290,19 +292,19 @@ def _learnt(
     marked = [
         name for name, split in stage.splits.items() if split == "train" and cases.reference[name]
     ]
-    places = np.linspace(0, len(marked) - 1, min(ASKED, len(marked))).round().astype(int)
-    asked = [marked[place] for place in places]
+    places = np.linspace(0, len(marked) - 1, min(MOST_CHECKED, len(marked))).round().astype(int)
+    checked = [marked[place] for place in places]
     best: tuple[int, Path, Predictor] | None = None
     for number in range(TRIES):
         place = folder / str(number)
         predictor = _trained({**own, "seed": own["seed"] + number}, data, stage.splits, place)
-        hits = sum(cases.find(predictor, name, limits).is_hit for name in asked)
+        hits = sum(cases.find(predictor, name, limits).is_hit for name in checked)
         if best is None or hits > best[0]:
             best = hits, place, predictor
-        if hits >= LEARNT * len(asked):
+        if hits >= LEARNT * len(checked):
             break
         again = "it is trained again" if number + 1 < TRIES else "the best so far is taken"
-        print(f"  found {hits} of {len(asked)} cases that it was trained on: {again}", flush=True)
+        print(f"  found {hits} of {len(checked)} cases that it was trained on: {again}", flush=True)
     assert best is not None
     return best[1], best[2]
 

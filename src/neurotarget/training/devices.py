@@ -41,14 +41,14 @@ def num_devices(trainer: Mapping[str, Any]) -> int:
 
 
 def _per_node(trainer: Mapping[str, Any]) -> int:
-    asked = trainer.get("devices")
-    if asked in ("auto", -1, "-1"):
+    devices = trainer.get("devices")
+    if devices in ("auto", -1, "-1"):
         return 1 if trainer.get("accelerator") == "cpu" else max(1, torch.cuda.device_count())
-    if asked is None or isinstance(asked, int):
-        return max(1, asked or 1)
-    if isinstance(asked, str):
-        return max(1, int(asked)) if asked.isdigit() else asked.strip(",").count(",") + 1
-    return max(1, len(asked))
+    if devices is None or isinstance(devices, int):
+        return max(1, devices or 1)
+    if isinstance(devices, str):
+        return max(1, int(devices)) if devices.isdigit() else devices.strip(",").count(",") + 1
+    return max(1, len(devices))
 
 
 def apart_from_slurm(trainer: Mapping[str, Any]) -> str:

@@ -52,13 +52,13 @@ def located(
     Raises:
         DataError: the setting is unknown.
     """
-    asked, target = config["localise"], data.target
-    if asked not in CHOICES:
-        raise DataError(f"localise: got {asked!r}, wanted one of {', '.join(CHOICES)}")
+    setting, target = config["localise"], data.target
+    if setting not in CHOICES:
+        raise DataError(f"localise: got {setting!r}, wanted one of {', '.join(CHOICES)}")
     kept = Located(dict(config), target, [])
     if resumed:
         return _as_before(kept, folder)
-    if asked == "none" or target.roi is not None or config["cascade"]["localise"]:
+    if setting == "none" or target.roi is not None or config["cascade"]["localise"]:
         return kept
     try:
         manifest, cases = data.read_training()
@@ -68,7 +68,7 @@ def located(
     proposal = propose_placement(placed_masks(manifest, cases, target), fitted)
     if proposal.kind == "none":
         return kept
-    if asked == "propose":
+    if setting == "propose":
         return kept._replace(lines=_advice(proposal))
     return _with(kept, proposal)
 
@@ -80,8 +80,8 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
     """
     mapping = class_of_id(target, manifest.label_ids)
     by_subject = {case.subject_id: case for case in cases if case.label is not None}
-    asked = list(by_subject.values())
-    places = np.linspace(0, len(asked) - 1, min(MOST_READ, len(asked))).round().astype(int)
+    selected = list(by_subject.values())
+    places = np.linspace(0, len(selected) - 1, min(MOST_READ, len(selected))).round().astype(int)
 
     def one(case: Case) -> Placed | None:
         checkup, volumes = examine(case, target, mapping)
@@ -95,7 +95,7 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
         grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
         return measure_mask(mask, first.array, grid, case_id=case.case_id)
 
-    with attempts(one, [asked[place] for place in places], workers=2) as found:
+    with attempts(one, [selected[place] for place in places], workers=2) as found:
         return [mask for mask in found if isinstance(mask, Placed)]
 
 

@@ -77,12 +77,12 @@ def build_augmentation(settings: Settings | None, *, target: Target) -> tio.Tran
     own = [given.pop(name) for name in [*given] if isinstance(given[name], OwnTransform)]
     for name, values in given.items():
         _refuse_unknown(name, values)
-    asked = {
+    applied = {
         name: _plain(values)
         for name, values in given.items()
         if values is not None and values.get("p", 1) != 0
     }
-    parts = {name: _make(name, asked[name]) for name in (*SPATIAL, *INTENSITY) if name in asked}
+    parts = {name: _make(name, applied[name]) for name in (*SPATIAL, *INTENSITY) if name in applied}
     moves = {name: part for name, part in parts.items() if name in SPATIAL}
     refuse_unpaired(moves.get("flip"), target)
     swap = (*target.swap, target.ignored_class)  # classes that a flip keeps

@@ -162,16 +162,16 @@ def _unseen(
         of_case = _values(cases, name, "data.external")
         known = {value.casefold(): value for value in of_case.values()}
         several = not isinstance(wanted, str) and isinstance(wanted, Sequence)
-        asked = [_written(value) for value in (wanted if several else [wanted])]
-        if not asked:
+        requested = [_written(value) for value in (wanted if several else [wanted])]
+        if not requested:
             todo = "name one, or set data.external=null"
             raise DataError(error(f"data.external: no value of {name}", "one or more", todo))
-        if strange := [value for value in asked if value.casefold() not in known]:
+        if strange := [value for value in requested if value.casefold() not in known]:
             close = nearest(strange[0], known.values())
             todo = f"did you mean {close}?" if close else "correct data.external"
             there = f"no case with {name} {', '.join(strange)}"
             raise DataError(error(there, f"one of {some(_sorted(known.values()))}", todo))
-        sought = {value.casefold() for value in asked}
+        sought = {value.casefold() for value in requested}
         is_unseen = {case: value.casefold() in sought for case, value in of_case.items()}
         if problems := _across(cases, is_unseen, of_case, name):
             raise DataError(problems)

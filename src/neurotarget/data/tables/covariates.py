@@ -68,9 +68,9 @@ def _names(
     columns: Sequence[str], target: Target | None, file: Path
 ) -> tuple[dict[str, str], list[Problem]]:
     """New name of each column, and the problems of renaming."""
-    asked = {name.casefold(): name for name in asked_covariates(target)}
-    renamed, several = usual_columns(columns, asked.values())
-    names = {name: renamed.get(name, asked.get(name.casefold(), name)) for name in columns}
+    requested = {name.casefold(): name for name in requested_covariates(target)}
+    renamed, several = usual_columns(columns, requested.values())
+    names = {name: renamed.get(name, requested.get(name.casefold(), name)) for name in columns}
     return names, renamed_problems(renamed, several, file)
 
 
@@ -122,8 +122,8 @@ def _categories(
     if usual not in CATEGORIES and name.casefold() not in CATEGORIES:
         return list(values), []
     labels = [value for value in values if isinstance(value, str)]
-    asked = target.hypotheses if target else ()
-    wanted = [group for item in asked if item.covariate == name for group in item.groups or ()]
+    hypotheses = target.hypotheses if target else ()
+    wanted = [group for item in hypotheses if item.covariate == name for group in item.groups or ()]
     spelt = one_spelling(labels, name, wanted)
     problems = []
     if usual != "sex":
@@ -152,7 +152,7 @@ def _merged(name: str, texts: Sequence[str], spelt: Mapping[str, str], file: Pat
     return warning(f"{name} = {' and '.join(map(repr, texts))}", "one spelling", todo, file=file)
 
 
-def asked_covariates(target: Target | None) -> set[str]:
+def requested_covariates(target: Target | None) -> set[str]:
     """Covariates that the hypotheses of a target use."""
     if target is None:
         return set()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from neurotarget.data.tables.covariates import asked_covariates, type_covariates
+from neurotarget.data.tables.covariates import requested_covariates, type_covariates
 from neurotarget.data.tables.table_ids import find_column
 from neurotarget.data.tables.text_table import TextTable, align_ids, is_missing, read_text_table
 from neurotarget.files.reading import is_there
@@ -46,7 +46,7 @@ def add_phenotypes(
     problems = []
     for path in sorted((root / "phenotype").glob("*.tsv")) if target and cases else ():
         known = {name.casefold() for case in cases for name in case.covariates}
-        absent = {name.casefold() for name in asked_covariates(target)} - known
+        absent = {name.casefold() for name in requested_covariates(target)} - known
         table = read_text_table(path)
         columns = [name for name in table.columns if name.casefold() in absent]
         if columns:
@@ -276,8 +276,8 @@ def _typed(
     path: Path,
 ) -> tuple[list[dict[str, Covariate]], list[Problem]]:
     """Covariates of rows; keys are included only if a hypothesis names them."""
-    asked = {name.casefold() for name in asked_covariates(target)}
-    left_out = {name for name in keys if name.casefold() not in asked}
+    requested = {name.casefold() for name in requested_covariates(target)}
+    left_out = {name for name in keys if name.casefold() not in requested}
     columns = dict.fromkeys(name for row in rows for name in row if name not in left_out)
     texts = [{name: row.get(name, "") for name in columns} for row in rows]
     return type_covariates(texts, [case.case_id for case in cases], target=target, file=path)

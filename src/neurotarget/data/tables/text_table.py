@@ -99,10 +99,10 @@ def align_ids(ids: Iterable[str], known: Collection[str], prefix: str = "sub-") 
         else:
             rest.append(text)
     free = _by_number([text for text in plain.values() if text not in exact.values()], prefix)
-    asked = _by_number(rest, prefix)
+    wanted = _by_number(rest, prefix)
     loose = {
         texts[0]: free[number][0]
-        for number, texts in asked.items()
+        for number, texts in wanted.items()
         if len(texts) == len(free.get(number, ())) == 1
     }
     return exact | loose

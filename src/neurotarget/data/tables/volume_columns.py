@@ -25,7 +25,7 @@ LIKELY_MM3 = (100.0, 1e6)  # of one structure of the brain
 MOST = 40  # columns listed in a message
 
 
-class Asked(NamedTuple):
+class ColumnRequest(NamedTuple):
     """Arguments of the caller about the columns."""
 
     labels: tuple[str, ...]
@@ -58,29 +58,29 @@ class Roles(NamedTuple):
 
 
 def find_roles(
-    tables: Sequence[tuple[TextTable, Path]], asked: Asked
+    tables: Sequence[tuple[TextTable, Path]], request: ColumnRequest
 ) -> tuple[list[Roles], list[Problem]]:
     """Determine the meaning of each column of some tables, and report missing columns."""
-    tables, respelt = (tables, []) if asked.id_column else name_visits(tables)
-    ids = [_id_column(table, asked) for table, _ in tables]
+    tables, respelt = (tables, []) if request.id_column else name_visits(tables)
+    ids = [_id_column(table, request) for table, _ in tables]
     problems = [
-        _no_ids(table, path, asked)
+        _no_ids(table, path, request)
         for (table, path), column in zip(tables, ids, strict=True)
         if column is None
     ]
-    by_method = [_method_column(table, asked) for table, _ in tables]
-    if asked.method_column and not any(by_method):
-        problems += [_no_column(table, path, asked.method_column) for table, path in tables]
+    by_method = [_method_column(table, request) for table, _ in tables]
+    if request.method_column and not any(by_method):
+        problems += [_no_column(table, path, request.method_column) for table, path in tables]
     if problems:
         return [], problems
-    if asked.method_column is None and not _has_repeats(tables, ids, by_method):
+    if request.method_column is None and not _has_repeats(tables, ids, by_method):
         by_method = [None] * len(tables)  # the rater of each case is then a covariate
     roles = []
     for (table, path), case_id, method in zip(tables, ids, by_method, strict=True):
-        found, wrong = _roles(table, path, asked, (case_id, method))
+        found, wrong = _roles(table, path, request, (case_id, method))
         roles.append(found)
         problems += wrong
-    return roles, [*respelt, *problems, *_align(roles), *_absent(roles, asked)]
+    return roles, [*respelt, *problems, *_align(roles), *_absent(roles, request)]
 
 
 def no_labels(tables: Sequence[tuple[TextTable, Path]]) -> str:
@@ -104,12 +104,12 @@ def is_number(text: str) -> bool:
 
 
 def _roles(
-    table: TextTable, path: Path, asked: Asked, keys: tuple[str, str | None]
+    table: TextTable, path: Path, request: ColumnRequest, keys: tuple[str, str | None]
 ) -> tuple[Roles, list[Problem]]:
     case_id, method = keys
     spelt = {name.casefold(): name for name in table.columns if name != case_id}
     subject_id = next((spelt[name] for name in IDS[1:] if name in spelt), None)
-    volumes, problems = _volumes(table.columns, path, asked, () if method else asked.methods)
+    volumes, problems = _volumes(table.columns, path, request, () if method else request.methods)
     measure = measure_of(case_id)
     if volumes and measure not in (None, *VOLUMES):
         todo = "write it with --meas volume (asegstats2table, aparcstats2table)"
@@ -123,17 +123,17 @@ def _roles(
 
 
 def _volumes(
-    columns: Sequence[str], path: Path, asked: Asked, methods: Sequence[str]
+    columns: Sequence[str], path: Path, request: ColumnRequest, methods: Sequence[str]
 ) -> tuple[list[VolumeColumn], list[Problem]]:
     """Columns of the labels, one for each method that column names contain."""
     spelt: dict[str, list[str]] = {}
     for name in columns:
         spelt.setdefault(_key(name), []).append(name)
     found, problems = [], []
-    for label in asked.labels:
+    for label in request.labels:
         for method in methods or ("",):
             units = {
-                _key(name): UNITS_MM3[asked.unit] if unit_mm3 is None else unit_mm3
+                _key(name): UNITS_MM3[request.unit] if unit_mm3 is None else unit_mm3
                 for end, unit_mm3 in ENDS.items()
                 for name in _names(label, method, end)
             }
@@ -147,15 +147,15 @@ def _volumes(
     return found, problems
 
 
-def _absent(tables: Sequence[Roles], asked: Asked) -> list[Problem]:
+def _absent(tables: Sequence[Roles], request: ColumnRequest) -> list[Problem]:
     """Report volumes that are in no table."""
     there = {(item.label, item.method) for table in tables for item in table.volumes}
-    is_wide = bool(asked.methods) and not any(table.method for table in tables)
-    methods = asked.methods if is_wide else ("",)
+    is_wide = bool(request.methods) and not any(table.method for table in tables)
+    methods = request.methods if is_wide else ("",)
     names = list(dict.fromkeys(name for table in tables for name in table.covariates))
     files = ", ".join(str(table.path) for table in tables)
     problems = []
-    for label, method in ((label, method) for label in asked.labels for method in methods):
+    for label, method in ((label, method) for label in request.labels for method in methods):
         if (label, method) not in there:
             name = f"{label}_{method}" if method else label
             close = nearest(name, names)
@@ -180,14 +180,14 @@ def _has_repeats(
     return len(set(keys)) < len(keys)
 
 
-def _id_column(table: TextTable, asked: Asked) -> str | None:
-    if asked.id_column:
-        return find_column(table.columns, [asked.id_column])
+def _id_column(table: TextTable, request: ColumnRequest) -> str | None:
+    if request.id_column:
+        return find_column(table.columns, [request.id_column])
     return find_ids(table.columns)
 
 
-def _method_column(table: TextTable, asked: Asked) -> str | None:
-    return find_column(table.columns, [asked.method_column] if asked.method_column else METHODS)
+def _method_column(table: TextTable, request: ColumnRequest) -> str | None:
+    return find_column(table.columns, [request.method_column] if request.method_column else METHODS)
 
 
 def _align(tables: Sequence[Roles]) -> list[Problem]:
@@ -203,9 +203,9 @@ def _align(tables: Sequence[Roles]) -> list[Problem]:
     return problems
 
 
-def _no_ids(table: TextTable, path: Path, asked: Asked) -> Problem:
-    if asked.id_column:
-        return _no_column(table, path, asked.id_column)
+def _no_ids(table: TextTable, path: Path, request: ColumnRequest) -> Problem:
+    if request.id_column:
+        return _no_column(table, path, request.id_column)
     found = f"no column of ids (only {some(table.columns)})"
     return error(found, f"one of {', '.join(IDS)}", "rename it, or give its name", file=path)
 

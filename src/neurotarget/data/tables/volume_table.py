@@ -11,14 +11,14 @@ import pandas as pd
 
 from neurotarget.data.tables.covariates import (
     NO_CODES,
-    asked_covariates,
     renamed_problems,
+    requested_covariates,
     type_covariates,
 )
 from neurotarget.data.tables.text_table import TextTable, is_missing, read_text_table
 from neurotarget.data.tables.volume_columns import (
     UNITS_MM3,
-    Asked,
+    ColumnRequest,
     Roles,
     find_roles,
     is_number,
@@ -85,16 +85,18 @@ def read_volume_table(
     if not labels or not all(table.rows for table, _ in tables):
         refuse_errors(problems)
         raise DataError(no_labels(tables))
-    asked = Asked(tuple(labels), tuple(methods), id_column, method_column, unit.casefold())
-    roles, wrong = find_roles(tables, asked)
+    request = ColumnRequest(
+        tuple(labels), tuple(methods), id_column, method_column, unit.casefold()
+    )
+    roles, wrong = find_roles(tables, request)
     problems += wrong
     if not roles:
         refuse_errors(problems)
-    cohort = _Cohort(roles, asked_covariates(target))
+    cohort = _Cohort(roles, requested_covariates(target))
     for table in roles:
         cohort.add(table)
     covariates, untyped = cohort.covariates(target, levels)
-    volumes, unknown = cohort.volumes_by_method(asked)
+    volumes, unknown = cohort.volumes_by_method(request)
     wrong_cells = [one for kind in cohort.wrong.values() for one in _merged(kind)]
     problems += [*cohort.problems, *wrong_cells, *untyped, *unknown]
     problems += [*_codes(covariates), *_commas(covariates)]
@@ -210,10 +212,12 @@ class _Cohort:
                 part |= values
         return pd.DataFrame(parts, index=pd.Index(case_ids, name="case_id")), problems
 
-    def volumes_by_method(self, asked: Asked) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
+    def volumes_by_method(
+        self, request: ColumnRequest
+    ) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
         """A table in mm³ per method, in the requested order, else the reference first."""
         known = list(dict.fromkeys(method for method, _ in self.volumes))
-        names = list(asked.methods) or sorted(known, key=lambda name: name != TRUTH)
+        names = list(request.methods) or sorted(known, key=lambda name: name != TRUTH)
         problems = []
         for name in [name for name in names if name not in known]:
             close = nearest(name, known)
@@ -222,7 +226,7 @@ class _Cohort:
         index = pd.Index(self.names.values(), name="case_id")
         tables = {
             name: pd.DataFrame(
-                {label: self.volumes.get((name, label), {}) for label in asked.labels},
+                {label: self.volumes.get((name, label), {}) for label in request.labels},
                 index=list(self.names),
                 dtype=float,
             ).set_axis(index)

@@ -47,19 +47,19 @@ def build_net(
     return guard_small_grids(net) if isinstance(net, nn.Module) else net
 
 
-def fit_patch(asked: object, model: Mapping[str, Any], target: Target) -> Fitted:
+def fit_patch(requested: object, model: Mapping[str, Any], target: Target) -> Fitted:
     """Build a model for the requested patch; `auto` enlarges the target's patch as needed.
 
     Raises:
         DataError: the sides are invalid, or the model refuses them; the message lists valid ones.
     """
-    sides = target.patch_vox if asked == "auto" else sides_of("patch_vox", asked)
+    sides = target.patch_vox if requested == "auto" else sides_of("patch_vox", requested)
     net = build_net(model, target, sides)
     nearest = getattr(net, "nearest", tuple)  # a network of the user's own takes any
     if (valid := nearest(sides)) == sides:
         return Fitted(net, replace(target, patch_vox=sides), "")
     name = type(net).__name__
-    if asked != "auto":
+    if requested != "auto":
         lower = net.below(sides)
         others = "" if lower == valid else f" or patch_vox=[{_listed(lower)}]"
         raise DataError(
@@ -121,18 +121,18 @@ def optimizer_states(config: Mapping[str, Any]) -> int:
     return sum(torch.is_tensor(value) and value.shape == weight.shape for value in kept)
 
 
-def sides_of(name: str, asked: object) -> TripleVox:
+def sides_of(name: str, value: object) -> TripleVox:
     """Parse three sides in voxels.
 
     Raises:
         DataError: it is not such a list.
     """
-    is_list = isinstance(asked, Sequence) and not isinstance(asked, str)
-    whole = is_list and all(isinstance(one, int) and not isinstance(one, bool) for one in asked)
-    if not whole or len(asked) != 3 or min(asked) < 1:
-        found = list(asked) if is_list else asked
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    whole = is_list and all(isinstance(one, int) and not isinstance(one, bool) for one in value)
+    if not whole or len(value) != 3 or min(value) < 1:
+        found = list(value) if is_list else value
         raise DataError(f"{name}: found {found}, wanted auto or three sides such as [48,64,48]")
-    return tuple(asked)
+    return tuple(value)
 
 
 def _listed(sides: Sequence[int]) -> str:

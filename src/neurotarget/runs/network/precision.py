@@ -3,10 +3,10 @@
 import torch
 
 
-def precision_for(asked: str, accelerator: str) -> str:
+def precision_for(requested: str, accelerator: str) -> str:
     """`bf16-mixed` on hardware with fast bfloat16, else `32-true`; explicit values are kept."""
-    if asked != "auto":
-        return asked
+    if requested != "auto":
+        return requested
     on_gpu = accelerator not in ("cpu",) and torch.cuda.is_available()
     # without emulation, which is slower than float32 on older GPUs
     has = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_has_bf16()

@@ -60,7 +60,7 @@ def predict_scans(
         "postprocess": postprocess,
         "make": build if trust else build_foreign,
     }
-    predictor, made_by = _load(asked_runs(run, weights), ensemble, settings)
+    predictor, made_by = _load(requested_runs(run, weights), ensemble, settings)
     with scratch_folder() as scratch:
         contrasts = predictor.target.contrasts
         cases = find_inputs(Path(scans), contrasts, scratch=scratch, series=series)
@@ -86,14 +86,14 @@ def _load(runs: Sequence[Path], mode: object, settings: dict[str, Any]) -> tuple
     return load_ensemble(runs, mode=str(mode), **settings)
 
 
-def asked_runs(asked: object, weights: str) -> list[Path]:
+def requested_runs(requested: object, weights: str) -> list[Path]:
     """Expand `run=`: a run folder, a multirun folder, or a list of these.
 
     Raises:
         DataError: a path does not exist or contains no trained run.
     """
-    is_list = isinstance(asked, Sequence) and not isinstance(asked, str)
-    several = list(asked) if is_list else [asked]
+    is_list = isinstance(requested, Sequence) and not isinstance(requested, str)
+    several = list(requested) if is_list else [requested]
     if not several:
         raise DataError("run: found an empty list, wanted run folders; set run='[a,b]'")
     return [run for place in several for run in trained_runs(Path(str(place)), weights)]

@@ -142,20 +142,20 @@ def _load_localiser(
     return Localiser(predictor, limits), hash_of_text(f"{made_by}{text}")
 
 
-def usable_device(asked: object) -> str:
+def usable_device(requested: object) -> str:
     """Name of an available device; `auto` is the first GPU, else the CPU.
 
     Raises:
         DataError: the name is not one of torch's, or there is no such device.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if asked == "auto":
+    if requested == "auto":
         return "cuda" if gpus else "cpu"
     there = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
     there += ["mps"] if torch.backends.mps.is_available() else []
-    if asked not in there:
-        raise DataError(f"device: found {asked}, wanted auto or one of {', '.join(there)}")
-    return str(asked)
+    if requested not in there:
+        raise DataError(f"device: found {requested}, wanted auto or one of {', '.join(there)}")
+    return str(requested)
 
 
 def _net_weights(state: object, path: Path) -> dict[str, Tensor]:

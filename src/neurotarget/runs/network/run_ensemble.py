@@ -90,8 +90,8 @@ def own_weights(run: Path) -> str:
     Raises:
         DataError: this is not a run folder, or its weights are missing.
     """
-    asked = str(read_config(run).get("weights", "best"))
-    which = asked if (run / "weights" / f"{asked}.ckpt").is_file() else "last"
+    recorded = str(read_config(run).get("weights", "best"))
+    which = recorded if (run / "weights" / f"{recorded}.ckpt").is_file() else "last"
     weights_path(run, which)
     return which
 

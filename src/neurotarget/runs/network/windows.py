@@ -44,15 +44,15 @@ def build_windows(
     )
 
 
-def checked_overlap(asked: object) -> float:
+def checked_overlap(overlap: object) -> float:
     """Check the overlap of neighbouring windows, a share of their side in [0, 1).
 
     Raises:
         DataError: it is not such a number.
     """
-    is_number = isinstance(asked, int | float) and not isinstance(asked, bool)
-    if not (is_number and 0 <= asked < 1):
+    is_number = isinstance(overlap, int | float) and not isinstance(overlap, bool)
+    if not (is_number and 0 <= overlap < 1):
         raise DataError(
-            f"overlap: found {asked}, wanted a number of at least 0 and less than 1, such as 0.5"
+            f"overlap: found {overlap}, wanted a number of at least 0 and less than 1, such as 0.5"
         )
-    return float(asked)
+    return float(overlap)

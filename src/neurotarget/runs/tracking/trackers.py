@@ -29,16 +29,16 @@ FINISH_S = 300.0  # timeout of the last upload; `wandb sync` does the rest
 MODES = ("auto", "online", "offline", "disabled")
 
 
-def wandb_mode(asked: str) -> str:
+def wandb_mode(requested: str) -> str:
     """`online` if an API key is available, else `offline`; WANDB_MODE overrides `auto`.
 
     Raises:
         DataError: the mode is unknown.
     """
-    if asked not in MODES:
-        raise DataError(f"logger.wandb: got {asked!r}, wanted one of {', '.join(MODES)}")
-    if asked != "auto":
-        return asked
+    if requested not in MODES:
+        raise DataError(f"logger.wandb: got {requested!r}, wanted one of {', '.join(MODES)}")
+    if requested != "auto":
+        return requested
     if (mode := os.environ.get("WANDB_MODE")) in MODES[1:]:
         return mode
     return "online" if os.environ.get("WANDB_API_KEY") or _netrc_has_key() else "offline"

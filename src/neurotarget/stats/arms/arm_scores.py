@@ -96,8 +96,8 @@ def secondary_scores(arms: Arms) -> dict[str, Scored]:
 
 
 def _of_labels(arms: Arms, metric: str) -> pd.DataFrame:
-    is_asked = (arms.scores["metric"] == metric) & arms.scores["label"].isin(arms.labels)
-    return arms.scores[is_asked].astype({"value": float})
+    is_wanted = (arms.scores["metric"] == metric) & arms.scores["label"].isin(arms.labels)
+    return arms.scores[is_wanted].astype({"value": float})
 
 
 def _scored(rows: pd.DataFrame, by_run: Mapping[str, pd.DataFrame], arms: Arms) -> Scored:
