@@ -193,19 +193,19 @@ def test_runs_that_are_not_finished_are_told_with_reason_and_log(tmp_path):
     count, *message = found.notes
     assert count == "5 of 7 runs are left out."
     assert message[0].startswith(f"broken: {broken}/config.yaml: found broken YAML")
-    assert "cut/rows.csv: the table breaks off" in message[1]
+    assert "cut/rows.csv: the table ends within a line" in message[1]
     assert message[2] == f"failed: failed (out of memory); its log is {failed}/job.log."
     assert f"{half}/summary.json: found no JSON, wanted a summary" in message[4]
     assert message[3] == "gone: no summary.json and no rows.csv: it still runs, or was stopped."
 
 
-def test_a_table_that_ends_between_two_lines_breaks_off_too(tmp_path):
+def test_a_table_that_ends_between_two_lines_is_incomplete(tmp_path):
     write_run(tmp_path / "a")
     path = write_run(tmp_path / "b", fold=1) / "rows.csv"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:-5]))
     assert (
-        "b/rows.csv: the table breaks off (no score of sub-03: shell)"
+        "b/rows.csv: the table is incomplete (no score of sub-03: shell)"
         in read_arms([tmp_path]).notes[1]
     )
 

@@ -15,7 +15,7 @@ from neurotarget.comparison.write_comparison import compare_runs
 
 @dataclass(frozen=True)
 class Comparison:
-    """Which of several arms is best, at what cost, and how surely."""
+    """The result of a comparison: `sentence` names the best arm, `report` is the page."""
 
     sentence: str
     tables: Mapping[str, pd.DataFrame]
@@ -23,7 +23,7 @@ class Comparison:
 
     @property
     def arms(self) -> pd.DataFrame:
-        """A row an arm, best first where they can be ranked."""
+        """One row per arm, the best first if they can be ranked."""
         return self.tables["arms"]
 
     def _repr_html_(self) -> str:
@@ -35,18 +35,20 @@ def compare(
     output: Path | str | None = None,
     **settings: object,
 ) -> Comparison:
-    """Compare finished runs, and write the page and tables.
+    """Compare the arms of finished runs, and write the page and tables.
+
+    An arm is a network with its settings; its runs differ only in fold and seed.
 
     Args:
-        runs: a multirun folder, runs, or folders that hold some.
+        runs: a multirun folder, run folders, or folders that contain some.
         output: folder to write into.
-        settings: those of `neurotarget.comparison.write_comparison.compare_runs`, such as common,
-            ensembles, seed, title, device, overwrite.
+        settings: further arguments of `neurotarget.comparison.write_comparison.compare_runs`, such
+            as common, ensembles, seed, title, device, overwrite.
 
     Raises:
         DataError: the runs cannot be compared; all reasons are listed.
     """
     is_list = isinstance(runs, Sequence) and not isinstance(runs, str)
-    places = [getattr(one, "folder", one) for one in (runs if is_list else [runs])]
-    done = compare_runs(places, output=output, **settings)
-    return Comparison(done.comparison.sentence, done.comparison.tables, done.page)
+    folders = [getattr(one, "folder", one) for one in (runs if is_list else [runs])]
+    written = compare_runs(folders, output=output, **settings)
+    return Comparison(written.comparison.sentence, written.comparison.tables, written.page)

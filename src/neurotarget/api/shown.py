@@ -1,4 +1,4 @@
-"""How results show themselves in a notebook."""
+"""HTML with which results are displayed in a notebook."""
 
 from html import escape
 from pathlib import Path
@@ -9,7 +9,7 @@ MOST_ROWS = 20
 
 
 def html_table(table: pd.DataFrame) -> str:
-    """The first rows of a table as HTML, escaped; nothing for an empty one."""
+    """The first rows of a table as escaped HTML; empty text for an empty table."""
     if not len(table):
         return ""
     more = len(table) - MOST_ROWS
@@ -18,6 +18,6 @@ def html_table(table: pd.DataFrame) -> str:
 
 
 def html_page(title: str, page: Path, *parts: str) -> str:
-    """A heading, parts that are HTML already, and where the whole page lies."""
+    """A heading, `parts` of HTML, and the path of the whole page."""
     where = f"<p>Report: <code>{escape(str(page))}</code></p>" if page.is_file() else ""
     return f"<h4>{escape(title)}</h4>{''.join(parts)}{where}"

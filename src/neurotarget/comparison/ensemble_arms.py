@@ -15,7 +15,7 @@ import pandas as pd
 
 from neurotarget.comparison.design import unlike_masks
 from neurotarget.comparison.gather_runs import Gathered, score_rows
-from neurotarget.comparison.read_run import TEXTS, Run
+from neurotarget.comparison.read_run import COST_TEXTS, Run
 from neurotarget.data.cases.splits import HELD_OUT
 from neurotarget.files.hashes import digest, hash_of_text
 from neurotarget.files.memory_limits import within_memory
@@ -232,7 +232,7 @@ class Maker:
     def cost(self) -> dict[str, Any]:
         """Return the columns of cost for all members together."""
         costs = [run.cost for run in self.runs]
-        whole: dict[str, Any] = dict.fromkeys(MEASURED, math.nan) | dict.fromkeys(TEXTS, "")
+        whole: dict[str, Any] = dict.fromkeys(MEASURED, math.nan) | dict.fromkeys(COST_TEXTS, "")
         whole |= {name: sum(cost[name] for cost in costs) for name in SUMS}
         if self.plan.kind == "soup":
             whole["parameters"] = costs[0]["parameters"]

@@ -1,4 +1,4 @@
-"""Read one finished run for a comparison; a broken folder gives one error."""
+"""Read one finished run for a comparison; a broken run folder raises one error."""
 
 import csv
 import math
@@ -21,8 +21,8 @@ from neurotarget.stats.cohort.learning import Training, as_number
 from neurotarget.studies.study_inputs import with_ledger
 from neurotarget.types import Target
 
-TEXTS = ("peak_memory_of", "energy_of")
-AGAIN = "make it again with neurotarget evaluate, or train the run anew"
+COST_TEXTS = ("peak_memory_of", "energy_of")  # columns of cost that hold text
+REMEDY = "write it again with neurotarget evaluate, or train the run again"
 
 
 class Run(NamedTuple):
@@ -49,13 +49,13 @@ class Run(NamedTuple):
     @property
     def model(self) -> str:
         """Return the user's choice of model."""
-        named = self.summary.get("model")
+        name = self.summary.get("model")
         path = str((self.config.get("model") or {}).get("_target_", "model"))
-        return str(named) if named else path.rpartition(".")[2]
+        return str(name) if name else path.rpartition(".")[2]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return the settings that define its arm."""
+        """Return the settings that runs of one arm have in common."""
         return settings_of(self.config)
 
     @property
@@ -72,34 +72,34 @@ def read_run(folder: Path) -> Run:
     """
     config = read_config(folder)
     target = recorded_target(config, folder)
-    summary = _design(folder, config)
+    summary = _checked_summary(folder, config)
     path = folder / "rows.csv"
     if path.read_bytes()[-1:] != b"\n":
-        raise DataError(f"{path}: the table breaks off within a line; {AGAIN}")
+        raise DataError(f"{path}: the table ends within a line; {REMEDY}")
     rows = with_ledger(read_rows(path), folder / "predictions")
     splits = _splits(folder / "splits.tsv")
-    _check_whole(path, rows, splits, target)
+    _check_complete(path, rows, splits, target)
     return Run(folder, config, summary, target, rows, splits, _cost(folder, config, summary))
 
 
-def _design(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+def _checked_summary(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """Content of summary.json, with fold and seed checked as integers."""
     summary = read_plain(folder / "summary.json")
     if not summary:
-        raise DataError(f"{folder}/summary.json: found no JSON, wanted a summary; {AGAIN}")
+        raise DataError(f"{folder}/summary.json: found no JSON, wanted a summary; {REMEDY}")
     fallback = {"seed": config.get("seed"), "fold": (config.get("data") or {}).get("fold")}
     values = {**fallback, **summary}
     for name in fallback:
         if not isinstance(values[name], int) or isinstance(values[name], bool):
             raise DataError(
                 f"{folder}/summary.json: found {name} {values[name]}, wanted a whole number; "
-                "train the run anew"
+                "train the run again"
             )
     return values
 
 
 def _splits(path: Path) -> dict[str, str]:
-    """Split of each case; empty where the file is missing or not ours."""
+    """Split of each case; empty if the file is missing or was not written by neurotarget."""
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             lines = [uncells(line) for line in csv.DictReader(stream, delimiter="\t")]
@@ -108,7 +108,9 @@ def _splits(path: Path) -> dict[str, str]:
         return {}
 
 
-def _check_whole(path: Path, rows: pd.DataFrame, splits: Mapping[str, str], target: Target) -> None:
+def _check_complete(
+    path: Path, rows: pd.DataFrame, splits: Mapping[str, str], target: Target
+) -> None:
     """Refuse a truncated table, or one with a training case of the run.
 
     Raises:
@@ -125,30 +127,30 @@ def _check_whole(path: Path, rows: pd.DataFrame, splits: Mapping[str, str], targ
         if (case, label) not in pairs
     ]
     if absent or rows.empty:
-        what = f" (no score of {', '.join(absent[:3])})" if absent else ""
-        raise DataError(f"{path}: the table breaks off{what}; {AGAIN}")
-    if trained := sorted(set(rows["case_id"]) - wanted):
+        missing = f" (no score of {', '.join(absent[:3])})" if absent else ""
+        raise DataError(f"{path}: the table is incomplete{missing}; {REMEDY}")
+    if not_held_out := sorted(set(rows["case_id"]) - wanted):
         raise DataError(
-            f"{path}: found scores of {len(trained)} cases that were not held out "
-            f"({', '.join(trained[:3])}), wanted those of test and external ones; {AGAIN}"
+            f"{path}: found scores of {len(not_held_out)} cases that were not held out "
+            f"({', '.join(not_held_out[:3])}), wanted only test and external cases; {REMEDY}"
         )
 
 
 def _cost(folder: Path, config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of a run's cost; NaN or "" where unknown."""
-    written = read_plain(folder / "cost.json")
-    cost: dict[str, Any] = {name: as_number(written.get(name)) for name in MEASURED}
+    recorded = read_plain(folder / "cost.json")
+    cost: dict[str, Any] = {name: as_number(recorded.get(name)) for name in MEASURED}
     if math.isnan(cost["train_s"]):
         cost["train_s"] = as_number(summary.get("train_seconds"))
-    cost |= {name: str(written.get(name) or "") for name in TEXTS}
+    cost |= {name: str(recorded.get(name) or "") for name in COST_TEXTS}
     training = Training.read(summary.get("training"))
     cost["expected_steps"] = training.expected_steps
     cost |= {"val_dice": training.dice, "val_all_foreground_dice": training.all_foreground_dice}
     cost["time_limit"] = training.time_limit
     data, optimizer = config.get("data") or {}, config.get("optimizer") or {}
     settings = settings_of(config)
-    cost["batch_size"] = as_number(written.get("batch_size", data.get("batch_size")))
-    cost["patch_vox"] = patch_text(written.get("patch_vox") or settings.get("patch_vox"))
+    cost["batch_size"] = as_number(recorded.get("batch_size", data.get("batch_size")))
+    cost["patch_vox"] = patch_text(recorded.get("patch_vox") or settings.get("patch_vox"))
     cost["optimizer"] = str(optimizer.get("_target_", "")).rpartition(".")[2]
     cost["learning_rate"] = as_number(optimizer.get("lr"))
     return cost

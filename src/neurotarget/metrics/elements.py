@@ -42,9 +42,9 @@ Region = Bool[ndarray, "*axes"]  # a mask in 2D or 3D
 
 
 class Elements(NamedTuple):
-    """Positions of the elements, in voxels (corner i is between voxels i − 1 and i), and sizes."""
+    """Corners that have elements, in voxels (corner i is between voxels i − 1 and i), and sizes."""
 
-    places: Integer[ndarray, "E D"]
+    corners: Integer[ndarray, "E D"]
     sizes: Float[ndarray, " E"]  # mm², or mm for masks in 2D
 
 
@@ -68,13 +68,13 @@ def _codes(mask: Region) -> Integer[ndarray, "..."]:
     code = np.zeros([side + 1 for side in mask.shape], dtype=np.uint8)
     voxels = mask.view(np.uint8) if mask.flags.c_contiguous else mask.astype(np.uint8)
     corners = list(np.ndindex(*(2,) * mask.ndim))
-    for place, corner in enumerate(corners):
+    for number, corner in enumerate(corners):
         # the voxel before a corner is at the end of the longer array's first part
         where = tuple(
             slice(1 - after, 1 - after + side)
             for after, side in zip(corner, mask.shape, strict=True)
         )
-        code[where] += voxels << (len(corners) - 1 - place)
+        code[where] += voxels << (len(corners) - 1 - number)
     return code
 
 
@@ -90,9 +90,9 @@ def _sizes(spacing_mm: tuple[float, ...]) -> Float[ndarray, " C"]:
     half = [
         sum(
             float(np.linalg.norm(np.array([*triangle], dtype=float) / 8 * faces_mm2))
-            for triangle in ways.split(",")
+            for triangle in triangles.split(",")
             if triangle != "-"
         )
-        for ways in TRIANGLES.split()
+        for triangles in TRIANGLES.split()
     ]
     return np.array(half + half[::-1])

@@ -22,9 +22,9 @@ from scipy.spatial import KDTree
 
 from neurotarget.metrics.elements import Elements, Region, surface_elements
 
-# float32 affines have a rounding error of 1e-7; distances equal to the tolerance must count
+# a distance equal to the tolerance must count, although float32 affines are rounded by 1e-7
 SLACK_MM = 1e-4
-DENSE = 0.1  # share of corners with an element, above which the transform was measured faster
+DENSE = 0.1  # share of corners with an element above which the distance transform is faster
 
 
 class SurfaceDistances(NamedTuple):
@@ -48,9 +48,9 @@ def surface_distances(
 
     A mask that ends at `ignored` voxels has no surface there, as it may extend into them.
 
-    With few elements in the joint bounding box, as nearly always, a k-d tree of the elements is
-    searched, so that neither a large target nor a distant stray voxel is slow; a box with many
-    elements uses a distance transform. The distances are equal.
+    Usually few corners of the joint bounding box have an element. Then a k-d tree of the elements
+    is searched, which stays fast for large targets and distant stray voxels. If many corners have
+    one, a distance transform of the box is used. Both give the same distances.
 
     Raises:
         ValueError: the masks differ in shape, or the spacing is not one length per axis.
@@ -64,10 +64,10 @@ def surface_distances(
     if not truth.any() or not pred.any():
         return SurfaceDistances.undefined()
     first, second = (_elements(mask, spacing_mm, ignored) for mask in (truth, pred))
-    if not len(first.places) or not len(second.places):
+    if not len(first.corners) or not len(second.corners):
         return SurfaceDistances.undefined()
     return SurfaceDistances(
-        *_nearest_mm(first.places, second.places, spacing_mm), first.sizes, second.sizes
+        *_nearest_mm(first.corners, second.corners, spacing_mm), first.sizes, second.sizes
     )
 
 
@@ -77,24 +77,24 @@ def _elements(mask: Region, spacing_mm: tuple[float, ...], ignored: Region | Non
     if ignored is not None:  # an ignored neighbour may be one voxel outside the box
         box = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in box)
     elements = surface_elements(mask[box], spacing_mm, None if ignored is None else ignored[box])
-    return elements._replace(places=elements.places + [side.start for side in box])
+    return elements._replace(corners=elements.corners + [side.start for side in box])
 
 
 def _nearest_mm(
     first: Integer[ndarray, "T D"], second: Integer[ndarray, "P D"], spacing_mm: tuple[float, ...]
 ) -> tuple[Float[ndarray, " T"], Float[ndarray, " P"]]:
-    """Distance of each position to the nearest of the other set, in both directions."""
+    """Distance of each corner to the nearest corner of the other set, in both directions."""
     start = np.minimum(first.min(axis=0), second.min(axis=0))
     shape = np.maximum(first.max(axis=0), second.max(axis=0)) - start + 1
     if len(first) + len(second) > DENSE * shape.prod():
         maps = []
-        for places in (first, second):
-            is_free = np.ones(shape, dtype=bool)
-            is_free[tuple((places - start).T)] = False
-            maps.append(distance_transform_edt(is_free, sampling=spacing_mm))
+        for corners in (first, second):
+            is_background = np.ones(shape, dtype=bool)
+            is_background[tuple((corners - start).T)] = False
+            maps.append(distance_transform_edt(is_background, sampling=spacing_mm))
         return maps[1][tuple((first - start).T)], maps[0][tuple((second - start).T)]
-    ours, theirs = (places * np.asarray(spacing_mm, float) for places in (first, second))
-    return KDTree(theirs).query(ours)[0], KDTree(ours).query(theirs)[0]
+    first_mm, second_mm = (corners * np.asarray(spacing_mm, float) for corners in (first, second))
+    return KDTree(second_mm).query(first_mm)[0], KDTree(first_mm).query(second_mm)[0]
 
 
 def hd95_mm(distances: SurfaceDistances) -> float:
@@ -135,10 +135,11 @@ def surface_dice(distances: SurfaceDistances, tolerance_mm: float) -> float:
 def _quantile_mm(
     one_way_mm: Float[ndarray, " E"], area_mm2: Float[ndarray, " E"], share: float
 ) -> float:
+    """Quantile of distances weighted by area."""
     order = np.argsort(one_way_mm)
-    reached = np.cumsum(area_mm2[order])
-    place = np.searchsorted(reached, share * reached[-1])
-    return float(one_way_mm[order][min(place, len(order) - 1)])
+    cumulative_mm2 = np.cumsum(area_mm2[order])
+    index = np.searchsorted(cumulative_mm2, share * cumulative_mm2[-1])
+    return float(one_way_mm[order][min(index, len(order) - 1)])
 
 
 def _bounding_box(mask: Bool[ndarray, "..."]) -> tuple[slice, ...]:

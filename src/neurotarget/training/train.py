@@ -17,7 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from neurotarget.data.batches.datamodule import TargetData
-from neurotarget.data.batches.prepare import contents
+from neurotarget.data.batches.prepare import content_hashes
 from neurotarget.metrics.own_metrics import OwnMetrics
 from neurotarget.problems import DataError
 from neurotarget.process.exit_codes import print_problems
@@ -174,7 +174,7 @@ def _tracked(
     write_splits(data, folder, resumed=state is not None)
     keep_contents(
         folder,
-        contents(data.manifest, data.target),
+        content_hashes(data.manifest, data.target),
         resumed=state is not None,
         accepted=config[ACCEPT] is True,
     )
@@ -309,7 +309,7 @@ def _print_resumed(config: Config, state: Config | None, folder: Path) -> None:
     if state is None:
         print("no checkpoint was written before this run stopped: it begins again", flush=True)
     else:
-        print(f"goes on after epoch {state['epoch']}, step {state['global_step']}", flush=True)
+        print(f"resuming after epoch {state['epoch']}, step {state['global_step']}", flush=True)
     if (folder / "config.yaml").is_file():
         before = dict(flat(read_config(folder)))
         now = dict(flat(config))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from neurotarget.data.batches.datamodule import TargetData, share_of
-from neurotarget.data.batches.prepare import Preparation, joined
+from neurotarget.data.batches.prepare import Preparation, join_errors
 from neurotarget.data.cases.sources import Files
 from neurotarget.problems import DataError, Problem
 from neurotarget.types import Roi
@@ -155,5 +155,5 @@ def test_every_rank_has_a_case_and_every_case_a_rank():
 
 def test_a_text_is_not_lost_beside_problems():
     problem = Problem("warning", "c0", "a.nii", "x", "y", "z")
-    assert joined([problem, DataError([problem])]).problems == (problem, problem)
-    assert str(joined([problem, DataError("no room")])) == f"{problem}\nno room"
+    assert join_errors([problem, DataError([problem])]).problems == (problem, problem)
+    assert str(join_errors([problem, DataError("no room")])) == f"{problem}\nno room"

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from neurotarget.data.batches.augment import build_augmentation
 from neurotarget.data.batches.cache import Entry, open_entry
 from neurotarget.data.batches.patches import DrawSampler, PatchQueue, Regions, cut, patch_loader
-from neurotarget.data.batches.prepare import Preparation, joined, prepare
+from neurotarget.data.batches.prepare import Preparation, join_errors, prepare
 from neurotarget.data.batches.target_boxes import Boxes
 from neurotarget.data.cases.checkup import Checkup, label_problems, rater_problems
 from neurotarget.data.cases.lint import lint
@@ -152,7 +152,7 @@ class TargetData(pl.LightningDataModule):
                 rois=self._rois(splits),
             )
         except DataError as error:
-            raise joined([*problems, error]) from error
+            raise join_errors([*problems, error]) from error
         if errors_of(problems):
             raise DataError(problems)
         self.splits = splits

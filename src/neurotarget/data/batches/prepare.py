@@ -30,22 +30,22 @@ from neurotarget.files.hashes import hash_of_text, hash_of_value
 from neurotarget.problems import DataError, Problem, error, refuse_errors
 from neurotarget.types import Case, Manifest, Roi, Target
 
-VERSION = 6  # of the computation in this file; increase it to prepare every case again
+VERSION = 6  # of the computation in this file; if it is increased, every case is prepared again
 SAMPLED = 1_000_000  # voxels in the sample for intensity statistics
-FOREGROUND = 5_000  # labelled voxels stored per class, for sampling patches
+FOREGROUND = 5_000  # most labelled voxels stored per class, for sampling patches
 
 
 class Scans(NamedTuple):
-    """A case's contrasts as they were read, on one intensity scale, in stored order."""
+    """A case's contrasts on one intensity scale, with the axes in the order of the file."""
 
     case: Case
     values: Mapping[str, Float[ndarray, "..."]]  # contrast → (I, J, K) float32
-    first: Volume  # the first contrast as it is on disk
-    warnings: tuple[str, ...] = ()  # about its files: finding and remedy
+    first: Volume  # the first contrast, unscaled
+    warnings: tuple[str, ...] = ()  # about its files, with the remedy
 
 
 class Work(NamedTuple):
-    """A case's contrasts on its working box, with the grid and header for the way back."""
+    """A case's contrasts on its working box, with what is needed to restore its own grid."""
 
     image: Float[ndarray, "C I J K"]
     grid: Grid
@@ -54,7 +54,7 @@ class Work(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """Settings of the intensity scale, computed from the whole scan before it is cut to a box.
+    """Settings of the intensity scale, which is computed from the whole scan, not from its box.
 
     `zscore` uses all voxels (as deepPGSegNet does, doi:10.3389/fendo.2024.1338743),
     `zscore_foreground` those above the scan's mean, `percentile` maps the clip percentiles to [0,
@@ -104,16 +104,16 @@ def prepare(
     """
     mapping = class_of_id(target, manifest.label_ids)
 
-    def one(case: Case) -> Path:
-        own = target if rois is None else replace(target, roi=rois[case.case_id])
-        return prepare_case(case, own, preparation, cache, mapping)
+    def prepared(case: Case) -> Path:
+        case_target = target if rois is None else replace(target, roi=rois[case.case_id])
+        return prepare_case(case, case_target, preparation, cache, mapping)
 
-    with attempts(one, manifest.cases, workers) as found:
-        bar = tqdm(found, "prepare", len(manifest.cases), unit="case", delay=1)
+    with attempts(prepared, manifest.cases, workers) as outcomes:
+        bar = tqdm(outcomes, "prepare", len(manifest.cases), unit="case", delay=1)
         results = dict(zip((case.case_id for case in manifest.cases), bar, strict=True))
     errors = [result for result in results.values() if isinstance(result, DataError)]
     if errors:
-        raise joined(errors)
+        raise join_errors(errors)
     return {case_id: folder for case_id, folder in results.items() if isinstance(folder, Path)}
 
 
@@ -124,7 +124,7 @@ def prepare_case(
     cache: Path,
     mapping: Mapping[int, int],
 ) -> Path:
-    """Prepare one case, or find its entry from the same content and settings.
+    """Prepare one case, or reuse its entry in the cache if content and settings are the same.
 
     Raises:
         DataError: a file is missing or broken, grids differ, or labels are unknown.
@@ -150,7 +150,7 @@ def prepare_case(
         }
         foreground = np.zeros((0, 4), dtype=np.int16)
         if case.label is not None:
-            # the label as the network is trained to give it
+            # the classes that the network predicts: one for both sides with `sides: split`
             trained, num_labels = to_trained(mapping, target), as_trained(target).num_labels
             native = to_classes(
                 volumes["label"].array, trained, case_id=case.case_id, file=str(case.label)
@@ -168,8 +168,8 @@ def prepare_case(
     return ensure(folder, make)
 
 
-def contents(manifest: Manifest, target: Target) -> dict[str, str]:
-    """Hash of each case's scans and mask, which a network trains on or is scored with."""
+def content_hashes(manifest: Manifest, target: Target) -> dict[str, str]:
+    """Hash of the scans and the mask of each case, from the contents of the files."""
     return {
         case.case_id: _hash(
             [case.images[name] for name in target.contrasts if name in case.images]
@@ -191,16 +191,16 @@ def read_scans(case: Case, target: Target, preparation: Preparation) -> Scans:
     """
     checkup, volumes = examine(replace(case, label=None), target, None)
     refuse_errors(checkup.problems)
-    several = len(target.contrasts) > 1  # then a warning names its contrast
+    has_several = len(target.contrasts) > 1  # warnings then begin with the file's name
     warnings = dict.fromkeys(
-        f"{f'{Path(item.file).name}: ' if several else ''}{item.found} ({item.todo})"
+        f"{f'{Path(item.file).name}: ' if has_several else ''}{item.found} ({item.todo})"
         for item in checkup.problems
     )
     return _scans(case, volumes, target, preparation)._replace(warnings=tuple(warnings))
 
 
 def to_work(scans: Scans, target: Target) -> Work:
-    """Cut scans to the working box of a target, which may differ from the one they were read for.
+    """Cut scans to the working box of a target; it may be another target than that of `read_scans`.
 
     Raises:
         DataError: the region of interest misses the scan.
@@ -215,7 +215,7 @@ def to_work(scans: Scans, target: Target) -> Work:
 
 
 def stored(image: Float[ndarray, "C I J K"]) -> ndarray:
-    """Image as entries store it: float16, or float32 if values are too large for float16.
+    """Convert an image to the type of the cache: float16, or float32 if values are too large.
 
     A network is trained on the rounded values, so prediction must round in the same way.
     """
@@ -247,23 +247,23 @@ def _work_labels(classes: ndarray, grid: Grid, num_labels: int) -> tuple[ndarray
 def _region(classes: ndarray, grid: Grid, num_labels: int, least_mm: float) -> ndarray:
     """Ellipsoid of class 1 around all labelled voxels, on the working box.
 
-    Its box is that of the mask on the scan's own grid, since a thin structure would lose its ends
-    on a coarse grid.
+    The bounding box is measured on the scan's own grid: on a coarse grid the ends of a thin
+    structure would be lost.
     """
     marked = grid.canonical((classes > 0) & (classes < num_labels))
     region = np.zeros(grid.shape, dtype=classes.dtype)
     if not marked.any():
         return region
-    inside = np.zeros(grid.shape, dtype=np.float32)
+    squared_radius = np.zeros(grid.shape, dtype=np.float32)
     for axis, (start, step, side) in enumerate(
         zip(grid.start, grid.scale, grid.shape, strict=True)
     ):
         span = np.flatnonzero(marked.any(axis=tuple({0, 1, 2} - {axis})))
         middle = ((span[0] + span[-1]) / 2 - start) / step  # in voxels of the working grid
         half = max((span[-1] - span[0] + 1) / step, least_mm / grid.spacing_mm[axis]) / 2
-        apart = ((np.arange(side) - middle) / half) ** 2
-        inside += apart.reshape([-1 if other == axis else 1 for other in range(3)])
-    region[inside <= 1] = 1
+        term = ((np.arange(side) - middle) / half) ** 2
+        squared_radius += term.reshape([-1 if other == axis else 1 for other in range(3)])
+    region[squared_radius <= 1] = 1
     return region
 
 
@@ -286,8 +286,8 @@ def _scaled(array: ndarray, preparation: Preparation) -> Float[ndarray, "I J K"]
     return (values - float(sample.mean())) / max(float(sample.std()), 1e-6)
 
 
-def joined(errors: Sequence[DataError | Problem]) -> DataError:
-    """Join errors to one; it keeps the problems unless an error is only text."""
+def join_errors(errors: Sequence[DataError | Problem]) -> DataError:
+    """Join errors into one; it lists their problems, or only texts if one has no problems."""
     if any(isinstance(one, DataError) and not one.problems for one in errors):
         return DataError([line for one in errors for line in str(one).split("\n")])
     return DataError(
@@ -320,7 +320,7 @@ def _sample_foreground(classes: ndarray, num_labels: int) -> ndarray:
 
 
 def _key(case: Case, target: Target, preparation: Preparation, mapping: Mapping[int, int]) -> str:
-    """Hash of all that an entry depends on: file contents, settings, version of this code."""
+    """Hash of everything that an entry depends on: file contents, settings, `VERSION`."""
     settings = {
         "version": VERSION,
         "case_id": case.case_id,

@@ -10,10 +10,10 @@ from neurotarget.report.text.claims import claim_of, measure_noun
 from neurotarget.report.text.numbers import counted, estimate, p_equals
 from neurotarget.report.text.sentences import (
     as_sentence,
-    compared,
     comparison_sentence,
     label_text,
     leading,
+    paired_difference,
     records,
     rows_of,
     title_of,
@@ -89,7 +89,7 @@ def _card(study: Study, hypothesis: Hypothesis, rows: Sequence[Mapping]) -> Card
     published = ""
     if math.isfinite(expected := first["expected"]):
         published = f"{stated(expected, sign=True)} {unit_text(first['unit'])}"
-    both = (comparison_sentence(first, row, compared(study, first, row)) for row in others)
+    both = (comparison_sentence(first, row, paired_difference(study, first, row)) for row in others)
     # each method repeats what holds for the model of both
     remarks = dict.fromkeys(part for row in rows for part in row["remark"].split("; ") if part)
     return Card(

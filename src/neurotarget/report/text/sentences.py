@@ -26,7 +26,7 @@ RATINGS = ((0.5, "poor"), (0.75, "moderate"), (0.9, "good"), (math.inf, "excelle
 PLANTED = "planted in the generated cohort"  # source of the effects of a generated cohort
 PLANTED_IN_TISSUE = "planted in the tissue of the generated cohort; a mean in a map shows less"
 NO_VOLUME = "no volume, or one of 0 where the reference is not 0"
-FEWER_VOLUMES = "Round brackets hold the number of cases with both volumes, where it is another."
+FEWER_VOLUMES = "Round brackets hold the number of cases with both volumes, if it differs."
 
 
 def rows_of(study: Study | Comparison, name: str, **wanted: object) -> pd.DataFrame:
@@ -68,7 +68,7 @@ def volumes_of(method: str, what: str = VOLUMES) -> str:
 
 
 def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
-    """State the verdict by one method's volumes, or masks, with the effect and its interval."""
+    """State the verdict on one method's volumes (or `what`), with the effect and its interval."""
     text = f"{row['verdict']} on the {volumes_of(row['method'], what)}"
     if math.isfinite(row["estimate"]):
         text += f", {estimate(row, 'estimate', sign=True, unit=row['unit'])}"
@@ -77,8 +77,11 @@ def verdict_sentence(row: Mapping, what: str = VOLUMES) -> str:
     return text
 
 
-def compared(study: Study, first: Mapping, second: Mapping) -> Mapping | None:
-    """Return the row of the paired difference of two methods' effects, by the leading model."""
+def paired_difference(study: Study, first: Mapping, second: Mapping) -> Mapping | None:
+    """Return the row of the paired difference of two methods' effects, in the leading model.
+
+    The leading model is the one whose verdict answers the hypothesis.
+    """
     rows = rows_of(
         study,
         "effect_differences",
@@ -137,7 +140,7 @@ def as_sentence(text: str) -> str:
 
 
 def leading(study: Study) -> dict[str, list[dict]]:
-    """Return the rows of effects by the leading model, by hypothesis, in the methods' order."""
+    """Return, for each hypothesis, the effects in its leading model, in the methods' order."""
     effects: dict[str, list[dict]] = {}
     for row in records(study, "effects", leads=True):
         effects.setdefault(row["hypothesis"], []).append(row)
@@ -182,7 +185,7 @@ def answer(study: Study) -> str:
     if not parts:
         return ""
     pairs = [rows for rows in map(_without_raters(study), effects.values()) if len(rows) == 2]
-    findings = [comparison_sentence(*rows, compared(study, *rows))[0] for rows in pairs]
+    findings = [comparison_sentence(*rows, paired_difference(study, *rows))[0] for rows in pairs]
     if findings:
         names = (
             (EQUIVALENT, "the same"),
@@ -190,7 +193,7 @@ def answer(study: Study) -> str:
             (DIFFERENT, "different"),
             (UNDECIDED, "undecided"),
         )
-        counts = [f"{word} in {n}" for name, word in names if (n := findings.count(name))]
+        counts = [f"{finding} in {n}" for name, finding in names if (n := findings.count(name))]
         both = listed(measured.methods[:2])
         one = f"in the comparison of {both} the effect is {counts[0].removesuffix(' in 1')}"
         several = f"in {len(findings)} comparisons of {both} the effect is {listed(counts)}"
@@ -200,7 +203,7 @@ def answer(study: Study) -> str:
 
 
 def _shows(rows: Sequence[Mapping], *, is_first: bool) -> str:
-    """What one method's effects show, with the other verdicts: not shown is not absent."""
+    """How many effects of one method are shown; the others have their verdicts in brackets."""
     verdicts = [row["verdict"] for row in rows]
     count = sum(verdict in SHOWN_KINDS for verdict in verdicts)
     others = [one for one in dict.fromkeys(verdicts) if one != SHOWN]
@@ -225,17 +228,17 @@ def headlines(study: Study) -> list[str]:
         if remark := rows[0]["remark"]:
             lines[-1] += f" {capital(remark)}."
         if len(two := _without_raters(study)(rows)) == 2 and not _no_conclusion(*two):
-            lines[-1] += f" {comparison_sentence(*two, compared(study, *two))[1]}"
+            lines[-1] += f" {comparison_sentence(*two, paired_difference(study, *two))[1]}"
     return lines + _agreement_lines(study) + _failure_lines(study)
 
 
 def own_methods(study: Study) -> list[str]:
-    """Return the methods without further raters."""
+    """Return the methods except further raters."""
     return [name for name in study.measured.methods if name not in study.measured.raters]
 
 
 def own_pairs(study: Study) -> list[tuple[str, str]]:
-    """Return every two methods without further raters, who have a section of their own."""
+    """Return the pairs of methods except further raters, who have a section of their own."""
     raters = set(study.measured.raters)
     return [pair for pair in study.measured.pairs if not raters & {*pair}]
 
@@ -258,7 +261,7 @@ def rating(low: float, high: float) -> str:
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
-    ends = [next(word for edge, word in RATINGS if value < edge) for value in (low, high)]
+    ends = [next(rating for edge, rating in RATINGS if value < edge) for value in (low, high)]
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
@@ -269,7 +272,7 @@ def main_failures(study: Study, method: str) -> dict | None:
 
 
 def failed_is(study: Study, method: str) -> str:
-    """Return what counts as a failed case; without masks to score, that is a missing volume."""
+    """Return what counts as a failed case: if there are no masks to score, a missing volume."""
     rows = rows_of(study, "failures", method=method, definition=NEARLY_COMPLETE.name)
     has_no_masks = len(rows) and not (rows["n"] > 0).any()
     return NO_VOLUME if has_no_masks else FAILED_IS

@@ -1,4 +1,4 @@
-"""Flow of cases from the manifest to each effect: how many are left out at each step, and why."""
+"""Flow of cases from the manifest to each effect: how many are excluded at each step, and why."""
 
 import pandas as pd
 
@@ -12,10 +12,10 @@ LISTED, VOLUMES, FAILED, EFFECT = "cases listed", "with a volume", "mask failed"
 
 
 def flow_table(measured: Measured, effects: pd.DataFrame, *, n_listed: int = 0) -> pd.DataFrame:
-    """Return one row per step: cases, people, number left out and the reason.
+    """Return one row per step: number of cases and people, number excluded and the reason.
 
-    `n_listed` is the number of cases in the manifest; those without scores are left out at the
-    second step. For an effect, `n` counts people, as in the table of effects, and `n_left_out`
+    `n_listed` is the number of cases in the manifest; those without scores are excluded at
+    the second step. For an effect, `n` counts people, as in the table of effects, and `n_left_out`
     counts cases.
     """
     n, people = len(measured.covariates), measured.subjects.nunique()
@@ -28,14 +28,14 @@ def flow_table(measured: Measured, effects: pd.DataFrame, *, n_listed: int = 0) 
     labels = list(measured.target.label_names)
     for method, volumes in measured.volumes.items():
         known = volumes[labels].notna().all(axis=1)
-        left = measured.subjects[known].nunique()
+        n_people = measured.subjects[known].nunique()
         why = "no volume of every label" if not known.all() else ""
-        rows.append(_step(VOLUMES, method, int(known.sum()), left, int((~known).sum()), why))
+        rows.append(_step(VOLUMES, method, int(known.sum()), n_people, int((~known).sum()), why))
     failed = failed_masks(measured.scores)
     if len(failed):
         cases = failed[failed].index.get_level_values("case_id").unique()
-        named = measured.subjects.reindex(cases).nunique()
-        rows.append(_step(FAILED, "", len(cases), named, 0, "counted in every score"))
+        n_people = measured.subjects.reindex(cases).nunique()
+        rows.append(_step(FAILED, "", len(cases), n_people, 0, "counted in every score"))
     rows += [
         _effect_step(hypothesis, row)
         for hypothesis in measured.target.hypotheses
