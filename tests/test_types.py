@@ -31,7 +31,7 @@ def test_words_of_any_script_are_names():
 
 
 def test_no_label_is_called_as_the_sum_of_all():
-    with pytest.raises(ValueError, match=r"names a label total.*mend the target's settings"):
+    with pytest.raises(ValueError, match=r"names a label total.*correct the target's settings"):
         target(label="total")
 
 
@@ -179,7 +179,7 @@ NO_ID = "wanted a whole number of 1 to 2147483647"
     ],
 )
 def test_a_field_that_nobody_can_mean_is_named(key, value, error):
-    with pytest.raises(DataError, match=rf"target gland: {key}: .*{error}.*; mend the target's"):
+    with pytest.raises(DataError, match=rf"target gland: {key}: .*{error}.*; correct the target's"):
         Target(**FIELDS | {key: value})
 
 

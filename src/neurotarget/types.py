@@ -126,7 +126,7 @@ class Roi:
             wrong.append(f"anchor: found {self.anchor!r}, wanted head, scan or world")
         if wrong:
             problems = "; ".join(f"roi.{one}" for one in wrong)
-            raise DataError(f"{problems}; mend the target's settings")
+            raise DataError(f"{problems}; correct the target's settings")
 
 
 ROI_FIELDS: Mapping[str, Reader] = {
@@ -198,7 +198,9 @@ class Target:
         # relations between fields are checked only if each field is valid
         wrong = wrong or [claim for claim, holds in self._claims().items() if holds]
         if wrong:
-            raise DataError(f"target {self.name}: {'; '.join(wrong)}; mend the target's settings")
+            raise DataError(
+                f"target {self.name}: {'; '.join(wrong)}; correct the target's settings"
+            )
 
     def _claims(self) -> dict[str, object]:
         """Possible errors in relations between fields, and whether each occurs."""

@@ -157,7 +157,7 @@ def test_runs_that_were_trained_are_compared(
     assert arms.loc["all arms ensemble", "parameters"] == nets["parameters"].sum()
     agreement = pd.read_csv(tmp_path / "compare" / "agreement.tsv", sep="\t")
     assert set(agreement["arm"]) == set(arms.index)
-    assert "1 ensemble to predict: 6 times a case" in capsys.readouterr().out
+    assert "1 ensemble to predict: 6 predictions of a case" in capsys.readouterr().out
 
 
 def test_ensembles_stand_beside_the_nets(tmp_path, capsys):
@@ -173,7 +173,7 @@ def test_ensembles_stand_beside_the_nets(tmp_path, capsys):
         "all arms ensemble": "ensemble",
     }
     first, *_ = capsys.readouterr().out.splitlines()
-    assert first.startswith("1 ensemble to predict: 4 times a case through a network, about 8 s")
+    assert first.startswith("1 ensemble to predict: 4 predictions of a case, about 8 s")
 
 
 @pytest.mark.parametrize(

@@ -199,11 +199,11 @@ def test_what_is_finished_is_not_made_again(joined, multirun, capsys):
     (victim / "rows.csv").unlink()
     again = with_ensembles(found, output, device="cpu")
     message = capsys.readouterr().out
-    assert message.startswith("1 ensemble to predict: 4 times a case through a network, about 8 s")
+    assert message.startswith("1 ensemble to predict: 4 predictions of a case, about 8 s")
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*.nii.gz")} == predictions
     pd.testing.assert_frame_equal(again.arms.scores, joined[0].arms.scores)
     with_ensembles(found, output, device="cpu")
-    assert capsys.readouterr().out.startswith("12 of 12 ensembles are there already")
+    assert capsys.readouterr().out.startswith("12 of 12 ensembles already exist")
 
 
 def test_other_weights_are_predicted_anew(multirun, tmp_path):
@@ -247,7 +247,7 @@ def test_without_scans_there_are_no_ensembles_but_a_note(tmp_path):
     found = with_ensembles(read_arms([tmp_path]), tmp_path / "out")
     assert found.arms.names == ("unet",)
     assert found.notes == (
-        "There are no ensembles: scans or masks of 2 cases are gone (sub-00, sub-01).",
+        "There are no ensembles: scans or masks of 2 cases are missing (sub-00, sub-01).",
     )
 
 

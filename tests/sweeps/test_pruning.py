@@ -139,13 +139,13 @@ def test_where_the_storage_does_not_answer_the_trial_goes_on(study, job, tmp_pat
     (callback,) = job(7)
     callback.on_fit_start(validated(0.5, 1), None)
     callback.on_validation_end(validated(0.5, 1), None)
-    assert "this trial goes on unpruned: " in capsys.readouterr().out
+    assert "this trial continues without pruning: " in capsys.readouterr().out
     trial = study.ask()
     (callback,) = job(0)
     callback.on_fit_start(validated(0.5, 1), None)
     study.tell(trial, 0.5)  # as by somebody who gave it up
     callback.on_validation_end(validated(0.5, 1), None)
-    assert "this trial goes on unpruned: " in capsys.readouterr().out
+    assert "this trial continues without pruning: " in capsys.readouterr().out
 
 
 def test_the_check_before_training_is_not_reported(study, job):

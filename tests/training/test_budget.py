@@ -146,8 +146,8 @@ def test_an_end_of_the_trainers_own_holds_beside_steps():
     budget = apply_budget({"kind": "steps", "steps": 1000}, TRAINER, never)
     assert budget.trainer == {**TRAINER, "max_steps": 1000}
     assert budget.description == (
-        "1000 steps, or fewer where trainer.max_epochs=200 or trainer.max_time=00:00:15:00 "
-        "ends first"
+        "1000 steps, or fewer if trainer.max_epochs=200 or trainer.max_time=00:00:15:00 "
+        "is reached first"
     )
 
 
@@ -178,7 +178,7 @@ def test_a_warm_up_longer_than_training_is_told():
 def test_fewer_steps_of_the_trainer_hold_before_a_budget():
     budget = apply_budget({"kind": "steps", "steps": 1000}, {"max_steps": 100}, never)
     assert budget.trainer["max_steps"] == 100
-    assert budget.description == "1000 steps, or fewer where trainer.max_steps=100 ends first"
+    assert budget.description == "1000 steps, or fewer if trainer.max_steps=100 is reached first"
 
 
 @pytest.mark.parametrize("steps", [None, "abc", 0])

@@ -32,8 +32,7 @@ def run(argv: Sequence[str]) -> int:
 def print_lint(source: Path | str, target: Target | None = None) -> int:
     """Print the problems of a data set, errors first; returns 2 if there are errors, else 0.
 
-    Without a target, it checks only what needs none: files, grids, and that labels are integers and
-    not empty.
+    Without a target, only files, grids and masks (integers, not empty) are checked.
     """
     manifest, problems = scan_manifest(source, target)
     if manifest is not None:

@@ -1,4 +1,7 @@
-"""Ensembles and soups as further arms of a comparison, without leakage of training cases."""
+"""Ensembles and soups as further arms of a comparison, without leakage of training cases.
+
+An ensemble averages the outputs of several runs, a soup their weights.
+"""
 
 import math
 import re
@@ -39,13 +42,13 @@ RECORD = "ensemble.json"
 SUMS = ("parameters", "steps", "train_s", "energy_wh")  # costs that are summed over members
 SOUPS = (
     "A soup is the mean of the weights of runs that began from different random weights; such "
-    "weights need not be alike, and a soup that segments nothing is then no fault of a run."
+    "weights may be incompatible, and a soup that segments nothing is then not the fault of a run."
 )
-COSTS = "What an ensemble or a soup cost is what all its members cost together."
+COSTS = "The cost of an ensemble or a soup is that of all its members together."
 
 
 class Plan(NamedTuple):
-    """One ensemble, and its members, none of which was trained on its cases."""
+    """One ensemble or soup; none of its members was trained on its cases."""
 
     arm: str
     kind: str  # ensemble | soup
@@ -61,8 +64,8 @@ class Plan(NamedTuple):
         return "soup" if self.kind == "soup" else "mean"
 
     @property
-    def place(self) -> Path:
-        """Return the subfolder of this ensemble."""
+    def subfolder(self) -> Path:
+        """Return the path of this ensemble below the output folder."""
         return Path(*map(_file_name, self.name.rsplit("/", 1)))
 
     @property
@@ -72,7 +75,7 @@ class Plan(NamedTuple):
 
 
 def plan_ensembles(arms: Arms) -> list[Plan]:
-    """Return every ensemble that the runs of nets allow without leakage.
+    """Return every ensemble and soup that the trained networks allow without leakage.
 
     A case is predicted only by runs that have held it out: by the ensemble of such runs of each
     arm (if there are at least two), by the soup of runs with equal test cases, and by the ensemble
@@ -117,18 +120,18 @@ def with_ensembles(
         return gathered._replace(notes=(*gathered.notes, reason))
     if older := [name for name, run in gathered.runs.items() if distances_by(run.rows) == VOXELS]:
         reason = (
-            f"There are no ensembles: distances of {listed(older)} are by {VOXELS}, of an older "
-            f"version; score them again with neurotarget evaluate to have those by {ELEMENTS}."
+            f"There are no ensembles: distances of {listed(older)} are by {VOXELS}, from an "
+            f"older version; score them again with neurotarget evaluate, by {ELEMENTS}."
         )
         return gathered._replace(notes=(*gathered.notes, reason))
     cases, missing = _cases(gathered.runs.values())
     wanted = {case for plan in plans for case in plan.cases}
-    if lacking := sorted(wanted - cases.keys() | wanted & missing):
-        number = counted(len(lacking), "case")
-        reason = f"There are no ensembles: scans or masks of {number} are gone "
-        return gathered._replace(notes=(*gathered.notes, f"{reason}({listed(lacking)})."))
+    if unusable := sorted(wanted - cases.keys() | wanted & missing):
+        number = counted(len(unusable), "case")
+        reason = f"There are no ensembles: scans or masks of {number} are missing "
+        return gathered._replace(notes=(*gathered.notes, f"{reason}({listed(unusable)})."))
     makers = [
-        Maker(plan, gathered, cases, folder=output / plan.place, device=device, make=make)
+        Maker(plan, gathered, cases, folder=output / plan.subfolder, device=device, make=make)
         for plan in plans
     ]
     print(cost_sentence(makers), flush=True)
@@ -140,7 +143,7 @@ def with_ensembles(
         except DataError as error:
             notes.append(f"There is no {maker.plan.name}: {' '.join(str(error).split())}.")
             continue
-        arms = _joined(arms, maker.plan, rows, maker.cost())
+        arms = _with_arm(arms, maker.plan, rows, maker.cost())
     kinds = set(arms.kinds.values())
     notes += [text for kind, text in (("ensemble", COSTS), ("soup", SOUPS)) if kind in kinds]
     return gathered._replace(arms=arms, notes=(*gathered.notes, *dict.fromkeys(notes)))
@@ -204,7 +207,7 @@ class Maker:
         return with_ledger(rows, self.folder / "predictions")
 
     def _make(self) -> None:
-        """Predict and score the cases; failed ones are counted, and tried again next time."""
+        """Predict and score the cases; failed ones count as failed, and are retried next time."""
         predictions = self.folder / "predictions"
         predictor, made_by = load_ensemble(
             [run.folder for run in self.runs],
@@ -263,38 +266,38 @@ class Maker:
         }
 
 
-def cost_sentence(every: Sequence[Maker]) -> str:
+def cost_sentence(makers: Sequence[Maker]) -> str:
     """Return a sentence on the predictions to make and their estimated time."""
-    possible = [maker for maker in every if maker.is_possible]
-    makers = [maker for maker in possible if not maker.is_done]
-    if not makers:
-        return f"{len(possible)} of {counted(len(every), 'ensemble')} are there already"
-    passes = sum(maker.plan.passes for maker in makers)
+    possible = [maker for maker in makers if maker.is_possible]
+    pending = [maker for maker in possible if not maker.is_done]
+    if not pending:
+        return f"{len(possible)} of {counted(len(makers), 'ensemble')} already exist"
+    passes = sum(maker.plan.passes for maker in pending)
     seconds = sum(
         maker.plan.passes * fmean(run.cost["predict_s_per_case"] for run in maker.runs)
-        for maker in makers
+        for maker in pending
     )
-    length = "" if math.isnan(seconds) else f", about {duration(seconds)} as the runs took"
+    length = "" if math.isnan(seconds) else f", about {duration(seconds)} at the speed of the runs"
     return (
-        f"{counted(len(makers), 'ensemble')} to predict: {passes} times a case through a "
-        f"network{length}; ensembles=false leaves them out, and what is finished is kept"
+        f"{counted(len(pending), 'ensemble')} to predict: {counted(passes, 'prediction')} of a "
+        f"case{length}; ensembles=false skips them, finished ones are kept"
     )
 
 
 def _by_case(tested: Mapping[str, frozenset[str]]) -> dict[tuple[str, ...], list[str]]:
-    """Cases, grouped by the runs that have held them out."""
+    """Group cases by the runs that have held them out."""
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for case in sorted(set().union(*tested.values())):
-        groups[tuple(run for run, own in tested.items() if case in own)].append(case)
+        groups[tuple(run for run, cases in tested.items() if case in cases)].append(case)
     return groups
 
 
 def _by_test_set(tested: Mapping[str, frozenset[str]]) -> dict[tuple[str, ...], list[str]]:
-    """Test sets, with the runs that have exactly these."""
+    """Group runs by their test set."""
     runs: dict[frozenset[str], list[str]] = defaultdict(list)
-    for run, own in tested.items():
-        runs[own].append(run)
-    return {tuple(members): sorted(own) for own, members in runs.items()}
+    for run, cases in tested.items():
+        runs[cases].append(run)
+    return {tuple(members): sorted(cases) for cases, members in runs.items()}
 
 
 def _plan(
@@ -315,7 +318,7 @@ def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
         except (DataError, OSError):
             continue
         for case in manifest.cases:
-            known = by_id.get(case.case_id, case)  # arms may read other contrasts
+            known = by_id.get(case.case_id, case)  # another arm may use other contrasts
             images = {**case.images, **known.images}
             by_id[case.case_id] = replace(known, images=images)
             files = [*images.values(), *([case.label] if case.label else [])]
@@ -324,13 +327,13 @@ def _cases(runs: Sequence[Run]) -> tuple[dict[str, Case], set[str]]:
     return by_id, missing
 
 
-def _joined(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any]) -> Arms:
-    slot = (plan.fold, plan.seed)
-    scores = score_rows(rows, arm=plan.arm, kind=plan.kind, run=plan.name, slot=slot)
+def _with_arm(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any]) -> Arms:
+    fold_and_seed = (plan.fold, plan.seed)
+    scores = score_rows(rows, arm=plan.arm, kind=plan.kind, run=plan.name, slot=fold_and_seed)
     if "parts" not in arms.runs:
         arms = replace(arms, runs=arms.runs.assign(parts=""))
-    line = {"arm": plan.arm, "kind": plan.kind, "fold": plan.fold, "seed": plan.seed, **cost}
-    runs = pd.DataFrame([line], index=pd.Index([plan.name], name="run"))
+    row = {"arm": plan.arm, "kind": plan.kind, "fold": plan.fold, "seed": plan.seed, **cost}
+    runs = pd.DataFrame([row], index=pd.Index([plan.name], name="run"))
     runs = runs.reindex(columns=arms.runs.columns).astype(arms.runs.dtypes)
     runs["parts"] = "\n".join(dict.fromkeys(arms.runs.loc[list(plan.members), "arm"]))
     return replace(
@@ -341,7 +344,6 @@ def _joined(arms: Arms, plan: Plan, rows: pd.DataFrame, cost: Mapping[str, Any])
 
 
 def _file_name(name: str) -> str:
-    """A portable file name, made unique among names that would become equal."""
+    """A portable file name; a hash is added if characters were replaced, to keep names distinct."""
     plain = re.sub(r"[^\w.,=+-]+", "_", name).strip(".")[:80]
-    mark = hash_of_text(name, 6)
-    return plain if plain == name.replace(" ", "_") else f"{plain}-{mark}"
+    return plain if plain == name.replace(" ", "_") else f"{plain}-{hash_of_text(name, 6)}"

@@ -65,11 +65,11 @@ def compare_runs(
         common: whether only folds, seeds and cases are compared that all arms have.
         ensembles: whether ensembles and soups are predicted as further arms.
         title: of the page.
-        seed: of the intervals.
-        device: where ensembles predict.
+        seed: of the bootstrap intervals.
+        device: for the predictions of ensembles.
         wandb: `auto`, `online`, `offline` or `disabled`.
-        overwrite: whether files may be replaced that neurotarget did not write.
-        trust: whether the configurations of the runs may name code that is not neurotarget's.
+        overwrite: whether files that neurotarget did not write may be replaced.
+        trust: whether the configurations of the runs may name code outside neurotarget.
         command: the command line, for the page.
 
     Raises:
@@ -110,16 +110,16 @@ def write_comparison(comparison: Comparison, folder: Path, *, title: str) -> Wri
     for name, values in comparison.tables.items():
         write_tsv(values, tables / f"{name}.tsv")
     write_tsv(comparison.tables["arms"], table)
-    shown, pictures = [], []
+    page_figures, pictures = [], []
     for name, heading, caption, figure in all_figures(comparison):
         svg = None
         if figure is not None:
             svg = svg_text(figure)
             save_figure(figure, figures / name)
             pictures.append(figures / f"{name}.png")
-        shown.append(PageFigure(name, heading, caption, svg))
+        page_figures.append(PageFigure(name, heading, caption, svg))
     write_text(readme, markdown(comparison, title))
-    write_text(page, compare_html(comparison, shown, title=title))
+    write_text(page, compare_html(comparison, page_figures, title=title))
     return WrittenComparison(comparison, page, table, readme, pictures)
 
 
@@ -129,15 +129,15 @@ def track(
     """Log tables and figures to one W&B run of the type `comparison`.
 
     The entity (such as a team) of the first run's config is used only with `trust`, since the run
-    may come from somebody else.
+    may come from another person.
     """
     if mode == "disabled":
         return
     tracker: dict[str, Any] = dict(first.config.get("logger") or {})
     if tracker.get("entity") and not trust:
         print(
-            f"W&B: {first.folder} names the entity {one_line(str(tracker.pop('entity')))}, which "
-            "trust=true lets this comparison go to; it goes to your own"
+            f"W&B: {first.folder} names the entity {one_line(str(tracker.pop('entity')))}; the "
+            "comparison is logged to your own entity instead, unless trust=true is set"
         )
     settings = {
         "wandb": mode,
@@ -148,16 +148,16 @@ def track(
     }
     folder, facts = done.page.parent, dict(done.comparison.facts)
     run_id, config = os.urandom(4).hex(), {"facts": facts}
-    made = loggers(
+    run_loggers = loggers(
         folder, settings, run_id=run_id, name=title, config=config, job_type="comparison"
     )
     failed = True
     try:
-        on_wandb(made, lambda run: run.log(_logged(done)))
-        on_wandb(made, lambda run: run.summary.update(_summary(done.comparison)))
+        on_wandb(run_loggers, lambda run: run.log(_logged(done)))
+        on_wandb(run_loggers, lambda run: run.summary.update(_summary(done.comparison)))
         failed = False
     finally:
-        finish(made, failed=failed)
+        finish(run_loggers, failed=failed)
 
 
 def _logged(done: WrittenComparison) -> dict[str, Any]:
@@ -183,14 +183,14 @@ def _summary(comparison: Comparison) -> dict[str, float | str]:
 
 
 def _output(output: Path | str | None, places: Sequence[Path], arms: Sequence[str]) -> Path:
-    """Folder to write into: in that of a single multirun, else one named after the arms."""
+    """Folder to write into: inside a single multirun, else in `runs`, named after the arms."""
     if output is not None:
         folder = expand_home(output)
     elif len(places) == 1 and not (places[0] / "config.yaml").is_file():
         folder = places[0] / "compare"
     else:
-        named = "\n".join(sorted(str(real_path(place)) for place in places))
-        mark = hash_of_text(named, 6)
-        folder = Path("runs") / f"compare_{named_after(arms)}_{mark}"
+        sources = "\n".join(sorted(str(real_path(place)) for place in places))
+        suffix = hash_of_text(sources, 6)
+        folder = Path("runs") / f"compare_{named_after(arms)}_{suffix}"
     check_writable(folder)
     return folder

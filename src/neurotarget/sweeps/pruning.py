@@ -87,7 +87,7 @@ class PruneBadTrials(Callback):
                 one for one in study.get_trials(deepcopy=False) if one.number == self.number
             ]
         except (DataError, ValueError) as error:
-            print(f"this trial goes on unpruned: {error}", flush=True)
+            print(f"this trial continues without pruning: {error}", flush=True)
             return None
         return Trial(study, found._trial_id)
 
@@ -106,6 +106,6 @@ class PruneBadTrials(Callback):
             is_bad = self.trial.should_prune()
         except (OptunaError, KeyError) as error:
             self.trial = None
-            print(f"this trial goes on unpruned: {masked(str(error))}", flush=True)
+            print(f"this trial continues without pruning: {masked(str(error))}", flush=True)
             return ""
         return f"{objective} {value:.4g} at epoch {epoch} is worse than others'" if is_bad else ""

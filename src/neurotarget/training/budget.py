@@ -12,16 +12,16 @@ from pytorch_lightning.trainer.states import RunningStage
 
 from neurotarget.problems import DataError
 
-UNITS = {"steps": "steps", "minutes": "minutes", "flops": "petaflops"}  # key of the amount, by kind
+UNITS = {"steps": "steps", "minutes": "minutes", "flops": "petaflops"}  # kind → key of amount
 PETA = 1e15
 
 
 class Budget(NamedTuple):
-    """Where a training ends: trainer settings, callbacks, and a phrase for the user."""
+    """When a training ends: trainer settings, callbacks, and a description for messages."""
 
     trainer: dict[str, Any]
     callbacks: list[Callback]
-    description: str  # "" where the trainer's own settings decide
+    description: str  # "" if only the trainer's own settings apply
 
 
 def apply_budget(
@@ -31,12 +31,12 @@ def apply_budget(
 ) -> Budget:
     """Combine a budget with the trainer's own limits; training stops at whichever comes first.
 
-    Steps are optimizer steps. Minutes count training steps and the making of their patches, but not
-    validation: its frequency and duration depend on the data settings and would give equal models
-    unequal time to learn. A budget in minutes replaces the trainer's `max_time`. FLOPs are
-    converted to steps of this model, patch and batch, at least one. Without a kind, and without a
-    limit in the trainer, training lasts for the budget's `epochs`. The learning rate schedule ends
-    with the budget in each case.
+    Steps are optimizer steps. Minutes count training steps and the preparation of their patches,
+    but not validation: its frequency and duration depend on the data settings, so that equal models
+    would have unequal time to learn. A budget in minutes replaces the trainer's `max_time`. FLOPs
+    are converted to steps of this model, patch and batch, at least one. Without a kind, and without
+    a limit in the trainer, the budget's `epochs` are trained. The learning rate schedule ends with
+    the budget in each case.
 
     Args:
         budget: `kind`, and its amount under `steps`, `minutes` or `petaflops`; without a kind,
@@ -45,9 +45,9 @@ def apply_budget(
         flops_per_step: of the forward and backward pass of one batch; used only by `kind: flops`.
 
     Raises:
-        DataError: the kind is unknown, or its amount is absent or not positive.
+        DataError: the kind is unknown, or its amount is missing or not positive.
     """
-    kind, own = budget.get("kind"), own_ends(trainer)
+    kind, own = budget.get("kind"), trainer_limits(trainer)
     ends = {"max_steps": -1, "max_epochs": -1, "max_time": None}
     if kind is None:
         ends |= own or {"max_epochs": budget["epochs"]}
@@ -55,21 +55,21 @@ def apply_budget(
     amount = _amount(kind, budget)
     if kind == "minutes":
         own.pop("max_time", None)
-        settings, found = {**trainer, **ends, **own}, f"{amount:g} minutes of training steps"
-        return Budget(settings, [TrainingTimer(amount), StepEnd()], found + _earlier(own))
-    steps, found = int(amount), f"{amount:g} steps"
+        settings, text = {**trainer, **ends, **own}, f"{amount:g} minutes of training steps"
+        return Budget(settings, [TrainingTimer(amount), StepEnd()], text + _earlier(own))
+    steps, text = int(amount), f"{amount:g} steps"
     if kind == "flops":
         per_step = flops_per_step() if callable(flops_per_step) else flops_per_step
         steps = _steps_of(amount, per_step)
-        found = f"{amount:g} petaFLOPs, which are {steps} steps of this model"
+        text = f"{amount:g} petaFLOPs, which are {steps} steps of this model"
     ends |= own | {"max_steps": min(steps, own.get("max_steps", steps))}
-    return Budget({**trainer, **ends}, [StepEnd()], found + _earlier(own))
+    return Budget({**trainer, **ends}, [StepEnd()], text + _earlier(own))
 
 
-def own_ends(trainer: Mapping[str, Any]) -> dict[str, Any]:
+def trainer_limits(trainer: Mapping[str, Any]) -> dict[str, Any]:
     """Limits that are set in the trainer's settings, by key; None and -1 mean no limit."""
-    named = {key: trainer.get(key) for key in ("max_steps", "max_epochs", "max_time")}
-    return {key: value for key, value in named.items() if value not in (None, -1)}
+    values = {key: trainer.get(key) for key in ("max_steps", "max_epochs", "max_time")}
+    return {key: value for key, value in values.items() if value not in (None, -1)}
 
 
 def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: int) -> int | None:
@@ -78,11 +78,11 @@ def planned_steps(budget: Mapping[str, Any], trainer: Mapping[str, Any], epoch: 
     `epoch` is the number of steps in one epoch. A time limit may end the training earlier.
 
     Raises:
-        DataError: the budget's steps are absent or no positive number.
+        DataError: the budget's steps are missing or not a positive number.
     """
     if budget["kind"] not in (None, "steps"):
         return None
-    own = own_ends(trainer)
+    own = trainer_limits(trainer)
     ends = [own["max_steps"]] if "max_steps" in own else []
     if budget["kind"] == "steps":
         ends.append(_amount("steps", budget))
@@ -103,9 +103,9 @@ def warm_up_note(schedule: Mapping[str, Any] | None, steps: int) -> str:
 
 
 def _earlier(own: Mapping[str, Any]) -> str:
-    """End of a sentence that names the trainer limits which may stop training before the budget."""
+    """End of a sentence: the trainer limits that may stop training before the budget does."""
     others = [f"trainer.{key}={value}" for key, value in own.items()]
-    return f", or fewer where {' or '.join(others)} ends first" if others else ""
+    return f", or fewer if {' or '.join(others)} is reached first" if others else ""
 
 
 def _amount(kind: str, budget: Mapping[str, Any]) -> float:
@@ -131,21 +131,21 @@ def _amount(kind: str, budget: Mapping[str, Any]) -> float:
 def _steps_of(petaflops: float, flops_per_step: float) -> int:
     if not 0 < flops_per_step < math.inf:
         raise DataError(
-            f"budget=flops: found {flops_per_step:g} FLOPs in a step of this model, which no "
-            "budget can be divided by; set budget=steps or budget=minutes"
+            f"budget=flops: found {flops_per_step:g} FLOPs in a step of this model, wanted a "
+            "positive number; set budget=steps or budget=minutes"
         )
     return max(1, int(petaflops * PETA / flops_per_step))
 
 
 class StepEnd(Callback):
-    """Validates at the end of a training that `max_steps` ends, and makes it resume exactly.
+    """Validates when `max_steps` ends a training, and lets the training resume exactly.
 
-    Lightning validates at an end within an epoch for `max_time` only. Without this callback the
+    Within an epoch, Lightning validates at the end only for `max_time`. Without this callback the
     last steps, which have the smallest learning rate, would never be validated, and a run shorter
     than an epoch would have no best weights.
 
-    With `max_steps`, a resumed Lightning trainer runs through the end of the last epoch again and
-    counts one epoch too many, so that it would draw the patches of the epoch after the next.
+    With `max_steps`, a resumed Lightning trainer repeats the end of the last epoch and counts one
+    epoch too many, so that an epoch of patches would be skipped.
     Lightning decides this between `on_fit_start` and `on_train_start`; these hooks hide `max_steps`
     from it there.
     """
@@ -200,12 +200,12 @@ class TrainingTimer(Timer):
         super().on_train_start(trainer, pl_module)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Pause."""
+        """Pause the timer."""
         super().on_validation_start(trainer, pl_module)
         self._validating_since = time.monotonic()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Continue."""
+        """Continue the timer."""
         super().on_validation_end(trainer, pl_module)
         self._validated_s += self._in_validation_s()
         self._validating_since = None

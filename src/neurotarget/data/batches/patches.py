@@ -1,8 +1,9 @@
 """Patches for training: TorchIO's queue with regions that are read from memory maps.
 
-Every patch has a number, its draw. The draw determines case, place and augmentation, whatever the
-number of workers: the same seed repeats a run to the voxel, epochs differ, a resumed run gets
-exactly the patches it would have had without the stop, and any patch can be made again.
+Every patch has a number, its draw. Seed and draw determine the case, position and augmentation of
+the patch, whatever the number of workers: a run can be repeated exactly, epochs differ, a resumed
+run gets the patches that it would have had without the interruption, and any patch can be made
+again.
 """
 
 import random
@@ -29,9 +30,9 @@ try:
 except ImportError:  # Windows
     resource = None
 
-TIMED = 12  # patches to time: most of the slow transforms are rare
+TIMED = 12  # patches to time; one is not enough, since most of the slow transforms are rare
 
-HELD = (32, 512)  # fewest and most cases that a process keeps open, with two files each
+HELD = (32, 512)  # fewest and most cases whose two files a process keeps open
 TRIES = 1000  # attempts to find a patch centre that is not ignored
 
 
@@ -54,13 +55,13 @@ class DrawSampler(Sampler):
         first = self.epoch * self.num_draws
         for step in range(first, first + self.num_draws):
             draw = step * self.ranks + self.rank
-            lap, place = divmod(draw, self.num_cases)
+            lap, index = divmod(draw, self.num_cases)
             order = np.random.default_rng([self.seed, lap]).permutation(self.num_cases)
-            yield draw * self.num_cases + int(order[place])
+            yield draw * self.num_cases + int(order[index])
 
 
 def most_held() -> int:
-    """Cases that one process may keep open, from a quarter of the system's limit of open files."""
+    """Most cases that one process keeps open; their files are a quarter of the system's limit."""
     if resource is None:
         return HELD[0]
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -71,8 +72,8 @@ class Regions(tio.SubjectsDataset):
     """Augmented patches of prepared cases, one per draw.
 
     A region around the patch is cut from the memory map, so that a rotation finds voxels beyond the
-    patch's edge; it is augmented and then cut to the patch. With `boxes`, a patch lies in a box
-    with random errors like a localiser's, as the network will get in prediction. No patch is
+    patch's edge; it is augmented and then cut to the patch. With `boxes`, a patch lies in the
+    box of its target, with random errors like those of a localiser, as in prediction. No patch is
     centred on a voxel of `ignored_class` if a case has other voxels.
     """
 
@@ -115,7 +116,7 @@ class Regions(tio.SubjectsDataset):
             ) from error
 
     def _entry(self, case: int) -> Entry:
-        """A case with its arrays open; closes the least recently used one of too many."""
+        """A case with its arrays open; closes the least recently used case if too many are open."""
         if case not in self._entries:
             self._entries[case] = open_entry(self.folders[case])
         entry = self._held.pop(case, None) or held(self._entries[case])
@@ -126,7 +127,7 @@ class Regions(tio.SubjectsDataset):
 
     def _patch(self, entry: Entry, rng: np.random.Generator) -> tio.Subject:
         first, sides = self._box(entry, rng)
-        # the voxels that the network scores lie in the volume; the margin may lie outside
+        # voxels for which the network gives an output lie in the volume; the margin may lie outside
         scored = self.patch_vox - 2 * self.margin_vox
         centre = self._centre(entry, first, sides, rng)
         low = first + _clamped(centre - first - scored // 2, sides, scored) - self.margin_vox
@@ -243,13 +244,13 @@ def cut(
     For an image, `fill` is each channel's smallest value in the whole volume, as in prediction.
     Labels are returned as uint8 or uint16 and images as float32.
     """
-    kind = np.float32 if array.dtype.kind == "f" else array.dtype
+    dtype = np.float32 if array.dtype.kind == "f" else array.dtype
     shape = np.array(array.shape[1:])
     first, last = np.maximum(low, 0), np.minimum(low + sides, shape)
-    inner = np.array(array[(slice(None), *map(slice, first, last))], dtype=kind)
+    inner = np.array(array[(slice(None), *map(slice, first, last))], dtype=dtype)
     if (inner.shape[1:] == sides).all():
         return inner
-    box = np.empty((len(array), *sides), dtype=kind)
+    box = np.empty((len(array), *sides), dtype=dtype)
     box[:] = np.reshape(fill, (-1, 1, 1, 1))
     box[(slice(None), *map(slice, first - low, last - low))] = inner
     return box

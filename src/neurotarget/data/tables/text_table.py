@@ -161,16 +161,16 @@ def _point_decimals(
     Three digits after each comma may be thousands; they count as decimals with `any_comma`, as in
     tables separated by semicolons.
     """
-    mended = []
+    corrected = []
     for name in columns:
         texts = [row[name] for row in rows if not is_missing(row[name])]
         commas = [text for text in texts if COMMA.fullmatch(text)]
         whole = sum(INTEGER.fullmatch(text) is not None for text in texts)
         is_decimal = any_comma or any(len(text.partition(",")[2]) != 3 for text in commas)
         if commas and is_decimal and len(commas) + whole == len(texts):
-            mended.append(name)
+            corrected.append(name)
             for row in rows:
                 row[name] = row[name].replace(",", ".")
     todo = "they are read as numbers; export points if that is wrong"
-    found = f"decimal commas in the columns {some(mended)}"
-    return [warning(found, "decimal points", todo, file=path)] if mended else []
+    found = f"decimal commas in the columns {some(corrected)}"
+    return [warning(found, "decimal points", todo, file=path)] if corrected else []

@@ -1,7 +1,7 @@
 """Methods and results as paragraphs for a paper, from the tables and definitions of the page.
 
-A statistic is described by its definition on the page, if the tables contain it, and numbers are
-formatted by the same functions, so that page, text and tables cannot disagree.
+The text describes the statistics in the tables by their definitions on the page, and formats
+numbers by the same functions, so that page, text and tables cannot disagree.
 """
 
 import re
@@ -36,7 +36,7 @@ CHECKS = ("Bland and Altman 1999", "10.1177/096228029900800204")
 NETWORK = ("experiment", "model", "seed", "fold", "weights (SHA-256)", "commit", "trained by")
 
 
-ABSOLUTE = re.compile(r"(?<![^=,])/[^,]+")  # a path that begins an argument, a value or an item
+ABSOLUTE = re.compile(r"(?<![^=,])/[^,]+")  # a path: an argument, its value, or an item of a list
 
 
 class Written(NamedTuple):
@@ -48,29 +48,28 @@ class Written(NamedTuple):
 
 def methods_text(study: Study) -> Written:
     """Write a paragraph of methods for each theme and one of results, with citations `[@key]`."""
-    named = definitions(study.tables)
-    cited = [(one.source, one.doi) for one in named if one.source]
+    cited = [(one.source, one.doi) for one in definitions(study.tables) if one.source]
     cited += [*(CHANGE if len(rows_of(study, "longitudinal")) else ())]
     cited += [CHECKS] if len(rows_of(study, "assumptions")) else []
-    listed = references([*cited, CLAIM])
-    keys = {(one.source, one.doi): one.key for one in listed}
-    known = {one.doi: one.key for one in listed if one.doi}
+    entries = references([*cited, CLAIM])
+    keys = {(one.source, one.doi): one.key for one in entries}
+    key_of_doi = {one.doi: one.key for one in entries if one.doi}
     parts = [
         f"# Methods and results: {title_of(study.measured.target.name)}",
-        "Written from this study; `references.bib` is in the same folder. Add what no program "
-        "knows: ethics, funding, acquisition, who drew the masks.",
+        "Written from this study; `references.bib` is in the same folder. Add what the "
+        "software cannot know: ethics, funding, acquisition, who drew the masks.",
         "## Methods",
-        *filter(None, (_data(study), _network(study), _effects(study), _change(study, known))),
+        *filter(None, (_data(study), _network(study), _effects(study), _change(study, key_of_doi))),
         _statistics(study, keys),
-        _checks(study, known),
+        _checks(study, key_of_doi),
         _software(study),
         "## Results",
         *filter(None, (_people(study), *_findings(study))),
         "## Statistics, as they are defined here",
         _definitions(study),
-        f"Items of the checklist CLAIM [@{known[CLAIM[1]]}] stand in `claim.tsv`.",
+        f"Items of the checklist CLAIM [@{key_of_doi[CLAIM[1]]}] are in `claim.tsv`.",
     ]
-    return Written("\n\n".join(part for part in parts if part) + "\n", bibtex(listed))
+    return Written("\n\n".join(part for part in parts if part) + "\n", bibtex(entries))
 
 
 def _data(study: Study) -> str:
@@ -158,8 +157,8 @@ def _software(study: Study) -> str:
 
 
 def short_command(command: str) -> str:
-    """Return a command with absolute paths relative to the current folder, else the names alone."""
-    return shlex.join(ABSOLUTE.sub(_short_path, word) for word in shlex.split(command))
+    """Return a command without absolute paths: relative to the current folder, else file names."""
+    return shlex.join(ABSOLUTE.sub(_short_path, argument) for argument in shlex.split(command))
 
 
 def _short_path(match: re.Match) -> str:
@@ -173,7 +172,7 @@ def _people(study: Study) -> str:
         return ""
     text = f"{'; '.join(lines)}."
     has_more = any("±" in line or "%" in line for line in lines)
-    return f"{text} These are mean ± SD (range), or n (%)." if has_more else text
+    return f"{text} Values are mean ± SD (range), or n (%)." if has_more else text
 
 
 def _findings(study: Study) -> list[str]:

@@ -11,9 +11,9 @@ import pandas as pd
 from neurotarget.report.text.assets import asset_table
 from neurotarget.report.text.sentences import not_estimated, title_of
 
-MANY = 60  # from so many rows on, a table first shows the whole cohort only
+MANY = 60  # a table with more rows first shows only those of the whole cohort
 MOST_PRINTED = 60  # most rows of a printed table
-MOST_CHOICES = 150  # most values of a column with a filter
+MOST_CHOICES = 150  # a column with more distinct values has no filter
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class TableSpec:
     """Title and description of a table, and the format of its columns.
 
     `value` is the column that is missing in rows with a reason; `low` and `high` belong to it.
-    With `own_names`, columns without a heading here have users' names and are shown unchanged.
+    With `own_names`, columns without a heading here are named by the user and shown unchanged.
     """
 
     title: str
@@ -51,7 +51,16 @@ def value_texts() -> dict[str, str]:
     return asset_table("tables")["values"]
 
 
-MAIN = ("estimate", "value", "mean", "difference", "rate", "slope", "volume")  # own low and high
+# the first of these in a table is the column to which its columns low and high belong
+MAIN = (
+    "estimate",
+    "value",
+    "mean",
+    "difference",
+    "rate",
+    "slope",
+    "volume",
+)  # low, high are theirs
 SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
 STEMS = {
     **{"model_difference": ("model",), "estimate_without": ("without",)},
@@ -76,7 +85,10 @@ class Column(NamedTuple):
 
 
 class PageTable(NamedTuple):
-    """One table of the page. `data` is JSON: columns by key, text columns as levels and codes."""
+    """One table of the page.
+
+    `data` is JSON: columns by key; a text column is a list of distinct values and their codes.
+    """
 
     name: str
     title: str
@@ -109,20 +121,20 @@ def reasons(
     tables: Mapping[str, pd.DataFrame], specs: Mapping[str, TableSpec]
 ) -> list[tuple[str, int, dict[str, int]]]:
     """Return title, number of rows and reasons for each table with missing estimates."""
-    found_reasons = []
+    counted = []
     for name, table in tables.items():
         spec = _spec(name, specs)
         value = spec.value or next((key for key in (*MAIN, "d") if key in table), "")
         if counts := not_estimated(table, value):
-            found_reasons.append((spec.title, sum(counts.values()), counts))
-    return found_reasons
+            counted.append((spec.title, sum(counts.values()), counts))
+    return counted
 
 
 def script_json(value: object) -> str:
-    """Return JSON that is safe inside a script element: no text can end it or begin a tag."""
+    """Return JSON that is safe inside a script element: it cannot end the script or begin a tag."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 
 
@@ -130,14 +142,14 @@ def _page_table(name: str, table: pd.DataFrame, spec: TableSpec) -> PageTable:
     filters = tuple(
         key for key in FILTERS if key in table and 1 < table[key].nunique() <= MOST_CHOICES
     )
-    whole = len(table) > MANY and "stratum" in filters and (table["stratum"] == "all").any()
+    has_whole = len(table) > MANY and "stratum" in filters and (table["stratum"] == "all").any()
     return PageTable(
         name,
         spec.title,
         spec.description,
         _columns(table, spec),
         filters,
-        {"stratum": "all"} if whole else {},
+        {"stratum": "all"} if has_whole else {},
         len(table),
         spec.is_printed and len(table) <= MOST_PRINTED,
         {str(key): _packed(table[key]) for key in table},
@@ -166,7 +178,7 @@ def _columns(table: pd.DataFrame, spec: TableSpec) -> tuple[Column, ...]:
 
 
 def _intervals(table: pd.DataFrame, spec: TableSpec) -> dict[str, tuple[str, str]]:
-    """Names of low and high of each column with an interval: `icc_low` serves `icc_a1` too."""
+    """Columns of each column's interval, such as `icc_low` and `icc_high` of `icc_a1`."""
     ends: dict[str, tuple[str, str]] = {}
     for key in map(str, table):
         for stem in (key.removeprefix("estimate_"), *STEMS.get(key, ())):
@@ -197,7 +209,7 @@ def _kind_by_name(key: str, *, is_own: bool) -> str:
 
 
 def _is_own(key: str, spec: TableSpec) -> bool:
-    """Whether this column has a user's name."""
+    """Whether the user named this column."""
     return spec.own_names and key not in spec.headings
 
 
@@ -224,8 +236,8 @@ def _packed(values: pd.Series) -> object:
         return [_number(value) for value in values.tolist()]
     texts = ["" if _is_missing(value) else str(value) for value in values.tolist()]
     names = list(dict.fromkeys(texts))
-    places = {text: number for number, text in enumerate(names)}
-    return {"levels": names, "codes": [places[text] for text in texts]}
+    code_of = {text: number for number, text in enumerate(names)}
+    return {"levels": names, "codes": [code_of[text] for text in texts]}
 
 
 def _number(value: float) -> float | int | None:
