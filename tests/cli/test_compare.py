@@ -232,7 +232,7 @@ def test_a_run_of_a_stranger_sends_no_comparison_to_an_entity(
     wandb.teardown()
     output = capsys.readouterr().out
     assert "names the entity them" in output
-    assert "trust=true lets this comparison go to" in output
+    assert "logged to your own entity instead, unless trust=true is set" in output
     (log,) = (multirun / "compare" / "wandb").glob("offline-run-*/run-*.wandb")
     (started,) = [record.run for record in wandb_records(log) if record.HasField("run")]
     assert (started.entity, started.project) == ("", "p")

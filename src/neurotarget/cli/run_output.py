@@ -60,7 +60,7 @@ def claim_folder(config: DictConfig, *, is_sweep: bool = False) -> Path | None:
         place = Path(str(OmegaConf.select(config, key)))
     except OmegaConfBaseException:
         return None
-    folder = _made_anew(place, key) if _is_timed(config, is_sweep=is_sweep) else place
+    folder = _new_folder(place, key) if _is_timed(config, is_sweep=is_sweep) else place
     claim(folder, older=older_output, overwrite=overwrite, key=key)
     _check_room(folder, config)
     return folder
@@ -90,7 +90,7 @@ def _check_room(folder: Path, config: DictConfig) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _made_anew(place: Path, key: str) -> Path:
+def _new_folder(place: Path, key: str) -> Path:
     """Create a folder that does not exist yet, with a number appended if needed."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -202,7 +202,7 @@ class Maker:
             (self.folder / RECORD).unlink(missing_ok=True)
             raise DataError(
                 f"masks of {counted(len(unlike), 'case')} have changed since its runs were scored "
-                f"({listed(unlike)}); score the runs against the same masks, or train them anew"
+                f"({listed(unlike)}); score the runs against the same masks, or train them again"
             )
         return with_ledger(rows, self.folder / "predictions")
 

@@ -1,4 +1,4 @@
-"""Work on one case of many: an error becomes a message about the case, and the others go on."""
+"""Work on one case of many: an error becomes a message about the case, and the others continue."""
 
 import os
 import traceback

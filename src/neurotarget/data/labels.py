@@ -152,6 +152,6 @@ def _not_ignored(value: int, read_as: str) -> Problem:
     found = f"id {value}, whose voxels the data set ignores, read as {read_as}"
     todo = (
         f"take {value} out of the target's background_ids and labels: nobody has judged these "
-        "voxels, and a structure may go on in them; they count nowhere"
+        "voxels, and a structure may extend into them; no score counts them"
     )
     return error(found, "ignored voxels that are neither label nor background", todo)

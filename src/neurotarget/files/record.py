@@ -113,7 +113,7 @@ class Record:
         lock = FileLock(self.folder / LOCK, timeout=60)
         try:
             lock.acquire()
-        except (OSError, NotImplementedError):  # go on without: a line is appended in one write
+        except (OSError, NotImplementedError):  # no lock is needed: one write per line
             yield False
             return
         try:

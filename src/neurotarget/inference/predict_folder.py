@@ -48,8 +48,8 @@ def predict_all(
     A case is finished if all its files exist and were made from the same scan with the same weights
     and settings; else it is predicted (again). `made_by` identifies the weights: a folder with
     predictions of other weights is refused. A case that fails is a line of volumes.tsv with the
-    reason, and the others go on. Several runs may write into one folder. The files of a case exist
-    while the block of `ready(case)` lasts.
+    reason, and the others are still predicted. Several runs may write into one folder. The files of
+    a case exist while the block of `ready(case)` lasts.
 
     Raises:
         DataError: the folder cannot be written or belongs to other weights or to somebody else, an
@@ -66,8 +66,8 @@ def predict_all(
     job = _Job(predictor, output, probabilities, ready, settings, labels)
     is_same = is_made_by(output, made_by, overwrite=overwrite)
     outcomes = _kept(job, cases, ledger) if is_same and not overwrite else {}
-    anew = [case for case in cases if case.case_id not in outcomes]
-    refuse_files(target, anew, labels, ledger, probabilities=probabilities)
+    missing = [case for case in cases if case.case_id not in outcomes]
+    refuse_files(target, missing, labels, ledger, probabilities=probabilities)
     begin(output, ledger, made_by, overwrite=overwrite)
     if overwrite:
         ledger.forget(case.case_id for case in cases)

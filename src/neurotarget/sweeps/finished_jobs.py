@@ -40,7 +40,7 @@ def outdated_jobs(
         named = ", ".join(keys[:SHOWN]) + (", …" if len(keys) > SHOWN else "")
         yield (
             f"  {len(changed)} of them with other settings than the config files have now "
-            f"({named}); to run one anew, delete its folder: {', '.join(changed)}"
+            f"({named}); to run one again, delete its folder: {', '.join(changed)}"
         )
     now = code()["commit"]
     commits = Counter(_commit(folder / job.name) for job in jobs)

@@ -104,7 +104,7 @@ def _move_earlier_files(folder: Path, job: Job) -> None:
         number += 1
     kept.parent.mkdir(exist_ok=True)
     place.rename(kept)
-    print(f"{job.name}: begins anew; its earlier files are kept in {kept}", flush=True)
+    print(f"{job.name}: starts again; its earlier files are kept in {kept}", flush=True)
 
 
 def _launch(

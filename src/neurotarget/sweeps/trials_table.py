@@ -26,7 +26,7 @@ STATUS = {"COMPLETE": "done", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "
 UNSEEN = (
     "Trials are judged on validation cases only; no trial has looked at the held-out cases. The "
     "best of many trials is partly the luckiest, so its value here is too good: the command "
-    "trains it anew and scores the held-out cases once."
+    "trains it again and scores the held-out cases once."
 )
 NOT_PRUNED = "Bad trials ran to their end: Optuna stops trials early by one objective only."
 UNLEARNT = "not_learnt"  # attribute of a trial whose network has not learnt: the reason

@@ -335,7 +335,7 @@ def _drop_broken(last: Path) -> None:
     try:
         resumable_state(last)
     except DataError as error:
-        print(f"  {error}; here this localiser is trained anew", flush=True)
+        print(f"  {error}; this localiser is trained again here", flush=True)
         last.unlink()
 
 

@@ -71,5 +71,5 @@ def _refusal(folder: Path, changed: Sequence[str]) -> str:
     return (
         f"{folder}: found a scan or mask of {len(changed)} cases changed since this run began "
         f"({some(changed)}), wanted the data that it has trained on and is judged by; restore the "
-        f"files, start a new run, or set {ACCEPT}=true to go on with the new ones"
+        f"files, start a new run, or set {ACCEPT}=true to continue with the new ones"
     )

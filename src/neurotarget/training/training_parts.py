@@ -127,8 +127,8 @@ def fit(parts: Parts, made: list[Logger], resumed: Path | None) -> None:
             raise
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{resumed}: training cannot go on from it ({type(error).__name__}: {reason}); restore "
-            "the file, use the settings that it was made with, or begin anew"
+            f"{resumed}: training cannot continue from it ({type(error).__name__}: {reason}); "
+            "restore the file, use its settings, or start a new training"
         ) from error
     except SystemExit as error:  # Lightning hides which signal stopped it
         if (number := signal_of(error)) is None:

@@ -37,7 +37,7 @@ def test_a_localiser_as_it_was_written_is_whole(folder, capsys):
 def test_a_broken_file_is_named(folder, capsys, name, text):
     (folder / name).write_text(text)
     assert not is_whole(folder, folder / "last.ckpt")
-    assert f"{folder / name}: is broken; the localiser is made anew" in capsys.readouterr().out
+    assert f"{folder / name}: is broken; the localiser is trained again" in capsys.readouterr().out
 
 
 def test_without_boxes_a_localiser_is_not_begun_or_not_finished(folder, capsys):

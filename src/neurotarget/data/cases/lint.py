@@ -182,7 +182,7 @@ def _check_cut(checkups: Sequence[Checkup]) -> list[Problem]:
         return []
     names = dict.fromkeys(name for names in cut for name in names)
     found = f"{some(names)} next to ignored voxels in {len(cut)} of {len(checkups)} cases"
-    todo = "where a structure goes on in them, all volumes are those of its judged part"
+    todo = "if a structure extends into them, its volumes are those of its judged part"
     return [warning(found, "whole structures", todo)]
 
 

@@ -60,7 +60,7 @@ MAIN = (
     "rate",
     "slope",
     "volume",
-)  # low, high are theirs
+)
 SHARES = ("rate", "power", "site_share_raw", "site_share_combat")
 STEMS = {
     **{"model_difference": ("model",), "estimate_without": ("without",)},

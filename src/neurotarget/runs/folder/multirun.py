@@ -204,5 +204,5 @@ def stay_inside(folder: Path, name: str) -> None:
     if not is_name or (place.is_symlink() and real_path(place).parent != real_path(folder)):
         raise DataError(
             f"{folder / MULTIRUN}: found the job {name!r}, wanted a folder in that of the multirun;"
-            " restore the file, or start the multirun anew"
+            " restore the file, or start the multirun again"
         )

@@ -120,7 +120,7 @@ def run_record(folder: Path) -> dict[str, Any]:
     record_path = folder / "run.json"
     record = read_plain(record_path)
     if not record and record_path.is_file():
-        print(f"{record_path}: is broken and written anew, with another id", flush=True)
+        print(f"{record_path}: is broken and is replaced, with another id", flush=True)
     before = record.get("started")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if not isinstance(record.get("id"), str):
@@ -179,7 +179,8 @@ def read_overrides(folder: Path) -> list[str]:
     except (OSError, ValueError) as error:
         raise DataError(
             f"resume={folder}: found no overrides.yaml that can be read there, wanted the folder "
-            "of a run that was started; set resume=runs/<experiment>/<date_time>, or start it anew"
+            "of a run that was started; set resume=runs/<experiment>/<date_time>, or start a new "
+            "run"
         ) from error
     return [present_override(str(override)) for override in overrides]
 
@@ -211,7 +212,7 @@ def weights_path(folder: Path, which: str) -> Path:
         command = " ".join(command_for("train"))
         raise DataError(
             f"{path}: no such weights (there: {', '.join(there) or 'none'}); set weights=best or "
-            f"last, or go on with the training: {command} resume=<run folder>"
+            f"last, or continue the training: {command} resume=<run folder>"
         )
     return path
 
@@ -251,7 +252,7 @@ def refuse_nonfinite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise DataError(
             f"{path}: found NaN or infinite numbers in {', '.join(wrong[:SHOWN])}{more}, wanted "
-            "finite weights; use other weights, such as weights=best, or train anew"
+            "finite weights; use other weights, such as weights=best, or train again"
         )
 
 
@@ -271,7 +272,8 @@ def resumable_state(path: Path) -> dict[str, Any]:
     if lacking:
         raise DataError(
             f"{path}: found a checkpoint without a usable {', '.join(lacking)}, wanted one from "
-            "which training can go on; restore the file, or begin anew with pretrained=<this file>"
+            "which training can continue; restore the file, or start a new run with "
+            "pretrained=<this file>"
         )
     return state
 

@@ -58,6 +58,6 @@ def is_whole(folder: Path, weights: Path) -> bool:
         try:
             read()
         except (DataError, OSError, ValueError, TypeError, AttributeError):
-            print(f"  {path}: is broken; the localiser is made anew", flush=True)
+            print(f"  {path}: is broken; the localiser is trained again", flush=True)
             return False
     return True

@@ -108,8 +108,8 @@ class ForgivingLogger(WandbLogger):
         except Exception as error:  # of the service, the network, the disk or W&B
             self.is_lost = True
             print(
-                f"W&B failed ({_short(error)}) and is left alone; the run goes on, and logs/ and "
-                "the other files of its folder have all of it",
+                f"W&B failed ({_short(error)}) and is not used any more; the run continues, and "
+                "logs/ and the other files of its folder are complete",
                 flush=True,
             )
 

@@ -239,7 +239,7 @@ def all_methods(
 
 
 def weighted_spearman(weights: Weights, x: Cases, y: Cases, subject: Codes) -> Values:
-    """Spearman's rank correlation for every row; each row is ranked anew, ties get mean ranks."""
+    """Spearman's rank correlation of every row; rows are ranked separately, ties get mean ranks."""
     blocks = []
     for start in range(0, len(weights), BLOCK_ROWS):
         block = weights[start : start + BLOCK_ROWS, subject]
