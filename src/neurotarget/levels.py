@@ -36,7 +36,7 @@ COLUMNS = {  # other names of the standard columns, as `_plain` returns them
 CATEGORIES = ("sex", "group", "site", "scanner", "rater")  # columns whose values are names
 _FAMILY = {other: name for name, others in COLUMNS.items() for other in (name, *others.split())}
 _MEANT = {
-    name: {spelling.casefold(): ways[0] for ways in kinds for spelling in ways}
+    name: {spelling.casefold(): spellings[0] for spellings in kinds for spelling in spellings}
     for name, kinds in SPELLINGS.items()
 }
 

@@ -203,8 +203,8 @@ def _composed(name: str, search: list[str]) -> dict[str, Any]:
     """Settings of a training with this model, as far as they affect cost."""
     config = compose("train", [f"model={name}", *search])
     parts = OmegaConf.masked_copy(config, ["model", "loss", "optimizer", "patch_vox", "task"])
-    found = OmegaConf.to_container(parts)
-    return found | {key: found["task"][key] for key in ("ema_decay", "channels_last")}
+    settings = OmegaConf.to_container(parts)
+    return settings | {key: settings["task"][key] for key in ("ema_decay", "channels_last")}
 
 
 def _profiles(

@@ -195,10 +195,10 @@ def _dangling(error: InterpolationKeyError) -> str:
     group = reason.partition("'")[2].partition("'")[0].partition(".")[0]
     if not (options := _options(group)):
         return f"{error.full_key}: {reason}; check the name in ${{…}}"
-    ways = f"{group}=<{' | '.join(options)}>"
+    overrides = f"{group}=<{' | '.join(options)}>"
     if group != "experiment" and (whole := _options("experiment")):
-        ways += f" or experiment=<{' | '.join(whole)}>"
-    return f"{group}: nothing is chosen; set {ways}"
+        overrides += f" or experiment=<{' | '.join(whole)}>"
+    return f"{group}: nothing is chosen; set {overrides}"
 
 
 def _unknown_choice(error: MissingConfigException) -> str:

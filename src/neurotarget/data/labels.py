@@ -74,10 +74,12 @@ def rounded_labels(array: ndarray, *, case_id: str = "", file: str = "") -> list
 
     scl_slope, or resampling in float32, leaves labels such as 0.9999999.
     """
-    apart = float(np.abs(array - np.rint(array)).max(initial=0)) if array.dtype.kind == "f" else 0
-    if not 0 < apart <= WHOLE:
+    deviation = (
+        float(np.abs(array - np.rint(array)).max(initial=0)) if array.dtype.kind == "f" else 0
+    )
+    if not 0 < deviation <= WHOLE:
         return []
-    found = f"label values up to {apart:.1g} off whole numbers"
+    found = f"label values up to {deviation:.1g} off whole numbers"
     todo = f"up to {WHOLE:g} they are rounded; write the mask as whole numbers"
     return [warning(found, "whole numbers", todo, case_id=case_id, file=file)]
 

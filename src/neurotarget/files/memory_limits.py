@@ -7,7 +7,7 @@ from neurotarget.problems import CaseError, DataError
 
 WORKER = "DataLoader worker"  # how torch's message about a dead worker starts
 MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # in torch's messages
-LESS_READ = "close other programs, take cases or columns out that are not asked about"
+LESS_READ = "close other programs, remove cases or columns that are not needed"
 LESS_SHOWN = "close other programs, give fewer cases="
 
 

@@ -130,17 +130,17 @@ def soup(states: Sequence[State]) -> dict[str, Tensor]:
     return {name: _mean([state[name] for state in states]) for name in first}
 
 
-def differences(found: State, wanted: State) -> list[str]:
+def differences(values: State, wanted: State) -> list[str]:
     """Differences between weights by name and shape, as text; empty if there are none."""
     lines = []
-    if missing := [name for name in wanted if name not in found]:
+    if missing := [name for name in wanted if name not in values]:
         lines.append(f"{len(missing)} missing: {_few(missing)}")
-    if spare := [name for name in found if name not in wanted]:
+    if spare := [name for name in values if name not in wanted]:
         lines.append(f"{len(spare)} unexpected: {_few(spare)}")
     other = [
-        f"{name} found {times(found[name].shape)}, wanted {times(tensor.shape)}"
+        f"{name} found {times(values[name].shape)}, wanted {times(tensor.shape)}"
         for name, tensor in wanted.items()
-        if name in found and found[name].shape != tensor.shape
+        if name in values and values[name].shape != tensor.shape
     ]
     if other:
         lines.append(f"{len(other)} of another shape: {_few(other)}")

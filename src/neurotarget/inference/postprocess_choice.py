@@ -139,13 +139,13 @@ def _changes(
 ) -> tuple[Change, ...]:
     changed = [steps.apply(one.pred, label_names, one.voxel_mm3) for one in examples]
     both = [_scores(examples, which, label_names) for which in (Postprocessing(), steps)]
-    found = []
+    changes = []
     for place, name in enumerate(label_names):
         before, after = (scores.of(place) for scores in both)
         is_touched = steps.largest_together or _of_label(steps, name)
         hd95 = _hd95(examples, changed, place + 1, len(label_names)) if is_touched else ()
-        found.append(Change(name, *_numbers(before, after), *hd95))
-    return tuple(found)
+        changes.append(Change(name, *_numbers(before, after), *hd95))
+    return tuple(changes)
 
 
 def _numbers(before: _Scores, after: _Scores) -> tuple[int, float, float, int, int]:
@@ -271,11 +271,13 @@ def _hd95(
     last: int,
 ) -> tuple[float, float]:
     """Mean HD95 of a class before and after, mm, over the cases with both values."""
-    found = []
+    distances = []
     for one, after in zip(examples, changed, strict=True):
         judged = (_judged(one, part, last) for part in (one.pred, after))
         truth, *sides = (part == number for part in (one.truth, *judged))
-        found.append([hd95_mm(surface_distances(truth, side, one.spacing_mm)) for side in sides])
-    known = np.array([pair for pair in found if not np.isnan(pair).any()])
+        distances.append(
+            [hd95_mm(surface_distances(truth, side, one.spacing_mm)) for side in sides]
+        )
+    known = np.array([pair for pair in distances if not np.isnan(pair).any()])
     before, after_mm = known.mean(axis=0) if len(known) else (math.nan, math.nan)
     return float(before), float(after_mm)

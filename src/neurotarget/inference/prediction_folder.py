@@ -64,13 +64,13 @@ def is_made_by(output: Path, made_by: str, *, overwrite: bool) -> bool:
     Raises:
         DataError: they are of other weights, and `overwrite` is not set.
     """
-    found = _weights_of(output / MADE_BY)
-    if found not in (None, made_by) and not overwrite:
+    recorded = _weights_of(output / MADE_BY)
+    if recorded not in (None, made_by) and not overwrite:
         raise DataError(
-            f"{output}: found predictions of other weights ({found[:12]}), wanted an empty folder "
-            f"or those of {made_by[:12]}; choose another output, or overwrite=true"
+            f"{output}: found predictions of other weights ({recorded[:12]}), wanted an empty "
+            f"folder or those of {made_by[:12]}; choose another output, or overwrite=true"
         )
-    return found == made_by
+    return recorded == made_by
 
 
 def begin(output: Path, ledger: Ledger, made_by: str, *, overwrite: bool) -> None:

@@ -158,13 +158,13 @@ class Predictor:
         batch = batch.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             logits = self.inferer(batch, self.net)
-        found = torch.softmax(logits[0].float(), dim=0).cpu().numpy()
-        if not np.isfinite(found).all():
+        softmax = torch.softmax(logits[0].float(), dim=0).cpu().numpy()
+        if not np.isfinite(softmax).all():
             raise DataError(
                 "found probabilities that are NaN, wanted numbers from 0 to 1; look at the scan "
                 "for voxels that are NaN or huge, or use other weights"
             )
-        return found
+        return softmax
 
 
 def save_labels(prediction: Prediction, target: Target, path: Path) -> None:

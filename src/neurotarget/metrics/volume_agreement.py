@@ -35,9 +35,9 @@ def icc_a1(truth: Cases, pred: Cases) -> float:
     both = np.stack([truth, pred])
     if len(truth) < 3 or not np.isfinite(both).all() or np.ptp(both) == 0:
         return math.nan
-    n, means, apart = len(truth), (truth + pred) / 2, pred - truth
-    between, error = 2 * means.var(ddof=1), apart.var(ddof=1) / 2
-    methods = n * apart.mean() ** 2 / 2
+    n, means, differences = len(truth), (truth + pred) / 2, pred - truth
+    between, error = 2 * means.var(ddof=1), differences.var(ddof=1) / 2
+    methods = n * differences.mean() ** 2 / 2
     total = between + error + 2 * (methods - error) / n
     return float((between - error) / total) if total else math.nan
 

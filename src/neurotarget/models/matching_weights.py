@@ -84,14 +84,14 @@ def _renamings(weights: States, own: States) -> list[dict[str, str]]:
     """All replacements of one leading path by another, as {name in weights: name in network}."""
     heads = {""} | {path for name in weights for path in _paths(name)}
     fronts = {""} | {path for name in own for path in _paths(name)}
-    found = []
+    renamings = []
     for head in sorted(heads, key=len):
         bare = {name.removeprefix(head): name for name in weights if name.startswith(head)}
         for front in sorted(fronts, key=len):
             renamed = {there: front + rest for rest, there in bare.items() if front + rest in own}
             if renamed:
-                found.append(renamed)
-    return found
+                renamings.append(renamed)
+    return renamings
 
 
 def _paths(name: str) -> list[str]:

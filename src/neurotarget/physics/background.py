@@ -213,16 +213,16 @@ def _least_squares(
     most: int,
 ) -> Padded:
     """Conjugate gradients on the normal equations back(fields(x)) = back(target)."""
-    rest = back(target)
-    found, way = torch.zeros_like(rest), rest.clone()
-    power = start = float(rest.square().sum())
+    residual = back(target)
+    solution, direction = torch.zeros_like(residual), residual.clone()
+    power = start = float(residual.square().sum())
     for _ in range(most):
         if power <= tolerance**2 * start or power == 0:
             break
-        turned = back(fields(way))
-        step = power / float((way * turned).sum())
-        found.add_(way, alpha=step)
-        rest.sub_(turned, alpha=step)
-        before, power = power, float(rest.square().sum())
-        way.mul_(power / before).add_(rest)
-    return found
+        applied = back(fields(direction))
+        step = power / float((direction * applied).sum())
+        solution.add_(direction, alpha=step)
+        residual.sub_(applied, alpha=step)
+        before, power = power, float(residual.square().sum())
+        direction.mul_(power / before).add_(residual)
+    return solution

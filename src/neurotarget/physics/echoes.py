@@ -185,8 +185,8 @@ def _offset(scan: _Scan) -> tuple[Volume, Volume]:
     Slopes are smoothed, not values: at the rim, the mean is that of voxels inside.
     """
     phases, signals, times, spacing_mm, mask = scan
-    apart = wrap(phases[1] - phases[0])
-    field = unwrap_path(apart, mask) / (times[1] - times[0])
+    phase_change = wrap(phases[1] - phases[0])
+    field = unwrap_path(phase_change, mask) / (times[1] - times[0])
     start = phases[0] - field * times[0]
     weight = signals[0] * signals[1]
     slopes = []

@@ -142,5 +142,5 @@ def _otsu(values: Float[ndarray, " N"]) -> float:
     high = low[-1] - low
     sums = np.cumsum(counts * centres)
     with np.errstate(divide="ignore", invalid="ignore"):
-        apart = low * high * (sums / low - (sums[-1] - sums) / high) ** 2
-    return float(centres[np.argmax(np.nan_to_num(apart[:-1], nan=-1.0))])
+        between = low * high * (sums / low - (sums[-1] - sums) / high) ** 2
+    return float(centres[np.argmax(np.nan_to_num(between[:-1], nan=-1.0))])

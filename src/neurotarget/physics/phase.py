@@ -150,8 +150,11 @@ def handedness(chi_ppm: Volume, mask: MaskVolume, spacing_mm: Triple) -> tuple[i
     if abs(value) < ASYMMETRY:
         return 1, f"{UNDETERMINED} (asymmetry of χ {value:+.2f}); taken as it is"
     sign = 1 if value > 0 else -1
-    way = "as it is" if sign == 1 else "of the other sign"
-    return sign, f"paramagnetic is positive with the phase {way} (asymmetry of χ {value:+.2f})"
+    orientation = "as it is" if sign == 1 else "of the other sign"
+    return (
+        sign,
+        f"paramagnetic is positive with the phase {orientation} (asymmetry of χ {value:+.2f})",
+    )
 
 
 def _is_whole(mask: MaskVolume, spacing_mm: Triple) -> bool:

@@ -67,8 +67,8 @@ def unwrap_path(
     box = bounding_box(mask)
     inner, part = mask[box].cpu().numpy(), wrap(phase[box]).double().cpu().numpy()
     trusted = inner if weight is None else inner & (weight[box] > 0).cpu().numpy()
-    found = unwrap_phase(np.ma.array(part, mask=~trusted), rng=0)
-    turns = np.round((np.ma.filled(found, 0.0) - part) / TURN) * trusted
+    unwrapped_part = unwrap_phase(np.ma.array(part, mask=~trusted), rng=0)
+    turns = np.round((np.ma.filled(unwrapped_part, 0.0) - part) / TURN) * trusted
     unwrapped = torch.from_numpy(part + turns * TURN).to(phase.device, torch.float32)
     return placed(unwrapped * mask[box], box, phase)
 

@@ -86,10 +86,10 @@ def reconstruct(config: Config, folder: Path, overrides: Sequence[str]) -> dict[
     )
     failed = True
     try:
-        found, figures = _run(scans, methods, config, folder)
-        values = _headline(found)
-        _write(found, figures, values, config, folder)
-        _log(made, found, values, folder)
+        comparison, figures = _run(scans, methods, config, folder)
+        values = _headline(comparison)
+        _write(comparison, figures, values, config, folder)
+        _log(made, comparison, values, folder)
         failed = False
     finally:
         finish(made, failed=failed)
@@ -213,10 +213,10 @@ def _figure(scan: Scan, results: list[MethodResult], config: Config, *, number: 
     return NamedFigure(f"scan_{number}", scan.case_id, caption, figure)
 
 
-def _headline(found: Comparison) -> dict[str, float]:
+def _headline(comparison: Comparison) -> dict[str, float]:
     """Mean of the main score, for the first method that has it and for each."""
-    label, metric = HEADLINE[found.kind]
-    table = found.methods
+    label, metric = HEADLINE[comparison.kind]
+    table = comparison.methods
     rows = table[(table["label"] == label) & (table["metric"] == metric)]
     values = {f"{metric}/{row.method}": float(row.mean) for row in rows.itertuples(index=False)}
     own = [name for name in values if not name.endswith("/magnitude")]
@@ -224,29 +224,29 @@ def _headline(found: Comparison) -> dict[str, float]:
 
 
 def _write(
-    found: Comparison,
+    comparison: Comparison,
     figures: list[NamedFigure],
     values: Mapping[str, float],
     config: Config,
     folder: Path,
 ) -> None:
-    write_tsv(found.methods, folder / "methods.tsv")
+    write_tsv(comparison.methods, folder / "methods.tsv")
     for one in figures:
         save_figure(one.figure, folder / "pictures" / one.name)
     summary = {
-        "scans": found.n_scans,
-        "failed": dict(found.failed),
-        "notes": dict(found.notes),
+        "scans": comparison.n_scans,
+        "failed": dict(comparison.failed),
+        "notes": dict(comparison.notes),
         "values": {key: value if np.isfinite(value) else None for key, value in values.items()},
-        "methods": json.loads(found.methods.to_json(orient="records")),
+        "methods": json.loads(comparison.methods.to_json(orient="records")),
     }
     write_json(folder / "summary.json", summary)
-    page = reconstruction_html(found, figures, title=_title(config))
+    page = reconstruction_html(comparison, figures, title=_title(config))
     write_text(folder / "report.html", page)
-    heads, lines = cells(found, SHORT)
+    heads, lines = cells(comparison, SHORT)
     print(aligned([heads, *lines]))
-    print(f"\n{sentence(found)}")
-    for one in found.published:
+    print(f"\n{sentence(comparison)}")
+    for one in comparison.published:
         print(f"  published: {one['label']} {one['value']} ppm ({one.get('source', '')})")
     print(f"\nrun folder  {folder}\nrows        {folder / 'rows.csv'}")
     print(f"report      {folder / 'report.html'}")
@@ -257,7 +257,9 @@ def _title(config: Config) -> str:
     return "" if config["name"] == config["job"] else title_of(str(config["name"]))
 
 
-def _log(made: list[Logger], found: Comparison, values: Mapping[str, float], folder: Path) -> None:
+def _log(
+    made: list[Logger], comparison: Comparison, values: Mapping[str, float], folder: Path
+) -> None:
     for logger in made:
         logger.log_metrics({f"test/{key}": value for key, value in values.items()}, step=0)
         logger.save()
@@ -266,7 +268,7 @@ def _log(made: list[Logger], found: Comparison, values: Mapping[str, float], fol
     def act(run: "wandb.Run") -> None:
         paths = sorted((folder / "pictures").glob("*.png"))
         images = {f"maps/{path.stem}": wandb.Image(str(path)) for path in paths}
-        run.log(images | {"methods": wandb.Table(dataframe=found.methods)})
+        run.log(images | {"methods": wandb.Table(dataframe=comparison.methods)})
 
     on_wandb(made, act)
 

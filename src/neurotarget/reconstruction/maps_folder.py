@@ -86,18 +86,18 @@ def make_all(scans: Scans, work: Work, output: Path, *, overwrite: bool = False)
     claim(output, older=partial(older_maps, work=work), overwrite=overwrite)
     _refuse_files(scans.acquisitions, work, output)
     _describe(scans.acquisitions, output)
-    found: dict[str, Outcome] = {}
+    by_case: dict[str, Outcome] = {}
     for problem in errors:  # of names and sidecars, known before any voxel is read
-        before = found[problem.case_id].note + ". " if problem.case_id in found else ""
+        before = by_case[problem.case_id].note + ". " if problem.case_id in by_case else ""
         note = before + str(problem)
-        found[problem.case_id] = Outcome(problem.case_id, "failed", note, {}, None)
-    good = [one for one in scans.acquisitions if one.case_id not in found]
+        by_case[problem.case_id] = Outcome(problem.case_id, "failed", note, {}, None)
+    good = [one for one in scans.acquisitions if one.case_id not in by_case]
     for acquisition in tqdm(good, work.kind, unit="scan", delay=1):
         outcome = _one(acquisition, work, output, overwrite=overwrite)
-        found[outcome.case_id] = outcome
+        by_case[outcome.case_id] = outcome
         if outcome.status == "failed":
             tqdm.write(f"error: {outcome.note}", file=sys.stderr)
-    return sorted(found.values(), key=lambda outcome: outcome.case_id)
+    return sorted(by_case.values(), key=lambda outcome: outcome.case_id)
 
 
 def map_path(acquisition: Acquisition, output: Path, suffix: str) -> Path:

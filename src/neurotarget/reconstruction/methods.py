@@ -108,18 +108,18 @@ def _chain_name(chain: QSM, with_unwrap: bool) -> str:
 def _qsm(chain: QSM, name: str, device: str) -> Method:
     def make(scan: Scan) -> MethodResult:
         began_s = time.perf_counter()
-        found = reconstructed(scan.gre, chain, device)
+        result = reconstructed(scan.gre, chain, device)
         seconds = time.perf_counter() - began_s
         add = _adder(scan, name)
-        inside = found.chi_ppm[found.mask]
+        inside = result.chi_ppm[result.mask]
         rows = [
             add("brain", "sd_qsm", float(inside.std()) if inside.size else np.nan, "ppm"),
-            add("brain", "mask_left", float(found.mask.sum() / found.brain_mask.sum()), ""),
+            add("brain", "mask_left", float(result.mask.sum() / result.brain_mask.sum()), ""),
             add("brain", "seconds", seconds, "s"),
         ]
         if scan.truth_ppm is not None:
-            rows += _truth_rows(scan, found.chi_ppm, found.mask, add)
-        return MethodResult(name, found.chi_ppm, found.mask, rows, notes_of(found, chain))
+            rows += _truth_rows(scan, result.chi_ppm, result.mask, add)
+        return MethodResult(name, result.chi_ppm, result.mask, rows, notes_of(result, chain))
 
     return make
 
@@ -133,22 +133,22 @@ def _truth_rows(
     yield add("brain", "correlation", correlation(chi_ppm, truth, mask), "")
     yield add("brain", "slope", slope(chi_ppm, truth, mask), "")
     for label, inside in scan.structures.items():
-        found = mean_above_brain_ppm(chi_ppm, inside, mask)
+        measured = mean_above_brain_ppm(chi_ppm, inside, mask)
         true = mean_above_brain_ppm(truth, inside, mask)
-        yield add(label, "mean_qsm", found, "ppm")
+        yield add(label, "mean_qsm", measured, "ppm")
         yield add(label, "reference_mean_qsm", true, "ppm")
-        yield add(label, "bias_qsm", found - true, "ppm")
+        yield add(label, "bias_qsm", measured - true, "ppm")
 
 
 def _swi(chain: SWI, name: str, sign_in: Callable[[Scan], Sign], device: str) -> Method:
     def make(scan: Scan) -> MethodResult:
         sign = sign_in(scan)
         began_s = time.perf_counter()
-        found = weighted(scan.gre, chain, sign, axis=slice_axis(scan.gre), device=device)
+        images = weighted(scan.gre, chain, sign, axis=slice_axis(scan.gre), device=device)
         add = _adder(scan, name)
         rows = [add("brain", "seconds", time.perf_counter() - began_s, "s")]
-        rows += _dark(scan, found.swi, add)
-        return MethodResult(name, found.swi, _mask(scan, found.swi), rows, sign.notes)
+        rows += _dark(scan, images.swi, add)
+        return MethodResult(name, images.swi, _mask(scan, images.swi), rows, sign.notes)
 
     return make
 

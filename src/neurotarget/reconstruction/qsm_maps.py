@@ -113,23 +113,23 @@ def reconstructed(gre: GRE, chain: QSM, device: str) -> Reconstruction:
     )
 
 
-def maps_of(gre: GRE, found: Reconstruction, chain: QSM) -> list[Map]:
+def maps_of(gre: GRE, result: Reconstruction, chain: QSM) -> list[Map]:
     """Maps of one scan with the content of their JSON files, susceptibility first."""
-    hz = found.local_field_ppm * np.float32(GAMMA_HZ_PER_T * gre.field_t * 1e-6)
-    brain, left = (mask.astype(np.uint8) for mask in (found.brain_mask, found.mask))
+    hz = result.local_field_ppm * np.float32(GAMMA_HZ_PER_T * gre.field_t * 1e-6)
+    brain, left = (mask.astype(np.uint8) for mask in (result.brain_mask, result.mask))
     about = (
-        about_chi(gre, found, chain),
+        about_chi(gre, result, chain),
         {"Type": "Brain"},
         {"Type": "Brain", "Description": "where χ is known"},
         {"Units": "Hz", "Description": "field without that from outside"},
     )
-    arrays = (found.chi_ppm, brain, left, hz)
+    arrays = (result.chi_ppm, brain, left, hz)
     return [Map(*one) for one in zip(SUFFIXES, arrays, about, strict=True)]
 
 
-def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
+def about_chi(gre: GRE, result: Reconstruction, chain: QSM) -> dict[str, Any]:
     """Content of a susceptibility map's JSON: units, acquisition, every step, statistics."""
-    finding = str(found.facts.get("handedness_found", ""))
+    finding = str(result.facts.get("handedness_found", ""))
     if chain.handedness != "auto":
         finding = f"{chain.handedness:+d} as given; by the data: {finding}"
     return {
@@ -138,17 +138,17 @@ def about_chi(gre: GRE, found: Reconstruction, chain: QSM) -> dict[str, Any]:
         **acquisition_facts(gre),
         "Handedness": finding,
         "Reference": chain.reference,
-        "Method": plain_values({**dataclasses.asdict(chain), **found.facts}),
-        "Statistics": statistics(found.chi_ppm, found.mask, found.brain_mask),
-        "Notes": notes_of(found, chain),
+        "Method": plain_values({**dataclasses.asdict(chain), **result.facts}),
+        "Statistics": statistics(result.chi_ppm, result.mask, result.brain_mask),
+        "Notes": notes_of(result, chain),
     }
 
 
-def notes_of(found: Reconstruction, chain: QSM) -> list[str]:
+def notes_of(result: Reconstruction, chain: QSM) -> list[str]:
     """Notes on the sign of phase: it was inverted, is unknown or contradicts the argument."""
-    finding = str(found.facts.get("handedness_found", ""))
+    finding = str(result.facts.get("handedness_found", ""))
     if chain.handedness == "auto":
-        return sign_notes(int(found.facts["handedness"]), finding)
+        return sign_notes(int(result.facts["handedness"]), finding)
     if LOOK not in finding:
         return []
     return [f"sign of phase: {chain.handedness:+d} as given; by the data: {finding}"]

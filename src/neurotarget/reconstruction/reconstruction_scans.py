@@ -64,12 +64,12 @@ def read_scans(folder: Path, *, suffix: str | None, phase_scale: str) -> Iterato
     """
     if not folder.is_dir():
         raise DataError(f"data.root: no such folder: {folder}; give a BIDS data set")
-    found = scan_acquisitions(folder, suffix=suffix)
-    errors = errors_of(found.problems)
-    if not found.acquisitions:
+    listing = scan_acquisitions(folder, suffix=suffix)
+    errors = errors_of(listing.problems)
+    if not listing.acquisitions:
         raise DataError(errors)
-    print_problems(found.problems)
-    for acquisition in found.acquisitions:
+    print_problems(listing.problems)
+    for acquisition in listing.acquisitions:
         yield _read(acquisition, phase_scale)
     for case_id in dict.fromkeys(problem.case_id for problem in errors):
         reasons = [str(problem) for problem in errors if problem.case_id == case_id]

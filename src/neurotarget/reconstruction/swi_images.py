@@ -113,20 +113,20 @@ def maps_of(
 ) -> list[Map]:
     """Images of one scan with the content of their JSON files, susceptibility-weighted first."""
     axis = slice_axis(gre) if axis is None else axis
-    found = weighted(gre, chain, sign, axis=axis, device=device)
+    images = weighted(gre, chain, sign, axis=axis, device=device)
     about = {
         "Description": "susceptibility-weighted image",
         "Units": "arbitrary",
         **acquisition_facts(gre),
         "Handedness": sign.text,
         "SliceAxis": axis,
-        "Method": plain_values(found.facts),
-        "Statistics": statistics(gre, found),
+        "Method": plain_values(images.facts),
+        "Statistics": statistics(gre, images),
         "Notes": list(sign.notes),
     }
     slab = {"Units": "arbitrary", "Description": f"minimum over {chain.mip_mm:g} mm"}
     phase = {"Units": "rad", "Description": "high-pass filtered phase, paramagnetic positive"}
-    arrays = (found.swi, found.mip, found.filtered_phase)
+    arrays = (images.swi, images.mip, images.filtered_phase)
     return [Map(*one) for one in zip(SUFFIXES, arrays, (about, slab, phase), strict=True)]
 
 
@@ -140,11 +140,11 @@ def slice_axis(gre: GRE) -> int:
     return thickest if gre.spacing_mm[thickest] > 1.05 * max(others) else 2
 
 
-def statistics(gre: GRE, found: SWIResult) -> dict[str, float | None]:
+def statistics(gre: GRE, images: SWIResult) -> dict[str, float | None]:
     """Share of the voxels with signal that the phase mask darkens to half or less."""
     first = gre.magnitude[0]
     tissue = first > SIGNAL * np.percentile(first, 99)
-    darkened = (found.phase_mask <= DARKENED) & tissue
+    darkened = (images.phase_mask <= DARKENED) & tissue
     return {"darkened_share": plain_number(darkened.sum() / max(int(tissue.sum()), 1), 5)}
 
 

@@ -67,5 +67,5 @@ def _settings(config: DictConfig) -> dict[str, object]:
 
 
 def _commit(folder: Path) -> str:
-    found = read_plain(folder / "run.json").get("code")
-    return str(found.get("commit") or "") if isinstance(found, dict) else ""
+    code = read_plain(folder / "run.json").get("code")
+    return str(code.get("commit") or "") if isinstance(code, dict) else ""

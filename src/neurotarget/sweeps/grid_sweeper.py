@@ -119,5 +119,5 @@ def sweep_grid(
 
 def _by_now(result: JobResult) -> JobResult:
     """Present result of a job that was left to another process."""
-    found = result_of(result.folder, result.overrides)
-    return found if result.status == "missing" and found.status != "missing" else result
+    current = result_of(result.folder, result.overrides)
+    return current if result.status == "missing" and current.status != "missing" else result

@@ -73,9 +73,9 @@ def launch_jobs(
 
 
 def _outcome(folder: Path, job: Job, reason: str) -> JobResult:
-    found = result_of(folder, job.overrides)
-    if not reason and found.status != "missing":
-        return found
+    result = result_of(folder, job.overrides)
+    if not reason and result.status != "missing":
+        return result
     status = "missing" if is_running(folder) else "failed"
     return JobResult(folder, status, job.overrides, {}, reason or ENDED, folder / LOG)
 
@@ -96,8 +96,8 @@ def _move_earlier_files(folder: Path, job: Job) -> None:
     place = folder / job.name
     if not place.is_dir():
         return
-    found = read_job(place)
-    if found.status == "missing" and same_overrides(found.overrides, job.overrides):
+    earlier = read_job(place)
+    if earlier.status == "missing" and same_overrides(earlier.overrides, job.overrides):
         return
     number = 1
     while (kept := folder / EARLIER / f"{job.name}-{number}").exists():

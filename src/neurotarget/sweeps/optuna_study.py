@@ -245,8 +245,8 @@ def objective_value(values: Mapping[str, float], objective: str) -> tuple[float,
 
 def not_learnt(values: Mapping[str, float]) -> str:
     """Why a trial has not learnt, from its validation metrics; "" if it has, or may have."""
-    found = judge_validation(values)
-    return " ".join(found.reasons) if found.verdict == NOT_LEARNT else ""
+    learning = judge_validation(values)
+    return " ".join(learning.reasons) if learning.verdict == NOT_LEARNT else ""
 
 
 def check_same_search(study: "optuna.Study", current: Mapping[str, Any]) -> None:
@@ -295,12 +295,12 @@ def importances(study: "optuna.Study", objectives: Sequence[str]) -> list[tuple[
     for index, objective in enumerate(objectives):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an experimental feature; lower is better
-            found = optuna.importance.get_param_importances(
+            by_name = optuna.importance.get_param_importances(
                 study,
                 evaluator=evaluator,
                 target=lambda trial, index=index: -trial.values[index],
                 normalize=False,
             )
-        total = sum(found.values())
-        rows += [(objective, key, value / total) for key, value in found.items() if total > 0]
+        total = sum(by_name.values())
+        rows += [(objective, key, value / total) for key, value in by_name.items() if total > 0]
     return rows

@@ -40,20 +40,20 @@ def split_overrides(
     further = [
         f"{key}={_text(key, value)}" for key, value in space.items() if key.lstrip("+") not in given
     ]
-    fixed, found = read_space([*further, *overrides], loader)
+    fixed, searched = read_space([*further, *overrides], loader)
     fixed = [override for override in fixed if not override.startswith("resume=")]
-    if not found:
+    if not searched:
         raise DataError(
             "sweep=optuna: found nothing to search, wanted at least one setting with several "
             f"values; write {EXAMPLE}, or model=unet,segresnet"
         )
-    firsts = [one.first_values[0] for one in found]
-    for one in found:
+    firsts = [one.first_values[0] for one in searched]
+    for one in searched:
         if one.text in further:  # those on the command line were checked before Hydra started
             for override in one.first_values[:CHOICES_CHECKED]:
                 others = [other for other in firsts if other != one.first_values[0]]
                 _try(loader, config, [*fixed, *others, override], override)
-    return fixed, found
+    return fixed, searched
 
 
 def _text(key: str, value: object) -> str:

@@ -201,7 +201,7 @@ def _facts(search: Search, trials: pd.DataFrame) -> dict[str, str]:
     shown = [f"mean of {name}<label>" if name.endswith("/") else name for name in metrics]
     return {
         "Objective": ", ".join(shown),
-        "Trials": f"{search.trials} asked for: {listed}",
+        "Trials": f"{search.trials} requested: {listed}",
         "Sampler": f"{search.sampler}, {search.startup_trials} random trials first",
         "Pruner": search.pruner,
         "Seed": str(search.seed),

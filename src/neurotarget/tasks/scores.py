@@ -63,22 +63,22 @@ def summarise(scores: Mapping[str, CaseScore], target: Target) -> dict[str, floa
     shared, truth, pred = columns  # (N, labels)
     dice = _dice(shared, truth, pred)
     voxel_mm3 = float(np.prod(target.spacing_mm))
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for index, name in enumerate(target.label_names):
-        found[f"dice/{name}"] = _mean(dice[:, index])
+        values[f"dice/{name}"] = _mean(dice[:, index])
         for key, agreement in AGREEMENT.items():
             volumes = (truth[:, index] * voxel_mm3, pred[:, index] * voxel_mm3)
-            found[f"volume_{key}/{name}"] = agreement(*volumes)
-    found["dice_mean"] = _mean(np.array([found[f"dice/{name}"] for name in target.label_names]))
-    found["dice_undefined"] = float(np.isnan(dice).sum())
+            values[f"volume_{key}/{name}"] = agreement(*volumes)
+    values["dice_mean"] = _mean(np.array([values[f"dice/{name}"] for name in target.label_names]))
+    values["dice_undefined"] = float(np.isnan(dice).sum())
     voxels = np.array([[score.voxels] for score in scores.values()], float)
     trivial = _dice(truth, truth, np.broadcast_to(voxels, truth.shape))
     trivial[np.isnan(dice)] = np.nan
-    found["dice_all_foreground"] = _mean(np.array([_mean(column) for column in trivial.T]))
+    values["dice_all_foreground"] = _mean(np.array([_mean(column) for column in trivial.T]))
     failed = has_failed(dice, is_lost=(truth > 0) & (pred == 0))
-    found["failed_share"] = _mean(np.where(np.isnan(dice), np.nan, failed).ravel())
-    found["loss"] = float(np.mean([score.loss for score in scores.values()]))
-    return found
+    values["failed_share"] = _mean(np.where(np.isnan(dice), np.nan, failed).ravel())
+    values["loss"] = float(np.mean([score.loss for score in scores.values()]))
+    return values
 
 
 def _dice(shared: ndarray, truth: ndarray, pred: ndarray) -> Float[ndarray, "N labels"]:

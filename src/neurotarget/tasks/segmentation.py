@@ -149,6 +149,6 @@ class SegmentationTask(pl.LightningModule):
 
     def _log_scores(self, split: str) -> None:
         if scores := gather(self._scores):
-            found = summarise(scores, self.target)
-            named = {f"{split}/{key}": value for key, value in found.items()}
+            values = summarise(scores, self.target)
+            named = {f"{split}/{key}": value for key, value in values.items()}
             self.log_dict(named, sync_dist=True)  # already equal on all ranks

@@ -93,8 +93,8 @@ def localise(config: Config, target: Target, folder: Path) -> Cascade | None:
         _copy(made / "last.ckpt", kept / "weights" / "last.ckpt")
         for name in FILES:  # boxes.json comes last and marks the folder as complete
             write_text(kept / name, (made / name).read_text(encoding="utf-8"))
-    found = read_found(kept)
-    return Cascade(found.boxes, found.lines)
+    localised = read_found(kept)
+    return Cascade(localised.boxes, localised.lines)
 
 
 def _copy(weights: Path, place: Path) -> None:
@@ -192,7 +192,7 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
     limits = limits_of(settings, target, [entries[name] for name in train], reference)
     subjects = {case.case_id: case.subject_id for case in data.manifest.cases}
     stages = _stages(train, subjects, splits, settings)
-    found: dict[str, Localisation] = {}
+    by_case: dict[str, Localisation] = {}
     kept = folder
     for number, (name, stage) in enumerate(stages.items(), start=1):
         what = (
@@ -201,9 +201,11 @@ def _make(own: Config, settings: Config, target: Target, data: TargetData, folde
         print(f"  {what}", flush=True)
         kept, predictor = _learnt(own, data, stage, folder / name, cases=cases, limits=limits)
         if name == LAST:
-            limits = calibrated(limits, found.values())
-        found |= {case_id: cases.find(predictor, case_id, limits) for case_id in stage.to_localise}
-    _write(kept, folder, limits, reference, {name: found[name] for name in splits}, splits)
+            limits = calibrated(limits, by_case.values())
+        by_case |= {
+            case_id: cases.find(predictor, case_id, limits) for case_id in stage.to_localise
+        }
+    _write(kept, folder, limits, reference, {name: by_case[name] for name in splits}, splits)
 
 
 def drawn_box(entry: Entry) -> Box | None:
@@ -213,9 +215,9 @@ def drawn_box(entry: Entry) -> Box | None:
     return mask_box(np.asarray(entry.label) == 1, entry.grid)
 
 
-def calibrated(limits: Limits, found: Iterable[Localisation]) -> Limits:
+def calibrated(limits: Limits, unseen: Iterable[Localisation]) -> Limits:
     """Raise the confidence threshold to just below the lowest of the unseen cases found."""
-    hits = [one.located.confidence for one in found if one.is_hit]
+    hits = [one.located.confidence for one in unseen if one.is_hit]
     lowest = min(hits, default=0.0) - BELOW
     return replace(limits, min_confidence=max(limits.min_confidence, lowest))
 
@@ -342,17 +344,19 @@ def _write(
     folder: Path,
     limits: Limits,
     reference: Mapping[str, Box | None],
-    found: Mapping[str, Localisation],
+    by_case: Mapping[str, Localisation],
     splits: Mapping[str, str],
 ) -> None:
     """Write the files of the kept localiser; boxes.json is last and marks them as complete."""
-    trusted = {name: one.box if one.located.reason == "" else None for name, one in found.items()}
-    errors = [one.error_mm for name, one in found.items() if splits[name] == "train" and one.is_hit]
+    trusted = {name: one.box if one.located.reason == "" else None for name, one in by_case.items()}
+    errors = [
+        one.error_mm for name, one in by_case.items() if splits[name] == "train" and one.is_hit
+    ]
     boxes = Boxes(limits.margin_mm, limits.least_mm, reference, trusted, tuple(errors))
     _copy(kept / "weights" / "last.ckpt", folder / "last.ckpt")
     config = (kept / "config.yaml").read_text(encoding="utf-8")
     write_text(folder / "config.yaml", config)
     write_text(folder / "localiser.json", json.dumps(asdict(limits), indent=1) + "\n")
-    write_table(folder / "localisations.tsv", found, splits)
-    record = {"boxes": boxes.as_dict(), "facts": facts_of(found, splits)}
+    write_table(folder / "localisations.tsv", by_case, splits)
+    record = {"boxes": boxes.as_dict(), "facts": facts_of(by_case, splits)}
     write_text(folder / "boxes.json", json.dumps(record) + "\n")

@@ -36,8 +36,8 @@ def write_splits(data: TargetData, folder: Path, *, resumed: bool = False) -> No
         for case in data.manifest.cases
     ]
     path, text = folder / "splits.tsv", "\n".join(lines) + "\n"
-    found = path.read_bytes() if resumed and path.is_file() else text.encode()
-    if found != text.encode():
+    recorded = path.read_bytes() if resumed and path.is_file() else text.encode()
+    if recorded != text.encode():
         raise DataError(
             f"{path}: found other splits than those drawn now, wanted the ones that this run has "
             "trained on; restore the data set, or set data.split_seed=<the seed of this run> for "

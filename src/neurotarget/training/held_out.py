@@ -156,11 +156,11 @@ def _is_stale(predictions: Path, made_by: str) -> bool:
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Flatten nested mappings to pairs of a name joined with slashes and a value."""
-    found = []
+    pairs = []
     for key, value in values.items():
         name = f"{prefix}{key}"
-        found += flat(value, f"{name}/") if isinstance(value, Mapping) else [(name, value)]
-    return found
+        pairs += flat(value, f"{name}/") if isinstance(value, Mapping) else [(name, value)]
+    return pairs
 
 
 def _is_number(value: object) -> bool:

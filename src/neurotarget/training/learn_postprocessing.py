@@ -63,7 +63,7 @@ def learn_postprocessing(
 
 def _examples(predictor: Predictor, cases: Sequence[Case], data: TargetData) -> list[Example]:
     """References and predictions; a case that cannot be predicted is skipped and logged."""
-    ids, found = class_of_id(predictor.target, data.manifest.label_ids), []
+    ids, examples = class_of_id(predictor.target, data.manifest.label_ids), []
     for case in tqdm(cases, "validation", unit="case", delay=1):
         try:
             prediction = predictor.predict(case)
@@ -76,8 +76,8 @@ def _examples(predictor: Predictor, cases: Sequence[Case], data: TargetData) -> 
             log.warning("%s: left out of post-processing: mask on another grid", case.case_id)
             continue
         spacing_mm, one_mm3 = volume.spacing_mm, voxel_mm3(volume.affine)
-        found.append(Example(truth, prediction.classes, spacing_mm, one_mm3).cropped())
-    return found
+        examples.append(Example(truth, prediction.classes, spacing_mm, one_mm3).cropped())
+    return examples
 
 
 def _hash(predictor: Predictor, made_by: str, cases: Sequence[Case], data: TargetData) -> str:

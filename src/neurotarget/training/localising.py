@@ -95,8 +95,8 @@ def placed_masks(manifest: Manifest, cases: Sequence[Case], target: Target) -> l
         grid = whole_grid(first.array.shape, first.affine, target.spacing_mm)
         return measure_mask(mask, first.array, grid, case_id=case.case_id)
 
-    with attempts(one, [selected[place] for place in places], workers=2) as found:
-        return [mask for mask in found if isinstance(mask, Placed)]
+    with attempts(one, [selected[place] for place in places], workers=2) as masks:
+        return [mask for mask in masks if isinstance(mask, Placed)]
 
 
 def _advice(proposal: Proposal) -> list[str]:

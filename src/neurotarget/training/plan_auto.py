@@ -54,7 +54,7 @@ def with_plan(
     loss = DeepSupervision(build(config["loss"]))
     for _ in range(PASSES):
         first = build_net(model, target, given or known.median_vox)
-        found = propose(
+        plan = propose(
             known.median_vox,
             known.voxels,
             budget_mib=budget_mib,
@@ -63,26 +63,26 @@ def with_plan(
             patch_vox=given,
             batch_size=batch,
         )
-        stages = plan_stages(found.patch_vox, target.spacing_mm, max_levels=MOST_LEVELS)
+        stages = plan_stages(plan.patch_vox, target.spacing_mm, max_levels=MOST_LEVELS)
         steps = stages.strides[1:]
         if not deepens or [list(step) for step in steps] == model["strides"]:
             break
         model["strides"] = [list(step) for step in steps]
         model["widths"] = list(widths(model["widths"][0], len(steps) + 1))
-    if not found.fits:
+    if not plan.fits:
         raise DataError(
-            f"plan.memory_gb: a batch of {found.batch_size} patches of {times(found.patch_vox)} "
-            f"needs {_gb(found.memory_mib)} GB, and there are "
+            f"plan.memory_gb: a batch of {plan.batch_size} patches of {times(plan.patch_vox)} "
+            f"needs {_gb(plan.memory_mib)} GB, and there are "
             f"{_gb(budget_mib)} GB; choose a smaller model, or set patch_vox=[…], "
             "data.batch_size=1 or plan.memory_gb=<more>"
         )
     changed = {
         **config,
         "model": model,
-        "patch_vox": list(found.patch_vox),
-        "data": {**config["data"], "batch_size": found.batch_size},
+        "patch_vox": list(plan.patch_vox),
+        "data": {**config["data"], "batch_size": plan.batch_size},
     }
-    return Planned(changed, _lines(known, found, model, budget_mib, whose))
+    return Planned(changed, _lines(known, plan, model, budget_mib, whose))
 
 
 def as_planned(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -134,14 +134,14 @@ def _sets(set_keys: Collection[str], group: str, keys: Collection[str]) -> bool:
 
 
 def _lines(
-    known: Fingerprint, found: Plan, model: Mapping[str, Any], budget_mib: float, whose: str
+    known: Fingerprint, plan: Plan, model: Mapping[str, Any], budget_mib: float, whose: str
 ) -> list[str]:
     lines = [
         f"{known.cases} training cases, median {times(known.median_vox)} voxels, the target within "
         f"{times(known.target_vox)}",
         f"memory {_gb(budget_mib)} GB ({whose}); this plan takes "
-        f"{_gb(found.memory_mib)} GB in 32 bits",
-        f"patch_vox=[{','.join(map(str, found.patch_vox))}] data.batch_size={found.batch_size}",
+        f"{_gb(plan.memory_mib)} GB in 32 bits",
+        f"patch_vox=[{','.join(map(str, plan.patch_vox))}] data.batch_size={plan.batch_size}",
     ]
     if all(model.get(key) for key in SHALLOW):
         strides, depths = (str(model[key]).replace(" ", "") for key in SHALLOW)

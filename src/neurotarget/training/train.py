@@ -94,12 +94,12 @@ def train(config: Config, start: Start) -> dict[str, float]:
     if is_main:
         done = state["global_step"] if state else 0
         _announce(config, _length(config, fitted, data, net, done=done), target, start)
-    config, target, found = located(
+    config, target, localise_lines = located(
         config, data, folder, resumed=state is not None, patch_vox=fitted.patch_vox
     )
     data.target = target
     pl.seed_everything(_seed(config), verbose=False)  # same state whether or not a probe was timed
-    localised = [*found, *_localise(config, folder, data)]
+    localised = [*localise_lines, *_localise(config, folder, data)]
     config, planned = _planned(config, start, data=data, resumed=state is not None)
     # test all settings before the long computation
     parts = build_parts(
@@ -268,10 +268,10 @@ def _finish(
 def _print_learning(parts: Parts, config: Config, made: list[Logger]) -> None:
     """Judge a run without held-out cases by its validation; print and log the result."""
     training = _training(parts, config)
-    found = judge_validation(parts.best.values, training)
-    if message := "\n".join(filter(None, [banner_text(banner(found)), time_note(training)])):
+    learning = judge_validation(parts.best.values, training)
+    if message := "\n".join(filter(None, [banner_text(banner(learning)), time_note(training)])):
         print(message, flush=True)
-    log_learning(made, found)
+    log_learning(made, learning)
 
 
 def _training(parts: Parts, config: Config) -> Training:

@@ -6,7 +6,6 @@ import pytest
 from neurotarget.report.drawing.panels import (
     EVERYBODY,
     SEXES,
-    apart,
     by_sex,
     case_urls,
     jitter,
@@ -16,6 +15,7 @@ from neurotarget.report.drawing.panels import (
     sex_mark,
     sex_name,
     shown,
+    spread_apart,
 )
 from neurotarget.report.text.sentences import rows_of
 
@@ -109,12 +109,12 @@ def test_large_volumes_are_shown_in_cm3(study):
     ],
 )
 def test_labels_are_moved_apart_no_further_than_need_be(places, least, moved):
-    assert apart(places, least) == pytest.approx(moved)
+    assert spread_apart(places, least) == pytest.approx(moved)
 
 
 def test_labels_stay_inside():
-    assert apart([0.0, 0.01], 0.2, 0.1, 0.9) == pytest.approx([0.1, 0.3])
-    assert apart([0.99, 1.0], 0.2, 0.1, 0.9) == pytest.approx([0.7, 0.9])
+    assert spread_apart([0.0, 0.01], 0.2, 0.1, 0.9) == pytest.approx([0.1, 0.3])
+    assert spread_apart([0.99, 1.0], 0.2, 0.1, 0.9) == pytest.approx([0.7, 0.9])
 
 
 def test_jitter_is_the_same_every_time_and_stays_within_bounds():

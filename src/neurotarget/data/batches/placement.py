@@ -58,7 +58,7 @@ def measure_mask(
     spacing = np.array(grid_spacing_mm(grid.canonical_affine))
     spans = [np.flatnonzero(marked.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
     faces = np.array([[span[0] - 0.5 for span in spans], [span[-1] + 0.5 for span in spans]])
-    found: dict[Anchor, ndarray] = {}
+    centre_mm: dict[Anchor, ndarray] = {}
     for anchor in ("head", "scan", "world"):
         if anchor == "world" and not _is_aligned(grid):
             continue
@@ -66,8 +66,8 @@ def measure_mask(
             origin = anchor_vox(scan, grid, anchor, case_id=case_id, file="")
         except DataError:
             continue
-        found[anchor] = (faces - origin) * spacing
-    return Placed(case_id, float(marked.mean()), float(marked.size * spacing.prod()), found)
+        centre_mm[anchor] = (faces - origin) * spacing
+    return Placed(case_id, float(marked.mean()), float(marked.size * spacing.prod()), centre_mm)
 
 
 def propose_placement(placed: Sequence[Placed], target: Target) -> Proposal:

@@ -127,9 +127,9 @@ def box_error_mm(box: Box, true: Box, grid: Grid) -> tuple[float, ...]:
 
 def share_inside(box: Box, cut: Box, grid: Grid) -> float:
     """Share of a box that lies inside the box that is cut, 0 to 1."""
-    apart = np.abs(box_error_mm(cut, box, grid)[:3])
+    offset_mm = np.abs(box_error_mm(cut, box, grid)[:3])
     sides, room = np.array(box.size_mm), np.array(cut.size_mm)
-    shared = np.clip((sides + room) / 2 - apart, 0, np.minimum(sides, room))
+    shared = np.clip((sides + room) / 2 - offset_mm, 0, np.minimum(sides, room))
     return float(np.prod(shared / sides))
 
 

@@ -174,8 +174,8 @@ def _check_grid(
     reference, first = next(iter(placed.items()))
     has, wanted = (" × ".join(map(str, item.array.shape)) for item in (volume, first))
     if has == wanted:
-        apart = np.abs(volume.affine - first.affine)[:3].max(axis=1).round(3).tolist()
-        has, wanted = f"{has} voxels elsewhere (affines differ by {apart})", "one affine"
+        differences = np.abs(volume.affine - first.affine)[:3].max(axis=1).round(3).tolist()
+        has, wanted = f"{has} voxels elsewhere (affines differ by {differences})", "one affine"
     else:
         has, wanted = f"{has} voxels", f"{wanted} voxels, as {reference} has"
     todo = f"resample the {name} to the grid of {reference}"

@@ -121,8 +121,10 @@ def _check_folds(cases: Sequence[Case]) -> list[Problem]:
 
 def _check_contrasts(checkups: Sequence[Checkup]) -> list[Problem]:
     """Count the contrasts on other grids, if no target defines whether that matters."""
-    apart = Counter(name for checkup in checkups for name in checkup.off_grid)
-    found = [f"{name} off the grid of the first contrast in {n} cases" for name, n in apart.items()]
+    off_grid = Counter(name for checkup in checkups for name in checkup.off_grid)
+    found = [
+        f"{name} off the grid of the first contrast in {n} cases" for name, n in off_grid.items()
+    ]
     todo = "resample it if a target is to take both"
     return [warning(item, "one grid a case", todo) for item in found]
 

@@ -82,8 +82,8 @@ def scan_manifest(
     source = expand_home(source)
     root = expand_home(root) if root is not None else None
     options = _Options(root, need_images, images_only, filters)
-    found = _scan(source, target, options)
-    cases, problems = found.cases, list(found.problems)
+    scan = _scan(source, target, options)
+    cases, problems = scan.cases, list(scan.problems)
     if repeats:  # before `place_masks`, as it compares the masks that the table lists
         cases, added = part_repeats(cases)
         problems += added
@@ -100,7 +100,7 @@ def scan_manifest(
     if not cases and not errors_of(problems):
         problems.append(error("no case", "at least one", "add cases", file=source))
     problems = list(dict.fromkeys(problems))
-    return (Manifest(cases, source, found.label_ids) if cases else None), problems
+    return (Manifest(cases, source, scan.label_ids) if cases else None), problems
 
 
 def _scan(source: Path, target: Target | None, options: _Options) -> Found:

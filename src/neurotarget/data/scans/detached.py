@@ -59,10 +59,10 @@ def check_length(data: Path, size: int, report: Report) -> None:
         OSError, zlib.error: it cannot be read.
     """
     is_zipped = data.name.endswith(".gz")
-    found = len(read_bounded(data, lambda _: size, report)) if is_zipped else data.stat().st_size
-    if found != size:
+    length = len(read_bounded(data, lambda _: size, report)) if is_zipped else data.stat().st_size
+    if length != size:
         wanted = f"the {size} of its header's voxels"
-        raise report.refused(f"{found} bytes in {data.name}", wanted, "copy or export both again")
+        raise report.refused(f"{length} bytes in {data.name}", wanted, "copy or export both again")
 
 
 def scan_digest(path: Path) -> str:

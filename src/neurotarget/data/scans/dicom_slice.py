@@ -46,13 +46,14 @@ def check_numbers(one: Slice, report: Report) -> None:
     """
     low, high = SIDES_MM
     axes = np.array([one.row, one.column]) if len(one.column) == 3 else np.zeros((2, 3))
-    apart = np.abs(axes @ axes.T - np.eye(2)).max()
+    deviation = np.abs(axes @ axes.T - np.eye(2)).max()
     count = int(np.prod(one.shape))
     wrong = {
         f"pixels of {one.spacing_mm[0]:g} × {one.spacing_mm[1]:g} mm": not all(
             low <= side <= high for side in one.spacing_mm
         ),
-        f"direction cosines {[*one.row.tolist(), *one.column.tolist()]}": not apart <= NOT_SQUARE,
+        f"direction cosines {[*one.row.tolist(), *one.column.tolist()]}": not deviation
+        <= NOT_SQUARE,
         f"a position {one.position.tolist()} mm": not (
             len(one.position) == 3 and np.abs(one.position).max() <= MOST_ORIGIN_MM
         ),

@@ -20,25 +20,28 @@ class Halves(NamedTuple):
 
     left_mm: Float[ndarray, "3"]  # centre
     right_mm: Float[ndarray, "3"]
-    apart: float  # distance of the centres in SDs of a half along it
-    like: float  # size of the smaller half as a share of the larger one
+    separation: float  # distance of the centres in SDs of a half along it
+    size_ratio: float  # size of the smaller half as a share of the larger one
 
     @property
-    def is_apart(self) -> bool:
+    def is_separate(self) -> bool:
         """Whether they are well separated and side by side, not one above or behind the other."""
-        way = self.right_mm - self.left_mm
-        return bool(way[0] > ACROSS * np.linalg.norm(way)) and self.apart >= CLEAR
+        direction_mm = self.right_mm - self.left_mm
+        return (
+            bool(direction_mm[0] > ACROSS * np.linalg.norm(direction_mm))
+            and self.separation >= CLEAR
+        )
 
     @property
     def is_clear(self) -> bool:
         """Whether they are certainly the two sides, without knowledge of the head."""
-        return self.is_apart and self.like >= LIKE_SHARE
+        return self.is_separate and self.size_ratio >= LIKE_SHARE
 
     @property
     def border(self) -> Plane:
         """Plane halfway between their centres."""
-        way, point = self.right_mm - self.left_mm, (self.left_mm + self.right_mm) / 2
-        normal = way / np.linalg.norm(way)
+        direction_mm, point = self.right_mm - self.left_mm, (self.left_mm + self.right_mm) / 2
+        normal = direction_mm / np.linalg.norm(direction_mm)
         return Plane(tuple(point.tolist()), tuple(normal.tolist()), "the plane between them")
 
 
@@ -50,10 +53,10 @@ def halves_of(points: Points) -> Halves | None:
     is_right = _best_cut(points)
     left, right = points[~is_right], points[is_right]
     ends = sorted((left.mean(axis=0), right.mean(axis=0)), key=lambda centre: centre[0])
-    way = ends[1] - ends[0]
-    length = float(np.linalg.norm(way))
+    direction_mm = ends[1] - ends[0]
+    length = float(np.linalg.norm(direction_mm))
     rest = np.concatenate([group - group.mean(axis=0) for group in (left, right)])
-    spread = float((rest @ way).std()) / length
+    spread = float((rest @ direction_mm).std()) / length
     few, many = sorted((len(left), len(right)))
     return Halves(ends[0], ends[1], length / max(spread, 1e-3), few / many)
 
@@ -62,13 +65,13 @@ def _best_cut(points: Points) -> Bool[ndarray, " N"]:
     """Points to the right of the cut that minimises the variance within the two parts."""
     # Otsu's criterion, doi:10.1109/TSMC.1979.4310076, along each direction
     yaw, roll = (angles.ravel() for angles in np.meshgrid(TILTS, TILTS))
-    ways = np.stack([np.cos(yaw) * np.cos(roll), np.sin(yaw) * np.cos(roll), np.sin(roll)])
-    along = (points - points.mean(axis=0)) @ ways  # (N, 25)
+    directions = np.stack([np.cos(yaw) * np.cos(roll), np.sin(yaw) * np.cos(roll), np.sin(roll)])
+    along = (points - points.mean(axis=0)) @ directions  # (N, 25)
     ordered = np.sort(along, axis=0)
     counts = np.arange(1, len(points))[:, None]
     # variance between the parts as share of the total; sums over all points are 0
     between = ordered.cumsum(axis=0)[:-1] ** 2 / (counts * (len(points) - counts))
     share = between / np.maximum((ordered**2).mean(axis=0), 1e-9)
     share[np.diff(ordered, axis=0) <= 0] = -1  # no cut between points at the same position
-    cut, way = np.unravel_index(share.argmax(), share.shape)
-    return along[:, way] > ordered[cut, way]
+    cut, direction = np.unravel_index(share.argmax(), share.shape)
+    return along[:, direction] > ordered[cut, direction]

@@ -220,7 +220,7 @@ def _border(pair: Pair, head: Callable[[], Plane]) -> tuple[Plane, float]:
     head, else the middle of the head; without two sides nothing is cut.
     """
     halves = pair.halves
-    if halves is not None and halves.is_apart:
+    if halves is not None and halves.is_separate:
         ends_mm = np.array([halves.left_mm, halves.right_mm])
         if halves.is_clear or np.prod(head().right_mm(ends_mm)) < 0:
             return halves.border, CUT_SHARE * float(np.linalg.norm(np.diff(ends_mm, axis=0))) / 2

@@ -77,8 +77,8 @@ def find_roles(
         by_method = [None] * len(tables)  # the rater of each case is then a covariate
     roles = []
     for (table, path), case_id, method in zip(tables, ids, by_method, strict=True):
-        found, wrong = _roles(table, path, request, (case_id, method))
-        roles.append(found)
+        role, wrong = _roles(table, path, request, (case_id, method))
+        roles.append(role)
         problems += wrong
     return roles, [*respelt, *problems, *_align(roles), *_absent(roles, request)]
 

@@ -96,8 +96,8 @@ def render_dentate(
     few = offsets[:, 1::2, 1::2, 1::2]
     sample_mm3 = scene.voxel_mm3 * (2 / FINE) ** 3
     for _ in range(ROUNDS):
-        found = max(float(in_dentate(nucleus, few).sum()) * sample_mm3, sample_mm3)
-        nucleus = nucleus.sized((volume_mm3 / found) ** (1 / 3))
+        sampled_mm3 = max(float(in_dentate(nucleus, few).sum()) * sample_mm3, sample_mm3)
+        nucleus = nucleus.sized((volume_mm3 / sampled_mm3) ** (1 / 3))
     inside = in_dentate(nucleus, offsets)
     share = blocks(inside.astype(np.float32), FINE)
     sides_mm = np.linalg.norm(scene.affine[:3, :3], axis=0) / FINE
@@ -131,5 +131,5 @@ def at_places(
     scale, start = 1 / half, -1 - ORIGIN_MM / half
     places = where_mm * scale.reshape(3, 1, 1, 1) + start.reshape(3, 1, 1, 1)
     grid = torch.from_numpy(np.stack(places[::-1], axis=-1).astype(np.float32))
-    found = F.grid_sample(channels[None], grid[None], padding_mode="border", align_corners=True)
-    return found[0].numpy()
+    sampled = F.grid_sample(channels[None], grid[None], padding_mode="border", align_corners=True)
+    return sampled[0].numpy()

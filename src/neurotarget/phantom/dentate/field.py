@@ -131,8 +131,8 @@ def _shimmed(
     here = brain[few] > 0.5
     terms = _harmonics(*[axis[part] for axis, part in zip(axes, few, strict=True)])
     design = np.stack([np.broadcast_to(term, here.shape)[here] for term in terms], axis=-1)
-    found = np.linalg.lstsq(design, field[few][here], rcond=None)[0].astype(np.float32)
-    for term, amount in zip(_harmonics(*axes), found, strict=True):
+    coefficients = np.linalg.lstsq(design, field[few][here], rcond=None)[0].astype(np.float32)
+    for term, amount in zip(_harmonics(*axes), coefficients, strict=True):
         field -= amount * term
     return field
 

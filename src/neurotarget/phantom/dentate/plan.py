@@ -207,9 +207,9 @@ class QSMPlan(CohortPlan):
     ) -> QSMSubject:  # fmt: skip
         """A person by the residuals of total, difference, mean, left and right."""
         years = round(float(age), 1)
-        total, apart, mean, left, right = residuals.tolist()
+        total, difference, mean, left, right = residuals.tolist()
         volume_mm3 = self.expected_mm3(group) + self.spread_mm3 * total
-        apart *= self.sides_mm3
+        difference *= self.sides_mm3
         chi_ppm = self.expected_ppm(group, years) + self.spread_ppm * mean
         return QSMSubject(
             case_id="",
@@ -218,7 +218,10 @@ class QSMPlan(CohortPlan):
             group=group,
             site=self.sites[site].name,
             tiv_ml=round(float(tiv_ml), 1),
-            dentate_mm3=(round((volume_mm3 - apart) / 2, 1), round((volume_mm3 + apart) / 2, 1)),
+            dentate_mm3=(
+                round((volume_mm3 - difference) / 2, 1),
+                round((volume_mm3 + difference) / 2, 1),
+            ),
             dentate_ppm=tuple(round(chi_ppm + self.side_ppm * side, 5) for side in (left, right)),
         )
 

@@ -83,8 +83,8 @@ def fit_gland(
     axes = phantom_sella.turned(sella, offsets)
     sample_mm3 = scene.voxel_mm3 / EXACT**3
     for _ in range(3):  # the volume is nearly proportional to the height
-        found = phantom_sella.in_gland(sella, axes).sum() * sample_mm3
-        sella = sella.with_height(float(sella.height * volume_mm3 / max(found, sample_mm3)))
+        sampled_mm3 = phantom_sella.in_gland(sella, axes).sum() * sample_mm3
+        sella = sella.with_height(float(sella.height * volume_mm3 / max(sampled_mm3, sample_mm3)))
     share = blocks(phantom_sella.in_gland(sella, axes).astype(np.float32), EXACT)
     far = blocks(sum(axis**2 for axis in offsets), EXACT)
     order = np.lexsort((far.ravel(), -share.ravel()))  # ties: the one nearer to the middle first

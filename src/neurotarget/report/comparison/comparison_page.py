@@ -133,10 +133,10 @@ def _arms(comparison: Comparison) -> list[Section]:
     table = rows_of(comparison, "arms")
     every = [str(key) for key in table if str(key).endswith("_icc_a1")]
     icc = "total_icc_a1" if "total_icc_a1" in every else next(iter(every), "")
-    apart = {one.arm.name: one.apart for one in to_best(comparison)}
+    verdicts = {one.arm.name: one.verdict for one in to_best(comparison)}
     best = best_net(comparison)
     rows = [
-        _row(arm, row, _apart(arm, best, apart), icc)
+        _row(arm, row, _verdict(arm, best, verdicts), icc)
         for arm, row in zip(arms, table.to_dict("records"), strict=True)
     ]
     lead = page_text("arms.lead")
@@ -161,7 +161,7 @@ def _costs(comparison: Comparison) -> list[Section]:
     return [Section("costs", "Cost", lead, [grid], _cheapest(comparison))]
 
 
-def _row(arm: Arm, row: Mapping, apart: str, icc: str) -> list[str]:
+def _row(arm: Arm, row: Mapping, verdict: str, icc: str) -> list[str]:
     says_kind = arm.kind == "net" or arm.name.endswith(arm.kind)
     name = arm.name if says_kind else f"{arm.name} ({arm.kind})"
     name += f" ({arm.learnt})" if arm.learnt in (NOT_LEARNT, DOUBTFUL) else ""
@@ -172,7 +172,7 @@ def _row(arm: Arm, row: Mapping, apart: str, icc: str) -> list[str]:
         estimate(row, "dice", stem="dice", digits=3),
         number(number_of(row, "seed_sd"), 4),
         chance(number_of(row, "p_best")),
-        apart,
+        verdict,
         number(number_of(row, icc), 3) if icc else DASH,
         f"{failed:.0f} of {scored:.0f}" if math.isfinite(failed + scored) else DASH,
     ]
@@ -182,10 +182,10 @@ def _place(arm: Arm) -> str:
     return DASH if arm.learnt == NOT_LEARNT else str(arm.number)
 
 
-def _apart(arm: Arm, best: Arm | None, apart: Mapping[str, str]) -> str:
+def _verdict(arm: Arm, best: Arm | None, verdicts: Mapping[str, str]) -> str:
     if best is not None and arm.name == best.name:
         return "best net"
-    return apart.get(arm.name) or DASH
+    return verdicts.get(arm.name) or DASH
 
 
 def _cheapest(comparison: Comparison) -> list[str]:
@@ -197,7 +197,7 @@ def _cheapest(comparison: Comparison) -> list[str]:
     table = rows_of(comparison, "arms")
     if best is None or "kind" not in table:
         return []
-    tied = [best.name, *(one.arm.name for one in to_best(comparison) if one.apart == NOT_APART)]
+    tied = [best.name, *(one.arm.name for one in to_best(comparison) if one.verdict == NOT_APART)]
     nets = table[table["arm"].isin(tied) & (table["kind"] == "net")]
     for cost, act in CHEAP:
         seconds = nets[cost].astype(float).dropna() if cost in nets else nets.index[:0]

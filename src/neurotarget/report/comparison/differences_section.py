@@ -48,7 +48,7 @@ def difference_sections(comparison: Comparison) -> list[Section]:
 
 
 def _is_tested(one: Difference) -> bool:
-    return one.apart in (APART, NOT_APART)
+    return one.verdict in (APART, NOT_APART)
 
 
 def _cells(one: Difference, metric: str) -> list[str]:
@@ -60,5 +60,5 @@ def _cells(one: Difference, metric: str) -> list[str]:
     return [
         estimate(shown._asdict(), "value", digits=digits, sign=True),
         p_value(p),
-        one.apart or DASH,
+        one.verdict or DASH,
     ]

@@ -73,7 +73,7 @@ class Difference(NamedTuple):
 
     arm: Arm
     by: tuple[Interval, Interval]
-    apart: str  # yes, no, or the reason for no test
+    verdict: str  # yes, no, or the reason for no test
     reason: str
 
 
@@ -126,15 +126,15 @@ def _difference(arm: Arm, row: pd.Series, sign: int) -> Difference:
     ):
         ends = [sign * number_of(row, key) for key in (low, high)]
         by.append(Interval(sign * number_of(row, value), *ends[::sign], number_of(row, p)))
-    apart, reason = ("" if pd.isna(one := row.get(key)) else str(one) for key in TEXTS)
-    return Difference(arm, (by[0], by[1]), apart, reason)
+    verdict, reason = ("" if pd.isna(one := row.get(key)) else str(one) for key in TEXTS)
+    return Difference(arm, (by[0], by[1]), verdict, reason)
 
 
 def _row(one: Difference) -> Row:
-    is_apart = one.apart == APART
+    is_distinct = one.verdict == APART
     points, texts = [], []
     for interval, (mark, shift) in zip(one.by, METHODS.values(), strict=True):
-        points.append(Point(*interval[:3], mark, shift, 5.5, is_apart))
+        points.append(Point(*interval[:3], mark, shift, 5.5, is_distinct))
         if not np.isfinite(interval.value):
             reason = one.reason or "not estimated"
             texts.append(Text(reason, 0, shift, MUTED, width_inch=RIGHT - 0.95))
@@ -143,8 +143,8 @@ def _row(one: Difference) -> Row:
         texts.append(Text(text, 0, shift))
         if np.isfinite(interval.p):
             texts.append(Text(p_value(interval.p), 1, shift))
-    text = SHORT.get(one.apart, one.apart)
-    texts.append(Text(text, 2, colour=INK if is_apart else MUTED, is_bold=is_apart))
+    text = SHORT.get(one.verdict, one.verdict)
+    texts.append(Text(text, 2, colour=INK if is_distinct else MUTED, is_bold=is_distinct))
     return arm_row(one.arm, points, texts)
 
 

@@ -255,7 +255,7 @@ def ticks(axes: Axes, which: str, most: int = 5) -> None:
     axis.set_major_formatter(FuncFormatter(tick_text))
 
 
-def apart(
+def spread_apart(
     places: Sequence[float], least: float, low: float = -np.inf, high: float = np.inf
 ) -> list[float]:
     """Return label positions moved as little as possible, at least `least` apart and inside."""

@@ -22,7 +22,6 @@ from neurotarget.report.drawing.panels import (
     Mark,
     Scale,
     Shown,
-    apart,
     by_sex,
     head,
     legend,
@@ -33,6 +32,7 @@ from neurotarget.report.drawing.panels import (
     scale,
     scatter,
     shown,
+    spread_apart,
     ticks,
 )
 from neurotarget.report.text.numbers import estimate
@@ -134,7 +134,7 @@ def _write_lines(panel: Axes, scaled: Mapping) -> None:
     line = 2.5 * SMALL_PT / PT_PER_INCH / PANEL_INCH  # two lines of text, as a share
     shares = [(row["value"] - low) / (high - low) for row in scaled.values()]
     for (name, row), place in zip(
-        scaled.items(), apart(shares, line, line / 2, 1 - line / 2), strict=True
+        scaled.items(), spread_apart(shares, line, line / 2, 1 - line / 2), strict=True
     ):
         value, _, rest = estimate(row, sign=True).partition(" ")
         panel.text(

@@ -153,7 +153,7 @@ def _pair_row(row: Mapping) -> list[str]:
 def _difference_row(row: Mapping) -> list[str]:
     measure = {"dice": "Dice", "icc_a1": "ICC(A,1)"}[row["measure"]]
     values = [number(row[key], 2) for key in ("of_network", "of_rater")]
-    apart = estimate(row, "difference", digits=3, sign=True)
+    difference = estimate(row, "difference", digits=3, sign=True)
     known = math.isfinite(row["difference"])
     finding = row["finding"] or row["reason"]
-    return [row["against"], row["rater"], measure, *values, apart if known else DASH, finding]
+    return [row["against"], row["rater"], measure, *values, difference if known else DASH, finding]

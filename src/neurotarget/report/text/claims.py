@@ -53,8 +53,8 @@ def _groups(hypothesis: Hypothesis) -> str:
     first, second = (_group(name, hypothesis.covariate) for name in hypothesis.groups)
     if hypothesis.sign == 0:
         return f"differs between {first} and {second}"
-    ways = ("lower", "higher") if hypothesis.contrast else ("smaller", "larger")
-    return f"is {ways[hypothesis.sign > 0]} in {first} than in {second}"
+    comparatives = ("lower", "higher") if hypothesis.contrast else ("smaller", "larger")
+    return f"is {comparatives[hypothesis.sign > 0]} in {first} than in {second}"
 
 
 def _slope(hypothesis: Hypothesis) -> str:
@@ -64,8 +64,8 @@ def _slope(hypothesis: Hypothesis) -> str:
         if first.casefold() in SEX:
             first, second = second, first
         if hypothesis.sign and second.casefold() in SEX:  # the effect is M minus F
-            ways = ("rises less, or falls more,", "", "rises more, or falls less,")
-            return f"{ways[sign]} with {first} in men than in women"
+            comparatives = ("rises less, or falls more,", "", "rises more, or falls less,")
+            return f"{comparatives[sign]} with {first} in men than in women"
         if hypothesis.sign == 0:
             return f"changes with {first} in a way that depends on {second}"
         return f"has a slope over {first} that {('falls', '', 'rises')[sign]} with {second}"

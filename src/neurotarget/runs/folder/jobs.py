@@ -44,13 +44,13 @@ def read_job(folder: Path) -> JobResult:
     folder = Path(folder)
     missing = JobResult(folder, "missing", _started_with(folder), {}, "", folder / LOG)
     try:
-        found = load_json(folder / RESULT)
+        record = load_json(folder / RESULT)
         values = {
             key: math.nan if value is None else float(value)
-            for key, value in found["values"].items()
+            for key, value in record["values"].items()
         }
-        overrides = tuple(map(str, found["words"]))
-        status, reason = STATUSES[found["status"]], str(found["reason"])
+        overrides = tuple(map(str, record["words"]))
+        status, reason = STATUSES[record["status"]], str(record["reason"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return missing
     return JobResult(folder, status, overrides, values, reason, folder / LOG)
@@ -69,11 +69,11 @@ def write_result(
     Raises:
         DataError: the file cannot be written.
     """
-    found = {key: float(value) for key, value in (values or {}).items()}
+    numbers = {key: float(value) for key, value in (values or {}).items()}
     record = {
         "status": status,
         "words": list(overrides),
-        "values": {key: value if math.isfinite(value) else None for key, value in found.items()},
+        "values": {key: value if math.isfinite(value) else None for key, value in numbers.items()},
         "reason": reason,
         "log": LOG,
     }
@@ -88,9 +88,9 @@ def is_done(folder: Path, overrides: Sequence[str]) -> bool:
 
 def result_of(folder: Path, overrides: Sequence[str]) -> JobResult:
     """Result of a job with these overrides in any order; `missing` if it had others."""
-    found = read_job(folder)
-    is_same = same_overrides(found.overrides, overrides)
-    return found if is_same else found._replace(status="missing")
+    result = read_job(folder)
+    is_same = same_overrides(result.overrides, overrides)
+    return result if is_same else result._replace(status="missing")
 
 
 def same_overrides(some: Sequence[str], others: Sequence[str]) -> bool:

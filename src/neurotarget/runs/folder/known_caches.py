@@ -51,6 +51,6 @@ def is_noted(cache: Path, run: Path) -> bool:
 
 def _is_own(path: Path) -> bool:
     """Whether a file or folder (no link) belongs to the user, and others may not change it."""
-    found = path.lstat()
-    is_mine = hasattr(os, "getuid") and found.st_uid == os.getuid()
-    return is_mine and not path.is_symlink() and not found.st_mode & 0o002
+    status = path.lstat()
+    is_mine = hasattr(os, "getuid") and status.st_uid == os.getuid()
+    return is_mine and not path.is_symlink() and not status.st_mode & 0o002

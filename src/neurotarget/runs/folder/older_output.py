@@ -56,10 +56,10 @@ def _is_ours(folder: Path) -> bool:
 
 def _keys(path: Path) -> set[str]:
     try:
-        found = load_yaml(path)
+        content = load_yaml(path)
     except (OSError, ValueError):
         return set()
-    return set(found) if isinstance(found, dict) else set()
+    return set(content) if isinstance(content, dict) else set()
 
 
 def _head(page: Path) -> bytes:

@@ -263,11 +263,11 @@ def resumable_state(path: Path) -> dict[str, Any]:
         DataError: the file is broken, or lacks what training needs besides weights.
     """
     state = load_state(path)
-    found = state if isinstance(state, dict) else {}
+    content = state if isinstance(state, dict) else {}
     lacking = [
         key
         for key, kind in NEEDED.items()
-        if not isinstance(found.get(key), kind) or not (found[key] or kind is int)
+        if not isinstance(content.get(key), kind) or not (content[key] or kind is int)
     ]
     if lacking:
         raise DataError(

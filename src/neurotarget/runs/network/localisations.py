@@ -51,11 +51,11 @@ def compared(located: Located, reference: Box | None, grid: Grid, limits: Limits
     return Localisation(located, centre, error, share_inside(reference, cut, grid))
 
 
-def facts_of(found: Mapping[str, Localisation], splits: Mapping[str, str]) -> dict[str, Any]:
+def facts_of(by_case: Mapping[str, Localisation], splits: Mapping[str, str]) -> dict[str, Any]:
     """Statistics of the training cases and of all others; no case was seen by its localiser."""
     parts = {"training": True, "other": False}
     return {
-        name: _part([one for key, one in found.items() if (splits[key] == "train") is trains])
+        name: _part([one for key, one in by_case.items() if (splits[key] == "train") is trains])
         for name, trains in parts.items()
     }
 
@@ -74,10 +74,10 @@ def localisation_sentences(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def write_table(path: Path, found: Mapping[str, Localisation], splits: Mapping[str, str]) -> None:
+def write_table(path: Path, by_case: Mapping[str, Localisation], splits: Mapping[str, str]) -> None:
     """Write localisations.tsv: one row per case."""
     rows = []
-    for case_id, one in found.items():
+    for case_id, one in by_case.items():
         place = [None] * 3 if one.box is None else list(one.box.centre_mm)
         off = float(np.linalg.norm(one.error_mm[:3])) if one.error_mm else float("nan")
         row = {"case_id": case_id, "split": splits[case_id]}

@@ -21,17 +21,17 @@ def load_pretrained(source: str | Path, net: nn.Module) -> list[str]:
     Raises:
         DataError: as in `pretrained_weights`, or nothing in the file fits.
     """
-    found = match(pretrained_weights(source), net)
-    if not found.fitting:
+    matched = match(pretrained_weights(source), net)
+    if not matched.fitting:
         known = getattr(net, "pretrained_with", "")
         also = f", which also takes those of {known}" if known else ""
         raise DataError(
             f"pretrained={source}: found no tensor that fits {type(net).__name__} by name and "
-            f"shape ({'; '.join(found.lines[1:])}); choose the model that these weights belong "
+            f"shape ({'; '.join(matched.lines[1:])}); choose the model that these weights belong "
             f"to{also}"
         )
-    net.load_state_dict(found.fitting, strict=False)
-    return found.lines
+    net.load_state_dict(matched.fitting, strict=False)
+    return matched.lines
 
 
 def pretrained_weights(source: str | Path) -> dict[str, Tensor]:

@@ -193,10 +193,10 @@ def log_final(
 
     def act(run: "wandb.Run") -> None:
         run.summary.update(dict(summary))
-        found = {name: _table(table) for name, table in logged.items() if len(table)}
+        tables = {name: _table(table) for name, table in logged.items() if len(table)}
         for name, path in pictures.items():
-            found[name] = wandb.Image(str(path), caption=path.stem)
-        run.log(found)
+            tables[name] = wandb.Image(str(path), caption=path.stem)
+        run.log(tables)
 
     on_wandb(made, act)
 

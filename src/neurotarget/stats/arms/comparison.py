@@ -174,13 +174,15 @@ def _uneven(scored: Scored) -> Iterator[str]:
     runs = scored.arms.runs.loc[list(scored.held_out)]
     runs = runs[runs["kind"] == NET].assign(mean=scored.by_run[MEAN].mean())
     own = runs.groupby(["arm", "fold"])["mean"].mean().unstack("fold")
-    apart = runs["mean"] - runs["fold"].map(own.median())  # the median is robust to one bad arm
-    spread = apart.groupby(runs["arm"]).var().dropna()
+    deviations = runs["mean"] - runs["fold"].map(
+        own.median()
+    )  # the median is robust to one bad arm
+    spread = deviations.groupby(runs["arm"]).var().dropna()
     if len(spread) < 3:
         return
     worst, k = spread.idxmax(), len(spread)
     others = float(spread.drop(worst).mean())
-    freedom = len(apart) / k - 1
+    freedom = len(deviations) / k - 1
     ratio = spread[worst] / max(others, SAME**2)
     if spread[worst] > SAME and k * f.sf(ratio, freedom, (k - 1) * freedom) < UNEVEN:
         yield (

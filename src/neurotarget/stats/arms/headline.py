@@ -100,8 +100,8 @@ def _ties(tables: Tables, arms: pd.DataFrame, nets: pd.DataFrame) -> str:
     if not any(_is_tested(_pair(tables, best, arm)) for arm in others):
         reason = _pair(tables, best, others[0])["told_apart"]
         return f"Whether {_larger_than_training(len(nets))} is {reason}{end}"
-    apart = distinguished(tables["differences"])
-    tied = [arm for arm in others if frozenset((best, arm)) not in apart]
+    distinct = distinguished(tables["differences"])
+    tied = [arm for arm in others if frozenset((best, arm)) not in distinct]
     why = _why_tied(tables, best, tied[0], len(nets)) if tied else ""
     if len(others) == 1:
         return f"The two can{f'not be told apart{why}' if tied else ' be told apart'}{end}"

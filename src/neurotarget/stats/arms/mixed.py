@@ -238,8 +238,8 @@ def _moments(sums: Sums) -> tuple[float, float, float]:
     free, n = float(sums.n.sum() - len(sums.n)), float(sums.n.mean())
     within = sums.within / ((sums.arms - 1) * free)
     if sums.seeds == 1:
-        apart = _between_blocks(sums) * len(sums.n) - within / n
-        return within, 0.0, max(apart, 0.0)
+        between = _between_blocks(sums) * len(sums.n) - within / n
+        return within, 0.0, max(between, 0.0)
     rest = sums.rest / (sums.arms * (sums.seeds - 1) * free)
     run = float(sums.runs.sum()) / (sums.arms * (sums.seeds - 1) * len(sums.n))
     return rest, max(within - rest / sums.seeds, 0.0), max(run - rest / n, 0.0)
@@ -294,5 +294,5 @@ def _between_blocks(sums: Sums) -> float:
     blocks = len(sums.n)
     if blocks < 2:
         return 0.0
-    apart = arm_contrasts(sums.means - sums.means.mean(axis=0))
-    return float((apart**2).sum()) / ((sums.arms - 1) * (blocks - 1)) / blocks
+    contrasts = arm_contrasts(sums.means - sums.means.mean(axis=0))
+    return float((contrasts**2).sum()) / ((sums.arms - 1) * (blocks - 1)) / blocks

@@ -134,14 +134,14 @@ def _row(
     arm, other = pair
     is_made = any(scored.arms.kinds[name] != NET for name in pair)
     table = scored.complete(label, pair)
-    apart = (table[arm] - table[other]).to_numpy()
-    apart = np.where(np.abs(apart) < SAME, 0.0, apart)
+    differences = (table[arm] - table[other]).to_numpy()
+    differences = np.where(np.abs(differences) < SAME, 0.0, differences)
     subject, n_subjects = codes(scored.subjects[table.index])
     low = high = math.nan
     reasons = [TOO_FEW] if n_subjects < FEWEST else []
     if not reasons:
-        low, high = ends(weighted_mean(replicates(n_subjects, seed), apart, subject))
-    of_subject = np.bincount(subject, apart) / np.bincount(subject)
+        low, high = ends(weighted_mean(replicates(n_subjects, seed), differences, subject))
+    of_subject = np.bincount(subject, differences) / np.bincount(subject)
     p, why = _wilcoxon(of_subject)
     reasons.append(why)
     if metric == HD95 and len(table) < len(scored.subjects):
@@ -152,16 +152,20 @@ def _row(
     return {
         **{"arm": arm, "other": other, "label": label, "metric": metric},
         **{"n_cases": len(table), "n_subjects": n_subjects},
-        **{"mean_difference": apart.mean() if len(apart) else math.nan, "low": low, "high": high},
-        "median_difference": float(np.median(apart)) if len(apart) else math.nan,
-        "wins": int((sign * apart > 0).sum()),
-        "ties": int((apart == 0).sum()),
-        "losses": int((sign * apart < 0).sum()),
+        **{
+            "mean_difference": differences.mean() if len(differences) else math.nan,
+            "low": low,
+            "high": high,
+        },
+        "median_difference": float(np.median(differences)) if len(differences) else math.nan,
+        "wins": int((sign * differences > 0).sum()),
+        "ties": int((differences == 0).sum()),
+        "losses": int((sign * differences < 0).sum()),
         "wilcoxon_p": p,
         **{"model_difference": model.value, "model_low": model.low, "model_high": model.high},
         **{"model_p": model.p, "is_made": is_made},
         "told_apart": _why_untested(scored, pair, fit),
-        "is_split": _lean(of_subject) * apart.sum() < 0,
+        "is_split": _lean(of_subject) * differences.sum() < 0,
         "reason": join_reasons(*reasons, fit.reason),
     }
 
@@ -174,36 +178,36 @@ def _why_untested(scored: Scored, pair: tuple[str, str], fit: MixedFit) -> str:
     return ONE_TRAINING if few < 2 else OTHER_DESIGN
 
 
-def _wilcoxon(apart: Float[ndarray, " N"]) -> tuple[float, str]:
+def _wilcoxon(differences: Float[ndarray, " N"]) -> tuple[float, str]:
     """Two-sided p of the signed rank test with one difference per subject, and its limitation."""
-    apart = np.where(np.abs(apart) < SAME, 0.0, apart)
-    n_signed = int(np.count_nonzero(apart))
-    if not len(apart):
+    differences = np.where(np.abs(differences) < SAME, 0.0, differences)
+    n_signed = int(np.count_nonzero(differences))
+    if not len(differences):
         return math.nan, "no case has a score by both"
     if not n_signed:
         return 1.0, ALL_SAME
     # differences that are equal up to rounding share a rank
-    p = signed_rank_p(np.round(apart[apart != 0], 12))
+    p = signed_rank_p(np.round(differences[differences != 0], 12))
     return p, TOO_FEW_SIGNED if n_signed < FEWEST_SIGNED else ""
 
 
-def _lean(apart: Float[ndarray, " N"]) -> float:
+def _lean(differences: Float[ndarray, " N"]) -> float:
     """Sum of the signed ranks of the differences: above 0 if the first arm is higher."""
-    signed = np.round(apart[np.abs(apart) >= SAME], 12)
+    signed = np.round(differences[np.abs(differences) >= SAME], 12)
     return float(np.sign(signed) @ rankdata(np.abs(signed)))
 
 
-def signed_rank_p(apart: Float[ndarray, " N"]) -> float:
+def signed_rank_p(differences: Float[ndarray, " N"]) -> float:
     """Return the two-sided p of Wilcoxon's signed rank test on nonzero differences.
 
     For up to 13 differences all combinations of signs are enumerated, which also handles ties;
     scipy's enumeration takes seconds. For more, the p is exact without ties up to 50,
     else by the normal approximation.
     """
-    n = len(apart)
+    n = len(differences)
     if n > MOST_SIGNED:
-        return float(wilcoxon(apart).pvalue)
-    ranks = rankdata(np.abs(apart))
-    rank_sum = ranks[apart > 0].sum()
+        return float(wilcoxon(differences).pvalue)
+    ranks = rankdata(np.abs(differences))
+    rank_sum = ranks[differences > 0].sum()
     sums = (np.arange(2**n)[:, None] >> np.arange(n) & 1) @ ranks
     return float(min(1.0, 2 * min(np.mean(sums <= rank_sum), np.mean(sums >= rank_sum))))

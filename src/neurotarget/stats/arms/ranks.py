@@ -96,7 +96,7 @@ def _nemenyi(n_arms: int) -> float:
     return float(studentized_range.ppf(1 - ALPHA, n_arms, math.inf)) / math.sqrt(2)
 
 
-def letters(arms: Sequence[str], apart: Collection[frozenset[str]]) -> dict[str, str]:
+def letters(arms: Sequence[str], distinct: Collection[frozenset[str]]) -> dict[str, str]:
     """Letters of each arm, given those told apart: two share a letter where they are not.
 
     `arms` are sorted, the best first, which has the letter a. A letter too many is never given.
@@ -104,7 +104,7 @@ def letters(arms: Sequence[str], apart: Collection[frozenset[str]]) -> dict[str,
     Source: Piepho 2004, doi:10.1198/1061860043515 (insert and absorb).
     """
     groups = [frozenset(arms)] if arms else []
-    for pair in sorted(apart, key=sorted):
+    for pair in sorted(distinct, key=sorted):
         parted: list[frozenset[str]] = []
         for group in groups:
             parted += [group - {one} for one in pair] if pair <= group else [group]

@@ -96,18 +96,18 @@ def judge_learning(
     is_held_out = n_scored > 0 and not math.isnan(dice)
     value, trivial = (dice if is_held_out else known.dice), known.all_foreground_dice
     failed = n_failed / n_masks if n_masks else 0.0
-    way = gain(value, trivial)
+    progress = gain(value, trivial)
     plural = "" if n_scored == 1 else "s"
     whose = f"{n_scored} held-out mask{plural}" if is_held_out else "validation"
     reasons = [*_dice_sentence(value, trivial, whose)]
     if n_failed:
         reasons.append(f"{n_failed} of {n_masks} held-out masks failed ({FAILED}).")
-    if way < LEAST_GAIN or failed > MOST_FAILED or (math.isnan(value) and known.steps == 0):
+    if progress < LEAST_GAIN or failed > MOST_FAILED or (math.isnan(value) and known.steps == 0):
         verdict = NOT_LEARNT
     elif math.isnan(value):
         verdict, reasons = UNKNOWN, ["No mask could be scored."]
     else:
-        verdict = DOUBTFUL if way < SAFE_GAIN or failed > SAFE_FAILED else LEARNT
+        verdict = DOUBTFUL if progress < SAFE_GAIN or failed > SAFE_FAILED else LEARNT
     if verdict == NOT_LEARNT and is_held_out and gain(known.dice, trivial) >= SAFE_GAIN:
         reasons.append(
             f"Validation reached a Dice of {known.dice:.3f}: the held-out scans are unlike those "

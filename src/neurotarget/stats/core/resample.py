@@ -195,8 +195,8 @@ def pair_statistics(pair: PairMeans) -> dict[str, Values]:
 
 def _deming(pair: PairMeans) -> dict[str, Values]:
     """Deming slope and intercept of y on x with equal errors; NaN where both are uncorrelated."""
-    apart, twice = pair.var_y - pair.var_x, 2 * pair.cov_xy
-    root = apart + np.hypot(apart, twice)
+    excess, twice = pair.var_y - pair.var_x, 2 * pair.cov_xy
+    root = excess + np.hypot(excess, twice)
     slope = np.divide(root, twice, out=np.full(root.shape, math.nan), where=twice != 0)
     return {
         "reference_slope": slope,
@@ -222,9 +222,9 @@ def all_methods(
     """ICC(A,1) and ICC(C,1) over all columns of `table`, for every row of weights."""
     k = table.shape[1]
     columns, offsets = _centred(*table.T)
-    apart = np.stack(columns, axis=1)
-    middle = apart.mean(axis=1)
-    rest = apart - middle[:, None]  # deviation from the mean of the case; columns have mean 0
+    centred = np.stack(columns, axis=1)
+    middle = centred.mean(axis=1)
+    rest = centred - middle[:, None]  # deviation from the mean of the case; columns have mean 0
     squares = np.column_stack([middle, middle**2, (rest**2).sum(axis=1), rest])
     n, means = weighted_means(weights, squares, subject)
     sample = _ratio(n, n - 1)
@@ -265,17 +265,17 @@ def _acceleration(jackknifed: Values) -> float:
     known = jackknifed[np.isfinite(jackknifed)]
     if len(known) < 2 or np.ptp(known) <= ROUNDING * np.abs(known).max():
         return 0.0
-    apart = known.mean() - known
-    apart /= np.abs(apart).max()  # keeps cubes of large volumes in range
-    return float((apart**3).sum() / (6 * (apart**2).sum() ** 1.5))
+    deviations = known.mean() - known
+    deviations /= np.abs(deviations).max()  # keeps cubes of large volumes in range
+    return float((deviations**3).sum() / (6 * (deviations**2).sum() ** 1.5))
 
 
 def _centred(*columns: Cases) -> tuple[list[Cases], list[float]]:
     """Columns minus their means, and the means; rounding errors of equal values become 0."""
     size = ROUNDING * max(float(np.abs(column).max(initial=0)) for column in columns)
     offsets = [float(column.mean()) for column in columns]
-    apart = [column - offset for column, offset in zip(columns, offsets, strict=True)]
-    return [np.where(np.abs(one) < size, 0.0, one) for one in apart], offsets
+    centred = [column - offset for column, offset in zip(columns, offsets, strict=True)]
+    return [np.where(np.abs(one) < size, 0.0, one) for one in centred], offsets
 
 
 def _variance(mean_square: Values, mean: ndarray, centred: ndarray) -> Values:

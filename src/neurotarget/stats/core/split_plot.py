@@ -46,9 +46,9 @@ def sum_blocks(blocks: Sequence[Block]) -> Sums:
         of_run = block.mean(axis=0)  # (A, S)
         of_case = of_arm.mean(axis=1, keepdims=True)
         mean = of_arm.mean(axis=0)
-        apart = of_arm - of_case - mean + mean.mean()
+        residuals = of_arm - of_case - mean + mean.mean()
         case += float(((of_case - of_case.mean()) ** 2).sum())
-        within += float((apart**2).sum())
+        within += float((residuals**2).sum())
         seed = block - of_arm[:, :, None] - of_run + mean[:, None]
         rest += float((seed**2).sum())
         runs.append(of_run)
@@ -72,10 +72,10 @@ def deviance(sums: Sums, residual: float, case_arm: float, run: float, *, floor:
     within = case_arm + residual / seeds
     spread = run / seeds + within / n
     centre = (sums.means / spread[:, None]).sum(axis=0) / (1 / spread).sum()
-    apart = arm_contrasts(sums.means - centre)
+    contrasts = arm_contrasts(sums.means - centre)
     value = (arms - 1) * free * math.log(within) + sums.within / within
     value += (arms - 1) * float(np.log(spread).sum() + np.log((1 / spread).sum()))
-    value += float(((apart**2).sum(axis=1) / spread).sum())
+    value += float(((contrasts**2).sum(axis=1) / spread).sum())
     if seeds > 1:
         own = arms * (seeds - 1)
         of_runs = run + residual / n

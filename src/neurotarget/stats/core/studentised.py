@@ -33,8 +33,10 @@ def jackknife_t(replicated: Values, kind: str = "") -> tuple[float, float]:
     if np.ptp(replicated) <= ROUNDING * np.abs(replicated).max():
         return value, value
     known = np.arctanh(np.clip(replicated, -CERTAIN, CERTAIN)) if kind == "z" else replicated
-    apart = known[1:] - known[1:].mean()
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2) * math.sqrt((n - 1) / n * float(apart @ apart)))
+    deviations = known[1:] - known[1:].mean()
+    half = float(
+        stdtrit(n - 1, (1 + LEVEL) / 2) * math.sqrt((n - 1) / n * float(deviations @ deviations))
+    )
     low, high = known[0] - half, known[0] + half
     return (math.tanh(low), math.tanh(high)) if kind == "z" else (float(low), float(high))
 

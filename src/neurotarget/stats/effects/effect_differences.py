@@ -107,10 +107,10 @@ def _difference(model: Variant, measured: Measured, label: str, pair: tuple[str,
 
 def _interval(model: Variant, cohort: Cohort, columns: Design, adjusted: pd.DataFrame) -> dict:
     """Difference of two effects, which is the effect on the difference: both are linear."""
-    apart = adjusted.diff(axis=1).iloc[:, 1].to_numpy()
-    if np.ptp(apart) <= ROUNDING * np.abs(adjusted.to_numpy()).max():
+    differences = adjusted.diff(axis=1).iloc[:, 1].to_numpy()
+    if np.ptp(differences) <= ROUNDING * np.abs(adjusted.to_numpy()).max():
         return dict.fromkeys(NO_DIFFERENCE, 0.0)  # the methods differ by a constant
-    fit = fitted(model, cohort, columns, apart, "differences")
+    fit = fitted(model, cohort, columns, differences, "differences")
     return {
         "difference": fit.estimate,
         **Interval.of(fit.estimate, fit.error, fit.freedom)._asdict(),

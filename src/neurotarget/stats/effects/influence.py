@@ -226,8 +226,8 @@ def _candidates(columns: Design, values: Float[ndarray, " N"]) -> list[int]:
     residuals = values - columns.matrix @ (inverse @ values)
     free = 1 - leverage
     free = np.where(free > np.sqrt(np.finfo(float).eps), free, np.nan)  # NaN: alone in a term
-    moved, apart = np.abs(inverse[0] * residuals / free), np.abs(residuals) / np.sqrt(free)
-    orders = (np.argsort(-np.nan_to_num(one))[:TRIED].tolist() for one in (moved, apart))
+    moved, studentised = np.abs(inverse[0] * residuals / free), np.abs(residuals) / np.sqrt(free)
+    orders = (np.argsort(-np.nan_to_num(one))[:TRIED].tolist() for one in (moved, studentised))
     return list(dict.fromkeys(place for order in orders for place in order))
 
 

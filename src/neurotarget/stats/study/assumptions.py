@@ -54,14 +54,16 @@ def assumptions_table(measured: Measured, agreement: pd.DataFrame) -> pd.DataFra
 
 
 def _checks(first: np.ndarray, second: np.ndarray) -> dict[str, object]:
-    apart, size = second - first, (first + second) / 2
-    if len(apart) < FEWEST or np.ptp(apart) == 0 or np.ptp(size) == 0:
-        why = "no two values differ" if len(apart) >= FEWEST else f"fewer than {FEWEST} people"
+    differences, size = second - first, (first + second) / 2
+    if len(differences) < FEWEST or np.ptp(differences) == 0 or np.ptp(size) == 0:
+        why = (
+            "no two values differ" if len(differences) >= FEWEST else f"fewer than {FEWEST} people"
+        )
         return {"holds": "", "reason": f"not checked: {why}"}
     scale = np.column_stack([np.ones(len(size)), (size - size.mean()) / size.std()])
-    p_normal = float(shapiro(apart).pvalue) if len(apart) <= MOST else math.nan
-    p_constant = float(het_breuschpagan(apart - apart.mean(), scale)[1])
-    slope = float(np.polyfit(size, np.abs(apart - apart.mean()), 1)[0])
+    p_normal = float(shapiro(differences).pvalue) if len(differences) <= MOST else math.nan
+    p_constant = float(het_breuschpagan(differences - differences.mean(), scale)[1])
+    slope = float(np.polyfit(size, np.abs(differences - differences.mean()), 1)[0])
     broken = [
         name for name, p in (("normal", p_normal), ("of one spread", p_constant)) if p < ALPHA
     ]

@@ -119,8 +119,8 @@ def _sides(measured: Measured, groups: Groups, people: dict[str, pd.DataFrame]) 
         if not sign:
             first = next(iter(people))
             sample = adjusted_sample(groups, people[first][[label]])
-            apart = 0.0 if sample.reason else float(np.median(sample.a) - np.median(sample.b))
-            sign, whose = -1 if apart < 0 else 1, f"as by the medians of {first}"
+            difference = 0.0 if sample.reason else float(np.median(sample.a) - np.median(sample.b))
+            sign, whose = -1 if difference < 0 else 1, f"as by the medians of {first}"
         larger, smaller = (group_a, group_b) if sign > 0 else (group_b, group_a)
         sides[label] = _Side(sign, f"{larger} larger than {smaller}, {whose}")
     return sides

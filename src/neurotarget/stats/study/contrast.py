@@ -145,10 +145,10 @@ def _residuals(
     about = _centred(terms, first, fitted)
     inverse = np.linalg.pinv(about.T @ about, rcond=ROUNDING, hermitian=True)
     slopes = inverse @ about.T @ _centred(values, first, fitted)
-    apart = terms[first].mean(axis=0) - terms[~first].mean(axis=0)
+    difference = terms[first].mean(axis=0) - terms[~first].mean(axis=0)
     share = np.linalg.matrix_rank(about) / fitted.sum()  # lost degrees of freedom per subject
     lost_a, lost_b = (float(share * (group & fitted).sum()) for group in (first, ~first))
-    return values - terms @ slopes, Slopes(lost_a, lost_b, float(apart @ inverse @ apart))
+    return values - terms @ slopes, Slopes(lost_a, lost_b, float(difference @ inverse @ difference))
 
 
 def _fitted_on(contrast: Contrast, first: ndarray) -> Iterator[tuple[ndarray, str]]:

@@ -137,12 +137,18 @@ def _difference(measured: Measured, columns: list[pd.Series], measure: str) -> d
     else:
         network, rater, low, high = _iccs(values, subject, n_subjects)
     row |= {"of_network": network, "of_rater": rater}
-    if math.isnan(apart := network - rater):
+    if math.isnan(difference := network - rater):
         return row | {"reason": "the volumes do not vary"}
     if math.isnan(low):
-        return row | {"difference": apart, "reason": "too little spread for an interval"}
+        return row | {"difference": difference, "reason": "too little spread for an interval"}
     finding = CLOSER if low > 0 else LESS if high < 0 else OPEN
-    return row | {"difference": apart, "low": low, "high": high, "finding": finding, "reason": ""}
+    return row | {
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "finding": finding,
+        "reason": "",
+    }
 
 
 def _iccs(
