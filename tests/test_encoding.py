@@ -92,7 +92,7 @@ def test_a_terminal_without_the_letters_shows_their_codes(tmp_path):
     assert b"Traceback" not in done.stderr
 
 
-def test_a_name_that_no_file_can_have_here_is_told(capsys):
+def test_a_name_that_no_file_can_have_here_is_reported(capsys):
     @exits_with_sentence
     def write() -> None:
         "\u5934.nii.gz".encode("ascii")

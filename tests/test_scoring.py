@@ -175,7 +175,7 @@ def test_a_case_without_a_mask_is_counted_with_nan(folder):
     assert all(math.isnan(value) for value in found.values())
 
 
-def test_masks_that_cannot_be_measured_are_told_at_once(folder):
+def test_masks_that_cannot_be_measured_are_reported_at_once(folder):
     cases = []
     for case_id, array in (("odd", golden.brick(ids=(3, 9))), ("broken", None), ("gone", None)):
         path = folder / f"{case_id}.nii.gz"
@@ -221,7 +221,7 @@ def test_no_case_to_score_is_refused(folder):
         evaluate(manifest, folder / "predictions", golden.TARGET, {"same": "train"})
 
 
-def test_everything_that_cannot_be_compared_is_told_at_once(folder):
+def test_everything_that_cannot_be_compared_is_reported_at_once(folder):
     moved = golden.affine()
     moved[0, 3] += 2
     shared = {"same": (golden.brick(), moved), "grown": (golden.brick()[1:], golden.affine())}
@@ -393,7 +393,7 @@ def test_scans_are_read_only_where_a_unit_asks_for_them(folder):
         ({"scan": np.ones((20, 14, 9))}, r"qsm\.nii\.gz: found a scan on a grid of 20 × 14 × 9"),
     ],
 )
-def test_a_rater_or_scan_that_does_not_fit_is_told(folder, harm, message):
+def test_a_rater_or_scan_that_does_not_fit_is_reported(folder, harm, message):
     manifest = with_beside(folder, "same", **harm)
     with pytest.raises(DataError, match=message):
         evaluate(manifest, folder / "predictions", UNITED, {"same": "test"})

@@ -183,7 +183,7 @@ def test_a_field_that_nobody_can_mean_is_named(key, value, error):
         Target(**FIELDS | {key: value})
 
 
-def test_all_fields_that_are_wrong_are_told_at_once():
+def test_all_fields_that_are_wrong_are_reported_at_once():
     with pytest.raises(DataError, match=r"spacing_mm: found 1, .*; patch_vox: found 2, "):
         Target(**FIELDS | {"spacing_mm": 1, "patch_vox": 2})
 

@@ -338,7 +338,7 @@ def test_probabilities_agree_with_the_labels(predicted):
     assert (shell[labels == 2] > 1 / 3).all()
 
 
-def test_finished_cases_are_skipped_unless_told(predicted, command, tiny):
+def test_finished_cases_are_skipped_unless_overwrite_is_set(predicted, command, tiny):
     _, out, _, words = predicted
     stamp = (out / "plain.nii.gz").stat().st_mtime_ns
     command("predict.py", *words, cwd=tiny, check=False)

@@ -67,7 +67,7 @@ def mirror(path):
     return path
 
 
-def test_a_mirrored_scan_is_told_by_lint_and_by_prepare(source, tmp_path, capsys):
+def test_a_mirrored_scan_is_reported_by_lint_and_by_prepare(source, tmp_path, capsys):
     mirror(source.parent / "t14.nii.gz")
     text = r"warning: c4: {}: found LEFT AND RIGHT MIRRORED".format(source.parent / "t14.nii.gz")
     assert print_lint(str(source)) == 0

@@ -69,7 +69,7 @@ def test_models_come_by_name_and_a_patch_is_made_as_large_as_each_needs(conf):
     }
 
 
-def test_a_patch_that_a_model_brings_is_used_unless_one_is_said(conf):
+def test_a_patch_that_a_model_brings_is_used_unless_one_is_given(conf):
     (conf / "model" / "small.yaml").write_text(f"{SMALL}patch_vox: [8, 8, 12]\n")
     assert listed(conf, names=["small"])["small"].patch_vox == "8×8×12"
     assert listed(conf, names=["small"], patch_vox=(8, 8, 8))["small"].patch_vox == "8×8×8"

@@ -138,7 +138,7 @@ def test_the_key_of_a_sweep_is_checked(check):
         check("-m", "trainer.max_epoch=interval(1,9)")
 
 
-def test_a_group_that_is_asked_for_but_not_chosen_is_told_its_choices(check):
+def test_a_group_that_is_requested_but_not_chosen_lists_its_choices(check):
     error = (
         r"target: nothing is chosen; set target=<gland> or experiment=<hippocampus \| pituitary>"
     )
@@ -147,7 +147,7 @@ def test_a_group_that_is_asked_for_but_not_chosen_is_told_its_choices(check):
     check("name=${target.name}", "target=gland")
 
 
-def test_a_reference_to_nothing_is_told(check):
+def test_a_reference_to_nothing_is_reported(check):
     with pytest.raises(
         DataError, match=r"name: Interpolation key 'sede' not found; check the name"
     ):
@@ -158,7 +158,7 @@ def test_what_only_a_running_job_knows_passes(check):
     check("name=run_${hydra:job.num}_${now:%Y}")
 
 
-def test_a_choice_without_a_small_variant_is_told_as_it_is_chosen(check):
+def test_a_choice_without_a_small_variant_is_reported_as_it_is_chosen(check):
     check("model=small/unet")
     with pytest.raises(
         DataError, match=r"^model=small/segresnet: .* set model=segresnet \(small v"

@@ -176,7 +176,7 @@ def test_a_finished_scan_is_kept_until_something_changes(plain, capsys):
     assert not list(maps.glob(".draft-*"))
 
 
-def test_scans_that_fail_are_told_and_the_others_go_on(bids, capsys):
+def test_scans_that_fail_are_reported_and_the_others_continue(bids, capsys):
     _, output, status = bids
     assert status == 2
     there = {path.name for path in output.rglob("*_Chimap.nii.gz")}

@@ -98,7 +98,7 @@ def test_two_that_resume_one_run_are_told_apart_before_anything_changes(
     assert {path.name for path in set(after) - set(before)} <= {".running.lease"}
 
 
-def test_a_disk_that_is_full_is_told_before_hydra_writes(tmp_path, monkeypatch):
+def test_a_disk_that_is_full_is_reported_before_hydra_writes(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

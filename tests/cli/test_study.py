@@ -266,7 +266,7 @@ def test_names_that_no_file_may_have_are_made_fit(tmp_path):
     assert {item.name for item in tmp_path.iterdir()} == {path.name, "a b"}
 
 
-def test_ages_with_a_decimal_comma_are_told(tmp_path, capsys):
+def test_ages_with_a_decimal_comma_are_reported(tmp_path, capsys):
     path = tmp_path / "t.csv"
     path.write_text('id,v,age\na,1,"20,5"\nb,3,"30,1"\nc,6,40\nd,8,"50,9"\n')
     assert study(f"table={path}", "labels=v", f"output={tmp_path / 'out'}") == 0

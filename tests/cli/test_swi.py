@@ -60,7 +60,7 @@ def test_phase_of_the_other_sign_is_turned(made, tmp_path):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
 
 
-def test_the_sign_that_is_said_is_taken(made, tmp_path):
+def test_the_sign_that_is_given_is_used(made, tmp_path):
     arguments, maps = made
     arguments = {**arguments, "output": str(tmp_path), "handedness": "-1"}
     assert run(as_arguments({**arguments, **STRONG})) == 0

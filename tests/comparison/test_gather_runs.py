@@ -150,7 +150,7 @@ def test_an_old_run_has_the_patch_of_its_target(tmp_path):
     assert list(found.arms.runs["patch_vox"]) == ["16×16×16"] * 2
 
 
-def test_other_budgets_and_unnamed_settings_are_told(tmp_path):
+def test_other_budgets_and_unnamed_settings_are_reported(tmp_path):
     write_run(tmp_path / "a", model="unet", config={"trainer": {"max_epochs": 8}})
     write_run(tmp_path / "b", model="resunet", config={"data": {"batch_size": 4}})
     budget, more = read_arms([tmp_path]).notes
@@ -167,7 +167,7 @@ def test_steps_that_follow_from_one_budget_are_no_other_budget(tmp_path):
     assert read_arms([tmp_path]).notes == ()
 
 
-def test_runs_that_are_not_finished_are_told_with_reason_and_log(tmp_path):
+def test_runs_that_are_not_finished_are_reported_with_reason_and_log(tmp_path):
     folder = multirun(tmp_path, folds=(0,))
     names = ("failed", "cut", "broken", "gone", "half")
     failed, cut, broken, gone, half = (folder / name for name in names)
@@ -228,7 +228,7 @@ def test_without_splits_the_rows_say_what_was_held_out(tmp_path):
         read_arms([run])
 
 
-def test_costs_on_other_hardware_are_told(tmp_path):
+def test_costs_on_other_hardware_are_reported(tmp_path):
     for model, processor in (("unet", "EPYC"), ("resunet", "Xeon")):
         run = write_run(tmp_path / model, model=model)
         record = {"hardware": {"processor": processor, "gpus": []}}
@@ -286,7 +286,7 @@ def test_runs_that_hold_out_other_cases_are_refused_by_name(tmp_path):
     assert advice.startswith("common=true compares only")
 
 
-def test_with_common_other_cases_are_left_out_and_told(tmp_path):
+def test_with_common_other_cases_are_left_out_and_reported(tmp_path):
     write_run(tmp_path / "a")
     write_run(tmp_path / "b", model="resunet", test=["sub-01", "sub-02"])
     found = read_arms([tmp_path], common=True)
@@ -299,7 +299,7 @@ def test_with_common_other_cases_are_left_out_and_told(tmp_path):
         read_arms([tmp_path], common=True)
 
 
-def test_older_runs_whose_seeds_drew_folds_of_their_own_are_told_so(tmp_path):
+def test_older_runs_whose_seeds_drew_folds_of_their_own_are_reported(tmp_path):
     for seed, test in ((1, ["sub-00"]), (2, ["sub-01"])):
         run = write_run(tmp_path / str(seed), seed=seed, test=test)
         text = (run / "config.yaml").read_text().replace("  split_seed: 1\n", "")
@@ -410,7 +410,7 @@ def test_undefined_scores_stay_undefined(tmp_path):
     assert dice.set_index("label")["value"].isna().to_dict() == {"core": True, "shell": False}
 
 
-def test_covariates_that_are_gone_or_differ_are_told(tmp_path):
+def test_covariates_that_are_gone_or_differ_are_reported(tmp_path):
     write_run(tmp_path / "a", fold=0)
     (write_run(tmp_path / "b", fold=1) / "cases.tsv").unlink()
     found = read_arms([tmp_path])
@@ -426,7 +426,7 @@ def test_covariates_that_are_gone_or_differ_are_told(tmp_path):
     assert found.arms.covariates.loc["sub-00", "age"] == 30
 
 
-def test_what_one_fold_lacks_is_not_said_of_all(tmp_path):
+def test_what_one_fold_lacks_is_not_reported_of_all(tmp_path):
     """Fold 0 has women only, fold 1 men only; together they have both."""
     write_run(tmp_path / "a", fold=0, test=["sub-00", "sub-02", "sub-04"])
     write_run(tmp_path / "b", fold=1, test=["sub-01", "sub-03", "sub-05"])

@@ -38,7 +38,7 @@ def test_masks_of_further_raters_are_checked_as_the_label_is(case, tmp_path, lab
     ]
 
 
-def test_raters_on_another_grid_are_told_without_a_target_too(case, tmp_path, label):
+def test_raters_on_another_grid_are_reported_without_a_target_too(case, tmp_path, label):
     away = label(tmp_path / "away.nii.gz", affine=np.diag([1, 1, 2, 1]))
     (problem,) = check_case(replace(case, raters={"r2": away}), None, None).problems
     assert (problem.level, problem.file) == ("error", str(away))

@@ -38,7 +38,7 @@ def test_merged_labels_keep_all_their_ids_beside_a_name():
     assert class_of_id(target({"hippocampus": [1, 2]}), named) == {0: 0, 1: 1, 2: 1}
 
 
-def test_a_label_the_data_set_lacks_is_told_with_what_it_has():
+def test_a_label_the_data_set_lacks_is_reported_with_what_it_has():
     with pytest.raises(DataError, match=r"no label stalk \(id 7\).*which has gland = 1"):
         class_of_id(target({"gland": 1, "stalk": 7}), {"gland": 1})
 
@@ -94,7 +94,7 @@ def test_classes_and_ids_are_inverse():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_values_near_whole_numbers_are_those_and_said(dtype):
+def test_values_near_whole_numbers_are_rounded_and_reported(dtype):
     array = np.array([0, 0.9999999, 1.9995, 2.001, 17], dtype=dtype)
     assert label_values(array).tolist() == [0, 1, 2, 17]
     assert to_classes(array, {0: 0, 1: 1, 2: 2, 17: 3}).tolist() == [0, 1, 2, 2, 3]

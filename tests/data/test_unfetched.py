@@ -22,7 +22,7 @@ def left(source, target, **options):
     return [case.case_id for case in manifest.cases], [str(item) for item in problems]
 
 
-def test_what_stands_for_a_file_is_told_from_a_file(tmp_path):
+def test_what_stands_for_a_file_is_reported_from_a_file(tmp_path):
     names = ("annex", "link", "pointer", "lfs", "file", "nothing")
     annex, link, pointer, lfs, file, nothing = (tmp_path / name for name in names)
     annex.symlink_to(ANNEX)

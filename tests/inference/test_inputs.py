@@ -48,7 +48,7 @@ def test_one_file_cannot_give_two_contrasts(tmp_path):
         find_inputs(tmp_path / "scan.nii.gz", ("t1", "t2"), scratch=Scratch(tmp_path))
 
 
-def test_a_file_of_another_kind_is_told_the_known_ones(tmp_path):
+def test_a_file_of_another_kind_lists_the_known_ones(tmp_path):
     touch(tmp_path, "IM0001.dcm")
     with pytest.raises(DataError, match=r"for DICOM give the folder of the series"):
         find_inputs(tmp_path / "IM0001.dcm", ("t1",), scratch=Scratch(tmp_path))
@@ -100,7 +100,7 @@ def test_files_that_name_no_contrast_are_left_out_with_a_word(tmp_path, caplog):
     assert "1 files name no contrast and are left out: ['a_mask.nii.gz']" in caplog.text
 
 
-def test_where_no_file_names_a_contrast_the_names_are_told(tmp_path):
+def test_where_no_file_names_a_contrast_the_names_are_reported(tmp_path):
     touch(tmp_path, "a.nii.gz", "b.nii.gz")
     error = r"2 image files that name no contrast.*<case>_t2\.nii\.gz or <case>_0000\.nii\.gz"
     with pytest.raises(DataError, match=error):
@@ -144,7 +144,7 @@ def test_a_folder_of_predictions_is_no_case(tmp_path):
     assert list(found(tmp_path, "t1")) == ["anna"]
 
 
-def test_an_empty_folder_is_told_what_was_looked_for(tmp_path):
+def test_an_empty_folder_names_what_was_looked_for(tmp_path):
     touch(tmp_path, "notes.txt")
     with pytest.raises(DataError, match=r"found no scan in .*\.nii\.gz.*DICOM.*BIDS.*manifest"):
         find_inputs(tmp_path, ("t1",), scratch=Scratch(tmp_path))
@@ -214,7 +214,7 @@ def test_a_series_of_no_dicom_is_refused(tmp_path):
         find_inputs(tmp_path, ("t1",), scratch=Scratch(tmp_path / "scratch"), series="4")
 
 
-def test_a_scan_too_deep_in_a_folder_is_told_where_it_lies(tmp_path, caplog):
+def test_a_scan_too_deep_in_a_folder_is_reported_with_its_path(tmp_path, caplog):
     touch(tmp_path, "anna/anat/t1.nii.gz", "bela/t1.nii.gz")
     assert list(found(tmp_path, "t1")) == ["bela"]
     assert "anna/anat/t1.nii.gz: give its folder, or a manifest" in caplog.text

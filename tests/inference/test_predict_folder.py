@@ -69,7 +69,7 @@ def test_labels_are_written_with_the_targets_id_and_measured(predictor, cases, t
     np.testing.assert_array_equal(np.argwhere(labels)[0], (6, 7, 7))
 
 
-def test_what_looks_odd_is_said(predictor, cases, tmp_path):
+def test_implausible_masks_are_noted(predictor, cases, tmp_path):
     (outcome,) = predict_all(predictor, cases[1:], tmp_path / "out", made_by="w")
     assert "touches the edge of the region of interest" in outcome.note
     empty = tmp_path / "empty.nii.gz"

@@ -103,7 +103,7 @@ def test_b0_is_the_scanners_z_along_the_voxel_axes(scan, affine, b0):
     np.testing.assert_allclose(read_acquisition(scan(affine=affine)).b0, b0, atol=1e-6)
 
 
-def test_a_direction_that_is_said_goes_before_the_affine(scan):
+def test_a_direction_that_is_given_overrides_the_affine(scan):
     gre = read_acquisition(replace(scan(code=0), b0=(0.0, 3.0, 4.0)))
     np.testing.assert_allclose(gre.b0, (0, 0.6, 0.8))
 
@@ -133,7 +133,7 @@ def test_a_scan_aligned_to_another_says_so(scan):
         ((float("nan"),), "echo times of nan s"),
     ],
 )
-def test_unfit_echo_times_are_told(te_s, error):
+def test_unfit_echo_times_are_reported(te_s, error):
     with pytest.raises(DataError, match=error):
         raise DataError(te_problems("x", te_s))
 
@@ -142,7 +142,7 @@ def test_fit_echo_times_have_no_problem():
     assert te_problems("x", TE_S) == []
 
 
-def test_all_that_is_wrong_is_told_at_once(scan):
+def test_all_that_is_wrong_is_reported_at_once(scan):
     def broken(echo):
         array = ramp(echo)
         array[0, 0, 0] = np.nan
@@ -185,7 +185,7 @@ def test_echoes_and_times_must_be_as_many(scan):
         read_acquisition(replace(scan(), te_s=(0.004, 0.008, 0.012)))
 
 
-def test_phase_in_unknown_units_is_refused_and_can_be_said(scan):
+def test_phase_in_unknown_units_is_refused_and_its_unit_can_be_given(scan):
     acquisition = scan(phase=lambda echo: ramp(echo) / 855)
     with pytest.raises(DataError, match=r"x: phase: found values from -0.0036.*phase_scale="):
         read_acquisition(acquisition)
@@ -203,7 +203,7 @@ def test_a_mask_must_be_of_this_scan(scan, tmp_path, shape, value, error):
         read_acquisition(replace(scan(), mask=mask))
 
 
-def test_real_phase_of_4d_files_is_read_with_its_range_said(shared_data):
+def test_real_phase_of_4d_files_is_read_with_its_range_given(shared_data):
     folder = shared_data / "qsm/gre_patch/small"
     files = Acquisition(
         "patch", (folder / "Mag.nii",), (folder / "Phase.nii",), (0.004, 0.008, 0.012), 3.0
@@ -216,7 +216,7 @@ def test_real_phase_of_4d_files_is_read_with_its_range_said(shared_data):
         read_acquisition(replace(files, phases=(folder / "phase_with_nan.nii",)))
 
 
-def test_a_grid_elsewhere_is_told_by_its_place_and_axes(scan):
+def test_a_grid_elsewhere_is_reported_by_its_place_and_axes(scan):
     flipped = np.diag([-1.0, 1.0, 1.0, 1.0]) @ AFFINE
     found = scan()
     save(found.phases[1], ramp(1), affine=flipped)

@@ -67,7 +67,7 @@ def test_sidecars_further_in_go_before_those_above(data, anat):
     assert [one.field_t for one in find_acquisitions(data)] == [1.5, 3.0]
 
 
-def test_the_frequency_is_taken_where_it_is_told(data, anat):
+def test_the_frequency_is_used_if_it_is_given(data, anat):
     write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 123.25})
     assert find_acquisitions(data)[0].field_t == pytest.approx(123.25 / 42.577, abs=1e-3)
     write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 63.87})
@@ -82,7 +82,9 @@ def test_the_frequency_is_taken_where_it_is_told(data, anat):
         ("ImagingFrequency", 100, "ImagingFrequency of 100, 123.2 MHz"),
     ],
 )
-def test_a_sidecar_that_differs_from_others_is_told_by_its_field(data, anat, name, value, words):
+def test_a_sidecar_that_differs_from_others_is_reported_by_its_field(
+    data, anat, name, value, words
+):
     write_json(anat / "sub-01_MEGRE.json", {"ImagingFrequency": 123.25})
     write_json(anat / f"{PHASE.format(2)}.json", {"EchoTime": 0.008, name: value})
     assert f"{words}, wanted one of all echoes; correct the sidecars" in told(data)
@@ -98,7 +100,7 @@ def test_a_sidecar_that_differs_from_others_is_told_by_its_field(data, anat, nam
         ("../../MEGRE.json", "found no field strength.*set field_t=3"),
     ],
 )
-def test_what_is_missing_is_told(data, anat, gone, words):
+def test_what_is_missing_is_reported(data, anat, gone, words):
     files = [anat / gone] if gone.startswith("..") else list(anat.glob(gone))
     for path in files:
         path.unlink()
@@ -115,7 +117,7 @@ def test_what_is_missing_is_told(data, anat, gone, words):
         (("soon", 0.004), "echo times of nan, 0.004 s"),
     ],
 )
-def test_unfit_echo_times_are_told(data, anat, echo_times, words):
+def test_unfit_echo_times_are_reported(data, anat, echo_times, words):
     for echo, te in enumerate(echo_times, start=1):
         write_json(anat / f"{PHASE.format(echo)}.json", {"EchoTime": te})
     text = told(data)
@@ -128,7 +130,7 @@ def test_magnitude_and_phase_must_tell_one_echo_time(data, anat):
     assert "EchoTime 0.005 s for magnitude and 0.004 s for phase of echo 1" in told(data)
 
 
-def test_problems_of_all_scans_are_told_in_one_pass_and_the_others_stay(data, anat):
+def test_problems_of_all_scans_are_reported_in_one_pass_and_the_others_stay(data, anat):
     write_json(anat / f"{PHASE.format(1)}.json", {"EchoTime": 4})
     for path in (data / "sub-02").rglob("*part-mag*"):
         path.unlink()
@@ -139,7 +141,7 @@ def test_problems_of_all_scans_are_told_in_one_pass_and_the_others_stay(data, an
     assert "sub-02: found phase without magnitude" in text
 
 
-def test_the_field_strength_can_be_said_where_sidecars_have_none(data):
+def test_the_field_strength_can_be_given_where_sidecars_have_none(data):
     (data / "MEGRE.json").unlink()
     found = scan_acquisitions(data, field_t=1.5)
     assert [one.field_t for one in found.acquisitions] == [1.5, 1.5]
@@ -153,7 +155,7 @@ def test_two_kinds_of_one_name_ask_for_a_choice(data, anat):
     assert len(find_acquisitions(data, suffix="MEGRE")) == 2
 
 
-def test_an_echo_in_two_files_is_told(data, anat):
+def test_an_echo_in_two_files_is_reported(data, anat):
     save(anat / f"{MAG.format(1)}.nii", SMALL[0])
     assert "found an echo of magnitude twice" in told(data)
 
@@ -174,7 +176,7 @@ def test_masks_and_reference_maps_of_derivatives_are_taken(data):
     assert (second.mask, second.reference) == (None, None)
 
 
-def test_a_mask_of_another_grid_is_left_aside_aloud(data):
+def test_a_mask_of_another_grid_is_ignored_with_a_warning(data):
     place = data / "derivatives" / "t1" / "sub-01" / "anat"
     save(place / "sub-01_desc-brain_mask.nii.gz", np.ones((9, 9, 9), np.uint8))
     found = scan_acquisitions(data)
@@ -208,7 +210,7 @@ def test_a_folder_may_be_named_from_where_one_stands(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("above", ["sub-study7", "acq-x", "echo-7", "part-phase", "dwi"])
-def test_names_above_the_root_say_nothing(tmp_path, above):
+def test_names_of_folders_above_the_root_are_ignored(tmp_path, above):
     found = find_acquisitions(write_bids(tmp_path / above / "set"))
     assert [(one.case_id, one.te_s, one.folder) for one in found] == [
         ("sub-01", TE_S, "sub-01/anat")
@@ -266,7 +268,7 @@ def test_magnitude_and_phase_go_before_real_and_imaginary_parts(data, anat):
     assert find_acquisitions(data)[0].is_complex
 
 
-def test_a_part_alone_is_told(data, anat):
+def test_a_part_alone_is_reported(data, anat):
     for path in anat.glob("*.nii.gz"):
         path.unlink()
     save(anat / "sub-01_echo-1_part-real_MEGRE.nii.gz", SMALL[0])

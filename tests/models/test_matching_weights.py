@@ -35,7 +35,7 @@ def test_an_encoder_alone_finds_its_place():
     assert found.share == pytest.approx(16 / 26)
 
 
-def test_a_head_of_other_labels_is_told_with_both_shapes():
+def test_a_head_of_other_labels_is_reported_with_both_shapes():
     found = match(Whole(labels=5).state_dict(), Whole())
     assert set(found.fitting) == {"net.encoder.weight", "net.encoder.bias"}
     assert found.other_shape["net.head.weight"] == ((5, 4), (2, 4))

@@ -83,7 +83,7 @@ def test_what_is_given_stays():
     assert (plan.patch_vox, plan.batch_size) == ((16, 16, 16), 3)
 
 
-def test_too_little_memory_is_said():
+def test_too_little_memory_is_reported():
     plan = propose((64, 64, 64), 10**9, budget_mib=50, sides=By(8), memory=linear)
     assert plan.patch_vox == (16, 16, 16)  # no patch has a shorter side
     assert not plan.fits

@@ -99,7 +99,7 @@ def test_the_long_tail_of_susceptibility_tells_which_way_phase_runs():
     )
 
 
-def test_no_way_is_told_from_noise_a_constant_or_few_voxels():
+def test_noise_a_constant_or_few_voxels_give_no_way():
     chi, mask = brain_of_nuclei()
     noise = torch.randn(chi.shape, generator=torch.Generator().manual_seed(1))
     for one, inside in ((noise, mask), (torch.zeros_like(chi), mask)):

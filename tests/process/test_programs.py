@@ -58,7 +58,7 @@ def test_help_is_found_by_what_is_typed(argv, first):
 
 
 @pytest.mark.parametrize("argv", [["models"], ["train"], ["lint", "a.tsv"], ["trian", "--help"]])
-def test_what_asks_for_no_help_goes_on(argv):
+def test_arguments_that_request_no_help_print_none(argv):
     assert requested_help(argv) is None
     print_help_or_version(argv)
 

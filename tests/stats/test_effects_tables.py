@@ -157,7 +157,9 @@ def test_the_tiv_slope_is_the_controls_where_there_are_controls():
         ("big", 0, "tiv is not a number (such as big)"),
     ],
 )
-def test_a_tiv_that_is_missing_or_odd_is_told_and_leaves_the_declared_model_alone(tiv, n, reason):
+def test_a_tiv_that_is_missing_or_odd_is_reported_and_leaves_the_declared_model_alone(
+    tiv, n, reason
+):
     volumes, table = cohort()
     study = measured(table.assign(tiv=tiv), {"s": "volume: F > M"}, reference=volumes)
     found = effects_table(study).set_index("model")

@@ -157,7 +157,7 @@ def test_where_site_explains_age_the_model_with_site_answers(shared_data):
     )
 
 
-def test_a_group_that_is_one_site_cannot_be_told_from_it():
+def test_a_group_that_is_one_site_cannot_be_separated_from_it():
     volumes, table = cohort()
     table["group"] = np.where(table["site"] == "a", "patient", "control")
     found = effects_table(a_study({"g": "volume: patient < control"}, table, "a", a=volumes))

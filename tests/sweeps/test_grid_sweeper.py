@@ -25,7 +25,7 @@ def test_every_combination_is_a_job_named_by_what_is_swept():
     ]
 
 
-def test_a_combination_said_twice_is_one_job():
+def test_a_combination_given_twice_is_one_job():
     assert [job.name for job in jobs_of("seed=1,2,1")] == ["seed=1", "seed=2"]
 
 

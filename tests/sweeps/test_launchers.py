@@ -120,7 +120,7 @@ def times_run(folder: Path) -> list[str]:
     return [line.split()[0] for line in (folder / "ran.txt").read_text().splitlines()]
 
 
-def test_a_failed_job_is_told_and_the_others_run(run, capfd):
+def test_a_failed_job_is_reported_and_the_others_run(run, capfd):
     assert run("-m", "arm=raises,breaks,pruned,exits,plain", "seed=2") == 1
     many = Path("runs/many").resolve()
     output = capfd.readouterr()
@@ -171,7 +171,7 @@ def test_no_multirun_is_begun_in_the_folder_of_a_run(run, capfd):
     assert not Path("runs/many/seed=1").exists()
 
 
-def test_a_job_that_was_done_with_other_settings_or_code_is_told(run, capfd):
+def test_a_job_that_was_done_with_other_settings_or_code_is_reported(run, capfd):
     assert run("-m", "seed=1,2") == 0
     assert run("-m", "seed=1,2", "hydra.sweep.dir=runs/many") == 0
     assert "of them with" not in capfd.readouterr().out
@@ -237,7 +237,7 @@ def test_what_a_signal_terminates_is_no_success(run, capfd):
     assert times_run(many / "arm=terminates") == ["anew", "arm=terminates"]
 
 
-def test_outside_a_multirun_errors_are_told_as_ever(run, capfd):
+def test_outside_a_multirun_errors_are_reported_as_ever(run, capfd):
     assert run("arm=raises") == 2
     assert capfd.readouterr().err == "error: sub-01: found no mask, wanted one; draw it\n"
     assert run("arm=plain") == 0
@@ -329,7 +329,7 @@ def test_a_training_on_one_device_is_the_one_that_writes(key, monkeypatch):
     assert rank({"devices": 1, "num_nodes": 2}) == 1
 
 
-def test_tasks_of_slurm_that_train_apart_are_told_what_to_say(monkeypatch):
+def test_tasks_of_slurm_that_train_separately_name_the_setting(monkeypatch):
     assert apart_from_slurm({"devices": 1}) == ""
     monkeypatch.setenv("SLURM_NTASKS", "4")
     monkeypatch.setenv("SLURM_PROCID", "2")

@@ -124,7 +124,7 @@ def test_the_pruner_waits_for_the_trials_drawn_at_random(search, opened):
     assert isinstance(pruner_of(search(pruner="none")), optuna.pruners.NopPruner)
 
 
-def test_a_job_finds_the_study_and_is_told_where_there_is_none(search, opened):
+def test_a_job_finds_the_study_or_reports_that_there_is_none(search, opened):
     trial = opened().ask()
     assert [one.number for one in load_study(search()).trials] == [trial.number]
     with pytest.raises(DataError, match="the study other cannot be opened there"):
@@ -134,7 +134,7 @@ def test_a_job_finds_the_study_and_is_told_where_there_is_none(search, opened):
 @pytest.mark.parametrize(
     "url", ["postgresql://me:secret@nowhere.invalid/db", "nonsense", "sqlite:////no/such/place.db"]
 )
-def test_a_storage_that_does_not_answer_is_told_without_its_password(opened, url):
+def test_a_storage_that_does_not_answer_is_reported_without_its_password(opened, url):
     with pytest.raises(
         DataError, match=r"cannot be opened there \(.+\); set sweep.storage"
     ) as caught:
@@ -181,14 +181,14 @@ def test_each_objective_has_importances_of_its_own():
     assert shares["volume_r", "second"] > shares["volume_r", "first"]
 
 
-def test_without_optuna_one_is_told_what_to_install(monkeypatch):
+def test_without_optuna_the_error_names_what_to_install(monkeypatch):
     need_optuna()
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(DataError, match=r"found no package optuna.*pip install 'optuna>=5'"):
         need_optuna()
 
 
-def test_an_old_optuna_is_told(monkeypatch):
+def test_an_old_optuna_is_reported(monkeypatch):
     monkeypatch.setattr(optuna, "__version__", "2.10.1")
     with pytest.raises(DataError, match=r"found optuna 2.10.1, wanted version 5 or later"):
         need_optuna()

@@ -170,7 +170,9 @@ def test_a_search_of_the_same_seed_is_the_same_search(search):
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_a_failed_trial_and_one_without_an_objective_are_told_and_the_others_run(search, capsys):
+def test_a_failed_trial_and_one_without_an_objective_are_reported_and_the_others_run(
+    search, capsys
+):
     words = ["y=0.2,0.7,3", "sweep.objective=volume_icc", "sweep.trials=7", "sweep.parallel=7"]
     table = trials(search(*words))
     said = table.drop_duplicates("y").set_index("y")[["status", "reason"]].T.to_dict("list")
@@ -227,7 +229,7 @@ def test_a_killed_search_goes_on_with_the_trial_it_was_at(search, start, place):
     assert begun(folder) == {f"trial_{number:04d}": 1 + (number == 2) for number in range(5)}
 
 
-def test_a_trial_that_was_done_but_not_told_is_not_run_again(search, monkeypatch, capsys):
+def test_a_trial_that_was_done_but_not_recorded_is_not_run_again(search, monkeypatch, capsys):
     monkeypatch.setenv("STOPS_AFTER", "2")
     with pytest.raises(SystemExit, match="130"):
         search("x=interval(0,1)", "sweep.trials=4")

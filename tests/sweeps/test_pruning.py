@@ -135,7 +135,7 @@ def test_other_ranks_end_with_the_first_and_ask_no_storage(tmp_path):
         callback.on_validation_end(other, None)
 
 
-def test_where_the_storage_does_not_answer_the_trial_goes_on(study, job, tmp_path, capsys):
+def test_without_an_answer_of_the_storage_the_trial_continues(study, job, tmp_path, capsys):
     (callback,) = job(7)
     callback.on_fit_start(validated(0.5, 1), None)
     callback.on_validation_end(validated(0.5, 1), None)
@@ -158,7 +158,7 @@ def test_the_check_before_training_is_not_reported(study, job):
     assert study.trials[0].intermediate_values == {}
 
 
-def test_a_search_without_m_is_told(job):
+def test_a_search_without_m_is_reported(job):
     with pytest.raises(DataError, match="found a single training, wanted a search; add -m"):
         job(None)
 

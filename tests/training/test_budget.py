@@ -167,7 +167,7 @@ def test_steps_are_known_before_where_no_time_ends_a_training(budget, trainer, s
     assert planned_steps(budget, trainer, epoch=25) == steps
 
 
-def test_a_warm_up_longer_than_training_is_told():
+def test_a_warm_up_longer_than_training_is_reported():
     assert "warmup_steps=50, so the learning rate stays below" in warm_up_note(
         {"warmup_steps": 50}, 49
     )
@@ -254,7 +254,7 @@ def test_the_learning_rate_ends_with_the_steps(tmp_path):
 
 
 @pytest.mark.parametrize("step", [5, 9])
-def test_a_killed_run_of_steps_goes_on_as_if_it_had_not_been(tmp_path, step):
+def test_a_killed_run_of_steps_resumes_as_if_not_interrupted(tmp_path, step):
     budget = {"kind": "steps", "steps": 10}
     _, _, whole = trained(tmp_path / "whole", budget)
     with pytest.raises(KeyError, match="killed"):
@@ -279,7 +279,7 @@ def test_minutes_count_training_steps_and_not_validation(tmp_path):
     assert seen.rates[-1] == pytest.approx(0, abs=0.1)
 
 
-def test_minutes_go_on_where_a_checkpoint_was_written(tmp_path):
+def test_minutes_continue_from_the_checkpoint(tmp_path):
     budget = {"kind": "minutes", "minutes": 1.5 / 60}
     with pytest.raises(KeyError, match="killed"):
         trained(tmp_path, budget, Killed(6), task=Line(step_s=0.05, validation_s=1.0))

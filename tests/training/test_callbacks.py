@@ -14,7 +14,7 @@ def draw():
     return random.random(), float(np.random.random()), float(torch.rand(1))  # noqa: NPY002
 
 
-def test_random_state_goes_on_where_it_was(tmp_path):
+def test_random_state_continues_where_it_was(tmp_path):
     torch.save(RandomState().state_dict(), tmp_path / "state")
     expected = draw()
     draw()

@@ -37,7 +37,7 @@ def cascade(tiny, train_arguments, command) -> tuple[Path, str]:
     return folder, done.stdout
 
 
-def test_one_command_trains_both_stages_and_says_how_the_first_errs(cascade):
+def test_one_command_trains_both_stages_and_reports_the_errors_of_the_first(cascade):
     folder, result = cascade
     assert "localiser 1 of 3, which is to find 4 cases" in result
     assert "localiser on 8 unseen training cases: " in result
@@ -79,7 +79,9 @@ def test_held_out_cases_are_segmented_in_the_box(cascade):
             assert apart.max() <= reach + 1
 
 
-def test_a_localiser_that_has_not_learnt_is_trained_again_and_told(tiny, train_arguments, command):
+def test_a_localiser_that_has_not_learnt_is_trained_again_and_reported(
+    tiny, train_arguments, command
+):
     arguments = [*train_arguments, *CASCADE, "cascade.steps=1", "cascade.min_confidence=0.99"]
     arguments += ["trainer.max_epochs=1", "held_out=false"]
     folder = tiny / "cascade_unlearnt"
@@ -89,7 +91,7 @@ def test_a_localiser_that_has_not_learnt_is_trained_again_and_told(tiny, train_a
     assert "0 found; 0 missed unnoticed, 8 fell back" in done.stdout
 
 
-def test_a_second_run_on_the_same_data_takes_the_localiser_that_is_there(
+def test_a_second_run_on_the_same_data_reuses_the_localiser(
     cascade, tiny, train_arguments, command
 ):
     first, _ = cascade
@@ -132,18 +134,18 @@ def test_a_run_folder_without_its_localiser_is_refused(cascade, tiny, command):
 
 
 @pytest.mark.parametrize(
-    ("word", "error"),
+    ("argument", "error"),
     [
         ("cascade.folds=1", "cascade.folds: found 1, wanted a whole number from 2"),
         ("cascade.steps=-1", "cascade.steps: found -1, wanted a whole number from 1"),
         ("pretrained=data/manifest.tsv", "manifest.tsv"),
     ],
 )
-def test_settings_that_cannot_localise_are_told_in_a_sentence(
-    word, error, tiny, train_arguments, command
+def test_settings_that_cannot_localise_are_refused_in_one_sentence(
+    argument, error, tiny, train_arguments, command
 ):
     folder = tiny / "cascade_refused"
-    arguments = [*train_arguments, *CASCADE, word, f"hydra.run.dir={folder}"]
+    arguments = [*train_arguments, *CASCADE, argument, f"hydra.run.dir={folder}"]
     done = command(*arguments, cwd=tiny, check=False)
     assert done.returncode == 2
     assert error in done.stderr + done.stdout
@@ -169,7 +171,7 @@ def test_a_box_is_that_of_a_whole_mask_without_ignored_voxels(tmp_path):
     assert drawn_box(entry_of(tmp_path, {"cut": ["region"]})) is None
 
 
-def test_structures_that_all_go_on_in_ignored_voxels_cannot_be_localised(tmp_path):
+def test_structures_that_all_extend_into_ignored_voxels_cannot_be_localised(tmp_path):
     target = Target("a", ("t1",), {"a": 1}, (1, 1, 1), (8, 8, 8))
     with pytest.raises(DataError, match="border on ignored voxels in all training cases"):
         limits_of({}, target, [entry_of(tmp_path, {"cut": ["region"]})], {"a": None})

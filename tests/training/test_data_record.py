@@ -30,7 +30,7 @@ def test_accepted_changes_are_printed_and_kept(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"cases": 3}'])
-def test_a_run_without_a_record_goes_on_and_gets_one(tmp_path, text):
+def test_a_run_without_a_record_resumes_and_gets_one(tmp_path, text):
     if text is not None:
         (tmp_path / FILE).write_text(text)
     keep_contents(tmp_path, BEFORE, resumed=True, accepted=False)

@@ -67,7 +67,7 @@ def unseen(held_out):
     return held_out("unseen", external={"site": ["c"]})
 
 
-def test_a_corrected_mask_is_named_before_a_training_goes_on(held_out, unseen):
+def test_a_corrected_mask_is_named_before_a_training_resumes(held_out, unseen):
     folder, data = unseen[0], held_out.data["unseen"]
     refuse_corrected(folder, data)
     mask = min((folder / "predictions").glob("*.nii.gz"))
@@ -114,7 +114,7 @@ def test_people_of_a_link_elsewhere_are_not_read(unseen, tmp_path):
     assert run_people(folder, build_foreign(TARGET)) is None
 
 
-def test_both_parts_are_told_with_what_is_published(unseen):
+def test_both_parts_are_reported_with_what_is_published(unseen):
     folder, _ = unseen
     table = pd.read_csv(folder / "study" / "parts.tsv", sep="\t")
     dice = table[(table["label"] == "core") & (table["statistic"] == "dice")].set_index("part")
@@ -152,7 +152,7 @@ def test_a_site_left_out_is_all_that_is_scored(held_out):
     assert "All held-out cases are external" in (folder / "report.html").read_text()
 
 
-def test_without_unseen_sites_nothing_is_told_of_parts(held_out):
+def test_without_unseen_sites_parts_are_not_mentioned(held_out):
     folder, found = held_out("known")
     assert set(found.rows["split"]) == {"test"}
     assert "parts" not in found.summary

@@ -36,7 +36,7 @@ def planned(tiny, train_arguments, command):
     return folder, done.stdout
 
 
-def test_a_plan_is_told_and_kept_in_the_configuration(planned):
+def test_a_plan_is_reported_and_kept_in_the_configuration(planned):
     folder, result = planned
     config = yaml.safe_load((folder / "config.yaml").read_text())
     sides, batch = config["patch_vox"], config["data"]["batch_size"]
@@ -71,7 +71,7 @@ def asked(planned, tiny):
     return plan
 
 
-def test_what_is_said_stays(asked):
+def test_explicit_settings_are_kept(asked):
     free = asked()
     assert free["patch_vox"] != [16, 24, 16]
     assert asked(patch_vox=[16, 24, 16])["patch_vox"] == [16, 24, 16]
@@ -89,7 +89,7 @@ def test_more_memory_gives_no_smaller_plan(asked):
     assert large["patch_vox"] == [24, 24, 24]  # the whole scan
 
 
-def test_a_run_that_goes_on_keeps_its_plan(planned):
+def test_a_resumed_run_keeps_its_plan(planned):
     folder, _ = planned
     before = yaml.safe_load((folder / "config.yaml").read_text())
     now = {"model": {"widths": [1, 2], "strides": None}, "data": {"batch_size": 99, "fold": 3}}

@@ -106,7 +106,7 @@ def test_a_further_rater_who_swapped_the_sides_is_a_warning(data, make_target, t
     ]
 
 
-def test_data_root_must_be_said_and_exist(data):
+def test_data_root_must_be_given_and_exist(data):
     with pytest.raises(DataError, match=r"data\.root is not set"):
         data(root=None).prepare_data()
     with pytest.raises(DataError, match="no such file or folder: nowhere"):

@@ -36,7 +36,7 @@ def test_contrasts_are_found_by_suffix(bids, make_target, contrast, suffix):
     assert case.images[contrast].name == f"sub-1_{suffix}.nii.gz"
 
 
-def test_masks_that_name_the_target_go_before_others(bids, make_target):
+def test_masks_that_name_the_target_are_preferred(bids, make_target):
     masks = ["sub-1_label-gland_mask", "sub-1_desc-brain_mask", "sub-1_label-GM_mask", "sub-1_dseg"]
     case = read_manifest(bids(["sub-1_T1w"], masks), make_target()).cases[0]
     assert case.label.name == "sub-1_label-gland_mask.nii.gz"
@@ -47,7 +47,7 @@ def test_masks_of_something_else_are_no_label(bids, make_target):
     assert read_manifest(bids(["sub-1_T1w"], masks), make_target()).cases[0].label is None
 
 
-def test_two_raters_ask_for_a_filter(bids, make_target):
+def test_two_raters_need_a_filter(bids, make_target):
     masks = ["sub-1_desc-ann_mask", "sub-1_desc-bob_mask"]
     folder = bids(["sub-1_T1w"], masks)
     with pytest.raises(DataError, match=r"2 files for label.*such as \{label: \{desc: …\}\}"):
@@ -56,7 +56,7 @@ def test_two_raters_ask_for_a_filter(bids, make_target):
     assert chosen.cases[0].label.name == "sub-1_desc-bob_mask.nii.gz"
 
 
-def test_two_scans_of_one_contrast_ask_for_a_filter(bids, make_target):
+def test_two_scans_of_one_contrast_need_a_filter(bids, make_target):
     folder = bids(["sub-1_acq-a_T1w", "sub-1_acq-b_T1w"])
     with pytest.raises(DataError, match=r"sub-1: found 2 files for t1.*\{acquisition: …\}\}"):
         read_manifest(folder, make_target())
@@ -81,7 +81,7 @@ def test_a_session_with_one_file_serves_all_runs(bids, make_target):
     assert [case.images["t2"].name for case in cases] == ["sub-1_T2w.nii.gz"] * 2
 
 
-def test_sessions_without_a_contrast_are_left_out_aloud(bids, make_target):
+def test_sessions_without_a_contrast_are_left_out_with_a_warning(bids, make_target):
     raw = ["sub-1_T1w", "sub-1_T2w", "sub-2_T1w", "sub-3_T2w"]
     manifest, problems = scan_manifest(bids(raw), make_target(("t1", "t2")))
     assert ids(manifest) == ["sub-1"]
@@ -96,13 +96,13 @@ def test_a_contrast_that_nobody_has_lists_the_suffixes(bids, make_target):
         read_manifest(bids(["sub-1_T1w"]), make_target(("qsm",)))
 
 
-def test_a_derivative_without_description_is_told(bids, make_target):
+def test_a_derivative_without_description_is_an_error(bids, make_target):
     folder = bids(["sub-1_T1w"], ["sub-1_dseg"], described=False)
     with pytest.raises(DataError, match=r"derivative without dataset_description\.json"):
         read_manifest(folder, make_target())
 
 
-def test_descriptions_that_were_not_fetched_are_told(bids, make_target):
+def test_descriptions_that_were_not_fetched_are_reported(bids, make_target):
     folder = bids(["sub-1_T1w"], ["sub-1_dseg"])
     for place in (folder, *(folder / "derivatives").iterdir()):
         (place / "dataset_description.json").unlink(missing_ok=True)
@@ -153,13 +153,13 @@ def test_without_a_target_each_kind_of_name_is_a_contrast(bids):
     assert [sorted(case.images) for case in cases] == [["acquisition-x_flair", "t1"], ["t1"]]
 
 
-def test_without_a_target_each_run_is_looked_at_once(bids):
+def test_without_a_target_each_run_is_checked_once(bids):
     raw = ["sub-1_run-1_T1w", "sub-1_run-2_T1w", "sub-1_FLAIR"]
     cases = read_manifest(bids(raw), None).cases
     assert [list(case.images) for case in cases] == [["flair"], ["t1"], ["t1"]]
 
 
-def test_scans_that_are_no_anatomy_are_passed_over(bids, make_target, image):
+def test_scans_that_are_no_anatomy_are_ignored(bids, make_target, image):
     folder = bids(["sub-1_T1w"])
     image(folder / "sub-1" / "func" / "sub-1_task-rest_bold.nii.gz")
     image(folder / "sourcedata" / "sub-9" / "anat" / "sub-9_T1w.nii.gz")
@@ -167,7 +167,7 @@ def test_scans_that_are_no_anatomy_are_passed_over(bids, make_target, image):
 
 
 @pytest.mark.parametrize("above", ["sub-study7", "ses-2020", "run-2", "space-MNI", "func"])
-def test_names_above_the_root_say_nothing(bids, make_target, above):
+def test_names_of_folders_above_the_root_are_ignored(bids, make_target, above):
     folder = bids(["sub-1_T1w", "sub-2_T1w"], ["sub-1_dseg", "sub-2_dseg"])
     (folder.parent / above).mkdir()
     folder = folder.rename(folder.parent / above / "bids")

@@ -178,7 +178,7 @@ def test_real_masks_without_images_are_read(shared_data):
     assert ["IXI251" in problem.found for problem in problems] == [True]  # two masks of one scan
 
 
-def test_masks_of_further_raters_are_told_by_their_columns(table, make_target, tmp_path):
+def test_masks_of_further_raters_are_reported_by_their_columns(table, make_target, tmp_path):
     masks = ["c01_mask.nii.gz", "n/a"]
     source = table(
         2, label_rater2=masks, Label_again_path=["n/a", "c00_mask.nii.gz"], age=["3"] * 2
@@ -205,7 +205,7 @@ def test_masks_of_further_raters_are_told_by_their_columns(table, make_target, t
         ),
     ],
 )
-def test_odd_columns_of_raters_are_told(table, make_target, columns, message):
+def test_odd_columns_of_raters_are_reported(table, make_target, columns, message):
     assert re.search(message, found(table(1, **columns), make_target()))
 
 

@@ -180,7 +180,7 @@ def test_a_folder_in_the_way_is_named(tmp_path, offer):
         fetch("tiny", tmp_path / "sets")
 
 
-def test_an_unknown_name_is_told_the_known_ones(tmp_path):
+def test_an_unknown_name_lists_the_known_ones(tmp_path):
     with pytest.raises(DataError, match=r"data set hippo: .*msd_hippocampus"):
         fetch("hippo", tmp_path)
 

@@ -91,7 +91,9 @@ def test_left_to_the_right_of_right_is_a_warning(lint_sentences, make_target):
     assert "found b to the right of a" in sentences[0]
 
 
-def test_sides_are_told_in_the_world_not_in_the_array(lint_sentences, make_target, image, label):
+def test_sides_are_reported_in_the_world_not_in_the_array(
+    lint_sentences, make_target, image, label
+):
     def mirror(folder):
         for index in range(12):
             for save, name in ((image, "t1"), (label, "mask")):
@@ -112,7 +114,7 @@ def test_one_scan_under_two_names_leaks_into_another_split(lint_sentences):
     )
 
 
-def test_a_patch_larger_than_the_volumes_is_said_once(lint_sentences, make_target):
+def test_a_patch_larger_than_the_volumes_is_reported_once(lint_sentences, make_target):
     sentences = lint_sentences(target=make_target(patch=(8, 6, 6)))
     assert len(sentences) == 1
     assert "12 of 12 volumes smaller than the patch of 8 × 6 × 6 voxels" in sentences[0]
@@ -148,7 +150,7 @@ def test_cases_without_a_fold_are_a_warning(lint_sentences):
     assert "warning: found no fold for c10, c11" in sentences[0]
 
 
-def test_labels_that_the_data_set_calls_otherwise_are_told(msd, make_target):
+def test_labels_that_the_data_set_calls_otherwise_are_reported(msd, make_target):
     target = make_target(labels={"a": 1, "stalk": 9})
     problems = lint(read_manifest(msd(), target), target)
     assert "no label stalk (id 9) in the data set, which has background = 0" in str(problems[0])

@@ -108,7 +108,7 @@ def test_the_folder_wins_over_masks_that_the_table_names(cases, folder, label, t
     assert manifest.cases[0].label == tmp_path / "masks" / "47.nii.gz"
 
 
-def test_masks_of_one_name_are_told_by_their_folders(cases, folder):
+def test_masks_of_one_name_are_reported_by_their_folders(cases, folder):
     masks = folder("s1/mask.nii.gz", "s2/mask.nii.gz", "mask.nii.gz")
     source = cases("case_id,label", "c1,raw/s1/mask.nii.gz", "c2,raw/s2/mask.nii.gz")
     manifest, problems = scan_manifest(source, None, masks=masks, need_images=False)
@@ -156,7 +156,7 @@ def test_all_doubts_come_at_once(cases, folder):
 
 
 @pytest.mark.parametrize(("name", "found"), [("gone", "no such folder"), ("table", "a file")])
-def test_a_folder_of_masks_that_is_none_is_told(cases, tmp_path, name, found):
+def test_a_folder_of_masks_that_is_none_is_reported(cases, tmp_path, name, found):
     source = cases("case_id", "c1")
     path = tmp_path / "gone" if name == "gone" else source
     with pytest.raises(DataError, match=f"found {found}, wanted a folder of masks"):

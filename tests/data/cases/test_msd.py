@@ -74,12 +74,12 @@ def test_participants_give_covariates_and_people(msd, make_target):
         ({"training": ["x.nii.gz"]}, "the training entry x.nii.gz, wanted an image"),
     ],
 )
-def test_a_broken_description_is_told(msd, make_target, more, message):
+def test_a_broken_description_is_reported(msd, make_target, more, message):
     with pytest.raises(DataError, match=message):
         read_manifest(msd(**more), make_target())
 
 
-def test_json_that_cannot_be_read_is_told(msd, make_target):
+def test_json_that_cannot_be_read_is_reported(msd, make_target):
     folder = msd()
     (folder / "dataset.json").write_text('{"training": [')
     with pytest.raises(DataError, match=r"dataset\.json: found unreadable JSON"):

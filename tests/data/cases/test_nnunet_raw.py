@@ -49,7 +49,7 @@ def test_folds_are_those_of_the_validation_lists(nnunet, make_target, jsonfile):
     assert [case.fold for case in read_manifest(folder, make_target()).cases] == [0, 1, None]
 
 
-def test_folds_of_another_form_are_told(nnunet, make_target, jsonfile):
+def test_folds_of_another_form_are_reported(nnunet, make_target, jsonfile):
     folder = nnunet()
     jsonfile(folder / "splits_final.json", [["xTr_0"]])
     with pytest.raises(DataError, match=r"splits_final\.json: found folds of another form"):

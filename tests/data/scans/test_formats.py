@@ -147,7 +147,7 @@ TURNED = AFFINE @ np.array([[0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0,
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_mirrored_qform_is_told_in_capitals(tmp_path, axis):
+def test_a_mirrored_qform_is_reported_in_capitals(tmp_path, axis):
     flip = np.eye(4)
     flip[axis, axis] = -1
     volume, problems = inspected(nifti(tmp_path / "a.nii", qform=flip @ AFFINE))
@@ -158,7 +158,7 @@ def test_a_mirrored_qform_is_told_in_capitals(tmp_path, axis):
     assert np.allclose(volume.affine, AFFINE, atol=1e-6)  # of the sform
 
 
-def test_a_qform_elsewhere_is_told_with_the_distance(tmp_path):
+def test_a_qform_elsewhere_is_reported_with_the_distance(tmp_path):
     moved = AFFINE.copy()
     moved[1, 3] += 4
     (problem,) = inspected(nifti(tmp_path / "a.nii", qform=moved))[1]

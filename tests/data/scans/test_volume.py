@@ -153,7 +153,7 @@ def test_an_affine_with_two_equal_axes_is_refused(tmp_path):
         read_volume(path)
 
 
-def test_everything_wrong_with_a_file_is_told_at_once(tmp_path):
+def test_everything_wrong_with_a_file_is_reported_at_once(tmp_path):
     array = np.full((3, 4, 5, 2), np.nan, dtype=np.float32)
     path = write(tmp_path / "a.nii", array)
     patch_header(path, 80, "<f", 0.0)

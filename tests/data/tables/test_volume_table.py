@@ -126,7 +126,7 @@ def test_covariates_of_subjects_join_to_all_their_cases(write):
         assert found.problems == []
 
 
-def test_equal_values_in_two_tables_join_silently_and_others_are_told(write):
+def test_equal_values_in_two_tables_join_silently_and_others_are_reported(write):
     first = write("case_id,gland,ICV,sex", "a,400,1000,F", "b,410,2000,M")
     second = write("case_id,icv,sex", "a,1000.0,female", "b,2001,F", name="c.csv")
     with pytest.raises(DataError) as caught:
@@ -300,7 +300,7 @@ def test_a_column_that_was_named_must_be_there(write, options, message):
         read(write("case_id,readers,gland", "a,x,1"), **options)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_file_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(DataError, match=r"gone\.csv: found no such file, wanted a CSV or TSV"):
         read(tmp_path / "gone.csv", labels=None)
     with pytest.raises(DataError, match="found a folder, wanted a CSV"):

@@ -67,7 +67,7 @@ def test_maps_are_stored_to_a_ten_thousandth_of_a_ppm(tmp_path: Path):
     assert found == pytest.approx(np.array([[[-0.0513, 0.0, 0.1234]]]), abs=1e-7)
 
 
-def test_true_volumes_and_planted_values_are_told(cohort: Path):
+def test_true_volumes_and_planted_values_are_reported(cohort: Path):
     told = json.loads((cohort / "planted.json").read_text())
     assert told["planted"] == PLAN.planted()
     assert told["key"] == PLAN.key
@@ -121,7 +121,7 @@ def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.csv"]
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(DataError, match="no folder to write the built-in cohort"):
         make(tmp_path / "taken")

@@ -100,7 +100,7 @@ def test_another_plan_replaces_the_cohort_and_spares_foreign_files(tmp_path: Pat
     assert (tmp_path / "images" / "mine.txt").is_file()
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path):
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(DataError, match="no folder to write the built-in cohort"):
         make(tmp_path / "taken")

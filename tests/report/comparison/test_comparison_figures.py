@@ -128,7 +128,7 @@ def test_statistics_that_are_undefined_leave_their_figure_out_with_the_reason(co
         assert "No volumes." in without[name].caption
 
 
-def test_costs_that_are_known_of_some_arms_are_told(comparison, found):
+def test_costs_that_are_known_of_some_arms_are_reported(comparison, found):
     assert "Not all costs of 1 arm are known" in found["costs"].caption
     none = comparison.tables["arms"].assign(
         parameters=np.nan, step_s=np.nan, train_s=np.nan, predict_s_per_case=np.nan

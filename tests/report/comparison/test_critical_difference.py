@@ -59,7 +59,7 @@ def test_the_critical_difference_has_the_scale_of_the_axis(three, texts):
     assert np.ptp(bar.get_xdata()) == pytest.approx(middle - low)
 
 
-def test_a_difference_wider_than_the_axis_is_told_in_words(three, texts):
+def test_a_difference_wider_than_the_axis_is_written_as_text(three, texts):
     figure = critical_difference_figure(with_ranks(three, critical_difference=9.0))
     assert any("more than all ranks" in text for text in texts(figure))
 
@@ -68,6 +68,6 @@ def test_without_two_ranks_there_is_no_diagram(three):
     assert critical_difference_figure(with_ranks(three, mean_rank=[1.0, np.nan, np.nan])) is None
 
 
-def test_of_two_arms_nothing_is_said_of_friedmans_test(texts):
+def test_of_two_arms_friedmans_test_is_not_mentioned(texts):
     comparison = with_ranks(a_comparison(["a", "b"]), friedman_p=np.nan)
     assert not any("Friedman" in text for text in texts(critical_difference_figure(comparison)))

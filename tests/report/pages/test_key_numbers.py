@@ -50,7 +50,7 @@ def slope_tile(found, *numbers):
     return key.tiles[4]
 
 
-def test_a_network_that_shrinks_is_told(found):
+def test_a_network_that_shrinks_is_reported(found):
     tile = slope_tile(found, 0.6, 0.5, 0.7)
     assert (tile.value, tile.interval) == ("0.60", "95 % interval 0.50 to 0.70")
     span = "predicted volumes span 0.60 of the spread of reference volumes"
@@ -151,7 +151,7 @@ def test_an_empty_study_has_no_numbers(study):
     assert failure_lines(replace(study, tables={})) == []
 
 
-def test_scores_of_the_first_method_are_not_told_of_the_next(make_study):
+def test_scores_of_the_first_method_are_not_given_for_the_next(make_study):
     three = make_study(methods=("reference", "predicted", "another"))
     first, second, _ = key_numbers(analyse(three.measured))
     assert first.columns[0] == "Dice"

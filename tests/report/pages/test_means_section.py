@@ -47,7 +47,7 @@ def test_a_study_without_units_has_no_section(study):
     assert means_sections(analyse(study.measured)) == []
 
 
-def test_what_is_planted_in_tissue_is_said_to_come_out_smaller(drawn):
+def test_what_is_planted_in_tissue_is_expected_to_be_smaller(drawn):
     planted = replace(rater_cohort(), target=with_planted(TARGET, {"susceptibility": GAP_PPM}))
     study = analyse(planted)
     (section,) = means_sections(study)

@@ -74,7 +74,7 @@ def test_every_person_has_a_table_of_his_own():
     ]  # fmt: skip
 
 
-def test_cases_without_volumes_are_told_beside_those_that_are_scored():
+def test_cases_without_volumes_are_reported_beside_those_that_are_scored():
     rows = rows_of(SPLITS, failed=("c03",))
     rows.loc[(rows["case_id"] == "c03") & (rows["metric"] == "volume_mm3"), "value"] = np.nan
     known = pd.DataFrame(index=pd.Index([], name="case_id"))
@@ -113,14 +113,14 @@ def test_r_stands_with_its_p(study):
     assert all(", p " in row[place] for row in grid.rows if row[0] != "mean of labels")
 
 
-def test_published_values_are_said_to_be_of_other_data(study):
+def test_published_values_are_marked_as_of_other_data(study):
     told = " ".join(parts_section(study).after)
     assert "Published by paper 0; paper 1" in told
     assert "nothing on this page tests whether ours meet them" in told
     assert "generated" not in told
 
 
-def test_cases_of_a_built_in_cohort_are_said_to_be_generated():
+def test_cases_of_a_built_in_cohort_are_marked_as_generated():
     asked = replace(target(), hypotheses={"sex": "volume: F > M"})
     planted = with_planted(asked, {"sex": 50.0})
     told = parts_section(study_of(asked=planted)).after

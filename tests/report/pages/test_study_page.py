@@ -153,7 +153,7 @@ def test_a_study_with_nothing_in_it_has_a_page(found, undefined, tables):
     assert expected[tables] in text
 
 
-def test_notes_and_facts_are_told(found):
+def test_notes_and_facts_are_reported(found):
     study = replace(found, notes=("3 cases have no age.",), facts={"commit": "abc", "seed": "7"})
     text = read(study).text
     assert {"3 cases have no age.", "commit", "abc", "seed", "7"} <= set(text)

@@ -134,7 +134,7 @@ def test_the_volume_of_a_hypothesis_is_the_sum_of_labels_unless_it_names_one():
     assert abs(found["age_slope"]["reference"]["estimate"]) < 10
 
 
-def test_without_a_planted_value_nothing_is_said_of_recovery():
+def test_without_a_planted_value_recovery_is_not_mentioned():
     found = summed(*cohort(), target())["hypotheses"]["sex_difference"]
     assert (found["planted"], found["recovered"]) == (None, None)
 
@@ -146,7 +146,7 @@ def no_gap():
     return rows, people.assign(sex=["F", "F", "M", "M"] * 6)
 
 
-def test_a_small_cohort_is_told_with_the_power_it_had(no_gap):
+def test_a_small_cohort_is_reported_with_the_power_it_had(no_gap):
     claims = {"sex": {"claim": "volume: F > M", "expected": 25, "source": "a paper"}}
     found = summed(*no_gap, target(hypotheses=claims), planted={"sex": 0.0})
     effect = found["hypotheses"]["sex"]["reference"]
@@ -157,7 +157,7 @@ def test_a_small_cohort_is_told_with_the_power_it_had(no_gap):
     assert "sex, reference: the power to find the published +25 mm³ was" in text
 
 
-def test_an_effect_that_is_not_there_is_told_with_what_would_have_been_found(no_gap):
+def test_an_effect_that_is_not_there_is_reported_with_what_would_have_been_found(no_gap):
     found = summed(*no_gap, target())
     effect = found["hypotheses"]["sex_difference"]["reference"]
     assert effect["verdict"] == "inconclusive"

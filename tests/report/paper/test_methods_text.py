@@ -86,7 +86,7 @@ def test_people_of_the_training_stand_beside_those_studied(reported):
     assert split["text"] == "people: 2 training, 1 validation (study/people.tsv)"
 
 
-def test_seeds_versions_and_the_command_are_said(written):
+def test_seeds_versions_and_the_command_are_stated(written):
     assert "neurotarget 0.1.0; intervals were computed with seed 7" in written.text
     assert "Command: `neurotarget study`" in written.text
 
@@ -148,7 +148,7 @@ def test_the_methods_are_sentences_about_what_was_done(written):
     assert "reported as kind of interval" not in methods
 
 
-def test_missing_values_are_told_by_the_names_of_the_covariates(reported, written):
+def test_missing_values_are_reported_by_the_names_of_the_covariates(reported, written):
     assert "No value of age, sex and site is missing." in written.text
     table = reported.tables["people"]
     counts = table[table["characteristic"].isin(["people", "scans"])]

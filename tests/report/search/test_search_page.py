@@ -49,7 +49,7 @@ def test_the_sentence_names_the_best_trial_with_its_settings(one):
     assert text.endswith("optimizer.lr mattered most for dice (70 %).")
 
 
-def test_of_two_objectives_the_front_is_told_and_listed(two):
+def test_of_two_objectives_the_front_is_reported_and_listed(two):
     page = read(two)
     assert sentence(two).startswith(f"{len(two.best)} trials are on the Pareto front of dice and")
     rows = [row for row in page.rows() if row and row[0].isdigit()]

@@ -22,7 +22,7 @@ def failed(study):
     return analyse(replace(study.measured, scores=rows))
 
 
-def test_what_is_wrong_is_said_in_capitals_with_its_reasons():
+def test_what_is_wrong_is_stated_in_capitals_with_its_reasons():
     assert banner_text(banner(BAD)).splitlines() == [
         "NOT LEARNT: no conclusion can be drawn from this network",
         "  The mean Dice is 0.",

@@ -270,7 +270,7 @@ def test_a_study_without_hypotheses_has_no_answer(make_study):
     assert answer(make_study(without=["effects"])) == ""
 
 
-def test_the_cohort_is_told_in_numbers(study, with_covariates):
+def test_the_cohort_is_reported_in_numbers(study, with_covariates):
     assert cohort(study) == "24 cases from 3 sites. Volumes: reference and predicted."
     people = ["a"] * 2 + [f"s{number}" for number in range(22)]
     doubled = with_covariates(study, subject_id=people, site=None)

@@ -58,7 +58,7 @@ def test_a_patch_that_fits_is_the_targets(target):
     assert fit_patch("auto", UNET, target).note == ""
 
 
-def test_the_targets_patch_is_made_as_large_as_the_model_needs_and_said(target):
+def test_the_targets_patch_is_made_as_large_as_the_model_needs_and_reported(target):
     net, fitted, note = fit_patch("auto", UNET, target)
     assert fitted.patch_vox == (8, 12, 12)
     assert note == (

@@ -23,7 +23,7 @@ def a_run(tmp_path, images):
 
 
 @pytest.mark.parametrize("asked", ["cude", "cuda:99", "meta", 0, None])
-def test_a_device_that_is_not_there_is_told_those_that_are(asked):
+def test_a_missing_device_lists_those_that_exist(asked):
     with pytest.raises(DataError, match=rf"device: found {asked}, wanted auto or one of cpu"):
         usable_device(asked)
 
@@ -48,7 +48,7 @@ def test_a_run_predicts_with_the_patch_that_it_was_trained_on(a_run):
     assert load_predictor(a_run, device="cpu")[0].inferer.window_vox == (24, 24, 24)
 
 
-def test_weights_of_another_width_are_told_by_shape(a_run):
+def test_weights_of_another_width_are_reported_by_shape(a_run):
     write_weights(a_run, "resunet", 1)
     edit(a_run, model={"_target_": "neurotarget.models.nets.unet.UNet", "widths": [4, 8]})
     with pytest.raises(DataError) as refused:
@@ -65,7 +65,7 @@ def test_weights_of_another_width_are_told_by_shape(a_run):
     assert "classes" not in result
 
 
-def test_weights_of_another_architecture_are_told_by_name(a_run):
+def test_weights_of_another_architecture_are_reported_by_name(a_run):
     write_weights(a_run, "resunet", 1)
     with pytest.raises(DataError, match=r"do not fit PlainUNet") as refused:
         load_predictor(a_run, device="cpu")
@@ -76,14 +76,14 @@ def test_weights_of_another_architecture_are_told_by_name(a_run):
     assert "unexpected: downs.0.conv.unit0.conv.weight, " in unexpected
 
 
-def test_weights_of_a_target_with_other_labels_are_told_by_class(a_run):
+def test_weights_of_a_target_with_other_labels_are_reported_by_class(a_run):
     write_weights(a_run, "unet", 1, num_labels=5)
     error = "they are of 5 classes, and the target ball has 3: background, core, shell"
     with pytest.raises(DataError, match=error):
         load_predictor(a_run, device="cpu")
 
 
-def test_weights_of_other_contrasts_are_told_by_contrast(a_run):
+def test_weights_of_other_contrasts_are_reported_by_contrast(a_run):
     edit(a_run, target=TARGET | {"contrasts": ["t1", "t2"]})
     with pytest.raises(DataError, match=r"of 1 contrasts, and the target ball has 2: t1, t2"):
         load_predictor(a_run, device="cpu")

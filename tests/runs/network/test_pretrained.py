@@ -30,7 +30,7 @@ def test_weights_are_found_wherever_they_lie(tmp_path, nest):
     assert "100.0 % of the parameters" in lines[0]
 
 
-def test_safetensors_load_and_a_new_head_is_told(tmp_path):
+def test_safetensors_load_and_a_new_head_is_reported(tmp_path):
     source, mine = net(labels=5, seed=1), net(seed=2)
     save_file(source.state_dict(), tmp_path / "w.safetensors")
     head = mine.top.weight.clone()

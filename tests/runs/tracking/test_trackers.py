@@ -133,7 +133,7 @@ def test_where_wandb_cannot_begin_at_all_csv_goes_on(made, capsys):
     assert len(made.loggers) == 1
 
 
-def test_an_error_of_wandb_is_told_once_and_the_run_goes_on(made, tmp_path, capsys):
+def test_an_error_of_wandb_is_reported_once_and_the_run_continues(made, tmp_path, capsys):
     made()
     on_wandb(made.loggers, lambda run: run.log("no mapping"))
     for step in range(3):

@@ -27,7 +27,7 @@ def test_a_case_is_the_mean_over_labels_then_over_runs():
     assert table.labels == ("mean", "front", "back")
 
 
-def test_a_label_that_is_nowhere_is_left_out_and_told():
+def test_a_label_that_is_nowhere_is_left_out_and_reported():
     rows = [
         ("unet", 0, 1, "c1", "front", "dice", 0.6),
         ("unet", 0, 1, "c1", "back", "dice", NAN),

@@ -39,7 +39,7 @@ def test_spreads_are_counted_by_hand():
     assert found["reason"] == ""
 
 
-def test_a_spread_that_cannot_be_told_has_a_reason():
+def test_a_spread_that_cannot_be_estimated_has_a_reason():
     rows = [*dice("a", 0, 1, c1=0.4, c2=0.6), *dice("all", 0, -1, c1=0.4, c2=0.6)]
     table = spread_table(score_arms(arms_of(rows, target("front")))).set_index("arm")
     assert table[["fold_sd", "seed_sd"]].isna().all(axis=None)

@@ -85,7 +85,7 @@ def test_a_large_comparison_takes_seconds():
     ("seeds", "words"),
     [((1,), "the variance of a difference is raised 2.5-fold"), ((1, 2), "rest on seeds and do")],
 )
-def test_folds_that_share_training_data_are_told(seeds, words):
+def test_folds_that_share_training_data_are_reported(seeds, words):
     found = compare(simulated({"a": 0.79, "b": 0.8}, seeds=seeds, n=18))
     assert found.notes[0].startswith("The 3 folds share training data")
     assert words in found.notes[0]
@@ -132,11 +132,11 @@ def rows_of(values, seed=1):
         ),
     ],
 )
-def test_what_is_left_out_is_told(rows, note):
+def test_what_is_left_out_is_reported(rows, note):
     assert any(told.startswith(note) for told in compare(arms_of(rows, target("front"))).notes)
 
 
-def test_an_arm_whose_trainings_vary_far_more_is_told():
+def test_an_arm_whose_trainings_vary_far_more_is_reported():
     rng = np.random.default_rng(0)
     rows = [
         (arm, fold, 1, f"c{fold}-{case}", "front", "dice", run + rng.normal(0, 0.01))

@@ -26,7 +26,7 @@ def test_one_arm_is_not_compared():
     )
 
 
-def test_arms_that_are_the_same_are_said_to_be():
+def test_equal_arms_are_called_equal():
     text = headline(dice_of({arm: [0.5, 0.7] for arm in "abc"}))
     assert text == (
         "All 3 architectures have the same mean Dice, 0.600, over 2 cases and 3 trainings."
@@ -81,7 +81,7 @@ def test_ties_with_the_best_are_named():
     assert text.endswith("over 60 cases and 24 trainings.")
 
 
-def test_nobody_is_told_apart():
+def test_no_arms_are_told_apart():
     text = headline(simulated(dict.fromkeys("abc", 0.8), seeds=(1, 2), n=30))
     assert "None of the other 2 can be told apart from it" in text
 

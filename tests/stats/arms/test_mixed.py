@@ -183,7 +183,7 @@ def test_folds_with_one_test_set_are_trainings_of_one_block():
     assert fit.n_cases == 8
 
 
-def test_variances_that_cannot_be_told_have_a_reason():
+def test_variances_that_cannot_be_estimated_have_a_reason():
     table = variance_table({"mean": fitted(drawn(sizes=(30,)))}).set_index("component")
     assert math.isnan(table.at["run", "sd"])
     assert "counts the cases alone" in table.at["run", "reason"]

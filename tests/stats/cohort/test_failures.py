@@ -90,7 +90,7 @@ def test_each_definition_finds_its_case():
     assert list(crossed["label"]) == ["left", "right"]
 
 
-def test_failed_cases_are_told_in_words_the_worst_first():
+def test_failed_cases_are_described_the_worst_first():
     study = scored(
         {
             "a": {"left": {"dice": 0.3}},
@@ -253,7 +253,7 @@ def test_definitions_are_sentences_in_order_of_severity():
     assert all(one.description.endswith(".") for one in DEFINITIONS)
 
 
-def test_a_structure_that_goes_on_in_ignored_voxels_is_not_called_too_small_or_in_pieces():
+def test_a_structure_that_extends_into_ignored_voxels_is_not_called_too_small_or_in_pieces():
     part = {"volume_mm3": 60, "reference_volume_mm3": 62, "pieces": 2}
     cut = {"left": part | {"reference_borders_on_ignored": 1}}
     found = rates(scored({"a": cut, "b": {}}))

@@ -229,7 +229,7 @@ def test_two_cases_of_a_site_are_given_the_pooled_scale():
         ("aaabbb", [[1], [2], [np.nan], [4], [5], [7]], "1 of 6 cases lack a covariate"),
     ],
 )
-def test_what_cannot_be_fitted_is_told(sites, covariates, told):
+def test_what_cannot_be_fitted_is_reported(sites, covariates, told):
     volumes = np.arange(12.0).reshape(6, 2) ** 2
     with pytest.raises(DataError, match=told):
         Combat.fit(

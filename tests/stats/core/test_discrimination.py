@@ -144,7 +144,7 @@ def test_a_draw_of_one_subject_a_group_has_no_d():
 @pytest.mark.parametrize(
     ("a", "b"), [([1, 2], [1, 2, 3]), ([1, 2, 3], []), ([4, 4, 4], [4, 4, 4, 4])]
 )
-def test_what_cannot_be_told_is_nan(a, b):
+def test_what_cannot_be_estimated_is_nan(a, b):
     a, b = np.array(a, dtype=float), np.array(b, dtype=float)
     assert np.isnan([*cohen_d(a, b)[:3], *auc(a, b)[:3], welch_p(a, b)]).all()
 

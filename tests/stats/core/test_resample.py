@@ -318,7 +318,7 @@ def test_repeated_scans_of_a_subject_add_no_certainty(name):
         (np.zeros(5), np.zeros(5), {*RATIOS, *LINES}),
     ],
 )
-def test_what_cannot_be_told_is_nan_without_a_warning(x, y, undefined):
+def test_what_cannot_be_estimated_is_nan_without_a_warning(x, y, undefined):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = pair(x, y, replicates(5, 0))

@@ -217,7 +217,7 @@ def test_constant_volumes_are_not_estimable(hypothesis):
     assert (effect.verdict, effect.reason) == ("inconclusive", "the volumes do not vary")
 
 
-def test_a_term_that_does_not_vary_is_left_out_and_told():
+def test_a_term_that_does_not_vary_is_left_out_and_reported():
     volumes, table = cohort()
     women = table[table["sex"] == "F"]
     effect = estimate_effect(AGE, volumes[women.index], women)

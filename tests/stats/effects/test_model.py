@@ -106,7 +106,7 @@ def test_a_bend_in_age_hides_no_group_difference_from_a_spline():
         ("volume ~ age + tiv: any", {"tiv": np.nan}, "no case has a value of tiv"),
     ],
 )
-def test_what_a_model_cannot_hold_is_said(text, change, reason):
+def test_what_a_model_cannot_contain_is_reported(text, change, reason):
     volumes, table = cohort()
     effect = estimate_effect(hypothesis(text), volumes, table.assign(**change))
     assert pd.Series([effect.reason]).str.contains(reason).all(), effect.reason

@@ -162,7 +162,7 @@ def test_every_method_has_a_row_and_the_reference_alone_too():
         (lambda t: t, math.nan, "no case has a volume"),
     ],
 )
-def test_what_cannot_be_sized_is_told(change, values, reason):
+def test_what_cannot_be_sized_is_reported(change, values, reason):
     table, volumes = cohort(n=40)
     table = change(table)
     volumes = volumes[table.index] if values is None else pd.Series(values, table.index)
@@ -171,7 +171,7 @@ def test_what_cannot_be_sized_is_told(change, values, reason):
     assert found[["sd", "n_perfect", "n_method", "inflation"]].isna().all()
 
 
-def test_without_a_reference_or_an_effect_it_is_told():
+def test_without_a_reference_or_an_effect_it_is_reported():
     table, volumes = cohort(n=40)
     equals = measured(table, truth=None, a=volumes)
     found = sized(equals)

@@ -63,7 +63,7 @@ def cohort(n=24, labels=("a", "b"), pairs=(), methods=("first", "second", "third
     ],
 )
 @pytest.mark.parametrize("n", [1, 2, 24])
-def test_whatever_the_covariates_a_number_or_a_reason_is_told(columns, n):
+def test_any_covariates_give_a_number_or_a_reason(columns, n):
     columns = {name: value if np.isscalar(value) or value is None else value[:n]
                for name, value in columns.items()}  # fmt: skip
     found = analyse(cohort(n, **columns))
@@ -115,7 +115,7 @@ def test_without_external_cases_a_study_is_what_it_was():
         (0, "2 cases have ignored voxels.*no structure borders on them"),
     ],
 )
-def test_volumes_of_a_judged_part_are_told(borders, expected):
+def test_volumes_of_a_judged_part_are_reported(borders, expected):
     target = Target("t", ("t1",), {"a": 1, "b": 2}, (1, 1, 1), (8, 8, 8))
     metric = "reference_borders_on_ignored"
     rows = [

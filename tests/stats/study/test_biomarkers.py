@@ -299,7 +299,7 @@ def few(table):
         (lambda t: t.iloc[:0], "0 subjects with group patient, wanted 3 or more"),
     ],
 )
-def test_too_few_subjects_are_told(change, reason):
+def test_too_few_subjects_are_reported(change, reason):
     table = change(people())
     values = {"x": np.arange(len(table)) + 500.0}
     study = measured(table, {"h": "volume: patient < control"}, reference=values, predicted=values)
@@ -309,7 +309,7 @@ def test_too_few_subjects_are_told(change, reason):
         assert numbers.isna().all(axis=None)
 
 
-def test_constant_and_absent_volumes_are_told():
+def test_constant_and_absent_volumes_are_reported():
     table = people()
     is_patient = (table["group"] == "patient").to_numpy()
     labels = {
@@ -332,7 +332,7 @@ def test_constant_and_absent_volumes_are_told():
     assert deltas.set_index("label").loc["steps", "reason"] == text
 
 
-def test_covariates_that_do_not_vary_or_are_too_many_are_told():
+def test_covariates_that_do_not_vary_or_are_too_many_are_reported():
     table = people(sex="F")
     found = biomarkers_table(measured(table, reference=volumes_of(people()))).iloc[0]
     text = "age, tiv (fitted on the controls, group control); sex left out: it does not vary"

@@ -83,7 +83,7 @@ def test_what_is_published_stands_beside_its_part_and_label(table):
     assert at(table, "internal", "right", "pearson_r")["published"].isna().all()
 
 
-def test_another_score_is_told_where_it_is_published(table):
+def test_another_score_is_reported_where_it_is_published(table):
     assert at(table, "external", "left", "hd95_mm")["value"].notna().all()
     assert at(table, "internal", "left", "hd95_mm").empty
 
