@@ -173,7 +173,7 @@ def test_ensembles_stand_beside_the_nets(tmp_path, capsys):
         "all arms ensemble": "ensemble",
     }
     first, *_ = capsys.readouterr().out.splitlines()
-    assert first.startswith("1 ensemble to predict: 4 predictions of a case, about 8 s")
+    assert first.startswith("1 ensemble to predict: 4 predictions of a case, about 8")
 
 
 @pytest.mark.parametrize(

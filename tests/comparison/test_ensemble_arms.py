@@ -199,7 +199,7 @@ def test_what_is_finished_is_not_made_again(joined, multirun, capsys):
     (victim / "rows.csv").unlink()
     again = with_ensembles(found, output, device="cpu")
     message = capsys.readouterr().out
-    assert message.startswith("1 ensemble to predict: 4 predictions of a case, about 8 s")
+    assert message.startswith("1 ensemble to predict: 4 predictions of a case, about 8")
     assert {path: path.stat().st_mtime_ns for path in output.rglob("*.nii.gz")} == predictions
     pd.testing.assert_frame_equal(again.arms.scores, joined[0].arms.scores)
     with_ensembles(found, output, device="cpu")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from neurotarget.number_text import digits_for, number
-from neurotarget.report.drawing.lettering import fitted, plain, tick_text, wide_inch
-from neurotarget.report.text.numbers import estimate
+from neurotarget.report.drawing.lettering import fitted, plain, wide_inch
+from neurotarget.report.text.numbers import estimate, tick_text
 
 
 def test_a_text_that_fits_is_kept():

@@ -87,7 +87,7 @@ def test_people_of_the_training_stand_beside_those_studied(reported):
 
 
 def test_seeds_versions_and_the_command_are_said(written):
-    assert "neurotarget 0.1.0; intervals were drawn with seed 7" in written.text
+    assert "neurotarget 0.1.0; intervals were computed with seed 7" in written.text
     assert "Command: `neurotarget study`" in written.text
 
 

@@ -108,7 +108,7 @@ def paint(rng: np.random.Generator) -> Float[ndarray, "C I J K"]:
     iron, blood = codes[[Tissue.GREY, Tissue.VEIN]].tolist()
     for part in template.parts:
         signal = blood if part.name == "vein" else iron
-        _mix(channels, part, (varied[part.name], *signal.tolist()))
+        _mix(channels, part, (varied[part.name], *signal))
     if rng.random() < 0.6:
         _mix(channels, template.pineal, (PINEAL_PPM * rng.uniform(0.3, 1.2), 0.6, 40.0))
     return channels

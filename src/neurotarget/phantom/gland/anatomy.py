@@ -95,7 +95,7 @@ def fit_gland(
     return sella, label
 
 
-def _coarse(scene: Scene, template: Float[ndarray, "I J K"]) -> Float[ndarray, "..."]:
+def _coarse(scene: Scene, template: Float[ndarray, "X Y Z"]) -> Float[ndarray, "I J K"]:
     """The template's brightness at every native voxel."""
     image = np.empty(scene.shape, dtype=np.float32)
     for slab, where_mm in slabs(scene.warp, scene.shape):
@@ -114,7 +114,7 @@ def _paint_sella(
     sella: Sella,
     image: Float[ndarray, "I J K"],
     *,
-    template: Float[ndarray, "I J K"],
+    template: Float[ndarray, "X Y Z"],
     brightness: Float[ndarray, " T"],
     rng: np.random.Generator,
 ) -> None:

@@ -25,6 +25,7 @@ from neurotarget.stats.core.interval import FEWEST
 Volumes = Float[ndarray, "N F"]  # F features: labels and regions, mm³
 Covariates = Real[ndarray, "N P"] | Sequence  # without a constant: each site has its own
 Features = Float[ndarray, " F"]
+Sites = Sequence | ndarray  # the site of each row
 
 STEPS = 1000  # most iterations of empirical Bayes; it usually needs about ten
 TOLERANCE = 1e-8  # pooled SD; a step below it ends the iteration
@@ -68,7 +69,7 @@ class Combat:
     def fit(
         cls,
         volumes: Volumes,
-        sites: Sequence | ndarray,
+        sites: Sites,
         covariates: Covariates | None = None,
         *,
         empirical_bayes: bool = True,
@@ -103,7 +104,7 @@ class Combat:
         return replace(bare, sites=shrunk, prior=_prior(list(raw.values())))
 
     def adapt(
-        self, volumes: Volumes, sites: Sequence | ndarray, covariates: Covariates | None = None
+        self, volumes: Volumes, sites: Sites, covariates: Covariates | None = None
     ) -> "Combat":
         """Return a copy with the effects of new sites added; nothing else changes.
 
@@ -126,7 +127,7 @@ class Combat:
         return replace(self, sites={**self.sites, **added})
 
     def transform(
-        self, volumes: Volumes, sites: Sequence | ndarray, covariates: Covariates | None = None
+        self, volumes: Volumes, sites: Sites, covariates: Covariates | None = None
     ) -> Volumes:
         """Return volumes in mm³ with the site effects removed.
 
@@ -254,7 +255,7 @@ def _posterior_scale(squares: Features, n: Integer[ndarray, " F"], prior: Prior)
 
 
 def _checked(
-    who: str, volumes: Volumes, sites: Sequence | ndarray, covariates: Covariates | None
+    who: str, volumes: Volumes, sites: Sites, covariates: Covariates | None
 ) -> tuple[Volumes, ndarray, Covariates]:
     volumes = np.asarray(volumes, dtype=float)
     names = np.asarray([str(site) for site in sites], dtype=object)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-Block = Float[ndarray, "N A S"]  # scores of the cases of a fold
+Block = Float[ndarray, "_ A S"]  # scores of the N cases of a fold, whose number differs by fold
 FLOOR = 1e-10  # share of the whole variance used instead of 0, so that logarithms exist
 LEAST = 1e-6  # smallest residual, as a share of case × arm
 STEP = 1e-3  # of a variance, for second differences of the likelihood
