@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from neurotarget.data.scans.bounded import check_shape, read_bounded
 from neurotarget.data.scans.itk import read_itk
+from neurotarget.data.scans.picture import PICTURE, read_picture
 from neurotarget.data.scans.stored import (
     GUESSED,
     Report,
@@ -53,6 +54,8 @@ def read_stored(path: Path, report: Report) -> Stored:
         return _read_nifti(path, report)
     if name.endswith(MGH):
         return _read_mgh(path, report)
+    if name.endswith(PICTURE):
+        return read_picture(path, report)
     return read_itk(path, report)
 
 
